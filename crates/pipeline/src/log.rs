@@ -1,0 +1,211 @@
+//! What the pipeline knows of a log: ordered partitions to read from a position, and an atomic
+//! commit of outputs together with positions. Kafka, the in-process log and the faulty log of the
+//! simulation implement it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One partition of one topic. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number, from 0.
+    pub partition: i32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}[{}]", self.topic, self.partition)
+    }
+}
+
+/// A record as the log lends it out: valid until the next call.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordRef<'a> {
+    /// The record's offset. Offsets have gaps (transaction markers, compaction).
+    pub offset: i64,
+    /// The log's timestamp in milliseconds since the epoch, if it has one.
+    pub timestamp: Option<i64>,
+    /// The record's key.
+    pub key: Option<&'a [u8]>,
+    /// The record's value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+}
+
+/// A change of what this member reads. Partitions change hands only inside [`Log::wait`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These partitions are now this member's to read. Nothing is read before [`Log::start`].
+    Assigned(Vec<TopicPartition>),
+    /// These partitions must be given up: answer with [`Log::stop`] as soon as their state is closed.
+    Revoked(Vec<TopicPartition>),
+    /// These partitions are another's already (the session timed out): do not commit for them.
+    Lost(Vec<TopicPartition>),
+}
+
+/// A record to be written, its bytes in [`Outputs`]' buffer.
+#[derive(Clone, Debug)]
+pub struct OutputRecord {
+    /// Index into the topics that the log was opened with for writing.
+    pub topic: usize,
+    /// The partition, or `None`: by the hash of the key as Kafka's own clients do (murmur2).
+    pub partition: Option<i32>,
+    /// The log's timestamp in milliseconds since the epoch, or `None`: the time of writing.
+    pub timestamp: Option<i64>,
+    key: Option<(usize, usize)>,
+    value: Option<(usize, usize)>,
+    headers: (usize, usize),
+}
+
+/// Everything that one commit writes: one buffer for all bytes, no allocation per record once warm.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    bytes: Vec<u8>,
+    records: Vec<OutputRecord>,
+    headers: Vec<(&'static str, usize, usize)>,
+}
+
+impl Outputs {
+    /// Adds a record. `value` appends its bytes to the buffer it is given.
+    pub fn push(
+        &mut self,
+        topic: usize,
+        partition: Option<i32>,
+        timestamp: Option<i64>,
+        key: Option<&[u8]>,
+        value: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let key = key.map(|key| self.append(key));
+        let start = self.bytes.len();
+        value(&mut self.bytes);
+        let value = Some((start, self.bytes.len()));
+        let headers = (self.headers.len(), self.headers.len());
+        self.records.push(OutputRecord { topic, partition, timestamp, key, value, headers });
+    }
+
+    /// Adds a header to the record pushed last.
+    pub fn header(&mut self, name: &'static str, value: &[u8]) {
+        let (start, end) = self.append(value);
+        self.headers.push((name, start, end));
+        let record = self.records.last_mut().expect("a header follows its record");
+        record.headers.1 = self.headers.len();
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        (start, self.bytes.len())
+    }
+
+    /// The records, in the order in which they are to be written.
+    pub fn records(&self) -> &[OutputRecord] {
+        &self.records
+    }
+
+    /// A record's key.
+    pub fn key(&self, record: &OutputRecord) -> Option<&[u8]> {
+        record.key.map(|(start, end)| &self.bytes[start..end])
+    }
+
+    /// A record's value; `None` is a tombstone.
+    pub fn value(&self, record: &OutputRecord) -> Option<&[u8]> {
+        record.value.map(|(start, end)| &self.bytes[start..end])
+    }
+
+    /// A record's headers.
+    pub fn headers(&self, record: &OutputRecord) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.headers[record.headers.0..record.headers.1]
+            .iter()
+            .map(|&(name, start, end)| (name, &self.bytes[start..end]))
+    }
+
+    /// Bytes of keys, values and headers.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Forgets the records, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+        self.headers.clear();
+    }
+}
+
+/// Why a log did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Nothing was written or committed; the caller goes back to the committed positions and tries again.
+    #[error("the transaction was aborted: {0}")]
+    Aborted(String),
+    /// This member is fenced, or the result is not known: close the tasks, open them again under a new
+    /// member; the committed positions then tell what happened.
+    #[error("this worker has to start anew: {0}")]
+    Fenced(String),
+    /// The log no longer holds the position asked for.
+    #[error("{partition}: position {position} is gone, the log now starts at {low}")]
+    OutOfRange {
+        /// Where.
+        partition: TopicPartition,
+        /// The position asked for.
+        position: i64,
+        /// The first offset still there.
+        low: i64,
+    },
+    /// For now out of reach; the log keeps trying by itself.
+    #[error("the log is out of reach for now: {0}")]
+    Unavailable(String),
+    /// Nothing that waiting would mend: configuration, authorisation, a topic that does not exist.
+    #[error("{0}")]
+    Fatal(String),
+}
+
+/// A member's view of the log. Single-threaded: one worker owns it.
+///
+/// The order of calls for a partition: `wait` reports it assigned, `start` begins reading, `take`
+/// hands out records, `commit` writes outputs and positions in one transaction, `wait` reports it
+/// revoked, `stop` gives it up. Between `wait` and `commit` no partition changes hands.
+pub trait Log {
+    /// Waits until a record can be taken, an assignment changes, or `timeout` passes. Must be called
+    /// regularly: it is also the heartbeat.
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError>;
+
+    /// The committed positions (next offsets) of `partitions`, `None` where nothing was committed.
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError>;
+
+    /// The first offset and the end (offset of the next record to be written) of a partition.
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
+
+    /// Begins (or begins again elsewhere: after an abort) to read partitions from the given positions.
+    fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError>;
+
+    /// Gives partitions up after they were revoked or lost.
+    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError>;
+
+    /// The next record of a partition if it is already here; never blocks. A record that a reader of
+    /// committed data must not see is not handed out.
+    fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError>;
+
+    /// The position after all records taken from (or skipped in) this partition: what to commit.
+    /// It may run past the last record's offset + 1, over transaction markers.
+    fn position(&self, partition: &TopicPartition) -> Option<i64>;
+
+    /// How many records of this partition are known to wait behind the position, if known.
+    fn lag(&self, partition: &TopicPartition) -> Option<i64>;
+
+    /// Number of partitions of the topic at this index of the topics opened for writing.
+    fn partitions(&mut self, topic: usize) -> Result<i32, LogError>;
+
+    /// Writes all outputs and positions, all or nothing.
+    fn commit(
+        &mut self,
+        outputs: &Outputs,
+        positions: &[(TopicPartition, i64)],
+    ) -> Result<(), LogError>;
+}
