@@ -1,1 +1,5 @@
-//! Not yet written.
+//! Windowed features: definitions, exact windows, aggregations, and the state they need.
+//! Knows nothing of storage engines, rules or models.
+#![forbid(unsafe_code)]
+
+pub mod state;
