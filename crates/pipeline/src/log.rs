@@ -199,8 +199,8 @@ pub trait Log {
     /// How many records of this partition are known to wait behind the position, if known.
     fn lag(&self, partition: &TopicPartition) -> Option<i64>;
 
-    /// Number of partitions of the topic at this index of the topics opened for writing.
-    fn partitions(&mut self, topic: usize) -> Result<i32, LogError>;
+    /// Number of partitions of a topic that the log reads or writes.
+    fn partitions(&mut self, topic: &str) -> Result<i32, LogError>;
 
     /// Writes all outputs and positions, all or nothing.
     fn commit(
