@@ -2,4 +2,9 @@
 //! the environment, files or threads.
 #![forbid(unsafe_code)]
 
+pub mod engine;
+pub mod event;
 pub mod plan;
+
+pub use engine::{Engine, Judgement, Rejection, StageClock, StageError};
+pub use event::{Event, Flags};

@@ -1,0 +1,276 @@
+//! The step itself: admit an event, apply it to a stage's state, decide.
+
+use crate::event::{Event, Flags};
+use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step};
+use compact_str::{CompactString, ToCompactString};
+use riskstream_events::{ReasonCode, Row, Slot, Value};
+use riskstream_features::state::{StateError, StateStore};
+use riskstream_features::{ApplyError, EntityStates};
+use riskstream_models::Scorer;
+use riskstream_policy::Verdict;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Why an event cannot be processed: it goes to the dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The stable code.
+    pub reason: ReasonCode,
+    /// What exactly is wrong, naming the field and never its value.
+    pub detail: String,
+}
+
+/// What a stage's task knows of time: only event times, never the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageClock {
+    /// The largest event time seen, microseconds.
+    pub stream_time: i64,
+    /// The smallest event time seen: before it, history is unknown.
+    pub first_time: i64,
+}
+
+impl Default for StageClock {
+    fn default() -> Self {
+        StageClock { stream_time: i64::MIN, first_time: i64::MAX }
+    }
+}
+
+impl StageClock {
+    /// Takes note of an event time.
+    pub fn observe(&mut self, time: i64) {
+        self.stream_time = self.stream_time.max(time);
+        self.first_time = self.first_time.min(time);
+    }
+}
+
+/// Why a stage could not apply an event.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The event is at fault: a dead letter. State is untouched.
+    #[error("{}: {}", .0.reason.as_str(), .0.detail)]
+    Rejected(Rejection),
+    /// The state is at fault.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The outcome of [`Engine::decide`] for one event. Which rules fired stands in `verdict`.
+#[derive(Clone, Debug, Default)]
+pub struct Judgement {
+    /// Outcome and fired rules.
+    pub verdict: Verdict,
+    /// The model's score, if it gave one.
+    pub score: Option<f64>,
+}
+
+/// Follows a plan. One for each worker: it owns the model's scratch space.
+pub struct Engine {
+    plan: Arc<Plan>,
+    scorer: Option<Scorer>,
+    matrix: Vec<f32>,
+    scores: Vec<f32>,
+    key: String,
+}
+
+impl Engine {
+    /// An engine for `plan`.
+    pub fn new(plan: Arc<Plan>) -> Engine {
+        let scorer = plan.decide.model.as_ref().map(|model| model.model.scorer());
+        Engine { plan, scorer, matrix: Vec::new(), scores: Vec::new(), key: String::new() }
+    }
+
+    /// The plan it follows.
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// Checks a decoded row and fills its canonical slots, event id and event time. `written_at` is the
+    /// log's timestamp in milliseconds: an event time too far beyond it must not move any stream time.
+    pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
+        let plan = &self.plan.inputs[usize::from(input)];
+        row[EVENT_ID] = match &row[plan.id] {
+            Value::Text(id) if !id.is_empty() => Value::Text(id.clone()),
+            Value::Int(id) => Value::Text(id.to_compact_string()),
+            _ => return Err(self.missing(plan.id)),
+        };
+        let Value::Timestamp(time) = row[plan.event_time] else {
+            return Err(self.missing(plan.event_time));
+        };
+        row[EVENT_TIME] = Value::Timestamp(time);
+        let latest = written_at.map(|ms| ms.saturating_mul(1000).saturating_add(self.plan.max_future));
+        if latest.is_some_and(|latest| time > latest) {
+            return Err(Rejection {
+                reason: ReasonCode::FutureEventTime,
+                detail: format!("`{}` lies further than max_future after the record's timestamp", self.name(plan.event_time)),
+            });
+        }
+        for &(slot, units) in &plan.numbers {
+            let Some(number) = row[slot].as_number() else { continue };
+            // 2^63 is exact as a float; anything at or beyond it does not fit fixed point.
+            let reason = if !number.is_finite() {
+                ReasonCode::NotFinite
+            } else if (number * units as f64).abs() >= i64::MAX as f64 {
+                ReasonCode::OutOfRange
+            } else {
+                continue;
+            };
+            return Err(Rejection { reason, detail: format!("`{}`", self.name(slot)) });
+        }
+        Ok(())
+    }
+
+    /// The key of `stage`'s entity in this event, as text, or `None` if the event has none.
+    pub fn key<'k>(&self, stage: usize, event: &Event, buffer: &'k mut String) -> Option<&'k str> {
+        let slot = self.plan.stages[stage].keys[usize::from(event.input)]?;
+        write_key(&event.row[slot], buffer)
+    }
+
+    /// Applies the event to the state of its entity at `stage` and fills in that stage's features.
+    pub fn apply(
+        &mut self,
+        stage: usize,
+        states: &mut EntityStates,
+        store: &dyn StateStore,
+        clock: &mut StageClock,
+        event: &mut Event,
+    ) -> Result<(), StageError> {
+        let plan = &self.plan.stages[stage];
+        evaluate(&plan.before, &mut event.row);
+        let time = event.event_time();
+        let Some(key) = plan.keys[usize::from(event.input)]
+            .and_then(|slot| write_key(&event.row[slot], &mut self.key))
+        else {
+            return Ok(());
+        };
+        let stream_time = clock.stream_time.max(time);
+        let applied = states
+            .apply(store, stream_time, key, event.input, &mut event.row)
+            .map_err(|error| self.stage_error(error))?;
+        clock.observe(time);
+        if applied.duplicate {
+            event.flags.set(Flags::DUPLICATE);
+        }
+        if applied.too_late {
+            event.flags.set(Flags::TOO_LATE);
+        }
+        if event.late_by() > 0 {
+            event.flags.set(Flags::LATE);
+        }
+        if time.saturating_sub(plan.reach) < clock.first_time {
+            event.flags.set(Flags::BOOTSTRAPPING);
+        }
+        Ok(())
+    }
+
+    /// Fills in what a label lacks (later entities' keys) from its transaction, which the first stage
+    /// remembers. False if that transaction is not known there.
+    pub fn complete_label(
+        &mut self,
+        states: &mut EntityStates,
+        store: &dyn StateStore,
+        event: &mut Event,
+    ) -> Result<bool, StateError> {
+        let slot = self.plan.stages[0].keys[usize::from(event.input)];
+        let Some(key) = slot.and_then(|slot| write_key(&event.row[slot], &mut self.key)) else {
+            return Ok(false);
+        };
+        let id = CompactString::from(event.id());
+        states.complete(store, key, &id, &mut event.row)
+    }
+
+    /// Scores the events in one call to the model and judges each. `judgements` is made as long as `events`.
+    pub fn decide(&mut self, events: &mut [Event], judgements: &mut Vec<Judgement>) {
+        let plan = Arc::clone(&self.plan);
+        judgements.resize_with(events.len(), Judgement::default);
+        for event in events.iter_mut() {
+            evaluate(&plan.decide.steps, &mut event.row);
+        }
+        self.score(events, judgements);
+        for (event, judgement) in events.iter_mut().zip(judgements) {
+            event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
+            if plan.decide.model.is_some() && judgement.score.is_none() {
+                event.flags.set(Flags::DEGRADED);
+            }
+            plan.decide.policy.decide(&event.row, &mut judgement.verdict);
+        }
+    }
+
+    fn score(&mut self, events: &[Event], judgements: &mut [Judgement]) {
+        let plan = Arc::clone(&self.plan);
+        let Some(model) = &plan.decide.model else { return };
+        self.matrix.clear();
+        for event in events {
+            self.matrix.extend(model.inputs.iter().map(|&slot| model_input(&event.row[slot])));
+        }
+        if self.run_model(0..events.len(), model.inputs.len()) {
+            for (judgement, &score) in judgements.iter_mut().zip(&self.scores) {
+                judgement.score = usable(score);
+            }
+            return;
+        }
+        // One row may spoil a batch: each gets its own chance.
+        for (index, judgement) in judgements.iter_mut().enumerate() {
+            let ran = self.run_model(index..index + 1, model.inputs.len());
+            judgement.score = if ran { usable(self.scores[0]) } else { None };
+        }
+    }
+
+    /// False if the model failed; its scratch is then made anew.
+    fn run_model(&mut self, rows: std::ops::Range<usize>, width: usize) -> bool {
+        let Some(scorer) = &mut self.scorer else { return false };
+        let matrix = &self.matrix[rows.start * width..rows.end * width];
+        self.scores.clear();
+        let ran = scorer.score(matrix, &mut self.scores).is_ok() && self.scores.len() == rows.len();
+        if !ran {
+            self.scorer = self.plan.decide.model.as_ref().map(|model| model.model.scorer());
+        }
+        ran
+    }
+
+    fn missing(&self, slot: Slot) -> Rejection {
+        Rejection {
+            reason: ReasonCode::MissingField,
+            detail: format!("`{}` is missing or null", self.name(slot)),
+        }
+    }
+
+    fn name(&self, slot: Slot) -> &str {
+        &self.plan.slots[slot].name
+    }
+
+    fn stage_error(&self, error: ApplyError) -> StageError {
+        match error {
+            ApplyError::State(error) => StageError::State(error),
+            ApplyError::Value { slot, reason } => StageError::Rejected(Rejection {
+                reason: reason.into(),
+                detail: format!("`{}`", self.name(slot)),
+            }),
+        }
+    }
+}
+
+fn evaluate(steps: &[Step], row: &mut Row) {
+    for step in steps {
+        row[step.slot] = step.expression.evaluate(row);
+    }
+}
+
+/// Entity keys are text; integers are written in decimal so that 42 and "42" are the same entity.
+fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
+    buffer.clear();
+    match value {
+        Value::Text(text) => buffer.push_str(text),
+        Value::Int(number) => write!(buffer, "{number}").expect("writing to a String succeeds"),
+        _ => return None,
+    }
+    Some(buffer)
+}
+
+/// Models take float32; what is absent is NaN, as XGBoost and LightGBM expect it.
+fn model_input(value: &Value) -> f32 {
+    value.as_number().map_or(f32::NAN, |number| number as f32)
+}
+
+fn usable(score: f32) -> Option<f64> {
+    score.is_finite().then_some(f64::from(score))
+}
