@@ -1,0 +1,34 @@
+//! Writes the default simulation to two files of JSON lines: `json_lines TRANSACTIONS LABELS [SEED] [DAYS]`.
+
+use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [transactions, labels, numbers @ ..] = arguments.as_slice() else {
+        return Err("usage: json_lines TRANSACTIONS LABELS [SEED] [DAYS]".into());
+    };
+    let mut config = SimulatorConfig::default();
+    if let Some(seed) = numbers.first() {
+        config.seed = seed.parse()?;
+    }
+    if let Some(days) = numbers.get(1) {
+        config.days = days.parse()?;
+    }
+    let mut transactions = BufWriter::new(File::create(transactions)?);
+    let mut labels = BufWriter::new(File::create(labels)?);
+    for event in Simulator::new(config)? {
+        match event {
+            SimulatedEvent::Transaction(transaction) => {
+                serde_json::to_writer(&mut transactions, &transaction)?;
+                transactions.write_all(b"\n")?;
+            }
+            SimulatedEvent::Label(label) => {
+                serde_json::to_writer(&mut labels, &label)?;
+                labels.write_all(b"\n")?;
+            }
+        }
+    }
+    Ok(())
+}

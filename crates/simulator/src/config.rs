@@ -1,0 +1,128 @@
+//! What to simulate.
+
+use crate::time::DAY;
+use thiserror::Error;
+
+/// The size, period and fraud of a simulation. The default is a realistic demonstration of about 200,000
+/// transactions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SimulatorConfig {
+    /// Which of the possible worlds. Also part of every transaction id, so that the ids of two seeds differ.
+    pub seed: u64,
+    /// How many customers there are, each with one card at a time and about 1.8 payments a day. At least 1.
+    pub customers: u32,
+    /// How many terminals there are, of which about 15 % are online shops. At least 10.
+    pub terminals: u32,
+    /// The start of the first day, in microseconds since 1970-01-01T00:00:00Z; rounded down to midnight UTC.
+    pub start: i64,
+    /// For how many days customers pay. Labels go on until the last transaction's is known, up to 14 days later.
+    pub days: u32,
+    /// How much fraud is planted.
+    pub fraud: FraudShares,
+}
+
+/// The expected share of each kind of fraud among all transactions, each between 0 and 0.2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FraudShares {
+    /// See [`FraudScenario::StolenCard`](crate::FraudScenario::StolenCard).
+    pub stolen_card: f64,
+    /// See [`FraudScenario::CompromisedTerminal`](crate::FraudScenario::CompromisedTerminal).
+    pub compromised_terminal: f64,
+    /// See [`FraudScenario::AmountOutlier`](crate::FraudScenario::AmountOutlier).
+    pub amount_outlier: f64,
+}
+
+/// Why a [`SimulatorConfig`] cannot be simulated.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is nobody to pay.
+    #[error("customers is 0, but at least 1 is needed")]
+    NoCustomers,
+    /// Too few terminals for towns and online shops.
+    #[error("terminals is {0}, but at least 10 are needed")]
+    TooFewTerminals(u32),
+    /// A share of fraud that is no number or out of range.
+    #[error("the fraud share {name} is {value}, but must lie between 0 and 0.2")]
+    FraudShare {
+        /// The field of [`FraudShares`].
+        name: &'static str,
+        /// What it was.
+        value: f64,
+    },
+    /// Part of the period lies outside the years 0000 to 9999, which RFC 3339 can write.
+    #[error("the {days} days from {start} µs after 1970 do not lie within the years 0000 to 9999")]
+    Period {
+        /// [`SimulatorConfig::start`]
+        start: i64,
+        /// [`SimulatorConfig::days`]
+        days: u32,
+    },
+}
+
+/// 0000-01-01T00:00:00Z and 9999-12-31T00:00:00Z as days since 1970-01-01.
+const WRITABLE_DAYS: std::ops::Range<i64> = -719_528..2_932_896;
+
+/// Days after the last transaction by which every label is known.
+pub(crate) const LAST_LABEL_DAYS: i64 = 14;
+
+impl Default for FraudShares {
+    fn default() -> Self {
+        FraudShares { stolen_card: 0.0040, compromised_terminal: 0.0033, amount_outlier: 0.0007 }
+    }
+}
+
+impl Default for SimulatorConfig {
+    fn default() -> Self {
+        SimulatorConfig {
+            seed: 1,
+            customers: 2_000,
+            terminals: 4_000,
+            // 2026-01-01T00:00:00Z
+            start: 20_454 * DAY,
+            days: 60,
+            fraud: FraudShares::default(),
+        }
+    }
+}
+
+impl SimulatorConfig {
+    /// The first day, in days since 1970-01-01.
+    pub(crate) fn first_day(&self) -> i64 {
+        self.start.div_euclid(DAY)
+    }
+
+    /// Checks that the simulation can be run from beginning to end.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.customers == 0 {
+            return Err(ConfigError::NoCustomers);
+        }
+        if self.terminals < 10 {
+            return Err(ConfigError::TooFewTerminals(self.terminals));
+        }
+        let last_label_day = self.first_day() + i64::from(self.days) + LAST_LABEL_DAYS;
+        if !WRITABLE_DAYS.contains(&self.first_day()) || !WRITABLE_DAYS.contains(&last_label_day) {
+            return Err(ConfigError::Period { start: self.start, days: self.days });
+        }
+        self.fraud.check()
+    }
+}
+
+impl FraudShares {
+    /// No fraud at all.
+    pub fn none() -> Self {
+        FraudShares { stolen_card: 0.0, compromised_terminal: 0.0, amount_outlier: 0.0 }
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let shares = [
+            ("stolen_card", self.stolen_card),
+            ("compromised_terminal", self.compromised_terminal),
+            ("amount_outlier", self.amount_outlier),
+        ];
+        match shares.into_iter().find(|(_, value)| !(0.0..=0.2).contains(value)) {
+            Some((name, value)) => Err(ConfigError::FraudShare { name, value }),
+            None => Ok(()),
+        }
+    }
+}
