@@ -1,1 +1,4 @@
-//! Not yet written.
+//! Files instead of topics.
+#![forbid(unsafe_code)]
+
+pub mod evaluation;

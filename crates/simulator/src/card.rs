@@ -46,7 +46,12 @@ pub(crate) struct Card {
 
 impl Card {
     pub(crate) fn first() -> Card {
-        Card { generation: 0, lost: i64::MAX, blocked: i64::MAX, replaced: i64::MAX }
+        Card {
+            generation: 0,
+            lost: i64::MAX,
+            blocked: i64::MAX,
+            replaced: i64::MAX,
+        }
     }
 
     /// The generation of the card that its owner can pay with at `time`, if any.
@@ -77,8 +82,17 @@ impl Card {
     /// Lets the card be stolen. Its owner misses it from `lost`, the bank blocks it at `blocked`, and sends another
     /// by `replaced`. The card must be sound.
     pub(crate) fn steal(&mut self, lost: i64, blocked: i64, replaced: i64) {
-        let generation = if self.lost == i64::MAX { self.generation } else { self.generation + 1 };
-        *self = Card { generation, lost, blocked, replaced };
+        let generation = if self.lost == i64::MAX {
+            self.generation
+        } else {
+            self.generation + 1
+        };
+        *self = Card {
+            generation,
+            lost,
+            blocked,
+            replaced,
+        };
     }
 }
 
@@ -133,7 +147,11 @@ mod tests {
             (30, Some(1), Some(1)),
         ];
         for (time, owner, shop) in cases {
-            assert_eq!((card.in_owners_hand(time), card.accepted(time)), (owner, shop), "at {time}");
+            assert_eq!(
+                (card.in_owners_hand(time), card.accepted(time)),
+                (owner, shop),
+                "at {time}"
+            );
         }
         assert!(!card.is_sound(29) && card.is_sound(30));
         card.steal(40, 50, 60);

@@ -68,7 +68,11 @@ pub(crate) const LAST_LABEL_DAYS: i64 = 14;
 
 impl Default for FraudShares {
     fn default() -> Self {
-        FraudShares { stolen_card: 0.0040, compromised_terminal: 0.0033, amount_outlier: 0.0007 }
+        FraudShares {
+            stolen_card: 0.0040,
+            compromised_terminal: 0.0033,
+            amount_outlier: 0.0007,
+        }
     }
 }
 
@@ -102,7 +106,10 @@ impl SimulatorConfig {
         }
         let last_label_day = self.first_day() + i64::from(self.days) + LAST_LABEL_DAYS;
         if !WRITABLE_DAYS.contains(&self.first_day()) || !WRITABLE_DAYS.contains(&last_label_day) {
-            return Err(ConfigError::Period { start: self.start, days: self.days });
+            return Err(ConfigError::Period {
+                start: self.start,
+                days: self.days,
+            });
         }
         self.fraud.check()
     }
@@ -111,7 +118,11 @@ impl SimulatorConfig {
 impl FraudShares {
     /// No fraud at all.
     pub fn none() -> Self {
-        FraudShares { stolen_card: 0.0, compromised_terminal: 0.0, amount_outlier: 0.0 }
+        FraudShares {
+            stolen_card: 0.0,
+            compromised_terminal: 0.0,
+            amount_outlier: 0.0,
+        }
     }
 
     fn check(&self) -> Result<(), ConfigError> {
@@ -120,7 +131,10 @@ impl FraudShares {
             ("compromised_terminal", self.compromised_terminal),
             ("amount_outlier", self.amount_outlier),
         ];
-        match shares.into_iter().find(|(_, value)| !(0.0..=0.2).contains(value)) {
+        match shares
+            .into_iter()
+            .find(|(_, value)| !(0.0..=0.2).contains(value))
+        {
             Some((name, value)) => Err(ConfigError::FraudShare { name, value }),
             None => Ok(()),
         }

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// How many payments begin in each hour of the day, for somebody who keeps usual hours.
 const HOURS: [f64; 24] = [
-    0.3, 0.15, 0.1, 0.1, 0.2, 0.5, 1.5, 3.5, 5.0, 5.0, 5.5, 6.0, 7.5, 6.5, 5.5, 5.5, 6.5, 8.0, 8.5, 7.5, 6.0, 4.0, 2.0, 0.8,
+    0.3, 0.15, 0.1, 0.1, 0.2, 0.5, 1.5, 3.5, 5.0, 5.0, 5.5, 6.0, 7.5, 6.5, 5.5, 5.5, 6.5, 8.0, 8.5,
+    7.5, 6.0, 4.0, 2.0, 0.8,
 ];
 /// How many times the average day's payments are made on Monday to Sunday. Their mean is 1.
 const WEEKDAYS: [f64; 7] = [0.90, 0.92, 0.94, 1.00, 1.18, 1.22, 0.84];
@@ -80,13 +81,24 @@ impl Customer {
     }
 
     /// Appends what the customer pays on an epoch day. Payments without a usable card do not happen.
-    pub(crate) fn pay(&mut self, seed: u64, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
+    pub(crate) fn pay(
+        &mut self,
+        seed: u64,
+        index: u32,
+        day: i64,
+        world: &World,
+        payments: &mut Vec<Payment>,
+    ) {
         let rng = &mut stream(seed, Purpose::HonestDay, u64::from(index), day);
         self.set_off_or_return(rng, day, world);
         for _ in 0..poisson(rng, self.pace(day)) {
             let time = self.time_of_payment(rng, day);
             let terminal = self.choose_terminal(rng, world);
-            let factor = if rng.random_bool(BIG_PURCHASE) { log_normal(rng, 6.0, 0.5) } else { 1.0 };
+            let factor = if rng.random_bool(BIG_PURCHASE) {
+                log_normal(rng, 6.0, 0.5)
+            } else {
+                1.0
+            };
             self.pay_at(rng, index, time, terminal, factor, world, payments);
         }
         if rng.random_bool((SPREE * self.payments_per_day()).min(0.1)) {
@@ -99,14 +111,25 @@ impl Customer {
             self.trip = None;
         }
         if self.trip.is_none() && self.travels && rng.random_bool(SETS_OFF) {
-            self.trip = Some(Trip { town: world.town(rng), last_day: day + rng.random_range(1..12) });
+            self.trip = Some(Trip {
+                town: world.town(rng),
+                last_day: day + rng.random_range(1..12),
+            });
         }
     }
 
     fn pace(&self, day: i64) -> f64 {
         let weekday = weekday(day);
-        let weekend = if weekday >= 5 { f64::from(self.weekend) } else { 1.0 };
-        let travel = if self.trip.is_some() { HOLIDAY_PACE } else { 1.0 };
+        let weekend = if weekday >= 5 {
+            f64::from(self.weekend)
+        } else {
+            1.0
+        };
+        let travel = if self.trip.is_some() {
+            HOLIDAY_PACE
+        } else {
+            1.0
+        };
         self.payments_per_day() * WEEKDAYS[weekday] * weekend * travel
     }
 
@@ -130,11 +153,22 @@ impl Customer {
     }
 
     /// Several larger payments within hours, all online or all where the customer is.
-    fn go_on_a_spree(&self, rng: &mut ChaCha8Rng, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
+    fn go_on_a_spree(
+        &self,
+        rng: &mut ChaCha8Rng,
+        index: u32,
+        day: i64,
+        world: &World,
+        payments: &mut Vec<Payment>,
+    ) {
         let is_online = rng.random_bool(0.5);
         let mut time = self.time_of_payment(rng, day);
         for _ in 0..rng.random_range(3..8) {
-            let terminal = if is_online { world.online_terminal(rng) } else { world.terminal_in_town(rng, self.town()) };
+            let terminal = if is_online {
+                world.online_terminal(rng)
+            } else {
+                world.terminal_in_town(rng, self.town())
+            };
             let factor = log_normal(rng, 1.5, 0.4);
             self.pay_at(rng, index, time, terminal, factor, world, payments);
             time += rng.random_range(HOUR / 30..HOUR);
@@ -155,10 +189,19 @@ impl Customer {
         world: &World,
         payments: &mut Vec<Payment>,
     ) {
-        let cents = cents(usual_cents(rng, world, terminal, f64::from(self.scale)) as f64 / 100.0 * factor);
+        let cents =
+            cents(usual_cents(rng, world, terminal, f64::from(self.scale)) as f64 / 100.0 * factor);
         let channel = channel(rng, world, terminal, cents);
         if let Some(generation) = self.card.in_owners_hand(time) {
-            payments.push(Payment { time, customer, generation, terminal, cents, channel, fraud: None });
+            payments.push(Payment {
+                time,
+                customer,
+                generation,
+                terminal,
+                cents,
+                channel,
+                fraud: None,
+            });
         }
     }
 }

@@ -37,18 +37,32 @@ struct Compromise {
 impl Fraudsters {
     /// Fraud that comes to the given shares of `payments_per_day` honest payments. Terminals that were manipulated
     /// before the first day still are.
-    pub(crate) fn new(seed: u64, shares: &FraudShares, payments_per_day: f64, terminals: u32, first_day: i64) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        shares: &FraudShares,
+        payments_per_day: f64,
+        terminals: u32,
+        first_day: i64,
+    ) -> Self {
         let mean_burst = f64::from(THEFT_PAYMENTS.start() + THEFT_PAYMENTS.end()) / 2.0;
         let mean_days = (COMPROMISE_DAYS.start() + COMPROMISE_DAYS.end()) as f64 / 2.0;
         let mean_share = (COMPROMISE_SHARE.start() + COMPROMISE_SHARE.end()) / 2.0;
         // A terminal drawn uniformly sees payments_per_day / terminals payments a day, whatever their popularity.
-        let charges_per_compromise = mean_days * mean_share * payments_per_day / f64::from(terminals);
+        let charges_per_compromise =
+            mean_days * mean_share * payments_per_day / f64::from(terminals);
         let mut fraudsters = Fraudsters {
             seed,
             thefts_per_day: shares.stolen_card * payments_per_day / mean_burst,
-            compromises_per_day: shares.compromised_terminal * payments_per_day / charges_per_compromise,
+            compromises_per_day: shares.compromised_terminal * payments_per_day
+                / charges_per_compromise,
             outliers_per_payment: shares.amount_outlier,
-            compromises: vec![Compromise { end_day: i64::MIN, share: 0.0 }; terminals as usize],
+            compromises: vec![
+                Compromise {
+                    end_day: i64::MIN,
+                    share: 0.0
+                };
+                terminals as usize
+            ],
         };
         for day in first_day - COMPROMISE_DAYS.end()..first_day {
             fraudsters.compromise_terminals(day);
@@ -62,12 +76,21 @@ impl Fraudsters {
         for _ in 0..poisson(rng, self.compromises_per_day) {
             let terminal = rng.random_range(0..self.compromises.len());
             let end_day = day + rng.random_range(COMPROMISE_DAYS);
-            self.compromises[terminal] = Compromise { end_day, share: rng.random_range(COMPROMISE_SHARE) };
+            self.compromises[terminal] = Compromise {
+                end_day,
+                share: rng.random_range(COMPROMISE_SHARE),
+            };
         }
     }
 
     /// Lets cards be stolen on an epoch day, and appends what the thieves will pay, that day and later.
-    pub(crate) fn steal_cards(&self, day: i64, customers: &mut [Customer], world: &World, payments: &mut Vec<Payment>) {
+    pub(crate) fn steal_cards(
+        &self,
+        day: i64,
+        customers: &mut [Customer],
+        world: &World,
+        payments: &mut Vec<Payment>,
+    ) {
         let rng = &mut stream(self.seed, Purpose::Theft, 0, day);
         for _ in 0..poisson(rng, self.thefts_per_day) {
             let index = rng.random_range(0..customers.len());
@@ -81,7 +104,15 @@ impl Fraudsters {
 
     /// What follows from an honest payment: perhaps a second charge by a manipulated terminal, perhaps one payment
     /// far beyond the customer's means. At most three days later.
-    pub(crate) fn exploit(&self, number: u64, day: i64, honest: &Payment, scale: f64, world: &World, payments: &mut Vec<Payment>) {
+    pub(crate) fn exploit(
+        &self,
+        number: u64,
+        day: i64,
+        honest: &Payment,
+        scale: f64,
+        world: &World,
+        payments: &mut Vec<Payment>,
+    ) {
         let rng = &mut stream(self.seed, Purpose::Charge, number, day);
         let compromise = self.compromises[honest.terminal as usize];
         if day < compromise.end_day && rng.random_bool(compromise.share) {
@@ -102,16 +133,33 @@ fn charge_again(rng: &mut ChaCha8Rng, honest: &Payment, world: &World) -> Paymen
     let cents = cents(log_normal(rng, usual * 1.6, category.sigma));
     let channel = channel(rng, world, honest.terminal, cents);
     let fraud = Some(FraudScenario::CompromisedTerminal);
-    Payment { time: honest.time + delay, cents, channel, fraud, ..*honest }
+    Payment {
+        time: honest.time + delay,
+        cents,
+        channel,
+        fraud,
+        ..*honest
+    }
 }
 
 /// One payment of many times what the customer is used to, within hours of an honest payment.
 fn outlier(rng: &mut ChaCha8Rng, honest: &Payment, scale: f64, world: &World) -> Payment {
     let delay = hours(rng.random_range(0.2..20.0));
-    let terminal = if rng.random_bool(0.6) { world.online_terminal(rng) } else { honest.terminal };
+    let terminal = if rng.random_bool(0.6) {
+        world.online_terminal(rng)
+    } else {
+        honest.terminal
+    };
     let cents = cents(log_normal(rng, 420.0 * scale, 0.5));
     let channel = channel(rng, world, terminal, cents);
-    Payment { time: honest.time + delay, terminal, cents, channel, fraud: Some(FraudScenario::AmountOutlier), ..*honest }
+    Payment {
+        time: honest.time + delay,
+        terminal,
+        cents,
+        channel,
+        fraud: Some(FraudScenario::AmountOutlier),
+        ..*honest
+    }
 }
 
 /// Payments with a card that is not one's own.
@@ -133,17 +181,34 @@ impl Theft {
         let has_card = rng.random_bool(0.4);
         let is_far_away = rng.random_bool(0.5);
         Theft {
-            start: if has_card { start } else { towards_night(rng, start) },
+            start: if has_card {
+                start
+            } else {
+                towards_night(rng, start)
+            },
             has_card,
             is_careful: rng.random_bool(0.3),
             tests_first: rng.random_bool(0.3),
             pace: log_normal(rng, 2.0, 0.9) * HOUR as f64,
-            town: if is_far_away { world.town(rng) } else { victim.town() },
+            town: if is_far_away {
+                world.town(rng)
+            } else {
+                victim.town()
+            },
         }
     }
 
-    fn carry_out(&self, rng: &mut ChaCha8Rng, customer: u32, victim: &mut Customer, world: &World, payments: &mut Vec<Payment>) {
-        let Some(generation) = victim.card.accepted(self.start) else { return };
+    fn carry_out(
+        &self,
+        rng: &mut ChaCha8Rng,
+        customer: u32,
+        victim: &mut Customer,
+        world: &World,
+        payments: &mut Vec<Payment>,
+    ) {
+        let Some(generation) = victim.card.accepted(self.start) else {
+            return;
+        };
         let scale = f64::from(victim.scale);
         let mut time = self.start;
         let last_possible = self.start + 4 * DAY;
@@ -153,27 +218,55 @@ impl Theft {
             let cents = self.choose_cents(rng, is_test, terminal, scale, world);
             let channel = channel(rng, world, terminal, cents);
             let fraud = Some(FraudScenario::StolenCard);
-            payments.push(Payment { time, customer, generation, terminal, cents, channel, fraud });
+            payments.push(Payment {
+                time,
+                customer,
+                generation,
+                terminal,
+                cents,
+                channel,
+                fraud,
+            });
             time = (time + (self.pace * exponential(rng)) as i64 + MINUTE).min(last_possible);
         }
         let blocked = time + 1;
         let replaced = blocked + rng.random_range(2 * DAY..5 * DAY);
-        victim.card.steal(if self.has_card { self.start } else { blocked }, blocked, replaced);
+        victim.card.steal(
+            if self.has_card { self.start } else { blocked },
+            blocked,
+            replaced,
+        );
     }
 
     /// Somewhere to pay: of a few shops the first whose goods can be sold on, if the thief is not choosy.
     fn choose_terminal(&self, rng: &mut ChaCha8Rng, world: &World) -> u32 {
         let pays_online = !self.has_card || rng.random_bool(0.25);
-        let mut choose = || if pays_online { world.online_terminal(rng) } else { world.terminal_in_town(rng, self.town) };
+        let mut choose = || {
+            if pays_online {
+                world.online_terminal(rng)
+            } else {
+                world.terminal_in_town(rng, self.town)
+            }
+        };
         let (first, second, third) = (choose(), choose(), choose());
         let is_resellable = |terminal: &u32| world.terminal(*terminal).category().resellable;
         if self.is_careful {
             return first;
         }
-        [first, second, third].into_iter().find(is_resellable).unwrap_or(first)
+        [first, second, third]
+            .into_iter()
+            .find(is_resellable)
+            .unwrap_or(first)
     }
 
-    fn choose_cents(&self, rng: &mut ChaCha8Rng, is_test: bool, terminal: u32, scale: f64, world: &World) -> i64 {
+    fn choose_cents(
+        &self,
+        rng: &mut ChaCha8Rng,
+        is_test: bool,
+        terminal: u32,
+        scale: f64,
+        world: &World,
+    ) -> i64 {
         if is_test {
             cents(rng.random_range(0.5..3.0))
         } else if self.is_careful {

@@ -61,7 +61,11 @@ pub(crate) fn terminal_id(terminal: u32) -> String {
 pub(crate) fn usual_cents<R: Rng>(rng: &mut R, world: &World, terminal: u32, scale: f64) -> i64 {
     let terminal = world.terminal(terminal);
     let category = terminal.category();
-    cents(log_normal(rng, category.median * f64::from(terminal.price_level) * scale, category.sigma))
+    cents(log_normal(
+        rng,
+        category.median * f64::from(terminal.price_level) * scale,
+        category.sigma,
+    ))
 }
 
 /// Euros as cents, at least 10 cents and at most 25,000 euros.
@@ -70,7 +74,12 @@ pub(crate) fn cents(euros: f64) -> i64 {
 }
 
 /// How the card is presented at a terminal.
-pub(crate) fn channel<R: Rng>(rng: &mut R, world: &World, terminal: u32, cents: i64) -> &'static str {
+pub(crate) fn channel<R: Rng>(
+    rng: &mut R,
+    world: &World,
+    terminal: u32,
+    cents: i64,
+) -> &'static str {
     if world.is_online(terminal) {
         "online"
     } else if cents <= CONTACTLESS_LIMIT && rng.random_bool(0.75) {

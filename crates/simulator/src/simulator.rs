@@ -57,11 +57,18 @@ impl Simulator {
     pub fn new(config: SimulatorConfig) -> Result<Simulator, ConfigError> {
         config.check()?;
         let world = World::new(&config);
-        let customers: Vec<Customer> =
-            (0..config.customers).map(|index| Customer::new(config.seed, index, &world)).collect();
+        let customers: Vec<Customer> = (0..config.customers)
+            .map(|index| Customer::new(config.seed, index, &world))
+            .collect();
         let payments_per_day = customers.iter().map(Customer::payments_per_day).sum();
         let first_day = config.first_day();
-        let fraudsters = Fraudsters::new(config.seed, &config.fraud, payments_per_day, config.terminals, first_day);
+        let fraudsters = Fraudsters::new(
+            config.seed,
+            &config.fraud,
+            payments_per_day,
+            config.terminals,
+            first_day,
+        );
         Ok(Simulator {
             next_day: first_day,
             last_day: first_day + i64::from(config.days) - 1,
@@ -96,17 +103,22 @@ impl Simulator {
         self.fraudsters.compromise_terminals(day);
         let mut planned = Vec::new();
         // Thieves come first: a customer whose card is gone does not pay later that day.
-        self.fraudsters.steal_cards(day, &mut self.customers, &self.world, &mut planned);
+        self.fraudsters
+            .steal_cards(day, &mut self.customers, &self.world, &mut planned);
         let mut payments = Vec::new();
         for (index, customer) in (0..).zip(&mut self.customers) {
             customer.pay(self.config.seed, index, day, &self.world, &mut payments);
         }
         for (number, honest) in (0..).zip(&payments) {
             let scale = f64::from(self.customers[honest.customer as usize].scale);
-            self.fraudsters.exploit(number, day, honest, scale, &self.world, &mut planned);
+            self.fraudsters
+                .exploit(number, day, honest, scale, &self.world, &mut planned);
         }
         for payment in planned {
-            self.planned.entry(payment.time.div_euclid(DAY)).or_default().push(payment);
+            self.planned
+                .entry(payment.time.div_euclid(DAY))
+                .or_default()
+                .push(payment);
         }
         for payment in self.planned.remove(&day).into_iter().flatten() {
             let card = &self.customers[payment.customer as usize].card;
@@ -123,9 +135,19 @@ impl Simulator {
         let number = self.number;
         self.number += 1;
         let fraud = payment.fraud.is_some();
-        let delay = if fraud { label_delay(self.config.seed, number) } else { GENUINE_AFTER };
+        let delay = if fraud {
+            label_delay(self.config.seed, number)
+        } else {
+            GENUINE_AFTER
+        };
         let known_at = payment.time + delay;
-        let label = PendingLabel { known_at, number, customer: payment.customer, terminal: payment.terminal, fraud };
+        let label = PendingLabel {
+            known_at,
+            number,
+            customer: payment.customer,
+            terminal: payment.terminal,
+            fraud,
+        };
         match fraud {
             true => self.fraudulent.push(Reverse(label)),
             false => self.genuine.push_back(label),
@@ -160,7 +182,11 @@ impl Iterator for Simulator {
 
     fn next(&mut self) -> Option<SimulatedEvent> {
         self.refill();
-        let time = self.today.as_slice().first().map_or(i64::MAX, |payment| payment.time);
+        let time = self
+            .today
+            .as_slice()
+            .first()
+            .map_or(i64::MAX, |payment| payment.time);
         if let Some(label) = self.next_label(time) {
             return Some(SimulatedEvent::Label(label));
         }

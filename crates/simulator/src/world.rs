@@ -43,7 +43,11 @@ impl World {
         let mut terminals = Vec::with_capacity(config.terminals as usize);
         for _ in online.clone() {
             let category = online_category(&mut rng);
-            let country = if rng.random_bool(0.65) { HOME } else { ONLINE_ABROAD[rng.random_range(0..ONLINE_ABROAD.len())] };
+            let country = if rng.random_bool(0.65) {
+                HOME
+            } else {
+                ONLINE_ABROAD[rng.random_range(0..ONLINE_ABROAD.len())]
+            };
             terminals.push(Terminal::new(&mut rng, category, country));
         }
         for (index, town) in towns.iter().enumerate() {
@@ -53,7 +57,11 @@ impl World {
                 terminals.push(Terminal::new(&mut rng, category, country));
             }
         }
-        World { terminals, online, towns }
+        World {
+            terminals,
+            online,
+            towns,
+        }
     }
 
     pub(crate) fn terminal(&self, terminal: u32) -> &Terminal {
@@ -95,7 +103,11 @@ impl World {
 
 impl Terminal {
     fn new<R: Rng>(rng: &mut R, category: usize, country: &'static str) -> Terminal {
-        Terminal { category: category as u8, price_level: log_normal(rng, 1.0, 0.3) as f32, country }
+        Terminal {
+            category: category as u8,
+            price_level: log_normal(rng, 1.0, 0.3) as f32,
+            country,
+        }
     }
 }
 
@@ -140,7 +152,10 @@ mod tests {
     #[test]
     fn towns_share_all_terminals_and_none_is_empty() {
         for terminals in [10, 11, 100, 121, 4_000, 100_000] {
-            let config = SimulatorConfig { terminals, ..SimulatorConfig::default() };
+            let config = SimulatorConfig {
+                terminals,
+                ..SimulatorConfig::default()
+            };
             let world = World::new(&config);
             assert_eq!(world.terminals.len(), terminals as usize);
             let mut next = world.online.end;
@@ -156,13 +171,19 @@ mod tests {
 
     #[test]
     fn a_town_can_be_found_by_each_of_its_terminals() {
-        let world = World::new(&SimulatorConfig { terminals: 300, ..SimulatorConfig::default() });
+        let world = World::new(&SimulatorConfig {
+            terminals: 300,
+            ..SimulatorConfig::default()
+        });
         let mut rng = stream(1, Purpose::World, 1, 0);
         for _ in 0..1_000 {
             let town = world.town(&mut rng);
             let terminal = world.terminal_in_town(&mut rng, town);
             assert!(!world.is_online(terminal));
-            assert_eq!(world.terminal(terminal).country, town_country(town as usize));
+            assert_eq!(
+                world.terminal(terminal).country,
+                town_country(town as usize)
+            );
             let online = world.online_terminal(&mut rng);
             assert!(world.is_online(online));
         }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use riskstream_simulator::{
-    ConfigError, FraudScenario, FraudShares, Label, SimulatedEvent, Simulator, SimulatorConfig, Transaction,
+    ConfigError, FraudScenario, FraudShares, Label, SimulatedEvent, Simulator, SimulatorConfig,
+    Transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,13 @@ const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
 
 fn small(seed: u64) -> SimulatorConfig {
-    SimulatorConfig { seed, customers: 60, terminals: 150, days: 25, ..SimulatorConfig::default() }
+    SimulatorConfig {
+        seed,
+        customers: 60,
+        terminals: 150,
+        days: 25,
+        ..SimulatorConfig::default()
+    }
 }
 
 fn events(config: SimulatorConfig) -> Vec<SimulatedEvent> {
@@ -34,7 +41,10 @@ fn default_transactions() -> Vec<Transaction> {
     split(events(SimulatorConfig::default())).0
 }
 
-fn share<'a>(transactions: impl IntoIterator<Item = &'a Transaction>, holds: impl Fn(&Transaction) -> bool) -> f64 {
+fn share<'a>(
+    transactions: impl IntoIterator<Item = &'a Transaction>,
+    holds: impl Fn(&Transaction) -> bool,
+) -> f64 {
     let mut all = 0.0;
     let mut held = 0.0;
     for transaction in transactions {
@@ -54,7 +64,10 @@ fn the_seed_decides_everything() {
 #[test]
 fn more_days_only_append_transactions() {
     let (short, _) = split(events(small(5)));
-    let (long, _) = split(events(SimulatorConfig { days: 40, ..small(5) }));
+    let (long, _) = split(events(SimulatorConfig {
+        days: 40,
+        ..small(5)
+    }));
     assert!(long.len() > short.len());
     assert!(long[..short.len()] == short);
 }
@@ -109,7 +122,11 @@ proptest! {
 #[test]
 fn the_default_has_a_realistic_amount_of_each_fraud() {
     let transactions = default_transactions();
-    assert!((180_000..260_000).contains(&transactions.len()), "{}", transactions.len());
+    assert!(
+        (180_000..260_000).contains(&transactions.len()),
+        "{}",
+        transactions.len()
+    );
     #[rustfmt::skip]
     let bounds = [
         (None, 0.006..0.011),
@@ -128,36 +145,65 @@ fn the_default_has_a_realistic_amount_of_each_fraud() {
 
 #[test]
 fn without_fraud_there_is_none() {
-    let (transactions, labels) = split(events(SimulatorConfig { fraud: FraudShares::none(), ..small(1) }));
-    assert!(transactions.iter().all(|transaction| transaction.fraud.is_none()));
+    let (transactions, labels) = split(events(SimulatorConfig {
+        fraud: FraudShares::none(),
+        ..small(1)
+    }));
+    assert!(
+        transactions
+            .iter()
+            .all(|transaction| transaction.fraud.is_none())
+    );
     assert!(labels.iter().all(|label| !label.fraud));
 }
 
 #[test]
 fn habits_show() {
     let transactions = default_transactions();
-    let genuine: Vec<&Transaction> = transactions.iter().filter(|transaction| transaction.fraud.is_none()).collect();
+    let genuine: Vec<&Transaction> = transactions
+        .iter()
+        .filter(|transaction| transaction.fraud.is_none())
+        .collect();
     let hour = |transaction: &Transaction| transaction.event_time.rem_euclid(DAY) / HOUR;
     let night = share(genuine.iter().copied(), |transaction| hour(transaction) < 5);
     assert!((0.01..0.08).contains(&night), "nights: {night}");
-    let evening = share(genuine.iter().copied(), |transaction| (16..20).contains(&hour(transaction)));
+    let evening = share(genuine.iter().copied(), |transaction| {
+        (16..20).contains(&hour(transaction))
+    });
     assert!((0.22..0.38).contains(&evening), "evenings: {evening}");
-    let abroad = share(genuine.iter().copied(), |transaction| transaction.channel != "online" && transaction.country != "DE");
+    let abroad = share(genuine.iter().copied(), |transaction| {
+        transaction.channel != "online" && transaction.country != "DE"
+    });
     assert!((0.01..0.12).contains(&abroad), "abroad: {abroad}");
-    let online = share(genuine.iter().copied(), |transaction| transaction.channel == "online");
+    let online = share(genuine.iter().copied(), |transaction| {
+        transaction.channel == "online"
+    });
     assert!((0.1..0.35).contains(&online), "online: {online}");
-    let stolen = transactions.iter().filter(|transaction| transaction.fraud == Some(FraudScenario::StolenCard));
+    let stolen = transactions
+        .iter()
+        .filter(|transaction| transaction.fraud == Some(FraudScenario::StolenCard));
     let stolen_at_night = share(stolen.clone(), |transaction| hour(transaction) < 5);
-    assert!(stolen_at_night > 2.0 * night, "thieves at night: {stolen_at_night}");
+    assert!(
+        stolen_at_night > 2.0 * night,
+        "thieves at night: {stolen_at_night}"
+    );
     let stolen_online = share(stolen, |transaction| transaction.channel == "online");
-    assert!(stolen_online > 1.5 * online, "thieves online: {stolen_online}");
+    assert!(
+        stolen_online > 1.5 * online,
+        "thieves online: {stolen_online}"
+    );
     // A customer is seen again and again at the same few terminals.
     let mut visits: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for transaction in &genuine {
-        *visits.entry((&transaction.customer_id, &transaction.terminal_id)).or_default() += 1;
+        *visits
+            .entry((&transaction.customer_id, &transaction.terminal_id))
+            .or_default() += 1;
     }
     let repeated = share(genuine.iter().copied(), |transaction| {
-        visits[&(transaction.customer_id.as_str(), transaction.terminal_id.as_str())] > 1
+        visits[&(
+            transaction.customer_id.as_str(),
+            transaction.terminal_id.as_str(),
+        )] > 1
     });
     assert!(repeated > 0.6, "payments at a known terminal: {repeated}");
 }
@@ -167,19 +213,38 @@ fn a_stolen_card_is_blocked_and_replaced_by_another_number() {
     let transactions = default_transactions();
     let mut cards: BTreeMap<&str, Vec<&Transaction>> = BTreeMap::new();
     for transaction in &transactions {
-        cards.entry(&transaction.card_id).or_default().push(transaction);
+        cards
+            .entry(&transaction.card_id)
+            .or_default()
+            .push(transaction);
     }
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut thefts = 0;
     for payments in cards.values() {
-        let stolen = |transaction: &&&Transaction| transaction.fraud == Some(FraudScenario::StolenCard);
-        owners.entry(&payments[0].customer_id).or_default().insert(&payments[0].card_id);
-        assert!(payments.iter().all(|payment| payment.customer_id == payments[0].customer_id));
-        let Some(first) = payments.iter().find(stolen) else { continue };
+        let stolen =
+            |transaction: &&&Transaction| transaction.fraud == Some(FraudScenario::StolenCard);
+        owners
+            .entry(&payments[0].customer_id)
+            .or_default()
+            .insert(&payments[0].card_id);
+        assert!(
+            payments
+                .iter()
+                .all(|payment| payment.customer_id == payments[0].customer_id)
+        );
+        let Some(first) = payments.iter().find(stolen) else {
+            continue;
+        };
         let last = payments.iter().rfind(stolen).unwrap();
         thefts += 1;
-        assert!(last.event_time - first.event_time <= 4 * DAY, "{first:?} to {last:?}");
-        assert!(payments.last().unwrap().event_time <= first.event_time + 4 * DAY, "a blocked card was used");
+        assert!(
+            last.event_time - first.event_time <= 4 * DAY,
+            "{first:?} to {last:?}"
+        );
+        assert!(
+            payments.last().unwrap().event_time <= first.event_time + 4 * DAY,
+            "a blocked card was used"
+        );
         assert!(payments.iter().filter(stolen).count() <= 12);
     }
     assert!(thefts > 20);
@@ -188,13 +253,19 @@ fn a_stolen_card_is_blocked_and_replaced_by_another_number() {
     for transaction in &transactions {
         *hours.entry(transaction.event_time / HOUR).or_insert(0) += 1;
     }
-    assert!(hours.len() > 60 * 24 - 60, "hardly an hour without a payment");
+    assert!(
+        hours.len() > 60 * 24 - 60,
+        "hardly an hour without a payment"
+    );
 }
 
 #[test]
 fn what_cannot_be_simulated_is_an_error() {
     let base = SimulatorConfig::default;
-    let share = |value| FraudShares { amount_outlier: value, ..FraudShares::default() };
+    let share = |value| FraudShares {
+        amount_outlier: value,
+        ..FraudShares::default()
+    };
     #[rustfmt::skip]
     let cases = [
         (SimulatorConfig { customers: 0, ..base() }, "customers is 0"),
