@@ -1,24 +1,15 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
 use crate::event::{Event, Flags};
-use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step};
+use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, WRITTEN_AT};
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{ReasonCode, Row, Slot, Value};
+use riskstream_events::{ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
 use riskstream_models::Scorer;
 use riskstream_policy::Verdict;
 use std::fmt::Write;
 use std::sync::Arc;
-
-/// Why an event cannot be processed: it goes to the dead letters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The stable code.
-    pub reason: ReasonCode,
-    /// What exactly is wrong, naming the field and never its value.
-    pub detail: String,
-}
 
 /// What a stage's task knows of time: only event times, never the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +38,8 @@ impl StageClock {
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// The event is at fault: a dead letter. State is untouched.
-    #[error("{}: {}", .0.reason.as_str(), .0.detail)]
-    Rejected(Rejection),
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
     /// The state is at fault.
     #[error(transparent)]
     State(#[from] StateError),
@@ -97,12 +88,12 @@ impl Engine {
             return Err(self.missing(plan.event_time));
         };
         row[EVENT_TIME] = Value::Timestamp(time);
-        let latest = written_at.map(|ms| ms.saturating_mul(1000).saturating_add(self.plan.max_future));
+        let written_at = written_at.map(|ms| ms.saturating_mul(1000));
+        row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
+        let latest = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
         if latest.is_some_and(|latest| time > latest) {
-            return Err(Rejection {
-                reason: ReasonCode::FutureEventTime,
-                detail: format!("`{}` lies further than max_future after the record's timestamp", self.name(plan.event_time)),
-            });
+            let detail = format!("`{}` lies further than max_future after the record's timestamp", self.name(plan.event_time));
+            return Err(Rejection::new(ReasonCode::FutureEventTime, detail));
         }
         for &(slot, units) in &plan.numbers {
             let Some(number) = row[slot].as_number() else { continue };
@@ -114,7 +105,7 @@ impl Engine {
             } else {
                 continue;
             };
-            return Err(Rejection { reason, detail: format!("`{}`", self.name(slot)) });
+            return Err(Rejection::new(reason, format!("`{}`", self.name(slot))));
         }
         Ok(())
     }
@@ -228,10 +219,7 @@ impl Engine {
     }
 
     fn missing(&self, slot: Slot) -> Rejection {
-        Rejection {
-            reason: ReasonCode::MissingField,
-            detail: format!("`{}` is missing or null", self.name(slot)),
-        }
+        Rejection::new(ReasonCode::MissingField, format!("`{}` is missing or null", self.name(slot)))
     }
 
     fn name(&self, slot: Slot) -> &str {
@@ -241,10 +229,13 @@ impl Engine {
     fn stage_error(&self, error: ApplyError) -> StageError {
         match error {
             ApplyError::State(error) => StageError::State(error),
-            ApplyError::Value { slot, reason } => StageError::Rejected(Rejection {
-                reason: reason.into(),
-                detail: format!("`{}`", self.name(slot)),
-            }),
+            ApplyError::Value { slot, reason } => {
+                let reason = match reason {
+                    ValueProblem::NotFinite => ReasonCode::NotFinite,
+                    ValueProblem::OutOfRange => ReasonCode::OutOfRange,
+                };
+                StageError::Rejected(Rejection::new(reason, format!("`{}`", self.name(slot))))
+            }
         }
     }
 }

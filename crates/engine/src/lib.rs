@@ -6,5 +6,5 @@ pub mod engine;
 pub mod event;
 pub mod plan;
 
-pub use engine::{Engine, Judgement, Rejection, StageClock, StageError};
+pub use engine::{Engine, Judgement, StageClock, StageError};
 pub use event::{Event, Flags};

@@ -12,6 +12,15 @@ use std::sync::Arc;
 pub const EVENT_TIME: Slot = 0;
 /// The slot of every row that holds the event's id ([`ValueType::Text`]), whatever the input calls it.
 pub const EVENT_ID: Slot = 1;
+/// The slot of every row that holds the input record's log timestamp ([`ValueType::Timestamp`]), null if it
+/// had none. Only latencies are taken from it, never a feature or a decision.
+pub const WRITTEN_AT: Slot = 2;
+/// The slots that every plan begins with and every row on its way to a stage carries, in order.
+pub const CANONICAL: [(Slot, &str, ValueType); 3] = [
+    (EVENT_TIME, "event_time", ValueType::Timestamp),
+    (EVENT_ID, "event_id", ValueType::Text),
+    (WRITTEN_AT, "written_at", ValueType::Timestamp),
+];
 /// Input 0 is always the transactions: only they are decided upon.
 pub const TRANSACTIONS: u8 = 0;
 
@@ -22,7 +31,7 @@ pub struct Plan {
     pub name: String,
     /// Names this very plan: a hash of the pipeline file.
     pub version: String,
-    /// All slots of a row, in order. The first two are [`EVENT_TIME`] and [`EVENT_ID`].
+    /// All slots of a row, in order. The first are [`CANONICAL`].
     pub slots: Vec<SlotInfo>,
     /// The inputs; the first is the transactions, the others are labels.
     pub inputs: Vec<InputPlan>,
