@@ -1,0 +1,241 @@
+//! What of a record is decoded, and where it goes in the row.
+
+use crate::convert::Problem;
+use crate::pseudonym::Pseudonymizer;
+use crate::reason::{DecodeError, ReasonCode, Rejection};
+use crate::value::{Row, Slot, Value, ValueType};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The unit of a timestamp that is a plain number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimestampUnit {
+    /// Seconds since the epoch.
+    Seconds,
+    /// Milliseconds since the epoch.
+    Millis,
+    /// Microseconds since the epoch.
+    Micros,
+}
+
+impl TimestampUnit {
+    /// Microseconds in one unit.
+    pub fn micros(self) -> i64 {
+        match self {
+            TimestampUnit::Seconds => 1_000_000,
+            TimestampUnit::Millis => 1_000,
+            TimestampUnit::Micros => 1,
+        }
+    }
+}
+
+/// One field to decode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Its name in the pipeline file, for error messages.
+    pub name: String,
+    /// Where it lies in the record: names from the outside in.
+    pub path: Vec<String>,
+    /// What the slot holds. [`ValueType::List`] cannot be decoded.
+    pub value_type: ValueType,
+    /// Where it goes.
+    pub slot: Slot,
+    /// Whether a record without it (or with null in it) is rejected.
+    pub required: bool,
+    /// Whether it is personal data: then its pseudonym enters the row, and it must be text.
+    pub personal: bool,
+    /// What a number in a [`ValueType::Timestamp`] counts; milliseconds if not declared. A type of the
+    /// writer that says so itself (Avro's timestamp-micros) goes before.
+    pub timestamp_unit: Option<TimestampUnit>,
+}
+
+/// Why fields cannot be decoded together. A mistake of the pipeline file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// No path.
+    #[error("field {0} has no path")]
+    EmptyPath(String),
+    /// Both want the same place of the record, or one lies within the other.
+    #[error("fields {0} and {1} lie at the same place of the record, or one within the other")]
+    Overlap(String, String),
+    /// Both want the same slot.
+    #[error("fields {0} and {1} go to the same slot")]
+    SameSlot(String, String),
+    /// Lists are not read from inputs.
+    #[error("field {0}: a list cannot be read from an input")]
+    List(String),
+    /// Only text can be a pseudonym.
+    #[error("field {0} is personal, so it must be declared as text")]
+    PersonalNotText(String),
+    /// Personal fields need a secret.
+    #[error("field {0} is personal, but there is no secret to make pseudonyms with")]
+    NoSecret(String),
+}
+
+/// The fields of one input. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct InputFields {
+    /// The fields, in the order given.
+    pub fields: Arc<[Field]>,
+    pseudonymizer: Option<Arc<Pseudonymizer>>,
+    width: usize,
+}
+
+impl InputFields {
+    /// Checks that the fields can be decoded together.
+    pub fn new(fields: Vec<Field>, pseudonymizer: Option<Pseudonymizer>) -> Result<Self, FieldError> {
+        let mut slots = HashSet::new();
+        for (index, field) in fields.iter().enumerate() {
+            let name = || field.name.clone();
+            if field.path.is_empty() {
+                return Err(FieldError::EmptyPath(name()));
+            }
+            if field.value_type == ValueType::List {
+                return Err(FieldError::List(name()));
+            }
+            if field.personal && field.value_type != ValueType::Text {
+                return Err(FieldError::PersonalNotText(name()));
+            }
+            if field.personal && pseudonymizer.is_none() {
+                return Err(FieldError::NoSecret(name()));
+            }
+            for other in &fields[..index] {
+                let shared = field.path.len().min(other.path.len());
+                if field.path[..shared] == other.path[..shared] {
+                    return Err(FieldError::Overlap(other.name.clone(), name()));
+                }
+                if field.slot == other.slot {
+                    return Err(FieldError::SameSlot(other.name.clone(), name()));
+                }
+            }
+            slots.insert(field.slot);
+        }
+        let width = slots.into_iter().max().map_or(0, |slot| slot + 1);
+        Ok(InputFields { fields: fields.into(), pseudonymizer: pseudonymizer.map(Arc::new), width })
+    }
+
+    /// Makes every slot of the row null, and the row wide enough for the fields. Each decoder does so first.
+    pub fn reset(&self, row: &mut Row) {
+        let width = row.len().max(self.width);
+        row.clear();
+        row.resize(width, Value::Null);
+    }
+
+    /// Stores a text in field `index`: parsed if the field is a number, a time or a boolean, as a pseudonym
+    /// if it is personal. For readers of files.
+    pub fn set_text(&self, index: usize, text: &str, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| field.text_value(text, pseudonymizer))
+    }
+
+    /// Stores an integer in field `index`.
+    pub fn set_int(&self, index: usize, int: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| field.int_value(int, pseudonymizer))
+    }
+
+    /// Stores a float in field `index`.
+    pub fn set_float(&self, index: usize, float: f64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, _| field.float_value(float))
+    }
+
+    /// Stores a boolean in field `index`.
+    pub fn set_bool(&self, index: usize, bool: bool, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, _| field.bool_value(bool))
+    }
+
+    /// Stores a point in time, in microseconds since the epoch, in field `index`.
+    pub fn set_timestamp(&self, index: usize, micros: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, _| field.timestamp_value(micros))
+    }
+
+    /// Rejects a row in which a required field is null.
+    pub fn check_required(&self, row: &Row) -> Result<(), Rejection> {
+        match self.fields.iter().find(|field| field.required && row[field.slot].is_null()) {
+            None => Ok(()),
+            Some(field) => Err(Rejection::new(
+                ReasonCode::MissingField,
+                format!("field {} is absent or null", field.name),
+            )),
+        }
+    }
+
+    pub(crate) fn pseudonymizer(&self) -> Option<&Pseudonymizer> {
+        self.pseudonymizer.as_deref()
+    }
+
+    fn store(
+        &self,
+        index: usize,
+        row: &mut Row,
+        value: impl FnOnce(&Field, Option<&Pseudonymizer>) -> Result<Value, Problem>,
+    ) -> Result<(), Rejection> {
+        let field = &self.fields[index];
+        match value(field, self.pseudonymizer()) {
+            Ok(value) => {
+                row[field.slot] = value;
+                Ok(())
+            }
+            Err(problem) => Err(Rejection::new(
+                problem.code(),
+                format!("field {}: {}", field.name, problem.text()),
+            )),
+        }
+    }
+
+    /// The error of field `index` at `offset` of the record.
+    pub(crate) fn problem_at(&self, index: usize, problem: Problem, offset: usize) -> DecodeError {
+        let name = &self.fields[index].name;
+        DecodeError::rejected(problem.code(), format!("field {name} at byte {offset}: {}", problem.text()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, path: &[&str], value_type: ValueType, slot: Slot) -> Field {
+        Field {
+            name: name.into(),
+            path: path.iter().map(|part| (*part).to_owned()).collect(),
+            value_type,
+            slot,
+            required: false,
+            personal: false,
+            timestamp_unit: None,
+        }
+    }
+
+    fn text(name: &str, path: &[&str], slot: Slot) -> Field {
+        field(name, path, ValueType::Text, slot)
+    }
+
+    #[test]
+    fn fields_that_cannot_be_decoded_together() {
+        let personal = |value_type| Field { personal: true, ..field("p", &["p"], value_type, 0) };
+        for (fields, expected) in [
+            (vec![text("a", &[], 0)], FieldError::EmptyPath("a".into())),
+            (vec![text("a", &["x"], 0), text("b", &["x"], 1)], FieldError::Overlap("a".into(), "b".into())),
+            (vec![text("a", &["x", "y"], 0), text("b", &["x"], 1)], FieldError::Overlap("a".into(), "b".into())),
+            (vec![text("a", &["x"], 0), text("b", &["y"], 0)], FieldError::SameSlot("a".into(), "b".into())),
+            (vec![field("a", &["x"], ValueType::List, 0)], FieldError::List("a".into())),
+            (vec![personal(ValueType::Int)], FieldError::PersonalNotText("p".into())),
+            (vec![personal(ValueType::Text)], FieldError::NoSecret("p".into())),
+        ] {
+            assert_eq!(InputFields::new(fields, None).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn the_row_is_reset_and_widened() {
+        let fields = InputFields::new(vec![text("a", &["a"], 3)], None).unwrap();
+        let mut row = vec![Value::Int(1)];
+        fields.reset(&mut row);
+        assert_eq!(row, vec![Value::Null; 4]);
+    }
+
+    #[test]
+    fn errors_name_the_field_and_not_the_value() {
+        let fields = InputFields::new(vec![field("amount", &["a"], ValueType::Float, 0)], None).unwrap();
+        let error = fields.set_text(0, "s3cret", &mut vec![Value::Null]).unwrap_err();
+        assert_eq!(error.to_string(), "wrong_type: field amount: text that is not a number");
+    }
+}

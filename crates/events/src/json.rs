@@ -1,0 +1,366 @@
+//! JSON to rows: one pass that stores the plan's fields and skips everything else without building it.
+
+use crate::convert::Problem;
+use crate::input::InputFields;
+use crate::reason::{DecodeError, ReasonCode};
+use crate::value::{Row, Slot, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+use std::fmt;
+
+/// Decodes JSON objects. Of a name that occurs twice the last counts. Accepts what
+/// [`convert`](crate::convert) lists.
+#[derive(Clone, Debug)]
+pub struct JsonDecoder {
+    fields: InputFields,
+    nodes: Vec<Node>,
+}
+
+/// An object that contains fields.
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Names from the outside in, with dots, for error messages.
+    path: String,
+    members: Vec<(String, Member)>,
+    /// The slots of all fields within.
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Member {
+    Field(usize),
+    Node(usize),
+}
+
+const ROOT: usize = 0;
+
+impl JsonDecoder {
+    /// A decoder for these fields.
+    pub fn new(fields: &InputFields) -> Self {
+        let mut decoder = JsonDecoder { fields: fields.clone(), nodes: vec![Node::default()] };
+        for (index, field) in fields.fields.iter().enumerate() {
+            let mut node = ROOT;
+            let (last, parents) = field.path.split_last().expect("InputFields checks that paths are not empty");
+            decoder.nodes[ROOT].slots.push(field.slot);
+            for name in parents {
+                node = decoder.child(node, name);
+                decoder.nodes[node].slots.push(field.slot);
+            }
+            decoder.nodes[node].members.push((last.clone(), Member::Field(index)));
+        }
+        decoder
+    }
+
+    fn child(&mut self, parent: usize, name: &str) -> usize {
+        let existing = self.nodes[parent].members.iter().find(|(member, _)| member == name);
+        if let Some(&(_, Member::Node(node))) = existing {
+            return node;
+        }
+        let node = self.nodes.len();
+        let path = match self.nodes[parent].path.as_str() {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        };
+        self.nodes.push(Node { path, ..Node::default() });
+        self.nodes[parent].members.push((name.to_owned(), Member::Node(node)));
+        node
+    }
+
+    /// Resets `row` and stores the fields of the object in `bytes`.
+    pub fn decode(&self, bytes: &[u8], row: &mut Row) -> Result<(), DecodeError> {
+        self.fields.reset(row);
+        let text = std::str::from_utf8(bytes).map_err(|error| {
+            let offset = error.valid_up_to();
+            DecodeError::rejected(ReasonCode::InvalidUtf8, format!("not UTF-8 at byte {offset}"))
+        })?;
+        let mut pass = Pass { decoder: self, row, field: None, failure: None };
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let result = ObjectSeed { pass: &mut pass, node: ROOT }
+            .deserialize(&mut deserializer)
+            .and_then(|()| deserializer.end());
+        if let Err(error) = result {
+            return Err(pass.explain(&error, text));
+        }
+        Ok(self.fields.check_required(row)?)
+    }
+}
+
+/// What one pass over a record keeps.
+struct Pass<'a> {
+    decoder: &'a JsonDecoder,
+    row: &'a mut Row,
+    /// The field whose value is being read.
+    field: Option<usize>,
+    failure: Option<Failure>,
+}
+
+/// What our own visitors object to. serde's errors are text, so it is kept here.
+enum Failure {
+    Field(Problem),
+    NotAnObject(usize),
+}
+
+impl Pass<'_> {
+    fn explain(&self, error: &serde_json::Error, text: &str) -> DecodeError {
+        let offset = offset_of(error, text);
+        match (&self.failure, self.field) {
+            (Some(Failure::Field(problem)), Some(field)) => {
+                return self.decoder.fields.problem_at(field, *problem, offset);
+            }
+            (Some(Failure::NotAnObject(node)), _) if *node != ROOT => {
+                let path = &self.decoder.nodes[*node].path;
+                let detail = format!("{path} at byte {offset}: not an object");
+                return DecodeError::rejected(ReasonCode::WrongType, detail);
+            }
+            _ => {}
+        }
+        let place = match self.field {
+            Some(field) => format!("field {} at byte {offset}", self.decoder.fields.fields[field].name),
+            None => format!("at byte {offset}"),
+        };
+        if is_not_finite(text, offset) {
+            return DecodeError::rejected(ReasonCode::NotFinite, format!("{place}: NaN or infinite"));
+        }
+        // Texts of serde_json's syntax errors are fixed; those of its data errors would quote the record.
+        match error.classify() {
+            Category::Syntax | Category::Eof => {
+                let message = error.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default();
+                let code = match message {
+                    "number out of range" => ReasonCode::OutOfRange,
+                    _ => ReasonCode::NotJson,
+                };
+                DecodeError::rejected(code, format!("{place}: {message}"))
+            }
+            Category::Data | Category::Io => {
+                DecodeError::rejected(ReasonCode::NotJson, format!("{place}: not a JSON object"))
+            }
+        }
+    }
+}
+
+/// The byte that serde_json's line and column stand for.
+fn offset_of(error: &serde_json::Error, text: &str) -> usize {
+    let line = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1);
+    let start = match error.line() {
+        0 | 1 => 0,
+        number => line.skip(number - 2).next().unwrap_or(0),
+    };
+    (start + error.column().saturating_sub(1)).min(text.len())
+}
+
+/// Whether the text has one of the usual tokens of a NaN or an infinity where the parser stopped.
+fn is_not_finite(text: &str, offset: usize) -> bool {
+    (offset.saturating_sub(2)..=offset).any(|start| {
+        let rest = &text.as_bytes()[start..];
+        ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"].iter().any(|token| rest.starts_with(token.as_bytes()))
+    })
+}
+
+/// Reads one object of the tree of fields.
+struct ObjectSeed<'s, 'a> {
+    pass: &'s mut Pass<'a>,
+    node: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl ObjectSeed<'_, '_> {
+    fn refuse<E: Error>(self) -> Result<(), E> {
+        self.pass.failure = Some(Failure::NotAnObject(self.node));
+        Err(E::custom("not an object"))
+    }
+}
+
+impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let ObjectSeed { pass, node } = self;
+        let decoder = pass.decoder;
+        let node = &decoder.nodes[node];
+        for &slot in &node.slots {
+            pass.row[slot] = Value::Null;
+        }
+        // Producers write names in the same order every time: look first behind the last one found.
+        let mut next = 0;
+        while let Some(found) = map.next_key_seed(NameSeed { node, next })? {
+            let Some(at) = found else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            next = at + 1;
+            match node.members[at].1 {
+                Member::Field(field) => {
+                    pass.field = Some(field);
+                    map.next_value_seed(FieldSeed { pass: &mut *pass, field })?;
+                    pass.field = None;
+                }
+                Member::Node(node) => map.next_value_seed(ObjectSeed { pass: &mut *pass, node })?,
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        if self.node == ROOT {
+            return self.refuse();
+        }
+        for &slot in &self.pass.decoder.nodes[self.node].slots {
+            self.pass.row[slot] = Value::Null;
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.refuse()
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        self.refuse()
+    }
+}
+
+/// Finds a name among a node's members: its index, or none if nobody wants it.
+struct NameSeed<'a> {
+    node: &'a Node,
+    next: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Option<usize>, E> {
+        let members = &self.node.members;
+        let is_name = |(member, _): &(String, Member)| member == name;
+        if members.get(self.next).is_some_and(is_name) {
+            return Ok(Some(self.next));
+        }
+        Ok(members.iter().position(is_name))
+    }
+}
+
+/// Reads one field.
+struct FieldSeed<'s, 'a> {
+    pass: &'s mut Pass<'a>,
+    field: usize,
+}
+
+impl FieldSeed<'_, '_> {
+    fn store<E: Error>(self, value: Result<Value, Problem>) -> Result<(), E> {
+        match value {
+            Ok(value) => {
+                self.pass.row[self.pass.decoder.fields.fields[self.field].slot] = value;
+                Ok(())
+            }
+            Err(problem) => {
+                self.pass.failure = Some(Failure::Field(problem));
+                Err(E::custom("wrong value"))
+            }
+        }
+    }
+
+    fn wrong_type<E: Error>(self, found: &'static str) -> Result<(), E> {
+        let expected = self.pass.decoder.fields.fields[self.field].value_type;
+        self.store(Err(Problem::WrongType { expected, found }))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for FieldSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.store(Ok(Value::Null))
+    }
+
+    fn visit_bool<E: Error>(self, bool: bool) -> Result<(), E> {
+        let value = self.pass.decoder.fields.fields[self.field].bool_value(bool);
+        self.store(value)
+    }
+
+    fn visit_i64<E: Error>(self, int: i64) -> Result<(), E> {
+        let fields = &self.pass.decoder.fields;
+        let value = fields.fields[self.field].int_value(int, fields.pseudonymizer());
+        self.store(value)
+    }
+
+    fn visit_u64<E: Error>(self, int: u64) -> Result<(), E> {
+        let field = &self.pass.decoder.fields.fields[self.field];
+        match i64::try_from(int) {
+            Ok(int) => self.visit_i64(int),
+            Err(_) => {
+                let value = field.huge_int_value(int);
+                self.store(value)
+            }
+        }
+    }
+
+    fn visit_f64<E: Error>(self, float: f64) -> Result<(), E> {
+        let value = self.pass.decoder.fields.fields[self.field].float_value(float);
+        self.store(value)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let fields = &self.pass.decoder.fields;
+        let value = fields.fields[self.field].text_value(text, fields.pseudonymizer());
+        self.store(value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        self.wrong_type("an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<(), A::Error> {
+        self.wrong_type("an object")
+    }
+}

@@ -1,0 +1,167 @@
+//! A decision read back from JSON, for tools and tests.
+
+use crate::decision::Outcome;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A decision as [`encode_json`](crate::encode_json) writes it. Times are RFC 3339 text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnedDecision {
+    /// The same for the same event and pipeline name.
+    pub decision_id: String,
+    /// The transaction's id.
+    pub event_id: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The version of the pipeline file.
+    pub pipeline_version: String,
+    /// The version of the program.
+    pub binary_version: String,
+    /// The model, if there is one.
+    pub model: Option<OwnedModel>,
+    /// The transaction's event time.
+    pub event_time: String,
+    /// Entities and their keys.
+    #[serde(with = "pairs")]
+    pub entities: Vec<(String, String)>,
+    /// The model's score.
+    pub score: Option<f64>,
+    /// What happens to the transaction.
+    pub outcome: Outcome,
+    /// Why.
+    pub reasons: Vec<OwnedReason>,
+    /// Features in the order of the plan.
+    #[serde(with = "pairs")]
+    pub features: Vec<(String, FeatureValue)>,
+    /// Circumstances; see [`Flags`](crate::Flags).
+    pub flags: Vec<String>,
+    /// By how much the event came after a later one, in milliseconds of event time.
+    pub late_by_ms: Option<i64>,
+    /// Scores of models that only watch.
+    #[serde(with = "pairs")]
+    pub shadow_scores: Vec<(String, Option<f64>)>,
+    /// Wall-clock times; all that may differ when the same input is decided again.
+    pub latency: Option<OwnedLatency>,
+}
+
+impl OwnedDecision {
+    /// Reads one decision.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+
+    /// A feature's value.
+    pub fn feature(&self, name: &str) -> Option<&FeatureValue> {
+        self.features.iter().find(|(feature, _)| feature == name).map(|(_, value)| value)
+    }
+
+    /// An entity's key.
+    pub fn entity(&self, name: &str) -> Option<&str> {
+        self.entities.iter().find(|(entity, _)| entity == name).map(|(_, key)| key.as_str())
+    }
+}
+
+/// The model that gave the score.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedModel {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The file's SHA-256 in hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Why a decision is what it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnedReason {
+    /// The reason code.
+    pub code: String,
+    /// The rule's or feature's name.
+    pub name: String,
+    /// The outcome that it calls for.
+    pub outcome: Outcome,
+    /// What an analyst reads.
+    pub description: Option<String>,
+    /// By how much it moved the score.
+    pub contribution: Option<f64>,
+}
+
+/// When a decision was made, as RFC 3339 text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedLatency {
+    /// The log's timestamp of the event.
+    pub ingested_at: String,
+    /// When the decision was encoded.
+    pub decided_at: String,
+}
+
+/// A feature's value in JSON. Times are text; NaN and infinities are null.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FeatureValue {
+    /// Absent or not finite.
+    Null(()),
+    /// A boolean.
+    Bool(bool),
+    /// A number without a decimal point.
+    Int(i64),
+    /// A number with one.
+    Float(f64),
+    /// A text or a time.
+    Text(String),
+    /// A list.
+    List(Vec<FeatureValue>),
+}
+
+impl FeatureValue {
+    /// The number, if it is one; booleans count as 0 and 1.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            FeatureValue::Int(int) => Some(*int as f64),
+            FeatureValue::Float(float) => Some(*float),
+            FeatureValue::Bool(bool) => Some(f64::from(u8::from(*bool))),
+            FeatureValue::Null(()) | FeatureValue::Text(_) | FeatureValue::List(_) => None,
+        }
+    }
+}
+
+/// Objects as lists of pairs, so that their order is kept.
+mod pairs {
+    use super::*;
+
+    pub fn serialize<S: Serializer, T: Serialize>(pairs: &[(String, T)], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(pairs.len()))?;
+        for (name, value) in pairs {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(String, T)>, D::Error> {
+        deserializer.deserialize_map(Pairs(PhantomData))
+    }
+
+    struct Pairs<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Pairs<T> {
+        type Value = Vec<(String, T)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry()? {
+                pairs.push(pair);
+            }
+            Ok(pairs)
+        }
+    }
+}
