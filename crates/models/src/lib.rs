@@ -1,1 +1,31 @@
-//! Not yet written.
+//! ONNX models for scoring rows of numbers: loaded by tract, with the operators that tract lacks supplied here.
+//!
+//! A [`Model`] is loaded once and shared; each worker thread takes a [`Scorer`] from it. The crate knows rows, columns
+//! and scores, and nothing of events, thresholds or where rows come from.
+//!
+//! Answers are ONNX Runtime's: labels equal, probabilities to 1e-5, missing values (NaN) included. docs/models.md lists
+//! the supported operators and where ONNX Runtime, the specification and the exporting libraries disagree.
+//!
+//! A file is not trusted: a damaged or hostile one gives a [`ModelError`], within the bounds of [`Limits`].
+
+#![forbid(unsafe_code)]
+
+mod description;
+mod error;
+mod forest;
+mod graph;
+mod guard;
+mod limits;
+mod model;
+mod operators;
+mod plan;
+mod proto;
+mod score_output;
+mod scorer;
+
+pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
+pub use error::ModelError;
+pub use limits::Limits;
+pub use model::{LoadOptions, Model};
+pub use score_output::{ParseScoreOutputError, ScoreOutput};
+pub use scorer::{OutputValues, Scorer, Values};

@@ -1,0 +1,115 @@
+//! What a model file holds, for people.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::type_proto::Value as TypeValue;
+use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
+
+use crate::ScoreOutput;
+use crate::graph::operator_name;
+use crate::plan::Input;
+
+/// A summary of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ModelDescription {
+    /// Who wrote the file, such as `skl2onnx 1.20.0`.
+    pub producer: String,
+    /// Versions of the operator sets by domain; the standard domain is `ai.onnx`.
+    pub operator_sets: BTreeMap<String, i64>,
+    /// Inputs in the order in which their columns make up a row.
+    pub inputs: Vec<InputDescription>,
+    /// Outputs in the file's order.
+    pub outputs: Vec<OutputDescription>,
+    /// Operators by name, with how often each occurs.
+    pub operators: Vec<OperatorCount>,
+    /// Decision trees in all ensembles together.
+    pub trees: usize,
+    /// Nodes of these trees, leaves included.
+    pub tree_nodes: usize,
+    /// Size of the file in bytes.
+    pub bytes: usize,
+    /// What is the score, such as `probabilities[1]`.
+    pub score: String,
+}
+
+/// One input tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputDescription {
+    /// Its name in the file.
+    pub name: String,
+    /// Type of its elements, such as `float`.
+    pub elements: String,
+    /// Its number of columns.
+    pub columns: usize,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OutputDescription {
+    /// Its name in the file.
+    pub name: String,
+    /// Type of its elements, such as `int64`, or `map` for the output of a ZipMap.
+    pub elements: String,
+}
+
+/// How often an operator occurs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OperatorCount {
+    /// Its name with its domain, such as `ai.onnx.ml.Scaler`.
+    pub operator: String,
+    /// The number of nodes.
+    pub nodes: usize,
+}
+
+pub(crate) fn describe(model: &ModelProto, graph: &GraphProto, inputs: &[Input], bytes: usize, score: &ScoreOutput) -> ModelDescription {
+    let domain = |domain: &str| if domain.is_empty() { "ai.onnx".to_owned() } else { domain.to_owned() };
+    let mut operators = BTreeMap::new();
+    for node in &graph.node {
+        *operators.entry(operator_name(node)).or_insert(0) += 1;
+    }
+    let (trees, tree_nodes) = count_trees(graph);
+    ModelDescription {
+        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
+        operator_sets: model.opset_import.iter().map(|set| (domain(&set.domain), set.version)).collect(),
+        inputs: inputs.iter().map(describe_input).collect(),
+        outputs: graph.output.iter().map(|output| OutputDescription { name: output.name.clone(), elements: elements(output) }).collect(),
+        operators: operators.into_iter().map(|(operator, nodes)| OperatorCount { operator, nodes }).collect(),
+        trees,
+        tree_nodes,
+        bytes,
+        score: score.to_string(),
+    }
+}
+
+fn describe_input(input: &Input) -> InputDescription {
+    InputDescription { name: input.name.clone(), elements: format!("{:?}", input.datum).to_lowercase(), columns: input.columns }
+}
+
+/// The declared element type of an output; maps and sequences are `map`.
+pub(crate) fn elements(output: &ValueInfoProto) -> String {
+    match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
+        Some(TypeValue::TensorType(tensor)) => {
+            DataType::try_from(tensor.elem_type).map_or("unknown", |kind| kind.as_str_name()).to_lowercase()
+        }
+        None => "map".to_owned(),
+    }
+}
+
+fn count_trees(graph: &GraphProto) -> (usize, usize) {
+    let mut counts = (0, 0);
+    for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
+        match attribute.name.as_str() {
+            "nodes_treeids" => {
+                let changes = attribute.ints.windows(2).filter(|pair| pair[0] != pair[1]).count();
+                counts.0 += changes + usize::from(!attribute.ints.is_empty());
+                counts.1 += attribute.ints.len();
+            }
+            "tree_roots" => counts.0 += attribute.ints.len(),
+            "leaf_targetids" | "nodes_trueleafs" => counts.1 += attribute.ints.len(),
+            _ => {}
+        }
+    }
+    counts
+}

@@ -1,0 +1,54 @@
+//! What can go wrong with a model file or a row.
+
+use std::path::PathBuf;
+
+/// Why a model could not be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file could not be read.
+    #[error("cannot read the model file {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The bytes are no ONNX model, or one that contradicts itself.
+    #[error("not a valid ONNX model: {0}")]
+    Invalid(String),
+    /// The model is larger than the limits allow.
+    #[error("the model exceeds a limit: {0}")]
+    Limit(String),
+    /// The model uses an operator that is not supported.
+    #[error("node {node:?} uses the operator {operator}, which is not supported: {advice}")]
+    Unsupported {
+        /// The operator with its domain, such as `ai.onnx.ml.SVMClassifier`.
+        operator: String,
+        /// The node's name, or the name of its first output.
+        node: String,
+        /// What the model's author can do.
+        advice: String,
+    },
+    /// The inputs are of a kind that rows of numbers cannot feed.
+    #[error("unusable input {input:?}: {reason}")]
+    Input {
+        /// The graph input.
+        input: String,
+        /// Why it cannot be fed, and what to do.
+        reason: String,
+    },
+    /// The score output does not exist or is not clear.
+    #[error("{0}")]
+    Score(String),
+    /// The rows handed in do not fit the model.
+    #[error("the model takes rows of {expected} numbers, but {given} numbers are no whole number of rows")]
+    Rows {
+        /// Numbers in a row.
+        expected: usize,
+        /// Numbers handed in.
+        given: usize,
+    },
+    /// The model failed while it ran.
+    #[error("the model failed while running: {0}")]
+    Run(String),
+}

@@ -1,0 +1,157 @@
+//! Preparing a graph for tract: only what the wanted outputs need, in order, with maps turned back into tensors.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
+
+use crate::ModelError;
+
+/// The graph's inputs that are no initializers: what has to be fed.
+pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {
+    let initializers: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    graph.input.iter().filter(move |input| !initializers.contains(input.name.as_str()))
+}
+
+/// The name under which errors speak of a node.
+pub(crate) fn node_name(node: &NodeProto) -> &str {
+    match (node.name.as_str(), node.output.first()) {
+        ("", Some(output)) => output,
+        (name, _) => name,
+    }
+}
+
+/// The operator with its domain.
+pub(crate) fn operator_name(node: &NodeProto) -> String {
+    match node.domain.as_str() {
+        "" | "ai.onnx" => node.op_type.clone(),
+        domain => format!("{domain}.{}", node.op_type),
+    }
+}
+
+/// A copy of `graph` cut down to what `outputs` need, its nodes in topological order.
+pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto, ModelError> {
+    let producers = producers(graph)?;
+    let order = order(graph, &producers, outputs)?;
+    let mut prepared = GraphProto { name: graph.name.clone(), ..GraphProto::default() };
+    prepared.node = order.iter().map(|&node| without_map(&graph.node[node])).collect();
+    let mut used: HashSet<String> = prepared.node.iter().flat_map(read_names).map(str::to_owned).collect();
+    used.extend(outputs.iter().map(|&output| output.to_owned()));
+    for node in &mut prepared.node {
+        blank_unused_outputs(node, &used);
+    }
+    prepared.initializer = graph.initializer.iter().filter(|tensor| used.contains(&tensor.name)).cloned().collect();
+    prepared.input = fed_inputs(graph).cloned().collect();
+    let output = |&name: &&str| ValueInfoProto { name: name.to_owned(), ..ValueInfoProto::default() };
+    prepared.output = outputs.iter().map(output).collect();
+    Ok(prepared)
+}
+
+/// Which node writes each value. Every value is written once.
+fn producers(graph: &GraphProto) -> Result<HashMap<&str, Option<usize>>, ModelError> {
+    let invalid = |reason: String| Err(ModelError::Invalid(reason));
+    let mut producers: HashMap<&str, Option<usize>> = HashMap::new();
+    for tensor in &graph.initializer {
+        if producers.insert(&tensor.name, None).is_some() {
+            return invalid(format!("two initializers are named {:?}", tensor.name));
+        }
+    }
+    for input in fed_inputs(graph) {
+        if producers.insert(&input.name, None).is_some() {
+            return invalid(format!("two inputs are named {:?}", input.name));
+        }
+    }
+    for (index, node) in graph.node.iter().enumerate() {
+        for output in node.output.iter().filter(|output| !output.is_empty()) {
+            if producers.insert(output, Some(index)).is_some() {
+                return invalid(format!("the value {output:?} is written twice"));
+            }
+        }
+    }
+    Ok(producers)
+}
+
+/// The nodes that `outputs` depend on, each after those it reads from; an error when they form a cycle.
+fn order(
+    graph: &GraphProto,
+    producers: &HashMap<&str, Option<usize>>,
+    outputs: &[&str],
+) -> Result<Vec<usize>, ModelError> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Visit {
+        Not,
+        Open,
+        Done,
+    }
+    let find = |name: &str| {
+        let missing = || ModelError::Invalid(format!("the value {name:?} is read but never written"));
+        producers.get(name).copied().ok_or_else(missing)
+    };
+    let mut visits = vec![Visit::Not; graph.node.len()];
+    let mut order = Vec::new();
+    let mut stack = Vec::new();
+    for output in outputs {
+        stack.extend(find(output)?.map(|node| (node, false)));
+        while let Some((node, are_inputs_done)) = stack.pop() {
+            if are_inputs_done {
+                visits[node] = Visit::Done;
+                order.push(node);
+                continue;
+            }
+            match visits[node] {
+                Visit::Done => continue,
+                Visit::Open => return Err(ModelError::Invalid(format!("node {:?} depends on itself", node_name(&graph.node[node])))),
+                Visit::Not => visits[node] = Visit::Open,
+            }
+            stack.push((node, true));
+            for input in read_names(&graph.node[node]) {
+                if let Some(producer) = find(input)?
+                    && visits[producer] != Visit::Done
+                {
+                    stack.push((producer, false));
+                }
+            }
+        }
+    }
+    Ok(order)
+}
+
+/// The names that a node reads, those that its subgraphs take from outside included.
+fn read_names(node: &NodeProto) -> Vec<&str> {
+    let mut names: Vec<&str> = node.input.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    for attribute in &node.attribute {
+        for graph in attribute.g.iter().chain(&attribute.graphs) {
+            captured_names(graph, &mut names);
+        }
+    }
+    names
+}
+
+fn captured_names<'a>(graph: &'a GraphProto, names: &mut Vec<&'a str>) {
+    let inputs = graph.input.iter().map(|input| input.name.as_str());
+    let initializers = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+    let written = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
+    let own: HashSet<&str> = inputs.chain(initializers).chain(written).collect();
+    let read = graph.node.iter().flat_map(read_names);
+    let outputs = graph.output.iter().map(|output| output.name.as_str());
+    names.extend(read.chain(outputs).filter(|name| !own.contains(name)));
+}
+
+/// A ZipMap becomes the identity: its columns, in the order of the class labels, are what a score is taken from.
+fn without_map(node: &NodeProto) -> NodeProto {
+    if node.op_type != "ZipMap" {
+        return node.clone();
+    }
+    NodeProto { op_type: "Identity".to_owned(), domain: String::new(), attribute: Vec::new(), ..node.clone() }
+}
+
+/// Takes the names from outputs that nothing reads, for the operators that can leave them out.
+fn blank_unused_outputs(node: &mut NodeProto, used: &HashSet<String>) {
+    if !matches!(node.op_type.as_str(), "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier") {
+        return;
+    }
+    for output in &mut node.output {
+        if !used.contains(output) {
+            output.clear();
+        }
+    }
+}

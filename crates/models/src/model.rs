@@ -1,0 +1,165 @@
+//! Loading a model.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest, Sha256};
+use tract_onnx::pb::{GraphProto, ModelProto};
+
+use crate::description::{ModelDescription, describe, elements};
+use crate::guard::guarded;
+use crate::plan::{Input, Plan, inputs};
+use crate::proto::decode;
+use crate::scorer::Scorer;
+use crate::{Limits, ModelError, ScoreOutput};
+
+/// How to load a model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// What is the score. `None`: the second column of the only float output, or its first if it has but one.
+    pub score: Option<ScoreOutput>,
+    /// How large the model may be.
+    pub limits: Limits,
+}
+
+/// A loaded model: immutable, shared by all threads.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The file, for the plan that computes all outputs, which only verification needs.
+    bytes: Vec<u8>,
+    limits: Limits,
+    sha256: String,
+    pub description: ModelDescription,
+    pub inputs: Vec<Input>,
+    pub width: usize,
+    /// Computes the output that holds the score.
+    pub scoring: Plan,
+    pub score_column: usize,
+    pub score_columns: usize,
+    verifying: OnceLock<Plan>,
+}
+
+impl Model {
+    /// Loads a model file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or [`Model::from_bytes`] fails.
+    pub fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelError> {
+        let read_error = |source| ModelError::Read { path: path.to_owned(), source };
+        let size = std::fs::metadata(path).map_err(read_error)?.len();
+        if size > options.limits.file_bytes {
+            return Err(ModelError::Limit(format!("{size} bytes, {} are allowed", options.limits.file_bytes)));
+        }
+        Model::from_bytes(&std::fs::read(path).map_err(read_error)?, options)
+    }
+
+    /// Loads a model from the bytes of an ONNX file.
+    ///
+    /// # Errors
+    /// When the bytes are no valid model, exceed the limits, use unsupported operators, or leave open which number is
+    /// the score.
+    pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
+        guarded(ModelError::Invalid, || load(bytes, options))
+    }
+
+    /// The number of columns of a row, over all inputs in the file's order.
+    pub fn input_width(&self) -> usize {
+        self.shared.width
+    }
+
+    /// The SHA-256 of the file's bytes, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.shared.sha256
+    }
+
+    /// Inputs, outputs, operators, trees, and what is the score.
+    pub fn description(&self) -> &ModelDescription {
+        &self.shared.description
+    }
+
+    /// What runs the model, one for each thread.
+    pub fn scorer(&self) -> Scorer {
+        Scorer::new(self.clone())
+    }
+}
+
+impl Shared {
+    /// The plan for all outputs, built when first asked for.
+    pub fn verifying(&self) -> Result<&Plan, ModelError> {
+        if let Some(plan) = self.verifying.get() {
+            return Ok(plan);
+        }
+        let plan = guarded(ModelError::Invalid, || {
+            let model = decode(&self.bytes, &self.limits)?;
+            let outputs: Vec<&str> = self.description.outputs.iter().map(|output| output.name.as_str()).collect();
+            Plan::new(&model, &self.inputs, &outputs, &self.limits)
+        })?;
+        Ok(self.verifying.get_or_init(|| plan))
+    }
+}
+
+fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
+    let limits = &options.limits;
+    let model = decode(bytes, limits)?;
+    let graph = graph(&model)?;
+    let inputs = inputs(graph, limits)?;
+    let output = score_output(graph, options.score.as_ref())?;
+    let scoring = Plan::new(&model, &inputs, &[output], limits)?;
+    let asked = options.score.as_ref().and_then(|score| score.column);
+    let (score_column, score_columns) = score_column(output, scoring.output_columns[0], asked)?;
+    let score = ScoreOutput { output: output.to_owned(), column: Some(score_column) };
+    let shared = Shared {
+        sha256: hexadecimal(&Sha256::digest(bytes)),
+        description: describe(&model, graph, &inputs, bytes.len(), &score),
+        width: inputs.iter().map(|input| input.columns).sum(),
+        bytes: bytes.to_vec(),
+        limits: limits.clone(),
+        inputs,
+        scoring,
+        score_column,
+        score_columns,
+        verifying: OnceLock::new(),
+    };
+    Ok(Model { shared: Arc::new(shared) })
+}
+
+fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
+    model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
+}
+
+/// The output that holds the score: the one asked for, or the only one of floats.
+fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Result<&'a str, ModelError> {
+    let names = || graph.output.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(asked) = asked {
+        let found = graph.output.iter().find(|output| output.name == asked.output);
+        let missing = || ModelError::Score(format!("the model has no output {:?}; its outputs are: {}", asked.output, names()));
+        return Ok(&found.ok_or_else(missing)?.name);
+    }
+    let is_float = |kind: &str| matches!(kind, "float" | "double" | "map");
+    let mut floats = graph.output.iter().filter(|output| is_float(&elements(output)));
+    match (floats.next(), floats.next()) {
+        (Some(only), None) => Ok(&only.name),
+        _ => Err(ModelError::Score(format!("which output is the score? Name one of: {}", names()))),
+    }
+}
+
+/// The score's column and the number of columns.
+fn score_column(output: &str, columns: Option<usize>, asked: Option<usize>) -> Result<(usize, usize), ModelError> {
+    let columns = columns.ok_or_else(|| ModelError::Score(format!("output {output:?} has no fixed number of columns")))?;
+    match (asked, columns) {
+        (Some(column), _) if column < columns => Ok((column, columns)),
+        (Some(column), _) => Err(ModelError::Score(format!("output {output:?} has {columns} columns, there is no {output}[{column}]"))),
+        (None, 1) => Ok((0, 1)),
+        (None, 2) => Ok((1, 2)),
+        (None, _) => Err(ModelError::Score(format!("which column of {output:?} is the score? It has {columns}: write {output}[0] to {output}[{}]", columns.saturating_sub(1)))),
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,32 @@
+//! The operators that tract lacks or gets wrong, one file for each family.
+//!
+//! Each is a [`kernel::Kernel`], put in tract's register by name. Where ONNX Runtime departs from the specification the
+//! file says so and which is followed; docs/models.md collects these cases.
+
+pub(crate) mod attributes;
+mod kernel;
+mod post_transform;
+mod tree_attributes;
+mod tree_ensemble;
+mod tree_scores;
+
+use tract_onnx::model::{Onnx, OnnxOpRegister};
+
+/// tract's ONNX front end with this crate's operators.
+pub(crate) fn front_end() -> Onnx {
+    let mut onnx = tract_onnx::onnx().with_ignore_output_types(true).with_ignore_value_info(true);
+    register(&mut onnx.op_register);
+    onnx
+}
+
+fn register(operators: &mut OnnxOpRegister) {
+    tree_ensemble::register(operators);
+}
+
+/// What to do about an operator that is not supported.
+pub(crate) fn advice(operator: &str) -> &'static str {
+    match operator {
+        "DictVectorizer" | "CastMap" => "export the model with tensor inputs instead of maps",
+        _ => "export the model without it, or compute that step before the model",
+    }
+}

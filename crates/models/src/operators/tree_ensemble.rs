@@ -1,0 +1,324 @@
+//! TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 to 3).
+//!
+//! Rows of f32 are compared and added up in f32, rows of f64 in f64, everything else is converted to f32 first, all as
+//! in ONNX Runtime, whose departures from the specification [`super::tree_scores`] names and follows.
+
+use std::sync::Arc;
+
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+use super::attributes::Attributes;
+use super::kernel::{Kernel, TensorType, operator, tensor};
+use super::post_transform::PostTransform;
+use super::tree_attributes::{self, CLASS_WEIGHTS, TARGET_WEIGHTS};
+use super::tree_scores::{Aggregate, Classification, Label, Prediction, Regression};
+use crate::forest::ensemble::Ensemble;
+use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
+
+pub(crate) fn register(operators: &mut OnnxOpRegister) {
+    operators.insert("TreeEnsembleClassifier", |_, node| Ok(operator(classifier(node)?)));
+    operators.insert("TreeEnsembleRegressor", |_, node| Ok(operator(regressor(node)?)));
+}
+
+/// An ensemble whose input type is not known yet.
+#[derive(Debug)]
+struct TreeEnsemble {
+    name: &'static str,
+    ensemble: Ensemble,
+    has_doubles: bool,
+    base_values: Vec<f64>,
+    post_transform: PostTransform,
+    head: Head,
+}
+
+#[derive(Clone, Debug)]
+enum Head {
+    Regressor(Aggregate),
+    Classifier { labels: Labels, outputs: ClassifierOutputs },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Labels {
+    Integers(Vec<i64>),
+    Strings(Vec<String>),
+}
+
+/// Which outputs a classifier has to compute.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClassifierOutputs {
+    pub labels: bool,
+    pub scores: bool,
+}
+
+impl ClassifierOutputs {
+    /// Those that have a name; the graph's preparation takes it from those that nothing reads.
+    pub fn of(node: &NodeProto) -> Self {
+        let is_used = |output: usize| node.output.get(output).is_some_and(|name| !name.is_empty());
+        ClassifierOutputs { labels: is_used(0), scores: is_used(1) }
+    }
+
+    fn count(self) -> usize {
+        usize::from(self.labels) + usize::from(self.scores)
+    }
+}
+
+impl Labels {
+    pub fn len(&self) -> usize {
+        match self {
+            Labels::Integers(labels) => labels.len(),
+            Labels::Strings(labels) => labels.len(),
+        }
+    }
+
+    pub fn datum(&self) -> DatumType {
+        match self {
+            Labels::Integers(_) => i64::datum_type(),
+            Labels::Strings(_) => String::datum_type(),
+        }
+    }
+
+    pub fn tensor(&self, labels: &[Label]) -> TractResult<TValue> {
+        let shape = [labels.len()];
+        match self {
+            Labels::Integers(names) => {
+                let name = |label: &Label| match *label {
+                    Label::Class(class) => names[class],
+                    Label::Literal(value) => value,
+                };
+                tensor(&shape, labels.iter().map(name).collect::<Vec<i64>>())
+            }
+            Labels::Strings(names) => {
+                let name = |label: &Label| match *label {
+                    Label::Class(class) => names[class].clone(),
+                    Label::Literal(value) => names.get(value as usize).cloned().unwrap_or_default(),
+                };
+                tensor(&shape, labels.iter().map(name).collect::<Vec<String>>())
+            }
+        }
+    }
+}
+
+fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
+    let attributes = Attributes(node);
+    let strings = attributes.strings("classlabels_strings")?;
+    let labels = match strings.is_empty() {
+        true => Labels::Integers(attributes.ints("classlabels_int64s")?.to_vec()),
+        false => Labels::Strings(strings),
+    };
+    let classes = labels.len();
+    ensure!(classes > 0, "the classifier has no class labels");
+    let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
+    let (base_values, _) = attributes.floats_or_tensor("base_values")?;
+    let fits = base_values.is_empty() || base_values.len() == classes || (classes <= 2 && base_values.len() <= 2);
+    ensure!(fits, "{} base_values for {classes} classes", base_values.len());
+    let outputs = ClassifierOutputs::of(node);
+    ensure!(outputs.count() > 0, "the classifier has no outputs");
+    let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
+    let head = Head::Classifier { labels, outputs };
+    Ok(TreeEnsemble { name: "TreeEnsembleClassifier", ensemble, has_doubles, base_values, post_transform, head })
+}
+
+fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
+    let attributes = Attributes(node);
+    let targets = attributes.int("n_targets")?.unwrap_or(1);
+    ensure!((1..=1 << 16).contains(&targets), "n_targets is {targets}");
+    let targets = targets as usize;
+    let (ensemble, has_doubles) = tree_attributes::read(attributes, &TARGET_WEIGHTS, targets)?;
+    let (base_values, _) = attributes.floats_or_tensor("base_values")?;
+    ensure!(base_values.is_empty() || base_values.len() == targets, "{} base_values for {targets} targets", base_values.len());
+    let aggregate = match attributes.string("aggregate_function")? {
+        None | Some("SUM") => Aggregate::Sum,
+        Some("AVERAGE") => Aggregate::Average,
+        Some("MIN") => Aggregate::Min,
+        Some("MAX") => Aggregate::Max,
+        Some(other) => bail!("unknown aggregate_function {other:?}"),
+    };
+    let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
+    let head = Head::Regressor(aggregate);
+    Ok(TreeEnsemble { name: "TreeEnsembleRegressor", ensemble, has_doubles, base_values, post_transform, head })
+}
+
+impl TreeEnsemble {
+    fn lay_out<R: Record<Number: Datum>>(&self) -> TractResult<Option<Arc<dyn Kernel>>> {
+        let Some(forest) = Forest::<R>::new(&self.ensemble)? else { return Ok(None) };
+        let base_values = self.base_values.iter().map(|&value| R::Number::from_f64(value)).collect();
+        let weights = &self.ensemble.weights;
+        let finish = match &self.head {
+            Head::Regressor(aggregate) => Finish::Regression(Regression {
+                aggregate: *aggregate,
+                trees: forest.trees(),
+                base_values,
+                post_transform: self.post_transform,
+            }),
+            Head::Classifier { labels, outputs } => Finish::Classification {
+                labels: labels.clone(),
+                outputs: *outputs,
+                classification: Classification {
+                    classes: labels.len(),
+                    is_binary_case: labels.len() == 2 && weights.windows(2).all(|pair| pair[0].target == pair[1].target),
+                    has_no_negative_weight: weights.iter().all(|weight| weight.value >= 0.0),
+                    base_values,
+                    post_transform: self.post_transform,
+                },
+            },
+        };
+        let single_target = single_target(&self.ensemble);
+        Ok(Some(Arc::new(LaidOut { name: self.name, forest, targets: self.ensemble.targets, single_target, finish })))
+    }
+}
+
+impl Kernel for TreeEnsemble {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn outputs(&self) -> usize {
+        match &self.head {
+            Head::Regressor(_) => 1,
+            Head::Classifier { outputs, .. } => outputs.count(),
+        }
+    }
+
+    fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
+        let (rows, _) = inputs[0].rows_and_columns()?;
+        Ok(match &self.head {
+            Head::Regressor(_) => tvec!(scores_type(rows, self.ensemble.targets)),
+            Head::Classifier { labels, outputs } => classifier_types(rows, labels, *outputs),
+        })
+    }
+
+    fn specialize(&self, inputs: &[TensorType]) -> TractResult<Option<Arc<dyn Kernel>>> {
+        let is_double = self.has_doubles || inputs[0].datum == f64::datum_type();
+        let compact = if is_double { None } else { self.lay_out::<Compact>()? };
+        let kernel = match compact {
+            Some(kernel) => Some(kernel),
+            None if is_double => self.lay_out::<Wide<f64>>()?,
+            None => self.lay_out::<Wide<f32>>()?,
+        };
+        Ok(Some(kernel.context("the ensemble is too large")?))
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let types = [TensorType::new(inputs[0].datum_type(), inputs[0].shape().iter().map(|dim| dim.to_dim()))];
+        let kernel = self.specialize(&types)?.context("every ensemble is laid out before it runs")?;
+        kernel.run(inputs)
+    }
+}
+
+fn scores_type(rows: TDim, columns: usize) -> TensorType {
+    TensorType::new(f32::datum_type(), [rows, columns.to_dim()])
+}
+
+/// The types of the outputs that a classifier computes.
+pub(crate) fn classifier_types(rows: TDim, labels: &Labels, outputs: ClassifierOutputs) -> TVec<TensorType> {
+    let mut types = tvec!();
+    if outputs.labels {
+        types.push(TensorType::new(labels.datum(), [rows.clone()]));
+    }
+    if outputs.scores {
+        types.push(scores_type(rows, labels.len()));
+    }
+    types
+}
+
+/// An ensemble ready to run on rows of `R::Number`.
+#[derive(Debug)]
+struct LaidOut<R: Record> {
+    name: &'static str,
+    forest: Forest<R>,
+    targets: usize,
+    /// The target that all leaves add to, if they do.
+    single_target: Option<usize>,
+    finish: Finish<R::Number>,
+}
+
+#[derive(Debug)]
+enum Finish<N> {
+    Regression(Regression<N>),
+    Classification { labels: Labels, outputs: ClassifierOutputs, classification: Classification<N> },
+}
+
+impl<R: Record> Kernel for LaidOut<R>
+where
+    R::Number: Datum,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn outputs(&self) -> usize {
+        match &self.finish {
+            Finish::Regression(_) => 1,
+            Finish::Classification { outputs, .. } => outputs.count(),
+        }
+    }
+
+    fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
+        let (rows, columns) = inputs[0].rows_and_columns()?;
+        let features = self.forest.features();
+        ensure!(columns >= features, "the trees look at feature {}, but the rows have {columns} columns", features - 1);
+        Ok(match &self.finish {
+            Finish::Regression(_) => tvec!(scores_type(rows, self.targets)),
+            Finish::Classification { labels, outputs, .. } => classifier_types(rows, labels, *outputs),
+        })
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let input = inputs[0].cast_to::<R::Number>()?;
+        let rows = input.try_as_plain_ram()?.as_slice::<R::Number>()?;
+        let width = input.shape().last().copied().unwrap_or(0);
+        ensure!(width >= self.forest.features(), "rows of {width} columns, {} are needed", self.forest.features());
+        let count = if width == 0 { input.shape().first().copied().unwrap_or(0) } else { rows.len() / width };
+        let mut predictions = self.predictions(rows, width, count);
+        let mut scores = vec![0f32; count * self.targets];
+        let rows = predictions.chunks_exact_mut(self.targets).zip(scores.chunks_exact_mut(self.targets));
+        match &self.finish {
+            Finish::Regression(regression) => {
+                rows.for_each(|(predictions, scores)| regression.finish(predictions, scores));
+                Ok(tvec!(tensor(&[count, self.targets], scores)?))
+            }
+            Finish::Classification { labels, outputs, classification } => {
+                let chosen: Vec<Label> =
+                    rows.map(|(predictions, scores)| classification.finish(predictions, scores)).collect();
+                let mut tensors = tvec!();
+                if outputs.labels {
+                    tensors.push(labels.tensor(&chosen)?);
+                }
+                if outputs.scores {
+                    tensors.push(tensor(&[count, self.targets], scores)?);
+                }
+                Ok(tensors)
+            }
+        }
+    }
+}
+
+impl<R: Record> LaidOut<R> {
+    /// Each row's predictions, one for each target.
+    fn predictions(&self, rows: &[R::Number], width: usize, count: usize) -> Vec<Prediction<R::Number>> {
+        let mut keys = Keys::default();
+        let mut predictions = vec![Prediction::absent(); count * self.targets];
+        let aggregate = match &self.finish {
+            Finish::Regression(regression) => regression.aggregate,
+            Finish::Classification { .. } => Aggregate::Sum,
+        };
+        match self.single_target {
+            Some(target) if matches!(aggregate, Aggregate::Sum | Aggregate::Average) => {
+                let mut sums = vec![R::Number::zero(); count];
+                self.forest.sum_single(rows, width, &mut keys, &mut sums);
+                for (sum, predictions) in sums.into_iter().zip(predictions.chunks_exact_mut(self.targets)) {
+                    predictions[target] = Prediction { score: sum, is_present: true };
+                }
+            }
+            _ => self.forest.for_each_leaf(rows, width, &mut keys, |row, weights| {
+                for weight in weights {
+                    let target = self.single_target.unwrap_or(weight.target);
+                    predictions[row * self.targets + target].take(aggregate, weight.value);
+                }
+            }),
+        }
+        predictions
+    }
+}

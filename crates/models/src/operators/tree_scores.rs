@@ -1,0 +1,175 @@
+//! From the sums of leaf weights to scores and labels.
+//!
+//! The specification leaves much open for classifiers: this is what ONNX Runtime does, in its order of operations.
+//! Where that is surprising:
+//!
+//! - Two classes with weights for only one of them are the "binary case". Without negative weights the sum s is a
+//!   probability: scores [1 - s, s], label by s > 0.5, and post_transform is ignored. Otherwise label by s > 0, and the
+//!   scores are [-s, s] (or, when s is not positive, [s, -s]), or the logistic function of [-s, s].
+//! - Two classes with weights for both are labelled by the second score's sign alone, with the labels 1 and 0.
+//! - A regressor with one target applies no post_transform but PROBIT.
+
+use super::post_transform::{PostTransform, logistic};
+use crate::forest::Number;
+
+/// How a target's leaf weights become one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aggregate {
+    Sum,
+    Average,
+    Min,
+    Max,
+}
+
+/// One target's score in the making; absent as long as no leaf had a weight for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prediction<N> {
+    pub score: N,
+    pub is_present: bool,
+}
+
+impl<N: Number> Prediction<N> {
+    pub fn absent() -> Self {
+        Prediction { score: N::zero(), is_present: false }
+    }
+
+    pub fn take(&mut self, aggregate: Aggregate, value: N) {
+        self.score = match aggregate {
+            Aggregate::Sum | Aggregate::Average => self.score.add(value),
+            Aggregate::Min if self.is_present && value >= self.score => self.score,
+            Aggregate::Max if self.is_present && value <= self.score => self.score,
+            Aggregate::Min | Aggregate::Max => value,
+        };
+        self.is_present = true;
+    }
+}
+
+/// What a regressor does with its predictions.
+#[derive(Debug)]
+pub(crate) struct Regression<N> {
+    pub aggregate: Aggregate,
+    pub trees: usize,
+    /// Empty, or one for each target.
+    pub base_values: Vec<N>,
+    pub post_transform: PostTransform,
+}
+
+impl<N: Number> Regression<N> {
+    /// Writes one score for each target.
+    pub fn finish(&self, predictions: &[Prediction<N>], scores: &mut [f32]) {
+        for (target, (prediction, score)) in predictions.iter().zip(scores.iter_mut()).enumerate() {
+            let mut value = prediction.score;
+            if self.aggregate == Aggregate::Average {
+                value = value.divide(self.trees);
+            }
+            if let Some(&base) = self.base_values.get(target) {
+                value = value.add(base);
+            }
+            *score = value.to_f32();
+        }
+        if scores.len() > 1 || self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(scores);
+        }
+    }
+}
+
+/// What a classifier does with its predictions.
+#[derive(Debug)]
+pub(crate) struct Classification<N> {
+    pub classes: usize,
+    /// Two classes, and weights for one of them.
+    pub is_binary_case: bool,
+    pub has_no_negative_weight: bool,
+    pub base_values: Vec<N>,
+    pub post_transform: PostTransform,
+}
+
+/// A label as an index into the class labels, or, where ONNX Runtime does not ask them, as itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    Class(usize),
+    Literal(i64),
+}
+
+impl<N: Number> Classification<N> {
+    /// Writes one score for each class and returns the label.
+    pub fn finish(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
+        match self.classes {
+            1 => self.one_class(predictions[0], scores),
+            2 => self.two_classes([predictions[0], predictions[1]], scores),
+            _ => self.many_classes(predictions, scores),
+        }
+    }
+
+    fn one_class(&self, prediction: Prediction<N>, scores: &mut [f32]) -> Label {
+        let score = self.base_values.first().map_or(prediction.score, |&base| prediction.score.add(base));
+        scores[0] = score.to_f32();
+        if self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(scores);
+        }
+        Label::Literal(i64::from(score > N::zero()))
+    }
+
+    fn two_classes(&self, [mut first, mut second]: [Prediction<N>; 2], scores: &mut [f32]) -> Label {
+        match *self.base_values {
+            [_, base] if second.is_present => {
+                second.score = base.add(first.score);
+                first.score = second.score.negate();
+            }
+            [first_base, second_base] => {
+                second.score = second.score.add(second_base);
+                first.score = first.score.add(first_base);
+            }
+            [base] => first.score = first.score.add(base),
+            _ => {}
+        }
+        let has_one_score = !second.is_present && self.base_values.len() < 2;
+        let decisive = if second.is_present { second.score } else { first.score };
+        let label = self.binary_label(decisive);
+        if has_one_score {
+            self.one_score(first.score.to_f32(), label, scores);
+        } else {
+            scores.copy_from_slice(&[first.score.to_f32(), second.score.to_f32()]);
+            self.post_transform.apply(scores);
+        }
+        label
+    }
+
+    fn binary_label(&self, decisive: N) -> Label {
+        let boundary = if self.is_binary_case && self.has_no_negative_weight { N::from_f64(0.5) } else { N::zero() };
+        let is_positive = decisive > boundary;
+        if self.is_binary_case { Label::Class(usize::from(is_positive)) } else { Label::Literal(i64::from(is_positive)) }
+    }
+
+    fn one_score(&self, score: f32, label: Label, scores: &mut [f32]) {
+        let is_positive = matches!(label, Label::Class(1) | Label::Literal(1));
+        let pair = match self.post_transform {
+            PostTransform::Probit => {
+                let mut score = [score];
+                self.post_transform.apply(&mut score);
+                [score[0], 0.0]
+            }
+            _ if self.is_binary_case && self.has_no_negative_weight => [1.0 - score, score],
+            PostTransform::Logistic => [logistic(-score), logistic(score)],
+            _ if is_positive => [-score, score],
+            _ => [score, -score],
+        };
+        scores.copy_from_slice(&pair);
+    }
+
+    fn many_classes(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
+        for (prediction, &base) in predictions.iter_mut().zip(&self.base_values) {
+            prediction.score = if prediction.is_present { prediction.score.add(base) } else { base };
+            prediction.is_present = true;
+        }
+        let mut best: Option<(usize, N)> = None;
+        for (class, prediction) in predictions.iter().enumerate() {
+            scores[class] = prediction.score.to_f32();
+            if prediction.is_present && best.is_none_or(|(_, score)| prediction.score > score) {
+                best = Some((class, prediction.score));
+            }
+        }
+        self.post_transform.apply(scores);
+        Label::Class(best.map_or(0, |(class, _)| class))
+    }
+}

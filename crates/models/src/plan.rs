@@ -1,0 +1,177 @@
+//! From a prepared graph to something that runs: tract's part.
+
+use std::sync::Arc;
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
+use tract_onnx::pb::type_proto::Value as TypeValue;
+use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto};
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::{DimLike, Framework};
+
+use crate::graph::{fed_inputs, node_name, operator_name, prepare};
+use crate::guard::brief;
+use crate::{Limits, ModelError, operators};
+
+/// An input of the graph and the columns of a row that feed it.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    pub name: String,
+    pub datum: DatumType,
+    /// Sizes of all axes but the first, which counts rows.
+    pub axes: Vec<usize>,
+    /// The first of its columns in a row.
+    pub first_column: usize,
+    pub columns: usize,
+    /// The number of rows, when the file fixes it.
+    fixed_rows: Option<usize>,
+    /// The name the file gives the number of rows.
+    rows_name: Option<String>,
+}
+
+/// A model ready to run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub runnable: Arc<TypedSimplePlan>,
+    /// The model runs on exactly so many rows at a time.
+    pub fixed_rows: Option<usize>,
+    /// For each output the number of columns in a row, where known.
+    pub output_columns: Vec<Option<usize>>,
+}
+
+/// Reads the graph's inputs: tensors of numbers whose first axis counts rows.
+pub(crate) fn inputs(graph: &GraphProto, limits: &Limits) -> Result<Vec<Input>, ModelError> {
+    let mut inputs = Vec::new();
+    let mut first_column = 0usize;
+    for info in fed_inputs(graph) {
+        let input = input(info, first_column)?;
+        first_column = first_column.saturating_add(input.columns);
+        if first_column > limits.input_columns {
+            return Err(ModelError::Limit(format!("more than {} input columns", limits.input_columns)));
+        }
+        inputs.push(input);
+    }
+    if inputs.is_empty() {
+        return Err(ModelError::Invalid("the graph has no inputs".to_owned()));
+    }
+    Ok(inputs)
+}
+
+fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError> {
+    let refuse = |reason: &str| Err(ModelError::Input { input: info.name.clone(), reason: reason.to_owned() });
+    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+        return refuse("it is no tensor");
+    };
+    let datum = match DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined) {
+        DataType::Float => f32::datum_type(),
+        DataType::Double => f64::datum_type(),
+        DataType::Int64 => i64::datum_type(),
+        DataType::Int32 => i32::datum_type(),
+        DataType::String => return refuse("strings are not supported yet: encode them as numbers before the model"),
+        other => return refuse(&format!("elements of type {} are not supported", other.as_str_name())),
+    };
+    let Some(shape) = &tensor.shape else { return refuse("it has no shape: export it as [None, columns]") };
+    let Some((rows, axes)) = shape.dim.split_first() else { return refuse("it is a single number, not rows") };
+    let mut sizes = Vec::new();
+    for axis in axes {
+        match axis.value {
+            Some(Dimension::DimValue(size)) if size > 0 => sizes.push(usize::try_from(size).unwrap_or(usize::MAX)),
+            _ => return refuse("its number of columns is not fixed: export it as [None, columns]"),
+        }
+    }
+    let columns = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).unwrap_or(usize::MAX);
+    let (fixed_rows, rows_name) = match &rows.value {
+        Some(Dimension::DimValue(rows)) if *rows > 0 => (usize::try_from(*rows).ok(), None),
+        Some(Dimension::DimParam(name)) => (None, Some(name.clone())),
+        _ => (None, None),
+    };
+    Ok(Input { name: info.name.clone(), datum, axes: sizes, first_column, columns, fixed_rows, rows_name })
+}
+
+impl Plan {
+    /// Builds the plan that computes `outputs`.
+    ///
+    /// A number of rows fixed in the file (often 1, from exporters that trace one row) is replaced by a variable one
+    /// where the graph allows it.
+    pub fn new(model: &ModelProto, inputs: &[Input], outputs: &[&str], limits: &Limits) -> Result<Plan, ModelError> {
+        let graph = model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
+        let graph = prepare(graph, outputs)?;
+        check_operators(&graph)?;
+        let model = ModelProto { graph: Some(graph), opset_import: model.opset_import.clone(), ..ModelProto::default() };
+        let fixed_rows = inputs.iter().find_map(|input| input.fixed_rows);
+        match (build(&model, inputs, None, limits), fixed_rows) {
+            (Err(ModelError::Invalid(_)), Some(rows)) => build(&model, inputs, Some(rows), limits),
+            (result, _) => result,
+        }
+    }
+}
+
+fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits: &Limits) -> Result<Plan, ModelError> {
+    let mut model = model.clone();
+    let graph = model.graph.get_or_insert_default();
+    for (info, input) in graph.input.iter_mut().zip(inputs) {
+        set_shape(info, input, fixed_rows);
+    }
+    let invalid = |error: TractError| ModelError::Invalid(brief(&error));
+    let typed = operators::front_end()
+        .model_for_proto_model(&model)
+        .and_then(|model| model.into_typed())
+        .and_then(|model| model.into_decluttered())
+        .map_err(invalid)?;
+    check_sizes(&typed, limits)?;
+    let optimized = typed.into_optimized().map_err(invalid)?;
+    let output_columns = output_columns(&optimized).map_err(invalid)?;
+    let runnable = TypedSimplePlan::new(optimized).map_err(invalid)?;
+    Ok(Plan { runnable, fixed_rows, output_columns })
+}
+
+/// Gives the input's first axis a symbol: the file's own, for the rest of the graph may speak of it, or "rows".
+fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>) {
+    let is_plain = |name: &&String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    let rows = match fixed_rows {
+        Some(rows) => Dimension::DimValue(rows as i64),
+        None => Dimension::DimParam(input.rows_name.as_ref().filter(is_plain).map_or("rows", String::as_str).to_owned()),
+    };
+    let sizes = input.axes.iter().map(|&size| Dimension::DimValue(size as i64));
+    let dimension = |value| tensor_shape_proto::Dimension { value: Some(value), ..Default::default() };
+    if let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+        && let Some(shape) = tensor.shape.as_mut()
+    {
+        shape.dim = std::iter::once(rows).chain(sizes).map(dimension).collect();
+    }
+}
+
+/// Every operator must have a builder, ours or tract's.
+fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
+    let onnx = operators::front_end();
+    for node in &graph.node {
+        if !onnx.op_register.0.contains_key(&node.op_type) {
+            return Err(ModelError::Unsupported {
+                operator: operator_name(node),
+                node: node_name(node).to_owned(),
+                advice: operators::advice(&node.op_type).to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// No tensor of one row may exceed the limit.
+fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
+    let one_row = model.symbols.all_symbols().into_iter().fold(SymbolValues::default(), |values, symbol| values.with(&symbol, 1));
+    for node in &model.nodes {
+        for output in &node.outputs {
+            let elements = output.fact.shape.iter().try_fold(1i64, |product, dim| product.checked_mul(dim.eval(&one_row).to_i64().ok()?));
+            let fits = elements.is_none_or(|elements| elements <= limits.tensor_elements as i64);
+            if !fits {
+                return Err(ModelError::Limit(format!("node {:?} makes a tensor of {:?}", node.name, output.fact.shape)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn output_columns(model: &TypedModel) -> TractResult<Vec<Option<usize>>> {
+    let columns = |fact: &TypedFact| fact.shape.iter().skip(1).try_fold(1usize, |product, dim| product.checked_mul(dim.to_usize().ok()?));
+    (0..model.outputs.len()).map(|output| Ok(columns(model.output_fact(output)?))).collect()
+}

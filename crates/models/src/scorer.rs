@@ -1,0 +1,187 @@
+//! Running a model.
+
+use std::sync::Arc;
+
+use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::tract_ndarray::ArrayD;
+
+use crate::guard::{brief, guarded};
+use crate::plan::{Input, Plan};
+use crate::{Model, ModelError};
+
+/// Runs a model on rows of numbers. Each thread has its own.
+pub struct Scorer {
+    model: Model,
+    /// tract's state; thrown away after an error, which may leave it half-done.
+    state: Option<TypedSimpleState>,
+}
+
+/// One output of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputValues {
+    /// Its name in the file.
+    pub name: String,
+    /// Its shape; the first axis counts rows. A ZipMap's maps are columns in the order of the class labels.
+    pub shape: Vec<usize>,
+    /// Its elements in row-major order.
+    pub values: Values,
+}
+
+/// The elements of an output.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers of any type.
+    Numbers(Vec<f64>),
+    /// Strings, such as class labels.
+    Strings(Vec<String>),
+}
+
+impl std::fmt::Debug for Scorer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Scorer").field("model", &self.model.sha256()).finish_non_exhaustive()
+    }
+}
+
+impl Scorer {
+    pub(crate) fn new(model: Model) -> Self {
+        Scorer { model, state: None }
+    }
+
+    /// Scores rows.
+    ///
+    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value. `scores`
+    /// is cleared and filled with one score for each row.
+    ///
+    /// # Errors
+    /// When `rows` is no whole number of rows, or the model fails on them.
+    pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
+        scores.clear();
+        let shared = self.model.shared.clone();
+        let count = row_count(rows, shared.width)?;
+        let (column, columns) = (shared.score_column, shared.score_columns);
+        let result = in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
+            let tensors = run(&shared.scoring, &mut self.state, &shared.inputs, shared.width, rows, count)?;
+            let expected = count * columns;
+            let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
+            let values = tensor.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>()).map_err(run_error)?;
+            if values.len() != expected {
+                return Err(ModelError::Run(format!("{} scores for {count} rows", values.len())));
+            }
+            scores.extend(values.iter().skip(column).step_by(columns));
+            Ok(())
+        });
+        if result.is_err() {
+            self.state = None;
+            scores.clear();
+        }
+        result
+    }
+
+    /// Computes every output of the model, for verification; slower than [`Scorer::score`].
+    ///
+    /// # Errors
+    /// As [`Scorer::score`], and when an output other than the score's cannot be computed.
+    pub fn outputs(&mut self, rows: &[f32]) -> Result<Vec<OutputValues>, ModelError> {
+        let shared = self.model.shared.clone();
+        let count = row_count(rows, shared.width)?;
+        let plan = shared.verifying()?;
+        let names = shared.description.outputs.iter().map(|output| output.name.clone());
+        let empty = |name| OutputValues { name, shape: Vec::new(), values: Values::Numbers(Vec::new()) };
+        let mut outputs: Vec<OutputValues> = names.map(empty).collect();
+        let mut state = None;
+        in_batches(plan, rows, shared.width, count, |rows, count| {
+            let tensors = run(plan, &mut state, &shared.inputs, shared.width, rows, count)?;
+            outputs.iter_mut().zip(&tensors).try_for_each(|(output, tensor)| append(output, tensor)).map_err(run_error)
+        })?;
+        Ok(outputs)
+    }
+}
+
+fn run_error(error: TractError) -> ModelError {
+    ModelError::Run(brief(&error))
+}
+
+fn row_count(rows: &[f32], width: usize) -> Result<usize, ModelError> {
+    match rows.len().is_multiple_of(width) {
+        true => Ok(rows.len() / width),
+        false => Err(ModelError::Rows { expected: width, given: rows.len() }),
+    }
+}
+
+/// All rows at once, or as many at a time as the model is fixed to.
+fn in_batches(
+    plan: &Plan,
+    rows: &[f32],
+    width: usize,
+    count: usize,
+    mut run: impl FnMut(&[f32], usize) -> Result<(), ModelError>,
+) -> Result<(), ModelError> {
+    match plan.fixed_rows {
+        _ if count == 0 => Ok(()),
+        None => run(rows, count),
+        Some(fixed) if count.is_multiple_of(fixed) => {
+            rows.chunks_exact(fixed * width).try_for_each(|rows| run(rows, fixed))
+        }
+        Some(fixed) => Err(ModelError::Run(format!("the model runs on {fixed} rows at a time, {count} were given"))),
+    }
+}
+
+fn run(
+    plan: &Plan,
+    state: &mut Option<TypedSimpleState>,
+    inputs: &[Input],
+    width: usize,
+    rows: &[f32],
+    count: usize,
+) -> Result<TVec<TValue>, ModelError> {
+    guarded(ModelError::Run, || {
+        let mut tensors = tvec!();
+        for input in inputs {
+            tensors.push(input_tensor(input, width, rows, count).map_err(run_error)?);
+        }
+        // A state that an error or a panic interrupts stays taken out.
+        let mut running = match state.take() {
+            Some(running) => running,
+            None => TypedSimpleState::new(&Arc::clone(&plan.runnable)).map_err(run_error)?,
+        };
+        let outputs = running.run(tensors).map_err(run_error)?;
+        *state = Some(running);
+        Ok(outputs)
+    })
+}
+
+/// The columns of `input` from each row, as its element type.
+fn input_tensor(input: &Input, width: usize, rows: &[f32], count: usize) -> TractResult<TValue> {
+    let shape: TVec<usize> = std::iter::once(count).chain(input.axes.iter().copied()).collect();
+    let tensor = if input.columns == width {
+        Tensor::from_shape(&shape, rows)?
+    } else {
+        let columns = input.first_column..input.first_column + input.columns;
+        let values: Vec<f32> = rows.chunks_exact(width).flat_map(|row| &row[columns.clone()]).copied().collect();
+        ArrayD::from_shape_vec(&*shape, values)?.into()
+    };
+    Ok(match tensor.cast_to_dt(input.datum)? {
+        std::borrow::Cow::Borrowed(_) => tensor.into_tvalue(),
+        std::borrow::Cow::Owned(cast) => cast.into_tvalue(),
+    })
+}
+
+fn append(output: &mut OutputValues, tensor: &TValue) -> TractResult<()> {
+    match output.shape.first_mut() {
+        Some(rows) => *rows += tensor.shape().first().copied().unwrap_or(1),
+        None => output.shape = tensor.shape().to_vec(),
+    }
+    if tensor.datum_type() == String::datum_type() {
+        let strings = tensor.try_as_plain_ram()?.as_slice::<String>()?;
+        match &mut output.values {
+            Values::Strings(values) => values.extend_from_slice(strings),
+            Values::Numbers(_) => output.values = Values::Strings(strings.to_vec()),
+        }
+        return Ok(());
+    }
+    let cast = tensor.cast_to::<f64>()?;
+    if let Values::Numbers(values) = &mut output.values {
+        values.extend_from_slice(cast.try_as_plain_ram()?.as_slice::<f64>()?);
+    }
+    Ok(())
+}
