@@ -1,1 +1,88 @@
-//! Not yet written.
+//! Expressions over the fields and features of an event: the Common Expression Language (CEL),
+//! type-checked once and compiled to a tree over the slots of a row, evaluated in tens of nanoseconds.
+#![forbid(unsafe_code)]
+
+mod check;
+mod error;
+mod evaluate;
+mod functions;
+mod node;
+mod number;
+mod operators;
+mod parse;
+mod reference;
+mod scan;
+mod scope;
+mod set;
+mod time;
+
+pub use error::ExpressionError;
+pub use reference::{FUNCTIONS, Function};
+pub use scan::{MAX_DEPTH, MAX_LENGTH};
+pub use scope::{Scope, ScopeError};
+
+use node::{BoolNode, Node};
+use riskstream_events::{Slot, Value, ValueType};
+use std::sync::Arc;
+
+/// A compiled expression. Cloning is cheap; evaluation takes `&self` and may run on many threads.
+#[derive(Clone, Debug)]
+pub struct Expression(Arc<Compiled>);
+
+#[derive(Debug)]
+struct Compiled {
+    source: String,
+    node: Node,
+    value_type: ValueType,
+    slots: Vec<Slot>,
+}
+
+impl Expression {
+    /// Parses and checks an expression and resolves its names to slots.
+    ///
+    /// # Errors
+    /// All mistakes at once, ordered by place: syntax (then nothing else is checked), unknown names and
+    /// functions, types that do not fit, parts that can only ever be null.
+    pub fn compile(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
+        let (tree, positions) = parse::parse(source)?;
+        let (node, value_type, slots) = check::check(&tree, &positions, scope)?;
+        Ok(Expression(Arc::new(Compiled { source: source.to_owned(), node, value_type, slots })))
+    }
+
+    /// The type of every value but null that the expression gives.
+    pub fn value_type(&self) -> ValueType {
+        self.0.value_type
+    }
+
+    /// The slots it reads: sorted, each once.
+    pub fn slots(&self) -> &[Slot] {
+        &self.0.slots
+    }
+
+    /// The value over a row. A slot that the row lacks or that holds a value of another type than
+    /// declared counts as null (but an integer in a float's slot is widened).
+    #[inline]
+    pub fn evaluate(&self, row: &[Value]) -> Value {
+        self.0.node.evaluate(row)
+    }
+
+    /// Whether the value is true: null and values of other types are not. Never allocates but for
+    /// texts that the expression itself makes.
+    #[inline]
+    pub fn is_true(&self, row: &[Value]) -> bool {
+        match &self.0.node {
+            Node::Bool(node) => node.evaluate(row) == Some(true),
+            _ => false,
+        }
+    }
+
+    /// What was compiled.
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// Whether the value is the same for every row.
+    pub fn is_constant(&self) -> bool {
+        matches!(self.0.node, Node::Bool(BoolNode::Constant(_))) || self.0.slots.is_empty()
+    }
+}

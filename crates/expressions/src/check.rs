@@ -1,0 +1,212 @@
+//! The type checker: from syntax tree to typed tree.
+
+use crate::error::ExpressionError;
+use crate::node::{BoolNode, FloatNode, IntNode, Kind, ListNode, Node, TextNode};
+use crate::parse::Positions;
+use crate::scope::{Entry, Scope};
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr};
+use riskstream_events::{Slot, ValueType};
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+pub(crate) struct Checker<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) positions: &'a Positions,
+    errors: Vec<ExpressionError>,
+    slots: BTreeSet<Slot>,
+    /// How many variables were read so far: a part that adds none is constant.
+    reads: usize,
+}
+
+/// Checks a syntax tree.
+///
+/// # Errors
+/// All mistakes, ordered by place.
+pub(crate) fn check(
+    tree: &IdedExpr,
+    positions: &Positions,
+    scope: &Scope,
+) -> Result<(Node, ValueType, Vec<Slot>), Vec<ExpressionError>> {
+    let mut checker = Checker { scope, positions, errors: Vec::new(), slots: BTreeSet::new(), reads: 0 };
+    let typed = checker.check(tree).and_then(|node| {
+        let value_type = checker.value_type(&node, positions.span(tree))?;
+        Some((node, value_type))
+    });
+    match typed {
+        Some((node, value_type)) if checker.errors.is_empty() => {
+            Ok((node, value_type, checker.slots.into_iter().collect()))
+        }
+        _ => {
+            checker.errors.sort_by_key(|error| (error.span.start, error.span.end));
+            Err(checker.errors)
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// The type of the whole. Durations and null are types within an expression only.
+    fn value_type(&mut self, node: &Node, span: Range<usize>) -> Option<ValueType> {
+        Some(match node.kind() {
+            Kind::Bool => ValueType::Bool,
+            Kind::Int => ValueType::Int,
+            Kind::Float => ValueType::Float,
+            Kind::Text => ValueType::Text,
+            Kind::Timestamp => ValueType::Timestamp,
+            Kind::List => ValueType::List,
+            Kind::Duration => {
+                let error = ExpressionError::new("an expression cannot be a duration", span);
+                return self.fail(error.with_help("turn it into a number: (a - b).getSeconds()"));
+            }
+            Kind::Null => return self.fail(ExpressionError::new("the expression is always null", span)),
+        })
+    }
+
+    /// Notes a mistake.
+    pub(crate) fn fail<T>(&mut self, error: ExpressionError) -> Option<T> {
+        self.errors.push(error);
+        None
+    }
+
+    /// The typed tree of a part; none when it has mistakes, which are then noted.
+    pub(crate) fn check(&mut self, tree: &IdedExpr) -> Option<Node> {
+        let reads = self.reads;
+        let node = match &tree.expr {
+            Expr::Literal(literal) => return self.literal(literal, tree),
+            Expr::Ident(name) => return self.variable(name.trim_start_matches('.'), tree),
+            Expr::Select(select) => return self.select(select, tree),
+            Expr::Call(call) => self.call(call, tree)?,
+            Expr::List(_) => {
+                let error = ExpressionError::new("a list can only stand to the right of in", self.positions.span(tree));
+                return self.fail(error.with_help("write x in [a, b]"));
+            }
+            Expr::Comprehension(_) => return self.unsupported("loops over lists are", tree),
+            Expr::Map(_) => return self.unsupported("maps are", tree),
+            Expr::Struct(_) => return self.unsupported("messages are", tree),
+            Expr::Unspecified => return self.unsupported("this is", tree),
+        };
+        if self.reads == reads { self.fold(node, tree) } else { Some(node) }
+    }
+
+    fn unsupported(&mut self, what: &str, tree: &IdedExpr) -> Option<Node> {
+        self.fail(ExpressionError::new(format!("{what} not supported"), self.positions.span(tree)))
+    }
+
+    fn literal(&mut self, literal: &LiteralValue, tree: &IdedExpr) -> Option<Node> {
+        Some(match literal {
+            LiteralValue::Boolean(value) => Node::Bool(BoolNode::Constant(*value.inner())),
+            LiteralValue::Int(value) => Node::Int(IntNode::Constant(*value.inner())),
+            LiteralValue::Double(value) => Node::Float(FloatNode::Constant(*value.inner())),
+            LiteralValue::String(value) => Node::Text(TextNode::Constant(value.inner().into())),
+            LiteralValue::Null => Node::Null,
+            LiteralValue::UInt(_) => {
+                let error = ExpressionError::new("unsigned integers are not supported", self.positions.span(tree));
+                return self.fail(error.with_help("leave out the u"));
+            }
+            LiteralValue::Bytes(_) => return self.unsupported("byte strings are", tree),
+        })
+    }
+
+    /// A dotted name, or `has(a.b)`.
+    fn select(&mut self, select: &SelectExpr, tree: &IdedExpr) -> Option<Node> {
+        let Some(mut name) = dotted_name(&select.operand) else {
+            let error = ExpressionError::new(
+                format!("there is no field {} to take from this", select.field),
+                self.positions.span(tree),
+            );
+            return self.fail(error);
+        };
+        name.push('.');
+        name.push_str(&select.field);
+        let variable = self.variable(name.trim_start_matches('.'), tree)?;
+        if select.test {
+            let absent = BoolNode::IsNull(Box::new(variable));
+            return Some(Node::Bool(BoolNode::Not(Box::new(absent))));
+        }
+        Some(variable)
+    }
+
+    fn variable(&mut self, name: &str, tree: &IdedExpr) -> Option<Node> {
+        let span = self.positions.span(tree);
+        match self.scope.get(name) {
+            None => {
+                let error = ExpressionError::new(format!("unknown name {name}"), span);
+                let error = match self.scope.nearest(name) {
+                    Some(nearest) => error.with_help(format!("did you mean {nearest}?")),
+                    None => error,
+                };
+                self.fail(error)
+            }
+            Some(Entry::Constants(_)) => {
+                let error = ExpressionError::new(format!("the list {name} can only stand to the right of in"), span);
+                self.fail(error.with_help(format!("write x in {name}")))
+            }
+            Some(&Entry::Variable { slot, value_type }) => {
+                self.read(slot);
+                Some(match value_type {
+                    ValueType::Bool => Node::Bool(BoolNode::Slot(slot)),
+                    ValueType::Int => Node::Int(IntNode::Slot(slot)),
+                    ValueType::Float => Node::Float(FloatNode::Slot(slot)),
+                    ValueType::Text => Node::Text(TextNode::Slot(slot)),
+                    ValueType::Timestamp => Node::Timestamp(IntNode::TimestampSlot(slot)),
+                    ValueType::List => Node::List(ListNode { slot, element: ValueType::Float }),
+                })
+            }
+            Some(&Entry::ListVariable { slot, element }) => {
+                self.read(slot);
+                Some(Node::List(ListNode { slot, element }))
+            }
+        }
+    }
+
+    fn read(&mut self, slot: Slot) {
+        self.slots.insert(slot);
+        self.reads += 1;
+    }
+
+    /// Checks all arguments, so that the mistakes of each are found.
+    pub(crate) fn check_all(&mut self, trees: &[IdedExpr]) -> Option<Vec<Node>> {
+        let nodes: Vec<Option<Node>> = trees.iter().map(|tree| self.check(tree)).collect();
+        nodes.into_iter().collect()
+    }
+
+    fn call(&mut self, call: &CallExpr, tree: &IdedExpr) -> Option<Node> {
+        match self.operator(call, tree) {
+            Some(result) => result,
+            None => self.function(call, tree),
+        }
+    }
+
+    /// Computes a constant part here and now. One without a value is a mistake.
+    fn fold(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
+        let row = &[];
+        let folded = match &node {
+            Node::Bool(part) => part.evaluate(row).map(|value| Node::Bool(BoolNode::Constant(value))),
+            Node::Int(part) => part.evaluate(row).map(|value| Node::Int(IntNode::Constant(value))),
+            Node::Float(part) => part.evaluate(row).map(|value| Node::Float(FloatNode::Constant(value))),
+            Node::Text(part) => part.evaluate(row).map(|value| Node::Text(TextNode::Constant(value.into()))),
+            Node::Timestamp(part) => part.evaluate(row).map(|value| Node::Timestamp(IntNode::Constant(value))),
+            Node::Duration(part) => part.evaluate(row).map(|value| Node::Duration(IntNode::Constant(value))),
+            Node::Null | Node::List(_) => Some(node),
+        };
+        if folded.is_none() {
+            return self.fail(ExpressionError::new("this is always null", self.positions.span(tree)));
+        }
+        folded
+    }
+}
+
+/// The name that a chain of selections spells, such as `merchant.country`.
+fn dotted_name(tree: &IdedExpr) -> Option<String> {
+    match &tree.expr {
+        Expr::Ident(name) => Some(name.clone()),
+        Expr::Select(select) if !select.test => {
+            let mut name = dotted_name(&select.operand)?;
+            name.push('.');
+            name.push_str(&select.field);
+            Some(name)
+        }
+        _ => None,
+    }
+}
+

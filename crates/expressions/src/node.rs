@@ -1,0 +1,171 @@
+//! The typed tree that an expression is compiled to. What a node computes is known from its type
+//! alone, so evaluation asks no questions about types. Every evaluation gives `None` for null.
+
+use crate::set::Set;
+use compact_str::CompactString;
+use riskstream_events::{Slot, ValueType};
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// The type of an expression or of a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The literal `null`, which is of every type.
+    Null,
+    Bool,
+    Int,
+    Float,
+    Text,
+    Timestamp,
+    Duration,
+    List,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Null => "null",
+            Kind::Bool => "bool",
+            Kind::Int => "int",
+            Kind::Float => "float",
+            Kind::Text => "text",
+            Kind::Timestamp => "timestamp",
+            Kind::Duration => "duration",
+            Kind::List => "list",
+        }
+    }
+}
+
+/// A part of an expression, of any type.
+#[derive(Clone, Debug)]
+pub(crate) enum Node {
+    Null,
+    Bool(BoolNode),
+    Int(IntNode),
+    Float(FloatNode),
+    Text(TextNode),
+    /// Microseconds since the epoch.
+    Timestamp(IntNode),
+    /// Microseconds.
+    Duration(IntNode),
+    List(ListNode),
+}
+
+impl Node {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Node::Null => Kind::Null,
+            Node::Bool(_) => Kind::Bool,
+            Node::Int(_) => Kind::Int,
+            Node::Float(_) => Kind::Float,
+            Node::Text(_) => Kind::Text,
+            Node::Timestamp(_) => Kind::Timestamp,
+            Node::Duration(_) => Kind::Duration,
+            Node::List(_) => Kind::List,
+        }
+    }
+}
+
+/// A list in the row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ListNode {
+    pub(crate) slot: Slot,
+    pub(crate) element: ValueType,
+}
+
+/// An element of a list in the row.
+#[derive(Clone, Debug)]
+pub(crate) struct Element {
+    pub(crate) slot: Slot,
+    pub(crate) index: IntNode,
+}
+
+/// Says whether an ordering is the one wanted; `None` is that of a NaN.
+pub(crate) type Test = fn(Option<Ordering>) -> bool;
+
+#[derive(Clone, Debug)]
+pub(crate) enum BoolNode {
+    Null,
+    Constant(bool),
+    Slot(Slot),
+    Element(Box<Element>),
+    Conditional(Box<(BoolNode, BoolNode, BoolNode)>),
+    Coalesce(Box<[BoolNode]>),
+    Not(Box<BoolNode>),
+    And(Box<[BoolNode]>),
+    Or(Box<[BoolNode]>),
+    IsNull(Box<Node>),
+    CompareBool(Test, Box<(BoolNode, BoolNode)>),
+    CompareInt(Test, Box<(IntNode, IntNode)>),
+    CompareFloat(Test, Box<(FloatNode, FloatNode)>),
+    CompareIntFloat(Test, Box<(IntNode, FloatNode)>),
+    CompareText(Test, Box<(TextNode, TextNode)>),
+    /// Whether a value is one of several that differ from row to row.
+    Among(Box<BoolNode>, Box<[BoolNode]>),
+    IntAmong(Box<IntNode>, Box<[IntNode]>),
+    FloatAmong(Box<FloatNode>, Box<[FloatNode]>),
+    TextAmong(Box<TextNode>, Box<[TextNode]>),
+    IntIn(Box<IntNode>, Arc<Set<i64>>),
+    FloatIn(Box<FloatNode>, Arc<[f64]>),
+    TextIn(Box<TextNode>, Arc<Set<CompactString>>),
+    /// Whether a list in the row holds a value.
+    ListHolds(Slot, Box<Node>),
+    TextTest(fn(&str, &str) -> bool, Box<(TextNode, TextNode)>),
+    FloatTest(fn(f64) -> bool, Box<FloatNode>),
+    ParseText(fn(&str) -> Option<bool>, Box<TextNode>),
+}
+
+/// Integers, and timestamps and durations in microseconds.
+#[derive(Clone, Debug)]
+pub(crate) enum IntNode {
+    Null,
+    Constant(i64),
+    Slot(Slot),
+    TimestampSlot(Slot),
+    Element(Box<Element>),
+    TimestampElement(Box<Element>),
+    Conditional(Box<(BoolNode, IntNode, IntNode)>),
+    Coalesce(Box<[IntNode]>),
+    Apply(fn(i64) -> Option<i64>, Box<IntNode>),
+    Arithmetic(fn(i64, i64) -> Option<i64>, Box<(IntNode, IntNode)>),
+    /// The least or greatest.
+    Extreme(fn(i64, i64) -> i64, Box<[IntNode]>),
+    OfBool(Box<BoolNode>),
+    OfFloat(Box<FloatNode>),
+    OfText(fn(&str) -> Option<i64>, Box<TextNode>),
+    LengthOfList(Slot),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum FloatNode {
+    Null,
+    Constant(f64),
+    Slot(Slot),
+    Element(Box<Element>),
+    Conditional(Box<(BoolNode, FloatNode, FloatNode)>),
+    Coalesce(Box<[FloatNode]>),
+    Apply(fn(f64) -> f64, Box<FloatNode>),
+    Arithmetic(fn(f64, f64) -> f64, Box<(FloatNode, FloatNode)>),
+    /// The least or greatest.
+    Extreme(fn(f64, f64) -> f64, Box<[FloatNode]>),
+    OfInt(Box<IntNode>),
+    OfText(fn(&str) -> Option<f64>, Box<TextNode>),
+    /// The least, greatest, sum or mean of the numbers of a list in the row; null when it has none.
+    OfList(fn(&mut dyn Iterator<Item = f64>) -> Option<f64>, Slot),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TextNode {
+    Null,
+    Constant(CompactString),
+    Slot(Slot),
+    Element(Box<Element>),
+    Conditional(Box<(BoolNode, TextNode, TextNode)>),
+    Coalesce(Box<[TextNode]>),
+    Apply(fn(&str) -> CompactString, Box<TextNode>),
+    Concatenate(Box<(TextNode, TextNode)>),
+    OfBool(Box<BoolNode>),
+    OfInt(Box<IntNode>),
+    OfFloat(Box<FloatNode>),
+    OfTimestamp(Box<IntNode>),
+}

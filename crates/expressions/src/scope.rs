@@ -1,0 +1,104 @@
+//! The names an expression may use.
+
+use crate::error::nearest;
+use crate::set::Constants;
+use riskstream_events::{Slot, Value, ValueType};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The names that expressions may use: the variables, each with its slot of the row and its type, and
+/// the constant lists. Names may be dotted: `merchant.country` is one variable.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    names: Vec<String>,
+    entries: HashMap<String, Entry>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Entry {
+    Variable { slot: Slot, value_type: ValueType },
+    ListVariable { slot: Slot, element: ValueType },
+    Constants(Arc<Constants>),
+}
+
+/// A name or a constant list that a [`Scope`] does not accept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// A constant list mixes types that cannot be compared with each other.
+    #[error("the list {name} holds both {first} and {second}: a list holds values of one type")]
+    MixedList {
+        /// The list.
+        name: String,
+        /// The type of its first value.
+        first: &'static str,
+        /// The type that does not fit.
+        second: &'static str,
+    },
+    /// A constant list holds an absent value or another list.
+    #[error("the list {name} holds {what}: a list holds bool, int, float, text or timestamp values")]
+    BadElement {
+        /// The list.
+        name: String,
+        /// `null` or `a list`.
+        what: &'static str,
+    },
+}
+
+impl Scope {
+    /// A scope without names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a variable; of two with one name the later counts. The elements of a list added here
+    /// are taken to be floats (integers widen): [`Scope::add_list`] states another type.
+    pub fn add(&mut self, name: impl Into<String>, slot: Slot, value_type: ValueType) {
+        let entry = match value_type {
+            ValueType::List => Entry::ListVariable { slot, element: ValueType::Float },
+            value_type => Entry::Variable { slot, value_type },
+        };
+        self.insert(name.into(), entry);
+    }
+
+    /// Adds a variable that holds a list whose elements are of type `element`.
+    pub fn add_list(&mut self, name: impl Into<String>, slot: Slot, element: ValueType) {
+        self.insert(name.into(), Entry::ListVariable { slot, element });
+    }
+
+    /// Adds a constant list for `x in name`. It may be empty.
+    ///
+    /// # Errors
+    /// When the values are not of one type (integers and floats are one), or one of them is absent
+    /// or itself a list.
+    pub fn add_constants(&mut self, name: impl Into<String>, values: &[Value]) -> Result<(), ScopeError> {
+        let name = name.into();
+        let constants = Constants::new(&name, values)?;
+        self.insert(name, Entry::Constants(Arc::new(constants)));
+        Ok(())
+    }
+
+    /// The names in the order in which they were added.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// Whether the scope has this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// The name nearest to a mistyped one, if one is near enough to be meant.
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.names())
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(name)
+    }
+
+    fn insert(&mut self, name: String, entry: Entry) {
+        if self.entries.insert(name.clone(), entry).is_none() {
+            self.names.push(name);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Points in time and durations in microseconds, UTC, on the proleptic Gregorian calendar.
+
+use compact_str::{CompactString, ToCompactString};
+
+const SECOND: i64 = 1_000_000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Reads an RFC 3339 timestamp, to the microsecond.
+pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
+    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+}
+
+/// Writes an RFC 3339 timestamp; none outside the years -9999 to 9999.
+pub(crate) fn format_timestamp(micros: i64) -> Option<CompactString> {
+    Some(jiff::Timestamp::from_microsecond(micros).ok()?.to_compact_string())
+}
+
+/// Reads a duration as CEL writes it (`1h30m`, `-1.5s`, `250ms`), and days besides: `7d`.
+pub(crate) fn parse_duration(text: &str) -> Option<i64> {
+    let (sign, mut rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text),
+    };
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total: i128 = 0;
+    while !rest.is_empty() {
+        let number_end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+        let unit_end = rest[number_end..]
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .map_or(rest.len(), |length| number_end + length);
+        total = total.checked_add(nanos(&rest[..number_end], unit(&rest[number_end..unit_end])?)?)?;
+        rest = &rest[unit_end..];
+    }
+    i64::try_from(sign * total / 1000).ok()
+}
+
+/// A unit in nanoseconds.
+fn unit(name: &str) -> Option<i128> {
+    Some(match name {
+        "ns" => 1,
+        "us" | "µs" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60_000_000_000,
+        "h" => 3_600_000_000_000,
+        "d" => 86_400_000_000_000,
+        _ => return None,
+    })
+}
+
+fn nanos(number: &str, unit: i128) -> Option<i128> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if (whole.is_empty() && fraction.is_empty()) || whole.len() > 18 || fraction.len() > 18 {
+        return None;
+    }
+    let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<i128>().ok() };
+    let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
+    Some(digits(whole)? * unit + digits(fraction)? * unit / scale)
+}
+
+/// An offset from UTC in microseconds: `UTC`, `Z`, `+02:00`, `-05:30`.
+pub(crate) fn parse_offset(text: &str) -> Option<i64> {
+    if matches!(text, "UTC" | "Z") {
+        return Some(0);
+    }
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'-' => (-1, &text[1..]),
+        b'+' => (1, &text[1..]),
+        _ => (1, text),
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let field = |digits: &str, limit: i64| {
+        let valid = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse::<i64>().ok().filter(|value| valid && *value < limit)
+    };
+    Some(sign * (field(hours, 24)? * HOUR + field(minutes, 60)? * MINUTE))
+}
+
+/// Year, month (1 to 12) and day (1 to 31). The algorithm is Howard Hinnant's `civil_from_days`
+/// (https://howardhinnant.github.io/date_algorithms.html).
+fn civil(micros: i64) -> (i64, i64, i64) {
+    let days = micros.div_euclid(DAY) + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+pub(crate) fn full_year(micros: i64) -> Option<i64> {
+    Some(civil(micros).0)
+}
+
+/// 0 is January.
+pub(crate) fn month(micros: i64) -> Option<i64> {
+    Some(civil(micros).1 - 1)
+}
+
+/// The first is 1.
+pub(crate) fn date(micros: i64) -> Option<i64> {
+    Some(civil(micros).2)
+}
+
+/// The first is 0.
+pub(crate) fn day_of_month(micros: i64) -> Option<i64> {
+    Some(civil(micros).2 - 1)
+}
+
+/// The first is 0.
+pub(crate) fn day_of_year(micros: i64) -> Option<i64> {
+    let (year, month, day) = civil(micros);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][usize::try_from(month - 1).ok()?];
+    Some(before + i64::from(leap && month > 2) + day - 1)
+}
+
+/// 0 is Sunday.
+pub(crate) fn day_of_week(micros: i64) -> Option<i64> {
+    Some((micros.div_euclid(DAY) + 4).rem_euclid(7))
+}
+
+pub(crate) fn hours(micros: i64) -> Option<i64> {
+    Some(micros.rem_euclid(DAY) / HOUR)
+}
+
+pub(crate) fn minutes(micros: i64) -> Option<i64> {
+    Some(micros.rem_euclid(HOUR) / MINUTE)
+}
+
+pub(crate) fn seconds(micros: i64) -> Option<i64> {
+    Some(micros.rem_euclid(MINUTE) / SECOND)
+}
+
+pub(crate) fn milliseconds(micros: i64) -> Option<i64> {
+    Some(micros.rem_euclid(SECOND) / 1_000)
+}
+
+/// Seconds since the epoch, rounded down.
+pub(crate) fn to_epoch(micros: i64) -> Option<i64> {
+    Some(micros.div_euclid(SECOND))
+}
+
+pub(crate) fn from_epoch(seconds: i64) -> Option<i64> {
+    seconds.checked_mul(SECOND)
+}
+
+/// The whole hours of a duration, cut towards zero; likewise minutes and seconds.
+pub(crate) fn duration_hours(micros: i64) -> Option<i64> {
+    Some(micros / HOUR)
+}
+
+pub(crate) fn duration_minutes(micros: i64) -> Option<i64> {
+    Some(micros / MINUTE)
+}
+
+pub(crate) fn duration_seconds(micros: i64) -> Option<i64> {
+    Some(micros / SECOND)
+}
