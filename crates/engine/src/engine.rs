@@ -1,9 +1,9 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
-use crate::event::{Event, Flags};
+use crate::event::Event;
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, WRITTEN_AT};
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{ReasonCode, Rejection, Row, Slot, Value};
+use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
 use riskstream_models::Scorer;
@@ -139,16 +139,16 @@ impl Engine {
             .map_err(|error| self.stage_error(error))?;
         clock.observe(time);
         if applied.duplicate {
-            event.flags.set(Flags::DUPLICATE);
+            event.flags |= Flags::DUPLICATE;
         }
         if applied.too_late {
-            event.flags.set(Flags::TOO_LATE);
+            event.flags |= Flags::TOO_LATE;
         }
         if event.late_by() > 0 {
-            event.flags.set(Flags::LATE);
+            event.flags |= Flags::LATE;
         }
         if time.saturating_sub(plan.reach) < clock.first_time {
-            event.flags.set(Flags::BOOTSTRAPPING);
+            event.flags |= Flags::BOOTSTRAPPING;
         }
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Engine {
         for (event, judgement) in events.iter_mut().zip(judgements) {
             event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
             if plan.decide.model.is_some() && judgement.score.is_none() {
-                event.flags.set(Flags::DEGRADED);
+                event.flags |= Flags::DEGRADED;
             }
             plan.decide.policy.decide(&event.row, &mut judgement.verdict);
         }
@@ -246,8 +246,8 @@ fn evaluate(steps: &[Step], row: &mut Row) {
     }
 }
 
-/// Entity keys are text; integers are written in decimal so that 42 and "42" are the same entity.
-fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
+/// Writes an entity key into `buffer`: keys are text; integers are written in decimal so that 42 and "42" are the same entity.
+pub fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
     buffer.clear();
     match value {
         Value::Text(text) => buffer.push_str(text),

@@ -1,50 +1,7 @@
 //! One event between its bytes and its decision.
 
 use crate::plan::{EVENT_ID, EVENT_TIME};
-use riskstream_events::{Row, Value};
-
-/// What is known about how an event was processed; carried along the stages and listed in the decision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Flags(pub u16);
-
-impl Flags {
-    /// It arrived after events with a later event time.
-    pub const LATE: Flags = Flags(1);
-    /// It arrived too late to be remembered: scored, but no later event will count it.
-    pub const TOO_LATE: Flags = Flags(2);
-    /// Its id was seen before: nothing changed, the decision is the first one's again.
-    pub const DUPLICATE: Flags = Flags(4);
-    /// A window reaches back to before the first event that this task ever saw.
-    pub const BOOTSTRAPPING: Flags = Flags(8);
-    /// The model gave no score; rules and the fallback decided.
-    pub const DEGRADED: Flags = Flags(16);
-
-    /// Every flag with the word that decisions use, in order.
-    pub const NAMES: [(Flags, &'static str); 5] = [
-        (Flags::LATE, "late"),
-        (Flags::TOO_LATE, "too_late"),
-        (Flags::DUPLICATE, "duplicate"),
-        (Flags::BOOTSTRAPPING, "bootstrapping"),
-        (Flags::DEGRADED, "degraded"),
-    ];
-
-    /// Adds `other`.
-    #[inline]
-    pub fn set(&mut self, other: Flags) {
-        self.0 |= other.0;
-    }
-
-    /// Whether all of `other` are set.
-    #[inline]
-    pub fn contains(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// The words of the set flags.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Self::NAMES.into_iter().filter(move |(flag, _)| self.contains(*flag)).map(|(_, name)| name)
-    }
-}
+use riskstream_events::{Flags, Row, Value};
 
 /// A transaction or a label on its way through the stages.
 #[derive(Clone, Debug, Default)]

@@ -7,4 +7,4 @@ pub mod event;
 pub mod plan;
 
 pub use engine::{Engine, Judgement, StageClock, StageError};
-pub use event::{Event, Flags};
+pub use event::Event;

@@ -1,6 +1,19 @@
-//! The task without a broker: batches, order of commit, replay, dead letters, alignment.
+//! The task without a broker: batches, order of commit, replay, dead letters, merging of sources.
 //! Knows a log only by the trait [`log::Log`]; nothing of rdkafka or configuration files.
 #![forbid(unsafe_code)]
 
+mod assignment;
+pub mod dead_letters;
+pub mod decide;
+pub mod journal;
 pub mod log;
+pub mod memory;
+pub mod merge;
+pub mod outbox;
+pub mod pace;
+pub mod partitioner;
+pub mod reader;
+pub mod stage;
+pub mod task;
 pub mod topology;
+pub mod worker;

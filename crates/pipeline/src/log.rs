@@ -76,12 +76,18 @@ impl Outputs {
         key: Option<&[u8]>,
         value: impl FnOnce(&mut Vec<u8>),
     ) {
-        let key = key.map(|key| self.append(key));
+        self.push_tombstone(topic, partition, timestamp, key);
         let start = self.bytes.len();
         value(&mut self.bytes);
-        let value = Some((start, self.bytes.len()));
+        let record = self.records.last_mut().expect("it was pushed just now");
+        record.value = Some((start, self.bytes.len()));
+    }
+
+    /// Adds a record without a value.
+    pub fn push_tombstone(&mut self, topic: usize, partition: Option<i32>, timestamp: Option<i64>, key: Option<&[u8]>) {
+        let key = key.map(|key| self.append(key));
         let headers = (self.headers.len(), self.headers.len());
-        self.records.push(OutputRecord { topic, partition, timestamp, key, value, headers });
+        self.records.push(OutputRecord { topic, partition, timestamp, key, value: None, headers });
     }
 
     /// Adds a header to the record pushed last.

@@ -44,3 +44,77 @@ pub enum DecisionFormat {
     /// Avro without a prefix.
     AvroPlain,
 }
+
+/// What the records of a topic are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Decoded and sent on to the first stage; the index of the input.
+    Ingest(u8),
+    /// Applied to a stage; its index.
+    Stage(usize),
+}
+
+/// Indexes of the topics that are written, in the order of [`Topology::output_topics`].
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// Decisions.
+    pub decisions: usize,
+    /// Dead letters.
+    pub dead_letters: usize,
+    /// The hop topic in front of each stage, if it has one.
+    pub hops: Vec<Option<usize>>,
+}
+
+impl Routes {
+    pub(crate) fn priority_of_stage(&self, stage: usize) -> usize {
+        self.hops.len() - 1 - stage
+    }
+
+    pub(crate) fn priority_of_ingest(&self) -> usize {
+        self.hops.len()
+    }
+}
+
+impl Topology {
+    /// The topics to read: the inputs and the hop topics.
+    pub fn input_topics(&self) -> Vec<Arc<str>> {
+        let inputs = self.inputs.iter().map(|input| Arc::clone(&input.topic));
+        inputs.chain(self.hops.iter().flatten().cloned()).collect()
+    }
+
+    /// The topics to write: decisions, dead letters and the hop topics.
+    pub fn output_topics(&self) -> Vec<Arc<str>> {
+        let fixed = [Arc::clone(&self.decisions), Arc::clone(&self.dead_letters)];
+        fixed.into_iter().chain(self.hops.iter().flatten().cloned()).collect()
+    }
+
+    /// Where in [`Topology::output_topics`] each topic is.
+    pub fn routes(&self) -> Routes {
+        let mut next = 2;
+        let hops = self.hops.iter().map(|hop| {
+            hop.as_ref().map(|_| {
+                next += 1;
+                next - 1
+            })
+        });
+        Routes { decisions: 0, dead_letters: 1, hops: hops.collect() }
+    }
+
+    /// What a topic that is read is for.
+    pub fn role(&self, topic: &str) -> Role {
+        let hop = self.hops.iter().position(|hop| hop.as_deref() == Some(topic));
+        match hop {
+            Some(stage) => Role::Stage(stage),
+            None if self.hops[0].is_none() => Role::Stage(0),
+            None => {
+                let input = self.inputs.iter().position(|input| &*input.topic == topic);
+                Role::Ingest(input.expect("only topics that were asked for are assigned") as u8)
+            }
+        }
+    }
+
+    /// The topic that a stage reads.
+    pub fn topic_of_stage(&self, stage: usize) -> &str {
+        self.hops[stage].as_deref().unwrap_or(&self.inputs[0].topic)
+    }
+}

@@ -1,0 +1,145 @@
+//! What is done with a partition when it is assigned: which task it belongs to, and where to begin.
+
+use crate::decide::DecisionBuffer;
+use crate::log::{Log, TopicPartition};
+use crate::merge::Merge;
+use crate::outbox::Outbox;
+use crate::reader::InputReader;
+use crate::stage::{Feed, Next, StageTask};
+use crate::task::{IngestTask, Task};
+use crate::topology::{Role, Routes, Topology};
+use crate::worker::{Reading, Stores, WorkerError};
+use riskstream_features::state::StateStore;
+use std::sync::Arc;
+
+/// The outcome of opening a partition.
+pub(crate) enum Opened {
+    /// Read it from this position.
+    Reading(Box<Reading>, i64),
+    /// It cannot be read without a hole in its history: why, and what to do.
+    Stopped(String),
+}
+
+/// Opens the task of `partition`, of which `committed` is the group's position.
+pub(crate) fn open<L: Log>(
+    log: &mut L,
+    topology: &Topology,
+    routes: &Routes,
+    stores: &mut dyn Stores,
+    partition: &TopicPartition,
+    committed: Option<i64>,
+) -> Result<Opened, WorkerError> {
+    let (low, _) = log.bounds(partition)?;
+    match topology.role(&partition.topic) {
+        Role::Ingest(input) => {
+            let outbox = outbox(log, topology, routes, 0, ingest_source(log, topology, input, partition.partition)?)?;
+            let reader = InputReader::new(input, (topology.inputs[usize::from(input)].decoder)());
+            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox)));
+            let position = committed.unwrap_or(low);
+            if position < low {
+                return Ok(Opened::Stopped(gone(position, low)));
+            }
+            Ok(reading(partition, task, routes.priority_of_ingest(), position, position))
+        }
+        Role::Stage(stage) => {
+            let plan = &topology.plan.stages[stage];
+            let store = match stores.open(&plan.entity, partition.partition, &plan.fingerprint) {
+                Ok(store) => store,
+                Err(error) => return Ok(Opened::Stopped(error.to_string())),
+            };
+            let start = match start(store.as_ref(), committed, low)? {
+                Ok(start) => start,
+                Err(reason) => return Ok(Opened::Stopped(reason)),
+            };
+            let answered_until = committed.unwrap_or(start);
+            let feed = feed(log, topology, stage)?;
+            let next = if stage + 1 < topology.plan.stages.len() {
+                Next::Stage(outbox(log, topology, routes, stage + 1, partition.partition as u32)?)
+            } else {
+                Next::Decide(DecisionBuffer::default())
+            };
+            let task =
+                StageTask::open(&topology.plan, partition.clone(), stage, feed, next, store, answered_until)?;
+            Ok(reading(partition, Task::Stage(Box::new(task)), routes.priority_of_stage(stage), start, answered_until))
+        }
+    }
+}
+
+fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i64, answered_until: i64) -> Opened {
+    let reading = Reading {
+        partition: partition.clone(),
+        task,
+        priority,
+        start: position,
+        committed: answered_until,
+        answered_until,
+        drained_since: None,
+        retry_at: None,
+        done: false,
+    };
+    Opened::Reading(Box::new(reading), position)
+}
+
+/// Where a stage begins to read: at its state's position, which is never ahead of what was committed.
+fn start(store: &dyn StateStore, committed: Option<i64>, low: i64) -> Result<Result<i64, String>, WorkerError> {
+    let position = store.position().map_err(crate::task::TaskError::from)?;
+    Ok(match (position, committed) {
+        (Some(position), Some(committed)) if position > committed => Err(format!(
+            "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were reset, or \
+             the topic was made anew. Restore the offsets, or remove this task's state directory to build it again from the log"
+        )),
+        (Some(position), _) if position < low => Err(gone(position, low)),
+        (Some(position), _) => Ok(position),
+        (None, None) => Ok(low),
+        (None, Some(committed)) if low > 0 && committed > low => Err(format!(
+            "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot \
+             be rebuilt. Restore the state directory, or reset the group's offsets for this partition to begin anew at {low}"
+        )),
+        (None, Some(committed)) => Ok(low.min(committed)),
+    })
+}
+
+fn gone(position: i64, low: i64) -> String {
+    format!(
+        "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
+         retention; to go on with the hole, reset the group's offsets and remove the state directory",
+        low - position
+    )
+}
+
+fn feed<L: Log>(log: &mut L, topology: &Topology, stage: usize) -> Result<Feed, WorkerError> {
+    if topology.hops[stage].is_none() {
+        let decoder = (topology.inputs[0].decoder)();
+        return Ok(Feed::Input(InputReader::new(0, decoder)));
+    }
+    let mut sources = 0;
+    if stage == 0 {
+        for input in &topology.inputs {
+            sources += log.partitions(&input.topic)?;
+        }
+    } else {
+        sources = log.partitions(topology.topic_of_stage(stage - 1))?;
+    }
+    Ok(Feed::Hop(Merge::new(sources as usize)))
+}
+
+/// Sources of the first hop are numbered over all inputs' partitions, in the plan's order.
+fn ingest_source<L: Log>(log: &mut L, topology: &Topology, input: u8, partition: i32) -> Result<u32, WorkerError> {
+    let mut source = partition;
+    for input in &topology.inputs[..usize::from(input)] {
+        source += log.partitions(&input.topic)?;
+    }
+    Ok(source as u32)
+}
+
+fn outbox<L: Log>(
+    log: &mut L,
+    topology: &Topology,
+    routes: &Routes,
+    stage: usize,
+    source: u32,
+) -> Result<Outbox, WorkerError> {
+    let partitions = log.partitions(topology.topic_of_stage(stage))?;
+    let layout = Arc::from(topology.plan.stages[stage].carries.as_slice());
+    Ok(Outbox::new(routes.hops[stage].expect("a stage that is written to has a hop topic"), partitions, source, layout))
+}

@@ -1,0 +1,55 @@
+//! Records that cannot be processed: to the dead-letter topic with the reason, the original bytes and their
+//! origin, so that nothing is dropped in silence and everything can be sent again.
+
+use crate::log::{Outputs, RecordRef, TopicPartition};
+use riskstream_engine::Event;
+use riskstream_events::Rejection;
+use riskstream_events::dead_letter;
+
+/// What replaces the value of a dead letter when the original may hold personal data in clear.
+const WITHHELD: &str = "withheld: the pipeline declares personal data; read the record at its origin";
+
+/// Writes dead letters.
+#[derive(Clone, Debug)]
+pub struct DeadLetters {
+    /// Index of the dead-letter topic.
+    pub topic: usize,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Whether original keys and values may be written.
+    pub keep_values: bool,
+}
+
+impl DeadLetters {
+    /// An input record that did not become an event.
+    pub fn record(&self, at: &TopicPartition, record: RecordRef<'_>, rejection: &Rejection, outputs: &mut Outputs) {
+        if self.keep_values {
+            match record.value {
+                Some(value) => outputs.push(self.topic, None, None, record.key, |bytes| bytes.extend_from_slice(value)),
+                None => outputs.push_tombstone(self.topic, None, None, record.key),
+            }
+        } else {
+            outputs.push(self.topic, None, None, None, |bytes| bytes.extend_from_slice(WITHHELD.as_bytes()));
+        }
+        self.headers(at, rejection, outputs);
+        outputs.header(dead_letter::OFFSET, record.offset.to_string().as_bytes());
+        if let Some(timestamp) = record.timestamp {
+            outputs.header(dead_letter::TIMESTAMP, timestamp.to_string().as_bytes());
+        }
+    }
+
+    /// An event that a stage could not apply: its id stands for it, as later stages do not have its bytes.
+    pub fn event(&self, at: &TopicPartition, event: &Event, rejection: &Rejection, outputs: &mut Outputs) {
+        let id = event.id().as_bytes();
+        outputs.push(self.topic, None, None, Some(id), |bytes| bytes.extend_from_slice(id));
+        self.headers(at, rejection, outputs);
+    }
+
+    fn headers(&self, at: &TopicPartition, rejection: &Rejection, outputs: &mut Outputs) {
+        outputs.header(dead_letter::REASON, rejection.code.as_str().as_bytes());
+        outputs.header(dead_letter::DETAIL, rejection.detail.as_bytes());
+        outputs.header(dead_letter::PIPELINE, self.pipeline.as_bytes());
+        outputs.header(dead_letter::TOPIC, at.topic.as_bytes());
+        outputs.header(dead_letter::PARTITION, at.partition.to_string().as_bytes());
+    }
+}

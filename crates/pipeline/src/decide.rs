@@ -1,0 +1,136 @@
+//! The end of the chain: transactions are collected, scored together, judged and encoded.
+
+use crate::task::{Context, Tally};
+use crate::topology::DecisionFormat;
+use riskstream_engine::plan::{Plan, WRITTEN_AT};
+use riskstream_engine::{Event, Judgement};
+use riskstream_events::{
+    Decision, DecisionId, Flags, Latency, ModelRef, Outcome, Reason, Value, encode_avro, encode_json, wire,
+};
+use std::sync::Arc;
+
+/// Rows scored in one call: enough to share the model's fixed cost, few enough to stay in the cache.
+const SCORED_TOGETHER: usize = 128;
+
+/// Transactions that wait to be scored; empty between batches.
+#[derive(Default)]
+pub struct DecisionBuffer {
+    events: Vec<Event>,
+    judgements: Vec<Judgement>,
+}
+
+impl DecisionBuffer {
+    /// Adds a transaction whose features are complete.
+    pub fn push(&mut self, event: Event, context: &mut Context<'_>) {
+        self.events.push(event);
+        if self.events.len() >= SCORED_TOGETHER {
+            self.flush(context);
+        }
+    }
+
+    /// Decides all that wait and writes their decisions.
+    pub fn flush(&mut self, context: &mut Context<'_>) {
+        if self.events.is_empty() {
+            return;
+        }
+        let plan = Arc::clone(context.engine.plan());
+        context.engine.decide(&mut self.events, &mut self.judgements);
+        for (event, judgement) in self.events.iter().zip(&self.judgements) {
+            count(context.tally, event, judgement, context.now);
+            write(&plan, event, judgement, context);
+        }
+        for event in self.events.drain(..) {
+            context.recycle(event.row);
+        }
+    }
+
+    /// Forgets what waits.
+    pub fn clear(&mut self) {
+        self.events.clear();
+    }
+}
+
+fn count(tally: &mut Tally, event: &Event, judgement: &Judgement, now: i64) {
+    tally.decisions[judgement.verdict.outcome as usize] += 1;
+    tally.degraded += u64::from(event.flags.contains(Flags::DEGRADED));
+    tally.duplicates += u64::from(event.flags.contains(Flags::DUPLICATE));
+    tally.late += u64::from(event.flags.contains(Flags::LATE));
+    if let Value::Timestamp(written_at) = event.row[WRITTEN_AT] {
+        tally.latencies.push(now.saturating_sub(written_at));
+    }
+}
+
+fn write(plan: &Plan, event: &Event, judgement: &Judgement, context: &mut Context<'_>) {
+    let format = context.decision_format;
+    let now = context.now;
+    let key = plan.decide.entities.first().map(|(_, slot)| &event.row[*slot]);
+    let mut key_text = String::new();
+    let key = key.and_then(|value| riskstream_engine::engine::write_key(value, &mut key_text));
+    let key = key.unwrap_or(event.id()).as_bytes();
+    context.outputs.push(context.decisions, None, None, Some(key), |bytes| {
+        with_decision(plan, event, judgement, Some(now), |decision| match format {
+            DecisionFormat::Json => encode_json(decision, bytes),
+            DecisionFormat::Avro { schema_id } => {
+                wire::prefix(schema_id, bytes);
+                encode_avro(decision, bytes);
+            }
+            DecisionFormat::AvroPlain => encode_avro(decision, bytes),
+        });
+    });
+}
+
+/// Assembles the decision record of a judged event and lends it to `use_it`. `now` is the wall clock in
+/// microseconds; none where there is no log (files).
+pub fn with_decision<R>(
+    plan: &Plan,
+    event: &Event,
+    judgement: &Judgement,
+    now: Option<i64>,
+    use_it: impl FnOnce(&Decision<'_>) -> R,
+) -> R {
+    let id = DecisionId::new(&plan.name, event.id());
+    let policy = &plan.decide.policy;
+    let mut reasons: Vec<Reason<'_>> = Vec::with_capacity(judgement.verdict.fired.len());
+    for &rule in &judgement.verdict.fired {
+        let reason = policy.reason(rule);
+        reasons.push(Reason {
+            code: &reason.code,
+            name: &reason.name,
+            outcome: reason.outcome,
+            description: reason.description.as_deref(),
+            contribution: None,
+        });
+    }
+    let latency = now.map(|decided_at| Latency {
+        ingested_at: match event.row[WRITTEN_AT] {
+            Value::Timestamp(written_at) => written_at,
+            _ => decided_at,
+        },
+        decided_at,
+    });
+    let late_by = event.late_by();
+    let decision = Decision {
+        decision_id: id.as_str(),
+        event_id: event.id(),
+        pipeline: &plan.name,
+        pipeline_version: &plan.version,
+        binary_version: env!("CARGO_PKG_VERSION"),
+        model: plan.decide.model.as_ref().map(|model| ModelRef {
+            name: &model.name,
+            version: &model.version,
+            sha256: model.model.sha256(),
+        }),
+        event_time: event.event_time(),
+        row: &event.row,
+        entities: &plan.decide.entities,
+        score: judgement.score,
+        outcome: judgement.verdict.outcome,
+        reasons: &reasons,
+        features: &plan.decide.features,
+        flags: event.flags,
+        late_by_ms: (late_by > 0).then_some(late_by / 1000),
+        shadow_scores: &[],
+        latency,
+    };
+    use_it(&decision)
+}

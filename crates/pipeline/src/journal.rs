@@ -1,0 +1,138 @@
+//! What a task keeps in its state besides entities: its clock, how far its sources are, and the frames that
+//! wait for their turn. Written in the same batch as the entities and the position.
+
+use crate::merge::{Merge, SourceMark};
+use riskstream_engine::StageClock;
+use riskstream_features::state::{StateError, StateStore, StateWrites};
+
+const MARKS: &[u8] = b"m";
+const FRAMES: &[u8] = b"p";
+const VERSION: u8 = 1;
+
+/// A task's bookkeeping as of a position.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Event times seen.
+    pub clock: StageClock,
+    /// The clock of the last row processed: what this task tells the next stage.
+    pub frontier: i64,
+    /// The number of the last row written to the next stage.
+    pub sequence: i64,
+    /// Where each source stands; empty if the task reads an input topic itself.
+    pub sources: Vec<SourceMark>,
+}
+
+impl Journal {
+    /// Reads the journal of a store; the default one if there is none.
+    pub fn read(store: &dyn StateStore) -> Result<Journal, StateError> {
+        match store.get(MARKS)? {
+            None => Ok(Journal { frontier: i64::MIN, ..Journal::default() }),
+            Some(bytes) => decode(&bytes).ok_or_else(|| StateError::Corrupt {
+                what: "the task's journal".into(),
+                why: format!("{} bytes, format {:?}, expected format {VERSION}", bytes.len(), bytes.first()),
+            }),
+        }
+    }
+
+    /// Adds the journal to a batch of writes.
+    pub fn write(&self, writes: &mut StateWrites) {
+        writes.put(MARKS, |bytes| {
+            bytes.push(VERSION);
+            for number in [self.clock.stream_time, self.clock.first_time, self.frontier, self.sequence] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+            for source in &self.sources {
+                bytes.extend_from_slice(&source.clock.to_le_bytes());
+                bytes.extend_from_slice(&source.sequence.to_le_bytes());
+                bytes.push(u8::from(source.live));
+            }
+        });
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<Journal> {
+    let (version, mut rest) = bytes.split_first()?;
+    if *version != VERSION {
+        return None;
+    }
+    let clock = StageClock { stream_time: number(&mut rest)?, first_time: number(&mut rest)? };
+    let (frontier, sequence) = (number(&mut rest)?, number(&mut rest)?);
+    let mut sources = Vec::new();
+    while !rest.is_empty() {
+        let (clock, sequence) = (number(&mut rest)?, number(&mut rest)?);
+        let (live, tail) = rest.split_first()?;
+        rest = tail;
+        sources.push(SourceMark { clock, sequence, live: *live != 0 });
+    }
+    Some(Journal { clock, frontier, sequence, sources })
+}
+
+fn number(bytes: &mut &[u8]) -> Option<i64> {
+    let (number, rest) = bytes.split_first_chunk::<8>()?;
+    *bytes = rest;
+    Some(i64::from_le_bytes(*number))
+}
+
+/// Adds to a batch of writes the frames that wait beyond it, and removes those that are done with.
+pub fn write_frames(merge: &mut Merge, writes: &mut StateWrites) {
+    for (source, offset) in merge.finished() {
+        writes.delete(&frame_key(source, offset));
+    }
+    for (source, offset, frame) in merge.unstored() {
+        writes.put(&frame_key(source, offset), |bytes| bytes.extend_from_slice(frame));
+    }
+}
+
+/// The frames that waited when the state was written: source, offset and bytes, in order.
+pub fn read_frames(store: &dyn StateStore) -> Result<Vec<(u32, i64, Vec<u8>)>, StateError> {
+    let corrupt = || StateError::Corrupt { what: "a waiting frame".into(), why: "its key has another form".into() };
+    store
+        .scan(FRAMES)?
+        .into_iter()
+        .map(|(key, bytes)| {
+            let key = key.strip_prefix(FRAMES).ok_or_else(corrupt)?;
+            let (source, offset) = key.split_first_chunk::<4>().ok_or_else(corrupt)?;
+            let offset = offset.try_into().map_err(|_| corrupt())?;
+            Ok((u32::from_be_bytes(*source), i64::from_be_bytes(offset), bytes))
+        })
+        .collect()
+}
+
+fn frame_key(source: u32, offset: i64) -> Vec<u8> {
+    [FRAMES, &source.to_be_bytes(), &offset.to_be_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use riskstream_features::state::MemoryState;
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let journal = Journal {
+            clock: StageClock { stream_time: 7, first_time: -3 },
+            frontier: 6,
+            sequence: 99,
+            sources: vec![
+                SourceMark { clock: 5, live: true, sequence: 12 },
+                SourceMark { clock: i64::MIN, live: false, sequence: 0 },
+            ],
+        };
+        let mut writes = StateWrites::default();
+        journal.write(&mut writes);
+        let mut store = MemoryState::default();
+        store.write(&writes, 1).unwrap();
+        assert_eq!(Journal::read(&store).unwrap(), journal);
+    }
+
+    #[test]
+    fn a_damaged_journal_is_an_error() {
+        for bytes in [&b""[..], b"\x02", b"\x01abc"] {
+            let mut writes = StateWrites::default();
+            writes.put(MARKS, |value| value.extend_from_slice(bytes));
+            let mut store = MemoryState::default();
+            store.write(&writes, 1).unwrap();
+            assert!(Journal::read(&store).is_err(), "{bytes:?}");
+        }
+    }
+}

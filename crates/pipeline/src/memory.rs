@@ -1,0 +1,277 @@
+//! The in-process log: topics, a consumer group and atomic commits in memory. The demo and the tests run the
+//! whole main job on it, with the same worker that runs on Kafka.
+
+use crate::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+use crate::partitioner;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A record as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Milliseconds since the epoch, if the writer gave one.
+    pub timestamp: Option<i64>,
+    /// The key.
+    pub key: Option<Arc<[u8]>>,
+    /// The value.
+    pub value: Option<Arc<[u8]>>,
+    /// Headers: name and value.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+#[derive(Default)]
+struct Inner {
+    topics: BTreeMap<Arc<str>, Vec<Vec<StoredRecord>>>,
+    /// What was forgotten at the head of a partition: offset of the first record still there.
+    trimmed: HashMap<TopicPartition, i64>,
+    committed: HashMap<TopicPartition, i64>,
+    members: Vec<(u64, HashSet<Arc<str>>)>,
+    owners: HashMap<TopicPartition, u64>,
+    next_member: u64,
+}
+
+/// Topics in memory, shared by all who write and read them.
+#[derive(Clone, Default)]
+pub struct Broker {
+    inner: Arc<(Mutex<Inner>, Condvar)>,
+}
+
+impl Broker {
+    /// A broker without topics.
+    pub fn new() -> Broker {
+        Broker::default()
+    }
+
+    /// Makes a topic.
+    pub fn create(&self, topic: &str, partitions: i32) {
+        let partitions = (0..partitions).map(|_| Vec::new()).collect();
+        self.lock().topics.insert(topic.into(), partitions);
+    }
+
+    /// Writes one record outside any transaction; the key decides on the partition.
+    pub fn produce(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) {
+        let mut inner = self.lock();
+        let partitions = inner.topics.get_mut(topic).expect("the topic was created");
+        let partition = key.map_or(0, |key| partitioner::partition(key, partitions.len() as i32));
+        partitions[partition as usize].push(StoredRecord {
+            timestamp,
+            key: key.map(Arc::from),
+            value: value.map(Arc::from),
+            headers: Vec::new(),
+        });
+        drop(inner);
+        self.inner.1.notify_all();
+    }
+
+    /// All records of a partition from `offset` on.
+    pub fn records(&self, topic: &str, partition: i32, offset: i64) -> Vec<StoredRecord> {
+        let inner = self.lock();
+        let Some(partitions) = inner.topics.get(topic) else { return Vec::new() };
+        partitions[partition as usize].iter().skip(offset as usize).cloned().collect()
+    }
+
+    /// All records of a topic, partition by partition.
+    pub fn all_records(&self, topic: &str) -> Vec<StoredRecord> {
+        let inner = self.lock();
+        inner.topics.get(topic).into_iter().flatten().flatten().cloned().collect()
+    }
+
+    /// Number of partitions of a topic.
+    pub fn partitions(&self, topic: &str) -> Option<i32> {
+        self.lock().topics.get(topic).map(|partitions| partitions.len() as i32)
+    }
+
+    /// Forgets the bytes of the records before `offset`, as retention does.
+    pub fn trim(&self, topic: &str, partition: i32, offset: i64) {
+        let mut inner = self.lock();
+        let at = TopicPartition { topic: topic.into(), partition };
+        inner.trimmed.insert(at, offset);
+        let partitions = inner.topics.get_mut(topic).expect("the topic was created");
+        for record in partitions[partition as usize].iter_mut().take(offset as usize) {
+            *record = StoredRecord { timestamp: None, key: None, value: None, headers: Vec::new() };
+        }
+    }
+
+    /// The group's committed position.
+    pub fn committed(&self, partition: &TopicPartition) -> Option<i64> {
+        self.lock().committed.get(partition).copied()
+    }
+
+    /// Whether the group has committed everything that these topics hold.
+    pub fn is_consumed(&self, topics: &[Arc<str>]) -> bool {
+        let inner = self.lock();
+        topics.iter().all(|topic| {
+            inner.topics[topic].iter().enumerate().all(|(partition, records)| {
+                let at = TopicPartition { topic: Arc::clone(topic), partition: partition as i32 };
+                records.len() as i64 == inner.committed.get(&at).copied().unwrap_or(0)
+            })
+        })
+    }
+
+    /// Joins the group as a member that reads `inputs` and writes `outputs`.
+    pub fn join(&self, inputs: Vec<Arc<str>>, outputs: Vec<Arc<str>>) -> MemoryLog {
+        let mut inner = self.lock();
+        inner.next_member += 1;
+        let member = inner.next_member;
+        inner.members.push((member, inputs.into_iter().collect()));
+        MemoryLog { broker: self.clone(), member, outputs, reading: HashMap::new(), lent: None }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is complete before the lock is let go, also by a panic elsewhere.
+        self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Who should own each partition: round robin over the members that read the topic.
+    fn target(&self, topic: &Arc<str>, partition: i32) -> Option<u64> {
+        let readers: Vec<u64> =
+            self.members.iter().filter(|(_, topics)| topics.contains(topic)).map(|(member, _)| *member).collect();
+        (!readers.is_empty()).then(|| readers[partition as usize % readers.len()])
+    }
+
+    fn changes(&mut self, member: u64) -> Vec<Change> {
+        let mut assigned = Vec::new();
+        let mut revoked = Vec::new();
+        for (topic, partitions) in &self.topics {
+            for partition in 0..partitions.len() as i32 {
+                let target = self.target(topic, partition);
+                let at = TopicPartition { topic: Arc::clone(topic), partition };
+                match self.owners.get(&at) {
+                    Some(owner) if *owner == member && target != Some(member) => revoked.push(at),
+                    None if target == Some(member) => assigned.push(at),
+                    _ => {}
+                }
+            }
+        }
+        for at in &assigned {
+            self.owners.insert(at.clone(), member);
+        }
+        let revoked = (!revoked.is_empty()).then_some(Change::Revoked(revoked));
+        let assigned = (!assigned.is_empty()).then_some(Change::Assigned(assigned));
+        revoked.into_iter().chain(assigned).collect()
+    }
+
+    fn end(&self, at: &TopicPartition) -> i64 {
+        self.topics[&at.topic][at.partition as usize].len() as i64
+    }
+}
+
+/// A member of the broker's group.
+pub struct MemoryLog {
+    broker: Broker,
+    member: u64,
+    outputs: Vec<Arc<str>>,
+    reading: HashMap<TopicPartition, i64>,
+    lent: Option<StoredRecord>,
+}
+
+impl Drop for MemoryLog {
+    fn drop(&mut self) {
+        let mut inner = self.broker.lock();
+        inner.members.retain(|(member, _)| *member != self.member);
+        inner.owners.retain(|_, owner| *owner != self.member);
+        drop(inner);
+        self.broker.inner.1.notify_all();
+    }
+}
+
+impl Log for MemoryLog {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+        let broker = self.broker.clone();
+        let mut inner = broker.lock();
+        let changes = inner.changes(self.member);
+        let ready = !changes.is_empty() || self.reading.iter().any(|(at, position)| *position < inner.end(at));
+        if ready || timeout.is_zero() {
+            return Ok(changes);
+        }
+        let waited = broker.inner.1.wait_timeout(inner, timeout);
+        let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        Ok(inner.changes(self.member))
+    }
+
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+        Ok(partitions.iter().map(|at| self.broker.committed(at)).collect())
+    }
+
+    fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64), LogError> {
+        let inner = self.broker.lock();
+        Ok((inner.trimmed.get(at).copied().unwrap_or(0), inner.end(at)))
+    }
+
+    fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        self.reading.extend(positions.iter().cloned());
+        Ok(())
+    }
+
+    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut inner = self.broker.lock();
+        for at in partitions {
+            self.reading.remove(at);
+            inner.owners.remove(at);
+        }
+        drop(inner);
+        self.broker.inner.1.notify_all();
+        Ok(())
+    }
+
+    fn take(&mut self, at: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
+        let Some(position) = self.reading.get_mut(at) else { return Ok(None) };
+        let inner = self.broker.lock();
+        let Some(record) = inner.topics[&at.topic][at.partition as usize].get(*position as usize) else {
+            return Ok(None);
+        };
+        let offset = *position;
+        *position += 1;
+        let lent = self.lent.insert(record.clone());
+        Ok(Some(RecordRef {
+            offset,
+            timestamp: lent.timestamp,
+            key: lent.key.as_deref(),
+            value: lent.value.as_deref(),
+        }))
+    }
+
+    fn position(&self, at: &TopicPartition) -> Option<i64> {
+        self.reading.get(at).copied()
+    }
+
+    fn lag(&self, at: &TopicPartition) -> Option<i64> {
+        let position = self.reading.get(at)?;
+        Some(self.broker.lock().end(at) - position)
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
+        let partitions = self.broker.partitions(topic);
+        partitions.ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))
+    }
+
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        let mut inner = self.broker.lock();
+        if positions.iter().any(|(at, _)| inner.owners.get(at) != Some(&self.member)) {
+            return Err(LogError::Fenced("a partition belongs to another member now".into()));
+        }
+        for record in outputs.records() {
+            let topic = &self.outputs[record.topic];
+            let partitions = inner.topics.get_mut(topic).expect("output topics were created");
+            let count = partitions.len() as i32;
+            let key = outputs.key(record);
+            let by_key = || key.map_or(0, |key| partitioner::partition(key, count));
+            let partition = record.partition.unwrap_or_else(by_key);
+            partitions[partition as usize].push(StoredRecord {
+                timestamp: record.timestamp,
+                key: key.map(Arc::from),
+                value: outputs.value(record).map(Arc::from),
+                headers: outputs.headers(record).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            });
+        }
+        for (at, position) in positions {
+            inner.committed.insert(at.clone(), *position);
+        }
+        drop(inner);
+        self.broker.inner.1.notify_all();
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! From an input record's bytes to an admitted event.
+
+use crate::log::RecordRef;
+use crate::task::{Context, TaskError};
+use riskstream_engine::Event;
+use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection};
+
+/// What became of a record.
+pub enum Read {
+    /// An event.
+    Event(Event),
+    /// Something for the dead letters.
+    Rejected(Rejection),
+    /// Nothing yet: the schema registry cannot be asked. The record is to be read again later.
+    Unavailable(String),
+}
+
+/// Reads one partition of an input topic.
+pub struct InputReader {
+    input: u8,
+    decoder: InputDecoder,
+    clock: i64,
+}
+
+impl InputReader {
+    /// A reader of the input with this index in the plan.
+    pub fn new(input: u8, decoder: InputDecoder) -> InputReader {
+        InputReader { input, decoder, clock: i64::MIN }
+    }
+
+    /// The largest event time read.
+    pub fn clock(&self) -> i64 {
+        self.clock
+    }
+
+    /// Decodes and admits a record.
+    pub fn read(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Read, TaskError> {
+        let mut row = context.row();
+        let decoded = match record.value {
+            None => Err(Rejection::new(ReasonCode::Tombstone, "the record has no value").into()),
+            Some(bytes) => self.decoder.decode(bytes, &mut row),
+        };
+        let rejection = match decoded {
+            Ok(()) => match context.engine.admit(self.input, record.timestamp, &mut row) {
+                Ok(()) => {
+                    let mut event = Event { input: self.input, clock: 0, flags: Flags::default(), row };
+                    self.clock = self.clock.max(event.event_time());
+                    event.clock = self.clock;
+                    return Ok(Read::Event(event));
+                }
+                Err(rejection) => rejection,
+            },
+            Err(DecodeError::Unavailable(why)) => {
+                context.recycle(row);
+                return Ok(Read::Unavailable(why));
+            }
+            Err(DecodeError::Rejected(rejection)) => rejection,
+        };
+        context.recycle(row);
+        Ok(Read::Rejected(rejection))
+    }
+}

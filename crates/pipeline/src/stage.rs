@@ -1,0 +1,311 @@
+//! A stage on one partition: one ordered log in, one private state, rows or decisions out.
+
+use crate::decide::DecisionBuffer;
+use crate::journal::{self, Journal};
+use crate::log::{RecordRef, TopicPartition};
+use crate::merge::{Merge, Sequenced};
+use crate::outbox::{Frontier, Outbox};
+use crate::reader::InputReader;
+use crate::task::{Context, Processed, TaskError};
+use riskstream_engine::plan::{Plan, TRANSACTIONS};
+use riskstream_engine::{Event, StageError};
+use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, ReasonCode, Rejection, Value};
+use riskstream_features::EntityStates;
+use riskstream_features::state::{StateStore, StateWrites};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What a stage reads.
+pub enum Feed {
+    /// The transactions topic itself: one source, its order is the order.
+    Input(InputReader),
+    /// A hop topic: many sources, merged.
+    Hop(Merge),
+}
+
+/// Where a stage's results go.
+pub enum Next {
+    /// To the next stage's hop topic.
+    Stage(Outbox),
+    /// It is the last stage: transactions are decided.
+    Decide(DecisionBuffer),
+}
+
+/// See the module.
+pub struct StageTask {
+    partition: TopicPartition,
+    stage: usize,
+    feed: Feed,
+    next: Next,
+    store: Box<dyn StateStore>,
+    states: EntityStates,
+    journal: Journal,
+    writes: StateWrites,
+    /// The position that Kafka has committed: what lies before it was answered already.
+    answered_until: i64,
+    changed: bool,
+    key: String,
+}
+
+impl StageTask {
+    /// Opens the task on `store`. `answered_until` is the committed position, or the one to begin at.
+    pub fn open(
+        plan: &Plan,
+        partition: TopicPartition,
+        stage: usize,
+        feed: Feed,
+        next: Next,
+        store: Box<dyn StateStore>,
+        answered_until: i64,
+    ) -> Result<StageTask, TaskError> {
+        let states = EntityStates::new(Arc::clone(&plan.stages[stage].features));
+        let mut task = StageTask {
+            partition,
+            stage,
+            feed,
+            next,
+            store,
+            states,
+            journal: Journal::default(),
+            writes: StateWrites::default(),
+            answered_until,
+            changed: false,
+            key: String::new(),
+        };
+        task.load(plan)?;
+        Ok(task)
+    }
+
+    /// Forgets everything since the last write: the transaction was aborted.
+    pub fn restore(&mut self, plan: &Plan) -> Result<(), TaskError> {
+        self.states.discard();
+        self.writes.clear();
+        self.changed = false;
+        self.load(plan)
+    }
+
+    fn load(&mut self, plan: &Plan) -> Result<(), TaskError> {
+        self.journal = Journal::read(self.store.as_ref())?;
+        match &mut self.next {
+            Next::Stage(outbox) => outbox.restart(self.journal.sequence),
+            Next::Decide(buffer) => buffer.clear(),
+        }
+        let Feed::Hop(merge) = &mut self.feed else { return Ok(()) };
+        *merge = Merge::new(merge.sources());
+        if self.journal.sources.len() > merge.sources() {
+            return Err(TaskError::SourcesChanged {
+                partition: self.partition.clone(),
+                before: self.journal.sources.len(),
+                now: merge.sources(),
+            });
+        }
+        for (source, mark) in self.journal.sources.iter().enumerate() {
+            merge.restore_mark(source, *mark);
+        }
+        for (source, offset, bytes) in journal::read_frames(self.store.as_ref())? {
+            merge
+                .restore_frame(source as usize, offset, bytes, &mut |frame, rows| decode_frame(plan, self.stage, frame, rows))
+                .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })?;
+        }
+        Ok(())
+    }
+
+    /// Takes in the next record and applies all rows that may be applied after it.
+    pub fn process(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Processed, TaskError> {
+        let replayed = record.offset < self.answered_until;
+        let mut events = 0;
+        match &mut self.feed {
+            Feed::Input(reader) => match reader.read(record, context)? {
+                crate::reader::Read::Event(event) => {
+                    self.apply(event, replayed, context)?;
+                    events = 1;
+                }
+                crate::reader::Read::Rejected(rejection) => {
+                    if !replayed {
+                        context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
+                    }
+                    events = 1;
+                }
+                crate::reader::Read::Unavailable(why) => return Ok(Processed::Retry(why)),
+            },
+            Feed::Hop(merge) => {
+                let plan = Arc::clone(context.engine.plan());
+                if let Err(error) = take_frame(merge, &plan, self.stage, record) {
+                    if !replayed {
+                        let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
+                        context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
+                    }
+                }
+                while let Some(event) = self.next_row(&plan)? {
+                    self.apply(event, replayed, context)?;
+                    events += 1;
+                }
+            }
+        }
+        self.changed = true;
+        Ok(Processed::Events(events))
+    }
+
+    fn next_row(&mut self, plan: &Plan) -> Result<Option<Event>, TaskError> {
+        let Feed::Hop(merge) = &mut self.feed else { return Ok(None) };
+        let stage = self.stage;
+        merge
+            .pop(&mut |bytes, rows| decode_frame(plan, stage, bytes, rows))
+            .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })
+    }
+
+    fn apply(&mut self, mut event: Event, replayed: bool, context: &mut Context<'_>) -> Result<(), TaskError> {
+        self.journal.frontier = self.journal.frontier.max(event.clock);
+        let store = self.store.as_ref();
+        let is_label = event.input != TRANSACTIONS;
+        if is_label && self.stage == 0 && context.engine.plan().stages[0].completes_labels {
+            if !context.engine.complete_label(&mut self.states, store, &mut event)? {
+                let rejection = Rejection::new(
+                    ReasonCode::UnknownTransaction,
+                    "the label's transaction is not in this state: never seen, or longer ago than is kept",
+                );
+                if !replayed {
+                    context.dead_letters.event(&self.partition, &event, &rejection, context.outputs);
+                }
+                context.recycle(event.row);
+                return Ok(());
+            }
+        }
+        match context.engine.apply(self.stage, &mut self.states, store, &mut self.journal.clock, &mut event) {
+            Ok(()) => {}
+            Err(StageError::Rejected(rejection)) => {
+                if !replayed {
+                    context.dead_letters.event(&self.partition, &event, &rejection, context.outputs);
+                }
+                context.recycle(event.row);
+                return Ok(());
+            }
+            Err(StageError::State(error)) => return Err(error.into()),
+        }
+        match &mut self.next {
+            Next::Stage(outbox) => {
+                let travels = !is_label || context.engine.plan().stages[self.stage + 1].keys[usize::from(event.input)].is_some();
+                if travels && replayed {
+                    outbox.skip();
+                } else if travels {
+                    let key = context.engine.key(self.stage + 1, &event, &mut self.key);
+                    outbox.push(&event, key, context.outputs);
+                }
+                context.recycle(event.row);
+            }
+            Next::Decide(buffer) => {
+                if is_label || replayed {
+                    context.recycle(event.row);
+                } else {
+                    buffer.push(event, context);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a batch: outputs are complete, and what has to be written after their commit is collected.
+    /// `reads_at_end` tells of a task that reads an input topic whether it is at the end of it.
+    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut Context<'_>) {
+        let live = match &self.feed {
+            Feed::Input(_) => reads_at_end,
+            Feed::Hop(merge) => merge.is_live(),
+        };
+        match &mut self.next {
+            Next::Stage(outbox) => {
+                outbox.flush(Frontier { clock: self.journal.frontier, live }, context.outputs);
+                self.journal.sequence = outbox.sequence();
+            }
+            Next::Decide(buffer) => buffer.flush(context),
+        }
+        if !self.changed {
+            return;
+        }
+        self.states.collect(&mut self.writes);
+        if let Feed::Hop(merge) = &mut self.feed {
+            journal::write_frames(merge, &mut self.writes);
+            self.journal.sources.clear();
+            self.journal.sources.extend(merge.marks());
+        }
+        self.journal.write(&mut self.writes);
+    }
+
+    /// Whether records were processed since the last write.
+    pub fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Makes the batch durable, after its commit. `position` is the next offset to read.
+    pub fn write(&mut self, position: i64) -> Result<(), TaskError> {
+        if !self.changed {
+            return Ok(());
+        }
+        self.store.write(&self.writes, position)?;
+        self.states.written();
+        self.writes.clear();
+        self.changed = false;
+        Ok(())
+    }
+
+    /// The position of the durable state.
+    pub fn position(&self) -> Result<Option<i64>, TaskError> {
+        Ok(self.store.position()?)
+    }
+
+    /// The largest event time that was applied.
+    pub fn stream_time(&self) -> i64 {
+        self.journal.clock.stream_time
+    }
+
+    /// The committed position when the task was opened: records before it are replayed for state only.
+    pub fn answered_until(&self) -> i64 {
+        self.answered_until
+    }
+
+    /// Bytes of durable state, about.
+    pub fn state_bytes(&self) -> u64 {
+        self.store.size()
+    }
+
+    /// Entities and bytes held decoded in memory.
+    pub fn cached(&self) -> (usize, usize) {
+        (self.states.cached_entities(), self.states.cached_bytes())
+    }
+
+    /// Frames that wait for slower sources.
+    pub fn waiting_frames(&self) -> usize {
+        match &self.feed {
+            Feed::Input(_) => 0,
+            Feed::Hop(merge) => merge.waiting(),
+        }
+    }
+
+    /// Whether a direct feed's clock is known, for reading inputs in event-time order.
+    pub fn input_clock(&self) -> Option<i64> {
+        match &self.feed {
+            Feed::Input(reader) => Some(reader.clock()),
+            Feed::Hop(_) => None,
+        }
+    }
+}
+
+fn take_frame(merge: &mut Merge, plan: &Plan, stage: usize, record: RecordRef<'_>) -> Result<(), FrameError> {
+    let frame = record.value.unwrap_or_default();
+    let header = FrameReader::new(frame, &plan.stages[stage].carries)?.header();
+    if header.source as usize >= merge.sources() {
+        return Err(FrameError::Damaged { offset: 2, what: "it names a source that the topics do not have" });
+    }
+    merge.push(header, record.offset, frame, &mut |bytes, rows| decode_frame(plan, stage, bytes, rows))
+}
+
+/// Decodes all rows of a frame on its way to `stage`.
+fn decode_frame(plan: &Plan, stage: usize, frame: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError> {
+    let mut reader = FrameReader::new(frame, &plan.stages[stage].carries)?;
+    let mut row = vec![Value::Null; plan.slots.len()];
+    while let Some(header) = reader.next_row(&mut row)? {
+        let row = std::mem::replace(&mut row, vec![Value::Null; plan.slots.len()]);
+        let event = Event { input: header.input, clock: header.clock, flags: Flags(header.flags), row };
+        rows.push_back(Sequenced { sequence: header.source_offset, event });
+    }
+    Ok(())
+}

@@ -1,0 +1,340 @@
+//! The loop: poll a batch, apply it, commit outputs and positions in one transaction, then write state and
+//! position in one batch. State is never ahead of what the log has committed.
+
+use crate::assignment::{self, Opened};
+use crate::dead_letters::DeadLetters;
+use crate::log::{Change, Log, LogError, Outputs, TopicPartition};
+use crate::pace::{PaceOptions, PartitionPace, RateMeter};
+use crate::task::{Context, Processed, Tally, Task, TaskError};
+use crate::topology::{Routes, Topology};
+use riskstream_engine::Engine;
+use riskstream_events::Row;
+use riskstream_features::state::{StateError, StateStore};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Opens the durable state of tasks.
+pub trait Stores {
+    /// The state of `stage` on `partition`. `fingerprint` names the layout: state of another is refused.
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError>;
+}
+
+/// The wall clock, in microseconds since the epoch. Only latencies and pace depend on it.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> i64;
+}
+
+/// Limits of a batch, and the pace.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerOptions {
+    /// Events of one transaction at most.
+    pub batch_events: usize,
+    /// Bytes written by one transaction at most, about.
+    pub batch_bytes: usize,
+    /// When a source counts as live.
+    pub pace: PaceOptions,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        WorkerOptions { batch_events: 8_000, batch_bytes: 8 << 20, pace: PaceOptions::default() }
+    }
+}
+
+/// Why a worker ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A task.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+/// A partition that this worker reads.
+pub(crate) struct Reading {
+    pub(crate) partition: TopicPartition,
+    pub(crate) task: Task,
+    /// Later stages go first, so that what was begun is finished before more is begun.
+    pub(crate) priority: usize,
+    /// Where reading began.
+    pub(crate) start: i64,
+    pub(crate) committed: i64,
+    /// Records before this were answered by an earlier run: replayed for state, not committed again.
+    pub(crate) answered_until: i64,
+    pub(crate) drained_since: Option<i64>,
+    pub(crate) retry_at: Option<i64>,
+    /// Nothing more to take in this batch.
+    pub(crate) done: bool,
+}
+
+/// A task that had to stop, and why. Its partition is not read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// What one round did.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// Events applied.
+    pub events: usize,
+    /// Records written: hop records, decisions and dead letters.
+    pub written: usize,
+    /// How long the commit took, if there was one.
+    pub commit: Option<Duration>,
+    /// Whether the transaction was aborted; the batch will come again.
+    pub aborted: bool,
+    /// Counts of decisions. Empty if aborted.
+    pub tally: Tally,
+    /// Records for the dead-letter topic. 0 if aborted.
+    pub dead_letters: usize,
+}
+
+/// One member of the group: owns a log and the tasks of its partitions.
+pub struct Worker<L: Log> {
+    log: L,
+    topology: Arc<Topology>,
+    routes: Routes,
+    options: WorkerOptions,
+    stores: Box<dyn Stores + Send>,
+    clock: Box<dyn Clock + Send>,
+    engine: Engine,
+    dead_letters: DeadLetters,
+    reading: Vec<Reading>,
+    stopped: Vec<Stopped>,
+    outputs: Outputs,
+    rows: Vec<Row>,
+    rate: RateMeter,
+    last_commit: i64,
+}
+
+impl<L: Log> Worker<L> {
+    /// A worker that will read what `log` assigns to it.
+    pub fn new(
+        log: L,
+        topology: Arc<Topology>,
+        options: WorkerOptions,
+        stores: Box<dyn Stores + Send>,
+        clock: Box<dyn Clock + Send>,
+    ) -> Worker<L> {
+        let routes = topology.routes();
+        let dead_letters = DeadLetters {
+            topic: routes.dead_letters,
+            pipeline: topology.plan.name.clone(),
+            keep_values: topology.dead_letter_values,
+        };
+        let engine = Engine::new(Arc::clone(&topology.plan));
+        Worker {
+            log,
+            topology,
+            routes,
+            options,
+            stores,
+            clock,
+            engine,
+            dead_letters,
+            reading: Vec::new(),
+            stopped: Vec::new(),
+            outputs: Outputs::default(),
+            rows: Vec::new(),
+            rate: RateMeter::default(),
+            last_commit: 0,
+        }
+    }
+
+    /// One round: waits at most `timeout` for something to do, processes a batch, commits it and writes it.
+    pub fn round(&mut self, timeout: Duration) -> Result<Round, WorkerError> {
+        for change in self.log.wait(timeout)? {
+            self.change(change)?;
+        }
+        let now = self.clock.now();
+        let mut tally = Tally::default();
+        let events = self.process_batch(now, &mut tally)?;
+        let mut round = Round { events, written: self.outputs.records().len(), tally, ..Round::default() };
+        round.dead_letters = self.outputs.records().iter().filter(|r| r.topic == self.routes.dead_letters).count();
+        let positions = self.positions();
+        let idle_positions = !positions.is_empty() && now - self.last_commit >= 1_000_000;
+        if events > 0 || !self.outputs.is_empty() || idle_positions {
+            let began = Instant::now();
+            match self.log.commit(&self.outputs, &positions) {
+                Ok(()) => self.write(&positions)?,
+                Err(LogError::Aborted(why)) => {
+                    tracing::warn!(target: "riskstream::worker", why, "transaction aborted, the batch is taken again");
+                    self.go_back()?;
+                    return Ok(Round { aborted: true, ..Round::default() });
+                }
+                Err(error) => return Err(error.into()),
+            }
+            round.commit = Some(began.elapsed());
+            self.last_commit = now;
+        }
+        self.outputs.clear();
+        Ok(round)
+    }
+
+    fn process_batch(&mut self, now: i64, tally: &mut Tally) -> Result<usize, WorkerError> {
+        let mut context = Context {
+            engine: &mut self.engine,
+            outputs: &mut self.outputs,
+            dead_letters: &self.dead_letters,
+            decisions: self.routes.decisions,
+            decision_format: self.topology.decision_format,
+            now,
+            rows: &mut self.rows,
+            tally,
+        };
+        for reading in &mut self.reading {
+            reading.done = reading.retry_at.is_some_and(|at| at > now);
+        }
+        let mut events = 0;
+        while let Some(reading) = next_to_read(&mut self.reading) {
+            events += read_run(&mut self.log, reading, &mut context)?;
+            if events >= self.options.batch_events || context.outputs.size() >= self.options.batch_bytes {
+                break;
+            }
+        }
+        let inputs = if events == 0 { 0 } else { events as u64 };
+        self.rate.count(inputs, now);
+        for reading in &mut self.reading {
+            let pace = PartitionPace {
+                drained_since: reading.drained_since,
+                newest: reading.task.input_clock(),
+                lag: self.log.lag(&reading.partition),
+            };
+            let at_end = pace.reads_at_end(&self.options.pace, self.rate.rate(), now);
+            reading.task.finish_batch(at_end, &mut context);
+        }
+        Ok(events)
+    }
+
+    /// The positions to commit: where this member stands, as far as that is beyond what was committed.
+    fn positions(&self) -> Vec<(TopicPartition, i64)> {
+        self.reading
+            .iter()
+            .filter_map(|reading| {
+                let position = self.log.position(&reading.partition)?;
+                let news = position > reading.committed && position > reading.answered_until;
+                news.then(|| (reading.partition.clone(), position))
+            })
+            .collect()
+    }
+
+    fn write(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), WorkerError> {
+        for (partition, position) in positions {
+            if let Some(reading) = self.reading.iter_mut().find(|reading| reading.partition == *partition) {
+                reading.committed = *position;
+            }
+        }
+        for reading in &mut self.reading {
+            if let Some(position) = self.log.position(&reading.partition) {
+                reading.task.write(position)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After an abort: every task back to its last write, every partition back to its committed position.
+    fn go_back(&mut self) -> Result<(), WorkerError> {
+        self.outputs.clear();
+        let mut positions = Vec::with_capacity(self.reading.len());
+        for reading in &mut self.reading {
+            reading.task.restore(&self.engine)?;
+            let position = match &reading.task {
+                Task::Ingest(_) => reading.committed,
+                Task::Stage(task) => task.position()?.unwrap_or(reading.start),
+            };
+            positions.push((reading.partition.clone(), position));
+        }
+        Ok(self.log.start(&positions)?)
+    }
+
+    fn change(&mut self, change: Change) -> Result<(), WorkerError> {
+        match change {
+            Change::Assigned(partitions) => self.assigned(&partitions),
+            Change::Revoked(partitions) | Change::Lost(partitions) => {
+                self.reading.retain(|reading| !partitions.contains(&reading.partition));
+                self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
+                Ok(self.log.stop(&partitions)?)
+            }
+        }
+    }
+
+    fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
+        let committed = self.log.committed(partitions)?;
+        let mut starts = Vec::with_capacity(partitions.len());
+        for (partition, committed) in partitions.iter().zip(committed) {
+            let opened =
+                assignment::open(&mut self.log, &self.topology, &self.routes, self.stores.as_mut(), partition, committed)?;
+            match opened {
+                Opened::Reading(reading, position) => {
+                    tracing::info!(target: "riskstream::worker", %partition, position, committed, "partition opened");
+                    starts.push((partition.clone(), position));
+                    self.reading.push(*reading);
+                }
+                Opened::Stopped(reason) => {
+                    tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read");
+                    self.stopped.push(Stopped { partition: partition.clone(), reason });
+                }
+            }
+        }
+        // One order of reading whatever the order of assignment.
+        self.reading.sort_by(|a, b| (a.priority, &a.partition).cmp(&(b.priority, &b.partition)));
+        Ok(self.log.start(&starts)?)
+    }
+
+    /// The tasks that stopped and why.
+    pub fn stopped(&self) -> &[Stopped] {
+        &self.stopped
+    }
+
+    /// Each partition read, its task, and how many records are known to wait.
+    pub fn tasks(&self) -> impl Iterator<Item = (&TopicPartition, &Task, Option<i64>)> {
+        self.reading.iter().map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
+    }
+
+    /// Closes all tasks and gives back the log; state was written with the last commit.
+    pub fn close(self) -> L {
+        self.log
+    }
+}
+
+/// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
+const RUN: usize = 32;
+
+/// Later stages first; of the inputs the one furthest behind in event time.
+fn next_to_read(reading: &mut [Reading]) -> Option<&mut Reading> {
+    reading
+        .iter_mut()
+        .filter(|reading| !reading.done)
+        .min_by_key(|reading| (reading.priority, reading.task.input_clock().unwrap_or(i64::MIN)))
+}
+
+fn read_run<L: Log>(log: &mut L, reading: &mut Reading, context: &mut Context<'_>) -> Result<usize, WorkerError> {
+    let mut events = 0;
+    for _ in 0..RUN {
+        let Some(record) = log.take(&reading.partition)? else {
+            reading.done = true;
+            reading.drained_since.get_or_insert(context.now);
+            break;
+        };
+        reading.drained_since = None;
+        let offset = record.offset;
+        match reading.task.process(record, context)? {
+            Processed::Events(applied) => events += applied.max(1),
+            Processed::Retry(why) => {
+                tracing::warn!(target: "riskstream::worker", partition = %reading.partition, why, "waiting");
+                reading.done = true;
+                reading.retry_at = Some(context.now + 1_000_000);
+                log.start(&[(reading.partition.clone(), offset)])?;
+                break;
+            }
+        }
+    }
+    Ok(events)
+}
