@@ -1,0 +1,52 @@
+//! What can be decided about a transaction.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A decision, ordered by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Let it through.
+    #[default]
+    Approve,
+    /// Let a person look at it.
+    Review,
+    /// Refuse it.
+    Decline,
+}
+
+impl Outcome {
+    /// All outcomes, the mildest first.
+    pub const ALL: [Outcome; 3] = [Outcome::Approve, Outcome::Review, Outcome::Decline];
+
+    /// The word that pipeline files and decisions use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Approve => "approve",
+            Outcome::Review => "review",
+            Outcome::Decline => "decline",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that is no outcome.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown outcome {0:?}: write approve, review or decline")]
+pub struct UnknownOutcome(pub String);
+
+impl FromStr for Outcome {
+    type Err = UnknownOutcome;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Outcome::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == word)
+            .ok_or_else(|| UnknownOutcome(word.to_owned()))
+    }
+}

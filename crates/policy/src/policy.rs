@@ -1,0 +1,163 @@
+//! The compiled policy.
+
+use crate::outcome::Outcome;
+use crate::spec::{Mistake, Place, PolicyError, PolicySpec};
+use riskstream_events::{Slot, Value, ValueType};
+use riskstream_expressions::{Expression, ExpressionError, Scope};
+use std::collections::{BTreeSet, HashMap};
+
+/// Why a transaction was decided as it was: a rule or threshold that fired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The rule's name; `decline` or `review` for a threshold.
+    pub name: String,
+    /// The reason code.
+    pub code: String,
+    /// What it asks for.
+    pub outcome: Outcome,
+    /// What it is for, in words.
+    pub description: Option<String>,
+}
+
+/// What a policy decided. Kept and reused from one transaction to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// The decision.
+    pub outcome: Outcome,
+    /// What fired, ascending: rules by their index, then the threshold, to be looked up with [`Policy::reason`].
+    pub fired: Vec<usize>,
+}
+
+/// Rules and thresholds, compiled. The crate's documentation states how they make an outcome.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Rules, then the decline threshold, then the review threshold, as far as there are any.
+    conditions: Vec<Condition>,
+    rules: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Condition {
+    expression: Expression,
+    reason: Reason,
+}
+
+impl Policy {
+    /// Compiles the conditions over the names of `scope`.
+    ///
+    /// # Errors
+    /// All mistakes at once, ordered by place: rules first, then thresholds.
+    pub fn compile(spec: &PolicySpec, scope: &Scope) -> Result<Policy, Vec<PolicyError>> {
+        let mut compiler = Compiler { scope, conditions: Vec::new(), errors: Vec::new() };
+        let mut names = HashMap::new();
+        for (index, rule) in spec.rules.iter().enumerate() {
+            compiler.check_name(index, &rule.name, &mut names);
+            let reason = Reason {
+                name: rule.name.clone(),
+                code: rule.reason.clone(),
+                outcome: rule.then,
+                description: rule.description.clone(),
+            };
+            compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
+        }
+        let thresholds = [
+            (&spec.decline, &spec.decline_reason, Outcome::Decline, Place::Decline, Place::DeclineReason),
+            (&spec.review, &spec.review_reason, Outcome::Review, Place::Review, Place::ReviewReason),
+        ];
+        for (when, code, outcome, place, reason_place) in thresholds {
+            if let Some(when) = when {
+                let reason =
+                    Reason { name: outcome.as_str().to_owned(), code: code.clone(), outcome, description: None };
+                compiler.add(when, reason, place, reason_place);
+            }
+        }
+        if !compiler.errors.is_empty() {
+            return Err(compiler.errors);
+        }
+        Ok(Policy { conditions: compiler.conditions, rules: spec.rules.len() })
+    }
+
+    /// The slots that the conditions read: sorted, each once.
+    pub fn slots(&self) -> Vec<Slot> {
+        let slots: BTreeSet<Slot> =
+            self.conditions.iter().flat_map(|condition| condition.expression.slots()).copied().collect();
+        slots.into_iter().collect()
+    }
+
+    /// Decides over a row. What `verdict` held before does not matter; its memory is used again.
+    pub fn decide(&self, row: &[Value], verdict: &mut Verdict) {
+        verdict.fired.clear();
+        let (rules, thresholds) = self.conditions.split_at(self.rules);
+        let fired = rules.iter().enumerate().filter(|(_, rule)| rule.expression.is_true(row));
+        verdict.fired.extend(fired.map(|(index, _)| index));
+        let allowed = verdict.fired.iter().any(|index| rules[*index].reason.outcome == Outcome::Approve);
+        if !allowed
+            && let Some(index) = thresholds.iter().position(|threshold| threshold.expression.is_true(row))
+        {
+            verdict.fired.push(self.rules + index);
+        }
+        let outcomes = verdict.fired.iter().map(|index| self.conditions[*index].reason.outcome);
+        verdict.outcome = outcomes.max().unwrap_or(Outcome::Approve);
+    }
+
+    /// What a number in [`Verdict::fired`] stands for; none for a number that this policy never gives.
+    pub fn reason(&self, index: usize) -> Option<&Reason> {
+        self.conditions.get(index).map(|condition| &condition.reason)
+    }
+
+    /// All reasons that this policy can give, by their number in [`Verdict::fired`].
+    pub fn reasons(&self) -> impl ExactSizeIterator<Item = &Reason> {
+        self.conditions.iter().map(|condition| &condition.reason)
+    }
+}
+
+struct Compiler<'a> {
+    scope: &'a Scope,
+    conditions: Vec<Condition>,
+    errors: Vec<PolicyError>,
+}
+
+impl Compiler<'_> {
+    fn check_name<'a>(&mut self, index: usize, name: &'a str, names: &mut HashMap<&'a str, usize>) {
+        let mistake = match names.get(name) {
+            _ if name.trim().is_empty() => Mistake::EmptyName,
+            Some(&first) => Mistake::DuplicateName { name: name.to_owned(), first },
+            None => {
+                names.insert(name, index);
+                return;
+            }
+        };
+        self.errors.push(PolicyError { place: Place::RuleName(index), mistake });
+    }
+
+    fn add(&mut self, when: &str, reason: Reason, place: Place, reason_place: Place) {
+        match condition(when, self.scope) {
+            Ok(expression) => self.conditions.push(Condition { expression, reason: reason.clone() }),
+            Err(errors) => {
+                self.errors.extend(errors.into_iter().map(|error| PolicyError { place, mistake: error.into() }));
+            }
+        }
+        if !is_code(&reason.code) {
+            self.errors.push(PolicyError { place: reason_place, mistake: Mistake::BadReason(reason.code) });
+        }
+    }
+}
+
+/// An expression of type bool.
+fn condition(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
+    let expression = Expression::compile(source, scope)?;
+    match expression.value_type() {
+        ValueType::Bool => Ok(expression),
+        other => Err(vec![ExpressionError {
+            message: format!("a condition must be a bool, not {}", other.name()),
+            span: 0..source.len(),
+            help: Some("compare it with something, as in x > 0".to_owned()),
+        }]),
+    }
+}
+
+fn is_code(code: &str) -> bool {
+    const LONGEST: usize = 64;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    !code.is_empty() && code.len() <= LONGEST && code.bytes().all(allowed)
+}
