@@ -56,7 +56,9 @@ impl Problem {
     /// What is wrong, in words.
     pub fn text(self) -> String {
         match self {
-            Problem::WrongType { expected, found } => format!("{found} where {} is expected", expected.name()),
+            Problem::WrongType { expected, found } => {
+                format!("{found} where {} is expected", expected.name())
+            }
             Problem::NotANumber => "text that is not a number".into(),
             Problem::NotFinite => "NaN or infinite".into(),
             Problem::OutOfRange(value_type) => format!("does not fit {}", value_type.name()),
@@ -71,22 +73,36 @@ impl Field {
     pub(crate) fn bool_value(&self, bool: bool) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Bool => Ok(Value::Bool(bool)),
-            expected => Err(Problem::WrongType { expected, found: "a boolean" }),
+            expected => Err(Problem::WrongType {
+                expected,
+                found: "a boolean",
+            }),
         }
     }
 
     /// The field's value from an integer.
-    pub(crate) fn int_value(&self, int: i64, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
+    pub(crate) fn int_value(
+        &self,
+        int: i64,
+        pseudonymizer: Option<&Pseudonymizer>,
+    ) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Int => Ok(Value::Int(int)),
             ValueType::Float => Ok(Value::Float(int as f64)),
             ValueType::Timestamp => {
                 let unit = self.timestamp_unit.unwrap_or(TimestampUnit::Millis);
-                let micros = int.checked_mul(unit.micros()).ok_or(Problem::OutOfRange(ValueType::Timestamp))?;
+                let micros = int
+                    .checked_mul(unit.micros())
+                    .ok_or(Problem::OutOfRange(ValueType::Timestamp))?;
                 timestamp(micros)
             }
-            ValueType::Text => Ok(Value::Text(self.mask(int.to_compact_string(), pseudonymizer))),
-            expected => Err(Problem::WrongType { expected, found: "an integer" }),
+            ValueType::Text => Ok(Value::Text(
+                self.mask(int.to_compact_string(), pseudonymizer),
+            )),
+            expected => Err(Problem::WrongType {
+                expected,
+                found: "an integer",
+            }),
         }
     }
 
@@ -94,7 +110,10 @@ impl Field {
     pub(crate) fn huge_int_value(&self, int: u64) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Float => Ok(Value::Float(int as f64)),
-            ValueType::Bool => Err(Problem::WrongType { expected: ValueType::Bool, found: "an integer" }),
+            ValueType::Bool => Err(Problem::WrongType {
+                expected: ValueType::Bool,
+                found: "an integer",
+            }),
             expected => Err(Problem::OutOfRange(expected)),
         }
     }
@@ -106,9 +125,10 @@ impl Field {
         }
         match self.value_type {
             ValueType::Float => Ok(Value::Float(float)),
-            ValueType::Int if float.fract() != 0.0 => {
-                Err(Problem::WrongType { expected: ValueType::Int, found: "a number with a fraction" })
-            }
+            ValueType::Int if float.fract() != 0.0 => Err(Problem::WrongType {
+                expected: ValueType::Int,
+                found: "a number with a fraction",
+            }),
             ValueType::Int if float.abs() > EXACT => Err(Problem::OutOfRange(ValueType::Int)),
             ValueType::Int => Ok(Value::Int(float as i64)),
             ValueType::Timestamp => {
@@ -116,15 +136,24 @@ impl Field {
                 // The cast saturates, and what it saturates at is out of range.
                 timestamp((float * unit.micros() as f64).round() as i64)
             }
-            expected => Err(Problem::WrongType { expected, found: "a number" }),
+            expected => Err(Problem::WrongType {
+                expected,
+                found: "a number",
+            }),
         }
     }
 
     /// The field's value from a text.
-    pub(crate) fn text_value(&self, text: &str, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
+    pub(crate) fn text_value(
+        &self,
+        text: &str,
+        pseudonymizer: Option<&Pseudonymizer>,
+    ) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Text => match (self.personal, pseudonymizer) {
-                (true, Some(pseudonymizer)) => Ok(Value::Text(pseudonymizer.pseudonym(text.as_bytes()))),
+                (true, Some(pseudonymizer)) => {
+                    Ok(Value::Text(pseudonymizer.pseudonym(text.as_bytes())))
+                }
                 _ => Ok(Value::Text(CompactString::from(text))),
             },
             ValueType::Float => match text.parse::<f64>() {
@@ -140,7 +169,10 @@ impl Field {
                 Some(micros) => timestamp(micros),
                 None => self.int_value(text.parse().map_err(|_| Problem::NotATime)?, None),
             },
-            expected => Err(Problem::WrongType { expected, found: "text" }),
+            expected => Err(Problem::WrongType {
+                expected,
+                found: "text",
+            }),
         }
     }
 
@@ -148,7 +180,10 @@ impl Field {
     pub(crate) fn timestamp_value(&self, micros: i64) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Timestamp => timestamp(micros),
-            expected => Err(Problem::WrongType { expected, found: "a timestamp" }),
+            expected => Err(Problem::WrongType {
+                expected,
+                found: "a timestamp",
+            }),
         }
     }
 

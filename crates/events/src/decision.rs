@@ -305,7 +305,12 @@ pub fn encode_avro(decision: &Decision<'_>, out: &mut Vec<u8>) {
         avro_text(model.sha256, out);
     });
     write_signed(decision.event_time, out);
-    let keys = || decision.entities.iter().filter(|(_, slot)| !decision.row[*slot].is_null());
+    let keys = || {
+        decision
+            .entities
+            .iter()
+            .filter(|(_, slot)| !decision.row[*slot].is_null())
+    };
     avro_block(keys().count(), out);
     for (name, slot) in keys() {
         avro_text(name, out);
@@ -379,7 +384,10 @@ fn avro_value(value: &Value, out: &mut Vec<u8>) {
             write_signed(5, out);
             avro_block(values.len(), out);
             for value in &**values {
-                assert!(!matches!(value, Value::List(_)), "lists of lists are not values of any feature");
+                assert!(
+                    !matches!(value, Value::List(_)),
+                    "lists of lists are not values of any feature"
+                );
                 avro_value(value, out);
             }
             avro_end(values.len(), out);

@@ -72,12 +72,23 @@ impl FrameWriter {
         }
         let out = &mut self.rows;
         out.push(header.input);
-        write_signed(header.source_offset.wrapping_sub(self.last.source_offset), out);
+        write_signed(
+            header.source_offset.wrapping_sub(self.last.source_offset),
+            out,
+        );
         write_signed(header.clock.wrapping_sub(self.last.clock), out);
         write_unsigned(u64::from(header.flags), out);
         for slots in self.layout.chunks(8) {
-            let bit = |(index, &(slot, _)): (usize, &(Slot, ValueType))| u8::from(row[slot].is_null()) << index;
-            out.push(slots.iter().enumerate().map(bit).fold(0, |byte, bit| byte | bit));
+            let bit = |(index, &(slot, _)): (usize, &(Slot, ValueType))| {
+                u8::from(row[slot].is_null()) << index
+            };
+            out.push(
+                slots
+                    .iter()
+                    .enumerate()
+                    .map(bit)
+                    .fold(0, |byte, bit| byte | bit),
+            );
         }
         for &(slot, value_type) in &*self.layout {
             write_value(&row[slot], value_type, header.clock, out);
@@ -122,9 +133,15 @@ fn write_value(value: &Value, value_type: ValueType, clock: i64, out: &mut Vec<u
         (Value::Null, _) => {}
         (Value::Bool(bool), ValueType::Bool) => out.push(u8::from(*bool)),
         (Value::Int(int), ValueType::Int) => write_signed(*int, out),
-        (Value::Float(float), ValueType::Float) => out.extend_from_slice(&float.to_bits().to_le_bytes()),
-        (Value::Int(int), ValueType::Float) => out.extend_from_slice(&(*int as f64).to_bits().to_le_bytes()),
-        (Value::Timestamp(micros), ValueType::Timestamp) => write_signed(micros.wrapping_sub(clock), out),
+        (Value::Float(float), ValueType::Float) => {
+            out.extend_from_slice(&float.to_bits().to_le_bytes())
+        }
+        (Value::Int(int), ValueType::Float) => {
+            out.extend_from_slice(&(*int as f64).to_bits().to_le_bytes())
+        }
+        (Value::Timestamp(micros), ValueType::Timestamp) => {
+            write_signed(micros.wrapping_sub(clock), out)
+        }
         (Value::Text(text), ValueType::Text) => {
             write_unsigned(text.len() as u64, out);
             out.extend_from_slice(text.as_bytes());
@@ -135,13 +152,19 @@ fn write_value(value: &Value, value_type: ValueType, clock: i64, out: &mut Vec<u
                 let value_type = value.value_type();
                 out.push(value_type.map_or(0, tag));
                 if let Some(value_type) = value_type {
-                    assert!(value_type != ValueType::List, "lists of lists are not values of any feature");
+                    assert!(
+                        value_type != ValueType::List,
+                        "lists of lists are not values of any feature"
+                    );
                     write_value(value, value_type, clock, out);
                 }
             }
         }
         (value, value_type) => {
-            panic!("a slot of type {value_type:?} holds a value of type {:?}", value.value_type())
+            panic!(
+                "a slot of type {value_type:?} holds a value of type {:?}",
+                value.value_type()
+            )
         }
     }
 }
@@ -186,14 +209,25 @@ pub struct FrameReader<'a> {
 impl<'a> FrameReader<'a> {
     /// Reads the frame's header. `layout` is the one that the frame was written with.
     pub fn new(bytes: &'a [u8], layout: &'a [(Slot, ValueType)]) -> Result<Self, FrameError> {
-        let header = FrameHeader { source: 0, live: false, clock: 0 };
-        let mut reader = FrameReader { layout, bytes, at: 0, header, last: RowHeader::default() };
+        let header = FrameHeader {
+            source: 0,
+            live: false,
+            clock: 0,
+        };
+        let mut reader = FrameReader {
+            layout,
+            bytes,
+            at: 0,
+            header,
+            last: RowHeader::default(),
+        };
         match reader.byte()? {
             FRAME_VERSION => {}
             other => return Err(FrameError::Version(other)),
         }
         reader.header.live = reader.bool()?;
-        reader.header.source = u32::try_from(reader.unsigned()?).map_err(|_| reader.damaged("source"))?;
+        reader.header.source =
+            u32::try_from(reader.unsigned()?).map_err(|_| reader.damaged("source"))?;
         reader.header.clock = reader.signed()?;
         reader.last.source_offset = reader.signed()?;
         reader.last.clock = reader.header.clock.wrapping_add(reader.signed()?);
@@ -215,7 +249,11 @@ impl<'a> FrameReader<'a> {
         let source_offset = self.last.source_offset.wrapping_add(self.signed()?);
         let clock = self.last.clock.wrapping_add(self.signed()?);
         let flags = u16::try_from(self.unsigned()?).map_err(|_| self.damaged("flags"))?;
-        let width = self.layout.iter().map(|&(slot, _)| slot + 1).fold(row.len(), usize::max);
+        let width = self
+            .layout
+            .iter()
+            .map(|&(slot, _)| slot + 1)
+            .fold(row.len(), usize::max);
         row.clear();
         row.resize(width, Value::Null);
         let nulls = self.take(self.layout.len().div_ceil(8))?;
@@ -224,7 +262,12 @@ impl<'a> FrameReader<'a> {
                 row[slot] = self.value(value_type, clock)?;
             }
         }
-        self.last = RowHeader { input, source_offset, clock, flags };
+        self.last = RowHeader {
+            input,
+            source_offset,
+            clock,
+            flags,
+        };
         Ok(Some(self.last))
     }
 
@@ -270,7 +313,10 @@ impl<'a> FrameReader<'a> {
     fn length(&mut self) -> Result<usize, FrameError> {
         let length = self.unsigned()?;
         let left = self.bytes.len() - self.at;
-        usize::try_from(length).ok().filter(|&length| length <= left).ok_or_else(|| self.damaged("length"))
+        usize::try_from(length)
+            .ok()
+            .filter(|&length| length <= left)
+            .ok_or_else(|| self.damaged("length"))
     }
 
     fn bool(&mut self) -> Result<bool, FrameError> {
@@ -286,7 +332,10 @@ impl<'a> FrameReader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], FrameError> {
-        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
+        let end = self
+            .at
+            .checked_add(length)
+            .filter(|&end| end <= self.bytes.len());
         let taken = &self.bytes[self.at..end.ok_or_else(|| self.damaged("end of the frame"))?];
         self.at += length;
         Ok(taken)
@@ -308,6 +357,9 @@ impl<'a> FrameReader<'a> {
     }
 
     fn damaged(&self, what: &'static str) -> FrameError {
-        FrameError::Damaged { offset: self.at, what }
+        FrameError::Damaged {
+            offset: self.at,
+            what,
+        }
     }
 }

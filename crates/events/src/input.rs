@@ -83,7 +83,10 @@ pub struct InputFields {
 
 impl InputFields {
     /// Checks that the fields can be decoded together.
-    pub fn new(fields: Vec<Field>, pseudonymizer: Option<Pseudonymizer>) -> Result<Self, FieldError> {
+    pub fn new(
+        fields: Vec<Field>,
+        pseudonymizer: Option<Pseudonymizer>,
+    ) -> Result<Self, FieldError> {
         let mut slots = HashSet::new();
         for (index, field) in fields.iter().enumerate() {
             let name = || field.name.clone();
@@ -111,7 +114,11 @@ impl InputFields {
             slots.insert(field.slot);
         }
         let width = slots.into_iter().max().map_or(0, |slot| slot + 1);
-        Ok(InputFields { fields: fields.into(), pseudonymizer: pseudonymizer.map(Arc::new), width })
+        Ok(InputFields {
+            fields: fields.into(),
+            pseudonymizer: pseudonymizer.map(Arc::new),
+            width,
+        })
     }
 
     /// Makes every slot of the row null, and the row wide enough for the fields. Each decoder does so first.
@@ -124,12 +131,16 @@ impl InputFields {
     /// Stores a text in field `index`: parsed if the field is a number, a time or a boolean, as a pseudonym
     /// if it is personal. For readers of files.
     pub fn set_text(&self, index: usize, text: &str, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, pseudonymizer| field.text_value(text, pseudonymizer))
+        self.store(index, row, |field, pseudonymizer| {
+            field.text_value(text, pseudonymizer)
+        })
     }
 
     /// Stores an integer in field `index`.
     pub fn set_int(&self, index: usize, int: i64, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, pseudonymizer| field.int_value(int, pseudonymizer))
+        self.store(index, row, |field, pseudonymizer| {
+            field.int_value(int, pseudonymizer)
+        })
     }
 
     /// Stores a float in field `index`.
@@ -149,7 +160,11 @@ impl InputFields {
 
     /// Rejects a row in which a required field is null.
     pub fn check_required(&self, row: &Row) -> Result<(), Rejection> {
-        match self.fields.iter().find(|field| field.required && row[field.slot].is_null()) {
+        match self
+            .fields
+            .iter()
+            .find(|field| field.required && row[field.slot].is_null())
+        {
             None => Ok(()),
             Some(field) => Err(Rejection::new(
                 ReasonCode::MissingField,
@@ -184,7 +199,10 @@ impl InputFields {
     /// The error of field `index` at `offset` of the record.
     pub(crate) fn problem_at(&self, index: usize, problem: Problem, offset: usize) -> DecodeError {
         let name = &self.fields[index].name;
-        DecodeError::rejected(problem.code(), format!("field {name} at byte {offset}: {}", problem.text()))
+        DecodeError::rejected(
+            problem.code(),
+            format!("field {name} at byte {offset}: {}", problem.text()),
+        )
     }
 }
 
@@ -210,15 +228,36 @@ mod tests {
 
     #[test]
     fn fields_that_cannot_be_decoded_together() {
-        let personal = |value_type| Field { personal: true, ..field("p", &["p"], value_type, 0) };
+        let personal = |value_type| Field {
+            personal: true,
+            ..field("p", &["p"], value_type, 0)
+        };
         for (fields, expected) in [
             (vec![text("a", &[], 0)], FieldError::EmptyPath("a".into())),
-            (vec![text("a", &["x"], 0), text("b", &["x"], 1)], FieldError::Overlap("a".into(), "b".into())),
-            (vec![text("a", &["x", "y"], 0), text("b", &["x"], 1)], FieldError::Overlap("a".into(), "b".into())),
-            (vec![text("a", &["x"], 0), text("b", &["y"], 0)], FieldError::SameSlot("a".into(), "b".into())),
-            (vec![field("a", &["x"], ValueType::List, 0)], FieldError::List("a".into())),
-            (vec![personal(ValueType::Int)], FieldError::PersonalNotText("p".into())),
-            (vec![personal(ValueType::Text)], FieldError::NoSecret("p".into())),
+            (
+                vec![text("a", &["x"], 0), text("b", &["x"], 1)],
+                FieldError::Overlap("a".into(), "b".into()),
+            ),
+            (
+                vec![text("a", &["x", "y"], 0), text("b", &["x"], 1)],
+                FieldError::Overlap("a".into(), "b".into()),
+            ),
+            (
+                vec![text("a", &["x"], 0), text("b", &["y"], 0)],
+                FieldError::SameSlot("a".into(), "b".into()),
+            ),
+            (
+                vec![field("a", &["x"], ValueType::List, 0)],
+                FieldError::List("a".into()),
+            ),
+            (
+                vec![personal(ValueType::Int)],
+                FieldError::PersonalNotText("p".into()),
+            ),
+            (
+                vec![personal(ValueType::Text)],
+                FieldError::NoSecret("p".into()),
+            ),
         ] {
             assert_eq!(InputFields::new(fields, None).unwrap_err(), expected);
         }
@@ -234,8 +273,14 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_not_the_value() {
-        let fields = InputFields::new(vec![field("amount", &["a"], ValueType::Float, 0)], None).unwrap();
-        let error = fields.set_text(0, "s3cret", &mut vec![Value::Null]).unwrap_err();
-        assert_eq!(error.to_string(), "wrong_type: field amount: text that is not a number");
+        let fields =
+            InputFields::new(vec![field("amount", &["a"], ValueType::Float, 0)], None).unwrap();
+        let error = fields
+            .set_text(0, "s3cret", &mut vec![Value::Null])
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "wrong_type: field amount: text that is not a number"
+        );
     }
 }

@@ -3,7 +3,8 @@
 use crate::convert::Problem;
 use crate::input::InputFields;
 use crate::reason::{DecodeError, ReasonCode};
-use crate::value::{Row, Slot, Value};
+use crate::tree::{FieldTree, Member, Node, ROOT};
+use crate::value::{Row, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::fmt;
@@ -13,57 +14,16 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub struct JsonDecoder {
     fields: InputFields,
-    nodes: Vec<Node>,
+    tree: FieldTree,
 }
-
-/// An object that contains fields.
-#[derive(Clone, Debug, Default)]
-struct Node {
-    /// Names from the outside in, with dots, for error messages.
-    path: String,
-    members: Vec<(String, Member)>,
-    /// The slots of all fields within.
-    slots: Vec<Slot>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Member {
-    Field(usize),
-    Node(usize),
-}
-
-const ROOT: usize = 0;
 
 impl JsonDecoder {
     /// A decoder for these fields.
     pub fn new(fields: &InputFields) -> Self {
-        let mut decoder = JsonDecoder { fields: fields.clone(), nodes: vec![Node::default()] };
-        for (index, field) in fields.fields.iter().enumerate() {
-            let mut node = ROOT;
-            let (last, parents) = field.path.split_last().expect("InputFields checks that paths are not empty");
-            decoder.nodes[ROOT].slots.push(field.slot);
-            for name in parents {
-                node = decoder.child(node, name);
-                decoder.nodes[node].slots.push(field.slot);
-            }
-            decoder.nodes[node].members.push((last.clone(), Member::Field(index)));
+        JsonDecoder {
+            fields: fields.clone(),
+            tree: FieldTree::new(&fields.fields),
         }
-        decoder
-    }
-
-    fn child(&mut self, parent: usize, name: &str) -> usize {
-        let existing = self.nodes[parent].members.iter().find(|(member, _)| member == name);
-        if let Some(&(_, Member::Node(node))) = existing {
-            return node;
-        }
-        let node = self.nodes.len();
-        let path = match self.nodes[parent].path.as_str() {
-            "" => name.to_owned(),
-            path => format!("{path}.{name}"),
-        };
-        self.nodes.push(Node { path, ..Node::default() });
-        self.nodes[parent].members.push((name.to_owned(), Member::Node(node)));
-        node
     }
 
     /// Resets `row` and stores the fields of the object in `bytes`.
@@ -71,13 +31,24 @@ impl JsonDecoder {
         self.fields.reset(row);
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let offset = error.valid_up_to();
-            DecodeError::rejected(ReasonCode::InvalidUtf8, format!("not UTF-8 at byte {offset}"))
+            DecodeError::rejected(
+                ReasonCode::InvalidUtf8,
+                format!("not UTF-8 at byte {offset}"),
+            )
         })?;
-        let mut pass = Pass { decoder: self, row, field: None, failure: None };
+        let mut pass = Pass {
+            decoder: self,
+            row,
+            field: None,
+            failure: None,
+        };
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let result = ObjectSeed { pass: &mut pass, node: ROOT }
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end());
+        let result = ObjectSeed {
+            pass: &mut pass,
+            node: ROOT,
+        }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
         if let Err(error) = result {
             return Err(pass.explain(&error, text));
         }
@@ -108,18 +79,24 @@ impl Pass<'_> {
                 return self.decoder.fields.problem_at(field, *problem, offset);
             }
             (Some(Failure::NotAnObject(node)), _) if *node != ROOT => {
-                let path = &self.decoder.nodes[*node].path;
+                let path = &self.decoder.tree.nodes[*node].path;
                 let detail = format!("{path} at byte {offset}: not an object");
                 return DecodeError::rejected(ReasonCode::WrongType, detail);
             }
             _ => {}
         }
         let place = match self.field {
-            Some(field) => format!("field {} at byte {offset}", self.decoder.fields.fields[field].name),
+            Some(field) => format!(
+                "field {} at byte {offset}",
+                self.decoder.fields.fields[field].name
+            ),
             None => format!("at byte {offset}"),
         };
         if is_not_finite(text, offset) {
-            return DecodeError::rejected(ReasonCode::NotFinite, format!("{place}: NaN or infinite"));
+            return DecodeError::rejected(
+                ReasonCode::NotFinite,
+                format!("{place}: NaN or infinite"),
+            );
         }
         // Texts of serde_json's syntax errors are fixed; those of its data errors would quote the record.
         match error.classify() {
@@ -141,7 +118,11 @@ impl Pass<'_> {
 
 /// The byte that serde_json's line and column stand for.
 fn offset_of(error: &serde_json::Error, text: &str) -> usize {
-    let line = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(at, _)| at + 1);
+    let line = text
+        .bytes()
+        .enumerate()
+        .filter(|&(_, byte)| byte == b'\n')
+        .map(|(at, _)| at + 1);
     let start = match error.line() {
         0 | 1 => 0,
         number => line.skip(number - 2).next().unwrap_or(0),
@@ -153,7 +134,9 @@ fn offset_of(error: &serde_json::Error, text: &str) -> usize {
 fn is_not_finite(text: &str, offset: usize) -> bool {
     (offset.saturating_sub(2)..=offset).any(|start| {
         let rest = &text.as_bytes()[start..];
-        ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"].iter().any(|token| rest.starts_with(token.as_bytes()))
+        ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"]
+            .iter()
+            .any(|token| rest.starts_with(token.as_bytes()))
     })
 }
 
@@ -188,7 +171,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let ObjectSeed { pass, node } = self;
         let decoder = pass.decoder;
-        let node = &decoder.nodes[node];
+        let node = &decoder.tree.nodes[node];
         for &slot in &node.slots {
             pass.row[slot] = Value::Null;
         }
@@ -203,10 +186,16 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
             match node.members[at].1 {
                 Member::Field(field) => {
                     pass.field = Some(field);
-                    map.next_value_seed(FieldSeed { pass: &mut *pass, field })?;
+                    map.next_value_seed(FieldSeed {
+                        pass: &mut *pass,
+                        field,
+                    })?;
                     pass.field = None;
                 }
-                Member::Node(node) => map.next_value_seed(ObjectSeed { pass: &mut *pass, node })?,
+                Member::Node(node) => map.next_value_seed(ObjectSeed {
+                    pass: &mut *pass,
+                    node,
+                })?,
             }
         }
         Ok(())
@@ -216,7 +205,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
         if self.node == ROOT {
             return self.refuse();
         }
-        for &slot in &self.pass.decoder.nodes[self.node].slots {
+        for &slot in &self.pass.decoder.tree.nodes[self.node].slots {
             self.pass.row[slot] = Value::Null;
         }
         Ok(())

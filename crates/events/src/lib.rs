@@ -14,14 +14,15 @@ mod owned_decision;
 pub mod pseudonym;
 pub mod reason;
 pub mod time;
+mod tree;
 pub mod value;
 pub mod varint;
 pub mod wire;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
 pub use decision::{
-    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Outcome, Reason, encode_avro,
-    encode_json,
+    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Outcome,
+    Reason, encode_avro, encode_json,
 };
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};

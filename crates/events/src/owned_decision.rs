@@ -55,12 +55,18 @@ impl OwnedDecision {
 
     /// A feature's value.
     pub fn feature(&self, name: &str) -> Option<&FeatureValue> {
-        self.features.iter().find(|(feature, _)| feature == name).map(|(_, value)| value)
+        self.features
+            .iter()
+            .find(|(feature, _)| feature == name)
+            .map(|(_, value)| value)
     }
 
     /// An entity's key.
     pub fn entity(&self, name: &str) -> Option<&str> {
-        self.entities.iter().find(|(entity, _)| entity == name).map(|(_, key)| key.as_str())
+        self.entities
+            .iter()
+            .find(|(entity, _)| entity == name)
+            .map(|(_, key)| key.as_str())
     }
 }
 
@@ -133,7 +139,10 @@ impl FeatureValue {
 mod pairs {
     use super::*;
 
-    pub fn serialize<S: Serializer, T: Serialize>(pairs: &[(String, T)], serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer, T: Serialize>(
+        pairs: &[(String, T)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(pairs.len()))?;
         for (name, value) in pairs {
             map.serialize_entry(name, value)?;

@@ -14,7 +14,9 @@ pub struct Pseudonymizer {
 impl Pseudonymizer {
     /// A pseudonymizer with a secret of any length (32 random bytes are best).
     pub fn new(secret: &[u8]) -> Self {
-        Pseudonymizer { keyed: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length") }
+        Pseudonymizer {
+            keyed: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"),
+        }
     }
 
     /// The pseudonym of `clear`: 32 hexadecimal digits.
@@ -51,8 +53,16 @@ mod tests {
     fn known_answers() {
         // RFC 4231, test cases 1, 2 and 6 (truncated to 16 bytes).
         for (secret, clear, expected) in [
-            (vec![0x0b; 20], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b"),
-            (b"Jefe".to_vec(), b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c7"),
+            (
+                vec![0x0b; 20],
+                &b"Hi There"[..],
+                "b0344c61d8db38535ca8afceaf0bf12b",
+            ),
+            (
+                b"Jefe".to_vec(),
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c7",
+            ),
             (
                 vec![0xaa; 131],
                 b"Test Using Larger Than Block-Size Key - Hash Key First",
@@ -65,6 +75,9 @@ mod tests {
 
     #[test]
     fn debug_hides_the_secret() {
-        assert_eq!(format!("{:?}", Pseudonymizer::new(b"secret")), "Pseudonymizer");
+        assert_eq!(
+            format!("{:?}", Pseudonymizer::new(b"secret")),
+            "Pseudonymizer"
+        );
     }
 }

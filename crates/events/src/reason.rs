@@ -95,7 +95,10 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection; `detail` must not quote the record.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Self {
-        Rejection { code, detail: detail.into() }
+        Rejection {
+            code,
+            detail: detail.into(),
+        }
     }
 }
 
@@ -135,7 +138,11 @@ mod tests {
         let words: HashSet<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(words.len(), ReasonCode::ALL.len());
         for code in ReasonCode::ALL {
-            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+            assert!(
+                code.as_str()
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            );
             assert!(code.meaning().ends_with('.'), "{code}");
         }
     }

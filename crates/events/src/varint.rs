@@ -79,7 +79,10 @@ mod tests {
             (&[0x80], VarintError::Truncated),
             (&[0xff; 9], VarintError::Truncated),
             (&[0xff; 10], VarintError::TooLong),
-            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2], VarintError::TooLong),
+            (
+                &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2],
+                VarintError::TooLong,
+            ),
         ] {
             let mut at = 0;
             assert_eq!(read_unsigned(bytes, &mut at), Err(expected), "{bytes:?}");

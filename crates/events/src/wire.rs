@@ -24,7 +24,10 @@ pub fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), DecodeError> {
         [0, a, b, c, d, rest @ ..] => Ok((SchemaId::from_be_bytes([*a, *b, *c, *d]), rest)),
         [0, ..] => Err(DecodeError::rejected(
             ReasonCode::AvroTruncated,
-            format!("the schema id needs {PREFIX_BYTES} bytes, there are {}", bytes.len()),
+            format!(
+                "the schema id needs {PREFIX_BYTES} bytes, there are {}",
+                bytes.len()
+            ),
         )),
         [] => Err(DecodeError::rejected(ReasonCode::EmptyPayload, "no bytes")),
         _ => Err(DecodeError::rejected(
@@ -76,13 +79,21 @@ impl InputDecoder {
     }
 
     /// Avro without a prefix, written with the one schema in `writer`. `reader` supplies aliases and defaults.
-    pub fn avro(writer: &str, reader: Option<&ReaderSchema>, fields: &InputFields) -> Result<Self, SchemaError> {
+    pub fn avro(
+        writer: &str,
+        reader: Option<&ReaderSchema>,
+        fields: &InputFields,
+    ) -> Result<Self, SchemaError> {
         let projection = AvroProjection::compile(writer, reader, fields)?;
         Ok(Self::new(Format::AvroFile(Box::new(projection))))
     }
 
     /// Avro in Confluent's wire format. `reader` supplies aliases and defaults.
-    pub fn registry(source: Box<dyn SchemaSource>, reader: Option<ReaderSchema>, fields: &InputFields) -> Self {
+    pub fn registry(
+        source: Box<dyn SchemaSource>,
+        reader: Option<ReaderSchema>,
+        fields: &InputFields,
+    ) -> Self {
         Self::new(Format::AvroRegistry(Registry {
             source,
             reader,
@@ -99,7 +110,10 @@ impl InputDecoder {
     }
 
     fn new(format: Format) -> Self {
-        InputDecoder { format, max_bytes: MAX_RECORD_BYTES }
+        InputDecoder {
+            format,
+            max_bytes: MAX_RECORD_BYTES,
+        }
     }
 
     /// Resets `row` and stores the fields of the record in `bytes`.
@@ -155,8 +169,12 @@ impl Registry {
         Ok(projection)
     }
 
-    fn compile(&mut self, id: SchemaId) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
-        let unknown = || DecodeError::rejected(ReasonCode::UnknownSchemaId, format!("schema id {id}"));
+    fn compile(
+        &mut self,
+        id: SchemaId,
+    ) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
+        let unknown =
+            || DecodeError::rejected(ReasonCode::UnknownSchemaId, format!("schema id {id}"));
         if let Some(left @ 1..) = self.unknown.get_mut(&id) {
             *left -= 1;
             return Err(unknown());
@@ -166,7 +184,10 @@ impl Registry {
                 self.unknown.remove(&id);
                 let compiled = AvroProjection::compile(&schema, self.reader.as_ref(), &self.fields);
                 Ok(compiled.map(Arc::new).map_err(|error| {
-                    Rejection::new(ReasonCode::SchemaMismatch, format!("schema id {id}: {error}"))
+                    Rejection::new(
+                        ReasonCode::SchemaMismatch,
+                        format!("schema id {id}: {error}"),
+                    )
                 }))
             }
             Err(SchemaSourceError::Unknown) => {

@@ -1,0 +1,315 @@
+//! Runs a program over a record's bytes.
+
+use super::program::{ListId, ReadMap, Step, Wire};
+use super::{AvroProjection, MAX_DEPTH, decimal};
+use crate::convert::Problem;
+use crate::pseudonym::hex32;
+use crate::reason::{DecodeError, ReasonCode};
+use crate::value::{Row, Value, ValueType};
+use crate::varint::{VarintError, read_signed, read_unsigned};
+
+/// What is wrong with the bytes.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// They end too early.
+    Truncated,
+    /// They cannot have been written with the schema.
+    Malformed(&'static str),
+    /// A field's value cannot go into its slot.
+    Value(Problem),
+}
+
+/// A fault and the field that was being read.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    fault: Fault,
+    field: Option<usize>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure { fault, field: None }
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Fault::Value(problem)
+    }
+}
+
+impl AvroProjection {
+    /// Resets `row` and stores the fields of the record in `bytes`, which must be the record and no more. Only
+    /// a text that a row cannot hold in place is allocated.
+    pub fn decode(&self, bytes: &[u8], row: &mut Row) -> Result<(), DecodeError> {
+        self.fields.reset(row);
+        let mut run = Run {
+            projection: self,
+            bytes,
+            at: 0,
+            row,
+        };
+        match run.list(0, 0) {
+            Ok(()) if run.at == bytes.len() => Ok(self.fields.check_required(row)?),
+            Ok(()) => Err(DecodeError::rejected(
+                ReasonCode::AvroTrailingBytes,
+                format!(
+                    "the record ends at byte {}, {} more follow",
+                    run.at,
+                    bytes.len() - run.at
+                ),
+            )),
+            Err(failure) => Err(self.explain(failure, run.at)),
+        }
+    }
+
+    fn explain(&self, failure: Failure, at: usize) -> DecodeError {
+        let place = match failure.field {
+            Some(field) => format!("field {} at byte {at}", self.fields.fields[field].name),
+            None => format!("at byte {at}"),
+        };
+        match (failure.fault, failure.field) {
+            (Fault::Value(problem), Some(field)) => self.fields.problem_at(field, problem, at),
+            (Fault::Value(problem), None) => {
+                DecodeError::rejected(problem.code(), format!("{place}: {}", problem.text()))
+            }
+            (Fault::Truncated, _) => DecodeError::rejected(
+                ReasonCode::AvroTruncated,
+                format!("{place}: the bytes end too early"),
+            ),
+            (Fault::Malformed(what), _) => {
+                DecodeError::rejected(ReasonCode::AvroMalformed, format!("{place}: {what}"))
+            }
+        }
+    }
+}
+
+struct Run<'a> {
+    projection: &'a AvroProjection,
+    bytes: &'a [u8],
+    at: usize,
+    row: &'a mut Row,
+}
+
+impl<'a> Run<'a> {
+    fn list(&mut self, list: ListId, depth: usize) -> Result<(), Failure> {
+        if depth > MAX_DEPTH {
+            return Err(Fault::Malformed("nested too deeply").into());
+        }
+        let projection = self.projection;
+        for step in &projection.program.lists[list] {
+            match step {
+                Step::SkipBytes(count) => {
+                    self.take(*count)?;
+                }
+                Step::SkipNumbers(count) => {
+                    for _ in 0..*count {
+                        self.unsigned()?;
+                    }
+                }
+                Step::SkipText => {
+                    self.prefixed()?;
+                }
+                Step::Union(branches) => {
+                    let branch = usize::try_from(self.signed()?)
+                        .ok()
+                        .and_then(|index| branches.get(index));
+                    self.list(
+                        *branch.ok_or(Fault::Malformed("no such branch of a union"))?,
+                        depth + 1,
+                    )?;
+                }
+                Step::SkipArray(items) => self.blocks(|run| run.list(*items, depth + 1))?,
+                Step::SkipMap(values) => self.blocks(|run| {
+                    run.prefixed()?;
+                    run.list(*values, depth + 1)
+                })?,
+                Step::Call(list) => self.list(*list, depth + 1)?,
+                Step::ReadMap(map) => self.map(map, depth)?,
+                Step::Read { field, wire } => {
+                    let value = self.value(*field, wire);
+                    let value = value.map_err(|fault| Failure {
+                        fault,
+                        field: Some(*field),
+                    })?;
+                    self.row[projection.fields.fields[*field].slot] = value;
+                }
+                Step::Set { field, value } => {
+                    self.row[projection.fields.fields[*field].slot] = value.clone();
+                }
+                Step::Refuse { field, found } => {
+                    let expected = projection.fields.fields[*field].value_type;
+                    let fault = Fault::Value(Problem::WrongType { expected, found });
+                    return Err(Failure {
+                        fault,
+                        field: Some(*field),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Skips an array's or map's blocks: whole ones where their size is given.
+    fn blocks(
+        &mut self,
+        mut item: impl FnMut(&mut Self) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        loop {
+            let count = self.signed()?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                let size = self.length()?;
+                self.take(size)?;
+                continue;
+            }
+            for _ in 0..count {
+                let before = self.at;
+                item(self)?;
+                // Items of no bytes, such as nulls, are all alike: a count is not worth that many turns.
+                if self.at == before {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Reads the wanted values of a map. Of a key that occurs twice the last counts.
+    fn map(&mut self, map: &ReadMap, depth: usize) -> Result<(), Failure> {
+        loop {
+            let count = self.signed()?;
+            if count == 0 {
+                return Ok(());
+            }
+            if count < 0 {
+                self.length()?;
+            }
+            for _ in 0..count.unsigned_abs() {
+                let key = self.prefixed()?;
+                let wanted = map.wanted.iter().find(|(name, _)| name.as_bytes() == key);
+                self.list(wanted.map_or(map.skip, |(_, list)| *list), depth + 1)?;
+            }
+        }
+    }
+
+    #[inline]
+    fn value(&mut self, field: usize, wire: &Wire) -> Result<Value, Fault> {
+        let fields = &self.projection.fields;
+        let field = &fields.fields[field];
+        Ok(match wire {
+            Wire::Boolean => match self.take(1)? {
+                [0] => field.bool_value(false)?,
+                [1] => field.bool_value(true)?,
+                _ => return Err(Fault::Malformed("a boolean that is neither 0 nor 1")),
+            },
+            Wire::Int => field.int_value(i64::from(self.int()?), fields.pseudonymizer())?,
+            Wire::Long => field.int_value(self.signed()?, fields.pseudonymizer())?,
+            Wire::Float => field.float_value(f64::from(f32::from_le_bytes(self.array()?)))?,
+            Wire::Double => field.float_value(f64::from_le_bytes(self.array()?))?,
+            Wire::Text => {
+                let text = std::str::from_utf8(self.prefixed()?).map_err(|_| Problem::NotUtf8)?;
+                field.text_value(text, fields.pseudonymizer())?
+            }
+            Wire::Enum(symbols) => {
+                let symbol = usize::try_from(self.int()?)
+                    .ok()
+                    .and_then(|index| symbols.get(index));
+                symbol
+                    .ok_or(Fault::Malformed("no such symbol of an enum"))?
+                    .clone()
+            }
+            Wire::Instant(unit) => field.timestamp_value(unit.to_micros(self.signed()?))?,
+            Wire::Date => field.timestamp_value(i64::from(self.int()?) * 86_400_000_000)?,
+            Wire::Decimal { size, scale } => {
+                let bytes = match size {
+                    Some(size) => self.take(*size)?,
+                    None => self.prefixed()?,
+                };
+                if bytes.is_empty() {
+                    return Err(Fault::Malformed("a decimal of no bytes"));
+                }
+                let integer =
+                    decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
+                match field.value_type {
+                    ValueType::Int => match decimal::to_int(integer, *scale) {
+                        Some(int) => Value::Int(int),
+                        None => field.float_value(decimal::to_float(integer, *scale))?,
+                    },
+                    _ => field.float_value(decimal::to_float(integer, *scale))?,
+                }
+            }
+            Wire::Uuid => field.text_value(
+                uuid_text(&self.array()?, &mut [0; 36]),
+                fields.pseudonymizer(),
+            )?,
+            Wire::UuidBytes => match self.prefixed()?.try_into() {
+                Ok(bytes) => {
+                    field.text_value(uuid_text(bytes, &mut [0; 36]), fields.pseudonymizer())?
+                }
+                Err(_) => return Err(Fault::Malformed("a uuid that is not 16 bytes")),
+            },
+        })
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {
+        Ok(self.take(N)?.try_into().expect("as many bytes were taken"))
+    }
+
+    /// A length and as many bytes.
+    #[inline]
+    fn prefixed(&mut self) -> Result<&'a [u8], Fault> {
+        let length = self.length()?;
+        self.take(length)
+    }
+
+    fn length(&mut self) -> Result<usize, Fault> {
+        usize::try_from(self.signed()?).map_err(|_| Fault::Malformed("a negative length"))
+    }
+
+    #[inline]
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Fault> {
+        let bytes = self.bytes[self.at..].get(..count).ok_or(Fault::Truncated)?;
+        self.at += count;
+        Ok(bytes)
+    }
+
+    fn int(&mut self) -> Result<i32, Fault> {
+        i32::try_from(self.signed()?).map_err(|_| Fault::Malformed("an int of more than 32 bits"))
+    }
+
+    #[inline]
+    fn signed(&mut self) -> Result<i64, Fault> {
+        read_signed(self.bytes, &mut self.at).map_err(Fault::from)
+    }
+
+    #[inline]
+    fn unsigned(&mut self) -> Result<u64, Fault> {
+        read_unsigned(self.bytes, &mut self.at).map_err(Fault::from)
+    }
+}
+
+impl From<VarintError> for Fault {
+    fn from(error: VarintError) -> Self {
+        match error {
+            VarintError::Truncated => Fault::Truncated,
+            VarintError::TooLong => Fault::Malformed("a number of more than 64 bits"),
+        }
+    }
+}
+
+/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
+fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
+    let hex = hex32(bytes);
+    let mut from = 0;
+    for (index, char) in text.iter_mut().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            *char = b'-';
+        } else {
+            *char = hex[from];
+            from += 1;
+        }
+    }
+    std::str::from_utf8(text).expect("digits are ASCII")
+}
