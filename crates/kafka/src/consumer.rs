@@ -1,0 +1,129 @@
+//! The consumer's callbacks: they only write down what happened, the owner of the log acts on it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::TopicPartitionList;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use riskstream_pipeline::log::TopicPartition;
+
+use crate::connection::Connection;
+
+/// A rebalance as the group's coordinator announced it. librdkafka waits for the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rebalance {
+    Assigned(Vec<TopicPartition>),
+    Revoked(Vec<TopicPartition>),
+    Lost(Vec<TopicPartition>),
+}
+
+/// The consumer's side of a log.
+#[derive(Debug)]
+pub(crate) struct GroupContext {
+    connection: Arc<Connection>,
+    topics: Vec<Arc<str>>,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    events: AtomicUsize,
+    closing: AtomicBool,
+}
+
+pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
+
+impl GroupContext {
+    pub(crate) fn new(connection: Arc<Connection>, topics: Vec<Arc<str>>) -> Self {
+        Self {
+            connection,
+            topics,
+            rebalances: Mutex::default(),
+            events: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+        }
+    }
+
+    /// How many callbacks have run: a poll that ran none has found the queue empty.
+    pub(crate) fn events(&self) -> usize {
+        self.events.load(Ordering::Relaxed)
+    }
+
+    /// The oldest rebalance that the owner has not seen.
+    pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// From now on rebalances are answered at once: nobody is left to act on them.
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+    }
+
+    fn count(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn partitions(&self, list: &TopicPartitionList) -> Vec<TopicPartition> {
+        let mut partitions: Vec<_> = list
+            .elements()
+            .iter()
+            .map(|element| TopicPartition {
+                topic: self.shared_name(element.topic()),
+                partition: element.partition(),
+            })
+            .collect();
+        partitions.sort();
+        partitions
+    }
+
+    fn shared_name(&self, topic: &str) -> Arc<str> {
+        match self.topics.iter().find(|known| known.as_ref() == topic) {
+            Some(known) => Arc::clone(known),
+            None => Arc::from(topic),
+        }
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.count();
+        self.connection.on_log(level, facility, line);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {
+        self.count();
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.count();
+        self.connection.on_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        self.count();
+        if self.closing.load(Ordering::Relaxed) {
+            // While a consumer closes, any answer gives up everything.
+            let _ = consumer.incremental_unassign(list);
+            return;
+        }
+        let partitions = self.partitions(list);
+        let rebalance = match kind {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions),
+            _ if consumer.assignment_lost() => Rebalance::Lost(partitions),
+            _ => Rebalance::Revoked(partitions),
+        };
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+    }
+
+    fn commit_callback(&self, _: Result<(), KafkaError>, _: &TopicPartitionList) {
+        self.count();
+    }
+}

@@ -1,0 +1,370 @@
+//! One member of a consumer group as the pipeline's log.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::{Offset, TopicPartitionList};
+use riskstream_pipeline::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+
+use crate::connection::Connection;
+use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
+use crate::failure;
+use crate::options::KafkaOptions;
+use crate::producer::Writer;
+use crate::reader::{Lent, Reader};
+use crate::signal::Signal;
+use crate::topics;
+use crate::watch::TransactionWatch;
+
+/// How long a request that the pipeline waits for may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pipeline's log on Kafka: a consumer in a group, and a producer.
+///
+/// Opening it connects to nothing: [`Log::wait`] does, and tries on while the brokers are out of reach.
+/// A group's announcement of new partitions is acknowledged before they are started, so a task that takes
+/// long to restore holds up nobody. Partitions that are revoked stay this member's until all of them were
+/// given to [`Log::stop`].
+///
+/// `wait` returns when something came that the owner cannot know of: a record in a partition whose queue
+/// was empty, or one behind those taken since the last `wait`. A partition that the owner leaves alone,
+/// because others come first, does not end the wait again and again.
+pub struct KafkaLog {
+    options: KafkaOptions,
+    // Before the consumer: each reader holds on to it.
+    readers: HashMap<TopicPartition, Reader>,
+    consumer: Arc<GroupConsumer>,
+    writer: Writer,
+    connection: Arc<Connection>,
+    signal: Arc<Signal>,
+    watch: TransactionWatch,
+    lent: Lent,
+    subscribed: bool,
+    partitions: BTreeMap<String, i32>,
+    /// Revoked or lost, not yet stopped.
+    leaving: BTreeSet<TopicPartition>,
+    /// Of the partitions that are leaving, those that librdkafka reads and that were stopped.
+    left: Vec<TopicPartition>,
+}
+
+impl KafkaLog {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// `Fatal`: a property that librdkafka does not know, a value that it refuses.
+    pub fn open(options: KafkaOptions) -> Result<Self, LogError> {
+        let connection = Arc::new(Connection::new(&options.client_id));
+        let signal = Arc::new(Signal::default());
+        let watch = TransactionWatch::new();
+        let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
+        let context = GroupContext::new(Arc::clone(&connection), names);
+        let mut consumer: GroupConsumer = options
+            .consumer()?
+            .create_with_context(context)
+            .map_err(|error| failure::of_configuration(&error))?;
+        let waker = Arc::clone(&signal);
+        consumer.set_nonempty_callback(move || waker.raise());
+        let writer = Writer::new(&options, Arc::clone(&connection), watch.clone())?;
+        Ok(Self {
+            options,
+            readers: HashMap::new(),
+            consumer: Arc::new(consumer),
+            writer,
+            connection,
+            signal,
+            watch,
+            lent: Lent::default(),
+            subscribed: false,
+            partitions: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+            left: Vec::new(),
+        })
+    }
+
+    /// For another thread: how long the current call has been running.
+    pub fn watch(&self) -> TransactionWatch {
+        self.watch.clone()
+    }
+
+    /// Finds the topics, prepares transactions, joins the group: in this order, so that a predecessor is
+    /// fenced and its transaction ended before positions are read.
+    fn join(&mut self, timeout: Duration) -> Result<(), LogError> {
+        let timeout = timeout.max(Duration::from_millis(50));
+        let result = self
+            .find_topics(timeout)
+            .and_then(|()| self.writer.init(timeout.max(Duration::from_secs(1))));
+        if let Err(error) = result {
+            self.writer.serve();
+            self.serve();
+            self.connection.take_failure()?;
+            return Err(self.out_of_reach(error));
+        }
+        let inputs: Vec<_> = self.options.inputs.iter().map(String::as_str).collect();
+        if !inputs.is_empty() {
+            self.consumer
+                .subscribe(&inputs)
+                .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+        }
+        self.connection.reached();
+        self.subscribed = true;
+        Ok(())
+    }
+
+    fn find_topics(&mut self, timeout: Duration) -> Result<(), LogError> {
+        let mut missing = Vec::new();
+        for name in self.options.inputs.iter().chain(&self.options.outputs) {
+            if self.partitions.contains_key(name) {
+                continue;
+            }
+            match topics::partitions(self.consumer.client(), name, timeout)? {
+                Some(count) => {
+                    self.partitions.insert(name.clone(), count);
+                }
+                None => missing.push(name.as_str()),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        missing.dedup();
+        Err(LogError::Fatal(format!("no such topic: {}", missing.join(", "))))
+    }
+
+    /// Adds the reason that librdkafka gave for an unavailable broker, and says it once in the log.
+    fn out_of_reach(&self, error: LogError) -> LogError {
+        match error {
+            LogError::Unavailable(text) => {
+                let reason = self.connection.last_reason();
+                let text = if reason.is_empty() { text } else { reason };
+                self.connection.lost(&text);
+                LogError::Unavailable(text)
+            }
+            error => error,
+        }
+    }
+
+    /// Runs the consumer's callbacks until none is waiting.
+    fn serve(&self) {
+        let context = self.consumer.context();
+        loop {
+            let before = context.events();
+            // Records never come this way: every partition has a queue of its own before it is assigned.
+            let _ = self.consumer.poll(Duration::ZERO);
+            if context.events() == before {
+                return;
+            }
+        }
+    }
+
+    fn changes(&mut self) -> Result<Vec<Change>, LogError> {
+        let mut changes = Vec::new();
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            match rebalance {
+                Rebalance::Assigned(partitions) => {
+                    // Acknowledged without any partition; each is added when its task starts it.
+                    self.consumer
+                        .incremental_assign(&TopicPartitionList::new())
+                        .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                    changes.push(Change::Assigned(partitions));
+                }
+                Rebalance::Revoked(partitions) => {
+                    self.leaving = partitions.iter().cloned().collect();
+                    changes.push(Change::Revoked(partitions));
+                }
+                Rebalance::Lost(partitions) => {
+                    self.leaving = partitions.iter().cloned().collect();
+                    changes.push(Change::Lost(partitions));
+                }
+            }
+            if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty())
+            {
+                self.give_up(&[])?;
+            }
+        }
+        changes.retain(|change| match change {
+            Change::Assigned(list) | Change::Revoked(list) | Change::Lost(list) => !list.is_empty(),
+        });
+        Ok(changes)
+    }
+
+    fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        self.consumer
+            .incremental_unassign(&list)
+            .map_err(|error| LogError::Fenced(failure::describe(&error)))
+    }
+
+    fn any_news(&mut self) -> bool {
+        let mut news = false;
+        for reader in self.readers.values_mut() {
+            // Every reader is asked: asking resets.
+            news |= reader.has_news();
+        }
+        news
+    }
+}
+
+impl Log for KafkaLog {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+        let deadline = Instant::now() + timeout;
+        if !self.subscribed {
+            self.join(timeout)?;
+        }
+        loop {
+            self.writer.serve();
+            self.serve();
+            self.connection.take_failure()?;
+            let changes = self.changes()?;
+            if self.any_news() || !changes.is_empty() {
+                return Ok(changes);
+            }
+            if !self.signal.wait_until(deadline) {
+                return Ok(Vec::new());
+            }
+        }
+    }
+
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&partition.topic, partition.partition);
+        }
+        let _running = self.watch.enter();
+        let list = self
+            .consumer
+            .committed_offsets(list, REQUEST_TIMEOUT)
+            .map_err(|error| failure::of_request("reading the committed positions", &error))?;
+        partitions
+            .iter()
+            .map(|partition| {
+                let found = list.find_partition(&partition.topic, partition.partition);
+                let Some(element) = found else { return Ok(None) };
+                element
+                    .error()
+                    .map_err(|error| failure::of_request("reading the committed positions", &error))?;
+                match element.offset() {
+                    Offset::Offset(position) => Ok(Some(position)),
+                    _ => Ok(None),
+                }
+            })
+            .collect()
+    }
+
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        let _running = self.watch.enter();
+        self.consumer
+            .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
+            .map_err(|error| failure::of_request(&format!("looking up {partition}"), &error))
+    }
+
+    fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        let mut assigned = TopicPartitionList::new();
+        let mut moved = TopicPartitionList::new();
+        for (partition, position) in positions {
+            let list = match self.readers.get_mut(partition) {
+                Some(reader) => {
+                    reader.moved_to(*position);
+                    &mut moved
+                }
+                None => {
+                    let reader = Reader::new(&self.consumer, partition, *position, &self.signal)?;
+                    self.readers.insert(partition.clone(), reader);
+                    &mut assigned
+                }
+            };
+            let offset = Offset::Offset(*position);
+            list.add_partition_offset(&partition.topic, partition.partition, offset)
+                .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+        }
+        if assigned.count() > 0 {
+            self.consumer
+                .incremental_assign(&assigned)
+                .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+        }
+        if moved.count() > 0 {
+            let _running = self.watch.enter();
+            let moved = self
+                .consumer
+                .seek_partitions(moved, REQUEST_TIMEOUT)
+                .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+            for element in moved.elements() {
+                element.error().map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut now = Vec::new();
+        let mut answered = false;
+        for partition in partitions {
+            let was_read = self.readers.remove(partition).is_some();
+            let leaving = self.leaving.remove(partition);
+            answered |= leaving;
+            match (was_read, leaving) {
+                (true, true) => self.left.push(partition.clone()),
+                (true, false) => now.push(partition.clone()),
+                (false, _) => {}
+            }
+        }
+        if answered && self.leaving.is_empty() {
+            now.append(&mut self.left);
+        } else if now.is_empty() {
+            return Ok(());
+        }
+        self.give_up(&now)
+    }
+
+    fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
+        match self.readers.get_mut(partition) {
+            Some(reader) => reader.take(&self.consumer, partition, &mut self.lent),
+            None => Ok(None),
+        }
+    }
+
+    fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.readers.get(partition).map(Reader::position)
+    }
+
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        self.readers.get(partition)?.lag(&self.consumer, partition)
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
+        if let Some(count) = self.partitions.get(topic) {
+            return Ok(*count);
+        }
+        let _running = self.watch.enter();
+        let count = topics::partitions(self.consumer.client(), topic, REQUEST_TIMEOUT)?
+            .ok_or_else(|| LogError::Fatal(format!("no such topic: {topic}")))?;
+        self.partitions.insert(topic.to_owned(), count);
+        Ok(count)
+    }
+
+    fn commit(
+        &mut self,
+        outputs: &Outputs,
+        positions: &[(TopicPartition, i64)],
+    ) -> Result<(), LogError> {
+        self.writer.commit(&self.consumer, outputs, positions)?;
+        self.connection.reached();
+        Ok(())
+    }
+}
+
+impl Drop for KafkaLog {
+    /// Leaves the group, so that others take over at once.
+    fn drop(&mut self) {
+        self.consumer.context().close();
+        let left = std::mem::take(&mut self.left);
+        let read: Vec<_> = self.readers.drain().map(|(partition, _)| partition).chain(left).collect();
+        if !read.is_empty() || !self.leaving.is_empty() {
+            let _ = self.give_up(&read);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The writing half of a log: one idempotent producer, with transactions for exactly once.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use riskstream_pipeline::log::{LogError, OutputRecord, Outputs, TopicPartition};
+
+use crate::connection::Connection;
+use crate::consumer::GroupConsumer;
+use crate::failure;
+use crate::native;
+use crate::options::{Delivery, KafkaOptions};
+use crate::watch::TransactionWatch;
+
+/// The producer's callbacks: failed deliveries are written down.
+pub(crate) struct WriterContext {
+    connection: Arc<Connection>,
+    undelivered: Mutex<Option<Failure>>,
+}
+
+impl ClientContext for WriterContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.connection.on_log(level, facility, line);
+    }
+
+    fn stats_raw(&self, _: &[u8]) {}
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.connection.on_error(&error, reason);
+    }
+}
+
+impl ProducerContext for WriterContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let failure = Failure::of_record(error, message.topic(), message.payload_len());
+            self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+        }
+    }
+}
+
+/// Why a commit did not come about, and what has to follow.
+#[derive(Debug)]
+enum Failure {
+    /// Abort; trying again may help.
+    Passing(String),
+    /// Abort; trying again does not help.
+    Permanent(String),
+    /// The producer can do nothing any more, or nobody knows what it did.
+    Final(String),
+}
+
+impl Failure {
+    fn of_record(error: &KafkaError, topic: &str, size: usize) -> Self {
+        let text = format!("writing to topic {topic}: {}", failure::describe(error));
+        match error.rdkafka_error_code() {
+            Some(Code::MessageSizeTooLarge) => Self::Permanent(format!(
+                "a record of {size} bytes is too large for topic {topic}: raise its max.message.bytes"
+            )),
+            Some(Code::Fatal | Code::Fenced) => Self::Final(text),
+            Some(code) if failure::is_permanent(code) => Self::Permanent(text),
+            _ => Self::Passing(text),
+        }
+    }
+
+    fn of_transaction(what: &str, error: &KafkaError) -> Self {
+        let text = format!("{what}: {}", failure::describe(error));
+        match error {
+            KafkaError::Transaction(error) if failure::is_permanent(error.code()) => {
+                Self::Permanent(text)
+            }
+            KafkaError::Transaction(error) if error.is_fatal() => Self::Final(text),
+            KafkaError::Transaction(error)
+                if error.txn_requires_abort() || error.is_retriable() =>
+            {
+                Self::Passing(text)
+            }
+            _ => Self::Final(text),
+        }
+    }
+}
+
+/// Writes outputs and positions.
+pub(crate) struct Writer {
+    producer: BaseProducer<WriterContext>,
+    topics: Vec<String>,
+    delivery: Delivery,
+    timeout: Duration,
+    watch: TransactionWatch,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        options: &KafkaOptions,
+        connection: Arc<Connection>,
+        watch: TransactionWatch,
+    ) -> Result<Self, LogError> {
+        let context = WriterContext { connection, undelivered: Mutex::default() };
+        let producer = options
+            .producer()?
+            .create_with_context(context)
+            .map_err(|error| failure::of_configuration(&error))?;
+        Ok(Self {
+            producer,
+            topics: options.outputs.clone(),
+            delivery: options.delivery,
+            timeout: options.transaction_timeout,
+            watch,
+        })
+    }
+
+    /// Fences whoever used this transactional id before, and aborts what they left open. To be repeated
+    /// while the brokers are out of reach.
+    pub(crate) fn init(&self, timeout: Duration) -> Result<(), LogError> {
+        if self.delivery == Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        let _running = self.watch.enter();
+        self.producer.init_transactions(timeout).map_err(|error| {
+            let text = format!("preparing transactions: {}", failure::describe(&error));
+            match &error {
+                KafkaError::Transaction(error) if error.is_retriable() => {
+                    LogError::Unavailable(text)
+                }
+                KafkaError::Transaction(error) if failure::is_permanent(error.code()) => {
+                    LogError::Fatal(text)
+                }
+                _ => LogError::Fenced(text),
+            }
+        })
+    }
+
+    /// Runs the callbacks that wait. Never blocks.
+    pub(crate) fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Writes all outputs and positions: all or nothing for exactly once, outputs first for at least once.
+    pub(crate) fn commit(
+        &self,
+        consumer: &GroupConsumer,
+        outputs: &Outputs,
+        positions: &[(TopicPartition, i64)],
+    ) -> Result<(), LogError> {
+        if outputs.is_empty() && positions.is_empty() {
+            return Ok(());
+        }
+        let _running = self.watch.enter();
+        let positions = offsets(positions)?;
+        match self.delivery {
+            Delivery::ExactlyOnce => self.commit_transaction(consumer, outputs, &positions),
+            Delivery::AtLeastOnce => self.commit_in_turn(consumer, outputs, &positions),
+        }
+    }
+
+    fn commit_transaction(
+        &self,
+        consumer: &GroupConsumer,
+        outputs: &Outputs,
+        positions: &TopicPartitionList,
+    ) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.timeout;
+        self.producer
+            .begin_transaction()
+            .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+        let result = self
+            .send(outputs, deadline)
+            // The positions travel while the outputs do.
+            .and_then(|()| self.send_positions(consumer, positions, deadline))
+            .and_then(|()| self.deliver(deadline))
+            .and_then(|()| self.end_transaction(deadline));
+        match result {
+            Ok(()) => Ok(()),
+            Err(Failure::Passing(reason)) => self.abort().and(Err(LogError::Aborted(reason))),
+            Err(Failure::Permanent(reason)) => self.abort().and(Err(LogError::Fatal(reason))),
+            Err(Failure::Final(reason)) => Err(LogError::Fenced(reason)),
+        }
+    }
+
+    fn commit_in_turn(
+        &self,
+        consumer: &GroupConsumer,
+        outputs: &Outputs,
+        positions: &TopicPartitionList,
+    ) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.timeout;
+        let delivered = self.send(outputs, deadline).and_then(|()| self.deliver(deadline));
+        match delivered {
+            Ok(()) => {}
+            Err(Failure::Passing(reason)) => return Err(LogError::Aborted(reason)),
+            Err(Failure::Permanent(reason)) => return Err(LogError::Fatal(reason)),
+            Err(Failure::Final(reason)) => return Err(LogError::Fenced(reason)),
+        }
+        if positions.count() == 0 {
+            return Ok(());
+        }
+        consumer.commit(positions, CommitMode::Sync).map_err(|error| {
+            let text = format!("committing positions: {}", failure::describe(&error));
+            match error.rdkafka_error_code() {
+                Some(code) if failure::is_permanent(code) => LogError::Fatal(text),
+                Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
+                _ => LogError::Aborted(text),
+            }
+        })
+    }
+
+    fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), Failure> {
+        for record in outputs.records() {
+            self.send_one(outputs, record, deadline)?;
+        }
+        Ok(())
+    }
+
+    fn send_one(
+        &self,
+        outputs: &Outputs,
+        output: &OutputRecord,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        let topic = &self.topics[output.topic];
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic);
+        record.key = outputs.key(output);
+        record.payload = outputs.value(output);
+        record.partition = output.partition;
+        record.timestamp = output.timestamp;
+        record.headers = headers(outputs, output);
+        loop {
+            let (error, unsent) = match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            if error.rdkafka_error_code() != Some(Code::QueueFull) {
+                let size = outputs.value(output).map_or(0, <[u8]>::len);
+                return Err(Failure::of_record(&error, topic, size));
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Passing(format!("writing to topic {topic} takes too long")));
+            }
+            native::flush(self.producer.client(), Duration::from_millis(5));
+            self.serve();
+            record = unsent;
+        }
+    }
+
+    fn send_positions(
+        &self,
+        consumer: &GroupConsumer,
+        positions: &TopicPartitionList,
+        deadline: Instant,
+    ) -> Result<(), Failure> {
+        if positions.count() == 0 {
+            return Ok(());
+        }
+        let group = consumer
+            .group_metadata()
+            .ok_or_else(|| Failure::Final("the consumer belongs to no group".to_owned()))?;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.producer.send_offsets_to_transaction(positions, &group, left) {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {}
+                Err(error) => return Err(Failure::of_transaction("committing positions", &error)),
+            }
+        }
+    }
+
+    /// Waits until every record was delivered.
+    fn deliver(&self, deadline: Instant) -> Result<(), Failure> {
+        while !native::flush(self.producer.client(), Duration::from_millis(100)) {
+            self.serve();
+            if Instant::now() >= deadline {
+                return Err(Failure::Passing("records were not delivered in time".to_owned()));
+            }
+        }
+        while self.producer.in_flight_count() > 0 {
+            self.serve();
+        }
+        match self.take_undelivered() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+
+    fn end_transaction(&self, deadline: Instant) -> Result<(), Failure> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.producer.commit_transaction(left) {
+                Ok(()) => return Ok(()),
+                // The commit goes on in the background, calling again waits for it.
+                Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                    if left.is_zero() {
+                        let text = "the result of the commit is not known";
+                        return Err(Failure::Final(format!("{text}: {}", error.string())));
+                    }
+                }
+                Err(error) => {
+                    return Err(Failure::of_transaction("committing the transaction", &error));
+                }
+            }
+        }
+    }
+
+    /// Takes everything of the open transaction back.
+    fn abort(&self) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            // A short timeout: the deliveries that are given up have to be served in between.
+            match self.producer.abort_transaction(Duration::from_millis(20)) {
+                Ok(()) => break,
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && Instant::now() < deadline =>
+                {
+                    while self.serve_undelivered() {}
+                }
+                Err(error) => {
+                    let text = failure::describe(&error);
+                    return Err(LogError::Fenced(format!("aborting the transaction: {text}")));
+                }
+            }
+        }
+        while self.producer.in_flight_count() > 0 {
+            self.serve();
+        }
+        self.take_undelivered();
+        Ok(())
+    }
+
+    /// Runs one waiting callback; whether that made a difference.
+    fn serve_undelivered(&self) -> bool {
+        let before = self.producer.in_flight_count();
+        self.serve();
+        self.producer.in_flight_count() < before
+    }
+
+    fn take_undelivered(&self) -> Option<Failure> {
+        let context = self.producer.context();
+        context.undelivered.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn offsets(positions: &[(TopicPartition, i64)]) -> Result<TopicPartitionList, LogError> {
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for (partition, position) in positions {
+        list.add_partition_offset(
+            &partition.topic,
+            partition.partition,
+            Offset::Offset(*position),
+        )
+        .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+    }
+    Ok(list)
+}
+
+fn headers(outputs: &Outputs, output: &OutputRecord) -> Option<OwnedHeaders> {
+    let mut headers = outputs.headers(output).peekable();
+    headers.peek()?;
+    let empty = OwnedHeaders::new();
+    Some(headers.fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(value) })))
+}

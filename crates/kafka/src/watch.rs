@@ -1,0 +1,63 @@
+//! Makes a call that hangs visible to other threads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a log's current call to the broker has been running. librdkafka ignores the timeouts of some
+/// calls while a coordinator is down; whoever holds a clone of this can then end the process, which is
+/// safe: state is never ahead of what Kafka has committed.
+#[derive(Clone, Debug)]
+pub struct TransactionWatch {
+    /// When the running call began, in microseconds after `epoch`, plus 1; 0 when there is none.
+    begun: Arc<AtomicU64>,
+    epoch: Instant,
+}
+
+impl TransactionWatch {
+    pub(crate) fn new() -> Self {
+        Self { begun: Arc::default(), epoch: Instant::now() }
+    }
+
+    /// How long the current call has been running; `None` between calls.
+    pub fn running_for(&self) -> Option<Duration> {
+        let begun = self.begun.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.epoch.elapsed().saturating_sub(Duration::from_micros(begun)))
+    }
+
+    /// Marks a call as running until the guard is dropped.
+    pub(crate) fn enter(&self) -> Running<'_> {
+        let now = self.epoch.elapsed().as_micros() as u64;
+        self.begun.store(now + 1, Ordering::Relaxed);
+        Running { watch: self }
+    }
+}
+
+pub(crate) struct Running<'a> {
+    watch: &'a TransactionWatch,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.watch.begun.store(0, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_seen_from_another_thread_while_it_runs() {
+        let watch = TransactionWatch::new();
+        let outside = watch.clone();
+        let seen = |watch: TransactionWatch| {
+            std::thread::spawn(move || watch.running_for()).join().unwrap()
+        };
+        assert_eq!(seen(outside.clone()), None);
+        let running = watch.enter();
+        assert!(seen(outside.clone()).is_some());
+        drop(running);
+        assert_eq!(seen(outside), None);
+    }
+}
