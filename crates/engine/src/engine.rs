@@ -179,10 +179,11 @@ impl Engine {
         self.score(events, judgements);
         for (event, judgement) in events.iter_mut().zip(judgements) {
             event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
+            plan.decide.policy.decide(&event.row, &mut judgement.verdict);
             if plan.decide.model.is_some() && judgement.score.is_none() {
                 event.flags |= Flags::DEGRADED;
+                judgement.verdict.outcome = judgement.verdict.outcome.max(plan.decide.without_score);
             }
-            plan.decide.policy.decide(&event.row, &mut judgement.verdict);
         }
     }
 

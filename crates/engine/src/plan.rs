@@ -5,7 +5,7 @@ use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::EntityFeatures;
 use riskstream_models::Model;
-use riskstream_policy::Policy;
+use riskstream_policy::{Outcome, Policy};
 use std::sync::Arc;
 
 /// The slot of every row that holds the event time ([`ValueType::Timestamp`]), whatever the input calls it.
@@ -108,6 +108,8 @@ pub struct DecidePlan {
     pub score: Slot,
     /// Rules and thresholds.
     pub policy: Policy,
+    /// The mildest outcome when there is a model and it gave no score: thresholds cannot fire then.
+    pub without_score: Outcome,
     /// What the decision lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
     /// What the decision lists under `entities`: name and key.

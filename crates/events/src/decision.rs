@@ -1,36 +1,13 @@
 //! The decision record: a view that the engine assembles without copying, and its two encodings.
 
 use crate::flags::Flags;
+use crate::outcome::Outcome;
 use crate::pseudonym::hex32;
 use crate::time;
 use crate::value::{Row, Slot, Value};
 use crate::varint::write_signed;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Write;
-
-/// What happens to a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It goes through.
-    Approve,
-    /// A person looks at it.
-    Review,
-    /// It does not go through.
-    Decline,
-}
-
-impl Outcome {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Approve => "approve",
-            Outcome::Review => "review",
-            Outcome::Decline => "decline",
-        }
-    }
-}
 
 /// The model that gave the score.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,6 +10,7 @@ pub mod flags;
 pub mod frame;
 pub mod input;
 pub mod json;
+pub mod outcome;
 mod owned_decision;
 pub mod pseudonym;
 pub mod reason;
@@ -21,13 +22,14 @@ pub mod wire;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
 pub use decision::{
-    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Outcome,
+    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef,
     Reason, encode_avro, encode_json,
 };
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use input::{Field, FieldError, InputFields, TimestampUnit};
 pub use json::JsonDecoder;
+pub use outcome::{Outcome, UnknownOutcome};
 pub use owned_decision::{FeatureValue, OwnedDecision, OwnedLatency, OwnedModel, OwnedReason};
 pub use pseudonym::Pseudonymizer;
 pub use reason::{DecodeError, ReasonCode, Rejection};

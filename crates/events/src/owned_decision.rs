@@ -1,6 +1,6 @@
 //! A decision read back from JSON, for tools and tests.
 
-use crate::decision::Outcome;
+use crate::outcome::Outcome;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};

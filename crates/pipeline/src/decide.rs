@@ -92,12 +92,21 @@ pub fn with_decision<R>(
     let policy = &plan.decide.policy;
     let mut reasons: Vec<Reason<'_>> = Vec::with_capacity(judgement.verdict.fired.len());
     for &rule in &judgement.verdict.fired {
-        let reason = policy.reason(rule);
+        let reason = policy.reason(rule).expect("the policy fired it");
         reasons.push(Reason {
             code: &reason.code,
             name: &reason.name,
             outcome: reason.outcome,
             description: reason.description.as_deref(),
+            contribution: None,
+        });
+    }
+    if event.flags.contains(Flags::DEGRADED) {
+        reasons.push(Reason {
+            code: "NO_SCORE",
+            name: "model",
+            outcome: plan.decide.without_score,
+            description: Some("the model gave no score"),
             contribution: None,
         });
     }

@@ -5,6 +5,7 @@
 mod assignment;
 pub mod dead_letters;
 pub mod decide;
+pub mod driver;
 pub mod journal;
 pub mod log;
 pub mod memory;

@@ -12,10 +12,9 @@
 //! another rule. A `decline` or `review` rule that fires as well still decides.
 #![forbid(unsafe_code)]
 
-mod outcome;
 mod policy;
 mod spec;
 
-pub use outcome::{Outcome, UnknownOutcome};
+pub use riskstream_events::{Outcome, UnknownOutcome};
 pub use policy::{Policy, Reason, Verdict};
 pub use spec::{Mistake, Place, PolicyError, PolicySpec, RuleSpec};

@@ -1,6 +1,6 @@
 //! The compiled policy.
 
-use crate::outcome::Outcome;
+use riskstream_events::Outcome;
 use crate::spec::{Mistake, Place, PolicyError, PolicySpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope};

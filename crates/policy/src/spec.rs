@@ -1,6 +1,6 @@
 //! The policy as it is written down, and what can be wrong with it.
 
-use crate::outcome::Outcome;
+use riskstream_events::Outcome;
 use riskstream_expressions::ExpressionError;
 use std::fmt;
 

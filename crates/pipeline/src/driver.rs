@@ -1,0 +1,186 @@
+//! The test driver: production code on the in-process log with a clock that only moves when told to. Bytes in,
+//! bytes out, no broker, no waiting.
+
+use crate::memory::{Broker, MemoryLog, StoredRecord};
+use crate::task::Task;
+use crate::topology::Topology;
+use crate::worker::{Clock, Stores, Worker, WorkerError, WorkerOptions};
+use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A clock that is set by hand.
+#[derive(Clone, Debug, Default)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// Moves the clock on.
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_micros() as i64, Ordering::Relaxed);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// States in memory that outlive the tasks that use them, as directories outlive processes.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStores(Arc<Mutex<BTreeMap<(String, i32), SharedState>>>);
+
+impl MemoryStores {
+    /// The state of a task, if it was ever opened.
+    pub fn state(&self, stage: &str, partition: i32) -> Option<MemoryState> {
+        let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.get(&(stage.to_owned(), partition)).map(|state| state.lock().clone())
+    }
+
+    /// Loses all states, as a new machine does.
+    pub fn lose(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+impl Stores for MemoryStores {
+    fn open(&mut self, stage: &str, partition: i32, _fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Box::new(states.entry((stage.to_owned(), partition)).or_default().clone()))
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct SharedState(Arc<Mutex<MemoryState>>);
+
+impl SharedState {
+    fn lock(&self) -> MutexGuard<'_, MemoryState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateStore for SharedState {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.lock().get(key)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+        self.lock().scan(prefix)
+    }
+
+    fn position(&self) -> Result<Option<i64>, StateError> {
+        self.lock().position()
+    }
+
+    fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError> {
+        self.lock().write(writes, position)
+    }
+
+    fn size(&self) -> u64 {
+        self.lock().size()
+    }
+}
+
+/// A pipeline on topics in memory.
+pub struct TestDriver {
+    /// The topics; write inputs to it, read outputs from it.
+    pub broker: Broker,
+    /// The states.
+    pub stores: MemoryStores,
+    /// The clock of all workers.
+    pub clock: ManualClock,
+    topology: Arc<Topology>,
+    workers: Vec<Worker<MemoryLog>>,
+    options: WorkerOptions,
+}
+
+impl TestDriver {
+    /// Makes all topics with `partitions` partitions each and starts one worker.
+    pub fn new(topology: Arc<Topology>, partitions: i32) -> TestDriver {
+        let broker = Broker::new();
+        for topic in topology.input_topics().iter().chain(&topology.output_topics()) {
+            broker.create(topic, partitions);
+        }
+        let mut driver = TestDriver {
+            broker,
+            stores: MemoryStores::default(),
+            clock: ManualClock::default(),
+            topology,
+            workers: Vec::new(),
+            options: WorkerOptions::default(),
+        };
+        driver.add_worker();
+        driver
+    }
+
+    /// Limits for the workers added from now on.
+    pub fn set_options(&mut self, options: WorkerOptions) {
+        self.options = options;
+    }
+
+    /// Starts one more worker of the group.
+    pub fn add_worker(&mut self) {
+        let log = self.broker.join(self.topology.input_topics(), self.topology.output_topics());
+        let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
+        self.workers.push(Worker::new(log, Arc::clone(&self.topology), self.options, stores, clock));
+    }
+
+    /// Ends a worker without ceremony: what it had not committed is gone.
+    pub fn kill_worker(&mut self, index: usize) {
+        self.workers.remove(index);
+    }
+
+    /// Writes a record to the input with this index.
+    pub fn send(&self, input: usize, key: &str, value: &[u8], timestamp: Option<i64>) {
+        self.broker.produce(&self.topology.inputs[input].topic, Some(key.as_bytes()), Some(value), timestamp);
+    }
+
+    /// One round of every worker; the number of events applied.
+    pub fn round(&mut self) -> Result<usize, WorkerError> {
+        let mut events = 0;
+        for worker in &mut self.workers {
+            events += worker.round(Duration::ZERO)?.events;
+        }
+        Ok(events)
+    }
+
+    /// Rounds until everything written is decided and nothing waits.
+    pub fn run(&mut self) -> Result<(), WorkerError> {
+        let mut quiet = 0;
+        while quiet < 3 {
+            if self.round()? > 0 {
+                quiet = 0;
+                continue;
+            }
+            // Idle sources let the others pass only after a while.
+            self.clock.advance(Duration::from_secs(2));
+            if self.is_done() {
+                quiet += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let waits = |task: &Task| matches!(task, Task::Stage(stage) if stage.waiting_frames() > 0);
+        self.broker.is_consumed(&self.topology.input_topics())
+            && !self.workers.iter().any(|worker| worker.tasks().any(|(_, task, _)| waits(task)))
+    }
+
+    /// The decisions so far, partition by partition.
+    pub fn decisions(&self) -> Vec<StoredRecord> {
+        self.broker.all_records(&self.topology.decisions)
+    }
+
+    /// The dead letters so far.
+    pub fn dead_letters(&self) -> Vec<StoredRecord> {
+        self.broker.all_records(&self.topology.dead_letters)
+    }
+
+    /// Tasks that stopped.
+    pub fn stopped(&self) -> Vec<crate::worker::Stopped> {
+        self.workers.iter().flat_map(|worker| worker.stopped().iter().cloned()).collect()
+    }
+}
