@@ -1,7 +1,7 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
 use crate::event::Event;
-use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, TRANSACTIONS, WRITTEN_AT};
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
@@ -116,7 +116,8 @@ impl Engine {
         write_key(&event.row[slot], buffer)
     }
 
-    /// Applies the event to the state of its entity at `stage` and fills in that stage's features.
+    /// Applies the event to the state of its entity at `stage` and fills in that stage's features. A label is
+    /// first completed from its transaction (later entities' keys), which the first stage remembers.
     pub fn apply(
         &mut self,
         stage: usize,
@@ -133,6 +134,15 @@ impl Engine {
         else {
             return Ok(());
         };
+        if event.input != TRANSACTIONS && stage == 0 && plan.completes_labels {
+            let id = CompactString::from(event.id());
+            if !states.complete(store, key, &id, &mut event.row)? {
+                return Err(StageError::Rejected(Rejection::new(
+                    ReasonCode::UnknownTransaction,
+                    "the label's transaction is not in this state: never seen, or longer ago than is kept",
+                )));
+            }
+        }
         let stream_time = clock.stream_time.max(time);
         let applied = states
             .apply(store, stream_time, key, event.input, &mut event.row)
@@ -153,20 +163,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Fills in what a label lacks (later entities' keys) from its transaction, which the first stage
-    /// remembers. False if that transaction is not known there.
-    pub fn complete_label(
-        &mut self,
-        states: &mut EntityStates,
-        store: &dyn StateStore,
-        event: &mut Event,
-    ) -> Result<bool, StateError> {
-        let slot = self.plan.stages[0].keys[usize::from(event.input)];
-        let Some(key) = slot.and_then(|slot| write_key(&event.row[slot], &mut self.key)) else {
-            return Ok(false);
-        };
-        let id = CompactString::from(event.id());
-        states.complete(store, key, &id, &mut event.row)
+    /// Whether the event goes on to `stage`: every transaction does, and labels that some feature there uses.
+    pub fn travels(&self, stage: usize, event: &Event) -> bool {
+        event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
     /// Scores the events in one call to the model and judges each. `judgements` is made as long as `events`.

@@ -72,6 +72,8 @@ reason_codes! {
     MissingKey = "missing_key",
     /// The event has no id.
     MissingId = "missing_id",
+    /// A label's transaction is not known, so the entities that it concerns are not either.
+    UnknownTransaction = "unknown_transaction",
     /// A record of an internal topic that this version did not write.
     BadFrame = "bad_frame",
 }

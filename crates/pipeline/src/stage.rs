@@ -157,20 +157,6 @@ impl StageTask {
     fn apply(&mut self, mut event: Event, replayed: bool, context: &mut Context<'_>) -> Result<(), TaskError> {
         self.journal.frontier = self.journal.frontier.max(event.clock);
         let store = self.store.as_ref();
-        let is_label = event.input != TRANSACTIONS;
-        if is_label && self.stage == 0 && context.engine.plan().stages[0].completes_labels {
-            if !context.engine.complete_label(&mut self.states, store, &mut event)? {
-                let rejection = Rejection::new(
-                    ReasonCode::UnknownTransaction,
-                    "the label's transaction is not in this state: never seen, or longer ago than is kept",
-                );
-                if !replayed {
-                    context.dead_letters.event(&self.partition, &event, &rejection, context.outputs);
-                }
-                context.recycle(event.row);
-                return Ok(());
-            }
-        }
         match context.engine.apply(self.stage, &mut self.states, store, &mut self.journal.clock, &mut event) {
             Ok(()) => {}
             Err(StageError::Rejected(rejection)) => {
@@ -184,7 +170,7 @@ impl StageTask {
         }
         match &mut self.next {
             Next::Stage(outbox) => {
-                let travels = !is_label || context.engine.plan().stages[self.stage + 1].keys[usize::from(event.input)].is_some();
+                let travels = context.engine.travels(self.stage + 1, &event);
                 if travels && replayed {
                     outbox.skip();
                 } else if travels {
@@ -194,7 +180,7 @@ impl StageTask {
                 context.recycle(event.row);
             }
             Next::Decide(buffer) => {
-                if is_label || replayed {
+                if event.input != TRANSACTIONS || replayed {
                     context.recycle(event.row);
                 } else {
                     buffer.push(event, context);

@@ -1,0 +1,140 @@
+//! The merge of a hop partition: whatever the interleaving of the sources' frames, rows come in the order of
+//! their clocks, labels first, none lost, none twice.
+
+use proptest::prelude::*;
+use riskstream_engine::Event;
+use riskstream_events::{Flags, FrameError, FrameHeader};
+use riskstream_pipeline::merge::{Merge, Sequenced, SourceMark};
+use std::collections::VecDeque;
+
+/// A row as the tests know it: clock, whether it is a label, source, sequence.
+type Key = (i64, bool, u32, i64);
+
+fn encode(rows: &[Key]) -> Vec<u8> {
+    rows.iter()
+        .flat_map(|(clock, transaction, source, sequence)| {
+            [clock.to_le_bytes(), i64::from(*transaction).to_le_bytes(), i64::from(*source).to_le_bytes(), sequence.to_le_bytes()]
+        })
+        .flatten()
+        .collect()
+}
+
+fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError> {
+    for row in bytes.chunks_exact(32) {
+        let number = |index: usize| i64::from_le_bytes(row[index * 8..][..8].try_into().unwrap());
+        let input = u8::from(number(1) == 0);
+        let event = Event { input, clock: number(0), flags: Flags(number(2) as u16), row: Vec::new() };
+        rows.push_back(Sequenced { sequence: number(3), event });
+    }
+    Ok(())
+}
+
+fn pop_all(merge: &mut Merge) -> Vec<(i64, bool, u32)> {
+    let mut rows = Vec::new();
+    while let Some(event) = merge.pop(&mut decode).unwrap() {
+        rows.push((event.clock, event.input == 0, u32::from(event.flags.0)));
+    }
+    rows
+}
+
+fn push(merge: &mut Merge, source: u32, live: bool, clock: i64, offset: i64, rows: &[Key]) {
+    merge.push(FrameHeader { source, live, clock }, offset, &encode(rows), &mut decode).unwrap();
+}
+
+/// Frames of each source: rows with clocks that never fall, cut into frames anywhere.
+fn sources() -> impl Strategy<Value = Vec<Vec<Vec<(i64, bool)>>>> {
+    let frame = prop::collection::vec((0..3i64, any::<bool>()), 0..4);
+    prop::collection::vec(prop::collection::vec(frame, 0..6), 1..5)
+}
+
+proptest! {
+    #[test]
+    fn rows_come_in_order_whatever_the_interleaving(sources in sources(), choices in prop::collection::vec(any::<prop::sample::Index>(), 40)) {
+        let mut merge = Merge::new(sources.len());
+        let mut next = vec![0; sources.len()];
+        let mut clocks = vec![0; sources.len()];
+        let mut sequences = vec![0; sources.len()];
+        let mut expected = Vec::new();
+        let mut got = Vec::new();
+        for (offset, choice) in choices.iter().enumerate() {
+            let open: Vec<usize> = (0..sources.len()).filter(|&s| next[s] < sources[s].len()).collect();
+            if open.is_empty() { break }
+            let source = open[choice.index(open.len())];
+            let rows: Vec<Key> = sources[source][next[source]].iter().map(|&(step, transaction)| {
+                clocks[source] += step;
+                sequences[source] += 1;
+                (clocks[source], transaction, source as u32, sequences[source])
+            }).collect();
+            next[source] += 1;
+            expected.extend(rows.iter().copied());
+            push(&mut merge, source as u32, false, clocks[source], offset as i64, &rows);
+            got.extend(pop_all(&mut merge));
+        }
+        for source in 0..sources.len() {
+            push(&mut merge, source as u32, true, clocks[source], 1_000, &[]);
+        }
+        got.extend(pop_all(&mut merge));
+        // What each source sent keeps its order; between sources the clock decides, then label before transaction.
+        prop_assert_eq!(got.len(), expected.len());
+        prop_assert!(got.windows(2).all(|pair| pair[0].0 <= pair[1].0), "clocks fall: {:?}", got);
+        for source in 0..sources.len() as u32 {
+            let sent: Vec<_> = expected.iter().filter(|row| row.2 == source).map(|row| (row.0, row.1, row.2)).collect();
+            let seen: Vec<_> = got.iter().filter(|row| row.2 == source).copied().collect();
+            prop_assert_eq!(sent, seen);
+        }
+        prop_assert!(merge.is_live());
+    }
+}
+
+#[test]
+fn of_equal_clocks_the_label_comes_first() {
+    let mut merge = Merge::new(2);
+    push(&mut merge, 0, false, 10, 0, &[(10, true, 0, 1)]);
+    assert_eq!(pop_all(&mut merge), []);
+    push(&mut merge, 1, false, 10, 1, &[(10, false, 1, 1)]);
+    assert_eq!(pop_all(&mut merge), [(10, false, 1)], "the transaction waits: source 1 may send another label of that moment");
+    push(&mut merge, 1, false, 11, 2, &[]);
+    assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
+}
+
+#[test]
+fn a_source_that_was_never_heard_holds_everybody_back_and_a_live_one_nobody() {
+    let mut merge = Merge::new(2);
+    push(&mut merge, 0, true, 10, 0, &[(10, true, 0, 1)]);
+    assert_eq!(pop_all(&mut merge), []);
+    push(&mut merge, 1, true, i64::MIN, 1, &[]);
+    assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
+}
+
+#[test]
+fn rows_written_twice_are_released_once() {
+    let mut merge = Merge::new(1);
+    push(&mut merge, 0, true, 2, 0, &[(1, true, 0, 1), (2, true, 0, 2)]);
+    assert_eq!(pop_all(&mut merge).len(), 2);
+    push(&mut merge, 0, true, 3, 1, &[(2, true, 0, 2), (3, true, 0, 3)]);
+    assert_eq!(pop_all(&mut merge), [(3, true, 0)]);
+}
+
+#[test]
+fn waiting_frames_are_stored_once_and_restored_where_they_were() {
+    let mut merge = Merge::new(2);
+    push(&mut merge, 0, false, 5, 7, &[(1, true, 0, 1), (5, true, 0, 2)]);
+    push(&mut merge, 1, false, 3, 8, &[]);
+    assert_eq!(pop_all(&mut merge), [(1, true, 0)]);
+    let stored: Vec<(u32, i64, Vec<u8>)> = merge.unstored().map(|(s, o, bytes)| (s, o, bytes.to_vec())).collect();
+    assert_eq!(stored.iter().map(|(s, o, _)| (*s, *o)).collect::<Vec<_>>(), [(0, 7)]);
+    assert_eq!(merge.unstored().count(), 0);
+    let marks: Vec<SourceMark> = merge.marks().collect();
+
+    let mut restored = Merge::new(2);
+    for (source, mark) in marks.into_iter().enumerate() {
+        restored.restore_mark(source, mark);
+    }
+    for (source, offset, bytes) in stored {
+        restored.restore_frame(source as usize, offset, bytes, &mut decode).unwrap();
+    }
+    assert_eq!(pop_all(&mut restored), []);
+    push(&mut restored, 1, false, 6, 9, &[]);
+    assert_eq!(pop_all(&mut restored), [(5, true, 0)]);
+    assert_eq!(restored.finished().collect::<Vec<_>>(), [(0, 7)]);
+}
