@@ -3,7 +3,7 @@
 use crate::time::DAY;
 use thiserror::Error;
 
-/// The size, period and fraud of a simulation. The default is a realistic demonstration of about 200,000
+/// The size, period and fraud of a simulation. The default is a realistic demonstration of about 550,000
 /// transactions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimulatorConfig {
@@ -80,8 +80,8 @@ impl Default for SimulatorConfig {
     fn default() -> Self {
         SimulatorConfig {
             seed: 1,
-            customers: 2_000,
-            terminals: 4_000,
+            customers: 5_000,
+            terminals: 10_000,
             // 2026-01-01T00:00:00Z
             start: 20_454 * DAY,
             days: 60,

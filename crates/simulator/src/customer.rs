@@ -21,8 +21,8 @@ const SETS_OFF: f64 = 0.02;
 /// How many times as often people pay while they travel.
 const HOLIDAY_PACE: f64 = 1.8;
 /// The chance per day of a shopping spree, and per payment of a purchase far above the usual.
-const SPREE: f64 = 0.006;
-const BIG_PURCHASE: f64 = 0.005;
+const SPREE: f64 = 0.003;
+const BIG_PURCHASE: f64 = 0.003;
 
 /// One customer: fixed habits, and what changes from day to day.
 pub(crate) struct Customer {
@@ -53,7 +53,7 @@ impl Customer {
     pub(crate) fn new(seed: u64, index: u32, world: &World) -> Customer {
         let rng = &mut stream(seed, Purpose::Profile, u64::from(index), 0);
         let home = world.town_to_live_in(rng);
-        let is_night_owl = rng.random_bool(0.08);
+        let is_night_owl = rng.random_bool(0.05);
         Customer {
             home,
             payments_per_day: log_normal(rng, 1.45, 0.65).clamp(0.1, 9.0) as f32,
@@ -73,6 +73,23 @@ impl Customer {
     /// The expected number of payments on a usual day.
     pub(crate) fn payments_per_day(&self) -> f64 {
         f64::from(self.payments_per_day)
+    }
+
+    /// Adds the payments a day that the customer's habits bring to each terminal; the others spread evenly.
+    pub(crate) fn add_traffic(&self, traffic: &mut [f64]) {
+        let (online, curious) = (f64::from(self.online_share), f64::from(self.curiosity));
+        let by_habit = self.payments_per_day() * (1.0 - curious);
+        for terminal in self.nearby {
+            traffic[terminal as usize] += by_habit * (1.0 - online) / self.nearby.len() as f64;
+        }
+        for terminal in self.online {
+            traffic[terminal as usize] += by_habit * online / self.online.len() as f64;
+        }
+    }
+
+    /// The expected payments a day anywhere that is no habit.
+    pub(crate) fn curious_payments_per_day(&self) -> f64 {
+        self.payments_per_day() * f64::from(self.curiosity)
     }
 
     /// The town where the customer is.
@@ -95,7 +112,7 @@ impl Customer {
             let time = self.time_of_payment(rng, day);
             let terminal = self.choose_terminal(rng, world);
             let factor = if rng.random_bool(BIG_PURCHASE) {
-                log_normal(rng, 6.0, 0.5)
+                log_normal(rng, 4.5, 0.5)
             } else {
                 1.0
             };

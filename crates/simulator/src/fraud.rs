@@ -14,9 +14,9 @@ use std::ops::RangeInclusive;
 /// Payments that a thief attempts with one card.
 const THEFT_PAYMENTS: RangeInclusive<u32> = 3..=12;
 /// Days for which a terminal stays manipulated.
-const COMPROMISE_DAYS: RangeInclusive<i64> = 7..=28;
+const COMPROMISE_DAYS: RangeInclusive<i64> = 14..=28;
 /// The share of cards used at a manipulated terminal that are charged again.
-const COMPROMISE_SHARE: RangeInclusive<f64> = 0.3..=0.8;
+const COMPROMISE_SHARE: RangeInclusive<f64> = 0.6..=0.95;
 
 /// Terminals that are manipulated now, and how often new fraud begins.
 pub(crate) struct Fraudsters {
@@ -24,6 +24,8 @@ pub(crate) struct Fraudsters {
     thefts_per_day: f64,
     compromises_per_day: f64,
     outliers_per_payment: f64,
+    /// For each terminal, how attractive it and all terminals before it are to manipulate.
+    cumulated_appeal: Vec<f64>,
     /// For each terminal, until when it is manipulated and the share of cards it charges again.
     compromises: Vec<Compromise>,
 }
@@ -35,33 +37,36 @@ struct Compromise {
 }
 
 impl Fraudsters {
-    /// Fraud that comes to the given shares of `payments_per_day` honest payments. Terminals that were manipulated
-    /// before the first day still are.
-    pub(crate) fn new(
-        seed: u64,
-        shares: &FraudShares,
-        payments_per_day: f64,
-        terminals: u32,
-        first_day: i64,
-    ) -> Self {
+    /// Fraud that comes to the given shares of all payments, of which each terminal sees `traffic` a day. Terminals
+    /// that were manipulated before the first day still are.
+    pub(crate) fn new(seed: u64, shares: &FraudShares, traffic: &[f64], first_day: i64) -> Self {
+        let payments_per_day: f64 = traffic.iter().sum();
         let mean_burst = f64::from(THEFT_PAYMENTS.start() + THEFT_PAYMENTS.end()) / 2.0;
         let mean_days = (COMPROMISE_DAYS.start() + COMPROMISE_DAYS.end()) as f64 / 2.0;
         let mean_share = (COMPROMISE_SHARE.start() + COMPROMISE_SHARE.end()) / 2.0;
-        // A terminal drawn uniformly sees payments_per_day / terminals payments a day, whatever their popularity.
-        let charges_per_compromise =
-            mean_days * mean_share * payments_per_day / f64::from(terminals);
+        // Busy terminals are more worth the trouble, but better watched.
+        let appeal = || traffic.iter().map(|payments| payments.sqrt());
+        // The traffic of a terminal that is chosen in proportion to its appeal.
+        let mean_traffic =
+            appeal().zip(traffic).map(|(a, x)| a * x).sum::<f64>() / appeal().sum::<f64>();
+        let charges_per_compromise = mean_days * mean_share * mean_traffic;
+        let cumulate = |sum: &mut f64, appeal: f64| {
+            *sum += appeal;
+            Some(*sum)
+        };
         let mut fraudsters = Fraudsters {
             seed,
             thefts_per_day: shares.stolen_card * payments_per_day / mean_burst,
             compromises_per_day: shares.compromised_terminal * payments_per_day
                 / charges_per_compromise,
             outliers_per_payment: shares.amount_outlier,
+            cumulated_appeal: appeal().scan(0.0, cumulate).collect(),
             compromises: vec![
                 Compromise {
                     end_day: i64::MIN,
                     share: 0.0
                 };
-                terminals as usize
+                traffic.len()
             ],
         };
         for day in first_day - COMPROMISE_DAYS.end()..first_day {
@@ -70,11 +75,16 @@ impl Fraudsters {
         fraudsters
     }
 
-    /// Lets terminals be manipulated from an epoch day on.
+    /// Lets terminals be manipulated from an epoch day on, busy ones rather than others.
     pub(crate) fn compromise_terminals(&mut self, day: i64) {
         let rng = &mut stream(self.seed, Purpose::Compromise, 0, day);
+        let total = self.cumulated_appeal.last().copied().unwrap_or(0.0);
         for _ in 0..poisson(rng, self.compromises_per_day) {
-            let terminal = rng.random_range(0..self.compromises.len());
+            let point = rng.random::<f64>() * total;
+            let terminal = self
+                .cumulated_appeal
+                .partition_point(|sum| *sum <= point)
+                .min(self.compromises.len() - 1);
             let end_day = day + rng.random_range(COMPROMISE_DAYS);
             self.compromises[terminal] = Compromise {
                 end_day,
@@ -130,7 +140,7 @@ fn charge_again(rng: &mut ChaCha8Rng, honest: &Payment, world: &World) -> Paymen
     // Fraudsters stay near what the shop's customers pay.
     let category = world.terminal(honest.terminal).category();
     let usual = category.median * f64::from(world.terminal(honest.terminal).price_level);
-    let cents = cents(log_normal(rng, usual * 1.6, category.sigma));
+    let cents = cents(log_normal(rng, usual * 2.5, category.sigma));
     let channel = channel(rng, world, honest.terminal, cents);
     let fraud = Some(FraudScenario::CompromisedTerminal);
     Payment {
@@ -150,7 +160,7 @@ fn outlier(rng: &mut ChaCha8Rng, honest: &Payment, scale: f64, world: &World) ->
     } else {
         honest.terminal
     };
-    let cents = cents(log_normal(rng, 420.0 * scale, 0.5));
+    let cents = cents(log_normal(rng, 800.0 * scale, 0.4));
     let channel = channel(rng, world, terminal, cents);
     Payment {
         time: honest.time + delay,
@@ -178,7 +188,7 @@ struct Theft {
 
 impl Theft {
     fn plan(rng: &mut ChaCha8Rng, start: i64, victim: &Customer, world: &World) -> Theft {
-        let has_card = rng.random_bool(0.4);
+        let has_card = rng.random_bool(0.35);
         let is_far_away = rng.random_bool(0.5);
         Theft {
             start: if has_card {
@@ -187,9 +197,9 @@ impl Theft {
                 towards_night(rng, start)
             },
             has_card,
-            is_careful: rng.random_bool(0.3),
+            is_careful: rng.random_bool(0.12),
             tests_first: rng.random_bool(0.3),
-            pace: log_normal(rng, 2.0, 0.9) * HOUR as f64,
+            pace: log_normal(rng, 0.5, 0.9) * HOUR as f64,
             town: if is_far_away {
                 world.town(rng)
             } else {
@@ -272,7 +282,7 @@ impl Theft {
         } else if self.is_careful {
             usual_cents(rng, world, terminal, scale * 1.2)
         } else {
-            cents(log_normal(rng, 110.0, 0.8))
+            cents(log_normal(rng, 260.0, 0.7))
         }
     }
 }

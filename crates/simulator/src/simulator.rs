@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 /// After how long a payment that nobody disputed counts as genuine.
 const GENUINE_AFTER: i64 = 7 * DAY;
 
-/// An endless-looking source of transactions and labels: an iterator in event-time order, a label before a
+/// A source of transactions and labels: an iterator in event-time order, a label before a
 /// transaction of the same time. Every transaction gets exactly one label; after the last transaction the
 /// labels that are still due follow.
 ///
@@ -60,15 +60,9 @@ impl Simulator {
         let customers: Vec<Customer> = (0..config.customers)
             .map(|index| Customer::new(config.seed, index, &world))
             .collect();
-        let payments_per_day = customers.iter().map(Customer::payments_per_day).sum();
+        let traffic = expected_traffic(&customers, config.terminals);
         let first_day = config.first_day();
-        let fraudsters = Fraudsters::new(
-            config.seed,
-            &config.fraud,
-            payments_per_day,
-            config.terminals,
-            first_day,
-        );
+        let fraudsters = Fraudsters::new(config.seed, &config.fraud, &traffic, first_day);
         Ok(Simulator {
             next_day: first_day,
             last_day: first_day + i64::from(config.days) - 1,
@@ -175,6 +169,19 @@ impl Simulator {
             known_at: first.known_at,
         })
     }
+}
+
+/// The payments a day that each terminal can expect.
+fn expected_traffic(customers: &[Customer], terminals: u32) -> Vec<f64> {
+    let curious: f64 = customers
+        .iter()
+        .map(Customer::curious_payments_per_day)
+        .sum();
+    let mut traffic = vec![curious / f64::from(terminals); terminals as usize];
+    for customer in customers {
+        customer.add_traffic(&mut traffic);
+    }
+    traffic
 }
 
 impl Iterator for Simulator {
