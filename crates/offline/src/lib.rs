@@ -1,4 +1,8 @@
-//! Files instead of topics.
+//! Files instead of topics: the same engine over JSON Lines, CSV and Parquet, results to Parquet, and how good
+//! the decisions were. Knows nothing of Kafka.
 #![forbid(unsafe_code)]
 
+pub mod backfill;
 pub mod evaluation;
+pub mod read;
+pub mod write;
