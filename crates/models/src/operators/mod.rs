@@ -4,8 +4,14 @@
 //! file says so and which is followed; docs/models.md collects these cases.
 
 pub(crate) mod attributes;
+mod encoding;
+mod features;
 mod kernel;
+mod labels;
+mod linear;
 mod post_transform;
+mod scaling;
+mod svm;
 mod tree_attributes;
 mod tree_ensemble;
 mod tree_scores;
@@ -20,6 +26,11 @@ pub(crate) fn front_end() -> Onnx {
 }
 
 fn register(operators: &mut OnnxOpRegister) {
+    encoding::register(operators);
+    features::register(operators);
+    linear::register(operators);
+    scaling::register(operators);
+    svm::register(operators);
     tree_ensemble::register(operators);
 }
 

@@ -11,9 +11,10 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, tensor};
+use super::labels::{ClassifierOutputs, Label, Labels};
 use super::post_transform::PostTransform;
 use super::tree_attributes::{self, CLASS_WEIGHTS, TARGET_WEIGHTS};
-use super::tree_scores::{Aggregate, Classification, Label, Prediction, Regression};
+use super::tree_scores::{Aggregate, Classification, Prediction, Regression};
 use crate::forest::ensemble::Ensemble;
 use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
 
@@ -39,82 +40,15 @@ enum Head {
     Classifier { labels: Labels, outputs: ClassifierOutputs },
 }
 
-#[derive(Clone, Debug)]
-pub(crate) enum Labels {
-    Integers(Vec<i64>),
-    Strings(Vec<String>),
-}
-
-/// Which outputs a classifier has to compute.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClassifierOutputs {
-    pub labels: bool,
-    pub scores: bool,
-}
-
-impl ClassifierOutputs {
-    /// Those that have a name; the graph's preparation takes it from those that nothing reads.
-    pub fn of(node: &NodeProto) -> Self {
-        let is_used = |output: usize| node.output.get(output).is_some_and(|name| !name.is_empty());
-        ClassifierOutputs { labels: is_used(0), scores: is_used(1) }
-    }
-
-    fn count(self) -> usize {
-        usize::from(self.labels) + usize::from(self.scores)
-    }
-}
-
-impl Labels {
-    pub fn len(&self) -> usize {
-        match self {
-            Labels::Integers(labels) => labels.len(),
-            Labels::Strings(labels) => labels.len(),
-        }
-    }
-
-    pub fn datum(&self) -> DatumType {
-        match self {
-            Labels::Integers(_) => i64::datum_type(),
-            Labels::Strings(_) => String::datum_type(),
-        }
-    }
-
-    pub fn tensor(&self, labels: &[Label]) -> TractResult<TValue> {
-        let shape = [labels.len()];
-        match self {
-            Labels::Integers(names) => {
-                let name = |label: &Label| match *label {
-                    Label::Class(class) => names[class],
-                    Label::Literal(value) => value,
-                };
-                tensor(&shape, labels.iter().map(name).collect::<Vec<i64>>())
-            }
-            Labels::Strings(names) => {
-                let name = |label: &Label| match *label {
-                    Label::Class(class) => names[class].clone(),
-                    Label::Literal(value) => names.get(value as usize).cloned().unwrap_or_default(),
-                };
-                tensor(&shape, labels.iter().map(name).collect::<Vec<String>>())
-            }
-        }
-    }
-}
-
 fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let attributes = Attributes(node);
-    let strings = attributes.strings("classlabels_strings")?;
-    let labels = match strings.is_empty() {
-        true => Labels::Integers(attributes.ints("classlabels_int64s")?.to_vec()),
-        false => Labels::Strings(strings),
-    };
+    let labels = Labels::read(attributes, "classlabels_int64s")?;
     let classes = labels.len();
-    ensure!(classes > 0, "the classifier has no class labels");
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
     let fits = base_values.is_empty() || base_values.len() == classes || (classes <= 2 && base_values.len() <= 2);
     ensure!(fits, "{} base_values for {classes} classes", base_values.len());
-    let outputs = ClassifierOutputs::of(node);
-    ensure!(outputs.count() > 0, "the classifier has no outputs");
+    let outputs = ClassifierOutputs::of(node)?;
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
     let head = Head::Classifier { labels, outputs };
     Ok(TreeEnsemble { name: "TreeEnsembleClassifier", ensemble, has_doubles, base_values, post_transform, head })
@@ -185,7 +119,7 @@ impl Kernel for TreeEnsemble {
         let (rows, _) = inputs[0].rows_and_columns()?;
         Ok(match &self.head {
             Head::Regressor(_) => tvec!(scores_type(rows, self.ensemble.targets)),
-            Head::Classifier { labels, outputs } => classifier_types(rows, labels, *outputs),
+            Head::Classifier { labels, outputs } => outputs.types(rows, labels, labels.len()),
         })
     }
 
@@ -209,18 +143,6 @@ impl Kernel for TreeEnsemble {
 
 fn scores_type(rows: TDim, columns: usize) -> TensorType {
     TensorType::new(f32::datum_type(), [rows, columns.to_dim()])
-}
-
-/// The types of the outputs that a classifier computes.
-pub(crate) fn classifier_types(rows: TDim, labels: &Labels, outputs: ClassifierOutputs) -> TVec<TensorType> {
-    let mut types = tvec!();
-    if outputs.labels {
-        types.push(TensorType::new(labels.datum(), [rows.clone()]));
-    }
-    if outputs.scores {
-        types.push(scores_type(rows, labels.len()));
-    }
-    types
 }
 
 /// An ensemble ready to run on rows of `R::Number`.
@@ -261,7 +183,7 @@ where
         ensure!(columns >= features, "the trees look at feature {}, but the rows have {columns} columns", features - 1);
         Ok(match &self.finish {
             Finish::Regression(_) => tvec!(scores_type(rows, self.targets)),
-            Finish::Classification { labels, outputs, .. } => classifier_types(rows, labels, *outputs),
+            Finish::Classification { labels, outputs, .. } => outputs.types(rows, labels, labels.len()),
         })
     }
 

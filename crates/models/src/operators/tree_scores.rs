@@ -9,6 +9,7 @@
 //! - Two classes with weights for both are labelled by the second score's sign alone, with the labels 1 and 0.
 //! - A regressor with one target applies no post_transform but PROBIT.
 
+use super::labels::Label;
 use super::post_transform::{PostTransform, logistic};
 use crate::forest::Number;
 
@@ -82,13 +83,6 @@ pub(crate) struct Classification<N> {
     pub has_no_negative_weight: bool,
     pub base_values: Vec<N>,
     pub post_transform: PostTransform,
-}
-
-/// A label as an index into the class labels, or, where ONNX Runtime does not ask them, as itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Label {
-    Class(usize),
-    Literal(i64),
 }
 
 impl<N: Number> Classification<N> {

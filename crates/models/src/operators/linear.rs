@@ -1,0 +1,206 @@
+//! LinearClassifier and LinearRegressor (ai.onnx.ml 1).
+//!
+//! As in ONNX Runtime, and unlike what LOGISTIC says, a classifier with one row of coefficients and two labels gives the
+//! raw score s as [1 - s, s] and labels by s > 0 (scikit-learn's exporter writes two rows instead), and a regressor
+//! with one target applies no post_transform but PROBIT.
+
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::pb::NodeProto;
+use tract_onnx::tract_hir::internal::*;
+
+use super::attributes::Attributes;
+use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
+use super::labels::{ClassifierOutputs, Label, Labels};
+use super::post_transform::PostTransform;
+
+pub(crate) fn register(operators: &mut OnnxOpRegister) {
+    operators.insert("LinearClassifier", |_, node| Ok(operator(classifier(node)?)));
+    operators.insert("LinearRegressor", |_, node| Ok(operator(regressor(node)?)));
+}
+
+/// Rows times coefficients plus intercepts.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    /// One row for each target.
+    pub coefficients: Vec<f32>,
+    pub intercepts: Vec<f32>,
+}
+
+impl Linear {
+    fn targets(&self) -> usize {
+        self.intercepts.len()
+    }
+
+    pub fn check(&self, input: &TensorType) -> TractResult<TDim> {
+        let (rows, columns) = input.rows_and_columns()?;
+        let expected = columns.checked_mul(self.targets());
+        ensure!(
+            expected == Some(self.coefficients.len()),
+            "{} coefficients for {columns} columns and {} targets",
+            self.coefficients.len(),
+            self.targets()
+        );
+        Ok(rows)
+    }
+
+    /// Scores, one for each row and target.
+    pub fn run(&self, values: &[f32], columns: usize) -> Vec<f32> {
+        let mut scores = Vec::with_capacity(values.len() / columns.max(1) * self.targets());
+        for row in values.chunks_exact(columns.max(1)) {
+            for (coefficients, intercept) in self.coefficients.chunks_exact(columns.max(1)).zip(&self.intercepts) {
+                scores.push(intercept + dot(row, coefficients));
+            }
+        }
+        scores
+    }
+}
+
+/// The inner product in eight partial sums: the compiler turns them into vector instructions, and their rounding is
+/// nearer to ONNX Runtime's than that of one long sum.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_chunks, a_rest) = a.as_chunks::<8>();
+    let (b_chunks, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0f32; 8];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..8 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+fn linear(attributes: Attributes<'_>, targets: Option<usize>) -> TractResult<Linear> {
+    let coefficients = attributes.floats("coefficients")?.to_vec();
+    ensure!(!coefficients.is_empty(), "there are no coefficients");
+    let intercepts = attributes.floats("intercepts")?.to_vec();
+    let intercepts = match targets {
+        Some(targets) if intercepts.len() != targets => vec![0.0; targets],
+        _ => intercepts,
+    };
+    ensure!(!intercepts.is_empty(), "there are no intercepts");
+    Ok(Linear { coefficients, intercepts })
+}
+
+#[derive(Debug)]
+struct Classifier {
+    linear: Linear,
+    labels: Labels,
+    outputs: ClassifierOutputs,
+    post_transform: PostTransform,
+}
+
+fn classifier(node: &NodeProto) -> TractResult<Classifier> {
+    let attributes = Attributes(node);
+    let labels = Labels::read(attributes, "classlabels_ints")?;
+    let linear = linear(attributes, None)?;
+    let targets = linear.targets();
+    ensure!(targets == 1 || targets == labels.len(), "{targets} targets for {} labels", labels.len());
+    let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
+    Ok(Classifier { linear, labels, outputs: ClassifierOutputs::of(node)?, post_transform })
+}
+
+impl Classifier {
+    fn adds_second_class(&self) -> bool {
+        self.linear.targets() == 1 && self.labels.len() == 2
+    }
+
+    fn score_columns(&self) -> usize {
+        if self.adds_second_class() { 2 } else { self.linear.targets() }
+    }
+
+    fn label(&self, scores: &[f32]) -> Label {
+        match scores {
+            [score] if self.labels.len() == 2 => Label::Class(usize::from(*score > 0.0)),
+            [score] => Label::Literal(i64::from(*score > 0.0)),
+            _ => Label::Class(first_largest(scores)),
+        }
+    }
+
+    fn finish(&self, mut scores: Vec<f32>) -> Vec<f32> {
+        let targets = self.linear.targets();
+        if self.adds_second_class() && self.post_transform != PostTransform::Probit {
+            return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+        }
+        if targets > 1 || self.post_transform == PostTransform::Probit {
+            scores.chunks_exact_mut(targets).for_each(|scores| self.post_transform.apply(scores));
+        }
+        if self.adds_second_class() { scores.iter().flat_map(|&score| [score, 0.0]).collect() } else { scores }
+    }
+}
+
+/// The index of the largest score, the first of equals.
+pub(crate) fn first_largest(scores: &[f32]) -> usize {
+    let mut best = 0;
+    for (index, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = index;
+        }
+    }
+    best
+}
+
+impl Kernel for Classifier {
+    fn name(&self) -> &'static str {
+        "LinearClassifier"
+    }
+
+    fn outputs(&self) -> usize {
+        self.outputs.count()
+    }
+
+    fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
+        let rows = self.linear.check(&inputs[0])?;
+        Ok(self.outputs.types(rows, &self.labels, self.score_columns()))
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let (values, columns) = rows_of_f32(&inputs[0])?;
+        let scores = self.linear.run(&values, columns);
+        let rows = scores.len() / self.linear.targets();
+        let mut outputs = tvec!();
+        if self.outputs.labels {
+            let labels: Vec<Label> = scores.chunks_exact(self.linear.targets()).map(|scores| self.label(scores)).collect();
+            outputs.push(self.labels.tensor(&labels)?);
+        }
+        if self.outputs.scores {
+            outputs.push(tensor(&[rows, self.score_columns()], self.finish(scores))?);
+        }
+        Ok(outputs)
+    }
+}
+
+#[derive(Debug)]
+struct Regressor {
+    linear: Linear,
+    post_transform: PostTransform,
+}
+
+fn regressor(node: &NodeProto) -> TractResult<Regressor> {
+    let attributes = Attributes(node);
+    let targets = attributes.int("targets")?.unwrap_or(1);
+    ensure!((1..=1 << 16).contains(&targets), "targets is {targets}");
+    let linear = linear(attributes, Some(targets as usize))?;
+    Ok(Regressor { linear, post_transform: PostTransform::parse(attributes.string("post_transform")?)? })
+}
+
+impl Kernel for Regressor {
+    fn name(&self) -> &'static str {
+        "LinearRegressor"
+    }
+
+    fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
+        let rows = self.linear.check(&inputs[0])?;
+        Ok(tvec!(TensorType::new(f32::datum_type(), [rows, self.linear.targets().to_dim()])))
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let (values, columns) = rows_of_f32(&inputs[0])?;
+        let mut scores = self.linear.run(&values, columns);
+        let targets = self.linear.targets();
+        if targets > 1 || self.post_transform == PostTransform::Probit {
+            scores.chunks_exact_mut(targets).for_each(|scores| self.post_transform.apply(scores));
+        }
+        Ok(tvec!(tensor(&[scores.len() / targets, targets], scores)?))
+    }
+}
