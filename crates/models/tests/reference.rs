@@ -70,6 +70,20 @@ fn difference(answer: &OutputValues, expected: &[f64], tolerance: f64) -> Option
     Some(format!("{count} differ, the first at {first}: {}, expected {}", values[first], expected[first]))
 }
 
+/// The Handbook's published models give probabilities for both classes that sum to one.
+#[test]
+#[ignore = "needs ../shared/data; run by scripts/reference"]
+fn the_handbook_models_load_and_score() {
+    for name in ["logreg", "xgboost", "random_forest"] {
+        let path = data().join("handbook/models").join(format!("{name}.onnx"));
+        let model = Model::load(&path, &LoadOptions::default()).unwrap();
+        assert_eq!((model.input_width(), model.description().score.as_str()), (15, "probabilities[1]"), "{name}");
+        let mut scores = Vec::new();
+        model.scorer().score(&[50.0; 30], &mut scores).unwrap();
+        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{name}: {scores:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs ../shared/data; run by scripts/reference"]
 fn exported_models_answer_as_in_onnx_runtime() {

@@ -13,6 +13,7 @@ mod post_transform;
 mod scaling;
 mod svm;
 mod tree_attributes;
+mod tree_attributes_5;
 mod tree_ensemble;
 mod tree_scores;
 

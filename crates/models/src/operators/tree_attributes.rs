@@ -92,7 +92,7 @@ fn comparison(mode: &[u8]) -> TractResult<Option<Comparison>> {
 /// More columns than this no input has.
 const MAX_FEATURE: i64 = 1 << 24;
 
-fn feature(id: i64) -> TractResult<u32> {
+pub(crate) fn feature(id: i64) -> TractResult<u32> {
     ensure!((0..MAX_FEATURE).contains(&id), "feature {id} is out of range");
     Ok(id as u32)
 }

@@ -1,4 +1,4 @@
-//! TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 to 3).
+//! TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 to 3), TreeEnsemble (ai.onnx.ml 5).
 //!
 //! Rows of f32 are compared and added up in f32, rows of f64 in f64, everything else is converted to f32 first, all as
 //! in ONNX Runtime, whose departures from the specification [`super::tree_scores`] names and follows.
@@ -14,6 +14,7 @@ use super::kernel::{Kernel, TensorType, operator, tensor};
 use super::labels::{ClassifierOutputs, Label, Labels};
 use super::post_transform::PostTransform;
 use super::tree_attributes::{self, CLASS_WEIGHTS, TARGET_WEIGHTS};
+use super::tree_attributes_5;
 use super::tree_scores::{Aggregate, Classification, Prediction, Regression};
 use crate::forest::ensemble::Ensemble;
 use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
@@ -21,6 +22,7 @@ use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsembleClassifier", |_, node| Ok(operator(classifier(node)?)));
     operators.insert("TreeEnsembleRegressor", |_, node| Ok(operator(regressor(node)?)));
+    operators.insert("TreeEnsemble", |_, node| Ok(operator(version_5(node)?)));
 }
 
 /// An ensemble whose input type is not known yet.
@@ -56,9 +58,7 @@ fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
 
 fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let attributes = Attributes(node);
-    let targets = attributes.int("n_targets")?.unwrap_or(1);
-    ensure!((1..=1 << 16).contains(&targets), "n_targets is {targets}");
-    let targets = targets as usize;
+    let targets = targets(attributes)?;
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &TARGET_WEIGHTS, targets)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
     ensure!(base_values.is_empty() || base_values.len() == targets, "{} base_values for {targets} targets", base_values.len());
@@ -72,6 +72,34 @@ fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
     let head = Head::Regressor(aggregate);
     Ok(TreeEnsemble { name: "TreeEnsembleRegressor", ensemble, has_doubles, base_values, post_transform, head })
+}
+
+fn targets(attributes: Attributes<'_>) -> TractResult<usize> {
+    let targets = attributes.int("n_targets")?.unwrap_or(1);
+    ensure!((1..=1 << 16).contains(&targets), "n_targets is {targets}");
+    Ok(targets as usize)
+}
+
+fn version_5(node: &NodeProto) -> TractResult<TreeEnsemble> {
+    let attributes = Attributes(node);
+    let (ensemble, has_doubles) = tree_attributes_5::read(attributes, targets(attributes)?)?;
+    let aggregate = match attributes.int("aggregate_function")? {
+        Some(0) => Aggregate::Average,
+        None | Some(1) => Aggregate::Sum,
+        Some(2) => Aggregate::Min,
+        Some(3) => Aggregate::Max,
+        Some(other) => bail!("unknown aggregate_function {other}"),
+    };
+    let post_transform = match attributes.int("post_transform")? {
+        None | Some(0) => PostTransform::None,
+        Some(1) => PostTransform::Softmax,
+        Some(2) => PostTransform::Logistic,
+        Some(3) => PostTransform::SoftmaxZero,
+        Some(4) => PostTransform::Probit,
+        Some(other) => bail!("unknown post_transform {other}"),
+    };
+    let head = Head::Regressor(aggregate);
+    Ok(TreeEnsemble { name: "TreeEnsemble", ensemble, has_doubles, base_values: Vec::new(), post_transform, head })
 }
 
 impl TreeEnsemble {

@@ -1,0 +1,135 @@
+//! Damaged files: an error or a working model, never a panic, a hang or a crash.
+
+mod support;
+
+use prost::Message;
+use riskstream_models::{LoadOptions, Model};
+use support::*;
+use tract_onnx::pb::tensor_proto::DataType;
+
+/// A small deterministic generator (SplitMix64): the same damage on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+}
+
+/// A pipeline with most of the operators, a few hundred bytes long.
+fn pipeline() -> Vec<u8> {
+    let tree = |low: f32| branch("BRANCH_LEQ", 1, 0.5, true, leaf(low), branch("BRANCH_EQ", 0, 2.0, false, leaf(0.1), leaf(-0.4)));
+    let mut attributes = ensemble("class", &[tree(0.5), tree(-0.5), leaf(0.2)]);
+    attributes.extend([ints("classlabels_int64s", &[0, 1]), string("post_transform", "LOGISTIC"), floats("base_values", &[-0.5])]);
+    let nodes = vec![
+        ml("Imputer", &["x"], &["filled"], vec![floats("imputed_value_floats", &[1.0, 2.0, 3.0]), float("replaced_value_float", f32::NAN)]),
+        ml("Scaler", &["filled"], &["scaled"], vec![floats("offset", &[0.0; 3]), floats("scale", &[2.0; 3])]),
+        node("MatMul", &["scaled", "weights"], &["mixed"], Vec::new()),
+        node("Relu", &["mixed"], &["positive"], Vec::new()),
+        ml("TreeEnsembleClassifier", &["positive"], &["label", "raw"], attributes),
+        node("Concat", &["raw", "scaled"], &["joined"], vec![int("axis", 1)]),
+        node("Gather", &["joined", "columns"], &["y"], vec![int("axis", 1)]),
+    ];
+    let outputs = vec![value("label", DataType::Int64, &[0]), value("y", DataType::Float, &[0, 2])];
+    let mut model = model(vec![rows("x", 3)], nodes, outputs);
+    let graph = model.graph.as_mut().unwrap();
+    graph.initializer.push(float_tensor("weights", &[3, 2], &[1.0, 0.5, -1.0, 0.25, 0.0, 1.0]));
+    graph.initializer.push(int_tensor("columns", &[2], &[0, 1]));
+    model.encode_to_vec()
+}
+
+/// Loads and, if that works, runs. Panics only if the crate does.
+fn exercise(bytes: &[u8]) -> bool {
+    let Ok(model) = Model::from_bytes(bytes, &LoadOptions::default()) else { return false };
+    if model.input_width() > 1000 {
+        return true;
+    }
+    let rows: Vec<f32> = (0..model.input_width() * 3).map(|index| index as f32 - 2.0).collect();
+    let mut scorer = model.scorer();
+    let mut scores = Vec::new();
+    let is_scored = scorer.score(&rows, &mut scores).is_ok();
+    let _ = scorer.outputs(&rows);
+    assert!(!is_scored || scores.len() == 3, "{} scores for 3 rows", scores.len());
+    true
+}
+
+#[test]
+fn the_undamaged_pipeline_works() {
+    assert!(exercise(&pipeline()));
+}
+
+#[test]
+fn truncated_files_are_refused_or_work() {
+    let bytes = pipeline();
+    for length in 0..bytes.len() {
+        exercise(&bytes[..length]);
+    }
+}
+
+#[test]
+fn flipped_bits_are_refused_or_work() {
+    let bytes = pipeline();
+    let mut random = Random(1);
+    let mut loaded = 0;
+    for _ in 0..3000 {
+        let mut damaged = bytes.clone();
+        for _ in 0..=random.below(3) {
+            let position = random.below(damaged.len());
+            damaged[position] ^= 1 << random.below(8);
+        }
+        loaded += usize::from(exercise(&damaged));
+    }
+    assert!(loaded > 100, "only {loaded} damaged files loaded: the damage tests nothing behind the decoder");
+}
+
+#[test]
+fn overwritten_bytes_are_refused_or_work() {
+    let bytes = pipeline();
+    let mut random = Random(2);
+    for _ in 0..2000 {
+        let mut damaged = bytes.clone();
+        let position = random.below(damaged.len());
+        let length = (1 + random.below(8)).min(damaged.len() - position);
+        let filling = [0x00, 0xff, 0x7f, 0x80][random.below(4)];
+        damaged[position..position + length].fill(filling);
+        exercise(&damaged);
+    }
+}
+
+#[test]
+fn long_chains_do_not_exhaust_the_stack() {
+    let names: Vec<String> = (0..=10_000).map(|index| if index == 10_000 { "y".to_owned() } else { format!("v{index}") }).collect();
+    let mut nodes = vec![ml("Binarizer", &["x"], &[&names[0]], Vec::new())];
+    nodes.extend(names.windows(2).map(|pair| node("Identity", &[&pair[0]], &[&pair[1]], Vec::new())));
+    exercise(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]).encode_to_vec());
+}
+
+#[test]
+fn deep_trees_do_not_exhaust_the_stack() {
+    let count = 200_000i64;
+    let inner = || 0..count;
+    let trees = [
+        ints("nodes_treeids", &vec![0; 2 * count as usize + 1]),
+        ints("nodes_nodeids", &(0..=2 * count).collect::<Vec<_>>()),
+        ints("nodes_featureids", &vec![0; 2 * count as usize + 1]),
+        strings("nodes_modes", &[vec!["BRANCH_LT"; count as usize], vec!["LEAF"; count as usize + 1]].concat()),
+        floats("nodes_values", &(0..=2 * count).map(|node| -(node as f32)).collect::<Vec<_>>()),
+        ints("nodes_truenodeids", &inner().map(|node| node + 1).chain(vec![0; count as usize + 1]).collect::<Vec<_>>()),
+        ints("nodes_falsenodeids", &inner().map(|node| count + 1 + node).map(|node| node.min(2 * count)).chain(vec![0; count as usize + 1]).collect::<Vec<_>>()),
+        ints("target_treeids", &[0, 0]),
+        ints("target_nodeids", &[count, count + 1]),
+        ints("target_ids", &[0, 0]),
+        floats("target_weights", &[1.0, 2.0]),
+        int("n_targets", 1),
+    ];
+    let bytes = single(1, ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec())).encode_to_vec();
+    assert!(exercise(&bytes));
+}
