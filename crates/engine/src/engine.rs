@@ -230,11 +230,7 @@ impl Engine {
         match error {
             ApplyError::State(error) => StageError::State(error),
             ApplyError::Value { slot, reason } => {
-                let reason = match reason {
-                    ValueProblem::NotFinite => ReasonCode::NotFinite,
-                    ValueProblem::OutOfRange => ReasonCode::OutOfRange,
-                };
-                StageError::Rejected(Rejection::new(reason, format!("`{}`", self.name(slot))))
+                StageError::Rejected(Rejection::new(reason.into(), format!("`{}`", self.name(slot))))
             }
         }
     }

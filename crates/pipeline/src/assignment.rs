@@ -32,7 +32,8 @@ pub(crate) fn open<L: Log>(
     let (low, _) = log.bounds(partition)?;
     match topology.role(&partition.topic) {
         Role::Ingest(input) => {
-            let outbox = outbox(log, topology, routes, 0, ingest_source(log, topology, input, partition.partition)?)?;
+            let source = ingest_source(log, topology, input, partition.partition)?;
+            let outbox = outbox(log, topology, routes, 0, source)?;
             let reader = InputReader::new(input, (topology.inputs[usize::from(input)].decoder)());
             let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox)));
             let position = committed.unwrap_or(low);
@@ -76,6 +77,7 @@ fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i6
         drained_since: None,
         retry_at: None,
         done: false,
+        taken: 0,
     };
     Opened::Reading(Box::new(reading), position)
 }

@@ -5,7 +5,7 @@ use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, Judgement};
 use riskstream_events::{
-    Decision, DecisionId, Flags, Latency, ModelRef, Outcome, Reason, Value, encode_avro, encode_json, wire,
+    Decision, DecisionId, Flags, Latency, ModelRef, Reason, Value, encode_avro, encode_json, wire,
 };
 use std::sync::Arc;
 

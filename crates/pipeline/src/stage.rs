@@ -9,7 +9,7 @@ use crate::reader::InputReader;
 use crate::task::{Context, Processed, TaskError};
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Event, StageError};
-use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, ReasonCode, Rejection, Value};
+use riskstream_events::{Flags, FrameError, FrameReader, ReasonCode, Rejection, Value};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{StateStore, StateWrites};
 use std::collections::VecDeque;

@@ -8,8 +8,9 @@ use crate::pace::{PaceOptions, PartitionPace, RateMeter};
 use crate::task::{Context, Processed, Tally, Task, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
-use riskstream_events::Row;
+use riskstream_events::{Row, dead_letter};
 use riskstream_features::state::{StateError, StateStore};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,8 @@ pub(crate) struct Reading {
     pub(crate) retry_at: Option<i64>,
     /// Nothing more to take in this batch.
     pub(crate) done: bool,
+    /// Records taken in this batch.
+    pub(crate) taken: u64,
 }
 
 /// A task that had to stop, and why. Its partition is not read on.
@@ -88,12 +91,38 @@ pub struct Round {
     pub written: usize,
     /// How long the commit took, if there was one.
     pub commit: Option<Duration>,
+    /// How long taking in the batch and computing its outputs took, without waiting for it.
+    pub processing: Duration,
+    /// How long writing the state took, if there was a commit.
+    pub state_write: Option<Duration>,
     /// Whether the transaction was aborted; the batch will come again.
     pub aborted: bool,
     /// Counts of decisions. Empty if aborted.
     pub tally: Tally,
-    /// Records for the dead-letter topic. 0 if aborted.
-    pub dead_letters: usize,
+    /// Records taken in, by topic. Empty if aborted.
+    pub records: Vec<(Arc<str>, u64)>,
+    /// Records for the dead-letter topic, by the word of their reason. Empty if aborted.
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Partitions that changed hands.
+    pub changes: Changes,
+}
+
+/// Partitions that changed hands in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Given to this member.
+    pub assigned: usize,
+    /// Taken from this member, in order.
+    pub revoked: usize,
+    /// Taken from this member without being asked: its session had timed out.
+    pub lost: usize,
+}
+
+impl Changes {
+    /// Whether there was a rebalance.
+    pub fn is_rebalance(&self) -> bool {
+        *self != Changes::default()
+    }
 }
 
 /// One member of the group: owns a log and the tasks of its partitions.
@@ -108,6 +137,8 @@ pub struct Worker<L: Log> {
     dead_letters: DeadLetters,
     reading: Vec<Reading>,
     stopped: Vec<Stopped>,
+    /// Changes of the assignment that the log has reported and that are not yet carried out.
+    pending: VecDeque<Change>,
     outputs: Outputs,
     rows: Vec<Row>,
     rate: RateMeter,
@@ -141,6 +172,7 @@ impl<L: Log> Worker<L> {
             dead_letters,
             reading: Vec::new(),
             stopped: Vec::new(),
+            pending: VecDeque::new(),
             outputs: Outputs::default(),
             rows: Vec::new(),
             rate: RateMeter::default(),
@@ -149,33 +181,79 @@ impl<L: Log> Worker<L> {
     }
 
     /// One round: waits at most `timeout` for something to do, processes a batch, commits it and writes it.
+    ///
+    /// # Errors
+    /// After [`LogError::Unavailable`] the worker is whole: call again later. After any other error it is
+    /// not; close it. State is then what was last committed, or behind it.
     pub fn round(&mut self, timeout: Duration) -> Result<Round, WorkerError> {
-        for change in self.log.wait(timeout)? {
-            self.change(change)?;
-        }
+        self.pending.extend(self.log.wait(timeout)?);
+        let changes = self.change_hands()?;
+        let began = Instant::now();
         let now = self.clock.now();
         let mut tally = Tally::default();
         let events = self.process_batch(now, &mut tally)?;
-        let mut round = Round { events, written: self.outputs.records().len(), tally, ..Round::default() };
-        round.dead_letters = self.outputs.records().iter().filter(|r| r.topic == self.routes.dead_letters).count();
+        let mut round = Round { events, changes, processing: began.elapsed(), ..Round::default() };
         let positions = self.positions();
         let idle_positions = !positions.is_empty() && now - self.last_commit >= 1_000_000;
         if events > 0 || !self.outputs.is_empty() || idle_positions {
             let began = Instant::now();
             match self.log.commit(&self.outputs, &positions) {
-                Ok(()) => self.write(&positions)?,
+                Ok(()) => round.commit = Some(began.elapsed()),
                 Err(LogError::Aborted(why)) => {
                     tracing::warn!(target: "riskstream::worker", why, "transaction aborted, the batch is taken again");
                     self.go_back()?;
-                    return Ok(Round { aborted: true, ..Round::default() });
+                    return Ok(Round { aborted: true, changes, ..Round::default() });
                 }
                 Err(error) => return Err(error.into()),
             }
-            round.commit = Some(began.elapsed());
+            let began = Instant::now();
+            self.write(&positions)?;
+            round.state_write = Some(began.elapsed());
             self.last_commit = now;
         }
+        round.written = self.outputs.records().len();
+        round.tally = tally;
+        round.records = self.records_by_topic();
+        round.dead_letters = self.dead_letters_by_reason();
         self.outputs.clear();
         Ok(round)
+    }
+
+    /// Carries out what the log has reported. A change that fails stays, so that it can be tried again.
+    fn change_hands(&mut self) -> Result<Changes, WorkerError> {
+        let mut changes = Changes::default();
+        while let Some(change) = self.pending.front().cloned() {
+            match &change {
+                Change::Assigned(partitions) => changes.assigned += partitions.len(),
+                Change::Revoked(partitions) => changes.revoked += partitions.len(),
+                Change::Lost(partitions) => changes.lost += partitions.len(),
+            }
+            self.change(change)?;
+            self.pending.pop_front();
+        }
+        Ok(changes)
+    }
+
+    fn records_by_topic(&self) -> Vec<(Arc<str>, u64)> {
+        let mut records: Vec<(Arc<str>, u64)> = Vec::new();
+        for reading in self.reading.iter().filter(|reading| reading.taken > 0) {
+            match records.iter_mut().find(|(topic, _)| *topic == reading.partition.topic) {
+                Some((_, taken)) => *taken += reading.taken,
+                None => records.push((Arc::clone(&reading.partition.topic), reading.taken)),
+            }
+        }
+        records
+    }
+
+    fn dead_letters_by_reason(&self) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        for record in self.outputs.records().iter().filter(|record| record.topic == self.routes.dead_letters) {
+            let mut headers = self.outputs.headers(record);
+            if let Some((_, reason)) = headers.find(|(name, _)| *name == dead_letter::REASON) {
+                *reasons.entry(String::from_utf8_lossy(reason).into_owned()).or_default() += 1;
+            }
+        }
+        reasons
     }
 
     fn process_batch(&mut self, now: i64, tally: &mut Tally) -> Result<usize, WorkerError> {
@@ -191,10 +269,22 @@ impl<L: Log> Worker<L> {
         };
         for reading in &mut self.reading {
             reading.done = reading.retry_at.is_some_and(|at| at > now);
+            reading.taken = 0;
         }
         let mut events = 0;
         while let Some(reading) = next_to_read(&mut self.reading) {
-            events += read_run(&mut self.log, reading, &mut context)?;
+            match read_run(&mut self.log, reading, &mut context) {
+                Ok(applied) => events += applied,
+                // Nothing after the hole is read; what was applied before it is committed as usual.
+                Err(WorkerError::Log(error @ LogError::OutOfRange { .. })) => {
+                    reading.done = true;
+                    reading.retry_at = Some(i64::MAX);
+                    let reason = format!("{error}: records were deleted before they were read. Give the topic a longer retention; to go on with the hole, reset the group's offsets and remove the state directory");
+                    tracing::error!(target: "riskstream::worker", partition = %reading.partition, reason, "partition is not read on");
+                    self.stopped.push(Stopped { partition: reading.partition.clone(), reason });
+                }
+                Err(error) => return Err(error),
+            }
             if events >= self.options.batch_events || context.outputs.size() >= self.options.batch_bytes {
                 break;
             }
@@ -267,12 +357,17 @@ impl<L: Log> Worker<L> {
 
     fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
         let committed = self.log.committed(partitions)?;
-        let mut starts = Vec::with_capacity(partitions.len());
+        let mut opened = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.iter().zip(committed) {
-            let opened =
-                assignment::open(&mut self.log, &self.topology, &self.routes, self.stores.as_mut(), partition, committed)?;
+            let stores = self.stores.as_mut();
+            opened.push(assignment::open(&mut self.log, &self.topology, &self.routes, stores, partition, committed)?);
+        }
+        // Only now, when every partition could be opened: otherwise all of them are tried again.
+        let mut starts = Vec::with_capacity(partitions.len());
+        for (partition, opened) in partitions.iter().zip(opened) {
             match opened {
                 Opened::Reading(reading, position) => {
+                    let committed = reading.committed;
                     tracing::info!(target: "riskstream::worker", %partition, position, committed, "partition opened");
                     starts.push((partition.clone(), position));
                     self.reading.push(*reading);
@@ -324,12 +419,14 @@ fn read_run<L: Log>(log: &mut L, reading: &mut Reading, context: &mut Context<'_
             break;
         };
         reading.drained_since = None;
+        reading.taken += 1;
         let offset = record.offset;
         match reading.task.process(record, context)? {
             Processed::Events(applied) => events += applied.max(1),
             Processed::Retry(why) => {
                 tracing::warn!(target: "riskstream::worker", partition = %reading.partition, why, "waiting");
                 reading.done = true;
+                reading.taken -= 1;
                 reading.retry_at = Some(context.now + 1_000_000);
                 log.start(&[(reading.partition.clone(), offset)])?;
                 break;
