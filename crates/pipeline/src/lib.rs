@@ -18,3 +18,7 @@ pub mod stage;
 pub mod task;
 pub mod topology;
 pub mod worker;
+
+pub use driver::TestDriver;
+pub use topology::{DecisionFormat, InputTopic, Topology};
+pub use worker::{Worker, WorkerError, WorkerOptions};
