@@ -1,0 +1,12 @@
+//! The codecs against independent readers and writers of the same formats.
+
+mod avro_cases;
+mod avro_evolution;
+mod avro_oracle;
+mod decision;
+mod frame;
+mod hostile;
+mod json;
+mod schemas;
+mod support;
+mod wire;
