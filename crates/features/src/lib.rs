@@ -2,4 +2,26 @@
 //! Knows nothing of storage engines, rules or models.
 #![forbid(unsafe_code)]
 
+mod check;
+mod chunk;
+mod derived;
+mod encode;
+mod entity;
+mod entry;
+mod hash;
+mod head;
+mod layout;
+mod linear;
+mod log;
+mod number;
+mod read;
+mod sorted;
+pub mod spec;
 pub mod state;
+mod states;
+mod window;
+
+pub use entity::Applied;
+pub use layout::EntityFeatures;
+pub use spec::{Aggregation, EntitySpec, FeatureError, FeatureSpec, InputSpec, ValueReason};
+pub use states::{ApplyError, EntityStates};

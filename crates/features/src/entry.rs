@@ -1,0 +1,171 @@
+//! One event as the log keeps it: a few words, and texts beside them.
+
+use crate::hash::hash_bytes;
+use crate::layout::{Column, HEADER, InputLayout, NumberKind};
+use crate::number::{to_fixed, to_ordered};
+use crate::spec::ValueReason;
+use compact_str::CompactString;
+use riskstream_events::{Row, Slot, Value};
+
+/// An entry of the log, lent out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<'a> {
+    /// Event time, id hash, flags, number columns.
+    pub(crate) words: &'a [i64],
+    pub(crate) texts: &'a [Option<CompactString>],
+}
+
+impl Entry<'_> {
+    #[inline]
+    pub(crate) fn time(&self) -> i64 {
+        self.words[0]
+    }
+
+    #[inline]
+    pub(crate) fn flags(&self) -> u64 {
+        self.words[2] as u64
+    }
+
+    /// Whether the entry has all flags of `mask`.
+    #[inline]
+    pub(crate) fn meets(&self, mask: u64) -> bool {
+        self.flags() & mask == mask
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self, column: Column) -> Cell {
+        match column {
+            Column::Word(word) => Cell::Word(self.words[word]),
+            Column::Text(text) => Cell::Text(self.texts[text].clone().unwrap_or_default()),
+        }
+    }
+}
+
+/// A value taken from an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Cell {
+    Word(i64),
+    Text(CompactString),
+}
+
+/// An event on its way into the log; its memory is used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    words: Vec<i64>,
+    texts: Vec<Option<CompactString>>,
+}
+
+impl Incoming {
+    pub(crate) fn entry(&self) -> Entry<'_> {
+        Entry { words: &self.words, texts: &self.texts }
+    }
+
+    pub(crate) fn time(&self) -> i64 {
+        self.words[0]
+    }
+
+    /// The id's hash, 0 if there is none.
+    pub(crate) fn id(&self) -> u64 {
+        self.words[1] as u64
+    }
+
+    /// Takes from the row what the log keeps.
+    pub(crate) fn read(
+        &mut self,
+        layout: &InputLayout,
+        resolution: f64,
+        row: &Row,
+    ) -> Result<(), (Slot, ValueReason)> {
+        self.words.clear();
+        self.texts.clear();
+        let time = match row[layout.event_time] {
+            Value::Timestamp(time) | Value::Int(time) => time,
+            Value::Null => return Err((layout.event_time, ValueReason::Missing)),
+            _ => return Err((layout.event_time, ValueReason::WrongType)),
+        };
+        let id = layout.id.map_or(0, |slot| id_hash(&row[slot]));
+        let mut flags = 0;
+        for (index, condition) in layout.conditions.iter().enumerate() {
+            flags |= u64::from(condition.is_true(row)) << index;
+        }
+        self.words.extend([time, id as i64, 0]);
+        for column in &layout.numbers {
+            let word = number(&row[column.slot], column.kind, resolution)
+                .map_err(|reason| (column.slot, reason))?;
+            flags |= if word.is_some() { column.present } else { 0 };
+            self.words.push(word.unwrap_or(0));
+        }
+        for column in &layout.texts {
+            let text = match &row[column.slot] {
+                Value::Text(text) => Some(text.clone()),
+                Value::Null => None,
+                _ => return Err((column.slot, ValueReason::WrongType)),
+            };
+            flags |= if text.is_some() { column.present } else { 0 };
+            self.texts.push(text);
+        }
+        self.words[HEADER - 1] = flags as i64;
+        Ok(())
+    }
+}
+
+#[inline]
+fn number(value: &Value, kind: NumberKind, resolution: f64) -> Result<Option<i64>, ValueReason> {
+    Ok(Some(match (kind, value) {
+        (_, Value::Null) => return Ok(None),
+        (NumberKind::Integer, Value::Int(number) | Value::Timestamp(number)) => *number,
+        (NumberKind::Integer, Value::Bool(truth)) => i64::from(*truth),
+        (NumberKind::Fixed, Value::Float(number)) => to_fixed(*number, resolution)?,
+        (NumberKind::Fixed, Value::Int(number)) => to_fixed(*number as f64, resolution)?,
+        (NumberKind::Ordered, Value::Float(number)) => to_ordered(*number)?,
+        (NumberKind::Ordered, Value::Int(number)) => to_ordered(*number as f64)?,
+        _ => return Err(ValueReason::WrongType),
+    }))
+}
+
+/// The hash under which an id is kept; never 0, which stands for no id. 42 and "42" are the same id.
+pub(crate) fn id_hash(id: &Value) -> u64 {
+    match id {
+        Value::Text(text) => text_id_hash(text),
+        Value::Int(number) => {
+            let mut digits = [0; 20];
+            text_id_hash(decimal(*number, &mut digits))
+        }
+        _ => 0,
+    }
+}
+
+pub(crate) fn text_id_hash(id: &str) -> u64 {
+    hash_bytes(id.as_bytes()).max(1)
+}
+
+fn decimal(number: i64, digits: &mut [u8; 20]) -> &str {
+    let mut at = digits.len();
+    let mut rest = number.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        at -= 1;
+        digits[at] = b'-';
+    }
+    std::str::from_utf8(&digits[at..]).expect("digits are ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_integer_id_and_its_text_are_the_same() {
+        for number in [0, 1, -1, 42, 1_000_000, i64::MAX, i64::MIN] {
+            assert_eq!(id_hash(&Value::Int(number)), id_hash(&Value::Text(number.to_string().into())));
+        }
+        assert_eq!(id_hash(&Value::Null), 0);
+    }
+}

@@ -1,0 +1,250 @@
+//! An entity as bytes: everything but its sealed chunks, of which only the outlines.
+
+use crate::chunk::Chunk;
+use crate::derived::{Decay, Derived, Summary};
+use crate::encode::{
+    Malformed, Reader, VERSION, decode_rows, encode_rows, put_signed, put_signed_wide, put_text,
+    put_unsigned, put_wide,
+};
+use crate::entity::Entity;
+use crate::entry::Cell;
+use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
+use crate::linear;
+use crate::log::Log;
+use crate::state::StateError;
+use crate::window::Cursors;
+use std::collections::VecDeque;
+
+/// The key of an entity's head.
+pub(crate) fn head_key(key: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(key.len() + 1);
+    bytes.push(b'e');
+    bytes.extend_from_slice(key.as_bytes());
+    bytes
+}
+
+/// Appends an entity's head.
+pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut Vec<u8>) {
+    out.push(VERSION);
+    out.extend_from_slice(&features.fingerprint.to_le_bytes());
+    put_signed(out, entity.stream);
+    put_signed(out, entity.newest);
+    for (log, layout) in entity.logs.iter().zip(&features.inputs) {
+        encode_log(log, layout, entity.stream.saturating_sub(layout.id_horizon), out);
+    }
+    for (window, cursors) in features.windows.iter().zip(&entity.cursors) {
+        put_unsigned(out, cursors.lo - entity.logs[window.input].base());
+        put_unsigned(out, cursors.hi - cursors.lo);
+        encode_words(window, &entity.words, out);
+        for derived in &entity.derived[window.derived_at..][..window.derived.len()] {
+            if let Some(base) = &derived.base {
+                encode_base(base, out);
+            }
+        }
+    }
+}
+
+fn encode_log(log: &Log, layout: &InputLayout, forget_ids: i64, out: &mut Vec<u8>) {
+    put_unsigned(out, log.base());
+    put_unsigned(out, u64::from(log.next_id));
+    let (tail, sealed) = log.chunks.split_last().expect("a log has a tail");
+    put_unsigned(out, sealed.len() as u64);
+    let mut previous = 0i64;
+    for chunk in sealed {
+        put_unsigned(out, u64::from(chunk.id));
+        put_unsigned(out, chunk.len as u64);
+        put_signed(out, chunk.first.wrapping_sub(previous));
+        put_unsigned(out, chunk.last.wrapping_sub(chunk.first) as u64);
+        previous = chunk.last;
+    }
+    encode_rows(tail.rows(), layout, forget_ids, out);
+}
+
+fn encode_words(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
+    for accumulator in &window.linear {
+        let words = &words[accumulator.at..];
+        put_signed(out, words[0]);
+        if accumulator.kind != LinearKind::Count {
+            put_signed_wide(out, linear::read(words, 1) as i128);
+        }
+        if let LinearKind::Moments(_) = accumulator.kind {
+            put_wide(out, linear::read(words, 3));
+            put_wide(out, linear::read(words, 5));
+        }
+    }
+}
+
+fn encode_base(base: &Summary, out: &mut Vec<u8>) {
+    match base {
+        Summary::Best(best) => {
+            out.push(u8::from(best.is_some()));
+            put_signed(out, best.unwrap_or(0));
+        }
+        Summary::First(value) | Summary::Last(value) => {
+            out.push(u8::from(value.is_some()));
+            if let Some((_, cell)) = value {
+                encode_cell(cell, out);
+            }
+        }
+        Summary::LastK(cells) => {
+            put_unsigned(out, cells.len() as u64);
+            cells.iter().for_each(|(_, cell)| encode_cell(cell, out));
+        }
+        Summary::Decayed(decay) => {
+            out.push(u8::from(decay.sum.is_some()));
+            if let Some((sum, at)) = decay.sum {
+                out.extend_from_slice(&sum.to_le_bytes());
+                put_signed(out, at);
+            }
+        }
+        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {
+            unreachable!("windows without a beginning have none of these")
+        }
+    }
+}
+
+fn encode_cell(cell: &Cell, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Word(word) => {
+            out.push(0);
+            put_signed(out, *word);
+        }
+        Cell::Text(text) => {
+            out.push(1);
+            put_text(out, Some(text));
+        }
+    }
+}
+
+/// Reads what [`encode_head`] wrote.
+pub(crate) fn decode_head(
+    bytes: &[u8],
+    features: &EntityFeatures,
+    key: &str,
+) -> Result<Entity, StateError> {
+    decode(bytes, features, key).map_err(|why| StateError::Corrupt {
+        what: "an entity".into(),
+        why: why.0.into(),
+    })
+}
+
+fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, Malformed> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != VERSION {
+        return Err(Malformed("its format is another version's"));
+    }
+    if u32::from_le_bytes(reader.array()?) != features.fingerprint {
+        return Err(Malformed("it was written for other features: windows, values or settings differ"));
+    }
+    let mut entity = Entity::new(features, key);
+    entity.stream = reader.signed()?;
+    entity.newest = reader.signed()?;
+    for (log, layout) in entity.logs.iter_mut().zip(&features.inputs) {
+        *log = decode_log(&mut reader, layout)?;
+    }
+    for (window, cursors) in features.windows.iter().zip(&mut entity.cursors) {
+        *cursors = decode_cursors(&mut reader, &entity.logs[window.input])?;
+        decode_words(&mut reader, window, &mut entity.words)?;
+        for derived in &mut entity.derived[window.derived_at..][..window.derived.len()] {
+            decode_base(&mut reader, derived)?;
+        }
+    }
+    reader.end()?;
+    Ok(entity)
+}
+
+fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malformed> {
+    const DISORDERED: Malformed = Malformed("its chunks are out of order");
+    let mut start = reader.unsigned()?;
+    let next_id = small(reader)?;
+    let sealed = reader.count()?;
+    let mut chunks = Vec::with_capacity(sealed + 1);
+    let mut previous = 0i64;
+    for index in 0..sealed {
+        let id = small(reader)?;
+        let len = small(reader)? as usize;
+        let first = previous.wrapping_add(reader.signed()?);
+        let last = first.checked_add_unsigned(reader.unsigned()?).ok_or(DISORDERED)?;
+        if len == 0 || id >= next_id || (index > 0 && first < previous) {
+            return Err(DISORDERED);
+        }
+        chunks.push(Chunk { id, start, len, first, last, rows: None, dirty: false, touched: false });
+        start = start.checked_add(len as u64).ok_or(DISORDERED)?;
+        previous = last;
+    }
+    let tail = Chunk::new(start, decode_rows(reader, layout)?);
+    if sealed > 0 && (tail.len == 0 || tail.first < previous) {
+        return Err(DISORDERED);
+    }
+    if start.checked_add(tail.len as u64).is_none_or(|end| end > i64::MAX as u64) {
+        return Err(DISORDERED);
+    }
+    chunks.push(tail);
+    Ok(Log::from_chunks(chunks, next_id))
+}
+
+fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
+    u32::try_from(reader.unsigned()?).map_err(|_| Malformed("a number is too large"))
+}
+
+fn decode_cursors(reader: &mut Reader<'_>, log: &Log) -> Result<Cursors, Malformed> {
+    let lo = log.base().checked_add(reader.unsigned()?);
+    let hi = lo.zip(Some(reader.unsigned()?)).and_then(|(lo, width)| lo.checked_add(width));
+    match lo.zip(hi) {
+        Some((lo, hi)) if hi <= log.end() => Ok(Cursors { lo, hi }),
+        _ => Err(Malformed("a window lies outside the log")),
+    }
+}
+
+fn decode_words(
+    reader: &mut Reader<'_>,
+    window: &WindowLayout,
+    words: &mut [i64],
+) -> Result<(), Malformed> {
+    for accumulator in &window.linear {
+        let words = &mut words[accumulator.at..];
+        words[0] = reader.signed()?;
+        if accumulator.kind != LinearKind::Count {
+            linear::write(words, 1, reader.signed_wide()? as u128);
+        }
+        if let LinearKind::Moments(_) = accumulator.kind {
+            linear::write(words, 3, reader.wide()?);
+            linear::write(words, 5, reader.wide()?);
+        }
+    }
+    Ok(())
+}
+
+/// What has a base is made anew from it and the log.
+fn decode_base(reader: &mut Reader<'_>, derived: &mut Derived) -> Result<(), Malformed> {
+    derived.valid = false;
+    let Some(base) = &mut derived.base else { return Ok(()) };
+    match base {
+        Summary::Best(best) => {
+            let is_some = reader.byte()? != 0;
+            *best = Some(reader.signed()?).filter(|_| is_some);
+        }
+        Summary::First(value) | Summary::Last(value) => {
+            *value = if reader.byte()? != 0 { Some((0, decode_cell(reader)?)) } else { None };
+        }
+        Summary::LastK(cells) => {
+            let count = reader.count()?;
+            *cells = (0..count).map(|_| Ok((0, decode_cell(reader)?))).collect::<Result<VecDeque<_>, _>>()?;
+        }
+        Summary::Decayed(decay) => {
+            *decay = Decay::default();
+            if reader.byte()? != 0 {
+                decay.sum = Some((f64::from_le_bytes(reader.array()?), reader.signed()?));
+            }
+        }
+        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {}
+    }
+    Ok(())
+}
+
+fn decode_cell(reader: &mut Reader<'_>) -> Result<Cell, Malformed> {
+    Ok(match reader.byte()? {
+        0 => Cell::Word(reader.signed()?),
+        _ => Cell::Text(reader.text()?.unwrap_or_default()),
+    })
+}

@@ -1,0 +1,338 @@
+//! What is asked for: the features of one entity, as the plan states them.
+
+use riskstream_events::{ReasonCode, Slot, Value, ValueType};
+use riskstream_expressions::Expression;
+
+/// Microseconds in a day.
+const DAY: i64 = 86_400_000_000;
+
+/// One windowed feature of an entity.
+///
+/// For a transaction at event time t the window covers (t − delay − window, t − delay]: open on the left,
+/// closed on the right. Of entries with equal times, those earlier in the log count as older.
+#[derive(Clone, Debug)]
+pub struct FeatureSpec {
+    /// The feature's name; used in error messages only.
+    pub name: String,
+    /// Where the value goes, in rows of input 0.
+    pub output: Slot,
+    /// What is computed.
+    pub aggregation: Aggregation,
+    /// Whose events are aggregated: 0 the transactions, 1 and up the label inputs.
+    pub input: u8,
+    /// The slot of the aggregated value in rows of `input`: a field, or an expression evaluated before.
+    /// A null does not enter aggregations of values; [`Aggregation::Count`] ignores the value.
+    pub value: Option<Slot>,
+    /// Only events that meet the condition count. It is evaluated once, when the event arrives.
+    pub condition: Option<Expression>,
+    /// The window's width in microseconds; `None` reaches back to the very first event (only for
+    /// aggregations that need no expiry).
+    pub window: Option<i64>,
+    /// How far the window's end lies behind the event, in microseconds.
+    pub delay: i64,
+    /// Whether the transaction counts itself. Without meaning for a delayed window or a label input.
+    pub include_current: bool,
+    /// The value when nothing in the window counts. By default 0 for counts and sums, null for all others.
+    pub empty: Option<Value>,
+}
+
+/// What a feature computes from the entries in its window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aggregation {
+    /// Number of entries, whether or not they carry a value. Int.
+    Count,
+    /// Sum of the values, exact in fixed point. Float.
+    Sum,
+    /// Arithmetic mean of the values. Float.
+    Mean,
+    /// Least value, exactly as it came. Of the value's type.
+    Min,
+    /// Greatest value, exactly as it came. Of the value's type.
+    Max,
+    /// Sample variance (n − 1), empty for fewer than two values. Float.
+    Variance,
+    /// Square root of the sample variance. Float.
+    StandardDeviation,
+    /// Number of distinct values, exact. Int.
+    Distinct,
+    /// The oldest value. Of the value's type.
+    First,
+    /// The newest value. Of the value's type.
+    Last,
+    /// The newest k values, newest first; fewer if there are fewer. List.
+    LastK(usize),
+    /// Seconds from the newest entry (with a value, if one is named) to the transaction. The transaction
+    /// itself never counts. Float.
+    TimeSinceLast,
+    /// The k most frequent values, most frequent first, of equally frequent ones the lesser first. List.
+    TopK(usize),
+    /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.
+    Quantile(f64),
+    /// Sum of 2^(−age / half-life) over the entries, age measured from the window's end. Float.
+    DecayedCount {
+        /// In microseconds.
+        half_life: i64,
+    },
+    /// Sum of value · 2^(−age / half-life) over the values, age measured from the window's end. Float.
+    DecayedSum {
+        /// In microseconds.
+        half_life: i64,
+    },
+}
+
+impl Aggregation {
+    /// The word that the pipeline file and error messages use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Aggregation::Count => "count",
+            Aggregation::Sum => "sum",
+            Aggregation::Mean => "mean",
+            Aggregation::Min => "min",
+            Aggregation::Max => "max",
+            Aggregation::Variance => "variance",
+            Aggregation::StandardDeviation => "standard_deviation",
+            Aggregation::Distinct => "distinct",
+            Aggregation::First => "first",
+            Aggregation::Last => "last",
+            Aggregation::LastK(_) => "last_k",
+            Aggregation::TimeSinceLast => "time_since_last",
+            Aggregation::TopK(_) => "top_k",
+            Aggregation::Quantile(_) => "quantile",
+            Aggregation::DecayedCount { .. } => "decayed_count",
+            Aggregation::DecayedSum { .. } => "decayed_sum",
+        }
+    }
+
+    /// Whether a value must be named.
+    pub fn needs_value(self) -> bool {
+        !matches!(
+            self,
+            Aggregation::Count | Aggregation::TimeSinceLast | Aggregation::DecayedCount { .. }
+        )
+    }
+
+    /// Whether values of this type can be aggregated so.
+    pub fn accepts(self, value_type: ValueType) -> bool {
+        use ValueType::{Bool, Float, Int, Text, Timestamp};
+        match self {
+            Aggregation::Count
+            | Aggregation::TimeSinceLast
+            | Aggregation::DecayedCount { .. } => true,
+            Aggregation::Sum
+            | Aggregation::Mean
+            | Aggregation::Variance
+            | Aggregation::StandardDeviation
+            | Aggregation::Quantile(_)
+            | Aggregation::DecayedSum { .. } => matches!(value_type, Bool | Int | Float),
+            Aggregation::Min | Aggregation::Max => {
+                matches!(value_type, Bool | Int | Float | Timestamp)
+            }
+            Aggregation::Distinct
+            | Aggregation::First
+            | Aggregation::Last
+            | Aggregation::LastK(_)
+            | Aggregation::TopK(_) => matches!(value_type, Bool | Int | Float | Timestamp | Text),
+        }
+    }
+
+    /// The type of the feature, given that of the value (if one is named).
+    pub fn output_type(self, value_type: Option<ValueType>) -> ValueType {
+        match self {
+            Aggregation::Count | Aggregation::Distinct => ValueType::Int,
+            Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
+                value_type.unwrap_or(ValueType::Float)
+            }
+            Aggregation::LastK(_) | Aggregation::TopK(_) => ValueType::List,
+            _ => ValueType::Float,
+        }
+    }
+
+    /// Whether the aggregation can do without a window's width: it never has to forget an entry.
+    pub fn allows_no_window(self) -> bool {
+        !matches!(self, Aggregation::Distinct | Aggregation::TopK(_) | Aggregation::Quantile(_))
+    }
+
+    /// Whether it takes a half-life in place of a window.
+    pub fn is_decayed(self) -> bool {
+        matches!(self, Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. })
+    }
+
+    /// Whether values enter in fixed point.
+    pub(crate) fn is_sum(self) -> bool {
+        matches!(
+            self,
+            Aggregation::Sum
+                | Aggregation::Mean
+                | Aggregation::Variance
+                | Aggregation::StandardDeviation
+                | Aggregation::DecayedSum { .. }
+        )
+    }
+
+    /// The value when nothing counts, unless the feature states another.
+    pub fn empty_value(self) -> Value {
+        match self {
+            Aggregation::Count | Aggregation::Distinct => Value::Int(0),
+            Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => {
+                Value::Float(0.0)
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+/// One entity: its features and how its state is kept. Times are in microseconds.
+#[derive(Clone, Debug)]
+pub struct EntitySpec {
+    /// The entity's name; used in error messages only.
+    pub name: String,
+    /// The features. Those over labels are evaluated when a transaction is applied, as all others.
+    pub features: Vec<FeatureSpec>,
+    /// For each input where its rows hold what the log needs; input 0 is the transactions.
+    pub inputs: Vec<InputSpec>,
+    /// How far behind stream time an event may be and still be inserted.
+    pub lateness: i64,
+    /// For how long behind stream time an id is recognised as seen before; 0 recognises none.
+    pub dedupe: i64,
+    /// For how long behind stream time transactions are kept at least, so that labels can be completed.
+    pub keep: i64,
+    /// Units per 1.0 in which floats are summed.
+    pub resolution: i64,
+    /// Slots of input 0 that are kept with each entry, for [`crate::EntityStates::complete`].
+    pub carried: Vec<Slot>,
+    /// Memory for decoded entities beyond those of the current batch, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Default for EntitySpec {
+    fn default() -> Self {
+        EntitySpec {
+            name: String::new(),
+            features: Vec::new(),
+            inputs: Vec::new(),
+            lateness: DAY,
+            dedupe: DAY,
+            keep: 0,
+            resolution: 1_000_000,
+            carried: Vec::new(),
+            cache_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Where the rows of an input hold what the log needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputSpec {
+    /// The event time ([`ValueType::Timestamp`], or [`ValueType::Int`] in microseconds).
+    pub event_time: Slot,
+    /// The event's id (text or int; 42 and "42" are the same), by which it is recognised when it comes twice.
+    /// With `None`, or where it is null, nothing is recognised.
+    pub id: Option<Slot>,
+}
+
+/// A mistake in an [`EntitySpec`].
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FeatureError {
+    /// The aggregation needs a value and none is named.
+    #[error("feature {feature}: {aggregation} needs a value")]
+    NeedsValue {
+        /// The feature.
+        feature: String,
+        /// The aggregation's name.
+        aggregation: &'static str,
+    },
+    /// The value's type cannot be aggregated so.
+    #[error("feature {feature}: no {aggregation} of {}", value_type.name())]
+    WrongType {
+        /// The feature.
+        feature: String,
+        /// The aggregation's name.
+        aggregation: &'static str,
+        /// The value's type.
+        value_type: ValueType,
+    },
+    /// The aggregation needs a window.
+    #[error("feature {feature}: {aggregation} needs a window")]
+    NeedsWindow {
+        /// The feature.
+        feature: String,
+        /// The aggregation's name.
+        aggregation: &'static str,
+    },
+    /// The aggregation decays by itself.
+    #[error("feature {feature}: {aggregation} takes a half-life in place of a window")]
+    NoWindow {
+        /// The feature.
+        feature: String,
+        /// The aggregation's name.
+        aggregation: &'static str,
+    },
+    /// The value for an empty window is not of the feature's type.
+    #[error("feature {feature}: its value when empty must be {}, as the feature is", value_type.name())]
+    WrongEmpty {
+        /// The feature.
+        feature: String,
+        /// The feature's type.
+        value_type: ValueType,
+    },
+    /// A number out of its range.
+    #[error("feature {feature}: {what}")]
+    BadParameter {
+        /// The feature.
+        feature: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// An input that the entity does not have.
+    #[error("feature {feature}: the entity has no input {input}")]
+    NoSuchInput {
+        /// The feature.
+        feature: String,
+        /// The input's index.
+        input: u8,
+    },
+    /// A slot that a row does not have, or not of the type that is needed.
+    #[error("entity {entity}: slot {slot} ({role}) {what}")]
+    BadSlot {
+        /// The entity.
+        entity: String,
+        /// The slot.
+        slot: Slot,
+        /// What it was to be used for.
+        role: &'static str,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A number of the entity's out of its range.
+    #[error("entity {entity}: {what}")]
+    BadEntity {
+        /// The entity.
+        entity: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// Why a value cannot enter state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueReason {
+    /// NaN or infinite.
+    NotFinite,
+    /// Too large for fixed point in the declared resolution.
+    OutOfRange,
+    /// Not of the slot's declared type.
+    WrongType,
+    /// The event time is missing.
+    Missing,
+}
+
+impl From<ValueReason> for ReasonCode {
+    fn from(reason: ValueReason) -> Self {
+        match reason {
+            ValueReason::NotFinite => ReasonCode::NotFinite,
+            ValueReason::OutOfRange => ReasonCode::OutOfRange,
+            ValueReason::WrongType => ReasonCode::WrongType,
+            ValueReason::Missing => ReasonCode::MissingField,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One task's entities: the states in use, decoded, in front of a store.
+
+use crate::encode::encode_chunk;
+use crate::entity::{Applied, Entity};
+use crate::entry::{Incoming, text_id_hash};
+use crate::hash::hash_bytes;
+use crate::head::{decode_head, encode_head, head_key};
+use crate::layout::EntityFeatures;
+use crate::log::chunk_key;
+use crate::spec::ValueReason;
+use crate::state::{StateError, StateStore, StateWrites};
+use hashbrown::HashTable;
+use riskstream_events::{Row, Slot};
+use std::sync::Arc;
+
+/// Why an event was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// State could not be read. The batch has to be given up: [`EntityStates::discard`].
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A value cannot enter state: a dead letter. State is as it was.
+    #[error("the value of slot {slot} cannot be aggregated: {reason:?}")]
+    Value {
+        /// The slot.
+        slot: Slot,
+        /// What is wrong with its value.
+        reason: ValueReason,
+    },
+}
+
+/// The entities of one stage on one partition. What is in use is decoded in memory; the rest is in the
+/// store. Nothing that it computes depends on what happens to be in memory.
+///
+/// A batch goes: `apply` for each event, `collect`, then `written` once the writes are durable. The next
+/// batch may be applied before that. After `discard` everything is as of the last `written`.
+#[derive(Debug)]
+pub struct EntityStates {
+    features: Arc<EntityFeatures>,
+    table: HashTable<u32>,
+    cells: Vec<Option<Cached>>,
+    free: Vec<u32>,
+    /// Entities changed since the last `collect`, in the order of their first change.
+    changed: Vec<u32>,
+    /// Entities collected since the last `written`.
+    unwritten: Vec<u32>,
+    bytes: usize,
+    /// Where the search for something to evict goes on.
+    hand: usize,
+    incoming: Incoming,
+}
+
+/// An entity in memory.
+#[derive(Debug)]
+struct Cached {
+    entity: Entity,
+    hash: u64,
+    /// As last counted.
+    bytes: usize,
+    /// Whether it was asked for since the hand last came by.
+    used: bool,
+    changed: bool,
+    unwritten: bool,
+    /// An event was applied only in part.
+    broken: bool,
+}
+
+impl EntityStates {
+    /// No entity is in memory yet.
+    pub fn new(features: Arc<EntityFeatures>) -> Self {
+        EntityStates {
+            features,
+            table: HashTable::new(),
+            cells: Vec::new(),
+            free: Vec::new(),
+            changed: Vec::new(),
+            unwritten: Vec::new(),
+            bytes: 0,
+            hand: 0,
+            incoming: Incoming::default(),
+        }
+    }
+
+    /// Inserts the event into the log of the entity `key`. If it is a transaction (`input` 0), writes the
+    /// value of every feature into its slot of the row; other rows stay as they are. `stream_time` is
+    /// the largest event time that the task has seen; it never falls.
+    ///
+    /// # Errors
+    /// [`ApplyError::Value`] leaves state and row as they were; after [`ApplyError::State`] the batch has
+    /// to be discarded.
+    pub fn apply(
+        &mut self,
+        store: &dyn StateStore,
+        stream_time: i64,
+        key: &str,
+        input: u8,
+        row: &mut Row,
+    ) -> Result<Applied, ApplyError> {
+        let features = Arc::clone(&self.features);
+        let layout = &features.inputs[usize::from(input)];
+        self.incoming
+            .read(layout, features.resolution, row)
+            .map_err(|(slot, reason)| ApplyError::Value { slot, reason })?;
+        let index = self.open(store, key)?;
+        let cached = cell(&mut self.cells, index);
+        let applied = cached.entity.apply(&features, store, stream_time, input, &self.incoming, row);
+        let applied = cached.noting_failure(applied)?;
+        if applied.inserted && !cached.changed {
+            cached.changed = true;
+            self.changed.push(index);
+        }
+        Ok(applied)
+    }
+
+    /// Finds the transaction `id` in the log of the entity `key` and copies its carried slots into `row`.
+    /// False if it is not there, or was longer ago than transactions are kept.
+    ///
+    /// # Errors
+    /// When state cannot be read; the batch has to be discarded.
+    pub fn complete(
+        &mut self,
+        store: &dyn StateStore,
+        key: &str,
+        id: &str,
+        row: &mut Row,
+    ) -> Result<bool, StateError> {
+        let features = Arc::clone(&self.features);
+        let index = self.open(store, key)?;
+        let cached = cell(&mut self.cells, index);
+        let completed = cached.entity.complete(&features, store, text_id_hash(id), row);
+        cached.noting_failure(completed)
+    }
+
+    /// Appends to `writes` the bytes of every entity changed since the last call, in the order of their
+    /// first change.
+    pub fn collect(&mut self, writes: &mut StateWrites) {
+        for index in std::mem::take(&mut self.changed) {
+            let cached = cell(&mut self.cells, index);
+            write(&mut cached.entity, &self.features, writes);
+            cached.changed = false;
+            self.bytes -= cached.bytes;
+            cached.bytes = cached.entity.bytes();
+            self.bytes += cached.bytes;
+            if !cached.unwritten {
+                cached.unwritten = true;
+                self.unwritten.push(index);
+            }
+        }
+    }
+
+    /// Everything collected so far is durable. Entities not used for longest leave memory until the rest
+    /// fits the cache.
+    pub fn written(&mut self) {
+        for index in std::mem::take(&mut self.unwritten) {
+            cell(&mut self.cells, index).unwritten = false;
+        }
+        self.evict();
+    }
+
+    /// The batch was given up: forgets everything changed since the last [`EntityStates::written`].
+    pub fn discard(&mut self) {
+        self.changed.clear();
+        self.unwritten.clear();
+        for index in 0..self.cells.len() {
+            let touched = |cached: &Cached| cached.changed || cached.unwritten || cached.broken;
+            if self.cells[index].as_ref().is_some_and(touched) {
+                self.forget(index);
+            }
+        }
+    }
+
+    /// Memory held by entities, in bytes, about; changes since the last `collect` not included.
+    pub fn cached_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Number of entities in memory.
+    pub fn cached_entities(&self) -> usize {
+        self.table.len()
+    }
+
+    /// The features that are computed.
+    pub fn features(&self) -> &Arc<EntityFeatures> {
+        &self.features
+    }
+
+    fn open(&mut self, store: &dyn StateStore, key: &str) -> Result<u32, StateError> {
+        let hash = hash_bytes(key.as_bytes());
+        let cells = &self.cells;
+        let is_it = |&index: &u32| cells[index as usize].as_ref().is_some_and(|c| *c.entity.key == *key);
+        if let Some(&index) = self.table.find(hash, is_it) {
+            let cached = cell(&mut self.cells, index);
+            cached.used = true;
+            if cached.broken {
+                return Err(StateError::Store("reading failed earlier in this batch".into()));
+            }
+            return Ok(index);
+        }
+        let entity = match store.get(&head_key(key))? {
+            Some(bytes) => decode_head(&bytes, &self.features, key)?,
+            None => Entity::new(&self.features, key),
+        };
+        Ok(self.keep(entity, hash))
+    }
+
+    fn keep(&mut self, entity: Entity, hash: u64) -> u32 {
+        let bytes = entity.bytes();
+        self.bytes += bytes;
+        let cached = Cached {
+            entity,
+            hash,
+            bytes,
+            used: true,
+            changed: false,
+            unwritten: false,
+            broken: false,
+        };
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.cells[index as usize] = Some(cached);
+                index
+            }
+            None => {
+                self.cells.push(Some(cached));
+                (self.cells.len() - 1) as u32
+            }
+        };
+        let cells = &self.cells;
+        let hash_of = |&index: &u32| cells[index as usize].as_ref().map_or(0, |cached| cached.hash);
+        self.table.insert_unique(hash, index, hash_of);
+        index
+    }
+
+    fn forget(&mut self, index: usize) {
+        let Some(cached) = self.cells[index].take() else { return };
+        self.bytes -= cached.bytes;
+        if let Ok(entry) = self.table.find_entry(cached.hash, |&other| other as usize == index) {
+            entry.remove();
+        }
+        self.free.push(index as u32);
+    }
+
+    /// The clock algorithm: what was used since the hand last came by gets another round, but lets go of
+    /// chunks it did not look at.
+    fn evict(&mut self) {
+        let mut visits = 2 * self.cells.len();
+        while self.bytes > self.features.cache_bytes && visits > 0 {
+            visits -= 1;
+            self.hand = (self.hand + 1) % self.cells.len();
+            let Some(cached) = &mut self.cells[self.hand] else { continue };
+            if cached.changed || cached.unwritten {
+                continue;
+            }
+            if cached.used {
+                cached.used = false;
+                cached.entity.release();
+                self.bytes -= cached.bytes;
+                cached.bytes = cached.entity.bytes();
+                self.bytes += cached.bytes;
+            } else {
+                self.forget(self.hand);
+            }
+        }
+    }
+}
+
+impl Cached {
+    fn noting_failure<T>(&mut self, result: Result<T, StateError>) -> Result<T, StateError> {
+        self.broken |= result.is_err();
+        result
+    }
+}
+
+fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {
+    cells[index as usize].as_mut().expect("entities that are referred to are in memory")
+}
+
+/// Appends what the store lacks of an entity.
+fn write(entity: &mut Entity, features: &EntityFeatures, writes: &mut StateWrites) {
+    for (input, (log, layout)) in entity.logs.iter_mut().zip(&features.inputs).enumerate() {
+        for id in log.gone.drain(..) {
+            writes.delete(&chunk_key(&entity.key, input as u8, id));
+        }
+        let (_, sealed) = log.chunks.split_last_mut().expect("a log has a tail");
+        for chunk in sealed.iter_mut().filter(|chunk| chunk.dirty) {
+            let key = chunk_key(&entity.key, input as u8, chunk.id);
+            writes.put(&key, |out| encode_chunk(chunk.rows(), layout, out));
+            chunk.dirty = false;
+        }
+    }
+    writes.put(&head_key(&entity.key), |out| encode_head(entity, features, out));
+}
