@@ -1,0 +1,53 @@
+//! `riskstream check`: all mistakes of a pipeline file, then its examples.
+
+use super::Failure;
+use crate::file::{self, Compiled};
+use std::path::PathBuf;
+
+/// The arguments of `riskstream check`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The pipeline file
+    #[arg(required_unless_present = "schema")]
+    pipeline: Option<PathBuf>,
+    /// Print the plan: stages, topics, what each keeps
+    #[arg(long)]
+    explain: bool,
+    /// Print the JSON Schema of pipeline files, for editors
+    #[arg(long, conflicts_with_all = ["pipeline", "explain"])]
+    schema: bool,
+}
+
+/// Checks the file.
+pub fn execute(args: &Args) -> Result<(), Failure> {
+    let Some(path) = &args.pipeline else {
+        println!("{}", file::schema());
+        return Ok(());
+    };
+    let compiled = file::load(path)?;
+    if args.explain {
+        print!("{}", file::explain(&compiled));
+        println!();
+    }
+    println!("{}: ok, {}", compiled.file, summary(&compiled));
+    let examples = file::run_examples(&compiled)?;
+    match examples {
+        0 => println!("no examples"),
+        1 => println!("1 example holds"),
+        many => println!("{many} examples hold"),
+    }
+    Ok(())
+}
+
+fn summary(compiled: &Compiled) -> String {
+    let plan = &compiled.plan;
+    let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();
+    let features = plan.decide.features.len();
+    let model = plan.decide.model.as_ref().map_or("no model".to_owned(), |model| format!("model {}", model.name));
+    let rules = plan.decide.policy.reasons().len();
+    format!(
+        "stages {}; {features} features; {model}; {rules} rules and thresholds; version {}",
+        stages.join(" → "),
+        plan.version
+    )
+}

@@ -1,0 +1,90 @@
+//! The subcommands, a file for each.
+
+pub mod backfill;
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod generate;
+pub mod run;
+pub mod topics;
+
+use crate::file::{Report, Style};
+use std::io::IsTerminal;
+
+/// What riskstream can be told to do.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Watch the whole job run on simulated transactions; nothing to install
+    Demo(demo::Args),
+    /// Score a Kafka cluster's transactions as a member of a consumer group
+    Run(run::Args),
+    /// Check a pipeline file: all mistakes at once, then its examples
+    Check(check::Args),
+    /// Make transactions and labels with planted fraud
+    Generate(generate::Args),
+    /// Create the topics that a pipeline needs
+    Topics(topics::Args),
+    /// Compute features and decisions over a file
+    Backfill(backfill::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub fn execute(self) -> Result<(), Failure> {
+        match self {
+            Command::Demo(args) => demo::execute(args),
+            Command::Run(args) => run::execute(args),
+            Command::Check(args) => check::execute(&args),
+            Command::Generate(args) => generate::execute(args),
+            Command::Topics(args) => topics::execute(args),
+            Command::Backfill(args) => backfill::execute(args),
+            Command::Completions(args) => completions::execute(&args),
+        }
+    }
+}
+
+/// Why a command did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The pipeline file is wrong.
+    Pipeline(Report),
+    /// Something else that the user told us is wrong: an argument, a setting, a missing topic.
+    Configuration(anyhow::Error),
+    /// It was tried and failed.
+    Failed(anyhow::Error),
+}
+
+impl Failure {
+    /// 2 if what we were told is wrong, 1 if what we tried failed.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Pipeline(_) | Failure::Configuration(_) => 2,
+            Failure::Failed(_) => 1,
+        }
+    }
+
+    /// The failure as text for standard error.
+    pub fn render(&self) -> String {
+        match self {
+            Failure::Pipeline(report) => {
+                let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };
+                report.render(style, 120)
+            }
+            Failure::Configuration(error) | Failure::Failed(error) => format!("error: {error:#}\n"),
+        }
+    }
+}
+
+impl From<Report> for Failure {
+    fn from(report: Report) -> Failure {
+        Failure::Pipeline(report)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Failure {
+        Failure::Failed(error)
+    }
+}

@@ -1,0 +1,265 @@
+//! The decision: lists, model, rules and thresholds.
+
+use super::names::Names;
+use crate::file::mistakes::{Mistake, Mistakes};
+use crate::file::node::{Node, NodeValue, Span};
+use crate::file::read::{List, Map, Raw, Required, Source, Spanned};
+use crate::file::surface::{ModelSection, PipelineFile, Rule};
+use riskstream_engine::plan::ModelPlan;
+use riskstream_events::{Outcome, Slot, Value, ValueType};
+use riskstream_models::{LoadOptions, Model, ModelError};
+use riskstream_policy::{Mistake as PolicyMistake, Place, Policy, PolicySpec, RuleSpec};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Adds the constant lists to the names.
+pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
+    for (name, list) in &lists.0 {
+        let Some(Required(Some(list))) = list else {
+            names.declare_broken(&name.name);
+            continue;
+        };
+        let values: Option<Vec<Value>> =
+            list.value.0.iter().map(|item| constant(&item.value.0, mistakes)).collect();
+        let declared = names.check_free(&name.name, &name.span, mistakes)
+            && values.is_some_and(|values| match names.declare_list(&name.name, &values, name.span.clone()) {
+                Ok(()) => true,
+                Err(error) => {
+                    mistakes.add(Mistake::new(error.to_string(), name.span.clone()));
+                    false
+                }
+            });
+        if !declared {
+            names.declare_broken(&name.name);
+        }
+    }
+}
+
+fn constant(node: &Node, mistakes: &mut Mistakes) -> Option<Value> {
+    Some(match &node.value {
+        NodeValue::Bool(value) => Value::Bool(*value),
+        NodeValue::Int(value) => Value::Int(*value),
+        NodeValue::Float(value) => Value::Float(*value),
+        NodeValue::Text(value) => Value::Text(value.as_str().into()),
+        _ => {
+            let mistake = Mistake::new(format!("a list holds texts or numbers, this is {}", node.kind()), node.span.clone());
+            mistakes.add(mistake);
+            return None;
+        }
+    })
+}
+
+/// Loads the model and resolves its inputs.
+pub fn compile_model(
+    section: &Spanned<ModelSection>,
+    directory: &Path,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<ModelPlan> {
+    let model = load(&section.value, directory, mistakes);
+    let inputs = section.value.inputs.0.as_ref().and_then(|inputs| {
+        let slots = model_inputs(&inputs.value, names, mistakes);
+        check_width(inputs, model.as_ref(), mistakes);
+        slots
+    });
+    let (model, inputs) = (model?, inputs?);
+    let file = section.value.file.0.as_ref()?;
+    let stem = Path::new(&file.value).file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+    Some(ModelPlan {
+        name: section.value.name.as_ref().map_or_else(|| stem.into_owned(), |name| name.value.clone()),
+        version: section.value.version.as_ref().map_or_else(|| model.sha256()[..12].to_owned(), |version| version.value.clone()),
+        model: Arc::new(model),
+        inputs,
+    })
+}
+
+fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Option<Model> {
+    let score = match &section.score {
+        None => None,
+        Some(score) => match score.value.parse() {
+            Ok(output) => Some(output),
+            Err(error) => {
+                mistakes.add(
+                    Mistake::new(format!("{error}"), score.span.clone())
+                        .help("write `probabilities[1]`: the output's name and the column, from 0"),
+                );
+                return None;
+            }
+        },
+    };
+    let file = section.file.0.as_ref()?;
+    let options = LoadOptions { score, ..LoadOptions::default() };
+    match Model::load(&directory.join(&file.value), &options) {
+        Ok(model) => Some(model),
+        Err(error) => {
+            let (span, help) = match &error {
+                ModelError::Read { .. } => (file.span.clone(), "the path is relative to the pipeline file"),
+                ModelError::Score(_) => (
+                    section.score.as_ref().map_or(file.span.clone(), |score| score.span.clone()),
+                    "say which output is the score: `score: probabilities[1]`",
+                ),
+                _ => (file.span.clone(), "export the model anew, and see docs/models.md for what is supported"),
+            };
+            mistakes.add(Mistake::new(error.to_string(), span).help(help));
+            None
+        }
+    }
+}
+
+fn model_inputs(inputs: &List<String>, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Vec<Slot>> {
+    let mut slots = Vec::new();
+    for input in &inputs.0 {
+        if names.is_broken(&input.value) {
+            continue;
+        }
+        let Some(symbol) = names.get(&input.value) else {
+            mistakes.add(
+                Mistake::new(format!("the model wants `{}`, which nothing defines", input.value), input.span.clone())
+                    .label("neither a field nor a feature")
+                    .nearest(&input.value, names.all())
+                    .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
+            );
+            continue;
+        };
+        if !matches!(symbol.value_type, ValueType::Bool | ValueType::Int | ValueType::Float) {
+            mistakes.add(
+                Mistake::new(
+                    format!("a model takes numbers, `{}` is {}", input.value, symbol.value_type.name()),
+                    input.span.clone(),
+                )
+                .help("make a number of it with a feature: `{expression: country in risky_countries ? 1 : 0}`"),
+            );
+            continue;
+        }
+        slots.push(symbol.slot);
+    }
+    (slots.len() == inputs.0.len()).then_some(slots)
+}
+
+fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: &mut Mistakes) {
+    let Some(model) = model else { return };
+    let (given, wanted) = (inputs.value.0.len(), model.input_width());
+    if given != wanted {
+        mistakes.add(
+            Mistake::new(format!("the model takes {wanted} inputs, {given} are listed"), inputs.span.clone())
+                .label(format!("{given} here"))
+                .help("list every column once, in the order in which the model was trained"),
+        );
+    }
+}
+
+/// Compiles rules and thresholds. `None` if they have mistakes, which were reported, or use something broken.
+pub fn compile_policy(
+    file: &PipelineFile,
+    score: Slot,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Policy> {
+    check_rule_names(file, mistakes);
+    let scope = names.scope_with_score(score);
+    let mut complete = true;
+    let mut spec = PolicySpec::default();
+    let mut sources = Vec::new();
+    for rule in &file.rules.0 {
+        match rule_spec(&rule.value, names) {
+            Some((rule_spec, when)) => {
+                spec.rules.push(rule_spec);
+                sources.push((&rule.value, when));
+            }
+            None => complete = false,
+        }
+    }
+    let thresholds = file.decision.as_ref().map(|decision| &decision.value);
+    let decline = thresholds.and_then(|thresholds| thresholds.decline.as_ref());
+    let review = thresholds.and_then(|thresholds| thresholds.review.as_ref());
+    let mut usable = |source: Option<&Spanned<Source>>| {
+        let source = source?;
+        let broken = names.uses_broken(&source.value.0);
+        complete &= !broken;
+        (!broken).then(|| source.value.0.clone())
+    };
+    spec.decline = usable(decline);
+    spec.review = usable(review);
+    let decline_reason = thresholds.and_then(|thresholds| thresholds.decline_reason.as_ref());
+    let review_reason = thresholds.and_then(|thresholds| thresholds.review_reason.as_ref());
+    if let Some(reason) = decline_reason {
+        spec.decline_reason = reason.value.clone();
+    }
+    if let Some(reason) = review_reason {
+        spec.review_reason = reason.value.clone();
+    }
+    let errors = match Policy::compile(&spec, &scope) {
+        Ok(policy) => return complete.then_some(policy),
+        Err(errors) => errors,
+    };
+    for error in errors {
+        let (source, span) = match error.place {
+            Place::RuleName(_) => continue,
+            Place::RuleWhen(index) => (Some(sources[index].1), None),
+            Place::RuleReason(index) => (None, sources[index].0.reason.as_ref().or(sources[index].0.name.0.as_ref())),
+            Place::Decline => (decline, None),
+            Place::Review => (review, None),
+            Place::DeclineReason => (None, decline_reason),
+            Place::ReviewReason => (None, review_reason),
+        };
+        match (error.mistake, source, span) {
+            (PolicyMistake::Expression(error), Some(source), _) => mistakes.add(names.place(source, error)),
+            (mistake, _, span) => {
+                let span: Span = span.map_or(0..0, |span| span.span.clone());
+                mistakes.add(Mistake::new(mistake.to_string(), span).help("write `reason: R101`"));
+            }
+        }
+    }
+    None
+}
+
+fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spanned<Source>)> {
+    let name = rule.name.0.as_ref()?;
+    let when = rule.when.0.as_ref()?;
+    let then = rule.then.0.as_ref()?;
+    if names.uses_broken(&when.value.0) {
+        return None;
+    }
+    let spec = RuleSpec {
+        name: name.value.clone(),
+        when: when.value.0.clone(),
+        then: then.value.0,
+        reason: rule.reason.as_ref().map_or_else(|| name.value.clone(), |reason| reason.value.clone()),
+        description: rule.description.clone(),
+    };
+    Some((spec, when))
+}
+
+fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
+    let mut seen: Vec<&Spanned<String>> = Vec::new();
+    let names = file.rules.0.iter().filter_map(|rule| rule.value.name.0.as_ref());
+    for name in names {
+        match seen.iter().find(|other| other.value == name.value) {
+            Some(first) => mistakes.add(
+                Mistake::new(format!("two rules are named `{}`", name.value), name.span.clone())
+                    .label("the second")
+                    .also(first.span.clone(), "the first")
+                    .help("decisions name the rules that fired: give one of them another name"),
+            ),
+            None => seen.push(name),
+        }
+        if name.value.trim().is_empty() {
+            mistakes.add(Mistake::new("a rule needs a name", name.span.clone()));
+        }
+    }
+}
+
+/// What the decision reads besides features: model inputs, rules and thresholds, but not the score itself.
+pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) -> HashSet<Slot> {
+    let mut reads: HashSet<Slot> = model.iter().flat_map(|model| model.inputs.iter().copied()).collect();
+    reads.extend(policy.iter().flat_map(|policy| policy.slots()));
+    reads.remove(&score);
+    reads
+}
+
+/// The mildest outcome without a score.
+pub fn without_score(file: &PipelineFile) -> Outcome {
+    let word = file.decision.as_ref().and_then(|decision| decision.value.without_score);
+    word.map_or(Outcome::Review, |word| word.0)
+}

@@ -1,0 +1,180 @@
+//! Every name that expressions may use, its slot and its type.
+
+use super::identifiers::identifiers;
+use crate::file::mistakes::{Mistake, Mistakes};
+use crate::file::node::{Span, within};
+use crate::file::read::{Source, Spanned};
+use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
+use riskstream_events::{Slot, Value, ValueType};
+use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};
+use std::collections::{HashMap, HashSet};
+
+/// Words that CEL or the plan keep for themselves.
+const RESERVED: [&str; 27] = [
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
+    "let", "loop", "package", "namespace", "return", "var", "void", "while", "event_id", "written_at", "score",
+    "has", "expect", "event_time",
+];
+
+/// What a name stands for.
+#[derive(Clone, Debug)]
+pub struct Symbol {
+    /// Its place in the row.
+    pub slot: Slot,
+    /// What it holds.
+    pub value_type: ValueType,
+}
+
+/// The names of a pipeline and the slots of its rows.
+pub struct Names<'s> {
+    source: &'s str,
+    scope: Scope,
+    symbols: HashMap<String, Symbol>,
+    /// Where each name was declared.
+    places: HashMap<String, Span>,
+    /// Names whose declaration is broken: that was reported, what uses them is not.
+    broken: HashSet<String>,
+    slots: Vec<SlotInfo>,
+}
+
+impl<'s> Names<'s> {
+    /// The canonical slots, of which expressions may use `event_time`.
+    pub fn new(source: &'s str) -> Names<'s> {
+        let slots = CANONICAL
+            .iter()
+            .map(|(_, name, value_type)| SlotInfo { name: (*name).to_owned(), value_type: *value_type })
+            .collect();
+        let mut scope = Scope::new();
+        scope.add("event_time", EVENT_TIME, ValueType::Timestamp);
+        let symbol = Symbol { slot: EVENT_TIME, value_type: ValueType::Timestamp };
+        let symbols = HashMap::from([("event_time".to_owned(), symbol)]);
+        Names { source, scope, symbols, places: HashMap::new(), broken: HashSet::new(), slots }
+    }
+
+    /// A slot without a name in expressions.
+    pub fn slot(&mut self, name: &str, value_type: ValueType) -> Slot {
+        self.slots.push(SlotInfo { name: name.to_owned(), value_type });
+        self.slots.len() - 1
+    }
+
+    /// A slot with a name. The elements of a list are of type `element`.
+    pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
+        let slot = self.slot(name, value_type);
+        match value_type {
+            ValueType::List => self.scope.add_list(name, slot, element),
+            _ => self.scope.add(name, slot, value_type),
+        }
+        self.symbols.insert(name.to_owned(), Symbol { slot, value_type });
+        self.places.insert(name.to_owned(), span);
+        slot
+    }
+
+    /// A list of constants.
+    pub fn declare_list(&mut self, name: &str, values: &[Value], span: Span) -> Result<(), ScopeError> {
+        self.places.insert(name.to_owned(), span);
+        self.scope.add_constants(name, values)
+    }
+
+    /// Notes that the declaration of a name is broken.
+    pub fn declare_broken(&mut self, name: &str) {
+        self.broken.insert(name.to_owned());
+    }
+
+    /// The names with `score`, for rules and thresholds.
+    pub fn scope_with_score(&self, score: Slot) -> Scope {
+        let mut scope = self.scope.clone();
+        scope.add("score", score, ValueType::Float);
+        scope
+    }
+
+    /// What a name stands for.
+    pub fn get(&self, name: &str) -> Option<&Symbol> {
+        self.symbols.get(name)
+    }
+
+    /// Whether the declaration of a name was reported as broken.
+    pub fn is_broken(&self, name: &str) -> bool {
+        self.broken.contains(name)
+    }
+
+    /// Whether an expression uses a name whose declaration was reported as broken.
+    pub fn uses_broken(&self, source: &str) -> bool {
+        identifiers(source).iter().any(|name| self.is_broken(name))
+    }
+
+    /// All names in order of their declaration.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        self.scope.names()
+    }
+
+    /// The slots of a row.
+    pub fn slots(&self) -> &[SlotInfo] {
+        &self.slots
+    }
+
+    /// The slots of a row, for good.
+    pub fn into_slots(self) -> Vec<SlotInfo> {
+        self.slots
+    }
+
+    /// Checks that a name can be used in expressions and is still free.
+    pub fn check_free(&self, name: &str, span: &Span, mistakes: &mut Mistakes) -> bool {
+        if !is_identifier(name) {
+            mistakes.add(
+                Mistake::new(format!("`{name}` is not a name"), span.clone())
+                    .help("names are letters, digits and `_`, and do not begin with a digit"),
+            );
+            return false;
+        }
+        if RESERVED.contains(&name) {
+            mistakes.add(
+                Mistake::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"),
+            );
+            return false;
+        }
+        if let Some(other) = self.places.get(name) {
+            mistakes.add(
+                Mistake::new(format!("`{name}` is declared twice"), span.clone())
+                    .label("the second time")
+                    .also(other.clone(), "the first time")
+                    .help("fields, features and lists share one space of names: rename one of them"),
+            );
+            return false;
+        }
+        true
+    }
+
+    /// Compiles an expression. `None` if it has mistakes, which are then reported with their places, or if it uses
+    /// something broken.
+    pub fn compile(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
+        if self.uses_broken(&source.value.0) {
+            return None;
+        }
+        match Expression::compile(&source.value.0, &self.scope) {
+            Ok(expression) => Some(expression),
+            Err(errors) => {
+                errors.into_iter().for_each(|error| mistakes.add(self.place(source, error)));
+                None
+            }
+        }
+    }
+
+    /// A mistake of an expression at its place in the file.
+    pub fn place(&self, source: &Spanned<Source>, error: ExpressionError) -> Mistake {
+        let place = within(self.source, &source.span, &source.value.0, &error.span);
+        let mistake = Mistake::new(error.message, place).label("here");
+        match error.help {
+            Some(help) => mistake.help(help),
+            None => mistake,
+        }
+    }
+}
+
+/// Whether `name` is `a`, `a_1` or, of a field, `a.b`.
+pub fn is_identifier(name: &str) -> bool {
+    !name.is_empty()
+        && name.split('.').all(|part| {
+            part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+}

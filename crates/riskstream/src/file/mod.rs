@@ -1,0 +1,64 @@
+//! The pipeline file: what was typed ([`surface::PipelineFile`]) becomes what is valid ([`Compiled`]), or a
+//! [`Report`] of all that is wrong with it, each mistake with its place and what to write instead.
+
+mod avro_types;
+pub mod compiled;
+mod compile;
+mod duration;
+pub mod example;
+mod examples;
+mod explain;
+pub mod feature;
+pub mod field;
+mod mistakes;
+pub mod node;
+pub mod read;
+mod reference;
+mod schema;
+mod settings;
+pub mod surface;
+
+pub use compiled::{Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings, TopologyError};
+pub use examples::run_examples;
+pub use explain::explain;
+pub use mistakes::{Report, Style};
+pub use reference::reference;
+pub use schema::schema;
+pub use surface::{Delivery, Format};
+
+use mistakes::Mistakes;
+use node::Environment;
+use read::Read;
+use std::path::Path;
+use surface::PipelineFile;
+
+/// Reads and compiles a pipeline file. `${NAME}` is taken from the process's environment.
+///
+/// # Errors
+/// All mistakes at once, or that the file cannot be read.
+pub fn load(path: &Path) -> Result<Compiled, Report> {
+    let name = path.display().to_string();
+    let source = std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    compile(&name, &source, directory, &|variable| std::env::var(variable).ok())
+}
+
+/// Compiles the text of a pipeline file. `name` is what messages call it; other files are looked for in `directory`.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn compile(
+    name: &str,
+    source: &str,
+    directory: &Path,
+    environment: Environment<'_>,
+) -> Result<Compiled, Report> {
+    let mut mistakes = Mistakes::default();
+    let compiled = node::parse(source, environment, &mut mistakes)
+        .and_then(|tree| PipelineFile::read(&tree, &mut mistakes))
+        .and_then(|file| compile::compile(&file, source, directory, &mut mistakes));
+    match compiled {
+        Some(compiled) if mistakes.is_empty() => Ok(Compiled { file: name.into(), ..compiled }),
+        _ => Err(mistakes.into_report(name, source)),
+    }
+}

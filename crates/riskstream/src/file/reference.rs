@@ -1,0 +1,119 @@
+//! The reference of the pipeline file's keys: the surface's doc comments as Markdown.
+
+use super::surface::PipelineFile;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value as Json};
+use std::fmt::{self, Write};
+
+/// The sections in the order of the reference: where each stands in the file, and its name in the schema.
+const SECTIONS: [(&str, &str); 16] = [
+    ("The file", "PipelineFile"),
+    ("inputs: {name: …}", "Input"),
+    ("inputs: {name: {fields: {name: …}}}", "LongField"),
+    ("entities: {name: …}", "Entity"),
+    ("features: {name: …}", "Feature"),
+    ("model:", "ModelSection"),
+    ("rules: [ … ]", "Rule"),
+    ("decision:", "Thresholds"),
+    ("outputs:", "Outputs"),
+    ("kafka:", "Kafka"),
+    ("registry:", "Registry"),
+    ("state:", "State"),
+    ("http:", "Http"),
+    ("personal_data:", "PersonalData"),
+    ("examples: [ … ]", "Example"),
+    ("examples: [{events: [{expect: … }]}]", "Expectation"),
+];
+
+/// The reference as Markdown.
+pub fn reference() -> String {
+    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PipelineFile>();
+    let root = schema.as_value();
+    let mut text = String::new();
+    for (place, name) in SECTIONS {
+        let section = if name == "PipelineFile" { root } else { &root["$defs"][name] };
+        write_section(&mut text, place, section, root).expect("writing to a string");
+    }
+    text
+}
+
+fn write_section(out: &mut String, place: &str, section: &Json, root: &Json) -> fmt::Result {
+    writeln!(out, "### `{place}`\n")?;
+    if let Some(description) = section["description"].as_str() {
+        writeln!(out, "{}\n", one_line(description))?;
+    }
+    let required: Vec<&str> =
+        section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    writeln!(out, "| key | value | meaning |\n| --- | --- | --- |")?;
+    let none = Map::new();
+    for (key, property) in section["properties"].as_object().unwrap_or(&none) {
+        let mut meaning = property["description"].as_str().map(one_line).unwrap_or_default();
+        if let Some(default) = property.get("default").filter(|default| !default.is_null()) {
+            write!(meaning, " Default: `{}`.", default.as_str().map_or_else(|| default.to_string(), str::to_owned))?;
+        }
+        if required.contains(&key.as_str()) {
+            meaning.insert_str(0, "**Required.** ");
+        }
+        writeln!(out, "| `{key}` | {} | {} |", kind(property, root).replace('|', "\\|"), meaning.replace('|', "\\|"))?;
+    }
+    writeln!(out)
+}
+
+/// What a value looks like, in a few words.
+fn kind(schema: &Json, root: &Json) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap_or_default();
+        return match section_of(name) {
+            Some(_) => "mapping".to_owned(),
+            None => kind(&root["$defs"][name], root),
+        };
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        let words: Vec<String> = words.iter().filter_map(Json::as_str).map(|word| format!("`{word}`")).collect();
+        return words.join(", ");
+    }
+    if let Some(choices) = schema["anyOf"].as_array() {
+        let mut kinds: Vec<String> = Vec::new();
+        for kind in choices.iter().filter(|choice| choice["type"] != "null").map(|choice| kind(choice, root)) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        return kinds.join(" or ");
+    }
+    let types: Vec<&str> = match &schema["type"] {
+        Json::String(one) => vec![one],
+        Json::Array(several) => several.iter().filter_map(Json::as_str).filter(|kind| *kind != "null").collect(),
+        _ => return "any value".to_owned(),
+    };
+    if let Some(pattern) = schema["pattern"].as_str() {
+        return if pattern.contains("unlimited") {
+            "duration or `unlimited`".to_owned()
+        } else if pattern.contains("MiB") {
+            "size".to_owned()
+        } else {
+            "duration".to_owned()
+        };
+    }
+    match types.as_slice() {
+        ["string", "number", "boolean"] => "expression".to_owned(),
+        ["array"] => format!("list of {}", kind(&schema["items"], root)),
+        ["object"] if schema.get("additionalProperties").is_some_and(Json::is_object) => {
+            format!("names: {}", kind(&schema["additionalProperties"], root))
+        }
+        ["object"] => "mapping".to_owned(),
+        ["string"] => "text".to_owned(),
+        ["boolean"] => "`true`, `false`".to_owned(),
+        ["integer"] => "whole number".to_owned(),
+        ["number"] => "number".to_owned(),
+        other => other.join(" or "),
+    }
+}
+
+fn section_of(name: &str) -> Option<&'static str> {
+    SECTIONS.iter().find(|(_, section)| *section == name).map(|(place, _)| *place)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
