@@ -76,6 +76,7 @@ fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i6
         answered_until,
         drained_since: None,
         retry_at: None,
+        waits_for: None,
         done: false,
         taken: 0,
     };

@@ -67,6 +67,8 @@ pub(crate) struct Reading {
     pub(crate) answered_until: i64,
     pub(crate) drained_since: Option<i64>,
     pub(crate) retry_at: Option<i64>,
+    /// Why the next record cannot be processed yet.
+    pub(crate) waits_for: Option<String>,
     /// Nothing more to take in this batch.
     pub(crate) done: bool,
     /// Records taken in this batch.
@@ -388,6 +390,11 @@ impl<L: Log> Worker<L> {
         &self.stopped
     }
 
+    /// Partitions whose next record cannot be processed yet, and why.
+    pub fn waiting(&self) -> impl Iterator<Item = (&TopicPartition, &str)> {
+        self.reading.iter().filter_map(|reading| Some((&reading.partition, reading.waits_for.as_deref()?)))
+    }
+
     /// Each partition read, its task, and how many records are known to wait.
     pub fn tasks(&self) -> impl Iterator<Item = (&TopicPartition, &Task, Option<i64>)> {
         self.reading.iter().map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
@@ -422,9 +429,17 @@ fn read_run<L: Log>(log: &mut L, reading: &mut Reading, context: &mut Context<'_
         reading.taken += 1;
         let offset = record.offset;
         match reading.task.process(record, context)? {
-            Processed::Events(applied) => events += applied.max(1),
+            Processed::Events(applied) => {
+                events += applied.max(1);
+                if reading.waits_for.take().is_some() {
+                    tracing::info!(target: "riskstream::worker", partition = %reading.partition, "going on");
+                }
+            }
             Processed::Retry(why) => {
-                tracing::warn!(target: "riskstream::worker", partition = %reading.partition, why, "waiting");
+                if reading.waits_for.is_none() {
+                    tracing::warn!(target: "riskstream::worker", partition = %reading.partition, why, "waiting");
+                }
+                reading.waits_for = Some(why);
                 reading.done = true;
                 reading.taken -= 1;
                 reading.retry_at = Some(context.now + 1_000_000);
