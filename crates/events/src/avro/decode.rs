@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
                     .clone()
             }
             Wire::Instant(unit) => field.timestamp_value(unit.to_micros(self.signed()?))?,
-            Wire::Date => field.timestamp_value(i64::from(self.int()?) * 86_400_000_000)?,
+            Wire::Date => field.timestamp_value(days_to_micros(i64::from(self.int()?)))?,
             Wire::Decimal { size, scale } => {
                 let bytes = match size {
                     Some(size) => self.take(*size)?,
@@ -297,6 +297,11 @@ impl From<VarintError> for Fault {
             VarintError::TooLong => Fault::Malformed("a number of more than 64 bits"),
         }
     }
+}
+
+/// Microseconds since the epoch; saturating, and what it saturates at is out of range.
+pub(super) fn days_to_micros(days: i64) -> i64 {
+    days.saturating_mul(86_400_000_000)
 }
 
 /// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.

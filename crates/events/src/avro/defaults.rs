@@ -1,8 +1,9 @@
 //! Defaults of the reader's schema, for fields that the writer lacks.
 
 use super::SchemaError;
-use super::compile::{field_called, resolve, unit_of};
 use super::decimal;
+use super::decode::days_to_micros;
+use super::schema::{field_called, resolve, unit_of};
 use crate::convert::Problem;
 use crate::input::InputFields;
 use crate::tree::{FieldTree, Member};
@@ -144,7 +145,7 @@ impl<'s> Defaults<'s> {
             }
             (Schema::Date, Json::Number(number)) => {
                 let days = number.as_i64().ok_or(wrong)?;
-                field.timestamp_value(days.saturating_mul(86_400_000_000))
+                field.timestamp_value(days_to_micros(days))
             }
             (schema, Json::Number(number)) => {
                 let int = number.as_i64().ok_or(wrong)?;

@@ -8,6 +8,7 @@ mod decimal;
 mod decode;
 mod defaults;
 mod program;
+mod schema;
 
 use crate::input::InputFields;
 use apache_avro::Schema;

@@ -274,7 +274,7 @@ fn everything_before_and_after_is_skipped() {
         ),
         (
             r#"{"type":"record","name":"S","fields":[{"name":"s","type":{"type":"array","items":"S"}}]}"#,
-            &[4, 0, 2, 0, 0],
+            &[4, 0, 2, 0, 0, 0],
         ),
     ] {
         let schema = record(&format!(r#"{{"name":"y","type":{schema}}},{rest}"#));

@@ -48,13 +48,6 @@ fn fields_under_other_names() {
             "{writer} {reader}"
         );
     }
-    // A name goes before an alias.
-    let writer = record(r#"{"name":"a","aliases":["x"],"type":"int"},{"name":"x","type":"int"}"#);
-    let list = vec![required("x", ValueType::Int)];
-    assert_eq!(
-        decode(&writer, &record(y), list, &[2, 14]),
-        Ok(vec![Value::Int(7)])
-    );
 }
 
 #[test]

@@ -128,7 +128,10 @@ impl Schemas<'_> {
             }
         } else {
             let schema = self.schema(depth + 1);
-            if !schema.is_array() && schema != "null" {
+            if schema.is_array() {
+                return schema;
+            }
+            if schema != "null" {
                 branches.push(schema);
             }
         }
