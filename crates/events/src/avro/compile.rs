@@ -37,6 +37,7 @@ pub(super) fn compile(
     compiler.lists[0] = steps.finish();
     compiler.skip_lists()?;
     compiler.check()?;
+    remove_calls_of_nothing(&mut compiler.lists);
     Ok(Program {
         lists: compiler.lists,
     })
@@ -403,6 +404,27 @@ impl<'s> Compiler<'s> {
             }
         }
         Ok(())
+    }
+}
+
+/// Removes calls of lists without steps: types of no bytes within each other could make a hostile schema's
+/// records endless work.
+fn remove_calls_of_nothing(lists: &mut [Box<[Step]>]) {
+    loop {
+        let empty: Vec<bool> = lists.iter().map(|list| list.is_empty()).collect();
+        let calls_nothing = |step: &Step| matches!(step, Step::Call(list) if empty[*list]);
+        let mut changed = false;
+        for list in lists
+            .iter_mut()
+            .filter(|list| list.iter().any(calls_nothing))
+        {
+            let steps = std::mem::take(list).into_iter();
+            *list = steps.filter(|step| !calls_nothing(step)).collect();
+            changed = true;
+        }
+        if !changed {
+            return;
+        }
     }
 }
 

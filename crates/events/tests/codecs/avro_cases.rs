@@ -340,6 +340,33 @@ fn what_is_skipped_may_be_hostile() {
 }
 
 #[test]
+fn types_of_no_bytes_cost_no_time() {
+    // 2^60 empty records.
+    let levels = (1..=60).map(|level| {
+        let below = if level == 1 {
+            r#"{"type":"record","name":"L0","fields":[]}"#.to_owned()
+        } else {
+            format!(r#""L{}""#, level - 1)
+        };
+        let name = format!("L{level}");
+        format!(
+            r#"{{"name":"{name}","type":{{"type":"record","name":"{name}","fields":[{{"name":"a","type":{below}}},{{"name":"b","type":"L{}"}}]}}}}"#,
+            level - 1
+        )
+    });
+    let schema = record(
+        &levels
+            .chain([r#"{"name":"x","type":"int"}"#.to_owned()])
+            .collect::<Vec<_>>()
+            .join(","),
+    );
+    assert_eq!(
+        decode(&schema, vec![field("x", ValueType::Int)], &[14]),
+        Ok(vec![Value::Int(7)])
+    );
+}
+
+#[test]
 fn nested_fields() {
     let inner = r#"{"type":"record","name":"M","namespace":"n","fields":[{"name":"id","type":"string"},{"name":"risk","type":["null","double"]},{"name":"geo","type":["null",{"type":"record","name":"G","fields":[{"name":"c","type":"string"}]}]}]}"#;
     let schema = record(&format!(
