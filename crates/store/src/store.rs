@@ -1,0 +1,155 @@
+//! One task's state in one RocksDB.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use riskstream_features::state::{StateError, StateStore, StateWrites};
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
+
+use crate::error::OpenError;
+use crate::options::{StoreOptions, database};
+
+/// Keys that begin like this are the store's own.
+const OWN: &[u8] = b"\xff\xffriskstream/";
+const POSITION: &[u8] = b"\xff\xffriskstream/position";
+const FINGERPRINT: &[u8] = b"\xff\xffriskstream/fingerprint";
+
+/// One task's state in a directory of its own.
+///
+/// Dropping it writes what is buffered to files, so that the next opening has nothing to read again; what
+/// was written is safe without that.
+pub struct RocksStore {
+    database: DB,
+    path: PathBuf,
+    position: Option<i64>,
+}
+
+impl RocksStore {
+    /// Opens the state in `path`, or begins an empty one there.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A directory that another process is about to release is `Locked`: trying again
+    /// is up to the caller.
+    pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        fs::create_dir_all(path).map_err(|error| OpenError::of_io(path, &error))?;
+        probe(path).map_err(|error| OpenError::of_io(path, &error))?;
+        let failed = |error: rocksdb::Error| OpenError::of_rocksdb(path, &error);
+        let database = DB::open(&database(&options.memory), path).map_err(failed)?;
+        match database.get(FINGERPRINT).map_err(failed)? {
+            Some(found) if found == options.fingerprint.as_bytes() => {}
+            Some(found) => return Err(other_layout(path, &found, options)),
+            None if is_empty(&database).map_err(failed)? => {
+                let mut durable = WriteOptions::default();
+                durable.set_sync(true);
+                database
+                    .put_opt(FINGERPRINT, options.fingerprint.as_bytes(), &durable)
+                    .map_err(failed)?;
+            }
+            None => return Err(other_layout(path, b"none", options)),
+        }
+        let position = match database.get(POSITION).map_err(failed)? {
+            None => None,
+            Some(bytes) => Some(decode(&bytes).ok_or_else(|| OpenError::Corrupt {
+                path: path.to_owned(),
+                why: format!("a position of {} bytes", bytes.len()),
+            })?),
+        };
+        Ok(Self { database, path: path.to_owned(), position })
+    }
+
+    /// Writes what is buffered to files.
+    pub fn flush(&self) -> Result<(), StateError> {
+        self.database.flush().map_err(|error| self.failed(&error))
+    }
+
+    /// Makes a copy of the state as of now in `path`, which must not exist: hard links where both are on
+    /// one file system, so it is quick and small. It can be opened like any state.
+    pub fn checkpoint(&self, path: &Path) -> Result<(), StateError> {
+        let checkpoint = Checkpoint::new(&self.database).map_err(|error| self.failed(&error))?;
+        checkpoint.create_checkpoint(path).map_err(|error| self.failed(&error))
+    }
+
+    /// RocksDB's errors name files and reasons, never keys or values.
+    fn failed(&self, error: &rocksdb::Error) -> StateError {
+        StateError::Store(format!("{}: {error}", self.path.display()))
+    }
+}
+
+impl StateStore for RocksStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.database.get(key).map_err(|error| self.failed(&error))
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+        let mut pairs = Vec::new();
+        for pair in self.database.iterator(IteratorMode::From(prefix, Direction::Forward)) {
+            let (key, value) = pair.map_err(|error| self.failed(&error))?;
+            if !key.starts_with(prefix) {
+                break;
+            }
+            if !key.starts_with(OWN) {
+                pairs.push((key.into_vec(), value.into_vec()));
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn position(&self) -> Result<Option<i64>, StateError> {
+        Ok(self.position)
+    }
+
+    fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError> {
+        let mut batch = WriteBatch::default();
+        for (key, value) in writes.iter() {
+            if key.starts_with(OWN) {
+                return Err(StateError::Store("a key is reserved to the store".to_owned()));
+            }
+            match value {
+                Some(value) => batch.put(key, value),
+                None => batch.delete(key),
+            }
+        }
+        batch.put(POSITION, position.to_le_bytes());
+        self.database.write(batch).map_err(|error| self.failed(&error))?;
+        self.position = Some(position);
+        Ok(())
+    }
+
+    fn size(&self) -> u64 {
+        ["rocksdb.total-sst-files-size", "rocksdb.cur-size-all-mem-tables"]
+            .into_iter()
+            .filter_map(|name| self.database.property_int_value(name).ok().flatten())
+            .sum()
+    }
+}
+
+impl Drop for RocksStore {
+    fn drop(&mut self) {
+        // Only for a quick start: the write-ahead log has it all.
+        let _ = self.database.flush();
+    }
+}
+
+/// Finds out what RocksDB reports less clearly: a directory in which no file can be made.
+fn probe(path: &Path) -> std::io::Result<()> {
+    let file = path.join("riskstream.probe");
+    fs::write(&file, b"probe")?;
+    fs::remove_file(&file)
+}
+
+fn is_empty(database: &DB) -> Result<bool, rocksdb::Error> {
+    Ok(database.iterator(IteratorMode::Start).next().transpose()?.is_none())
+}
+
+fn other_layout(path: &Path, found: &[u8], options: &StoreOptions) -> OpenError {
+    OpenError::OtherLayout {
+        path: path.to_owned(),
+        found: String::from_utf8_lossy(found).into_owned(),
+        expected: options.fingerprint.clone(),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Option<i64> {
+    Some(i64::from_le_bytes(bytes.try_into().ok()?))
+}
