@@ -4,15 +4,20 @@ use crate::support::{field, fields, personal, required};
 use apache_avro::Schema;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
+use riskstream_events::dead_letter::{
+    DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC,
+};
 use riskstream_events::{
-    AvroProjection, DECISION_JSON_SCHEMA, Decision, Flags, Latency, ModelRef, Outcome, Reason, Row,
-    Value, ValueType, encode_json,
+    AvroProjection, DECISION_JSON_SCHEMA, Decision, Flags, Latency, ModelRef, Outcome, Reason,
+    ReasonCode, Row, Value, ValueType, encode_json,
 };
 use serde_json::{Value as Json, json};
 
 const TRANSACTION: &str = include_str!("../../../../schemas/transaction.avsc");
 const LABEL: &str = include_str!("../../../../schemas/label.avsc");
 const TRANSACTION_JSON: &str = include_str!("../../../../schemas/transaction.schema.json");
+
+const README: &str = include_str!("../../../../schemas/README.md");
 
 /// Checks the keywords of JSON Schema that our schemas use; any other keyword fails the test.
 fn conform(value: &Json, schema: &Json, root: &Json, path: &str) -> Result<(), String> {
@@ -165,6 +170,26 @@ fn decisions_conform_to_the_json_schema() {
         broken["more"] = json!(1);
         assert!(conform(&broken, &schema, &schema, "$").is_err());
     }
+}
+
+#[test]
+fn the_readme_lists_every_reason_code_and_header() {
+    let (_, table) = README
+        .split_once("| code | what it means |\n| --- | --- |\n")
+        .unwrap();
+    let expected: String = ReasonCode::ALL
+        .iter()
+        .map(|code| format!("| `{code}` | {} |\n", code.meaning()))
+        .collect();
+    assert_eq!(table, expected);
+    let headers = [
+        REASON, DETAIL, TOPIC, PARTITION, OFFSET, TIMESTAMP, PIPELINE,
+    ];
+    assert!(
+        headers
+            .iter()
+            .all(|header| README.contains(&format!("`{header}`")))
+    );
 }
 
 #[test]
