@@ -1,0 +1,11 @@
+//! riskstream, the binary's parts: command line, configuration, wiring. Nothing else depends on it.
+#![forbid(unsafe_code)]
+
+pub mod commands;
+pub mod file;
+pub mod interrupt;
+pub mod registry;
+pub mod secret;
+pub mod service;
+pub mod telemetry;
+pub mod topics;

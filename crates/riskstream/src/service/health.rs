@@ -1,0 +1,219 @@
+//! How the workers are, as /healthz and /readyz tell.
+
+use riskstream_kafka::TransactionWatch;
+use riskstream_pipeline::worker::Stopped;
+use serde::Serialize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A worker that has not finished a round for this long hangs, and so does a call to the broker.
+pub const HANGS_AFTER: Duration = Duration::from_secs(60);
+
+/// The state of all workers. Cheap to clone.
+#[derive(Clone)]
+pub struct Health {
+    workers: Arc<Vec<Mutex<WorkerHealth>>>,
+}
+
+struct WorkerHealth {
+    phase: Phase,
+    last_round: Instant,
+    partitions: usize,
+    stopped: Vec<Stopped>,
+    waiting: Vec<String>,
+    call: Option<TransactionWatch>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Phase {
+    Starting,
+    Waiting(String),
+    Running,
+    Ended,
+}
+
+/// An answer of /healthz or /readyz.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// `ok`, or `failing`.
+    pub status: &'static str,
+    /// Why not, if not.
+    pub reasons: Vec<String>,
+    /// The workers, by number.
+    pub workers: Vec<WorkerAnswer>,
+}
+
+/// A worker in an [`Answer`].
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct WorkerAnswer {
+    /// `starting`, `waiting`, `running` or `ended`.
+    pub phase: &'static str,
+    /// Partitions that it reads.
+    pub partitions: usize,
+}
+
+impl Answer {
+    /// Whether all is well.
+    pub fn is_ok(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+impl Health {
+    /// `workers` workers that are about to start.
+    pub fn new(workers: usize) -> Health {
+        let worker = || WorkerHealth {
+            phase: Phase::Starting,
+            last_round: Instant::now(),
+            partitions: 0,
+            stopped: Vec::new(),
+            waiting: Vec::new(),
+            call: None,
+        };
+        Health { workers: Arc::new((0..workers).map(|_| Mutex::new(worker())).collect()) }
+    }
+
+    /// The worker has a log, whose calls `call` watches.
+    pub fn opened(&self, worker: usize, call: TransactionWatch) {
+        let mut worker = self.lock(worker);
+        worker.call = Some(call);
+        worker.last_round = Instant::now();
+    }
+
+    /// The worker lives, but cannot work for this reason.
+    pub fn waits(&self, worker: usize, why: &str) {
+        let mut worker = self.lock(worker);
+        worker.last_round = Instant::now();
+        worker.phase = Phase::Waiting(why.to_owned());
+    }
+
+    /// No worker can work, for this reason.
+    pub fn all_wait(&self, why: &str) {
+        for worker in 0..self.workers.len() {
+            self.waits(worker, why);
+        }
+    }
+
+    /// The worker has finished a round.
+    pub fn works(&self, worker: usize) {
+        let mut worker = self.lock(worker);
+        worker.last_round = Instant::now();
+        worker.phase = Phase::Running;
+    }
+
+    /// What the worker reads, what it cannot read on, and what waits.
+    pub fn reads(&self, worker: usize, partitions: usize, stopped: &[Stopped], waiting: Vec<String>) {
+        let mut worker = self.lock(worker);
+        worker.partitions = partitions;
+        worker.waiting = waiting;
+        if worker.stopped != stopped {
+            worker.stopped = stopped.to_vec();
+        }
+    }
+
+    /// The worker has ended.
+    pub fn ended(&self, worker: usize) {
+        let mut worker = self.lock(worker);
+        worker.phase = Phase::Ended;
+        worker.call = None;
+        worker.partitions = 0;
+        worker.stopped.clear();
+        worker.waiting.clear();
+    }
+
+    /// The first worker that hangs in a call to the broker, and for how long.
+    pub fn hanging_call(&self) -> Option<(usize, Duration)> {
+        (0..self.workers.len()).find_map(|number| {
+            let running = self.lock(number).call.as_ref()?.running_for()?;
+            (running >= HANGS_AFTER).then_some((number, running))
+        })
+    }
+
+    /// Whether the process is alive: every worker finishes rounds. If not, a restart helps.
+    pub fn healthz(&self) -> Answer {
+        self.answer(|number, worker| {
+            let since = worker.last_round.elapsed();
+            let hangs = since >= HANGS_AFTER && worker.phase != Phase::Ended;
+            Vec::from_iter(hangs.then(|| format!("worker {number} has not finished a round for {} s", since.as_secs())))
+        })
+    }
+
+    /// Whether the process does its work, or would, if it were given partitions.
+    pub fn readyz(&self) -> Answer {
+        self.answer(|number, worker| match &worker.phase {
+            Phase::Starting => vec![format!("worker {number} is starting")],
+            Phase::Waiting(why) => vec![format!("worker {number} waits: {why}")],
+            Phase::Ended => vec![format!("worker {number} has ended")],
+            Phase::Running => {
+                let stopped = worker.stopped.iter().map(|stopped| format!("{}: {}", stopped.partition, stopped.reason));
+                stopped.chain(worker.waiting.iter().cloned()).collect()
+            }
+        })
+    }
+
+    fn answer(&self, reasons: impl Fn(usize, &WorkerHealth) -> Vec<String>) -> Answer {
+        let mut answer = Answer { status: "ok", reasons: Vec::new(), workers: Vec::new() };
+        for number in 0..self.workers.len() {
+            let worker = self.lock(number);
+            answer.reasons.extend(reasons(number, &worker));
+            answer.workers.push(WorkerAnswer { phase: worker.phase.word(), partitions: worker.partitions });
+        }
+        if !answer.reasons.is_empty() {
+            answer.status = "failing";
+        }
+        answer
+    }
+
+    fn lock(&self, worker: usize) -> MutexGuard<'_, WorkerHealth> {
+        // Every change is complete before the lock is let go.
+        self.workers[worker].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Phase {
+    fn word(&self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::Waiting(_) => "waiting",
+            Phase::Running => "running",
+            Phase::Ended => "ended",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use riskstream_pipeline::log::TopicPartition;
+
+    fn stopped() -> Stopped {
+        let partition = TopicPartition { topic: "transactions".into(), partition: 3 };
+        Stopped { partition, reason: "its position 7 is gone".into() }
+    }
+
+    #[test]
+    fn readiness_tells_every_reason() {
+        let health = Health::new(2);
+        assert_eq!(health.readyz().reasons, ["worker 0 is starting", "worker 1 is starting"]);
+        health.works(0);
+        health.waits(1, "the broker is away");
+        assert_eq!(health.readyz().reasons, ["worker 1 waits: the broker is away"]);
+        assert!(health.healthz().is_ok());
+        health.works(1);
+        assert!(health.readyz().is_ok());
+        health.reads(1, 4, &[stopped()], vec!["labels[0]: no schema".into()]);
+        let expected = ["transactions[3]: its position 7 is gone", "labels[0]: no schema"];
+        assert_eq!(health.readyz().reasons, expected);
+        assert_eq!(health.readyz().workers[1], WorkerAnswer { phase: "running", partitions: 4 });
+        assert!(health.healthz().is_ok());
+    }
+
+    #[test]
+    fn a_worker_that_finishes_no_round_is_not_healthy() {
+        let health = Health::new(1);
+        health.lock(0).last_round = Instant::now().checked_sub(HANGS_AFTER).unwrap();
+        assert_eq!(health.healthz().reasons, ["worker 0 has not finished a round for 60 s"]);
+        health.ended(0);
+        assert!(health.healthz().is_ok());
+    }
+}

@@ -1,0 +1,120 @@
+//! What a worker's rounds come to in metrics.
+
+use super::metrics as set;
+use metrics::{Counter, Histogram};
+use riskstream_pipeline::log::Log;
+use riskstream_pipeline::task::Task;
+use riskstream_pipeline::worker::{Round, Worker};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const OUTCOMES: [&str; 3] = ["approve", "review", "decline"];
+
+/// The metrics of one worker. Counters and histograms of all workers add up.
+pub struct WorkerMetrics {
+    worker: String,
+    decisions: [Counter; 3],
+    degraded: Counter,
+    duplicates: Counter,
+    late: Counter,
+    events: Counter,
+    written: Counter,
+    committed: Counter,
+    aborted: Counter,
+    rebalances: Counter,
+    latency: Histogram,
+    batch: Histogram,
+    commit: Histogram,
+    state_write: Histogram,
+    records: BTreeMap<Arc<str>, Counter>,
+}
+
+impl WorkerMetrics {
+    /// Metrics of worker number `worker`, which reads `topics`. All counters are there from the start.
+    pub fn new(worker: usize, topics: Vec<Arc<str>>) -> WorkerMetrics {
+        for code in riskstream_events::ReasonCode::ALL {
+            set::DEAD_LETTERS.counter(&[code.as_str()]).increment(0);
+        }
+        for kind in ["kafka_unavailable", "fenced", "registry", "task"] {
+            set::ERRORS.counter(&[kind]).increment(0);
+        }
+        WorkerMetrics {
+            worker: worker.to_string(),
+            decisions: OUTCOMES.map(|outcome| set::DECISIONS.counter(&[outcome])),
+            degraded: set::DEGRADED.counter(&[]),
+            duplicates: set::DUPLICATES.counter(&[]),
+            late: set::LATE.counter(&[]),
+            events: set::EVENTS.counter(&[]),
+            written: set::WRITTEN.counter(&[]),
+            committed: set::COMMITTED.counter(&[]),
+            aborted: set::ABORTED.counter(&[]),
+            rebalances: set::REBALANCES.counter(&[]),
+            latency: set::LATENCY.histogram(&[]),
+            batch: set::BATCH.histogram(&[]),
+            commit: set::COMMIT.histogram(&[]),
+            state_write: set::STATE_WRITE.histogram(&[]),
+            records: topics.into_iter().map(|topic| (Arc::clone(&topic), set::RECORDS.counter(&[&topic]))).collect(),
+        }
+    }
+
+    /// Counts what a round did.
+    pub fn observe(&self, round: &Round) {
+        self.rebalances.increment(u64::from(round.changes.is_rebalance()));
+        self.aborted.increment(u64::from(round.aborted));
+        let Some(commit) = round.commit else { return };
+        for (counter, decisions) in self.decisions.iter().zip(round.tally.decisions) {
+            counter.increment(decisions);
+        }
+        self.degraded.increment(round.tally.degraded);
+        self.duplicates.increment(round.tally.duplicates);
+        self.late.increment(round.tally.late);
+        self.events.increment(round.events as u64);
+        self.written.increment(round.written as u64);
+        self.committed.increment(1);
+        for (topic, records) in &round.records {
+            if let Some(counter) = self.records.get(topic) {
+                counter.increment(*records);
+            }
+        }
+        for (reason, records) in &round.dead_letters {
+            set::DEAD_LETTERS.counter(&[reason]).increment(*records);
+        }
+        // The tally's latencies end where the batch began.
+        let batch = (round.processing + commit).as_secs_f64();
+        for latency in &round.tally.latencies {
+            self.latency.record((*latency).max(0) as f64 / 1e6 + batch);
+        }
+        if round.events > 0 {
+            self.batch.record(round.processing.as_secs_f64());
+        }
+        self.commit.record(commit.as_secs_f64());
+        self.state_write.record(round.state_write.map_or(0.0, |time: Duration| time.as_secs_f64()));
+    }
+
+    /// Sets the gauges. Some cost a look into the store: once a second is often enough.
+    pub fn publish<L: Log>(&self, worker: &Worker<L>) {
+        let mut partitions = 0;
+        for (at, task, lag) in worker.tasks() {
+            partitions += 1;
+            let partition = at.partition.to_string();
+            let labels = [&*at.topic, partition.as_str()];
+            if let Some(lag) = lag {
+                set::LAG.gauge(&labels).set(lag as f64);
+            }
+            let Task::Stage(stage) = task else { continue };
+            let (entities, bytes) = stage.cached();
+            set::CACHED_ENTITIES.gauge(&labels).set(entities as f64);
+            set::CACHED_BYTES.gauge(&labels).set(bytes as f64);
+            set::STATE_BYTES.gauge(&labels).set(stage.state_bytes() as f64);
+            set::WAITING_FRAMES.gauge(&labels).set(stage.waiting_frames() as f64);
+            // Before the first event it is the smallest number there is.
+            if stage.stream_time() > 0 {
+                set::STREAM_TIME.gauge(&labels).set(stage.stream_time() as f64 / 1e6);
+            }
+        }
+        set::PARTITIONS.gauge(&[&self.worker]).set(f64::from(partitions));
+        set::STOPPED.gauge(&[&self.worker]).set(worker.stopped().len() as f64);
+        set::WAITING_PARTITIONS.gauge(&[&self.worker]).set(worker.waiting().count() as f64);
+    }
+}
