@@ -14,9 +14,11 @@ mod options;
 mod producer;
 mod reader;
 mod signal;
+mod simple_producer;
 pub mod topics;
 mod watch;
 
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions};
+pub use simple_producer::Producer;
 pub use watch::TransactionWatch;

@@ -3,7 +3,7 @@
 
 use crate::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
 use crate::partitioner;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +20,26 @@ pub struct StoredRecord {
     pub headers: Vec<(String, Vec<u8>)>,
 }
 
+/// One partition: what was not forgotten yet, and the offset of the first of it.
+#[derive(Default)]
+struct Partition {
+    low: i64,
+    records: VecDeque<StoredRecord>,
+}
+
+impl Partition {
+    fn end(&self) -> i64 {
+        self.low + self.records.len() as i64
+    }
+
+    fn get(&self, offset: i64) -> Option<&StoredRecord> {
+        self.records.get(usize::try_from(offset - self.low).ok()?)
+    }
+}
+
 #[derive(Default)]
 struct Inner {
-    topics: BTreeMap<Arc<str>, Vec<Vec<StoredRecord>>>,
-    /// What was forgotten at the head of a partition: offset of the first record still there.
-    trimmed: HashMap<TopicPartition, i64>,
+    topics: BTreeMap<Arc<str>, Vec<Partition>>,
     committed: HashMap<TopicPartition, i64>,
     members: Vec<(u64, HashSet<Arc<str>>)>,
     owners: HashMap<TopicPartition, u64>,
@@ -45,7 +60,7 @@ impl Broker {
 
     /// Makes a topic.
     pub fn create(&self, topic: &str, partitions: i32) {
-        let partitions = (0..partitions).map(|_| Vec::new()).collect();
+        let partitions = (0..partitions).map(|_| Partition::default()).collect();
         self.lock().topics.insert(topic.into(), partitions);
     }
 
@@ -54,7 +69,7 @@ impl Broker {
         let mut inner = self.lock();
         let partitions = inner.topics.get_mut(topic).expect("the topic was created");
         let partition = key.map_or(0, |key| partitioner::partition(key, partitions.len() as i32));
-        partitions[partition as usize].push(StoredRecord {
+        partitions[partition as usize].records.push_back(StoredRecord {
             timestamp,
             key: key.map(Arc::from),
             value: value.map(Arc::from),
@@ -64,17 +79,11 @@ impl Broker {
         self.inner.1.notify_all();
     }
 
-    /// All records of a partition from `offset` on.
-    pub fn records(&self, topic: &str, partition: i32, offset: i64) -> Vec<StoredRecord> {
-        let inner = self.lock();
-        let Some(partitions) = inner.topics.get(topic) else { return Vec::new() };
-        partitions[partition as usize].iter().skip(offset as usize).cloned().collect()
-    }
-
-    /// All records of a topic, partition by partition.
+    /// The records of a topic that were not forgotten, partition by partition.
     pub fn all_records(&self, topic: &str) -> Vec<StoredRecord> {
         let inner = self.lock();
-        inner.topics.get(topic).into_iter().flatten().flatten().cloned().collect()
+        let partitions = inner.topics.get(topic).into_iter().flatten();
+        partitions.flat_map(|partition| &partition.records).cloned().collect()
     }
 
     /// Number of partitions of a topic.
@@ -82,15 +91,37 @@ impl Broker {
         self.lock().topics.get(topic).map(|partitions| partitions.len() as i32)
     }
 
-    /// Forgets the bytes of the records before `offset`, as retention does.
+    /// Hands out all records of a topic and forgets them, partition by partition.
+    pub fn drain(&self, topic: &str) -> Vec<StoredRecord> {
+        let mut inner = self.lock();
+        let mut drained = Vec::new();
+        for partition in inner.topics.get_mut(topic).into_iter().flatten() {
+            partition.low = partition.end();
+            drained.extend(partition.records.drain(..));
+        }
+        drained
+    }
+
+    /// Forgets the records before `offset`, as retention does.
     pub fn trim(&self, topic: &str, partition: i32, offset: i64) {
         let mut inner = self.lock();
-        let at = TopicPartition { topic: topic.into(), partition };
-        inner.trimmed.insert(at, offset);
         let partitions = inner.topics.get_mut(topic).expect("the topic was created");
-        for record in partitions[partition as usize].iter_mut().take(offset as usize) {
-            *record = StoredRecord { timestamp: None, key: None, value: None, headers: Vec::new() };
+        trim(&mut partitions[partition as usize], offset);
+    }
+
+    /// Forgets what the group has committed on these topics, and tells how many records are left on them.
+    pub fn forget_consumed(&self, topics: &[Arc<str>]) -> usize {
+        let mut inner = self.lock();
+        let Inner { topics: all, committed, .. } = &mut *inner;
+        let mut left = 0;
+        for topic in topics {
+            for (number, partition) in all.get_mut(topic).into_iter().flatten().enumerate() {
+                let at = TopicPartition { topic: Arc::clone(topic), partition: number as i32 };
+                trim(partition, committed.get(&at).copied().unwrap_or(0));
+                left += partition.records.len();
+            }
         }
+        left
     }
 
     /// The group's committed position.
@@ -102,9 +133,9 @@ impl Broker {
     pub fn is_consumed(&self, topics: &[Arc<str>]) -> bool {
         let inner = self.lock();
         topics.iter().all(|topic| {
-            inner.topics[topic].iter().enumerate().all(|(partition, records)| {
-                let at = TopicPartition { topic: Arc::clone(topic), partition: partition as i32 };
-                records.len() as i64 == inner.committed.get(&at).copied().unwrap_or(0)
+            inner.topics[topic].iter().enumerate().all(|(number, partition)| {
+                let at = TopicPartition { topic: Arc::clone(topic), partition: number as i32 };
+                partition.end() == inner.committed.get(&at).copied().unwrap_or(0)
             })
         })
     }
@@ -154,8 +185,14 @@ impl Inner {
         revoked.into_iter().chain(assigned).collect()
     }
 
-    fn end(&self, at: &TopicPartition) -> i64 {
-        self.topics[&at.topic][at.partition as usize].len() as i64
+    fn partition(&self, at: &TopicPartition) -> &Partition {
+        &self.topics[&at.topic][at.partition as usize]
+    }
+}
+
+fn trim(partition: &mut Partition, offset: i64) {
+    while partition.low < offset && partition.records.pop_front().is_some() {
+        partition.low += 1;
     }
 }
 
@@ -183,7 +220,7 @@ impl Log for MemoryLog {
         let broker = self.broker.clone();
         let mut inner = broker.lock();
         let changes = inner.changes(self.member);
-        let ready = !changes.is_empty() || self.reading.iter().any(|(at, position)| *position < inner.end(at));
+        let ready = !changes.is_empty() || self.reading.iter().any(|(at, position)| *position < inner.partition(at).end());
         if ready || timeout.is_zero() {
             return Ok(changes);
         }
@@ -198,7 +235,8 @@ impl Log for MemoryLog {
 
     fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64), LogError> {
         let inner = self.broker.lock();
-        Ok((inner.trimmed.get(at).copied().unwrap_or(0), inner.end(at)))
+        let partition = inner.partition(at);
+        Ok((partition.low, partition.end()))
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
@@ -220,9 +258,7 @@ impl Log for MemoryLog {
     fn take(&mut self, at: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
         let Some(position) = self.reading.get_mut(at) else { return Ok(None) };
         let inner = self.broker.lock();
-        let Some(record) = inner.topics[&at.topic][at.partition as usize].get(*position as usize) else {
-            return Ok(None);
-        };
+        let Some(record) = inner.partition(at).get(*position) else { return Ok(None) };
         let offset = *position;
         *position += 1;
         let lent = self.lent.insert(record.clone());
@@ -240,7 +276,7 @@ impl Log for MemoryLog {
 
     fn lag(&self, at: &TopicPartition) -> Option<i64> {
         let position = self.reading.get(at)?;
-        Some(self.broker.lock().end(at) - position)
+        Some(self.broker.lock().partition(at).end() - position)
     }
 
     fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
@@ -260,7 +296,7 @@ impl Log for MemoryLog {
             let key = outputs.key(record);
             let by_key = || key.map_or(0, |key| partitioner::partition(key, count));
             let partition = record.partition.unwrap_or_else(by_key);
-            partitions[partition as usize].push(StoredRecord {
+            partitions[partition as usize].records.push_back(StoredRecord {
                 timestamp: record.timestamp,
                 key: key.map(Arc::from),
                 value: outputs.value(record).map(Arc::from),

@@ -3,7 +3,9 @@
 mod columns;
 mod delimited;
 mod json_lines;
+mod objects;
 
+pub use objects::json_objects;
 use riskstream_events::{InputFields, Rejection, Row};
 use std::path::{Path, PathBuf};
 

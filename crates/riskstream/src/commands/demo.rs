@@ -1,12 +1,28 @@
-//! `riskstream demo`. Not yet written.
+//! `riskstream demo`: the whole main job on the in-process log.
 
 use super::Failure;
+use super::generate::World;
+use crate::demo;
+use std::path::PathBuf;
 
 /// The arguments of `riskstream demo`.
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The simulated world
+    #[command(flatten)]
+    pub world: World,
+    /// The pipeline file
+    #[arg(long, default_value = "pipelines/card-fraud.yaml")]
+    pub pipeline: PathBuf,
+    /// Your own transactions (.jsonl, .csv, .parquet) instead of simulated ones; NAME=FILE for other inputs
+    #[arg(long = "input", value_name = "[NAME=]FILE")]
+    pub inputs: Vec<String>,
+    /// Where to write the decisions, one JSON object a line
+    #[arg(long, value_name = "FILE", default_value = "decisions.jsonl")]
+    pub output: PathBuf,
+}
 
-/// Says that it is not there yet.
-pub fn execute(_args: Args) -> Result<(), Failure> {
-    Err(anyhow::anyhow!("`riskstream demo` is not part of this build").into())
+/// Runs the demo.
+pub fn execute(args: Args) -> Result<(), Failure> {
+    demo::run(&args)
 }

@@ -1,0 +1,81 @@
+//! A plain idempotent producer, for programs that only write: `riskstream generate` and tests.
+
+use rdkafka::message::DeliveryResult;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
+use riskstream_pipeline::log::LogError;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Remembers the first record that could not be delivered.
+#[derive(Default)]
+struct Deliveries {
+    failure: Mutex<Option<String>>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            failure.get_or_insert_with(|| error.to_string());
+        }
+    }
+}
+
+/// Writes records; the key decides on the partition as in Kafka's Java clients.
+pub struct Producer {
+    inner: ThreadedProducer<Deliveries>,
+}
+
+impl Producer {
+    /// A producer for these brokers (`host:port,host:port`).
+    ///
+    /// # Errors
+    /// When librdkafka refuses the settings.
+    pub fn open(brokers: &str) -> Result<Producer, LogError> {
+        let inner = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("linger.ms", "5")
+            .set("compression.type", "lz4")
+            .create_with_context(Deliveries::default())
+            .map_err(|error| LogError::Fatal(error.to_string()))?;
+        Ok(Producer { inner })
+    }
+
+    /// Hands a record to the producer; waits while its queue is full.
+    ///
+    /// # Errors
+    /// When the record can never be sent.
+    pub fn send(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), LogError> {
+        loop {
+            match self.inner.send(BaseRecord::to(topic).key(key).payload(value)) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    self.inner.poll(Duration::from_millis(20));
+                }
+                Err((error, _)) => return Err(LogError::Fatal(error.to_string())),
+            }
+        }
+    }
+
+    /// Waits until everything is delivered.
+    ///
+    /// # Errors
+    /// When some records were not delivered within 60 seconds.
+    pub fn finish(self) -> Result<(), LogError> {
+        let flushed = self.inner.flush(Duration::from_secs(60));
+        flushed.map_err(|error| LogError::Unavailable(format!("not all records were delivered: {error}")))?;
+        let failure = self.inner.context().failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        match failure {
+            Some(error) => Err(LogError::Fatal(format!("not all records were delivered: {error}"))),
+            None => Ok(()),
+        }
+    }
+}
