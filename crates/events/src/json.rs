@@ -118,15 +118,10 @@ impl Pass<'_> {
 
 /// The byte that serde_json's line and column stand for.
 fn offset_of(error: &serde_json::Error, text: &str) -> usize {
-    let line = text
-        .bytes()
-        .enumerate()
-        .filter(|&(_, byte)| byte == b'\n')
-        .map(|(at, _)| at + 1);
-    let start = match error.line() {
-        0 | 1 => 0,
-        number => line.skip(number - 2).next().unwrap_or(0),
-    };
+    let lines_before = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1));
+    let start: usize = lines_before.map(str::len).sum();
     (start + error.column().saturating_sub(1)).min(text.len())
 }
 

@@ -68,8 +68,8 @@ pub struct InputDecoder {
 
 enum Format {
     Json(JsonDecoder),
-    AvroFile(Box<AvroProjection>),
-    AvroRegistry(Registry),
+    AvroFile(AvroProjection),
+    AvroRegistry(Box<Registry>),
 }
 
 impl InputDecoder {
@@ -85,7 +85,7 @@ impl InputDecoder {
         fields: &InputFields,
     ) -> Result<Self, SchemaError> {
         let projection = AvroProjection::compile(writer, reader, fields)?;
-        Ok(Self::new(Format::AvroFile(Box::new(projection))))
+        Ok(Self::new(Format::AvroFile(projection)))
     }
 
     /// Avro in Confluent's wire format. `reader` supplies aliases and defaults.
@@ -94,14 +94,14 @@ impl InputDecoder {
         reader: Option<ReaderSchema>,
         fields: &InputFields,
     ) -> Self {
-        Self::new(Format::AvroRegistry(Registry {
+        Self::new(Format::AvroRegistry(Box::new(Registry {
             source,
             reader,
             fields: fields.clone(),
             schemas: HashMap::new(),
             unknown: HashMap::new(),
             last: None,
-        }))
+        })))
     }
 
     /// Rejects records above `max_bytes` instead of above [`MAX_RECORD_BYTES`].
