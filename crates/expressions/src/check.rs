@@ -3,6 +3,7 @@
 use crate::error::ExpressionError;
 use crate::node::{BoolNode, FloatNode, IntNode, Kind, ListNode, Node, TextNode};
 use crate::parse::Positions;
+use crate::reference::FUNCTIONS;
 use crate::scope::{Entry, Scope};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr};
@@ -131,11 +132,13 @@ impl Checker<'_> {
         match self.scope.get(name) {
             None => {
                 let error = ExpressionError::new(format!("unknown name {name}"), span);
-                let error = match self.scope.nearest(name) {
+                let last = name.rsplit('.').next().unwrap_or(name);
+                let is_function = last != name && FUNCTIONS.iter().any(|function| function.name == last);
+                self.fail(match self.scope.nearest(name) {
+                    _ if is_function => error.with_help(format!("write {name}()")),
                     Some(nearest) => error.with_help(format!("did you mean {nearest}?")),
                     None => error,
-                };
-                self.fail(error)
+                })
             }
             Some(Entry::Constants(_)) => {
                 let error = ExpressionError::new(format!("the list {name} can only stand to the right of in"), span);
@@ -190,14 +193,15 @@ impl Checker<'_> {
             Node::Null | Node::List(_) => Some(node),
         };
         if folded.is_none() {
-            return self.fail(ExpressionError::new("this is always null", self.positions.span(tree)));
+            let error = ExpressionError::new("this is always null", self.positions.span(tree));
+            return self.fail(error.with_help("it overflows, divides by zero or cannot be converted"));
         }
         folded
     }
 }
 
 /// The name that a chain of selections spells, such as `merchant.country`.
-fn dotted_name(tree: &IdedExpr) -> Option<String> {
+pub(crate) fn dotted_name(tree: &IdedExpr) -> Option<String> {
     match &tree.expr {
         Expr::Ident(name) => Some(name.clone()),
         Expr::Select(select) if !select.test => {

@@ -27,7 +27,7 @@ impl ExpressionError {
 
 /// The known name nearest to a mistyped one, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = name.chars().count() / 3 + 1;
+    let allowed = ((name.chars().count() + 1) / 3).max(1);
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))

@@ -4,7 +4,7 @@
 use crate::node::{BoolNode, Element, FloatNode, IntNode, ListNode, Node, TextNode};
 use crate::number::{compare_int_float, float_to_int};
 use crate::set::contains_float;
-use crate::time::format_timestamp;
+use crate::time::{format_timestamp, local_time};
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Slot, Value};
 use std::ops::Deref;
@@ -243,6 +243,7 @@ impl IntNode {
             IntNode::OfBool(part) => Some(i64::from(part.evaluate(row)?)),
             IntNode::OfFloat(part) => float_to_int(part.evaluate(row)?),
             IntNode::OfText(function, part) => function(&part.evaluate(row)?),
+            IntNode::LocalTime(parts) => local_time(parts.0.evaluate(row)?, &parts.1),
             IntNode::LengthOfList(slot) => i64::try_from(list(row, *slot)?.len()).ok(),
         }
     }

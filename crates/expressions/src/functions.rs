@@ -10,6 +10,7 @@ use crate::time;
 use cel::IdedExpr;
 use cel::common::ast::CallExpr;
 use compact_str::CompactString;
+use jiff::tz::TimeZone;
 use std::ops::Range;
 
 impl Checker<'_> {
@@ -25,7 +26,11 @@ impl Checker<'_> {
         if call.target.is_some() && function.style == Style::Before
             || call.target.is_none() && function.style == Style::After
         {
-            let error = ExpressionError::new(format!("{} is called otherwise", function.name), place);
+            let (is, is_not) = match function.style {
+                Style::Before => ("function", "method"),
+                _ => ("method", "function"),
+            };
+            let error = ExpressionError::new(format!("{} is a {is}, not a {is_not}", function.name), place);
             return self.fail(error.with_help(format!("write {}", function.usage)));
         }
         let mut nodes = Vec::new();
@@ -83,11 +88,11 @@ impl Checker<'_> {
                     None => self.bad_constant("a duration", "duration(\"1h30m\")", span),
                 };
             }
-            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(offset))]) if name.starts_with("get") => {
-                let Some(offset) = time::parse_offset(offset) else {
-                    return self.bad_constant("an offset from UTC", "time.getHours(\"+02:00\")", span);
+            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))]) if name.starts_with("get") => {
+                let Some(zone) = time::time_zone(zone) else {
+                    return self.bad_constant("a time zone", "\"Europe/Paris\" or \"+02:00\"", span);
                 };
-                local_time_part(name, nodes, offset)
+                local_time_part(name, nodes, zone)
             }
             ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => several(function.name, nodes),
             _ => number_function(function.name, &nodes)
@@ -299,9 +304,9 @@ fn duration_part(name: &str) -> Option<fn(i64) -> Option<i64>> {
     })
 }
 
-/// The part of a timestamp as clocks that are `offset` ahead of UTC show it.
-fn local_time_part(name: &str, nodes: Vec<Node>, offset: i64) -> Option<Node> {
+/// The part of a timestamp as the clocks of a time zone show it.
+fn local_time_part(name: &str, nodes: Vec<Node>, zone: TimeZone) -> Option<Node> {
     let Some(Node::Timestamp(part)) = nodes.into_iter().next() else { return None };
-    let local = IntNode::Arithmetic(i64::checked_add, Box::new((part, IntNode::Constant(offset))));
+    let local = IntNode::LocalTime(Box::new((part, zone)));
     Some(Node::Int(IntNode::Apply(timestamp_part(name)?, Box::new(local))))
 }

@@ -1,5 +1,8 @@
 //! Expressions over the fields and features of an event: the Common Expression Language (CEL),
-//! type-checked once and compiled to a tree over the slots of a row, evaluated in tens of nanoseconds.
+//! type-checked once and compiled to a tree over the slots of a row, evaluated in tens of nanoseconds
+//! without allocation. The `cel` crate parses; checking and evaluation are ours.
+//!
+#![doc = include_str!("../../../docs/expressions.md")]
 #![forbid(unsafe_code)]
 
 mod check;

@@ -3,6 +3,7 @@
 
 use crate::set::Set;
 use compact_str::CompactString;
+use jiff::tz::TimeZone;
 use riskstream_events::{Slot, ValueType};
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -134,6 +135,8 @@ pub(crate) enum IntNode {
     OfFloat(Box<FloatNode>),
     OfText(fn(&str) -> Option<i64>, Box<TextNode>),
     LengthOfList(Slot),
+    /// A timestamp as the clocks of a time zone show it, in microseconds as if they showed UTC.
+    LocalTime(Box<(IntNode, TimeZone)>),
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Checking of operators.
 
-use crate::check::Checker;
+use crate::check::{Checker, dotted_name};
 use crate::error::ExpressionError;
 use crate::node::{BoolNode, Element, FloatNode, IntNode, Kind, ListNode, Node, Test, TextNode};
 use crate::scope::Entry;
@@ -293,7 +293,7 @@ impl Checker<'_> {
             let elements = self.check_all(&literal.elements)?;
             return self.in_elements(value?, elements, &literal.elements, tree);
         }
-        if let Expr::Ident(name) = &list.expr
+        if let Some(name) = dotted_name(list)
             && let Some(Entry::Constants(constants)) = self.scope.get(name.trim_start_matches('.'))
         {
             let constants = Arc::clone(constants);

@@ -26,7 +26,10 @@ pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<Expressio
     match Parser::new().max_recursion_depth(limit).parse_with_source_info(source) {
         Ok((tree, info)) => Ok((tree, Positions { info, brackets })),
         Err(errors) => {
-            let mut errors: Vec<_> = errors.errors.iter().map(|error| syntax_error(source, error)).collect();
+            // What the parser's later steps say about a tree with gaps is only an echo of the gap.
+            let from_grammar = errors.errors.iter().any(is_from_grammar);
+            let errors = errors.errors.iter().filter(|error| !from_grammar || is_from_grammar(error));
+            let mut errors: Vec<_> = errors.map(|error| syntax_error(source, error)).collect();
             errors.dedup_by(|later, earlier| later.span == earlier.span);
             Err(errors)
         }
@@ -89,10 +92,16 @@ impl Positions {
     }
 }
 
+const GRAMMAR: &str = "Syntax error: ";
+
+fn is_from_grammar(error: &ParseError) -> bool {
+    error.msg.starts_with(GRAMMAR)
+}
+
 /// The parser's message without its internal vocabulary, at the place it names.
 fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
     let at = offset(source, error.pos);
-    let message = error.msg.strip_prefix("Syntax error: ").unwrap_or(&error.msg);
+    let message = error.msg.strip_prefix(GRAMMAR).unwrap_or(&error.msg);
     let rest = &source[at..];
     let word_length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
     let length = word_length.max(rest.chars().next().map_or(0, char::len_utf8));
@@ -102,24 +111,29 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
         return ExpressionError::new("has() takes a dotted name", span).with_help("write name != null");
     }
     if let Some(name) = message.strip_prefix("reserved identifier: ") {
-        return ExpressionError::new(format!("{name} is a reserved word of CEL"), span);
+        let error = ExpressionError::new(format!("{name} is a reserved word of CEL"), span);
+        return if name == "if" { error.with_help("write condition ? a : b") } else { error };
     }
     if message.starts_with("argument must be a simple name") {
         return ExpressionError::new("loops over lists are not supported", span);
     }
-    if !error.msg.starts_with("Syntax error: ") {
+    if message == "invalid int literal" {
+        return ExpressionError::new("this int does not fit into 64 bits", span).with_help("write a float, as in 1e20");
+    }
+    if !is_from_grammar(error) {
         return ExpressionError::new(message, span);
     }
     if found.is_empty() {
         return ExpressionError::new("the expression ends too early", span);
     }
     let error = ExpressionError::new(format!("unexpected {found}"), span);
+    if source[..at].trim_end().ends_with("not") {
+        return error.with_help("write ! for not");
+    }
     match found.to_ascii_lowercase().as_str() {
         "and" => error.with_help("write && for and"),
         "or" => error.with_help("write || for or"),
-        "not" => error.with_help("write ! for not"),
         "is" => error.with_help("write == null or != null"),
-        "=" => error.with_help("write == to compare"),
         _ => error,
     }
 }

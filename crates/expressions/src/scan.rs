@@ -9,7 +9,7 @@ pub const MAX_LENGTH: usize = 65_536;
 
 /// Expressions nested deeper than this are refused. Brackets, the operators of a chain such as
 /// `a + b + c` and the `:` of chained conditions count; terms joined by `&&`, `||` or `,` do not.
-pub const MAX_DEPTH: usize = 150;
+pub const MAX_DEPTH: usize = 128;
 
 /// The places of matching brackets, ordered by where they open.
 #[derive(Debug, Default)]

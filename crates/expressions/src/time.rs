@@ -1,6 +1,7 @@
 //! Points in time and durations in microseconds, UTC, on the proleptic Gregorian calendar.
 
 use compact_str::{CompactString, ToCompactString};
+use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -62,26 +63,38 @@ fn nanos(number: &str, unit: i128) -> Option<i128> {
     Some(digits(whole)? * unit + digits(fraction)? * unit / scale)
 }
 
-/// An offset from UTC in microseconds: `UTC`, `Z`, `+02:00`, `-05:30`.
-pub(crate) fn parse_offset(text: &str) -> Option<i64> {
-    if matches!(text, "UTC" | "Z") {
-        return Some(0);
+/// A time zone by its IANA name, out of the database that is built into the program (never the
+/// machine's), or an offset from UTC such as `+02:00`.
+pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
+    match parse_offset(name) {
+        Some(seconds) => Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?)),
+        None => TimeZoneDatabase::bundled().get(name).ok(),
     }
+}
+
+/// `+02:00`, `-05:30` or, as CEL also has it, `02:00`, in seconds.
+fn parse_offset(text: &str) -> Option<i32> {
     let (sign, rest) = match text.as_bytes().first()? {
         b'-' => (-1, &text[1..]),
         b'+' => (1, &text[1..]),
         _ => (1, text),
     };
     let (hours, minutes) = rest.split_once(':')?;
-    let field = |digits: &str, limit: i64| {
+    let field = |digits: &str, limit: i32| {
         let valid = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse::<i64>().ok().filter(|value| valid && *value < limit)
+        digits.parse::<i32>().ok().filter(|value| valid && *value < limit)
     };
-    Some(sign * (field(hours, 24)? * HOUR + field(minutes, 60)? * MINUTE))
+    Some(sign * (field(hours, 24)? * 3_600 + field(minutes, 60)? * 60))
+}
+
+/// What the clocks of a zone show, as microseconds; none outside the years -9999 to 9999.
+pub(crate) fn local_time(micros: i64, zone: &TimeZone) -> Option<i64> {
+    let offset = zone.to_offset(jiff::Timestamp::from_microsecond(micros).ok()?);
+    micros.checked_add(i64::from(offset.seconds()) * SECOND)
 }
 
 /// Year, month (1 to 12) and day (1 to 31). The algorithm is Howard Hinnant's `civil_from_days`
-/// (https://howardhinnant.github.io/date_algorithms.html).
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
 fn civil(micros: i64) -> (i64, i64, i64) {
     let days = micros.div_euclid(DAY) + 719_468;
     let era = days.div_euclid(146_097);

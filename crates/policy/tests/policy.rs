@@ -1,0 +1,174 @@
+//! How rules and thresholds make an outcome, and what is said about a policy that is wrong.
+
+use proptest::prelude::*;
+use riskstream_events::{Outcome, Outcome::*, Value, ValueType};
+use riskstream_expressions::Scope;
+use riskstream_policy::{Mistake, Place, Policy, PolicySpec, RuleSpec, Verdict};
+
+fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
+    RuleSpec { name: name.to_owned(), when: when.to_owned(), then, reason: format!("R_{name}"), description: None }
+}
+
+fn scope() -> Scope {
+    let mut scope = Scope::new();
+    scope.add("score", 0, ValueType::Float);
+    scope.add("listed", 1, ValueType::Bool);
+    scope.add("fast", 2, ValueType::Bool);
+    scope.add("stolen", 3, ValueType::Bool);
+    scope.add("country", 4, ValueType::Text);
+    scope.add_constants("blocked_countries", &[Value::Text("XX".into())]).expect("a valid list");
+    scope
+}
+
+/// Numbered 0 allow, 1 velocity, 2 stolen; thresholds 3 decline and 4 review.
+fn spec() -> PolicySpec {
+    PolicySpec {
+        rules: vec![rule("allow", "listed", Approve), rule("velocity", "fast", Review), rule("stolen", "stolen || country in blocked_countries", Decline)],
+        decline: Some("score >= 0.95".to_owned()),
+        review: Some("score >= 0.7".to_owned()),
+        ..PolicySpec::default()
+    }
+}
+
+fn row(score: Option<f64>, listed: bool, fast: bool, stolen: bool) -> Vec<Value> {
+    let score = score.map_or(Value::Null, Value::Float);
+    vec![score, Value::Bool(listed), Value::Bool(fast), Value::Bool(stolen), Value::Null]
+}
+
+#[test]
+#[rustfmt::skip]
+fn outcomes() {
+    const F: bool = false;
+    const T: bool = true;
+    let policy = Policy::compile(&spec(), &scope()).expect("a valid policy");
+    let mut verdict = Verdict::default();
+    for (score, listed, fast, stolen, outcome, fired) in [
+        (Some(0.10), F, F, F, Approve, &[][..]),
+        (Some(0.70), F, F, F, Review,  &[4]),
+        (Some(0.95), F, F, F, Decline, &[3]),
+        (Some(0.10), F, T, F, Review,  &[1]),
+        (Some(0.70), F, T, F, Review,  &[1, 4]),
+        (Some(0.95), F, T, F, Decline, &[1, 3]),
+        (Some(0.10), F, F, T, Decline, &[2]),
+        (Some(0.99), F, T, T, Decline, &[1, 2, 3]),
+        (Some(0.10), T, F, F, Approve, &[0]),
+        (Some(0.70), T, F, F, Approve, &[0]),       // an approve rule sets the thresholds aside
+        (Some(0.99), T, F, F, Approve, &[0]),
+        (Some(0.99), T, T, F, Review,  &[0, 1]),    // but no other rule
+        (Some(0.99), T, F, T, Decline, &[0, 2]),
+        (None,       F, F, F, Approve, &[]),        // null is not beyond a threshold
+        (Some(f64::NAN), F, F, F, Approve, &[]),
+    ] {
+        policy.decide(&row(score, listed, fast, stolen), &mut verdict);
+        assert_eq!((verdict.outcome, verdict.fired.as_slice()), (outcome, fired), "{score:?} {listed} {fast} {stolen}");
+    }
+}
+
+#[test]
+fn lists_and_null() {
+    let policy = Policy::compile(&spec(), &scope()).expect("a valid policy");
+    let mut verdict = Verdict::default();
+    let mut row = row(Some(0.1), false, false, false);
+    row[3] = Value::Null;
+    policy.decide(&row, &mut verdict);
+    assert_eq!(verdict.outcome, Approve);
+    row[4] = Value::Text("XX".into());
+    policy.decide(&row, &mut verdict);
+    assert_eq!((verdict.outcome, verdict.fired.as_slice()), (Decline, &[2][..]));
+    policy.decide(&[], &mut verdict);
+    assert_eq!(verdict, Verdict::default());
+}
+
+#[test]
+fn reasons() {
+    let mut spec = spec();
+    spec.decline = None;
+    spec.review_reason = "M-1.2".to_owned();
+    spec.rules[0].description = Some("trusted".to_owned());
+    let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
+    let reasons: Vec<_> = policy.reasons().map(|r| (r.name.as_str(), r.code.as_str(), r.outcome, r.description.as_deref())).collect();
+    assert_eq!(
+        reasons,
+        [
+            ("allow", "R_allow", Approve, Some("trusted")),
+            ("velocity", "R_velocity", Review, None),
+            ("stolen", "R_stolen", Decline, None),
+            ("review", "M-1.2", Review, None),
+        ]
+    );
+    assert_eq!(policy.reason(3).map(|r| r.code.as_str()), Some("M-1.2"));
+    assert_eq!(policy.reason(4), None);
+    assert_eq!(policy.slots(), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_policy_without_anything_approves() {
+    let policy = Policy::compile(&PolicySpec::default(), &Scope::new()).expect("a valid policy");
+    let mut verdict = Verdict { outcome: Decline, fired: vec![7] };
+    policy.decide(&[], &mut verdict);
+    assert_eq!(verdict, Verdict::default());
+    assert_eq!(policy.slots(), [0; 0]);
+}
+
+#[test]
+fn all_mistakes_at_once() {
+    let mut spec = spec();
+    spec.rules.push(rule("velocity", "fasst", Review));
+    spec.rules.push(rule(" ", "score", Decline));
+    spec.rules[0].reason = "no spaces".to_owned();
+    spec.decline = Some("scor > 1 && country > 2".to_owned());
+    spec.review_reason = String::new();
+    let found: Vec<String> = Policy::compile(&spec, &scope()).expect_err("a broken policy").iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "rules[0].reason: a reason code is made of letters, digits, _, - and . (at most 64): \"no spaces\"",
+            "rules[3].name: rule 1 has this name already: velocity",
+            "rules[3].when: unknown name fasst",
+            "rules[4].name: the rule has no name",
+            "rules[4].when: a condition must be a bool, not float",
+            "decline: unknown name scor",
+            "decline: > does not take text and int",
+            "review reason: a reason code is made of letters, digits, _, - and . (at most 64): \"\"",
+        ]
+    );
+}
+
+#[test]
+fn mistakes_have_places_and_help() {
+    let mut spec = spec();
+    spec.review = Some("score >= 0.7 || contry == 'XX'".to_owned());
+    let errors = Policy::compile(&spec, &scope()).expect_err("a broken policy");
+    let [error] = errors.as_slice() else { panic!("{errors:?}") };
+    let Mistake::Expression(expression) = &error.mistake else { panic!("{error:?}") };
+    assert_eq!((error.place, expression.span.clone()), (Place::Review, 16..22));
+    assert_eq!(expression.help.as_deref(), Some("did you mean country?"));
+}
+
+proptest! {
+    /// Over any rules: the most severe that fired, and thresholds only where no approve rule fired.
+    #[test]
+    fn the_most_severe_wins(
+        rules in prop::collection::vec((any::<bool>(), prop::sample::select(&Outcome::ALL[..])), 0..8),
+        score in 0.0..1.0,
+    ) {
+        let mut scope = Scope::new();
+        scope.add("score", 0, ValueType::Float);
+        let mut spec = PolicySpec { decline: Some("score > 0.9".into()), review: Some("score > 0.5".into()), ..PolicySpec::default() };
+        let mut row = vec![Value::Float(score)];
+        for (index, (fires, then)) in rules.iter().enumerate() {
+            scope.add(format!("f{index}"), index + 1, ValueType::Bool);
+            spec.rules.push(rule(&format!("r{index}"), &format!("f{index}"), *then));
+            row.push(Value::Bool(*fires));
+        }
+        let mut verdict = Verdict::default();
+        Policy::compile(&spec, &scope).expect("a valid policy").decide(&row, &mut verdict);
+
+        let fired: Vec<Outcome> = rules.iter().filter(|(fires, _)| *fires).map(|(_, then)| *then).collect();
+        let by_score = if score > 0.9 { Decline } else if score > 0.5 { Review } else { Approve };
+        let by_rules = fired.iter().copied().max().unwrap_or(Approve);
+        let expected = if fired.contains(&Approve) { by_rules } else { by_rules.max(by_score) };
+        prop_assert_eq!(verdict.outcome, expected);
+        prop_assert_eq!(verdict.fired.iter().filter(|index| **index < rules.len()).count(), fired.len());
+    }
+}
