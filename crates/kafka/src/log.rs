@@ -91,10 +91,11 @@ impl KafkaLog {
     /// Finds the topics, prepares transactions, joins the group: in this order, so that a predecessor is
     /// fenced and its transaction ended before positions are read.
     fn join(&mut self, timeout: Duration) -> Result<(), LogError> {
-        let timeout = timeout.max(Duration::from_millis(50));
+        // A round trip to a distant broker takes longer than a round's wait.
+        let timeout = timeout.max(Duration::from_secs(1));
         let result = self
             .find_topics(timeout)
-            .and_then(|()| self.writer.init(timeout.max(Duration::from_secs(1))));
+            .and_then(|()| self.writer.init(timeout));
         if let Err(error) = result {
             self.writer.serve();
             self.serve();

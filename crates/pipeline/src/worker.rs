@@ -139,6 +139,9 @@ pub struct Worker<L: Log> {
     dead_letters: DeadLetters,
     reading: Vec<Reading>,
     stopped: Vec<Stopped>,
+    /// Of the stopped, those that were never opened: what was in the way may be gone later.
+    unopened: Vec<TopicPartition>,
+    open_again_at: i64,
     /// Changes of the assignment that the log has reported and that are not yet carried out.
     pending: VecDeque<Change>,
     outputs: Outputs,
@@ -174,6 +177,8 @@ impl<L: Log> Worker<L> {
             dead_letters,
             reading: Vec::new(),
             stopped: Vec::new(),
+            unopened: Vec::new(),
+            open_again_at: 0,
             pending: VecDeque::new(),
             outputs: Outputs::default(),
             rows: Vec::new(),
@@ -190,8 +195,9 @@ impl<L: Log> Worker<L> {
     pub fn round(&mut self, timeout: Duration) -> Result<Round, WorkerError> {
         self.pending.extend(self.log.wait(timeout)?);
         let changes = self.change_hands()?;
-        let began = Instant::now();
         let now = self.clock.now();
+        self.open_again(now)?;
+        let began = Instant::now();
         let mut tally = Tally::default();
         let events = self.process_batch(now, &mut tally)?;
         let mut round = Round { events, changes, processing: began.elapsed(), ..Round::default() };
@@ -234,6 +240,15 @@ impl<L: Log> Worker<L> {
             self.pending.pop_front();
         }
         Ok(changes)
+    }
+
+    /// Tries again to open what could not be opened: a lock may be released by now, or a disk have space.
+    fn open_again(&mut self, now: i64) -> Result<(), WorkerError> {
+        if self.unopened.is_empty() || now < self.open_again_at {
+            return Ok(());
+        }
+        let partitions = self.unopened.clone();
+        self.assigned(&partitions)
     }
 
     fn records_by_topic(&self) -> Vec<(Arc<str>, u64)> {
@@ -352,6 +367,7 @@ impl<L: Log> Worker<L> {
             Change::Revoked(partitions) | Change::Lost(partitions) => {
                 self.reading.retain(|reading| !partitions.contains(&reading.partition));
                 self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
+                self.unopened.retain(|partition| !partitions.contains(partition));
                 Ok(self.log.stop(&partitions)?)
             }
         }
@@ -364,19 +380,28 @@ impl<L: Log> Worker<L> {
             let stores = self.stores.as_mut();
             opened.push(assignment::open(&mut self.log, &self.topology, &self.routes, stores, partition, committed)?);
         }
-        // Only now, when every partition could be opened: otherwise all of them are tried again.
+        // Only now, when every partition was looked at: after an error all of them are tried again.
+        self.unopened.retain(|partition| !partitions.contains(partition));
+        self.open_again_at = self.clock.now() + OPEN_AGAIN_AFTER;
         let mut starts = Vec::with_capacity(partitions.len());
         for (partition, opened) in partitions.iter().zip(opened) {
             match opened {
                 Opened::Reading(reading, position) => {
                     let committed = reading.committed;
                     tracing::info!(target: "riskstream::worker", %partition, position, committed, "partition opened");
+                    self.stopped.retain(|stopped| stopped.partition != *partition);
                     starts.push((partition.clone(), position));
                     self.reading.push(*reading);
                 }
                 Opened::Stopped(reason) => {
-                    tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read");
-                    self.stopped.push(Stopped { partition: partition.clone(), reason });
+                    self.unopened.push(partition.clone());
+                    let stopped = Stopped { partition: partition.clone(), reason };
+                    if !self.stopped.contains(&stopped) {
+                        let reason = &stopped.reason;
+                        tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read");
+                        self.stopped.retain(|before| before.partition != *partition);
+                        self.stopped.push(stopped);
+                    }
                 }
             }
         }
@@ -405,6 +430,9 @@ impl<L: Log> Worker<L> {
         self.log
     }
 }
+
+/// Microseconds between two attempts to open a partition that could not be opened.
+const OPEN_AGAIN_AFTER: i64 = 5_000_000;
 
 /// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
 const RUN: usize = 32;

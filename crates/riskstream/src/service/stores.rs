@@ -3,11 +3,12 @@
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_pipeline::worker::Stores;
 use riskstream_store::{OpenError, RocksStore, SharedMemory, StoreOptions};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// When a partition moves between copies that share a directory, the one before is about to close its state.
-const HANDOVER: Duration = Duration::from_secs(10);
+/// When a partition moves between copies that share a directory, the one before is about to close its state. If
+/// it takes longer, the worker goes on with its other partitions and tries again later.
+const HANDOVER: Duration = Duration::from_secs(2);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Opens tasks' state in one directory, with memory that all tasks of the process share.
@@ -23,16 +24,12 @@ impl Stores for RocksStores {
         let options = StoreOptions { memory: self.memory.clone(), fingerprint: fingerprint.to_owned() };
         let deadline = Instant::now() + HANDOVER;
         loop {
-            match open(&path, &options) {
+            match RocksStore::open(&path, &options) {
                 Err(OpenError::Locked { .. }) if Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
                 opened => return Ok(Box::new(opened?)),
             }
         }
     }
-}
-
-fn open(path: &Path, options: &StoreOptions) -> Result<RocksStore, OpenError> {
-    RocksStore::open(path, options)
 }
 
 #[cfg(test)]

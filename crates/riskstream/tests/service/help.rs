@@ -1,0 +1,17 @@
+//! What the command line says of itself.
+
+use crate::process::run;
+
+#[test]
+fn help_tells_every_option() {
+    let cases: [(&str, &[&str]); 3] = [
+        ("run", &["run", "--help"]),
+        ("topics", &["topics", "--help"]),
+        ("topics create", &["topics", "create", "--help"]),
+    ];
+    for (name, arguments) in cases {
+        let (code, help, _) = run(arguments);
+        assert_eq!(code, Some(0));
+        insta::assert_snapshot!(name.replace(' ', "-"), help);
+    }
+}

@@ -1,0 +1,127 @@
+//! What goes wrong before or without a broker: each a clear error, or a service that waits and says so.
+
+use crate::process::{Service, run};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+const PIPELINE: &str = "
+name: refusals
+inputs:
+  transactions:
+    topic: refusals-transactions
+    key: card
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, card: text, amount: float}
+entities: {card: {key: card}}
+features: {payments: {entity: card, count: transactions, window: 1d}}
+decision: {decline: payments > 1000}
+outputs: {decisions: refusals-decisions, dead_letters: refusals-dead-letters}
+";
+
+/// Nobody listens there: the port belongs to us, but we do not accept.
+const NOBODY: &str = "127.0.0.1:1";
+
+fn pipeline(directory: &Path, further: &str) -> PathBuf {
+    let path = directory.join("pipeline.yaml");
+    std::fs::write(&path, format!("{PIPELINE}{further}")).unwrap();
+    path
+}
+
+/// A run that ends at once: exit code and the last line on standard error.
+fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>, String) {
+    let state = directory.join("state");
+    let mut arguments = vec!["run", pipeline.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    arguments.extend(further);
+    if !further.contains(&"--http") {
+        arguments.extend(["--http", "127.0.0.1:0"]);
+    }
+    let (code, _, errors) = run(&arguments);
+    (code, errors.lines().last().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn without_brokers_there_is_nothing_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    let (code, error) = refused(directory.path(), &pipeline, &[]);
+    let expected = "error: neither the file nor the command line says where Kafka is: \
+                    add `kafka: {brokers: host:port}` to the file, or --brokers host:port";
+    assert_eq!((code, error.as_str()), (Some(2), expected));
+}
+
+#[test]
+fn a_wrong_filter_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY, "--log", "riskstream=loud"]);
+    assert_eq!(code, Some(2));
+    assert!(error.starts_with("error: --log riskstream=loud: "), "{error}");
+}
+
+#[test]
+fn a_busy_port_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = busy.local_addr().unwrap().to_string();
+    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY, "--http", &address]);
+    let expected = format!(
+        "error: cannot listen on {address} for /metrics, /healthz and /readyz; choose another address with \
+         --http HOST:PORT: Address already in use (os error 98)"
+    );
+    assert_eq!((code, error), (Some(1), expected));
+}
+
+#[test]
+fn a_state_directory_that_cannot_be_written_is_an_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    // Whoever runs the tests as root may write anywhere; a file in the way stops root too.
+    std::fs::write(directory.path().join("state"), "in the way").unwrap();
+    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
+    assert_eq!(code, Some(1));
+    assert!(error.starts_with("error: the state directory ") && error.ends_with("choose another with --state-dir DIR"), "{error}");
+
+    std::fs::remove_file(directory.path().join("state")).unwrap();
+    let locked = directory.path().join("state");
+    std::fs::create_dir(&locked).unwrap();
+    std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o500)).unwrap();
+    if std::fs::write(locked.join("probe"), "").is_ok() {
+        return; // root
+    }
+    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("Permission denied"), "{error}");
+}
+
+#[test]
+fn an_unknown_kafka_property_is_an_error_that_keeps_its_value_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "kafka: {brokers: \"127.0.0.1:1\", properties: {sasl.pasword: hunter2}}\n");
+    let (code, error) = refused(directory.path(), &pipeline, &[]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("sasl.pasword") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_broker_that_is_away_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    let mut service = Service::start(&pipeline, &directory.path().join("state"), &["--brokers", NOBODY]);
+    service.wait_until_unready("worker 0 waits: ");
+    assert_eq!(service.get("/healthz").unwrap().0, 200);
+    service.terminate();
+    assert_eq!(service.wait().code(), Some(0));
+}
+
+#[test]
+fn topics_needs_a_broker() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "");
+    let (code, _, errors) = run(&["topics", pipeline.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{errors}");
+    let (code, _, errors) = run(&["topics"]);
+    assert_eq!(code, Some(2), "{errors}");
+}
