@@ -13,6 +13,7 @@
 mod description;
 mod error;
 mod forest;
+mod fusion;
 mod graph;
 mod guard;
 mod limits;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
-use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto};
+use tract_onnx::pb::{
+    GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
-use crate::{Limits, ModelError, operators};
+use crate::{Limits, ModelError, fusion, operators};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -88,6 +90,22 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
     Ok(Input { name: info.name.clone(), datum, axes: sizes, first_column, columns, fixed_rows, rows_name })
 }
 
+impl Input {
+    /// A single column of floats.
+    fn column(name: &str) -> Self {
+        let datum = f32::datum_type();
+        Input { name: name.to_owned(), datum, axes: vec![1], first_column: 0, columns: 1, fixed_rows: None, rows_name: None }
+    }
+
+    /// The declaration of an input of floats.
+    fn declaration(&self) -> ValueInfoProto {
+        let shape = TensorShapeProto { dim: Vec::new() };
+        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
+        let kind = TypeProto { value: Some(TypeValue::TensorType(tensor)), ..TypeProto::default() };
+        ValueInfoProto { name: self.name.clone(), r#type: Some(kind), ..ValueInfoProto::default() }
+    }
+}
+
 impl Plan {
     /// Builds the plan that computes `outputs`.
     ///
@@ -97,13 +115,45 @@ impl Plan {
         let graph = model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
         let graph = prepare(graph, outputs)?;
         check_operators(&graph)?;
-        let model = ModelProto { graph: Some(graph), opset_import: model.opset_import.clone(), ..ModelProto::default() };
+        let graph = match fuse(model, &graph, limits) {
+            Some(fused) => prepare(&fused, outputs)?,
+            None => graph,
+        };
+        let model = with_graph(model, graph);
         let fixed_rows = inputs.iter().find_map(|input| input.fixed_rows);
         match (build(&model, inputs, None, limits), fixed_rows) {
             (Err(ModelError::Invalid(_)), Some(rows)) => build(&model, inputs, Some(rows), limits),
             (result, _) => result,
         }
     }
+}
+
+fn with_graph(model: &ModelProto, graph: GraphProto) -> ModelProto {
+    ModelProto { graph: Some(graph), opset_import: model.opset_import.clone(), ..ModelProto::default() }
+}
+
+/// The graph with a sum over trees made one ensemble, where there is one and it can be.
+fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
+    let fusion = fusion::find(graph)?;
+    let inputs: Vec<Input> = fusion.leaf_graph.input.iter().map(|input| Input::column(&input.name)).collect();
+    let mut leaf_graph = fusion.leaf_graph.clone();
+    leaf_graph.input = inputs.iter().map(Input::declaration).collect();
+    let plan = build(&with_graph(model, leaf_graph), &inputs, None, limits).ok()?;
+    let longest = fusion.leaf_values.iter().map(Vec::len).max()?;
+    let mut tensors = tvec!();
+    for values in &fusion.leaf_values {
+        let mut padded = values.clone();
+        padded.resize(longest, *values.first()?);
+        tensors.push(Tensor::from_shape(&[longest, 1], &padded).ok()?.into_tvalue());
+    }
+    let outputs = plan.runnable.run(tensors).ok()?;
+    let mut results = Vec::new();
+    for (output, values) in outputs.iter().zip(&fusion.leaf_values) {
+        let computed = output.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?;
+        (computed.len() == longest).then_some(())?;
+        results.push(computed[..values.len()].to_vec());
+    }
+    fusion::apply(graph, &fusion, &results)
 }
 
 fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits: &Limits) -> Result<Plan, ModelError> {

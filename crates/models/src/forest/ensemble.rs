@@ -56,8 +56,8 @@ pub(crate) enum Comparison {
 pub(crate) enum EnsembleError {
     #[error("node {node} points to node {child}, which does not exist")]
     MissingChild { node: u32, child: u32 },
-    #[error("node {0} is reached twice: the nodes form no tree")]
-    NotATree(u32),
+    #[error("node {0} leads back to itself")]
+    Cycle(u32),
     #[error("a leaf has a weight for target {target}, but there are {targets} targets")]
     Target { target: u32, targets: usize },
     #[error("more than 2^31 nodes")]

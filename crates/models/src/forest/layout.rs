@@ -1,8 +1,8 @@
 //! Laying trees out for speed.
 //!
 //! Every comparison becomes `key < cut` over integer keys (see [`super::key`]). A comparison that needs two cuts or more
-//! (equality, set membership) becomes a search tree over them; where several of its regions lead to the same child, the
-//! child's record is copied, which shares everything below it.
+//! (equality, set membership) becomes a search tree over them. Where a node is reached in several ways its record is
+//! copied, which shares everything below it.
 //!
 //! Siblings are adjacent: the next node is `child + (key >= cut)`. A leaf compares a constant slot that holds the lowest
 //! key, so it always leads to `child`, which is itself, and its `cut` is free to hold the leaf's value.
@@ -123,12 +123,12 @@ pub(crate) fn lay_out<R: Record>(
         placed: vec![UNPLACED; ensemble.nodes.len()],
         queue: Vec::new(),
         copies: Vec::new(),
-        parents: vec![UNPLACED; ensemble.nodes.len()],
-        steps: vec![(0, 0); ensemble.nodes.len()],
     };
+    let steps = builder.steps()?;
     let mut trees = Vec::with_capacity(ensemble.roots.len());
     for &root in &ensemble.roots {
-        trees.push(builder.tree(root)?);
+        let (min_steps, max_steps) = steps[root as usize];
+        trees.push(Tree { root: builder.tree(root)?, min_steps, max_steps });
         if builder.records.len() > R::MAX_CHILD {
             return if R::MAX_CHILD == u32::MAX as usize { Err(EnsembleError::TooLarge) } else { Ok(None) };
         }
@@ -165,35 +165,25 @@ struct Builder<'a, R: Record, P> {
     queue: Vec<Pending>,
     /// Records to be filled with a copy of a node's record once all are written.
     copies: Vec<(u32, u32)>,
-    parents: Vec<u32>,
-    /// For each node, between how many and how many steps the leaves below it are away.
-    steps: Vec<(u32, u32)>,
 }
 
 impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
-    /// Writes one tree's records, breadth first, so that the upper nodes, visited most, lie together.
-    fn tree(&mut self, root: u32) -> Result<Tree, EnsembleError> {
-        if self.placed[root as usize] != UNPLACED {
-            return Err(EnsembleError::NotATree(root));
-        }
+    /// Writes one tree's records, breadth first, so that the upper nodes, visited most, lie together. Returns the root's
+    /// position.
+    fn tree(&mut self, root: u32) -> Result<u32, EnsembleError> {
         let position = self.reserve(1);
-        let mut order = Vec::new();
-        self.place(root, position, &mut order)?;
+        self.put(root, position)?;
         let mut next = 0;
         while next < self.queue.len() {
             let Pending { position, node, from, to } = self.queue[next];
             next += 1;
-            self.write(position, node, from, to, &mut order)?;
+            self.write(position, node, from, to)?;
         }
         self.queue.clear();
         for (position, node) in std::mem::take(&mut self.copies) {
             self.records[position as usize] = self.records[self.placed[node as usize] as usize];
         }
-        for &node in order.iter().rev() {
-            self.count_steps(node);
-        }
-        let (min_steps, max_steps) = self.steps[root as usize];
-        Ok(Tree { root: position, min_steps, max_steps })
+        Ok(position)
     }
 
     fn reserve(&mut self, count: usize) -> u32 {
@@ -202,10 +192,13 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         position
     }
 
-    /// Puts a node at a position: now if it is a leaf, later if it is a branch.
-    fn place(&mut self, node: u32, position: u32, order: &mut Vec<u32>) -> Result<(), EnsembleError> {
+    /// Puts a node at a position: now if it is a leaf, later if it is a branch, as a copy if it has a place already.
+    fn put(&mut self, node: u32, position: u32) -> Result<(), EnsembleError> {
+        if self.placed[node as usize] != UNPLACED {
+            self.copies.push((position, node));
+            return Ok(());
+        }
         self.placed[node as usize] = position;
-        order.push(node);
         match self.ensemble.nodes[node as usize] {
             Node::Leaf { first, count } => {
                 let payload = (self.leaf_payload)(first, count);
@@ -223,7 +216,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
     }
 
     /// Writes the record for the middle one of the cuts `from..to` and sees to both sides of it.
-    fn write(&mut self, position: u32, node: u32, from: u32, to: u32, order: &mut Vec<u32>) -> Result<(), EnsembleError> {
+    fn write(&mut self, position: u32, node: u32, from: u32, to: u32) -> Result<(), EnsembleError> {
         let Node::Branch(branch) = &self.ensemble.nodes[node as usize] else { return Ok(()) };
         let split = self.splits.of::<R::Number>(node, branch);
         let middle = from + (to - from) / 2;
@@ -239,33 +232,51 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
             }
             let region_is_true = split.first_region_is_true == (from % 2 == 0);
             let child = if region_is_true { branch.on_true } else { branch.on_false };
-            self.child(node, child, child_position, order)?;
+            self.put(child, child_position)?;
         }
         Ok(())
     }
 
-    /// Puts a branch's child at a position. A branch has one parent; leaves may be shared.
-    fn child(&mut self, parent: u32, child: u32, position: u32, order: &mut Vec<u32>) -> Result<(), EnsembleError> {
-        let is_leaf = matches!(self.ensemble.nodes[child as usize], Node::Leaf { .. });
-        if self.placed[child as usize] == UNPLACED {
-            self.parents[child as usize] = parent;
-            return self.place(child, position, order);
+    /// For each node that a tree reaches, between how many and how many steps the leaves below it are away.
+    ///
+    /// Nodes may have several parents (LightGBM's categorical splits do), but no node may lead back to itself.
+    fn steps(&self) -> Result<Vec<(u32, u32)>, EnsembleError> {
+        const UNKNOWN: (u32, u32) = (u32::MAX, 0);
+        const OPEN: (u32, u32) = (u32::MAX, 1);
+        let mut steps = vec![UNKNOWN; self.ensemble.nodes.len()];
+        let mut stack = self.ensemble.roots.clone();
+        while let Some(&node) = stack.last() {
+            let branch = match &self.ensemble.nodes[node as usize] {
+                Node::Branch(branch) if steps[node as usize] == UNKNOWN || steps[node as usize] == OPEN => branch,
+                Node::Branch(_) => {
+                    stack.pop();
+                    continue;
+                }
+                Node::Leaf { .. } => {
+                    steps[node as usize] = (0, 0);
+                    stack.pop();
+                    continue;
+                }
+            };
+            let children = [branch.on_true, branch.on_false];
+            if steps[node as usize] == UNKNOWN {
+                steps[node as usize] = OPEN;
+                for child in children {
+                    match steps[child as usize] {
+                        OPEN => return Err(EnsembleError::Cycle(child)),
+                        UNKNOWN => stack.push(child),
+                        _ => {}
+                    }
+                }
+                continue;
+            }
+            let cuts = self.splits.of::<R::Number>(node, branch).count();
+            let below = children.map(|child| steps[child as usize]);
+            let min = (cuts + 1).ilog2().saturating_add(below[0].0.min(below[1].0));
+            let max = (cuts.ilog2() + 1).saturating_add(below[0].1.max(below[1].1));
+            steps[node as usize] = (min, max);
+            stack.pop();
         }
-        if !is_leaf && self.parents[child as usize] != parent {
-            return Err(EnsembleError::NotATree(child));
-        }
-        self.copies.push((position, child));
-        Ok(())
-    }
-
-    fn count_steps(&mut self, node: u32) {
-        let Node::Branch(branch) = &self.ensemble.nodes[node as usize] else { return };
-        let cuts = self.splits.of::<R::Number>(node, branch).count();
-        let least = (cuts + 1).ilog2();
-        let most = cuts.ilog2() + 1;
-        let below = [branch.on_true, branch.on_false].map(|child| self.steps[child as usize]);
-        let min = least + below[0].0.min(below[1].0);
-        let max = most + below[0].1.max(below[1].1);
-        self.steps[node as usize] = (min, max);
+        Ok(steps)
     }
 }

@@ -155,8 +155,7 @@ proptest! {
 }
 
 fn branch(on_true: u32, on_false: u32) -> Node {
-    let comparison = Comparison::Less;
-    Node::Branch(Branch { feature: 0, comparison, threshold: 0.0, missing_is_true: false, on_true, on_false })
+    branch_on(0, on_true, on_false)
 }
 
 fn error_of(nodes: Vec<Node>, roots: Vec<u32>) -> Option<EnsembleError> {
@@ -166,15 +165,35 @@ fn error_of(nodes: Vec<Node>, roots: Vec<u32>) -> Option<EnsembleError> {
 }
 
 #[test]
-fn what_is_no_tree_is_refused() {
+fn cycles_and_missing_nodes_are_refused() {
     let leaf = || Node::Leaf { first: 0, count: 1 };
-    assert_eq!(error_of(vec![branch(0, 1), leaf()], vec![0]), Some(EnsembleError::NotATree(0)), "a node is its own child");
-    assert_eq!(error_of(vec![branch(1, 2), branch(0, 2), leaf()], vec![0]), Some(EnsembleError::NotATree(0)), "a cycle");
-    assert_eq!(error_of(vec![branch(1, 2), branch(2, 3), branch(3, 3), leaf()], vec![0]), Some(EnsembleError::NotATree(2)), "two parents");
-    assert_eq!(error_of(vec![branch(1, 1), leaf()], vec![0, 0]), Some(EnsembleError::NotATree(0)), "two trees share a root");
+    assert_eq!(error_of(vec![branch(0, 1), leaf()], vec![0]), Some(EnsembleError::Cycle(0)), "a node is its own child");
+    assert_eq!(error_of(vec![branch(1, 2), branch(0, 2), leaf()], vec![0]), Some(EnsembleError::Cycle(0)), "a cycle of two");
+    let long = vec![branch(1, 3), branch(3, 2), branch(1, 3), leaf()];
+    assert_eq!(error_of(long, vec![0]), Some(EnsembleError::Cycle(1)), "a cycle below the root");
     assert_eq!(error_of(vec![branch(1, 9), leaf()], vec![0]), Some(EnsembleError::MissingChild { node: 0, child: 9 }));
     assert_eq!(error_of(vec![leaf()], vec![5]), Some(EnsembleError::MissingChild { node: 5, child: 5 }));
-    assert_eq!(error_of(vec![branch(1, 1), leaf()], vec![0]), None, "a leaf may have several parents");
+}
+
+#[test]
+fn nodes_may_have_several_parents() {
+    let leaf = |first| Node::Leaf { first, count: 1 };
+    let equal = |threshold, on_true, on_false| {
+        let comparison = Comparison::Equal;
+        Node::Branch(Branch { feature: 0, comparison, threshold, missing_is_true: false, on_true, on_false })
+    };
+    // A value of 1, 2 or 3 goes to node 3, which looks at feature 1; two trees share it, and one of them its root.
+    let nodes = vec![equal(1.0, 3, 1), equal(2.0, 3, 2), equal(3.0, 3, 4), branch_on(1, 5, 6), leaf(0), leaf(1), leaf(2)];
+    let weights = [1.0, 20.0, 300.0].map(|value| Weight { target: 0, value }).to_vec();
+    let ensemble = Ensemble { nodes, roots: vec![0, 1, 0], weights, targets: 1, members: Vec::new() };
+    let rows: Vec<Vec<f64>> = (0..40).map(|row| vec![f64::from(row % 5), f64::from(row % 3 - 1)]).collect();
+    let expected: Vec<Vec<f64>> = rows.iter().map(|row| naive(&ensemble, row)).collect();
+    assert_eq!(flat::<Compact>(&ensemble, &rows), expected);
+}
+
+fn branch_on(feature: u32, on_true: u32, on_false: u32) -> Node {
+    let comparison = Comparison::Less;
+    Node::Branch(Branch { feature, comparison, threshold: 0.0, missing_is_true: false, on_true, on_false })
 }
 
 #[test]

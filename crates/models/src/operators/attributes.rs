@@ -89,3 +89,14 @@ pub(crate) fn tensor_numbers(tensor: &TensorProto) -> TractResult<(Vec<f64>, boo
     };
     Ok((numbers, tensor.data_type == DataType::Double as i32))
 }
+
+/// The elements of a tensor of int64; `None` when it is another.
+pub(crate) fn tensor_integers(tensor: &TensorProto) -> Option<Vec<i64>> {
+    if tensor.data_type != DataType::Int64 as i32 {
+        return None;
+    }
+    if tensor.raw_data.is_empty() {
+        return Some(tensor.int64_data.clone());
+    }
+    Some(tensor.raw_data.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+}

@@ -57,7 +57,7 @@ impl Linear {
 
 /// The inner product in eight partial sums: the compiler turns them into vector instructions, and their rounding is
 /// nearer to ONNX Runtime's than that of one long sum.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();
     let mut sums = [0f32; 8];

@@ -3,10 +3,11 @@
 //! The specification leaves much open for classifiers: this is what ONNX Runtime does, in its order of operations.
 //! Where that is surprising:
 //!
-//! - Two classes with weights for only one of them are the "binary case". Without negative weights the sum s is a
-//!   probability: scores [1 - s, s], label by s > 0.5, and post_transform is ignored. Otherwise label by s > 0, and the
-//!   scores are [-s, s] (or, when s is not positive, [s, -s]), or the logistic function of [-s, s].
+//! - Two classes with weights for only one of them are the "binary case". Without negative weights the label is by
+//!   s > 0.5, otherwise by s > 0. When the weights are for class 0, as every exporter writes them, the scores are
+//!   [1 - s, s] or [-s, s], or with LOGISTIC the logistic function of [-s, s]; other transforms are ignored.
 //! - Two classes with weights for both are labelled by the second score's sign alone, with the labels 1 and 0.
+//! - A target that no leaf of a row's walk has a weight for is 0, whatever its base value.
 //! - A regressor with one target applies no post_transform but PROBIT.
 
 use super::labels::Label;
@@ -34,6 +35,11 @@ impl<N: Number> Prediction<N> {
         Prediction { score: N::zero(), is_present: false }
     }
 
+    /// The score as it leaves: an absent one is zero, base value or not.
+    fn output(self) -> f32 {
+        if self.is_present { self.score.to_f32() } else { 0.0 }
+    }
+
     pub fn take(&mut self, aggregate: Aggregate, value: N) {
         self.score = match aggregate {
             Aggregate::Sum | Aggregate::Average => self.score.add(value),
@@ -59,14 +65,15 @@ impl<N: Number> Regression<N> {
     /// Writes one score for each target.
     pub fn finish(&self, predictions: &[Prediction<N>], scores: &mut [f32]) {
         for (target, (prediction, score)) in predictions.iter().zip(scores.iter_mut()).enumerate() {
-            let mut value = prediction.score;
+            let mut finished = *prediction;
             if self.aggregate == Aggregate::Average {
-                value = value.divide(self.trees);
+                finished.score = finished.score.divide(self.trees);
             }
             if let Some(&base) = self.base_values.get(target) {
-                value = value.add(base);
+                finished.score = finished.score.add(base);
             }
-            *score = value.to_f32();
+            finished.is_present |= predictions.len() == 1;
+            *score = finished.output();
         }
         if scores.len() > 1 || self.post_transform == PostTransform::Probit {
             self.post_transform.apply(scores);
@@ -121,9 +128,9 @@ impl<N: Number> Classification<N> {
         let decisive = if second.is_present { second.score } else { first.score };
         let label = self.binary_label(decisive);
         if has_one_score {
-            self.one_score(first.score.to_f32(), label, scores);
+            scores.copy_from_slice(&self.one_score(first.score.to_f32()));
         } else {
-            scores.copy_from_slice(&[first.score.to_f32(), second.score.to_f32()]);
+            scores.copy_from_slice(&[first.output(), second.output()]);
             self.post_transform.apply(scores);
         }
         label
@@ -135,20 +142,17 @@ impl<N: Number> Classification<N> {
         if self.is_binary_case { Label::Class(usize::from(is_positive)) } else { Label::Literal(i64::from(is_positive)) }
     }
 
-    fn one_score(&self, score: f32, label: Label, scores: &mut [f32]) {
-        let is_positive = matches!(label, Label::Class(1) | Label::Literal(1));
-        let pair = match self.post_transform {
+    fn one_score(&self, score: f32) -> [f32; 2] {
+        match self.post_transform {
             PostTransform::Probit => {
-                let mut score = [score];
-                self.post_transform.apply(&mut score);
-                [score[0], 0.0]
+                let mut scores = [score];
+                self.post_transform.apply(&mut scores);
+                [scores[0], 0.0]
             }
-            _ if self.is_binary_case && self.has_no_negative_weight => [1.0 - score, score],
             PostTransform::Logistic => [logistic(-score), logistic(score)],
-            _ if is_positive => [-score, score],
-            _ => [score, -score],
-        };
-        scores.copy_from_slice(&pair);
+            _ if self.is_binary_case && self.has_no_negative_weight => [1.0 - score, score],
+            _ => [-score, score],
+        }
     }
 
     fn many_classes(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
@@ -158,7 +162,7 @@ impl<N: Number> Classification<N> {
         }
         let mut best: Option<(usize, N)> = None;
         for (class, prediction) in predictions.iter().enumerate() {
-            scores[class] = prediction.score.to_f32();
+            scores[class] = prediction.output();
             if prediction.is_present && best.is_none_or(|(_, score)| prediction.score > score) {
                 best = Some((class, prediction.score));
             }
