@@ -57,8 +57,6 @@ impl Connection {
     /// No broker can be reached. Logged once until one can.
     pub(crate) fn lost(&self, reason: &str) {
         if !self.away.swap(true, Ordering::Relaxed) {
-            let last = self.last_reason();
-            let reason = if last.is_empty() { reason } else { last.as_str() };
             tracing::warn!(target: "riskstream::kafka", client = self.name, reason, "Kafka is out of reach, trying on");
         }
     }

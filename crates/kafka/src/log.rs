@@ -90,17 +90,25 @@ impl KafkaLog {
 
     /// Finds the topics, prepares transactions, joins the group: in this order, so that a predecessor is
     /// fenced and its transaction ended before positions are read.
-    fn join(&mut self, timeout: Duration) -> Result<(), LogError> {
-        // A round trip to a distant broker takes longer than a round's wait.
-        let timeout = timeout.max(Duration::from_secs(1));
-        let result = self
-            .find_topics(timeout)
-            .and_then(|()| self.writer.init(timeout));
-        if let Err(error) = result {
-            self.writer.serve();
-            self.serve();
-            self.connection.take_failure()?;
-            return Err(self.out_of_reach(error));
+    fn join(&mut self, deadline: Instant) -> Result<(), LogError> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = left.clamp(Duration::from_millis(50), Duration::from_secs(5));
+            let result = self.find_topics(timeout).and_then(|()| self.writer.init(timeout));
+            match result {
+                Ok(()) => break,
+                Err(LogError::Unavailable(why)) => {
+                    self.writer.serve();
+                    self.serve();
+                    self.connection.take_failure()?;
+                    if left.is_zero() {
+                        return Err(self.out_of_reach(why));
+                    }
+                    // A coordinator that is not ready yet says so at once.
+                    self.signal.wait_until(deadline.min(Instant::now() + Duration::from_millis(50)));
+                }
+                Err(error) => return Err(error),
+            }
         }
         let inputs: Vec<_> = self.options.inputs.iter().map(String::as_str).collect();
         if !inputs.is_empty() {
@@ -133,17 +141,12 @@ impl KafkaLog {
         Err(LogError::Fatal(format!("no such topic: {}", missing.join(", "))))
     }
 
-    /// Adds the reason that librdkafka gave for an unavailable broker, and says it once in the log.
-    fn out_of_reach(&self, error: LogError) -> LogError {
-        match error {
-            LogError::Unavailable(text) => {
-                let reason = self.connection.last_reason();
-                let text = if reason.is_empty() { text } else { reason };
-                self.connection.lost(&text);
-                LogError::Unavailable(text)
-            }
-            error => error,
-        }
+    /// The error with the reason that librdkafka gave, if it did; said once in the log.
+    fn out_of_reach(&self, why: String) -> LogError {
+        let reason = self.connection.last_reason();
+        let text = if reason.is_empty() { why } else { format!("{why} ({reason})") };
+        self.connection.lost(&text);
+        LogError::Unavailable(text)
     }
 
     /// Runs the consumer's callbacks until none is waiting.
@@ -214,7 +217,7 @@ impl Log for KafkaLog {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
         let deadline = Instant::now() + timeout;
         if !self.subscribed {
-            self.join(timeout)?;
+            self.join(deadline)?;
         }
         loop {
             self.writer.serve();

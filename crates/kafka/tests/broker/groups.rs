@@ -1,0 +1,157 @@
+//! Members of a group share partitions and hand them over.
+
+use std::time::{Duration, Instant};
+
+use riskstream_pipeline::log::{Change, Log, LogError, Outputs};
+
+use crate::harness::{LIMIT, Member, committed, numbered, options, produce};
+
+/// Rounds of all members in turn until together they copied so many records.
+fn copy_together(members: &mut [&mut Member], others: usize, total: usize) {
+    let deadline = Instant::now() + LIMIT;
+    while members.iter().map(|member| member.copied).sum::<usize>() + others < total {
+        assert!(Instant::now() < deadline, "not everything was copied");
+        round(members);
+    }
+}
+
+fn round(members: &mut [&mut Member]) {
+    for member in members {
+        match member.round(Duration::from_millis(5)) {
+            Ok(_) => {}
+            Err(LogError::Aborted(_)) => {
+                // A rebalance came between: back to what is committed.
+                let owned = member.owned.clone();
+                let positions = crate::harness::positions(&mut member.log, &owned).unwrap();
+                member.log.start(&positions).unwrap();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Rounds of all members until one owns as many partitions as said first, another as said second…
+fn settle(members: &mut [&mut Member], shares: &[usize]) {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let mut owned: Vec<_> = members.iter().map(|member| member.owned.len()).collect();
+        owned.sort_unstable();
+        if owned == shares {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the group does not settle: {owned:?}");
+        round(members);
+    }
+}
+
+#[test]
+fn partitions_are_shared_and_handed_over_without_loss_or_doubles() {
+    let base = options("shared", 4);
+    let (input, output) = (base.inputs[0].clone(), base.outputs[0].clone());
+    let member = |slot| {
+        let mut options = base.clone();
+        options.slot = slot;
+        Member::new(options)
+    };
+    let write = |round: usize| {
+        for partition in 0..4 {
+            produce(&input, partition, numbered(&format!("r{round}"), 250));
+        }
+    };
+
+    write(0);
+    let mut first = member(0);
+    copy_together(&mut [&mut first], 0, 1000);
+    let mut second = member(1);
+    write(1);
+    settle(&mut [&mut first, &mut second], &[2, 2]);
+    write(2);
+    copy_together(&mut [&mut first, &mut second], 0, 3000);
+    let mut third = member(2);
+    write(3);
+    settle(&mut [&mut first, &mut second, &mut third], &[1, 1, 2]);
+    copy_together(&mut [&mut first, &mut second, &mut third], 0, 4000);
+    write(4);
+    let left = first.copied;
+    drop(first);
+    settle(&mut [&mut second, &mut third], &[2, 2]);
+    copy_together(&mut [&mut second, &mut third], left, 5000);
+
+    let expected: Vec<_> =
+        (0..5).flat_map(|round| numbered(&format!("r{round}"), 250)).collect();
+    for (partition, values) in committed(&output, 4).into_iter().enumerate() {
+        assert!(values == expected, "partition {partition}: {} records", values.len());
+    }
+}
+
+#[test]
+fn a_member_that_was_away_too_long_cannot_commit() {
+    let mut base = options("away", 1);
+    for name in ["session.timeout.ms", "max.poll.interval.ms"] {
+        base.overrides.insert(name.to_owned(), "6000".to_owned());
+    }
+    base.overrides.insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
+    let (input, output) = (base.inputs[0].clone(), base.outputs[0].clone());
+    produce(&input, 0, numbered("in", 10));
+    let mut away = Member::new(base.clone());
+    away.wait_for_partitions(1);
+    let partition = away.owned[0].clone();
+
+    // Nobody polls the first member any more, so the group gives its partition to the second.
+    let mut next = base.clone();
+    next.slot = 1;
+    let mut next = Member::new(next);
+    next.copy_until(10);
+    let mut outputs = Outputs::default();
+    outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(b"double"));
+    let error = away.log.commit(&outputs, &[(partition.clone(), 3)]).unwrap_err();
+    assert!(matches!(error, LogError::Aborted(_) | LogError::Fenced(_)), "{error}");
+    let changes = away.wait(Duration::from_secs(1)).unwrap();
+    assert_eq!(changes, [Change::Lost(vec![partition.clone()])]);
+    assert_eq!(next.log.committed(&[partition]).unwrap(), [Some(10)]);
+    assert_eq!(committed(&output, 1), [numbered("in", 10)]);
+
+    // It is a member like any other again.
+    drop(next);
+    produce(&input, 0, ["more"]);
+    away.copy_until(1);
+}
+
+#[test]
+fn a_member_without_started_partitions_can_still_hand_them_over() {
+    let base = options("unstarted", 2);
+    produce(&base.inputs[0], 0, numbered("in", 10));
+    let mut first = Member::new(base.clone());
+    let deadline = Instant::now() + LIMIT;
+    // Assigned, but never started: as if its state took long to restore.
+    let assigned = loop {
+        assert!(Instant::now() < deadline);
+        if let Some(Change::Assigned(partitions)) =
+            first.log.wait(Duration::from_secs(1)).unwrap().pop()
+        {
+            break partitions;
+        }
+    };
+    assert_eq!(assigned.len(), 2);
+    let mut options = base.clone();
+    options.slot = 1;
+    let mut second = Member::new(options);
+    let mut revoked = Vec::new();
+    while second.owned.is_empty() {
+        assert!(Instant::now() < deadline);
+        second.wait(Duration::from_millis(5)).unwrap();
+        for change in first.log.wait(Duration::from_millis(5)).unwrap() {
+            if let Change::Revoked(partitions) = change {
+                // One by one: the group hears of it with the last.
+                for partition in &partitions {
+                    first.log.stop(std::slice::from_ref(partition)).unwrap();
+                }
+                revoked = partitions;
+            }
+        }
+    }
+    assert_eq!(revoked.len(), 1);
+    assert_eq!(second.owned, revoked);
+    drop(first);
+    second.wait_for_partitions(2);
+}

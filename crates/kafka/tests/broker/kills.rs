@@ -1,0 +1,147 @@
+//! Processes that are killed, at any moment.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::Producer;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use riskstream_kafka::{KafkaLog, KafkaOptions};
+use riskstream_pipeline::log::{Log, Outputs};
+
+use crate::harness::{
+    LIMIT, Member, brokers, committed, numbered, options, produce, producer, send, unique,
+};
+
+/// Set in a child process: what it is to do, and with which names.
+const ROLE: &str = "RISKSTREAM_TEST_CHILD";
+
+/// Runs this test binary again as a child that does only what [`child`] says.
+fn spawn(role: &str, name: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "kills::child", "--nocapture"])
+        .env(ROLE, format!("{role} {name}"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap()
+}
+
+/// Not a test of its own: the child processes of the tests below.
+#[test]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let (role, name) = role.split_once(' ').unwrap();
+    match role {
+        "copy" => {
+            let mut member = Member::new(named(name, 0));
+            loop {
+                member.round(Duration::from_secs(1)).unwrap();
+            }
+        }
+        "hold" => {
+            let options = named(name, 0);
+            let id = options.transactional_id();
+            let producer = producer(&[("transactional.id", id.as_str())]);
+            producer.init_transactions(LIMIT).unwrap();
+            producer.begin_transaction().unwrap();
+            send(&producer, &options.outputs[0], 0, ["never"]);
+            producer.flush(LIMIT).unwrap();
+            std::thread::park();
+        }
+        role => panic!("{role}"),
+    }
+}
+
+fn named(name: &str, slot: usize) -> KafkaOptions {
+    let mut options = KafkaOptions::new(&brokers(), name);
+    options.inputs = vec![format!("{name}-in")];
+    options.outputs = vec![format!("{name}-out")];
+    options.slot = slot;
+    // Killed members are found out soon; small batches make many commits to be killed in.
+    options.overrides.insert("session.timeout.ms".to_owned(), "6000".to_owned());
+    options.overrides.insert("queued.min.messages".to_owned(), "1".to_owned());
+    options.overrides.insert("max.partition.fetch.bytes".to_owned(), "200".to_owned());
+    options
+}
+
+fn end_of(topic: &str, partition: i32) -> i64 {
+    let consumer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", brokers()).create().unwrap();
+    consumer.fetch_watermarks(topic, partition, LIMIT).unwrap().1
+}
+
+#[test]
+fn after_kills_every_record_is_copied_once() {
+    let (records, kills) = (3000, 5);
+    let base = options("killed", 2);
+    let (name, output) = (base.group.clone(), base.outputs[0].clone());
+    for partition in 0..2 {
+        produce(&base.inputs[0], partition, numbered(&format!("p{partition}"), records));
+    }
+    let deadline = Instant::now() + 3 * LIMIT;
+    for kill in 0..kills {
+        let before = end_of(&output, 0) + end_of(&output, 1);
+        let mut process = spawn("copy", &name);
+        // Killed in the middle of its work: every time after another number of records.
+        while end_of(&output, 0) + end_of(&output, 1) < before + 20 + 37 * kill {
+            assert!(Instant::now() < deadline && process.try_wait().unwrap().is_none());
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let copied: usize = committed(&output, 2).iter().map(Vec::len).sum();
+    assert!(copied < 2 * records, "nothing was left to the last member");
+    let mut options = named(&name, 0);
+    options.overrides.clear();
+    let mut last = Member::new(options);
+    last.copy_until(2 * records - copied);
+    let found = committed(&output, 2);
+    assert!(found[0] == numbered("p0", records), "{} records", found[0].len());
+    assert!(found[1] == numbered("p1", records), "{} records", found[1].len());
+}
+
+#[test]
+fn a_transaction_left_open_is_aborted_by_the_successor() {
+    let base = options("held", 1);
+    let (name, output) = (base.group.clone(), base.outputs[0].clone());
+    let mut process = spawn("hold", &name);
+    let deadline = Instant::now() + LIMIT;
+    while end_of(&output, 0) < 1 {
+        assert!(Instant::now() < deadline && process.try_wait().unwrap().is_none());
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+
+    // Another producer's committed record is behind the open transaction: not readable yet.
+    let other = producer(&[("transactional.id", unique("other").as_str())]);
+    other.init_transactions(LIMIT).unwrap();
+    other.begin_transaction().unwrap();
+    send(&other, &output, 0, ["other"]);
+    other.commit_transaction(LIMIT).unwrap();
+    assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
+
+    let mut successor = KafkaLog::open(named(&name, 0)).unwrap();
+    successor.wait(Duration::from_secs(10)).unwrap();
+    let mut outputs = Outputs::default();
+    outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(b"successor"));
+    successor.commit(&outputs, &[]).unwrap();
+    assert_eq!(committed(&output, 1), [[b"other".to_vec(), b"successor".to_vec()]]);
+}
+
+#[test]
+fn positions_of_an_open_transaction_are_waited_for() {
+    // A reader of committed positions must not get the old position while a commit is under way: it would
+    // process again what the commit then makes final.
+    let base = options("unstable", 1);
+    produce(&base.inputs[0], 0, numbered("in", 10));
+    let mut member = Member::new(base.clone());
+    member.copy_until(10);
+    let partition = member.owned[0].clone();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(&partition.topic, 0, Offset::Offset(10)).unwrap();
+    drop(member);
+    let mut next = KafkaLog::open(base).unwrap();
+    next.wait(Duration::from_secs(10)).unwrap();
+    assert_eq!(next.committed(&[partition]).unwrap(), [Some(10)]);
+}
