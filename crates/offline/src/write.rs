@@ -11,6 +11,7 @@ use parquet::file::properties::WriterProperties;
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Event, Judgement};
 use riskstream_events::{Slot, Value, ValueType};
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,8 +39,11 @@ pub struct ParquetSink {
 impl ParquetSink {
     /// A file with the event's id and time, the slots in `columns`, score, outcome, rules and flags.
     pub fn create(path: &Path, plan: &Plan, columns: &[Slot]) -> Result<ParquetSink, WriteError> {
-        let columns: Vec<(Slot, ValueType)> =
+        let mut columns: Vec<(Slot, ValueType)> =
             [EVENT_ID, EVENT_TIME].iter().chain(columns).map(|&slot| (slot, plan.slots[slot].value_type)).collect();
+        // An input may call its own event time or id as the canonical slots are called; it is the same value.
+        let mut names = HashSet::new();
+        columns.retain(|&(slot, _)| names.insert(plan.slots[slot].name.as_str()));
         let mut fields: Vec<Field> = columns
             .iter()
             .map(|&(slot, value_type)| Field::new(&plan.slots[slot].name, data_type(value_type), true))
