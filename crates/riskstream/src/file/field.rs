@@ -47,6 +47,7 @@ impl Read for FieldDeclaration {
                     unit: None,
                     personal: None,
                     required: None,
+                    is_flawed: false,
                 }))
             }
         }

@@ -88,6 +88,11 @@ impl Mistakes {
         self.found.is_empty()
     }
 
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
     /// All of them in the order of the file, to be shown with the source that they point into.
     pub fn into_report(mut self, name: &str, source: &str) -> Report {
         self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));

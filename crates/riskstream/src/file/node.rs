@@ -40,6 +40,8 @@ pub enum NodeValue {
     List(Vec<Node>),
     /// `{key: value}` or lines with colons; keys are unique.
     Map(Vec<(Key, Node)>),
+    /// A variable that is not set was to stand here, which was reported.
+    Unknown,
 }
 
 /// A key of a mapping and where it stands.
@@ -55,7 +57,7 @@ impl Node {
     /// What it is, for messages: `a number`, `text`, …
     pub fn kind(&self) -> &'static str {
         match &self.value {
-            NodeValue::Null => "nothing",
+            NodeValue::Null | NodeValue::Unknown => "nothing",
             NodeValue::Bool(_) => "true or false",
             NodeValue::Int(_) => "a whole number",
             NodeValue::Float(_) => "a number",
@@ -69,7 +71,7 @@ impl Node {
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
         match &self.value {
-            NodeValue::Null => Json::Null,
+            NodeValue::Null | NodeValue::Unknown => Json::Null,
             NodeValue::Bool(value) => Json::from(*value),
             NodeValue::Int(value) => Json::from(*value),
             NodeValue::Float(value) => Json::from(*value),
@@ -237,17 +239,19 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> NodeValue {
-        let text = self.interpolate(text, span);
-        match style {
-            ScalarStyle::Plain => plain(text),
-            _ => NodeValue::Text(text),
+        match (self.interpolate(text, span), style) {
+            (None, _) => NodeValue::Unknown,
+            (Some(text), ScalarStyle::Plain) => plain(text),
+            (Some(text), _) => NodeValue::Text(text),
         }
     }
 
-    /// Replaces `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`.
-    fn interpolate(&mut self, text: &str, span: &Span) -> String {
+    /// Replaces `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`. `None` if that cannot be done, which is
+    /// reported.
+    fn interpolate(&mut self, text: &str, span: &Span) -> Option<String> {
         let mut result = String::with_capacity(text.len());
         let mut rest = text;
+        let mut complete = true;
         while let Some(at) = rest.find("${") {
             if rest[..at].ends_with('$') {
                 result.push_str(&rest[..at]);
@@ -261,7 +265,7 @@ impl<'a> Builder<'a, '_> {
                     Mistake::new("`${` has no closing `}`", span.clone())
                         .help("write `${NAME}` for an environment variable, `$${` for the characters themselves"),
                 );
-                return text.to_owned();
+                return None;
             };
             let inside = &rest[at + 2..at + end];
             rest = &rest[at + end + 1..];
@@ -271,15 +275,18 @@ impl<'a> Builder<'a, '_> {
             };
             match (self.environment)(name).or_else(|| default.map(str::to_owned)) {
                 Some(value) => result.push_str(&value),
-                None => self.mistakes.add(
-                    Mistake::new(format!("the environment variable {name} is not set"), span.clone())
-                        .label("used here")
-                        .help(format!("set it, or write `${{{name}:-value}}` to say what holds without it")),
-                ),
+                None => {
+                    complete = false;
+                    self.mistakes.add(
+                        Mistake::new(format!("the environment variable {name} is not set"), span.clone())
+                            .label("used here")
+                            .help(format!("set it, or write `${{{name}:-value}}` to say what holds without it")),
+                    );
+                }
             }
         }
         result.push_str(rest);
-        result
+        complete.then_some(result)
     }
 }
 
@@ -334,31 +341,11 @@ fn first_line(error: &impl std::fmt::Display) -> String {
 /// over escapes and folded lines. The whole scalar if that cannot be told (a variable was replaced).
 pub fn within(source: &str, scalar: &Span, value: &str, inner: &Span) -> Span {
     let raw = &source[scalar.clone()];
-    let mut places = Vec::with_capacity(value.len() + 1);
-    let mut at = match raw.chars().next() {
-        Some('"' | '\'') => 1,
-        Some('|' | '>') => raw.find('\n').unwrap_or(0),
-        _ => 0,
+    let is_quoted = raw.starts_with(['"', '\'']);
+    let places = match is_quoted.then(|| places(raw, 1, value)).flatten().or_else(|| places(raw, 0, value)) {
+        Some(places) => places,
+        None => return scalar.clone(),
     };
-    for wanted in value.chars() {
-        loop {
-            let Some(found) = raw[at..].chars().next() else { return scalar.clone() };
-            if found == wanted {
-                break;
-            }
-            let skippable = found.is_whitespace() || found == '\\' || found == '\'';
-            if !skippable {
-                return scalar.clone();
-            }
-            if wanted.is_whitespace() && found.is_whitespace() {
-                break;
-            }
-            at += found.len_utf8();
-        }
-        places.extend(std::iter::repeat_n(at, wanted.len_utf8()));
-        at += raw[at..].chars().next().map_or(0, char::len_utf8);
-    }
-    places.push(at);
     let last = places.len() - 1;
     let start = places[inner.start.min(last)];
     let end = match inner.end.min(last) {
@@ -366,6 +353,28 @@ pub fn within(source: &str, scalar: &Span, value: &str, inner: &Span) -> Span {
         end => places[end - 1] + raw[places[end - 1]..].chars().next().map_or(0, char::len_utf8),
     };
     scalar.start + start..scalar.start + end.max(start)
+}
+
+/// Where each byte of `value` stands in its scalar `raw`, and where it ends.
+fn places(raw: &str, start: usize, value: &str) -> Option<Vec<usize>> {
+    let mut places = Vec::with_capacity(value.len() + 1);
+    let mut at = start;
+    for wanted in value.chars() {
+        let found = loop {
+            match raw[at..].chars().next() {
+                Some(found) if found == wanted => break Some(found),
+                Some(found) if found.is_whitespace() && wanted.is_whitespace() => break Some(found),
+                Some(found) if found.is_whitespace() || found == '\\' || found == '\'' => at += found.len_utf8(),
+                // A block scalar's last line break was cut off.
+                None if wanted.is_whitespace() => break None,
+                _ => return None,
+            }
+        };
+        places.extend(std::iter::repeat_n(at, wanted.len_utf8()));
+        at += found.map_or(0, char::len_utf8);
+    }
+    places.push(at);
+    Some(places)
 }
 
 #[cfg(test)]
@@ -413,6 +422,7 @@ mod tests {
             ("a: \"q \\\"w\\\" bad\"", "bad", "bad"),
             ("a: >\n  x >\n  bad\n", "bad", "bad"),
             ("a: |\n  x >\n  bad\n", "bad", "bad"),
+            ("a: |\n  \"x\" >\n  bad\n", "bad", "bad"),
             ("a: x >\n  bad", "bad", "bad"),
             ("a: ${SET}${SET}7", "777", "${SET}${SET}7"),
         ] {

@@ -30,6 +30,9 @@ fn missing(key: &str, map: &Span) -> Mistake {
 
 /// Reports that something else was expected.
 pub fn expected(what: &str, node: &Node, mistakes: &mut Mistakes) {
+    if node.value == NodeValue::Unknown {
+        return;
+    }
     mistakes.add(
         Mistake::new(format!("expected {what}, found {}", node.kind()), node.span.clone())
             .label(format!("this should be {what}")),
@@ -68,7 +71,7 @@ impl<T: Read> Read for Required<T> {
 impl<T: Read> Read for Option<T> {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.value {
-            NodeValue::Null => Some(None),
+            NodeValue::Null | NodeValue::Unknown => Some(None),
             _ => Some(T::read(node, mistakes)),
         }
     }
@@ -273,6 +276,7 @@ impl Read for ByteSize {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         let size = match &node.value {
             NodeValue::Text(text) => byte_size(text),
+            NodeValue::Unknown => return None,
             _ => None,
         };
         if size.is_none() {
@@ -415,6 +419,9 @@ macro_rules! section {
         #[schemars(deny_unknown_fields)]
         pub struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
+            /// Whether something is wrong with it: what is missing may be what was mistyped.
+            #[schemars(skip)]
+            pub is_flawed: bool,
         }
 
         impl $crate::file::read::Read for $name {
@@ -422,10 +429,12 @@ macro_rules! section {
                 node: &$crate::file::node::Node,
                 mistakes: &mut $crate::file::mistakes::Mistakes,
             ) -> Option<Self> {
+                let before = mistakes.count();
                 let known = [$(stringify!($key).trim_start_matches("r#")),*];
                 let keys = $crate::file::read::Keys::of(node, &known, mistakes)?;
                 $(let $key = keys.take::<$type>(stringify!($key).trim_start_matches("r#"), mistakes);)*
-                Some($name { $($key: $key?,)* })
+                let is_flawed = mistakes.count() > before;
+                Some($name { $($key: $key?,)* is_flawed })
             }
         }
     };

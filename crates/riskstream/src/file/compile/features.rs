@@ -115,7 +115,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
 
     /// The features so that each comes after those that it mentions. Those in a circle are reported and left out.
     fn in_order<'f>(&mut self, features: &'f Map<Feature>) -> Vec<(&'f Key, &'f Feature)> {
-        let nodes: Vec<(&Key, &Feature)> = features.iter().collect();
+        let nodes: Vec<(&Key, &Feature)> = features.iter().filter(|(name, _)| self.is_free(name)).collect();
         let index: HashMap<&str, usize> =
             nodes.iter().enumerate().map(|(at, (name, _))| (name.name.as_str(), at)).collect();
         let needs: Vec<Vec<usize>> = nodes
@@ -141,6 +141,17 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         order.into_iter().map(|at| nodes[at]).filter(|(name, _)| !self.names.is_broken(&name.name)).collect()
     }
 
+    /// A name that is taken goes on meaning what it meant.
+    fn is_free(&mut self, name: &Key) -> bool {
+        let free = self.names.check_free(&name.name, &name.span, self.mistakes);
+        if free && name.name.contains('.') {
+            let mistake = Mistake::new(format!("`{}` is not a name", name.name), name.span.clone());
+            self.mistakes.add(mistake.help("the name of a feature has no dots"));
+            return false;
+        }
+        free
+    }
+
     fn report_circle(&mut self, circle: &[&Key]) {
         let Some((first, others)) = circle.split_first() else { return };
         let mut chain: Vec<&str> = circle.iter().map(|key| key.name.as_str()).collect();
@@ -161,16 +172,11 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     fn feature(&mut self, name: &Key, feature: &Feature) -> Option<()> {
-        let free = self.names.check_free(&name.name, &name.span, self.mistakes);
-        if name.name.contains('.') {
-            let mistake = Mistake::new(format!("`{}` is not a name", name.name), name.span.clone());
-            self.mistakes.add(mistake.help("the name of a feature has no dots"));
-            return None;
-        }
         let aggregations: Vec<_> = aggregations(feature).collect();
         match (&feature.expression, aggregations.as_slice()) {
-            (Some(source), []) => self.expression(name, feature, source, free),
-            (None, [(word, source)]) => self.aggregation(name, feature, word, source, free),
+            (Some(source), []) => self.expression(name, feature, source),
+            (None, [(word, source)]) => self.aggregation(name, feature, word, source),
+            (None, []) if feature.is_flawed => None,
             (None, []) => {
                 let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
                 self.mistakes.add(
@@ -193,7 +199,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<Source>, free: bool) -> Option<()> {
+    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<Source>) -> Option<()> {
         for (key, span) in keys_of_aggregations(feature) {
             self.mistakes.add(
                 Mistake::new(format!("an expression takes no `{key}`"), span)
@@ -201,9 +207,6 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             );
         }
         let expression = self.names.compile(source, self.mistakes)?;
-        if !free {
-            return None;
-        }
         let value_type = expression.value_type();
         let slot = self.names.declare(&name.name, value_type, ValueType::Float, name.span.clone());
         self.provenances.expression(slot, expression.slots());
@@ -217,7 +220,6 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         feature: &Feature,
         word: &'static str,
         source: &Spanned<Source>,
-        free: bool,
     ) -> Option<()> {
         let stage = self.entity_of(name, feature);
         let input = self.input_of(feature, word, source);
@@ -245,9 +247,6 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             None => None,
         };
         let input = *self.input_index.get(input?)?;
-        if !free {
-            return None;
-        }
         let element = value_type.unwrap_or(ValueType::Float);
         let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
@@ -268,6 +267,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
 
     fn entity_of(&mut self, name: &Key, feature: &Feature) -> Option<usize> {
         let Some(entity) = &feature.entity else {
+            if feature.is_flawed {
+                return None;
+            }
             self.mistakes.add(
                 Mistake::new(format!("`{}` does not say whose events it aggregates", name.name), name.span.clone())
                     .help(format!("add `entity:` with one of {}", self.known_entities())),
@@ -306,7 +308,8 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         let Some(named) = counted.as_ref().or(feature.of.as_ref()) else { return Some("transactions") };
         let inputs = self.inputs;
         let found = inputs.iter().find(|input| input.name == named.value);
-        if found.is_none() {
+        // That there are no transactions at all was reported.
+        if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
             let mut mistake = Mistake::new(format!("unknown input `{}`", named.value), named.span.clone())
                 .label("not declared under `inputs:`")
@@ -329,7 +332,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         self.superfluous("k", k.map(|k| k.1), &["last_k", "top_k"], word);
         self.superfluous("q", q.map(|q| q.1), &["quantile"], word);
         self.superfluous("half_life", half_life.map(|h| h.1), &["decayed_count", "decayed_sum"], word);
-        let place = &name.span;
+        let place = (&name.span, feature.is_flawed);
         Some(match word {
             "count" => Aggregation::Count,
             "sum" => Aggregation::Sum,
@@ -374,7 +377,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         key: &str,
         example: &str,
         given: Option<(T, &Span)>,
-        place: &Span,
+        (place, flawed): (&Span, bool),
         fits: impl Fn(T) -> bool,
     ) -> Option<T> {
         match given {
@@ -388,6 +391,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 self.mistakes.add(Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")));
                 None
             }
+            None if flawed => None,
             None => {
                 self.mistakes.add(
                     Mistake::new(format!("`{word}` needs `{key}`"), place.clone())
@@ -408,6 +412,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             );
             if unlimited || aggregation.is_decayed() {
                 return Some(None);
+            }
+            if feature.is_flawed {
+                return None;
             }
             let unlimited = if aggregation.allows_no_window() { ", or `window: unlimited`" } else { "" };
             self.mistakes.add(

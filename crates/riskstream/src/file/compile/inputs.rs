@@ -7,7 +7,6 @@ use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::{Key, Span};
 use crate::file::read::{Map, Required, Spanned};
 use crate::file::surface::{Format, Input, Registry};
-use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{AvroProjection, Field, InputFields, ReaderSchema, Slot, TimestampUnit, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -69,7 +68,7 @@ pub fn resolve(
 ) -> Vec<ResolvedInput> {
     let mut resolved: Vec<ResolvedInput> = inputs
         .iter()
-        .filter_map(|(key, input)| resolve_input(key, input, surroundings, mistakes))
+        .map(|(key, input)| resolve_input(key, input, surroundings, mistakes))
         .collect();
     resolved.sort_by_key(|input| input.name != "transactions");
     check_agreement(&resolved, mistakes);
@@ -82,7 +81,7 @@ fn resolve_input(
     input: &Input,
     surroundings: &Surroundings<'_>,
     mistakes: &mut Mistakes,
-) -> Option<ResolvedInput> {
+) -> ResolvedInput {
     let format = input.format.as_ref().map_or(Format::Json, |format| format.value);
     let schema = read_schema(key, input, format, surroundings, mistakes);
     let types = schema.as_deref().and_then(AvroTypes::new);
@@ -104,17 +103,17 @@ fn resolve_input(
     if let (Some(schema), Format::Avro | Format::AvroPlain) = (&schema, format) {
         check_against_schema(input, schema, &fields, mistakes);
     }
-    Some(ResolvedInput {
+    ResolvedInput {
         name: key.name.clone(),
         span: key.span.clone(),
-        topic: input.topic.0.as_ref()?.value.clone(),
+        topic: input.topic.0.as_ref().map(|topic| topic.value.clone()).unwrap_or_default(),
         format,
         schema,
         key: record_key,
         id,
         event_time,
         fields,
-    })
+    }
 }
 
 fn read_schema(
@@ -431,6 +430,5 @@ pub fn declare_fields(
             }
         }
     }
-    let _ = EVENT_TIME;
     slots
 }

@@ -399,11 +399,15 @@ fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
     for event in file.examples.0.iter().flat_map(|example| &example.value.events.0) {
         let event = &event.value;
         if file.inputs.get(&event.input.name).is_none() {
+            if event.input.name == "transactions" {
+                continue;
+            }
             mistakes.add(
                 Mistake::new(format!("unknown input `{}`", event.input.name), event.input.span.clone())
                     .nearest(&event.input.name, file.inputs.names())
                     .help(format!("the inputs are {}", enumerate(file.inputs.names()))),
             );
+            continue;
         }
         let Some(expect) = &event.expect else { continue };
         if event.input.name != "transactions" {

@@ -162,7 +162,11 @@ impl<'s> Names<'s> {
     /// A mistake of an expression at its place in the file.
     pub fn place(&self, source: &Spanned<Source>, error: ExpressionError) -> Mistake {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
+        let is_score = error.message == "unknown name score";
         let mistake = Mistake::new(error.message, place).label("here");
+        if is_score {
+            return mistake.help("the score is known to rules and thresholds only: features are what the model sees");
+        }
         match error.help {
             Some(help) => mistake.help(help),
             None => mistake,
