@@ -85,16 +85,16 @@ impl Chunk {
         Chunk::new(self.end(), rest)
     }
 
-    /// Forgets the ids of entries at or before `time`.
-    pub(crate) fn forget_ids(&mut self, time: i64) {
+    /// Makes it a chunk of its own. Ids of entries at or before `forget_ids` are forgotten.
+    pub(crate) fn seal(&mut self, id: u32, forget_ids: i64) {
+        self.id = id;
+        self.dirty = true;
         let rows = self.rows_mut();
         let stride = rows.stride;
-        for row in rows.words.chunks_exact_mut(stride) {
-            if row[0] > time {
-                break;
-            }
-            row[1] = 0;
-        }
+        let forgotten = |row: &&mut [i64]| row[0] <= forget_ids;
+        rows.words.chunks_exact_mut(stride).take_while(forgotten).for_each(|row| row[1] = 0);
+        rows.words.shrink_to_fit();
+        rows.texts.shrink_to_fit();
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -144,6 +144,11 @@ impl Rows {
         }
     }
 
+    #[inline]
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..self.len()).map(|index| self.entry(index))
+    }
+
     pub(crate) fn reserve(&mut self, entries: usize) {
         self.words.reserve(entries * self.stride);
         self.texts.reserve(entries * self.text_stride);
@@ -176,11 +181,6 @@ impl Rows {
             texts: self.texts.split_off(index * self.text_stride),
             ..*self
         }
-    }
-
-    pub(crate) fn shrink(&mut self) {
-        self.words.shrink_to_fit();
-        self.texts.shrink_to_fit();
     }
 
     fn bytes(&self) -> usize {

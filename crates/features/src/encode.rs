@@ -152,38 +152,27 @@ pub(crate) fn encode_rows(rows: &Rows, layout: &InputLayout, forget_ids: i64, ou
     if rows.len() == 0 {
         return;
     }
-    let entries = || (0..rows.len()).map(|index| rows.entry(index));
-    let divides = |word: usize, divisor: i64| entries().all(|entry| entry.words[word] % divisor == 0);
-    let unit = UNITS.iter().position(|&unit| divides(0, unit)).expect("1 divides all");
-    out.push(unit as u8);
-    let unit = UNITS[unit];
+    let unit = time_unit(rows);
+    out.push(unit);
+    let unit = UNITS[usize::from(unit)];
     let codecs_at = out.len();
     for (index, column) in layout.numbers.iter().enumerate() {
-        let word = HEADER + index;
         let codec = match column.kind {
             NumberKind::Integer => 0,
-            NumberKind::Fixed => {
-                let divisor = DIVISORS.iter().position(|&divisor| divides(word, divisor));
-                divisor.expect("1 divides all") as u8
-            }
-            NumberKind::Ordered => {
-                let fits = |&factor: &f64| entries().all(|e| decimal(e.words[word], factor).is_some());
-                DECIMALS.iter().position(fits).map_or(RAW, |index| index as u8)
-            }
+            NumberKind::Fixed => divisor(rows, HEADER + index),
+            NumberKind::Ordered => factor(rows, HEADER + index),
         };
         out.push(codec);
     }
-    let mut previous = 0;
-    for entry in entries() {
+    let mut previous = None;
+    for entry in rows.entries() {
         let time = entry.time();
-        if previous == 0 {
-            put_signed(out, time / unit);
-        } else {
-            put_unsigned(out, time.wrapping_sub(previous) as u64 / unit as u64);
+        match previous.replace(time) {
+            None => put_signed(out, time / unit),
+            Some(earlier) => put_difference(out, time.wrapping_sub(earlier) as u64, unit),
         }
-        previous = time;
         let id = if time > forget_ids { entry.words[1] as u64 } else { 0 };
-        put_wide(out, u128::from(entry.flags()) << 1 | u128::from(id != 0));
+        put_flags(out, entry.flags(), id != 0);
         if id != 0 {
             out.extend_from_slice(&id.to_le_bytes());
         }
@@ -197,10 +186,65 @@ pub(crate) fn encode_rows(rows: &Rows, layout: &InputLayout, forget_ids: i64, ou
 }
 
 #[inline]
+fn put_flags(out: &mut Vec<u8>, flags: u64, has_id: bool) {
+    if flags < 0x40 {
+        out.push((flags << 1) as u8 | u8::from(has_id));
+    } else {
+        put_wide(out, u128::from(flags) << 1 | u128::from(has_id));
+    }
+}
+
+#[inline]
+fn put_difference(out: &mut Vec<u8>, difference: u64, unit: i64) {
+    const SECONDS: u64 = UNITS[0] as u64;
+    let is_seconds = unit == UNITS[0];
+    put_unsigned(out, if is_seconds { difference / SECONDS } else { difference / unit as u64 });
+}
+
+/// Whether a constant divides all numbers of a column: dividing by a constant is a multiplication.
+#[inline]
+fn divides<const DIVISOR: i64>(rows: &Rows, word: usize) -> bool {
+    rows.entries().all(|entry| entry.words[word] % DIVISOR == 0)
+}
+
+/// Index of the largest unit of all times.
+fn time_unit(rows: &Rows) -> u8 {
+    match () {
+        () if divides::<{ UNITS[0] }>(rows, 0) => 0,
+        () if divides::<{ UNITS[1] }>(rows, 0) => 1,
+        () => 2,
+    }
+}
+
+/// Index of the largest divisor of a column.
+fn divisor(rows: &Rows, word: usize) -> u8 {
+    match () {
+        () if divides::<{ DIVISORS[0] }>(rows, word) => 0,
+        () if divides::<{ DIVISORS[1] }>(rows, word) => 1,
+        () if divides::<{ DIVISORS[2] }>(rows, word) => 2,
+        () => 3,
+    }
+}
+
+/// Index of the least factor that makes a column's floats integers.
+fn factor(rows: &Rows, word: usize) -> u8 {
+    let fits = |&factor: &f64| rows.entries().all(|e| decimal(e.words[word], factor).is_some());
+    DECIMALS.iter().position(fits).map_or(RAW, |index| index as u8)
+}
+
+#[inline]
 fn encode_number(word: i64, kind: NumberKind, codec: u8, out: &mut Vec<u8>) {
     match kind {
         NumberKind::Integer => put_signed(out, word),
-        NumberKind::Fixed => put_signed(out, word / DIVISORS[usize::from(codec)]),
+        NumberKind::Fixed => put_signed(
+            out,
+            match codec {
+                0 => word / DIVISORS[0],
+                1 => word / DIVISORS[1],
+                2 => word / DIVISORS[2],
+                _ => word,
+            },
+        ),
         NumberKind::Ordered if codec == RAW => out.extend_from_slice(&word.to_le_bytes()),
         NumberKind::Ordered => {
             let number = decimal(word, DECIMALS[usize::from(codec)]);
@@ -230,10 +274,10 @@ pub(crate) fn decode_rows(reader: &mut Reader<'_>, layout: &InputLayout) -> Resu
     rows.reserve(len);
     let mut words = vec![0; layout.stride()];
     let mut texts = Vec::with_capacity(layout.texts.len());
-    let mut previous = 0;
+    let mut previous = None;
     for _ in 0..len {
         let time = read_time(reader, previous, unit)?;
-        previous = time;
+        previous = Some(time);
         let flags = reader.wide()?;
         let id = if flags & 1 == 1 { u64::from_le_bytes(reader.array()?) } else { 0 };
         words[..HEADER].copy_from_slice(&[time, id as i64, (flags >> 1) as u64 as i64]);
@@ -248,11 +292,11 @@ pub(crate) fn decode_rows(reader: &mut Reader<'_>, layout: &InputLayout) -> Resu
     Ok(rows)
 }
 
-fn read_time(reader: &mut Reader<'_>, previous: i64, unit: i64) -> Result<i64, Malformed> {
+fn read_time(reader: &mut Reader<'_>, previous: Option<i64>, unit: i64) -> Result<i64, Malformed> {
     const TOO_LARGE: Malformed = Malformed("a time is too large");
-    if previous == 0 {
+    let Some(previous) = previous else {
         return reader.signed()?.checked_mul(unit).ok_or(TOO_LARGE);
-    }
+    };
     let difference = reader.unsigned()?.checked_mul(unit as u64).ok_or(TOO_LARGE)?;
     previous.checked_add_unsigned(difference).ok_or(TOO_LARGE)
 }

@@ -7,7 +7,8 @@ use crate::layout::{Column, EntityFeatures};
 use crate::log::{Log, Source};
 use crate::read::{from_word, write_features};
 use crate::state::{StateError, StateStore};
-use crate::window::{AsOf, Cursors, Window, bounds};
+use crate::window::{AsOf, Window, bounds};
+use compact_str::CompactString;
 use riskstream_events::{Row, Value};
 
 /// What came of an event. Times in microseconds.
@@ -28,19 +29,17 @@ pub struct Applied {
 /// An entity.
 #[derive(Debug)]
 pub(crate) struct Entity {
-    pub(crate) key: Box<str>,
+    pub(crate) key: CompactString,
     /// Stream time when it last changed.
     pub(crate) stream: i64,
     /// Event time of the newest transaction; `i64::MIN` if there was none.
     pub(crate) newest: i64,
     /// One for each input.
-    pub(crate) logs: Vec<Log>,
-    /// One for each window.
-    pub(crate) cursors: Vec<Cursors>,
-    /// All windows' linear accumulators.
-    pub(crate) words: Vec<i64>,
+    pub(crate) logs: Box<[Log]>,
+    /// All windows' cursors and linear accumulators.
+    pub(crate) words: Box<[i64]>,
     /// All windows' derived accumulators.
-    pub(crate) derived: Vec<Derived>,
+    pub(crate) derived: Box<[Derived]>,
 }
 
 impl Entity {
@@ -54,8 +53,7 @@ impl Entity {
             stream: i64::MIN,
             newest: i64::MIN,
             logs: features.inputs.iter().map(Log::new).collect(),
-            cursors: vec![Cursors::default(); features.windows.len()],
-            words: vec![0; features.words],
+            words: vec![0; features.words].into(),
             derived: derived.collect(),
         }
     }
@@ -264,12 +262,10 @@ impl Entity {
         index: usize,
     ) -> Window<'a> {
         let layout = &features.windows[index];
-        let derived = layout.derived_at..layout.derived_at + layout.derived.len();
         Window {
             layout,
-            cursors: &mut self.cursors[index],
-            words: &mut self.words,
-            derived: &mut self.derived[derived],
+            words: &mut self.words[layout.words()],
+            derived: &mut self.derived[layout.deriveds()],
             log: &mut self.logs[layout.input],
             source: Source {
                 store,
@@ -313,11 +309,11 @@ impl Entity {
 
     /// Memory held, about.
     pub(crate) fn bytes(&self) -> usize {
+        let heap = if self.key.is_heap_allocated() { self.key.len() } else { 0 };
         size_of::<Entity>()
-            + self.key.len()
-            + self.logs.iter().map(|log| size_of::<Log>() + log.bytes()).sum::<usize>()
-            + self.cursors.capacity() * size_of::<Cursors>()
-            + self.words.capacity() * size_of::<i64>()
+            + heap
+            + self.logs.iter().map(Log::bytes).sum::<usize>()
+            + size_of_val(&*self.words)
             + self.derived.iter().map(Derived::bytes).sum::<usize>()
     }
 }

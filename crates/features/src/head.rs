@@ -15,12 +15,11 @@ use crate::state::StateError;
 use crate::window::Cursors;
 use std::collections::VecDeque;
 
-/// The key of an entity's head.
-pub(crate) fn head_key(key: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(key.len() + 1);
-    bytes.push(b'e');
-    bytes.extend_from_slice(key.as_bytes());
-    bytes
+/// Makes `out` the key of an entity's head.
+pub(crate) fn head_key(key: &str, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(b'e');
+    out.extend_from_slice(key.as_bytes());
 }
 
 /// Appends an entity's head.
@@ -32,11 +31,13 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     for (log, layout) in entity.logs.iter().zip(&features.inputs) {
         encode_log(log, layout, entity.stream.saturating_sub(layout.id_horizon), out);
     }
-    for (window, cursors) in features.windows.iter().zip(&entity.cursors) {
+    for window in &features.windows {
+        let words = &entity.words[window.words()];
+        let cursors = Cursors::read(words);
         put_unsigned(out, cursors.lo - entity.logs[window.input].base());
         put_unsigned(out, cursors.hi - cursors.lo);
-        encode_words(window, &entity.words, out);
-        for derived in &entity.derived[window.derived_at..][..window.derived.len()] {
+        encode_words(window, words, out);
+        for derived in &entity.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
                 encode_base(base, out);
             }
@@ -47,17 +48,16 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
 fn encode_log(log: &Log, layout: &InputLayout, forget_ids: i64, out: &mut Vec<u8>) {
     put_unsigned(out, log.base());
     put_unsigned(out, u64::from(log.next_id));
-    let (tail, sealed) = log.chunks.split_last().expect("a log has a tail");
-    put_unsigned(out, sealed.len() as u64);
+    put_unsigned(out, log.sealed.len() as u64);
     let mut previous = 0i64;
-    for chunk in sealed {
+    for chunk in &log.sealed {
         put_unsigned(out, u64::from(chunk.id));
         put_unsigned(out, chunk.len as u64);
         put_signed(out, chunk.first.wrapping_sub(previous));
         put_unsigned(out, chunk.last.wrapping_sub(chunk.first) as u64);
         previous = chunk.last;
     }
-    encode_rows(tail.rows(), layout, forget_ids, out);
+    encode_rows(log.tail.rows(), layout, forget_ids, out);
 }
 
 fn encode_words(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
@@ -142,10 +142,11 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     for (log, layout) in entity.logs.iter_mut().zip(&features.inputs) {
         *log = decode_log(&mut reader, layout)?;
     }
-    for (window, cursors) in features.windows.iter().zip(&mut entity.cursors) {
-        *cursors = decode_cursors(&mut reader, &entity.logs[window.input])?;
-        decode_words(&mut reader, window, &mut entity.words)?;
-        for derived in &mut entity.derived[window.derived_at..][..window.derived.len()] {
+    for window in &features.windows {
+        let words = &mut entity.words[window.words()];
+        decode_cursors(&mut reader, &entity.logs[window.input])?.write(words);
+        decode_words(&mut reader, window, words)?;
+        for derived in &mut entity.derived[window.deriveds()] {
             decode_base(&mut reader, derived)?;
         }
     }
@@ -158,7 +159,7 @@ fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malf
     let mut start = reader.unsigned()?;
     let next_id = small(reader)?;
     let sealed = reader.count()?;
-    let mut chunks = Vec::with_capacity(sealed + 1);
+    let mut chunks = Vec::with_capacity(sealed);
     let mut previous = 0i64;
     for index in 0..sealed {
         let id = small(reader)?;
@@ -179,8 +180,7 @@ fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malf
     if start.checked_add(tail.len as u64).is_none_or(|end| end > i64::MAX as u64) {
         return Err(DISORDERED);
     }
-    chunks.push(tail);
-    Ok(Log::from_chunks(chunks, next_id))
+    Ok(Log::from_chunks(chunks, tail, next_id))
 }
 
 fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {

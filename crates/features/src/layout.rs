@@ -5,6 +5,7 @@ use crate::hash::hash_bytes;
 use crate::spec::{Aggregation, EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::Expression;
+use std::ops::Range;
 
 /// The features of one entity, checked and compiled. Shared by all tasks of a stage.
 #[derive(Debug)]
@@ -12,7 +13,7 @@ pub struct EntityFeatures {
     pub(crate) inputs: Vec<InputLayout>,
     pub(crate) windows: Vec<WindowLayout>,
     pub(crate) outputs: Vec<Output>,
-    /// Words of linear accumulators, all windows together.
+    /// Words of all windows together.
     pub(crate) words: usize,
     pub(crate) lateness: i64,
     pub(crate) dedupe: i64,
@@ -116,7 +117,27 @@ pub(crate) struct WindowLayout {
     pub(crate) derived: Vec<DerivedLayout>,
     /// Where this window's derived accumulators begin.
     pub(crate) derived_at: usize,
+    /// Where this window's words begin: two cursors, then the linear accumulators.
+    pub(crate) words_at: usize,
+    pub(crate) words_len: usize,
 }
+
+impl WindowLayout {
+    /// Its words among those of all windows.
+    #[inline]
+    pub(crate) fn words(&self) -> Range<usize> {
+        self.words_at..self.words_at + self.words_len
+    }
+
+    /// Its derived accumulators among those of all windows.
+    #[inline]
+    pub(crate) fn deriveds(&self) -> Range<usize> {
+        self.derived_at..self.derived_at + self.derived.len()
+    }
+}
+
+/// Words of a window before its linear accumulators.
+pub(crate) const CURSORS: usize = 2;
 
 /// An accumulator of which entries can be taken out again exactly: it is kept in state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +145,7 @@ pub(crate) struct Linear {
     /// Entries count if they have all these flags.
     pub(crate) mask: u64,
     pub(crate) kind: LinearKind,
-    /// Index of its first word.
+    /// Index of its first word among its window's.
     pub(crate) at: usize,
 }
 
@@ -276,7 +297,7 @@ impl<'a> Compiler<'a> {
             let completes = index == 0 && !spec.carried.is_empty();
             input.id_horizon = if completes { retention } else { spec.dedupe };
         }
-        let words = self.windows.iter().flat_map(|w| &w.linear).map(|l| l.kind.words()).sum();
+        let words = self.windows.iter().map(|window| window.words_len).sum();
         let mut features = EntityFeatures {
             inputs: self.inputs,
             windows: self.windows,
@@ -389,6 +410,8 @@ impl<'a> Compiler<'a> {
                 linear: Vec::new(),
                 derived: Vec::new(),
                 derived_at: 0,
+                words_at: 0,
+                words_len: 0,
             });
             self.windows.len() - 1
         })
@@ -466,12 +489,15 @@ impl<'a> Compiler<'a> {
 
     /// Gives each accumulator its place.
     fn place(&mut self) {
-        let (mut word, mut derived) = (0, 0);
+        let (mut words, mut derived) = (0, 0);
         for window in &mut self.windows {
+            window.words_at = words;
+            window.words_len = CURSORS;
             for linear in &mut window.linear {
-                linear.at = word;
-                word += linear.kind.words();
+                linear.at = window.words_len;
+                window.words_len += linear.kind.words();
             }
+            words += window.words_len;
             window.derived_at = derived;
             derived += window.derived.len();
         }

@@ -18,8 +18,8 @@ pub(crate) fn add(accumulators: &[Linear], words: &mut [i64], entry: Entry<'_>) 
                     let value = entry.words[word];
                     change_sum(words, i128::from(value));
                     let (high, low) = square(value);
-                    write(words, 3, read(words, 3) + high);
-                    write(words, 5, read(words, 5) + low);
+                    write(words, 3, read(words, 3).wrapping_add(high));
+                    write(words, 5, read(words, 5).wrapping_add(low));
                 }
             }
         }
@@ -40,8 +40,8 @@ pub(crate) fn remove(accumulators: &[Linear], words: &mut [i64], entry: Entry<'_
                     let value = entry.words[word];
                     change_sum(words, -i128::from(value));
                     let (high, low) = square(value);
-                    write(words, 3, read(words, 3) - high);
-                    write(words, 5, read(words, 5) - low);
+                    write(words, 3, read(words, 3).wrapping_sub(high));
+                    write(words, 5, read(words, 5).wrapping_sub(low));
                 }
             }
         }

@@ -49,16 +49,17 @@ pub(crate) fn chunk_key(key: &str, input: u8, id: u32) -> Vec<u8> {
     bytes
 }
 
-/// The log. Its last chunk, the tail, is kept with the entity; all others are sealed. There is always a
-/// tail, and it is empty only if there is no other chunk.
+/// The log. Its last chunk, the tail, is kept with the entity and empty only if there is no other.
 #[derive(Debug)]
 pub(crate) struct Log {
-    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) tail: Chunk,
+    /// The chunks before the tail, each under its own key.
+    pub(crate) sealed: Vec<Chunk>,
     /// The id of the next chunk to be sealed.
     pub(crate) next_id: u32,
     /// Chunks that the store has to forget.
     pub(crate) gone: Vec<u32>,
-    index: Option<IdIndex>,
+    index: Option<Box<IdIndex>>,
 }
 
 /// The newest event time of each id, once there are too many entries to look through.
@@ -87,28 +88,29 @@ impl<'a> Part<'a> {
 
 impl Log {
     pub(crate) fn new(layout: &InputLayout) -> Self {
-        Log::from_chunks(vec![Chunk::new(0, Rows::new(layout))], 0)
+        Log::from_chunks(Vec::new(), Chunk::new(0, Rows::new(layout)), 0)
     }
 
-    pub(crate) fn from_chunks(chunks: Vec<Chunk>, next_id: u32) -> Self {
-        Log { chunks, next_id, gone: Vec::new(), index: None }
+    pub(crate) fn from_chunks(sealed: Vec<Chunk>, tail: Chunk, next_id: u32) -> Self {
+        Log { tail, sealed, next_id, gone: Vec::new(), index: None }
     }
 
     /// Ordinal of the first entry that is still there.
     #[inline]
     pub(crate) fn base(&self) -> u64 {
-        self.chunks[0].start
+        self.sealed.first().unwrap_or(&self.tail).start
     }
 
     /// Ordinal of the next entry to be appended.
     #[inline]
     pub(crate) fn end(&self) -> u64 {
-        self.tail().end()
+        self.tail.end()
     }
 
+    /// The tail comes after all sealed chunks.
     #[inline]
-    pub(crate) fn tail(&self) -> &Chunk {
-        self.chunks.last().expect("a log has a tail")
+    fn chunk_mut(&mut self, index: usize) -> &mut Chunk {
+        if index == self.sealed.len() { &mut self.tail } else { &mut self.sealed[index] }
     }
 
     fn len(&self) -> usize {
@@ -118,16 +120,15 @@ impl Log {
     /// The chunk with this ordinal; the tail for the end of the log.
     #[inline]
     fn chunk_of(&self, ordinal: u64) -> usize {
-        let tail = self.chunks.len() - 1;
-        if ordinal >= self.chunks[tail].start {
-            return tail;
+        if ordinal >= self.tail.start {
+            return self.sealed.len();
         }
-        self.chunks[..tail].partition_point(|chunk| chunk.end() <= ordinal)
+        self.sealed.partition_point(|chunk| chunk.end() <= ordinal)
     }
 
     #[inline]
     fn load(&mut self, index: usize, source: Source<'_>) -> Result<&Chunk, StateError> {
-        let chunk = &mut self.chunks[index];
+        let chunk = self.chunk_mut(index);
         chunk.touched = true;
         if chunk.rows.is_none() {
             chunk.rows = Some(source.load(chunk)?);
@@ -150,7 +151,8 @@ impl Log {
         range: Range<u64>,
         source: Source<'_>,
     ) -> Result<Part<'_>, StateError> {
-        let start = self.chunks[self.chunk_of(range.end - 1)].start;
+        let last = self.chunk_of(range.end - 1);
+        let start = self.chunk_mut(last).start;
         self.part(range.start.max(start)..range.end, source)
     }
 
@@ -163,15 +165,18 @@ impl Log {
         source: Source<'_>,
     ) -> Result<u64, StateError> {
         let mut index = self.chunk_of(hint);
-        if self.chunks[index].last <= time {
-            let later = &self.chunks[index + 1..];
-            index += 1 + later.partition_point(|chunk| chunk.last <= time);
-        } else if index > 0 && self.chunks[index - 1].last > time {
-            index = self.chunks[..index].partition_point(|chunk| chunk.last <= time);
+        let sealed = &self.sealed;
+        if sealed.get(index).is_some_and(|chunk| chunk.last <= time) {
+            index += 1 + sealed[index + 1..].partition_point(|chunk| chunk.last <= time);
+        } else if index > 0 && sealed[index - 1].last > time {
+            index = sealed[..index].partition_point(|chunk| chunk.last <= time);
         }
-        let Some(chunk) = self.chunks.get(index) else { return Ok(self.end()) };
+        let chunk = self.chunk_mut(index);
         if chunk.len == 0 || time < chunk.first {
             return Ok(chunk.start);
+        }
+        if chunk.last <= time {
+            return Ok(chunk.end());
         }
         let chunk = self.load(index, source)?;
         let hint = hint.clamp(chunk.start, chunk.end() - 1) - chunk.start;
@@ -187,17 +192,19 @@ impl Log {
         source: Source<'_>,
     ) -> Result<u64, StateError> {
         let ordinal = self.position_after(entry.time(), self.end(), source)?;
-        if ordinal == self.end() && self.tail().len >= self.chunk_size() {
-            self.seal(forget_ids, source.layout);
+        if ordinal == self.end() && self.tail.len >= self.chunk_size() {
+            self.seal(Chunk::new(ordinal, Rows::new(source.layout)), forget_ids);
         }
         let index = self.chunk_of(ordinal);
         self.load(index, source)?;
-        let chunk = &mut self.chunks[index];
+        let chunk = self.chunk_mut(index);
         chunk.insert((ordinal - chunk.start) as usize, entry);
-        for later in &mut self.chunks[index + 1..] {
-            later.start += 1;
+        let len = chunk.len;
+        if index < self.sealed.len() {
+            self.sealed[index + 1..].iter_mut().for_each(|later| later.start += 1);
+            self.tail.start += 1;
         }
-        if self.chunks[index].len >= 2 * self.chunk_size() {
+        if len >= 2 * self.chunk_size() {
             self.split(index, forget_ids);
         }
         if let Some(ids) = &mut self.index {
@@ -215,32 +222,23 @@ impl Log {
         size
     }
 
-    fn seal(&mut self, forget_ids: i64, layout: &InputLayout) {
-        let end = self.end();
-        self.seal_last(forget_ids);
-        self.chunks.push(Chunk::new(end, Rows::new(layout)));
-    }
-
-    /// Makes the last chunk a sealed one; the caller appends a new tail.
-    fn seal_last(&mut self, forget_ids: i64) {
+    /// Seals the tail; another takes its place.
+    fn seal(&mut self, tail: Chunk, forget_ids: i64) {
         let id = self.new_id();
-        let tail = self.chunks.last_mut().expect("a log has a tail");
-        tail.id = id;
-        tail.dirty = true;
-        tail.forget_ids(forget_ids);
-        tail.rows.as_mut().expect("a tail is in memory").shrink();
+        let mut sealed = std::mem::replace(&mut self.tail, tail);
+        sealed.seal(id, forget_ids);
+        self.sealed.push(sealed);
     }
 
     /// Late insertions have made a chunk too large.
     fn split(&mut self, index: usize, forget_ids: i64) {
-        let mut rest = self.chunks[index].split();
-        if index == self.chunks.len() - 1 {
-            self.seal_last(forget_ids);
-        } else {
-            rest.id = self.new_id();
-            rest.dirty = true;
+        let rest = self.chunk_mut(index).split();
+        if index == self.sealed.len() {
+            return self.seal(rest, forget_ids);
         }
-        self.chunks.insert(index + 1, rest);
+        self.sealed.insert(index + 1, rest);
+        let id = self.new_id();
+        self.sealed[index + 1].seal(id, forget_ids);
     }
 
     fn new_id(&mut self) -> u32 {
@@ -251,16 +249,16 @@ impl Log {
     /// Drops entries at or before `time`, when enough of them have come together.
     #[inline]
     pub(crate) fn drop_through(&mut self, time: i64) {
-        while self.chunks.len() > 1 && self.chunks[0].last <= time {
-            self.gone.push(self.chunks.remove(0).id);
+        while self.sealed.first().is_some_and(|chunk| chunk.last <= time) {
+            self.gone.push(self.sealed.remove(0).id);
         }
-        let [only] = &mut self.chunks[..] else { return };
-        if only.len < 8 || only.first > time {
+        let tail = &mut self.tail;
+        if !self.sealed.is_empty() || tail.len < 8 || tail.first > time {
             return;
         }
-        let expired = search(only.rows(), time, 0);
-        if expired >= 8 && 2 * expired >= only.len {
-            only.drop_front(expired);
+        let expired = search(tail.rows(), time, 0);
+        if expired >= 8 && 2 * expired >= tail.len {
+            tail.drop_front(expired);
         }
     }
 
@@ -305,8 +303,9 @@ impl Log {
         mut budget: usize,
         source: Source<'_>,
     ) -> Result<Scan, StateError> {
-        for index in (0..self.chunks.len()).rev() {
-            if self.chunks[index].len == 0 || self.chunks[index].last <= after {
+        for index in (0..=self.sealed.len()).rev() {
+            let chunk = self.chunk_mut(index);
+            if chunk.len == 0 || chunk.last <= after {
                 break;
             }
             let chunk = self.load(index, source)?;
@@ -353,14 +352,13 @@ impl Log {
                 at = ordinal + 1;
             }
         }
-        self.index = Some(index);
+        self.index = Some(Box::new(index));
         Ok(())
     }
 
     /// Lets go of sealed chunks that were not looked at since the last call and that the store has.
     pub(crate) fn release(&mut self) {
-        let (_, sealed) = self.chunks.split_last_mut().expect("a log has a tail");
-        for chunk in sealed {
+        for chunk in &mut self.sealed {
             if !chunk.touched && !chunk.dirty {
                 chunk.rows = None;
             }
@@ -370,7 +368,8 @@ impl Log {
 
     pub(crate) fn bytes(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| index.times.capacity() * 17);
-        self.chunks.iter().map(Chunk::bytes).sum::<usize>() + index
+        let sealed: usize = self.sealed.iter().map(Chunk::bytes).sum();
+        size_of::<Log>() + self.tail.bytes() + sealed + index
     }
 }
 

@@ -60,17 +60,17 @@ fn multiply(a: u128, b: u128) -> Wide {
 
 fn subtract(a: Wide, b: Wide) -> Wide {
     let (low, borrow) = a.1.overflowing_sub(b.1);
-    (a.0 - b.0 - u128::from(borrow), low)
+    (a.0.wrapping_sub(b.0).wrapping_sub(u128::from(borrow)), low)
 }
 
 /// n · Σx² − (Σx)² as the nearest float, exact as long as it fits 128 bits. The sum of squares is
 /// `squares.0` · 2^64 + `squares.1`.
 pub(crate) fn variance_numerator(count: u64, sum: i128, squares: (u128, u128)) -> f64 {
     let (low, carry) = squares.1.overflowing_add(squares.0 << 64);
-    let high = (squares.0 >> 64) + u128::from(carry);
+    let high = (squares.0 >> 64).wrapping_add(u128::from(carry));
     let product = multiply(low, u128::from(count));
     // Σx² < 2^190 and n < 2^63, so nothing is lost.
-    let product = (product.0 + high * u128::from(count), product.1);
+    let product = (product.0.wrapping_add(high.wrapping_mul(u128::from(count))), product.1);
     let difference = subtract(product, multiply(sum.unsigned_abs(), sum.unsigned_abs()));
     const TWO_TO_128: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
     if difference.0 == 0 { difference.1 as f64 } else { difference.0 as f64 * TWO_TO_128 + difference.1 as f64 }
@@ -132,9 +132,11 @@ mod tests {
 
         #[test]
         fn wide_products_are_right(a in any::<u64>(), b in any::<u128>()) {
-            let (high, low) = multiply(u128::from(a), b);
-            prop_assert_eq!(low, u128::from(a).wrapping_mul(b));
-            prop_assert_eq!(high, (u128::from(a) * (b >> 64) + ((u128::from(a) * (b & u128::from(u64::MAX))) >> 64)) >> 64);
+            let a = u128::from(a);
+            let (high, low) = multiply(a, b);
+            prop_assert_eq!(low, a.wrapping_mul(b));
+            let carried = (a * (b & u128::from(u64::MAX))) >> 64;
+            prop_assert_eq!(high, (a * (b >> 64) + carried) >> 64);
         }
 
         #[test]

@@ -6,7 +6,7 @@ use crate::entry::Cell;
 use crate::layout::{DerivedKind, DerivedLayout, EntityFeatures, Form, Output, Read};
 use crate::linear;
 use crate::number::from_ordered;
-use crate::window::{AsOf, bounds};
+use crate::window::{AsOf, Cursors, bounds};
 use compact_str::CompactString;
 use riskstream_events::{Row, Value};
 
@@ -30,13 +30,13 @@ pub(crate) fn write_features(
 /// `None` if nothing counts.
 #[inline]
 fn read(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf) -> Option<Value> {
-    let words = &entity.words;
+    let window = &features.windows[output.window];
+    let words = &entity.words[window.words()];
     let count = |count: i64| (count > 0).then_some(Value::Int(count));
     match output.read {
         Read::Entries => {
-            let cursors = entity.cursors[output.window];
-            let bounded = features.windows[output.window].span.is_some();
-            count((cursors.hi - if bounded { cursors.lo } else { 0 }) as i64)
+            let cursors = Cursors::read(words);
+            count((cursors.hi - window.span.map_or(0, |_| cursors.lo)) as i64)
         }
         Read::Count { at } => count(linear::count(words, at)),
         Read::Sum { at, scale } => linear::sum(words, at, scale).map(Value::Float),

@@ -48,6 +48,8 @@ pub struct EntityStates {
     /// Where the search for something to evict goes on.
     hand: usize,
     incoming: Incoming,
+    /// A buffer for keys.
+    key: Vec<u8>,
 }
 
 /// An entity in memory.
@@ -78,6 +80,7 @@ impl EntityStates {
             bytes: 0,
             hand: 0,
             incoming: Incoming::default(),
+            key: Vec::new(),
         }
     }
 
@@ -136,7 +139,7 @@ impl EntityStates {
     pub fn collect(&mut self, writes: &mut StateWrites) {
         for index in std::mem::take(&mut self.changed) {
             let cached = cell(&mut self.cells, index);
-            write(&mut cached.entity, &self.features, writes);
+            write(&mut cached.entity, &self.features, &mut self.key, writes);
             cached.changed = false;
             self.bytes -= cached.bytes;
             cached.bytes = cached.entity.bytes();
@@ -187,7 +190,7 @@ impl EntityStates {
     fn open(&mut self, store: &dyn StateStore, key: &str) -> Result<u32, StateError> {
         let hash = hash_bytes(key.as_bytes());
         let cells = &self.cells;
-        let is_it = |&index: &u32| cells[index as usize].as_ref().is_some_and(|c| *c.entity.key == *key);
+        let is_it = |&index: &u32| cells[index as usize].as_ref().is_some_and(|c| c.entity.key == key);
         if let Some(&index) = self.table.find(hash, is_it) {
             let cached = cell(&mut self.cells, index);
             cached.used = true;
@@ -196,7 +199,8 @@ impl EntityStates {
             }
             return Ok(index);
         }
-        let entity = match store.get(&head_key(key))? {
+        head_key(key, &mut self.key);
+        let entity = match store.get(&self.key)? {
             Some(bytes) => decode_head(&bytes, &self.features, key)?,
             None => Entity::new(&self.features, key),
         };
@@ -276,17 +280,22 @@ fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {
 }
 
 /// Appends what the store lacks of an entity.
-fn write(entity: &mut Entity, features: &EntityFeatures, writes: &mut StateWrites) {
+fn write(
+    entity: &mut Entity,
+    features: &EntityFeatures,
+    key: &mut Vec<u8>,
+    writes: &mut StateWrites,
+) {
     for (input, (log, layout)) in entity.logs.iter_mut().zip(&features.inputs).enumerate() {
         for id in log.gone.drain(..) {
             writes.delete(&chunk_key(&entity.key, input as u8, id));
         }
-        let (_, sealed) = log.chunks.split_last_mut().expect("a log has a tail");
-        for chunk in sealed.iter_mut().filter(|chunk| chunk.dirty) {
+        for chunk in log.sealed.iter_mut().filter(|chunk| chunk.dirty) {
             let key = chunk_key(&entity.key, input as u8, chunk.id);
             writes.put(&key, |out| encode_chunk(chunk.rows(), layout, out));
             chunk.dirty = false;
         }
     }
-    writes.put(&head_key(&entity.key), |out| encode_head(entity, features, out));
+    head_key(&entity.key, key);
+    writes.put(key, |out| encode_head(entity, features, out));
 }

@@ -17,6 +17,20 @@ pub(crate) struct Cursors {
     pub(crate) hi: u64,
 }
 
+impl Cursors {
+    /// From a window's words.
+    #[inline]
+    pub(crate) fn read(words: &[i64]) -> Self {
+        Cursors { lo: words[0] as u64, hi: words[1] as u64 }
+    }
+
+    #[inline]
+    pub(crate) fn write(self, words: &mut [i64]) {
+        words[0] = self.lo as i64;
+        words[1] = self.hi as i64;
+    }
+}
+
 /// The moment that features are evaluated for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AsOf {
@@ -55,7 +69,9 @@ pub(crate) fn bounds(
             (end.saturating_sub(span).max(floor), floor)
         }
         None => {
-            let base = stream.saturating_sub(features.horizon).saturating_sub(window.delay);
+            // What any event that is still inserted could need apart has not sunk yet.
+            let end = stream.saturating_sub(features.horizon).saturating_sub(window.delay);
+            let base = end.saturating_sub(1);
             (base, base)
         }
     };
@@ -65,8 +81,7 @@ pub(crate) fn bounds(
 /// A window's part of an entity, borrowed.
 pub(crate) struct Window<'a> {
     pub(crate) layout: &'a WindowLayout,
-    pub(crate) cursors: &'a mut Cursors,
-    /// The words of all windows' linear accumulators.
+    /// Cursors and linear accumulators.
     pub(crate) words: &'a mut [i64],
     pub(crate) derived: &'a mut [Derived],
     pub(crate) log: &'a mut Log,
@@ -74,18 +89,24 @@ pub(crate) struct Window<'a> {
 }
 
 impl Window<'_> {
+    #[inline]
+    fn cursors(&self) -> Cursors {
+        Cursors::read(self.words)
+    }
+
     /// Moves the window to where it stands as of a moment.
     #[inline]
     pub(crate) fn seek(&mut self, features: &EntityFeatures, as_of: AsOf) -> Result<(), StateError> {
         let bounds = bounds(features, self.layout, as_of.time, as_of.stream);
+        let from = self.cursors();
         let lo = match self.layout.span {
-            Some(_) => self.log.position_after(bounds.after, self.cursors.lo, self.source)?,
+            Some(_) => self.log.position_after(bounds.after, from.lo, self.source)?,
             None => self.sunk(features, as_of)?,
         };
         let hi = if self.layout.at_current {
             if self.layout.include_current { as_of.through } else { as_of.before }
         } else {
-            self.log.position_after(bounds.through, self.cursors.hi, self.source)?
+            self.log.position_after(bounds.through, from.hi, self.source)?
         };
         self.move_to(Cursors { lo, hi: hi.max(lo) })
     }
@@ -93,13 +114,13 @@ impl Window<'_> {
     /// Where the entries end that have sunk into a window without a beginning. They never rise again.
     fn sunk(&mut self, features: &EntityFeatures, as_of: AsOf) -> Result<u64, StateError> {
         let after = bounds(features, self.layout, as_of.time, as_of.settled).after;
-        let lo = self.log.position_after(after, self.cursors.lo, self.source)?;
-        Ok(lo.max(self.cursors.lo))
+        let sunk = self.cursors().lo;
+        Ok(self.log.position_after(after, sunk, self.source)?.max(sunk))
     }
 
     #[inline]
     fn move_to(&mut self, to: Cursors) -> Result<(), StateError> {
-        let from = *self.cursors;
+        let from = self.cursors();
         if from == to {
             return Ok(());
         }
@@ -115,7 +136,7 @@ impl Window<'_> {
             self.remove_newest(to.hi..from.hi)?;
             self.remove_oldest(from.lo..to.lo)?;
         }
-        *self.cursors = to;
+        to.write(self.words);
         Ok(())
     }
 
@@ -180,11 +201,11 @@ impl Window<'_> {
         if entry.time() > bounds.through {
             return;
         }
-        let cursors = &mut *self.cursors;
+        let cursors = self.cursors();
         let at_end = ordinal == cursors.hi;
-        cursors.hi += 1;
-        if entry.time() <= bounds.after {
-            cursors.lo += 1;
+        let is_before = entry.time() <= bounds.after;
+        Cursors { lo: cursors.lo + u64::from(is_before), hi: cursors.hi + 1 }.write(self.words);
+        if is_before {
             if layout.span.is_none() {
                 linear::add(&layout.linear, self.words, entry);
             }
@@ -206,16 +227,17 @@ impl Window<'_> {
     /// Counts an entry in that is not in the log; [`Window::uncount`] must follow.
     pub(crate) fn count(&mut self, entry: Entry<'_>) {
         linear::add(&self.layout.linear, self.words, entry);
-        let ordinal = self.cursors.hi;
+        let Cursors { lo, hi } = self.cursors();
         for (layout, derived) in self.layout.derived.iter().zip(&mut *self.derived) {
-            derived.add_newest(layout, ordinal, entry);
+            derived.add_newest(layout, hi, entry);
         }
-        self.cursors.hi += 1;
+        Cursors { lo, hi: hi + 1 }.write(self.words);
     }
 
     /// Takes out again what [`Window::count`] counted in.
     pub(crate) fn uncount(&mut self, entry: Entry<'_>) {
-        self.cursors.hi -= 1;
+        let Cursors { lo, hi } = self.cursors();
+        Cursors { lo, hi: hi - 1 }.write(self.words);
         linear::remove(&self.layout.linear, self.words, entry);
         for derived in &mut *self.derived {
             derived.valid = false;
@@ -236,7 +258,7 @@ impl Window<'_> {
     fn rebuild(&mut self, index: usize) -> Result<(), StateError> {
         let layout = &self.layout.derived[index];
         let derived = &mut self.derived[index];
-        let Cursors { mut lo, mut hi } = *self.cursors;
+        let Cursors { mut lo, mut hi } = Cursors::read(self.words);
         if derived.looks_back() {
             derived.clear(layout);
             while lo < hi && !derived.is_complete(layout) {

@@ -1,0 +1,265 @@
+//! Every aggregation against a naive recomputation, whatever happens between the events.
+
+mod common;
+
+use common::{ABROAD, AMOUNT, FRAUD, ITEMS, Naive, SHOP, bytes, commit, condition, row, types};
+use proptest::prelude::*;
+use riskstream_events::{Row, Slot, Value};
+use riskstream_features::state::{MemoryState, StateStore, StateWrites};
+use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+struct Event {
+    key: usize,
+    input: u8,
+    /// Added to the running time; the event itself is then `late` behind.
+    step: i64,
+    late: i64,
+    id: u16,
+    amount: Option<i32>,
+    items: Option<i8>,
+    shop: Option<u8>,
+    truth: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    Nothing,
+    Collect,
+    Write,
+    Discard,
+}
+
+const KEYS: [&str; 3] = ["a", "ab", "c\u{e9}"];
+
+fn aggregation() -> impl Strategy<Value = (Aggregation, Option<Slot>)> {
+    let half_life = 1i64..200;
+    let number = prop_oneof![Just(AMOUNT), Just(ITEMS), Just(ABROAD)];
+    let any = prop_oneof![Just(AMOUNT), Just(ITEMS), Just(SHOP)];
+    let maybe = prop_oneof![Just(None), Just(Some(SHOP)), Just(Some(AMOUNT))];
+    let of_number = (
+        prop_oneof![
+            Just(Aggregation::Sum),
+            Just(Aggregation::Mean),
+            Just(Aggregation::Min),
+            Just(Aggregation::Max),
+            Just(Aggregation::Variance),
+            Just(Aggregation::StandardDeviation),
+            (0..=8u8).prop_map(|q| Aggregation::Quantile(f64::from(q) / 8.0)),
+            half_life.clone().prop_map(|half_life| Aggregation::DecayedSum { half_life }),
+        ],
+        number.prop_map(Some),
+    );
+    let of_any = (
+        prop_oneof![
+            Just(Aggregation::Distinct),
+            Just(Aggregation::First),
+            Just(Aggregation::Last),
+            (1..6usize).prop_map(Aggregation::LastK),
+            (1..4usize).prop_map(Aggregation::TopK),
+        ],
+        any.prop_map(Some),
+    );
+    let of_nothing = (prop_oneof![Just(Aggregation::Count), Just(Aggregation::TimeSinceLast)], maybe);
+    let decayed = half_life.prop_map(|half_life| (Aggregation::DecayedCount { half_life }, None));
+    prop_oneof![4 => of_number, 3 => of_any, 2 => of_nothing, 1 => decayed]
+}
+
+fn feature() -> impl Strategy<Value = FeatureSpec> {
+    let window = prop_oneof![
+        1 => Just(None),
+        4 => (1i64..40).prop_map(Some),
+        2 => (100i64..900).prop_map(Some),
+    ];
+    let delay = prop_oneof![3 => Just(0), 1 => 1i64..60];
+    (aggregation(), window, delay, any::<bool>(), 0..2u8, 0..4u8).prop_map(
+        |((aggregation, value), window, delay, include_current, input, conditional)| {
+            let mut feature = common::feature(aggregation, value, window);
+            feature.delay = delay;
+            feature.include_current = include_current;
+            feature.input = input;
+            if conditional == 0 {
+                feature.condition = Some(condition("abroad"));
+            } else if conditional == 1 && input == 0 {
+                feature.condition = Some(condition("amount > 3.0"));
+            }
+            if input == 1 && value == Some(ABROAD) {
+                feature.value = Some(FRAUD);
+            }
+            if aggregation.is_decayed() {
+                feature.window = None;
+            } else if !aggregation.allows_no_window() {
+                feature.window = feature.window.or(Some(70));
+            }
+            feature
+        },
+    )
+}
+
+fn spec() -> impl Strategy<Value = EntitySpec> {
+    let settings = (0i64..60, prop_oneof![Just(0i64), 1i64..80], 0i64..200, any::<bool>());
+    (prop::collection::vec(feature(), 1..10), settings).prop_map(
+        |(features, (lateness, dedupe, keep, cached))| {
+            let mut spec = common::spec(features);
+            spec.lateness = lateness;
+            spec.dedupe = dedupe;
+            spec.keep = keep;
+            spec.cache_bytes = if cached { 1 << 20 } else { 0 };
+            spec
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let late = prop_oneof![8 => Just(0i64), 2 => 0i64..20, 1 => 0i64..150];
+    let step = prop_oneof![12 => 0i64..4, 1 => 0i64..300];
+    let key = prop_oneof![6 => Just(0usize), 1 => 0usize..3];
+    let values = (
+        prop::option::weighted(0.9, -2_000_000..20_000_000i32),
+        prop::option::weighted(0.9, -3..4i8),
+        prop::option::weighted(0.9, 0..6u8),
+    );
+    (key, prop_oneof![3 => Just(0u8), 1 => Just(1u8)], step, late, 0..400u16, values, any::<bool>())
+        .prop_map(|(key, input, step, late, id, (amount, items, shop), truth)| Event {
+            key,
+            input,
+            step,
+            late,
+            id,
+            amount,
+            items,
+            shop,
+            truth,
+        })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        30 => Just(Step::Nothing),
+        4 => Just(Step::Collect),
+        4 => Just(Step::Write),
+        1 => Just(Step::Discard),
+    ]
+}
+
+impl Event {
+    fn row(&self, time: i64, features: usize) -> Row {
+        let mut row = row(time - self.late, &format!("id-{}", self.id), features);
+        row[AMOUNT] = self.amount.map_or(Value::Null, |cents| Value::Float(f64::from(cents) / 1e4));
+        row[ITEMS] = self.items.map_or(Value::Null, |items| Value::Int(items.into()));
+        row[SHOP] = self.shop.map_or(Value::Null, |shop| {
+            let name = ["", "corner", "a name that does not fit twenty-four bytes"];
+            Value::Text(format!("{}{}", name[usize::from(shop % 3)], shop / 3).into())
+        });
+        row[ABROAD] = Value::Bool(self.truth);
+        row[FRAUD] = Value::Bool(self.truth);
+        row
+    }
+}
+
+fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
+    let inexact =
+        feature.aggregation.is_decayed() || matches!(feature.aggregation, Aggregation::Quantile(_));
+    match (value, expected) {
+        (Value::Float(a), Value::Float(b)) if inexact => {
+            (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+        }
+        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
+        _ => value == expected,
+    }
+}
+
+/// Runs the events through the states and the model, with commits, aborts and evictions in between, and
+/// gives back the rows that became durable (with their stream times) and the final store.
+fn run(spec: &EntitySpec, events: &[(Event, Step)]) -> Result<(Vec<Durable>, MemoryState), TestCaseError> {
+    let types = types(spec.features.len());
+    let features = Arc::new(EntityFeatures::compile(spec, &types).expect("the spec is valid"));
+    let mut states = EntityStates::new(features);
+    let mut store = MemoryState::default();
+    let mut writes = StateWrites::default();
+    let mut naive = Naive::new();
+    let mut applied = Vec::new();
+    let mut time = 1_000;
+    // What the last write, and the last collect, hold: the model and how many events.
+    let mut durable = (naive.clone(), 0);
+    let mut collected = durable.clone();
+    for (event, step) in events {
+        time += event.step;
+        let mut expected = event.row(time, spec.features.len());
+        let mut row = expected.clone();
+        let key = KEYS[event.key];
+        let outcome = naive.apply(spec, key, event.input, &mut expected);
+        let stream = naive.stream();
+        applied.push(Durable { stream, key, input: event.input, row: row.clone() });
+        let given = states.apply(&store, stream, key, event.input, &mut row).expect("applied");
+        prop_assert_eq!(given, outcome, "event {}", applied.len());
+        for feature in &spec.features {
+            let (value, right) = (&row[feature.output], &expected[feature.output]);
+            prop_assert!(
+                agree(feature, value, right),
+                "event {} at {:?}: {:?} instead of {:?} for {:?}",
+                applied.len(), row[0], value, right, feature
+            );
+        }
+        match step {
+            Step::Nothing => {}
+            Step::Collect => {
+                states.collect(&mut writes);
+                collected = (naive.clone(), applied.len());
+            }
+            Step::Write => {
+                store.write(&writes, 0).expect("memory can be written");
+                writes.clear();
+                durable = collected.clone();
+                states.written();
+            }
+            Step::Discard => {
+                states.discard();
+                writes.clear();
+                collected = durable.clone();
+                naive = durable.0.clone();
+                applied.truncate(durable.1);
+            }
+        }
+    }
+    store.write(&writes, 0).expect("memory can be written");
+    states.written();
+    commit(&mut states, &mut store);
+    Ok((applied, store))
+}
+
+#[derive(Clone, Debug)]
+struct Durable {
+    stream: i64,
+    key: &'static str,
+    input: u8,
+    row: Row,
+}
+
+/// The same events, in one batch, all in memory.
+fn from_scratch(spec: &EntitySpec, events: &[Durable]) -> MemoryState {
+    let spec = EntitySpec { cache_bytes: usize::MAX, ..spec.clone() };
+    let types = types(spec.features.len());
+    let mut states = EntityStates::new(Arc::new(EntityFeatures::compile(&spec, &types).expect("valid")));
+    let mut store = MemoryState::default();
+    for event in events {
+        let mut row = event.row.clone();
+        states.apply(&store, event.stream, event.key, event.input, &mut row).expect("applied");
+    }
+    commit(&mut states, &mut store);
+    store
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn features_equal_a_recomputation_and_state_one_built_from_scratch(
+        spec in spec(),
+        events in prop::collection::vec((event(), step()), 1..700),
+    ) {
+        let (applied, store) = run(&spec, &events)?;
+        prop_assert_eq!(bytes(&store), bytes(&from_scratch(&spec, &applied)));
+    }
+}
