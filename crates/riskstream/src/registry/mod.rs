@@ -9,6 +9,7 @@ mod subject;
 
 pub use subject::{record_name, subject};
 
+use crate::telemetry::metrics;
 use client::{Answer, Client, Refusal};
 use riskstream_events::{SchemaId, SchemaSource, SchemaSourceError};
 use serde_json::{Value, json};
@@ -181,6 +182,7 @@ impl Registry {
 
 impl State {
     fn failed(&mut self, url: &str, why: &str) {
+        metrics::ERRORS.counter(&["registry"]).increment(1);
         let pause = match &self.rest {
             Some(rest) => (rest.pause * 2).min(LONGEST_PAUSE),
             None => {

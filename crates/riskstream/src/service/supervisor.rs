@@ -3,7 +3,6 @@
 use super::job::Job;
 use super::worker::{Death, work};
 use crate::registry::RegistryError;
-use crate::telemetry::metrics;
 use crate::topics;
 use anyhow::{Context, anyhow};
 use riskstream_pipeline::Topology;
@@ -49,7 +48,6 @@ fn prepare(job: &Job) -> Result<Option<Arc<Topology>>, anyhow::Error> {
         match job.decision_format(registry.as_ref()) {
             Ok(format) => return Ok(Some(Arc::new(job.topology(registry.as_ref(), format)?))),
             Err(error @ RegistryError::Unavailable { .. }) => {
-                metrics::ERRORS.counter(&["registry"]).increment(1);
                 job.health.all_wait(&error.to_string());
                 if job.stop.wait(REGISTRY_PAUSE) {
                     return Ok(None);

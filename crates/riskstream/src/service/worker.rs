@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// How long a round waits for something to do. Also how soon the wish to end is noticed.
 const WAIT: Duration = Duration::from_millis(100);
+/// The same until the worker has joined the group: a round trip to a distant broker takes longer.
+const JOIN_WAIT: Duration = Duration::from_secs(1);
 /// Between two attempts to reach a broker.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(200);
 /// After an abort, so that a broker in trouble is not hammered.
@@ -73,9 +75,11 @@ pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result
 
 fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &WorkerMetrics) -> Ended {
     let mut publish_at = Instant::now();
+    let mut wait = JOIN_WAIT;
     while !job.stop.is_set() {
-        match worker.round(WAIT) {
+        match worker.round(wait) {
             Ok(round) => {
+                wait = WAIT;
                 metrics.observe(&round);
                 job.health.works(number);
                 if round.changes.is_rebalance() || Instant::now() >= publish_at {
