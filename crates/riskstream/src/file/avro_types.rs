@@ -28,14 +28,20 @@ pub enum Found {
 impl AvroTypes {
     /// Of a schema's JSON text. It was checked to be an Avro schema before.
     pub fn new(text: &str) -> Option<AvroTypes> {
-        serde_json::from_str(text).ok().map(|schema| AvroTypes { schema })
+        serde_json::from_str(text)
+            .ok()
+            .map(|schema| AvroTypes { schema })
     }
 
     /// The names of the record's own fields.
     pub fn names(&self) -> Vec<String> {
         let mut named = HashMap::new();
         collect_named(&self.schema, &mut named);
-        fields(resolve(&self.schema, &named)).iter().filter_map(|field| name_of(field)).map(str::to_owned).collect()
+        fields(resolve(&self.schema, &named))
+            .iter()
+            .filter_map(|field| name_of(field))
+            .map(str::to_owned)
+            .collect()
     }
 
     /// What lies at `path`.
@@ -48,8 +54,15 @@ impl AvroTypes {
             match fields.iter().find(|field| name_of(field) == Some(part)) {
                 Some(field) => here = resolve(&field["type"], &named),
                 None => {
-                    let names = fields.iter().filter_map(|field| name_of(field)).map(str::to_owned).collect();
-                    return Found::Missing { part: part.clone(), names };
+                    let names = fields
+                        .iter()
+                        .filter_map(|field| name_of(field))
+                        .map(str::to_owned)
+                        .collect();
+                    return Found::Missing {
+                        part: part.clone(),
+                        names,
+                    };
                 }
             }
         }
@@ -69,7 +82,9 @@ fn name_of(field: &Json) -> Option<&str> {
 fn resolve<'j>(schema: &'j Json, named: &HashMap<&'j str, &'j Json>) -> &'j Json {
     let schema = match schema.as_array() {
         Some(branches) => {
-            let mut present = branches.iter().filter(|branch| branch.as_str() != Some("null"));
+            let mut present = branches
+                .iter()
+                .filter(|branch| branch.as_str() != Some("null"));
             match (present.next(), present.next()) {
                 (Some(only), None) => only,
                 _ => return schema,
@@ -79,7 +94,11 @@ fn resolve<'j>(schema: &'j Json, named: &HashMap<&'j str, &'j Json>) -> &'j Json
     };
     match schema {
         Json::String(name) => named.get(last_part(name)).copied().unwrap_or(schema),
-        Json::Object(object) if object.get("type").is_some_and(|inner| inner.is_object() || inner.is_array()) => {
+        Json::Object(object)
+            if object
+                .get("type")
+                .is_some_and(|inner| inner.is_object() || inner.is_array()) =>
+        {
             resolve(&schema["type"], named)
         }
         _ => schema,
@@ -89,7 +108,9 @@ fn resolve<'j>(schema: &'j Json, named: &HashMap<&'j str, &'j Json>) -> &'j Json
 /// Records and enums by their name without the namespace.
 fn collect_named<'j>(schema: &'j Json, named: &mut HashMap<&'j str, &'j Json>) {
     match schema {
-        Json::Array(branches) => branches.iter().for_each(|branch| collect_named(branch, named)),
+        Json::Array(branches) => branches
+            .iter()
+            .for_each(|branch| collect_named(branch, named)),
         Json::Object(object) => {
             if let Some(name) = name_of(schema)
                 && schema["type"].is_string()
@@ -97,7 +118,10 @@ fn collect_named<'j>(schema: &'j Json, named: &mut HashMap<&'j str, &'j Json>) {
             {
                 named.insert(last_part(name), schema);
             }
-            for inner in ["type", "items", "values"].iter().filter_map(|key| object.get(*key)) {
+            for inner in ["type", "items", "values"]
+                .iter()
+                .filter_map(|key| object.get(*key))
+            {
                 collect_named(inner, named);
             }
             for field in fields(schema) {
@@ -116,7 +140,10 @@ fn value_type(schema: &Json) -> Found {
     let (word, logical) = match schema {
         Json::String(word) => (word.as_str(), ""),
         Json::Array(_) => return Found::Unsupported("a union of several types".to_owned()),
-        _ => (schema["type"].as_str().unwrap_or_default(), schema["logicalType"].as_str().unwrap_or_default()),
+        _ => (
+            schema["type"].as_str().unwrap_or_default(),
+            schema["logicalType"].as_str().unwrap_or_default(),
+        ),
     };
     match (word, logical) {
         (_, "decimal") => Found::Type(ValueType::Float),
@@ -128,7 +155,9 @@ fn value_type(schema: &Json) -> Found {
         ("int" | "long", _) => Found::Type(ValueType::Int),
         ("float" | "double", _) => Found::Type(ValueType::Float),
         ("string" | "enum", _) => Found::Type(ValueType::Text),
-        ("record", _) => Found::Unsupported("a record: name one of its fields with `path:`".to_owned()),
+        ("record", _) => {
+            Found::Unsupported("a record: name one of its fields with `path:`".to_owned())
+        }
         (other, _) => Found::Unsupported(format!("of Avro type `{other}`")),
     }
 }
@@ -161,11 +190,23 @@ mod tests {
             ("channel", Found::Type(ValueType::Text)),
             ("second_channel", Found::Type(ValueType::Text)),
             ("count", Found::Type(ValueType::Int)),
-            ("either", Found::Unsupported("a union of several types".into())),
+            (
+                "either",
+                Found::Unsupported("a union of several types".into()),
+            ),
             ("tags", Found::Unsupported("of Avro type `array`".into())),
-            ("merchant", Found::Unsupported("a record: name one of its fields with `path:`".into())),
+            (
+                "merchant",
+                Found::Unsupported("a record: name one of its fields with `path:`".into()),
+            ),
             ("merchant.country", Found::Type(ValueType::Text)),
-            ("merchant.city", Found::Missing { part: "city".into(), names: vec!["country".into()] }),
+            (
+                "merchant.city",
+                Found::Missing {
+                    part: "city".into(),
+                    names: vec!["country".into()],
+                },
+            ),
         ] {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             assert_eq!(types.find(&path), expected, "{path:?}");

@@ -3,7 +3,9 @@
 use super::example::Example;
 use super::surface::{Delivery, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
-use riskstream_events::{Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
+use riskstream_events::{
+    Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource,
+};
 use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
 use std::fmt;
 use std::net::SocketAddr;
@@ -86,8 +88,16 @@ pub struct KafkaSettings {
 
 impl fmt::Debug for KafkaSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&str> = self.properties.iter().map(|(key, _)| key.as_str()).collect();
-        write!(f, "KafkaSettings {{ brokers: {:?}, group: {:?}, properties: {keys:?} }}", self.brokers, self.group)
+        let keys: Vec<&str> = self
+            .properties
+            .iter()
+            .map(|(key, _)| key.as_str())
+            .collect();
+        write!(
+            f,
+            "KafkaSettings {{ brokers: {:?}, group: {:?}, properties: {keys:?} }}",
+            self.brokers, self.group
+        )
     }
 }
 
@@ -106,7 +116,11 @@ pub struct RegistrySettings {
 
 impl fmt::Debug for RegistrySettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RegistrySettings {{ url: {:?}, username: {:?} }}", self.url, self.username)
+        write!(
+            f,
+            "RegistrySettings {{ url: {:?}, username: {:?} }}",
+            self.url, self.username
+        )
     }
 }
 
@@ -134,8 +148,15 @@ pub type SchemaSources = Arc<dyn Fn() -> Box<dyn SchemaSource> + Send + Sync>;
 
 impl Compiled {
     /// The fields of an input for decoders. `secret` makes pseudonyms of personal fields.
-    pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
-        InputFields::new(self.inputs[input].fields.clone(), secret.map(Pseudonymizer::new))
+    pub fn input_fields(
+        &self,
+        input: usize,
+        secret: Option<&[u8]>,
+    ) -> Result<InputFields, FieldError> {
+        InputFields::new(
+            self.inputs[input].fields.clone(),
+            secret.map(Pseudonymizer::new),
+        )
     }
 
     /// The topics as workers need them. `schemas` reaches the registry; `decision_format` is what
@@ -150,7 +171,10 @@ impl Compiled {
         for (index, input) in self.inputs.iter().enumerate() {
             let fields = self.input_fields(index, secret)?;
             let decoder = decoder(input, &fields, schemas)?;
-            inputs.push(InputTopic { topic: input.topic.clone(), decoder });
+            inputs.push(InputTopic {
+                topic: input.topic.clone(),
+                decoder,
+            });
         }
         Ok(self.lay(inputs, decision_format))
     }
@@ -161,7 +185,10 @@ impl Compiled {
         for (index, input) in self.inputs.iter().enumerate() {
             let fields = self.input_fields(index, secret)?;
             let decoder = Arc::new(move || InputDecoder::json(&fields));
-            inputs.push(InputTopic { topic: input.topic.clone(), decoder });
+            inputs.push(InputTopic {
+                topic: input.topic.clone(),
+                decoder,
+            });
         }
         Ok(self.lay(inputs, DecisionFormat::Json))
     }
@@ -187,20 +214,33 @@ fn decoder(
     schemas: Option<&SchemaSources>,
 ) -> Result<Decoders, TopologyError> {
     let fields = fields.clone();
-    let schema_error = |error| TopologyError::Schema { input: input.name.clone(), error };
+    let schema_error = |error| TopologyError::Schema {
+        input: input.name.clone(),
+        error,
+    };
     match input.format {
         Format::Json => Ok(Arc::new(move || InputDecoder::json(&fields))),
         Format::AvroPlain => {
             let schema = input.schema.clone().unwrap_or_default();
             InputDecoder::avro(&schema, None, &fields).map_err(schema_error)?;
             Ok(Arc::new(move || {
-                InputDecoder::avro(&schema, None, &fields).expect("the same schema compiled a moment ago")
+                InputDecoder::avro(&schema, None, &fields)
+                    .expect("the same schema compiled a moment ago")
             }))
         }
         Format::Avro => {
-            let schemas = schemas.ok_or_else(|| TopologyError::NoRegistry(input.name.clone()))?.clone();
-            let reader = input.schema.as_deref().map(ReaderSchema::parse).transpose().map_err(schema_error)?;
-            Ok(Arc::new(move || InputDecoder::registry(schemas(), reader.clone(), &fields)))
+            let schemas = schemas
+                .ok_or_else(|| TopologyError::NoRegistry(input.name.clone()))?
+                .clone();
+            let reader = input
+                .schema
+                .as_deref()
+                .map(ReaderSchema::parse)
+                .transpose()
+                .map_err(schema_error)?;
+            Ok(Arc::new(move || {
+                InputDecoder::registry(schemas(), reader.clone(), &fields)
+            }))
         }
     }
 }

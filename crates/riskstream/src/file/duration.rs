@@ -1,14 +1,21 @@
 //! Durations as people write them: `90s`, `1h`, `7d`, `1h30m`.
 
 /// Microseconds in each unit.
-const UNITS: [(&str, i64); 6] =
-    [("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", DAY), ("w", 7 * DAY)];
+const UNITS: [(&str, i64); 6] = [
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", DAY),
+    ("w", 7 * DAY),
+];
 const DAY: i64 = 86_400_000_000;
 /// A hundred years: no window is longer, and sums of a few durations fit.
 const LONGEST: i64 = 36_525 * DAY;
 
 /// What a duration has to look like, for messages.
-pub const FORM: &str = "write a whole number and a unit: `500ms`, `90s`, `15m`, `1h`, `7d`, `2w` or `1h30m`";
+pub const FORM: &str =
+    "write a whole number and a unit: `500ms`, `90s`, `15m`, `1h`, `7d`, `2w` or `1h30m`";
 
 /// Microseconds of a text such as `30d`; the error says what is wrong.
 pub fn parse(text: &str) -> Result<i64, String> {
@@ -21,8 +28,12 @@ pub fn parse(text: &str) -> Result<i64, String> {
     }
     let mut total: i64 = 0;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let letters = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let letters = rest[digits..]
+            .find(|c: char| c.is_ascii_digit())
+            .map_or(rest.len(), |at| digits + at);
         let (number, unit) = (&rest[..digits], &rest[digits..letters]);
         if number.is_empty() {
             return Err(format!("`{text}` is not a duration"));
@@ -52,7 +63,13 @@ pub fn text(micros: i64) -> String {
     }
     let mut rest = micros;
     let mut text = String::new();
-    for (unit, size) in [("d", DAY), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
+    for (unit, size) in [
+        ("d", DAY),
+        ("h", 3_600_000_000),
+        ("m", 60_000_000),
+        ("s", 1_000_000),
+        ("ms", 1_000),
+    ] {
         if rest >= size {
             text += &format!("{}{unit}", rest / size);
             rest %= size;
@@ -82,7 +99,10 @@ mod tests {
             ("-1d", Err("`-1d` is not a duration")),
             ("1y", Err("`y` is not a unit of time")),
             ("1 d", Err("` d` is not a unit of time")),
-            ("99999999999999999999d", Err("`99999999999999999999d` is longer than a hundred years")),
+            (
+                "99999999999999999999d",
+                Err("`99999999999999999999d` is longer than a hundred years"),
+            ),
             ("40000d", Err("`40000d` is longer than a hundred years")),
         ] {
             assert_eq!(parse(typed), expected.map_err(str::to_owned), "{typed}");

@@ -64,7 +64,10 @@ impl Read for ScoreRange {
         }
         if matches!(node.value, NodeValue::Int(_) | NodeValue::Float(_)) {
             let score = f64::read(node, mistakes)?;
-            return Some(ScoreRange { lowest: score - CLOSE, highest: score + CLOSE });
+            return Some(ScoreRange {
+                lowest: score - CLOSE,
+                highest: score + CLOSE,
+            });
         }
         expected("a score or `[lowest, highest]`", node, mistakes);
         None
@@ -101,7 +104,8 @@ pub struct ExampleEvent {
 
 impl Read for ExampleEvent {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        const FORM: &str = "write `- transactions: {…}`, and `expect: {…}` beside it where something is expected";
+        const FORM: &str =
+            "write `- transactions: {…}`, and `expect: {…}` beside it where something is expected";
         let NodeValue::Map(entries) = &node.value else {
             expected("an event", node, mistakes);
             return None;
@@ -109,16 +113,25 @@ impl Read for ExampleEvent {
         let known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
         let keys = Keys::of(node, &known, mistakes)?;
         let expect = keys.take::<Option<Expectation>>("expect", mistakes)?;
-        let events: Vec<_> = entries.iter().filter(|(key, _)| key.name != "expect").collect();
+        let events: Vec<_> = entries
+            .iter()
+            .filter(|(key, _)| key.name != "expect")
+            .collect();
         let [(input, record)] = events.as_slice() else {
-            mistakes.add(Mistake::new("an example's event names one input", node.span.clone()).help(FORM));
+            mistakes.add(
+                Mistake::new("an example's event names one input", node.span.clone()).help(FORM),
+            );
             return None;
         };
         if !matches!(record.value, NodeValue::Map(_)) {
             expected("the record's fields", record, mistakes);
             return None;
         }
-        Some(ExampleEvent { input: input.clone(), record: record.clone(), expect })
+        Some(ExampleEvent {
+            input: input.clone(),
+            record: record.clone(),
+            expect,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::compiled::Compiled;
 use super::duration;
+use super::sizes::entity_size;
 use riskstream_engine::plan::{Plan, StagePlan};
 use riskstream_events::Slot;
 use std::fmt::{self, Write};
@@ -17,10 +18,27 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
     let plan = &compiled.plan;
     writeln!(out, "pipeline {} (version {})", plan.name, plan.version)?;
     for (index, input) in compiled.inputs.iter().enumerate() {
-        let fields: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
-        let key = input.key.as_deref().map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
-        let what = if index == 0 { "read" } else { "read for labels" };
-        writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
+        let fields: Vec<&str> = input
+            .fields
+            .iter()
+            .map(|field| field.name.as_str())
+            .collect();
+        let key = input
+            .key
+            .as_deref()
+            .map_or("key not declared".to_owned(), |key| {
+                format!("keyed by {key}")
+            });
+        let what = if index == 0 {
+            "read"
+        } else {
+            "read for labels"
+        };
+        writeln!(
+            out,
+            "\ninput {}: topic {} is {what}, {key}",
+            input.name, input.topic
+        )?;
         writeln!(out, "  decodes {}", fields.join(", "))?;
     }
     for (at, stage) in plan.stages.iter().enumerate() {
@@ -28,7 +46,11 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
     }
     writeln!(out, "\ndecision: to topic {}", compiled.decisions)?;
     if !plan.decide.steps.is_empty() {
-        writeln!(out, "  computes {}", names(plan, plan.decide.steps.iter().map(|step| step.slot)))?;
+        writeln!(
+            out,
+            "  computes {}",
+            names(plan, plan.decide.steps.iter().map(|step| step.slot))
+        )?;
     }
     match &plan.decide.model {
         Some(model) => writeln!(
@@ -42,19 +64,47 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         None => writeln!(out, "  no model")?,
     }
     for reason in plan.decide.policy.reasons() {
-        writeln!(out, "  {} when {} holds ({})", reason.outcome.as_str(), reason.name, reason.code)?;
+        writeln!(
+            out,
+            "  {} when {} holds ({})",
+            reason.outcome.as_str(),
+            reason.name,
+            reason.code
+        )?;
     }
     writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
 }
 
-fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {
-    let source = compiled.hops[at].as_deref().unwrap_or(&compiled.inputs[0].topic);
-    writeln!(out, "\nstage {}: {} by {}, reads topic {source}", at + 1, stage.entity, keys(plan, stage))?;
+fn write_stage(
+    out: &mut String,
+    compiled: &Compiled,
+    plan: &Plan,
+    at: usize,
+    stage: &StagePlan,
+) -> fmt::Result {
+    let source = compiled.hops[at]
+        .as_deref()
+        .unwrap_or(&compiled.inputs[0].topic);
+    writeln!(
+        out,
+        "\nstage {}: {} by {}, reads topic {source}",
+        at + 1,
+        stage.entity,
+        keys(plan, stage)
+    )?;
     if compiled.hops[at].is_some() {
-        writeln!(out, "  rows carry {}", names(plan, stage.carries.iter().map(|(slot, _)| *slot)))?;
+        writeln!(
+            out,
+            "  rows carry {}",
+            names(plan, stage.carries.iter().map(|(slot, _)| *slot))
+        )?;
     }
     if !stage.before.is_empty() {
-        writeln!(out, "  computes {}", names(plan, stage.before.iter().map(|step| step.slot)))?;
+        writeln!(
+            out,
+            "  computes {}",
+            names(plan, stage.before.iter().map(|step| step.slot))
+        )?;
     }
     let windows = stage.features.windows();
     writeln!(
@@ -63,6 +113,13 @@ fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, st
         duration::text(stage.features.retention()),
         if windows == 1 { "window" } else { "windows" },
     )?;
+    if let Some(size) = entity_size(plan, at) {
+        writeln!(
+            out,
+            "  about {} bytes for an entity with one transaction, {} for each one more",
+            size.first, size.event
+        )?;
+    }
     if stage.completes_labels {
         writeln!(out, "  completes labels with the keys that they lack")?;
     }
@@ -74,5 +131,8 @@ fn keys(plan: &Plan, stage: &StagePlan) -> String {
 }
 
 fn names(plan: &Plan, slots: impl Iterator<Item = Slot>) -> String {
-    slots.map(|slot| plan.slots[slot].name.as_str()).collect::<Vec<_>>().join(", ")
+    slots
+        .map(|slot| plan.slots[slot].name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -18,7 +18,13 @@ pub struct Mistake {
 impl Mistake {
     /// A mistake at a place in the file.
     pub fn new(message: impl Into<String>, span: Span) -> Mistake {
-        Mistake { message: message.into(), span, label: String::new(), others: Vec::new(), help: None }
+        Mistake {
+            message: message.into(),
+            span,
+            label: String::new(),
+            others: Vec::new(),
+            help: None,
+        }
     }
 
     /// What stands under the caret.
@@ -53,7 +59,12 @@ pub fn nearest<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let lower = typed.to_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
+                name,
+            )
+        })
         .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -95,11 +106,21 @@ impl Mistakes {
 
     /// All of them in the order of the file, to be shown with the source that they point into.
     pub fn into_report(mut self, name: &str, source: &str) -> Report {
-        self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        self.found
+            .sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
         let source = Arc::new(NamedSource::new(name, source.to_owned()).with_language("yaml"));
-        let found =
-            self.found.into_iter().map(|mistake| Placed { mistake, source: source.clone() }).collect();
-        Report { name: name.to_owned(), found }
+        let found = self
+            .found
+            .into_iter()
+            .map(|mistake| Placed {
+                mistake,
+                source: source.clone(),
+            })
+            .collect();
+        Report {
+            name: name.to_owned(),
+            found,
+        }
     }
 }
 
@@ -135,7 +156,9 @@ impl Report {
             .with_links(false);
         let mut text = String::new();
         for mistake in &self.found {
-            handler.render_report(&mut text, mistake).expect("writing to a string cannot fail");
+            handler
+                .render_report(&mut text, mistake)
+                .expect("writing to a string cannot fail");
             text.push('\n');
         }
         text.push_str(&self.to_summary());
@@ -196,7 +219,10 @@ impl std::error::Error for Placed {}
 
 impl Diagnostic for Placed {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.mistake.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.mistake
+            .help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -2,8 +2,8 @@
 //! [`Report`] of all that is wrong with it, each mistake with its place and what to write instead.
 
 mod avro_types;
-pub mod compiled;
 mod compile;
+pub mod compiled;
 mod duration;
 pub mod example;
 mod examples;
@@ -16,9 +16,13 @@ pub mod read;
 mod reference;
 mod schema;
 mod settings;
+mod sizes;
 pub mod surface;
 
-pub use compiled::{Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings, TopologyError};
+pub use compiled::{
+    Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings,
+    TopologyError,
+};
 pub use examples::run_examples;
 pub use explain::explain;
 pub use mistakes::{Report, Style};
@@ -38,9 +42,12 @@ use surface::PipelineFile;
 /// All mistakes at once, or that the file cannot be read.
 pub fn load(path: &Path) -> Result<Compiled, Report> {
     let name = path.display().to_string();
-    let source = std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let source =
+        std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    compile(&name, &source, directory, &|variable| std::env::var(variable).ok())
+    compile(&name, &source, directory, &|variable| {
+        std::env::var(variable).ok()
+    })
 }
 
 /// Compiles the text of a pipeline file. `name` is what messages call it; other files are looked for in `directory`.
@@ -58,7 +65,10 @@ pub fn compile(
         .and_then(|tree| PipelineFile::read(&tree, &mut mistakes))
         .and_then(|file| compile::compile(&file, source, directory, &mut mistakes));
     match compiled {
-        Some(compiled) if mistakes.is_empty() => Ok(Compiled { file: name.into(), ..compiled }),
+        Some(compiled) if mistakes.is_empty() => Ok(Compiled {
+            file: name.into(),
+            ..compiled
+        }),
         _ => Err(mistakes.into_report(name, source)),
     }
 }

@@ -77,9 +77,10 @@ impl Node {
             NodeValue::Float(value) => Json::from(*value),
             NodeValue::Text(value) => Json::from(value.as_str()),
             NodeValue::List(items) => items.iter().map(Node::to_json).collect(),
-            NodeValue::Map(entries) => {
-                entries.iter().map(|(key, node)| (key.name.clone(), node.to_json())).collect()
-            }
+            NodeValue::Map(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), node.to_json()))
+                .collect(),
         }
     }
 }
@@ -121,7 +122,12 @@ impl<'a> Builder<'a, '_> {
         loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
-                (Event::StreamEnd, _) => return Ok(Node { value: NodeValue::Map(Vec::new()), span: 0..0 }),
+                (Event::StreamEnd, _) => {
+                    return Ok(Node {
+                        value: NodeValue::Map(Vec::new()),
+                        span: 0..0,
+                    });
+                }
                 (event, span) => {
                     let node = self.node(event, span, 0)?;
                     return self.end().map(|()| node);
@@ -135,8 +141,10 @@ impl<'a> Builder<'a, '_> {
             match self.next()? {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(..), span) => {
-                    return Err(Mistake::new("a pipeline file holds one YAML document", span)
-                        .label("a second one begins here"));
+                    return Err(
+                        Mistake::new("a pipeline file holds one YAML document", span)
+                            .label("a second one begins here"),
+                    );
                 }
                 _ => {}
             }
@@ -155,7 +163,11 @@ impl<'a> Builder<'a, '_> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
+                    let at = error
+                        .marker()
+                        .byte_offset()
+                        .unwrap_or(0)
+                        .min(self.source.len());
                     return Err(Mistake::new(format!("this is not YAML: {}", first_line(&error)), at..at)
                         .label("here")
                         .help("a tab, a missing quote or a line that is indented by too much or too little is the usual cause"));
@@ -167,7 +179,10 @@ impl<'a> Builder<'a, '_> {
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Mistake> {
         self.nodes += 1;
         if self.nodes > MOST_NODES || depth > DEEPEST {
-            return Err(Mistake::new("the file is nested too deeply, or its aliases make it too large", span));
+            return Err(Mistake::new(
+                "the file is nested too deeply, or its aliases make it too large",
+                span,
+            ));
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {
@@ -184,12 +199,18 @@ impl<'a> Builder<'a, '_> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(Mistake::new("an alias cannot stand inside the value that it names", span));
+                    return Err(Mistake::new(
+                        "an alias cannot stand inside the value that it names",
+                        span,
+                    ));
                 };
                 let node = node.clone();
                 self.nodes += count(&node);
                 if self.nodes > MOST_NODES {
-                    return Err(Mistake::new("the aliases of this file make it too large", span));
+                    return Err(Mistake::new(
+                        "the aliases of this file make it too large",
+                        span,
+                    ));
                 }
                 Ok(node)
             }
@@ -220,7 +241,10 @@ impl<'a> Builder<'a, '_> {
             let (event, span) = self.next()?;
             let key = match event {
                 Event::MappingEnd => return Ok(NodeValue::Map(entries)),
-                Event::Scalar(text, ..) => Key { name: text.into_owned(), span },
+                Event::Scalar(text, ..) => Key {
+                    name: text.into_owned(),
+                    span,
+                },
                 _ => return Err(Mistake::new("a key must be a word", span)),
             };
             let (event, span) = self.next()?;
@@ -278,9 +302,14 @@ impl<'a> Builder<'a, '_> {
                 None => {
                     complete = false;
                     self.mistakes.add(
-                        Mistake::new(format!("the environment variable {name} is not set"), span.clone())
-                            .label("used here")
-                            .help(format!("set it, or write `${{{name}:-value}}` to say what holds without it")),
+                        Mistake::new(
+                            format!("the environment variable {name} is not set"),
+                            span.clone(),
+                        )
+                        .label("used here")
+                        .help(format!(
+                            "set it, or write `${{{name}:-value}}` to say what holds without it"
+                        )),
                     );
                 }
             }
@@ -309,7 +338,9 @@ fn plain(text: String) -> NodeValue {
     if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
         return NodeValue::Text(text);
     }
-    let number_like = text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    let number_like = text
+        .chars()
+        .all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     match (text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(value), _) => NodeValue::Int(value),
         (_, Ok(value)) if number_like => NodeValue::Float(value),
@@ -319,7 +350,11 @@ fn plain(text: String) -> NodeValue {
 
 fn bytes(source: &str, span: &ParserSpan) -> Span {
     let start = span.start.byte_offset().unwrap_or(0).min(source.len());
-    let end = span.end.byte_offset().unwrap_or(start).clamp(start, source.len());
+    let end = span
+        .end
+        .byte_offset()
+        .unwrap_or(start)
+        .clamp(start, source.len());
     // The span of a block scalar or a plain one may reach over the line's end.
     let end = start + source[start..end].trim_end().len();
     start..end
@@ -334,7 +369,12 @@ fn count(node: &Node) -> usize {
 }
 
 fn first_line(error: &impl std::fmt::Display) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// Where the bytes `inner` of the scalar `value` stand in `source`, given where the scalar stands: past its quotes,
@@ -342,7 +382,11 @@ fn first_line(error: &impl std::fmt::Display) -> String {
 pub fn within(source: &str, scalar: &Span, value: &str, inner: &Span) -> Span {
     let raw = &source[scalar.clone()];
     let is_quoted = raw.starts_with(['"', '\'']);
-    let places = match is_quoted.then(|| places(raw, 1, value)).flatten().or_else(|| places(raw, 0, value)) {
+    let places = match is_quoted
+        .then(|| places(raw, 1, value))
+        .flatten()
+        .or_else(|| places(raw, 0, value))
+    {
         Some(places) => places,
         None => return scalar.clone(),
     };
@@ -350,7 +394,13 @@ pub fn within(source: &str, scalar: &Span, value: &str, inner: &Span) -> Span {
     let start = places[inner.start.min(last)];
     let end = match inner.end.min(last) {
         0 => start,
-        end => places[end - 1] + raw[places[end - 1]..].chars().next().map_or(0, char::len_utf8),
+        end => {
+            places[end - 1]
+                + raw[places[end - 1]..]
+                    .chars()
+                    .next()
+                    .map_or(0, char::len_utf8)
+        }
     };
     scalar.start + start..scalar.start + end.max(start)
 }
@@ -363,8 +413,12 @@ fn places(raw: &str, start: usize, value: &str) -> Option<Vec<usize>> {
         let found = loop {
             match raw[at..].chars().next() {
                 Some(found) if found == wanted => break Some(found),
-                Some(found) if found.is_whitespace() && wanted.is_whitespace() => break Some(found),
-                Some(found) if found.is_whitespace() || found == '\\' || found == '\'' => at += found.len_utf8(),
+                Some(found) if found.is_whitespace() && wanted.is_whitespace() => {
+                    break Some(found);
+                }
+                Some(found) if found.is_whitespace() || found == '\\' || found == '\'' => {
+                    at += found.len_utf8()
+                }
                 // A block scalar's last line break was cut off.
                 None if wanted.is_whitespace() => break None,
                 _ => return None,
@@ -383,7 +437,11 @@ mod tests {
 
     fn tree(source: &str) -> Node {
         let mut mistakes = Mistakes::default();
-        let node = parse(source, &|name| (name == "SET").then(|| "7".to_owned()), &mut mistakes);
+        let node = parse(
+            source,
+            &|name| (name == "SET").then(|| "7".to_owned()),
+            &mut mistakes,
+        );
         assert!(mistakes.is_empty(), "{mistakes:?}");
         node.unwrap()
     }
@@ -427,7 +485,9 @@ mod tests {
             ("a: ${SET}${SET}7", "777", "${SET}${SET}7"),
         ] {
             let node = tree(source);
-            let NodeValue::Map(entries) = node.value else { panic!() };
+            let NodeValue::Map(entries) = node.value else {
+                panic!()
+            };
             let scalar = &entries[0].1;
             let value = match &scalar.value {
                 NodeValue::Text(text) => text.clone(),

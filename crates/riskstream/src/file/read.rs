@@ -1,9 +1,9 @@
 //! From the tree to typed sections. Reading goes on after a mistake: a broken part is left out, and whoever uses it
 //! later knows that it was reported already.
 
+use super::duration;
 use super::mistakes::{Mistake, Mistakes, enumerate};
 use super::node::{Key, Node, NodeValue, Span};
-use super::duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -34,8 +34,11 @@ pub fn expected(what: &str, node: &Node, mistakes: &mut Mistakes) {
         return;
     }
     mistakes.add(
-        Mistake::new(format!("expected {what}, found {}", node.kind()), node.span.clone())
-            .label(format!("this should be {what}")),
+        Mistake::new(
+            format!("expected {what}, found {}", node.kind()),
+            node.span.clone(),
+        )
+        .label(format!("this should be {what}")),
     );
 }
 
@@ -50,7 +53,10 @@ pub struct Spanned<T> {
 
 impl<T: Read> Read for Spanned<T> {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        T::read(node, mistakes).map(|value| Spanned { value, span: node.span.clone() })
+        T::read(node, mistakes).map(|value| Spanned {
+            value,
+            span: node.span.clone(),
+        })
     }
 }
 
@@ -76,7 +82,12 @@ impl<T: Read> Read for Option<T> {
         }
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
+    fn entry(
+        node: Option<&Node>,
+        _key: &str,
+        _map: &Span,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         match node {
             Some(node) => Self::read(node, mistakes),
             None => Some(None),
@@ -100,10 +111,20 @@ impl<T: Read> Read for List<T> {
             expected("a list", node, mistakes);
             return Some(List::default());
         };
-        Some(List(items.iter().filter_map(|item| Spanned::read(item, mistakes)).collect()))
+        Some(List(
+            items
+                .iter()
+                .filter_map(|item| Spanned::read(item, mistakes))
+                .collect(),
+        ))
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
+    fn entry(
+        node: Option<&Node>,
+        _key: &str,
+        _map: &Span,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         node.map_or_else(|| Some(List::default()), |node| List::read(node, mistakes))
     }
 }
@@ -127,12 +148,17 @@ impl<T> Map<T> {
 
     /// The things that are not broken.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &T)> {
-        self.0.iter().filter_map(|(key, thing)| thing.as_ref().map(|thing| (key, thing)))
+        self.0
+            .iter()
+            .filter_map(|(key, thing)| thing.as_ref().map(|thing| (key, thing)))
     }
 
     /// The thing of this name, broken or not.
     pub fn get(&self, name: &str) -> Option<(&Key, Option<&T>)> {
-        self.0.iter().find(|(key, _)| key.name == name).map(|(key, thing)| (key, thing.as_ref()))
+        self.0
+            .iter()
+            .find(|(key, _)| key.name == name)
+            .map(|(key, thing)| (key, thing.as_ref()))
     }
 }
 
@@ -143,7 +169,10 @@ impl<T: Read> Read for Map<T> {
             NodeValue::Map(entries) => Some(Map(entries
                 .iter()
                 .map(|(key, node)| {
-                    let place = Node { value: node.value.clone(), span: at_key(key, node) };
+                    let place = Node {
+                        value: node.value.clone(),
+                        span: at_key(key, node),
+                    };
                     (key.clone(), T::read(&place, mistakes))
                 })
                 .collect())),
@@ -154,7 +183,12 @@ impl<T: Read> Read for Map<T> {
         }
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
+    fn entry(
+        node: Option<&Node>,
+        _key: &str,
+        _map: &Span,
+        mistakes: &mut Mistakes,
+    ) -> Option<Self> {
         node.map_or_else(|| Some(Map::default()), |node| Map::read(node, mistakes))
     }
 }
@@ -173,8 +207,11 @@ impl Read for String {
             NodeValue::Text(text) => Some(text.clone()),
             NodeValue::Int(_) | NodeValue::Float(_) | NodeValue::Bool(_) => {
                 mistakes.add(
-                    Mistake::new(format!("expected text, found {}", node.kind()), node.span.clone())
-                        .label("put it in quotes if it is meant as text"),
+                    Mistake::new(
+                        format!("expected text, found {}", node.kind()),
+                        node.span.clone(),
+                    )
+                    .label("put it in quotes if it is meant as text"),
                 );
                 None
             }
@@ -281,8 +318,11 @@ impl Read for ByteSize {
         };
         if size.is_none() {
             mistakes.add(
-                Mistake::new(format!("expected a size, found {}", node.kind()), node.span.clone())
-                    .help("write a whole number and a unit: `64MiB`, `1GiB`, `512KiB`"),
+                Mistake::new(
+                    format!("expected a size, found {}", node.kind()),
+                    node.span.clone(),
+                )
+                .help("write a whole number and a unit: `64MiB`, `1GiB`, `512KiB`"),
             );
         }
         size.map(ByteSize)
@@ -325,10 +365,17 @@ pub trait Word: Sized + Copy + 'static {
     fn read_word(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         let words = || Self::WORDS.iter().map(|(word, _)| *word);
         let NodeValue::Text(text) = &node.value else {
-            expected(&format!("{}: {}", Self::WHAT, enumerate(words())), node, mistakes);
+            expected(
+                &format!("{}: {}", Self::WHAT, enumerate(words())),
+                node,
+                mistakes,
+            );
             return None;
         };
-        let found = Self::WORDS.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+        let found = Self::WORDS
+            .iter()
+            .find(|(word, _)| word == text)
+            .map(|(_, value)| *value);
         if found.is_none() {
             mistakes.add(
                 Mistake::new(format!("`{text}` is not {}", Self::WHAT), node.span.clone())
@@ -392,22 +439,42 @@ impl<'n> Keys<'n> {
                 return None;
             }
         };
-        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
+        for (key, _) in entries
+            .iter()
+            .filter(|(key, _)| !known.contains(&key.name.as_str()))
+        {
             mistakes.add(
                 Mistake::new(format!("unknown key `{}`", key.name), key.span.clone())
                     .label("not a key of this section")
                     .nearest(&key.name, known.iter().copied())
-                    .help(format!("the keys here are {}", enumerate(known.iter().copied()))),
+                    .help(format!(
+                        "the keys here are {}",
+                        enumerate(known.iter().copied())
+                    )),
             );
         }
-        Some(Keys { span: node.span.clone(), entries })
+        Some(Keys {
+            span: node.span.clone(),
+            entries,
+        })
     }
 
     /// The value of a key.
     pub fn take<T: Read>(&self, name: &str, mistakes: &mut Mistakes) -> Option<T> {
         let found = self.entries.iter().find(|(key, _)| key.name == name);
-        let placed = found.map(|(key, node)| Node { value: node.value.clone(), span: at_key(key, node) });
+        let placed = found.map(|(key, node)| Node {
+            value: node.value.clone(),
+            span: at_key(key, node),
+        });
         T::entry(placed.as_ref(), name, &self.span, mistakes)
+    }
+}
+
+/// The key of a struct's field: `type` is typed as it is.
+pub const fn key_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
     }
 }
 
@@ -424,15 +491,19 @@ macro_rules! section {
             pub is_flawed: bool,
         }
 
+        impl $name {
+            /// The keys in the order of the reference.
+            pub const KEYS: &[&str] = &[$($crate::file::read::key_name(stringify!($key))),*];
+        }
+
         impl $crate::file::read::Read for $name {
             fn read(
                 node: &$crate::file::node::Node,
                 mistakes: &mut $crate::file::mistakes::Mistakes,
             ) -> Option<Self> {
                 let before = mistakes.count();
-                let known = [$(stringify!($key).trim_start_matches("r#")),*];
-                let keys = $crate::file::read::Keys::of(node, &known, mistakes)?;
-                $(let $key = keys.take::<$type>(stringify!($key).trim_start_matches("r#"), mistakes);)*
+                let keys = $crate::file::read::Keys::of(node, Self::KEYS, mistakes)?;
+                $(let $key = keys.take::<$type>($crate::file::read::key_name(stringify!($key)), mistakes);)*
                 let is_flawed = mistakes.count() > before;
                 Some($name { $($key: $key?,)* is_flawed })
             }

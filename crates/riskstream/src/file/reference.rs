@@ -1,60 +1,107 @@
 //! The reference of the pipeline file's keys: the surface's doc comments as Markdown.
 
-use super::surface::PipelineFile;
+use super::example::{Example, Expectation};
+use super::feature::Feature;
+use super::field::LongField;
+use super::surface::{
+    Entity, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rule,
+    State, Thresholds,
+};
 use schemars::generate::SchemaSettings;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use std::fmt::{self, Write};
 
-/// The sections in the order of the reference: where each stands in the file, and its name in the schema.
-const SECTIONS: [(&str, &str); 16] = [
-    ("The file", "PipelineFile"),
-    ("inputs: {name: …}", "Input"),
-    ("inputs: {name: {fields: {name: …}}}", "LongField"),
-    ("entities: {name: …}", "Entity"),
-    ("features: {name: …}", "Feature"),
-    ("model:", "ModelSection"),
-    ("rules: [ … ]", "Rule"),
-    ("decision:", "Thresholds"),
-    ("outputs:", "Outputs"),
-    ("kafka:", "Kafka"),
-    ("registry:", "Registry"),
-    ("state:", "State"),
-    ("http:", "Http"),
-    ("personal_data:", "PersonalData"),
-    ("examples: [ … ]", "Example"),
-    ("examples: [{events: [{expect: … }]}]", "Expectation"),
+/// The sections in the order of the reference: where each stands in the file, its name in the schema, its keys.
+const SECTIONS: [(&str, &str, &[&str]); 16] = [
+    ("The file", "PipelineFile", PipelineFile::KEYS),
+    ("inputs: {name: …}", "Input", Input::KEYS),
+    (
+        "inputs: {name: {fields: {name: …}}}",
+        "LongField",
+        LongField::KEYS,
+    ),
+    ("entities: {name: …}", "Entity", Entity::KEYS),
+    ("features: {name: …}", "Feature", Feature::KEYS),
+    ("model:", "ModelSection", ModelSection::KEYS),
+    ("rules: [ … ]", "Rule", Rule::KEYS),
+    ("decision:", "Thresholds", Thresholds::KEYS),
+    ("outputs:", "Outputs", Outputs::KEYS),
+    ("kafka:", "Kafka", Kafka::KEYS),
+    ("registry:", "Registry", Registry::KEYS),
+    ("state:", "State", State::KEYS),
+    ("http:", "Http", Http::KEYS),
+    ("personal_data:", "PersonalData", PersonalData::KEYS),
+    ("examples: [ … ]", "Example", Example::KEYS),
+    (
+        "examples: [{events: [{expect: … }]}]",
+        "Expectation",
+        Expectation::KEYS,
+    ),
 ];
 
 /// The reference as Markdown.
 pub fn reference() -> String {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PipelineFile>();
+    let schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<PipelineFile>();
     let root = schema.as_value();
     let mut text = String::new();
-    for (place, name) in SECTIONS {
-        let section = if name == "PipelineFile" { root } else { &root["$defs"][name] };
-        write_section(&mut text, place, section, root).expect("writing to a string");
+    for (place, name, keys) in SECTIONS {
+        let section = if name == "PipelineFile" {
+            root
+        } else {
+            &root["$defs"][name]
+        };
+        write_section(&mut text, place, section, keys, root).expect("writing to a string");
     }
     text
 }
 
-fn write_section(out: &mut String, place: &str, section: &Json, root: &Json) -> fmt::Result {
-    writeln!(out, "### `{place}`\n")?;
+fn write_section(
+    out: &mut String,
+    place: &str,
+    section: &Json,
+    keys: &[&str],
+    root: &Json,
+) -> fmt::Result {
+    match place {
+        "The file" => writeln!(out, "### {place}\n")?,
+        _ => writeln!(out, "### `{place}`\n")?,
+    }
     if let Some(description) = section["description"].as_str() {
         writeln!(out, "{}\n", one_line(description))?;
     }
-    let required: Vec<&str> =
-        section["required"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+    let required: Vec<&str> = section["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Json::as_str)
+        .collect();
     writeln!(out, "| key | value | meaning |\n| --- | --- | --- |")?;
-    let none = Map::new();
-    for (key, property) in section["properties"].as_object().unwrap_or(&none) {
-        let mut meaning = property["description"].as_str().map(one_line).unwrap_or_default();
+    for key in keys {
+        let property = &section["properties"][*key];
+        let mut meaning = property["description"]
+            .as_str()
+            .map(one_line)
+            .unwrap_or_default();
         if let Some(default) = property.get("default").filter(|default| !default.is_null()) {
-            write!(meaning, " Default: `{}`.", default.as_str().map_or_else(|| default.to_string(), str::to_owned))?;
+            write!(
+                meaning,
+                " Default: `{}`.",
+                default
+                    .as_str()
+                    .map_or_else(|| default.to_string(), str::to_owned)
+            )?;
         }
-        if required.contains(&key.as_str()) {
+        if required.contains(key) {
             meaning.insert_str(0, "**Required.** ");
         }
-        writeln!(out, "| `{key}` | {} | {} |", kind(property, root).replace('|', "\\|"), meaning.replace('|', "\\|"))?;
+        writeln!(
+            out,
+            "| `{key}` | {} | {} |",
+            kind(property, root).replace('|', "\\|"),
+            meaning.replace('|', "\\|")
+        )?;
     }
     writeln!(out)
 }
@@ -69,12 +116,20 @@ fn kind(schema: &Json, root: &Json) -> String {
         };
     }
     if let Some(words) = schema["enum"].as_array() {
-        let words: Vec<String> = words.iter().filter_map(Json::as_str).map(|word| format!("`{word}`")).collect();
+        let words: Vec<String> = words
+            .iter()
+            .filter_map(Json::as_str)
+            .map(|word| format!("`{word}`"))
+            .collect();
         return words.join(", ");
     }
     if let Some(choices) = schema["anyOf"].as_array() {
         let mut kinds: Vec<String> = Vec::new();
-        for kind in choices.iter().filter(|choice| choice["type"] != "null").map(|choice| kind(choice, root)) {
+        for kind in choices
+            .iter()
+            .filter(|choice| choice["type"] != "null")
+            .map(|choice| kind(choice, root))
+        {
             if !kinds.contains(&kind) {
                 kinds.push(kind);
             }
@@ -83,7 +138,11 @@ fn kind(schema: &Json, root: &Json) -> String {
     }
     let types: Vec<&str> = match &schema["type"] {
         Json::String(one) => vec![one],
-        Json::Array(several) => several.iter().filter_map(Json::as_str).filter(|kind| *kind != "null").collect(),
+        Json::Array(several) => several
+            .iter()
+            .filter_map(Json::as_str)
+            .filter(|kind| *kind != "null")
+            .collect(),
         _ => return "any value".to_owned(),
     };
     if let Some(pattern) = schema["pattern"].as_str() {
@@ -98,7 +157,11 @@ fn kind(schema: &Json, root: &Json) -> String {
     match types.as_slice() {
         ["string", "number", "boolean"] => "expression".to_owned(),
         ["array"] => format!("list of {}", kind(&schema["items"], root)),
-        ["object"] if schema.get("additionalProperties").is_some_and(Json::is_object) => {
+        ["object"]
+            if schema
+                .get("additionalProperties")
+                .is_some_and(Json::is_object) =>
+        {
             format!("names: {}", kind(&schema["additionalProperties"], root))
         }
         ["object"] => "mapping".to_owned(),
@@ -111,7 +174,10 @@ fn kind(schema: &Json, root: &Json) -> String {
 }
 
 fn section_of(name: &str) -> Option<&'static str> {
-    SECTIONS.iter().find(|(_, section)| *section == name).map(|(place, _)| *place)
+    SECTIONS
+        .iter()
+        .find(|(_, section, _)| *section == name)
+        .map(|(place, ..)| *place)
 }
 
 fn one_line(text: &str) -> String {

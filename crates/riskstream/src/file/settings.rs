@@ -24,12 +24,21 @@ pub fn resolve(file: &PipelineFile, mistakes: &mut Mistakes) -> Settings {
     let name = file.name.0.as_ref().map_or("", |name| name.value.as_str());
     Settings {
         delivery: file.delivery.unwrap_or_default(),
-        kafka: file.kafka.as_ref().and_then(|kafka| resolve_kafka(&kafka.value, name, mistakes)),
-        registry: file.registry.as_ref().and_then(|registry| resolve_registry(&registry.value, mistakes)),
+        kafka: file
+            .kafka
+            .as_ref()
+            .and_then(|kafka| resolve_kafka(&kafka.value, name, mistakes)),
+        registry: file
+            .registry
+            .as_ref()
+            .and_then(|registry| resolve_registry(&registry.value, mistakes)),
         state_directory: state_directory(file.state.as_ref()),
         cache_bytes: cache_bytes(file.state.as_ref()),
         listen: listen(file.http.as_ref(), mistakes),
-        key_env: file.personal_data.as_ref().and_then(|personal| Some(personal.key_env.0.as_ref()?.value.clone())),
+        key_env: file
+            .personal_data
+            .as_ref()
+            .and_then(|personal| Some(personal.key_env.0.as_ref()?.value.clone())),
         personal: check_personal(file, mistakes),
     }
 }
@@ -38,8 +47,11 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
     for (key, _) in kafka.properties.iter() {
         if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == key.name) {
             mistakes.add(
-                Mistake::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
-                    .help(format!("remove it, and use `{instead}`")),
+                Mistake::new(
+                    format!("riskstream sets `{}` itself", key.name),
+                    key.span.clone(),
+                )
+                .help(format!("remove it, and use `{instead}`")),
             );
         }
     }
@@ -49,12 +61,22 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
         !broker.is_empty() && !broker.contains(char::is_whitespace)
     });
     if !legal {
-        mistakes.add(Mistake::new("these are not brokers", brokers.span.clone()).help("write `host:port,host:port`"));
+        mistakes.add(
+            Mistake::new("these are not brokers", brokers.span.clone())
+                .help("write `host:port,host:port`"),
+        );
     }
     Some(KafkaSettings {
         brokers: brokers.value.clone(),
-        group: kafka.group.as_ref().map_or_else(|| name.to_owned(), |group| group.value.clone()),
-        properties: kafka.properties.iter().map(|(key, Source(value))| (key.name.clone(), value.clone())).collect(),
+        group: kafka
+            .group
+            .as_ref()
+            .map_or_else(|| name.to_owned(), |group| group.value.clone()),
+        properties: kafka
+            .properties
+            .iter()
+            .map(|(key, Source(value))| (key.name.clone(), value.clone()))
+            .collect(),
     })
 }
 
@@ -75,16 +97,27 @@ fn resolve_registry(registry: &Registry, mistakes: &mut Mistakes) -> Option<Regi
 }
 
 fn state_directory(state: Option<&State>) -> PathBuf {
-    state.and_then(|state| state.directory.as_ref()).map_or_else(|| ".riskstream".into(), |directory| directory.value.clone().into())
+    state
+        .and_then(|state| state.directory.as_ref())
+        .map_or_else(
+            || ".riskstream".into(),
+            |directory| directory.value.clone().into(),
+        )
 }
 
 fn cache_bytes(state: Option<&State>) -> usize {
-    state.and_then(|state| state.cache).map_or(CACHE_BYTES, |cache| usize::try_from(cache.0).unwrap_or(usize::MAX))
+    state
+        .and_then(|state| state.cache)
+        .map_or(CACHE_BYTES, |cache| {
+            usize::try_from(cache.0).unwrap_or(usize::MAX)
+        })
 }
 
 fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
-    let Some(listen) = http.and_then(|http| http.listen.as_ref()) else { return default };
+    let Some(listen) = http.and_then(|http| http.listen.as_ref()) else {
+        return default;
+    };
     listen.value.parse().unwrap_or_else(|_| {
         mistakes.add(
             Mistake::new(format!("`{}` is not an address to listen on", listen.value), listen.span.clone())
@@ -98,7 +131,13 @@ fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
 fn check_personal(file: &PipelineFile, mistakes: &mut Mistakes) -> bool {
     let mut personal: Vec<&Spanned<bool>> = Vec::new();
     for (_, input) in file.inputs.iter() {
-        personal.extend(input.fields.iter().filter_map(|(_, field)| field.0.personal.as_ref()).filter(|flag| flag.value));
+        personal.extend(
+            input
+                .fields
+                .iter()
+                .filter_map(|(_, field)| field.0.personal.as_ref())
+                .filter(|flag| flag.value),
+        );
     }
     if let (Some(first), None) = (personal.first(), &file.personal_data) {
         mistakes.add(

@@ -1,12 +1,12 @@
 //! The surface of the pipeline file: every key, as it is typed. The doc comments are the reference
 //! (docs/pipeline-file.md) and the JSON Schema's descriptions.
 
+use super::example::Example;
 use super::feature::Feature;
 use super::field::FieldDeclaration;
 use super::read::{
     ByteSize, Duration, List, Map, Raw, Required, Source, Spanned, Word, section, word,
 };
-use super::example::Example;
 use riskstream_events::Outcome;
 
 section! {
@@ -114,8 +114,11 @@ pub enum Format {
 
 impl Word for Format {
     const WHAT: &'static str = "a format";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("json", Format::Json), ("avro", Format::Avro), ("avro_plain", Format::AvroPlain)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("json", Format::Json),
+        ("avro", Format::Avro),
+        ("avro_plain", Format::AvroPlain),
+    ];
 }
 word!(Format);
 
@@ -240,8 +243,10 @@ pub enum Delivery {
 
 impl Word for Delivery {
     const WHAT: &'static str = "a delivery guarantee";
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("exactly_once", Delivery::ExactlyOnce), ("at_least_once", Delivery::AtLeastOnce)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("exactly_once", Delivery::ExactlyOnce),
+        ("at_least_once", Delivery::AtLeastOnce),
+    ];
 }
 word!(Delivery);
 

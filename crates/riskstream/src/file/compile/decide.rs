@@ -14,20 +14,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Adds the constant lists to the names.
-pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
+pub fn declare_lists(
+    lists: &Map<Required<List<Raw>>>,
+    names: &mut Names<'_>,
+    mistakes: &mut Mistakes,
+) {
     for (name, list) in &lists.0 {
         let Some(Required(Some(list))) = list else {
             names.declare_broken(&name.name);
             continue;
         };
-        let values: Option<Vec<Value>> =
-            list.value.0.iter().map(|item| constant(&item.value.0, mistakes)).collect();
+        let values: Option<Vec<Value>> = list
+            .value
+            .0
+            .iter()
+            .map(|item| constant(&item.value.0, mistakes))
+            .collect();
         let declared = names.check_free(&name.name, &name.span, mistakes)
-            && values.is_some_and(|values| match names.declare_list(&name.name, &values, name.span.clone()) {
-                Ok(()) => true,
-                Err(error) => {
-                    mistakes.add(Mistake::new(error.to_string(), name.span.clone()));
-                    false
+            && values.is_some_and(|values| {
+                match names.declare_list(&name.name, &values, name.span.clone()) {
+                    Ok(()) => true,
+                    Err(error) => {
+                        mistakes.add(Mistake::new(error.to_string(), name.span.clone()));
+                        false
+                    }
                 }
             });
         if !declared {
@@ -43,7 +53,10 @@ fn constant(node: &Node, mistakes: &mut Mistakes) -> Option<Value> {
         NodeValue::Float(value) => Value::Float(*value),
         NodeValue::Text(value) => Value::Text(value.as_str().into()),
         _ => {
-            let mistake = Mistake::new(format!("a list holds texts or numbers, this is {}", node.kind()), node.span.clone());
+            let mistake = Mistake::new(
+                format!("a list holds texts or numbers, this is {}", node.kind()),
+                node.span.clone(),
+            );
             mistakes.add(mistake);
             return None;
         }
@@ -65,10 +78,19 @@ pub fn compile_model(
     });
     let (model, inputs) = (model?, inputs?);
     let file = section.value.file.0.as_ref()?;
-    let stem = Path::new(&file.value).file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+    let stem = Path::new(&file.value)
+        .file_stem()
+        .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
     Some(ModelPlan {
-        name: section.value.name.as_ref().map_or_else(|| stem.into_owned(), |name| name.value.clone()),
-        version: section.value.version.as_ref().map_or_else(|| model.sha256()[..12].to_owned(), |version| version.value.clone()),
+        name: section
+            .value
+            .name
+            .as_ref()
+            .map_or_else(|| stem.into_owned(), |name| name.value.clone()),
+        version: section.value.version.as_ref().map_or_else(
+            || model.sha256()[..12].to_owned(),
+            |version| version.value.clone(),
+        ),
         model: Arc::new(model),
         inputs,
     })
@@ -80,26 +102,38 @@ fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Op
         Some(score) => match score.value.parse() {
             Ok(output) => Some(output),
             Err(error) => {
-                mistakes.add(
-                    Mistake::new(format!("{error}"), score.span.clone())
-                        .help("write `probabilities[1]`: the output's name and the column, from 0"),
-                );
+                mistakes
+                    .add(Mistake::new(format!("{error}"), score.span.clone()).help(
+                        "write `probabilities[1]`: the output's name and the column, from 0",
+                    ));
                 return None;
             }
         },
     };
     let file = section.file.0.as_ref()?;
-    let options = LoadOptions { score, ..LoadOptions::default() };
+    let options = LoadOptions {
+        score,
+        ..LoadOptions::default()
+    };
     match Model::load(&directory.join(&file.value), &options) {
         Ok(model) => Some(model),
         Err(error) => {
             let (span, help) = match &error {
-                ModelError::Read { .. } => (file.span.clone(), "the path is relative to the pipeline file"),
+                ModelError::Read { .. } => (
+                    file.span.clone(),
+                    "the path is relative to the pipeline file",
+                ),
                 ModelError::Score(_) => (
-                    section.score.as_ref().map_or(file.span.clone(), |score| score.span.clone()),
+                    section
+                        .score
+                        .as_ref()
+                        .map_or(file.span.clone(), |score| score.span.clone()),
                     "say which output is the score: `score: probabilities[1]`",
                 ),
-                _ => (file.span.clone(), "export the model anew, and see docs/models.md for what is supported"),
+                _ => (
+                    file.span.clone(),
+                    "export the model anew, and see docs/models.md for what is supported",
+                ),
             };
             mistakes.add(Mistake::new(error.to_string(), span).help(help));
             None
@@ -107,7 +141,11 @@ fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Op
     }
 }
 
-fn model_inputs(inputs: &List<String>, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Vec<Slot>> {
+fn model_inputs(
+    inputs: &List<String>,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Slot>> {
     let mut slots = Vec::new();
     for input in &inputs.0 {
         if names.is_broken(&input.value) {
@@ -115,14 +153,23 @@ fn model_inputs(inputs: &List<String>, names: &Names<'_>, mistakes: &mut Mistake
         }
         let Some(symbol) = names.get(&input.value) else {
             mistakes.add(
-                Mistake::new(format!("the model wants `{}`, which nothing defines", input.value), input.span.clone())
-                    .label("neither a field nor a feature")
-                    .nearest(&input.value, names.all())
-                    .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
+                Mistake::new(
+                    format!("the model wants `{}`, which nothing defines", input.value),
+                    input.span.clone(),
+                )
+                .label("neither a field nor a feature")
+                .nearest(&input.value, names.all())
+                .help(format!(
+                    "add a feature of this name: `{}: {{…}}`",
+                    input.value
+                )),
             );
             continue;
         };
-        if !matches!(symbol.value_type, ValueType::Bool | ValueType::Int | ValueType::Float) {
+        if !matches!(
+            symbol.value_type,
+            ValueType::Bool | ValueType::Int | ValueType::Float
+        ) {
             mistakes.add(
                 Mistake::new(
                     format!("a model takes numbers, `{}` is {}", input.value, symbol.value_type.name()),
@@ -142,9 +189,12 @@ fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: 
     let (given, wanted) = (inputs.value.0.len(), model.input_width());
     if given != wanted {
         mistakes.add(
-            Mistake::new(format!("the model takes {wanted} inputs, {given} are listed"), inputs.span.clone())
-                .label(format!("{given} here"))
-                .help("list every column once, in the order in which the model was trained"),
+            Mistake::new(
+                format!("the model takes {wanted} inputs, {given} are listed"),
+                inputs.span.clone(),
+            )
+            .label(format!("{given} here"))
+            .help("list every column once, in the order in which the model was trained"),
         );
     }
 }
@@ -197,14 +247,23 @@ pub fn compile_policy(
         let (source, span) = match error.place {
             Place::RuleName(_) => continue,
             Place::RuleWhen(index) => (Some(sources[index].1), None),
-            Place::RuleReason(index) => (None, sources[index].0.reason.as_ref().or(sources[index].0.name.0.as_ref())),
+            Place::RuleReason(index) => (
+                None,
+                sources[index]
+                    .0
+                    .reason
+                    .as_ref()
+                    .or(sources[index].0.name.0.as_ref()),
+            ),
             Place::Decline => (decline, None),
             Place::Review => (review, None),
             Place::DeclineReason => (None, decline_reason),
             Place::ReviewReason => (None, review_reason),
         };
         match (error.mistake, source, span) {
-            (PolicyMistake::Expression(error), Some(source), _) => mistakes.add(names.place(source, error)),
+            (PolicyMistake::Expression(error), Some(source), _) => {
+                mistakes.add(names.place(source, error))
+            }
             (mistake, _, span) => {
                 let span: Span = span.map_or(0..0, |span| span.span.clone());
                 mistakes.add(Mistake::new(mistake.to_string(), span).help("write `reason: R101`"));
@@ -225,7 +284,10 @@ fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spa
         name: name.value.clone(),
         when: when.value.0.clone(),
         then: then.value.0,
-        reason: rule.reason.as_ref().map_or_else(|| name.value.clone(), |reason| reason.value.clone()),
+        reason: rule
+            .reason
+            .as_ref()
+            .map_or_else(|| name.value.clone(), |reason| reason.value.clone()),
         description: rule.description.clone(),
     };
     Some((spec, when))
@@ -233,14 +295,21 @@ fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spa
 
 fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
     let mut seen: Vec<&Spanned<String>> = Vec::new();
-    let names = file.rules.0.iter().filter_map(|rule| rule.value.name.0.as_ref());
+    let names = file
+        .rules
+        .0
+        .iter()
+        .filter_map(|rule| rule.value.name.0.as_ref());
     for name in names {
         match seen.iter().find(|other| other.value == name.value) {
             Some(first) => mistakes.add(
-                Mistake::new(format!("two rules are named `{}`", name.value), name.span.clone())
-                    .label("the second")
-                    .also(first.span.clone(), "the first")
-                    .help("decisions name the rules that fired: give one of them another name"),
+                Mistake::new(
+                    format!("two rules are named `{}`", name.value),
+                    name.span.clone(),
+                )
+                .label("the second")
+                .also(first.span.clone(), "the first")
+                .help("decisions name the rules that fired: give one of them another name"),
             ),
             None => seen.push(name),
         }
@@ -252,7 +321,10 @@ fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
 
 /// What the decision reads besides features: model inputs, rules and thresholds, but not the score itself.
 pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) -> HashSet<Slot> {
-    let mut reads: HashSet<Slot> = model.iter().flat_map(|model| model.inputs.iter().copied()).collect();
+    let mut reads: HashSet<Slot> = model
+        .iter()
+        .flat_map(|model| model.inputs.iter().copied())
+        .collect();
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
     reads.remove(&score);
     reads
@@ -260,6 +332,9 @@ pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) ->
 
 /// The mildest outcome without a score.
 pub fn without_score(file: &PipelineFile) -> Outcome {
-    let word = file.decision.as_ref().and_then(|decision| decision.value.without_score);
+    let word = file
+        .decision
+        .as_ref()
+        .and_then(|decision| decision.value.without_score);
     word.map_or(Outcome::Review, |word| word.0)
 }

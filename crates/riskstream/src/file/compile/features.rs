@@ -79,7 +79,10 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         entity_names: &'a [String],
         mistakes: &'a mut Mistakes,
     ) -> FeatureCompiler<'a, 's> {
-        let compiled = CompiledFeatures { stages: vec![Vec::new(); entities.len()], ..CompiledFeatures::default() };
+        let compiled = CompiledFeatures {
+            stages: vec![Vec::new(); entities.len()],
+            ..CompiledFeatures::default()
+        };
         FeatureCompiler {
             names,
             provenances,
@@ -95,7 +98,12 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
 
     /// Compiles all features of the file.
     pub fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
-        for name in features.0.iter().filter(|(_, feature)| feature.is_none()).map(|(name, _)| name) {
+        for name in features
+            .0
+            .iter()
+            .filter(|(_, feature)| feature.is_none())
+            .map(|(name, _)| name)
+        {
             self.names.declare_broken(&name.name);
         }
         for (name, feature) in self.in_order(features) {
@@ -115,9 +123,15 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
 
     /// The features so that each comes after those that it mentions. Those in a circle are reported and left out.
     fn in_order<'f>(&mut self, features: &'f Map<Feature>) -> Vec<(&'f Key, &'f Feature)> {
-        let nodes: Vec<(&Key, &Feature)> = features.iter().filter(|(name, _)| self.is_free(name)).collect();
-        let index: HashMap<&str, usize> =
-            nodes.iter().enumerate().map(|(at, (name, _))| (name.name.as_str(), at)).collect();
+        let nodes: Vec<(&Key, &Feature)> = features
+            .iter()
+            .filter(|(name, _)| self.is_free(name))
+            .collect();
+        let index: HashMap<&str, usize> = nodes
+            .iter()
+            .enumerate()
+            .map(|(at, (name, _))| (name.name.as_str(), at))
+            .collect();
         let needs: Vec<Vec<usize>> = nodes
             .iter()
             .map(|(_, feature)| {
@@ -138,7 +152,11 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 self.report_circle(&circle.iter().map(|at| nodes[*at].0).collect::<Vec<_>>());
             }
         }
-        order.into_iter().map(|at| nodes[at]).filter(|(name, _)| !self.names.is_broken(&name.name)).collect()
+        order
+            .into_iter()
+            .map(|at| nodes[at])
+            .filter(|(name, _)| !self.names.is_broken(&name.name))
+            .collect()
     }
 
     /// A name that is taken goes on meaning what it meant.
@@ -146,14 +164,17 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         let free = self.names.check_free(&name.name, &name.span, self.mistakes);
         if free && name.name.contains('.') {
             let mistake = Mistake::new(format!("`{}` is not a name", name.name), name.span.clone());
-            self.mistakes.add(mistake.help("the name of a feature has no dots"));
+            self.mistakes
+                .add(mistake.help("the name of a feature has no dots"));
             return false;
         }
         free
     }
 
     fn report_circle(&mut self, circle: &[&Key]) {
-        let Some((first, others)) = circle.split_first() else { return };
+        let Some((first, others)) = circle.split_first() else {
+            return;
+        };
         let mut chain: Vec<&str> = circle.iter().map(|key| key.name.as_str()).collect();
         chain.push(&first.name);
         let message = if others.is_empty() {
@@ -168,7 +189,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             mistake = mistake.also(other.span.clone(), "part of the circle");
         }
         self.mistakes.add(mistake);
-        circle.iter().for_each(|key| self.names.declare_broken(&key.name));
+        circle
+            .iter()
+            .for_each(|key| self.names.declare_broken(&key.name));
     }
 
     fn feature(&mut self, name: &Key, feature: &Feature) -> Option<()> {
@@ -178,17 +201,25 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             (None, [(word, source)]) => self.aggregation(name, feature, word, source),
             (None, []) if feature.is_flawed => None,
             (None, []) => {
-                let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
+                let words: Vec<&str> = all_aggregations(feature)
+                    .iter()
+                    .map(|(word, _)| *word)
+                    .collect();
                 self.mistakes.add(
-                    Mistake::new(format!("`{}` does not say what to compute", name.name), name.span.clone())
-                        .help(format!("add `expression:` or one of {}", enumerate(words))),
+                    Mistake::new(
+                        format!("`{}` does not say what to compute", name.name),
+                        name.span.clone(),
+                    )
+                    .help(format!("add `expression:` or one of {}", enumerate(words))),
                 );
                 None
             }
             (expression, several) => {
-                let mut mistake =
-                    Mistake::new(format!("`{}` says more than one thing to compute", name.name), name.span.clone())
-                        .help("keep one of them; put the others into features of their own");
+                let mut mistake = Mistake::new(
+                    format!("`{}` says more than one thing to compute", name.name),
+                    name.span.clone(),
+                )
+                .help("keep one of them; put the others into features of their own");
                 let expression = expression.as_ref().map(|source| ("expression", source));
                 for (word, source) in expression.into_iter().chain(several.iter().copied()) {
                     mistake = mistake.also(source.span.clone(), word);
@@ -199,7 +230,12 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<Source>) -> Option<()> {
+    fn expression(
+        &mut self,
+        name: &Key,
+        feature: &Feature,
+        source: &Spanned<Source>,
+    ) -> Option<()> {
         for (key, span) in keys_of_aggregations(feature) {
             self.mistakes.add(
                 Mistake::new(format!("an expression takes no `{key}`"), span)
@@ -208,7 +244,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
         let expression = self.names.compile(source, self.mistakes)?;
         let value_type = expression.value_type();
-        let slot = self.names.declare(&name.name, value_type, ValueType::Float, name.span.clone());
+        let slot = self
+            .names
+            .declare(&name.name, value_type, ValueType::Float, name.span.clone());
         self.provenances.expression(slot, expression.slots());
         self.compiled.steps.push(PlannedStep { slot, expression });
         Some(())
@@ -228,10 +266,15 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         let window = self.window(name, feature, aggregation);
         let value = match (COUNTING.contains(&word), stage) {
             (true, _) => Some(None),
-            (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
+            (false, Some(stage)) => self
+                .value(name, source, aggregation, stage, input)
+                .map(Some),
             (false, None) => None,
         };
-        let condition = feature.when.as_ref().map(|when| self.condition(when, stage, input));
+        let condition = feature
+            .when
+            .as_ref()
+            .map(|when| self.condition(when, stage, input));
         let stage = stage?;
         let window = window?;
         self.check_retention(feature, stage, window, delay);
@@ -248,7 +291,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         };
         let input = *self.input_index.get(input?)?;
         let element = value_type.unwrap_or(ValueType::Float);
-        let output = self.names.declare(&name.name, output_type, element, name.span.clone());
+        let output = self
+            .names
+            .declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
         self.compiled.stages[stage].push(FeatureSpec {
             name: name.name.clone(),
@@ -259,7 +304,10 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             condition,
             window,
             delay,
-            include_current: feature.include_current.as_ref().is_none_or(|include| include.value),
+            include_current: feature
+                .include_current
+                .as_ref()
+                .is_none_or(|include| include.value),
             empty,
         });
         Some(())
@@ -271,18 +319,30 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 return None;
             }
             self.mistakes.add(
-                Mistake::new(format!("`{}` does not say whose events it aggregates", name.name), name.span.clone())
-                    .help(format!("add `entity:` with one of {}", self.known_entities())),
+                Mistake::new(
+                    format!("`{}` does not say whose events it aggregates", name.name),
+                    name.span.clone(),
+                )
+                .help(format!(
+                    "add `entity:` with one of {}",
+                    self.known_entities()
+                )),
             );
             return None;
         };
-        let stage = self.entities.iter().position(|stage| stage.name == entity.value);
+        let stage = self
+            .entities
+            .iter()
+            .position(|stage| stage.name == entity.value);
         if stage.is_none() && !self.entity_names.contains(&entity.value) {
             self.mistakes.add(
-                Mistake::new(format!("unknown entity `{}`", entity.value), entity.span.clone())
-                    .label("not declared under `entities:`")
-                    .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
-                    .help(format!("the entities are {}", self.known_entities())),
+                Mistake::new(
+                    format!("unknown entity `{}`", entity.value),
+                    entity.span.clone(),
+                )
+                .label("not declared under `entities:`")
+                .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
+                .help(format!("the entities are {}", self.known_entities())),
             );
         }
         stage
@@ -293,32 +353,54 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     /// The input whose events are aggregated.
-    fn input_of(&mut self, feature: &Feature, word: &str, source: &Spanned<Source>) -> Option<&'a str> {
-        let counted = COUNTING.contains(&word).then(|| Spanned { value: source.value.0.clone(), span: source.span.clone() });
+    fn input_of(
+        &mut self,
+        feature: &Feature,
+        word: &str,
+        source: &Spanned<Source>,
+    ) -> Option<&'a str> {
+        let counted = COUNTING.contains(&word).then(|| Spanned {
+            value: source.value.0.clone(),
+            span: source.span.clone(),
+        });
         if let (Some(counted), Some(of)) = (&counted, &feature.of)
             && counted.value != of.value
         {
             self.mistakes.add(
-                Mistake::new(format!("`{word}: {}` contradicts `of: {}`", counted.value, of.value), of.span.clone())
-                    .also(counted.span.clone(), "this names the input already")
-                    .help("remove `of:`"),
+                Mistake::new(
+                    format!("`{word}: {}` contradicts `of: {}`", counted.value, of.value),
+                    of.span.clone(),
+                )
+                .also(counted.span.clone(), "this names the input already")
+                .help("remove `of:`"),
             );
             return None;
         }
-        let Some(named) = counted.as_ref().or(feature.of.as_ref()) else { return Some("transactions") };
+        let Some(named) = counted.as_ref().or(feature.of.as_ref()) else {
+            return Some("transactions");
+        };
         let inputs = self.inputs;
         let found = inputs.iter().find(|input| input.name == named.value);
         // That there are no transactions at all was reported.
         if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
-            let mut mistake = Mistake::new(format!("unknown input `{}`", named.value), named.span.clone())
-                .label("not declared under `inputs:`")
-                .nearest(&named.value, names())
-                .help(format!("the inputs are {}", enumerate(names())));
+            let mut mistake = Mistake::new(
+                format!("unknown input `{}`", named.value),
+                named.span.clone(),
+            )
+            .label("not declared under `inputs:`")
+            .nearest(&named.value, names())
+            .help(format!("the inputs are {}", enumerate(names())));
             if counted.is_some() && self.names.get(&named.value).is_some() {
-                mistake = Mistake::new(format!("`{word}` counts events, `{}` is a value", named.value), named.span.clone())
-                    .label("this should be an input")
-                    .help(format!("write `{word}: transactions`; for different values `distinct: {}`", named.value));
+                mistake = Mistake::new(
+                    format!("`{word}` counts events, `{}` is a value", named.value),
+                    named.span.clone(),
+                )
+                .label("this should be an input")
+                .help(format!(
+                    "write `{word}: transactions`; for different values `distinct: {}`",
+                    named.value
+                ));
             }
             self.mistakes.add(mistake);
         }
@@ -328,10 +410,18 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     fn parameters(&mut self, name: &Key, feature: &Feature, word: &str) -> Option<Aggregation> {
         let k = feature.k.as_ref().map(|k| (k.value as usize, &k.span));
         let q = feature.q.as_ref().map(|q| (q.value, &q.span));
-        let half_life = feature.half_life.as_ref().map(|half_life| (half_life.value.0, &half_life.span));
+        let half_life = feature
+            .half_life
+            .as_ref()
+            .map(|half_life| (half_life.value.0, &half_life.span));
         self.superfluous("k", k.map(|k| k.1), &["last_k", "top_k"], word);
         self.superfluous("q", q.map(|q| q.1), &["quantile"], word);
-        self.superfluous("half_life", half_life.map(|h| h.1), &["decayed_count", "decayed_sum"], word);
+        self.superfluous(
+            "half_life",
+            half_life.map(|h| h.1),
+            &["decayed_count", "decayed_sum"],
+            word,
+        );
         let place = (&name.span, feature.is_flawed);
         Some(match word {
             "count" => Aggregation::Count,
@@ -345,13 +435,20 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             "first" => Aggregation::First,
             "last" => Aggregation::Last,
             "time_since_last" => Aggregation::TimeSinceLast,
-            "last_k" => Aggregation::LastK(self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?),
-            "top_k" => Aggregation::TopK(self.parameter(word, "k", "3", k, place, |k| (1..=1_000).contains(&k))?),
+            "last_k" => Aggregation::LastK(
+                self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?,
+            ),
+            "top_k" => Aggregation::TopK(
+                self.parameter(word, "k", "3", k, place, |k| (1..=1_000).contains(&k))?,
+            ),
             "quantile" => {
-                Aggregation::Quantile(self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?)
+                Aggregation::Quantile(
+                    self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?,
+                )
             }
             "decayed_count" | "decayed_sum" => {
-                let half_life = self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?;
+                let half_life =
+                    self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?;
                 if word == "decayed_count" {
                     Aggregation::DecayedCount { half_life }
                 } else {
@@ -365,8 +462,10 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     fn superfluous(&mut self, key: &str, span: Option<&Span>, only: &[&str], word: &str) {
         if let Some(span) = span.filter(|_| !only.contains(&word)) {
             self.mistakes.add(
-                Mistake::new(format!("`{word}` takes no `{key}`"), span.clone())
-                    .help(format!("`{key}` belongs to {}", enumerate(only.iter().copied()))),
+                Mistake::new(format!("`{word}` takes no `{key}`"), span.clone()).help(format!(
+                    "`{key}` belongs to {}",
+                    enumerate(only.iter().copied())
+                )),
             );
         }
     }
@@ -388,7 +487,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                     "q" => "`q` lies between 0 and 1",
                     _ => "a half-life is longer than nothing",
                 };
-                self.mistakes.add(Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")));
+                self.mistakes.add(
+                    Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")),
+                );
                 None
             }
             None if flawed => None,
@@ -403,7 +504,12 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     /// The window: `Some(None)` if unlimited.
-    fn window(&mut self, name: &Key, feature: &Feature, aggregation: Option<Aggregation>) -> Option<Option<i64>> {
+    fn window(
+        &mut self,
+        name: &Key,
+        feature: &Feature,
+        aggregation: Option<Aggregation>,
+    ) -> Option<Option<i64>> {
         let Some(window) = &feature.window else {
             let aggregation = aggregation?;
             let unlimited = matches!(
@@ -416,16 +522,23 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             if feature.is_flawed {
                 return None;
             }
-            let unlimited = if aggregation.allows_no_window() { ", or `window: unlimited`" } else { "" };
+            let unlimited = if aggregation.allows_no_window() {
+                ", or `window: unlimited`"
+            } else {
+                ""
+            };
             self.mistakes.add(
                 Mistake::new(format!("`{}` has no window", name.name), name.span.clone())
                     .label(format!("`{}` needs `window:`", aggregation.name()))
-                    .help(format!("add how far back it reaches: `window: 7d`{unlimited}")),
+                    .help(format!(
+                        "add how far back it reaches: `window: 7d`{unlimited}"
+                    )),
             );
             return None;
         };
         let mut wrong = |message: String, help: &str| {
-            self.mistakes.add(Mistake::new(message, window.span.clone()).help(help));
+            self.mistakes
+                .add(Mistake::new(message, window.span.clone()).help(help));
             None
         };
         match (window.value, aggregation) {
@@ -433,7 +546,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 format!("`{}` takes a half-life, not a window", aggregation.name()),
                 "remove `window:`: what is old fades away by itself",
             ),
-            (Window::Limited(0), _) => wrong("a window is longer than nothing".to_owned(), duration::FORM),
+            (Window::Limited(0), _) => {
+                wrong("a window is longer than nothing".to_owned(), duration::FORM)
+            }
             (Window::Unlimited, Some(aggregation)) if !aggregation.allows_no_window() => wrong(
                 format!("`{}` needs a limited window", aggregation.name()),
                 "write how far back it reaches: `window: 30d`",
@@ -443,20 +558,37 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    fn check_retention(&mut self, feature: &Feature, stage: usize, window: Option<i64>, delay: i64) {
+    fn check_retention(
+        &mut self,
+        feature: &Feature,
+        stage: usize,
+        window: Option<i64>,
+        delay: i64,
+    ) {
         let entity = &self.entities[stage];
-        let (Some((retention, place)), Some(window), Some(given)) = (&entity.retention, window, &feature.window) else {
+        let (Some((retention, place)), Some(window), Some(given)) =
+            (&entity.retention, window, &feature.window)
+        else {
             return;
         };
         let reach = delay + window + entity.lateness;
         if reach > *retention {
             self.mistakes.add(
                 Mistake::new(
-                    format!("the window reaches back beyond the retention of `{}`", entity.name),
+                    format!(
+                        "the window reaches back beyond the retention of `{}`",
+                        entity.name
+                    ),
                     given.span.clone(),
                 )
-                .label(format!("delay + window + lateness = {}", duration::text(reach)))
-                .also(place.clone(), format!("only {} are kept", duration::text(*retention)))
+                .label(format!(
+                    "delay + window + lateness = {}",
+                    duration::text(reach)
+                ))
+                .also(
+                    place.clone(),
+                    format!("only {} are kept", duration::text(*retention)),
+                )
                 .help("make the window shorter, or the retention longer"),
             );
         }
@@ -476,7 +608,9 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             (None, Some(slot)) => *slot,
             (None, None) => {
                 let expression = self.names.compile(source, self.mistakes)?;
-                let slot = self.names.slot(&format!("{}: {text}", name.name), expression.value_type());
+                let slot = self
+                    .names
+                    .slot(&format!("{}: {text}", name.name), expression.value_type());
                 self.provenances.expression(slot, expression.slots());
                 self.compiled.steps.push(PlannedStep { slot, expression });
                 self.values.insert(text.to_owned(), slot);
@@ -490,24 +624,41 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             let help = match aggregation {
                 Aggregation::Min | Aggregation::Max => "it takes numbers and timestamps",
                 _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`",
-                _ => "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`",
+                _ => {
+                    "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`"
+                }
             };
             self.mistakes.add(
-                Mistake::new(format!("`{}` of {} makes no sense", aggregation.name(), value_type.name()), source.span.clone())
-                    .label(format!("this is {}", value_type.name()))
-                    .help(help),
+                Mistake::new(
+                    format!(
+                        "`{}` of {} makes no sense",
+                        aggregation.name(),
+                        value_type.name()
+                    ),
+                    source.span.clone(),
+                )
+                .label(format!("this is {}", value_type.name()))
+                .help(help),
             );
             return None;
         }
         available.then_some(slot)
     }
 
-    fn condition(&mut self, when: &Spanned<Source>, stage: Option<usize>, input: Option<&str>) -> Option<Expression> {
+    fn condition(
+        &mut self,
+        when: &Spanned<Source>,
+        stage: Option<usize>,
+        input: Option<&str>,
+    ) -> Option<Expression> {
         let expression = self.names.compile(when, self.mistakes)?;
         if expression.value_type() != ValueType::Bool {
             self.mistakes.add(
                 Mistake::new(
-                    format!("a condition must be bool, this is {}", expression.value_type().name()),
+                    format!(
+                        "a condition must be bool, this is {}",
+                        expression.value_type().name()
+                    ),
                     when.span.clone(),
                 )
                 .help("compare it with something: `amount > 100`"),
@@ -522,28 +673,66 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     /// Whether what a feature aggregates is known when its stage gets an event of the input.
-    fn check_available(&mut self, slot: Slot, span: &Span, stage: usize, input: Option<&str>) -> bool {
-        let Some(input) = self.inputs.iter().find(|candidate| Some(candidate.name.as_str()) == input) else {
+    fn check_available(
+        &mut self,
+        slot: Slot,
+        span: &Span,
+        stage: usize,
+        input: Option<&str>,
+    ) -> bool {
+        let Some(input) = self
+            .inputs
+            .iter()
+            .find(|candidate| Some(candidate.name.as_str()) == input)
+        else {
             return false;
         };
         let provenance = self.provenances.of(slot);
         let slots = self.names.slots();
-        let foreign = provenance.fields.iter().map(|field| slots[*field].name.as_str()).find(|field| !input.fields.contains_key(*field));
+        let foreign = provenance
+            .fields
+            .iter()
+            .map(|field| slots[*field].name.as_str())
+            .find(|field| !input.fields.contains_key(*field));
         let mistake = if let Some(field) = foreign {
-            let owner = self.inputs.iter().find(|other| other.fields.contains_key(field));
+            let owner = self
+                .inputs
+                .iter()
+                .find(|other| other.fields.contains_key(field));
             let owner = owner.map_or("another input", |owner| owner.name.as_str());
-            Mistake::new(format!("`{field}` is a field of `{owner}`, not of `{}`", input.name), span.clone())
-                .help(format!("say whose events are aggregated with `of: {owner}`, or use a field of `{}`", input.name))
-        } else if let Some(other) = provenance.stage.filter(|other| input.name != "transactions" || *other >= stage) {
-            let feature = provenance.feature.map_or("a feature", |feature| slots[feature].name.as_str());
+            Mistake::new(
+                format!("`{field}` is a field of `{owner}`, not of `{}`", input.name),
+                span.clone(),
+            )
+            .help(format!(
+                "say whose events are aggregated with `of: {owner}`, or use a field of `{}`",
+                input.name
+            ))
+        } else if let Some(other) = provenance
+            .stage
+            .filter(|other| input.name != "transactions" || *other >= stage)
+        {
+            let feature = provenance
+                .feature
+                .map_or("a feature", |feature| slots[feature].name.as_str());
             let help = if input.name != "transactions" {
                 "what is aggregated over labels can use their own fields only".to_owned()
             } else if other == stage {
-                format!("all features of `{0}` are computed together: use a feature of an entity declared before `{0}`, or compare in an `expression`", self.entities[stage].name)
+                format!(
+                    "all features of `{0}` are computed together: use a feature of an entity declared before `{0}`, or compare in an `expression`",
+                    self.entities[stage].name
+                )
             } else {
-                format!("declare the entity `{}` before `{}`", self.entities[other].name, self.entities[stage].name)
+                format!(
+                    "declare the entity `{}` before `{}`",
+                    self.entities[other].name, self.entities[stage].name
+                )
             };
-            Mistake::new(format!("`{feature}` is not yet known when this is aggregated"), span.clone()).help(help)
+            Mistake::new(
+                format!("`{feature}` is not yet known when this is aggregated"),
+                span.clone(),
+            )
+            .help(help)
         } else {
             return true;
         };
@@ -560,8 +749,11 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             _ => {}
         }
         self.mistakes.add(
-            Mistake::new(format!("the feature is {}, `empty` is not", output_type.name()), empty.span.clone())
-                .help("`empty` gives a number to features that are numbers: whole ones to counts"),
+            Mistake::new(
+                format!("the feature is {}, `empty` is not", output_type.name()),
+                empty.span.clone(),
+            )
+            .help("`empty` gives a number to features that are numbers: whole ones to counts"),
         );
         None
     }
@@ -626,12 +818,17 @@ fn all_aggregations(feature: &Feature) -> [(&'static str, &Option<Spanned<Source
 }
 
 fn aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str, &Spanned<Source>)> {
-    all_aggregations(feature).into_iter().filter_map(|(word, source)| Some((word, source.as_ref()?)))
+    all_aggregations(feature)
+        .into_iter()
+        .filter_map(|(word, source)| Some((word, source.as_ref()?)))
 }
 
 /// Everything in a feature that is or may be an expression.
 pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<Source>> {
-    aggregations(feature).map(|(_, source)| source).chain(&feature.expression).chain(&feature.when)
+    aggregations(feature)
+        .map(|(_, source)| source)
+        .chain(&feature.expression)
+        .chain(&feature.when)
 }
 
 /// The keys that only an aggregation takes and that are there.
@@ -642,11 +839,17 @@ fn keys_of_aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str
         ("window", feature.window.as_ref().map(|value| &value.span)),
         ("delay", feature.delay.as_ref().map(|value| &value.span)),
         ("when", feature.when.as_ref().map(|value| &value.span)),
-        ("include_current", feature.include_current.as_ref().map(|value| &value.span)),
+        (
+            "include_current",
+            feature.include_current.as_ref().map(|value| &value.span),
+        ),
         ("empty", feature.empty.as_ref().map(|value| &value.span)),
         ("k", feature.k.as_ref().map(|value| &value.span)),
         ("q", feature.q.as_ref().map(|value| &value.span)),
-        ("half_life", feature.half_life.as_ref().map(|value| &value.span)),
+        (
+            "half_life",
+            feature.half_life.as_ref().map(|value| &value.span),
+        ),
     ]
     .into_iter()
     .filter_map(|(key, span)| Some((key, span?.clone())))

@@ -36,7 +36,9 @@ fn end_of_name(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     while at < bytes.len() {
         let dotted = bytes[at] == b'.'
-            && bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'_');
+            && bytes
+                .get(at + 1)
+                .is_some_and(|next| next.is_ascii_alphabetic() || *next == b'_');
         if !is_part(bytes[at]) && !dotted {
             break;
         }
@@ -65,14 +67,27 @@ mod tests {
     fn names_in_expressions() {
         for (source, expected) in [
             ("amount > 3.5 * mean_30d", "amount mean_30d"),
-            ("event_time.getHours() <= 6", "event_time event_time.getHours"),
-            ("merchant.country in risky && x == \"a b\"", "in merchant merchant.country risky x"),
+            (
+                "event_time.getHours() <= 6",
+                "event_time event_time.getHours",
+            ),
+            (
+                "merchant.country in risky && x == \"a b\"",
+                "in merchant merchant.country risky x",
+            ),
             (r#"'it\'s' + "no" == a"#, "a"),
             ("1e5 + b2", "b2"),
             ("", ""),
             ("'open", ""),
         ] {
-            assert_eq!(identifiers(source).into_iter().collect::<Vec<_>>().join(" "), expected, "{source}");
+            assert_eq!(
+                identifiers(source)
+                    .into_iter()
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                expected,
+                "{source}"
+            );
         }
     }
 }

@@ -7,7 +7,9 @@ use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::{Key, Span};
 use crate::file::read::{Map, Required, Spanned};
 use crate::file::surface::{Format, Input, Registry};
-use riskstream_events::{AvroProjection, Field, InputFields, ReaderSchema, Slot, TimestampUnit, ValueType};
+use riskstream_events::{
+    AvroProjection, Field, InputFields, ReaderSchema, Slot, TimestampUnit, ValueType,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -82,7 +84,10 @@ fn resolve_input(
     surroundings: &Surroundings<'_>,
     mistakes: &mut Mistakes,
 ) -> ResolvedInput {
-    let format = input.format.as_ref().map_or(Format::Json, |format| format.value);
+    let format = input
+        .format
+        .as_ref()
+        .map_or(Format::Json, |format| format.value);
     let schema = read_schema(key, input, format, surroundings, mistakes);
     let types = schema.as_deref().and_then(AvroTypes::new);
     let mut fields = BTreeMap::new();
@@ -94,11 +99,19 @@ fn resolve_input(
     if let Some(types) = &types {
         add_schema_fields(types, input, &mut fields);
     }
-    let mut names = Declared { input, fields: &fields, mistakes };
+    let mut names = Declared {
+        input,
+        fields: &fields,
+        mistakes,
+    };
     let id = names.field(&input.id, "id", &[ValueType::Text, ValueType::Int]);
     let event_time = names.field(&input.event_time, "event_time", &[ValueType::Timestamp]);
     let record_key = input.key.as_ref().and_then(|key| {
-        names.field(&Required(Some(key.clone())), "key", &[ValueType::Text, ValueType::Int])
+        names.field(
+            &Required(Some(key.clone())),
+            "key",
+            &[ValueType::Text, ValueType::Int],
+        )
     });
     if let (Some(schema), Format::Avro | Format::AvroPlain) = (&schema, format) {
         check_against_schema(input, schema, &fields, mistakes);
@@ -106,7 +119,12 @@ fn resolve_input(
     ResolvedInput {
         name: key.name.clone(),
         span: key.span.clone(),
-        topic: input.topic.0.as_ref().map(|topic| topic.value.clone()).unwrap_or_default(),
+        topic: input
+            .topic
+            .0
+            .as_ref()
+            .map(|topic| topic.value.clone())
+            .unwrap_or_default(),
         format,
         schema,
         key: record_key,
@@ -123,7 +141,10 @@ fn read_schema(
     surroundings: &Surroundings<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Arc<str>> {
-    let format_span = input.format.as_ref().map_or(key.span.clone(), |format| format.span.clone());
+    let format_span = input
+        .format
+        .as_ref()
+        .map_or(key.span.clone(), |format| format.span.clone());
     match (format, &input.schema) {
         (Format::Json, Some(schema)) => mistakes.add(
             Mistake::new("JSON has no schema file", schema.span.clone())
@@ -149,8 +170,11 @@ fn read_schema(
         Ok(text) => text,
         Err(error) => {
             mistakes.add(
-                Mistake::new(format!("cannot read the schema file {}: {error}", path.display()), schema.span.clone())
-                    .help("the path is relative to the pipeline file"),
+                Mistake::new(
+                    format!("cannot read the schema file {}: {error}", path.display()),
+                    schema.span.clone(),
+                )
+                .help("the path is relative to the pipeline file"),
             );
             return None;
         }
@@ -158,7 +182,10 @@ fn read_schema(
     match ReaderSchema::parse(&text) {
         Ok(_) => Some(text.into()),
         Err(error) => {
-            mistakes.add(Mistake::new(format!("{}: {error}", path.display()), schema.span.clone()));
+            mistakes.add(Mistake::new(
+                format!("{}: {error}", path.display()),
+                schema.span.clone(),
+            ));
             None
         }
     }
@@ -176,30 +203,62 @@ fn resolve_field(
         ));
         return None;
     }
-    let path_text = field.path.as_ref().map_or(name.name.as_str(), |path| path.value.as_str());
+    let path_text = field
+        .path
+        .as_ref()
+        .map_or(name.name.as_str(), |path| path.value.as_str());
     let path: Vec<String> = path_text.split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
-        let span = field.path.as_ref().map_or(name.span.clone(), |path| path.span.clone());
-        mistakes.add(Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"));
+        let span = field
+            .path
+            .as_ref()
+            .map_or(name.span.clone(), |path| path.span.clone());
+        mistakes.add(
+            Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"),
+        );
         return None;
     }
     let value_type = match &field.r#type {
         Some(word) => word.value.0,
         None => type_from_schema(name, &path, types, mistakes)?,
     };
-    let personal = field.personal.as_ref().is_some_and(|personal| personal.value);
+    let personal = field
+        .personal
+        .as_ref()
+        .is_some_and(|personal| personal.value);
     if personal && value_type != ValueType::Text {
-        let span = field.personal.as_ref().map_or(name.span.clone(), |personal| personal.span.clone());
+        let span = field
+            .personal
+            .as_ref()
+            .map_or(name.span.clone(), |personal| personal.span.clone());
         mistakes.add(
-            Mistake::new(format!("a personal field must be text, `{}` is {}", name.name, value_type.name()), span)
-                .help("declare it as `type: text`; a number is then read as text"),
+            Mistake::new(
+                format!(
+                    "a personal field must be text, `{}` is {}",
+                    name.name,
+                    value_type.name()
+                ),
+                span,
+            )
+            .help("declare it as `type: text`; a number is then read as text"),
         );
         return None;
     }
-    if let Some(unit) = field.unit.as_ref().filter(|_| value_type != ValueType::Timestamp) {
+    if let Some(unit) = field
+        .unit
+        .as_ref()
+        .filter(|_| value_type != ValueType::Timestamp)
+    {
         mistakes.add(
-            Mistake::new(format!("a unit belongs to a timestamp, `{}` is {}", name.name, value_type.name()), unit.span.clone())
-                .help("remove `unit:`, or declare it as `type: timestamp`"),
+            Mistake::new(
+                format!(
+                    "a unit belongs to a timestamp, `{}` is {}",
+                    name.name,
+                    value_type.name()
+                ),
+                unit.span.clone(),
+            )
+            .help("remove `unit:`, or declare it as `type: timestamp`"),
         );
     }
     Some(ResolvedField {
@@ -220,22 +279,34 @@ fn type_from_schema(
 ) -> Option<ValueType> {
     let Some(types) = types else {
         mistakes.add(
-            Mistake::new(format!("field `{}` has no type", name.name), name.span.clone())
-                .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
+            Mistake::new(
+                format!("field `{}` has no type", name.name),
+                name.span.clone(),
+            )
+            .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
         );
         return None;
     };
     match types.find(path) {
         Found::Type(value_type) => Some(value_type),
         Found::Unsupported(what) => {
-            mistakes.add(Mistake::new(format!("field `{}` is {what}", name.name), name.span.clone()));
+            mistakes.add(Mistake::new(
+                format!("field `{}` is {what}", name.name),
+                name.span.clone(),
+            ));
             None
         }
         Found::Missing { part, names } => {
             mistakes.add(
-                Mistake::new(format!("the schema has no field `{part}`"), name.span.clone())
-                    .nearest(&part, names.iter().map(String::as_str))
-                    .help(format!("its fields are {}", enumerate(names.iter().map(String::as_str)))),
+                Mistake::new(
+                    format!("the schema has no field `{part}`"),
+                    name.span.clone(),
+                )
+                .nearest(&part, names.iter().map(String::as_str))
+                .help(format!(
+                    "its fields are {}",
+                    enumerate(names.iter().map(String::as_str))
+                )),
             );
             None
         }
@@ -243,16 +314,35 @@ fn type_from_schema(
 }
 
 /// The schema's own fields need not be declared.
-fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap<String, ResolvedField>) {
+fn add_schema_fields(
+    types: &AvroTypes,
+    input: &Input,
+    fields: &mut BTreeMap<String, ResolvedField>,
+) {
     let taken: BTreeSet<Vec<String>> = fields.values().map(|field| field.path.clone()).collect();
     for name in types.names() {
         let path = vec![name.clone()];
-        let Found::Type(value_type) = types.find(&path) else { continue };
+        let Found::Type(value_type) = types.find(&path) else {
+            continue;
+        };
         if taken.contains(&path) || input.fields.names().any(|declared| declared == name) {
             continue;
         }
-        let span = input.schema.as_ref().map_or(0..0, |schema| schema.span.clone());
-        fields.insert(name, ResolvedField { path, value_type, personal: false, required: None, unit: None, span });
+        let span = input
+            .schema
+            .as_ref()
+            .map_or(0..0, |schema| schema.span.clone());
+        fields.insert(
+            name,
+            ResolvedField {
+                path,
+                value_type,
+                personal: false,
+                required: None,
+                unit: None,
+                span,
+            },
+        );
     }
 }
 
@@ -264,14 +354,22 @@ fn check_against_schema(
     mistakes: &mut Mistakes,
 ) {
     for (name, field) in fields {
-        let single = Field { personal: false, ..field.to_field(name, 0, false) };
-        let Ok(single) = InputFields::new(vec![single], None) else { continue };
+        let single = Field {
+            personal: false,
+            ..field.to_field(name, 0, false)
+        };
+        let Ok(single) = InputFields::new(vec![single], None) else {
+            continue;
+        };
         if let Err(error) = AvroProjection::compile(schema, None, &single) {
             let missing = matches!(error, riskstream_events::SchemaError::MissingField { .. });
             let span = if input.fields.names().any(|declared| declared == name) {
                 field.span.clone()
             } else {
-                input.schema.as_ref().map_or(0..0, |schema| schema.span.clone())
+                input
+                    .schema
+                    .as_ref()
+                    .map_or(0..0, |schema| schema.span.clone())
             };
             if !missing {
                 mistakes.add(Mistake::new(error.to_string(), span));
@@ -284,24 +382,39 @@ fn check_against_schema(
 fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
     for (index, input) in inputs.iter().enumerate() {
         for (name, field) in &input.fields {
-            let Some((other_input, other)) =
-                inputs[..index].iter().find_map(|other| Some((other, other.fields.get(name)?)))
+            let Some((other_input, other)) = inputs[..index]
+                .iter()
+                .find_map(|other| Some((other, other.fields.get(name)?)))
             else {
                 continue;
             };
             let (what, first, second) = if field.value_type != other.value_type {
-                ("have one type", other.value_type.name(), field.value_type.name())
+                (
+                    "have one type",
+                    other.value_type.name(),
+                    field.value_type.name(),
+                )
             } else if field.personal != other.personal {
                 let word = |personal| if personal { "personal" } else { "not personal" };
-                ("both be personal or neither", word(other.personal), word(field.personal))
+                (
+                    "both be personal or neither",
+                    word(other.personal),
+                    word(field.personal),
+                )
             } else {
                 continue;
             };
             mistakes.add(
-                Mistake::new(format!("fields of one name must {what}"), field.span.clone())
-                    .label(format!("`{name}` of `{}` is {second}", input.name))
-                    .also(other.span.clone(), format!("`{name}` of `{}` is {first}", other_input.name))
-                    .help("make them agree, or give one another name with `path:`"),
+                Mistake::new(
+                    format!("fields of one name must {what}"),
+                    field.span.clone(),
+                )
+                .label(format!("`{name}` of `{}` is {second}", input.name))
+                .also(
+                    other.span.clone(),
+                    format!("`{name}` of `{}` is {first}", other_input.name),
+                )
+                .help("make them agree, or give one another name with `path:`"),
             );
         }
     }
@@ -310,13 +423,18 @@ fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
 fn check_topics(inputs: &Map<Input>, mistakes: &mut Mistakes) {
     let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
     for (_, input) in inputs.iter() {
-        let Some(topic) = &input.topic.0 else { continue };
+        let Some(topic) = &input.topic.0 else {
+            continue;
+        };
         check_topic_name(topic, mistakes);
         if let Some(first) = seen.insert(&topic.value, &topic.span) {
             mistakes.add(
-                Mistake::new(format!("the topic `{}` is read twice", topic.value), topic.span.clone())
-                    .label("the second time")
-                    .also(first.clone(), "the first time"),
+                Mistake::new(
+                    format!("the topic `{}` is read twice", topic.value),
+                    topic.span.clone(),
+                )
+                .label("the second time")
+                .also(first.clone(), "the first time"),
             );
         }
     }
@@ -329,11 +447,16 @@ pub fn check_topic_name(topic: &Spanned<String>, mistakes: &mut Mistakes) {
         && name.len() <= 249
         && name != "."
         && name != ".."
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !legal {
         mistakes.add(
-            Mistake::new(format!("`{name}` cannot be the name of a topic"), topic.span.clone())
-                .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
+            Mistake::new(
+                format!("`{name}` cannot be the name of a topic"),
+                topic.span.clone(),
+            )
+            .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
         );
     }
 }
@@ -346,29 +469,52 @@ struct Declared<'a> {
 }
 
 impl Declared<'_> {
-    fn field(&mut self, name: &Required<String>, role: &str, types: &[ValueType]) -> Option<String> {
+    fn field(
+        &mut self,
+        name: &Required<String>,
+        role: &str,
+        types: &[ValueType],
+    ) -> Option<String> {
         let name = name.0.as_ref()?;
         if let Some(field) = self.fields.get(&name.value) {
             if types.contains(&field.value_type) {
                 return Some(name.value.clone());
             }
-            let wanted = types.iter().map(|wanted| wanted.name()).collect::<Vec<_>>().join(" or ");
+            let wanted = types
+                .iter()
+                .map(|wanted| wanted.name())
+                .collect::<Vec<_>>()
+                .join(" or ");
             self.mistakes.add(
                 Mistake::new(
-                    format!("`{role}` must be {wanted}, `{}` is {}", name.value, field.value_type.name()),
+                    format!(
+                        "`{role}` must be {wanted}, `{}` is {}",
+                        name.value,
+                        field.value_type.name()
+                    ),
                     name.span.clone(),
                 )
                 .also(field.span.clone(), "declared here"),
             );
             return None;
         }
-        let declared_but_broken = self.input.fields.names().any(|declared| declared == name.value);
+        let declared_but_broken = self
+            .input
+            .fields
+            .names()
+            .any(|declared| declared == name.value);
         if !declared_but_broken {
             let wanted = types[0].name();
             self.mistakes.add(
-                Mistake::new(format!("`{role}` names a field that is not declared: `{}`", name.value), name.span.clone())
-                    .nearest(&name.value, self.fields.keys().map(String::as_str))
-                    .help(format!("add `{}: {wanted}` to `fields:`", name.value)),
+                Mistake::new(
+                    format!(
+                        "`{role}` names a field that is not declared: `{}`",
+                        name.value
+                    ),
+                    name.span.clone(),
+                )
+                .nearest(&name.value, self.fields.keys().map(String::as_str))
+                .help(format!("add `{}: {wanted}` to `fields:`", name.value)),
             );
         }
         None
@@ -416,7 +562,10 @@ pub fn declare_fields(
                 continue;
             }
             if names.check_free(name, &field.span, mistakes) {
-                slots.insert(name.clone(), names.declare(name, field.value_type, ValueType::Float, field.span.clone()));
+                slots.insert(
+                    name.clone(),
+                    names.declare(name, field.value_type, ValueType::Float, field.span.clone()),
+                );
             } else {
                 names.declare_broken(name);
             }
@@ -424,7 +573,9 @@ pub fn declare_fields(
     }
     for (_, input) in file_inputs.iter() {
         for (key, declaration) in &input.fields.0 {
-            let resolved = inputs.iter().any(|input| input.fields.contains_key(&key.name));
+            let resolved = inputs
+                .iter()
+                .any(|input| input.fields.contains_key(&key.name));
             if declaration.is_none() || !resolved {
                 names.declare_broken(&key.name);
             }

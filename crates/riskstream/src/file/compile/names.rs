@@ -11,9 +11,33 @@ use std::collections::{HashMap, HashSet};
 
 /// Words that CEL or the plan keep for themselves.
 const RESERVED: [&str; 27] = [
-    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if", "import",
-    "let", "loop", "package", "namespace", "return", "var", "void", "while", "event_id", "written_at", "score",
-    "has", "expect", "event_time",
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+    "event_id",
+    "written_at",
+    "score",
+    "has",
+    "expect",
+    "event_time",
 ];
 
 /// What a name stands for.
@@ -42,35 +66,63 @@ impl<'s> Names<'s> {
     pub fn new(source: &'s str) -> Names<'s> {
         let slots = CANONICAL
             .iter()
-            .map(|(_, name, value_type)| SlotInfo { name: (*name).to_owned(), value_type: *value_type })
+            .map(|(_, name, value_type)| SlotInfo {
+                name: (*name).to_owned(),
+                value_type: *value_type,
+            })
             .collect();
         let mut scope = Scope::new();
         scope.add("event_time", EVENT_TIME, ValueType::Timestamp);
-        let symbol = Symbol { slot: EVENT_TIME, value_type: ValueType::Timestamp };
+        let symbol = Symbol {
+            slot: EVENT_TIME,
+            value_type: ValueType::Timestamp,
+        };
         let symbols = HashMap::from([("event_time".to_owned(), symbol)]);
-        Names { source, scope, symbols, places: HashMap::new(), broken: HashSet::new(), slots }
+        Names {
+            source,
+            scope,
+            symbols,
+            places: HashMap::new(),
+            broken: HashSet::new(),
+            slots,
+        }
     }
 
     /// A slot without a name in expressions.
     pub fn slot(&mut self, name: &str, value_type: ValueType) -> Slot {
-        self.slots.push(SlotInfo { name: name.to_owned(), value_type });
+        self.slots.push(SlotInfo {
+            name: name.to_owned(),
+            value_type,
+        });
         self.slots.len() - 1
     }
 
     /// A slot with a name. The elements of a list are of type `element`.
-    pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
+    pub fn declare(
+        &mut self,
+        name: &str,
+        value_type: ValueType,
+        element: ValueType,
+        span: Span,
+    ) -> Slot {
         let slot = self.slot(name, value_type);
         match value_type {
             ValueType::List => self.scope.add_list(name, slot, element),
             _ => self.scope.add(name, slot, value_type),
         }
-        self.symbols.insert(name.to_owned(), Symbol { slot, value_type });
+        self.symbols
+            .insert(name.to_owned(), Symbol { slot, value_type });
         self.places.insert(name.to_owned(), span);
         slot
     }
 
     /// A list of constants.
-    pub fn declare_list(&mut self, name: &str, values: &[Value], span: Span) -> Result<(), ScopeError> {
+    pub fn declare_list(
+        &mut self,
+        name: &str,
+        values: &[Value],
+        span: Span,
+    ) -> Result<(), ScopeError> {
         self.places.insert(name.to_owned(), span);
         self.scope.add_constants(name, values)
     }
@@ -128,7 +180,8 @@ impl<'s> Names<'s> {
         }
         if RESERVED.contains(&name) {
             mistakes.add(
-                Mistake::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"),
+                Mistake::new(format!("`{name}` is a reserved name"), span.clone())
+                    .help("give it another name"),
             );
             return false;
         }
@@ -137,7 +190,9 @@ impl<'s> Names<'s> {
                 Mistake::new(format!("`{name}` is declared twice"), span.clone())
                     .label("the second time")
                     .also(other.clone(), "the first time")
-                    .help("fields, features and lists share one space of names: rename one of them"),
+                    .help(
+                        "fields, features and lists share one space of names: rename one of them",
+                    ),
             );
             return false;
         }
@@ -153,7 +208,9 @@ impl<'s> Names<'s> {
         match Expression::compile(&source.value.0, &self.scope) {
             Ok(expression) => Some(expression),
             Err(errors) => {
-                errors.into_iter().for_each(|error| mistakes.add(self.place(source, error)));
+                errors
+                    .into_iter()
+                    .for_each(|error| mistakes.add(self.place(source, error)));
                 None
             }
         }
@@ -165,7 +222,9 @@ impl<'s> Names<'s> {
         let is_score = error.message == "unknown name score";
         let mistake = Mistake::new(error.message, place).label("here");
         if is_score {
-            return mistake.help("the score is known to rules and thresholds only: features are what the model sees");
+            return mistake.help(
+                "the score is known to rules and thresholds only: features are what the model sees",
+            );
         }
         match error.help {
             Some(help) => mistake.help(help),

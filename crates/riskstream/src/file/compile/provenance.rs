@@ -23,12 +23,22 @@ pub struct Provenances {
 impl Provenances {
     /// Notes a field.
     pub fn field(&mut self, slot: Slot) {
-        self.slots.insert(slot, Provenance { fields: BTreeSet::from([slot]), ..Provenance::default() });
+        self.slots.insert(
+            slot,
+            Provenance {
+                fields: BTreeSet::from([slot]),
+                ..Provenance::default()
+            },
+        );
     }
 
     /// Notes an aggregation's feature.
     pub fn aggregation(&mut self, slot: Slot, stage: usize) {
-        let provenance = Provenance { stage: Some(stage), feature: Some(slot), ..Provenance::default() };
+        let provenance = Provenance {
+            stage: Some(stage),
+            feature: Some(slot),
+            ..Provenance::default()
+        };
         self.slots.insert(slot, provenance);
     }
 
@@ -36,7 +46,9 @@ impl Provenances {
     pub fn expression(&mut self, slot: Slot, reads: &[Slot]) {
         let mut all = Provenance::default();
         for read in reads {
-            let Some(part) = self.slots.get(read) else { continue };
+            let Some(part) = self.slots.get(read) else {
+                continue;
+            };
             all.fields.extend(&part.fields);
             if part.stage > all.stage {
                 all.stage = part.stage;

@@ -72,31 +72,50 @@ impl StagePlanner<'_, '_> {
     /// Plans the chain; `None` if something is wrong with it, which was reported.
     pub fn plan(mut self) -> Option<PlannedStages> {
         let keys = self.keys()?;
-        let steps: HashMap<Slot, &PlannedStep> =
-            self.features.steps.iter().map(|step| (step.slot, step)).collect();
+        let steps: HashMap<Slot, &PlannedStep> = self
+            .features
+            .steps
+            .iter()
+            .map(|step| (step.slot, step))
+            .collect();
         let before = self.steps_of_stages(&steps);
         let decide: Vec<&PlannedStep> = self
             .features
             .steps
             .iter()
-            .filter(|step| !before.iter().flatten().any(|earlier| earlier.slot == step.slot))
+            .filter(|step| {
+                !before
+                    .iter()
+                    .flatten()
+                    .any(|earlier| earlier.slot == step.slot)
+            })
             .collect();
         let carries = self.carries(&keys, &before, &decide);
-        let types: Vec<ValueType> = self.names.slots().iter().map(|slot| slot.value_type).collect();
+        let types: Vec<ValueType> = self
+            .names
+            .slots()
+            .iter()
+            .map(|slot| slot.value_type)
+            .collect();
         let mut stages = Vec::new();
         for (at, entity) in self.entities.iter().enumerate() {
-            let spec = self.spec(at, entity, &keys);
+            let spec = self.spec(at, entity, &keys, &steps);
             let features = match EntityFeatures::compile(&spec, &types) {
                 Ok(features) => Arc::new(features),
                 Err(errors) => {
                     // Everything that can be typed wrongly was checked before with better words; this is the safety net.
                     for error in errors {
-                        self.mistakes.add(Mistake::new(error.to_string(), entity.key.1.clone()));
+                        self.mistakes
+                            .add(Mistake::new(error.to_string(), entity.key.1.clone()));
                     }
                     return None;
                 }
             };
-            let reach = spec.features.iter().filter_map(|feature| Some(feature.delay + feature.window?)).max();
+            let reach = spec
+                .features
+                .iter()
+                .filter_map(|feature| Some(feature.delay + feature.window?))
+                .max();
             stages.push(StagePlan {
                 entity: entity.stage.name.clone(),
                 keys: keys.slots[at].clone(),
@@ -111,12 +130,20 @@ impl StagePlanner<'_, '_> {
         Some(PlannedStages {
             stages,
             decide_steps: decide.into_iter().map(to_step).collect(),
-            keys: self.entities.iter().map(|entity| entity.key.0.clone()).collect(),
+            keys: self
+                .entities
+                .iter()
+                .map(|entity| entity.key.0.clone())
+                .collect(),
         })
     }
 
     fn keys(&mut self) -> Option<Keys> {
-        let mut keys = Keys { slots: Vec::new(), carried: Vec::new(), keep: 0 };
+        let mut keys = Keys {
+            slots: Vec::new(),
+            carried: Vec::new(),
+            keep: 0,
+        };
         let mut complete = true;
         for (at, entity) in self.entities.iter().enumerate() {
             let Some(slot) = self.fields.get(&entity.key.0).copied() else {
@@ -146,7 +173,11 @@ impl StagePlanner<'_, '_> {
         if index == TRANSACTIONS {
             return Some(slot);
         }
-        let uses = |stage: usize| self.features.stages[stage].iter().any(|feature| feature.input == index);
+        let uses = |stage: usize| {
+            self.features.stages[stage]
+                .iter()
+                .any(|feature| feature.input == index)
+        };
         if !(at..self.entities.len()).any(uses) {
             return None;
         }
@@ -158,7 +189,9 @@ impl StagePlanner<'_, '_> {
             if !keys.carried.contains(&slot) {
                 keys.carried.push(slot);
             }
-            keys.keep = keys.keep.max(self.arrives_within.get(&input.name).copied().unwrap_or(0));
+            keys.keep = keys
+                .keep
+                .max(self.arrives_within.get(&input.name).copied().unwrap_or(0));
             return Some(slot);
         }
         if at == 0 && !uses(0) {
@@ -173,7 +206,10 @@ impl StagePlanner<'_, '_> {
         };
         self.mistakes.add(
             Mistake::new(
-                format!("features of `{}` use `{}`, which does not say whose event it is", self.entities[at].stage.name, input.name),
+                format!(
+                    "features of `{}` use `{}`, which does not say whose event it is",
+                    self.entities[at].stage.name, input.name
+                ),
                 input.span.clone(),
             )
             .label(format!("has no field `{name}`"))
@@ -213,7 +249,12 @@ impl StagePlanner<'_, '_> {
     ) -> Vec<Vec<(Slot, ValueType)>> {
         let mut needed = self.decision_reads.clone();
         needed.extend(self.features.listed.iter().map(|(_, slot)| *slot));
-        needed.extend(decide.iter().flat_map(|step| step.expression.slots()).copied());
+        needed.extend(
+            decide
+                .iter()
+                .flat_map(|step| step.expression.slots())
+                .copied(),
+        );
         decide.iter().for_each(|step| {
             needed.remove(&step.slot);
         });
@@ -231,7 +272,12 @@ impl StagePlanner<'_, '_> {
             before[at].iter().for_each(|step| {
                 needed.remove(&step.slot);
             });
-            needed.extend(before[at].iter().flat_map(|step| step.expression.slots()).copied());
+            needed.extend(
+                before[at]
+                    .iter()
+                    .flat_map(|step| step.expression.slots())
+                    .copied(),
+            );
             needed.extend(keys.slots[at].iter().flatten());
             carries[at] = self.layout(&needed);
         }
@@ -239,7 +285,9 @@ impl StagePlanner<'_, '_> {
     }
 
     fn layout(&self, needed: &BTreeSet<Slot>) -> Vec<(Slot, ValueType)> {
-        let canonical = CANONICAL.iter().map(|(slot, _, value_type)| (*slot, *value_type));
+        let canonical = CANONICAL
+            .iter()
+            .map(|(slot, _, value_type)| (*slot, *value_type));
         let others = needed
             .iter()
             .filter(|slot| CANONICAL.iter().all(|(canonical, ..)| canonical != *slot))
@@ -247,20 +295,37 @@ impl StagePlanner<'_, '_> {
         canonical.chain(others).collect()
     }
 
-    fn spec(&self, at: usize, entity: &PlannedEntity, keys: &Keys) -> EntitySpec {
+    /// What the entity keeps. Features are in an order of their own, so that the state outlives their being moved and
+    /// renamed in the file.
+    fn spec(
+        &self,
+        at: usize,
+        entity: &PlannedEntity,
+        keys: &Keys,
+        steps: &HashMap<Slot, &PlannedStep>,
+    ) -> EntitySpec {
+        let mut features = self.features.stages[at].clone();
+        features.sort_by_cached_key(|feature| self.identity(feature, steps));
         EntitySpec {
             name: entity.stage.name.clone(),
-            features: self.features.stages[at].clone(),
+            features,
             inputs: self
                 .inputs
                 .iter()
-                .map(|_| InputSpec { event_time: EVENT_TIME, id: Some(EVENT_ID) })
+                .map(|_| InputSpec {
+                    event_time: EVENT_TIME,
+                    id: Some(EVENT_ID),
+                })
                 .collect(),
             lateness: entity.stage.lateness,
             dedupe: entity.dedupe,
             keep: if at == 0 { keys.keep } else { 0 },
             resolution: entity.resolution,
-            carried: if at == 0 { keys.carried.clone() } else { Vec::new() },
+            carried: if at == 0 {
+                keys.carried.clone()
+            } else {
+                Vec::new()
+            },
             cache_bytes: self.cache_bytes,
         }
     }
@@ -273,42 +338,85 @@ impl StagePlanner<'_, '_> {
         features: &EntityFeatures,
         steps: &HashMap<Slot, &PlannedStep>,
     ) -> String {
-        let mut text = format!("{} by {} {:08x}", entity.stage.name, entity.key.0, features.fingerprint());
+        let mut text = format!(
+            "{} by {} {:08x}",
+            entity.stage.name,
+            entity.key.0,
+            features.fingerprint()
+        );
         for input in self.inputs {
-            write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
+            write!(
+                text,
+                "\n{} {:?} {:?}",
+                input.name, input.id, input.event_time
+            )
+            .expect("writing to a string");
         }
         for feature in &spec.features {
-            let condition = feature.condition.as_ref().map(|condition| condition.source());
-            write!(text, "\n{} {:?}", feature.input, condition).expect("writing to a string");
-            for slot in reads_of_feature(feature) {
-                self.describe(slot, steps, &mut text);
-            }
+            text.push('\n');
+            text.push_str(&self.identity(feature, steps));
         }
         let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// All that a feature's share of the state depends on, in words without slots.
+    fn identity(&self, feature: &FeatureSpec, steps: &HashMap<Slot, &PlannedStep>) -> String {
+        let FeatureSpec {
+            aggregation,
+            input,
+            window,
+            delay,
+            include_current,
+            ..
+        } = feature;
+        let condition = feature
+            .condition
+            .as_ref()
+            .map(|condition| condition.source());
+        let mut text =
+            format!("{input} {window:?} {delay} {include_current} {aggregation:?} {condition:?}");
+        for slot in reads_of_feature(feature) {
+            self.describe(slot, steps, &mut text);
+        }
+        text
     }
 
     fn describe(&self, slot: Slot, steps: &HashMap<Slot, &PlannedStep>, text: &mut String) {
         match steps.get(&slot) {
             Some(step) => {
                 write!(text, " ({})", step.expression.source()).expect("writing to a string");
-                step.expression.slots().iter().for_each(|read| self.describe(*read, steps, text));
+                step.expression
+                    .slots()
+                    .iter()
+                    .for_each(|read| self.describe(*read, steps, text));
             }
             None => {
                 let info = &self.names.slots()[slot];
-                write!(text, " {}:{}", info.name, info.value_type.name()).expect("writing to a string");
+                write!(text, " {}:{}", info.name, info.value_type.name())
+                    .expect("writing to a string");
             }
         }
     }
 }
 
 fn to_step(step: &PlannedStep) -> Step {
-    Step { slot: step.slot, expression: step.expression.clone() }
+    Step {
+        slot: step.slot,
+        expression: step.expression.clone(),
+    }
 }
 
 /// The slots that a feature's stage reads to aggregate an event.
 fn reads_of_feature(feature: &FeatureSpec) -> impl Iterator<Item = Slot> {
-    let condition = feature.condition.iter().flat_map(|condition| condition.slots().iter().copied());
+    let condition = feature
+        .condition
+        .iter()
+        .flat_map(|condition| condition.slots().iter().copied());
     feature.value.into_iter().chain(condition)
 }
 
@@ -316,6 +424,9 @@ fn collect_steps(slot: Slot, steps: &HashMap<Slot, &PlannedStep>, needed: &mut B
     if let Some(step) = steps.get(&slot)
         && needed.insert(slot)
     {
-        step.expression.slots().iter().for_each(|read| collect_steps(*read, steps, needed));
+        step.expression
+            .slots()
+            .iter()
+            .for_each(|read| collect_steps(*read, steps, needed));
     }
 }
