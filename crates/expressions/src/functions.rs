@@ -124,9 +124,8 @@ fn arguments_given(count: usize) -> String {
 
 /// Functions of several arguments of one type.
 fn several(name: &str, nodes: Vec<Node>) -> Option<Node> {
-    let (least_int, least_float): (fn(i64, i64) -> i64, fn(f64, f64) -> f64) = (|a, b| a.min(b), float_min);
-    let (greatest_int, greatest_float): (fn(i64, i64) -> i64, fn(f64, f64) -> f64) = (|a, b| a.max(b), float_max);
-    let (int, float) = if name == "min" { (least_int, least_float) } else { (greatest_int, greatest_float) };
+    let int: fn(i64, i64) -> i64 = if name == "min" { Ord::min } else { Ord::max };
+    let float: fn(f64, f64) -> f64 = if name == "min" { float_min } else { float_max };
     if name != "coalesce" && nodes.iter().any(|node| matches!(node, Node::Null)) {
         return None;
     }

@@ -24,7 +24,7 @@ pub use reference::{FUNCTIONS, Function};
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
 pub use scope::{Scope, ScopeError};
 
-use node::{BoolNode, Node};
+use node::Node;
 use riskstream_events::{Slot, Value, ValueType};
 use std::sync::Arc;
 
@@ -86,6 +86,6 @@ impl Expression {
 
     /// Whether the value is the same for every row.
     pub fn is_constant(&self) -> bool {
-        matches!(self.0.node, Node::Bool(BoolNode::Constant(_))) || self.0.slots.is_empty()
+        self.0.slots.is_empty()
     }
 }

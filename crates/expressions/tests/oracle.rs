@@ -1,7 +1,10 @@
 //! Against the interpreter of the `cel` crate, over generated expressions without null: both must give
 //! the same value, and null exactly where the interpreter reports an error (overflow, division by zero,
 //! a conversion that cannot be done). Left out is where the language departs on purpose: arithmetic that
-//! mixes int and float, and `x == null`.
+//! mixes int and float, `x == null`, whether a NaN (which only computed floats can be here) is less or
+//! greater (false, says the specification; the interpreter reports an error), and lists with elements that fail: `x in [a, b]` is
+//! `x == a || x == b` here, while CEL makes the list first. The interpreter rounds an int before comparing
+//! it with a float, so no float here is next to a large int.
 
 use cel::{Context, Program};
 use proptest::prelude::*;
@@ -70,7 +73,7 @@ fn row() -> impl Strategy<Value = Row> {
     let float = prop_oneof![
         4 => (-40_i32..40).prop_map(|n| f64::from(n) / 4.0),
         1 => any::<f64>(),
-        1 => prop::sample::select(vec![f64::NAN, f64::INFINITY, -0.0, 1e19, -9_223_372_036_854_775_808.0]),
+        1 => prop::sample::select(vec![f64::INFINITY, -0.0, 1e19, -1e19]),
     ];
     let text = prop_oneof![4 => "[ab]{0,3}", 1 => "[aß𝄞]{0,2}", 1 => "-?[0-9]{1,3}"];
     (prop::array::uniform3(int), prop::array::uniform3(float), any::<[bool; 2]>(), [text.clone(), text])
@@ -110,11 +113,14 @@ fn conditional(condition: &BoxedStrategy<String>, branch: &BoxedStrategy<String>
 
 /// Expressions one level deeper than `parts`.
 fn deeper(parts: Sources) -> Sources {
+    const FLOATS_WRITTEN: &[&str] = &["0.0", "0.5", "-2.25", "1e300"];
+    const EQUALITY: &[&str] = &["==", "!="];
     const ARITHMETIC: &[&str] = &["+", "-", "*", "/"];
     const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
     let Sources { int, float, bool, text } = &parts;
+    let variables = variables();
     let int_or_literal = or_literal(int, &["0", "1", "2", "-3", "9223372036854775807"]);
-    let float_or_literal = or_literal(float, &["0.0", "0.5", "-2.25", "1e300"]);
+    let float_or_literal = or_literal(float, FLOATS_WRITTEN);
     let text_or_literal = or_literal(text, &["''", "'a'", "'ba'", "'ß'"]);
     let list = |part: &BoxedStrategy<String>| {
         prop::collection::vec(part.clone(), 1..12).prop_map(|parts| format!("[{}]", parts.join(", "))).boxed()
@@ -144,14 +150,15 @@ fn deeper(parts: Sources) -> Sources {
             3 => operator(&["&&", "||"], bool, bool.clone()),
             1 => around("!", bool, ""),
             2 => operator(COMPARISONS, int, int_or_literal),
-            2 => operator(COMPARISONS, float, float_or_literal),
+            1 => operator(EQUALITY, float, float_or_literal),
+            1 => operator(COMPARISONS, &variables.float, or_literal(&variables.float, FLOATS_WRITTEN)),
             2 => operator(COMPARISONS, text, text_or_literal.clone()),
-            1 => operator(COMPARISONS, int, float.clone()),
-            1 => operator(COMPARISONS, float, int.clone()),
-            1 => operator(&["==", "!="], bool, bool.clone()),
+            1 => operator(COMPARISONS, int, variables.float.clone()),
+            1 => operator(COMPARISONS, &variables.float, int.clone()),
+            1 => operator(EQUALITY, bool, bool.clone()),
             1 => operator(&["in"], int, int_literals),
-            1 => operator(&["in"], int, list(int)),
-            1 => operator(&["in"], text, list(text)),
+            1 => operator(&["in"], int, list(&variables.int)),
+            1 => operator(&["in"], text, list(&variables.text)),
             1 => prop_oneof![method("startsWith"), method("endsWith"), method("contains")],
             1 => conditional(bool, bool),
         ].boxed(),
@@ -182,7 +189,7 @@ fn same(ours: &Value, theirs: &Result<cel::Value, cel::ExecutionError>) -> bool 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, max_shrink_iters: 5_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn agrees_with_the_interpreter(source in source(), rows in prop::collection::vec(row(), 1..4)) {

@@ -114,7 +114,7 @@ fn a_policy_without_anything_approves() {
 fn all_mistakes_at_once() {
     let mut spec = spec();
     spec.rules.push(rule("velocity", "fasst", Review));
-    spec.rules.push(rule(" ", "score", Decline));
+    spec.rules.push(RuleSpec { name: " ".to_owned(), ..rule("unnamed", "score", Decline) });
     spec.rules[0].reason = "no spaces".to_owned();
     spec.decline = Some("scor > 1 && country > 2".to_owned());
     spec.review_reason = String::new();
