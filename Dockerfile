@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# riskstream as an image: built on Debian, run as a user without rights. The image holds the shipped pipelines and
+# model; mount your own and name them: docker run ... riskstream run /etc/riskstream/pipeline.yaml
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /build
+COPY scripts scripts
+RUN scripts/setup build
+COPY . .
+# The caches outlive the build, so that the next one compiles only what changed.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --release --locked --package riskstream \
+    && install -D target/release/riskstream /out/riskstream
+
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 libstdc++6 zlib1g \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --system --gid 10001 riskstream \
+    && useradd --system --uid 10001 --gid riskstream --no-create-home --shell /usr/sbin/nologin riskstream \
+    && install -d -o riskstream -g riskstream /var/lib/riskstream
+COPY --from=build /out/riskstream /usr/local/bin/riskstream
+COPY pipelines /opt/riskstream/pipelines
+COPY models /opt/riskstream/models
+COPY schemas /opt/riskstream/schemas
+WORKDIR /opt/riskstream
+USER 10001:10001
+# State: mount a volume that outlives the container.
+VOLUME /var/lib/riskstream
+EXPOSE 9464
+ENTRYPOINT ["riskstream"]
+CMD ["--help"]
