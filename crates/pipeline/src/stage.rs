@@ -9,7 +9,7 @@ use crate::reader::InputReader;
 use crate::task::{Context, Processed, TaskError};
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Event, StageError};
-use riskstream_events::{Flags, FrameError, FrameReader, ReasonCode, Rejection, Value};
+use riskstream_events::{Flags, FrameError, FrameReader, ReasonCode, Rejection, Row, Value};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{StateStore, StateWrites};
 use std::collections::VecDeque;
@@ -104,7 +104,9 @@ impl StageTask {
         }
         for (source, offset, bytes) in journal::read_frames(self.store.as_ref())? {
             merge
-                .restore_frame(source as usize, offset, bytes, &mut |frame, rows| decode_frame(plan, self.stage, frame, rows))
+                .restore_frame(source as usize, offset, bytes, &mut |frame, rows| {
+                    decode_frame(plan, self.stage, frame, &mut Vec::new(), rows)
+                })
                 .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })?;
         }
         Ok(())
@@ -130,13 +132,13 @@ impl StageTask {
             },
             Feed::Hop(merge) => {
                 let plan = Arc::clone(context.engine.plan());
-                if let Err(error) = take_frame(merge, &plan, self.stage, record) {
+                if let Err(error) = take_frame(merge, &plan, self.stage, record, context.rows) {
                     if !replayed {
                         let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
                         context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
                     }
                 }
-                while let Some(event) = self.next_row(&plan)? {
+                while let Some(event) = self.next_row(&plan, context.rows)? {
                     self.apply(event, replayed, context)?;
                     events += 1;
                 }
@@ -146,11 +148,11 @@ impl StageTask {
         Ok(Processed::Events(events))
     }
 
-    fn next_row(&mut self, plan: &Plan) -> Result<Option<Event>, TaskError> {
+    fn next_row(&mut self, plan: &Plan, spare: &mut Vec<Row>) -> Result<Option<Event>, TaskError> {
         let Feed::Hop(merge) = &mut self.feed else { return Ok(None) };
         let stage = self.stage;
         merge
-            .pop(&mut |bytes, rows| decode_frame(plan, stage, bytes, rows))
+            .pop(&mut |bytes, rows| decode_frame(plan, stage, bytes, spare, rows))
             .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })
     }
 
@@ -275,23 +277,43 @@ impl StageTask {
     }
 }
 
-fn take_frame(merge: &mut Merge, plan: &Plan, stage: usize, record: RecordRef<'_>) -> Result<(), FrameError> {
+fn take_frame(
+    merge: &mut Merge,
+    plan: &Plan,
+    stage: usize,
+    record: RecordRef<'_>,
+    spare: &mut Vec<Row>,
+) -> Result<(), FrameError> {
     let frame = record.value.unwrap_or_default();
     let header = FrameReader::new(frame, &plan.stages[stage].carries)?.header();
     if header.source as usize >= merge.sources() {
         return Err(FrameError::Damaged { offset: 2, what: "it names a source that the topics do not have" });
     }
-    merge.push(header, record.offset, frame, &mut |bytes, rows| decode_frame(plan, stage, bytes, rows))
+    merge.push(header, record.offset, frame, &mut |bytes, rows| decode_frame(plan, stage, bytes, spare, rows))
 }
 
-/// Decodes all rows of a frame on its way to `stage`.
-fn decode_frame(plan: &Plan, stage: usize, frame: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError> {
+/// Decodes all rows of a frame on its way to `stage`, into rows taken from `spare` as long as there are any.
+fn decode_frame(
+    plan: &Plan,
+    stage: usize,
+    frame: &[u8],
+    spare: &mut Vec<Row>,
+    rows: &mut VecDeque<Sequenced>,
+) -> Result<(), FrameError> {
+    let width = plan.slots.len();
+    let mut next = || {
+        let mut row = spare.pop().unwrap_or_default();
+        row.clear();
+        row.resize(width, Value::Null);
+        row
+    };
     let mut reader = FrameReader::new(frame, &plan.stages[stage].carries)?;
-    let mut row = vec![Value::Null; plan.slots.len()];
+    let mut row = next();
     while let Some(header) = reader.next_row(&mut row)? {
-        let row = std::mem::replace(&mut row, vec![Value::Null; plan.slots.len()]);
-        let event = Event { input: header.input, clock: header.clock, flags: Flags(header.flags), row };
+        let event =
+            Event { input: header.input, clock: header.clock, flags: Flags(header.flags), row: std::mem::replace(&mut row, next()) };
         rows.push_back(Sequenced { sequence: header.source_offset, event });
     }
+    spare.push(row);
     Ok(())
 }

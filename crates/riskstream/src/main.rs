@@ -1,3 +1,30 @@
-//! Not yet written.
+//! riskstream: streaming fraud scoring beside Kafka.
+#![forbid(unsafe_code)]
 
-fn main() {}
+use clap::Parser;
+use riskstream::commands::{Command, Failure};
+use std::process::ExitCode;
+
+/// State is many small buffers that grow and shrink for months: glibc's allocator fragments, this one does not.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Streaming fraud scoring beside Kafka: exact features, your model, explained decisions.
+#[derive(Parser)]
+#[command(name = "riskstream", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command.execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    eprint!("{}", failure.render());
+    ExitCode::from(failure.exit_code())
+}
