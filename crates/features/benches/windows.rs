@@ -18,6 +18,7 @@ const FRAUD: Slot = 3;
 const OUTPUT: Slot = 4;
 const SLOTS: usize = 16;
 const BATCH: usize = 5_000;
+const GROUP: usize = 32;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -171,6 +172,12 @@ fn two_stages(transactions: &[Transaction], windows: [i64; 3]) -> f64 {
     let mut labelled = 0;
     let start = clock();
     for (index, transaction) in transactions.iter().enumerate() {
+        if index % GROUP == 0 {
+            let group = &transactions[index..transactions.len().min(index + GROUP)];
+            let known = &transactions[labelled..transactions.len().min(labelled + GROUP)];
+            customers.states.warm(group.iter().map(|t| &*keys[t.customer as usize]));
+            terminals.states.warm(group.iter().chain(known).map(|t| &*keys[t.terminal as usize]));
+        }
         while transactions[labelled].time + 7 * DAY <= transaction.time {
             let known = &transactions[labelled];
             label[TIME] = Value::Timestamp(known.time + 7 * DAY);

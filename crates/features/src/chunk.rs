@@ -149,6 +149,12 @@ impl Rows {
         (0..self.len()).map(|index| self.entry(index))
     }
 
+    /// See [`crate::entity::Entity::touch`].
+    #[inline]
+    pub(crate) fn touch(&self, index: usize) -> i64 {
+        self.words.get(index * self.stride).or(self.words.last()).copied().unwrap_or(0)
+    }
+
     pub(crate) fn reserve(&mut self, entries: usize) {
         self.words.reserve(entries * self.stride);
         self.texts.reserve(entries * self.text_stride);

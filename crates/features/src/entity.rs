@@ -7,7 +7,7 @@ use crate::layout::{Column, EntityFeatures};
 use crate::log::{Log, Source};
 use crate::read::{from_word, write_features};
 use crate::state::{StateError, StateStore};
-use crate::window::{AsOf, Window, bounds};
+use crate::window::{AsOf, Cursors, Place, Window, bounds};
 use compact_str::CompactString;
 use riskstream_events::{Row, Value};
 
@@ -25,6 +25,9 @@ pub struct Applied {
     /// entries reach back.
     pub too_late: bool,
 }
+
+/// Parts that [`Entity::touch`] knows.
+pub(crate) const PARTS: usize = 4;
 
 /// An entity.
 #[derive(Debug)]
@@ -86,8 +89,8 @@ impl Entity {
         }
         let ordinal = self.insert(features, store, stream, input, incoming.entry())?;
         if is_transaction {
-            let as_of =
-                AsOf { time, stream, settled: stream, before: ordinal, through: ordinal + 1 };
+            let place = Some(Place::at(ordinal));
+            let as_of = AsOf { time, stream, settled: stream, place };
             self.evaluate(features, store, as_of, row)?;
         }
         if !is_transaction || time < self.newest {
@@ -173,13 +176,8 @@ impl Entity {
         let mut part = self.logs[0].part(ordinal..ordinal + 1, source)?.entries();
         let time = part.next().map_or(self.newest, |(_, entry)| entry.time());
         drop(part);
-        let as_of = AsOf {
-            time,
-            stream,
-            settled: self.stream,
-            before: ordinal,
-            through: ordinal + 1,
-        };
+        let place = Some(Place::at(ordinal));
+        let as_of = AsOf { time, stream, settled: self.stream, place };
         self.evaluate(features, store, as_of, row)?;
         self.settle(features, store)
     }
@@ -193,16 +191,7 @@ impl Entity {
         entry: Entry<'_>,
         row: &mut Row,
     ) -> Result<(), StateError> {
-        let source = Source { store, layout: &features.inputs[0], key: &self.key, input: 0 };
-        let end = self.logs[0].end();
-        let ordinal = self.logs[0].position_after(entry.time(), end, source)?;
-        let as_of = AsOf {
-            time: entry.time(),
-            stream,
-            settled: self.stream,
-            before: ordinal,
-            through: ordinal,
-        };
+        let as_of = AsOf { time: entry.time(), stream, settled: self.stream, place: None };
         self.seek(features, store, as_of)?;
         self.refresh(features, store)?;
         let counts_itself =
@@ -224,8 +213,7 @@ impl Entity {
             time: self.newest,
             stream: self.stream,
             settled: self.stream,
-            before: end.saturating_sub(1),
-            through: end,
+            place: Some(Place { before: end.saturating_sub(1), through: end }),
         };
         self.seek(features, store, as_of)
     }
@@ -305,6 +293,24 @@ impl Entity {
     /// Lets go of what can be read from the store again.
     pub(crate) fn release(&mut self) {
         self.logs.iter_mut().for_each(Log::release);
+    }
+
+    /// Reads something of the given part, which the parts before lead to, so that it is in the processor's
+    /// cache. The value means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, features: &EntityFeatures, part: usize) -> i64 {
+        match part {
+            0 => self.stream ^ self.newest ^ self.words.len() as i64,
+            1 => {
+                let logs = self.logs.iter().fold(0, |sum, log| sum ^ log.touch_outline());
+                logs ^ self.words.iter().step_by(8).fold(0, |sum, word| sum ^ word)
+            }
+            2 => self.logs.iter().fold(0, |sum, log| sum ^ log.touch_ends()),
+            _ => features.windows.iter().fold(0, |sum, window| {
+                let cursors = Cursors::read(&self.words[window.words()]);
+                sum ^ self.logs[window.input].touch(cursors.lo)
+            }),
+        }
     }
 
     /// Memory held, about.

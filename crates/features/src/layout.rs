@@ -292,7 +292,8 @@ impl<'a> Compiler<'a> {
         let outputs = spec.features.iter().map(|feature| self.output(feature)).collect();
         let reach = spec.features.iter().map(|f| f.window.unwrap_or(0) + f.delay).max().unwrap_or(0);
         let horizon = spec.lateness.max(spec.dedupe);
-        let retention = (reach + horizon).max(spec.keep);
+        // One more than windows reach back: what has just left a window without a beginning sinks first.
+        let retention = (reach + horizon + 1).max(spec.keep);
         for (index, input) in self.inputs.iter_mut().enumerate() {
             let completes = index == 0 && !spec.carried.is_empty();
             input.id_horizon = if completes { retention } else { spec.dedupe };

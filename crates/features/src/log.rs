@@ -140,6 +140,7 @@ impl Log {
     #[inline]
     pub(crate) fn part(&mut self, range: Range<u64>, source: Source<'_>) -> Result<Part<'_>, StateError> {
         let chunk = self.load(self.chunk_of(range.start), source)?;
+        assert!(chunk.start <= range.start && range.start < range.end.min(chunk.end()), "entries are there");
         let from = (range.start - chunk.start) as usize;
         let to = (range.end.min(chunk.end()) - chunk.start) as usize;
         Ok(Part { rows: chunk.rows(), range: from..to, start: chunk.start })
@@ -364,6 +365,25 @@ impl Log {
             }
             chunk.touched = false;
         }
+    }
+
+    /// See [`crate::entity::Entity::touch`].
+    #[inline]
+    pub(crate) fn touch_outline(&self) -> i64 {
+        self.tail.last ^ self.sealed.len() as i64 ^ i64::from(self.next_id) ^ self.gone.len() as i64
+    }
+
+    #[inline]
+    pub(crate) fn touch_ends(&self) -> i64 {
+        let tail = self.tail.rows.as_ref().map_or(0, |rows| rows.touch(rows.len()));
+        self.sealed.iter().fold(tail, |sum, chunk| sum ^ chunk.first ^ chunk.start as i64)
+    }
+
+    #[inline]
+    pub(crate) fn touch(&self, ordinal: u64) -> i64 {
+        let chunk = self.sealed.get(self.chunk_of(ordinal)).unwrap_or(&self.tail);
+        let row = ordinal.saturating_sub(chunk.start) as usize;
+        chunk.rows.as_ref().map_or(0, |rows| rows.touch(row))
     }
 
     pub(crate) fn bytes(&self) -> usize {

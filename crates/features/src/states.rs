@@ -1,7 +1,7 @@
 //! One task's entities: the states in use, decoded, in front of a store.
 
 use crate::encode::encode_chunk;
-use crate::entity::{Applied, Entity};
+use crate::entity::{Applied, Entity, PARTS};
 use crate::entry::{Incoming, text_id_hash};
 use crate::hash::hash_bytes;
 use crate::head::{decode_head, encode_head, head_key};
@@ -37,7 +37,7 @@ pub enum ApplyError {
 #[derive(Debug)]
 pub struct EntityStates {
     features: Arc<EntityFeatures>,
-    table: HashTable<u32>,
+    table: HashTable<(u64, u32)>,
     cells: Vec<Option<Cached>>,
     free: Vec<u32>,
     /// Entities changed since the last `collect`, in the order of their first change.
@@ -51,6 +51,9 @@ pub struct EntityStates {
     /// A buffer for keys.
     key: Vec<u8>,
 }
+
+/// How many entities' memory is fetched at once.
+const WARMED: usize = 32;
 
 /// An entity in memory.
 #[derive(Debug)]
@@ -134,10 +137,44 @@ impl EntityStates {
         cached.noting_failure(completed)
     }
 
+    /// Says which entities are about to be used: their memory is fetched for all of them at once, where
+    /// one after the other would wait for it. Nothing else changes. Best for 16 to 64 events at a time.
+    pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
+        let mut group = [0; WARMED];
+        let mut keys = keys.into_iter();
+        loop {
+            let mut len = 0;
+            for key in keys.by_ref().take(WARMED) {
+                let hash = hash_bytes(key.as_bytes());
+                if let Some(&(_, index)) = self.table.find(hash, |&(other, _)| other == hash) {
+                    group[len] = index;
+                    len += 1;
+                }
+            }
+            if len == 0 {
+                return;
+            }
+            self.touch(&group[..len]);
+        }
+    }
+
+    /// Reads a little of each part of each entity, part by part.
+    fn touch(&self, group: &[u32]) {
+        let entities = || group.iter().filter_map(|&index| self.cells[index as usize].as_ref());
+        for part in 0..PARTS {
+            let sum = entities().fold(0, |sum, cached| sum ^ cached.entity.touch(&self.features, part));
+            std::hint::black_box(sum);
+        }
+    }
+
     /// Appends to `writes` the bytes of every entity changed since the last call, in the order of their
     /// first change.
     pub fn collect(&mut self, writes: &mut StateWrites) {
-        for index in std::mem::take(&mut self.changed) {
+        let changed = std::mem::take(&mut self.changed);
+        for (position, &index) in changed.iter().enumerate() {
+            if position % WARMED == 0 {
+                self.touch(&changed[position..changed.len().min(position + WARMED)]);
+            }
             let cached = cell(&mut self.cells, index);
             write(&mut cached.entity, &self.features, &mut self.key, writes);
             cached.changed = false;
@@ -190,8 +227,10 @@ impl EntityStates {
     fn open(&mut self, store: &dyn StateStore, key: &str) -> Result<u32, StateError> {
         let hash = hash_bytes(key.as_bytes());
         let cells = &self.cells;
-        let is_it = |&index: &u32| cells[index as usize].as_ref().is_some_and(|c| c.entity.key == key);
-        if let Some(&index) = self.table.find(hash, is_it) {
+        let is_it = |&(other, index): &(u64, u32)| {
+            other == hash && cells[index as usize].as_ref().is_some_and(|c| c.entity.key == key)
+        };
+        if let Some(&(_, index)) = self.table.find(hash, is_it) {
             let cached = cell(&mut self.cells, index);
             cached.used = true;
             if cached.broken {
@@ -229,16 +268,14 @@ impl EntityStates {
                 (self.cells.len() - 1) as u32
             }
         };
-        let cells = &self.cells;
-        let hash_of = |&index: &u32| cells[index as usize].as_ref().map_or(0, |cached| cached.hash);
-        self.table.insert_unique(hash, index, hash_of);
+        self.table.insert_unique(hash, (hash, index), |&(hash, _)| hash);
         index
     }
 
     fn forget(&mut self, index: usize) {
         let Some(cached) = self.cells[index].take() else { return };
         self.bytes -= cached.bytes;
-        if let Ok(entry) = self.table.find_entry(cached.hash, |&other| other as usize == index) {
+        if let Ok(entry) = self.table.find_entry(cached.hash, |&(_, other)| other as usize == index) {
             entry.remove();
         }
         self.free.push(index as u32);

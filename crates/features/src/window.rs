@@ -41,10 +41,21 @@ pub(crate) struct AsOf {
     /// Stream time when the entity last changed: what sinks into windows without a beginning sinks as of
     /// then, since an event that changes nothing must not make it sink.
     pub(crate) settled: i64,
-    /// Ordinals of the first transaction that the transaction does not come after, and of the first that
-    /// comes after it: the ends of the windows that exclude and include it.
+    /// Where the transaction lies in the log, if it does.
+    pub(crate) place: Option<Place>,
+}
+
+/// The ends of windows that exclude a transaction and of those that include it: its ordinal and the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
     pub(crate) before: u64,
     pub(crate) through: u64,
+}
+
+impl Place {
+    pub(crate) fn at(ordinal: u64) -> Self {
+        Place { before: ordinal, through: ordinal + 1 }
+    }
 }
 
 /// The event times (after, through] that a window covers.
@@ -103,10 +114,10 @@ impl Window<'_> {
             Some(_) => self.log.position_after(bounds.after, from.lo, self.source)?,
             None => self.sunk(features, as_of)?,
         };
-        let hi = if self.layout.at_current {
-            if self.layout.include_current { as_of.through } else { as_of.before }
-        } else {
-            self.log.position_after(bounds.through, from.hi, self.source)?
+        let hi = match as_of.place {
+            Some(place) if self.layout.at_current && self.layout.include_current => place.through,
+            Some(place) if self.layout.at_current => place.before,
+            _ => self.log.position_after(bounds.through, from.hi, self.source)?,
         };
         self.move_to(Cursors { lo, hi: hi.max(lo) })
     }

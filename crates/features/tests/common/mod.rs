@@ -155,7 +155,7 @@ fn evaluate(
     stream: i64,
 ) -> Value {
     let horizon = spec.lateness.max(spec.dedupe);
-    let retention = (reach(spec) + horizon).max(spec.keep);
+    let retention = (reach(spec) + horizon + 1).max(spec.keep);
     let end = as_of.time - feature.delay;
     let (after, through) = match feature.window {
         Some(window) => ((end - window).max(stream - retention), end.max(stream - retention)),
