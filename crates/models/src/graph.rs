@@ -41,9 +41,24 @@ pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto
     }
     prepared.initializer = graph.initializer.iter().filter(|tensor| used.contains(&tensor.name)).cloned().collect();
     prepared.input = fed_inputs(graph).cloned().collect();
+    make_names_unique(&mut prepared);
     let output = |&name: &&str| ValueInfoProto { name: name.to_owned(), ..ValueInfoProto::default() };
     prepared.output = outputs.iter().map(output).collect();
     Ok(prepared)
+}
+
+/// Gives every node a name of its own, for tract insists on it and ONNX does not.
+fn make_names_unique(graph: &mut GraphProto) {
+    let inputs = graph.input.iter().map(|input| input.name.clone());
+    let mut taken: HashSet<String> = inputs.chain(graph.initializer.iter().map(|tensor| tensor.name.clone())).collect();
+    for (index, node) in graph.node.iter_mut().enumerate() {
+        let mut name = node_name(node).to_owned();
+        if taken.contains(&name) {
+            name = format!("{name}#{index}");
+        }
+        taken.insert(name.clone());
+        node.name = name;
+    }
 }
 
 /// Which node writes each value. Every value is written once.

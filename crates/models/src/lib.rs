@@ -23,6 +23,7 @@ mod plan;
 mod proto;
 mod score_output;
 mod scorer;
+mod wire;
 
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
 pub use error::ModelError;

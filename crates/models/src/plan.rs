@@ -6,13 +6,14 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
+use crate::operators::attributes::tensor_integers;
 use crate::{Limits, ModelError, fusion, operators};
 
 /// An input of the graph and the columns of a row that feed it.
@@ -115,6 +116,7 @@ impl Plan {
         let graph = model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
         let graph = prepare(graph, outputs)?;
         check_operators(&graph)?;
+        check_size_operands(&graph, limits)?;
         let graph = match fuse(model, &graph, limits) {
             Some(fused) => prepare(&fused, outputs)?,
             None => graph,
@@ -191,11 +193,19 @@ fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>
     }
 }
 
-/// Every operator must have a builder, ours or tract's.
+/// Domains whose operators tract or this crate knows; the register itself is keyed without them.
+const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
+
+/// Operators whose answer depends on chance.
+const RANDOM: [&str; 6] =
+    ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
+
+/// Every operator must have a builder, ours or tract's, and always give the same answer.
 fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
     let onnx = operators::front_end();
     for node in &graph.node {
-        if !onnx.op_register.0.contains_key(&node.op_type) {
+        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
+        if !is_known || RANDOM.contains(&node.op_type.as_str()) {
             return Err(ModelError::Unsupported {
                 operator: operator_name(node),
                 node: node_name(node).to_owned(),
@@ -204,6 +214,32 @@ fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
         }
     }
     Ok(())
+}
+
+/// Operators that make a tensor as large as the values of an operand say.
+const SIZED_BY_VALUES: [&str; 9] =
+    ["ConstantOfShape", "EyeLike", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"];
+
+/// tract computes constants while it loads: those that name giant sizes must not get that far.
+fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
+    let is_sized = |node: &&NodeProto| SIZED_BY_VALUES.contains(&node.op_type.as_str());
+    for node in graph.node.iter().filter(is_sized) {
+        for tensor in node.input.iter().filter_map(|input| constant(graph, input)) {
+            let numbers = tensor_integers(tensor).unwrap_or_default();
+            let product = numbers.iter().fold(1u64, |product, number| product.saturating_mul(number.unsigned_abs().max(1)));
+            if node.op_type != "OneHot" && numbers.len() <= 64 && product > limits.tensor_elements as u64 {
+                return Err(ModelError::Limit(format!("node {:?} makes a tensor of {product} elements", node_name(node))));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tensor behind a value that is an initializer or a Constant node.
+fn constant<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a TensorProto> {
+    let initializer = graph.initializer.iter().find(|tensor| tensor.name == value);
+    let node = || graph.node.iter().find(|node| node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value));
+    initializer.or_else(|| node()?.attribute.first()?.t.as_ref())
 }
 
 /// No tensor of one row may exceed the limit.

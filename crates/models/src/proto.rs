@@ -5,6 +5,7 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::Framework;
 
 use crate::guard::brief;
+use crate::wire::check_memory;
 use crate::{Limits, ModelError};
 
 fn invalid(reason: impl Into<String>) -> ModelError {
@@ -16,6 +17,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelE
     if bytes.len() as u64 > limits.file_bytes {
         return Err(ModelError::Limit(format!("{} bytes, {} are allowed", bytes.len(), limits.file_bytes)));
     }
+    check_memory(bytes)?;
     let model = tract_onnx::Onnx::default().proto_model_for_read(&mut &*bytes).map_err(|error| invalid(brief(&error)))?;
     if !model.functions.is_empty() {
         return Err(ModelError::Unsupported {

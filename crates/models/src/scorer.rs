@@ -56,11 +56,12 @@ impl Scorer {
     /// When `rows` is no whole number of rows, or the model fails on them.
     pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         scores.clear();
-        let shared = self.model.shared.clone();
+        let Scorer { model, state } = self;
+        let shared = &*model.shared;
         let count = row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
         let result = in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
-            let tensors = run(&shared.scoring, &mut self.state, &shared.inputs, shared.width, rows, count)?;
+            let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
             let expected = count * columns;
             let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
             let values = tensor.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>()).map_err(run_error)?;
@@ -71,7 +72,7 @@ impl Scorer {
             Ok(())
         });
         if result.is_err() {
-            self.state = None;
+            *state = None;
             scores.clear();
         }
         result

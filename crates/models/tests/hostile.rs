@@ -3,7 +3,7 @@
 mod support;
 
 use prost::Message;
-use riskstream_models::{LoadOptions, Model};
+use riskstream_models::{LoadOptions, Model, ModelError};
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
 
@@ -132,4 +132,38 @@ fn deep_trees_do_not_exhaust_the_stack() {
     ];
     let bytes = single(1, ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec())).encode_to_vec();
     assert!(exercise(&bytes));
+}
+
+#[test]
+fn small_files_cannot_take_much_memory() {
+    // A graph of two million empty nodes: four megabytes that would decode to four hundred.
+    let mut nodes = vec![0x0a, 0x00].repeat(2_000_000);
+    let mut bytes = vec![0x3a];
+    let mut length = nodes.len();
+    while length >= 0x80 {
+        bytes.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.append(&mut nodes);
+    let error = Model::from_bytes(&bytes, &LoadOptions::default()).unwrap_err();
+    assert!(matches!(error, ModelError::Limit(_)), "{error}");
+}
+
+#[test]
+fn giant_constants_are_refused_before_they_are_made() {
+    let nodes = vec![
+        node("ConstantOfShape", &["shape"], &["giant"], Vec::new()),
+        node("ReduceSum", &["giant"], &["sum"], vec![int("keepdims", 0)]),
+        node("Add", &["x", "sum"], &["y"], Vec::new()),
+    ];
+    let mut model = model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]);
+    model.graph.as_mut().unwrap().initializer.push(int_tensor("shape", &[2], &[1 << 30, 1 << 30]));
+    assert!(matches!(load(&model), Err(ModelError::Limit(_))));
+}
+
+#[test]
+fn operators_of_chance_are_refused() {
+    let nodes = vec![node("RandomNormalLike", &["x"], &["y"], Vec::new())];
+    assert!(matches!(load(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)])), Err(ModelError::Unsupported { .. })));
 }

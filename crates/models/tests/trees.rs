@@ -222,3 +222,41 @@ fn a_row_scores_the_same_alone_and_among_others() {
         assert_eq!(alone, [expected]);
     }
 }
+
+/// Two trees of one weight each, whose leaf numbers go through a table and an addition before they are summed, as in the
+/// export of an isolation forest. With `Sum` they are fused, with `Add` they are not.
+#[test]
+fn a_sum_over_trees_is_the_same_fused() {
+    let tree = |feature, threshold| branch("BRANCH_LEQ", feature, threshold, true, leaf(1.0), branch("BRANCH_LT", 0, 2.0, false, leaf(3.0), leaf(4.0)));
+    let chain = |index: usize, feature, threshold| {
+        let name = |part: &str| format!("{part}{index}");
+        let mut attributes = ensemble("target", &[tree(feature, threshold)]);
+        attributes.push(int("n_targets", 1));
+        let table = vec![ints("keys_int64s", &[1, 3, 4]), floats("values_floats", &[0.1, 0.7, index as f32])];
+        vec![
+            node("Gather", &["x", "columns"], &[&name("picked")], vec![int("axis", 1)]),
+            ml("TreeEnsembleRegressor", &[&name("picked")], &[&name("leaf")], attributes),
+            node("Cast", &[&name("leaf")], &[&name("whole")], vec![int("to", DataType::Int64 as i64)]),
+            ml("LabelEncoder", &[&name("whole")], &[&name("length")], table),
+            node("Reshape", &[&name("length"), "column"], &[&name("shaped")], Vec::new()),
+            node("Add", &[&name("shaped"), "half"], &[&name("part")], Vec::new()),
+        ]
+    };
+    let model = |sum: &str| {
+        let mut nodes = chain(1, 0, 0.5);
+        nodes.extend(chain(2, 1, -0.5));
+        nodes.push(node(sum, &["part1", "part2"], &["total"], Vec::new()));
+        nodes.push(node("Neg", &["total"], &["y"], Vec::new()));
+        let mut model = support::model(vec![rows("x", 2)], nodes, vec![rows("y", 1)]);
+        let graph = model.graph.as_mut().unwrap();
+        graph.initializer.push(int_tensor("columns", &[2], &[1, 0]));
+        graph.initializer.push(int_tensor("column", &[2], &[-1, 1]));
+        graph.initializer.push(float_tensor("half", &[1], &[0.5]));
+        model
+    };
+    let rows: Vec<f32> = (0..60).map(|index| if index % 13 == 0 { NAN } else { (index % 7) as f32 - 3.0 }).collect();
+    let found = run(&model("Sum"), &rows).unwrap();
+    assert_eq!(found, run(&model("Add"), &rows).unwrap());
+    // The first row is (NaN, -2): the first tree looks at the second column, the second one at the first.
+    assert_close(&found[..1], &[-(0.1 + 0.1 + 1.0)]);
+}

@@ -38,6 +38,7 @@ fn register(operators: &mut OnnxOpRegister) {
 /// What to do about an operator that is not supported.
 pub(crate) fn advice(operator: &str) -> &'static str {
     match operator {
+        operator if operator.starts_with("Random") => "a score must not depend on chance: export the model for inference",
         "DictVectorizer" | "CastMap" => "export the model with tensor inputs instead of maps",
         _ => "export the model without it, or compute that step before the model",
     }

@@ -67,6 +67,12 @@ fn fused_dot(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).fold(0.0, fused)
 }
 
+/// A start and the inner product, which ONNX Runtime's matrix product sums up in blocks.
+fn blocked_dot(a: &[f32], b: &[f32], start: f32) -> f32 {
+    const BLOCK: usize = 1024;
+    a.chunks(BLOCK).zip(b.chunks(BLOCK)).fold(start, |sum, (a, b)| sum + fused_dot(a, b))
+}
+
 /// Support vectors and their kernel function.
 #[derive(Debug)]
 struct Support {
@@ -135,7 +141,7 @@ impl Kernel for Regressor {
         let mut scores = Vec::new();
         for row in values.chunks_exact(self.support.columns) {
             self.support.kernels(row, &mut kernels);
-            let score = fused_dot(&kernels, &self.coefficients) + self.rho;
+            let score = blocked_dot(&kernels, &self.coefficients, self.rho);
             scores.push(if !self.is_one_class { score } else if score > 0.0 { 1.0 } else { -1.0 });
         }
         Ok(tvec!(tensor(&[scores.len(), 1], scores)?))

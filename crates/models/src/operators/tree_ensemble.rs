@@ -48,7 +48,7 @@ fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let classes = labels.len();
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
-    let fits = base_values.is_empty() || base_values.len() == classes || (classes <= 2 && base_values.len() <= 2);
+    let fits = base_values.is_empty() || base_values.len() == classes || (classes == 2 && base_values.len() == 1);
     ensure!(fits, "{} base_values for {classes} classes", base_values.len());
     let outputs = ClassifierOutputs::of(node)?;
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
