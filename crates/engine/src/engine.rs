@@ -147,7 +147,9 @@ impl Engine {
         let applied = states
             .apply(store, stream_time, key, event.input, &mut event.row)
             .map_err(|error| self.stage_error(error))?;
-        clock.observe(time);
+        if !applied.too_late {
+            clock.observe(time);
+        }
         if applied.duplicate {
             event.flags |= Flags::DUPLICATE;
         }

@@ -30,6 +30,9 @@ pub struct Context<'a> {
     pub tally: &'a mut Tally,
 }
 
+/// Rows kept for later use: as many as the frames hold that are decoded at one time, about.
+const SPARE_ROWS: usize = 8192;
+
 impl Context<'_> {
     /// A row of nulls as wide as the plan.
     pub fn row(&mut self) -> Row {
@@ -42,7 +45,7 @@ impl Context<'_> {
 
     /// Gives a row back for later use.
     pub fn recycle(&mut self, row: Row) {
-        if self.rows.len() < 1024 {
+        if self.rows.len() < SPARE_ROWS {
             self.rows.push(row);
         }
     }

@@ -29,7 +29,8 @@ pub trait Clock {
 /// Limits of a batch, and the pace.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
-    /// Events of one transaction at most.
+    /// Events of one transaction at most, counted at each stage. An entity's state is written once a batch,
+    /// so larger batches are cheaper while catching up; at the end of the log a batch is what there is.
     pub batch_events: usize,
     /// Bytes written by one transaction at most, about.
     pub batch_bytes: usize,
@@ -39,7 +40,7 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        WorkerOptions { batch_events: 8_000, batch_bytes: 8 << 20, pace: PaceOptions::default() }
+        WorkerOptions { batch_events: 40_000, batch_bytes: 16 << 20, pace: PaceOptions::default() }
     }
 }
 
