@@ -1,0 +1,66 @@
+//! Through files: `riskstream backfill`.
+
+use crate::answers::{Answer, Answers, check_scores, compare_with_published, compare_with_recomputation, in_order};
+use crate::data::{Record, Transaction, file, floats, log, parquet, transactions};
+use crate::kafka::{json, pipeline_file};
+use crate::recomputation::{NAMES, recompute};
+use crate::support::process::run;
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+fn write_inputs(directory: &Path, transactions: &[Transaction], log: &[Record]) -> [String; 2] {
+    let paths = ["transactions", "labels"].map(|name| directory.join(format!("{name}.jsonl")));
+    let mut files = paths.each_ref().map(|path| BufWriter::new(File::create(path).unwrap()));
+    for &record in log {
+        let topic = usize::from(matches!(record, Record::Label(_)));
+        writeln!(files[topic], "{}", json(transactions, record)).unwrap();
+    }
+    for file in &mut files {
+        file.flush().unwrap();
+    }
+    [format!("transactions={}", paths[0].display()), format!("labels={}", paths[1].display())]
+}
+
+fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2], model: &str) -> Answers {
+    let began = Instant::now();
+    let pipeline = pipeline_file(directory, "handbook");
+    let output = directory.join(format!("{model}.parquet"));
+    let arguments = ["backfill", pipeline.to_str().unwrap(), "--input", &inputs[0], "--input", &inputs[1], "--output", output.to_str().unwrap()];
+    let environment = [
+        ("RISKSTREAM_HANDBOOK", file("").display().to_string()),
+        ("RISKSTREAM_HANDBOOK_MODEL", model.to_owned()),
+    ];
+    let (code, output_text, errors) = run(&arguments, &environment);
+    assert_eq!(code, Some(0), "{errors}");
+    println!("backfill, {model}: {:.1?}\n  {}", began.elapsed(), output_text.trim());
+    let batch = parquet(&output);
+    let ids = cast(batch.column_by_name("transaction_id").unwrap(), &DataType::Utf8).unwrap();
+    let scores = floats(&batch, "score");
+    let features = NAMES.map(|name| floats(&batch, name));
+    let answer = |row: usize| {
+        let id = ids.as_string::<i32>().value(row).parse().unwrap();
+        (id, Answer { score: scores[row], features: std::array::from_fn(|number| features[number][row]) })
+    };
+    in_order(transactions, (0..batch.num_rows()).map(answer))
+}
+
+#[test]
+#[ignore = "needs the reference data in ../shared/data/handbook; run by scripts/reference"]
+fn features_and_scores_of_files_are_the_published_ones() {
+    let transactions = transactions();
+    let directory = tempfile::tempdir().unwrap();
+    let log = log(&transactions);
+    let inputs = write_inputs(directory.path(), &transactions, &log);
+    let expected = recompute(&transactions, &log);
+    for model in ["xgboost", "logreg", "random_forest"] {
+        let answers = backfill(directory.path(), &transactions, &inputs, model);
+        compare_with_published(&transactions, &answers).expect_none("the published test week");
+        compare_with_recomputation(&transactions, &answers, &expected).expect_none("all rows, computed anew");
+        check_scores(&transactions, &answers, model);
+    }
+}

@@ -1,0 +1,195 @@
+//! Another client of Kafka than riskstream's own: writes inputs, reads what was committed.
+
+use super::process::{DEADLINE, Environment, run};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Kafka's address.
+///
+/// # Panics
+/// KAFKA_BOOTSTRAP_SERVERS does not say.
+pub fn brokers() -> String {
+    std::env::var("KAFKA_BOOTSTRAP_SERVERS")
+        .expect("this test needs a Kafka: export KAFKA_BOOTSTRAP_SERVERS=$(scripts/kafka start)")
+}
+
+fn config(brokers: &str) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", brokers).set("message.max.bytes", "33554432");
+    config
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Makes one topic.
+pub fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+    let options = AdminOptions::new().operation_timeout(Some(DEADLINE));
+    let results = block_on(admin.create_topics([&topic], &options)).unwrap();
+    for result in results {
+        result.unwrap_or_else(|(name, code)| panic!("topic {name}: {code}"));
+    }
+}
+
+/// Makes the topics that a pipeline needs and that are not there, with its own command.
+pub fn create_topics_of(pipeline: &Path, partitions: i32, environment: &Environment) {
+    let partitions = partitions.to_string();
+    let arguments = ["topics", "create", pipeline.to_str().unwrap(), "--partitions", &partitions, "--replication-factor", "1"];
+    let (code, _, errors) = run(&arguments, environment);
+    assert_eq!(code, Some(0), "{errors}");
+}
+
+/// Removes all topics whose names contain `part`, as tests of this size fill disks.
+pub fn delete_topics(brokers: &str, part: &str) {
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
+    let metadata = admin.inner().fetch_metadata(None, DEADLINE).unwrap();
+    let names: Vec<&str> = metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.contains(part)).collect();
+    let _ = block_on(admin.delete_topics(&names, &AdminOptions::new()));
+}
+
+#[derive(Default)]
+struct Deliveries {
+    failed: AtomicU64,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if result.is_err() {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Writes records as any producer does: keyed, in order, Kafka's own partitioner.
+pub struct Writer {
+    producer: ThreadedProducer<Deliveries>,
+}
+
+impl Writer {
+    /// A writer with librdkafka's defaults.
+    pub fn new(brokers: &str) -> Writer {
+        let producer = config(brokers)
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4")
+            .create_with_context(Deliveries::default())
+            .unwrap();
+        Writer { producer }
+    }
+
+    /// Writes one record; waits while the queue is full.
+    pub fn send(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) {
+        loop {
+            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+            record.key = key;
+            record.payload = value;
+            match self.producer.send(record) {
+                Ok(()) => return,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err((error, _)) => panic!("{topic}: {error}"),
+            }
+        }
+    }
+
+    /// Waits until everything has arrived.
+    pub fn flush(&self) {
+        self.producer.flush(DEADLINE).unwrap();
+        assert_eq!(self.producer.context().failed.load(Ordering::Relaxed), 0, "records were not delivered");
+    }
+}
+
+/// Reads the committed records of a topic from the beginning. In no group, so that it disturbs nobody.
+pub struct Reader {
+    consumer: BaseConsumer,
+    topic: String,
+    partitions: BTreeSet<i32>,
+    at_end: BTreeSet<i32>,
+}
+
+impl Reader {
+    /// A reader of all partitions of `topic`.
+    pub fn new(brokers: &str, topic: &str) -> Reader {
+        let consumer: BaseConsumer = config(brokers)
+            .set("group.id", super::unique("reader"))
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "error")
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("fetch.message.max.bytes", "33554432")
+            .create()
+            .unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).unwrap();
+        let partitions: BTreeSet<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        let mut list = TopicPartitionList::new();
+        for partition in &partitions {
+            list.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        Reader { consumer, topic: topic.to_owned(), partitions, at_end: BTreeSet::new() }
+    }
+
+    /// Reads on until `count` records have come; panics if nothing comes for a minute.
+    pub fn wait_for(&mut self, count: usize, mut meanwhile: impl FnMut()) {
+        let mut come = 0;
+        let mut deadline = Instant::now() + DEADLINE;
+        while come < count {
+            assert!(Instant::now() < deadline, "{}: {come} of {count} records came, then none for {} s", self.topic, DEADLINE.as_secs());
+            if self.next(Duration::from_millis(100)).is_some() {
+                come += 1;
+                deadline = Instant::now() + DEADLINE;
+            } else {
+                meanwhile();
+            }
+        }
+    }
+
+    fn next(&mut self, timeout: Duration) -> Option<BorrowedMessage<'_>> {
+        match self.consumer.poll(timeout)? {
+            Ok(message) => Some(message),
+            Err(KafkaError::PartitionEOF(partition)) => {
+                self.at_end.insert(partition);
+                None
+            }
+            Err(error) => panic!("{}: {error}", self.topic),
+        }
+    }
+}
+
+/// Every committed record that is in `topic` now, partition by partition in order, as far as each is concerned.
+pub fn read_all(brokers: &str, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {
+    let mut reader = Reader::new(brokers, topic);
+    let mut deadline = Instant::now() + DEADLINE;
+    while reader.at_end != reader.partitions {
+        assert!(Instant::now() < deadline, "{topic}: its end was not reached");
+        if let Some(message) = reader.next(Duration::from_millis(100)) {
+            each(&message);
+            deadline = Instant::now() + DEADLINE;
+        }
+    }
+}
+
+/// A header of a record as text; empty if there is none.
+pub fn header(message: &impl Message, name: &str) -> String {
+    let found = message.headers().and_then(|headers| headers.iter().find(|header| header.key == name));
+    String::from_utf8_lossy(found.and_then(|header| header.value).unwrap_or_default()).into_owned()
+}
