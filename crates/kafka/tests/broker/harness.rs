@@ -15,7 +15,10 @@ use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
 /// Nothing takes this long unless it hangs.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
+/// The brokers' address. Also shows the log of a failing test, as RUST_LOG says.
 pub fn brokers() -> String {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     std::env::var("KAFKA_BOOTSTRAP_SERVERS").unwrap_or_else(|_| {
         panic!(
             "KAFKA_BOOTSTRAP_SERVERS is not set. Start a broker: \
@@ -126,6 +129,8 @@ pub struct Member {
     pub starts: Vec<(TopicPartition, i64)>,
     pub copied: usize,
     pub waits: usize,
+    /// Records of one commit at most.
+    pub batch: usize,
     outputs: Outputs,
 }
 
@@ -137,6 +142,7 @@ impl Member {
             starts: Vec::new(),
             copied: 0,
             waits: 0,
+            batch: usize::MAX,
             outputs: Outputs::default(),
         }
     }
@@ -177,7 +183,9 @@ impl Member {
         self.outputs.clear();
         let mut copied = 0;
         for partition in &self.owned {
-            while let Some(record) = self.log.take(partition)? {
+            while copied < self.batch
+                && let Some(record) = self.log.take(partition)?
+            {
                 let value = record.value.unwrap_or(b"");
                 let number = Some(partition.partition);
                 self.outputs.push(0, number, None, record.key, |bytes| {

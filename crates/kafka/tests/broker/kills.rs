@@ -21,10 +21,19 @@ fn spawn(role: &str, name: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::child", "--nocapture"])
         .env(ROLE, format!("{role} {name}"))
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap()
+}
+
+/// A child does not outlive the test that started it: its standard input ends then.
+fn end_with_parent() {
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
 }
 
 /// Not a test of its own: the child processes of the tests below.
@@ -32,9 +41,12 @@ fn spawn(role: &str, name: &str) -> Child {
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (role, name) = role.split_once(' ').unwrap();
+    end_with_parent();
     match role {
         "copy" => {
             let mut member = Member::new(named(name, 0));
+            // Small batches make many commits to be killed in.
+            member.batch = 20;
             loop {
                 member.round(Duration::from_secs(1)).unwrap();
             }
@@ -58,16 +70,17 @@ fn named(name: &str, slot: usize) -> KafkaOptions {
     options.inputs = vec![format!("{name}-in")];
     options.outputs = vec![format!("{name}-out")];
     options.slot = slot;
-    // Killed members are found out soon; small batches make many commits to be killed in.
+    // Killed members are found out soon.
     options.overrides.insert("session.timeout.ms".to_owned(), "6000".to_owned());
-    options.overrides.insert("queued.min.messages".to_owned(), "1".to_owned());
-    options.overrides.insert("max.partition.fetch.bytes".to_owned(), "200".to_owned());
     options
 }
 
 fn end_of(topic: &str, partition: i32) -> i64 {
-    let consumer: BaseConsumer =
-        ClientConfig::new().set("bootstrap.servers", brokers()).create().unwrap();
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers())
+        .set("isolation.level", "read_uncommitted")
+        .create()
+        .unwrap();
     consumer.fetch_watermarks(topic, partition, LIMIT).unwrap().1
 }
 
@@ -85,16 +98,16 @@ fn after_kills_every_record_is_copied_once() {
         let mut process = spawn("copy", &name);
         // Killed in the middle of its work: every time after another number of records.
         while end_of(&output, 0) + end_of(&output, 1) < before + 20 + 37 * kill {
-            assert!(Instant::now() < deadline && process.try_wait().unwrap().is_none());
+            let ends = (end_of(&output, 0), end_of(&output, 1));
+            assert!(Instant::now() < deadline, "kill {kill}, {before}, {ends:?}");
+            assert!(process.try_wait().unwrap().is_none(), "kill {kill}, {before}, {ends:?}");
         }
         process.kill().unwrap();
         process.wait().unwrap();
     }
     let copied: usize = committed(&output, 2).iter().map(Vec::len).sum();
     assert!(copied < 2 * records, "nothing was left to the last member");
-    let mut options = named(&name, 0);
-    options.overrides.clear();
-    let mut last = Member::new(options);
+    let mut last = Member::new(named(&name, 0));
     last.copy_until(2 * records - copied);
     let found = committed(&output, 2);
     assert!(found[0] == numbered("p0", records), "{} records", found[0].len());
