@@ -160,9 +160,9 @@ fn two_copies_share_the_work_and_hand_it_over() {
     assert_eq!(total("riskstream_records_total", &transactions), 1_501.0);
     assert_eq!(total("riskstream_decision_latency_seconds_count", ""), 1_500.0);
     assert!(total("riskstream_rebalances_total", "") >= 2.0);
+    let dead_letters = reader(&brokers, &format!("{name}-dead-letters"));
     let dead = wait_for("the dead letter", || {
-        let consumer = reader(&brokers, &format!("{name}-dead-letters"));
-        let message = consumer.poll(Duration::from_secs(10))?.ok()?;
+        let message = dead_letters.poll(Duration::from_secs(1))?.unwrap();
         let headers: HashMap<String, String> = message
             .headers()?
             .iter()
