@@ -29,7 +29,13 @@ pub(crate) fn check(
     positions: &Positions,
     scope: &Scope,
 ) -> Result<(Node, ValueType, Vec<Slot>), Vec<ExpressionError>> {
-    let mut checker = Checker { scope, positions, errors: Vec::new(), slots: BTreeSet::new(), reads: 0 };
+    let mut checker = Checker {
+        scope,
+        positions,
+        errors: Vec::new(),
+        slots: BTreeSet::new(),
+        reads: 0,
+    };
     let typed = checker.check(tree).and_then(|node| {
         let value_type = checker.value_type(&node, positions.span(tree))?;
         Some((node, value_type))
@@ -39,7 +45,9 @@ pub(crate) fn check(
             Ok((node, value_type, checker.slots.into_iter().collect()))
         }
         _ => {
-            checker.errors.sort_by_key(|error| (error.span.start, error.span.end));
+            checker
+                .errors
+                .sort_by_key(|error| (error.span.start, error.span.end));
             Err(checker.errors)
         }
     }
@@ -59,7 +67,9 @@ impl Checker<'_> {
                 let error = ExpressionError::new("an expression cannot be a duration", span);
                 return self.fail(error.with_help("turn it into a number: (a - b).getSeconds()"));
             }
-            Kind::Null => return self.fail(ExpressionError::new("the expression is always null", span)),
+            Kind::Null => {
+                return self.fail(ExpressionError::new("the expression is always null", span));
+            }
         })
     }
 
@@ -78,7 +88,10 @@ impl Checker<'_> {
             Expr::Select(select) => return self.select(select, tree),
             Expr::Call(call) => self.call(call, tree)?,
             Expr::List(_) => {
-                let error = ExpressionError::new("a list can only stand to the right of in", self.positions.span(tree));
+                let error = ExpressionError::new(
+                    "a list can only stand to the right of in",
+                    self.positions.span(tree),
+                );
                 return self.fail(error.with_help("write x in [a, b]"));
             }
             Expr::Comprehension(_) => return self.unsupported("loops over lists are", tree),
@@ -86,11 +99,18 @@ impl Checker<'_> {
             Expr::Struct(_) => return self.unsupported("messages are", tree),
             Expr::Unspecified => return self.unsupported("this is", tree),
         };
-        if self.reads == reads { self.fold(node, tree) } else { Some(node) }
+        if self.reads == reads {
+            self.fold(node, tree)
+        } else {
+            Some(node)
+        }
     }
 
     fn unsupported(&mut self, what: &str, tree: &IdedExpr) -> Option<Node> {
-        self.fail(ExpressionError::new(format!("{what} not supported"), self.positions.span(tree)))
+        self.fail(ExpressionError::new(
+            format!("{what} not supported"),
+            self.positions.span(tree),
+        ))
     }
 
     fn literal(&mut self, literal: &LiteralValue, tree: &IdedExpr) -> Option<Node> {
@@ -101,7 +121,10 @@ impl Checker<'_> {
             LiteralValue::String(value) => Node::Text(TextNode::Constant(value.inner().into())),
             LiteralValue::Null => Node::Null,
             LiteralValue::UInt(_) => {
-                let error = ExpressionError::new("unsigned integers are not supported", self.positions.span(tree));
+                let error = ExpressionError::new(
+                    "unsigned integers are not supported",
+                    self.positions.span(tree),
+                );
                 return self.fail(error.with_help("leave out the u"));
             }
             LiteralValue::Bytes(_) => return self.unsupported("byte strings are", tree),
@@ -133,7 +156,8 @@ impl Checker<'_> {
             None => {
                 let error = ExpressionError::new(format!("unknown name {name}"), span);
                 let last = name.rsplit('.').next().unwrap_or(name);
-                let is_function = last != name && FUNCTIONS.iter().any(|function| function.name == last);
+                let is_function =
+                    last != name && FUNCTIONS.iter().any(|function| function.name == last);
                 self.fail(match self.scope.nearest(name) {
                     _ if is_function => error.with_help(format!("write {name}()")),
                     Some(nearest) => error.with_help(format!("did you mean {nearest}?")),
@@ -141,7 +165,10 @@ impl Checker<'_> {
                 })
             }
             Some(Entry::Constants(_)) => {
-                let error = ExpressionError::new(format!("the list {name} can only stand to the right of in"), span);
+                let error = ExpressionError::new(
+                    format!("the list {name} can only stand to the right of in"),
+                    span,
+                );
                 self.fail(error.with_help(format!("write x in {name}")))
             }
             Some(&Entry::Variable { slot, value_type }) => {
@@ -152,7 +179,10 @@ impl Checker<'_> {
                     ValueType::Float => Node::Float(FloatNode::Slot(slot)),
                     ValueType::Text => Node::Text(TextNode::Slot(slot)),
                     ValueType::Timestamp => Node::Timestamp(IntNode::TimestampSlot(slot)),
-                    ValueType::List => Node::List(ListNode { slot, element: ValueType::Float }),
+                    ValueType::List => Node::List(ListNode {
+                        slot,
+                        element: ValueType::Float,
+                    }),
                 })
             }
             Some(&Entry::ListVariable { slot, element }) => {
@@ -184,17 +214,30 @@ impl Checker<'_> {
     fn fold(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
         let row = &[];
         let folded = match &node {
-            Node::Bool(part) => part.evaluate(row).map(|value| Node::Bool(BoolNode::Constant(value))),
-            Node::Int(part) => part.evaluate(row).map(|value| Node::Int(IntNode::Constant(value))),
-            Node::Float(part) => part.evaluate(row).map(|value| Node::Float(FloatNode::Constant(value))),
-            Node::Text(part) => part.evaluate(row).map(|value| Node::Text(TextNode::Constant(value.into()))),
-            Node::Timestamp(part) => part.evaluate(row).map(|value| Node::Timestamp(IntNode::Constant(value))),
-            Node::Duration(part) => part.evaluate(row).map(|value| Node::Duration(IntNode::Constant(value))),
+            Node::Bool(part) => part
+                .evaluate(row)
+                .map(|value| Node::Bool(BoolNode::Constant(value))),
+            Node::Int(part) => part
+                .evaluate(row)
+                .map(|value| Node::Int(IntNode::Constant(value))),
+            Node::Float(part) => part
+                .evaluate(row)
+                .map(|value| Node::Float(FloatNode::Constant(value))),
+            Node::Text(part) => part
+                .evaluate(row)
+                .map(|value| Node::Text(TextNode::Constant(value.into()))),
+            Node::Timestamp(part) => part
+                .evaluate(row)
+                .map(|value| Node::Timestamp(IntNode::Constant(value))),
+            Node::Duration(part) => part
+                .evaluate(row)
+                .map(|value| Node::Duration(IntNode::Constant(value))),
             Node::Null | Node::List(_) => Some(node),
         };
         if folded.is_none() {
             let error = ExpressionError::new("this is always null", self.positions.span(tree));
-            return self.fail(error.with_help("it overflows, divides by zero or cannot be converted"));
+            return self
+                .fail(error.with_help("it overflows, divides by zero or cannot be converted"));
         }
         folded
     }
@@ -213,4 +256,3 @@ pub(crate) fn dotted_name(tree: &IdedExpr) -> Option<String> {
         _ => None,
     }
 }
-

@@ -42,11 +42,17 @@ impl Node {
         match self {
             Node::Null => Value::Null,
             Node::Bool(node) => node.evaluate(row).map_or(Value::Null, Value::Bool),
-            Node::Int(node) | Node::Duration(node) => node.evaluate(row).map_or(Value::Null, Value::Int),
+            Node::Int(node) | Node::Duration(node) => {
+                node.evaluate(row).map_or(Value::Null, Value::Int)
+            }
             Node::Float(node) => node.evaluate(row).map_or(Value::Null, Value::Float),
-            Node::Text(node) => node.evaluate(row).map_or(Value::Null, |text| Value::Text(text.into())),
+            Node::Text(node) => node
+                .evaluate(row)
+                .map_or(Value::Null, |text| Value::Text(text.into())),
             Node::Timestamp(node) => node.evaluate(row).map_or(Value::Null, Value::Timestamp),
-            Node::List(node) => node.evaluate(row).map_or(Value::Null, |list| Value::List(Arc::clone(list))),
+            Node::List(node) => node
+                .evaluate(row)
+                .map_or(Value::Null, |list| Value::List(Arc::clone(list))),
         }
     }
 
@@ -54,7 +60,9 @@ impl Node {
         match self {
             Node::Null => true,
             Node::Bool(node) => node.evaluate(row).is_none(),
-            Node::Int(node) | Node::Duration(node) | Node::Timestamp(node) => node.evaluate(row).is_none(),
+            Node::Int(node) | Node::Duration(node) | Node::Timestamp(node) => {
+                node.evaluate(row).is_none()
+            }
             Node::Float(node) => node.evaluate(row).is_none(),
             Node::Text(node) => node.evaluate(row).is_none(),
             Node::List(node) => node.evaluate(row).is_none(),
@@ -70,15 +78,27 @@ fn list(row: &[Value], slot: Slot) -> Option<&Arc<[Value]>> {
 }
 
 fn bool_of(value: &Value) -> Option<bool> {
-    if let Value::Bool(b) = value { Some(*b) } else { None }
+    if let Value::Bool(b) = value {
+        Some(*b)
+    } else {
+        None
+    }
 }
 
 fn int_of(value: &Value) -> Option<i64> {
-    if let Value::Int(i) = value { Some(*i) } else { None }
+    if let Value::Int(i) = value {
+        Some(*i)
+    } else {
+        None
+    }
 }
 
 fn timestamp_of(value: &Value) -> Option<i64> {
-    if let Value::Timestamp(t) = value { Some(*t) } else { None }
+    if let Value::Timestamp(t) = value {
+        Some(*t)
+    } else {
+        None
+    }
 }
 
 #[inline]
@@ -91,7 +111,11 @@ fn float_of(value: &Value) -> Option<f64> {
 }
 
 fn text_of(value: &Value) -> Option<Text<'_>> {
-    if let Value::Text(text) = value { Some(Text::Borrowed(text)) } else { None }
+    if let Value::Text(text) = value {
+        Some(Text::Borrowed(text))
+    } else {
+        None
+    }
 }
 
 impl ListNode {
@@ -117,49 +141,72 @@ impl BoolNode {
             BoolNode::Element(element) => bool_of(element.evaluate(row)?),
             BoolNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
-                if condition.evaluate(row)? { then.evaluate(row) } else { otherwise.evaluate(row) }
+                if condition.evaluate(row)? {
+                    then.evaluate(row)
+                } else {
+                    otherwise.evaluate(row)
+                }
             }
             BoolNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             BoolNode::Not(part) => Some(!part.evaluate(row)?),
             BoolNode::And(parts) => decide(parts, row, false),
             BoolNode::Or(parts) => decide(parts, row, true),
             BoolNode::IsNull(part) => Some(part.is_null(row)),
-            BoolNode::CompareBool(test, sides) => {
-                Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?))))
-            }
-            BoolNode::CompareInt(test, sides) => {
-                Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?))))
-            }
-            BoolNode::CompareFloat(test, sides) => {
-                Some(test(sides.0.evaluate(row)?.partial_cmp(&sides.1.evaluate(row)?)))
-            }
-            BoolNode::CompareIntFloat(test, sides) => {
-                Some(test(compare_int_float(sides.0.evaluate(row)?, sides.1.evaluate(row)?)))
-            }
-            BoolNode::CompareText(test, sides) => {
-                Some(test(Some(sides.0.evaluate(row)?.cmp(&*sides.1.evaluate(row)?))))
-            }
+            BoolNode::CompareBool(test, sides) => Some(test(Some(
+                sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?),
+            ))),
+            BoolNode::CompareInt(test, sides) => Some(test(Some(
+                sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?),
+            ))),
+            BoolNode::CompareFloat(test, sides) => Some(test(
+                sides.0.evaluate(row)?.partial_cmp(&sides.1.evaluate(row)?),
+            )),
+            BoolNode::CompareIntFloat(test, sides) => Some(test(compare_int_float(
+                sides.0.evaluate(row)?,
+                sides.1.evaluate(row)?,
+            ))),
+            BoolNode::CompareText(test, sides) => Some(test(Some(
+                sides.0.evaluate(row)?.cmp(&*sides.1.evaluate(row)?),
+            ))),
             BoolNode::Among(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                among(
+                    others
+                        .iter()
+                        .map(|other| Some(other.evaluate(row)? == wanted)),
+                )
             }
             BoolNode::IntAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                among(
+                    others
+                        .iter()
+                        .map(|other| Some(other.evaluate(row)? == wanted)),
+                )
             }
             BoolNode::FloatAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                among(
+                    others
+                        .iter()
+                        .map(|other| Some(other.evaluate(row)? == wanted)),
+                )
             }
             BoolNode::TextAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(*other.evaluate(row)? == *wanted)))
+                among(
+                    others
+                        .iter()
+                        .map(|other| Some(*other.evaluate(row)? == *wanted)),
+                )
             }
             BoolNode::IntIn(part, set) => Some(set.contains(&part.evaluate(row)?)),
             BoolNode::FloatIn(part, sorted) => Some(contains_float(sorted, part.evaluate(row)?)),
             BoolNode::TextIn(part, set) => Some(set.contains(&*part.evaluate(row)?)),
             BoolNode::ListHolds(slot, part) => holds(list(row, *slot)?, part, row),
-            BoolNode::TextTest(test, sides) => Some(test(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?)),
+            BoolNode::TextTest(test, sides) => {
+                Some(test(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?))
+            }
             BoolNode::FloatTest(test, part) => Some(test(part.evaluate(row)?)),
             BoolNode::ParseText(parse, part) => parse(&part.evaluate(row)?),
         }
@@ -231,14 +278,22 @@ impl IntNode {
             IntNode::TimestampElement(element) => timestamp_of(element.evaluate(row)?),
             IntNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
-                if condition.evaluate(row)? { then.evaluate(row) } else { otherwise.evaluate(row) }
+                if condition.evaluate(row)? {
+                    then.evaluate(row)
+                } else {
+                    otherwise.evaluate(row)
+                }
             }
             IntNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             IntNode::Apply(function, part) => function(part.evaluate(row)?),
-            IntNode::Arithmetic(operation, sides) => operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?),
+            IntNode::Arithmetic(operation, sides) => {
+                operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?)
+            }
             IntNode::Extreme(better, parts) => {
                 let (first, rest) = parts.split_first()?;
-                rest.iter().try_fold(first.evaluate(row)?, |best, part| Some(better(best, part.evaluate(row)?)))
+                rest.iter().try_fold(first.evaluate(row)?, |best, part| {
+                    Some(better(best, part.evaluate(row)?))
+                })
             }
             IntNode::OfBool(part) => Some(i64::from(part.evaluate(row)?)),
             IntNode::OfFloat(part) => float_to_int(part.evaluate(row)?),
@@ -258,7 +313,11 @@ impl FloatNode {
             FloatNode::Element(element) => float_of(element.evaluate(row)?),
             FloatNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
-                if condition.evaluate(row)? { then.evaluate(row) } else { otherwise.evaluate(row) }
+                if condition.evaluate(row)? {
+                    then.evaluate(row)
+                } else {
+                    otherwise.evaluate(row)
+                }
             }
             FloatNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             FloatNode::Apply(function, part) => Some(function(part.evaluate(row)?)),
@@ -267,11 +326,15 @@ impl FloatNode {
             }
             FloatNode::Extreme(better, parts) => {
                 let (first, rest) = parts.split_first()?;
-                rest.iter().try_fold(first.evaluate(row)?, |best, part| Some(better(best, part.evaluate(row)?)))
+                rest.iter().try_fold(first.evaluate(row)?, |best, part| {
+                    Some(better(best, part.evaluate(row)?))
+                })
             }
             FloatNode::OfInt(part) => Some(part.evaluate(row)? as f64),
             FloatNode::OfText(parse, part) => parse(&part.evaluate(row)?),
-            FloatNode::OfList(summary, slot) => summary(&mut list(row, *slot)?.iter().filter_map(float_of)),
+            FloatNode::OfList(summary, slot) => {
+                summary(&mut list(row, *slot)?.iter().filter_map(float_of))
+            }
         }
     }
 }
@@ -285,7 +348,11 @@ impl TextNode {
             TextNode::Element(element) => text_of(element.evaluate(row)?),
             TextNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
-                if condition.evaluate(row)? { then.evaluate(row) } else { otherwise.evaluate(row) }
+                if condition.evaluate(row)? {
+                    then.evaluate(row)
+                } else {
+                    otherwise.evaluate(row)
+                }
             }
             TextNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             TextNode::Apply(function, part) => Some(Text::Made(function(&part.evaluate(row)?))),
@@ -294,7 +361,11 @@ impl TextNode {
                 text.push_str(&sides.1.evaluate(row)?);
                 Some(Text::Made(text))
             }
-            TextNode::OfBool(part) => Some(Text::Borrowed(if part.evaluate(row)? { "true" } else { "false" })),
+            TextNode::OfBool(part) => Some(Text::Borrowed(if part.evaluate(row)? {
+                "true"
+            } else {
+                "false"
+            })),
             TextNode::OfInt(part) => Some(Text::Made(part.evaluate(row)?.to_compact_string())),
             TextNode::OfFloat(part) => Some(Text::Made(part.evaluate(row)?.to_compact_string())),
             TextNode::OfTimestamp(part) => Some(Text::Made(format_timestamp(part.evaluate(row)?)?)),

@@ -19,7 +19,10 @@ impl Checker<'_> {
         let open = self.positions.token(tree.id).start;
         let place = self.positions.name_before(open, &call.func_name);
         let function = self.find_function(call, place.clone());
-        let target = call.target.as_deref().filter(|_| function.is_some_and(|f| f.style != Style::Before));
+        let target = call
+            .target
+            .as_deref()
+            .filter(|_| function.is_some_and(|f| f.style != Style::Before));
         let target = target.map(|target| self.check(target));
         let arguments = self.check_all(&call.args);
         let function = function?;
@@ -30,7 +33,10 @@ impl Checker<'_> {
                 Style::Before => ("function", "method"),
                 _ => ("method", "function"),
             };
-            let error = ExpressionError::new(format!("{} is a {is}, not a {is_not}", function.name), place);
+            let error = ExpressionError::new(
+                format!("{} is a {is}, not a {is_not}", function.name),
+                place,
+            );
             return self.fail(error.with_help(format!("write {}", function.usage)));
         }
         let mut nodes = Vec::new();
@@ -41,7 +47,11 @@ impl Checker<'_> {
         let span = self.positions.span(tree);
         let (least, most) = function.arguments;
         if !(least..=most).contains(&nodes.len()) {
-            let message = format!("{} does not take {}", function.name, arguments_given(call.args.len()));
+            let message = format!(
+                "{} does not take {}",
+                function.name,
+                arguments_given(call.args.len())
+            );
             let error = ExpressionError::new(message, span);
             return self.fail(error.with_help(format!("write {}", function.usage)));
         }
@@ -64,7 +74,8 @@ impl Checker<'_> {
             "avg" | "average" => Some("write mean(list)".to_owned()),
             "lower" => Some("write text.lowerAscii()".to_owned()),
             "upper" => Some("write text.upperAscii()".to_owned()),
-            _ => nearest(name, FUNCTIONS.iter().map(|function| function.name)).map(|near| format!("did you mean {near}?")),
+            _ => nearest(name, FUNCTIONS.iter().map(|function| function.name))
+                .map(|near| format!("did you mean {near}?")),
         };
         self.fail(match help {
             Some(help) => error.with_help(help),
@@ -79,7 +90,11 @@ impl Checker<'_> {
             ("timestamp", [Node::Text(TextNode::Constant(text))]) => {
                 return match time::parse_timestamp(text) {
                     Some(micros) => Some(Node::Timestamp(IntNode::Constant(micros))),
-                    None => self.bad_constant("a timestamp", "timestamp(\"2026-01-31T12:00:00Z\")", span),
+                    None => self.bad_constant(
+                        "a timestamp",
+                        "timestamp(\"2026-01-31T12:00:00Z\")",
+                        span,
+                    ),
                 };
             }
             ("duration", [Node::Text(TextNode::Constant(text))]) => {
@@ -88,13 +103,21 @@ impl Checker<'_> {
                     None => self.bad_constant("a duration", "duration(\"1h30m\")", span),
                 };
             }
-            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))]) if name.starts_with("get") => {
+            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))])
+                if name.starts_with("get") =>
+            {
                 let Some(zone) = time::time_zone(zone) else {
-                    return self.bad_constant("a time zone", "\"Europe/Paris\" or \"+02:00\"", span);
+                    return self.bad_constant(
+                        "a time zone",
+                        "\"Europe/Paris\" or \"+02:00\"",
+                        span,
+                    );
                 };
                 local_time_part(name, nodes, zone)
             }
-            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => several(function.name, nodes),
+            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => {
+                several(function.name, nodes)
+            }
             _ => number_function(function.name, &nodes)
                 .or_else(|| text_function(function.name, &nodes))
                 .or_else(|| conversion(function.name, &nodes))
@@ -104,13 +127,19 @@ impl Checker<'_> {
             Some(node) => Some(node),
             None => {
                 let message = format!("{} does not take {}", function.name, kinds.join(" and "));
-                self.fail(ExpressionError::new(message, span).with_help(format!("write {}", function.usage)))
+                self.fail(
+                    ExpressionError::new(message, span)
+                        .with_help(format!("write {}", function.usage)),
+                )
             }
         }
     }
 
     fn bad_constant(&mut self, what: &str, example: &str, span: Range<usize>) -> Option<Node> {
-        self.fail(ExpressionError::new(format!("this is not {what}"), span).with_help(format!("write {example}")))
+        self.fail(
+            ExpressionError::new(format!("this is not {what}"), span)
+                .with_help(format!("write {example}")),
+        )
     }
 }
 
@@ -145,10 +174,14 @@ fn several(name: &str, nodes: Vec<Node>) -> Option<Node> {
 }
 
 fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
-    let of_int = |function: fn(i64) -> Option<i64>, part: &IntNode| IntNode::Apply(function, Box::new(part.clone()));
+    let of_int = |function: fn(i64) -> Option<i64>, part: &IntNode| {
+        IntNode::Apply(function, Box::new(part.clone()))
+    };
     match (name, nodes) {
         ("abs", [Node::Int(part)]) => return Some(Node::Int(of_int(i64::checked_abs, part))),
-        ("abs", [Node::Duration(part)]) => return Some(Node::Duration(of_int(i64::checked_abs, part))),
+        ("abs", [Node::Duration(part)]) => {
+            return Some(Node::Duration(of_int(i64::checked_abs, part)));
+        }
         ("sign", [Node::Int(part)]) => return Some(Node::Int(of_int(|x| Some(x.signum()), part))),
         ("min" | "max", [node @ (Node::Int(_) | Node::Float(_))]) => return Some(node.clone()),
         ("min" | "max" | "sum" | "mean", [Node::List(list)]) => {
@@ -169,11 +202,22 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         _ => None,
     };
     if let Some(test) = test {
-        return Some(Node::Bool(BoolNode::FloatTest(test, Box::new(float(node.clone())?))));
+        return Some(Node::Bool(BoolNode::FloatTest(
+            test,
+            Box::new(float(node.clone())?),
+        )));
     }
     let function: fn(f64) -> f64 = match name {
         "abs" => f64::abs,
-        "sign" => |x| if x > 0.0 { 1.0 } else if x < 0.0 { -1.0 } else { x },
+        "sign" => |x| {
+            if x > 0.0 {
+                1.0
+            } else if x < 0.0 {
+                -1.0
+            } else {
+                x
+            }
+        },
         "log" => f64::ln,
         "log1p" => f64::ln_1p,
         "log10" => f64::log10,
@@ -184,7 +228,10 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         "round" => f64::round,
         _ => return None,
     };
-    Some(Node::Float(FloatNode::Apply(function, Box::new(float(node.clone())?))))
+    Some(Node::Float(FloatNode::Apply(
+        function,
+        Box::new(float(node.clone())?),
+    )))
 }
 
 fn list_summary(name: &str) -> fn(&mut dyn Iterator<Item = f64>) -> Option<f64> {
@@ -213,7 +260,10 @@ fn text_function(name: &str, nodes: &[Node]) -> Option<Node> {
                 "contains" => |text, part| text.contains(part),
                 _ => return None,
             };
-            Some(Node::Bool(BoolNode::TextTest(test, Box::new((text.clone(), other.clone())))))
+            Some(Node::Bool(BoolNode::TextTest(
+                test,
+                Box::new((text.clone(), other.clone())),
+            )))
         }
         (_, [Node::Text(text)]) => {
             let function: fn(&str) -> CompactString = match name {
@@ -230,7 +280,10 @@ fn text_function(name: &str, nodes: &[Node]) -> Option<Node> {
                 "trim" => |text| text.trim().into(),
                 _ => return None,
             };
-            Some(Node::Text(TextNode::Apply(function, Box::new(text.clone()))))
+            Some(Node::Text(TextNode::Apply(
+                function,
+                Box::new(text.clone()),
+            )))
         }
         _ => None,
     }
@@ -244,10 +297,16 @@ fn conversion(name: &str, nodes: &[Node]) -> Option<Node> {
         ("int", Node::Int(part)) => Node::Int(part),
         ("int", Node::Float(part)) => Node::Int(IntNode::OfFloat(Box::new(part))),
         ("int", Node::Bool(part)) => Node::Int(IntNode::OfBool(Box::new(part))),
-        ("int", Node::Text(part)) => Node::Int(IntNode::OfText(|text| text.parse().ok(), Box::new(part))),
+        ("int", Node::Text(part)) => {
+            Node::Int(IntNode::OfText(|text| text.parse().ok(), Box::new(part)))
+        }
         ("int", Node::Timestamp(part)) => Node::Int(IntNode::Apply(time::to_epoch, Box::new(part))),
-        ("double", Node::Bool(part)) => Node::Float(FloatNode::OfInt(Box::new(IntNode::OfBool(Box::new(part))))),
-        ("double", Node::Text(part)) => Node::Float(FloatNode::OfText(|text| text.parse().ok(), Box::new(part))),
+        ("double", Node::Bool(part)) => {
+            Node::Float(FloatNode::OfInt(Box::new(IntNode::OfBool(Box::new(part)))))
+        }
+        ("double", Node::Text(part)) => {
+            Node::Float(FloatNode::OfText(|text| text.parse().ok(), Box::new(part)))
+        }
         ("double", number @ (Node::Int(_) | Node::Float(_))) => Node::Float(float(number)?),
         ("string", Node::Text(part)) => Node::Text(part),
         ("string", Node::Bool(part)) => Node::Text(TextNode::OfBool(Box::new(part))),
@@ -255,8 +314,12 @@ fn conversion(name: &str, nodes: &[Node]) -> Option<Node> {
         ("string", Node::Float(part)) => Node::Text(TextNode::OfFloat(Box::new(part))),
         ("string", Node::Timestamp(part)) => Node::Text(TextNode::OfTimestamp(Box::new(part))),
         ("timestamp", Node::Timestamp(part)) => Node::Timestamp(part),
-        ("timestamp", Node::Int(part)) => Node::Timestamp(IntNode::Apply(time::from_epoch, Box::new(part))),
-        ("timestamp", Node::Text(part)) => Node::Timestamp(IntNode::OfText(time::parse_timestamp, Box::new(part))),
+        ("timestamp", Node::Int(part)) => {
+            Node::Timestamp(IntNode::Apply(time::from_epoch, Box::new(part)))
+        }
+        ("timestamp", Node::Text(part)) => {
+            Node::Timestamp(IntNode::OfText(time::parse_timestamp, Box::new(part)))
+        }
         _ => return None,
     })
 }
@@ -305,7 +368,12 @@ fn duration_part(name: &str) -> Option<fn(i64) -> Option<i64>> {
 
 /// The part of a timestamp as the clocks of a time zone show it.
 fn local_time_part(name: &str, nodes: Vec<Node>, zone: TimeZone) -> Option<Node> {
-    let Some(Node::Timestamp(part)) = nodes.into_iter().next() else { return None };
+    let Some(Node::Timestamp(part)) = nodes.into_iter().next() else {
+        return None;
+    };
     let local = IntNode::LocalTime(Box::new((part, zone)));
-    Some(Node::Int(IntNode::Apply(timestamp_part(name)?, Box::new(local))))
+    Some(Node::Int(IntNode::Apply(
+        timestamp_part(name)?,
+        Box::new(local),
+    )))
 }

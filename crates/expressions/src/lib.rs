@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod evaluate;
 mod functions;
+mod membership;
 mod node;
 mod number;
 mod operators;
@@ -49,7 +50,12 @@ impl Expression {
     pub fn compile(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
         let (tree, positions) = parse::parse(source)?;
         let (node, value_type, slots) = check::check(&tree, &positions, scope)?;
-        Ok(Expression(Arc::new(Compiled { source: source.to_owned(), node, value_type, slots })))
+        Ok(Expression(Arc::new(Compiled {
+            source: source.to_owned(),
+            node,
+            value_type,
+            slots,
+        })))
     }
 
     /// The type of every value but null that the expression gives.

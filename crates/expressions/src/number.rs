@@ -16,7 +16,15 @@ pub(crate) fn compare_int_float(int: i64, float: f64) -> Option<Ordering> {
     } else {
         let whole = float.trunc();
         let order = int.cmp(&(whole as i64));
-        Some(order.then_with(|| if whole < float { Ordering::Less } else if whole > float { Ordering::Greater } else { Ordering::Equal }))
+        Some(order.then_with(|| {
+            if whole < float {
+                Ordering::Less
+            } else if whole > float {
+                Ordering::Greater
+            } else {
+                Ordering::Equal
+            }
+        }))
     }
 }
 

@@ -1,15 +1,12 @@
 //! Checking of operators.
 
-use crate::check::{Checker, dotted_name};
+use crate::check::Checker;
 use crate::error::ExpressionError;
-use crate::node::{BoolNode, Element, FloatNode, IntNode, Kind, ListNode, Node, Test, TextNode};
-use crate::scope::Entry;
-use crate::set::Constants;
+use crate::node::{BoolNode, Element, FloatNode, IntNode, Kind, Node, Test, TextNode};
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr, operators as op};
-use riskstream_events::{Value, ValueType};
+use cel::common::ast::{CallExpr, operators as op};
+use riskstream_events::ValueType;
 use std::cmp::Ordering::{Equal, Greater, Less};
-use std::sync::Arc;
 
 /// Nodes brought to one type.
 pub(crate) enum Same {
@@ -24,7 +21,10 @@ pub(crate) enum Same {
 /// Brings nodes to one type: integers among floats are widened, null takes any type. None when they
 /// do not fit together, or when there is nothing but null.
 pub(crate) fn unify(nodes: Vec<Node>) -> Option<Same> {
-    let mut kinds = nodes.iter().map(Node::kind).filter(|kind| *kind != Kind::Null);
+    let mut kinds = nodes
+        .iter()
+        .map(Node::kind)
+        .filter(|kind| *kind != Kind::Null);
     let first = kinds.next()?;
     let kind = kinds.try_fold(first, |common, kind| match (common, kind) {
         _ if common == kind => Some(common),
@@ -33,10 +33,30 @@ pub(crate) fn unify(nodes: Vec<Node>) -> Option<Same> {
     })?;
     let nodes = nodes.into_iter();
     Some(match kind {
-        Kind::Bool => Same::Bool(nodes.map(|n| if let Node::Bool(n) = n { n } else { BoolNode::Null }).collect()),
+        Kind::Bool => Same::Bool(
+            nodes
+                .map(|n| {
+                    if let Node::Bool(n) = n {
+                        n
+                    } else {
+                        BoolNode::Null
+                    }
+                })
+                .collect(),
+        ),
         Kind::Int => Same::Int(nodes.map(int_or_null).collect()),
         Kind::Float => Same::Float(nodes.map(|n| float(n).unwrap_or(FloatNode::Null)).collect()),
-        Kind::Text => Same::Text(nodes.map(|n| if let Node::Text(n) = n { n } else { TextNode::Null }).collect()),
+        Kind::Text => Same::Text(
+            nodes
+                .map(|n| {
+                    if let Node::Text(n) = n {
+                        n
+                    } else {
+                        TextNode::Null
+                    }
+                })
+                .collect(),
+        ),
         Kind::Timestamp => Same::Timestamp(nodes.map(int_or_null).collect()),
         Kind::Duration => Same::Duration(nodes.map(int_or_null).collect()),
         Kind::List | Kind::Null => return None,
@@ -74,8 +94,12 @@ pub(crate) fn float(node: Node) -> Option<FloatNode> {
 /// The tests of the comparison operators, and those with the sides exchanged. A NaN is unequal to
 /// everything and neither less nor greater.
 fn comparison(name: &str) -> Option<(&'static str, Test, Test)> {
-    let (less, less_equal): (Test, Test) = (|o| o == Some(Less), |o| matches!(o, Some(Less | Equal)));
-    let (greater, greater_equal): (Test, Test) = (|o| o == Some(Greater), |o| matches!(o, Some(Greater | Equal)));
+    let (less, less_equal): (Test, Test) =
+        (|o| o == Some(Less), |o| matches!(o, Some(Less | Equal)));
+    let (greater, greater_equal): (Test, Test) = (
+        |o| o == Some(Greater),
+        |o| matches!(o, Some(Greater | Equal)),
+    );
     let (equal, unequal): (Test, Test) = (|o| o == Some(Equal), |o| o != Some(Equal));
     Some(match name {
         op::EQUALS => ("==", equal, equal),
@@ -109,11 +133,15 @@ impl Checker<'_> {
         let name = call.func_name.as_str();
         if let Some((symbol, test, exchanged)) = comparison(name) {
             let sides = self.sides(call);
-            return Some(sides.and_then(|(a, b)| self.compare(symbol, test, exchanged, a, b, tree)));
+            return Some(
+                sides.and_then(|(a, b)| self.compare(symbol, test, exchanged, a, b, tree)),
+            );
         }
         if let Some((symbol, ints, floats)) = arithmetic(name) {
             let sides = self.sides(call);
-            return Some(sides.and_then(|(a, b)| self.arithmetic(symbol, ints, floats, a, b, tree)));
+            return Some(
+                sides.and_then(|(a, b)| self.arithmetic(symbol, ints, floats, a, b, tree)),
+            );
         }
         match name {
             op::LOGICAL_AND | op::LOGICAL_OR => Some(self.logical(call)),
@@ -121,10 +149,16 @@ impl Checker<'_> {
                 let part = self.condition(&call.args[0], "!");
                 Some(part.map(|part| Node::Bool(BoolNode::Not(Box::new(part)))))
             }
-            op::NEGATE => Some(self.check(&call.args[0]).and_then(|node| self.negate(node, tree))),
+            op::NEGATE => Some(
+                self.check(&call.args[0])
+                    .and_then(|node| self.negate(node, tree)),
+            ),
             op::CONDITIONAL => Some(self.conditional(call, tree)),
             op::IN => Some(self.membership(call, tree)),
-            op::INDEX => Some(self.sides(call).and_then(|(list, index)| self.element(list, index, tree))),
+            op::INDEX => Some(
+                self.sides(call)
+                    .and_then(|(list, index)| self.element(list, index, tree)),
+            ),
             _ => None,
         }
     }
@@ -135,22 +169,38 @@ impl Checker<'_> {
     }
 
     /// A mistake about the types of an operator's sides.
-    fn mismatch<T>(&mut self, symbol: &str, kinds: &[&str], tree: &IdedExpr) -> Option<T> {
+    pub(crate) fn mismatch<T>(
+        &mut self,
+        symbol: &str,
+        kinds: &[&str],
+        tree: &IdedExpr,
+    ) -> Option<T> {
         let message = format!("{symbol} does not take {}", kinds.join(" and "));
         let error = ExpressionError::new(message, self.positions.span(tree));
-        let texts_and_numbers = kinds.contains(&"text") && (kinds.contains(&"int") || kinds.contains(&"float"));
+        let texts_and_numbers =
+            kinds.contains(&"text") && (kinds.contains(&"int") || kinds.contains(&"float"));
         self.fail(match symbol {
             "==" | "!=" | "<" | "<=" | ">" | ">=" if texts_and_numbers => {
                 error.with_help("compare like with like: int(x), double(x) or string(x) convert")
             }
             "+" if texts_and_numbers => error.with_help("string(x) makes a text of a number"),
-            "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => error.with_help("write == null or != null"),
+            "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => {
+                error.with_help("write == null or != null")
+            }
             "%" => error.with_help("% takes two ints: int(x) converts"),
             _ => error,
         })
     }
 
-    fn compare(&mut self, symbol: &str, test: Test, exchanged: Test, a: Node, b: Node, tree: &IdedExpr) -> Option<Node> {
+    fn compare(
+        &mut self,
+        symbol: &str,
+        test: Test,
+        exchanged: Test,
+        a: Node,
+        b: Node,
+        tree: &IdedExpr,
+    ) -> Option<Node> {
         let kinds = [a.kind().name(), b.kind().name()];
         let node = match (a, b) {
             (Node::Null, other) | (other, Node::Null) => {
@@ -162,7 +212,9 @@ impl Checker<'_> {
                 }
             }
             (Node::Int(a), Node::Float(b)) => BoolNode::CompareIntFloat(test, Box::new((a, b))),
-            (Node::Float(a), Node::Int(b)) => BoolNode::CompareIntFloat(exchanged, Box::new((b, a))),
+            (Node::Float(a), Node::Int(b)) => {
+                BoolNode::CompareIntFloat(exchanged, Box::new((b, a)))
+            }
             (a, b) => match unify(vec![a, b]).and_then(|same| compare_same(test, same)) {
                 Some(node) => node,
                 None => return self.mismatch(symbol, &kinds, tree),
@@ -184,17 +236,20 @@ impl Checker<'_> {
         let of_ints = |a, b| IntNode::Arithmetic(ints, Box::new((a, b)));
         match (symbol, a, b) {
             (_, Node::Int(a), Node::Int(b)) => Some(Node::Int(of_ints(a, b))),
-            ("+", Node::Text(a), Node::Text(b)) => Some(Node::Text(TextNode::Concatenate(Box::new((a, b))))),
-            ("-", Node::Timestamp(a), Node::Timestamp(b)) | ("+" | "-", Node::Duration(a), Node::Duration(b)) => {
+            ("+", Node::Text(a), Node::Text(b)) => {
+                Some(Node::Text(TextNode::Concatenate(Box::new((a, b)))))
+            }
+            ("-", Node::Timestamp(a), Node::Timestamp(b))
+            | ("+" | "-", Node::Duration(a), Node::Duration(b)) => {
                 Some(Node::Duration(of_ints(a, b)))
             }
-            ("+" | "-", Node::Timestamp(a), Node::Duration(b)) | ("+", Node::Duration(a), Node::Timestamp(b)) => {
-                Some(Node::Timestamp(of_ints(a, b)))
-            }
+            ("+" | "-", Node::Timestamp(a), Node::Duration(b))
+            | ("+", Node::Duration(a), Node::Timestamp(b)) => Some(Node::Timestamp(of_ints(a, b))),
             (_, a, b) => match (floats, float(a), float(b)) {
-                (Some(operation), Some(a), Some(b)) => {
-                    Some(Node::Float(FloatNode::Arithmetic(operation, Box::new((a, b)))))
-                }
+                (Some(operation), Some(a), Some(b)) => Some(Node::Float(FloatNode::Arithmetic(
+                    operation,
+                    Box::new((a, b)),
+                ))),
                 _ => self.mismatch(symbol, &kinds, tree),
             },
         }
@@ -204,10 +259,16 @@ impl Checker<'_> {
     fn element(&mut self, list: Node, index: Node, tree: &IdedExpr) -> Option<Node> {
         let kinds = [list.kind().name(), index.kind().name()];
         let (Node::List(list), Node::Int(index)) = (list, index) else {
-            let message = format!("[ ] takes an element of a list by its number, not of {} by {}", kinds[0], kinds[1]);
+            let message = format!(
+                "[ ] takes an element of a list by its number, not of {} by {}",
+                kinds[0], kinds[1]
+            );
             return self.fail(ExpressionError::new(message, self.positions.span(tree)));
         };
-        let element = Box::new(Element { slot: list.slot, index });
+        let element = Box::new(Element {
+            slot: list.slot,
+            index,
+        });
         Some(match list.element {
             ValueType::Bool => Node::Bool(BoolNode::Element(element)),
             ValueType::Int => Node::Int(IntNode::Element(element)),
@@ -215,7 +276,10 @@ impl Checker<'_> {
             ValueType::Text => Node::Text(TextNode::Element(element)),
             ValueType::Timestamp => Node::Timestamp(IntNode::TimestampElement(element)),
             ValueType::List => {
-                let error = ExpressionError::new("lists of lists are not supported", self.positions.span(tree));
+                let error = ExpressionError::new(
+                    "lists of lists are not supported",
+                    self.positions.span(tree),
+                );
                 return self.fail(error);
             }
         })
@@ -230,7 +294,9 @@ impl Checker<'_> {
                 let message = format!("{symbol} takes bool, not {}", other.kind().name());
                 let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(match other.kind() {
-                    Kind::Int | Kind::Float => error.with_help("compare it with a number, as in x > 0"),
+                    Kind::Int | Kind::Float => {
+                        error.with_help("compare it with a number, as in x > 0")
+                    }
                     _ => error,
                 })
             }
@@ -241,7 +307,11 @@ impl Checker<'_> {
     fn logical(&mut self, call: &CallExpr) -> Option<Node> {
         let name = call.func_name.as_str();
         let symbol = if name == op::LOGICAL_AND { "&&" } else { "||" };
-        let parts: Vec<Option<BoolNode>> = call.args.iter().map(|tree| self.condition(tree, symbol)).collect();
+        let parts: Vec<Option<BoolNode>> = call
+            .args
+            .iter()
+            .map(|tree| self.condition(tree, symbol))
+            .collect();
         let mut terms = Vec::new();
         for part in parts.into_iter().collect::<Option<Vec<BoolNode>>>()? {
             match part {
@@ -250,13 +320,20 @@ impl Checker<'_> {
                 term => terms.push(term),
             }
         }
-        Some(Node::Bool(if name == op::LOGICAL_AND { BoolNode::And(terms.into()) } else { BoolNode::Or(terms.into()) }))
+        Some(Node::Bool(if name == op::LOGICAL_AND {
+            BoolNode::And(terms.into())
+        } else {
+            BoolNode::Or(terms.into())
+        }))
     }
 
     fn negate(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
         match node {
             Node::Int(part) => Some(Node::Int(IntNode::Apply(i64::checked_neg, Box::new(part)))),
-            Node::Duration(part) => Some(Node::Duration(IntNode::Apply(i64::checked_neg, Box::new(part)))),
+            Node::Duration(part) => Some(Node::Duration(IntNode::Apply(
+                i64::checked_neg,
+                Box::new(part),
+            ))),
             Node::Float(part) => Some(Node::Float(FloatNode::Apply(|x| -x, Box::new(part)))),
             other => self.mismatch("-", &[other.kind().name()], tree),
         }
@@ -272,147 +349,41 @@ impl Checker<'_> {
         }
         let kinds = kind_names(&branches);
         match unify(branches) {
-            Some(Same::Bool(parts)) => Some(Node::Bool(BoolNode::Conditional(with(condition, parts)?))),
-            Some(Same::Int(parts)) => Some(Node::Int(IntNode::Conditional(with(condition, parts)?))),
-            Some(Same::Float(parts)) => Some(Node::Float(FloatNode::Conditional(with(condition, parts)?))),
-            Some(Same::Text(parts)) => Some(Node::Text(TextNode::Conditional(with(condition, parts)?))),
-            Some(Same::Timestamp(parts)) => Some(Node::Timestamp(IntNode::Conditional(with(condition, parts)?))),
-            Some(Same::Duration(parts)) => Some(Node::Duration(IntNode::Conditional(with(condition, parts)?))),
+            Some(Same::Bool(parts)) => {
+                Some(Node::Bool(BoolNode::Conditional(with(condition, parts)?)))
+            }
+            Some(Same::Int(parts)) => {
+                Some(Node::Int(IntNode::Conditional(with(condition, parts)?)))
+            }
+            Some(Same::Float(parts)) => {
+                Some(Node::Float(FloatNode::Conditional(with(condition, parts)?)))
+            }
+            Some(Same::Text(parts)) => {
+                Some(Node::Text(TextNode::Conditional(with(condition, parts)?)))
+            }
+            Some(Same::Timestamp(parts)) => Some(Node::Timestamp(IntNode::Conditional(with(
+                condition, parts,
+            )?))),
+            Some(Same::Duration(parts)) => Some(Node::Duration(IntNode::Conditional(with(
+                condition, parts,
+            )?))),
             None => {
-                let message = format!("the branches of ? : must have one type, not {}", kinds.join(" and "));
+                let message = format!(
+                    "the branches of ? : must have one type, not {}",
+                    kinds.join(" and ")
+                );
                 self.fail(ExpressionError::new(message, self.positions.span(tree)))
             }
         }
     }
-
-    /// `x in list`: a constant list of the scope, a list in the row, or a list written out.
-    fn membership(&mut self, call: &CallExpr, tree: &IdedExpr) -> Option<Node> {
-        let value = self.check(&call.args[0]);
-        let list = &call.args[1];
-        if let Expr::List(literal) = &list.expr {
-            let elements = self.check_all(&literal.elements)?;
-            return self.in_elements(value?, elements, &literal.elements, tree);
-        }
-        if let Some(name) = dotted_name(list)
-            && let Some(Entry::Constants(constants)) = self.scope.get(name.trim_start_matches('.'))
-        {
-            let constants = Arc::clone(constants);
-            return self.in_constants(value?, &constants, tree);
-        }
-        let list = self.check(list)?;
-        let value = value?;
-        match list {
-            Node::List(list) => self.in_row(value, list, tree),
-            other => self.mismatch("in", &[value.kind().name(), other.kind().name()], tree),
-        }
-    }
-
-    fn in_row(&mut self, value: Node, list: ListNode, tree: &IdedExpr) -> Option<Node> {
-        let kind = value.kind();
-        let value = match (value, list.element) {
-            (value @ Node::Bool(_), ValueType::Bool)
-            | (value @ Node::Int(_), ValueType::Int)
-            | (value @ Node::Float(_), ValueType::Float)
-            | (value @ Node::Text(_), ValueType::Text)
-            | (value @ Node::Timestamp(_), ValueType::Timestamp) => value,
-            (value @ Node::Int(_), ValueType::Float) => Node::Float(float(value)?),
-            _ => return self.cannot_hold(kind, list.element.name(), tree),
-        };
-        Some(Node::Bool(BoolNode::ListHolds(list.slot, Box::new(value))))
-    }
-
-    fn cannot_hold(&mut self, value: Kind, elements: &str, tree: &IdedExpr) -> Option<Node> {
-        let message = format!("a list of {elements} cannot hold {}", value.name());
-        self.fail(ExpressionError::new(message, self.positions.span(tree)))
-    }
-
-    fn in_constants(&mut self, value: Node, constants: &Constants, tree: &IdedExpr) -> Option<Node> {
-        let kind = value.kind();
-        Some(Node::Bool(match (value, constants) {
-            (Node::Null | Node::Duration(_) | Node::List(_), _) => {
-                return self.cannot_hold(kind, "constants", tree);
-            }
-            (value, Constants::Empty) => {
-                // Not simply false: null in a list is null.
-                let absent = BoolNode::IsNull(Box::new(value));
-                BoolNode::Conditional(Box::new((absent, BoolNode::Null, BoolNode::Constant(false))))
-            }
-            (Node::Bool(part), Constants::Bool(values)) => {
-                BoolNode::Among(Box::new(part), values.iter().map(|value| BoolNode::Constant(*value)).collect())
-            }
-            (Node::Int(part), Constants::Number { ints, .. }) => BoolNode::IntIn(Box::new(part), Arc::clone(ints)),
-            (Node::Float(part), Constants::Number { floats, .. }) => {
-                BoolNode::FloatIn(Box::new(part), Arc::clone(floats))
-            }
-            (Node::Text(part), Constants::Text(texts)) => BoolNode::TextIn(Box::new(part), Arc::clone(texts)),
-            (Node::Timestamp(part), Constants::Timestamp(times)) => {
-                BoolNode::IntIn(Box::new(part), Arc::clone(times))
-            }
-            (_, Constants::Bool(_)) => return self.cannot_hold(kind, "bool", tree),
-            (_, Constants::Number { .. }) => return self.cannot_hold(kind, "numbers", tree),
-            (_, Constants::Text(_)) => return self.cannot_hold(kind, "text", tree),
-            (_, Constants::Timestamp(_)) => return self.cannot_hold(kind, "timestamp", tree),
-        }))
-    }
-
-    /// A list written out: constants are looked up, anything else is compared one by one.
-    fn in_elements(&mut self, value: Node, elements: Vec<Node>, trees: &[IdedExpr], tree: &IdedExpr) -> Option<Node> {
-        if let Some(null) = elements.iter().position(|element| matches!(element, Node::Null)) {
-            let error = ExpressionError::new("null is in no list", self.positions.span(&trees[null]));
-            return self.fail(error.with_help("write x == null || x in [...]"));
-        }
-        let constants: Option<Vec<Value>> = elements.iter().map(constant).collect();
-        if let Some(constants) = constants
-            && let Ok(constants) = Constants::new("", &constants)
-        {
-            return self.in_constants(value, &constants, tree);
-        }
-        let kinds = kind_names(std::slice::from_ref(&value)).into_iter().chain(kind_names(&elements));
-        let mut distinct: Vec<&str> = kinds.collect();
-        distinct.dedup();
-        let mut parts = elements;
-        parts.insert(0, value);
-        fn split<T>(mut parts: Vec<T>) -> (Box<T>, Box<[T]>) {
-            let first = parts.remove(0);
-            (Box::new(first), parts.into())
-        }
-        Some(Node::Bool(match unify(parts) {
-            Some(Same::Bool(parts)) => {
-                let (value, elements) = split(parts);
-                BoolNode::Among(value, elements)
-            }
-            Some(Same::Int(parts) | Same::Timestamp(parts) | Same::Duration(parts)) => {
-                let (value, elements) = split(parts);
-                BoolNode::IntAmong(value, elements)
-            }
-            Some(Same::Float(parts)) => {
-                let (value, elements) = split(parts);
-                BoolNode::FloatAmong(value, elements)
-            }
-            Some(Same::Text(parts)) => {
-                let (value, elements) = split(parts);
-                BoolNode::TextAmong(value, elements)
-            }
-            None => return self.mismatch("in", &distinct, tree),
-        }))
-    }
-}
-
-fn constant(node: &Node) -> Option<Value> {
-    Some(match node {
-        Node::Bool(BoolNode::Constant(value)) => Value::Bool(*value),
-        Node::Int(IntNode::Constant(value)) => Value::Int(*value),
-        Node::Float(FloatNode::Constant(value)) => Value::Float(*value),
-        Node::Text(TextNode::Constant(value)) => Value::Text(value.clone()),
-        Node::Timestamp(IntNode::Constant(value)) => Value::Timestamp(*value),
-        _ => return None,
-    })
 }
 
 fn compare_same(test: Test, same: Same) -> Option<BoolNode> {
     Some(match same {
         Same::Bool(sides) => BoolNode::CompareBool(test, pair(sides)?),
-        Same::Int(sides) | Same::Timestamp(sides) | Same::Duration(sides) => BoolNode::CompareInt(test, pair(sides)?),
+        Same::Int(sides) | Same::Timestamp(sides) | Same::Duration(sides) => {
+            BoolNode::CompareInt(test, pair(sides)?)
+        }
         Same::Float(sides) => BoolNode::CompareFloat(test, pair(sides)?),
         Same::Text(sides) => BoolNode::CompareText(test, pair(sides)?),
     })

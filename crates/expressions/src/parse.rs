@@ -19,16 +19,25 @@ pub(crate) struct Positions {
 /// All mistakes of syntax, ordered by place.
 pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<ExpressionError>> {
     if source.trim().is_empty() {
-        return Err(vec![ExpressionError::new("the expression is empty", 0..source.len())]);
+        return Err(vec![ExpressionError::new(
+            "the expression is empty",
+            0..source.len(),
+        )]);
     }
     let brackets = scan(source).map_err(|error| vec![error])?;
     let limit = u16::try_from(MAX_DEPTH).unwrap_or(u16::MAX - 1);
-    match Parser::new().max_recursion_depth(limit).parse_with_source_info(source) {
+    match Parser::new()
+        .max_recursion_depth(limit)
+        .parse_with_source_info(source)
+    {
         Ok((tree, info)) => Ok((tree, Positions { info, brackets })),
         Err(errors) => {
             // What the parser's later steps say about a tree with gaps is only an echo of the gap.
             let from_grammar = errors.errors.iter().any(is_from_grammar);
-            let errors = errors.errors.iter().filter(|error| !from_grammar || is_from_grammar(error));
+            let errors = errors
+                .errors
+                .iter()
+                .filter(|error| !from_grammar || is_from_grammar(error));
             let mut errors: Vec<_> = errors.map(|error| syntax_error(source, error)).collect();
             errors.dedup_by(|later, earlier| later.span == earlier.span);
             Err(errors)
@@ -50,14 +59,19 @@ impl Positions {
     pub(crate) fn span(&self, tree: &IdedExpr) -> Range<usize> {
         let token = self.token(tree.id);
         let mut span = token.clone();
-        let mut include = |part: Range<usize>| span = span.start.min(part.start)..span.end.max(part.end);
+        let mut include =
+            |part: Range<usize>| span = span.start.min(part.start)..span.end.max(part.end);
         match &tree.expr {
             Expr::Call(call) => {
                 if let Some(close) = self.brackets.close(token.start) {
                     include(token.start..close + 1);
                     include(self.name_before(token.start, &call.func_name));
                 }
-                call.target.iter().map(|part| &**part).chain(&call.args).for_each(|part| include(self.span(part)));
+                call.target
+                    .iter()
+                    .map(|part| &**part)
+                    .chain(&call.args)
+                    .for_each(|part| include(self.span(part)));
             }
             Expr::Select(select) => {
                 include(self.span(&select.operand));
@@ -103,22 +117,30 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
     let at = offset(source, error.pos);
     let message = error.msg.strip_prefix(GRAMMAR).unwrap_or(&error.msg);
     let rest = &source[at..];
-    let word_length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let word_length = rest
+        .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .unwrap_or(rest.len());
     let length = word_length.max(rest.chars().next().map_or(0, char::len_utf8));
     let span = at..at + length;
     let found = &source[span.clone()];
     if message.starts_with("invalid argument to has() macro") {
-        return ExpressionError::new("has() takes a dotted name", span).with_help("write name != null");
+        return ExpressionError::new("has() takes a dotted name", span)
+            .with_help("write name != null");
     }
     if let Some(name) = message.strip_prefix("reserved identifier: ") {
         let error = ExpressionError::new(format!("{name} is a reserved word of CEL"), span);
-        return if name == "if" { error.with_help("write condition ? a : b") } else { error };
+        return if name == "if" {
+            error.with_help("write condition ? a : b")
+        } else {
+            error
+        };
     }
     if message.starts_with("argument must be a simple name") {
         return ExpressionError::new("loops over lists are not supported", span);
     }
     if message == "invalid int literal" {
-        return ExpressionError::new("this int does not fit into 64 bits", span).with_help("write a float, as in 1e20");
+        return ExpressionError::new("this int does not fit into 64 bits", span)
+            .with_help("write a float, as in 1e20");
     }
     if !is_from_grammar(error) {
         return ExpressionError::new(message, span);
@@ -144,5 +166,8 @@ fn offset(source: &str, (line, column): (isize, isize)) -> usize {
         return 0;
     };
     let start: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    source[start..].char_indices().nth(column).map_or(source.len(), |(index, _)| start + index)
+    source[start..]
+        .char_indices()
+        .nth(column)
+        .map_or(source.len(), |(index, _)| start + index)
 }

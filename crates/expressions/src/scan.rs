@@ -65,11 +65,19 @@ struct Scanner<'a> {
 pub(crate) fn scan(source: &str) -> Result<Brackets, ExpressionError> {
     if source.len() > MAX_LENGTH {
         return Err(ExpressionError::new(
-            format!("the expression has {} bytes, {MAX_LENGTH} are allowed", source.len()),
+            format!(
+                "the expression has {} bytes, {MAX_LENGTH} are allowed",
+                source.len()
+            ),
             0..source.len(),
         ));
     }
-    let mut scanner = Scanner { source, at: 0, levels: vec![Level::default()], pairs: Vec::new() };
+    let mut scanner = Scanner {
+        source,
+        at: 0,
+        levels: vec![Level::default()],
+        pairs: Vec::new(),
+    };
     while scanner.at < source.len() {
         scanner.token()?;
     }
@@ -92,7 +100,11 @@ impl Scanner<'_> {
             (b'"' | b'\'', _) => return self.text(self.at, false),
             (open @ (b'(' | b'[' | b'{'), _) => {
                 self.link();
-                self.levels.push(Level { open: self.at, opener: open, ..Level::default() });
+                self.levels.push(Level {
+                    open: self.at,
+                    opener: open,
+                    ..Level::default()
+                });
                 self.at += 1;
             }
             (close @ (b')' | b']' | b'}'), _) => return self.close(close),
@@ -128,7 +140,9 @@ impl Scanner<'_> {
     }
 
     fn level(&mut self) -> &mut Level {
-        self.levels.last_mut().expect("the outermost level is never popped")
+        self.levels
+            .last_mut()
+            .expect("the outermost level is never popped")
     }
 
     fn link(&mut self) {
@@ -136,7 +150,11 @@ impl Scanner<'_> {
     }
 
     fn depth_allowed(&self) -> Result<(), ExpressionError> {
-        let depth: usize = self.levels.iter().map(|level| 1 + level.conditions + level.chain).sum();
+        let depth: usize = self
+            .levels
+            .iter()
+            .map(|level| 1 + level.conditions + level.chain)
+            .sum();
         if depth <= MAX_DEPTH {
             return Ok(());
         }
@@ -174,7 +192,9 @@ impl Scanner<'_> {
     fn word(&mut self) -> Result<(), ExpressionError> {
         let start = self.at;
         let rest = &self.source[start..];
-        let length = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let length = rest
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+            .unwrap_or(rest.len());
         self.at += length;
         let word = &rest[..length];
         let quoted = matches!(rest.as_bytes().get(length), Some(b'"' | b'\''));
@@ -191,10 +211,15 @@ impl Scanner<'_> {
     fn number(&mut self) {
         let bytes = self.source.as_bytes();
         let digits = |from: usize| {
-            bytes[from..].iter().position(|byte| !byte.is_ascii_alphanumeric()).map_or(bytes.len(), |n| from + n)
+            bytes[from..]
+                .iter()
+                .position(|byte| !byte.is_ascii_alphanumeric())
+                .map_or(bytes.len(), |n| from + n)
         };
         self.at = digits(self.at);
-        if bytes.get(self.at) == Some(&b'.') && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit) {
+        if bytes.get(self.at) == Some(&b'.')
+            && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
+        {
             self.at = digits(self.at + 1);
         }
     }
@@ -208,7 +233,9 @@ impl Scanner<'_> {
         self.at += width;
         loop {
             match bytes.get(self.at) {
-                Some(byte) if *byte == quote && (!triple || bytes[self.at..].starts_with(&[quote; 3])) => {
+                Some(byte)
+                    if *byte == quote && (!triple || bytes[self.at..].starts_with(&[quote; 3])) =>
+                {
                     self.at += width;
                     return Ok(());
                 }
@@ -218,28 +245,39 @@ impl Scanner<'_> {
                 Some(_) => self.at += 1,
             }
         }
-        Err(ExpressionError::new("this text is never closed", start..self.at)
-            .with_help(format!("end it with {}", String::from(char::from(quote)).repeat(width))))
+        Err(
+            ExpressionError::new("this text is never closed", start..self.at).with_help(format!(
+                "end it with {}",
+                String::from(char::from(quote)).repeat(width)
+            )),
+        )
     }
 
     fn escape(&mut self) -> Result<(), ExpressionError> {
         let rest = &self.source.as_bytes()[self.at + 1..];
         let hex = |count: usize| {
-            rest.get(1..=count).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)).then_some(1 + count)
+            rest.get(1..=count)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+                .then_some(1 + count)
         };
         let length = match rest.first() {
-            Some(b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'"' | b'\'' | b'\\' | b'?' | b'`') => Some(1),
+            Some(
+                b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'"' | b'\'' | b'\\' | b'?' | b'`',
+            ) => Some(1),
             Some(b'x' | b'X') => hex(2),
             Some(b'u') => hex(4),
             Some(b'U') => hex(8),
-            Some(b'0'..=b'3') => {
-                rest.get(1..3).is_some_and(|d| d.iter().all(|d| (b'0'..=b'7').contains(d))).then_some(3)
-            }
+            Some(b'0'..=b'3') => rest
+                .get(1..3)
+                .is_some_and(|d| d.iter().all(|d| (b'0'..=b'7').contains(d)))
+                .then_some(3),
             _ => None,
         };
         let Some(length) = length else {
-            return Err(ExpressionError::new("this escape is unknown", self.at..self.at + 1)
-                .with_help(r"write \\ for a backslash"));
+            return Err(
+                ExpressionError::new("this escape is unknown", self.at..self.at + 1)
+                    .with_help(r"write \\ for a backslash"),
+            );
         };
         self.at += 1 + length;
         Ok(())
@@ -248,12 +286,17 @@ impl Scanner<'_> {
     /// A character that begins no token, with what was probably meant.
     fn stray(&self) -> ExpressionError {
         let found = self.source[self.at..].chars().next().unwrap_or_default();
-        let error = ExpressionError::new(format!("unexpected {found:?}"), self.at..self.at + found.len_utf8());
+        let error = ExpressionError::new(
+            format!("unexpected {found:?}"),
+            self.at..self.at + found.len_utf8(),
+        );
         match found {
             '=' => error.with_help("write == to compare"),
             '&' => error.with_help("write && for and"),
             '|' => error.with_help("write || for or"),
-            '“' | '”' | '‘' | '’' | '`' => error.with_help("write texts in straight quotes: \"...\" or '...'"),
+            '“' | '”' | '‘' | '’' | '`' => {
+                error.with_help("write texts in straight quotes: \"...\" or '...'")
+            }
             '≤' => error.with_help("write <="),
             '≥' => error.with_help("write >="),
             '≠' => error.with_help("write !="),

@@ -35,7 +35,9 @@ pub enum ScopeError {
         second: &'static str,
     },
     /// A constant list holds an absent value or another list.
-    #[error("the list {name} holds {what}: a list holds bool, int, float, text or timestamp values")]
+    #[error(
+        "the list {name} holds {what}: a list holds bool, int, float, text or timestamp values"
+    )]
     BadElement {
         /// The list.
         name: String,
@@ -54,7 +56,10 @@ impl Scope {
     /// are taken to be floats (integers widen): [`Scope::add_list`] states another type.
     pub fn add(&mut self, name: impl Into<String>, slot: Slot, value_type: ValueType) {
         let entry = match value_type {
-            ValueType::List => Entry::ListVariable { slot, element: ValueType::Float },
+            ValueType::List => Entry::ListVariable {
+                slot,
+                element: ValueType::Float,
+            },
             value_type => Entry::Variable { slot, value_type },
         };
         self.insert(name.into(), entry);
@@ -70,7 +75,11 @@ impl Scope {
     /// # Errors
     /// When the values are not of one type (integers and floats are one), or one of them is absent
     /// or itself a list.
-    pub fn add_constants(&mut self, name: impl Into<String>, values: &[Value]) -> Result<(), ScopeError> {
+    pub fn add_constants(
+        &mut self,
+        name: impl Into<String>,
+        values: &[Value],
+    ) -> Result<(), ScopeError> {
         let name = name.into();
         let constants = Constants::new(&name, values)?;
         self.insert(name, Entry::Constants(Arc::new(constants)));

@@ -16,7 +16,10 @@ const FEW: usize = 8;
 pub(crate) enum Constants {
     Empty,
     Bool(Vec<bool>),
-    Number { ints: Arc<Set<i64>>, floats: Arc<[f64]> },
+    Number {
+        ints: Arc<Set<i64>>,
+        floats: Arc<[f64]>,
+    },
     Text(Arc<Set<CompactString>>),
     Timestamp(Arc<Set<i64>>),
 }
@@ -25,11 +28,17 @@ impl Constants {
     pub(crate) fn new(name: &str, values: &[Value]) -> Result<Self, ScopeError> {
         let mut first = None;
         for value in values {
-            let kind = kind(value)
-                .map_err(|what| ScopeError::BadElement { name: name.to_owned(), what })?;
+            let kind = kind(value).map_err(|what| ScopeError::BadElement {
+                name: name.to_owned(),
+                what,
+            })?;
             match *first.get_or_insert(kind) {
                 first if first != kind => {
-                    return Err(ScopeError::MixedList { name: name.to_owned(), first, second: kind });
+                    return Err(ScopeError::MixedList {
+                        name: name.to_owned(),
+                        first,
+                        second: kind,
+                    });
                 }
                 _ => {}
             }
@@ -37,15 +46,32 @@ impl Constants {
         Ok(match first {
             None => Constants::Empty,
             Some("bool") => Constants::Bool(
-                values.iter().filter_map(|v| if let Value::Bool(b) = v { Some(*b) } else { None }).collect(),
+                values
+                    .iter()
+                    .filter_map(|v| {
+                        if let Value::Bool(b) = v {
+                            Some(*b)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect(),
             ),
-            Some("text") => Constants::Text(Arc::new(Set::new(values.iter().filter_map(|v| match v {
-                Value::Text(text) => Some(text.clone()),
-                _ => None,
-            })))),
-            Some("timestamp") => Constants::Timestamp(Arc::new(Set::new(values.iter().filter_map(
-                |v| if let Value::Timestamp(t) = v { Some(*t) } else { None },
-            )))),
+            Some("text") => {
+                Constants::Text(Arc::new(Set::new(values.iter().filter_map(|v| match v {
+                    Value::Text(text) => Some(text.clone()),
+                    _ => None,
+                }))))
+            }
+            Some("timestamp") => {
+                Constants::Timestamp(Arc::new(Set::new(values.iter().filter_map(|v| {
+                    if let Value::Timestamp(t) = v {
+                        Some(*t)
+                    } else {
+                        None
+                    }
+                }))))
+            }
             Some(_) => numbers(values),
         })
     }
@@ -79,7 +105,10 @@ fn numbers(values: &[Value]) -> Constants {
         .map(|f| f + 0.0) // -0.0 becomes 0.0
         .collect();
     floats.sort_by(f64::total_cmp);
-    Constants::Number { ints: Arc::new(Set::new(ints)), floats: floats.into() }
+    Constants::Number {
+        ints: Arc::new(Set::new(ints)),
+        floats: floats.into(),
+    }
 }
 
 /// The integer equal to a float, if there is one.
@@ -90,7 +119,9 @@ pub(crate) fn exact_int(float: f64) -> Option<i64> {
 
 /// Whether `sorted` (by `total_cmp`, without NaN and -0.0) holds `float`.
 pub(crate) fn contains_float(sorted: &[f64], float: f64) -> bool {
-    sorted.binary_search_by(|probe| probe.total_cmp(&(float + 0.0))).is_ok()
+    sorted
+        .binary_search_by(|probe| probe.total_cmp(&(float + 0.0)))
+        .is_ok()
 }
 
 /// A set that compares when there are few values and hashes when there are many.

@@ -10,19 +10,30 @@ fn parts(zone: &str, micros: i64) -> Vec<Value> {
     let mut scope = Scope::new();
     scope.add("at", 0, ValueType::Timestamp);
     [
-        "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfYear", "getDayOfWeek", "getHours",
-        "getMinutes", "getSeconds", "getMilliseconds",
+        "getFullYear",
+        "getMonth",
+        "getDate",
+        "getDayOfMonth",
+        "getDayOfYear",
+        "getDayOfWeek",
+        "getHours",
+        "getMinutes",
+        "getSeconds",
+        "getMilliseconds",
     ]
     .iter()
     .map(|part| {
-        let expression = Expression::compile(&format!("at.{part}({zone})"), &scope).expect("a valid expression");
+        let expression =
+            Expression::compile(&format!("at.{part}({zone})"), &scope).expect("a valid expression");
         expression.evaluate(&[Value::Timestamp(micros)])
     })
     .collect()
 }
 
 fn expected(zone: TimeZone, micros: i64) -> Vec<Value> {
-    let at = Timestamp::from_microsecond(micros).expect("within jiff's years").to_zoned(zone);
+    let at = Timestamp::from_microsecond(micros)
+        .expect("within jiff's years")
+        .to_zoned(zone);
     [
         i64::from(at.year()),
         i64::from(at.month()) - 1,

@@ -6,11 +6,16 @@ use riskstream_expressions::{Expression, MAX_DEPTH, MAX_LENGTH};
 
 /// Every mistake as `message @ what it points to | help`.
 fn mistakes(source: &str) -> Vec<String> {
-    let errors = Expression::compile(source, &scope()).map(|e| panic!("{source} compiles: {e:?}")).unwrap_err();
+    let errors = Expression::compile(source, &scope())
+        .map(|e| panic!("{source} compiles: {e:?}"))
+        .unwrap_err();
     errors
         .into_iter()
         .map(|error| {
-            let help = error.help.map(|help| format!(" | {help}")).unwrap_or_default();
+            let help = error
+                .help
+                .map(|help| format!(" | {help}"))
+                .unwrap_or_default();
             format!("{} @ {}{help}", error.message, &source[error.span])
         })
         .collect()
@@ -106,8 +111,16 @@ fn all_mistakes_at_once_in_their_order() {
 #[test]
 fn spans_over_lines_and_comments() {
     let source = "// é\nthree > 1 &&\n\tnam == 'a'";
-    assert_eq!(mistakes(source), ["unknown name nam @ nam | did you mean name?"]);
-    assert_eq!(Expression::compile(source, &scope()).unwrap_err()[0].span.start, source.find("nam").unwrap());
+    assert_eq!(
+        mistakes(source),
+        ["unknown name nam @ nam | did you mean name?"]
+    );
+    assert_eq!(
+        Expression::compile(source, &scope()).unwrap_err()[0]
+            .span
+            .start,
+        source.find("nam").unwrap()
+    );
 }
 
 #[test]
@@ -131,17 +144,28 @@ fn hostile_sources_are_refused() {
         "\u{0}".repeat(100),
         "(".repeat(deep) + "\"",
     ] {
-        assert!(Expression::compile(&source, &scope()).is_err(), "{}", &source[..20]);
+        assert!(
+            Expression::compile(&source, &scope()).is_err(),
+            "{}",
+            &source[..20]
+        );
     }
 }
 
 #[test]
 fn what_is_long_but_shallow_compiles() {
     let terms = vec!["three == 3"; 2_000].join(" && ");
-    let elements = (0..8_000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+    let elements = (0..8_000)
+        .map(|i| i.to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
     let deepest = (MAX_DEPTH - 1) / 2;
     let nested = "(".repeat(deepest) + "three" + &")".repeat(deepest);
     for source in [terms, format!("three in [{elements}]"), nested] {
-        assert!(Expression::compile(&source, &scope()).is_ok(), "{}", &source[..20]);
+        assert!(
+            Expression::compile(&source, &scope()).is_ok(),
+            "{}",
+            &source[..20]
+        );
     }
 }

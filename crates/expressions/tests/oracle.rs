@@ -76,8 +76,18 @@ fn row() -> impl Strategy<Value = Row> {
         1 => prop::sample::select(vec![f64::INFINITY, -0.0, 1e19, -1e19]),
     ];
     let text = prop_oneof![4 => "[ab]{0,3}", 1 => "[aß𝄞]{0,2}", 1 => "-?[0-9]{1,3}"];
-    (prop::array::uniform3(int), prop::array::uniform3(float), any::<[bool; 2]>(), [text.clone(), text])
-        .prop_map(|(ints, floats, bools, texts)| Row { ints, floats, bools, texts: texts.map(String::from) })
+    (
+        prop::array::uniform3(int),
+        prop::array::uniform3(float),
+        any::<[bool; 2]>(),
+        [text.clone(), text],
+    )
+        .prop_map(|(ints, floats, bools, texts)| Row {
+            ints,
+            floats,
+            bools,
+            texts: texts.map(String::from),
+        })
 }
 
 /// Expressions of each type, as sources. Literals stand beside variables only, so that no part is
@@ -91,24 +101,54 @@ struct Sources {
 }
 
 fn variables() -> Sources {
-    let pick = |names: &[&'static str]| prop::sample::select(names.to_vec()).prop_map(str::to_owned).boxed();
-    Sources { int: pick(&INTS), float: pick(&FLOATS), bool: pick(&BOOLS), text: pick(&TEXTS) }
+    let pick = |names: &[&'static str]| {
+        prop::sample::select(names.to_vec())
+            .prop_map(str::to_owned)
+            .boxed()
+    };
+    Sources {
+        int: pick(&INTS),
+        float: pick(&FLOATS),
+        bool: pick(&BOOLS),
+        text: pick(&TEXTS),
+    }
 }
 
-fn operator(symbols: &'static [&'static str], left: &BoxedStrategy<String>, right: BoxedStrategy<String>) -> BoxedStrategy<String> {
-    (left.clone(), prop::sample::select(symbols), right).prop_map(|(a, symbol, b)| format!("({a} {symbol} {b})")).boxed()
+fn operator(
+    symbols: &'static [&'static str],
+    left: &BoxedStrategy<String>,
+    right: BoxedStrategy<String>,
+) -> BoxedStrategy<String> {
+    (left.clone(), prop::sample::select(symbols), right)
+        .prop_map(|(a, symbol, b)| format!("({a} {symbol} {b})"))
+        .boxed()
 }
 
-fn or_literal(part: &BoxedStrategy<String>, literals: &'static [&'static str]) -> BoxedStrategy<String> {
-    prop_oneof![3 => part.clone(), 1 => prop::sample::select(literals).prop_map(str::to_owned)].boxed()
+fn or_literal(
+    part: &BoxedStrategy<String>,
+    literals: &'static [&'static str],
+) -> BoxedStrategy<String> {
+    prop_oneof![3 => part.clone(), 1 => prop::sample::select(literals).prop_map(str::to_owned)]
+        .boxed()
 }
 
-fn around(before: &'static str, part: &BoxedStrategy<String>, after: &'static str) -> BoxedStrategy<String> {
-    part.clone().prop_map(move |part| format!("{before}{part}{after}")).boxed()
+fn around(
+    before: &'static str,
+    part: &BoxedStrategy<String>,
+    after: &'static str,
+) -> BoxedStrategy<String> {
+    part.clone()
+        .prop_map(move |part| format!("{before}{part}{after}"))
+        .boxed()
 }
 
-fn conditional(condition: &BoxedStrategy<String>, branch: &BoxedStrategy<String>) -> BoxedStrategy<String> {
-    (condition.clone(), branch.clone(), branch.clone()).prop_map(|(c, a, b)| format!("({c} ? {a} : {b})")).boxed()
+fn conditional(
+    condition: &BoxedStrategy<String>,
+    branch: &BoxedStrategy<String>,
+) -> BoxedStrategy<String> {
+    (condition.clone(), branch.clone(), branch.clone())
+        .prop_map(|(c, a, b)| format!("({c} ? {a} : {b})"))
+        .boxed()
 }
 
 /// Expressions one level deeper than `parts`.
@@ -117,17 +157,28 @@ fn deeper(parts: Sources) -> Sources {
     const EQUALITY: &[&str] = &["==", "!="];
     const ARITHMETIC: &[&str] = &["+", "-", "*", "/"];
     const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
-    let Sources { int, float, bool, text } = &parts;
+    let Sources {
+        int,
+        float,
+        bool,
+        text,
+    } = &parts;
     let variables = variables();
     let int_or_literal = or_literal(int, &["0", "1", "2", "-3", "9223372036854775807"]);
     let float_or_literal = or_literal(float, FLOATS_WRITTEN);
     let text_or_literal = or_literal(text, &["''", "'a'", "'ba'", "'ß'"]);
     let list = |part: &BoxedStrategy<String>| {
-        prop::collection::vec(part.clone(), 1..12).prop_map(|parts| format!("[{}]", parts.join(", "))).boxed()
+        prop::collection::vec(part.clone(), 1..12)
+            .prop_map(|parts| format!("[{}]", parts.join(", ")))
+            .boxed()
     };
-    let int_literals = prop::collection::vec(-9_i64..10, 0..12).prop_map(|ints| format!("{ints:?}")).boxed();
+    let int_literals = prop::collection::vec(-9_i64..10, 0..12)
+        .prop_map(|ints| format!("{ints:?}"))
+        .boxed();
     let method = |name: &'static str| {
-        (text.clone(), text_or_literal.clone()).prop_map(move |(text, part)| format!("{text}.{name}({part})")).boxed()
+        (text.clone(), text_or_literal.clone())
+            .prop_map(move |(text, part)| format!("{text}.{name}({part})"))
+            .boxed()
     };
     Sources {
         int: prop_oneof![
@@ -172,7 +223,12 @@ fn deeper(parts: Sources) -> Sources {
 }
 
 fn source() -> BoxedStrategy<String> {
-    let Sources { int, float, bool, text } = deeper(deeper(deeper(variables())));
+    let Sources {
+        int,
+        float,
+        bool,
+        text,
+    } = deeper(deeper(deeper(variables())));
     prop_oneof![1 => int, 1 => float, 3 => bool, 1 => text].boxed()
 }
 
@@ -182,7 +238,9 @@ fn same(ours: &Value, theirs: &Result<cel::Value, cel::ExecutionError>) -> bool 
         (Value::Null, Err(_)) => true,
         (Value::Bool(a), Ok(cel::Value::Bool(b))) => a == b,
         (Value::Int(a), Ok(cel::Value::Int(b))) => a == b,
-        (Value::Float(a), Ok(cel::Value::Float(b))) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
+        (Value::Float(a), Ok(cel::Value::Float(b))) => {
+            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+        }
         (Value::Text(a), Ok(cel::Value::String(b))) => a.as_str() == b.as_str(),
         _ => false,
     }

@@ -9,15 +9,24 @@ const PAGE: &str = include_str!("../../../docs/expressions.md");
 fn the_page_lists_every_function() {
     let rows = FUNCTIONS.iter().map(|function| {
         let origin = if function.addition { "ours" } else { "CEL" };
-        format!("| `{}` | {} | {origin} | {} |", function.usage, function.result, function.meaning)
+        format!(
+            "| `{}` | {} | {origin} | {} |",
+            function.usage, function.result, function.meaning
+        )
     });
     let missing: Vec<String> = rows.filter(|row| !PAGE.contains(row)).collect();
-    assert!(missing.is_empty(), "docs/expressions.md lacks these rows:\n{}", missing.join("\n"));
+    assert!(
+        missing.is_empty(),
+        "docs/expressions.md lacks these rows:\n{}",
+        missing.join("\n")
+    );
 }
 
 #[test]
 fn the_page_lists_no_other_function() {
-    let rows = PAGE.lines().filter(|line| line.starts_with("| `") && (line.contains("| ours |") || line.contains("| CEL |")));
+    let rows = PAGE.lines().filter(|line| {
+        line.starts_with("| `") && (line.contains("| ours |") || line.contains("| CEL |"))
+    });
     assert_eq!(rows.count(), FUNCTIONS.len());
 }
 
@@ -26,8 +35,17 @@ fn the_examples_of_the_page_compile() {
     use riskstream_events::ValueType::{Float, Int, List, Text, Timestamp};
     let mut scope = common::scope();
     for (slot, (name, value_type)) in [
-        ("amount", Float), ("score", Float), ("card_count_1h", Int), ("card_mean_30d", Float), ("customer.country", Text),
-        ("country", Text), ("currency", Text), ("event_time", Timestamp), ("last_seen", Timestamp), ("last_amounts", List), ("email", Text),
+        ("amount", Float),
+        ("score", Float),
+        ("card_count_1h", Int),
+        ("card_mean_30d", Float),
+        ("customer.country", Text),
+        ("country", Text),
+        ("currency", Text),
+        ("event_time", Timestamp),
+        ("last_seen", Timestamp),
+        ("last_amounts", List),
+        ("email", Text),
     ]
     .into_iter()
     .enumerate()

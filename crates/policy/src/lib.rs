@@ -15,6 +15,6 @@
 mod policy;
 mod spec;
 
-pub use riskstream_events::{Outcome, UnknownOutcome};
 pub use policy::{Policy, Reason, Verdict};
+pub use riskstream_events::{Outcome, UnknownOutcome};
 pub use spec::{Mistake, Place, PolicyError, PolicySpec, RuleSpec};

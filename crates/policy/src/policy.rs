@@ -1,7 +1,7 @@
 //! The compiled policy.
 
-use riskstream_events::Outcome;
 use crate::spec::{Mistake, Place, PolicyError, PolicySpec};
+use riskstream_events::Outcome;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope};
 use std::collections::{BTreeSet, HashMap};
@@ -48,7 +48,11 @@ impl Policy {
     /// # Errors
     /// All mistakes at once, ordered by place: rules first, then thresholds.
     pub fn compile(spec: &PolicySpec, scope: &Scope) -> Result<Policy, Vec<PolicyError>> {
-        let mut compiler = Compiler { scope, conditions: Vec::new(), errors: Vec::new() };
+        let mut compiler = Compiler {
+            scope,
+            conditions: Vec::new(),
+            errors: Vec::new(),
+        };
         let mut names = HashMap::new();
         for (index, rule) in spec.rules.iter().enumerate() {
             compiler.check_name(index, &rule.name, &mut names);
@@ -58,29 +62,57 @@ impl Policy {
                 outcome: rule.then,
                 description: rule.description.clone(),
             };
-            compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
+            compiler.add(
+                &rule.when,
+                reason,
+                Place::RuleWhen(index),
+                Place::RuleReason(index),
+            );
         }
         let thresholds = [
-            (&spec.decline, &spec.decline_reason, Outcome::Decline, Place::Decline, Place::DeclineReason),
-            (&spec.review, &spec.review_reason, Outcome::Review, Place::Review, Place::ReviewReason),
+            (
+                &spec.decline,
+                &spec.decline_reason,
+                Outcome::Decline,
+                Place::Decline,
+                Place::DeclineReason,
+            ),
+            (
+                &spec.review,
+                &spec.review_reason,
+                Outcome::Review,
+                Place::Review,
+                Place::ReviewReason,
+            ),
         ];
         for (when, code, outcome, place, reason_place) in thresholds {
             if let Some(when) = when {
-                let reason =
-                    Reason { name: outcome.as_str().to_owned(), code: code.clone(), outcome, description: None };
+                let reason = Reason {
+                    name: outcome.as_str().to_owned(),
+                    code: code.clone(),
+                    outcome,
+                    description: None,
+                };
                 compiler.add(when, reason, place, reason_place);
             }
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
-        Ok(Policy { conditions: compiler.conditions, rules: spec.rules.len() })
+        Ok(Policy {
+            conditions: compiler.conditions,
+            rules: spec.rules.len(),
+        })
     }
 
     /// The slots that the conditions read: sorted, each once.
     pub fn slots(&self) -> Vec<Slot> {
-        let slots: BTreeSet<Slot> =
-            self.conditions.iter().flat_map(|condition| condition.expression.slots()).copied().collect();
+        let slots: BTreeSet<Slot> = self
+            .conditions
+            .iter()
+            .flat_map(|condition| condition.expression.slots())
+            .copied()
+            .collect();
         slots.into_iter().collect()
     }
 
@@ -88,21 +120,34 @@ impl Policy {
     pub fn decide(&self, row: &[Value], verdict: &mut Verdict) {
         verdict.fired.clear();
         let (rules, thresholds) = self.conditions.split_at(self.rules);
-        let fired = rules.iter().enumerate().filter(|(_, rule)| rule.expression.is_true(row));
+        let fired = rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| rule.expression.is_true(row));
         verdict.fired.extend(fired.map(|(index, _)| index));
-        let allowed = verdict.fired.iter().any(|index| rules[*index].reason.outcome == Outcome::Approve);
+        let allowed = verdict
+            .fired
+            .iter()
+            .any(|index| rules[*index].reason.outcome == Outcome::Approve);
         if !allowed
-            && let Some(index) = thresholds.iter().position(|threshold| threshold.expression.is_true(row))
+            && let Some(index) = thresholds
+                .iter()
+                .position(|threshold| threshold.expression.is_true(row))
         {
             verdict.fired.push(self.rules + index);
         }
-        let outcomes = verdict.fired.iter().map(|index| self.conditions[*index].reason.outcome);
+        let outcomes = verdict
+            .fired
+            .iter()
+            .map(|index| self.conditions[*index].reason.outcome);
         verdict.outcome = outcomes.max().unwrap_or(Outcome::Approve);
     }
 
     /// What a number in [`Verdict::fired`] stands for; none for a number that this policy never gives.
     pub fn reason(&self, index: usize) -> Option<&Reason> {
-        self.conditions.get(index).map(|condition| &condition.reason)
+        self.conditions
+            .get(index)
+            .map(|condition| &condition.reason)
     }
 
     /// All reasons that this policy can give, by their number in [`Verdict::fired`].
@@ -121,24 +166,40 @@ impl Compiler<'_> {
     fn check_name<'a>(&mut self, index: usize, name: &'a str, names: &mut HashMap<&'a str, usize>) {
         let mistake = match names.get(name) {
             _ if name.trim().is_empty() => Mistake::EmptyName,
-            Some(&first) => Mistake::DuplicateName { name: name.to_owned(), first },
+            Some(&first) => Mistake::DuplicateName {
+                name: name.to_owned(),
+                first,
+            },
             None => {
                 names.insert(name, index);
                 return;
             }
         };
-        self.errors.push(PolicyError { place: Place::RuleName(index), mistake });
+        self.errors.push(PolicyError {
+            place: Place::RuleName(index),
+            mistake,
+        });
     }
 
     fn add(&mut self, when: &str, reason: Reason, place: Place, reason_place: Place) {
         match condition(when, self.scope) {
-            Ok(expression) => self.conditions.push(Condition { expression, reason: reason.clone() }),
+            Ok(expression) => self.conditions.push(Condition {
+                expression,
+                reason: reason.clone(),
+            }),
             Err(errors) => {
-                self.errors.extend(errors.into_iter().map(|error| PolicyError { place, mistake: error.into() }));
+                self.errors
+                    .extend(errors.into_iter().map(|error| PolicyError {
+                        place,
+                        mistake: error.into(),
+                    }));
             }
         }
         if !is_code(&reason.code) {
-            self.errors.push(PolicyError { place: reason_place, mistake: Mistake::BadReason(reason.code) });
+            self.errors.push(PolicyError {
+                place: reason_place,
+                mistake: Mistake::BadReason(reason.code),
+            });
         }
     }
 }

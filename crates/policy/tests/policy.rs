@@ -6,7 +6,13 @@ use riskstream_expressions::Scope;
 use riskstream_policy::{Mistake, Place, Policy, PolicySpec, RuleSpec, Verdict};
 
 fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
-    RuleSpec { name: name.to_owned(), when: when.to_owned(), then, reason: format!("R_{name}"), description: None }
+    RuleSpec {
+        name: name.to_owned(),
+        when: when.to_owned(),
+        then,
+        reason: format!("R_{name}"),
+        description: None,
+    }
 }
 
 fn scope() -> Scope {
@@ -16,14 +22,20 @@ fn scope() -> Scope {
     scope.add("fast", 2, ValueType::Bool);
     scope.add("stolen", 3, ValueType::Bool);
     scope.add("country", 4, ValueType::Text);
-    scope.add_constants("blocked_countries", &[Value::Text("XX".into())]).expect("a valid list");
+    scope
+        .add_constants("blocked_countries", &[Value::Text("XX".into())])
+        .expect("a valid list");
     scope
 }
 
 /// Numbered 0 allow, 1 velocity, 2 stolen; thresholds 3 decline and 4 review.
 fn spec() -> PolicySpec {
     PolicySpec {
-        rules: vec![rule("allow", "listed", Approve), rule("velocity", "fast", Review), rule("stolen", "stolen || country in blocked_countries", Decline)],
+        rules: vec![
+            rule("allow", "listed", Approve),
+            rule("velocity", "fast", Review),
+            rule("stolen", "stolen || country in blocked_countries", Decline),
+        ],
         decline: Some("score >= 0.95".to_owned()),
         review: Some("score >= 0.7".to_owned()),
         ..PolicySpec::default()
@@ -32,7 +44,13 @@ fn spec() -> PolicySpec {
 
 fn row(score: Option<f64>, listed: bool, fast: bool, stolen: bool) -> Vec<Value> {
     let score = score.map_or(Value::Null, Value::Float);
-    vec![score, Value::Bool(listed), Value::Bool(fast), Value::Bool(stolen), Value::Null]
+    vec![
+        score,
+        Value::Bool(listed),
+        Value::Bool(fast),
+        Value::Bool(stolen),
+        Value::Null,
+    ]
 }
 
 #[test]
@@ -74,7 +92,10 @@ fn lists_and_null() {
     assert_eq!(verdict.outcome, Approve);
     row[4] = Value::Text("XX".into());
     policy.decide(&row, &mut verdict);
-    assert_eq!((verdict.outcome, verdict.fired.as_slice()), (Decline, &[2][..]));
+    assert_eq!(
+        (verdict.outcome, verdict.fired.as_slice()),
+        (Decline, &[2][..])
+    );
     policy.decide(&[], &mut verdict);
     assert_eq!(verdict, Verdict::default());
 }
@@ -86,7 +107,17 @@ fn reasons() {
     spec.review_reason = "M-1.2".to_owned();
     spec.rules[0].description = Some("trusted".to_owned());
     let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
-    let reasons: Vec<_> = policy.reasons().map(|r| (r.name.as_str(), r.code.as_str(), r.outcome, r.description.as_deref())).collect();
+    let reasons: Vec<_> = policy
+        .reasons()
+        .map(|r| {
+            (
+                r.name.as_str(),
+                r.code.as_str(),
+                r.outcome,
+                r.description.as_deref(),
+            )
+        })
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -104,7 +135,10 @@ fn reasons() {
 #[test]
 fn a_policy_without_anything_approves() {
     let policy = Policy::compile(&PolicySpec::default(), &Scope::new()).expect("a valid policy");
-    let mut verdict = Verdict { outcome: Decline, fired: vec![7] };
+    let mut verdict = Verdict {
+        outcome: Decline,
+        fired: vec![7],
+    };
     policy.decide(&[], &mut verdict);
     assert_eq!(verdict, Verdict::default());
     assert_eq!(policy.slots(), [0; 0]);
@@ -114,11 +148,18 @@ fn a_policy_without_anything_approves() {
 fn all_mistakes_at_once() {
     let mut spec = spec();
     spec.rules.push(rule("velocity", "fasst", Review));
-    spec.rules.push(RuleSpec { name: " ".to_owned(), ..rule("unnamed", "score", Decline) });
+    spec.rules.push(RuleSpec {
+        name: " ".to_owned(),
+        ..rule("unnamed", "score", Decline)
+    });
     spec.rules[0].reason = "no spaces".to_owned();
     spec.decline = Some("scor > 1 && country > 2".to_owned());
     spec.review_reason = String::new();
-    let found: Vec<String> = Policy::compile(&spec, &scope()).expect_err("a broken policy").iter().map(ToString::to_string).collect();
+    let found: Vec<String> = Policy::compile(&spec, &scope())
+        .expect_err("a broken policy")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         found,
         [
@@ -139,9 +180,16 @@ fn mistakes_have_places_and_help() {
     let mut spec = spec();
     spec.review = Some("score >= 0.7 || contry == 'XX'".to_owned());
     let errors = Policy::compile(&spec, &scope()).expect_err("a broken policy");
-    let [error] = errors.as_slice() else { panic!("{errors:?}") };
-    let Mistake::Expression(expression) = &error.mistake else { panic!("{error:?}") };
-    assert_eq!((error.place, expression.span.clone()), (Place::Review, 16..22));
+    let [error] = errors.as_slice() else {
+        panic!("{errors:?}")
+    };
+    let Mistake::Expression(expression) = &error.mistake else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (error.place, expression.span.clone()),
+        (Place::Review, 16..22)
+    );
     assert_eq!(expression.help.as_deref(), Some("did you mean country?"));
 }
 
