@@ -14,14 +14,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: answers MODEL ROWS [SCORE]".into());
     };
     let score: Option<ScoreOutput> = score.first().map(|score| score.parse()).transpose()?;
-    let model = Model::load(Path::new(model), &LoadOptions { score, ..LoadOptions::default() })?;
+    let model = Model::load(
+        Path::new(model),
+        &LoadOptions {
+            score,
+            ..LoadOptions::default()
+        },
+    )?;
     let bytes = std::fs::read(rows_file)?;
-    let rows: Vec<f32> = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let rows: Vec<f32> = bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes))
+        .collect();
     for output in model.scorer().outputs(&rows)? {
         let file = format!("{rows_file}.{}", output.name);
         match output.values {
             Values::Numbers(numbers) => {
-                let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+                let bytes: Vec<u8> = numbers
+                    .iter()
+                    .flat_map(|number| number.to_le_bytes())
+                    .collect();
                 std::fs::write(format!("{file}.f64"), bytes)?;
             }
             Values::Strings(strings) => std::fs::write(format!("{file}.txt"), strings.join("\n"))?,

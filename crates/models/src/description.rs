@@ -63,19 +63,47 @@ pub struct OperatorCount {
     pub nodes: usize,
 }
 
-pub(crate) fn describe(model: &ModelProto, graph: &GraphProto, inputs: &[Input], bytes: usize, score: &ScoreOutput) -> ModelDescription {
-    let domain = |domain: &str| if domain.is_empty() { "ai.onnx".to_owned() } else { domain.to_owned() };
+pub(crate) fn describe(
+    model: &ModelProto,
+    graph: &GraphProto,
+    inputs: &[Input],
+    bytes: usize,
+    score: &ScoreOutput,
+) -> ModelDescription {
+    let domain = |domain: &str| {
+        if domain.is_empty() {
+            "ai.onnx".to_owned()
+        } else {
+            domain.to_owned()
+        }
+    };
     let mut operators = BTreeMap::new();
     for node in &graph.node {
         *operators.entry(operator_name(node)).or_insert(0) += 1;
     }
     let (trees, tree_nodes) = count_trees(graph);
     ModelDescription {
-        producer: format!("{} {}", model.producer_name, model.producer_version).trim().to_owned(),
-        operator_sets: model.opset_import.iter().map(|set| (domain(&set.domain), set.version)).collect(),
+        producer: format!("{} {}", model.producer_name, model.producer_version)
+            .trim()
+            .to_owned(),
+        operator_sets: model
+            .opset_import
+            .iter()
+            .map(|set| (domain(&set.domain), set.version))
+            .collect(),
         inputs: inputs.iter().map(describe_input).collect(),
-        outputs: graph.output.iter().map(|output| OutputDescription { name: output.name.clone(), elements: elements(output) }).collect(),
-        operators: operators.into_iter().map(|(operator, nodes)| OperatorCount { operator, nodes }).collect(),
+        outputs: graph
+            .output
+            .iter()
+            .map(|output| OutputDescription {
+                name: output.name.clone(),
+                elements: elements(output),
+            })
+            .collect(),
+        operators: operators
+            .into_iter()
+            .map(|(operator, nodes)| OperatorCount { operator, nodes })
+            .collect(),
         trees,
         tree_nodes,
         bytes,
@@ -84,15 +112,19 @@ pub(crate) fn describe(model: &ModelProto, graph: &GraphProto, inputs: &[Input],
 }
 
 fn describe_input(input: &Input) -> InputDescription {
-    InputDescription { name: input.name.clone(), elements: format!("{:?}", input.datum).to_lowercase(), columns: input.columns }
+    InputDescription {
+        name: input.name.clone(),
+        elements: format!("{:?}", input.datum).to_lowercase(),
+        columns: input.columns,
+    }
 }
 
 /// The declared element type of an output; maps and sequences are `map`.
 pub(crate) fn elements(output: &ValueInfoProto) -> String {
     match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
-        Some(TypeValue::TensorType(tensor)) => {
-            DataType::try_from(tensor.elem_type).map_or("unknown", |kind| kind.as_str_name()).to_lowercase()
-        }
+        Some(TypeValue::TensorType(tensor)) => DataType::try_from(tensor.elem_type)
+            .map_or("unknown", |kind| kind.as_str_name())
+            .to_lowercase(),
         None => "map".to_owned(),
     }
 }
@@ -102,7 +134,11 @@ fn count_trees(graph: &GraphProto) -> (usize, usize) {
     for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
         match attribute.name.as_str() {
             "nodes_treeids" => {
-                let changes = attribute.ints.windows(2).filter(|pair| pair[0] != pair[1]).count();
+                let changes = attribute
+                    .ints
+                    .windows(2)
+                    .filter(|pair| pair[0] != pair[1])
+                    .count();
                 counts.0 += changes + usize::from(!attribute.ints.is_empty());
                 counts.1 += attribute.ints.len();
             }

@@ -14,8 +14,30 @@ use crate::operators::attributes::{Attributes, tensor_integers};
 
 /// Operators that act on each row by itself when their other inputs are single numbers.
 const ROW_WISE: [&str; 24] = [
-    "Abs", "Add", "And", "Cast", "Div", "Equal", "Exp", "Greater", "GreaterOrEqual", "Identity", "LabelEncoder", "Less",
-    "LessOrEqual", "Log", "Max", "Min", "Mul", "Neg", "Not", "Or", "Pow", "Sqrt", "Sub", "Where",
+    "Abs",
+    "Add",
+    "And",
+    "Cast",
+    "Div",
+    "Equal",
+    "Exp",
+    "Greater",
+    "GreaterOrEqual",
+    "Identity",
+    "LabelEncoder",
+    "Less",
+    "LessOrEqual",
+    "Log",
+    "Max",
+    "Min",
+    "Mul",
+    "Neg",
+    "Not",
+    "Or",
+    "Pow",
+    "Sqrt",
+    "Sub",
+    "Where",
 ];
 
 /// The fewest trees that are worth it.
@@ -42,7 +64,11 @@ struct Index<'a> {
 /// Finds a sum to fuse in a graph that is pruned and in order.
 pub(crate) fn find(graph: &GraphProto) -> Option<Fusion> {
     let index = Index::new(graph);
-    let mut sums = graph.node.iter().enumerate().filter(|(_, node)| node.op_type == "Sum" && node.input.len() >= FEWEST);
+    let mut sums = graph
+        .node
+        .iter()
+        .enumerate()
+        .filter(|(_, node)| node.op_type == "Sum" && node.input.len() >= FEWEST);
     sums.find_map(|(place, _)| index.fusion(place))
 }
 
@@ -52,8 +78,16 @@ impl<'a> Index<'a> {
         for (place, node) in graph.node.iter().enumerate() {
             producers.extend(node.output.iter().map(|output| (output.as_str(), place)));
         }
-        let initializers = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
-        Index { graph, producers, initializers }
+        let initializers = graph
+            .initializer
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect();
+        Index {
+            graph,
+            producers,
+            initializers,
+        }
     }
 
     fn fusion(&self, sum: usize) -> Option<Fusion> {
@@ -64,13 +98,23 @@ impl<'a> Index<'a> {
             trees.push(self.tree_behind(input, &mut between)?);
         }
         let source = self.source(trees[0])?.0;
-        let is_one_source = trees.iter().all(|&tree| self.source(tree).is_some_and(|(name, _)| name == source));
+        let is_one_source = trees
+            .iter()
+            .all(|&tree| self.source(tree).is_some_and(|(name, _)| name == source));
         let are_different = trees.iter().collect::<BTreeSet<_>>().len() == trees.len();
         if !is_one_source || !are_different {
             return None;
         }
-        let leaf_values = trees.iter().map(|&tree| leaf_values(&self.graph.node[tree])).collect::<Option<_>>()?;
-        Some(Fusion { sum, leaf_graph: self.leaf_graph(sum, &trees, &between), trees, leaf_values })
+        let leaf_values = trees
+            .iter()
+            .map(|&tree| leaf_values(&self.graph.node[tree]))
+            .collect::<Option<_>>()?;
+        Some(Fusion {
+            sum,
+            leaf_graph: self.leaf_graph(sum, &trees, &between),
+            trees,
+            leaf_values,
+        })
     }
 
     /// The only tree that a value is a row-wise function of; collects the nodes between them.
@@ -108,16 +152,21 @@ impl<'a> Index<'a> {
                 None => producers.push(*self.producers.get(input.as_str())?),
             }
         }
-        (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str())).then_some(producers)
+        (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str()))
+            .then_some(producers)
     }
 
     /// The value whose columns a tree looks at, and which columns when a Gather picks them.
     fn source(&self, tree: usize) -> Option<(&'a str, Option<Vec<i64>>)> {
         let input = self.graph.node[tree].input.first()?;
-        let Some(&producer) = self.producers.get(input.as_str()) else { return Some((input, None)) };
+        let Some(&producer) = self.producers.get(input.as_str()) else {
+            return Some((input, None));
+        };
         let node = &self.graph.node[producer];
         let (source, columns) = match (node.op_type.as_str(), node.input.as_slice()) {
-            ("Gather", [source, columns]) if Attributes(node).int("axis").ok()? == Some(1) => (source, columns),
+            ("Gather", [source, columns]) if Attributes(node).int("axis").ok()? == Some(1) => {
+                (source, columns)
+            }
             _ => return Some((input, None)),
         };
         let columns = tensor_integers(self.initializers.get(columns.as_str())?)?;
@@ -125,13 +174,27 @@ impl<'a> Index<'a> {
     }
 
     fn leaf_graph(&self, sum: usize, trees: &[usize], between: &BTreeSet<usize>) -> GraphProto {
-        let nodes: Vec<NodeProto> = between.iter().map(|&place| self.graph.node[place].clone()).collect();
-        let value = |name: &String| tract_onnx::pb::ValueInfoProto { name: name.clone(), ..Default::default() };
+        let nodes: Vec<NodeProto> = between
+            .iter()
+            .map(|&place| self.graph.node[place].clone())
+            .collect();
+        let value = |name: &String| tract_onnx::pb::ValueInfoProto {
+            name: name.clone(),
+            ..Default::default()
+        };
         let read: BTreeSet<&String> = nodes.iter().flat_map(|node| &node.input).collect();
-        let initializers = self.graph.initializer.iter().filter(|tensor| read.contains(&tensor.name)).cloned();
+        let initializers = self
+            .graph
+            .initializer
+            .iter()
+            .filter(|tensor| read.contains(&tensor.name))
+            .cloned();
         GraphProto {
             initializer: initializers.collect(),
-            input: trees.iter().map(|&tree| value(&self.graph.node[tree].output[0])).collect(),
+            input: trees
+                .iter()
+                .map(|&tree| value(&self.graph.node[tree].output[0]))
+                .collect(),
             output: self.graph.node[sum].input.iter().map(value).collect(),
             node: nodes,
             ..GraphProto::default()
@@ -143,7 +206,12 @@ impl<'a> Index<'a> {
         let mut lists = Lists::default();
         for (tree, (&place, results)) in fusion.trees.iter().zip(results).enumerate() {
             let (_, columns) = self.source(place)?;
-            lists.add(tree as i64, &self.graph.node[place], columns.as_deref(), results)?;
+            lists.add(
+                tree as i64,
+                &self.graph.node[place],
+                columns.as_deref(),
+                results,
+            )?;
         }
         let sum = &self.graph.node[fusion.sum];
         Some(NodeProto {
@@ -159,7 +227,11 @@ impl<'a> Index<'a> {
 }
 
 /// Replaces the sum by one ensemble whose leaves give `results`.
-pub(crate) fn apply(graph: &GraphProto, fusion: &Fusion, results: &[Vec<f32>]) -> Option<GraphProto> {
+pub(crate) fn apply(
+    graph: &GraphProto,
+    fusion: &Fusion,
+    results: &[Vec<f32>],
+) -> Option<GraphProto> {
     let fused = Index::new(graph).fused(fusion, results)?;
     let mut graph = graph.clone();
     graph.node[fusion.sum] = fused;
@@ -174,7 +246,9 @@ fn is_single_tree(node: &NodeProto) -> bool {
     let is_one_target = matches!(attributes.int("n_targets"), Ok(None | Some(1)));
     let is_plain = matches!(attributes.string("post_transform"), Ok(None | Some("NONE")));
     let has_no_tensors = node.attribute.iter().all(|attribute| attribute.t.is_none());
-    let has_no_base = attributes.floats("base_values").is_ok_and(|values| values.iter().all(|&value| value == 0.0));
+    let has_no_base = attributes
+        .floats("base_values")
+        .is_ok_and(|values| values.iter().all(|&value| value == 0.0));
     is_one_tree && is_one_target && is_plain && has_no_tensors && has_no_base
 }
 
@@ -182,9 +256,20 @@ fn is_single_tree(node: &NodeProto) -> bool {
 fn leaf_values(node: &NodeProto) -> Option<Vec<f32>> {
     let attributes = Attributes(node);
     let nodes = attributes.ints("target_nodeids").ok()?;
-    let leaves = attributes.byte_strings("nodes_modes").ok()?.iter().filter(|mode| mode.as_slice() == b"LEAF").count();
-    let is_one_each = nodes.iter().collect::<BTreeSet<_>>().len() == nodes.len() && nodes.len() == leaves;
-    is_one_each.then(|| attributes.floats("target_weights").map(<[f32]>::to_vec).ok())?
+    let leaves = attributes
+        .byte_strings("nodes_modes")
+        .ok()?
+        .iter()
+        .filter(|mode| mode.as_slice() == b"LEAF")
+        .count();
+    let is_one_each =
+        nodes.iter().collect::<BTreeSet<_>>().len() == nodes.len() && nodes.len() == leaves;
+    is_one_each.then(|| {
+        attributes
+            .floats("target_weights")
+            .map(<[f32]>::to_vec)
+            .ok()
+    })?
 }
 
 /// The attributes of an ensemble in the making.
@@ -197,38 +282,86 @@ struct Lists {
 }
 
 impl Lists {
-    fn add(&mut self, tree: i64, node: &NodeProto, columns: Option<&[i64]>, results: &[f32]) -> Option<()> {
+    fn add(
+        &mut self,
+        tree: i64,
+        node: &NodeProto,
+        columns: Option<&[i64]>,
+        results: &[f32],
+    ) -> Option<()> {
         let attributes = Attributes(node);
         let modes = attributes.byte_strings("nodes_modes").ok()?;
         let features = attributes.ints("nodes_featureids").ok()?;
-        let column = |&feature: &i64| columns.map_or(Some(feature), |columns| columns.get(usize::try_from(feature).ok()?).copied());
+        let column = |&feature: &i64| {
+            columns.map_or(Some(feature), |columns| {
+                columns.get(usize::try_from(feature).ok()?).copied()
+            })
+        };
         let features = features.iter().map(column).collect::<Option<Vec<i64>>>()?;
         let missing = attributes.ints("nodes_missing_value_tracks_true").ok()?;
-        let missing = if missing.is_empty() { vec![0; modes.len()] } else { missing.to_vec() };
-        let mut extend = |name, values: &[i64]| self.integers.entry(name).or_default().extend_from_slice(values);
+        let missing = if missing.is_empty() {
+            vec![0; modes.len()]
+        } else {
+            missing.to_vec()
+        };
+        let mut extend = |name, values: &[i64]| {
+            self.integers
+                .entry(name)
+                .or_default()
+                .extend_from_slice(values)
+        };
         extend("nodes_treeids", &vec![tree; modes.len()]);
         extend("nodes_featureids", &features);
         extend("nodes_missing_value_tracks_true", &missing);
-        for name in ["nodes_nodeids", "nodes_truenodeids", "nodes_falsenodeids", "target_nodeids"] {
+        for name in [
+            "nodes_nodeids",
+            "nodes_truenodeids",
+            "nodes_falsenodeids",
+            "target_nodeids",
+        ] {
             extend(name, attributes.ints(name).ok()?);
         }
         extend("target_treeids", &vec![tree; results.len()]);
         extend("target_ids", &vec![0; results.len()]);
         self.modes.extend_from_slice(modes);
-        self.thresholds.extend_from_slice(attributes.floats("nodes_values").ok()?);
+        self.thresholds
+            .extend_from_slice(attributes.floats("nodes_values").ok()?);
         self.weights.extend_from_slice(results);
         Some(())
     }
 
     fn attributes(self) -> Vec<AttributeProto> {
-        let attribute = |name: &str, kind: AttributeType| AttributeProto { name: name.to_owned(), r#type: kind as i32, ..Default::default() };
+        let attribute = |name: &str, kind: AttributeType| AttributeProto {
+            name: name.to_owned(),
+            r#type: kind as i32,
+            ..Default::default()
+        };
         let mut attributes = vec![
-            AttributeProto { strings: self.modes, ..attribute("nodes_modes", AttributeType::Strings) },
-            AttributeProto { floats: self.thresholds, ..attribute("nodes_values", AttributeType::Floats) },
-            AttributeProto { floats: self.weights, ..attribute("target_weights", AttributeType::Floats) },
-            AttributeProto { i: 1, ..attribute("n_targets", AttributeType::Int) },
+            AttributeProto {
+                strings: self.modes,
+                ..attribute("nodes_modes", AttributeType::Strings)
+            },
+            AttributeProto {
+                floats: self.thresholds,
+                ..attribute("nodes_values", AttributeType::Floats)
+            },
+            AttributeProto {
+                floats: self.weights,
+                ..attribute("target_weights", AttributeType::Floats)
+            },
+            AttributeProto {
+                i: 1,
+                ..attribute("n_targets", AttributeType::Int)
+            },
         ];
-        attributes.extend(self.integers.into_iter().map(|(name, ints)| AttributeProto { ints, ..attribute(name, AttributeType::Ints) }));
+        attributes.extend(
+            self.integers
+                .into_iter()
+                .map(|(name, ints)| AttributeProto {
+                    ints,
+                    ..attribute(name, AttributeType::Ints)
+                }),
+        );
         attributes
     }
 }

@@ -8,8 +8,15 @@ use crate::ModelError;
 
 /// The graph's inputs that are no initializers: what has to be fed.
 pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {
-    let initializers: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    graph.input.iter().filter(move |input| !initializers.contains(input.name.as_str()))
+    let initializers: HashSet<&str> = graph
+        .initializer
+        .iter()
+        .map(|tensor| tensor.name.as_str())
+        .collect();
+    graph
+        .input
+        .iter()
+        .filter(move |input| !initializers.contains(input.name.as_str()))
 }
 
 /// The name under which errors speak of a node.
@@ -32,17 +39,36 @@ pub(crate) fn operator_name(node: &NodeProto) -> String {
 pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto, ModelError> {
     let producers = producers(graph)?;
     let order = order(graph, &producers, outputs)?;
-    let mut prepared = GraphProto { name: graph.name.clone(), ..GraphProto::default() };
-    prepared.node = order.iter().map(|&node| without_map(&graph.node[node])).collect();
-    let mut used: HashSet<String> = prepared.node.iter().flat_map(read_names).map(str::to_owned).collect();
+    let mut prepared = GraphProto {
+        name: graph.name.clone(),
+        ..GraphProto::default()
+    };
+    prepared.node = order
+        .iter()
+        .map(|&node| without_map(&graph.node[node]))
+        .collect();
+    let mut used: HashSet<String> = prepared
+        .node
+        .iter()
+        .flat_map(read_names)
+        .map(str::to_owned)
+        .collect();
     used.extend(outputs.iter().map(|&output| output.to_owned()));
     for node in &mut prepared.node {
         blank_unused_outputs(node, &used);
     }
-    prepared.initializer = graph.initializer.iter().filter(|tensor| used.contains(&tensor.name)).cloned().collect();
+    prepared.initializer = graph
+        .initializer
+        .iter()
+        .filter(|tensor| used.contains(&tensor.name))
+        .cloned()
+        .collect();
     prepared.input = fed_inputs(graph).cloned().collect();
     make_names_unique(&mut prepared);
-    let output = |&name: &&str| ValueInfoProto { name: name.to_owned(), ..ValueInfoProto::default() };
+    let output = |&name: &&str| ValueInfoProto {
+        name: name.to_owned(),
+        ..ValueInfoProto::default()
+    };
     prepared.output = outputs.iter().map(output).collect();
     Ok(prepared)
 }
@@ -50,7 +76,9 @@ pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto
 /// Gives every node a name of its own, for tract insists on it and ONNX does not.
 fn make_names_unique(graph: &mut GraphProto) {
     let inputs = graph.input.iter().map(|input| input.name.clone());
-    let mut taken: HashSet<String> = inputs.chain(graph.initializer.iter().map(|tensor| tensor.name.clone())).collect();
+    let mut taken: HashSet<String> = inputs
+        .chain(graph.initializer.iter().map(|tensor| tensor.name.clone()))
+        .collect();
     for (index, node) in graph.node.iter_mut().enumerate() {
         let mut name = node_name(node).to_owned();
         if taken.contains(&name) {
@@ -98,7 +126,8 @@ fn order(
         Done,
     }
     let find = |name: &str| {
-        let missing = || ModelError::Invalid(format!("the value {name:?} is read but never written"));
+        let missing =
+            || ModelError::Invalid(format!("the value {name:?} is read but never written"));
         producers.get(name).copied().ok_or_else(missing)
     };
     let mut visits = vec![Visit::Not; graph.node.len()];
@@ -114,7 +143,12 @@ fn order(
             }
             match visits[node] {
                 Visit::Done => continue,
-                Visit::Open => return Err(ModelError::Invalid(format!("node {:?} depends on itself", node_name(&graph.node[node])))),
+                Visit::Open => {
+                    return Err(ModelError::Invalid(format!(
+                        "node {:?} depends on itself",
+                        node_name(&graph.node[node])
+                    )));
+                }
                 Visit::Not => visits[node] = Visit::Open,
             }
             stack.push((node, true));
@@ -132,7 +166,12 @@ fn order(
 
 /// The names that a node reads, those that its subgraphs take from outside included.
 fn read_names(node: &NodeProto) -> Vec<&str> {
-    let mut names: Vec<&str> = node.input.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<&str> = node
+        .input
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !name.is_empty())
+        .collect();
     for attribute in &node.attribute {
         for graph in attribute.g.iter().chain(&attribute.graphs) {
             captured_names(graph, &mut names);
@@ -144,7 +183,11 @@ fn read_names(node: &NodeProto) -> Vec<&str> {
 fn captured_names<'a>(graph: &'a GraphProto, names: &mut Vec<&'a str>) {
     let inputs = graph.input.iter().map(|input| input.name.as_str());
     let initializers = graph.initializer.iter().map(|tensor| tensor.name.as_str());
-    let written = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
+    let written = graph
+        .node
+        .iter()
+        .flat_map(|node| &node.output)
+        .map(String::as_str);
     let own: HashSet<&str> = inputs.chain(initializers).chain(written).collect();
     let read = graph.node.iter().flat_map(read_names);
     let outputs = graph.output.iter().map(|output| output.name.as_str());
@@ -156,12 +199,20 @@ fn without_map(node: &NodeProto) -> NodeProto {
     if node.op_type != "ZipMap" {
         return node.clone();
     }
-    NodeProto { op_type: "Identity".to_owned(), domain: String::new(), attribute: Vec::new(), ..node.clone() }
+    NodeProto {
+        op_type: "Identity".to_owned(),
+        domain: String::new(),
+        attribute: Vec::new(),
+        ..node.clone()
+    }
 }
 
 /// Takes the names from outputs that nothing reads, for the operators that can leave them out.
 fn blank_unused_outputs(node: &mut NodeProto, used: &HashSet<String>) {
-    if !matches!(node.op_type.as_str(), "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier") {
+    if !matches!(
+        node.op_type.as_str(),
+        "TreeEnsembleClassifier" | "LinearClassifier" | "SVMClassifier"
+    ) {
         return;
     }
     for output in &mut node.output {

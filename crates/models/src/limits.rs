@@ -19,6 +19,11 @@ pub struct Limits {
 impl Default for Limits {
     /// 256 MiB, 20,000 nodes, 64 million elements, 65,536 columns.
     fn default() -> Self {
-        Limits { file_bytes: 256 << 20, graph_nodes: 20_000, tensor_elements: 64 << 20, input_columns: 1 << 16 }
+        Limits {
+            file_bytes: 256 << 20,
+            graph_nodes: 20_000,
+            tensor_elements: 64 << 20,
+            input_columns: 1 << 16,
+        }
     }
 }

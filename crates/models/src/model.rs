@@ -50,10 +50,16 @@ impl Model {
     /// # Errors
     /// When the file cannot be read or [`Model::from_bytes`] fails.
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelError> {
-        let read_error = |source| ModelError::Read { path: path.to_owned(), source };
+        let read_error = |source| ModelError::Read {
+            path: path.to_owned(),
+            source,
+        };
         let size = std::fs::metadata(path).map_err(read_error)?.len();
         if size > options.limits.file_bytes {
-            return Err(ModelError::Limit(format!("{size} bytes, {} are allowed", options.limits.file_bytes)));
+            return Err(ModelError::Limit(format!(
+                "{size} bytes, {} are allowed",
+                options.limits.file_bytes
+            )));
         }
         Model::from_bytes(&std::fs::read(path).map_err(read_error)?, options)
     }
@@ -96,7 +102,12 @@ impl Shared {
         }
         let plan = guarded(ModelError::Invalid, || {
             let model = decode(&self.bytes, &self.limits)?;
-            let outputs: Vec<&str> = self.description.outputs.iter().map(|output| output.name.as_str()).collect();
+            let outputs: Vec<&str> = self
+                .description
+                .outputs
+                .iter()
+                .map(|output| output.name.as_str())
+                .collect();
             Plan::new(&model, &self.inputs, &outputs, &self.limits)
         })?;
         Ok(self.verifying.get_or_init(|| plan))
@@ -112,7 +123,10 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
     let scoring = Plan::new(&model, &inputs, &[output], limits)?;
     let asked = options.score.as_ref().and_then(|score| score.column);
     let (score_column, score_columns) = score_column(output, scoring.output_columns[0], asked)?;
-    let score = ScoreOutput { output: output.to_owned(), column: Some(score_column) };
+    let score = ScoreOutput {
+        output: output.to_owned(),
+        column: Some(score_column),
+    };
     let shared = Shared {
         sha256: hexadecimal(&Sha256::digest(bytes)),
         description: describe(&model, graph, &inputs, bytes.len(), &score),
@@ -125,38 +139,79 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
         score_columns,
         verifying: OnceLock::new(),
     };
-    Ok(Model { shared: Arc::new(shared) })
+    Ok(Model {
+        shared: Arc::new(shared),
+    })
 }
 
 fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
-    model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
+    model
+        .graph
+        .as_ref()
+        .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
 }
 
 /// The output that holds the score: the one asked for, or the only one of floats.
-fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Result<&'a str, ModelError> {
-    let names = || graph.output.iter().map(|output| output.name.as_str()).collect::<Vec<_>>().join(", ");
+fn score_output<'a>(
+    graph: &'a GraphProto,
+    asked: Option<&ScoreOutput>,
+) -> Result<&'a str, ModelError> {
+    let names = || {
+        graph
+            .output
+            .iter()
+            .map(|output| output.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if let Some(asked) = asked {
-        let found = graph.output.iter().find(|output| output.name == asked.output);
-        let missing = || ModelError::Score(format!("the model has no output {:?}; its outputs are: {}", asked.output, names()));
+        let found = graph
+            .output
+            .iter()
+            .find(|output| output.name == asked.output);
+        let missing = || {
+            ModelError::Score(format!(
+                "the model has no output {:?}; its outputs are: {}",
+                asked.output,
+                names()
+            ))
+        };
         return Ok(&found.ok_or_else(missing)?.name);
     }
     let is_float = |kind: &str| matches!(kind, "float" | "double" | "map");
-    let mut floats = graph.output.iter().filter(|output| is_float(&elements(output)));
+    let mut floats = graph
+        .output
+        .iter()
+        .filter(|output| is_float(&elements(output)));
     match (floats.next(), floats.next()) {
         (Some(only), None) => Ok(&only.name),
-        _ => Err(ModelError::Score(format!("which output is the score? Name one of: {}", names()))),
+        _ => Err(ModelError::Score(format!(
+            "which output is the score? Name one of: {}",
+            names()
+        ))),
     }
 }
 
 /// The score's column and the number of columns.
-fn score_column(output: &str, columns: Option<usize>, asked: Option<usize>) -> Result<(usize, usize), ModelError> {
-    let columns = columns.ok_or_else(|| ModelError::Score(format!("output {output:?} has no fixed number of columns")))?;
+fn score_column(
+    output: &str,
+    columns: Option<usize>,
+    asked: Option<usize>,
+) -> Result<(usize, usize), ModelError> {
+    let columns = columns.ok_or_else(|| {
+        ModelError::Score(format!("output {output:?} has no fixed number of columns"))
+    })?;
     match (asked, columns) {
         (Some(column), _) if column < columns => Ok((column, columns)),
-        (Some(column), _) => Err(ModelError::Score(format!("output {output:?} has {columns} columns, there is no {output}[{column}]"))),
+        (Some(column), _) => Err(ModelError::Score(format!(
+            "output {output:?} has {columns} columns, there is no {output}[{column}]"
+        ))),
         (None, 1) => Ok((0, 1)),
         (None, 2) => Ok((1, 2)),
-        (None, _) => Err(ModelError::Score(format!("which column of {output:?} is the score? It has {columns}: write {output}[0] to {output}[{}]", columns.saturating_sub(1)))),
+        (None, _) => Err(ModelError::Score(format!(
+            "which column of {output:?} is the score? It has {columns}: write {output}[0] to {output}[{}]",
+            columns.saturating_sub(1)
+        ))),
     }
 }
 

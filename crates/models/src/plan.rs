@@ -6,7 +6,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
+    tensor_shape_proto, type_proto,
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
@@ -50,7 +51,10 @@ pub(crate) fn inputs(graph: &GraphProto, limits: &Limits) -> Result<Vec<Input>, 
         let input = input(info, first_column)?;
         first_column = first_column.saturating_add(input.columns);
         if first_column > limits.input_columns {
-            return Err(ModelError::Limit(format!("more than {} input columns", limits.input_columns)));
+            return Err(ModelError::Limit(format!(
+                "more than {} input columns",
+                limits.input_columns
+            )));
         }
         inputs.push(input);
     }
@@ -61,8 +65,15 @@ pub(crate) fn inputs(graph: &GraphProto, limits: &Limits) -> Result<Vec<Input>, 
 }
 
 fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError> {
-    let refuse = |reason: &str| Err(ModelError::Input { input: info.name.clone(), reason: reason.to_owned() });
-    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
+    let refuse = |reason: &str| {
+        Err(ModelError::Input {
+            input: info.name.clone(),
+            reason: reason.to_owned(),
+        })
+    };
+    let Some(TypeValue::TensorType(tensor)) =
+        info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
+    else {
         return refuse("it is no tensor");
     };
     let datum = match DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined) {
@@ -70,40 +81,84 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
         DataType::Double => f64::datum_type(),
         DataType::Int64 => i64::datum_type(),
         DataType::Int32 => i32::datum_type(),
-        DataType::String => return refuse("strings are not supported yet: encode them as numbers before the model"),
-        other => return refuse(&format!("elements of type {} are not supported", other.as_str_name())),
+        DataType::String => {
+            return refuse(
+                "strings are not supported yet: encode them as numbers before the model",
+            );
+        }
+        other => {
+            return refuse(&format!(
+                "elements of type {} are not supported",
+                other.as_str_name()
+            ));
+        }
     };
-    let Some(shape) = &tensor.shape else { return refuse("it has no shape: export it as [None, columns]") };
-    let Some((rows, axes)) = shape.dim.split_first() else { return refuse("it is a single number, not rows") };
+    let Some(shape) = &tensor.shape else {
+        return refuse("it has no shape: export it as [None, columns]");
+    };
+    let Some((rows, axes)) = shape.dim.split_first() else {
+        return refuse("it is a single number, not rows");
+    };
     let mut sizes = Vec::new();
     for axis in axes {
         match axis.value {
-            Some(Dimension::DimValue(size)) if size > 0 => sizes.push(usize::try_from(size).unwrap_or(usize::MAX)),
+            Some(Dimension::DimValue(size)) if size > 0 => {
+                sizes.push(usize::try_from(size).unwrap_or(usize::MAX))
+            }
             _ => return refuse("its number of columns is not fixed: export it as [None, columns]"),
         }
     }
-    let columns = sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).unwrap_or(usize::MAX);
+    let columns = sizes
+        .iter()
+        .try_fold(1usize, |product, &size| product.checked_mul(size))
+        .unwrap_or(usize::MAX);
     let (fixed_rows, rows_name) = match &rows.value {
         Some(Dimension::DimValue(rows)) if *rows > 0 => (usize::try_from(*rows).ok(), None),
         Some(Dimension::DimParam(name)) => (None, Some(name.clone())),
         _ => (None, None),
     };
-    Ok(Input { name: info.name.clone(), datum, axes: sizes, first_column, columns, fixed_rows, rows_name })
+    Ok(Input {
+        name: info.name.clone(),
+        datum,
+        axes: sizes,
+        first_column,
+        columns,
+        fixed_rows,
+        rows_name,
+    })
 }
 
 impl Input {
     /// A single column of floats.
     fn column(name: &str) -> Self {
         let datum = f32::datum_type();
-        Input { name: name.to_owned(), datum, axes: vec![1], first_column: 0, columns: 1, fixed_rows: None, rows_name: None }
+        Input {
+            name: name.to_owned(),
+            datum,
+            axes: vec![1],
+            first_column: 0,
+            columns: 1,
+            fixed_rows: None,
+            rows_name: None,
+        }
     }
 
     /// The declaration of an input of floats.
     fn declaration(&self) -> ValueInfoProto {
         let shape = TensorShapeProto { dim: Vec::new() };
-        let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape: Some(shape) };
-        let kind = TypeProto { value: Some(TypeValue::TensorType(tensor)), ..TypeProto::default() };
-        ValueInfoProto { name: self.name.clone(), r#type: Some(kind), ..ValueInfoProto::default() }
+        let tensor = type_proto::Tensor {
+            elem_type: DataType::Float as i32,
+            shape: Some(shape),
+        };
+        let kind = TypeProto {
+            value: Some(TypeValue::TensorType(tensor)),
+            ..TypeProto::default()
+        };
+        ValueInfoProto {
+            name: self.name.clone(),
+            r#type: Some(kind),
+            ..ValueInfoProto::default()
+        }
     }
 }
 
@@ -112,8 +167,16 @@ impl Plan {
     ///
     /// A number of rows fixed in the file (often 1, from exporters that trace one row) is replaced by a variable one
     /// where the graph allows it.
-    pub fn new(model: &ModelProto, inputs: &[Input], outputs: &[&str], limits: &Limits) -> Result<Plan, ModelError> {
-        let graph = model.graph.as_ref().ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
+    pub fn new(
+        model: &ModelProto,
+        inputs: &[Input],
+        outputs: &[&str],
+        limits: &Limits,
+    ) -> Result<Plan, ModelError> {
+        let graph = model
+            .graph
+            .as_ref()
+            .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
         let graph = prepare(graph, outputs)?;
         check_operators(&graph)?;
         check_size_operands(&graph, limits)?;
@@ -131,13 +194,22 @@ impl Plan {
 }
 
 fn with_graph(model: &ModelProto, graph: GraphProto) -> ModelProto {
-    ModelProto { graph: Some(graph), opset_import: model.opset_import.clone(), ..ModelProto::default() }
+    ModelProto {
+        graph: Some(graph),
+        opset_import: model.opset_import.clone(),
+        ..ModelProto::default()
+    }
 }
 
 /// The graph with a sum over trees made one ensemble, where there is one and it can be.
 fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
     let fusion = fusion::find(graph)?;
-    let inputs: Vec<Input> = fusion.leaf_graph.input.iter().map(|input| Input::column(&input.name)).collect();
+    let inputs: Vec<Input> = fusion
+        .leaf_graph
+        .input
+        .iter()
+        .map(|input| Input::column(&input.name))
+        .collect();
     let mut leaf_graph = fusion.leaf_graph.clone();
     leaf_graph.input = inputs.iter().map(Input::declaration).collect();
     let plan = build(&with_graph(model, leaf_graph), &inputs, None, limits).ok()?;
@@ -146,7 +218,11 @@ fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<Graph
     for values in &fusion.leaf_values {
         let mut padded = values.clone();
         padded.resize(longest, *values.first()?);
-        tensors.push(Tensor::from_shape(&[longest, 1], &padded).ok()?.into_tvalue());
+        tensors.push(
+            Tensor::from_shape(&[longest, 1], &padded)
+                .ok()?
+                .into_tvalue(),
+        );
     }
     let outputs = plan.runnable.run(tensors).ok()?;
     let mut results = Vec::new();
@@ -158,7 +234,12 @@ fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<Graph
     fusion::apply(graph, &fusion, &results)
 }
 
-fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits: &Limits) -> Result<Plan, ModelError> {
+fn build(
+    model: &ModelProto,
+    inputs: &[Input],
+    fixed_rows: Option<usize>,
+    limits: &Limits,
+) -> Result<Plan, ModelError> {
     let mut model = model.clone();
     let graph = model.graph.get_or_insert_default();
     for (info, input) in graph.input.iter_mut().zip(inputs) {
@@ -174,19 +255,41 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
     let optimized = typed.into_optimized().map_err(invalid)?;
     let output_columns = output_columns(&optimized).map_err(invalid)?;
     let runnable = TypedSimplePlan::new(optimized).map_err(invalid)?;
-    Ok(Plan { runnable, fixed_rows, output_columns })
+    Ok(Plan {
+        runnable,
+        fixed_rows,
+        output_columns,
+    })
 }
 
 /// Gives the input's first axis a symbol: the file's own, for the rest of the graph may speak of it, or "rows".
 fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>) {
-    let is_plain = |name: &&String| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit());
+    let is_plain = |name: &&String| {
+        !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
     let rows = match fixed_rows {
         Some(rows) => Dimension::DimValue(rows as i64),
-        None => Dimension::DimParam(input.rows_name.as_ref().filter(is_plain).map_or("rows", String::as_str).to_owned()),
+        None => Dimension::DimParam(
+            input
+                .rows_name
+                .as_ref()
+                .filter(is_plain)
+                .map_or("rows", String::as_str)
+                .to_owned(),
+        ),
     };
-    let sizes = input.axes.iter().map(|&size| Dimension::DimValue(size as i64));
-    let dimension = |value| tensor_shape_proto::Dimension { value: Some(value), ..Default::default() };
-    if let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+    let sizes = input
+        .axes
+        .iter()
+        .map(|&size| Dimension::DimValue(size as i64));
+    let dimension = |value| tensor_shape_proto::Dimension {
+        value: Some(value),
+        ..Default::default()
+    };
+    if let Some(TypeValue::TensorType(tensor)) =
+        info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
         && let Some(shape) = tensor.shape.as_mut()
     {
         shape.dim = std::iter::once(rows).chain(sizes).map(dimension).collect();
@@ -197,14 +300,21 @@ fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
 /// Operators whose answer depends on chance.
-const RANDOM: [&str; 6] =
-    ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"];
+const RANDOM: [&str; 6] = [
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+];
 
 /// Every operator must have a builder, ours or tract's, and always give the same answer.
 fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
     let onnx = operators::front_end();
     for node in &graph.node {
-        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
+        let is_known = DOMAINS.contains(&node.domain.as_str())
+            && onnx.op_register.0.contains_key(&node.op_type);
         if !is_known || RANDOM.contains(&node.op_type.as_str()) {
             return Err(ModelError::Unsupported {
                 operator: operator_name(node),
@@ -217,8 +327,17 @@ fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
 }
 
 /// Operators that make a tensor as large as the values of an operand say.
-const SIZED_BY_VALUES: [&str; 9] =
-    ["ConstantOfShape", "EyeLike", "Expand", "OneHot", "Pad", "Range", "Resize", "Tile", "Upsample"];
+const SIZED_BY_VALUES: [&str; 9] = [
+    "ConstantOfShape",
+    "EyeLike",
+    "Expand",
+    "OneHot",
+    "Pad",
+    "Range",
+    "Resize",
+    "Tile",
+    "Upsample",
+];
 
 /// tract computes constants while it loads: those that name giant sizes must not get that far.
 fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
@@ -226,9 +345,17 @@ fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelE
     for node in graph.node.iter().filter(is_sized) {
         for tensor in node.input.iter().filter_map(|input| constant(graph, input)) {
             let numbers = tensor_integers(tensor).unwrap_or_default();
-            let product = numbers.iter().fold(1u64, |product, number| product.saturating_mul(number.unsigned_abs().max(1)));
-            if node.op_type != "OneHot" && numbers.len() <= 64 && product > limits.tensor_elements as u64 {
-                return Err(ModelError::Limit(format!("node {:?} makes a tensor of {product} elements", node_name(node))));
+            let product = numbers.iter().fold(1u64, |product, number| {
+                product.saturating_mul(number.unsigned_abs().max(1))
+            });
+            if node.op_type != "OneHot"
+                && numbers.len() <= 64
+                && product > limits.tensor_elements as u64
+            {
+                return Err(ModelError::Limit(format!(
+                    "node {:?} makes a tensor of {product} elements",
+                    node_name(node)
+                )));
             }
         }
     }
@@ -238,19 +365,34 @@ fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelE
 /// The tensor behind a value that is an initializer or a Constant node.
 fn constant<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a TensorProto> {
     let initializer = graph.initializer.iter().find(|tensor| tensor.name == value);
-    let node = || graph.node.iter().find(|node| node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value));
+    let node = || {
+        graph.node.iter().find(|node| {
+            node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value)
+        })
+    };
     initializer.or_else(|| node()?.attribute.first()?.t.as_ref())
 }
 
 /// No tensor of one row may exceed the limit.
 fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
-    let one_row = model.symbols.all_symbols().into_iter().fold(SymbolValues::default(), |values, symbol| values.with(&symbol, 1));
+    let one_row = model
+        .symbols
+        .all_symbols()
+        .into_iter()
+        .fold(SymbolValues::default(), |values, symbol| {
+            values.with(&symbol, 1)
+        });
     for node in &model.nodes {
         for output in &node.outputs {
-            let elements = output.fact.shape.iter().try_fold(1i64, |product, dim| product.checked_mul(dim.eval(&one_row).to_i64().ok()?));
+            let elements = output.fact.shape.iter().try_fold(1i64, |product, dim| {
+                product.checked_mul(dim.eval(&one_row).to_i64().ok()?)
+            });
             let fits = elements.is_none_or(|elements| elements <= limits.tensor_elements as i64);
             if !fits {
-                return Err(ModelError::Limit(format!("node {:?} makes a tensor of {:?}", node.name, output.fact.shape)));
+                return Err(ModelError::Limit(format!(
+                    "node {:?} makes a tensor of {:?}",
+                    node.name, output.fact.shape
+                )));
             }
         }
     }
@@ -258,6 +400,12 @@ fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
 }
 
 fn output_columns(model: &TypedModel) -> TractResult<Vec<Option<usize>>> {
-    let columns = |fact: &TypedFact| fact.shape.iter().skip(1).try_fold(1usize, |product, dim| product.checked_mul(dim.to_usize().ok()?));
-    (0..model.outputs.len()).map(|output| Ok(columns(model.output_fact(output)?))).collect()
+    let columns = |fact: &TypedFact| {
+        fact.shape.iter().skip(1).try_fold(1usize, |product, dim| {
+            product.checked_mul(dim.to_usize().ok()?)
+        })
+    };
+    (0..model.outputs.len())
+        .map(|output| Ok(columns(model.output_fact(output)?)))
+        .collect()
 }

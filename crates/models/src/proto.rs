@@ -15,18 +15,28 @@ fn invalid(reason: impl Into<String>) -> ModelError {
 /// Decodes a model and checks its graph, subgraphs included.
 pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelError> {
     if bytes.len() as u64 > limits.file_bytes {
-        return Err(ModelError::Limit(format!("{} bytes, {} are allowed", bytes.len(), limits.file_bytes)));
+        return Err(ModelError::Limit(format!(
+            "{} bytes, {} are allowed",
+            bytes.len(),
+            limits.file_bytes
+        )));
     }
     check_memory(bytes)?;
-    let model = tract_onnx::Onnx::default().proto_model_for_read(&mut &*bytes).map_err(|error| invalid(brief(&error)))?;
+    let model = tract_onnx::Onnx::default()
+        .proto_model_for_read(&mut &*bytes)
+        .map_err(|error| invalid(brief(&error)))?;
     if !model.functions.is_empty() {
         return Err(ModelError::Unsupported {
             operator: "model-local functions".to_owned(),
             node: model.functions[0].name.clone().unwrap_or_default(),
-            advice: "export with functions inlined (onnx.inliner.inline_local_functions)".to_owned(),
+            advice: "export with functions inlined (onnx.inliner.inline_local_functions)"
+                .to_owned(),
         });
     }
-    let graph = model.graph.as_ref().ok_or_else(|| invalid("the file holds no graph"))?;
+    let graph = model
+        .graph
+        .as_ref()
+        .ok_or_else(|| invalid("the file holds no graph"))?;
     let mut nodes = 0;
     check_graph(graph, limits, &mut nodes)?;
     Ok(model)
@@ -35,21 +45,37 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelE
 fn check_graph(graph: &GraphProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
     *nodes += graph.node.len();
     if *nodes > limits.graph_nodes {
-        return Err(ModelError::Limit(format!("more than {} nodes", limits.graph_nodes)));
+        return Err(ModelError::Limit(format!(
+            "more than {} nodes",
+            limits.graph_nodes
+        )));
     }
     if !graph.sparse_initializer.is_empty() {
         return Err(invalid("sparse initializers are not supported"));
     }
-    graph.initializer.iter().try_for_each(|tensor| check_tensor(tensor, limits))?;
-    graph.node.iter().try_for_each(|node| check_node(node, limits, nodes))
+    graph
+        .initializer
+        .iter()
+        .try_for_each(|tensor| check_tensor(tensor, limits))?;
+    graph
+        .node
+        .iter()
+        .try_for_each(|node| check_node(node, limits, nodes))
 }
 
 fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
     for attribute in &node.attribute {
         if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
-            return Err(invalid(format!("attribute {} is a sparse tensor, which is not supported", attribute.name)));
+            return Err(invalid(format!(
+                "attribute {} is a sparse tensor, which is not supported",
+                attribute.name
+            )));
         }
-        attribute.t.iter().chain(&attribute.tensors).try_for_each(|tensor| check_tensor(tensor, limits))?;
+        attribute
+            .t
+            .iter()
+            .chain(&attribute.tensors)
+            .try_for_each(|tensor| check_tensor(tensor, limits))?;
         for graph in attribute.g.iter().chain(&attribute.graphs) {
             check_graph(graph, limits, nodes)?;
         }
@@ -60,13 +86,27 @@ fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<()
 /// A tensor's elements must be in the file, and as many as its shape says.
 fn check_tensor(tensor: &TensorProto, limits: &Limits) -> Result<(), ModelError> {
     let name = &tensor.name;
-    if tensor.data_location == Some(DataLocation::External as i32) || !tensor.external_data.is_empty() {
-        return Err(invalid(format!("tensor {name:?} lies outside the file: save the model with its data inside")));
+    if tensor.data_location == Some(DataLocation::External as i32)
+        || !tensor.external_data.is_empty()
+    {
+        return Err(invalid(format!(
+            "tensor {name:?} lies outside the file: save the model with its data inside"
+        )));
     }
-    let elements = tensor.dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(usize::try_from(dim).ok()?));
-    let elements = elements.ok_or_else(|| invalid(format!("tensor {name:?} has the impossible shape {:?}", tensor.dims)))?;
+    let elements = tensor.dims.iter().try_fold(1usize, |product, &dim| {
+        product.checked_mul(usize::try_from(dim).ok()?)
+    });
+    let elements = elements.ok_or_else(|| {
+        invalid(format!(
+            "tensor {name:?} has the impossible shape {:?}",
+            tensor.dims
+        ))
+    })?;
     if elements > limits.tensor_elements {
-        return Err(ModelError::Limit(format!("tensor {name:?} has {elements} elements, {} are allowed", limits.tensor_elements)));
+        return Err(ModelError::Limit(format!(
+            "tensor {name:?} has {elements} elements, {} are allowed",
+            limits.tensor_elements
+        )));
     }
     let kind = DataType::try_from(tensor.data_type).unwrap_or(DataType::Undefined);
     let raw = &tensor.raw_data;
@@ -78,12 +118,24 @@ fn check_tensor(tensor: &TensorProto, limits: &Limits) -> Result<(), ModelError>
         DataType::Int8 | DataType::Uint8 | DataType::Bool => (1, tensor.int32_data.len()),
         DataType::Int16 | DataType::Uint16 | DataType::Float16 => (2, tensor.int32_data.len()),
         DataType::String if raw.is_empty() => (1, tensor.string_data.len()),
-        other => return Err(invalid(format!("tensor {name:?} is of the unsupported type {}", other.as_str_name()))),
+        other => {
+            return Err(invalid(format!(
+                "tensor {name:?} is of the unsupported type {}",
+                other.as_str_name()
+            )));
+        }
     };
-    let given = if raw.is_empty() { listed } else { raw.len() / size };
-    let is_whole = raw.len() % size == 0;
+    let given = if raw.is_empty() {
+        listed
+    } else {
+        raw.len() / size
+    };
+    let is_whole = raw.len().is_multiple_of(size);
     if given != elements || !is_whole {
-        return Err(invalid(format!("tensor {name:?} of shape {:?} has {given} elements", tensor.dims)));
+        return Err(invalid(format!(
+            "tensor {name:?} of shape {:?} has {given} elements",
+            tensor.dims
+        )));
     }
     Ok(())
 }

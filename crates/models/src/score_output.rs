@@ -20,7 +20,9 @@ pub struct ScoreOutput {
 
 /// The text is no score output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} names no score output; write the output's name, or name[column] with columns counted from 0, such as probabilities[1]")]
+#[error(
+    "{text:?} names no score output; write the output's name, or name[column] with columns counted from 0, such as probabilities[1]"
+)]
 pub struct ParseScoreOutputError {
     text: String,
 }
@@ -29,18 +31,28 @@ impl FromStr for ScoreOutput {
     type Err = ParseScoreOutputError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseScoreOutputError { text: text.to_owned() };
+        let error = || ParseScoreOutputError {
+            text: text.to_owned(),
+        };
         let trimmed = text.trim();
         let Some(without_bracket) = trimmed.strip_suffix(']') else {
             let plain = !trimmed.is_empty() && !trimmed.contains('[');
-            return plain.then(|| ScoreOutput { output: trimmed.to_owned(), column: None }).ok_or_else(error);
+            return plain
+                .then(|| ScoreOutput {
+                    output: trimmed.to_owned(),
+                    column: None,
+                })
+                .ok_or_else(error);
         };
         let (output, column) = without_bracket.rsplit_once('[').ok_or_else(error)?;
         if output.is_empty() {
             return Err(error());
         }
         let column = column.trim().parse().map_err(|_| error())?;
-        Ok(ScoreOutput { output: output.to_owned(), column: Some(column) })
+        Ok(ScoreOutput {
+            output: output.to_owned(),
+            column: Some(column),
+        })
     }
 }
 

@@ -38,7 +38,10 @@ pub enum Values {
 
 impl std::fmt::Debug for Scorer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Scorer").field("model", &self.model.sha256()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Scorer")
+            .field("model", &self.model.sha256())
+            .finish_non_exhaustive()
     }
 }
 
@@ -61,12 +64,25 @@ impl Scorer {
         let count = row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
         let result = in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
-            let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
+            let tensors = run(
+                &shared.scoring,
+                state,
+                &shared.inputs,
+                shared.width,
+                rows,
+                count,
+            )?;
             let expected = count * columns;
             let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
-            let values = tensor.try_as_plain_ram().and_then(|plain| plain.as_slice::<f32>()).map_err(run_error)?;
+            let values = tensor
+                .try_as_plain_ram()
+                .and_then(|plain| plain.as_slice::<f32>())
+                .map_err(run_error)?;
             if values.len() != expected {
-                return Err(ModelError::Run(format!("{} scores for {count} rows", values.len())));
+                return Err(ModelError::Run(format!(
+                    "{} scores for {count} rows",
+                    values.len()
+                )));
             }
             scores.extend(values.iter().skip(column).step_by(columns));
             Ok(())
@@ -86,13 +102,25 @@ impl Scorer {
         let shared = self.model.shared.clone();
         let count = row_count(rows, shared.width)?;
         let plan = shared.verifying()?;
-        let names = shared.description.outputs.iter().map(|output| output.name.clone());
-        let empty = |name| OutputValues { name, shape: Vec::new(), values: Values::Numbers(Vec::new()) };
+        let names = shared
+            .description
+            .outputs
+            .iter()
+            .map(|output| output.name.clone());
+        let empty = |name| OutputValues {
+            name,
+            shape: Vec::new(),
+            values: Values::Numbers(Vec::new()),
+        };
         let mut outputs: Vec<OutputValues> = names.map(empty).collect();
         let mut state = None;
         in_batches(plan, rows, shared.width, count, |rows, count| {
             let tensors = run(plan, &mut state, &shared.inputs, shared.width, rows, count)?;
-            outputs.iter_mut().zip(&tensors).try_for_each(|(output, tensor)| append(output, tensor)).map_err(run_error)
+            outputs
+                .iter_mut()
+                .zip(&tensors)
+                .try_for_each(|(output, tensor)| append(output, tensor))
+                .map_err(run_error)
         })?;
         Ok(outputs)
     }
@@ -105,7 +133,10 @@ fn run_error(error: TractError) -> ModelError {
 fn row_count(rows: &[f32], width: usize) -> Result<usize, ModelError> {
     match rows.len().is_multiple_of(width) {
         true => Ok(rows.len() / width),
-        false => Err(ModelError::Rows { expected: width, given: rows.len() }),
+        false => Err(ModelError::Rows {
+            expected: width,
+            given: rows.len(),
+        }),
     }
 }
 
@@ -120,10 +151,12 @@ fn in_batches(
     match plan.fixed_rows {
         _ if count == 0 => Ok(()),
         None => run(rows, count),
-        Some(fixed) if count.is_multiple_of(fixed) => {
-            rows.chunks_exact(fixed * width).try_for_each(|rows| run(rows, fixed))
-        }
-        Some(fixed) => Err(ModelError::Run(format!("the model runs on {fixed} rows at a time, {count} were given"))),
+        Some(fixed) if count.is_multiple_of(fixed) => rows
+            .chunks_exact(fixed * width)
+            .try_for_each(|rows| run(rows, fixed)),
+        Some(fixed) => Err(ModelError::Run(format!(
+            "the model runs on {fixed} rows at a time, {count} were given"
+        ))),
     }
 }
 
@@ -153,12 +186,18 @@ fn run(
 
 /// The columns of `input` from each row, as its element type.
 fn input_tensor(input: &Input, width: usize, rows: &[f32], count: usize) -> TractResult<TValue> {
-    let shape: TVec<usize> = std::iter::once(count).chain(input.axes.iter().copied()).collect();
+    let shape: TVec<usize> = std::iter::once(count)
+        .chain(input.axes.iter().copied())
+        .collect();
     let tensor = if input.columns == width {
         Tensor::from_shape(&shape, rows)?
     } else {
         let columns = input.first_column..input.first_column + input.columns;
-        let values: Vec<f32> = rows.chunks_exact(width).flat_map(|row| &row[columns.clone()]).copied().collect();
+        let values: Vec<f32> = rows
+            .chunks_exact(width)
+            .flat_map(|row| &row[columns.clone()])
+            .copied()
+            .collect();
         ArrayD::from_shape_vec(&*shape, values)?.into()
     };
     Ok(match tensor.cast_to_dt(input.datum)? {

@@ -26,38 +26,94 @@ impl Random {
 
 /// A pipeline with most of the operators, a few hundred bytes long.
 fn pipeline() -> Vec<u8> {
-    let tree = |low: f32| branch("BRANCH_LEQ", 1, 0.5, true, leaf(low), branch("BRANCH_EQ", 0, 2.0, false, leaf(0.1), leaf(-0.4)));
+    let tree = |low: f32| {
+        branch(
+            "BRANCH_LEQ",
+            1,
+            0.5,
+            true,
+            leaf(low),
+            branch("BRANCH_EQ", 0, 2.0, false, leaf(0.1), leaf(-0.4)),
+        )
+    };
     let mut attributes = ensemble("class", &[tree(0.5), tree(-0.5), leaf(0.2)]);
-    attributes.extend([ints("classlabels_int64s", &[0, 1]), string("post_transform", "LOGISTIC"), floats("base_values", &[-0.5])]);
+    attributes.extend([
+        ints("classlabels_int64s", &[0, 1]),
+        string("post_transform", "LOGISTIC"),
+        floats("base_values", &[-0.5]),
+    ]);
     let nodes = vec![
-        ml("Imputer", &["x"], &["filled"], vec![floats("imputed_value_floats", &[1.0, 2.0, 3.0]), float("replaced_value_float", f32::NAN)]),
-        ml("Scaler", &["filled"], &["scaled"], vec![floats("offset", &[0.0; 3]), floats("scale", &[2.0; 3])]),
+        ml(
+            "Imputer",
+            &["x"],
+            &["filled"],
+            vec![
+                floats("imputed_value_floats", &[1.0, 2.0, 3.0]),
+                float("replaced_value_float", f32::NAN),
+            ],
+        ),
+        ml(
+            "Scaler",
+            &["filled"],
+            &["scaled"],
+            vec![floats("offset", &[0.0; 3]), floats("scale", &[2.0; 3])],
+        ),
         node("MatMul", &["scaled", "weights"], &["mixed"], Vec::new()),
         node("Relu", &["mixed"], &["positive"], Vec::new()),
-        ml("TreeEnsembleClassifier", &["positive"], &["label", "raw"], attributes),
-        node("Concat", &["raw", "scaled"], &["joined"], vec![int("axis", 1)]),
-        node("Gather", &["joined", "columns"], &["y"], vec![int("axis", 1)]),
+        ml(
+            "TreeEnsembleClassifier",
+            &["positive"],
+            &["label", "raw"],
+            attributes,
+        ),
+        node(
+            "Concat",
+            &["raw", "scaled"],
+            &["joined"],
+            vec![int("axis", 1)],
+        ),
+        node(
+            "Gather",
+            &["joined", "columns"],
+            &["y"],
+            vec![int("axis", 1)],
+        ),
     ];
-    let outputs = vec![value("label", DataType::Int64, &[0]), value("y", DataType::Float, &[0, 2])];
+    let outputs = vec![
+        value("label", DataType::Int64, &[0]),
+        value("y", DataType::Float, &[0, 2]),
+    ];
     let mut model = model(vec![rows("x", 3)], nodes, outputs);
     let graph = model.graph.as_mut().unwrap();
-    graph.initializer.push(float_tensor("weights", &[3, 2], &[1.0, 0.5, -1.0, 0.25, 0.0, 1.0]));
+    graph.initializer.push(float_tensor(
+        "weights",
+        &[3, 2],
+        &[1.0, 0.5, -1.0, 0.25, 0.0, 1.0],
+    ));
     graph.initializer.push(int_tensor("columns", &[2], &[0, 1]));
     model.encode_to_vec()
 }
 
 /// Loads and, if that works, runs. Panics only if the crate does.
 fn exercise(bytes: &[u8]) -> bool {
-    let Ok(model) = Model::from_bytes(bytes, &LoadOptions::default()) else { return false };
+    let Ok(model) = Model::from_bytes(bytes, &LoadOptions::default()) else {
+        return false;
+    };
     if model.input_width() > 1000 {
         return true;
     }
-    let rows: Vec<f32> = (0..model.input_width() * 3).map(|index| index as f32 - 2.0).collect();
+    let rows: Vec<f32> = (0..model.input_width() * 3)
+        .map(|index| index as f32 - 2.0)
+        .collect();
     let mut scorer = model.scorer();
     let mut scores = Vec::new();
     let is_scored = scorer.score(&rows, &mut scores).is_ok();
     let _ = scorer.outputs(&rows);
-    assert!(!is_scored || scores.len() == 3, "{} scores for 3 rows", scores.len());
+    assert!(
+        !is_scored || scores.len() == 3,
+        "{} scores for 3 rows",
+        scores.len()
+    );
     true
 }
 
@@ -87,7 +143,10 @@ fn flipped_bits_are_refused_or_work() {
         }
         loaded += usize::from(exercise(&damaged));
     }
-    assert!(loaded > 100, "only {loaded} damaged files loaded: the damage tests nothing behind the decoder");
+    assert!(
+        loaded > 100,
+        "only {loaded} damaged files loaded: the damage tests nothing behind the decoder"
+    );
 }
 
 #[test]
@@ -106,9 +165,21 @@ fn overwritten_bytes_are_refused_or_work() {
 
 #[test]
 fn long_chains_do_not_exhaust_the_stack() {
-    let names: Vec<String> = (0..=10_000).map(|index| if index == 10_000 { "y".to_owned() } else { format!("v{index}") }).collect();
+    let names: Vec<String> = (0..=10_000)
+        .map(|index| {
+            if index == 10_000 {
+                "y".to_owned()
+            } else {
+                format!("v{index}")
+            }
+        })
+        .collect();
     let mut nodes = vec![ml("Binarizer", &["x"], &[&names[0]], Vec::new())];
-    nodes.extend(names.windows(2).map(|pair| node("Identity", &[&pair[0]], &[&pair[1]], Vec::new())));
+    nodes.extend(
+        names
+            .windows(2)
+            .map(|pair| node("Identity", &[&pair[0]], &[&pair[1]], Vec::new())),
+    );
     exercise(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]).encode_to_vec());
 }
 
@@ -120,24 +191,53 @@ fn deep_trees_do_not_exhaust_the_stack() {
         ints("nodes_treeids", &vec![0; 2 * count as usize + 1]),
         ints("nodes_nodeids", &(0..=2 * count).collect::<Vec<_>>()),
         ints("nodes_featureids", &vec![0; 2 * count as usize + 1]),
-        strings("nodes_modes", &[vec!["BRANCH_LT"; count as usize], vec!["LEAF"; count as usize + 1]].concat()),
-        floats("nodes_values", &(0..=2 * count).map(|node| -(node as f32)).collect::<Vec<_>>()),
-        ints("nodes_truenodeids", &inner().map(|node| node + 1).chain(vec![0; count as usize + 1]).collect::<Vec<_>>()),
-        ints("nodes_falsenodeids", &inner().map(|node| count + 1 + node).map(|node| node.min(2 * count)).chain(vec![0; count as usize + 1]).collect::<Vec<_>>()),
+        strings(
+            "nodes_modes",
+            &[
+                vec!["BRANCH_LT"; count as usize],
+                vec!["LEAF"; count as usize + 1],
+            ]
+            .concat(),
+        ),
+        floats(
+            "nodes_values",
+            &(0..=2 * count)
+                .map(|node| -(node as f32))
+                .collect::<Vec<_>>(),
+        ),
+        ints(
+            "nodes_truenodeids",
+            &inner()
+                .map(|node| node + 1)
+                .chain(vec![0; count as usize + 1])
+                .collect::<Vec<_>>(),
+        ),
+        ints(
+            "nodes_falsenodeids",
+            &inner()
+                .map(|node| count + 1 + node)
+                .map(|node| node.min(2 * count))
+                .chain(vec![0; count as usize + 1])
+                .collect::<Vec<_>>(),
+        ),
         ints("target_treeids", &[0, 0]),
         ints("target_nodeids", &[count, count + 1]),
         ints("target_ids", &[0, 0]),
         floats("target_weights", &[1.0, 2.0]),
         int("n_targets", 1),
     ];
-    let bytes = single(1, ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec())).encode_to_vec();
+    let bytes = single(
+        1,
+        ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec()),
+    )
+    .encode_to_vec();
     assert!(exercise(&bytes));
 }
 
 #[test]
 fn small_files_cannot_take_much_memory() {
     // A graph of two million empty nodes: four megabytes that would decode to four hundred.
-    let mut nodes = vec![0x0a, 0x00].repeat(2_000_000);
+    let mut nodes = [0x0a, 0x00].repeat(2_000_000);
     let mut bytes = vec![0x3a];
     let mut length = nodes.len();
     while length >= 0x80 {
@@ -158,12 +258,20 @@ fn giant_constants_are_refused_before_they_are_made() {
         node("Add", &["x", "sum"], &["y"], Vec::new()),
     ];
     let mut model = model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]);
-    model.graph.as_mut().unwrap().initializer.push(int_tensor("shape", &[2], &[1 << 30, 1 << 30]));
+    model
+        .graph
+        .as_mut()
+        .unwrap()
+        .initializer
+        .push(int_tensor("shape", &[2], &[1 << 30, 1 << 30]));
     assert!(matches!(load(&model), Err(ModelError::Limit(_))));
 }
 
 #[test]
 fn operators_of_chance_are_refused() {
     let nodes = vec![node("RandomNormalLike", &["x"], &["y"], Vec::new())];
-    assert!(matches!(load(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)])), Err(ModelError::Unsupported { .. })));
+    assert!(matches!(
+        load(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)])),
+        Err(ModelError::Unsupported { .. })
+    ));
 }

@@ -16,17 +16,31 @@ fn data() -> PathBuf {
 
 fn floats(name: &str) -> Vec<f32> {
     let bytes = std::fs::read(data().join("models").join(name)).unwrap();
-    bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+    bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|&bytes| f32::from_le_bytes(bytes))
+        .collect()
 }
 
 fn doubles(name: &str) -> Vec<f64> {
     let bytes = std::fs::read(data().join("models").join(name)).unwrap();
-    bytes.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect()
+    bytes
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|&bytes| f64::from_le_bytes(bytes))
+        .collect()
 }
 
 /// Compares all outputs and the score of one model on one set of rows; returns what differs.
 fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
-    let rows = floats(if variant == "clean" { "X.f32" } else { "Xnan.f32" });
+    let rows = floats(if variant == "clean" {
+        "X.f32"
+    } else {
+        "Xnan.f32"
+    });
     let path = data().join("models").join(format!("{name}.onnx"));
     let model = match Model::load(&path, &LoadOptions::default()) {
         Ok(model) => model,
@@ -40,9 +54,14 @@ fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
     let mut differences = Vec::new();
     for (output, description) in outputs.as_object().unwrap() {
         let expected = doubles(&format!("{name}.{variant}.{output}.f64"));
-        let answer = answers.iter().find(|answer| answer.name == *output).unwrap();
+        let answer = answers
+            .iter()
+            .find(|answer| answer.name == *output)
+            .unwrap();
         let is_exact = description["kind"] == "int64";
-        if let Some(difference) = difference(answer, &expected, if is_exact { 0.0 } else { TOLERANCE }) {
+        if let Some(difference) =
+            difference(answer, &expected, if is_exact { 0.0 } else { TOLERANCE })
+        {
             differences.push(format!("{name} {variant} {output}: {difference}"));
         }
     }
@@ -52,7 +71,10 @@ fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
     for (row, &score) in rows.chunks(model.input_width()).zip(&scores) {
         scorer.score(row, &mut single).unwrap();
         if single[0].to_bits() != score.to_bits() && (single[0] - score).abs() > 1e-6 {
-            differences.push(format!("{name} {variant}: alone a row scores {}, among others {score}", single[0]));
+            differences.push(format!(
+                "{name} {variant}: alone a row scores {}, among others {score}",
+                single[0]
+            ));
             break;
         }
     }
@@ -60,14 +82,27 @@ fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
 }
 
 fn difference(answer: &OutputValues, expected: &[f64], tolerance: f64) -> Option<String> {
-    let Values::Numbers(values) = &answer.values else { return Some("strings".to_owned()) };
+    let Values::Numbers(values) = &answer.values else {
+        return Some("strings".to_owned());
+    };
     if values.len() != expected.len() {
-        return Some(format!("{} values, expected {}", values.len(), expected.len()));
+        return Some(format!(
+            "{} values, expected {}",
+            values.len(),
+            expected.len()
+        ));
     }
     let differs = |(a, b): (&f64, &f64)| (a - b).abs() > tolerance || a.is_nan() != b.is_nan();
-    let count = values.iter().zip(expected).filter(|&pair| differs(pair)).count();
+    let count = values
+        .iter()
+        .zip(expected)
+        .filter(|&pair| differs(pair))
+        .count();
     let first = values.iter().zip(expected).position(differs)?;
-    Some(format!("{count} differ, the first at {first}: {}, expected {}", values[first], expected[first]))
+    Some(format!(
+        "{count} differ, the first at {first}: {}, expected {}",
+        values[first], expected[first]
+    ))
 }
 
 /// The Handbook's published models give probabilities for both classes that sum to one.
@@ -77,10 +112,17 @@ fn the_handbook_models_load_and_score() {
     for name in ["logreg", "xgboost", "random_forest"] {
         let path = data().join("handbook/models").join(format!("{name}.onnx"));
         let model = Model::load(&path, &LoadOptions::default()).unwrap();
-        assert_eq!((model.input_width(), model.description().score.as_str()), (15, "probabilities[1]"), "{name}");
+        assert_eq!(
+            (model.input_width(), model.description().score.as_str()),
+            (15, "probabilities[1]"),
+            "{name}"
+        );
         let mut scores = Vec::new();
         model.scorer().score(&[50.0; 30], &mut scores).unwrap();
-        assert!(scores.iter().all(|score| (0.0..=1.0).contains(score)), "{name}: {scores:?}");
+        assert!(
+            scores.iter().all(|score| (0.0..=1.0).contains(score)),
+            "{name}: {scores:?}"
+        );
     }
 }
 
@@ -101,6 +143,11 @@ fn exported_models_answer_as_in_onnx_runtime() {
             checked += 1;
         }
     }
-    assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} problems:\n{}",
+        problems.len(),
+        problems.join("\n")
+    );
     assert!(checked >= 16, "only {checked} model variants were checked");
 }

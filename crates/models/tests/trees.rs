@@ -20,7 +20,11 @@ fn classifier(columns: i64, trees: &[Tree], attributes: Vec<AttributeProto>) -> 
     all.extend(attributes);
     let node = ml("TreeEnsembleClassifier", &["x"], &["label", "y"], all);
     let label = value("label", DataType::Int64, &[0]);
-    model(vec![rows("x", columns)], vec![node], vec![label, value("y", DataType::Float, &[0, 0])])
+    model(
+        vec![rows("x", columns)],
+        vec![node],
+        vec![label, value("y", DataType::Float, &[0, 0])],
+    )
 }
 
 #[test]
@@ -37,11 +41,23 @@ fn every_branch_mode_compares_as_it_says() {
     ];
     for (mode, expected, expected_nan) in cases {
         for missing in [false, true] {
-            let model = regressor(1, &[branch(mode, 0, 1.0, missing, leaf(1.0), leaf(0.0))], vec![int("n_targets", 1)]);
+            let model = regressor(
+                1,
+                &[branch(mode, 0, 1.0, missing, leaf(1.0), leaf(0.0))],
+                vec![int("n_targets", 1)],
+            );
             let found = run(&model, &values).unwrap();
             assert_eq!(found, expected.map(f64::from), "{mode}");
-            let expected_nan = if missing { 1.0 } else { f64::from(expected_nan) };
-            assert_eq!(run(&model, &[NAN]).unwrap(), [expected_nan], "{mode} with NaN, missing {missing}");
+            let expected_nan = if missing {
+                1.0
+            } else {
+                f64::from(expected_nan)
+            };
+            assert_eq!(
+                run(&model, &[NAN]).unwrap(),
+                [expected_nan],
+                "{mode} with NaN, missing {missing}"
+            );
         }
     }
 }
@@ -49,36 +65,86 @@ fn every_branch_mode_compares_as_it_says() {
 #[test]
 fn thresholds_are_compared_in_f32() {
     // 0.1 as f32 is above 0.1 as f64: a value that is the f32 itself must be equal to it.
-    let model = regressor(1, &[branch("BRANCH_LEQ", 0, 0.1, false, leaf(1.0), leaf(0.0))], vec![int("n_targets", 1)]);
-    assert_eq!(run(&model, &[0.1, 0.1f32.next_up(), 0.1f32.next_down()]).unwrap(), [1.0, 0.0, 1.0]);
-    let model = regressor(1, &[branch("BRANCH_LT", 0, 0.0, false, leaf(1.0), leaf(0.0))], vec![int("n_targets", 1)]);
-    assert_eq!(run(&model, &[-0.0, 0.0, -f32::MIN_POSITIVE]).unwrap(), [0.0, 0.0, 1.0]);
+    let model = regressor(
+        1,
+        &[branch("BRANCH_LEQ", 0, 0.1, false, leaf(1.0), leaf(0.0))],
+        vec![int("n_targets", 1)],
+    );
+    assert_eq!(
+        run(&model, &[0.1, 0.1f32.next_up(), 0.1f32.next_down()]).unwrap(),
+        [1.0, 0.0, 1.0]
+    );
+    let model = regressor(
+        1,
+        &[branch("BRANCH_LT", 0, 0.0, false, leaf(1.0), leaf(0.0))],
+        vec![int("n_targets", 1)],
+    );
+    assert_eq!(
+        run(&model, &[-0.0, 0.0, -f32::MIN_POSITIVE]).unwrap(),
+        [0.0, 0.0, 1.0]
+    );
 }
 
 #[test]
 fn double_thresholds_are_compared_in_f64() {
-    let mut attributes = ensemble("target", &[branch("BRANCH_LEQ", 0, 0.0, false, leaf(1.0), leaf(0.0))]);
+    let mut attributes = ensemble(
+        "target",
+        &[branch("BRANCH_LEQ", 0, 0.0, false, leaf(1.0), leaf(0.0))],
+    );
     attributes.retain(|attribute| attribute.name != "nodes_values");
-    attributes.push(tensor_attribute("nodes_values_as_tensor", double_tensor("", &[0.1, 0.0, 0.0])));
+    attributes.push(tensor_attribute(
+        "nodes_values_as_tensor",
+        double_tensor("", &[0.1, 0.0, 0.0]),
+    ));
     attributes.push(int("n_targets", 1));
     let nodes = vec![
-        node("Cast", &["x"], &["double"], vec![int("to", DataType::Double as i64)]),
+        node(
+            "Cast",
+            &["x"],
+            &["double"],
+            vec![int("to", DataType::Double as i64)],
+        ),
         ml("TreeEnsembleRegressor", &["double"], &["y"], attributes),
     ];
-    let model = model(vec![rows("x", 1)], nodes, vec![value("y", DataType::Float, &[0, 1])]);
+    let model = model(
+        vec![rows("x", 1)],
+        nodes,
+        vec![value("y", DataType::Float, &[0, 1])],
+    );
     // As f64 the f32 nearest to 0.1 is above 0.1.
     assert_eq!(run(&model, &[0.1, 0.1f32.next_down()]).unwrap(), [0.0, 1.0]);
 }
 
 #[test]
 fn trees_are_aggregated_as_asked() {
-    let trees = || [branch("BRANCH_LT", 0, 0.0, false, leaf(4.0), leaf(2.0)), leaf(-3.0), leaf(5.0)];
-    let cases = [("SUM", [6.0, 4.0]), ("AVERAGE", [2.0, 4.0 / 3.0]), ("MIN", [-3.0, -3.0]), ("MAX", [5.0, 5.0])];
+    let trees = || {
+        [
+            branch("BRANCH_LT", 0, 0.0, false, leaf(4.0), leaf(2.0)),
+            leaf(-3.0),
+            leaf(5.0),
+        ]
+    };
+    let cases = [
+        ("SUM", [6.0, 4.0]),
+        ("AVERAGE", [2.0, 4.0 / 3.0]),
+        ("MIN", [-3.0, -3.0]),
+        ("MAX", [5.0, 5.0]),
+    ];
     for (aggregate, expected) in cases {
         let attributes = vec![int("n_targets", 1), string("aggregate_function", aggregate)];
-        assert_close(&run(&regressor(1, &trees(), attributes), &[-1.0, 1.0]).unwrap(), &expected);
-        let attributes = vec![int("n_targets", 1), string("aggregate_function", aggregate), floats("base_values", &[10.0])];
-        assert_close(&run(&regressor(1, &trees(), attributes), &[-1.0, 1.0]).unwrap(), &expected.map(|value| value + 10.0));
+        assert_close(
+            &run(&regressor(1, &trees(), attributes), &[-1.0, 1.0]).unwrap(),
+            &expected,
+        );
+        let attributes = vec![
+            int("n_targets", 1),
+            string("aggregate_function", aggregate),
+            floats("base_values", &[10.0]),
+        ];
+        assert_close(
+            &run(&regressor(1, &trees(), attributes), &[-1.0, 1.0]).unwrap(),
+            &expected.map(|value| value + 10.0),
+        );
     }
 }
 
@@ -86,7 +152,10 @@ fn trees_are_aggregated_as_asked() {
 fn leaves_may_weigh_several_targets() {
     let both = Tree::Leaf(vec![(0, 1.0), (1, 2.0)]);
     let second = Tree::Leaf(vec![(1, 5.0)]);
-    let trees = [branch("BRANCH_LT", 0, 0.0, false, both, second), Tree::Leaf(vec![(0, 10.0)])];
+    let trees = [
+        branch("BRANCH_LT", 0, 0.0, false, both, second),
+        Tree::Leaf(vec![(0, 10.0)]),
+    ];
     let attributes = vec![int("n_targets", 2), floats("base_values", &[100.0, 200.0])];
     let found = run(&regressor(1, &trees, attributes), &[-1.0, 1.0]).unwrap();
     assert_close(&found, &[111.0, 202.0, 110.0, 205.0]);
@@ -99,13 +168,22 @@ fn multi_target_scores_are_transformed() {
     let sum = e + 1.0 + 1.0 / e;
     let cases = [
         ("NONE", vec![1.0, 0.0, -1.0]),
-        ("LOGISTIC", vec![1.0 / (1.0 + 1.0 / e), 0.5, 1.0 / (1.0 + e)]),
+        (
+            "LOGISTIC",
+            vec![1.0 / (1.0 + 1.0 / e), 0.5, 1.0 / (1.0 + e)],
+        ),
         ("SOFTMAX", vec![e / sum, 1.0 / sum, 1.0 / e / sum]),
-        ("SOFTMAX_ZERO", vec![1.0 / (1.0 + (-2f64).exp()), 0.0, 1.0 / (1.0 + 2f64.exp())]),
+        (
+            "SOFTMAX_ZERO",
+            vec![1.0 / (1.0 + (-2f64).exp()), 0.0, 1.0 / (1.0 + 2f64.exp())],
+        ),
     ];
     for (transform, expected) in cases {
         let attributes = vec![int("n_targets", 3), string("post_transform", transform)];
-        assert_close(&run(&regressor(1, &tree(), attributes), &[0.0]).unwrap(), &expected);
+        assert_close(
+            &run(&regressor(1, &tree(), attributes), &[0.0]).unwrap(),
+            &expected,
+        );
     }
 }
 
@@ -115,37 +193,79 @@ fn binary_classifiers_with_one_weight_class() {
     let labels = || ints("classlabels_int64s", &[7, 9]);
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
     // Logistic of a sum with negative weights: label by its sign.
-    let model = load(&classifier(1, &trees(-1.0, 2.0), vec![labels(), string("post_transform", "LOGISTIC")])).unwrap();
+    let model = load(&classifier(
+        1,
+        &trees(-1.0, 2.0),
+        vec![labels(), string("post_transform", "LOGISTIC")],
+    ))
+    .unwrap();
     assert_eq!(answers(&model, &[-1.0, 1.0], "label"), [7.0, 9.0]);
-    assert_close(&answers(&model, &[-1.0, 1.0], "y"), &[logistic(1.0), logistic(-1.0), logistic(-2.0), logistic(2.0)]);
+    assert_close(
+        &answers(&model, &[-1.0, 1.0], "y"),
+        &[logistic(1.0), logistic(-1.0), logistic(-2.0), logistic(2.0)],
+    );
     // Weights that are all positive are probabilities: label by one half.
     let model = load(&classifier(1, &trees(0.25, 0.75), vec![labels()])).unwrap();
     assert_eq!(answers(&model, &[-1.0, 1.0], "label"), [7.0, 9.0]);
-    assert_close(&answers(&model, &[-1.0, 1.0], "y"), &[0.75, 0.25, 0.25, 0.75]);
+    assert_close(
+        &answers(&model, &[-1.0, 1.0], "y"),
+        &[0.75, 0.25, 0.25, 0.75],
+    );
     // One base value, as XGBoost and HistGradientBoosting export it, moves the sum.
-    let attributes = vec![labels(), string("post_transform", "LOGISTIC"), floats("base_values", &[-1.5])];
+    let attributes = vec![
+        labels(),
+        string("post_transform", "LOGISTIC"),
+        floats("base_values", &[-1.5]),
+    ];
     let model = load(&classifier(1, &trees(-1.0, 2.0), attributes)).unwrap();
-    assert_close(&answers(&model, &[-1.0, 1.0], "y"), &[logistic(2.5), logistic(-2.5), logistic(-0.5), logistic(0.5)]);
+    assert_close(
+        &answers(&model, &[-1.0, 1.0], "y"),
+        &[logistic(2.5), logistic(-2.5), logistic(-0.5), logistic(0.5)],
+    );
 }
 
 #[test]
 fn many_classes_are_labelled_by_the_largest_score() {
     let trees = [
-        branch("BRANCH_LT", 0, 0.0, false, Tree::Leaf(vec![(0, 0.5), (1, 0.25), (2, 0.25)]), Tree::Leaf(vec![(2, 1.0)])),
-        branch("BRANCH_LT", 1, 0.0, false, Tree::Leaf(vec![(1, 0.5)]), Tree::Leaf(vec![(1, 0.0)])),
+        branch(
+            "BRANCH_LT",
+            0,
+            0.0,
+            false,
+            Tree::Leaf(vec![(0, 0.5), (1, 0.25), (2, 0.25)]),
+            Tree::Leaf(vec![(2, 1.0)]),
+        ),
+        branch(
+            "BRANCH_LT",
+            1,
+            0.0,
+            false,
+            Tree::Leaf(vec![(1, 0.5)]),
+            Tree::Leaf(vec![(1, 0.0)]),
+        ),
     ];
-    let model = classifier(2, &trees, vec![strings("classlabels_strings", &["a", "b", "c"])]);
+    let model = classifier(
+        2,
+        &trees,
+        vec![strings("classlabels_strings", &["a", "b", "c"])],
+    );
     let mut model_bytes = model.clone();
     let graph = model_bytes.graph.as_mut().unwrap();
     graph.output[0] = value("label", DataType::String, &[0]);
     let score = Some("y[2]".parse().unwrap());
-    let options = LoadOptions { score, ..LoadOptions::default() };
+    let options = LoadOptions {
+        score,
+        ..LoadOptions::default()
+    };
     let model = Model::from_bytes(&prost::Message::encode_to_vec(&model_bytes), &options).unwrap();
     let rows = [-1.0, 1.0, 1.0, 1.0, -1.0, -1.0];
     let outputs = model.scorer().outputs(&rows).unwrap();
     let labels = ["a", "c", "b"].map(str::to_owned).to_vec();
     assert_eq!(outputs[0].values, Values::Strings(labels));
-    assert_close(&answers(&model, &rows, "y"), &[0.5, 0.25, 0.25, 0.0, 0.0, 1.0, 0.5, 0.75, 0.25]);
+    assert_close(
+        &answers(&model, &rows, "y"),
+        &[0.5, 0.25, 0.25, 0.0, 0.0, 1.0, 0.5, 0.75, 0.25],
+    );
     let mut scores = Vec::new();
     model.scorer().score(&rows, &mut scores).unwrap();
     assert_eq!(scores, [0.25, 1.0, 0.25]);
@@ -159,23 +279,41 @@ fn ensembles_of_version_5_know_sets() {
         int("aggregate_function", 1),
         ints("nodes_featureids", &[0, 0, 0]),
         tensor_attribute("nodes_modes", byte_tensor("", &[0, 6, 6])),
-        tensor_attribute("nodes_splits", float_tensor("", &[3], &[11.0, 232344.0, NAN])),
-        tensor_attribute("membership_values", float_tensor("", &[8], &[1.2, 3.7, 8.0, 9.0, NAN, 12.0, 7.0, NAN])),
+        tensor_attribute(
+            "nodes_splits",
+            float_tensor("", &[3], &[11.0, 232344.0, NAN]),
+        ),
+        tensor_attribute(
+            "membership_values",
+            float_tensor("", &[8], &[1.2, 3.7, 8.0, 9.0, NAN, 12.0, 7.0, NAN]),
+        ),
         ints("nodes_trueleafs", &[0, 1, 1]),
         ints("nodes_truenodeids", &[1, 0, 1]),
         ints("nodes_falseleafs", &[0, 1, 1]),
         ints("nodes_falsenodeids", &[2, 2, 3]),
         ints("leaf_targetids", &[0, 1, 2, 3]),
-        tensor_attribute("leaf_weights", float_tensor("", &[4], &[1.0, 10.0, 1000.0, 100.0])),
+        tensor_attribute(
+            "leaf_weights",
+            float_tensor("", &[4], &[1.0, 10.0, 1000.0, 100.0]),
+        ),
         ints("tree_roots", &[0]),
     ];
     let model = single(1, ml("TreeEnsemble", &["x"], &["y"], attributes));
     let found = run(&model, &[1.2, 3.4, -0.12, 1.66, 4.14, 12.0, 7.0, NAN]).unwrap();
-    let expected: Vec<f64> = [[1, 0, 0, 0], [0, 0, 1000, 0], [0, 0, 1000, 0], [0, 0, 1000, 0], [0, 0, 1000, 0], [0, 10, 0, 0], [0, 0, 1000, 0], [0, 0, 0, 100]]
-        .as_flattened()
-        .iter()
-        .map(|&value| f64::from(value))
-        .collect();
+    let expected: Vec<f64> = [
+        [1, 0, 0, 0],
+        [0, 0, 1000, 0],
+        [0, 0, 1000, 0],
+        [0, 0, 1000, 0],
+        [0, 0, 1000, 0],
+        [0, 10, 0, 0],
+        [0, 0, 1000, 0],
+        [0, 0, 0, 100],
+    ]
+    .as_flattened()
+    .iter()
+    .map(|&value| f64::from(value))
+    .collect();
     assert_eq!(found, expected);
 }
 
@@ -183,14 +321,29 @@ fn ensembles_of_version_5_know_sets() {
 fn damaged_ensembles_are_refused() {
     let tree = || [branch("BRANCH_LT", 0, 0.0, false, leaf(1.0), leaf(2.0))];
     let damages: [(&str, AttributeProto); 9] = [
-        ("a child that does not exist", ints("nodes_truenodeids", &[7, 0, 0])),
+        (
+            "a child that does not exist",
+            ints("nodes_truenodeids", &[7, 0, 0]),
+        ),
         ("a negative child", ints("nodes_truenodeids", &[-1, 0, 0])),
-        ("a node that is its own child", ints("nodes_truenodeids", &[0, 0, 0])),
-        ("lists of different lengths", ints("nodes_truenodeids", &[1, 0])),
-        ("a column that the input does not have", ints("nodes_featureids", &[1, 0, 0])),
+        (
+            "a node that is its own child",
+            ints("nodes_truenodeids", &[0, 0, 0]),
+        ),
+        (
+            "lists of different lengths",
+            ints("nodes_truenodeids", &[1, 0]),
+        ),
+        (
+            "a column that the input does not have",
+            ints("nodes_featureids", &[1, 0, 0]),
+        ),
         ("a negative column", ints("nodes_featureids", &[-1, 0, 0])),
         ("a target that does not exist", ints("target_ids", &[0, 1])),
-        ("a weight for a node that does not exist", ints("target_nodeids", &[1, 9])),
+        (
+            "a weight for a node that does not exist",
+            ints("target_nodeids", &[1, 9]),
+        ),
         ("a node twice", ints("nodes_nodeids", &[0, 1, 1])),
     ];
     for (what, damage) in damages {
@@ -209,11 +362,26 @@ fn a_row_scores_the_same_alone_and_among_others() {
         .map(|index| {
             let threshold = index as f32 / 10.0 - 1.5;
             let deeper = branch("BRANCH_LEQ", 1, -threshold, true, leaf(0.3), leaf(-0.7));
-            branch("BRANCH_LT", 0, threshold, index % 2 == 0, deeper, leaf(threshold))
+            branch(
+                "BRANCH_LT",
+                0,
+                threshold,
+                index % 2 == 0,
+                deeper,
+                leaf(threshold),
+            )
         })
         .collect();
     let model = load(&regressor(2, &trees, vec![int("n_targets", 1)])).unwrap();
-    let rows: Vec<f32> = (0..200).map(|index| if index % 17 == 0 { NAN } else { (index as f32 * 0.77).sin() * 2.0 }).collect();
+    let rows: Vec<f32> = (0..200)
+        .map(|index| {
+            if index % 17 == 0 {
+                NAN
+            } else {
+                (index as f32 * 0.77).sin() * 2.0
+            }
+        })
+        .collect();
     let (mut together, mut alone) = (Vec::new(), Vec::new());
     let mut scorer = model.scorer();
     scorer.score(&rows, &mut together).unwrap();
@@ -227,19 +395,56 @@ fn a_row_scores_the_same_alone_and_among_others() {
 /// export of an isolation forest. With `Sum` they are fused, with `Add` they are not.
 #[test]
 fn a_sum_over_trees_is_the_same_fused() {
-    let tree = |feature, threshold| branch("BRANCH_LEQ", feature, threshold, true, leaf(1.0), branch("BRANCH_LT", 0, 2.0, false, leaf(3.0), leaf(4.0)));
+    let tree = |feature, threshold| {
+        branch(
+            "BRANCH_LEQ",
+            feature,
+            threshold,
+            true,
+            leaf(1.0),
+            branch("BRANCH_LT", 0, 2.0, false, leaf(3.0), leaf(4.0)),
+        )
+    };
     let chain = |index: usize, feature, threshold| {
         let name = |part: &str| format!("{part}{index}");
         let mut attributes = ensemble("target", &[tree(feature, threshold)]);
         attributes.push(int("n_targets", 1));
-        let table = vec![ints("keys_int64s", &[1, 3, 4]), floats("values_floats", &[0.1, 0.7, index as f32])];
+        let table = vec![
+            ints("keys_int64s", &[1, 3, 4]),
+            floats("values_floats", &[0.1, 0.7, index as f32]),
+        ];
         vec![
-            node("Gather", &["x", "columns"], &[&name("picked")], vec![int("axis", 1)]),
-            ml("TreeEnsembleRegressor", &[&name("picked")], &[&name("leaf")], attributes),
-            node("Cast", &[&name("leaf")], &[&name("whole")], vec![int("to", DataType::Int64 as i64)]),
+            node(
+                "Gather",
+                &["x", "columns"],
+                &[&name("picked")],
+                vec![int("axis", 1)],
+            ),
+            ml(
+                "TreeEnsembleRegressor",
+                &[&name("picked")],
+                &[&name("leaf")],
+                attributes,
+            ),
+            node(
+                "Cast",
+                &[&name("leaf")],
+                &[&name("whole")],
+                vec![int("to", DataType::Int64 as i64)],
+            ),
             ml("LabelEncoder", &[&name("whole")], &[&name("length")], table),
-            node("Reshape", &[&name("length"), "column"], &[&name("shaped")], Vec::new()),
-            node("Add", &[&name("shaped"), "half"], &[&name("part")], Vec::new()),
+            node(
+                "Reshape",
+                &[&name("length"), "column"],
+                &[&name("shaped")],
+                Vec::new(),
+            ),
+            node(
+                "Add",
+                &[&name("shaped"), "half"],
+                &[&name("part")],
+                Vec::new(),
+            ),
         ]
     };
     let model = |sum: &str| {
@@ -254,7 +459,15 @@ fn a_sum_over_trees_is_the_same_fused() {
         graph.initializer.push(float_tensor("half", &[1], &[0.5]));
         model
     };
-    let rows: Vec<f32> = (0..60).map(|index| if index % 13 == 0 { NAN } else { (index % 7) as f32 - 3.0 }).collect();
+    let rows: Vec<f32> = (0..60)
+        .map(|index| {
+            if index % 13 == 0 {
+                NAN
+            } else {
+                (index % 7) as f32 - 3.0
+            }
+        })
+        .collect();
     let found = run(&model("Sum"), &rows).unwrap();
     assert_eq!(found, run(&model("Add"), &rows).unwrap());
     // The first row is (NaN, -2): the first tree looks at the second column, the second one at the first.

@@ -24,7 +24,10 @@ pub(crate) struct Weight {
 pub(crate) enum Node {
     Branch(Branch),
     /// A range of [`Ensemble::weights`].
-    Leaf { first: u32, count: u32 },
+    Leaf {
+        first: u32,
+        count: u32,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -48,7 +51,10 @@ pub(crate) enum Comparison {
     Equal,
     NotEqual,
     /// Is the value in a range of [`Ensemble::members`]?
-    Member { first: u32, count: u32 },
+    Member {
+        first: u32,
+        count: u32,
+    },
 }
 
 /// Why an ensemble is no ensemble.

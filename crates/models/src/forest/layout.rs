@@ -40,7 +40,10 @@ impl Record for Compact {
     const MAX_CHILD: usize = (1 << 22) - 1;
 
     fn new(cut: i32, slot: u32, child: u32) -> Self {
-        Compact { cut, packed: child << 10 | slot }
+        Compact {
+            cut,
+            packed: child << 10 | slot,
+        }
     }
     #[inline(always)]
     fn cut(self) -> i32 {
@@ -128,12 +131,24 @@ pub(crate) fn lay_out<R: Record>(
     let mut trees = Vec::with_capacity(ensemble.roots.len());
     for &root in &ensemble.roots {
         let (min_steps, max_steps) = steps[root as usize];
-        trees.push(Tree { root: builder.tree(root)?, min_steps, max_steps });
+        trees.push(Tree {
+            root: builder.tree(root)?,
+            min_steps,
+            max_steps,
+        });
         if builder.records.len() > R::MAX_CHILD {
-            return if R::MAX_CHILD == u32::MAX as usize { Err(EnsembleError::TooLarge) } else { Ok(None) };
+            return if R::MAX_CHILD == u32::MAX as usize {
+                Err(EnsembleError::TooLarge)
+            } else {
+                Ok(None)
+            };
         }
     }
-    Ok(Some(Layout { records: builder.records, trees, features }))
+    Ok(Some(Layout {
+        records: builder.records,
+        trees,
+        features,
+    }))
 }
 
 fn features(ensemble: &Ensemble) -> usize {
@@ -175,7 +190,12 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         self.put(root, position)?;
         let mut next = 0;
         while next < self.queue.len() {
-            let Pending { position, node, from, to } = self.queue[next];
+            let Pending {
+                position,
+                node,
+                from,
+                to,
+            } = self.queue[next];
             next += 1;
             self.write(position, node, from, to)?;
         }
@@ -188,7 +208,8 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
 
     fn reserve(&mut self, count: usize) -> u32 {
         let position = self.records.len() as u32;
-        self.records.resize(self.records.len() + count, R::new(KeyOf::<R>::LOWEST, 0, 0));
+        self.records
+            .resize(self.records.len() + count, R::new(KeyOf::<R>::LOWEST, 0, 0));
         position
     }
 
@@ -206,7 +227,12 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
             }
             Node::Branch(ref branch) => {
                 let to = self.splits.of::<R::Number>(node, branch).count();
-                self.queue.push(Pending { position, node, from: 0, to });
+                self.queue.push(Pending {
+                    position,
+                    node,
+                    from: 0,
+                    to,
+                });
             }
         }
         if self.records.len() >= UNPLACED as usize - 2 {
@@ -217,21 +243,37 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
 
     /// Writes the record for the middle one of the cuts `from..to` and sees to both sides of it.
     fn write(&mut self, position: u32, node: u32, from: u32, to: u32) -> Result<(), EnsembleError> {
-        let Node::Branch(branch) = &self.ensemble.nodes[node as usize] else { return Ok(()) };
+        let Node::Branch(branch) = &self.ensemble.nodes[node as usize] else {
+            return Ok(());
+        };
         let split = self.splits.of::<R::Number>(node, branch);
         let middle = from + (to - from) / 2;
         let missing_region = u32::from(branch.missing_is_true != split.first_region_is_true);
         let missing_goes_right = missing_region > middle;
-        let slot = if missing_goes_right { self.features + branch.feature } else { branch.feature };
+        let slot = if missing_goes_right {
+            self.features + branch.feature
+        } else {
+            branch.feature
+        };
         let children = self.reserve(2);
         self.records[position as usize] = R::new(self.splits.cut(split, middle), slot, children);
-        for (child_position, from, to) in [(children, from, middle), (children + 1, middle + 1, to)] {
+        for (child_position, from, to) in [(children, from, middle), (children + 1, middle + 1, to)]
+        {
             if from < to {
-                self.queue.push(Pending { position: child_position, node, from, to });
+                self.queue.push(Pending {
+                    position: child_position,
+                    node,
+                    from,
+                    to,
+                });
                 continue;
             }
             let region_is_true = split.first_region_is_true == (from % 2 == 0);
-            let child = if region_is_true { branch.on_true } else { branch.on_false };
+            let child = if region_is_true {
+                branch.on_true
+            } else {
+                branch.on_false
+            };
             self.put(child, child_position)?;
         }
         Ok(())
@@ -247,7 +289,11 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         let mut stack = self.ensemble.roots.clone();
         while let Some(&node) = stack.last() {
             let branch = match &self.ensemble.nodes[node as usize] {
-                Node::Branch(branch) if steps[node as usize] == UNKNOWN || steps[node as usize] == OPEN => branch,
+                Node::Branch(branch)
+                    if steps[node as usize] == UNKNOWN || steps[node as usize] == OPEN =>
+                {
+                    branch
+                }
                 Node::Branch(_) => {
                     stack.pop();
                     continue;
@@ -272,7 +318,9 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
             }
             let cuts = self.splits.of::<R::Number>(node, branch).count();
             let below = children.map(|child| steps[child as usize]);
-            let min = (cuts + 1).ilog2().saturating_add(below[0].0.min(below[1].0));
+            let min = (cuts + 1)
+                .ilog2()
+                .saturating_add(below[0].0.min(below[1].0));
             let max = (cuts.ilog2() + 1).saturating_add(below[0].1.max(below[1].1));
             steps[node as usize] = (min, max);
             stack.pop();

@@ -11,12 +11,11 @@ mod split;
 mod tests;
 mod walk;
 
-
 use ensemble::{Ensemble, EnsembleError, Node};
 use key::Key;
 pub(crate) use key::Number;
-use layout::{KeyOf, Layout, lay_out};
 pub(crate) use layout::{Compact, Record, Wide};
+use layout::{KeyOf, Layout, lay_out};
 pub(crate) use walk::Keys;
 
 /// What a leaf adds to a target.
@@ -39,7 +38,10 @@ enum Leaves<N> {
     /// It is the weight of the one target that any leaf adds to.
     Single,
     /// It is an index into `ranges` of `weights`.
-    Several { ranges: Vec<(u32, u32)>, weights: Vec<LeafWeight<N>> },
+    Several {
+        ranges: Vec<(u32, u32)>,
+        weights: Vec<LeafWeight<N>>,
+    },
 }
 
 impl<R: Record> Forest<R> {
@@ -59,7 +61,14 @@ impl<R: Record> Forest<R> {
             target: weight.target as usize,
             value: R::Number::from_f64(weight.value),
         });
-        let leaves = if is_single { Leaves::Single } else { Leaves::Several { ranges, weights: weights.collect() } };
+        let leaves = if is_single {
+            Leaves::Single
+        } else {
+            Leaves::Several {
+                ranges,
+                weights: weights.collect(),
+            }
+        };
         Ok(layout.map(|layout| Forest { layout, leaves }))
     }
 
@@ -84,7 +93,9 @@ impl<R: Record> Forest<R> {
     }
 
     fn several(&self, payload: KeyOf<R>) -> &[LeafWeight<R::Number>] {
-        let Leaves::Several { ranges, weights } = &self.leaves else { return &[] };
+        let Leaves::Several { ranges, weights } = &self.leaves else {
+            return &[];
+        };
         let (first, count) = ranges[payload.to_index() as usize];
         &weights[first as usize..][..count as usize]
     }
@@ -93,8 +104,14 @@ impl<R: Record> Forest<R> {
 /// The target that every leaf has exactly one weight for, if there is one.
 pub(crate) fn single_target(ensemble: &Ensemble) -> Option<usize> {
     let target = ensemble.weights.first()?.target;
-    let same_target = ensemble.weights.iter().all(|weight| weight.target == target);
-    let one_weight_each = ensemble.nodes.iter().all(|node| matches!(node, Node::Branch(_) | Node::Leaf { count: 1, .. }));
+    let same_target = ensemble
+        .weights
+        .iter()
+        .all(|weight| weight.target == target);
+    let one_weight_each = ensemble
+        .nodes
+        .iter()
+        .all(|node| matches!(node, Node::Branch(_) | Node::Leaf { count: 1, .. }));
     (same_target && one_weight_each).then_some(target as usize)
 }
 
@@ -108,18 +125,27 @@ fn check(ensemble: &Ensemble) -> Result<(), EnsembleError> {
         if let Node::Branch(branch) = node {
             for child in [branch.on_true, branch.on_false] {
                 if !exists(child) {
-                    return Err(EnsembleError::MissingChild { node: index as u32, child });
+                    return Err(EnsembleError::MissingChild {
+                        node: index as u32,
+                        child,
+                    });
                 }
             }
         }
     }
     for weight in &ensemble.weights {
         if weight.target as usize >= ensemble.targets {
-            return Err(EnsembleError::Target { target: weight.target, targets: ensemble.targets });
+            return Err(EnsembleError::Target {
+                target: weight.target,
+                targets: ensemble.targets,
+            });
         }
     }
     match ensemble.roots.iter().find(|&&root| !exists(root)) {
-        Some(&root) => Err(EnsembleError::MissingChild { node: root, child: root }),
+        Some(&root) => Err(EnsembleError::MissingChild {
+            node: root,
+            child: root,
+        }),
         None => Ok(()),
     }
 }

@@ -17,7 +17,10 @@ enum Cuts<K> {
     One(K),
     Two(K, K),
     /// A range of [`Splits::member_cuts`].
-    Many { first: u32, count: u32 },
+    Many {
+        first: u32,
+        count: u32,
+    },
 }
 
 impl<K> Split<K> {
@@ -39,9 +42,16 @@ pub(crate) struct Splits<K> {
 
 impl<K: Key> Splits<K> {
     pub fn new<N: Number<Key = K>>(ensemble: &Ensemble) -> Self {
-        let mut splits = Splits { member_cuts: Vec::new(), member_splits: HashMap::new() };
+        let mut splits = Splits {
+            member_cuts: Vec::new(),
+            member_splits: HashMap::new(),
+        };
         for (index, node) in ensemble.nodes.iter().enumerate() {
-            if let Node::Branch(Branch { comparison: Comparison::Member { first, count }, .. }) = node {
+            if let Node::Branch(Branch {
+                comparison: Comparison::Member { first, count },
+                ..
+            }) = node
+            {
                 let members = &ensemble.members[*first as usize..][..*count as usize];
                 let split = splits.membership::<N>(members);
                 splits.member_splits.insert(index as u32, split);
@@ -53,7 +63,11 @@ impl<K: Key> Splits<K> {
     pub fn of<N: Number<Key = K>>(&self, node: u32, branch: &Branch) -> Split<K> {
         let threshold = N::from_f64(branch.threshold);
         if threshold.is_nan() && !matches!(branch.comparison, Comparison::Member { .. }) {
-            return if branch.comparison == Comparison::NotEqual { always() } else { never() };
+            return if branch.comparison == Comparison::NotEqual {
+                always()
+            } else {
+                never()
+            };
         }
         let key = threshold.key();
         let (cuts, first_region_is_true) = match branch.comparison {
@@ -65,20 +79,33 @@ impl<K: Key> Splits<K> {
             Comparison::NotEqual => (Cuts::Two(key, key.next()), true),
             Comparison::Member { .. } => return self.member_splits[&node],
         };
-        Split { cuts, first_region_is_true }
+        Split {
+            cuts,
+            first_region_is_true,
+        }
     }
 
     pub fn cut(&self, split: Split<K>, index: u32) -> K {
         match split.cuts {
             Cuts::One(cut) => cut,
-            Cuts::Two(first, second) => if index == 0 { first } else { second },
+            Cuts::Two(first, second) => {
+                if index == 0 {
+                    first
+                } else {
+                    second
+                }
+            }
             Cuts::Many { first, .. } => self.member_cuts[(first + index) as usize],
         }
     }
 
     /// Below each run of adjacent members' keys a cut, and one above it.
     fn membership<N: Number<Key = K>>(&mut self, members: &[f64]) -> Split<K> {
-        let mut keys: Vec<K> = members.iter().filter(|member| !member.is_nan()).map(|&member| N::from_f64(member).key()).collect();
+        let mut keys: Vec<K> = members
+            .iter()
+            .filter(|member| !member.is_nan())
+            .map(|&member| N::from_f64(member).key())
+            .collect();
         keys.sort_unstable();
         keys.dedup();
         if keys.is_empty() {
@@ -94,16 +121,25 @@ impl<K: Key> Splits<K> {
             self.member_cuts.push(key.next());
         }
         let count = self.member_cuts.len() as u32 - first;
-        Split { cuts: Cuts::Many { first, count }, first_region_is_true: false }
+        Split {
+            cuts: Cuts::Many { first, count },
+            first_region_is_true: false,
+        }
     }
 }
 
 /// True for no number: all lie above the only cut.
 fn never<K: Key>() -> Split<K> {
-    Split { cuts: Cuts::One(K::LOWEST.next()), first_region_is_true: true }
+    Split {
+        cuts: Cuts::One(K::LOWEST.next()),
+        first_region_is_true: true,
+    }
 }
 
 /// True for every number.
 fn always<K: Key>() -> Split<K> {
-    Split { cuts: Cuts::One(K::LOWEST.next()), first_region_is_true: false }
+    Split {
+        cuts: Cuts::One(K::LOWEST.next()),
+        first_region_is_true: false,
+    }
 }

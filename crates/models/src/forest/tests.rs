@@ -13,8 +13,16 @@ fn leaf(ensemble: &Ensemble, root: u32, row: &[f64]) -> (u32, u32) {
             Node::Leaf { first, count } => return (*first, *count),
             Node::Branch(branch) => {
                 let value = row[branch.feature as usize];
-                let holds = if value.is_nan() { branch.missing_is_true } else { holds(ensemble, branch, value) };
-                node = if holds { branch.on_true } else { branch.on_false };
+                let holds = if value.is_nan() {
+                    branch.missing_is_true
+                } else {
+                    holds(ensemble, branch, value)
+                };
+                node = if holds {
+                    branch.on_true
+                } else {
+                    branch.on_false
+                };
             }
         }
     }
@@ -29,7 +37,9 @@ fn holds(ensemble: &Ensemble, branch: &Branch, value: f64) -> bool {
         Comparison::Greater => value > threshold,
         Comparison::Equal => value == threshold,
         Comparison::NotEqual => value != threshold,
-        Comparison::Member { first, count } => ensemble.members[first as usize..][..count as usize].contains(&value),
+        Comparison::Member { first, count } => {
+            ensemble.members[first as usize..][..count as usize].contains(&value)
+        }
     }
 }
 
@@ -50,7 +60,11 @@ where
 {
     let forest = Forest::<R>::new(ensemble).unwrap().unwrap();
     let width = rows[0].len();
-    let numbers: Vec<R::Number> = rows.iter().flatten().map(|&value| R::Number::from_f64(value)).collect();
+    let numbers: Vec<R::Number> = rows
+        .iter()
+        .flatten()
+        .map(|&value| R::Number::from_f64(value))
+        .collect();
     let mut sums = vec![vec![0.0; ensemble.targets]; rows.len()];
     let single_target = super::single_target(ensemble);
     forest.for_each_leaf(&numbers, width, &mut Keys::default(), |row, weights| {
@@ -86,7 +100,10 @@ fn comparison(members: u32) -> impl Strategy<Value = Comparison> {
         Just(Comparison::Greater),
         Just(Comparison::Equal),
         Just(Comparison::NotEqual),
-        (0..=members, 0..=members).prop_map(|(a, b)| Comparison::Member { first: a.min(b), count: a.abs_diff(b) }),
+        (0..=members, 0..=members).prop_map(|(a, b)| Comparison::Member {
+            first: a.min(b),
+            count: a.abs_diff(b)
+        }),
     ]
 }
 
@@ -100,8 +117,17 @@ enum Tree {
 fn tree(targets: u32, weights: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Tree> {
     let leaf = prop::collection::vec((0..targets, any::<i8>()), weights).prop_map(Tree::Leaf);
     leaf.prop_recursive(5, 40, 2, |inner| {
-        (0..FEATURES as u32, comparison(8), value(), any::<bool>(), inner.clone(), inner)
-            .prop_map(|(feature, comparison, threshold, missing, a, b)| Tree::Branch(feature, comparison, threshold, missing, Box::new((a, b))))
+        (
+            0..FEATURES as u32,
+            comparison(8),
+            value(),
+            any::<bool>(),
+            inner.clone(),
+            inner,
+        )
+            .prop_map(|(feature, comparison, threshold, missing, a, b)| {
+                Tree::Branch(feature, comparison, threshold, missing, Box::new((a, b)))
+            })
     })
 }
 
@@ -110,7 +136,11 @@ fn ensemble() -> impl Strategy<Value = Ensemble> {
     shapes.prop_flat_map(|(targets, weights)| {
         let trees = prop::collection::vec(tree(targets, weights), 1..24);
         (trees, prop::collection::vec(value(), 8)).prop_map(move |(trees, members)| {
-            let mut ensemble = Ensemble { targets: targets as usize, members, ..Ensemble::default() };
+            let mut ensemble = Ensemble {
+                targets: targets as usize,
+                members,
+                ..Ensemble::default()
+            };
             for tree in trees {
                 let root = add(&mut ensemble, tree);
                 ensemble.roots.push(root);
@@ -125,14 +155,26 @@ fn add(ensemble: &mut Ensemble, tree: Tree) -> u32 {
         Tree::Leaf(weights) => {
             let first = ensemble.weights.len() as u32;
             let count = weights.len() as u32;
-            ensemble.weights.extend(weights.into_iter().map(|(target, value)| Weight { target, value: value.into() }));
+            ensemble
+                .weights
+                .extend(weights.into_iter().map(|(target, value)| Weight {
+                    target,
+                    value: value.into(),
+                }));
             Node::Leaf { first, count }
         }
         Tree::Branch(feature, comparison, threshold, missing, children) => {
             let missing_is_true = missing || comparison == Comparison::NotEqual;
             let on_true = add(ensemble, children.0);
             let on_false = add(ensemble, children.1);
-            Node::Branch(Branch { feature, comparison, threshold, missing_is_true, on_true, on_false })
+            Node::Branch(Branch {
+                feature,
+                comparison,
+                threshold,
+                missing_is_true,
+                on_true,
+                on_false,
+            })
         }
     };
     ensemble.nodes.push(node);
@@ -159,20 +201,47 @@ fn branch(on_true: u32, on_false: u32) -> Node {
 }
 
 fn error_of(nodes: Vec<Node>, roots: Vec<u32>) -> Option<EnsembleError> {
-    let weights = vec![Weight { target: 0, value: 1.0 }];
-    let ensemble = Ensemble { nodes, roots, weights, targets: 1, members: Vec::new() };
+    let weights = vec![Weight {
+        target: 0,
+        value: 1.0,
+    }];
+    let ensemble = Ensemble {
+        nodes,
+        roots,
+        weights,
+        targets: 1,
+        members: Vec::new(),
+    };
     Forest::<Compact>::new(&ensemble).err()
 }
 
 #[test]
 fn cycles_and_missing_nodes_are_refused() {
     let leaf = || Node::Leaf { first: 0, count: 1 };
-    assert_eq!(error_of(vec![branch(0, 1), leaf()], vec![0]), Some(EnsembleError::Cycle(0)), "a node is its own child");
-    assert_eq!(error_of(vec![branch(1, 2), branch(0, 2), leaf()], vec![0]), Some(EnsembleError::Cycle(0)), "a cycle of two");
+    assert_eq!(
+        error_of(vec![branch(0, 1), leaf()], vec![0]),
+        Some(EnsembleError::Cycle(0)),
+        "a node is its own child"
+    );
+    assert_eq!(
+        error_of(vec![branch(1, 2), branch(0, 2), leaf()], vec![0]),
+        Some(EnsembleError::Cycle(0)),
+        "a cycle of two"
+    );
     let long = vec![branch(1, 3), branch(3, 2), branch(1, 3), leaf()];
-    assert_eq!(error_of(long, vec![0]), Some(EnsembleError::Cycle(1)), "a cycle below the root");
-    assert_eq!(error_of(vec![branch(1, 9), leaf()], vec![0]), Some(EnsembleError::MissingChild { node: 0, child: 9 }));
-    assert_eq!(error_of(vec![leaf()], vec![5]), Some(EnsembleError::MissingChild { node: 5, child: 5 }));
+    assert_eq!(
+        error_of(long, vec![0]),
+        Some(EnsembleError::Cycle(1)),
+        "a cycle below the root"
+    );
+    assert_eq!(
+        error_of(vec![branch(1, 9), leaf()], vec![0]),
+        Some(EnsembleError::MissingChild { node: 0, child: 9 })
+    );
+    assert_eq!(
+        error_of(vec![leaf()], vec![5]),
+        Some(EnsembleError::MissingChild { node: 5, child: 5 })
+    );
 }
 
 #[test]
@@ -180,20 +249,52 @@ fn nodes_may_have_several_parents() {
     let leaf = |first| Node::Leaf { first, count: 1 };
     let equal = |threshold, on_true, on_false| {
         let comparison = Comparison::Equal;
-        Node::Branch(Branch { feature: 0, comparison, threshold, missing_is_true: false, on_true, on_false })
+        Node::Branch(Branch {
+            feature: 0,
+            comparison,
+            threshold,
+            missing_is_true: false,
+            on_true,
+            on_false,
+        })
     };
     // A value of 1, 2 or 3 goes to node 3, which looks at feature 1; two trees share it, and one of them its root.
-    let nodes = vec![equal(1.0, 3, 1), equal(2.0, 3, 2), equal(3.0, 3, 4), branch_on(1, 5, 6), leaf(0), leaf(1), leaf(2)];
-    let weights = [1.0, 20.0, 300.0].map(|value| Weight { target: 0, value }).to_vec();
-    let ensemble = Ensemble { nodes, roots: vec![0, 1, 0], weights, targets: 1, members: Vec::new() };
-    let rows: Vec<Vec<f64>> = (0..40).map(|row| vec![f64::from(row % 5), f64::from(row % 3 - 1)]).collect();
+    let nodes = vec![
+        equal(1.0, 3, 1),
+        equal(2.0, 3, 2),
+        equal(3.0, 3, 4),
+        branch_on(1, 5, 6),
+        leaf(0),
+        leaf(1),
+        leaf(2),
+    ];
+    let weights = [1.0, 20.0, 300.0]
+        .map(|value| Weight { target: 0, value })
+        .to_vec();
+    let ensemble = Ensemble {
+        nodes,
+        roots: vec![0, 1, 0],
+        weights,
+        targets: 1,
+        members: Vec::new(),
+    };
+    let rows: Vec<Vec<f64>> = (0..40)
+        .map(|row| vec![f64::from(row % 5), f64::from(row % 3 - 1)])
+        .collect();
     let expected: Vec<Vec<f64>> = rows.iter().map(|row| naive(&ensemble, row)).collect();
     assert_eq!(flat::<Compact>(&ensemble, &rows), expected);
 }
 
 fn branch_on(feature: u32, on_true: u32, on_false: u32) -> Node {
     let comparison = Comparison::Less;
-    Node::Branch(Branch { feature, comparison, threshold: 0.0, missing_is_true: false, on_true, on_false })
+    Node::Branch(Branch {
+        feature,
+        comparison,
+        threshold: 0.0,
+        missing_is_true: false,
+        on_true,
+        on_false,
+    })
 }
 
 #[test]
@@ -202,8 +303,23 @@ fn what_does_not_fit_the_compact_form_is_left_to_the_wide_one() {
     if let Node::Branch(branch) = &mut wide {
         branch.feature = 600;
     }
-    let weights = vec![Weight { target: 0, value: 1.0 }];
-    let ensemble = Ensemble { nodes: vec![wide, Node::Leaf { first: 0, count: 1 }], roots: vec![0], weights, targets: 1, members: Vec::new() };
+    let weights = vec![Weight {
+        target: 0,
+        value: 1.0,
+    }];
+    let ensemble = Ensemble {
+        nodes: vec![wide, Node::Leaf { first: 0, count: 1 }],
+        roots: vec![0],
+        weights,
+        targets: 1,
+        members: Vec::new(),
+    };
     assert!(Forest::<Compact>::new(&ensemble).unwrap().is_none());
-    assert_eq!(Forest::<Wide<f32>>::new(&ensemble).unwrap().unwrap().features(), 601);
+    assert_eq!(
+        Forest::<Wide<f32>>::new(&ensemble)
+            .unwrap()
+            .unwrap()
+            .features(),
+        601
+    );
 }

@@ -26,7 +26,13 @@ impl<R: Record> Forest<R> {
     /// Adds up each row's leaf weights, tree after tree in the number type itself, as ONNX Runtime does.
     ///
     /// `rows` are `width` numbers each; `sums` gets one sum for each row. Only for forests with single leaves.
-    pub fn sum_single(&self, rows: &[R::Number], width: usize, keys: &mut Keys<R>, sums: &mut [R::Number]) {
+    pub fn sum_single(
+        &self,
+        rows: &[R::Number],
+        width: usize,
+        keys: &mut Keys<R>,
+        sums: &mut [R::Number],
+    ) {
         sums.fill(R::Number::zero());
         self.for_each_payload(rows, width, keys, |row, payload| {
             sums[row] = sums[row].add(Self::single(payload));
@@ -43,10 +49,18 @@ impl<R: Record> Forest<R> {
     ) {
         if self.is_single() {
             self.for_each_payload(rows, width, keys, |row, payload| {
-                visit(row, &[LeafWeight { target: 0, value: Self::single(payload) }]);
+                visit(
+                    row,
+                    &[LeafWeight {
+                        target: 0,
+                        value: Self::single(payload),
+                    }],
+                );
             });
         } else {
-            self.for_each_payload(rows, width, keys, |row, payload| visit(row, self.several(payload)));
+            self.for_each_payload(rows, width, keys, |row, payload| {
+                visit(row, self.several(payload))
+            });
         }
     }
 
@@ -57,7 +71,10 @@ impl<R: Record> Forest<R> {
         keys: &mut Keys<R>,
         mut visit: impl FnMut(usize, KeyOf<R>),
     ) {
-        assert!(width >= self.features(), "the operator checks the width of its input");
+        assert!(
+            width >= self.features(),
+            "the operator checks the width of its input"
+        );
         if width == 0 {
             return;
         }
@@ -69,7 +86,9 @@ impl<R: Record> Forest<R> {
                 row += LANES;
             }
             if row > 0 {
-                self.walk_rows(&keys.keys, stride, row, |lane, payload| visit(block * BLOCK + lane, payload));
+                self.walk_rows(&keys.keys, stride, row, |lane, payload| {
+                    visit(block * BLOCK + lane, payload)
+                });
             }
             for row in row..count {
                 let keys = &keys.keys[row * stride..][..stride];
@@ -98,13 +117,20 @@ impl<R: Record> Forest<R> {
     }
 
     /// `count` rows, a multiple of [`LANES`], through each tree.
-    fn walk_rows(&self, keys: &[KeyOf<R>], stride: usize, count: usize, mut visit: impl FnMut(usize, KeyOf<R>)) {
+    fn walk_rows(
+        &self,
+        keys: &[KeyOf<R>],
+        stride: usize,
+        count: usize,
+        mut visit: impl FnMut(usize, KeyOf<R>),
+    ) {
         let records = self.layout.records.as_slice();
         for tree in &self.layout.trees {
             for first in (0..count).step_by(LANES) {
                 let keys = &keys[first * stride..][..LANES * stride];
                 let mut positions = [tree.root; LANES];
-                let lane_keys: [&[KeyOf<R>]; LANES] = std::array::from_fn(|lane| &keys[lane * stride..][..stride]);
+                let lane_keys: [&[KeyOf<R>]; LANES] =
+                    std::array::from_fn(|lane| &keys[lane * stride..][..stride]);
                 descend(records, &mut positions, *tree, |lane| lane_keys[lane]);
                 for (lane, &position) in positions.iter().enumerate() {
                     visit(first + lane, records[position as usize].cut());

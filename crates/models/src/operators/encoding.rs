@@ -14,9 +14,15 @@ use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, tensor};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("LabelEncoder", |context, node| Ok(operator(label_encoder(context, node)?)));
-    operators.insert("CategoryMapper", |_, node| Ok(operator(category_mapper(node)?)));
-    operators.insert("OneHotEncoder", |_, node| Ok(operator(one_hot_encoder(node)?)));
+    operators.insert("LabelEncoder", |context, node| {
+        Ok(operator(label_encoder(context, node)?))
+    });
+    operators.insert("CategoryMapper", |_, node| {
+        Ok(operator(category_mapper(node)?))
+    });
+    operators.insert("OneHotEncoder", |_, node| {
+        Ok(operator(one_hot_encoder(node)?))
+    });
 }
 
 /// A column of values that keys are mapped to or from.
@@ -53,7 +59,13 @@ impl Column {
             DatumType::String => Column::Strings(values.as_slice::<String>()?.to_vec()),
             DatumType::F32 => Column::Floats(values.as_slice::<f32>()?.to_vec()),
             DatumType::F64 => Column::Doubles(values.as_slice::<f64>()?.to_vec()),
-            _ => Column::Integers(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec()),
+            _ => Column::Integers(
+                tensor
+                    .cast_to::<i64>()?
+                    .try_as_plain_ram()?
+                    .as_slice::<i64>()?
+                    .to_vec(),
+            ),
         })
     }
 }
@@ -68,11 +80,19 @@ enum Positions {
 }
 
 fn float_key(value: f32) -> u32 {
-    if value.is_nan() { f32::NAN.to_bits() } else { (value + 0.0).to_bits() }
+    if value.is_nan() {
+        f32::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
 }
 
 fn double_key(value: f64) -> u64 {
-    if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() }
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        (value + 0.0).to_bits()
+    }
 }
 
 fn positions<K: Eq + Hash>(keys: impl IntoIterator<Item = K>) -> HashMap<K, usize> {
@@ -88,8 +108,12 @@ impl Positions {
         match keys {
             Column::Strings(keys) => Positions::Strings(positions(keys.iter().cloned())),
             Column::Integers(keys) => Positions::Integers(positions(keys.iter().copied())),
-            Column::Floats(keys) => Positions::Floats(positions(keys.iter().map(|&key| float_key(key)))),
-            Column::Doubles(keys) => Positions::Doubles(positions(keys.iter().map(|&key| double_key(key)))),
+            Column::Floats(keys) => {
+                Positions::Floats(positions(keys.iter().map(|&key| float_key(key))))
+            }
+            Column::Doubles(keys) => {
+                Positions::Doubles(positions(keys.iter().map(|&key| double_key(key))))
+            }
         }
     }
 
@@ -98,22 +122,34 @@ impl Positions {
         Ok(match self {
             Positions::Strings(positions) => {
                 let values = input.try_as_plain_ram()?.as_slice::<String>()?;
-                values.iter().map(|value| positions.get(value).copied()).collect()
+                values
+                    .iter()
+                    .map(|value| positions.get(value).copied())
+                    .collect()
             }
             Positions::Integers(positions) => {
                 let values = input.cast_to::<i64>()?;
                 let values = values.try_as_plain_ram()?.as_slice::<i64>()?;
-                values.iter().map(|value| positions.get(value).copied()).collect()
+                values
+                    .iter()
+                    .map(|value| positions.get(value).copied())
+                    .collect()
             }
             Positions::Floats(positions) => {
                 let values = input.cast_to::<f32>()?;
                 let values = values.try_as_plain_ram()?.as_slice::<f32>()?;
-                values.iter().map(|&value| positions.get(&float_key(value)).copied()).collect()
+                values
+                    .iter()
+                    .map(|&value| positions.get(&float_key(value)).copied())
+                    .collect()
             }
             Positions::Doubles(positions) => {
                 let values = input.cast_to::<f64>()?;
                 let values = values.try_as_plain_ram()?.as_slice::<f64>()?;
-                values.iter().map(|&value| positions.get(&double_key(value)).copied()).collect()
+                values
+                    .iter()
+                    .map(|&value| positions.get(&double_key(value)).copied())
+                    .collect()
             }
         })
     }
@@ -125,7 +161,11 @@ impl Positions {
 
 fn check_kind(keys_are_strings: bool, input: &TensorType) -> TractResult<()> {
     let input_is_strings = input.datum == String::datum_type();
-    ensure!(keys_are_strings == input_is_strings, "the keys do not fit an input of {:?}", input.datum);
+    ensure!(
+        keys_are_strings == input_is_strings,
+        "the keys do not fit an input of {:?}",
+        input.datum
+    );
     Ok(())
 }
 
@@ -148,9 +188,18 @@ fn label_encoder(context: &ParsingContext<'_>, node: &NodeProto) -> TractResult<
     let values = column(context, attributes, "values")?.context("there are no values")?;
     let default = match (attributes.tensor("default_tensor")?, &values) {
         (Some(tensor), _) => Column::from_tensor(&context.load_tensor(tensor)?)?,
-        (None, Column::Strings(_)) => Column::Strings(vec![attributes.string("default_string")?.unwrap_or("_Unused").to_owned()]),
-        (None, Column::Integers(_)) => Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)]),
-        (None, Column::Floats(_)) => Column::Floats(vec![attributes.float("default_float")?.unwrap_or(-0.0)]),
+        (None, Column::Strings(_)) => Column::Strings(vec![
+            attributes
+                .string("default_string")?
+                .unwrap_or("_Unused")
+                .to_owned(),
+        ]),
+        (None, Column::Integers(_)) => {
+            Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)])
+        }
+        (None, Column::Floats(_)) => {
+            Column::Floats(vec![attributes.float("default_float")?.unwrap_or(-0.0)])
+        }
         (None, Column::Doubles(_)) => Column::Doubles(vec![-0.0]),
     };
     lookup("LabelEncoder", &keys, values, default)
@@ -161,7 +210,12 @@ fn label_encoder(context: &ParsingContext<'_>, node: &NodeProto) -> TractResult<
 fn label_encoder_1(attributes: Attributes<'_>, classes: Vec<String>) -> TractResult<Lookup> {
     let values = (0..classes.len() as i64).collect();
     let default = Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)]);
-    lookup("LabelEncoder", &Column::Strings(classes), Column::Integers(values), default)
+    lookup(
+        "LabelEncoder",
+        &Column::Strings(classes),
+        Column::Integers(values),
+        default,
+    )
 }
 
 fn category_mapper(node: &NodeProto) -> TractResult<Lookup> {
@@ -169,9 +223,12 @@ fn category_mapper(node: &NodeProto) -> TractResult<Lookup> {
     let strings = Column::Strings(attributes.strings("cats_strings")?);
     let integers = Column::Integers(attributes.ints("cats_int64s")?.to_vec());
     match attributes.string("default_string")? {
-        Some(default) if attributes.int("default_int64")?.is_none() => {
-            lookup("CategoryMapper", &integers, strings, Column::Strings(vec![default.to_owned()]))
-        }
+        Some(default) if attributes.int("default_int64")?.is_none() => lookup(
+            "CategoryMapper",
+            &integers,
+            strings,
+            Column::Strings(vec![default.to_owned()]),
+        ),
         _ => {
             let default = Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)]);
             lookup("CategoryMapper", &strings, integers, default)
@@ -180,7 +237,11 @@ fn category_mapper(node: &NodeProto) -> TractResult<Lookup> {
 }
 
 /// The attribute `prefix_strings`, `prefix_int64s`, `prefix_floats` or `prefix_tensor`, whichever is there.
-fn column(context: &ParsingContext<'_>, attributes: Attributes<'_>, prefix: &str) -> TractResult<Option<Column>> {
+fn column(
+    context: &ParsingContext<'_>,
+    attributes: Attributes<'_>,
+    prefix: &str,
+) -> TractResult<Option<Column>> {
     let strings = attributes.strings(&format!("{prefix}_strings"))?;
     let integers = attributes.ints(&format!("{prefix}_int64s"))?;
     let floats = attributes.floats(&format!("{prefix}_floats"))?;
@@ -202,10 +263,28 @@ fn column(context: &ParsingContext<'_>, attributes: Attributes<'_>, prefix: &str
     Ok(columns.pop())
 }
 
-fn lookup(name: &'static str, keys: &Column, values: Column, default: Column) -> TractResult<Lookup> {
-    ensure!(keys.len() == values.len(), "{} keys for {} values", keys.len(), values.len());
-    ensure!(default.len() == 1 && default.datum() == values.datum(), "the default does not fit the values");
-    Ok(Lookup { name, keys: Positions::new(keys), values, default })
+fn lookup(
+    name: &'static str,
+    keys: &Column,
+    values: Column,
+    default: Column,
+) -> TractResult<Lookup> {
+    ensure!(
+        keys.len() == values.len(),
+        "{} keys for {} values",
+        keys.len(),
+        values.len()
+    );
+    ensure!(
+        default.len() == 1 && default.datum() == values.datum(),
+        "the default does not fit the values"
+    );
+    Ok(Lookup {
+        name,
+        keys: Positions::new(keys),
+        values,
+        default,
+    })
 }
 
 impl Kernel for Lookup {
@@ -215,25 +294,45 @@ impl Kernel for Lookup {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         check_kind(self.keys.are_strings(), &inputs[0])?;
-        Ok(tvec!(TensorType::new(self.values.datum(), inputs[0].shape.clone())))
+        Ok(tvec!(TensorType::new(
+            self.values.datum(),
+            inputs[0].shape.clone()
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let positions = self.keys.find(&inputs[0])?;
         let shape = inputs[0].shape();
         let output = match (&self.values, &self.default) {
-            (Column::Strings(values), Column::Strings(default)) => chosen(shape, &positions, values, default),
-            (Column::Integers(values), Column::Integers(default)) => chosen(shape, &positions, values, default),
-            (Column::Floats(values), Column::Floats(default)) => chosen(shape, &positions, values, default),
-            (Column::Doubles(values), Column::Doubles(default)) => chosen(shape, &positions, values, default),
+            (Column::Strings(values), Column::Strings(default)) => {
+                chosen(shape, &positions, values, default)
+            }
+            (Column::Integers(values), Column::Integers(default)) => {
+                chosen(shape, &positions, values, default)
+            }
+            (Column::Floats(values), Column::Floats(default)) => {
+                chosen(shape, &positions, values, default)
+            }
+            (Column::Doubles(values), Column::Doubles(default)) => {
+                chosen(shape, &positions, values, default)
+            }
             _ => bail!("the default does not fit the values"),
         };
         Ok(tvec!(output?))
     }
 }
 
-fn chosen<T: Datum>(shape: &[usize], positions: &[Option<usize>], values: &[T], default: &[T]) -> TractResult<TValue> {
-    let choose = |position: &Option<usize>| position.map_or(&default[0], |position| &values[position]).clone();
+fn chosen<T: Datum>(
+    shape: &[usize],
+    positions: &[Option<usize>],
+    values: &[T],
+    default: &[T],
+) -> TractResult<TValue> {
+    let choose = |position: &Option<usize>| {
+        position
+            .map_or(&default[0], |position| &values[position])
+            .clone()
+    };
     tensor(shape, positions.iter().map(choose).collect())
 }
 
@@ -250,24 +349,39 @@ fn one_hot_encoder(node: &NodeProto) -> TractResult<OneHotEncoder> {
     let attributes = Attributes(node);
     let strings = attributes.strings("cats_strings")?;
     let integers = attributes.ints("cats_int64s")?;
-    ensure!(strings.is_empty() != integers.is_empty(), "categories must be given either as strings or as integers");
+    ensure!(
+        strings.is_empty() != integers.is_empty(),
+        "categories must be given either as strings or as integers"
+    );
     let categories = match strings.is_empty() {
         true => Column::Integers(integers.to_vec()),
         false => Column::Strings(strings),
     };
     let allows_others = attributes.int("zeros")?.unwrap_or(1) != 0;
-    Ok(OneHotEncoder { count: categories.len(), categories: Positions::new(&categories), allows_others })
+    Ok(OneHotEncoder {
+        count: categories.len(),
+        categories: Positions::new(&categories),
+        allows_others,
+    })
 }
 
 impl OneHotEncoder {
     fn positions(&self, input: &TValue) -> TractResult<Vec<Option<usize>>> {
-        let Positions::Integers(categories) = &self.categories else { return self.categories.find(input) };
+        let Positions::Integers(categories) = &self.categories else {
+            return self.categories.find(input);
+        };
         if !input.datum_type().is_float() {
             return self.categories.find(input);
         }
         let values = input.cast_to::<f64>()?;
         let values = values.try_as_plain_ram()?.as_slice::<f64>()?;
-        let position = |value: &f64| if value.is_nan() { None } else { categories.get(&(*value as i64)).copied() };
+        let position = |value: &f64| {
+            if value.is_nan() {
+                None
+            } else {
+                categories.get(&(*value as i64)).copied()
+            }
+        };
         Ok(values.iter().map(position).collect())
     }
 }
@@ -286,13 +400,21 @@ impl Kernel for OneHotEncoder {
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let positions = self.positions(&inputs[0])?;
         let mut encoded = vec![0f32; positions.len() * self.count];
-        for (position, row) in positions.into_iter().zip(encoded.chunks_exact_mut(self.count)) {
+        for (position, row) in positions
+            .into_iter()
+            .zip(encoded.chunks_exact_mut(self.count))
+        {
             match position {
                 Some(position) => row[position] = 1.0,
                 None => ensure!(self.allows_others, "a value is in none of the categories"),
             }
         }
-        let shape: Vec<usize> = inputs[0].shape().iter().copied().chain([self.count]).collect();
+        let shape: Vec<usize> = inputs[0]
+            .shape()
+            .iter()
+            .copied()
+            .chain([self.count])
+            .collect();
         Ok(tvec!(tensor(&shape, encoded)?))
     }
 }

@@ -28,7 +28,11 @@ impl Labels {
             true => Labels::Integers(attributes.ints(integers)?.to_vec()),
             false => Labels::Strings(strings),
         };
-        ensure!((1..=1 << 16).contains(&labels.len()), "the classifier has {} class labels", labels.len());
+        ensure!(
+            (1..=1 << 16).contains(&labels.len()),
+            "the classifier has {} class labels",
+            labels.len()
+        );
         Ok(labels)
     }
 
@@ -78,7 +82,10 @@ impl ClassifierOutputs {
     /// Those that have a name; the graph's preparation takes it from those that nothing reads.
     pub fn of(node: &NodeProto) -> TractResult<Self> {
         let is_used = |output: usize| node.output.get(output).is_some_and(|name| !name.is_empty());
-        let outputs = ClassifierOutputs { labels: is_used(0), scores: is_used(1) };
+        let outputs = ClassifierOutputs {
+            labels: is_used(0),
+            scores: is_used(1),
+        };
         ensure!(outputs.count() > 0, "the classifier has no outputs");
         Ok(outputs)
     }
@@ -94,7 +101,10 @@ impl ClassifierOutputs {
             types.push(TensorType::new(labels.datum(), [rows.clone()]));
         }
         if self.scores {
-            types.push(TensorType::new(f32::datum_type(), [rows, score_columns.to_dim()]));
+            types.push(TensorType::new(
+                f32::datum_type(),
+                [rows, score_columns.to_dim()],
+            ));
         }
         types
     }

@@ -14,7 +14,9 @@ use super::labels::{ClassifierOutputs, Label, Labels};
 use super::post_transform::PostTransform;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("LinearClassifier", |_, node| Ok(operator(classifier(node)?)));
+    operators.insert("LinearClassifier", |_, node| {
+        Ok(operator(classifier(node)?))
+    });
     operators.insert("LinearRegressor", |_, node| Ok(operator(regressor(node)?)));
 }
 
@@ -47,7 +49,11 @@ impl Linear {
     pub fn run(&self, values: &[f32], columns: usize) -> Vec<f32> {
         let mut scores = Vec::with_capacity(values.len() / columns.max(1) * self.targets());
         for row in values.chunks_exact(columns.max(1)) {
-            for (coefficients, intercept) in self.coefficients.chunks_exact(columns.max(1)).zip(&self.intercepts) {
+            for (coefficients, intercept) in self
+                .coefficients
+                .chunks_exact(columns.max(1))
+                .zip(&self.intercepts)
+            {
                 scores.push(intercept + dot(row, coefficients));
             }
         }
@@ -79,7 +85,10 @@ fn linear(attributes: Attributes<'_>, targets: Option<usize>) -> TractResult<Lin
         _ => intercepts,
     };
     ensure!(!intercepts.is_empty(), "there are no intercepts");
-    Ok(Linear { coefficients, intercepts })
+    Ok(Linear {
+        coefficients,
+        intercepts,
+    })
 }
 
 #[derive(Debug)]
@@ -95,9 +104,18 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
     let labels = Labels::read(attributes, "classlabels_ints")?;
     let linear = linear(attributes, None)?;
     let targets = linear.targets();
-    ensure!(targets == 1 || targets == labels.len(), "{targets} targets for {} labels", labels.len());
+    ensure!(
+        targets == 1 || targets == labels.len(),
+        "{targets} targets for {} labels",
+        labels.len()
+    );
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
-    Ok(Classifier { linear, labels, outputs: ClassifierOutputs::of(node)?, post_transform })
+    Ok(Classifier {
+        linear,
+        labels,
+        outputs: ClassifierOutputs::of(node)?,
+        post_transform,
+    })
 }
 
 impl Classifier {
@@ -106,7 +124,11 @@ impl Classifier {
     }
 
     fn score_columns(&self) -> usize {
-        if self.adds_second_class() { 2 } else { self.linear.targets() }
+        if self.adds_second_class() {
+            2
+        } else {
+            self.linear.targets()
+        }
     }
 
     fn label(&self, scores: &[f32]) -> Label {
@@ -120,12 +142,21 @@ impl Classifier {
     fn finish(&self, mut scores: Vec<f32>) -> Vec<f32> {
         let targets = self.linear.targets();
         if self.adds_second_class() && self.post_transform != PostTransform::Probit {
-            return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+            return scores
+                .iter()
+                .flat_map(|score| [1.0 - score, *score])
+                .collect();
         }
         if targets > 1 || self.post_transform == PostTransform::Probit {
-            scores.chunks_exact_mut(targets).for_each(|scores| self.post_transform.apply(scores));
+            scores
+                .chunks_exact_mut(targets)
+                .for_each(|scores| self.post_transform.apply(scores));
         }
-        if self.adds_second_class() { scores.iter().flat_map(|&score| [score, 0.0]).collect() } else { scores }
+        if self.adds_second_class() {
+            scores.iter().flat_map(|&score| [score, 0.0]).collect()
+        } else {
+            scores
+        }
     }
 }
 
@@ -160,7 +191,10 @@ impl Kernel for Classifier {
         let rows = scores.len() / self.linear.targets();
         let mut outputs = tvec!();
         if self.outputs.labels {
-            let labels: Vec<Label> = scores.chunks_exact(self.linear.targets()).map(|scores| self.label(scores)).collect();
+            let labels: Vec<Label> = scores
+                .chunks_exact(self.linear.targets())
+                .map(|scores| self.label(scores))
+                .collect();
             outputs.push(self.labels.tensor(&labels)?);
         }
         if self.outputs.scores {
@@ -181,7 +215,10 @@ fn regressor(node: &NodeProto) -> TractResult<Regressor> {
     let targets = attributes.int("targets")?.unwrap_or(1);
     ensure!((1..=1 << 16).contains(&targets), "targets is {targets}");
     let linear = linear(attributes, Some(targets as usize))?;
-    Ok(Regressor { linear, post_transform: PostTransform::parse(attributes.string("post_transform")?)? })
+    Ok(Regressor {
+        linear,
+        post_transform: PostTransform::parse(attributes.string("post_transform")?)?,
+    })
 }
 
 impl Kernel for Regressor {
@@ -191,7 +228,10 @@ impl Kernel for Regressor {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         let rows = self.linear.check(&inputs[0])?;
-        Ok(tvec!(TensorType::new(f32::datum_type(), [rows, self.linear.targets().to_dim()])))
+        Ok(tvec!(TensorType::new(
+            f32::datum_type(),
+            [rows, self.linear.targets().to_dim()]
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
@@ -199,7 +239,9 @@ impl Kernel for Regressor {
         let mut scores = self.linear.run(&values, columns);
         let targets = self.linear.targets();
         if targets > 1 || self.post_transform == PostTransform::Probit {
-            scores.chunks_exact_mut(targets).for_each(|scores| self.post_transform.apply(scores));
+            scores
+                .chunks_exact_mut(targets)
+                .for_each(|scores| self.post_transform.apply(scores));
         }
         Ok(tvec!(tensor(&[scores.len() / targets, targets], scores)?))
     }

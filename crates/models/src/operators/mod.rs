@@ -9,6 +9,7 @@ mod features;
 mod kernel;
 mod labels;
 mod linear;
+mod pairwise;
 mod post_transform;
 mod scaling;
 mod svm;
@@ -21,7 +22,9 @@ use tract_onnx::model::{Onnx, OnnxOpRegister};
 
 /// tract's ONNX front end with this crate's operators.
 pub(crate) fn front_end() -> Onnx {
-    let mut onnx = tract_onnx::onnx().with_ignore_output_types(true).with_ignore_value_info(true);
+    let mut onnx = tract_onnx::onnx()
+        .with_ignore_output_types(true)
+        .with_ignore_value_info(true);
     register(&mut onnx.op_register);
     onnx
 }
@@ -38,7 +41,9 @@ fn register(operators: &mut OnnxOpRegister) {
 /// What to do about an operator that is not supported.
 pub(crate) fn advice(operator: &str) -> &'static str {
     match operator {
-        operator if operator.starts_with("Random") => "a score must not depend on chance: export the model for inference",
+        operator if operator.starts_with("Random") => {
+            "a score must not depend on chance: export the model for inference"
+        }
         "DictVectorizer" | "CastMap" => "export the model with tensor inputs instead of maps",
         _ => "export the model without it, or compute that step before the model",
     }

@@ -31,7 +31,9 @@ impl PostTransform {
     pub fn apply(self, scores: &mut [f32]) {
         match self {
             PostTransform::None => {}
-            PostTransform::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
+            PostTransform::Logistic => scores
+                .iter_mut()
+                .for_each(|score| *score = logistic(*score)),
             PostTransform::Softmax => softmax(scores),
             PostTransform::SoftmaxZero => softmax_zero(scores),
             PostTransform::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
@@ -42,7 +44,11 @@ impl PostTransform {
 /// 1 / (1 + e^-x), without overflow.
 pub(crate) fn logistic(value: f32) -> f32 {
     let positive = 1.0 / (1.0 + (-value.abs()).exp());
-    if value < 0.0 { 1.0 - positive } else { positive }
+    if value < 0.0 {
+        1.0 - positive
+    } else {
+        positive
+    }
 }
 
 fn softmax(scores: &mut [f32]) {
@@ -74,11 +80,12 @@ fn softmax_zero(scores: &mut [f32]) {
 
 /// The inverse of the normal distribution function, by Winitzki's approximation of the inverse error function.
 fn probit(value: f32) -> f32 {
-    const SQRT_2: f32 = 1.414_213_56;
+    #[expect(clippy::approx_constant, reason = "ONNX Runtime cuts it off here")]
+    const PI: f32 = 3.14159;
     let x = 2.0 * value - 1.0;
     let sign = if x < 0.0 { -1.0 } else { 1.0 };
     let log = ((1.0 - x) * (1.0 + x)).ln();
-    let first = 2.0 / (3.14159 * 0.147) + 0.5 * log;
+    let first = 2.0 / (PI * 0.147) + 0.5 * log;
     let second = 1.0 / 0.147 * log;
-    SQRT_2 * sign * (-first + (first * first - second).sqrt()).sqrt()
+    std::f32::consts::SQRT_2 * sign * (-first + (first * first - second).sqrt()).sqrt()
 }

@@ -15,14 +15,20 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("Imputer", |_, node| Ok(operator(imputer(node)?)));
     operators.insert("Normalizer", |_, node| Ok(operator(normalizer(node)?)));
     operators.insert("Binarizer", |_, node| {
-        Ok(operator(Binarizer { threshold: Attributes(node).float("threshold")?.unwrap_or(0.0) }))
+        Ok(operator(Binarizer {
+            threshold: Attributes(node).float("threshold")?.unwrap_or(0.0),
+        }))
     });
 }
 
 /// One value for all columns, or one for each.
 fn check_columns(values: &[impl Sized], input: &TensorType) -> TractResult<()> {
     let (_, columns) = input.rows_and_columns()?;
-    ensure!(values.len() == 1 || values.len() == columns, "{} values for {columns} columns", values.len());
+    ensure!(
+        values.len() == 1 || values.len() == columns,
+        "{} values for {columns} columns",
+        values.len()
+    );
     Ok(())
 }
 
@@ -35,7 +41,10 @@ struct Scaler {
 
 fn scaler(node: &NodeProto) -> TractResult<Scaler> {
     let attributes = Attributes(node);
-    Ok(Scaler { offset: attributes.floats("offset")?.to_vec(), scale: attributes.floats("scale")?.to_vec() })
+    Ok(Scaler {
+        offset: attributes.floats("offset")?.to_vec(),
+        scale: attributes.floats("scale")?.to_vec(),
+    })
 }
 
 impl Kernel for Scaler {
@@ -44,18 +53,30 @@ impl Kernel for Scaler {
     }
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
-        ensure!(self.offset.len() == self.scale.len(), "offset and scale differ in length");
+        ensure!(
+            self.offset.len() == self.scale.len(),
+            "offset and scale differ in length"
+        );
         check_columns(&self.offset, &inputs[0])?;
-        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
+        Ok(tvec!(TensorType::new(
+            f32::datum_type(),
+            inputs[0].shape.clone()
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, columns) = rows_of_f32(&inputs[0])?;
         let mut scaled = values.into_owned();
         if let ([offset], [scale]) = (&*self.offset, &*self.scale) {
-            scaled.iter_mut().for_each(|value| *value = (*value - offset) * scale);
+            scaled
+                .iter_mut()
+                .for_each(|value| *value = (*value - offset) * scale);
         } else {
-            ensure!(self.offset.len() == columns, "{columns} columns, {} offsets", self.offset.len());
+            ensure!(
+                self.offset.len() == columns,
+                "{columns} columns, {} offsets",
+                self.offset.len()
+            );
             for row in scaled.chunks_exact_mut(columns) {
                 for ((value, offset), scale) in row.iter_mut().zip(&self.offset).zip(&self.scale) {
                     *value = (*value - offset) * scale;
@@ -107,7 +128,11 @@ impl Kernel for Imputer {
                 i64::datum_type()
             }
         };
-        ensure!(inputs[0].datum == datum, "values to impute are {datum:?}, the input is {:?}", inputs[0].datum);
+        ensure!(
+            inputs[0].datum == datum,
+            "values to impute are {datum:?}, the input is {:?}",
+            inputs[0].datum
+        );
         Ok(tvec!(TensorType::new(datum, inputs[0].shape.clone())))
     }
 
@@ -115,15 +140,22 @@ impl Kernel for Imputer {
         let input = inputs[0].try_as_plain_ram()?;
         let shape = inputs[0].shape();
         let output = match self {
-            Imputer::Floats { replaced, imputed } if replaced.is_nan() => {
-                tensor(shape, impute(input.as_slice::<f32>()?, imputed, |value| value.is_nan()))
-            }
-            Imputer::Floats { replaced, imputed } => {
-                tensor(shape, impute(input.as_slice::<f32>()?, imputed, |value| value == *replaced))
-            }
-            Imputer::Integers { replaced, imputed } => {
-                tensor(shape, impute(input.as_slice::<i64>()?, imputed, |value| value == *replaced))
-            }
+            Imputer::Floats { replaced, imputed } if replaced.is_nan() => tensor(
+                shape,
+                impute(input.as_slice::<f32>()?, imputed, |value| value.is_nan()),
+            ),
+            Imputer::Floats { replaced, imputed } => tensor(
+                shape,
+                impute(input.as_slice::<f32>()?, imputed, |value| {
+                    value == *replaced
+                }),
+            ),
+            Imputer::Integers { replaced, imputed } => tensor(
+                shape,
+                impute(input.as_slice::<i64>()?, imputed, |value| {
+                    value == *replaced
+                }),
+            ),
         };
         Ok(tvec!(output?))
     }
@@ -131,7 +163,11 @@ impl Kernel for Imputer {
 
 fn impute<T: Copy>(values: &[T], imputed: &[T], is_replaced: impl Fn(T) -> bool) -> Vec<T> {
     let imputed = imputed.iter().copied().cycle();
-    values.iter().zip(imputed).map(|(&value, imputed)| if is_replaced(value) { imputed } else { value }).collect()
+    values
+        .iter()
+        .zip(imputed)
+        .map(|(&value, imputed)| if is_replaced(value) { imputed } else { value })
+        .collect()
 }
 
 /// Divides each row by its norm.
@@ -158,13 +194,18 @@ impl Kernel for Normalizer {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         inputs[0].rows_and_columns()?;
-        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
+        Ok(tvec!(TensorType::new(
+            f32::datum_type(),
+            inputs[0].shape.clone()
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, columns) = rows_of_f32(&inputs[0])?;
         let mut values = values.into_owned();
-        values.chunks_exact_mut(columns.max(1)).for_each(|row| self.normalize(row));
+        values
+            .chunks_exact_mut(columns.max(1))
+            .for_each(|row| self.normalize(row));
         Ok(tvec!(tensor(inputs[0].shape(), values)?))
     }
 }
@@ -172,7 +213,10 @@ impl Kernel for Normalizer {
 impl Normalizer {
     fn normalize(self, row: &mut [f32]) {
         let divisor = match self {
-            Normalizer::Max => row.iter().copied().fold(f32::MIN, |max, value| if value > max { value } else { max }),
+            Normalizer::Max => row
+                .iter()
+                .copied()
+                .fold(f32::MIN, |max, value| if value > max { value } else { max }),
             Normalizer::L1 => row.iter().map(|value| value.abs()).sum(),
             Normalizer::L2 => row.iter().map(|value| value * value).sum(),
         };
@@ -180,7 +224,9 @@ impl Normalizer {
             return;
         }
         match self {
-            Normalizer::L2 => row.iter_mut().for_each(|value| *value = (*value * *value / divisor).sqrt().copysign(*value)),
+            Normalizer::L2 => row
+                .iter_mut()
+                .for_each(|value| *value = (*value * *value / divisor).sqrt().copysign(*value)),
             Normalizer::Max | Normalizer::L1 => row.iter_mut().for_each(|value| *value /= divisor),
         }
     }
@@ -198,12 +244,18 @@ impl Kernel for Binarizer {
     }
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
-        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
+        Ok(tvec!(TensorType::new(
+            f32::datum_type(),
+            inputs[0].shape.clone()
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, _) = rows_of_f32(&inputs[0])?;
-        let binary = values.iter().map(|&value| f32::from(u8::from(value > self.threshold))).collect();
+        let binary = values
+            .iter()
+            .map(|&value| f32::from(u8::from(value > self.threshold)))
+            .collect();
         Ok(tvec!(tensor::<f32>(inputs[0].shape(), binary)?))
     }
 }

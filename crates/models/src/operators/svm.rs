@@ -12,7 +12,8 @@ use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 use super::labels::{ClassifierOutputs, Label, Labels};
 use super::linear::first_largest;
-use super::post_transform::{PostTransform, logistic};
+use super::pairwise::{class_probabilities, vote};
+use super::post_transform::PostTransform;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("SVMClassifier", |_, node| Ok(operator(classifier(node)?)));
@@ -23,9 +24,18 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Linear,
-    Polynomial { gamma: f32, constant: f32, degree: f32 },
-    Radial { gamma: f32 },
-    Sigmoid { gamma: f32, constant: f32 },
+    Polynomial {
+        gamma: f32,
+        constant: f32,
+        degree: f32,
+    },
+    Radial {
+        gamma: f32,
+    },
+    Sigmoid {
+        gamma: f32,
+        constant: f32,
+    },
 }
 
 impl Function {
@@ -37,7 +47,11 @@ impl Function {
         };
         match attributes.string("kernel_type")? {
             None | Some("LINEAR") => Ok(Function::Linear),
-            Some("POLY") => Ok(Function::Polynomial { gamma, constant, degree }),
+            Some("POLY") => Ok(Function::Polynomial {
+                gamma,
+                constant,
+                degree,
+            }),
             Some("RBF") => Ok(Function::Radial { gamma }),
             Some("SIGMOID") => Ok(Function::Sigmoid { gamma, constant }),
             Some(other) => bail!("unknown kernel_type {other:?}"),
@@ -47,9 +61,17 @@ impl Function {
     fn apply(self, a: &[f32], b: &[f32]) -> f32 {
         match self {
             Function::Linear => fused_dot(a, b),
-            Function::Polynomial { gamma, constant, degree } => {
+            Function::Polynomial {
+                gamma,
+                constant,
+                degree,
+            } => {
                 let base = gamma * fused_dot(a, b) + constant;
-                if degree.fract() == 0.0 && degree.abs() < 100.0 { base.powi(degree as i32) } else { base.powf(degree) }
+                if degree.fract() == 0.0 && degree.abs() < 100.0 {
+                    base.powi(degree as i32)
+                } else {
+                    base.powf(degree)
+                }
             }
             Function::Radial { gamma } => {
                 let distance: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
@@ -63,14 +85,17 @@ impl Function {
 /// The inner product, each product rounded together with the sum so far, as the fused instructions of ONNX Runtime's
 /// matrix product do: kernels of unscaled columns differ visibly otherwise.
 fn fused_dot(a: &[f32], b: &[f32]) -> f32 {
-    let fused = |sum: f32, (&a, &b): (&f32, &f32)| (f64::from(a) * f64::from(b) + f64::from(sum)) as f32;
+    let fused =
+        |sum: f32, (&a, &b): (&f32, &f32)| (f64::from(a) * f64::from(b) + f64::from(sum)) as f32;
     a.iter().zip(b).fold(0.0, fused)
 }
 
 /// A start and the inner product, which ONNX Runtime's matrix product sums up in blocks.
 fn blocked_dot(a: &[f32], b: &[f32], start: f32) -> f32 {
     const BLOCK: usize = 1024;
-    a.chunks(BLOCK).zip(b.chunks(BLOCK)).fold(start, |sum, (a, b)| sum + fused_dot(a, b))
+    a.chunks(BLOCK)
+        .zip(b.chunks(BLOCK))
+        .fold(start, |sum, (a, b)| sum + fused_dot(a, b))
 }
 
 /// Support vectors and their kernel function.
@@ -84,19 +109,34 @@ struct Support {
 impl Support {
     fn read(attributes: Attributes<'_>, count: usize) -> TractResult<Self> {
         let vectors = attributes.floats("support_vectors")?.to_vec();
-        ensure!(count > 0 && !vectors.is_empty() && vectors.len().is_multiple_of(count), "{} numbers in {count} support vectors", vectors.len());
-        Ok(Support { function: Function::read(attributes)?, columns: vectors.len() / count, vectors })
+        ensure!(
+            count > 0 && !vectors.is_empty() && vectors.len().is_multiple_of(count),
+            "{} numbers in {count} support vectors",
+            vectors.len()
+        );
+        Ok(Support {
+            function: Function::read(attributes)?,
+            columns: vectors.len() / count,
+            vectors,
+        })
     }
 
     fn kernels(&self, row: &[f32], kernels: &mut Vec<f32>) {
         kernels.clear();
-        kernels.extend(self.vectors.chunks_exact(self.columns).map(|vector| self.function.apply(row, vector)));
+        kernels.extend(
+            self.vectors
+                .chunks_exact(self.columns)
+                .map(|vector| self.function.apply(row, vector)),
+        );
     }
 }
 
 fn check_columns(input: &TensorType, expected: usize) -> TractResult<TDim> {
     let (rows, columns) = input.rows_and_columns()?;
-    ensure!(columns == expected, "{columns} columns, the support vectors have {expected}");
+    ensure!(
+        columns == expected,
+        "{columns} columns, the support vectors have {expected}"
+    );
     Ok(rows)
 }
 
@@ -111,18 +151,39 @@ struct Regressor {
 fn regressor(node: &NodeProto) -> TractResult<Regressor> {
     let attributes = Attributes(node);
     let coefficients = attributes.floats("coefficients")?.to_vec();
-    let rho = *attributes.floats("rho")?.first().context("there is no rho")?;
+    let rho = *attributes
+        .floats("rho")?
+        .first()
+        .context("there is no rho")?;
     let is_one_class = attributes.int("one_class")?.unwrap_or(0) != 0;
     let supports = attributes.int("n_supports")?.unwrap_or(0);
     if supports > 0 {
         let support = Support::read(attributes, usize::try_from(supports)?)?;
-        ensure!(coefficients.len() * support.columns == support.vectors.len(), "{} coefficients for {supports} support vectors", coefficients.len());
-        return Ok(Regressor { support, coefficients, rho, is_one_class });
+        ensure!(
+            coefficients.len() * support.columns == support.vectors.len(),
+            "{} coefficients for {supports} support vectors",
+            coefficients.len()
+        );
+        return Ok(Regressor {
+            support,
+            coefficients,
+            rho,
+            is_one_class,
+        });
     }
     // Without support vectors the coefficients are the one vector.
     ensure!(!coefficients.is_empty(), "there are no coefficients");
-    let support = Support { function: Function::Linear, columns: coefficients.len(), vectors: coefficients };
-    Ok(Regressor { support, coefficients: vec![1.0], rho, is_one_class })
+    let support = Support {
+        function: Function::Linear,
+        columns: coefficients.len(),
+        vectors: coefficients,
+    };
+    Ok(Regressor {
+        support,
+        coefficients: vec![1.0],
+        rho,
+        is_one_class,
+    })
 }
 
 impl Kernel for Regressor {
@@ -132,7 +193,10 @@ impl Kernel for Regressor {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         let rows = check_columns(&inputs[0], self.support.columns)?;
-        Ok(tvec!(TensorType::new(f32::datum_type(), [rows, 1.to_dim()])))
+        Ok(tvec!(TensorType::new(
+            f32::datum_type(),
+            [rows, 1.to_dim()]
+        )))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
@@ -142,7 +206,13 @@ impl Kernel for Regressor {
         for row in values.chunks_exact(self.support.columns) {
             self.support.kernels(row, &mut kernels);
             let score = blocked_dot(&kernels, &self.coefficients, self.rho);
-            scores.push(if !self.is_one_class { score } else if score > 0.0 { 1.0 } else { -1.0 });
+            scores.push(if !self.is_one_class {
+                score
+            } else if score > 0.0 {
+                1.0
+            } else {
+                -1.0
+            });
         }
         Ok(tvec!(tensor(&[scores.len(), 1], scores)?))
     }
@@ -180,21 +250,49 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
     let classes = labels.len();
     let coefficients = attributes.floats("coefficients")?.to_vec();
     let rho = attributes.floats("rho")?.to_vec();
-    ensure!(!coefficients.is_empty() && !rho.is_empty(), "coefficients or rho are absent");
+    ensure!(
+        !coefficients.is_empty() && !rho.is_empty(),
+        "coefficients or rho are absent"
+    );
     let has_no_negative_weight = coefficients.iter().all(|&coefficient| coefficient >= 0.0);
     let per_class = attributes.ints("vectors_per_class")?;
-    let count = per_class.iter().try_fold(0usize, |sum, &count| sum.checked_add(usize::try_from(count).ok()?));
-    let count = count.filter(|&count| count < 1 << 28).context("vectors_per_class is out of range")?;
+    let count = per_class.iter().try_fold(0usize, |sum, &count| {
+        sum.checked_add(usize::try_from(count).ok()?)
+    });
+    let count = count
+        .filter(|&count| count < 1 << 28)
+        .context("vectors_per_class is out of range")?;
     let (support, form) = if count > 0 {
         let support = Support::read(attributes, count)?;
-        (support, pairs(attributes, coefficients, rho, per_class, classes, count)?)
+        (
+            support,
+            pairs(attributes, coefficients, rho, per_class, classes, count)?,
+        )
     } else {
-        ensure!(coefficients.len().is_multiple_of(classes), "{} coefficients for {classes} classes", coefficients.len());
+        ensure!(
+            coefficients.len().is_multiple_of(classes),
+            "{} coefficients for {classes} classes",
+            coefficients.len()
+        );
         let columns = coefficients.len() / classes;
-        (Support { function: Function::Linear, columns, vectors: coefficients }, Form::Linear { rho: rho[0] })
+        (
+            Support {
+                function: Function::Linear,
+                columns,
+                vectors: coefficients,
+            },
+            Form::Linear { rho: rho[0] },
+        )
     };
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
-    Ok(Classifier { support, form, labels, outputs: ClassifierOutputs::of(node)?, post_transform, has_no_negative_weight })
+    Ok(Classifier {
+        support,
+        form,
+        labels,
+        outputs: ClassifierOutputs::of(node)?,
+        post_transform,
+        has_no_negative_weight,
+    })
 }
 
 fn pairs(
@@ -205,26 +303,49 @@ fn pairs(
     classes: usize,
     count: usize,
 ) -> TractResult<Form> {
-    ensure!(per_class.len() == classes && classes >= 2, "vectors_per_class has {} values for {classes} classes", per_class.len());
+    ensure!(
+        per_class.len() == classes && classes >= 2,
+        "vectors_per_class has {} values for {classes} classes",
+        per_class.len()
+    );
     ensure!(classes <= 1024, "{classes} classes are too many");
     let pairs = classes * (classes - 1) / 2;
-    ensure!(coefficients.len() >= (classes - 1) * count, "too few coefficients: {}", coefficients.len());
+    ensure!(
+        coefficients.len() >= (classes - 1) * count,
+        "too few coefficients: {}",
+        coefficients.len()
+    );
     ensure!(rho.len() >= pairs, "too few rho: {}", rho.len());
     let (a, b) = (attributes.floats("prob_a")?, attributes.floats("prob_b")?);
-    ensure!(a.len() == b.len() && (a.is_empty() || a.len() >= pairs), "prob_a and prob_b must have {pairs} values");
+    ensure!(
+        a.len() == b.len() && (a.is_empty() || a.len() >= pairs),
+        "prob_a and prob_b must have {pairs} values"
+    );
     let mut bounds = vec![0];
     for &vectors in per_class {
         bounds.push(bounds[bounds.len() - 1] + vectors as usize);
     }
-    let probabilities = a.iter().copied().zip(b.iter().copied()).take(pairs).collect();
-    Ok(Form::Pairs { coefficients, rho, bounds, probabilities })
+    let probabilities = a
+        .iter()
+        .copied()
+        .zip(b.iter().copied())
+        .take(pairs)
+        .collect();
+    Ok(Form::Pairs {
+        coefficients,
+        rho,
+        bounds,
+        probabilities,
+    })
 }
 
 impl Classifier {
     fn score_columns(&self) -> usize {
         let classes = self.labels.len();
         match &self.form {
-            Form::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => classes * (classes - 1) / 2,
+            Form::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => {
+                classes * (classes - 1) / 2
+            }
             _ => classes,
         }
     }
@@ -240,7 +361,12 @@ impl Classifier {
                 }
                 (label, scores)
             }
-            Form::Pairs { coefficients, rho, bounds, probabilities } => {
+            Form::Pairs {
+                coefficients,
+                rho,
+                bounds,
+                probabilities,
+            } => {
                 let (votes, scores) = vote(kernels, coefficients, rho, bounds);
                 let label = Label::Class(votes);
                 if !probabilities.is_empty() {
@@ -257,7 +383,11 @@ impl Classifier {
         let best = first_largest(scores);
         let has_one_pair = self.labels.len() == 2;
         let decisive = scores[best];
-        let is_positive = if self.has_no_negative_weight { decisive >= 0.5 } else { decisive > 0.0 };
+        let is_positive = if self.has_no_negative_weight {
+            decisive >= 0.5
+        } else {
+            decisive > 0.0
+        };
         Label::Class(if has_one_pair && is_positive { 1 } else { best })
     }
 
@@ -275,77 +405,6 @@ impl Classifier {
             _ => vec![1.0 - score, score],
         }
     }
-}
-
-/// The class with most votes (the first of equals) and each pair's score.
-fn vote(kernels: &[f32], coefficients: &[f32], rho: &[f32], bounds: &[usize]) -> (usize, Vec<f32>) {
-    let classes = bounds.len() - 1;
-    let count = bounds[classes];
-    let sum = |row: usize, class: usize| {
-        let vectors = bounds[class]..bounds[class + 1];
-        let coefficients = &coefficients[row * count..][vectors.clone()];
-        coefficients.iter().zip(&kernels[vectors]).map(|(a, b)| f64::from(a * b)).sum::<f64>()
-    };
-    let mut votes = vec![0usize; classes];
-    let mut scores = Vec::with_capacity(rho.len());
-    for first in 0..classes {
-        for second in first + 1..classes {
-            let score = sum(second - 1, first) + sum(first, second) + f64::from(rho[scores.len()]);
-            votes[if score > 0.0 { first } else { second }] += 1;
-            scores.push(score as f32);
-        }
-    }
-    let most = votes.iter().max().copied().unwrap_or(0);
-    (votes.iter().position(|&votes| votes == most).unwrap_or(0), scores)
-}
-
-/// Class probabilities from those of each pair, by the second method of Wu, Lin and Weng, "Probability estimates for
-/// multi-class classification by pairwise coupling" (2004).
-fn class_probabilities(scores: &[f32], parameters: &[(f32, f32)], classes: usize) -> Vec<f32> {
-    let mut pairwise = vec![0f32; classes * classes];
-    let mut pair = 0;
-    for first in 0..classes {
-        for second in first + 1..classes {
-            let (a, b) = parameters[pair];
-            let probability = (1.0 - logistic(scores[pair] * a + b)).clamp(1e-7, 1.0 - 1e-7);
-            pairwise[first * classes + second] = probability;
-            pairwise[second * classes + first] = 1.0 - probability;
-            pair += 1;
-        }
-    }
-    couple(&pairwise, classes)
-}
-
-fn couple(pairwise: &[f32], classes: usize) -> Vec<f32> {
-    const ROUNDS: usize = 100;
-    let at = |row: usize, column: usize| row * classes + column;
-    let mut matrix = vec![0f32; classes * classes];
-    for row in 0..classes {
-        for column in (0..classes).filter(|&column| column != row) {
-            matrix[at(row, row)] += pairwise[at(column, row)] * pairwise[at(column, row)];
-            matrix[at(row, column)] = -pairwise[at(column, row)] * pairwise[at(row, column)];
-        }
-    }
-    let mut probabilities = vec![1.0 / classes as f32; classes];
-    for _ in 0..ROUNDS {
-        let mut products: Vec<f32> = (0..classes).map(|row| (0..classes).map(|column| matrix[at(row, column)] * probabilities[column]).sum()).collect();
-        let mut total: f32 = products.iter().zip(&probabilities).map(|(product, probability)| product * probability).sum();
-        let largest = products.iter().map(|product| (product - total).abs()).fold(0f32, f32::max);
-        if largest < 0.005 / classes as f32 {
-            break;
-        }
-        for row in 0..classes {
-            let change = (total - products[row]) / matrix[at(row, row)];
-            probabilities[row] += change;
-            let scale = 1.0 + change;
-            total = (total + change * (change * matrix[at(row, row)] + 2.0 * products[row])) / scale / scale;
-            for column in 0..classes {
-                products[column] = (products[column] + change * matrix[at(row, column)]) / scale;
-                probabilities[column] /= scale;
-            }
-        }
-    }
-    probabilities
 }
 
 impl Kernel for Classifier {

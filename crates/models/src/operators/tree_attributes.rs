@@ -49,25 +49,48 @@ pub(crate) fn read(
     let missing = attributes.ints("nodes_missing_value_tracks_true")?;
     let count = tree_ids.len();
     ensure!(count > 0, "the ensemble has no nodes");
-    let lengths = [node_ids.len(), true_ids.len(), false_ids.len(), features.len(), modes.len(), thresholds.len()];
-    ensure!(lengths.iter().all(|&length| length == count), "the nodes_ attributes differ in length: {count}, {lengths:?}");
-    ensure!(missing.is_empty() || missing.len() == count, "nodes_missing_value_tracks_true has {} values for {count} nodes", missing.len());
+    let lengths = [
+        node_ids.len(),
+        true_ids.len(),
+        false_ids.len(),
+        features.len(),
+        modes.len(),
+        thresholds.len(),
+    ];
+    ensure!(
+        lengths.iter().all(|&length| length == count),
+        "the nodes_ attributes differ in length: {count}, {lengths:?}"
+    );
+    ensure!(
+        missing.is_empty() || missing.len() == count,
+        "nodes_missing_value_tracks_true has {} values for {count} nodes",
+        missing.len()
+    );
 
     let index = NodeIndex::new(tree_ids, node_ids)?;
     let mut weights = read_weights(attributes, names, &index, targets)?;
-    let mut ensemble = Ensemble { targets, roots: index.roots.clone(), ..Ensemble::default() };
+    let mut ensemble = Ensemble {
+        targets,
+        roots: index.roots.clone(),
+        ..Ensemble::default()
+    };
     ensemble.nodes.reserve_exact(count);
     for node in 0..count {
         let Some(comparison) = comparison(modes[node].as_slice())? else {
             ensemble.nodes.push(weights.leaf(node));
             continue;
         };
-        let child = |id: i64| index.find(tree_ids[node], id).with_context(|| format!("tree {} has no node {id}", tree_ids[node]));
+        let child = |id: i64| {
+            index
+                .find(tree_ids[node], id)
+                .with_context(|| format!("tree {} has no node {id}", tree_ids[node]))
+        };
         ensemble.nodes.push(Node::Branch(Branch {
             feature: feature(features[node])?,
             comparison,
             threshold: thresholds[node],
-            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1) || comparison == Comparison::NotEqual,
+            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1)
+                || comparison == Comparison::NotEqual,
             on_true: child(true_ids[node])?,
             on_false: child(false_ids[node])?,
         }));
@@ -93,7 +116,10 @@ fn comparison(mode: &[u8]) -> TractResult<Option<Comparison>> {
 const MAX_FEATURE: i64 = 1 << 24;
 
 pub(crate) fn feature(id: i64) -> TractResult<u32> {
-    ensure!((0..MAX_FEATURE).contains(&id), "feature {id} is out of range");
+    ensure!(
+        (0..MAX_FEATURE).contains(&id),
+        "feature {id} is out of range"
+    );
     Ok(id as u32)
 }
 
@@ -109,7 +135,12 @@ struct NodeIndex<'a> {
 
 impl<'a> NodeIndex<'a> {
     fn new(tree_ids: &[i64], node_ids: &'a [i64]) -> TractResult<Self> {
-        let mut index = NodeIndex { node_ids, trees: HashMap::new(), others: HashMap::new(), roots: Vec::new() };
+        let mut index = NodeIndex {
+            node_ids,
+            trees: HashMap::new(),
+            others: HashMap::new(),
+            roots: Vec::new(),
+        };
         for (node, (&tree, &id)) in tree_ids.iter().zip(node_ids).enumerate() {
             let node = node as u32;
             let (first, count) = index.trees.entry(tree).or_insert((node, 0));
@@ -120,7 +151,8 @@ impl<'a> NodeIndex<'a> {
                 *count += 1;
             }
             let expected = i64::from(*first).checked_add(id);
-            if expected != Some(i64::from(node)) && index.others.insert((tree, id), node).is_some() {
+            if expected != Some(i64::from(node)) && index.others.insert((tree, id), node).is_some()
+            {
                 bail!("tree {tree} has two nodes {id}");
             }
         }
@@ -149,7 +181,10 @@ struct LeafWeights {
 impl LeafWeights {
     fn leaf(&mut self, node: usize) -> Node {
         let first = if node == 0 { 0 } else { self.ends[node - 1] };
-        Node::Leaf { first, count: self.ends[node] - first }
+        Node::Leaf {
+            first,
+            count: self.ends[node] - first,
+        }
     }
 }
 
@@ -164,14 +199,30 @@ fn read_weights(
     let tree_ids = attributes.ints(names.tree_ids)?;
     let (values, _) = attributes.floats_or_tensor(names.weights)?;
     let lengths = [node_ids.len(), tree_ids.len(), values.len()];
-    ensure!(lengths.iter().all(|&length| length == ids.len()), "{} and the attributes beside it differ in length: {}, {lengths:?}", names.ids, ids.len());
+    ensure!(
+        lengths.iter().all(|&length| length == ids.len()),
+        "{} and the attributes beside it differ in length: {}, {lengths:?}",
+        names.ids,
+        ids.len()
+    );
     let mut entries = Vec::with_capacity(ids.len());
     for position in 0..ids.len() {
         let (tree, id) = (tree_ids[position], node_ids[position]);
-        let node = index.find(tree, id).with_context(|| format!("a weight is for node {id} of tree {tree}, which does not exist"))?;
-        let target = usize::try_from(ids[position]).ok().filter(|&target| target < targets);
-        let target = target.with_context(|| format!("a weight is for target {} of {targets}", ids[position]))?;
-        entries.push((node, Weight { target: target as u32, value: values[position] }));
+        let node = index.find(tree, id).with_context(|| {
+            format!("a weight is for node {id} of tree {tree}, which does not exist")
+        })?;
+        let target = usize::try_from(ids[position])
+            .ok()
+            .filter(|&target| target < targets);
+        let target = target
+            .with_context(|| format!("a weight is for target {} of {targets}", ids[position]))?;
+        entries.push((
+            node,
+            Weight {
+                target: target as u32,
+                value: values[position],
+            },
+        ));
     }
     entries.sort_by_key(|&(node, _)| node);
     let mut ends = vec![0; index.node_ids.len()];
@@ -183,5 +234,8 @@ fn read_weights(
         end += *count;
         *count = end;
     }
-    Ok(LeafWeights { ends, in_order: entries.into_iter().map(|(_, weight)| weight).collect() })
+    Ok(LeafWeights {
+        ends,
+        in_order: entries.into_iter().map(|(_, weight)| weight).collect(),
+    })
 }

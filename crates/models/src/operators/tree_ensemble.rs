@@ -20,8 +20,12 @@ use crate::forest::ensemble::Ensemble;
 use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("TreeEnsembleClassifier", |_, node| Ok(operator(classifier(node)?)));
-    operators.insert("TreeEnsembleRegressor", |_, node| Ok(operator(regressor(node)?)));
+    operators.insert("TreeEnsembleClassifier", |_, node| {
+        Ok(operator(classifier(node)?))
+    });
+    operators.insert("TreeEnsembleRegressor", |_, node| {
+        Ok(operator(regressor(node)?))
+    });
     operators.insert("TreeEnsemble", |_, node| Ok(operator(version_5(node)?)));
 }
 
@@ -39,7 +43,10 @@ struct TreeEnsemble {
 #[derive(Clone, Debug)]
 enum Head {
     Regressor(Aggregate),
-    Classifier { labels: Labels, outputs: ClassifierOutputs },
+    Classifier {
+        labels: Labels,
+        outputs: ClassifierOutputs,
+    },
 }
 
 fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
@@ -48,12 +55,25 @@ fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let classes = labels.len();
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
-    let fits = base_values.is_empty() || base_values.len() == classes || (classes == 2 && base_values.len() == 1);
-    ensure!(fits, "{} base_values for {classes} classes", base_values.len());
+    let fits = base_values.is_empty()
+        || base_values.len() == classes
+        || (classes == 2 && base_values.len() == 1);
+    ensure!(
+        fits,
+        "{} base_values for {classes} classes",
+        base_values.len()
+    );
     let outputs = ClassifierOutputs::of(node)?;
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
     let head = Head::Classifier { labels, outputs };
-    Ok(TreeEnsemble { name: "TreeEnsembleClassifier", ensemble, has_doubles, base_values, post_transform, head })
+    Ok(TreeEnsemble {
+        name: "TreeEnsembleClassifier",
+        ensemble,
+        has_doubles,
+        base_values,
+        post_transform,
+        head,
+    })
 }
 
 fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
@@ -61,7 +81,11 @@ fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let targets = targets(attributes)?;
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &TARGET_WEIGHTS, targets)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
-    ensure!(base_values.is_empty() || base_values.len() == targets, "{} base_values for {targets} targets", base_values.len());
+    ensure!(
+        base_values.is_empty() || base_values.len() == targets,
+        "{} base_values for {targets} targets",
+        base_values.len()
+    );
     let aggregate = match attributes.string("aggregate_function")? {
         None | Some("SUM") => Aggregate::Sum,
         Some("AVERAGE") => Aggregate::Average,
@@ -71,7 +95,14 @@ fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     };
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
     let head = Head::Regressor(aggregate);
-    Ok(TreeEnsemble { name: "TreeEnsembleRegressor", ensemble, has_doubles, base_values, post_transform, head })
+    Ok(TreeEnsemble {
+        name: "TreeEnsembleRegressor",
+        ensemble,
+        has_doubles,
+        base_values,
+        post_transform,
+        head,
+    })
 }
 
 fn targets(attributes: Attributes<'_>) -> TractResult<usize> {
@@ -99,13 +130,26 @@ fn version_5(node: &NodeProto) -> TractResult<TreeEnsemble> {
         Some(other) => bail!("unknown post_transform {other}"),
     };
     let head = Head::Regressor(aggregate);
-    Ok(TreeEnsemble { name: "TreeEnsemble", ensemble, has_doubles, base_values: Vec::new(), post_transform, head })
+    Ok(TreeEnsemble {
+        name: "TreeEnsemble",
+        ensemble,
+        has_doubles,
+        base_values: Vec::new(),
+        post_transform,
+        head,
+    })
 }
 
 impl TreeEnsemble {
     fn lay_out<R: Record<Number: Datum>>(&self) -> TractResult<Option<Arc<dyn Kernel>>> {
-        let Some(forest) = Forest::<R>::new(&self.ensemble)? else { return Ok(None) };
-        let base_values = self.base_values.iter().map(|&value| R::Number::from_f64(value)).collect();
+        let Some(forest) = Forest::<R>::new(&self.ensemble)? else {
+            return Ok(None);
+        };
+        let base_values = self
+            .base_values
+            .iter()
+            .map(|&value| R::Number::from_f64(value))
+            .collect();
         let weights = &self.ensemble.weights;
         let finish = match &self.head {
             Head::Regressor(aggregate) => Finish::Regression(Regression {
@@ -119,7 +163,10 @@ impl TreeEnsemble {
                 outputs: *outputs,
                 classification: Classification {
                     classes: labels.len(),
-                    is_binary_case: labels.len() == 2 && weights.windows(2).all(|pair| pair[0].target == pair[1].target),
+                    is_binary_case: labels.len() == 2
+                        && weights
+                            .windows(2)
+                            .all(|pair| pair[0].target == pair[1].target),
                     has_no_negative_weight: weights.iter().all(|weight| weight.value >= 0.0),
                     base_values,
                     post_transform: self.post_transform,
@@ -127,7 +174,13 @@ impl TreeEnsemble {
             },
         };
         let single_target = single_target(&self.ensemble);
-        Ok(Some(Arc::new(LaidOut { name: self.name, forest, targets: self.ensemble.targets, single_target, finish })))
+        Ok(Some(Arc::new(LaidOut {
+            name: self.name,
+            forest,
+            targets: self.ensemble.targets,
+            single_target,
+            finish,
+        })))
     }
 }
 
@@ -153,7 +206,11 @@ impl Kernel for TreeEnsemble {
 
     fn specialize(&self, inputs: &[TensorType]) -> TractResult<Option<Arc<dyn Kernel>>> {
         let is_double = self.has_doubles || inputs[0].datum == f64::datum_type();
-        let compact = if is_double { None } else { self.lay_out::<Compact>()? };
+        let compact = if is_double {
+            None
+        } else {
+            self.lay_out::<Compact>()?
+        };
         let kernel = match compact {
             Some(kernel) => Some(kernel),
             None if is_double => self.lay_out::<Wide<f64>>()?,
@@ -163,8 +220,13 @@ impl Kernel for TreeEnsemble {
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let types = [TensorType::new(inputs[0].datum_type(), inputs[0].shape().iter().map(|dim| dim.to_dim()))];
-        let kernel = self.specialize(&types)?.context("every ensemble is laid out before it runs")?;
+        let types = [TensorType::new(
+            inputs[0].datum_type(),
+            inputs[0].shape().iter().map(|dim| dim.to_dim()),
+        )];
+        let kernel = self
+            .specialize(&types)?
+            .context("every ensemble is laid out before it runs")?;
         kernel.run(inputs)
     }
 }
@@ -187,7 +249,11 @@ struct LaidOut<R: Record> {
 #[derive(Debug)]
 enum Finish<N> {
     Regression(Regression<N>),
-    Classification { labels: Labels, outputs: ClassifierOutputs, classification: Classification<N> },
+    Classification {
+        labels: Labels,
+        outputs: ClassifierOutputs,
+        classification: Classification<N>,
+    },
 }
 
 impl<R: Record> Kernel for LaidOut<R>
@@ -208,10 +274,16 @@ where
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         let (rows, columns) = inputs[0].rows_and_columns()?;
         let features = self.forest.features();
-        ensure!(columns >= features, "the trees look at feature {}, but the rows have {columns} columns", features - 1);
+        ensure!(
+            columns >= features,
+            "the trees look at feature {}, but the rows have {columns} columns",
+            features - 1
+        );
         Ok(match &self.finish {
             Finish::Regression(_) => tvec!(scores_type(rows, self.targets)),
-            Finish::Classification { labels, outputs, .. } => outputs.types(rows, labels, labels.len()),
+            Finish::Classification {
+                labels, outputs, ..
+            } => outputs.types(rows, labels, labels.len()),
         })
     }
 
@@ -219,19 +291,30 @@ where
         let input = inputs[0].cast_to::<R::Number>()?;
         let rows = input.try_as_plain_ram()?.as_slice::<R::Number>()?;
         let width = input.shape().last().copied().unwrap_or(0);
-        ensure!(width >= self.forest.features(), "rows of {width} columns, {} are needed", self.forest.features());
-        let count = if width == 0 { input.shape().first().copied().unwrap_or(0) } else { rows.len() / width };
+        ensure!(
+            width >= self.forest.features(),
+            "rows of {width} columns, {} are needed",
+            self.forest.features()
+        );
+        let count = rows.len().checked_div(width).unwrap_or(0);
         let mut predictions = self.predictions(rows, width, count);
         let mut scores = vec![0f32; count * self.targets];
-        let rows = predictions.chunks_exact_mut(self.targets).zip(scores.chunks_exact_mut(self.targets));
+        let rows = predictions
+            .chunks_exact_mut(self.targets)
+            .zip(scores.chunks_exact_mut(self.targets));
         match &self.finish {
             Finish::Regression(regression) => {
                 rows.for_each(|(predictions, scores)| regression.finish(predictions, scores));
                 Ok(tvec!(tensor(&[count, self.targets], scores)?))
             }
-            Finish::Classification { labels, outputs, classification } => {
-                let chosen: Vec<Label> =
-                    rows.map(|(predictions, scores)| classification.finish(predictions, scores)).collect();
+            Finish::Classification {
+                labels,
+                outputs,
+                classification,
+            } => {
+                let chosen: Vec<Label> = rows
+                    .map(|(predictions, scores)| classification.finish(predictions, scores))
+                    .collect();
                 let mut tensors = tvec!();
                 if outputs.labels {
                     tensors.push(labels.tensor(&chosen)?);
@@ -247,7 +330,12 @@ where
 
 impl<R: Record> LaidOut<R> {
     /// Each row's predictions, one for each target.
-    fn predictions(&self, rows: &[R::Number], width: usize, count: usize) -> Vec<Prediction<R::Number>> {
+    fn predictions(
+        &self,
+        rows: &[R::Number],
+        width: usize,
+        count: usize,
+    ) -> Vec<Prediction<R::Number>> {
         let mut keys = Keys::default();
         let mut predictions = vec![Prediction::absent(); count * self.targets];
         let aggregate = match &self.finish {
@@ -258,16 +346,24 @@ impl<R: Record> LaidOut<R> {
             Some(target) if matches!(aggregate, Aggregate::Sum | Aggregate::Average) => {
                 let mut sums = vec![R::Number::zero(); count];
                 self.forest.sum_single(rows, width, &mut keys, &mut sums);
-                for (sum, predictions) in sums.into_iter().zip(predictions.chunks_exact_mut(self.targets)) {
-                    predictions[target] = Prediction { score: sum, is_present: true };
+                for (sum, predictions) in sums
+                    .into_iter()
+                    .zip(predictions.chunks_exact_mut(self.targets))
+                {
+                    predictions[target] = Prediction {
+                        score: sum,
+                        is_present: true,
+                    };
                 }
             }
-            _ => self.forest.for_each_leaf(rows, width, &mut keys, |row, weights| {
-                for weight in weights {
-                    let target = self.single_target.unwrap_or(weight.target);
-                    predictions[row * self.targets + target].take(aggregate, weight.value);
-                }
-            }),
+            _ => self
+                .forest
+                .for_each_leaf(rows, width, &mut keys, |row, weights| {
+                    for weight in weights {
+                        let target = self.single_target.unwrap_or(weight.target);
+                        predictions[row * self.targets + target].take(aggregate, weight.value);
+                    }
+                }),
         }
         predictions
     }

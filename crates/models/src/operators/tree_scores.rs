@@ -32,12 +32,19 @@ pub(crate) struct Prediction<N> {
 
 impl<N: Number> Prediction<N> {
     pub fn absent() -> Self {
-        Prediction { score: N::zero(), is_present: false }
+        Prediction {
+            score: N::zero(),
+            is_present: false,
+        }
     }
 
     /// The score as it leaves: an absent one is zero, base value or not.
     fn output(self) -> f32 {
-        if self.is_present { self.score.to_f32() } else { 0.0 }
+        if self.is_present {
+            self.score.to_f32()
+        } else {
+            0.0
+        }
     }
 
     pub fn take(&mut self, aggregate: Aggregate, value: N) {
@@ -103,7 +110,10 @@ impl<N: Number> Classification<N> {
     }
 
     fn one_class(&self, prediction: Prediction<N>, scores: &mut [f32]) -> Label {
-        let score = self.base_values.first().map_or(prediction.score, |&base| prediction.score.add(base));
+        let score = self
+            .base_values
+            .first()
+            .map_or(prediction.score, |&base| prediction.score.add(base));
         scores[0] = score.to_f32();
         if self.post_transform == PostTransform::Probit {
             self.post_transform.apply(scores);
@@ -111,7 +121,11 @@ impl<N: Number> Classification<N> {
         Label::Literal(i64::from(score > N::zero()))
     }
 
-    fn two_classes(&self, [mut first, mut second]: [Prediction<N>; 2], scores: &mut [f32]) -> Label {
+    fn two_classes(
+        &self,
+        [mut first, mut second]: [Prediction<N>; 2],
+        scores: &mut [f32],
+    ) -> Label {
         match *self.base_values {
             [_, base] if second.is_present => {
                 second.score = base.add(first.score);
@@ -125,7 +139,11 @@ impl<N: Number> Classification<N> {
             _ => {}
         }
         let has_one_score = !second.is_present && self.base_values.len() < 2;
-        let decisive = if second.is_present { second.score } else { first.score };
+        let decisive = if second.is_present {
+            second.score
+        } else {
+            first.score
+        };
         let label = self.binary_label(decisive);
         if has_one_score {
             scores.copy_from_slice(&self.one_score(first.score.to_f32()));
@@ -137,9 +155,17 @@ impl<N: Number> Classification<N> {
     }
 
     fn binary_label(&self, decisive: N) -> Label {
-        let boundary = if self.is_binary_case && self.has_no_negative_weight { N::from_f64(0.5) } else { N::zero() };
+        let boundary = if self.is_binary_case && self.has_no_negative_weight {
+            N::from_f64(0.5)
+        } else {
+            N::zero()
+        };
         let is_positive = decisive > boundary;
-        if self.is_binary_case { Label::Class(usize::from(is_positive)) } else { Label::Literal(i64::from(is_positive)) }
+        if self.is_binary_case {
+            Label::Class(usize::from(is_positive))
+        } else {
+            Label::Literal(i64::from(is_positive))
+        }
     }
 
     fn one_score(&self, score: f32) -> [f32; 2] {
@@ -157,7 +183,11 @@ impl<N: Number> Classification<N> {
 
     fn many_classes(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
         for (prediction, &base) in predictions.iter_mut().zip(&self.base_values) {
-            prediction.score = if prediction.is_present { prediction.score.add(base) } else { base };
+            prediction.score = if prediction.is_present {
+                prediction.score.add(base)
+            } else {
+                base
+            };
             prediction.is_present = true;
         }
         let mut best: Option<(usize, N)> = None;

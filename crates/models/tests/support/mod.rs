@@ -8,19 +8,32 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
 };
 
 pub const ML: &str = "ai.onnx.ml";
 
 /// A node of the ai.onnx.ml domain.
-pub fn ml(operator: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
-    NodeProto { domain: ML.to_owned(), ..node(operator, inputs, outputs, attributes) }
+pub fn ml(
+    operator: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: Vec<AttributeProto>,
+) -> NodeProto {
+    NodeProto {
+        domain: ML.to_owned(),
+        ..node(operator, inputs, outputs, attributes)
+    }
 }
 
 /// A node of the standard domain.
-pub fn node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
+pub fn node(
+    operator: &str,
+    inputs: &[&str],
+    outputs: &[&str],
+    attributes: Vec<AttributeProto>,
+) -> NodeProto {
     NodeProto {
         op_type: operator.to_owned(),
         name: format!("{operator}_node"),
@@ -32,36 +45,64 @@ pub fn node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<A
 }
 
 fn attribute(name: &str, kind: AttributeType) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), r#type: kind as i32, ..AttributeProto::default() }
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: kind as i32,
+        ..AttributeProto::default()
+    }
 }
 
 pub fn floats(name: &str, values: &[f32]) -> AttributeProto {
-    AttributeProto { floats: values.to_vec(), ..attribute(name, AttributeType::Floats) }
+    AttributeProto {
+        floats: values.to_vec(),
+        ..attribute(name, AttributeType::Floats)
+    }
 }
 
 pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto { ints: values.to_vec(), ..attribute(name, AttributeType::Ints) }
+    AttributeProto {
+        ints: values.to_vec(),
+        ..attribute(name, AttributeType::Ints)
+    }
 }
 
 pub fn strings(name: &str, values: &[&str]) -> AttributeProto {
-    let strings = values.iter().map(|value| value.as_bytes().to_vec()).collect();
-    AttributeProto { strings, ..attribute(name, AttributeType::Strings) }
+    let strings = values
+        .iter()
+        .map(|value| value.as_bytes().to_vec())
+        .collect();
+    AttributeProto {
+        strings,
+        ..attribute(name, AttributeType::Strings)
+    }
 }
 
 pub fn string(name: &str, value: &str) -> AttributeProto {
-    AttributeProto { s: value.as_bytes().to_vec(), ..attribute(name, AttributeType::String) }
+    AttributeProto {
+        s: value.as_bytes().to_vec(),
+        ..attribute(name, AttributeType::String)
+    }
 }
 
 pub fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto { i: value, ..attribute(name, AttributeType::Int) }
+    AttributeProto {
+        i: value,
+        ..attribute(name, AttributeType::Int)
+    }
 }
 
 pub fn float(name: &str, value: f32) -> AttributeProto {
-    AttributeProto { f: value, ..attribute(name, AttributeType::Float) }
+    AttributeProto {
+        f: value,
+        ..attribute(name, AttributeType::Float)
+    }
 }
 
 pub fn tensor_attribute(name: &str, tensor: TensorProto) -> AttributeProto {
-    AttributeProto { t: Some(tensor), ..attribute(name, AttributeType::Tensor) }
+    AttributeProto {
+        t: Some(tensor),
+        ..attribute(name, AttributeType::Tensor)
+    }
 }
 
 pub fn float_tensor(name: &str, dims: &[i64], values: &[f32]) -> TensorProto {
@@ -110,15 +151,31 @@ pub fn value(name: &str, kind: DataType, axes: &[i64]) -> ValueInfoProto {
         value: (size > 0).then_some(dimension::Value::DimValue(size)),
         ..Dimension::default()
     };
-    let shape = TensorShapeProto { dim: axes.iter().map(dimension).collect() };
-    let tensor = type_proto::Tensor { elem_type: kind as i32, shape: Some(shape) };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }
+    let shape = TensorShapeProto {
+        dim: axes.iter().map(dimension).collect(),
+    };
+    let tensor = type_proto::Tensor {
+        elem_type: kind as i32,
+        shape: Some(shape),
+    };
+    let r#type = TypeProto {
+        value: Some(type_proto::Value::TensorType(tensor)),
+        ..TypeProto::default()
+    };
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(r#type),
+        ..ValueInfoProto::default()
+    }
 }
 
 /// A value whose type is a map, as a ZipMap gives: tract's protobuf types have no maps and skip them.
 pub fn map_value(name: &str) -> ValueInfoProto {
-    ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto::default()), ..ValueInfoProto::default() }
+    ValueInfoProto {
+        name: name.to_owned(),
+        r#type: Some(TypeProto::default()),
+        ..ValueInfoProto::default()
+    }
 }
 
 pub fn rows(name: &str, columns: i64) -> ValueInfoProto {
@@ -126,9 +183,22 @@ pub fn rows(name: &str, columns: i64) -> ValueInfoProto {
 }
 
 /// A model of these nodes with float outputs of these names.
-pub fn model(inputs: Vec<ValueInfoProto>, nodes: Vec<NodeProto>, outputs: Vec<ValueInfoProto>) -> ModelProto {
-    let graph = GraphProto { name: "test".to_owned(), node: nodes, input: inputs, output: outputs, ..GraphProto::default() };
-    let set = |domain: &str, version| OperatorSetIdProto { domain: domain.to_owned(), version };
+pub fn model(
+    inputs: Vec<ValueInfoProto>,
+    nodes: Vec<NodeProto>,
+    outputs: Vec<ValueInfoProto>,
+) -> ModelProto {
+    let graph = GraphProto {
+        name: "test".to_owned(),
+        node: nodes,
+        input: inputs,
+        output: outputs,
+        ..GraphProto::default()
+    };
+    let set = |domain: &str, version| OperatorSetIdProto {
+        domain: domain.to_owned(),
+        version,
+    };
     ModelProto {
         ir_version: 8,
         producer_name: "test".to_owned(),
@@ -140,7 +210,11 @@ pub fn model(inputs: Vec<ValueInfoProto>, nodes: Vec<NodeProto>, outputs: Vec<Va
 
 /// One node that reads the float input `x` of `columns` columns and writes the float output `y`.
 pub fn single(columns: i64, node: NodeProto) -> ModelProto {
-    model(vec![rows("x", columns)], vec![node], vec![value("y", DataType::Float, &[0, 0])])
+    model(
+        vec![rows("x", columns)],
+        vec![node],
+        vec![value("y", DataType::Float, &[0, 0])],
+    )
 }
 
 pub fn load(model: &ModelProto) -> Result<Model, ModelError> {
@@ -150,7 +224,10 @@ pub fn load(model: &ModelProto) -> Result<Model, ModelError> {
 /// The numbers of one output.
 pub fn answers(model: &Model, rows: &[f32], output: &str) -> Vec<f64> {
     let outputs = model.scorer().outputs(rows).unwrap();
-    let found = outputs.into_iter().find(|found| found.name == output).expect("the output exists");
+    let found = outputs
+        .into_iter()
+        .find(|found| found.name == output)
+        .expect("the output exists");
     match found.values {
         Values::Numbers(numbers) => numbers,
         Values::Strings(strings) => panic!("{output} holds strings: {strings:?}"),
@@ -160,9 +237,20 @@ pub fn answers(model: &Model, rows: &[f32], output: &str) -> Vec<f64> {
 /// What a model whose output `y` is of a kind that cannot be a score answers: loading names `y` as the score.
 pub fn run(model: &ModelProto, rows: &[f32]) -> Result<Vec<f64>, ModelError> {
     let score = Some("y[0]".parse().unwrap());
-    let model = Model::from_bytes(&model.encode_to_vec(), &LoadOptions { score, ..LoadOptions::default() })?;
+    let model = Model::from_bytes(
+        &model.encode_to_vec(),
+        &LoadOptions {
+            score,
+            ..LoadOptions::default()
+        },
+    )?;
     let outputs = model.scorer().outputs(rows)?;
-    match outputs.into_iter().find(|found| found.name == "y").expect("the output exists").values {
+    match outputs
+        .into_iter()
+        .find(|found| found.name == "y")
+        .expect("the output exists")
+        .values
+    {
         Values::Numbers(numbers) => Ok(numbers),
         Values::Strings(strings) => panic!("y holds strings: {strings:?}"),
     }
@@ -170,7 +258,9 @@ pub fn run(model: &ModelProto, rows: &[f32]) -> Result<Vec<f64>, ModelError> {
 
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64]) {
-    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(1.0) || (a.is_nan() && b.is_nan());
+    let close = |(a, b): (&f64, &f64)| {
+        (a - b).abs() <= 1e-6 * b.abs().max(1.0) || (a.is_nan() && b.is_nan())
+    };
     let all = found.len() == expected.len() && found.iter().zip(expected).all(close);
     assert!(all, "found {found:?}, expected {expected:?}");
 }
@@ -187,8 +277,21 @@ pub fn leaf(value: f32) -> Tree {
     Tree::Leaf(vec![(0, value)])
 }
 
-pub fn branch(mode: &'static str, feature: i64, threshold: f32, missing: bool, on_true: Tree, on_false: Tree) -> Tree {
-    Tree::Branch(mode, feature, threshold, missing, Box::new((on_true, on_false)))
+pub fn branch(
+    mode: &'static str,
+    feature: i64,
+    threshold: f32,
+    missing: bool,
+    on_true: Tree,
+    on_false: Tree,
+) -> Tree {
+    Tree::Branch(
+        mode,
+        feature,
+        threshold,
+        missing,
+        Box::new((on_true, on_false)),
+    )
 }
 
 #[derive(Default)]
@@ -216,7 +319,9 @@ impl Lists {
         self.node_ids.push(id);
         let (mode, feature, threshold, missing) = match part {
             Tree::Leaf(_) => ("LEAF", 0, 0.0, false),
-            Tree::Branch(mode, feature, threshold, missing, _) => (*mode, *feature, *threshold, *missing),
+            Tree::Branch(mode, feature, threshold, missing, _) => {
+                (*mode, *feature, *threshold, *missing)
+            }
         };
         self.modes.push(mode);
         self.features.push(feature);
