@@ -28,7 +28,8 @@ impl Connection {
         let Some(code) = error.rdkafka_error_code() else { return };
         match code {
             Code::PartitionEOF => {}
-            Code::Fatal => self.fail(LogError::Fenced(reason.to_owned())),
+            // The group has given this member's partitions to others.
+            Code::Fatal | Code::PollExceeded => self.fail(LogError::Fenced(reason.to_owned())),
             Code::AllBrokersDown => self.lost(reason),
             Code::BrokerTransportFailure
             | Code::Resolve
