@@ -1,6 +1,8 @@
 //! The test driver: production code on the in-process log with a clock that only moves when told to. Bytes in,
 //! bytes out, no broker, no waiting.
 
+use crate::faulty::{Faults, FaultyLog};
+use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::task::Task;
 use crate::topology::Topology;
@@ -92,8 +94,9 @@ pub struct TestDriver {
     /// The clock of all workers.
     pub clock: ManualClock,
     topology: Arc<Topology>,
-    workers: Vec<Worker<MemoryLog>>,
+    workers: Vec<Worker<FaultyLog<MemoryLog>>>,
     options: WorkerOptions,
+    faults: Faults,
 }
 
 impl TestDriver {
@@ -110,6 +113,7 @@ impl TestDriver {
             topology,
             workers: Vec::new(),
             options: WorkerOptions::default(),
+            faults: Faults::default(),
         };
         driver.add_worker();
         driver
@@ -120,9 +124,17 @@ impl TestDriver {
         self.options = options;
     }
 
+    /// How the log fails for the workers added from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     /// Starts one more worker of the group.
     pub fn add_worker(&mut self) {
         let log = self.broker.join(self.topology.input_topics(), self.topology.output_topics());
+        // Each worker fails at other moments than its predecessor, or a run would never end.
+        self.faults.seed = self.faults.seed.wrapping_add(1);
+        let log = FaultyLog::new(log, self.faults);
         let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
         self.workers.push(Worker::new(log, Arc::clone(&self.topology), self.options, stores, clock));
     }
@@ -137,11 +149,21 @@ impl TestDriver {
         self.broker.produce(&self.topology.inputs[input].topic, Some(key.as_bytes()), Some(value), timestamp);
     }
 
-    /// One round of every worker; the number of events applied.
+    /// One round of every worker, in turn; the number of events applied. A worker that is fenced is replaced by
+    /// a new one, as the service does.
     pub fn round(&mut self) -> Result<usize, WorkerError> {
         let mut events = 0;
-        for worker in &mut self.workers {
-            events += worker.round(Duration::ZERO)?.events;
+        for index in 0..self.workers.len() {
+            match self.workers[index].round(Duration::ZERO) {
+                Ok(round) => events += round.events,
+                Err(WorkerError::Log(LogError::Unavailable(_))) => {}
+                Err(WorkerError::Log(LogError::Fenced(_))) => {
+                    self.kill_worker(index);
+                    self.add_worker();
+                    return Ok(1);
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(events)
     }

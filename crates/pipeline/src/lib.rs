@@ -6,6 +6,7 @@ mod assignment;
 pub mod dead_letters;
 pub mod decide;
 pub mod driver;
+pub mod faulty;
 pub mod journal;
 pub mod log;
 pub mod memory;

@@ -1,0 +1,100 @@
+//! A log that fails, from a seed: aborts, commits whose result stays unknown, a log out of reach. The same seed
+//! fails at the same calls. For simulation: what survives this survives a broker's bad days.
+
+use crate::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+use std::time::Duration;
+
+/// How often what fails, in thousandths of the calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faults {
+    /// Where the sequence of faults begins.
+    pub seed: u64,
+    /// Transactions that are aborted: nothing was written.
+    pub aborted: u16,
+    /// Commits that happened, though the member is told that it is fenced.
+    pub committed_unknown: u16,
+    /// Commits that did not happen, and the member is told that it is fenced.
+    pub lost_unknown: u16,
+    /// Waits during which the log cannot be reached.
+    pub unavailable: u16,
+}
+
+/// Wraps a log and makes it fail.
+pub struct FaultyLog<L> {
+    log: L,
+    faults: Faults,
+    state: u64,
+}
+
+impl<L> FaultyLog<L> {
+    /// A log that fails as `faults` say.
+    pub fn new(log: L, faults: Faults) -> FaultyLog<L> {
+        FaultyLog { log, faults, state: faults.seed }
+    }
+
+    /// A number below 1000 (SplitMix64, Steele, Lea and Flood 2014).
+    fn draw(&mut self) -> u16 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % 1000) as u16
+    }
+}
+
+impl<L: Log> Log for FaultyLog<L> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+        if self.draw() < self.faults.unavailable {
+            return Err(LogError::Unavailable("simulated".into()));
+        }
+        self.log.wait(timeout)
+    }
+
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+        self.log.committed(partitions)
+    }
+
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        self.log.bounds(partition)
+    }
+
+    fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        self.log.start(positions)
+    }
+
+    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        self.log.stop(partitions)
+    }
+
+    fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
+        self.log.take(partition)
+    }
+
+    fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.log.position(partition)
+    }
+
+    fn lag(&self, partition: &TopicPartition) -> Option<i64> {
+        self.log.lag(partition)
+    }
+
+    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
+        self.log.partitions(topic)
+    }
+
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        let drawn = self.draw();
+        let Faults { aborted, committed_unknown, lost_unknown, .. } = self.faults;
+        if drawn < aborted {
+            return Err(LogError::Aborted("simulated".into()));
+        }
+        if drawn < aborted + lost_unknown {
+            return Err(LogError::Fenced("simulated: nothing was committed".into()));
+        }
+        self.log.commit(outputs, positions)?;
+        if drawn < aborted + lost_unknown + committed_unknown {
+            return Err(LogError::Fenced("simulated: it was committed all the same".into()));
+        }
+        Ok(())
+    }
+}
