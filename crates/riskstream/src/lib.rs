@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod commands;
+pub mod demo;
 pub mod file;
 pub mod interrupt;
 pub mod registry;
