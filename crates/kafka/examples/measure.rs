@@ -95,9 +95,10 @@ fn worker(name: &str, records: usize) {
             Err(error) => panic!("{error}"),
         };
         for change in changes {
-            let Change::Assigned(partitions) = change else { panic!("{change:?}") };
-            let positions: Vec<_> =
-                partitions.iter().map(|partition| (partition.clone(), 0)).collect();
+            let Change::Assigned(partitions) = change else {
+                panic!("{change:?}")
+            };
+            let positions: Vec<_> = partitions.iter().map(|partition| (partition.clone(), 0)).collect();
             log.start(&positions).unwrap();
             owned.extend(partitions);
             began = Some((Instant::now(), cpu()));
@@ -106,7 +107,9 @@ fn worker(name: &str, records: usize) {
         let mut batch = 0;
         for partition in &owned {
             while batch < BATCH {
-                let Some(record) = log.take(partition).unwrap() else { break };
+                let Some(record) = log.take(partition).unwrap() else {
+                    break;
+                };
                 let (key, value) = (record.key, record.value.unwrap());
                 outputs.push(0, Some(partition.partition), None, key, |bytes| {
                     bytes.extend_from_slice(value);
@@ -182,10 +185,14 @@ fn measure_transactions(count: usize) {
     for number in 0..count {
         outputs.clear();
         for partition in 0..PARTITIONS {
-            outputs.push(0, Some(partition), None, None, |bytes| bytes.extend_from_slice(b"value"));
+            outputs.push(0, Some(partition), None, None, |bytes| {
+                bytes.extend_from_slice(b"value")
+            });
         }
-        let positions: Vec<_> =
-            owned.iter().map(|partition| (partition.clone(), number as i64)).collect();
+        let positions: Vec<_> = owned
+            .iter()
+            .map(|partition| (partition.clone(), number as i64))
+            .collect();
         let began = Instant::now();
         log.commit(&outputs, &positions).unwrap();
         times.push(began.elapsed().as_secs_f64() * 1e3);
@@ -206,7 +213,8 @@ fn measure_latency(seconds: usize) {
         .unwrap();
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        list.add_partition_offset(&options.outputs[0], partition, Offset::Beginning).unwrap();
+        list.add_partition_offset(&options.outputs[0], partition, Offset::Beginning)
+            .unwrap();
     }
     reader.assign(&list).unwrap();
     let input = options.inputs[0].clone();

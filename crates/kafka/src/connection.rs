@@ -20,7 +20,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// An error that librdkafka reports outside of any call. Most are retried inside.
@@ -75,7 +78,10 @@ impl Connection {
     }
 
     fn fail(&self, error: LogError) {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
     }
 
     /// An error after which the owner cannot go on, reported once.

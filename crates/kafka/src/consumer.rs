@@ -52,7 +52,10 @@ impl GroupContext {
 
     /// The oldest rebalance that the owner has not seen.
     pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     /// From now on rebalances are answered at once: nobody is left to act on them.
@@ -102,12 +105,7 @@ impl ClientContext for GroupContext {
 }
 
 impl ConsumerContext for GroupContext {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        kind: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.count();
         if self.closing.load(Ordering::Relaxed) {
             // While a consumer closes, any answer gives up everything.
@@ -120,7 +118,10 @@ impl ConsumerContext for GroupContext {
             _ if consumer.assignment_lost() => Rebalance::Lost(partitions),
             _ => Rebalance::Revoked(partitions),
         };
-        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner).push_back(rebalance);
+        self.rebalances
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push_back(rebalance);
     }
 
     fn commit_callback(&self, _: Result<(), KafkaError>, _: &TopicPartitionList) {

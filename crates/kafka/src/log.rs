@@ -105,7 +105,8 @@ impl KafkaLog {
                         return Err(self.out_of_reach(why));
                     }
                     // A coordinator that is not ready yet says so at once.
-                    self.signal.wait_until(deadline.min(Instant::now() + Duration::from_millis(50)));
+                    self.signal
+                        .wait_until(deadline.min(Instant::now() + Duration::from_millis(50)));
                 }
                 Err(error) => return Err(error),
             }
@@ -144,7 +145,11 @@ impl KafkaLog {
     /// The error with the reason that librdkafka gave, if it did; said once in the log.
     fn out_of_reach(&self, why: String) -> LogError {
         let reason = self.connection.last_reason();
-        let text = if reason.is_empty() { why } else { format!("{why} ({reason})") };
+        let text = if reason.is_empty() {
+            why
+        } else {
+            format!("{why} ({reason})")
+        };
         self.connection.lost(&text);
         LogError::Unavailable(text)
     }
@@ -182,8 +187,7 @@ impl KafkaLog {
                     changes.push(Change::Lost(partitions));
                 }
             }
-            if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty())
-            {
+            if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty()) {
                 self.give_up(&[])?;
             }
         }
@@ -297,7 +301,9 @@ impl Log for KafkaLog {
                 .seek_partitions(moved, REQUEST_TIMEOUT)
                 .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
             for element in moved.elements() {
-                element.error().map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                element
+                    .error()
+                    .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
             }
         }
         Ok(())
@@ -350,11 +356,7 @@ impl Log for KafkaLog {
         Ok(count)
     }
 
-    fn commit(
-        &mut self,
-        outputs: &Outputs,
-        positions: &[(TopicPartition, i64)],
-    ) -> Result<(), LogError> {
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         self.writer.commit(&self.consumer, outputs, positions)?;
         self.connection.reached();
         Ok(())
@@ -366,7 +368,12 @@ impl Drop for KafkaLog {
     fn drop(&mut self) {
         self.consumer.context().close();
         let left = std::mem::take(&mut self.left);
-        let read: Vec<_> = self.readers.drain().map(|(partition, _)| partition).chain(left).collect();
+        let read: Vec<_> = self
+            .readers
+            .drain()
+            .map(|(partition, _)| partition)
+            .chain(left)
+            .collect();
         if !read.is_empty() || !self.leaving.is_empty() {
             let _ = self.give_up(&read);
         }

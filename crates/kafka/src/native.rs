@@ -7,9 +7,7 @@
 use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
-use rdkafka::bindings::{
-    rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t,
-};
+use rdkafka::bindings::{rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -24,11 +22,7 @@ pub(crate) fn flush<C: ClientContext>(producer: &Client<C>, timeout: Duration) -
 
 /// The position after the last record or transaction marker that was taken from a partition's queue,
 /// without a request to the broker (the wrapper's `position` asks another thread for the assignment first).
-pub(crate) fn position<C: ClientContext>(
-    consumer: &Client<C>,
-    topic: &str,
-    partition: i32,
-) -> Option<i64> {
+pub(crate) fn position<C: ClientContext>(consumer: &Client<C>, topic: &str, partition: i32) -> Option<i64> {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
     // SAFETY: see the module; the list is valid and ours during the call, which only fills in its offsets.
@@ -43,21 +37,11 @@ pub(crate) fn position<C: ClientContext>(
 }
 
 /// The end of a partition as of the last fetch, without a request to the broker; `None` before the first.
-pub(crate) fn cached_end<C: ClientContext>(
-    consumer: &Client<C>,
-    topic: &CStr,
-    partition: i32,
-) -> Option<i64> {
+pub(crate) fn cached_end<C: ClientContext>(consumer: &Client<C>, topic: &CStr, partition: i32) -> Option<i64> {
     let (mut low, mut high) = (-1, -1);
     // SAFETY: see the module; the name ends with NUL and the two numbers live as long as the call.
     let error = unsafe {
-        rd_kafka_get_watermark_offsets(
-            consumer.native_ptr(),
-            topic.as_ptr(),
-            partition,
-            &mut low,
-            &mut high,
-        )
+        rd_kafka_get_watermark_offsets(consumer.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
     };
     (error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }

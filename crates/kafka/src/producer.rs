@@ -43,7 +43,10 @@ impl ProducerContext for WriterContext {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
             let failure = Failure::of_record(error, message.topic(), message.payload_len());
-            self.undelivered.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+            self.undelivered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(failure);
         }
     }
 }
@@ -75,15 +78,9 @@ impl Failure {
     fn of_transaction(what: &str, error: &KafkaError) -> Self {
         let text = format!("{what}: {}", failure::describe(error));
         match error {
-            KafkaError::Transaction(error) if failure::is_permanent(error.code()) => {
-                Self::Permanent(text)
-            }
+            KafkaError::Transaction(error) if failure::is_permanent(error.code()) => Self::Permanent(text),
             KafkaError::Transaction(error) if error.is_fatal() => Self::Final(text),
-            KafkaError::Transaction(error)
-                if error.txn_requires_abort() || error.is_retriable() =>
-            {
-                Self::Passing(text)
-            }
+            KafkaError::Transaction(error) if error.txn_requires_abort() || error.is_retriable() => Self::Passing(text),
             _ => Self::Final(text),
         }
     }
@@ -104,7 +101,10 @@ impl Writer {
         connection: Arc<Connection>,
         watch: TransactionWatch,
     ) -> Result<Self, LogError> {
-        let context = WriterContext { connection, undelivered: Mutex::default() };
+        let context = WriterContext {
+            connection,
+            undelivered: Mutex::default(),
+        };
         let producer = options
             .producer()?
             .create_with_context(context)
@@ -128,12 +128,8 @@ impl Writer {
         self.producer.init_transactions(timeout).map_err(|error| {
             let text = format!("preparing transactions: {}", failure::describe(&error));
             match &error {
-                KafkaError::Transaction(error) if error.is_retriable() => {
-                    LogError::Unavailable(text)
-                }
-                KafkaError::Transaction(error) if failure::is_permanent(error.code()) => {
-                    LogError::Fatal(text)
-                }
+                KafkaError::Transaction(error) if error.is_retriable() => LogError::Unavailable(text),
+                KafkaError::Transaction(error) if failure::is_permanent(error.code()) => LogError::Fatal(text),
                 _ => LogError::Fenced(text),
             }
         })
@@ -220,12 +216,7 @@ impl Writer {
         Ok(())
     }
 
-    fn send_one(
-        &self,
-        outputs: &Outputs,
-        output: &OutputRecord,
-        deadline: Instant,
-    ) -> Result<(), Failure> {
+    fn send_one(&self, outputs: &Outputs, output: &OutputRecord, deadline: Instant) -> Result<(), Failure> {
         let topic = &self.topics[output.topic];
         let mut record = BaseRecord::<[u8], [u8]>::to(topic);
         record.key = outputs.key(output);
@@ -316,9 +307,7 @@ impl Writer {
             // A short timeout: the deliveries that are given up have to be served in between.
             match self.producer.abort_transaction(Duration::from_millis(20)) {
                 Ok(()) => break,
-                Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && Instant::now() < deadline =>
-                {
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
                     while self.serve_undelivered() {}
                 }
                 Err(error) => {
@@ -343,19 +332,19 @@ impl Writer {
 
     fn take_undelivered(&self) -> Option<Failure> {
         let context = self.producer.context();
-        context.undelivered.lock().unwrap_or_else(PoisonError::into_inner).take()
+        context
+            .undelivered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 }
 
 fn offsets(positions: &[(TopicPartition, i64)]) -> Result<TopicPartitionList, LogError> {
     let mut list = TopicPartitionList::with_capacity(positions.len());
     for (partition, position) in positions {
-        list.add_partition_offset(
-            &partition.topic,
-            partition.partition,
-            Offset::Offset(*position),
-        )
-        .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+        list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*position))
+            .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
     }
     Ok(list)
 }
@@ -364,5 +353,10 @@ fn headers(outputs: &Outputs, output: &OutputRecord) -> Option<OwnedHeaders> {
     let mut headers = outputs.headers(output).peekable();
     headers.peek()?;
     let empty = OwnedHeaders::new();
-    Some(headers.fold(empty, |all, (key, value)| all.insert(Header { key, value: Some(value) })))
+    Some(headers.fold(empty, |all, (key, value)| {
+        all.insert(Header {
+            key,
+            value: Some(value),
+        })
+    }))
 }

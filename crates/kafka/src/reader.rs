@@ -81,7 +81,15 @@ impl Reader {
             flag.store(true, Ordering::Release);
             signal.raise();
         });
-        Ok(Self { queue, name, arrived, taking: false, unsettled: true, at_end: false, position })
+        Ok(Self {
+            queue,
+            name,
+            arrived,
+            taking: false,
+            unsettled: true,
+            at_end: false,
+            position,
+        })
     }
 
     /// Reading goes on at `position`.
@@ -153,12 +161,7 @@ impl Reader {
         self.position = self.position.max(passed.unwrap_or(self.position));
     }
 
-    fn failed(
-        &self,
-        consumer: &GroupConsumer,
-        partition: &TopicPartition,
-        error: &KafkaError,
-    ) -> LogError {
+    fn failed(&self, consumer: &GroupConsumer, partition: &TopicPartition, error: &KafkaError) -> LogError {
         let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
         if !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
             return failure::of_request(&format!("reading {partition}"), error);

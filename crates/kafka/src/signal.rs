@@ -28,8 +28,11 @@ impl Signal {
             if left.is_zero() {
                 return false;
             }
-            raised =
-                self.changed.wait_timeout(raised, left).unwrap_or_else(PoisonError::into_inner).0;
+            raised = self
+                .changed
+                .wait_timeout(raised, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         *raised = false;
         true

@@ -1,7 +1,7 @@
 //! A plain idempotent producer, for programs that only write: `riskstream generate` and tests.
 
-use rdkafka::message::DeliveryResult;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use riskstream_pipeline::log::LogError;
@@ -72,7 +72,13 @@ impl Producer {
     pub fn finish(self) -> Result<(), LogError> {
         let flushed = self.inner.flush(Duration::from_secs(60));
         flushed.map_err(|error| LogError::Unavailable(format!("not all records were delivered: {error}")))?;
-        let failure = self.inner.context().failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let failure = self
+            .inner
+            .context()
+            .failure
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         match failure {
             Some(error) => Err(LogError::Fatal(format!("not all records were delivered: {error}"))),
             None => Ok(()),

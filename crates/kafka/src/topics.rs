@@ -58,13 +58,17 @@ pub enum Created {
 pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, LogError> {
     let mut config = options.client()?;
     config.set("allow.auto.create.topics", "false");
-    let client: BaseConsumer<Quiet> =
-        config.create_with_context(Quiet).map_err(|error| failure::of_configuration(&error))?;
+    let client: BaseConsumer<Quiet> = config
+        .create_with_context(Quiet)
+        .map_err(|error| failure::of_configuration(&error))?;
     names
         .iter()
         .map(|name| {
             let partitions = partitions(client.client(), name, TIMEOUT)?;
-            Ok(Topic { name: (*name).to_owned(), partitions })
+            Ok(Topic {
+                name: (*name).to_owned(),
+                partitions,
+            })
         })
         .collect()
 }
@@ -74,11 +78,14 @@ pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, Lo
 /// # Errors
 /// `Unavailable`: no broker answers. `Fatal`: the first topic that the brokers refuse, and why.
 pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created>, LogError> {
-    let client: AdminClient<DefaultClientContext> =
-        options.client()?.create().map_err(|error| failure::of_configuration(&error))?;
+    let client: AdminClient<DefaultClientContext> = options
+        .client()?
+        .create()
+        .map_err(|error| failure::of_configuration(&error))?;
     let topics: Vec<_> = specs.iter().map(new_topic).collect();
-    let limits =
-        AdminOptions::new().operation_timeout(Some(TIMEOUT)).request_timeout(Some(TIMEOUT));
+    let limits = AdminOptions::new()
+        .operation_timeout(Some(TIMEOUT))
+        .request_timeout(Some(TIMEOUT));
     let results = block_on(client.create_topics(&topics, &limits))
         .map_err(|error| failure::of_request("creating topics", &error))?;
     results
@@ -94,7 +101,9 @@ pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created
 fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
     let replication = TopicReplication::Fixed(spec.replication.unwrap_or(-1));
     let topic = NewTopic::new(&spec.name, spec.partitions, replication);
-    spec.settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value))
+    spec.settings
+        .iter()
+        .fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
 /// The number of a topic's partitions, `None` if it does not exist.

@@ -16,7 +16,10 @@ pub struct TransactionWatch {
 
 impl TransactionWatch {
     pub(crate) fn new() -> Self {
-        Self { begun: Arc::default(), epoch: Instant::now() }
+        Self {
+            begun: Arc::default(),
+            epoch: Instant::now(),
+        }
     }
 
     /// How long the current call has been running; `None` between calls.
@@ -51,9 +54,7 @@ mod tests {
     fn a_call_is_seen_from_another_thread_while_it_runs() {
         let watch = TransactionWatch::new();
         let outside = watch.clone();
-        let seen = |watch: TransactionWatch| {
-            std::thread::spawn(move || watch.running_for()).join().unwrap()
-        };
+        let seen = |watch: TransactionWatch| std::thread::spawn(move || watch.running_for()).join().unwrap();
         assert_eq!(seen(outside.clone()), None);
         let running = watch.enter();
         assert!(seen(outside.clone()).is_some());

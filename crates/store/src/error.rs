@@ -70,9 +70,15 @@ impl OpenError {
             io::ErrorKind::PermissionDenied
             | io::ErrorKind::ReadOnlyFilesystem
             | io::ErrorKind::NotADirectory
-            | io::ErrorKind::AlreadyExists => Self::NotWritable { path, why: error.to_string() },
+            | io::ErrorKind::AlreadyExists => Self::NotWritable {
+                path,
+                why: error.to_string(),
+            },
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path },
-            _ => Self::Other { path, why: error.to_string() },
+            _ => Self::Other {
+                path,
+                why: error.to_string(),
+            },
         }
     }
 

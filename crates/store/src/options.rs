@@ -1,9 +1,6 @@
 //! How much memory stores may use, and how RocksDB is set up for them.
 
-use rocksdb::{
-    BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, Options,
-    WriteBufferManager,
-};
+use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, Options, WriteBufferManager};
 
 const MIB: usize = 1 << 20;
 
@@ -20,11 +17,7 @@ impl SharedMemory {
     pub fn new(bytes: usize) -> Self {
         let bytes = bytes.max(16 * MIB);
         let cache = Cache::new_lru_cache(bytes);
-        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(
-            bytes * 2 / 5,
-            false,
-            cache.clone(),
-        );
+        let buffers = WriteBufferManager::new_write_buffer_manager_with_cache(bytes * 2 / 5, false, cache.clone());
         Self { cache, buffers }
     }
 

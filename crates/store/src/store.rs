@@ -55,7 +55,11 @@ impl RocksStore {
                 why: format!("a position of {} bytes", bytes.len()),
             })?),
         };
-        Ok(Self { database, path: path.to_owned(), position })
+        Ok(Self {
+            database,
+            path: path.to_owned(),
+            position,
+        })
     }
 
     /// Writes what is buffered to files.

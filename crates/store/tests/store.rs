@@ -9,7 +9,10 @@ use riskstream_store::{OpenError, RocksStore, SharedMemory, StoreOptions};
 use tempfile::TempDir;
 
 fn options(fingerprint: &str) -> StoreOptions {
-    StoreOptions { memory: SharedMemory::default(), fingerprint: fingerprint.to_owned() }
+    StoreOptions {
+        memory: SharedMemory::default(),
+        fingerprint: fingerprint.to_owned(),
+    }
 }
 
 fn open(path: &Path) -> RocksStore {
@@ -86,7 +89,12 @@ fn a_torn_last_write_is_dropped_with_its_position() {
         .find(|path| path.extension().is_some_and(|extension| extension == "log"))
         .unwrap();
     let length = fs::metadata(&log).unwrap().len();
-    fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(length - 3).unwrap();
+    fs::OpenOptions::new()
+        .write(true)
+        .open(&log)
+        .unwrap()
+        .set_len(length - 3)
+        .unwrap();
     let found = open(copy.path());
     assert_eq!(found.position().unwrap(), Some(1));
     assert_eq!(found.get(b"key").unwrap().unwrap(), b"first");
@@ -99,7 +107,9 @@ fn a_store_does_what_memory_does() {
     let mut memory = MemoryState::default();
     let mut seed = 12_345_u64;
     let mut next = |bound: u64| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % bound
     };
     for position in 0..300 {
@@ -134,7 +144,9 @@ fn a_store_does_what_memory_does() {
 fn big_values_and_empty_ones_are_kept() {
     let directory = TempDir::new().unwrap();
     let mut store = open(directory.path());
-    let big: Vec<u8> = (0..20_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let big: Vec<u8> = (0..20_000_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     put(&mut store, b"big", &big, 1);
     put(&mut store, b"empty", b"", 2);
     drop(store);
@@ -214,11 +226,12 @@ fn a_checkpoint_opens_with_the_state_of_its_moment() {
 fn many_stores_stay_within_the_shared_memory() {
     let memory = SharedMemory::new(32 << 20);
     let directory = TempDir::new().unwrap();
-    let options = StoreOptions { memory: memory.clone(), fingerprint: String::new() };
+    let options = StoreOptions {
+        memory: memory.clone(),
+        fingerprint: String::new(),
+    };
     let mut stores: Vec<_> = (0..8)
-        .map(|task| {
-            RocksStore::open(&directory.path().join(task.to_string()), &options).unwrap()
-        })
+        .map(|task| RocksStore::open(&directory.path().join(task.to_string()), &options).unwrap())
         .collect();
     for position in 0..200_i64 {
         for store in &mut stores {
@@ -259,7 +272,10 @@ impl Mounted {
         let path = directory.path().join("mounted");
         fs::create_dir(&path).unwrap();
         let size = format!("size={size}");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(&path).output();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "none"])
+            .arg(&path)
+            .output();
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(path, directory));
         }
@@ -268,7 +284,11 @@ impl Mounted {
     }
 
     fn make_read_only(&self) {
-        let mount = Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0).status().unwrap();
+        let mount = Command::new("mount")
+            .args(["-o", "remount,ro"])
+            .arg(&self.0)
+            .status()
+            .unwrap();
         assert!(mount.success());
     }
 }
@@ -285,7 +305,9 @@ fn a_read_only_directory_is_an_error_of_its_own() {
     drop(open(&mounted.0.join("state")));
     mounted.make_read_only();
     for name in ["state", "new"] {
-        let error = RocksStore::open(&mounted.0.join(name), &options("layout-1")).err().unwrap();
+        let error = RocksStore::open(&mounted.0.join(name), &options("layout-1"))
+            .err()
+            .unwrap();
         assert!(matches!(error, OpenError::NotWritable { .. }), "{error}");
     }
 }
@@ -295,12 +317,16 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
     let Some(mounted) = Mounted::tmpfs("8m") else { return };
     let path = mounted.0.join("state");
     let mut store = open(&path);
-    let value: Vec<u8> = (0..100_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let value: Vec<u8> = (0..100_000_u32)
+        .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
     let mut written = 0;
     let error = loop {
         let mut writes = StateWrites::default();
         writes.put(b"key", |bytes| bytes.extend_from_slice(&value));
-        writes.put(b"position", |bytes| bytes.extend_from_slice(&i64::to_be_bytes(written + 1)));
+        writes.put(b"position", |bytes| {
+            bytes.extend_from_slice(&i64::to_be_bytes(written + 1))
+        });
         match store.write(&writes, written + 1) {
             Ok(()) => written += 1,
             Err(error) => break error.to_string(),
@@ -311,7 +337,9 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
     assert_eq!(store.position().unwrap(), Some(written));
     drop(store);
     fs::write(mounted.0.join("filler"), vec![0; 8 << 20]).unwrap_err();
-    let error = RocksStore::open(&mounted.0.join("new"), &options("layout-1")).err().unwrap();
+    let error = RocksStore::open(&mounted.0.join("new"), &options("layout-1"))
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::NoSpace { .. }), "{error}");
     fs::remove_file(mounted.0.join("filler")).unwrap();
     let store = open(&path);

@@ -77,8 +77,7 @@ fn partitions_are_shared_and_handed_over_without_loss_or_doubles() {
     settle(&mut [&mut second, &mut third], &[2, 2]);
     copy_together(&mut [&mut second, &mut third], left, 5000);
 
-    let expected: Vec<_> =
-        (0..5).flat_map(|round| numbered(&format!("r{round}"), 250)).collect();
+    let expected: Vec<_> = (0..5).flat_map(|round| numbered(&format!("r{round}"), 250)).collect();
     for (partition, values) in committed(&output, 4).into_iter().enumerate() {
         assert!(values == expected, "partition {partition}: {} records", values.len());
     }
@@ -90,7 +89,8 @@ fn a_member_that_was_away_too_long_cannot_commit() {
     for name in ["session.timeout.ms", "max.poll.interval.ms"] {
         base.overrides.insert(name.to_owned(), "6000".to_owned());
     }
-    base.overrides.insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
+    base.overrides
+        .insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
     let (input, output) = (base.inputs[0].clone(), base.outputs[0].clone());
     produce(&input, 0, numbered("in", 10));
     let mut away = Member::new(base.clone());
@@ -128,10 +128,14 @@ fn a_member_without_started_partitions_can_still_hand_them_over() {
     // Assigned, but never started: as if its state took long to restore.
     let assigned = loop {
         assert!(Instant::now() < deadline);
-        if let Some(Change::Assigned(partitions)) =
-            first.log.wait(Duration::from_secs(1)).unwrap().pop()
-        {
-            break partitions;
+        match first.log.wait(Duration::from_secs(1)) {
+            Ok(changes) => match changes.into_iter().next() {
+                Some(Change::Assigned(partitions)) => break partitions,
+                Some(change) => panic!("{change:?}"),
+                None => {}
+            },
+            Err(LogError::Unavailable(_)) => {}
+            Err(error) => panic!("{error}"),
         }
     };
     assert_eq!(assigned.len(), 2);

@@ -18,7 +18,10 @@ pub const LIMIT: Duration = Duration::from_secs(60);
 /// The brokers' address. Also shows the log of a failing test, as RUST_LOG says.
 pub fn brokers() -> String {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
     std::env::var("KAFKA_BOOTSTRAP_SERVERS").unwrap_or_else(|_| {
         panic!(
             "KAFKA_BOOTSTRAP_SERVERS is not set. Start a broker: \
@@ -30,7 +33,10 @@ pub fn brokers() -> String {
 /// A name that no other test, and no other run, uses.
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos();
     format!("{name}-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
@@ -49,7 +55,13 @@ pub fn options(test: &str, partitions: i32) -> KafkaOptions {
     let mut options = KafkaOptions::new(&brokers(), &name);
     options.inputs = vec![format!("{name}-in")];
     options.outputs = vec![format!("{name}-out")];
-    create(&options, &[spec(&options.inputs[0], partitions), spec(&options.outputs[0], partitions)]);
+    create(
+        &options,
+        &[
+            spec(&options.inputs[0], partitions),
+            spec(&options.outputs[0], partitions),
+        ],
+    );
     options
 }
 
@@ -59,7 +71,9 @@ pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) {
 
 pub fn producer(settings: &[(&str, &str)]) -> BaseProducer {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers()).set("message.max.bytes", "20000000");
+    config
+        .set("bootstrap.servers", brokers())
+        .set("message.max.bytes", "20000000");
     for (name, value) in settings {
         config.set(*name, *value);
     }
@@ -73,12 +87,7 @@ pub fn produce<V: AsRef<[u8]>>(topic: &str, partition: i32, values: impl IntoIte
     producer.flush(LIMIT).unwrap();
 }
 
-pub fn send<V: AsRef<[u8]>>(
-    producer: &BaseProducer,
-    topic: &str,
-    partition: i32,
-    values: impl IntoIterator<Item = V>,
-) {
+pub fn send<V: AsRef<[u8]>>(producer: &BaseProducer, topic: &str, partition: i32, values: impl IntoIterator<Item = V>) {
     for value in values {
         let record = BaseRecord::<[u8], [u8]>::to(topic)
             .partition(partition)
@@ -121,6 +130,19 @@ pub fn committed(topic: &str, partitions: i32) -> Vec<Vec<Vec<u8>>> {
     read_all(topic, partitions, "read_committed")
 }
 
+/// A log that has joined its group, or has nothing to join.
+pub fn joined(options: KafkaOptions) -> KafkaLog {
+    let mut log = KafkaLog::open(options).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match log.wait(Duration::from_secs(1)) {
+            Ok(_) => return log,
+            Err(LogError::Unavailable(why)) => assert!(Instant::now() < deadline, "{why}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// A member that copies each record to the same partition of its output topic.
 pub struct Member {
     pub log: KafkaLog,
@@ -150,7 +172,11 @@ impl Member {
     /// Waits once, acts on changes.
     pub fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
         self.waits += 1;
-        let changes = self.log.wait(timeout)?;
+        let changes = match self.log.wait(timeout) {
+            // Brokers and coordinators that are not ready yet are waited for.
+            Err(LogError::Unavailable(_)) => Vec::new(),
+            changes => changes?,
+        };
         for change in &changes {
             match change {
                 Change::Assigned(partitions) => {
@@ -217,10 +243,7 @@ impl Member {
 }
 
 /// The committed positions, or the beginnings.
-pub fn positions(
-    log: &mut KafkaLog,
-    partitions: &[TopicPartition],
-) -> Result<Vec<(TopicPartition, i64)>, LogError> {
+pub fn positions(log: &mut KafkaLog, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, i64)>, LogError> {
     let committed = log.committed(partitions)?;
     partitions
         .iter()
@@ -234,5 +257,7 @@ pub fn positions(
 
 /// "prefix-0", "prefix-1"…
 pub fn numbered(prefix: &str, count: usize) -> Vec<Vec<u8>> {
-    (0..count).map(|number| format!("{prefix}-{number}").into_bytes()).collect()
+    (0..count)
+        .map(|number| format!("{prefix}-{number}").into_bytes())
+        .collect()
 }

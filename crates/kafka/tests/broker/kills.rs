@@ -6,12 +6,10 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::Producer;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use riskstream_kafka::{KafkaLog, KafkaOptions};
+use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::log::{Log, Outputs};
 
-use crate::harness::{
-    LIMIT, Member, brokers, committed, numbered, options, produce, producer, send, unique,
-};
+use crate::harness::{LIMIT, Member, brokers, committed, joined, numbered, options, produce, producer, send, unique};
 
 /// Set in a child process: what it is to do, and with which names.
 const ROLE: &str = "RISKSTREAM_TEST_CHILD";
@@ -71,7 +69,9 @@ fn named(name: &str, slot: usize) -> KafkaOptions {
     options.outputs = vec![format!("{name}-out")];
     options.slot = slot;
     // Killed members are found out soon.
-    options.overrides.insert("session.timeout.ms".to_owned(), "6000".to_owned());
+    options
+        .overrides
+        .insert("session.timeout.ms".to_owned(), "6000".to_owned());
     options
 }
 
@@ -134,8 +134,7 @@ fn a_transaction_left_open_is_aborted_by_the_successor() {
     other.commit_transaction(LIMIT).unwrap();
     assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
 
-    let mut successor = KafkaLog::open(named(&name, 0)).unwrap();
-    successor.wait(Duration::from_secs(10)).unwrap();
+    let mut successor = joined(named(&name, 0));
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(b"successor"));
     successor.commit(&outputs, &[]).unwrap();
@@ -152,9 +151,9 @@ fn positions_of_an_open_transaction_are_waited_for() {
     member.copy_until(10);
     let partition = member.owned[0].clone();
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&partition.topic, 0, Offset::Offset(10)).unwrap();
+    list.add_partition_offset(&partition.topic, 0, Offset::Offset(10))
+        .unwrap();
     drop(member);
-    let mut next = KafkaLog::open(base).unwrap();
-    next.wait(Duration::from_secs(10)).unwrap();
+    let mut next = joined(base);
     assert_eq!(next.committed(&[partition]).unwrap(), [Some(10)]);
 }

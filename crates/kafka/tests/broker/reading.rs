@@ -139,7 +139,9 @@ fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
 #[test]
 fn lag_counts_what_waits() {
     let mut options = options("lag", 1);
-    options.overrides.insert("queued.min.messages".to_owned(), "10".to_owned());
+    options
+        .overrides
+        .insert("queued.min.messages".to_owned(), "10".to_owned());
     let input = options.inputs[0].clone();
     produce(&input, 0, vec!["x"; 1000]);
     let mut member = Member::new(options);
@@ -174,7 +176,11 @@ fn a_position_that_is_gone_is_an_error() {
         }
     };
     match error {
-        LogError::OutOfRange { partition: at, position, low } => {
+        LogError::OutOfRange {
+            partition: at,
+            position,
+            low,
+        } => {
             assert_eq!((at, position, low), (partition, 500, 0));
         }
         error => panic!("{error}"),

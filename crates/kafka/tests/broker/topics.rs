@@ -10,15 +10,27 @@ fn topics_are_described_and_created_once() {
     let options = KafkaOptions::new(&brokers(), "topics");
     let (one, two) = (unique("one"), unique("two"));
     let described = topics::describe(&options, &[&one, &two]).unwrap();
-    assert!(described.iter().all(|topic| topic.partitions.is_none()), "{described:?}");
+    assert!(
+        described.iter().all(|topic| topic.partitions.is_none()),
+        "{described:?}"
+    );
     let mut specs = [spec(&one, 3), spec(&two, 1)];
     specs[1].settings.insert("retention.ms".to_owned(), "60000".to_owned());
     assert_eq!(topics::create(&options, &specs).unwrap(), [Created::New, Created::New]);
-    assert_eq!(topics::create(&options, &specs).unwrap(), [Created::Existed, Created::Existed]);
+    assert_eq!(
+        topics::create(&options, &specs).unwrap(),
+        [Created::Existed, Created::Existed]
+    );
     let described = topics::describe(&options, &[&two, &one]).unwrap();
     let expected = [
-        Topic { name: two, partitions: Some(1) },
-        Topic { name: one, partitions: Some(3) },
+        Topic {
+            name: two,
+            partitions: Some(1),
+        },
+        Topic {
+            name: one,
+            partitions: Some(3),
+        },
     ];
     assert_eq!(described, expected);
 }

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use riskstream_kafka::{Delivery, KafkaLog};
+use riskstream_kafka::Delivery;
 use riskstream_pipeline::log::{Log, LogError, Outputs};
 
-use crate::harness::{LIMIT, Member, committed, create, numbered, options, produce, read_all, spec, unique};
+use crate::harness::{LIMIT, Member, committed, create, joined, numbered, options, produce, read_all, spec, unique};
 
 #[test]
 fn outputs_and_positions_are_committed_together() {
@@ -26,7 +26,11 @@ fn outputs_and_positions_are_committed_together() {
     produce(&input, 0, ["more"]);
     let mut next = Member::new(options);
     next.copy_until(1);
-    assert!(next.starts.iter().all(|(_, position)| *position == 100), "{:?}", next.starts);
+    assert!(
+        next.starts.iter().all(|(_, position)| *position == 100),
+        "{:?}",
+        next.starts
+    );
     assert_eq!(committed(&output, 2)[0].len(), 101);
 }
 
@@ -38,7 +42,10 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     let mut member = Member::new(options);
     member.wait_for_partitions(1);
     let partition = member.owned[0].clone();
-    member.log.commit(&Outputs::default(), &[(partition.clone(), 2)]).unwrap();
+    member
+        .log
+        .commit(&Outputs::default(), &[(partition.clone(), 2)])
+        .unwrap();
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(2)]);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), Some(1_700_000_000_000), None, |bytes| bytes.push(b'x'));
@@ -52,7 +59,9 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
     let mut options = options("fails", 1);
     let (input, output) = (options.inputs[0].clone(), options.outputs[0].clone());
     // So small a queue that the good records are written before the bad one is refused.
-    options.overrides.insert("queue.buffering.max.messages".to_owned(), "10".to_owned());
+    options
+        .overrides
+        .insert("queue.buffering.max.messages".to_owned(), "10".to_owned());
     produce(&input, 0, numbered("in", 50));
     let mut member = Member::new(options);
     member.wait_for_partitions(1);
@@ -66,7 +75,10 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
     let error = member.log.commit(&outputs, &[(partition.clone(), 50)]).unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
     assert!(error.to_string().contains(&output), "{error}");
-    assert!(read_all(&output, 1, "read_uncommitted")[0].len() >= 40, "it proves nothing otherwise");
+    assert!(
+        read_all(&output, 1, "read_uncommitted")[0].len() >= 40,
+        "it proves nothing otherwise"
+    );
     assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
     assert_eq!(member.log.committed(std::slice::from_ref(&partition)).unwrap(), [None]);
 
@@ -113,14 +125,12 @@ fn going_back_gives_the_same_records_again() {
 fn a_successor_with_the_same_identity_fences_the_zombie() {
     let options = options("zombie", 1);
     let output = options.outputs[0].clone();
-    let mut zombie = KafkaLog::open(options.clone()).unwrap();
-    zombie.wait(Duration::from_secs(5)).unwrap();
+    let mut zombie = joined(options.clone());
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(b"first"));
     zombie.commit(&outputs, &[]).unwrap();
 
-    let mut successor = KafkaLog::open(options).unwrap();
-    successor.wait(Duration::from_secs(5)).unwrap();
+    let mut successor = joined(options);
     let error = zombie.commit(&outputs, &[]).unwrap_err();
     assert!(matches!(error, LogError::Fenced(_)), "{error}");
     outputs.clear();
@@ -133,10 +143,11 @@ fn a_successor_with_the_same_identity_fences_the_zombie() {
 fn a_record_too_large_for_its_topic_names_the_topic() {
     let options = options("large-out", 1);
     let output = options.outputs[0].clone();
-    let mut log = KafkaLog::open(options).unwrap();
-    log.wait(Duration::from_secs(5)).unwrap();
+    let mut log = joined(options);
     let mut outputs = Outputs::default();
-    outputs.push(0, Some(0), None, None, |bytes| bytes.extend((0..3_000_000_u32).map(noise)));
+    outputs.push(0, Some(0), None, None, |bytes| {
+        bytes.extend((0..3_000_000_u32).map(noise))
+    });
     let error = log.commit(&outputs, &[]).unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
     assert!(error.to_string().contains(&output), "{error}");
@@ -156,8 +167,7 @@ fn keys_headers_timestamps_and_tombstones_arrive() {
     use rdkafka::message::{Headers, Message};
     let options = options("whole", 1);
     let output = options.outputs[0].clone();
-    let mut log = KafkaLog::open(options).unwrap();
-    log.wait(Duration::from_secs(5)).unwrap();
+    let mut log = joined(options);
     let mut outputs = Outputs::default();
     outputs.push(0, None, Some(1_234_567_890_123), Some(b"k"), |bytes| bytes.push(1));
     outputs.header("reason", b"because");
@@ -171,7 +181,8 @@ fn keys_headers_timestamps_and_tombstones_arrive() {
         .create()
         .unwrap();
     let mut list = rdkafka::TopicPartitionList::new();
-    list.add_partition_offset(&output, 0, rdkafka::Offset::Beginning).unwrap();
+    list.add_partition_offset(&output, 0, rdkafka::Offset::Beginning)
+        .unwrap();
     consumer.assign(&list).unwrap();
     let first = consumer.poll(LIMIT).unwrap().unwrap();
     assert_eq!(first.key(), Some(&b"k"[..]));
@@ -201,8 +212,7 @@ fn keys_go_to_the_partitions_that_java_clients_choose() {
     let partitions = 7;
     let options = options("murmur", partitions);
     let output = options.outputs[0].clone();
-    let mut log = KafkaLog::open(options).unwrap();
-    log.wait(Duration::from_secs(5)).unwrap();
+    let mut log = joined(options);
     assert_eq!(log.partitions(&output).unwrap(), partitions);
     let mut outputs = Outputs::default();
     for (key, _) in hashes {
@@ -230,7 +240,9 @@ fn at_least_once_writes_outputs_and_then_positions() {
 
     // What cannot be written keeps the position where it is.
     let mut outputs = Outputs::default();
-    outputs.push(0, Some(0), None, None, |bytes| bytes.extend((0..3_000_000_u32).map(noise)));
+    outputs.push(0, Some(0), None, None, |bytes| {
+        bytes.extend((0..3_000_000_u32).map(noise))
+    });
     let error = member.log.commit(&outputs, &[(owned[0].clone(), 101)]).unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
     assert_eq!(member.log.committed(&owned).unwrap(), [Some(100)]);
@@ -240,7 +252,9 @@ fn at_least_once_writes_outputs_and_then_positions() {
 fn a_topic_that_takes_large_records_gets_them() {
     let mut options = options("large", 1);
     let mut large = spec(&unique("large-topic"), 1);
-    large.settings.insert("max.message.bytes".to_owned(), "16000000".to_owned());
+    large
+        .settings
+        .insert("max.message.bytes".to_owned(), "16000000".to_owned());
     create(&options, std::slice::from_ref(&large));
     options.inputs = vec![large.name.clone()];
     let record: Vec<u8> = (0..10_000_000).map(noise).collect();
