@@ -12,12 +12,14 @@ pub mod feature;
 pub mod field;
 mod mistakes;
 pub mod node;
+mod place;
 pub mod read;
 mod reference;
 mod schema;
 mod settings;
 mod sizes;
 pub mod surface;
+pub mod yaml;
 
 pub use compiled::{
     Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings,
@@ -28,13 +30,14 @@ pub use explain::explain;
 pub use mistakes::{Report, Style};
 pub use reference::reference;
 pub use schema::schema;
+pub use sizes::{EntitySize, entity_size};
 pub use surface::{Delivery, Format};
 
 use mistakes::Mistakes;
-use node::Environment;
 use read::Read;
 use std::path::Path;
 use surface::PipelineFile;
+use yaml::Environment;
 
 /// Reads and compiles a pipeline file. `${NAME}` is taken from the process's environment.
 ///
@@ -61,7 +64,7 @@ pub fn compile(
     environment: Environment<'_>,
 ) -> Result<Compiled, Report> {
     let mut mistakes = Mistakes::default();
-    let compiled = node::parse(source, environment, &mut mistakes)
+    let compiled = yaml::parse(source, environment, &mut mistakes)
         .and_then(|tree| PipelineFile::read(&tree, &mut mistakes))
         .and_then(|file| compile::compile(&file, source, directory, &mut mistakes));
     match compiled {

@@ -1,15 +1,14 @@
 //! Inputs and their fields.
 
-use super::names::{Names, is_identifier};
-use crate::file::avro_types::{AvroTypes, Found};
-use crate::file::field::LongField;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
+use super::fields::{ResolvedField, add_schema_fields, check_against_schema, resolve_field};
+use super::names::Names;
+use super::topics::{check_agreement, check_topics};
+use crate::file::avro_types::AvroTypes;
+use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::node::{Key, Span};
 use crate::file::read::{Map, Required, Spanned};
 use crate::file::surface::{Format, Input, Registry};
-use riskstream_events::{
-    AvroProjection, Field, InputFields, ReaderSchema, Slot, TimestampUnit, ValueType,
-};
+use riskstream_events::{ReaderSchema, Slot, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -35,23 +34,6 @@ pub struct ResolvedInput {
     pub event_time: Option<String>,
     /// The fields by name, those that nothing uses included.
     pub fields: BTreeMap<String, ResolvedField>,
-}
-
-/// A field that an input declares.
-#[derive(Clone, Debug)]
-pub struct ResolvedField {
-    /// Where it lies in the record.
-    pub path: Vec<String>,
-    /// What it holds.
-    pub value_type: ValueType,
-    /// Whether only its pseudonym may be kept.
-    pub personal: bool,
-    /// Whether it must be there; `None` if the file does not say.
-    pub required: Option<bool>,
-    /// Of a timestamp that is a number.
-    pub unit: Option<TimestampUnit>,
-    /// Where it is declared.
-    pub span: Span,
 }
 
 /// Where files are looked for and what may be assumed about the registry.
@@ -191,276 +173,6 @@ fn read_schema(
     }
 }
 
-fn resolve_field(
-    name: &Key,
-    field: &LongField,
-    types: Option<&AvroTypes>,
-    mistakes: &mut Mistakes,
-) -> Option<ResolvedField> {
-    if !is_identifier(&name.name) {
-        mistakes.add(Mistake::new(format!("`{}` is not a name", name.name), name.span.clone()).help(
-            "names are letters, digits and `_`; say where the field lies with `path:`: `{type: float, path: …}`",
-        ));
-        return None;
-    }
-    let path_text = field
-        .path
-        .as_ref()
-        .map_or(name.name.as_str(), |path| path.value.as_str());
-    let path: Vec<String> = path_text.split('.').map(str::to_owned).collect();
-    if path.iter().any(String::is_empty) {
-        let span = field
-            .path
-            .as_ref()
-            .map_or(name.span.clone(), |path| path.span.clone());
-        mistakes.add(
-            Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"),
-        );
-        return None;
-    }
-    let value_type = match &field.r#type {
-        Some(word) => word.value.0,
-        None => type_from_schema(name, &path, types, mistakes)?,
-    };
-    let personal = field
-        .personal
-        .as_ref()
-        .is_some_and(|personal| personal.value);
-    if personal && value_type != ValueType::Text {
-        let span = field
-            .personal
-            .as_ref()
-            .map_or(name.span.clone(), |personal| personal.span.clone());
-        mistakes.add(
-            Mistake::new(
-                format!(
-                    "a personal field must be text, `{}` is {}",
-                    name.name,
-                    value_type.name()
-                ),
-                span,
-            )
-            .help("declare it as `type: text`; a number is then read as text"),
-        );
-        return None;
-    }
-    if let Some(unit) = field
-        .unit
-        .as_ref()
-        .filter(|_| value_type != ValueType::Timestamp)
-    {
-        mistakes.add(
-            Mistake::new(
-                format!(
-                    "a unit belongs to a timestamp, `{}` is {}",
-                    name.name,
-                    value_type.name()
-                ),
-                unit.span.clone(),
-            )
-            .help("remove `unit:`, or declare it as `type: timestamp`"),
-        );
-    }
-    Some(ResolvedField {
-        path,
-        value_type,
-        personal,
-        required: field.required.as_ref().map(|required| required.value),
-        unit: field.unit.as_ref().map(|unit| unit.value.0),
-        span: name.span.clone(),
-    })
-}
-
-fn type_from_schema(
-    name: &Key,
-    path: &[String],
-    types: Option<&AvroTypes>,
-    mistakes: &mut Mistakes,
-) -> Option<ValueType> {
-    let Some(types) = types else {
-        mistakes.add(
-            Mistake::new(
-                format!("field `{}` has no type", name.name),
-                name.span.clone(),
-            )
-            .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
-        );
-        return None;
-    };
-    match types.find(path) {
-        Found::Type(value_type) => Some(value_type),
-        Found::Unsupported(what) => {
-            mistakes.add(Mistake::new(
-                format!("field `{}` is {what}", name.name),
-                name.span.clone(),
-            ));
-            None
-        }
-        Found::Missing { part, names } => {
-            mistakes.add(
-                Mistake::new(
-                    format!("the schema has no field `{part}`"),
-                    name.span.clone(),
-                )
-                .nearest(&part, names.iter().map(String::as_str))
-                .help(format!(
-                    "its fields are {}",
-                    enumerate(names.iter().map(String::as_str))
-                )),
-            );
-            None
-        }
-    }
-}
-
-/// The schema's own fields need not be declared.
-fn add_schema_fields(
-    types: &AvroTypes,
-    input: &Input,
-    fields: &mut BTreeMap<String, ResolvedField>,
-) {
-    let taken: BTreeSet<Vec<String>> = fields.values().map(|field| field.path.clone()).collect();
-    for name in types.names() {
-        let path = vec![name.clone()];
-        let Found::Type(value_type) = types.find(&path) else {
-            continue;
-        };
-        if taken.contains(&path) || input.fields.names().any(|declared| declared == name) {
-            continue;
-        }
-        let span = input
-            .schema
-            .as_ref()
-            .map_or(0..0, |schema| schema.span.clone());
-        fields.insert(
-            name,
-            ResolvedField {
-                path,
-                value_type,
-                personal: false,
-                required: None,
-                unit: None,
-                span,
-            },
-        );
-    }
-}
-
-/// Whether records of the schema can be read as declared.
-fn check_against_schema(
-    input: &Input,
-    schema: &str,
-    fields: &BTreeMap<String, ResolvedField>,
-    mistakes: &mut Mistakes,
-) {
-    for (name, field) in fields {
-        let single = Field {
-            personal: false,
-            ..field.to_field(name, 0, false)
-        };
-        let Ok(single) = InputFields::new(vec![single], None) else {
-            continue;
-        };
-        if let Err(error) = AvroProjection::compile(schema, None, &single) {
-            let missing = matches!(error, riskstream_events::SchemaError::MissingField { .. });
-            let span = if input.fields.names().any(|declared| declared == name) {
-                field.span.clone()
-            } else {
-                input
-                    .schema
-                    .as_ref()
-                    .map_or(0..0, |schema| schema.span.clone())
-            };
-            if !missing {
-                mistakes.add(Mistake::new(error.to_string(), span));
-            }
-        }
-    }
-}
-
-/// Fields of one name are one thing, whichever input they come from.
-fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
-    for (index, input) in inputs.iter().enumerate() {
-        for (name, field) in &input.fields {
-            let Some((other_input, other)) = inputs[..index]
-                .iter()
-                .find_map(|other| Some((other, other.fields.get(name)?)))
-            else {
-                continue;
-            };
-            let (what, first, second) = if field.value_type != other.value_type {
-                (
-                    "have one type",
-                    other.value_type.name(),
-                    field.value_type.name(),
-                )
-            } else if field.personal != other.personal {
-                let word = |personal| if personal { "personal" } else { "not personal" };
-                (
-                    "both be personal or neither",
-                    word(other.personal),
-                    word(field.personal),
-                )
-            } else {
-                continue;
-            };
-            mistakes.add(
-                Mistake::new(
-                    format!("fields of one name must {what}"),
-                    field.span.clone(),
-                )
-                .label(format!("`{name}` of `{}` is {second}", input.name))
-                .also(
-                    other.span.clone(),
-                    format!("`{name}` of `{}` is {first}", other_input.name),
-                )
-                .help("make them agree, or give one another name with `path:`"),
-            );
-        }
-    }
-}
-
-fn check_topics(inputs: &Map<Input>, mistakes: &mut Mistakes) {
-    let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
-    for (_, input) in inputs.iter() {
-        let Some(topic) = &input.topic.0 else {
-            continue;
-        };
-        check_topic_name(topic, mistakes);
-        if let Some(first) = seen.insert(&topic.value, &topic.span) {
-            mistakes.add(
-                Mistake::new(
-                    format!("the topic `{}` is read twice", topic.value),
-                    topic.span.clone(),
-                )
-                .label("the second time")
-                .also(first.clone(), "the first time"),
-            );
-        }
-    }
-}
-
-/// Kafka's rules for the name of a topic.
-pub fn check_topic_name(topic: &Spanned<String>, mistakes: &mut Mistakes) {
-    let name = topic.value.as_str();
-    let legal = !name.is_empty()
-        && name.len() <= 249
-        && name != "."
-        && name != ".."
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if !legal {
-        mistakes.add(
-            Mistake::new(
-                format!("`{name}` cannot be the name of a topic"),
-                topic.span.clone(),
-            )
-            .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
-        );
-    }
-}
-
 /// Looks up the fields that an input's own keys name.
 struct Declared<'a> {
     input: &'a Input,
@@ -518,21 +230,6 @@ impl Declared<'_> {
             );
         }
         None
-    }
-}
-
-impl ResolvedField {
-    /// The field as decoders want it.
-    pub fn to_field(&self, name: &str, slot: Slot, required: bool) -> Field {
-        Field {
-            name: name.to_owned(),
-            path: self.path.clone(),
-            value_type: self.value_type,
-            slot,
-            required: self.required.unwrap_or(required),
-            personal: self.personal,
-            timestamp_unit: self.unit,
-        }
     }
 }
 

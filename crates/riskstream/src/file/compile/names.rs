@@ -2,7 +2,8 @@
 
 use super::identifiers::identifiers;
 use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Span, within};
+use crate::file::node::Span;
+use crate::file::place::within;
 use crate::file::read::{Source, Spanned};
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};

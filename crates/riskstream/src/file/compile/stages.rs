@@ -119,7 +119,7 @@ impl StagePlanner<'_, '_> {
             stages.push(StagePlan {
                 entity: entity.stage.name.clone(),
                 keys: keys.slots[at].clone(),
-                before: before[at].iter().map(|step| to_step(step)).collect(),
+                before: before[at].iter().map(to_step).collect(),
                 fingerprint: self.fingerprint(entity, &spec, &features, &steps),
                 features,
                 reach: reach.unwrap_or(0),
