@@ -1,5 +1,6 @@
 //! docker-compose.yml, the Dockerfile and deploy/ name only what exists: files, commands and their options, services,
-//! metrics and their labels. What Prometheus makes of its files, scripts/check-deploy asks promtool.
+//! metrics and their labels. So do the pages of documentation: their links lead somewhere, and the README's pipeline file
+//! holds what its examples promise. What Prometheus makes of its files, scripts/check-deploy asks promtool.
 
 use clap::Subcommand;
 use riskstream::commands::Command;
@@ -238,4 +239,43 @@ fn labels_in(expression: &str) -> BTreeSet<String> {
         labels.extend(list.split(',').map(|matcher| matcher.split(['=', '!']).next().unwrap().trim().to_owned()));
     }
     labels
+}
+
+#[test]
+fn the_pipeline_in_the_readme_holds() {
+    let readme = read("README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (source, _) = rest.split_once("```").unwrap();
+    let compiled = file::compile("README.md", source, Path::new("."), &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(file::run_examples(&compiled).unwrap_or_else(|report| panic!("{report}")), 1);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("ARCHITECTURE.md")];
+    for directory in ["docs", "docs/adr", "schemas"] {
+        let entries = std::fs::read_dir(root().join(directory)).unwrap();
+        let names = entries.map(|entry| Path::new(directory).join(entry.unwrap().file_name()));
+        pages.extend(names.filter(|name| name.extension().is_some_and(|extension| extension == "md")));
+    }
+    for page in pages {
+        let text = read(page.to_str().unwrap());
+        for rest in text.split("](").skip(1) {
+            let target = rest.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            let path = root().join(&page).parent().unwrap().join(target);
+            assert!(path.exists(), "{} links to {target}", page.display());
+        }
+    }
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let index = read("docs/adr/README.md");
+    for entry in std::fs::read_dir(root().join("docs/adr")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(name == "README.md" || index.contains(&format!("({name})")), "docs/adr/README.md does not list {name}");
+    }
 }
