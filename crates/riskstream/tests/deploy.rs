@@ -49,7 +49,11 @@ fn compose() -> Compose {
 
 /// The services that run our own image.
 fn ours(compose: &Compose) -> Vec<(&String, &Service)> {
-    let ours: Vec<_> = compose.services.iter().filter(|(_, service)| service.image == "riskstream").collect();
+    let ours: Vec<_> = compose
+        .services
+        .iter()
+        .filter(|(_, service)| service.image == "riskstream")
+        .collect();
     assert!(ours.len() >= 3, "topics, pipeline and generator");
     ours
 }
@@ -75,7 +79,11 @@ fn services_and_volumes_are_there() {
                 assert!(compose.volumes.contains_key(source), "{name} mounts {source}");
             }
         }
-        assert!(service.image == "riskstream" || service.image.contains(':'), "{name}: {} names no version", service.image);
+        assert!(
+            service.image == "riskstream" || service.image.contains(':'),
+            "{name}: {} names no version",
+            service.image
+        );
     }
 }
 
@@ -98,12 +106,20 @@ fn pipelines_are_correct_in_their_environment() {
         for path in service.command.iter().filter(|argument| argument.ends_with(".yaml")) {
             let variable = |variable: &str| Some(interpolated(service.environment.get(variable)?.as_str()?));
             let directory = root().join("pipelines");
-            let compiled = file::compile(path, &read(path), &directory, &variable).unwrap_or_else(|report| panic!("{name}: {report}"));
+            let compiled = file::compile(path, &read(path), &directory, &variable)
+                .unwrap_or_else(|report| panic!("{name}: {report}"));
             let kafka = compiled.settings.kafka.unwrap();
             let (host, _) = kafka.brokers.split_once(':').unwrap();
-            assert!(compose.services.contains_key(host), "{name}: no service is called {host}");
+            assert!(
+                compose.services.contains_key(host),
+                "{name}: no service is called {host}"
+            );
             let registry = compiled.settings.registry.unwrap();
-            assert!(compose.services.contains_key(host_of(&registry.url)), "{name}: no service is called like {}", registry.url);
+            assert!(
+                compose.services.contains_key(host_of(&registry.url)),
+                "{name}: no service is called like {}",
+                registry.url
+            );
             found += 1;
         }
     }
@@ -116,7 +132,9 @@ fn host_of(url: &str) -> &str {
 
 /// `${NAME:-default}` as compose reads it where NAME is not set.
 fn interpolated(value: &str) -> String {
-    let Some((before, rest)) = value.split_once("${") else { return value.to_owned() };
+    let Some((before, rest)) = value.split_once("${") else {
+        return value.to_owned();
+    };
     let (expression, after) = rest.split_once('}').unwrap();
     let (_, default) = expression.split_once(":-").unwrap();
     format!("{before}{default}{after}")
@@ -126,16 +144,25 @@ fn interpolated(value: &str) -> String {
 fn the_image_is_made_of_what_is_there() {
     let ignored: Vec<String> = read(".dockerignore").lines().map(str::to_owned).collect();
     let dockerfile = read("Dockerfile");
-    let copies = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|copy| !copy.starts_with("--from"));
+    let copies = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY "))
+        .filter(|copy| !copy.starts_with("--from"));
     for copy in copies {
         let sources: Vec<&str> = copy.split_whitespace().collect();
         for source in &sources[..sources.len() - 1] {
             assert!(root().join(source).exists(), "COPY {source}");
-            assert!(!ignored.iter().any(|line| line == source), ".dockerignore leaves out {source}");
+            assert!(
+                !ignored.iter().any(|line| line == source),
+                ".dockerignore leaves out {source}"
+            );
         }
     }
     let toolchain = env!("CARGO_PKG_RUST_VERSION");
-    assert!(dockerfile.contains(&format!("FROM rust:{toolchain}-")), "the image is built with another Rust than {toolchain}");
+    assert!(
+        dockerfile.contains(&format!("FROM rust:{toolchain}-")),
+        "the image is built with another Rust than {toolchain}"
+    );
 }
 
 #[test]
@@ -148,7 +175,12 @@ fn prometheus_reads_the_pipeline_and_the_alerts() {
     }
     let source = &config["scrape_configs"][0]["dns_sd_configs"][0];
     let service = &compose.services[source["names"][0].as_str().unwrap()];
-    let http = service.command.iter().skip_while(|argument| *argument != "--http").nth(1).unwrap();
+    let http = service
+        .command
+        .iter()
+        .skip_while(|argument| *argument != "--http")
+        .nth(1)
+        .unwrap();
     assert_eq!(*http, format!("0.0.0.0:{}", source["port"]));
 }
 
@@ -162,11 +194,25 @@ fn grafana_finds_its_data_and_dashboard() {
     assert!(compose.services.contains_key(host), "{host}");
     let providers: Value = yaml("deploy/grafana/provisioning/dashboards/riskstream.yml");
     let directory = providers["providers"][0]["options"]["path"].as_str().unwrap();
-    let mount = grafana.volumes.iter().find(|volume| volume.contains(&format!(":{directory}:"))).unwrap();
-    let home = grafana.environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].as_str().unwrap();
+    let mount = grafana
+        .volumes
+        .iter()
+        .find(|volume| volume.contains(&format!(":{directory}:")))
+        .unwrap();
+    let home = grafana.environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+        .as_str()
+        .unwrap();
     let file = home.strip_prefix(directory).unwrap().trim_start_matches('/');
-    assert!(root().join(mount.split(':').next().unwrap()).join(file).is_file(), "{home}");
-    for panel in dashboard()["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row") {
+    assert!(
+        root().join(mount.split(':').next().unwrap()).join(file).is_file(),
+        "{home}"
+    );
+    for panel in dashboard()["panels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|panel| panel["type"] != "row")
+    {
         assert_eq!(panel["datasource"]["uid"], datasource["uid"], "{}", panel["title"]);
     }
 }
@@ -196,12 +242,23 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
     }
     let alerts: Value = yaml("deploy/prometheus/alerts.yml");
     for group in alerts["groups"].as_array().unwrap() {
-        expressions.extend(group["rules"].as_array().unwrap().iter().map(|rule| rule["expr"].as_str().unwrap().to_owned()));
+        expressions.extend(
+            group["rules"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|rule| rule["expr"].as_str().unwrap().to_owned()),
+        );
     }
     let mut used = BTreeSet::new();
     for expression in &expressions {
         let metrics = metrics_in(expression);
-        let labels: BTreeSet<&str> = metrics.iter().flat_map(|(_, labels)| *labels).copied().chain(["instance", "job", "le"]).collect();
+        let labels: BTreeSet<&str> = metrics
+            .iter()
+            .flat_map(|(_, labels)| *labels)
+            .copied()
+            .chain(["instance", "job", "le"])
+            .collect();
         for label in labels_in(expression) {
             assert!(labels.contains(label.as_str()), "`{expression}` uses the label {label}");
         }
@@ -209,7 +266,10 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
     }
     let shown: BTreeSet<&str> = ALL.iter().map(|metric| metric.name).collect();
     let missing: Vec<_> = shown.difference(&used).collect();
-    assert!(missing.is_empty(), "neither the dashboard nor an alert uses {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "neither the dashboard nor an alert uses {missing:?}"
+    );
 }
 
 /// The metrics that an expression names, each with its labels; a name that does not exist fails.
@@ -218,7 +278,9 @@ fn metrics_in(expression: &str) -> Vec<(&'static str, &'static [&'static str])> 
     let ours = words.filter(|word| word.starts_with("riskstream_") || word.starts_with("process_"));
     let found = ours.map(|word| {
         let metric = ALL.iter().find(|metric| match metric.kind {
-            Kind::Histogram => word.strip_prefix(metric.name).is_some_and(|rest| ["_bucket", "_sum", "_count"].contains(&rest)),
+            Kind::Histogram => word
+                .strip_prefix(metric.name)
+                .is_some_and(|rest| ["_bucket", "_sum", "_count"].contains(&rest)),
             Kind::Counter | Kind::Gauge => word == metric.name,
         });
         let metric = metric.unwrap_or_else(|| panic!("`{expression}`: there is no metric {word}"));
@@ -236,7 +298,10 @@ fn labels_in(expression: &str) -> BTreeSet<String> {
     }
     for rest in expression.split('{').skip(1) {
         let list = rest.split('}').next().unwrap();
-        labels.extend(list.split(',').map(|matcher| matcher.split(['=', '!']).next().unwrap().trim().to_owned()));
+        labels.extend(
+            list.split(',')
+                .map(|matcher| matcher.split(['=', '!']).next().unwrap().trim().to_owned()),
+        );
     }
     labels
 }
@@ -246,8 +311,12 @@ fn the_pipeline_in_the_readme_holds() {
     let readme = read("README.md");
     let (_, rest) = readme.split_once("```yaml\n").unwrap();
     let (source, _) = rest.split_once("```").unwrap();
-    let compiled = file::compile("README.md", source, Path::new("."), &|_| None).unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!(file::run_examples(&compiled).unwrap_or_else(|report| panic!("{report}")), 1);
+    let compiled =
+        file::compile("README.md", source, Path::new("."), &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    assert_eq!(
+        file::run_examples(&compiled).unwrap_or_else(|report| panic!("{report}")),
+        1
+    );
 }
 
 #[test]
@@ -276,6 +345,9 @@ fn every_decision_is_listed() {
     let index = read("docs/adr/README.md");
     for entry in std::fs::read_dir(root().join("docs/adr")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(name == "README.md" || index.contains(&format!("({name})")), "docs/adr/README.md does not list {name}");
+        assert!(
+            name == "README.md" || index.contains(&format!("({name})")),
+            "docs/adr/README.md does not list {name}"
+        );
     }
 }
