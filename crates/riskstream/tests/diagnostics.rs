@@ -64,32 +64,20 @@ const CASES: &[(&str, &str, &str)] = &[
     ("an unknown section", "rules:\n", "rule:\n"),
     ("an unknown key", "window: 1h}", "widnow: 1h}"),
     ("an unknown type", "amount: float", "amount: flaot"),
-    (
-        "an unknown word",
-        "delivery: exactly_once",
-        "delivery: exactly-once",
-    ),
+    ("an unknown word", "delivery: exactly_once", "delivery: exactly-once"),
     ("a missing key", "    topic: transactions\n", ""),
     (
         "a missing output topic",
         "outputs: {decisions: risk-decisions, dead_letters: dead-letters}",
         "outputs: {decisions: risk-decisions}",
     ),
-    (
-        "a name that YAML takes for a number",
-        "name: shop",
-        "name: 42",
-    ),
+    ("a name that YAML takes for a number", "name: shop", "name: 42"),
     (
         "an undeclared id",
         "id: transaction_id\n    event_time: time",
         "id: transaction\n    event_time: time",
     ),
-    (
-        "an event time that is none",
-        "event_time: time",
-        "event_time: amount",
-    ),
+    ("an event time that is none", "event_time: time", "event_time: amount"),
     (
         "an unknown entity",
         "count_1h: {entity: customer",
@@ -101,42 +89,18 @@ const CASES: &[(&str, &str, &str)] = &[
         "{key: terminal_id}",
         "{key: terminal}",
     ),
-    (
-        "an entity's key that is a float",
-        "{key: terminal_id}",
-        "{key: amount}",
-    ),
+    ("an entity's key that is a float", "{key: terminal_id}", "{key: amount}"),
     ("a bad duration", "window: 1h}", "window: 1hour}"),
     ("a duration without a unit", "window: 1h}", "window: 3600}"),
     ("no window", ", window: 1h}", "}"),
-    (
-        "a window beyond retention",
-        "window: 30d, when",
-        "window: 90d, when",
-    ),
-    (
-        "two aggregations",
-        "mean: amount",
-        "mean: amount, sum: amount",
-    ),
-    (
-        "no aggregation",
-        "count: transactions, window: 1h",
-        "window: 1h",
-    ),
+    ("a window beyond retention", "window: 30d, when", "window: 90d, when"),
+    ("two aggregations", "mean: amount", "mean: amount, sum: amount"),
+    ("no aggregation", "count: transactions, window: 1h", "window: 1h"),
     ("the sum of a text", "mean: amount", "sum: country"),
     ("counting a value", "count: transactions", "count: amount"),
-    (
-        "an unlimited top k",
-        "k: 3, window: 30d",
-        "k: 3, window: unlimited",
-    ),
+    ("an unlimited top k", "k: 3, window: 30d", "k: 3, window: unlimited"),
     ("no k", "k: 3, ", ""),
-    (
-        "a k where there is none",
-        "window: 1h}",
-        "window: 1h, k: 3}",
-    ),
+    ("a k where there is none", "window: 1h}", "window: 1h, k: 3}"),
     (
         "a window of an expression",
         "{expression: amount / usual}",
@@ -148,11 +112,7 @@ const CASES: &[(&str, &str, &str)] = &[
         "amount / usual",
         "amount / / usual",
     ),
-    (
-        "an unknown name in an expression",
-        "amount / usual",
-        "amuont / usual",
-    ),
+    ("an unknown name in an expression", "amount / usual", "amuont / usual"),
     ("a type that does not fit", "count_1h > 5", "country > 5"),
     ("a rule that is not bool", "risk > 0.5", "risk + 0.5"),
     (
@@ -175,22 +135,10 @@ const CASES: &[(&str, &str, &str)] = &[
         "{expression: amount / usual}",
         "{expression: ratio + 1}",
     ),
-    (
-        "a feature named like a field",
-        "  favourites: {",
-        "  amount: {",
-    ),
-    (
-        "a reserved name",
-        "  home: [DE, FR]",
-        "  home: [DE, FR]\n  score: [1]",
-    ),
+    ("a feature named like a field", "  favourites: {", "  amount: {"),
+    ("a reserved name", "  home: [DE, FR]", "  home: [DE, FR]\n  score: [1]"),
     ("a list of two types", "[DE, FR]", "[DE, 5]"),
-    (
-        "two rules of one name",
-        "- name: abroad",
-        "- name: velocity",
-    ),
+    ("two rules of one name", "- name: abroad", "- name: velocity"),
     ("a bad reason code", "reason: R101", "reason: R 101"),
     ("an unknown outcome", "then: decline", "then: reject"),
     ("score in a feature", "amount / usual", "score / usual"),
@@ -231,11 +179,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("an unset variable", "localhost:9092", "${BROKERS}"),
     ("Avro without a registry", "format: json", "format: avro"),
-    (
-        "bare Avro without a schema",
-        "format: json",
-        "format: avro_plain",
-    ),
+    ("bare Avro without a schema", "format: json", "format: avro_plain"),
     (
         "a schema file that is not there",
         "format: json",
@@ -263,27 +207,15 @@ const CASES: &[(&str, &str, &str)] = &[
         "  transactions:\n    topic",
         "  payments:\n    topic",
     ),
-    (
-        "a property that is ours",
-        "client.id: shop",
-        "group.id: shop",
-    ),
-    (
-        "a bad address",
-        "listen: \"127.0.0.1:9464\"",
-        "listen: localhost",
-    ),
+    ("a property that is ours", "client.id: shop", "group.id: shop"),
+    ("a bad address", "listen: \"127.0.0.1:9464\"", "listen: localhost"),
     ("a bad size", "cache: 64MiB", "cache: 64"),
     (
         "an example of an unknown input",
         "- transactions: {transaction_id: a",
         "- transaction: {transaction_id: a",
     ),
-    (
-        "an example of an unknown feature",
-        "{count_1h: 1}",
-        "{count_1hour: 1}",
-    ),
+    ("an example of an unknown feature", "{count_1h: 1}", "{count_1hour: 1}"),
 ];
 
 #[test]
@@ -306,15 +238,9 @@ fn one_mistake_each() {
 #[test]
 fn one_mistake_is_one_report() {
     // Without its file a model's inputs are a second mistake.
-    for (what, from, to) in CASES
-        .iter()
-        .filter(|(what, ..)| !what.starts_with("a model input"))
-    {
+    for (what, from, to) in CASES.iter().filter(|(what, ..)| !what.starts_with("a model input")) {
         let report = diagnostics(&CORRECT.replacen(from, to, 1));
-        assert!(
-            report.ends_with("pipeline.yaml: 1 mistake"),
-            "{what}:\n{report}"
-        );
+        assert!(report.ends_with("pipeline.yaml: 1 mistake"), "{what}:\n{report}");
     }
 }
 
@@ -377,10 +303,7 @@ fn rubbish_is_reported_and_nothing_panics() {
         fewer.remove(missing);
         diagnostics(&fewer.join("\n"));
     }
-    for at in (0..CORRECT.len())
-        .filter(|at| CORRECT.is_char_boundary(*at))
-        .step_by(5)
-    {
+    for at in (0..CORRECT.len()).filter(|at| CORRECT.is_char_boundary(*at)).step_by(5) {
         for insert in ["{", "'", "ä", ": "] {
             let mut typed = CORRECT.to_owned();
             typed.insert_str(at, insert);
@@ -390,12 +313,7 @@ fn rubbish_is_reported_and_nothing_panics() {
 }
 
 fn diagnostics(source: &str) -> String {
-    match compile(
-        "pipeline.yaml",
-        source,
-        Path::new("no such directory"),
-        &|_| None,
-    ) {
+    match compile("pipeline.yaml", source, Path::new("no such directory"), &|_| None) {
         Ok(_) => "ok".to_owned(),
         Err(report) => report.render(Style::Plain, 120).trim_end().to_owned(),
     }

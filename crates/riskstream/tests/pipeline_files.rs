@@ -21,13 +21,7 @@ fn the_demo_pipeline_holds() {
 #[test]
 fn inputs_that_contradict_the_model() {
     let source = read("pipelines/card-fraud.yaml").replacen("    - amount\n", "", 1);
-    let report = compile(
-        "card-fraud.yaml",
-        &source,
-        &root().join("pipelines"),
-        &|_| None,
-    )
-    .unwrap_err();
+    let report = compile("card-fraud.yaml", &source, &root().join("pipelines"), &|_| None).unwrap_err();
     insta::assert_snapshot!(report.to_string());
 }
 
@@ -46,10 +40,7 @@ fn the_documented_file_is_correct() {
         .skip(1)
         .filter_map(|rest| rest.split("```").next())
         .collect();
-    let whole: Vec<&&str> = blocks
-        .iter()
-        .filter(|block| block.starts_with("name:"))
-        .collect();
+    let whole: Vec<&&str> = blocks.iter().filter(|block| block.starts_with("name:")).collect();
     assert!(!whole.is_empty());
     for block in whole {
         compile("docs", block, Path::new("."), &|_| None).unwrap();
@@ -66,38 +57,22 @@ fn the_reference_is_current() {
     const MARK: &str = "<!-- generated -->\n";
     let text = read("docs/pipeline-file.md");
     let (written, _) = text.split_once(MARK).unwrap();
-    assert_current(
-        "docs/pipeline-file.md",
-        &format!("{written}{MARK}\n{}", reference()),
-    );
+    assert_current("docs/pipeline-file.md", &format!("{written}{MARK}\n{}", reference()));
 }
 
 /// The schema accepts what the reader accepts, as far as a look at the keys can tell.
 #[test]
 fn the_schema_knows_every_key_of_the_shipped_pipelines() {
     let schema: serde_json::Value = serde_json::from_str(&schema()).unwrap();
-    let feature = schema["$defs"]["Feature"]["properties"]
-        .as_object()
-        .unwrap();
-    for key in [
-        "entity",
-        "count",
-        "window",
-        "when",
-        "expression",
-        "half_life",
-    ] {
+    let feature = schema["$defs"]["Feature"]["properties"].as_object().unwrap();
+    for key in ["entity", "count", "window", "when", "expression", "half_life"] {
         assert!(feature.contains_key(key), "{key}");
     }
     assert_eq!(
         schema["required"],
         serde_json::json!(["name", "inputs", "entities", "outputs"])
     );
-    assert!(
-        schema["$defs"]["Feature"]["properties"]
-            .get("is_flawed")
-            .is_none()
-    );
+    assert!(schema["$defs"]["Feature"]["properties"].get("is_flawed").is_none());
 }
 
 fn check(file: &str, prepare: impl Fn(String) -> String, examples: usize) {

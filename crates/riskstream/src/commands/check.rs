@@ -30,7 +30,7 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
         println!();
     }
     println!("{}: ok, {}", compiled.file, summary(&compiled));
-    let examples = file::run_examples(&compiled)?;
+    let examples = file::run_examples(&compiled).map_err(Failure::Examples)?;
     match examples {
         0 => println!("no examples"),
         1 => println!("1 example holds"),
@@ -41,19 +41,13 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
 
 fn summary(compiled: &Compiled) -> String {
     let plan = &compiled.plan;
-    let stages: Vec<&str> = plan
-        .stages
-        .iter()
-        .map(|stage| stage.entity.as_str())
-        .collect();
+    let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();
     let features = plan.decide.features.len();
     let model = plan
         .decide
         .model
         .as_ref()
-        .map_or("no model".to_owned(), |model| {
-            format!("model {}", model.name)
-        });
+        .map_or("no model".to_owned(), |model| format!("model {}", model.name));
     let rules = plan.decide.policy.reasons().len();
     format!(
         "stages {}; {features} features; {model}; {rules} rules and thresholds; version {}",

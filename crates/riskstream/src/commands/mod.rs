@@ -52,6 +52,8 @@ pub enum Failure {
     Pipeline(Report),
     /// Something else that the user told us is wrong: an argument, a setting, a missing topic.
     Configuration(anyhow::Error),
+    /// The pipeline file's examples do not come out as it says.
+    Examples(Report),
     /// It was tried and failed.
     Failed(anyhow::Error),
 }
@@ -61,14 +63,14 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Failure::Pipeline(_) | Failure::Configuration(_) => 2,
-            Failure::Failed(_) => 1,
+            Failure::Examples(_) | Failure::Failed(_) => 1,
         }
     }
 
     /// The failure as text for standard error.
     pub fn render(&self) -> String {
         match self {
-            Failure::Pipeline(report) => {
+            Failure::Pipeline(report) | Failure::Examples(report) => {
                 let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };
                 report.render(style, 120)
             }

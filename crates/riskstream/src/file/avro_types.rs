@@ -28,9 +28,7 @@ pub enum Found {
 impl AvroTypes {
     /// Of a schema's JSON text. It was checked to be an Avro schema before.
     pub fn new(text: &str) -> Option<AvroTypes> {
-        serde_json::from_str(text)
-            .ok()
-            .map(|schema| AvroTypes { schema })
+        serde_json::from_str(text).ok().map(|schema| AvroTypes { schema })
     }
 
     /// The names of the record's own fields.
@@ -82,9 +80,7 @@ fn name_of(field: &Json) -> Option<&str> {
 fn resolve<'j>(schema: &'j Json, named: &HashMap<&'j str, &'j Json>) -> &'j Json {
     let schema = match schema.as_array() {
         Some(branches) => {
-            let mut present = branches
-                .iter()
-                .filter(|branch| branch.as_str() != Some("null"));
+            let mut present = branches.iter().filter(|branch| branch.as_str() != Some("null"));
             match (present.next(), present.next()) {
                 (Some(only), None) => only,
                 _ => return schema,
@@ -108,9 +104,7 @@ fn resolve<'j>(schema: &'j Json, named: &HashMap<&'j str, &'j Json>) -> &'j Json
 /// Records and enums by their name without the namespace.
 fn collect_named<'j>(schema: &'j Json, named: &mut HashMap<&'j str, &'j Json>) {
     match schema {
-        Json::Array(branches) => branches
-            .iter()
-            .for_each(|branch| collect_named(branch, named)),
+        Json::Array(branches) => branches.iter().for_each(|branch| collect_named(branch, named)),
         Json::Object(object) => {
             if let Some(name) = name_of(schema)
                 && schema["type"].is_string()
@@ -118,10 +112,7 @@ fn collect_named<'j>(schema: &'j Json, named: &mut HashMap<&'j str, &'j Json>) {
             {
                 named.insert(last_part(name), schema);
             }
-            for inner in ["type", "items", "values"]
-                .iter()
-                .filter_map(|key| object.get(*key))
-            {
+            for inner in ["type", "items", "values"].iter().filter_map(|key| object.get(*key)) {
                 collect_named(inner, named);
             }
             for field in fields(schema) {
@@ -155,9 +146,7 @@ fn value_type(schema: &Json) -> Found {
         ("int" | "long", _) => Found::Type(ValueType::Int),
         ("float" | "double", _) => Found::Type(ValueType::Float),
         ("string" | "enum", _) => Found::Type(ValueType::Text),
-        ("record", _) => {
-            Found::Unsupported("a record: name one of its fields with `path:`".to_owned())
-        }
+        ("record", _) => Found::Unsupported("a record: name one of its fields with `path:`".to_owned()),
         (other, _) => Found::Unsupported(format!("of Avro type `{other}`")),
     }
 }
@@ -190,10 +179,7 @@ mod tests {
             ("channel", Found::Type(ValueType::Text)),
             ("second_channel", Found::Type(ValueType::Text)),
             ("count", Found::Type(ValueType::Int)),
-            (
-                "either",
-                Found::Unsupported("a union of several types".into()),
-            ),
+            ("either", Found::Unsupported("a union of several types".into())),
             ("tags", Found::Unsupported("of Avro type `array`".into())),
             (
                 "merchant",

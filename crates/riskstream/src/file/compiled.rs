@@ -3,9 +3,7 @@
 use super::example::Example;
 use super::surface::{Delivery, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
-use riskstream_events::{
-    Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource,
-};
+use riskstream_events::{Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
 use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
 use std::fmt;
 use std::net::SocketAddr;
@@ -88,11 +86,7 @@ pub struct KafkaSettings {
 
 impl fmt::Debug for KafkaSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys: Vec<&str> = self
-            .properties
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .collect();
+        let keys: Vec<&str> = self.properties.iter().map(|(key, _)| key.as_str()).collect();
         write!(
             f,
             "KafkaSettings {{ brokers: {:?}, group: {:?}, properties: {keys:?} }}",
@@ -148,15 +142,8 @@ pub type SchemaSources = Arc<dyn Fn() -> Box<dyn SchemaSource> + Send + Sync>;
 
 impl Compiled {
     /// The fields of an input for decoders. `secret` makes pseudonyms of personal fields.
-    pub fn input_fields(
-        &self,
-        input: usize,
-        secret: Option<&[u8]>,
-    ) -> Result<InputFields, FieldError> {
-        InputFields::new(
-            self.inputs[input].fields.clone(),
-            secret.map(Pseudonymizer::new),
-        )
+    pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
+        InputFields::new(self.inputs[input].fields.clone(), secret.map(Pseudonymizer::new))
     }
 
     /// The topics as workers need them. `schemas` reaches the registry; `decision_format` is what
@@ -224,8 +211,7 @@ fn decoder(
             let schema = input.schema.clone().unwrap_or_default();
             InputDecoder::avro(&schema, None, &fields).map_err(schema_error)?;
             Ok(Arc::new(move || {
-                InputDecoder::avro(&schema, None, &fields)
-                    .expect("the same schema compiled a moment ago")
+                InputDecoder::avro(&schema, None, &fields).expect("the same schema compiled a moment ago")
             }))
         }
         Format::Avro => {

@@ -14,8 +14,7 @@ const DAY: i64 = 86_400_000_000;
 const LONGEST: i64 = 36_525 * DAY;
 
 /// What a duration has to look like, for messages.
-pub const FORM: &str =
-    "write a whole number and a unit: `500ms`, `90s`, `15m`, `1h`, `7d`, `2w` or `1h30m`";
+pub const FORM: &str = "write a whole number and a unit: `500ms`, `90s`, `15m`, `1h`, `7d`, `2w` or `1h30m`";
 
 /// Microseconds of a text such as `30d`; the error says what is wrong.
 pub fn parse(text: &str) -> Result<i64, String> {
@@ -28,9 +27,7 @@ pub fn parse(text: &str) -> Result<i64, String> {
     }
     let mut total: i64 = 0;
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(rest.len());
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let letters = rest[digits..]
             .find(|c: char| c.is_ascii_digit())
             .map_or(rest.len(), |at| digits + at);

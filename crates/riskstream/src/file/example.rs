@@ -104,8 +104,7 @@ pub struct ExampleEvent {
 
 impl Read for ExampleEvent {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        const FORM: &str =
-            "write `- transactions: {…}`, and `expect: {…}` beside it where something is expected";
+        const FORM: &str = "write `- transactions: {…}`, and `expect: {…}` beside it where something is expected";
         let NodeValue::Map(entries) = &node.value else {
             expected("an event", node, mistakes);
             return None;
@@ -113,14 +112,9 @@ impl Read for ExampleEvent {
         let known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
         let keys = Keys::of(node, &known, mistakes)?;
         let expect = keys.take::<Option<Expectation>>("expect", mistakes)?;
-        let events: Vec<_> = entries
-            .iter()
-            .filter(|(key, _)| key.name != "expect")
-            .collect();
+        let events: Vec<_> = entries.iter().filter(|(key, _)| key.name != "expect").collect();
         let [(input, record)] = events.as_slice() else {
-            mistakes.add(
-                Mistake::new("an example's event names one input", node.span.clone()).help(FORM),
-            );
+            mistakes.add(Mistake::new("an example's event names one input", node.span.clone()).help(FORM));
             return None;
         };
         if !matches!(record.value, NodeValue::Map(_)) {

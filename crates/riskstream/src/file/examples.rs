@@ -26,16 +26,12 @@ pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
     if mistakes.is_empty() {
         Ok(compiled.examples.len())
     } else {
-        Err(mistakes.into_report(&compiled.file, &compiled.source))
+        Err(mistakes.into_report_of(["difference", "differences"], &compiled.file, &compiled.source))
     }
 }
 
 fn run_example(compiled: &Compiled, example: &Example, mistakes: &mut Mistakes) {
-    let place = example
-        .name
-        .0
-        .as_ref()
-        .map_or(0..0, |name| name.span.clone());
+    let place = example.name.0.as_ref().map_or(0..0, |name| name.span.clone());
     let topology = match compiled.json_topology(Some(SECRET)) {
         Ok(topology) => topology,
         Err(error) => return mistakes.add(Mistake::new(error.to_string(), place)),
@@ -57,16 +53,8 @@ enum Became {
 }
 
 /// Sends an event and waits for what becomes of it. `None` for a label, and for an input that no feature uses.
-fn run_event(
-    compiled: &Compiled,
-    driver: &mut TestDriver,
-    event: &ExampleEvent,
-) -> Result<Option<Became>, String> {
-    let Some(input) = compiled
-        .inputs
-        .iter()
-        .position(|input| input.name == event.input.name)
-    else {
+fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent) -> Result<Option<Became>, String> {
+    let Some(input) = compiled.inputs.iter().position(|input| input.name == event.input.name) else {
         return Ok(None);
     };
     let (decisions, dead_letters) = (driver.decisions().len(), driver.dead_letters().len());
@@ -75,12 +63,7 @@ fn run_event(
         .as_deref()
         .and_then(|key| text_of(&event.record, key))
         .unwrap_or_default();
-    driver.send(
-        input,
-        &key,
-        event.record.to_json().to_string().as_bytes(),
-        None,
-    );
+    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), None);
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
         return Ok(Some(Became::DeadLetter {
@@ -96,16 +79,13 @@ fn run_event(
         };
     };
     let bytes = record.value.as_deref().unwrap_or_default();
-    let decision = OwnedDecision::from_json(bytes)
-        .map_err(|error| format!("the decision cannot be read: {error}"))?;
+    let decision = OwnedDecision::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
     Ok(Some(Became::Decision(Box::new(decision))))
 }
 
 fn header(record: &StoredRecord, name: &str) -> String {
     let found = record.headers.iter().find(|(header, _)| header == name);
-    found.map_or_else(String::new, |(_, value)| {
-        String::from_utf8_lossy(value).into_owned()
-    })
+    found.map_or_else(String::new, |(_, value)| String::from_utf8_lossy(value).into_owned())
 }
 
 fn text_of(record: &Node, key: &str) -> Option<String> {
@@ -120,10 +100,7 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
 }
 
 fn compare(event: &ExampleEvent, became: &Became, mistakes: &mut Mistakes) {
-    let expected_dead = event
-        .expect
-        .as_ref()
-        .and_then(|expect| expect.dead_letter.as_ref());
+    let expected_dead = event.expect.as_ref().and_then(|expect| expect.dead_letter.as_ref());
     match (became, expected_dead) {
         (Became::Decision(decision), None) => {
             if let Some(expect) = &event.expect {
@@ -131,19 +108,13 @@ fn compare(event: &ExampleEvent, became: &Became, mistakes: &mut Mistakes) {
             }
         }
         (Became::Decision(decision), Some(expected)) => mistakes.add(
-            Mistake::new(
-                "expected a dead letter, but it was decided",
-                expected.span.clone(),
-            )
-            .label(format!("outcome `{}`", decision.outcome.as_str())),
+            Mistake::new("expected a dead letter, but it was decided", expected.span.clone())
+                .label(format!("outcome `{}`", decision.outcome.as_str())),
         ),
         (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
         (Became::DeadLetter { reason, detail }, expected) => {
             let span = expected.map_or(event.input.span.clone(), |expected| expected.span.clone());
-            mistakes.add(
-                Mistake::new(format!("this became a dead letter: {reason}"), span)
-                    .label(detail.clone()),
-            );
+            mistakes.add(Mistake::new(format!("this became a dead letter: {reason}"), span).label(detail.clone()));
         }
     }
 }
@@ -152,11 +123,7 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
     if let Some(outcome) = &expect.outcome
         && outcome.value.0 != decision.outcome
     {
-        let fired: Vec<&str> = decision
-            .reasons
-            .iter()
-            .map(|reason| reason.name.as_str())
-            .collect();
+        let fired: Vec<&str> = decision.reasons.iter().map(|reason| reason.name.as_str()).collect();
         let why = if fired.is_empty() {
             "nothing fired".to_owned()
         } else {
@@ -172,19 +139,11 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
         );
     }
     if let Some(reasons) = &expect.reasons {
-        let got: Vec<&str> = decision
-            .reasons
-            .iter()
-            .map(|reason| reason.code.as_str())
-            .collect();
+        let got: Vec<&str> = decision.reasons.iter().map(|reason| reason.code.as_str()).collect();
         compare_words("reasons", reasons, &got, mistakes);
     }
     if let Some(flags) = &expect.flags {
-        let mentioned = flags
-            .value
-            .0
-            .iter()
-            .any(|flag| flag.value == "bootstrapping");
+        let mentioned = flags.value.0.iter().any(|flag| flag.value == "bootstrapping");
         let got: Vec<&str> = decision
             .flags
             .iter()
@@ -198,17 +157,13 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
             .score
             .is_some_and(|got| (score.value.lowest..=score.value.highest).contains(&got));
         if !fits {
-            let got = decision
-                .score
-                .map_or("null".to_owned(), |score| score.to_string());
+            let got = decision.score.map_or("null".to_owned(), |score| score.to_string());
             let wanted = format!("{} to {}", score.value.lowest, score.value.highest);
             differs("score", &wanted, &got, &score.span, mistakes, None);
         }
     }
     for (name, expected) in expect.features.iter() {
-        let got = decision
-            .feature(&name.name)
-            .unwrap_or(&FeatureValue::Null(()));
+        let got = decision.feature(&name.name).unwrap_or(&FeatureValue::Null(()));
         if !is_same(&expected.0, got) {
             let got = serde_json::to_string(got).unwrap_or_default();
             differs(
@@ -223,44 +178,17 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
     }
 }
 
-fn compare_words(
-    what: &str,
-    expected: &Spanned<List<String>>,
-    got: &[&str],
-    mistakes: &mut Mistakes,
-) {
-    let wanted: Vec<&str> = expected
-        .value
-        .0
-        .iter()
-        .map(|word| word.value.as_str())
-        .collect();
+fn compare_words(what: &str, expected: &Spanned<List<String>>, got: &[&str], mistakes: &mut Mistakes) {
+    let wanted: Vec<&str> = expected.value.0.iter().map(|word| word.value.as_str()).collect();
     if wanted != got {
         let list = |words: &[&str]| format!("[{}]", words.join(", "));
-        differs(
-            what,
-            &list(&wanted),
-            &list(got),
-            &expected.span,
-            mistakes,
-            None,
-        );
+        differs(what, &list(&wanted), &list(got), &expected.span, mistakes, None);
     }
 }
 
-fn differs(
-    what: &str,
-    expected: &str,
-    got: &str,
-    span: &Span,
-    mistakes: &mut Mistakes,
-    help: Option<String>,
-) {
-    let mistake = Mistake::new(
-        format!("{what} is {got}, the example expects {expected}"),
-        span.clone(),
-    )
-    .label(format!("got {got}"));
+fn differs(what: &str, expected: &str, got: &str, span: &Span, mistakes: &mut Mistakes, help: Option<String>) {
+    let mistake = Mistake::new(format!("{what} is {got}, the example expects {expected}"), span.clone())
+        .label(format!("got {got}"));
     mistakes.add(match help {
         Some(help) => mistake.help(help),
         None => mistake,
@@ -274,10 +202,7 @@ fn is_same(expected: &Node, got: &FeatureValue) -> bool {
         (NodeValue::Bool(expected), FeatureValue::Bool(got)) => expected == got,
         (NodeValue::Text(expected), FeatureValue::Text(got)) => expected == got,
         (NodeValue::Int(expected), FeatureValue::Int(got)) => expected == got,
-        (
-            NodeValue::Int(_) | NodeValue::Float(_),
-            FeatureValue::Int(_) | FeatureValue::Float(_),
-        ) => {
+        (NodeValue::Int(_) | NodeValue::Float(_), FeatureValue::Int(_) | FeatureValue::Float(_)) => {
             let expected = match expected.value {
                 NodeValue::Int(expected) => expected as f64,
                 NodeValue::Float(expected) => expected,
@@ -287,11 +212,7 @@ fn is_same(expected: &Node, got: &FeatureValue) -> bool {
                 .is_some_and(|got| (got - expected).abs() <= 1e-9 * expected.abs().max(1.0))
         }
         (NodeValue::List(expected), FeatureValue::List(got)) => {
-            expected.len() == got.len()
-                && expected
-                    .iter()
-                    .zip(got)
-                    .all(|(expected, got)| is_same(expected, got))
+            expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| is_same(expected, got))
         }
         _ => false,
     }

@@ -18,27 +18,13 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
     let plan = &compiled.plan;
     writeln!(out, "pipeline {} (version {})", plan.name, plan.version)?;
     for (index, input) in compiled.inputs.iter().enumerate() {
-        let fields: Vec<&str> = input
-            .fields
-            .iter()
-            .map(|field| field.name.as_str())
-            .collect();
+        let fields: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
         let key = input
             .key
             .as_deref()
-            .map_or("key not declared".to_owned(), |key| {
-                format!("keyed by {key}")
-            });
-        let what = if index == 0 {
-            "read"
-        } else {
-            "read for labels"
-        };
-        writeln!(
-            out,
-            "\ninput {}: topic {} is {what}, {key}",
-            input.name, input.topic
-        )?;
+            .map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
+        let what = if index == 0 { "read" } else { "read for labels" };
+        writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
         writeln!(out, "  decodes {}", fields.join(", "))?;
     }
     for (at, stage) in plan.stages.iter().enumerate() {
@@ -64,27 +50,13 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         None => writeln!(out, "  no model")?,
     }
     for reason in plan.decide.policy.reasons() {
-        writeln!(
-            out,
-            "  {} when {} holds ({})",
-            reason.outcome.as_str(),
-            reason.name,
-            reason.code
-        )?;
+        writeln!(out, "  {}: {} ({})", reason.name, reason.outcome.as_str(), reason.code)?;
     }
     writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
 }
 
-fn write_stage(
-    out: &mut String,
-    compiled: &Compiled,
-    plan: &Plan,
-    at: usize,
-    stage: &StagePlan,
-) -> fmt::Result {
-    let source = compiled.hops[at]
-        .as_deref()
-        .unwrap_or(&compiled.inputs[0].topic);
+fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {
+    let source = compiled.hops[at].as_deref().unwrap_or(&compiled.inputs[0].topic);
     writeln!(
         out,
         "\nstage {}: {} by {}, reads topic {source}",

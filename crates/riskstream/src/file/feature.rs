@@ -126,6 +126,6 @@ impl JsonSchema for Window {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^(unlimited|([0-9]+(ms|s|m|h|d|w))+)$" })
+        json_schema!({ "type": "string", "pattern": r"^(unlimited|([0-9]+(ms|s|m|h|d|w))+|.*\$\{.*)$" })
     }
 }

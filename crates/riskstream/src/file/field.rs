@@ -38,9 +38,7 @@ pub struct FieldDeclaration(pub LongField);
 impl Read for FieldDeclaration {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.value {
-            NodeValue::Map(_) | NodeValue::Null => {
-                LongField::read(node, mistakes).map(FieldDeclaration)
-            }
+            NodeValue::Map(_) | NodeValue::Null => LongField::read(node, mistakes).map(FieldDeclaration),
             _ => {
                 let value_type = Spanned::<FieldType>::read(node, mistakes)?;
                 Some(FieldDeclaration(LongField {

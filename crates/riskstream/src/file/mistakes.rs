@@ -59,12 +59,7 @@ pub fn nearest<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>) -> Opt
     let lower = typed.to_lowercase();
     names
         .into_iter()
-        .map(|name| {
-            (
-                strsim::damerau_levenshtein(&lower, &name.to_lowercase()),
-                name,
-            )
-        })
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= 1 + typed.len().max(name.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -105,9 +100,13 @@ impl Mistakes {
     }
 
     /// All of them in the order of the file, to be shown with the source that they point into.
-    pub fn into_report(mut self, name: &str, source: &str) -> Report {
-        self.found
-            .sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+    pub fn into_report(self, name: &str, source: &str) -> Report {
+        self.into_report_of(["mistake", "mistakes"], name, source)
+    }
+
+    /// As [`Mistakes::into_report`], with another word for them: one, and several.
+    pub fn into_report_of(mut self, words: [&'static str; 2], name: &str, source: &str) -> Report {
+        self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
         let source = Arc::new(NamedSource::new(name, source.to_owned()).with_language("yaml"));
         let found = self
             .found
@@ -120,6 +119,7 @@ impl Mistakes {
         Report {
             name: name.to_owned(),
             found,
+            words,
         }
     }
 }
@@ -129,6 +129,7 @@ impl Mistakes {
 pub struct Report {
     name: String,
     found: Vec<Placed>,
+    words: [&'static str; 2],
 }
 
 impl Report {
@@ -168,8 +169,8 @@ impl Report {
 
     fn to_summary(&self) -> String {
         match self.found.len() {
-            1 => format!("{}: 1 mistake", self.name),
-            many => format!("{}: {many} mistakes", self.name),
+            1 => format!("{}: 1 {}", self.name, self.words[0]),
+            many => format!("{}: {many} {}", self.name, self.words[1]),
         }
     }
 }

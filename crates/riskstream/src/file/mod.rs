@@ -21,10 +21,7 @@ mod sizes;
 pub mod surface;
 pub mod yaml;
 
-pub use compiled::{
-    Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings,
-    TopologyError,
-};
+pub use compiled::{Compiled, InputSettings, KafkaSettings, RegistrySettings, SchemaSources, Settings, TopologyError};
 pub use examples::run_examples;
 pub use explain::explain;
 pub use mistakes::{Report, Style};
@@ -45,24 +42,16 @@ use yaml::Environment;
 /// All mistakes at once, or that the file cannot be read.
 pub fn load(path: &Path) -> Result<Compiled, Report> {
     let name = path.display().to_string();
-    let source =
-        std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let source = std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    compile(&name, &source, directory, &|variable| {
-        std::env::var(variable).ok()
-    })
+    compile(&name, &source, directory, &|variable| std::env::var(variable).ok())
 }
 
 /// Compiles the text of a pipeline file. `name` is what messages call it; other files are looked for in `directory`.
 ///
 /// # Errors
 /// All mistakes at once.
-pub fn compile(
-    name: &str,
-    source: &str,
-    directory: &Path,
-    environment: Environment<'_>,
-) -> Result<Compiled, Report> {
+pub fn compile(name: &str, source: &str, directory: &Path, environment: Environment<'_>) -> Result<Compiled, Report> {
     let mut mistakes = Mistakes::default();
     let compiled = yaml::parse(source, environment, &mut mistakes)
         .and_then(|tree| PipelineFile::read(&tree, &mut mistakes))

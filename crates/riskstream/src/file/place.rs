@@ -19,13 +19,7 @@ pub fn within(source: &str, scalar: &Span, value: &str, inner: &Span) -> Span {
     let start = places[inner.start.min(last)];
     let end = match inner.end.min(last) {
         0 => start,
-        end => {
-            places[end - 1]
-                + raw[places[end - 1]..]
-                    .chars()
-                    .next()
-                    .map_or(0, char::len_utf8)
-        }
+        end => places[end - 1] + raw[places[end - 1]..].chars().next().map_or(0, char::len_utf8),
     };
     scalar.start + start..scalar.start + end.max(start)
 }
@@ -41,9 +35,7 @@ fn places(raw: &str, start: usize, value: &str) -> Option<Vec<usize>> {
                 Some(found) if found.is_whitespace() && wanted.is_whitespace() => {
                     break Some(found);
                 }
-                Some(found) if found.is_whitespace() || found == '\\' || found == '\'' => {
-                    at += found.len_utf8()
-                }
+                Some(found) if found.is_whitespace() || found == '\\' || found == '\'' => at += found.len_utf8(),
                 // A block scalar's last line break was cut off.
                 None if wanted.is_whitespace() => break None,
                 _ => return None,
@@ -78,9 +70,7 @@ mod tests {
         ] {
             let mut mistakes = Mistakes::default();
             let node = parse(source, &|_| Some("7".to_owned()), &mut mistakes).unwrap();
-            let NodeValue::Map(entries) = node.value else {
-                panic!()
-            };
+            let NodeValue::Map(entries) = node.value else { panic!() };
             let scalar = &entries[0].1;
             let value = match &scalar.value {
                 NodeValue::Text(text) => text.clone(),

@@ -3,9 +3,9 @@
 use super::example::{Example, Expectation};
 use super::feature::Feature;
 use super::field::LongField;
+use super::read::VARIABLE;
 use super::surface::{
-    Entity, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rule,
-    State, Thresholds,
+    Entity, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rule, State, Thresholds,
 };
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
@@ -15,11 +15,7 @@ use std::fmt::{self, Write};
 const SECTIONS: [(&str, &str, &[&str]); 16] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
-    (
-        "inputs: {name: {fields: {name: …}}}",
-        "LongField",
-        LongField::KEYS,
-    ),
+    ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
     ("entities: {name: …}", "Entity", Entity::KEYS),
     ("features: {name: …}", "Feature", Feature::KEYS),
     ("model:", "ModelSection", ModelSection::KEYS),
@@ -32,11 +28,7 @@ const SECTIONS: [(&str, &str, &[&str]); 16] = [
     ("http:", "Http", Http::KEYS),
     ("personal_data:", "PersonalData", PersonalData::KEYS),
     ("examples: [ … ]", "Example", Example::KEYS),
-    (
-        "examples: [{events: [{expect: … }]}]",
-        "Expectation",
-        Expectation::KEYS,
-    ),
+    ("examples: [{events: [{expect: … }]}]", "Expectation", Expectation::KEYS),
 ];
 
 /// The reference as Markdown.
@@ -57,13 +49,7 @@ pub fn reference() -> String {
     text
 }
 
-fn write_section(
-    out: &mut String,
-    place: &str,
-    section: &Json,
-    keys: &[&str],
-    root: &Json,
-) -> fmt::Result {
+fn write_section(out: &mut String, place: &str, section: &Json, keys: &[&str], root: &Json) -> fmt::Result {
     match place {
         "The file" => writeln!(out, "### {place}\n")?,
         _ => writeln!(out, "### `{place}`\n")?,
@@ -80,17 +66,12 @@ fn write_section(
     writeln!(out, "| key | value | meaning |\n| --- | --- | --- |")?;
     for key in keys {
         let property = &section["properties"][*key];
-        let mut meaning = property["description"]
-            .as_str()
-            .map(one_line)
-            .unwrap_or_default();
+        let mut meaning = property["description"].as_str().map(one_line).unwrap_or_default();
         if let Some(default) = property.get("default").filter(|default| !default.is_null()) {
             write!(
                 meaning,
                 " Default: `{}`.",
-                default
-                    .as_str()
-                    .map_or_else(|| default.to_string(), str::to_owned)
+                default.as_str().map_or_else(|| default.to_string(), str::to_owned)
             )?;
         }
         if required.contains(key) {
@@ -127,7 +108,7 @@ fn kind(schema: &Json, root: &Json) -> String {
         let mut kinds: Vec<String> = Vec::new();
         for kind in choices
             .iter()
-            .filter(|choice| choice["type"] != "null")
+            .filter(|choice| choice["type"] != "null" && choice["pattern"] != VARIABLE)
             .map(|choice| kind(choice, root))
         {
             if !kinds.contains(&kind) {
@@ -157,11 +138,7 @@ fn kind(schema: &Json, root: &Json) -> String {
     match types.as_slice() {
         ["string", "number", "boolean"] => "expression".to_owned(),
         ["array"] => format!("list of {}", kind(&schema["items"], root)),
-        ["object"]
-            if schema
-                .get("additionalProperties")
-                .is_some_and(Json::is_object) =>
-        {
+        ["object"] if schema.get("additionalProperties").is_some_and(Json::is_object) => {
             format!("names: {}", kind(&schema["additionalProperties"], root))
         }
         ["object"] => "mapping".to_owned(),

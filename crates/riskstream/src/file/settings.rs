@@ -47,11 +47,8 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
     for (key, _) in kafka.properties.iter() {
         if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == key.name) {
             mistakes.add(
-                Mistake::new(
-                    format!("riskstream sets `{}` itself", key.name),
-                    key.span.clone(),
-                )
-                .help(format!("remove it, and use `{instead}`")),
+                Mistake::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
+                    .help(format!("remove it, and use `{instead}`")),
             );
         }
     }
@@ -61,10 +58,7 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
         !broker.is_empty() && !broker.contains(char::is_whitespace)
     });
     if !legal {
-        mistakes.add(
-            Mistake::new("these are not brokers", brokers.span.clone())
-                .help("write `host:port,host:port`"),
-        );
+        mistakes.add(Mistake::new("these are not brokers", brokers.span.clone()).help("write `host:port,host:port`"));
     }
     Some(KafkaSettings {
         brokers: brokers.value.clone(),
@@ -99,18 +93,13 @@ fn resolve_registry(registry: &Registry, mistakes: &mut Mistakes) -> Option<Regi
 fn state_directory(state: Option<&State>) -> PathBuf {
     state
         .and_then(|state| state.directory.as_ref())
-        .map_or_else(
-            || ".riskstream".into(),
-            |directory| directory.value.clone().into(),
-        )
+        .map_or_else(|| ".riskstream".into(), |directory| directory.value.clone().into())
 }
 
 fn cache_bytes(state: Option<&State>) -> usize {
     state
         .and_then(|state| state.cache)
-        .map_or(CACHE_BYTES, |cache| {
-            usize::try_from(cache.0).unwrap_or(usize::MAX)
-        })
+        .map_or(CACHE_BYTES, |cache| usize::try_from(cache.0).unwrap_or(usize::MAX))
 }
 
 fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
@@ -120,8 +109,11 @@ fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
     };
     listen.value.parse().unwrap_or_else(|_| {
         mistakes.add(
-            Mistake::new(format!("`{}` is not an address to listen on", listen.value), listen.span.clone())
-                .help("write an IP address and a port: `127.0.0.1:9464`, or `0.0.0.0:9464` for all interfaces"),
+            Mistake::new(
+                format!("`{}` is not an address to listen on", listen.value),
+                listen.span.clone(),
+            )
+            .help("write an IP address and a port: `127.0.0.1:9464`, or `0.0.0.0:9464` for all interfaces"),
         );
         default
     })
@@ -141,8 +133,11 @@ fn check_personal(file: &PipelineFile, mistakes: &mut Mistakes) -> bool {
     }
     if let (Some(first), None) = (personal.first(), &file.personal_data) {
         mistakes.add(
-            Mistake::new("personal fields need a secret to make pseudonyms with", first.span.clone())
-                .help("add `personal_data: {key_env: RISKSTREAM_PERSONAL_DATA_KEY}`: the name of an environment variable"),
+            Mistake::new(
+                "personal fields need a secret to make pseudonyms with",
+                first.span.clone(),
+            )
+            .help("add `personal_data: {key_env: RISKSTREAM_PERSONAL_DATA_KEY}`: the name of an environment variable"),
         );
     }
     !personal.is_empty()

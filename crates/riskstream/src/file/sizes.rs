@@ -25,8 +25,7 @@ pub fn entity_size(plan: &Plan, stage: usize) -> Option<EntitySize> {
     let mut states = EntityStates::new(Arc::clone(&plan.stages[stage].features));
     let mut store = MemoryState::default();
     // Far enough apart to be realistic, close enough together that nothing is forgotten.
-    let step =
-        (plan.stages[stage].features.retention() / (2 * EVENTS as i64)).clamp(1, 3_600_000_000);
+    let step = (plan.stages[stage].features.retention() / (2 * EVENTS as i64)).clamp(1, 3_600_000_000);
     let mut sizes = Vec::new();
     for event in 0..EVENTS {
         apply(plan, &mut states, &store, event, step).ok()?;
@@ -43,13 +42,7 @@ pub fn entity_size(plan: &Plan, stage: usize) -> Option<EntitySize> {
     })
 }
 
-fn apply(
-    plan: &Plan,
-    states: &mut EntityStates,
-    store: &MemoryState,
-    event: u64,
-    step: i64,
-) -> Result<(), ApplyError> {
+fn apply(plan: &Plan, states: &mut EntityStates, store: &MemoryState, event: u64, step: i64) -> Result<(), ApplyError> {
     let time = START + event as i64 * step;
     let mut row: Row = plan
         .slots

@@ -4,9 +4,7 @@
 use super::example::Example;
 use super::feature::Feature;
 use super::field::FieldDeclaration;
-use super::read::{
-    ByteSize, Duration, List, Map, Raw, Required, Source, Spanned, Word, section, word,
-};
+use super::read::{ByteSize, Duration, List, Map, Raw, Required, Source, Spanned, Word, section, word};
 use riskstream_events::Outcome;
 
 section! {

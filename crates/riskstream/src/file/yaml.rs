@@ -67,8 +67,7 @@ impl<'a> Builder<'a, '_> {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(..), span) => {
                     return Err(
-                        Mistake::new("a pipeline file holds one YAML document", span)
-                            .label("a second one begins here"),
+                        Mistake::new("a pipeline file holds one YAML document", span).label("a second one begins here")
                     );
                 }
                 _ => {}
@@ -88,11 +87,7 @@ impl<'a> Builder<'a, '_> {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    let at = error
-                        .marker()
-                        .byte_offset()
-                        .unwrap_or(0)
-                        .min(self.source.len());
+                    let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
                     return Err(Mistake::new(format!("this is not YAML: {}", first_line(&error)), at..at)
                         .label("here")
                         .help("a tab, a missing quote or a line that is indented by too much or too little is the usual cause"));
@@ -132,10 +127,7 @@ impl<'a> Builder<'a, '_> {
                 let node = node.clone();
                 self.nodes += count(&node);
                 if self.nodes > MOST_NODES {
-                    return Err(Mistake::new(
-                        "the aliases of this file make it too large",
-                        span,
-                    ));
+                    return Err(Mistake::new("the aliases of this file make it too large", span));
                 }
                 Ok(node)
             }
@@ -227,14 +219,11 @@ impl<'a> Builder<'a, '_> {
                 None => {
                     complete = false;
                     self.mistakes.add(
-                        Mistake::new(
-                            format!("the environment variable {name} is not set"),
-                            span.clone(),
-                        )
-                        .label("used here")
-                        .help(format!(
-                            "set it, or write `${{{name}:-value}}` to say what holds without it"
-                        )),
+                        Mistake::new(format!("the environment variable {name} is not set"), span.clone())
+                            .label("used here")
+                            .help(format!(
+                                "set it, or write `${{{name}:-value}}` to say what holds without it"
+                            )),
                     );
                 }
             }
@@ -263,9 +252,7 @@ fn plain(text: String) -> NodeValue {
     if !text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first)) {
         return NodeValue::Text(text);
     }
-    let number_like = text
-        .chars()
-        .all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
+    let number_like = text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     match (text.parse::<i64>(), text.parse::<f64>()) {
         (Ok(value), _) => NodeValue::Int(value),
         (_, Ok(value)) if number_like => NodeValue::Float(value),
@@ -275,11 +262,7 @@ fn plain(text: String) -> NodeValue {
 
 fn bytes(source: &str, span: &ParserSpan) -> Span {
     let start = span.start.byte_offset().unwrap_or(0).min(source.len());
-    let end = span
-        .end
-        .byte_offset()
-        .unwrap_or(start)
-        .clamp(start, source.len());
+    let end = span.end.byte_offset().unwrap_or(start).clamp(start, source.len());
     // The span of a block scalar or a plain one may reach over the line's end.
     let end = start + source[start..end].trim_end().len();
     start..end
@@ -294,12 +277,7 @@ fn count(node: &Node) -> usize {
 }
 
 fn first_line(error: &impl std::fmt::Display) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -308,11 +286,7 @@ mod tests {
 
     fn tree(source: &str) -> Node {
         let mut mistakes = Mistakes::default();
-        let node = parse(
-            source,
-            &|name| (name == "SET").then(|| "7".to_owned()),
-            &mut mistakes,
-        );
+        let node = parse(source, &|name| (name == "SET").then(|| "7".to_owned()), &mut mistakes);
         assert!(mistakes.is_empty(), "{mistakes:?}");
         node.unwrap()
     }

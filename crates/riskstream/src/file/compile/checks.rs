@@ -8,11 +8,7 @@ use crate::file::surface::{Format, PipelineFile};
 
 pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
     if file.inputs.get("transactions").is_none() {
-        let span: Span = file
-            .inputs
-            .0
-            .first()
-            .map_or(0..0, |(key, _)| key.span.clone());
+        let span: Span = file.inputs.0.first().map_or(0..0, |(key, _)| key.span.clone());
         mistakes.add(
             Mistake::new("there is no input `transactions`", span)
                 .nearest("transactions", file.inputs.names())
@@ -20,10 +16,10 @@ pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
         );
     }
     if file.entities.0.is_empty() {
-        mistakes
-            .add(Mistake::new("there are no entities", 0..0).help(
-                "add what features are kept per: `entities: {customer: {key: customer_id}}`",
-            ));
+        mistakes.add(
+            Mistake::new("there are no entities", 0..0)
+                .help("add what features are kept per: `entities: {customer: {key: customer_id}}`"),
+        );
     }
     if let Some(name) = &file.name.0 {
         check_topic_name(name, mistakes);
@@ -81,12 +77,7 @@ pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
 
 pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
     let features: Vec<&str> = file.features.names().collect();
-    for event in file
-        .examples
-        .0
-        .iter()
-        .flat_map(|example| &example.value.events.0)
-    {
+    for event in file.examples.0.iter().flat_map(|example| &example.value.events.0) {
         let event = &event.value;
         if file.inputs.get(&event.input.name).is_none() {
             if event.input.name == "transactions" {
@@ -107,11 +98,8 @@ pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
         };
         if event.input.name != "transactions" {
             mistakes.add(
-                Mistake::new(
-                    "only a transaction has a decision",
-                    event.input.span.clone(),
-                )
-                .help("move `expect:` to a transaction"),
+                Mistake::new("only a transaction has a decision", event.input.span.clone())
+                    .help("move `expect:` to a transaction"),
             );
         }
         for name in expect
@@ -122,11 +110,8 @@ pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
             .filter(|key| !features.contains(&key.name.as_str()))
         {
             mistakes.add(
-                Mistake::new(
-                    format!("unknown feature `{}`", name.name),
-                    name.span.clone(),
-                )
-                .nearest(&name.name, features.iter().copied()),
+                Mistake::new(format!("unknown feature `{}`", name.name), name.span.clone())
+                    .nearest(&name.name, features.iter().copied()),
             );
         }
     }

@@ -14,11 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Adds the constant lists to the names.
-pub fn declare_lists(
-    lists: &Map<Required<List<Raw>>>,
-    names: &mut Names<'_>,
-    mistakes: &mut Mistakes,
-) {
+pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
     for (name, list) in &lists.0 {
         let Some(Required(Some(list))) = list else {
             names.declare_broken(&name.name);
@@ -31,15 +27,15 @@ pub fn declare_lists(
             .map(|item| constant(&item.value.0, mistakes))
             .collect();
         let declared = names.check_free(&name.name, &name.span, mistakes)
-            && values.is_some_and(|values| {
-                match names.declare_list(&name.name, &values, name.span.clone()) {
+            && values.is_some_and(
+                |values| match names.declare_list(&name.name, &values, name.span.clone()) {
                     Ok(()) => true,
                     Err(error) => {
                         mistakes.add(Mistake::new(error.to_string(), name.span.clone()));
                         false
                     }
-                }
-            });
+                },
+            );
         if !declared {
             names.declare_broken(&name.name);
         }
@@ -87,10 +83,11 @@ pub fn compile_model(
             .name
             .as_ref()
             .map_or_else(|| stem.into_owned(), |name| name.value.clone()),
-        version: section.value.version.as_ref().map_or_else(
-            || model.sha256()[..12].to_owned(),
-            |version| version.value.clone(),
-        ),
+        version: section
+            .value
+            .version
+            .as_ref()
+            .map_or_else(|| model.sha256()[..12].to_owned(), |version| version.value.clone()),
         model: Arc::new(model),
         inputs,
     })
@@ -102,10 +99,10 @@ fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Op
         Some(score) => match score.value.parse() {
             Ok(output) => Some(output),
             Err(error) => {
-                mistakes
-                    .add(Mistake::new(format!("{error}"), score.span.clone()).help(
-                        "write `probabilities[1]`: the output's name and the column, from 0",
-                    ));
+                mistakes.add(
+                    Mistake::new(format!("{error}"), score.span.clone())
+                        .help("write `probabilities[1]`: the output's name and the column, from 0"),
+                );
                 return None;
             }
         },
@@ -119,10 +116,7 @@ fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Op
         Ok(model) => Some(model),
         Err(error) => {
             let (span, help) = match &error {
-                ModelError::Read { .. } => (
-                    file.span.clone(),
-                    "the path is relative to the pipeline file",
-                ),
+                ModelError::Read { .. } => (file.span.clone(), "the path is relative to the pipeline file"),
                 ModelError::Score(_) => (
                     section
                         .score
@@ -141,11 +135,7 @@ fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Op
     }
 }
 
-fn model_inputs(
-    inputs: &List<String>,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Slot>> {
+fn model_inputs(inputs: &List<String>, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Vec<Slot>> {
     let mut slots = Vec::new();
     for input in &inputs.0 {
         if names.is_broken(&input.value) {
@@ -159,20 +149,18 @@ fn model_inputs(
                 )
                 .label("neither a field nor a feature")
                 .nearest(&input.value, names.all())
-                .help(format!(
-                    "add a feature of this name: `{}: {{…}}`",
-                    input.value
-                )),
+                .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
             );
             continue;
         };
-        if !matches!(
-            symbol.value_type,
-            ValueType::Bool | ValueType::Int | ValueType::Float
-        ) {
+        if !matches!(symbol.value_type, ValueType::Bool | ValueType::Int | ValueType::Float) {
             mistakes.add(
                 Mistake::new(
-                    format!("a model takes numbers, `{}` is {}", input.value, symbol.value_type.name()),
+                    format!(
+                        "a model takes numbers, `{}` is {}",
+                        input.value,
+                        symbol.value_type.name()
+                    ),
                     input.span.clone(),
                 )
                 .help("make a number of it with a feature: `{expression: country in risky_countries ? 1 : 0}`"),
@@ -200,12 +188,7 @@ fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: 
 }
 
 /// Compiles rules and thresholds. `None` if they have mistakes, which were reported, or use something broken.
-pub fn compile_policy(
-    file: &PipelineFile,
-    score: Slot,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Policy> {
+pub fn compile_policy(file: &PipelineFile, score: Slot, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Policy> {
     check_rule_names(file, mistakes);
     let scope = names.scope_with_score(score);
     let mut complete = true;
@@ -249,11 +232,7 @@ pub fn compile_policy(
             Place::RuleWhen(index) => (Some(sources[index].1), None),
             Place::RuleReason(index) => (
                 None,
-                sources[index]
-                    .0
-                    .reason
-                    .as_ref()
-                    .or(sources[index].0.name.0.as_ref()),
+                sources[index].0.reason.as_ref().or(sources[index].0.name.0.as_ref()),
             ),
             Place::Decline => (decline, None),
             Place::Review => (review, None),
@@ -261,9 +240,7 @@ pub fn compile_policy(
             Place::ReviewReason => (None, review_reason),
         };
         match (error.mistake, source, span) {
-            (PolicyMistake::Expression(error), Some(source), _) => {
-                mistakes.add(names.place(source, error))
-            }
+            (PolicyMistake::Expression(error), Some(source), _) => mistakes.add(names.place(source, error)),
             (mistake, _, span) => {
                 let span: Span = span.map_or(0..0, |span| span.span.clone());
                 mistakes.add(Mistake::new(mistake.to_string(), span).help("write `reason: R101`"));
@@ -295,21 +272,14 @@ fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spa
 
 fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
     let mut seen: Vec<&Spanned<String>> = Vec::new();
-    let names = file
-        .rules
-        .0
-        .iter()
-        .filter_map(|rule| rule.value.name.0.as_ref());
+    let names = file.rules.0.iter().filter_map(|rule| rule.value.name.0.as_ref());
     for name in names {
         match seen.iter().find(|other| other.value == name.value) {
             Some(first) => mistakes.add(
-                Mistake::new(
-                    format!("two rules are named `{}`", name.value),
-                    name.span.clone(),
-                )
-                .label("the second")
-                .also(first.span.clone(), "the first")
-                .help("decisions name the rules that fired: give one of them another name"),
+                Mistake::new(format!("two rules are named `{}`", name.value), name.span.clone())
+                    .label("the second")
+                    .also(first.span.clone(), "the first")
+                    .help("decisions name the rules that fired: give one of them another name"),
             ),
             None => seen.push(name),
         }
@@ -321,10 +291,7 @@ fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
 
 /// What the decision reads besides features: model inputs, rules and thresholds, but not the score itself.
 pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) -> HashSet<Slot> {
-    let mut reads: HashSet<Slot> = model
-        .iter()
-        .flat_map(|model| model.inputs.iter().copied())
-        .collect();
+    let mut reads: HashSet<Slot> = model.iter().flat_map(|model| model.inputs.iter().copied()).collect();
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
     reads.remove(&score);
     reads
@@ -332,9 +299,6 @@ pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) ->
 
 /// The mildest outcome without a score.
 pub fn without_score(file: &PipelineFile) -> Outcome {
-    let word = file
-        .decision
-        .as_ref()
-        .and_then(|decision| decision.value.without_score);
+    let word = file.decision.as_ref().and_then(|decision| decision.value.without_score);
     word.map_or(Outcome::Review, |word| word.0)
 }

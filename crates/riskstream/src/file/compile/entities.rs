@@ -12,11 +12,7 @@ use riskstream_events::ValueType;
 use std::collections::BTreeSet;
 
 /// The chain of entities: those that features use, and the first.
-pub fn resolve_entities(
-    file: &PipelineFile,
-    inputs: &[ResolvedInput],
-    mistakes: &mut Mistakes,
-) -> Vec<PlannedEntity> {
+pub fn resolve_entities(file: &PipelineFile, inputs: &[ResolvedInput], mistakes: &mut Mistakes) -> Vec<PlannedEntity> {
     let used: BTreeSet<&str> = file
         .features
         .iter()
@@ -54,8 +50,7 @@ fn resolve_entity(
         None => Some(1_000_000),
         Some(precision) => resolution(precision, mistakes),
     };
-    let duration =
-        |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
+    let duration = |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
     Some(PlannedEntity {
         stage: StageEntity {
             name: name.to_owned(),
@@ -71,12 +66,7 @@ fn resolve_entity(
     })
 }
 
-fn check_entity_key(
-    key: &Spanned<String>,
-    transactions: &ResolvedInput,
-    file: &PipelineFile,
-    mistakes: &mut Mistakes,
-) {
+fn check_entity_key(key: &Spanned<String>, transactions: &ResolvedInput, file: &PipelineFile, mistakes: &mut Mistakes) {
     match transactions.fields.get(&key.value) {
         Some(field) if matches!(field.value_type, ValueType::Text | ValueType::Int) => {}
         Some(field) => mistakes.add(
@@ -96,15 +86,12 @@ fn check_entity_key(
                 return;
             }
             mistakes.add(
-                Mistake::new(
-                    format!("transactions have no field `{}`", key.value),
-                    key.span.clone(),
-                )
-                .nearest(&key.value, transactions.fields.keys().map(String::as_str))
-                .help(format!(
-                    "their fields are {}",
-                    enumerate(transactions.fields.keys().map(String::as_str))
-                )),
+                Mistake::new(format!("transactions have no field `{}`", key.value), key.span.clone())
+                    .nearest(&key.value, transactions.fields.keys().map(String::as_str))
+                    .help(format!(
+                        "their fields are {}",
+                        enumerate(transactions.fields.keys().map(String::as_str))
+                    )),
             );
         }
     }
@@ -113,9 +100,7 @@ fn check_entity_key(
 /// Units per 1.0.
 fn resolution(precision: &Spanned<f64>, mistakes: &mut Mistakes) -> Option<i64> {
     let units = (1.0 / precision.value).round();
-    let exact = precision.value > 0.0
-        && (1.0..=1e12).contains(&units)
-        && (units * precision.value - 1.0).abs() < 1e-9;
+    let exact = precision.value > 0.0 && (1.0..=1e12).contains(&units) && (units * precision.value - 1.0).abs() < 1e-9;
     if !exact {
         mistakes.add(
             Mistake::new(

@@ -33,9 +33,11 @@ pub fn resolve_field(
     mistakes: &mut Mistakes,
 ) -> Option<ResolvedField> {
     if !is_identifier(&name.name) {
-        mistakes.add(Mistake::new(format!("`{}` is not a name", name.name), name.span.clone()).help(
-            "names are letters, digits and `_`; say where the field lies with `path:`: `{type: float, path: …}`",
-        ));
+        mistakes.add(
+            Mistake::new(format!("`{}` is not a name", name.name), name.span.clone()).help(
+                "names are letters, digits and `_`; say where the field lies with `path:`: `{type: float, path: …}`",
+            ),
+        );
         return None;
     }
     let path_text = field
@@ -44,23 +46,18 @@ pub fn resolve_field(
         .map_or(name.name.as_str(), |path| path.value.as_str());
     let path: Vec<String> = path_text.split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
-        let span = field
-            .path
-            .as_ref()
-            .map_or(name.span.clone(), |path| path.span.clone());
-        mistakes.add(
-            Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"),
-        );
+        let span = field.path.as_ref().map_or(name.span.clone(), |path| path.span.clone());
+        mistakes.add(Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"));
         return None;
     }
     let value_type = match &field.r#type {
         Some(word) => word.value.0,
-        None => type_from_schema(name, &path, types, mistakes)?,
+        None => {
+            let place = field.path.as_ref().map_or(&name.span, |path| &path.span);
+            type_from_schema(name, place, &path, types, mistakes)?
+        }
     };
-    let personal = field
-        .personal
-        .as_ref()
-        .is_some_and(|personal| personal.value);
+    let personal = field.personal.as_ref().is_some_and(|personal| personal.value);
     if personal && value_type != ValueType::Text {
         let span = field
             .personal
@@ -79,11 +76,7 @@ pub fn resolve_field(
         );
         return None;
     }
-    if let Some(unit) = field
-        .unit
-        .as_ref()
-        .filter(|_| value_type != ValueType::Timestamp)
-    {
+    if let Some(unit) = field.unit.as_ref().filter(|_| value_type != ValueType::Timestamp) {
         mistakes.add(
             Mistake::new(
                 format!(
@@ -106,42 +99,37 @@ pub fn resolve_field(
     })
 }
 
-pub fn type_from_schema(
+fn type_from_schema(
     name: &Key,
+    place: &Span,
     path: &[String],
     types: Option<&AvroTypes>,
     mistakes: &mut Mistakes,
 ) -> Option<ValueType> {
     let Some(types) = types else {
         mistakes.add(
-            Mistake::new(
-                format!("field `{}` has no type", name.name),
-                name.span.clone(),
-            )
-            .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
+            Mistake::new(format!("field `{}` has no type", name.name), name.span.clone())
+                .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
         );
         return None;
     };
     match types.find(path) {
         Found::Type(value_type) => Some(value_type),
         Found::Unsupported(what) => {
-            mistakes.add(Mistake::new(
-                format!("field `{}` is {what}", name.name),
-                name.span.clone(),
-            ));
+            mistakes.add(
+                Mistake::new(format!("field `{}` is {what}", name.name), place.clone())
+                    .help("fields hold one number, text, time or boolean: take another one"),
+            );
             None
         }
         Found::Missing { part, names } => {
             mistakes.add(
-                Mistake::new(
-                    format!("the schema has no field `{part}`"),
-                    name.span.clone(),
-                )
-                .nearest(&part, names.iter().map(String::as_str))
-                .help(format!(
-                    "its fields are {}",
-                    enumerate(names.iter().map(String::as_str))
-                )),
+                Mistake::new(format!("the schema has no field `{part}`"), place.clone())
+                    .nearest(&part, names.iter().map(String::as_str))
+                    .help(format!(
+                        "its fields are {}",
+                        enumerate(names.iter().map(String::as_str))
+                    )),
             );
             None
         }
@@ -149,11 +137,7 @@ pub fn type_from_schema(
 }
 
 /// The schema's own fields need not be declared.
-pub fn add_schema_fields(
-    types: &AvroTypes,
-    input: &Input,
-    fields: &mut BTreeMap<String, ResolvedField>,
-) {
+pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap<String, ResolvedField>) {
     let taken: BTreeSet<Vec<String>> = fields.values().map(|field| field.path.clone()).collect();
     for name in types.names() {
         let path = vec![name.clone()];
@@ -163,10 +147,7 @@ pub fn add_schema_fields(
         if taken.contains(&path) || input.fields.names().any(|declared| declared == name) {
             continue;
         }
-        let span = input
-            .schema
-            .as_ref()
-            .map_or(0..0, |schema| schema.span.clone());
+        let span = input.schema.as_ref().map_or(0..0, |schema| schema.span.clone());
         fields.insert(
             name,
             ResolvedField {
@@ -201,10 +182,7 @@ pub fn check_against_schema(
             let span = if input.fields.names().any(|declared| declared == name) {
                 field.span.clone()
             } else {
-                input
-                    .schema
-                    .as_ref()
-                    .map_or(0..0, |schema| schema.span.clone())
+                input.schema.as_ref().map_or(0..0, |schema| schema.span.clone())
             };
             if !missing {
                 mistakes.add(Mistake::new(error.to_string(), span));

@@ -67,10 +67,7 @@ mod tests {
     fn names_in_expressions() {
         for (source, expected) in [
             ("amount > 3.5 * mean_30d", "amount mean_30d"),
-            (
-                "event_time.getHours() <= 6",
-                "event_time event_time.getHours",
-            ),
+            ("event_time.getHours() <= 6", "event_time event_time.getHours"),
             (
                 "merchant.country in risky && x == \"a b\"",
                 "in merchant merchant.country risky x",
@@ -81,10 +78,7 @@ mod tests {
             ("'open", ""),
         ] {
             assert_eq!(
-                identifiers(source)
-                    .into_iter()
-                    .collect::<Vec<_>>()
-                    .join(" "),
+                identifiers(source).into_iter().collect::<Vec<_>>().join(" "),
                 expected,
                 "{source}"
             );

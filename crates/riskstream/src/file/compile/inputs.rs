@@ -45,11 +45,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Resolves all inputs, transactions first. Inputs that are broken as a whole are left out.
-pub fn resolve(
-    inputs: &Map<Input>,
-    surroundings: &Surroundings<'_>,
-    mistakes: &mut Mistakes,
-) -> Vec<ResolvedInput> {
+pub fn resolve(inputs: &Map<Input>, surroundings: &Surroundings<'_>, mistakes: &mut Mistakes) -> Vec<ResolvedInput> {
     let mut resolved: Vec<ResolvedInput> = inputs
         .iter()
         .map(|(key, input)| resolve_input(key, input, surroundings, mistakes))
@@ -60,16 +56,8 @@ pub fn resolve(
     resolved
 }
 
-fn resolve_input(
-    key: &Key,
-    input: &Input,
-    surroundings: &Surroundings<'_>,
-    mistakes: &mut Mistakes,
-) -> ResolvedInput {
-    let format = input
-        .format
-        .as_ref()
-        .map_or(Format::Json, |format| format.value);
+fn resolve_input(key: &Key, input: &Input, surroundings: &Surroundings<'_>, mistakes: &mut Mistakes) -> ResolvedInput {
+    let format = input.format.as_ref().map_or(Format::Json, |format| format.value);
     let schema = read_schema(key, input, format, surroundings, mistakes);
     let types = schema.as_deref().and_then(AvroTypes::new);
     let mut fields = BTreeMap::new();
@@ -88,13 +76,10 @@ fn resolve_input(
     };
     let id = names.field(&input.id, "id", &[ValueType::Text, ValueType::Int]);
     let event_time = names.field(&input.event_time, "event_time", &[ValueType::Timestamp]);
-    let record_key = input.key.as_ref().and_then(|key| {
-        names.field(
-            &Required(Some(key.clone())),
-            "key",
-            &[ValueType::Text, ValueType::Int],
-        )
-    });
+    let record_key = input
+        .key
+        .as_ref()
+        .and_then(|key| names.field(&Required(Some(key.clone())), "key", &[ValueType::Text, ValueType::Int]));
     if let (Some(schema), Format::Avro | Format::AvroPlain) = (&schema, format) {
         check_against_schema(input, schema, &fields, mistakes);
     }
@@ -139,12 +124,10 @@ fn read_schema(
         _ => {}
     }
     if format == Format::Avro && surroundings.registry.is_none() {
-        mistakes.add(
-            Mistake::new("`avro` needs a schema registry", format_span).help(
-                "add `registry: {url: http://localhost:8081}` to the file; or, if records are bare Avro, say \
+        mistakes.add(Mistake::new("`avro` needs a schema registry", format_span).help(
+            "add `registry: {url: http://localhost:8081}` to the file; or, if records are bare Avro, say \
                  `format: avro_plain` with `schema:`",
-            ),
-        );
+        ));
     }
     let schema = input.schema.as_ref().filter(|_| format != Format::Json)?;
     let path = surroundings.directory.join(&schema.value);
@@ -181,12 +164,7 @@ struct Declared<'a> {
 }
 
 impl Declared<'_> {
-    fn field(
-        &mut self,
-        name: &Required<String>,
-        role: &str,
-        types: &[ValueType],
-    ) -> Option<String> {
+    fn field(&mut self, name: &Required<String>, role: &str, types: &[ValueType]) -> Option<String> {
         let name = name.0.as_ref()?;
         if let Some(field) = self.fields.get(&name.value) {
             if types.contains(&field.value_type) {
@@ -210,19 +188,12 @@ impl Declared<'_> {
             );
             return None;
         }
-        let declared_but_broken = self
-            .input
-            .fields
-            .names()
-            .any(|declared| declared == name.value);
+        let declared_but_broken = self.input.fields.names().any(|declared| declared == name.value);
         if !declared_but_broken {
             let wanted = types[0].name();
             self.mistakes.add(
                 Mistake::new(
-                    format!(
-                        "`{role}` names a field that is not declared: `{}`",
-                        name.value
-                    ),
+                    format!("`{role}` names a field that is not declared: `{}`", name.value),
                     name.span.clone(),
                 )
                 .nearest(&name.value, self.fields.keys().map(String::as_str))
@@ -253,8 +224,11 @@ pub fn declare_fields(
                     continue;
                 }
                 mistakes.add(
-                    Mistake::new("`event_time` always means the field that `event_time:` names", field.span.clone())
-                        .help("give this field another name: `other_time: {type: timestamp, path: event_time}`"),
+                    Mistake::new(
+                        "`event_time` always means the field that `event_time:` names",
+                        field.span.clone(),
+                    )
+                    .help("give this field another name: `other_time: {type: timestamp, path: event_time}`"),
                 );
                 continue;
             }
@@ -270,9 +244,7 @@ pub fn declare_fields(
     }
     for (_, input) in file_inputs.iter() {
         for (key, declaration) in &input.fields.0 {
-            let resolved = inputs
-                .iter()
-                .any(|input| input.fields.contains_key(&key.name));
+            let resolved = inputs.iter().any(|input| input.fields.contains_key(&key.name));
             if declaration.is_none() || !resolved {
                 names.declare_broken(&key.name);
             }

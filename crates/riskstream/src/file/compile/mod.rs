@@ -36,12 +36,7 @@ const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = DAY / 24;
 
 /// Compiles the file; what is wrong with it goes to `mistakes`, all of it. `Some` only if nothing is.
-pub fn compile(
-    file: &PipelineFile,
-    source: &str,
-    directory: &Path,
-    mistakes: &mut Mistakes,
-) -> Option<Compiled> {
+pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &mut Mistakes) -> Option<Compiled> {
     let settings = settings::resolve(file, mistakes);
     check_top(file, mistakes);
     let surroundings = Surroundings {
@@ -136,17 +131,9 @@ pub fn compile(
         hops,
         decisions: outputs.decisions.0.as_ref()?.value.as_str().into(),
         dead_letters: outputs.dead_letters.0.as_ref()?.value.as_str().into(),
-        decision_format: outputs
-            .format
-            .as_ref()
-            .map_or(Format::Json, |format| format.value),
+        decision_format: outputs.format.as_ref().map_or(Format::Json, |format| format.value),
         settings,
-        examples: file
-            .examples
-            .0
-            .iter()
-            .map(|example| example.value.clone())
-            .collect(),
+        examples: file.examples.0.iter().map(|example| example.value.clone()).collect(),
         file: "".into(),
         source: source.into(),
     })
@@ -185,12 +172,8 @@ fn compile_features(
 }
 
 fn arrives_within(file: &PipelineFile) -> BTreeMap<String, i64> {
-    let within = |input: &super::surface::Input| {
-        input
-            .arrives_within
-            .as_ref()
-            .map_or(30 * DAY, |within| within.value.0)
-    };
+    let within =
+        |input: &super::surface::Input| input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0);
     file.inputs
         .iter()
         .map(|(key, input)| (key.name.clone(), within(input)))
@@ -208,8 +191,7 @@ fn input_plans(
         let mut numbers: BTreeMap<Slot, i64> = BTreeMap::new();
         for (stage, slot) in summed_slots(&features.stages, index as u8) {
             let is_number = input.fields.iter().any(|(name, field)| {
-                fields.get(name) == Some(&slot)
-                    && matches!(field.value_type, ValueType::Int | ValueType::Float)
+                fields.get(name) == Some(&slot) && matches!(field.value_type, ValueType::Int | ValueType::Float)
             });
             if is_number {
                 let units = numbers.entry(slot).or_insert(0);
@@ -244,8 +226,7 @@ fn input_settings(
                 .iter()
                 .filter_map(|(name, field)| {
                     let slot = *fields.get(name)?;
-                    let named =
-                        input.id.as_ref() == Some(name) || input.event_time.as_ref() == Some(name);
+                    let named = input.id.as_ref() == Some(name) || input.event_time.as_ref() == Some(name);
                     Some(field.to_field(name, slot, named || planned.keys.contains(name)))
                 })
                 .collect(),
@@ -260,14 +241,11 @@ fn hops(
     planned: &PlannedStages,
     entities: &[PlannedEntity],
 ) -> Vec<Option<Arc<str>>> {
-    let direct =
-        inputs.len() == 1 && inputs[0].key.as_ref() == entities.first().map(|entity| &entity.key.0);
+    let direct = inputs.len() == 1 && inputs[0].key.as_ref() == entities.first().map(|entity| &entity.key.0);
     planned
         .stages
         .iter()
         .enumerate()
-        .map(|(at, stage)| {
-            (at > 0 || !direct).then(|| format!("{name}-hop-{}", stage.entity).into())
-        })
+        .map(|(at, stage)| (at > 0 || !direct).then(|| format!("{name}-hop-{}", stage.entity).into()))
         .collect()
 }

@@ -99,31 +99,19 @@ impl<'s> Names<'s> {
     }
 
     /// A slot with a name. The elements of a list are of type `element`.
-    pub fn declare(
-        &mut self,
-        name: &str,
-        value_type: ValueType,
-        element: ValueType,
-        span: Span,
-    ) -> Slot {
+    pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
         let slot = self.slot(name, value_type);
         match value_type {
             ValueType::List => self.scope.add_list(name, slot, element),
             _ => self.scope.add(name, slot, value_type),
         }
-        self.symbols
-            .insert(name.to_owned(), Symbol { slot, value_type });
+        self.symbols.insert(name.to_owned(), Symbol { slot, value_type });
         self.places.insert(name.to_owned(), span);
         slot
     }
 
     /// A list of constants.
-    pub fn declare_list(
-        &mut self,
-        name: &str,
-        values: &[Value],
-        span: Span,
-    ) -> Result<(), ScopeError> {
+    pub fn declare_list(&mut self, name: &str, values: &[Value], span: Span) -> Result<(), ScopeError> {
         self.places.insert(name.to_owned(), span);
         self.scope.add_constants(name, values)
     }
@@ -180,10 +168,8 @@ impl<'s> Names<'s> {
             return false;
         }
         if RESERVED.contains(&name) {
-            mistakes.add(
-                Mistake::new(format!("`{name}` is a reserved name"), span.clone())
-                    .help("give it another name"),
-            );
+            mistakes
+                .add(Mistake::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"));
             return false;
         }
         if let Some(other) = self.places.get(name) {
@@ -191,9 +177,7 @@ impl<'s> Names<'s> {
                 Mistake::new(format!("`{name}` is declared twice"), span.clone())
                     .label("the second time")
                     .also(other.clone(), "the first time")
-                    .help(
-                        "fields, features and lists share one space of names: rename one of them",
-                    ),
+                    .help("fields, features and lists share one space of names: rename one of them"),
             );
             return false;
         }
@@ -223,9 +207,7 @@ impl<'s> Names<'s> {
         let is_score = error.message == "unknown name score";
         let mistake = Mistake::new(error.message, place).label("here");
         if is_score {
-            return mistake.help(
-                "the score is known to rules and thresholds only: features are what the model sees",
-            );
+            return mistake.help("the score is known to rules and thresholds only: features are what the model sees");
         }
         match error.help {
             Some(help) => mistake.help(help),

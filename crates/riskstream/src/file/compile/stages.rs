@@ -72,31 +72,16 @@ impl StagePlanner<'_, '_> {
     /// Plans the chain; `None` if something is wrong with it, which was reported.
     pub fn plan(mut self) -> Option<PlannedStages> {
         let keys = self.keys()?;
-        let steps: HashMap<Slot, &PlannedStep> = self
-            .features
-            .steps
-            .iter()
-            .map(|step| (step.slot, step))
-            .collect();
+        let steps: HashMap<Slot, &PlannedStep> = self.features.steps.iter().map(|step| (step.slot, step)).collect();
         let before = self.steps_of_stages(&steps);
         let decide: Vec<&PlannedStep> = self
             .features
             .steps
             .iter()
-            .filter(|step| {
-                !before
-                    .iter()
-                    .flatten()
-                    .any(|earlier| earlier.slot == step.slot)
-            })
+            .filter(|step| !before.iter().flatten().any(|earlier| earlier.slot == step.slot))
             .collect();
         let carries = self.carries(&keys, &before, &decide);
-        let types: Vec<ValueType> = self
-            .names
-            .slots()
-            .iter()
-            .map(|slot| slot.value_type)
-            .collect();
+        let types: Vec<ValueType> = self.names.slots().iter().map(|slot| slot.value_type).collect();
         let mut stages = Vec::new();
         for (at, entity) in self.entities.iter().enumerate() {
             let spec = self.spec(at, entity, &keys, &steps);
@@ -105,8 +90,7 @@ impl StagePlanner<'_, '_> {
                 Err(errors) => {
                     // Everything that can be typed wrongly was checked before with better words; this is the safety net.
                     for error in errors {
-                        self.mistakes
-                            .add(Mistake::new(error.to_string(), entity.key.1.clone()));
+                        self.mistakes.add(Mistake::new(error.to_string(), entity.key.1.clone()));
                     }
                     return None;
                 }
@@ -130,11 +114,7 @@ impl StagePlanner<'_, '_> {
         Some(PlannedStages {
             stages,
             decide_steps: decide.into_iter().map(to_step).collect(),
-            keys: self
-                .entities
-                .iter()
-                .map(|entity| entity.key.0.clone())
-                .collect(),
+            keys: self.entities.iter().map(|entity| entity.key.0.clone()).collect(),
         })
     }
 
@@ -173,11 +153,7 @@ impl StagePlanner<'_, '_> {
         if index == TRANSACTIONS {
             return Some(slot);
         }
-        let uses = |stage: usize| {
-            self.features.stages[stage]
-                .iter()
-                .any(|feature| feature.input == index)
-        };
+        let uses = |stage: usize| self.features.stages[stage].iter().any(|feature| feature.input == index);
         if !(at..self.entities.len()).any(uses) {
             return None;
         }
@@ -249,12 +225,7 @@ impl StagePlanner<'_, '_> {
     ) -> Vec<Vec<(Slot, ValueType)>> {
         let mut needed = self.decision_reads.clone();
         needed.extend(self.features.listed.iter().map(|(_, slot)| *slot));
-        needed.extend(
-            decide
-                .iter()
-                .flat_map(|step| step.expression.slots())
-                .copied(),
-        );
+        needed.extend(decide.iter().flat_map(|step| step.expression.slots()).copied());
         decide.iter().for_each(|step| {
             needed.remove(&step.slot);
         });
@@ -272,12 +243,7 @@ impl StagePlanner<'_, '_> {
             before[at].iter().for_each(|step| {
                 needed.remove(&step.slot);
             });
-            needed.extend(
-                before[at]
-                    .iter()
-                    .flat_map(|step| step.expression.slots())
-                    .copied(),
-            );
+            needed.extend(before[at].iter().flat_map(|step| step.expression.slots()).copied());
             needed.extend(keys.slots[at].iter().flatten());
             carries[at] = self.layout(&needed);
         }
@@ -285,9 +251,7 @@ impl StagePlanner<'_, '_> {
     }
 
     fn layout(&self, needed: &BTreeSet<Slot>) -> Vec<(Slot, ValueType)> {
-        let canonical = CANONICAL
-            .iter()
-            .map(|(slot, _, value_type)| (*slot, *value_type));
+        let canonical = CANONICAL.iter().map(|(slot, _, value_type)| (*slot, *value_type));
         let others = needed
             .iter()
             .filter(|slot| CANONICAL.iter().all(|(canonical, ..)| canonical != *slot))
@@ -297,13 +261,7 @@ impl StagePlanner<'_, '_> {
 
     /// What the entity keeps. Features are in an order of their own, so that the state outlives their being moved and
     /// renamed in the file.
-    fn spec(
-        &self,
-        at: usize,
-        entity: &PlannedEntity,
-        keys: &Keys,
-        steps: &HashMap<Slot, &PlannedStep>,
-    ) -> EntitySpec {
+    fn spec(&self, at: usize, entity: &PlannedEntity, keys: &Keys, steps: &HashMap<Slot, &PlannedStep>) -> EntitySpec {
         let mut features = self.features.stages[at].clone();
         features.sort_by_cached_key(|feature| self.identity(feature, steps));
         EntitySpec {
@@ -321,11 +279,7 @@ impl StagePlanner<'_, '_> {
             dedupe: entity.dedupe,
             keep: if at == 0 { keys.keep } else { 0 },
             resolution: entity.resolution,
-            carried: if at == 0 {
-                keys.carried.clone()
-            } else {
-                Vec::new()
-            },
+            carried: if at == 0 { keys.carried.clone() } else { Vec::new() },
             cache_bytes: self.cache_bytes,
         }
     }
@@ -345,23 +299,14 @@ impl StagePlanner<'_, '_> {
             features.fingerprint()
         );
         for input in self.inputs {
-            write!(
-                text,
-                "\n{} {:?} {:?}",
-                input.name, input.id, input.event_time
-            )
-            .expect("writing to a string");
+            write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
         }
         for feature in &spec.features {
             text.push('\n');
             text.push_str(&self.identity(feature, steps));
         }
         let digest = Sha256::digest(text.as_bytes());
-        digest
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// All that a feature's share of the state depends on, in words without slots.
@@ -374,12 +319,8 @@ impl StagePlanner<'_, '_> {
             include_current,
             ..
         } = feature;
-        let condition = feature
-            .condition
-            .as_ref()
-            .map(|condition| condition.source());
-        let mut text =
-            format!("{input} {window:?} {delay} {include_current} {aggregation:?} {condition:?}");
+        let condition = feature.condition.as_ref().map(|condition| condition.source());
+        let mut text = format!("{input} {window:?} {delay} {include_current} {aggregation:?} {condition:?}");
         for slot in reads_of_feature(feature) {
             self.describe(slot, steps, &mut text);
         }
@@ -397,8 +338,7 @@ impl StagePlanner<'_, '_> {
             }
             None => {
                 let info = &self.names.slots()[slot];
-                write!(text, " {}:{}", info.name, info.value_type.name())
-                    .expect("writing to a string");
+                write!(text, " {}:{}", info.name, info.value_type.name()).expect("writing to a string");
             }
         }
     }

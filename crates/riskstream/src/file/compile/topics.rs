@@ -18,11 +18,7 @@ pub fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
                 continue;
             };
             let (what, first, second) = if field.value_type != other.value_type {
-                (
-                    "have one type",
-                    other.value_type.name(),
-                    field.value_type.name(),
-                )
+                ("have one type", other.value_type.name(), field.value_type.name())
             } else if field.personal != other.personal {
                 let word = |personal| if personal { "personal" } else { "not personal" };
                 (
@@ -34,16 +30,13 @@ pub fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
                 continue;
             };
             mistakes.add(
-                Mistake::new(
-                    format!("fields of one name must {what}"),
-                    field.span.clone(),
-                )
-                .label(format!("`{name}` of `{}` is {second}", input.name))
-                .also(
-                    other.span.clone(),
-                    format!("`{name}` of `{}` is {first}", other_input.name),
-                )
-                .help("make them agree, or give one another name with `path:`"),
+                Mistake::new(format!("fields of one name must {what}"), field.span.clone())
+                    .label(format!("`{name}` of `{}` is {second}", input.name))
+                    .also(
+                        other.span.clone(),
+                        format!("`{name}` of `{}` is {first}", other_input.name),
+                    )
+                    .help("make them agree, or give one another name with `path:`"),
             );
         }
     }
@@ -58,12 +51,9 @@ pub fn check_topics(inputs: &Map<Input>, mistakes: &mut Mistakes) {
         check_topic_name(topic, mistakes);
         if let Some(first) = seen.insert(&topic.value, &topic.span) {
             mistakes.add(
-                Mistake::new(
-                    format!("the topic `{}` is read twice", topic.value),
-                    topic.span.clone(),
-                )
-                .label("the second time")
-                .also(first.clone(), "the first time"),
+                Mistake::new(format!("the topic `{}` is read twice", topic.value), topic.span.clone())
+                    .label("the second time")
+                    .also(first.clone(), "the first time"),
             );
         }
     }
@@ -76,16 +66,11 @@ pub fn check_topic_name(topic: &Spanned<String>, mistakes: &mut Mistakes) {
         && name.len() <= 249
         && name != "."
         && name != ".."
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !legal {
         mistakes.add(
-            Mistake::new(
-                format!("`{name}` cannot be the name of a topic"),
-                topic.span.clone(),
-            )
-            .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
+            Mistake::new(format!("`{name}` cannot be the name of a topic"), topic.span.clone())
+                .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
         );
     }
 }

@@ -12,17 +12,8 @@ pub fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
     for (_, feature) in file.features.iter() {
         mentioned.extend(feature.of.as_ref().map(|of| of.value.as_str()));
-        let counted = [
-            &feature.count,
-            &feature.time_since_last,
-            &feature.decayed_count,
-        ];
-        mentioned.extend(
-            counted
-                .into_iter()
-                .flatten()
-                .map(|source| source.value.0.as_str()),
-        );
+        let counted = [&feature.count, &feature.time_since_last, &feature.decayed_count];
+        mentioned.extend(counted.into_iter().flatten().map(|source| source.value.0.as_str()));
     }
     inputs
         .iter()
@@ -31,21 +22,13 @@ pub fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<
 }
 
 /// Every name that something in the file mentions, so that only those fields get a slot and are decoded.
-pub fn used_fields(
-    file: &PipelineFile,
-    inputs: &[&ResolvedInput],
-    entities: &[PlannedEntity],
-) -> BTreeSet<String> {
+pub fn used_fields(file: &PipelineFile, inputs: &[&ResolvedInput], entities: &[PlannedEntity]) -> BTreeSet<String> {
     let mut used: BTreeSet<String> = entities.iter().map(|entity| entity.key.0.clone()).collect();
     for input in inputs {
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());
     }
-    let rules = file
-        .rules
-        .0
-        .iter()
-        .filter_map(|rule| rule.value.when.0.as_ref());
+    let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
     let thresholds = file
         .decision
         .iter()
@@ -59,12 +42,7 @@ pub fn used_fields(
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }
-    let model_inputs = file
-        .model
-        .iter()
-        .filter_map(|model| model.value.inputs.0.as_ref());
-    used.extend(
-        model_inputs.flat_map(|inputs| inputs.value.0.iter().map(|input| input.value.clone())),
-    );
+    let model_inputs = file.model.iter().filter_map(|model| model.value.inputs.0.as_ref());
+    used.extend(model_inputs.flat_map(|inputs| inputs.value.0.iter().map(|input| input.value.clone())));
     used
 }

@@ -8,8 +8,8 @@ mod word;
 pub use scalar::{ByteSize, Duration, Raw, Source};
 pub(crate) use section::section;
 pub use section::{Keys, key_name};
-pub use word::Word;
 pub(crate) use word::word;
+pub use word::{VARIABLE, Word};
 
 use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::node::{Key, Node, NodeValue, Span};
@@ -43,11 +43,8 @@ pub fn expected(what: &str, node: &Node, mistakes: &mut Mistakes) {
         return;
     }
     mistakes.add(
-        Mistake::new(
-            format!("expected {what}, found {}", node.kind()),
-            node.span.clone(),
-        )
-        .label(format!("this should be {what}")),
+        Mistake::new(format!("expected {what}, found {}", node.kind()), node.span.clone())
+            .label(format!("this should be {what}")),
     );
 }
 
@@ -91,12 +88,7 @@ impl<T: Read> Read for Option<T> {
         }
     }
 
-    fn entry(
-        node: Option<&Node>,
-        _key: &str,
-        _map: &Span,
-        mistakes: &mut Mistakes,
-    ) -> Option<Self> {
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
         match node {
             Some(node) => Self::read(node, mistakes),
             None => Some(None),
@@ -121,19 +113,11 @@ impl<T: Read> Read for List<T> {
             return Some(List::default());
         };
         Some(List(
-            items
-                .iter()
-                .filter_map(|item| Spanned::read(item, mistakes))
-                .collect(),
+            items.iter().filter_map(|item| Spanned::read(item, mistakes)).collect(),
         ))
     }
 
-    fn entry(
-        node: Option<&Node>,
-        _key: &str,
-        _map: &Span,
-        mistakes: &mut Mistakes,
-    ) -> Option<Self> {
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
         node.map_or_else(|| Some(List::default()), |node| List::read(node, mistakes))
     }
 }
@@ -192,12 +176,7 @@ impl<T: Read> Read for Map<T> {
         }
     }
 
-    fn entry(
-        node: Option<&Node>,
-        _key: &str,
-        _map: &Span,
-        mistakes: &mut Mistakes,
-    ) -> Option<Self> {
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
         node.map_or_else(|| Some(Map::default()), |node| Map::read(node, mistakes))
     }
 }

@@ -13,11 +13,8 @@ impl Read for String {
             NodeValue::Text(text) => Some(text.clone()),
             NodeValue::Int(_) | NodeValue::Float(_) | NodeValue::Bool(_) => {
                 mistakes.add(
-                    Mistake::new(
-                        format!("expected text, found {}", node.kind()),
-                        node.span.clone(),
-                    )
-                    .label("put it in quotes if it is meant as text"),
+                    Mistake::new(format!("expected text, found {}", node.kind()), node.span.clone())
+                        .label("put it in quotes if it is meant as text"),
                 );
                 None
             }
@@ -124,11 +121,8 @@ impl Read for ByteSize {
         };
         if size.is_none() {
             mistakes.add(
-                Mistake::new(
-                    format!("expected a size, found {}", node.kind()),
-                    node.span.clone(),
-                )
-                .help("write a whole number and a unit: `64MiB`, `1GiB`, `512KiB`"),
+                Mistake::new(format!("expected a size, found {}", node.kind()), node.span.clone())
+                    .help("write a whole number and a unit: `64MiB`, `1GiB`, `512KiB`"),
             );
         }
         size.map(ByteSize)
@@ -181,7 +175,7 @@ macro_rules! scalar_schema {
 
 scalar_schema!(
     Source: { "type": ["string", "number", "boolean"] },
-    Duration: { "type": ["string", "integer"], "pattern": "^(0|([0-9]+(ms|s|m|h|d|w))+)$" },
-    ByteSize: { "type": "string", "pattern": "^[0-9]+ *(B|KiB|MiB|GiB|kB|KB|MB|GB)$" },
+    Duration: { "type": ["string", "integer"], "pattern": r"^(0|([0-9]+(ms|s|m|h|d|w))+|.*\$\{.*)$" },
+    ByteSize: { "type": "string", "pattern": r"^([0-9]+ *(B|KiB|MiB|GiB|kB|KB|MB|GB)|.*\$\{.*)$" },
     Raw: true,
 );

@@ -21,18 +21,12 @@ impl<'n> Keys<'n> {
                 return None;
             }
         };
-        for (key, _) in entries
-            .iter()
-            .filter(|(key, _)| !known.contains(&key.name.as_str()))
-        {
+        for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
             mistakes.add(
                 Mistake::new(format!("unknown key `{}`", key.name), key.span.clone())
                     .label("not a key of this section")
                     .nearest(&key.name, known.iter().copied())
-                    .help(format!(
-                        "the keys here are {}",
-                        enumerate(known.iter().copied())
-                    )),
+                    .help(format!("the keys here are {}", enumerate(known.iter().copied()))),
             );
         }
         Some(Keys {

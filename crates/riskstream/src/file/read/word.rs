@@ -5,6 +5,9 @@ use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::{Node, NodeValue};
 use schemars::{Schema, json_schema};
 
+/// What a text matches that holds a variable of the environment: its value is not known to an editor.
+pub const VARIABLE: &str = r"\$\{";
+
 /// One word of a closed set.
 pub trait Word: Sized + Copy + 'static {
     /// What the words are, for messages: `a format`.
@@ -16,11 +19,7 @@ pub trait Word: Sized + Copy + 'static {
     fn read_word(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         let words = || Self::WORDS.iter().map(|(word, _)| *word);
         let NodeValue::Text(text) = &node.value else {
-            expected(
-                &format!("{}: {}", Self::WHAT, enumerate(words())),
-                node,
-                mistakes,
-            );
+            expected(&format!("{}: {}", Self::WHAT, enumerate(words())), node, mistakes);
             return None;
         };
         let found = Self::WORDS
@@ -40,7 +39,10 @@ pub trait Word: Sized + Copy + 'static {
     /// The words as a schema.
     fn word_schema() -> Schema {
         let words: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
-        json_schema!({ "type": "string", "enum": words })
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": words },
+            { "type": "string", "pattern": VARIABLE },
+        ] })
     }
 }
 
@@ -48,10 +50,7 @@ pub trait Word: Sized + Copy + 'static {
 macro_rules! word {
     ($name:ident) => {
         impl $crate::file::read::Read for $name {
-            fn read(
-                node: &$crate::file::node::Node,
-                mistakes: &mut $crate::file::mistakes::Mistakes,
-            ) -> Option<Self> {
+            fn read(node: &$crate::file::node::Node, mistakes: &mut $crate::file::mistakes::Mistakes) -> Option<Self> {
                 <$name as $crate::file::read::Word>::read_word(node, mistakes)
             }
         }

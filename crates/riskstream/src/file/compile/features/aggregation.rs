@@ -25,15 +25,10 @@ impl<'a> FeatureCompiler<'a, '_> {
         let window = self.window(name, feature, aggregation);
         let value = match (COUNTING.contains(&word), stage) {
             (true, _) => Some(None),
-            (false, Some(stage)) => self
-                .value(name, source, aggregation, stage, input)
-                .map(Some),
+            (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
             (false, None) => None,
         };
-        let condition = feature
-            .when
-            .as_ref()
-            .map(|when| self.condition(when, stage, input));
+        let condition = feature.when.as_ref().map(|when| self.condition(when, stage, input));
         let stage = stage?;
         let window = window?;
         self.check_retention(feature, stage, window, delay);
@@ -50,9 +45,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let input = *self.input_index.get(input?)?;
         let element = value_type.unwrap_or(ValueType::Float);
-        let output = self
-            .names
-            .declare(&name.name, output_type, element, name.span.clone());
+        let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
         self.compiled.stages[stage].push(FeatureSpec {
             name: name.name.clone(),
@@ -63,10 +56,7 @@ impl<'a> FeatureCompiler<'a, '_> {
             condition,
             window,
             delay,
-            include_current: feature
-                .include_current
-                .as_ref()
-                .is_none_or(|include| include.value),
+            include_current: feature.include_current.as_ref().is_none_or(|include| include.value),
             empty,
         });
         Some(())
@@ -82,26 +72,17 @@ impl<'a> FeatureCompiler<'a, '_> {
                     format!("`{}` does not say whose events it aggregates", name.name),
                     name.span.clone(),
                 )
-                .help(format!(
-                    "add `entity:` with one of {}",
-                    self.known_entities()
-                )),
+                .help(format!("add `entity:` with one of {}", self.known_entities())),
             );
             return None;
         };
-        let stage = self
-            .entities
-            .iter()
-            .position(|stage| stage.name == entity.value);
+        let stage = self.entities.iter().position(|stage| stage.name == entity.value);
         if stage.is_none() && !self.entity_names.contains(&entity.value) {
             self.mistakes.add(
-                Mistake::new(
-                    format!("unknown entity `{}`", entity.value),
-                    entity.span.clone(),
-                )
-                .label("not declared under `entities:`")
-                .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
-                .help(format!("the entities are {}", self.known_entities())),
+                Mistake::new(format!("unknown entity `{}`", entity.value), entity.span.clone())
+                    .label("not declared under `entities:`")
+                    .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
+                    .help(format!("the entities are {}", self.known_entities())),
             );
         }
         stage
@@ -112,12 +93,7 @@ impl<'a> FeatureCompiler<'a, '_> {
     }
 
     /// The input whose events are aggregated.
-    pub(super) fn input_of(
-        &mut self,
-        feature: &Feature,
-        word: &str,
-        source: &Spanned<Source>,
-    ) -> Option<&'a str> {
+    pub(super) fn input_of(&mut self, feature: &Feature, word: &str, source: &Spanned<Source>) -> Option<&'a str> {
         let counted = COUNTING.contains(&word).then(|| Spanned {
             value: source.value.0.clone(),
             span: source.span.clone(),
@@ -143,13 +119,10 @@ impl<'a> FeatureCompiler<'a, '_> {
         // That there are no transactions at all was reported.
         if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
-            let mut mistake = Mistake::new(
-                format!("unknown input `{}`", named.value),
-                named.span.clone(),
-            )
-            .label("not declared under `inputs:`")
-            .nearest(&named.value, names())
-            .help(format!("the inputs are {}", enumerate(names())));
+            let mut mistake = Mistake::new(format!("unknown input `{}`", named.value), named.span.clone())
+                .label("not declared under `inputs:`")
+                .nearest(&named.value, names())
+                .help(format!("the inputs are {}", enumerate(names())));
             if counted.is_some() && self.names.get(&named.value).is_some() {
                 mistake = Mistake::new(
                     format!("`{word}` counts events, `{}` is a value", named.value),
@@ -166,37 +139,20 @@ impl<'a> FeatureCompiler<'a, '_> {
         found.map(|input| input.name.as_str())
     }
 
-    pub(super) fn check_retention(
-        &mut self,
-        feature: &Feature,
-        stage: usize,
-        window: Option<i64>,
-        delay: i64,
-    ) {
+    pub(super) fn check_retention(&mut self, feature: &Feature, stage: usize, window: Option<i64>, delay: i64) {
         let entity = &self.entities[stage];
-        let (Some((retention, place)), Some(window), Some(given)) =
-            (&entity.retention, window, &feature.window)
-        else {
+        let (Some((retention, place)), Some(window), Some(given)) = (&entity.retention, window, &feature.window) else {
             return;
         };
         let reach = delay + window + entity.lateness;
         if reach > *retention {
             self.mistakes.add(
                 Mistake::new(
-                    format!(
-                        "the window reaches back beyond the retention of `{}`",
-                        entity.name
-                    ),
+                    format!("the window reaches back beyond the retention of `{}`", entity.name),
                     given.span.clone(),
                 )
-                .label(format!(
-                    "delay + window + lateness = {}",
-                    duration::text(reach)
-                ))
-                .also(
-                    place.clone(),
-                    format!("only {} are kept", duration::text(*retention)),
-                )
+                .label(format!("delay + window + lateness = {}", duration::text(reach)))
+                .also(place.clone(), format!("only {} are kept", duration::text(*retention)))
                 .help("make the window shorter, or the retention longer"),
             );
         }

@@ -61,10 +61,7 @@ pub fn keys_of_aggregations(feature: &Feature) -> impl Iterator<Item = (&'static
         ("empty", feature.empty.as_ref().map(|value| &value.span)),
         ("k", feature.k.as_ref().map(|value| &value.span)),
         ("q", feature.q.as_ref().map(|value| &value.span)),
-        (
-            "half_life",
-            feature.half_life.as_ref().map(|value| &value.span),
-        ),
+        ("half_life", feature.half_life.as_ref().map(|value| &value.span)),
     ]
     .into_iter()
     .filter_map(|(key, span)| Some((key, span?.clone())))

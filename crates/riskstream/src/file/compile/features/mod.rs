@@ -130,8 +130,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         let free = self.names.check_free(&name.name, &name.span, self.mistakes);
         if free && name.name.contains('.') {
             let mistake = Mistake::new(format!("`{}` is not a name", name.name), name.span.clone());
-            self.mistakes
-                .add(mistake.help("the name of a feature has no dots"));
+            self.mistakes.add(mistake.help("the name of a feature has no dots"));
             return false;
         }
         free
@@ -144,10 +143,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             (None, [(word, source)]) => self.aggregation(name, feature, word, source),
             (None, []) if feature.is_flawed => None,
             (None, []) => {
-                let words: Vec<&str> = all_aggregations(feature)
-                    .iter()
-                    .map(|(word, _)| *word)
-                    .collect();
+                let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
                 self.mistakes.add(
                     Mistake::new(
                         format!("`{}` does not say what to compute", name.name),
@@ -173,12 +169,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    fn expression(
-        &mut self,
-        name: &Key,
-        feature: &Feature,
-        source: &Spanned<Source>,
-    ) -> Option<()> {
+    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<Source>) -> Option<()> {
         for (key, span) in keys_of_aggregations(feature) {
             self.mistakes.add(
                 Mistake::new(format!("an expression takes no `{key}`"), span)

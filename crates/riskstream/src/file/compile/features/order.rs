@@ -11,14 +11,8 @@ use std::collections::HashMap;
 
 impl FeatureCompiler<'_, '_> {
     /// The features so that each comes after those that it mentions. Those in a circle are reported and left out.
-    pub(super) fn in_order<'f>(
-        &mut self,
-        features: &'f Map<Feature>,
-    ) -> Vec<(&'f Key, &'f Feature)> {
-        let nodes: Vec<(&Key, &Feature)> = features
-            .iter()
-            .filter(|(name, _)| self.is_free(name))
-            .collect();
+    pub(super) fn in_order<'f>(&mut self, features: &'f Map<Feature>) -> Vec<(&'f Key, &'f Feature)> {
+        let nodes: Vec<(&Key, &Feature)> = features.iter().filter(|(name, _)| self.is_free(name)).collect();
         let index: HashMap<&str, usize> = nodes
             .iter()
             .enumerate()
@@ -69,9 +63,7 @@ impl FeatureCompiler<'_, '_> {
             mistake = mistake.also(other.span.clone(), "part of the circle");
         }
         self.mistakes.add(mistake);
-        circle
-            .iter()
-            .for_each(|key| self.names.declare_broken(&key.name));
+        circle.iter().for_each(|key| self.names.declare_broken(&key.name));
     }
 }
 

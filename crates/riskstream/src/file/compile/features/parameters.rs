@@ -8,12 +8,7 @@ use crate::file::node::{Key, Span};
 use riskstream_features::Aggregation;
 
 impl FeatureCompiler<'_, '_> {
-    pub(super) fn parameters(
-        &mut self,
-        name: &Key,
-        feature: &Feature,
-        word: &str,
-    ) -> Option<Aggregation> {
+    pub(super) fn parameters(&mut self, name: &Key, feature: &Feature, word: &str) -> Option<Aggregation> {
         let k = feature.k.as_ref().map(|k| (k.value as usize, &k.span));
         let q = feature.q.as_ref().map(|q| (q.value, &q.span));
         let half_life = feature
@@ -41,20 +36,13 @@ impl FeatureCompiler<'_, '_> {
             "first" => Aggregation::First,
             "last" => Aggregation::Last,
             "time_since_last" => Aggregation::TimeSinceLast,
-            "last_k" => Aggregation::LastK(
-                self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?,
-            ),
-            "top_k" => Aggregation::TopK(
-                self.parameter(word, "k", "3", k, place, |k| (1..=1_000).contains(&k))?,
-            ),
+            "last_k" => Aggregation::LastK(self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?),
+            "top_k" => Aggregation::TopK(self.parameter(word, "k", "3", k, place, |k| (1..=1_000).contains(&k))?),
             "quantile" => {
-                Aggregation::Quantile(
-                    self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?,
-                )
+                Aggregation::Quantile(self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?)
             }
             "decayed_count" | "decayed_sum" => {
-                let half_life =
-                    self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?;
+                let half_life = self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?;
                 if word == "decayed_count" {
                     Aggregation::DecayedCount { half_life }
                 } else {
@@ -65,19 +53,11 @@ impl FeatureCompiler<'_, '_> {
         })
     }
 
-    pub(super) fn superfluous(
-        &mut self,
-        key: &str,
-        span: Option<&Span>,
-        only: &[&str],
-        word: &str,
-    ) {
+    pub(super) fn superfluous(&mut self, key: &str, span: Option<&Span>, only: &[&str], word: &str) {
         if let Some(span) = span.filter(|_| !only.contains(&word)) {
             self.mistakes.add(
-                Mistake::new(format!("`{word}` takes no `{key}`"), span.clone()).help(format!(
-                    "`{key}` belongs to {}",
-                    enumerate(only.iter().copied())
-                )),
+                Mistake::new(format!("`{word}` takes no `{key}`"), span.clone())
+                    .help(format!("`{key}` belongs to {}", enumerate(only.iter().copied()))),
             );
         }
     }
@@ -99,9 +79,8 @@ impl FeatureCompiler<'_, '_> {
                     "q" => "`q` lies between 0 and 1",
                     _ => "a half-life is longer than nothing",
                 };
-                self.mistakes.add(
-                    Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")),
-                );
+                self.mistakes
+                    .add(Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")));
                 None
             }
             None if flawed => None,
@@ -142,15 +121,12 @@ impl FeatureCompiler<'_, '_> {
             self.mistakes.add(
                 Mistake::new(format!("`{}` has no window", name.name), name.span.clone())
                     .label(format!("`{}` needs `window:`", aggregation.name()))
-                    .help(format!(
-                        "add how far back it reaches: `window: 7d`{unlimited}"
-                    )),
+                    .help(format!("add how far back it reaches: `window: 7d`{unlimited}")),
             );
             return None;
         };
         let mut wrong = |message: String, help: &str| {
-            self.mistakes
-                .add(Mistake::new(message, window.span.clone()).help(help));
+            self.mistakes.add(Mistake::new(message, window.span.clone()).help(help));
             None
         };
         match (window.value, aggregation) {
@@ -158,9 +134,7 @@ impl FeatureCompiler<'_, '_> {
                 format!("`{}` takes a half-life, not a window", aggregation.name()),
                 "remove `window:`: what is old fades away by itself",
             ),
-            (Window::Limited(0), _) => {
-                wrong("a window is longer than nothing".to_owned(), duration::FORM)
-            }
+            (Window::Limited(0), _) => wrong("a window is longer than nothing".to_owned(), duration::FORM),
             (Window::Unlimited, Some(aggregation)) if !aggregation.allows_no_window() => wrong(
                 format!("`{}` needs a limited window", aggregation.name()),
                 "write how far back it reaches: `window: 30d`",

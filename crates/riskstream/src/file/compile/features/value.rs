@@ -39,17 +39,11 @@ impl FeatureCompiler<'_, '_> {
             let help = match aggregation {
                 Aggregation::Min | Aggregation::Max => "it takes numbers and timestamps",
                 _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`",
-                _ => {
-                    "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`"
-                }
+                _ => "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`",
             };
             self.mistakes.add(
                 Mistake::new(
-                    format!(
-                        "`{}` of {} makes no sense",
-                        aggregation.name(),
-                        value_type.name()
-                    ),
+                    format!("`{}` of {} makes no sense", aggregation.name(), value_type.name()),
                     source.span.clone(),
                 )
                 .label(format!("this is {}", value_type.name()))
@@ -70,10 +64,7 @@ impl FeatureCompiler<'_, '_> {
         if expression.value_type() != ValueType::Bool {
             self.mistakes.add(
                 Mistake::new(
-                    format!(
-                        "a condition must be bool, this is {}",
-                        expression.value_type().name()
-                    ),
+                    format!("a condition must be bool, this is {}", expression.value_type().name()),
                     when.span.clone(),
                 )
                 .help("compare it with something: `amount > 100`"),
@@ -88,13 +79,7 @@ impl FeatureCompiler<'_, '_> {
     }
 
     /// Whether what a feature aggregates is known when its stage gets an event of the input.
-    pub(super) fn check_available(
-        &mut self,
-        slot: Slot,
-        span: &Span,
-        stage: usize,
-        input: Option<&str>,
-    ) -> bool {
+    pub(super) fn check_available(&mut self, slot: Slot, span: &Span, stage: usize, input: Option<&str>) -> bool {
         let Some(input) = self
             .inputs
             .iter()
@@ -110,10 +95,7 @@ impl FeatureCompiler<'_, '_> {
             .map(|field| slots[*field].name.as_str())
             .find(|field| !input.fields.contains_key(*field));
         let mistake = if let Some(field) = foreign {
-            let owner = self
-                .inputs
-                .iter()
-                .find(|other| other.fields.contains_key(field));
+            let owner = self.inputs.iter().find(|other| other.fields.contains_key(field));
             let owner = owner.map_or("another input", |owner| owner.name.as_str());
             Mistake::new(
                 format!("`{field}` is a field of `{owner}`, not of `{}`", input.name),
