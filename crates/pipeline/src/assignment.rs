@@ -10,7 +10,6 @@ use crate::task::{IngestTask, Task};
 use crate::topology::{Role, Routes, Topology};
 use crate::worker::{Reading, Stores, WorkerError};
 use riskstream_features::state::StateStore;
-use std::sync::Arc;
 
 /// The outcome of opening a partition.
 pub(crate) enum Opened {
@@ -40,7 +39,13 @@ pub(crate) fn open<L: Log>(
             if position < low {
                 return Ok(Opened::Stopped(gone(position, low)));
             }
-            Ok(reading(partition, task, routes.priority_of_ingest(), position, position))
+            Ok(reading(
+                partition,
+                task,
+                routes.priority_of_ingest(),
+                position,
+                position,
+            ))
         }
         Role::Stage(stage) => {
             let plan = &topology.plan.stages[stage];
@@ -59,9 +64,22 @@ pub(crate) fn open<L: Log>(
             } else {
                 Next::Decide(DecisionBuffer::default())
             };
-            let task =
-                StageTask::open(&topology.plan, partition.clone(), stage, feed, next, store, answered_until)?;
-            Ok(reading(partition, Task::Stage(Box::new(task)), routes.priority_of_stage(stage), start, answered_until))
+            let task = StageTask::open(
+                &topology.plan,
+                partition.clone(),
+                stage,
+                feed,
+                next,
+                store,
+                answered_until,
+            )?;
+            Ok(reading(
+                partition,
+                Task::Stage(Box::new(task)),
+                routes.priority_of_stage(stage),
+                start,
+                answered_until,
+            ))
         }
     }
 }
@@ -143,6 +161,11 @@ fn outbox<L: Log>(
     source: u32,
 ) -> Result<Outbox, WorkerError> {
     let partitions = log.partitions(topology.topic_of_stage(stage))?;
-    let layout = Arc::from(topology.plan.stages[stage].carries.as_slice());
-    Ok(Outbox::new(routes.hops[stage].expect("a stage that is written to has a hop topic"), partitions, source, layout))
+    Ok(Outbox::new(
+        routes.hops[stage].expect("a stage that is written to has a hop topic"),
+        partitions,
+        source,
+        &topology.plan,
+        stage,
+    ))
 }

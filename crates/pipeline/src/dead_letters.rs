@@ -25,11 +25,15 @@ impl DeadLetters {
     pub fn record(&self, at: &TopicPartition, record: RecordRef<'_>, rejection: &Rejection, outputs: &mut Outputs) {
         if self.keep_values {
             match record.value {
-                Some(value) => outputs.push(self.topic, None, None, record.key, |bytes| bytes.extend_from_slice(value)),
+                Some(value) => outputs.push(self.topic, None, None, record.key, |bytes| {
+                    bytes.extend_from_slice(value)
+                }),
                 None => outputs.push_tombstone(self.topic, None, None, record.key),
             }
         } else {
-            outputs.push(self.topic, None, None, None, |bytes| bytes.extend_from_slice(WITHHELD.as_bytes()));
+            outputs.push(self.topic, None, None, None, |bytes| {
+                bytes.extend_from_slice(WITHHELD.as_bytes())
+            });
         }
         self.headers(at, rejection, outputs);
         outputs.header(dead_letter::OFFSET, record.offset.to_string().as_bytes());

@@ -38,7 +38,9 @@ impl MemoryStores {
     /// The state of a task, if it was ever opened.
     pub fn state(&self, stage: &str, partition: i32) -> Option<MemoryState> {
         let states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.get(&(stage.to_owned(), partition)).map(|state| state.lock().clone())
+        states
+            .get(&(stage.to_owned(), partition))
+            .map(|state| state.lock().clone())
     }
 
     /// Loses all states, as a new machine does.
@@ -50,7 +52,9 @@ impl MemoryStores {
 impl Stores for MemoryStores {
     fn open(&mut self, stage: &str, partition: i32, _fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Box::new(states.entry((stage.to_owned(), partition)).or_default().clone()))
+        Ok(Box::new(
+            states.entry((stage.to_owned(), partition)).or_default().clone(),
+        ))
     }
 }
 
@@ -131,12 +135,20 @@ impl TestDriver {
 
     /// Starts one more worker of the group.
     pub fn add_worker(&mut self) {
-        let log = self.broker.join(self.topology.input_topics(), self.topology.output_topics());
+        let log = self
+            .broker
+            .join(self.topology.input_topics(), self.topology.output_topics());
         // Each worker fails at other moments than its predecessor, or a run would never end.
         self.faults.seed = self.faults.seed.wrapping_add(1);
         let log = FaultyLog::new(log, self.faults);
         let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
-        self.workers.push(Worker::new(log, Arc::clone(&self.topology), self.options, stores, clock));
+        self.workers.push(Worker::new(
+            log,
+            Arc::clone(&self.topology),
+            self.options,
+            stores,
+            clock,
+        ));
     }
 
     /// Ends a worker without ceremony: what it had not committed is gone.
@@ -146,7 +158,12 @@ impl TestDriver {
 
     /// Writes a record to the input with this index.
     pub fn send(&self, input: usize, key: &str, value: &[u8], timestamp: Option<i64>) {
-        self.broker.produce(&self.topology.inputs[input].topic, Some(key.as_bytes()), Some(value), timestamp);
+        self.broker.produce(
+            &self.topology.inputs[input].topic,
+            Some(key.as_bytes()),
+            Some(value),
+            timestamp,
+        );
     }
 
     /// One round of every worker, in turn; the number of events applied. A worker that is fenced is replaced by
@@ -188,7 +205,10 @@ impl TestDriver {
     fn is_done(&self) -> bool {
         let waits = |task: &Task| matches!(task, Task::Stage(stage) if stage.waiting_frames() > 0);
         self.broker.is_consumed(&self.topology.input_topics())
-            && !self.workers.iter().any(|worker| worker.tasks().any(|(_, task, _)| waits(task)))
+            && !self
+                .workers
+                .iter()
+                .any(|worker| worker.tasks().any(|(_, task, _)| waits(task)))
     }
 
     /// The decisions so far, partition by partition.
@@ -203,6 +223,9 @@ impl TestDriver {
 
     /// Tasks that stopped.
     pub fn stopped(&self) -> Vec<crate::worker::Stopped> {
-        self.workers.iter().flat_map(|worker| worker.stopped().iter().cloned()).collect()
+        self.workers
+            .iter()
+            .flat_map(|worker| worker.stopped().iter().cloned())
+            .collect()
     }
 }

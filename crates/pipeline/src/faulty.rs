@@ -29,7 +29,11 @@ pub struct FaultyLog<L> {
 impl<L> FaultyLog<L> {
     /// A log that fails as `faults` say.
     pub fn new(log: L, faults: Faults) -> FaultyLog<L> {
-        FaultyLog { log, faults, state: faults.seed }
+        FaultyLog {
+            log,
+            faults,
+            state: faults.seed,
+        }
     }
 
     /// A number below 1000 (SplitMix64, Steele, Lea and Flood 2014).
@@ -84,7 +88,12 @@ impl<L: Log> Log for FaultyLog<L> {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         let drawn = self.draw();
-        let Faults { aborted, committed_unknown, lost_unknown, .. } = self.faults;
+        let Faults {
+            aborted,
+            committed_unknown,
+            lost_unknown,
+            ..
+        } = self.faults;
         if drawn < aborted {
             return Err(LogError::Aborted("simulated".into()));
         }

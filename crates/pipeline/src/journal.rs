@@ -26,10 +26,17 @@ impl Journal {
     /// Reads the journal of a store; the default one if there is none.
     pub fn read(store: &dyn StateStore) -> Result<Journal, StateError> {
         match store.get(MARKS)? {
-            None => Ok(Journal { frontier: i64::MIN, ..Journal::default() }),
+            None => Ok(Journal {
+                frontier: i64::MIN,
+                ..Journal::default()
+            }),
             Some(bytes) => decode(&bytes).ok_or_else(|| StateError::Corrupt {
                 what: "the task's journal".into(),
-                why: format!("{} bytes, format {:?}, expected format {VERSION}", bytes.len(), bytes.first()),
+                why: format!(
+                    "{} bytes, format {:?}, expected format {VERSION}",
+                    bytes.len(),
+                    bytes.first()
+                ),
             }),
         }
     }
@@ -38,7 +45,12 @@ impl Journal {
     pub fn write(&self, writes: &mut StateWrites) {
         writes.put(MARKS, |bytes| {
             bytes.push(VERSION);
-            for number in [self.clock.stream_time, self.clock.first_time, self.frontier, self.sequence] {
+            for number in [
+                self.clock.stream_time,
+                self.clock.first_time,
+                self.frontier,
+                self.sequence,
+            ] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
             for source in &self.sources {
@@ -55,16 +67,28 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     if *version != VERSION {
         return None;
     }
-    let clock = StageClock { stream_time: number(&mut rest)?, first_time: number(&mut rest)? };
+    let clock = StageClock {
+        stream_time: number(&mut rest)?,
+        first_time: number(&mut rest)?,
+    };
     let (frontier, sequence) = (number(&mut rest)?, number(&mut rest)?);
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (clock, sequence) = (number(&mut rest)?, number(&mut rest)?);
         let (live, tail) = rest.split_first()?;
         rest = tail;
-        sources.push(SourceMark { clock, sequence, live: *live != 0 });
+        sources.push(SourceMark {
+            clock,
+            sequence,
+            live: *live != 0,
+        });
     }
-    Some(Journal { clock, frontier, sequence, sources })
+    Some(Journal {
+        clock,
+        frontier,
+        sequence,
+        sources,
+    })
 }
 
 fn number(bytes: &mut &[u8]) -> Option<i64> {
@@ -85,7 +109,10 @@ pub fn write_frames(merge: &mut Merge, writes: &mut StateWrites) {
 
 /// The frames that waited when the state was written: source, offset and bytes, in order.
 pub fn read_frames(store: &dyn StateStore) -> Result<Vec<(u32, i64, Vec<u8>)>, StateError> {
-    let corrupt = || StateError::Corrupt { what: "a waiting frame".into(), why: "its key has another form".into() };
+    let corrupt = || StateError::Corrupt {
+        what: "a waiting frame".into(),
+        why: "its key has another form".into(),
+    };
     store
         .scan(FRAMES)?
         .into_iter()
@@ -110,12 +137,23 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let journal = Journal {
-            clock: StageClock { stream_time: 7, first_time: -3 },
+            clock: StageClock {
+                stream_time: 7,
+                first_time: -3,
+            },
             frontier: 6,
             sequence: 99,
             sources: vec![
-                SourceMark { clock: 5, live: true, sequence: 12 },
-                SourceMark { clock: i64::MIN, live: false, sequence: 0 },
+                SourceMark {
+                    clock: 5,
+                    live: true,
+                    sequence: 12,
+                },
+                SourceMark {
+                    clock: i64::MIN,
+                    live: false,
+                    sequence: 0,
+                },
             ],
         };
         let mut writes = StateWrites::default();

@@ -8,6 +8,7 @@ pub mod decide;
 pub mod driver;
 pub mod faulty;
 pub mod journal;
+pub mod layout;
 pub mod log;
 pub mod memory;
 pub mod merge;

@@ -87,7 +87,14 @@ impl Outputs {
     pub fn push_tombstone(&mut self, topic: usize, partition: Option<i32>, timestamp: Option<i64>, key: Option<&[u8]>) {
         let key = key.map(|key| self.append(key));
         let headers = (self.headers.len(), self.headers.len());
-        self.records.push(OutputRecord { topic, partition, timestamp, key, value: None, headers });
+        self.records.push(OutputRecord {
+            topic,
+            partition,
+            timestamp,
+            key,
+            value: None,
+            headers,
+        });
     }
 
     /// Adds a header to the record pushed last.
@@ -209,9 +216,5 @@ pub trait Log {
     fn partitions(&mut self, topic: &str) -> Result<i32, LogError>;
 
     /// Writes all outputs and positions, all or nothing.
-    fn commit(
-        &mut self,
-        outputs: &Outputs,
-        positions: &[(TopicPartition, i64)],
-    ) -> Result<(), LogError>;
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError>;
 }

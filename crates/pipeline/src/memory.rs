@@ -112,11 +112,16 @@ impl Broker {
     /// Forgets what the group has committed on these topics, and tells how many records are left on them.
     pub fn forget_consumed(&self, topics: &[Arc<str>]) -> usize {
         let mut inner = self.lock();
-        let Inner { topics: all, committed, .. } = &mut *inner;
+        let Inner {
+            topics: all, committed, ..
+        } = &mut *inner;
         let mut left = 0;
         for topic in topics {
             for (number, partition) in all.get_mut(topic).into_iter().flatten().enumerate() {
-                let at = TopicPartition { topic: Arc::clone(topic), partition: number as i32 };
+                let at = TopicPartition {
+                    topic: Arc::clone(topic),
+                    partition: number as i32,
+                };
                 trim(partition, committed.get(&at).copied().unwrap_or(0));
                 left += partition.records.len();
             }
@@ -134,7 +139,10 @@ impl Broker {
         let inner = self.lock();
         topics.iter().all(|topic| {
             inner.topics[topic].iter().enumerate().all(|(number, partition)| {
-                let at = TopicPartition { topic: Arc::clone(topic), partition: number as i32 };
+                let at = TopicPartition {
+                    topic: Arc::clone(topic),
+                    partition: number as i32,
+                };
                 partition.end() == inner.committed.get(&at).copied().unwrap_or(0)
             })
         })
@@ -146,7 +154,13 @@ impl Broker {
         inner.next_member += 1;
         let member = inner.next_member;
         inner.members.push((member, inputs.into_iter().collect()));
-        MemoryLog { broker: self.clone(), member, outputs, reading: HashMap::new(), lent: None }
+        MemoryLog {
+            broker: self.clone(),
+            member,
+            outputs,
+            reading: HashMap::new(),
+            lent: None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -158,8 +172,12 @@ impl Broker {
 impl Inner {
     /// Who should own each partition: round robin over the members that read the topic.
     fn target(&self, topic: &Arc<str>, partition: i32) -> Option<u64> {
-        let readers: Vec<u64> =
-            self.members.iter().filter(|(_, topics)| topics.contains(topic)).map(|(member, _)| *member).collect();
+        let readers: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, topics)| topics.contains(topic))
+            .map(|(member, _)| *member)
+            .collect();
         (!readers.is_empty()).then(|| readers[partition as usize % readers.len()])
     }
 
@@ -169,7 +187,10 @@ impl Inner {
         for (topic, partitions) in &self.topics {
             for partition in 0..partitions.len() as i32 {
                 let target = self.target(topic, partition);
-                let at = TopicPartition { topic: Arc::clone(topic), partition };
+                let at = TopicPartition {
+                    topic: Arc::clone(topic),
+                    partition,
+                };
                 match self.owners.get(&at) {
                     Some(owner) if *owner == member && target != Some(member) => revoked.push(at),
                     None if target == Some(member) => assigned.push(at),
@@ -220,7 +241,11 @@ impl Log for MemoryLog {
         let broker = self.broker.clone();
         let mut inner = broker.lock();
         let changes = inner.changes(self.member);
-        let ready = !changes.is_empty() || self.reading.iter().any(|(at, position)| *position < inner.partition(at).end());
+        let ready = !changes.is_empty()
+            || self
+                .reading
+                .iter()
+                .any(|(at, position)| *position < inner.partition(at).end());
         if ready || timeout.is_zero() {
             return Ok(changes);
         }
@@ -256,9 +281,13 @@ impl Log for MemoryLog {
     }
 
     fn take(&mut self, at: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
-        let Some(position) = self.reading.get_mut(at) else { return Ok(None) };
+        let Some(position) = self.reading.get_mut(at) else {
+            return Ok(None);
+        };
         let inner = self.broker.lock();
-        let Some(record) = inner.partition(at).get(*position) else { return Ok(None) };
+        let Some(record) = inner.partition(at).get(*position) else {
+            return Ok(None);
+        };
         let offset = *position;
         *position += 1;
         let lent = self.lent.insert(record.clone());
@@ -286,7 +315,10 @@ impl Log for MemoryLog {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         let mut inner = self.broker.lock();
-        if positions.iter().any(|(at, _)| inner.owners.get(at) != Some(&self.member)) {
+        if positions
+            .iter()
+            .any(|(at, _)| inner.owners.get(at) != Some(&self.member))
+        {
             return Err(LogError::Fenced("a partition belongs to another member now".into()));
         }
         for record in outputs.records() {
@@ -300,7 +332,10 @@ impl Log for MemoryLog {
                 timestamp: record.timestamp,
                 key: key.map(Arc::from),
                 value: outputs.value(record).map(Arc::from),
-                headers: outputs.headers(record).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                headers: outputs
+                    .headers(record)
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
             });
         }
         for (at, position) in positions {

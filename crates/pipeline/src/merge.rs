@@ -37,7 +37,11 @@ pub struct SourceMark {
 }
 
 /// A source that was never heard holds everybody back.
-const UNHEARD: SourceMark = SourceMark { clock: i64::MIN, live: false, sequence: 0 };
+const UNHEARD: SourceMark = SourceMark {
+    clock: i64::MIN,
+    live: false,
+    sequence: 0,
+};
 
 /// A frame that still has rows to release.
 struct Pending {
@@ -64,8 +68,16 @@ pub struct Merge {
 impl Merge {
     /// A merge of `sources` sources, none of them heard yet.
     pub fn new(sources: usize) -> Merge {
-        let source = || Source { mark: UNHEARD, frames: VecDeque::new(), head: VecDeque::new() };
-        Merge { sources: (0..sources).map(|_| source()).collect(), finished: Vec::new(), waiting: 0 }
+        let source = || Source {
+            mark: UNHEARD,
+            frames: VecDeque::new(),
+            head: VecDeque::new(),
+        };
+        Merge {
+            sources: (0..sources).map(|_| source()).collect(),
+            finished: Vec::new(),
+            waiting: 0,
+        }
     }
 
     /// Puts back what was stored of a source.
@@ -81,7 +93,15 @@ impl Merge {
         bytes: Vec<u8>,
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
-        self.enqueue(source, Pending { offset, bytes, stored: true }, decode)
+        self.enqueue(
+            source,
+            Pending {
+                offset,
+                bytes,
+                stored: true,
+            },
+            decode,
+        )
     }
 
     /// Takes in a frame read from the log at `offset`.
@@ -93,8 +113,19 @@ impl Merge {
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
         let source = head.source as usize;
-        assert!(source < self.sources.len(), "the caller refuses sources that the topics do not have");
-        self.enqueue(source, Pending { offset, bytes: bytes.to_vec(), stored: false }, decode)?;
+        assert!(
+            source < self.sources.len(),
+            "the caller refuses sources that the topics do not have"
+        );
+        self.enqueue(
+            source,
+            Pending {
+                offset,
+                bytes: bytes.to_vec(),
+                stored: false,
+            },
+            decode,
+        )?;
         let mark = &mut self.sources[source].mark;
         mark.clock = mark.clock.max(head.clock);
         mark.live = head.live;
@@ -141,7 +172,9 @@ impl Merge {
                 None => {}
             }
         }
-        let Some(((clock, ..), index)) = first else { return Ok(None) };
+        let Some(((clock, ..), index)) = first else {
+            return Ok(None);
+        };
         // A source at the same clock may still send a label of that very moment.
         if clock >= bound {
             return Ok(None);
@@ -190,10 +223,14 @@ impl Merge {
     /// handed out once.
     pub fn unstored(&mut self) -> impl Iterator<Item = (u32, i64, &[u8])> {
         self.sources.iter_mut().enumerate().flat_map(|(index, source)| {
-            source.frames.iter_mut().filter(|frame| !frame.stored).map(move |frame| {
-                frame.stored = true;
-                (index as u32, frame.offset, frame.bytes.as_slice())
-            })
+            source
+                .frames
+                .iter_mut()
+                .filter(|frame| !frame.stored)
+                .map(move |frame| {
+                    frame.stored = true;
+                    (index as u32, frame.offset, frame.bytes.as_slice())
+                })
         })
     }
 

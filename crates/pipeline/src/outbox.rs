@@ -1,8 +1,10 @@
 //! What a task writes to the next stage: one growing frame for each partition of the hop topic.
 
+use crate::layout;
 use crate::log::Outputs;
 use crate::partitioner;
 use riskstream_engine::Event;
+use riskstream_engine::plan::Plan;
 use riskstream_events::{FrameHeader, FrameWriter, RowHeader, Slot, ValueType};
 use std::sync::Arc;
 
@@ -28,15 +30,27 @@ struct Lane {
 pub struct Outbox {
     topic: usize,
     source: u32,
+    layout_id: u32,
     lanes: Vec<Lane>,
     sequence: i64,
 }
 
 impl Outbox {
-    /// An outbox of `source` towards the topic at index `topic`, whose rows carry `layout`.
-    pub fn new(topic: usize, partitions: i32, source: u32, layout: Arc<[(Slot, ValueType)]>) -> Outbox {
-        let lane = |_| Lane { frame: FrameWriter::new(Arc::clone(&layout)), told: None };
-        Outbox { topic, source, lanes: (0..partitions).map(lane).collect(), sequence: 0 }
+    /// An outbox of `source` towards the topic at index `topic`, in front of `stage`.
+    pub fn new(topic: usize, partitions: i32, source: u32, plan: &Plan, stage: usize) -> Outbox {
+        let layout: Arc<[(Slot, ValueType)]> = plan.stages[stage].carries.as_slice().into();
+        let lane = |_| Lane {
+            frame: FrameWriter::new(Arc::clone(&layout)),
+            told: None,
+        };
+        let lanes = (0..partitions).map(lane).collect();
+        Outbox {
+            topic,
+            source,
+            layout_id: layout::id(plan, stage),
+            lanes,
+            sequence: 0,
+        }
     }
 
     /// The number of the last row written.
@@ -77,8 +91,18 @@ impl Outbox {
         lane.frame.push(header, &event.row);
         if lane.frame.size() > FRAME_BYTES {
             // Rows of the same clock may follow in the next frame: this is as much as is known here.
-            let frontier = Frontier { clock: event.clock, live: false };
-            flush(lane, self.topic, partition, self.source, frontier, outputs);
+            let frontier = Frontier {
+                clock: event.clock,
+                live: false,
+            };
+            flush(
+                lane,
+                self.topic,
+                partition,
+                (self.source, self.layout_id),
+                frontier,
+                outputs,
+            );
         }
     }
 
@@ -92,15 +116,37 @@ impl Outbox {
                 lane.told != Some(frontier)
             };
             if news || lane.frame.rows() > 0 {
-                flush(lane, self.topic, partition as i32, self.source, frontier, outputs);
+                flush(
+                    lane,
+                    self.topic,
+                    partition as i32,
+                    (self.source, self.layout_id),
+                    frontier,
+                    outputs,
+                );
             }
         }
     }
 }
 
-fn flush(lane: &mut Lane, topic: usize, partition: i32, source: u32, frontier: Frontier, outputs: &mut Outputs) {
+fn flush(
+    lane: &mut Lane,
+    topic: usize,
+    partition: i32,
+    (source, layout_id): (u32, u32),
+    frontier: Frontier,
+    outputs: &mut Outputs,
+) {
     outputs.push(topic, Some(partition), None, None, |bytes| {
-        lane.frame.finish(FrameHeader { source, live: frontier.live, clock: frontier.clock }, bytes);
+        bytes.extend_from_slice(&layout_id.to_le_bytes());
+        lane.frame.finish(
+            FrameHeader {
+                source,
+                live: frontier.live,
+                clock: frontier.clock,
+            },
+            bytes,
+        );
     });
     lane.told = Some(frontier);
 }

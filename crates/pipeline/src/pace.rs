@@ -70,8 +70,12 @@ impl PartitionPace {
     /// Whether the partition is read at its end as of `now` (microseconds), while the worker as a whole takes
     /// in `rate` records a second.
     pub fn reads_at_end(&self, options: &PaceOptions, rate: u64, now: i64) -> bool {
-        let real_time = self.newest.is_some_and(|newest| newest >= now - micros(options.real_time));
-        let idle = self.drained_since.is_some_and(|since| now - since >= micros(options.idle_after));
+        let real_time = self
+            .newest
+            .is_some_and(|newest| newest >= now - micros(options.real_time));
+        let idle = self
+            .drained_since
+            .is_some_and(|since| now - since >= micros(options.idle_after));
         // An unknown lag is that of a partition of which nothing was fetched yet.
         let calm = rate < options.calm_rate && self.lag.is_some_and(|lag| lag <= options.calm_lag);
         real_time || idle || calm
@@ -101,7 +105,11 @@ mod tests {
             (None, Some(0), None, 0, false),
         ];
         for (drained_since, newest, lag, rate, live) in cases {
-            let pace = PartitionPace { drained_since, newest, lag };
+            let pace = PartitionPace {
+                drained_since,
+                newest,
+                lag,
+            };
             assert_eq!(pace.reads_at_end(&options, rate, now), live, "{pace:?} at {rate}/s");
         }
     }

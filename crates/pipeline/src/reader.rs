@@ -25,7 +25,11 @@ pub struct InputReader {
 impl InputReader {
     /// A reader of the input with this index in the plan.
     pub fn new(input: u8, decoder: InputDecoder) -> InputReader {
-        InputReader { input, decoder, clock: i64::MIN }
+        InputReader {
+            input,
+            decoder,
+            clock: i64::MIN,
+        }
     }
 
     /// The largest event time read.
@@ -43,7 +47,12 @@ impl InputReader {
         let rejection = match decoded {
             Ok(()) => match context.engine.admit(self.input, record.timestamp, &mut row) {
                 Ok(()) => {
-                    let mut event = Event { input: self.input, clock: 0, flags: Flags::default(), row };
+                    let mut event = Event {
+                        input: self.input,
+                        clock: 0,
+                        flags: Flags::default(),
+                        row,
+                    };
                     self.clock = self.clock.max(event.event_time());
                     event.clock = self.clock;
                     return Ok(Read::Event(event));

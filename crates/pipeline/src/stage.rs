@@ -2,6 +2,7 @@
 
 use crate::decide::DecisionBuffer;
 use crate::journal::{self, Journal};
+use crate::layout;
 use crate::log::{RecordRef, TopicPartition};
 use crate::merge::{Merge, Sequenced};
 use crate::outbox::{Frontier, Outbox};
@@ -35,6 +36,7 @@ pub enum Next {
 pub struct StageTask {
     partition: TopicPartition,
     stage: usize,
+    layout_id: u32,
     feed: Feed,
     next: Next,
     store: Box<dyn StateStore>,
@@ -62,6 +64,7 @@ impl StageTask {
         let mut task = StageTask {
             partition,
             stage,
+            layout_id: layout::id(plan, stage),
             feed,
             next,
             store,
@@ -90,7 +93,9 @@ impl StageTask {
             Next::Stage(outbox) => outbox.restart(self.journal.sequence),
             Next::Decide(buffer) => buffer.clear(),
         }
-        let Feed::Hop(merge) = &mut self.feed else { return Ok(()) };
+        let Feed::Hop(merge) = &mut self.feed else {
+            return Ok(());
+        };
         *merge = Merge::new(merge.sources());
         if self.journal.sources.len() > merge.sources() {
             return Err(TaskError::SourcesChanged {
@@ -103,11 +108,19 @@ impl StageTask {
             merge.restore_mark(source, *mark);
         }
         for (source, offset, bytes) in journal::read_frames(self.store.as_ref())? {
+            if layout::split(&bytes).is_some_and(|(id, _)| id != self.layout_id) {
+                return Err(TaskError::Layout {
+                    partition: self.partition.clone(),
+                });
+            }
             merge
                 .restore_frame(source as usize, offset, bytes, &mut |frame, rows| {
                     decode_frame(plan, self.stage, frame, &mut Vec::new(), rows)
                 })
-                .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })?;
+                .map_err(|error| TaskError::Frame {
+                    partition: self.partition.clone(),
+                    error,
+                })?;
         }
         Ok(())
     }
@@ -124,7 +137,9 @@ impl StageTask {
                 }
                 crate::reader::Read::Rejected(rejection) => {
                     if !replayed {
-                        context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
+                        context
+                            .dead_letters
+                            .record(&self.partition, record, &rejection, context.outputs);
                     }
                     events = 1;
                 }
@@ -132,10 +147,17 @@ impl StageTask {
             },
             Feed::Hop(merge) => {
                 let plan = Arc::clone(context.engine.plan());
+                if layout::split(record.value.unwrap_or_default()).is_some_and(|(id, _)| id != self.layout_id) {
+                    return Err(TaskError::Layout {
+                        partition: self.partition.clone(),
+                    });
+                }
                 if let Err(error) = take_frame(merge, &plan, self.stage, record, context.rows) {
                     if !replayed {
                         let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
-                        context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
+                        context
+                            .dead_letters
+                            .record(&self.partition, record, &rejection, context.outputs);
                     }
                 }
                 while let Some(event) = self.next_row(&plan, context.rows)? {
@@ -149,21 +171,31 @@ impl StageTask {
     }
 
     fn next_row(&mut self, plan: &Plan, spare: &mut Vec<Row>) -> Result<Option<Event>, TaskError> {
-        let Feed::Hop(merge) = &mut self.feed else { return Ok(None) };
+        let Feed::Hop(merge) = &mut self.feed else {
+            return Ok(None);
+        };
         let stage = self.stage;
         merge
             .pop(&mut |bytes, rows| decode_frame(plan, stage, bytes, spare, rows))
-            .map_err(|error| TaskError::Frame { partition: self.partition.clone(), error })
+            .map_err(|error| TaskError::Frame {
+                partition: self.partition.clone(),
+                error,
+            })
     }
 
     fn apply(&mut self, mut event: Event, replayed: bool, context: &mut Context<'_>) -> Result<(), TaskError> {
         self.journal.frontier = self.journal.frontier.max(event.clock);
         let store = self.store.as_ref();
-        match context.engine.apply(self.stage, &mut self.states, store, &mut self.journal.clock, &mut event) {
+        match context
+            .engine
+            .apply(self.stage, &mut self.states, store, &mut self.journal.clock, &mut event)
+        {
             Ok(()) => {}
             Err(StageError::Rejected(rejection)) => {
                 if !replayed {
-                    context.dead_letters.event(&self.partition, &event, &rejection, context.outputs);
+                    context
+                        .dead_letters
+                        .event(&self.partition, &event, &rejection, context.outputs);
                 }
                 context.recycle(event.row);
                 return Ok(());
@@ -201,7 +233,13 @@ impl StageTask {
         };
         match &mut self.next {
             Next::Stage(outbox) => {
-                outbox.flush(Frontier { clock: self.journal.frontier, live }, context.outputs);
+                outbox.flush(
+                    Frontier {
+                        clock: self.journal.frontier,
+                        live,
+                    },
+                    context.outputs,
+                );
                 self.journal.sequence = outbox.sequence();
             }
             Next::Decide(buffer) => buffer.flush(context),
@@ -284,12 +322,25 @@ fn take_frame(
     record: RecordRef<'_>,
     spare: &mut Vec<Row>,
 ) -> Result<(), FrameError> {
-    let frame = record.value.unwrap_or_default();
-    let header = FrameReader::new(frame, &plan.stages[stage].carries)?.header();
+    let value = record.value.unwrap_or_default();
+    let header = frame_reader(plan, stage, value)?.header();
     if header.source as usize >= merge.sources() {
-        return Err(FrameError::Damaged { offset: 2, what: "it names a source that the topics do not have" });
+        return Err(FrameError::Damaged {
+            offset: 2,
+            what: "it names a source that the topics do not have",
+        });
     }
-    merge.push(header, record.offset, frame, &mut |bytes, rows| decode_frame(plan, stage, bytes, spare, rows))
+    merge.push(header, record.offset, value, &mut |bytes, rows| {
+        decode_frame(plan, stage, bytes, spare, rows)
+    })
+}
+
+fn frame_reader<'a>(plan: &'a Plan, stage: usize, value: &'a [u8]) -> Result<FrameReader<'a>, FrameError> {
+    let (_, frame) = layout::split(value).ok_or(FrameError::Damaged {
+        offset: 0,
+        what: "end of the layout's number",
+    })?;
+    FrameReader::new(frame, &plan.stages[stage].carries)
 }
 
 /// Decodes all rows of a frame on its way to `stage`, into rows taken from `spare` as long as there are any.
@@ -307,12 +358,19 @@ fn decode_frame(
         row.resize(width, Value::Null);
         row
     };
-    let mut reader = FrameReader::new(frame, &plan.stages[stage].carries)?;
+    let mut reader = frame_reader(plan, stage, frame)?;
     let mut row = next();
     while let Some(header) = reader.next_row(&mut row)? {
-        let event =
-            Event { input: header.input, clock: header.clock, flags: Flags(header.flags), row: std::mem::replace(&mut row, next()) };
-        rows.push_back(Sequenced { sequence: header.source_offset, event });
+        let event = Event {
+            input: header.input,
+            clock: header.clock,
+            flags: Flags(header.flags),
+            row: std::mem::replace(&mut row, next()),
+        };
+        rows.push_back(Sequenced {
+            sequence: header.source_offset,
+            event,
+        });
     }
     spare.push(row);
     Ok(())

@@ -89,8 +89,18 @@ pub enum TaskError {
         /// Why.
         error: FrameError,
     },
+    /// Rows in the hop topic, or waiting in the state, carry other values than this pipeline's.
+    #[error(
+        "{partition}: rows on their way here were written by another version of the pipeline file, which carries other values; let that version finish them, or give the changed pipeline another name"
+    )]
+    Layout {
+        /// Where.
+        partition: TopicPartition,
+    },
     /// The state knows of more sources than there are partitions before this stage.
-    #[error("{partition}: the state was written with {before} source partitions, now there are {now}: topics cannot lose partitions, and their number cannot change under a pipeline with state")]
+    #[error(
+        "{partition}: the state was written with {before} source partitions, now there are {now}: topics cannot lose partitions, and their number cannot change under a pipeline with state"
+    )]
     SourcesChanged {
         /// Where.
         partition: TopicPartition,
@@ -112,7 +122,12 @@ pub struct IngestTask {
 impl IngestTask {
     /// A task for `partition`, writing to the first stage.
     pub fn new(partition: TopicPartition, reader: InputReader, outbox: Outbox) -> IngestTask {
-        IngestTask { partition, reader, outbox, key: String::new() }
+        IngestTask {
+            partition,
+            reader,
+            outbox,
+            key: String::new(),
+        }
     }
 
     fn process(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Processed, TaskError> {
@@ -120,11 +135,14 @@ impl IngestTask {
             Read::Event(event) => {
                 let key = context.engine.key(0, &event, &mut self.key);
                 // The input's own offsets number the rows, so that a row written twice is recognised.
-                self.outbox.push_numbered(&event, key, record.offset + 1, context.outputs);
+                self.outbox
+                    .push_numbered(&event, key, record.offset + 1, context.outputs);
                 context.recycle(event.row);
             }
             Read::Rejected(rejection) => {
-                context.dead_letters.record(&self.partition, record, &rejection, context.outputs);
+                context
+                    .dead_letters
+                    .record(&self.partition, record, &rejection, context.outputs);
             }
             Read::Unavailable(why) => return Ok(Processed::Retry(why)),
         }
@@ -153,7 +171,10 @@ impl Task {
     pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut Context<'_>) {
         match self {
             Task::Ingest(task) => {
-                let frontier = Frontier { clock: task.reader.clock(), live: reads_at_end };
+                let frontier = Frontier {
+                    clock: task.reader.clock(),
+                    live: reads_at_end,
+                };
                 task.outbox.flush(frontier, context.outputs);
             }
             Task::Stage(task) => task.finish_batch(reads_at_end, context),

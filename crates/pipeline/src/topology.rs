@@ -97,7 +97,11 @@ impl Topology {
                 next - 1
             })
         });
-        Routes { decisions: 0, dead_letters: 1, hops: hops.collect() }
+        Routes {
+            decisions: 0,
+            dead_letters: 1,
+            hops: hops.collect(),
+        }
     }
 
     /// What a topic that is read is for.

@@ -40,7 +40,11 @@ pub struct WorkerOptions {
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        WorkerOptions { batch_events: 40_000, batch_bytes: 16 << 20, pace: PaceOptions::default() }
+        WorkerOptions {
+            batch_events: 40_000,
+            batch_bytes: 16 << 20,
+            pace: PaceOptions::default(),
+        }
     }
 }
 
@@ -201,7 +205,12 @@ impl<L: Log> Worker<L> {
         let began = Instant::now();
         let mut tally = Tally::default();
         let events = self.process_batch(now, &mut tally)?;
-        let mut round = Round { events, changes, processing: began.elapsed(), ..Round::default() };
+        let mut round = Round {
+            events,
+            changes,
+            processing: began.elapsed(),
+            ..Round::default()
+        };
         let positions = self.positions();
         let idle_positions = !positions.is_empty() && now - self.last_commit >= 1_000_000;
         if events > 0 || !self.outputs.is_empty() || idle_positions {
@@ -211,7 +220,11 @@ impl<L: Log> Worker<L> {
                 Err(LogError::Aborted(why)) => {
                     tracing::warn!(target: "riskstream::worker", why, "transaction aborted, the batch is taken again");
                     self.go_back()?;
-                    return Ok(Round { aborted: true, changes, ..Round::default() });
+                    return Ok(Round {
+                        aborted: true,
+                        changes,
+                        ..Round::default()
+                    });
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -265,7 +278,12 @@ impl<L: Log> Worker<L> {
 
     fn dead_letters_by_reason(&self) -> BTreeMap<String, u64> {
         let mut reasons = BTreeMap::new();
-        for record in self.outputs.records().iter().filter(|record| record.topic == self.routes.dead_letters) {
+        for record in self
+            .outputs
+            .records()
+            .iter()
+            .filter(|record| record.topic == self.routes.dead_letters)
+        {
             let mut headers = self.outputs.headers(record);
             if let Some((_, reason)) = headers.find(|(name, _)| *name == dead_letter::REASON) {
                 *reasons.entry(String::from_utf8_lossy(reason).into_owned()).or_default() += 1;
@@ -297,9 +315,14 @@ impl<L: Log> Worker<L> {
                 Err(WorkerError::Log(error @ LogError::OutOfRange { .. })) => {
                     reading.done = true;
                     reading.retry_at = Some(i64::MAX);
-                    let reason = format!("{error}: records were deleted before they were read. Give the topic a longer retention; to go on with the hole, reset the group's offsets and remove the state directory");
+                    let reason = format!(
+                        "{error}: records were deleted before they were read. Give the topic a longer retention; to go on with the hole, reset the group's offsets and remove the state directory"
+                    );
                     tracing::error!(target: "riskstream::worker", partition = %reading.partition, reason, "partition is not read on");
-                    self.stopped.push(Stopped { partition: reading.partition.clone(), reason });
+                    self.stopped.push(Stopped {
+                        partition: reading.partition.clone(),
+                        reason,
+                    });
                 }
                 Err(error) => return Err(error),
             }
@@ -379,7 +402,14 @@ impl<L: Log> Worker<L> {
         let mut opened = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.iter().zip(committed) {
             let stores = self.stores.as_mut();
-            opened.push(assignment::open(&mut self.log, &self.topology, &self.routes, stores, partition, committed)?);
+            opened.push(assignment::open(
+                &mut self.log,
+                &self.topology,
+                &self.routes,
+                stores,
+                partition,
+                committed,
+            )?);
         }
         // Only now, when every partition was looked at: after an error all of them are tried again.
         self.unopened.retain(|partition| !partitions.contains(partition));
@@ -396,7 +426,10 @@ impl<L: Log> Worker<L> {
                 }
                 Opened::Stopped(reason) => {
                     self.unopened.push(partition.clone());
-                    let stopped = Stopped { partition: partition.clone(), reason };
+                    let stopped = Stopped {
+                        partition: partition.clone(),
+                        reason,
+                    };
                     if !self.stopped.contains(&stopped) {
                         let reason = &stopped.reason;
                         tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read");
@@ -407,7 +440,8 @@ impl<L: Log> Worker<L> {
             }
         }
         // One order of reading whatever the order of assignment.
-        self.reading.sort_by(|a, b| (a.priority, &a.partition).cmp(&(b.priority, &b.partition)));
+        self.reading
+            .sort_by(|a, b| (a.priority, &a.partition).cmp(&(b.priority, &b.partition)));
         Ok(self.log.start(&starts)?)
     }
 
@@ -418,12 +452,16 @@ impl<L: Log> Worker<L> {
 
     /// Partitions whose next record cannot be processed yet, and why.
     pub fn waiting(&self) -> impl Iterator<Item = (&TopicPartition, &str)> {
-        self.reading.iter().filter_map(|reading| Some((&reading.partition, reading.waits_for.as_deref()?)))
+        self.reading
+            .iter()
+            .filter_map(|reading| Some((&reading.partition, reading.waits_for.as_deref()?)))
     }
 
     /// Each partition read, its task, and how many records are known to wait.
     pub fn tasks(&self) -> impl Iterator<Item = (&TopicPartition, &Task, Option<i64>)> {
-        self.reading.iter().map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
+        self.reading
+            .iter()
+            .map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
     }
 
     /// Closes all tasks and gives back the log; state was written with the last commit.

@@ -13,7 +13,12 @@ type Key = (i64, bool, u32, i64);
 fn encode(rows: &[Key]) -> Vec<u8> {
     rows.iter()
         .flat_map(|(clock, transaction, source, sequence)| {
-            [clock.to_le_bytes(), i64::from(*transaction).to_le_bytes(), i64::from(*source).to_le_bytes(), sequence.to_le_bytes()]
+            [
+                clock.to_le_bytes(),
+                i64::from(*transaction).to_le_bytes(),
+                i64::from(*source).to_le_bytes(),
+                sequence.to_le_bytes(),
+            ]
         })
         .flatten()
         .collect()
@@ -23,8 +28,16 @@ fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError
     for row in bytes.chunks_exact(32) {
         let number = |index: usize| i64::from_le_bytes(row[index * 8..][..8].try_into().unwrap());
         let input = u8::from(number(1) == 0);
-        let event = Event { input, clock: number(0), flags: Flags(number(2) as u16), row: Vec::new() };
-        rows.push_back(Sequenced { sequence: number(3), event });
+        let event = Event {
+            input,
+            clock: number(0),
+            flags: Flags(number(2) as u16),
+            row: Vec::new(),
+        };
+        rows.push_back(Sequenced {
+            sequence: number(3),
+            event,
+        });
     }
     Ok(())
 }
@@ -38,7 +51,9 @@ fn pop_all(merge: &mut Merge) -> Vec<(i64, bool, u32)> {
 }
 
 fn push(merge: &mut Merge, source: u32, live: bool, clock: i64, offset: i64, rows: &[Key]) {
-    merge.push(FrameHeader { source, live, clock }, offset, &encode(rows), &mut decode).unwrap();
+    merge
+        .push(FrameHeader { source, live, clock }, offset, &encode(rows), &mut decode)
+        .unwrap();
 }
 
 /// Frames of each source: rows with clocks that never fall, cut into frames anywhere.
@@ -92,7 +107,11 @@ fn of_equal_clocks_the_label_comes_first() {
     push(&mut merge, 0, false, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
     push(&mut merge, 1, false, 10, 1, &[(10, false, 1, 1)]);
-    assert_eq!(pop_all(&mut merge), [(10, false, 1)], "the transaction waits: source 1 may send another label of that moment");
+    assert_eq!(
+        pop_all(&mut merge),
+        [(10, false, 1)],
+        "the transaction waits: source 1 may send another label of that moment"
+    );
     push(&mut merge, 1, false, 11, 2, &[]);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
 }
@@ -131,7 +150,9 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
         restored.restore_mark(source, mark);
     }
     for (source, offset, bytes) in stored {
-        restored.restore_frame(source as usize, offset, bytes, &mut decode).unwrap();
+        restored
+            .restore_frame(source as usize, offset, bytes, &mut decode)
+            .unwrap();
     }
     assert_eq!(pop_all(&mut restored), []);
     push(&mut restored, 1, false, 6, 9, &[]);

@@ -18,7 +18,7 @@ pub struct World {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Days of payments
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 30)]
     pub days: u32,
     /// Customers, about 1.8 payments a day each
     #[arg(long, default_value_t = 5_000)]
@@ -53,8 +53,8 @@ pub struct Args {
     /// The JSON Lines file for labels
     #[arg(long, value_name = "FILE", requires = "output")]
     labels: Option<PathBuf>,
-    /// The Kafka brokers to write to instead: host:port,host:port
-    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", conflicts_with = "output")]
+    /// The Kafka brokers to write to if no file is given: host:port,host:port
+    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
     brokers: Option<String>,
     /// The topic for transactions
     #[arg(long, default_value = "transactions", value_name = "TOPIC")]
@@ -88,7 +88,11 @@ pub fn execute(args: Args) -> Result<(), Failure> {
         target.write(&event)?;
     }
     target.finish()?;
-    println!("{} transactions and {} labels", HumanCount(transactions), HumanCount(labels));
+    println!(
+        "{} transactions and {} labels",
+        HumanCount(transactions),
+        HumanCount(labels)
+    );
     if interrupt.requested() {
         return Err(anyhow!("interrupted; what was generated until then is complete").into());
     }
@@ -113,18 +117,33 @@ pub fn key(event: &SimulatedEvent) -> &str {
 }
 
 enum Target {
-    Files { transactions: BufWriter<File>, labels: Option<BufWriter<File>>, line: Vec<u8> },
-    Topics { producer: Producer, transactions: String, labels: String, line: Vec<u8> },
+    Files {
+        transactions: BufWriter<File>,
+        labels: Option<BufWriter<File>>,
+        line: Vec<u8>,
+    },
+    Topics {
+        producer: Producer,
+        transactions: String,
+        labels: String,
+        line: Vec<u8>,
+    },
 }
 
 impl Target {
     fn open(args: &Args) -> Result<Target, Failure> {
         if let Some(output) = &args.output {
             let create = |path: &PathBuf| -> anyhow::Result<BufWriter<File>> {
-                Ok(BufWriter::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?))
+                Ok(BufWriter::new(
+                    File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+                ))
             };
             let labels = args.labels.as_ref().map(create).transpose()?;
-            return Ok(Target::Files { transactions: create(output)?, labels, line: Vec::new() });
+            return Ok(Target::Files {
+                transactions: create(output)?,
+                labels,
+                line: Vec::new(),
+            });
         }
         let brokers = args.brokers.as_deref().unwrap_or_default();
         Ok(Target::Topics {
@@ -137,7 +156,11 @@ impl Target {
 
     fn write(&mut self, event: &SimulatedEvent) -> anyhow::Result<()> {
         match self {
-            Target::Files { transactions, labels, line } => {
+            Target::Files {
+                transactions,
+                labels,
+                line,
+            } => {
                 let file = match event {
                     SimulatedEvent::Transaction(_) => Some(transactions),
                     SimulatedEvent::Label(_) => labels.as_mut(),
@@ -147,7 +170,12 @@ impl Target {
                 line.push(b'\n');
                 Ok(file.write_all(line)?)
             }
-            Target::Topics { producer, transactions, labels, line } => {
+            Target::Topics {
+                producer,
+                transactions,
+                labels,
+                line,
+            } => {
                 to_json(event, line)?;
                 let topic = match event {
                     SimulatedEvent::Transaction(_) => transactions,
@@ -160,7 +188,11 @@ impl Target {
 
     fn finish(self) -> anyhow::Result<()> {
         match self {
-            Target::Files { mut transactions, labels, .. } => {
+            Target::Files {
+                mut transactions,
+                labels,
+                ..
+            } => {
                 transactions.flush()?;
                 labels.map_or(Ok(()), |mut labels| Ok(labels.flush()?))
             }
@@ -178,7 +210,11 @@ struct Pace {
 
 impl Pace {
     fn new(rate: u32) -> Pace {
-        Pace { began: Instant::now(), interval: Duration::from_secs(1) / rate, sent: 0 }
+        Pace {
+            began: Instant::now(),
+            interval: Duration::from_secs(1) / rate,
+            sent: 0,
+        }
     }
 
     fn wait(&mut self) {

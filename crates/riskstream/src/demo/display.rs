@@ -21,15 +21,29 @@ impl Display {
     pub fn new() -> Display {
         let terminal = std::io::stderr().is_terminal();
         let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is fixed");
-        let bar = if terminal { ProgressBar::new_spinner().with_style(style) } else { ProgressBar::hidden() };
+        let bar = if terminal {
+            ProgressBar::new_spinner().with_style(style)
+        } else {
+            ProgressBar::hidden()
+        };
         let now = Instant::now();
-        Display { bar, terminal, began: now, shown: now, latencies: Vec::new() }
+        Display {
+            bar,
+            terminal,
+            began: now,
+            shown: now,
+            latencies: Vec::new(),
+        }
     }
 
     /// Takes note of a round and shows where things stand, some times a second.
     pub fn update(&mut self, tally: &Tally, results: &Results) {
         self.latencies.extend_from_slice(&tally.latencies);
-        let interval = if self.terminal { Duration::from_millis(150) } else { Duration::from_secs(5) };
+        let interval = if self.terminal {
+            Duration::from_millis(150)
+        } else {
+            Duration::from_secs(5)
+        };
         if self.shown.elapsed() < interval {
             return;
         }
@@ -56,7 +70,7 @@ impl Display {
             self.latencies.get(at).map_or(0.0, |micros| *micros as f64 / 1000.0)
         };
         format!(
-            "{}  {} decisions, {}/s   approve {}  review {}  decline {}   in the pipeline p50 {:.0} ms p99 {:.0} ms",
+            "{}  {} decisions, {}/s   approve {}  review {}  decline {}   p50 {:.0} ms p99 {:.0} ms",
             results.day(),
             HumanCount(results.decided()),
             HumanCount(rate),

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Records that may wait in memory.
-const AHEAD: usize = 10_000;
+const AHEAD: usize = 4_000;
 
 /// What is known afterwards: which transactions were fraud. None for files without labels.
 pub type Truth = Option<HashMap<String, bool>>;
@@ -34,15 +34,22 @@ pub fn start(
         let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
         let labels = compiled.inputs.iter().position(|input| input.name == "labels");
         if names.len() > 1 && labels.is_none() {
-            return Err(Failure::Configuration(anyhow!("the simulator makes transactions and labels, the pipeline wants {}", names.join(", "))));
+            return Err(Failure::Configuration(anyhow!(
+                "the simulator makes transactions and labels, the pipeline wants {}",
+                names.join(", ")
+            )));
         }
         let simulator = args.world.simulator()?;
-        return Ok(std::thread::spawn(move || simulate(simulator, &topics, labels, &broker, &interrupt)));
+        return Ok(std::thread::spawn(move || {
+            simulate(simulator, &topics, labels, &broker, &interrupt)
+        }));
     }
     let files = files(compiled, &args.inputs)?;
     let keys: Vec<Option<String>> = compiled.inputs.iter().map(|input| input.key.clone()).collect();
     let label_fields = label_fields(compiled);
-    Ok(std::thread::spawn(move || read_files(&files, &topics, &keys, label_fields, &broker, &interrupt)))
+    Ok(std::thread::spawn(move || {
+        read_files(&files, &topics, &keys, label_fields, &broker, &interrupt)
+    }))
 }
 
 fn simulate(
@@ -86,12 +93,19 @@ fn read_files(
     files.sort_by_key(|(input, _)| std::cmp::Reverse(*input));
     for (input, path) in files {
         json_objects(path, &mut |object| {
-            let text = |field: &str| object.get(field).map(|value| match value {
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            });
+            let text = |field: &str| {
+                object.get(field).map(|value| match value {
+                    serde_json::Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                })
+            };
             if let (true, Some((id, fraud))) = (*input > 0, &label_fields) {
-                let is_fraud = object.get(fraud).is_some_and(|value| matches!(value, serde_json::Value::Bool(true)) || value.as_f64() == Some(1.0) || value.as_str() == Some("1") || value.as_str() == Some("true"));
+                let is_fraud = object.get(fraud).is_some_and(|value| {
+                    matches!(value, serde_json::Value::Bool(true))
+                        || value.as_f64() == Some(1.0)
+                        || value.as_str() == Some("1")
+                        || value.as_str() == Some("true")
+                });
                 truth.extend(text(id).map(|id| (id, is_fraud)));
             }
             let key = keys[*input].as_deref().and_then(&text).unwrap_or_default();
@@ -116,11 +130,16 @@ fn wait_for_room(topics: &[Arc<str>], broker: &Broker, interrupt: &Interrupt) ->
 
 fn files(compiled: &Compiled, inputs: &[String]) -> Result<Vec<(usize, PathBuf)>, Failure> {
     let file = |input: &String| {
-        let (name, path) = input.split_once('=').unwrap_or((compiled.inputs[0].name.as_str(), input));
+        let (name, path) = input
+            .split_once('=')
+            .unwrap_or((compiled.inputs[0].name.as_str(), input));
         let index = compiled.inputs.iter().position(|input| input.name == name);
         let index = index.ok_or_else(|| {
             let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
-            Failure::Configuration(anyhow!("the pipeline uses no input `{name}`; it has {}", names.join(", ")))
+            Failure::Configuration(anyhow!(
+                "the pipeline uses no input `{name}`; it has {}",
+                names.join(", ")
+            ))
         })?;
         if !Path::new(path).is_file() {
             return Err(Failure::Configuration(anyhow!("{path}: no such file")));
@@ -133,8 +152,14 @@ fn files(compiled: &Compiled, inputs: &[String]) -> Result<Vec<(usize, PathBuf)>
 /// The names of a label's transaction id and of its boolean verdict, if there is exactly one such field.
 fn label_fields(compiled: &Compiled) -> Option<(String, String)> {
     let labels = compiled.inputs.get(1)?;
-    let id = labels.fields.iter().find(|field| field.slot == compiled.plan.inputs[1].id)?;
-    let fraud = labels.fields.iter().find(|field| field.value_type == riskstream_events::ValueType::Bool)?;
+    let id = labels
+        .fields
+        .iter()
+        .find(|field| field.slot == compiled.plan.inputs[1].id)?;
+    let fraud = labels
+        .fields
+        .iter()
+        .find(|field| field.value_type == riskstream_events::ValueType::Bool)?;
     Some((id.path.join("."), fraud.path.join(".")))
 }
 

@@ -39,8 +39,14 @@ impl Clock for SystemClock {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let compiled = file::load(&args.pipeline)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
-    let secret = if args.inputs.is_empty() { Some(DEMO_SECRET.to_vec()) } else { secret(&compiled.settings)? };
-    let topology = compiled.json_topology(secret.as_deref()).map_err(|error| Failure::Configuration(error.into()))?;
+    let secret = if args.inputs.is_empty() {
+        Some(DEMO_SECRET.to_vec())
+    } else {
+        secret(&compiled.settings)?
+    };
+    let topology = compiled
+        .json_topology(secret.as_deref())
+        .map_err(|error| Failure::Configuration(error.into()))?;
     let topology = Arc::new(topology);
     let broker = Broker::new();
     for topic in topology.input_topics().iter().chain(&topology.output_topics()) {
@@ -48,11 +54,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut results = Results::create(&args.output)?;
     let mut display = Display::new();
+    eprintln!("pipeline {} on a log in memory; Ctrl-C ends it", compiled.plan.name);
     let feed = feed::start(args, &compiled, broker.clone(), interrupt.clone())?;
     let log = broker.join(topology.input_topics(), topology.output_topics());
     let stores = Box::new(MemoryStores::default());
-    let mut worker =
-        Worker::new(log, Arc::clone(&topology), WorkerOptions::default(), stores, Box::new(SystemClock));
+    let mut worker = Worker::new(
+        log,
+        Arc::clone(&topology),
+        WorkerOptions::default(),
+        stores,
+        Box::new(SystemClock),
+    );
     loop {
         let fed = feed.is_finished();
         let round = worker.round(Duration::from_millis(20)).map_err(anyhow::Error::from)?;

@@ -3,11 +3,10 @@
 use super::feed::Truth;
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{OwnedDecision, Outcome};
+use riskstream_events::{Outcome, OwnedDecision};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -26,7 +25,7 @@ pub struct Results {
     judged: Vec<Judged>,
     outcomes: [u64; 3],
     dead_letters: u64,
-    declines: VecDeque<String>,
+    declines: Vec<String>,
     newest: String,
 }
 
@@ -43,7 +42,7 @@ impl Results {
             judged: Vec::new(),
             outcomes: [0; 3],
             dead_letters: 0,
-            declines: VecDeque::new(),
+            declines: Vec::new(),
             newest: String::new(),
         })
     }
@@ -62,11 +61,21 @@ impl Results {
 
     fn note(&mut self, decision: OwnedDecision) {
         self.outcomes[decision.outcome as usize] += 1;
-        let customer = decision.entities.first().map(|(_, key)| key.clone()).unwrap_or_default();
+        let customer = decision
+            .entities
+            .first()
+            .map(|(_, key)| key.clone())
+            .unwrap_or_default();
         if decision.outcome == Outcome::Decline {
             let reasons: Vec<&str> = decision.reasons.iter().map(|reason| reason.name.as_str()).collect();
-            let score = decision.score.map_or("no score".to_owned(), |score| format!("score {score:.3}"));
-            self.declines.push_front(format!("{}  {}  {score}  {}", decision.event_time, decision.event_id, reasons.join(", ")));
+            let score = decision
+                .score
+                .map_or("no score".to_owned(), |score| format!("score {score:.3}"));
+            let time = decision.event_time.get(..19).unwrap_or_default().replace('T', " ");
+            self.declines
+                .push(format!("{time}  {customer}  {score}  {}", reasons.join(", ")));
+            // Partitions are read one after the other; people read by time.
+            self.declines.sort_unstable_by(|a, b| b.cmp(a));
             self.declines.truncate(SHOWN);
         }
         self.newest.clone_from(&decision.event_time);
@@ -119,17 +128,32 @@ impl Results {
     fn judge(&self, truth: &std::collections::HashMap<String, bool>) -> anyhow::Result<()> {
         let first = self.judged.iter().map(|judged| judged.day).min().unwrap_or_default();
         let known = self.judged.iter().filter(|judged| judged.day >= first + WARM_UP_DAYS);
-        let known: Vec<(&Judged, bool)> =
-            known.filter_map(|judged| Some((judged, *truth.get(&judged.event_id)?))).collect();
+        let known: Vec<(&Judged, bool)> = known
+            .filter_map(|judged| Some((judged, *truth.get(&judged.event_id)?)))
+            .collect();
         let frauds = known.iter().filter(|(_, fraud)| *fraud).count() as u64;
-        println!("against the truth, from day {} on: {} transactions, {} frauds", WARM_UP_DAYS + 1, HumanCount(known.len() as u64), HumanCount(frauds));
+        if known.is_empty() {
+            println!("too few days to judge: the first {WARM_UP_DAYS} only warm up, as no verdict is known yet");
+            return Ok(());
+        }
+        println!(
+            "against the truth, from day {} on: {} transactions, {} frauds",
+            WARM_UP_DAYS + 1,
+            HumanCount(known.len() as u64),
+            HumanCount(frauds)
+        );
         if frauds == 0 || frauds == known.len() as u64 {
             return Ok(());
         }
         for (outcome, word) in [(Outcome::Decline, "declined"), (Outcome::Review, "sent to review")] {
             let chosen = known.iter().filter(|(judged, _)| judged.outcome == outcome);
             let (count, right) = chosen.fold((0u64, 0u64), |(n, hit), (_, fraud)| (n + 1, hit + u64::from(*fraud)));
-            println!("  {word:<14} {:>9}   of them fraud {:>5.1} %   of all frauds {:>5.1} %", HumanCount(count).to_string(), percent(right, count), percent(right, frauds));
+            println!(
+                "  {word:<14} {:>9}   of them fraud {:>5.1} %   of all frauds {:>5.1} %",
+                HumanCount(count).to_string(),
+                percent(right, count),
+                percent(right, frauds)
+            );
         }
         if known.iter().all(|(judged, _)| judged.score.is_none()) {
             return Ok(());
@@ -139,7 +163,10 @@ impl Results {
         let days: Vec<i64> = known.iter().map(|(judged, _)| judged.day).collect();
         let cards: Vec<&str> = known.iter().map(|(judged, _)| judged.customer.as_str()).collect();
         let cards_at_100 = card_precision_at_k(&scores, &labels, &days, &cards, 100, DetectedCards::Remove)?;
-        println!("  average precision          {:.3}", average_precision(&scores, &labels)?);
+        println!(
+            "  average precision          {:.3}",
+            average_precision(&scores, &labels)?
+        );
         println!("  AUC                        {:.3}", auc_roc(&scores, &labels)?);
         println!("  precision of the 100 highest cards a day  {:.3}", cards_at_100.mean);
         Ok(())
@@ -147,13 +174,19 @@ impl Results {
 }
 
 fn percent(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        100.0 * part as f64 / whole as f64
+    }
 }
 
 /// The day of an RFC 3339 time, counted from some fixed day.
 fn day(time: &str) -> i64 {
-    time.get(..10).and_then(|date| date.parse::<jiff::civil::Date>().ok()).map_or(0, |date| {
-        let epoch = jiff::civil::date(1970, 1, 1);
-        i64::from((date - epoch).get_days())
-    })
+    time.get(..10)
+        .and_then(|date| date.parse::<jiff::civil::Date>().ok())
+        .map_or(0, |date| {
+            let epoch = jiff::civil::date(1970, 1, 1);
+            i64::from((date - epoch).get_days())
+        })
 }
