@@ -89,42 +89,22 @@ fn worker(name: &str, records: usize) {
     let mut began = None;
     while copied < records {
         waits += 1;
-        let changes = match log.wait(Duration::from_secs(1)) {
-            Ok(changes) => changes,
-            Err(LogError::Unavailable(_)) => continue,
-            Err(error) => panic!("{error}"),
-        };
-        for change in changes {
-            let Change::Assigned(partitions) = change else {
-                panic!("{change:?}")
-            };
-            let positions: Vec<_> = partitions.iter().map(|partition| (partition.clone(), 0)).collect();
-            log.start(&positions).unwrap();
-            owned.extend(partitions);
-            began = Some((Instant::now(), cpu()));
-        }
-        outputs.clear();
-        let mut batch = 0;
-        for partition in &owned {
-            while batch < BATCH {
-                let Some(record) = log.take(partition).unwrap() else {
-                    break;
-                };
-                let (key, value) = (record.key, record.value.unwrap());
-                outputs.push(0, Some(partition.partition), None, key, |bytes| {
-                    bytes.extend_from_slice(value);
-                });
-                batch += 1;
+        match round(&mut log, &mut owned, &mut outputs) {
+            Ok(0) => {}
+            Ok(batch) => {
+                commits += 1;
+                copied += batch;
+            }
+            Err(LogError::Unavailable(_)) => {}
+            Err(error) => {
+                eprintln!("starting anew: {error}");
+                drop(log);
+                log = KafkaLog::open(options(name)).unwrap();
+                owned.clear();
             }
         }
-        if batch > 0 {
-            let positions: Vec<_> = owned
-                .iter()
-                .map(|partition| (partition.clone(), log.position(partition).unwrap()))
-                .collect();
-            log.commit(&outputs, &positions).unwrap();
-            commits += 1;
-            copied += batch;
+        if began.is_none() && !owned.is_empty() {
+            began = Some((Instant::now(), cpu()));
         }
     }
     let (began, cpu_before) = began.unwrap();
@@ -137,6 +117,48 @@ fn worker(name: &str, records: usize) {
         cpu / seconds,
         peak_memory(),
     );
+}
+
+/// Waits, copies what is there, commits.
+fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outputs) -> Result<usize, LogError> {
+    for change in log.wait(Duration::from_secs(1))? {
+        match change {
+            Change::Assigned(partitions) => {
+                let committed = log.committed(&partitions)?;
+                let positions: Vec<_> = partitions
+                    .into_iter()
+                    .zip(committed)
+                    .map(|(partition, position)| (partition, position.unwrap_or(0)))
+                    .collect();
+                log.start(&positions)?;
+                owned.extend(positions.into_iter().map(|(partition, _)| partition));
+            }
+            Change::Revoked(partitions) | Change::Lost(partitions) => {
+                log.stop(&partitions)?;
+                owned.retain(|partition| !partitions.contains(partition));
+            }
+        }
+    }
+    outputs.clear();
+    let mut batch = 0;
+    for partition in owned.iter() {
+        while batch < BATCH {
+            let Some(record) = log.take(partition)? else { break };
+            let value = record.value.unwrap_or_default();
+            outputs.push(0, Some(partition.partition), None, record.key, |bytes| {
+                bytes.extend_from_slice(value)
+            });
+            batch += 1;
+        }
+    }
+    if batch > 0 {
+        let positions: Vec<_> = owned
+            .iter()
+            .filter_map(|partition| Some((partition.clone(), log.position(partition)?)))
+            .collect();
+        log.commit(outputs, &positions)?;
+    }
+    Ok(batch)
 }
 
 fn measure_copy(records: usize) {
@@ -182,6 +204,7 @@ fn measure_transactions(count: usize) {
     }
     let mut outputs = Outputs::default();
     let mut times = Vec::with_capacity(count);
+    let cpu_before = cpu();
     for number in 0..count {
         outputs.clear();
         for partition in 0..PARTITIONS {
@@ -198,7 +221,11 @@ fn measure_transactions(count: usize) {
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let rate = count as f64 / times.iter().sum::<f64>() * 1e3;
-    println!("{rate:.0} transactions a second; {}", percentiles(&mut times));
+    let cpu = (cpu() - cpu_before) * 1e6 / count as f64;
+    println!(
+        "{rate:.0} transactions a second, {cpu:.0} µs of CPU each; {}",
+        percentiles(&mut times)
+    );
 }
 
 fn measure_latency(seconds: usize) {
@@ -237,11 +264,13 @@ fn measure_latency(seconds: usize) {
         producer.flush(LIMIT).unwrap();
     });
     let mut times = Vec::with_capacity(records);
+    let mut seen = std::collections::HashSet::new();
     while times.len() < records {
         let Some(record) = reader.poll(LIMIT) else { continue };
-        let record = record.unwrap();
+        let Ok(record) = record else { continue };
         let sent = u64::from_be_bytes(record.payload().unwrap().try_into().unwrap());
         times.push((now() - sent) as f64 / 1e3);
+        assert!(seen.insert(sent), "a record came out twice");
     }
     writer.join().unwrap();
     worker.wait().unwrap();

@@ -1,4 +1,4 @@
-//! Three functions of librdkafka that the wrapper does not offer. The only unsafe code of this crate.
+//! Four functions of librdkafka that the wrapper does not offer. The only unsafe code of this crate.
 //!
 //! In each, the client's pointer is valid because the client is borrowed for the call, and librdkafka's
 //! functions may be called from any thread.
@@ -7,8 +7,13 @@
 use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
-use rdkafka::bindings::{rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t};
+use rdkafka::bindings::{
+    rd_kafka_commit_transaction, rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_error_is_fatal,
+    rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t, rd_kafka_error_txn_requires_abort,
+    rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t,
+};
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
 /// Waits until all messages were delivered or failed, without delay when the last one is done (the
@@ -18,6 +23,45 @@ pub(crate) fn flush<C: ClientContext>(producer: &Client<C>, timeout: Duration) -
     // SAFETY: see the module; the pointer is a producer's.
     let error = unsafe { rd_kafka_flush(producer.native_ptr(), timeout) };
     error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
+}
+
+/// What librdkafka says about a transaction that was not committed.
+#[derive(Debug)]
+pub(crate) struct CommitError {
+    pub(crate) code: RDKafkaErrorCode,
+    pub(crate) text: String,
+    /// The producer is of no use any more.
+    pub(crate) is_fatal: bool,
+    /// The commit goes on in the background: calling again waits for its end.
+    pub(crate) is_retriable: bool,
+    /// The transaction has to be aborted.
+    pub(crate) requires_abort: bool,
+}
+
+/// Waits until all messages were delivered, then commits the transaction. (The wrapper's function flushes
+/// once more before, which wakes all of librdkafka's threads for nothing and waits 100 ms at a time.)
+pub(crate) fn commit_transaction<C: ClientContext>(producer: &Client<C>, timeout: Duration) -> Result<(), CommitError> {
+    let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+    // SAFETY: see the module; the pointer is a producer's.
+    let error: *mut rd_kafka_error_t = unsafe { rd_kafka_commit_transaction(producer.native_ptr(), timeout) };
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the error is not null and ours until it is destroyed, which happens once, after its last use;
+    // its text ends with NUL, lives as long as the error, and is copied.
+    unsafe {
+        let told = CommitError {
+            code: rd_kafka_error_code(error).into(),
+            text: CStr::from_ptr(rd_kafka_error_string(error))
+                .to_string_lossy()
+                .into_owned(),
+            is_fatal: rd_kafka_error_is_fatal(error) != 0,
+            is_retriable: rd_kafka_error_is_retriable(error) != 0,
+            requires_abort: rd_kafka_error_txn_requires_abort(error) != 0,
+        };
+        rd_kafka_error_destroy(error);
+        Err(told)
+    }
 }
 
 /// The position after the last record or transaction marker that was taken from a partition's queue,

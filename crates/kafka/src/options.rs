@@ -111,7 +111,9 @@ impl KafkaOptions {
         let defaults = [
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "3000"),
-            ("fetch.wait.max.ms", "10"),
+            // Records and ends of transactions end the broker's wait at once; it only delays partitions that
+            // are added while a request waits.
+            ("fetch.wait.max.ms", "100"),
             // Each partition has a queue of its own and these bounds hold for each: small enough for dozens
             // of partitions, large enough for what a worker reads in some milliseconds.
             ("queued.max.messages.kbytes", "2048"),

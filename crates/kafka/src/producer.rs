@@ -19,6 +19,9 @@ use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::watch::TransactionWatch;
 
+/// Between attempts that were refused at once.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
 /// The producer's callbacks: failed deliveries are written down.
 pub(crate) struct WriterContext {
     connection: Arc<Connection>,
@@ -172,8 +175,8 @@ impl Writer {
             .send(outputs, deadline)
             // The positions travel while the outputs do.
             .and_then(|()| self.send_positions(consumer, positions, deadline))
-            .and_then(|()| self.deliver(deadline))
-            .and_then(|()| self.end_transaction(deadline));
+            .and_then(|()| self.end_transaction(deadline))
+            .map_err(|failure| self.explained(failure));
         match result {
             Ok(()) => Ok(()),
             Err(Failure::Passing(reason)) => self.abort().and(Err(LogError::Aborted(reason))),
@@ -258,7 +261,9 @@ impl Writer {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.producer.send_offsets_to_transaction(positions, &group, left) {
                 Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {}
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
+                    std::thread::sleep(RETRY_PAUSE);
+                }
                 Err(error) => return Err(Failure::of_transaction("committing positions", &error)),
             }
         }
@@ -272,31 +277,34 @@ impl Writer {
                 return Err(Failure::Passing("records were not delivered in time".to_owned()));
             }
         }
-        while self.producer.in_flight_count() > 0 {
-            self.serve();
-        }
+        self.serve_all();
         match self.take_undelivered() {
             Some(failure) => Err(failure),
             None => Ok(()),
         }
     }
 
+    /// Waits for the deliveries and commits.
     fn end_transaction(&self, deadline: Instant) -> Result<(), Failure> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.producer.commit_transaction(left) {
-                Ok(()) => return Ok(()),
-                // The commit goes on in the background, calling again waits for it.
-                Err(KafkaError::Transaction(error)) if error.is_retriable() => {
-                    if left.is_zero() {
-                        let text = "the result of the commit is not known";
-                        return Err(Failure::Final(format!("{text}: {}", error.string())));
-                    }
-                }
-                Err(error) => {
-                    return Err(Failure::of_transaction("committing the transaction", &error));
-                }
+            // Not longer at a time: deliveries that failed count as under way until they are served.
+            let timeout = left.min(Duration::from_millis(100));
+            let Err(error) = native::commit_transaction(self.producer.client(), timeout) else {
+                return Ok(());
+            };
+            let text = format!("committing the transaction: {}", error.text);
+            if failure::is_permanent(error.code) {
+                return Err(Failure::Permanent(text));
+            } else if error.is_fatal {
+                return Err(Failure::Final(text));
+            } else if error.requires_abort {
+                return Err(Failure::Passing(text));
+            } else if !error.is_retriable || left.is_zero() {
+                return Err(Failure::Final(format!("the result is not known: {text}")));
             }
+            self.serve_all();
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -308,7 +316,7 @@ impl Writer {
             match self.producer.abort_transaction(Duration::from_millis(20)) {
                 Ok(()) => break,
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
-                    while self.serve_undelivered() {}
+                    self.serve_all();
                 }
                 Err(error) => {
                     let text = failure::describe(&error);
@@ -316,18 +324,27 @@ impl Writer {
                 }
             }
         }
-        while self.producer.in_flight_count() > 0 {
-            self.serve();
-        }
+        self.serve_all();
         self.take_undelivered();
         Ok(())
     }
 
-    /// Runs one waiting callback; whether that made a difference.
-    fn serve_undelivered(&self) -> bool {
-        let before = self.producer.in_flight_count();
-        self.serve();
-        self.producer.in_flight_count() < before
+    /// Runs the callbacks of all failed deliveries that are known by now.
+    fn serve_all(&self) {
+        let mut before = i32::MAX;
+        while self.producer.in_flight_count() < before {
+            before = self.producer.in_flight_count();
+            self.serve();
+        }
+    }
+
+    /// The failure of a record says more than that of its transaction.
+    fn explained(&self, failure: Failure) -> Failure {
+        self.serve_all();
+        match (failure, self.take_undelivered()) {
+            (Failure::Passing(_), Some(cause)) => cause,
+            (failure, _) => failure,
+        }
     }
 
     fn take_undelivered(&self) -> Option<Failure> {
