@@ -152,16 +152,26 @@ fn only_fields_in_use_are_decoded() {
 }
 
 #[test]
-fn numbers_that_enter_sums_are_named_with_their_units() {
-    let source = TWO_ENTITIES.replace("dedupe: 2d", "precision: 0.01");
-    let plan = plan(&source);
-    let numbers: Vec<(&str, i64)> = plan.inputs[0]
-        .numbers
-        .iter()
-        .map(|(slot, units)| (plan.slots[*slot].name.as_str(), *units))
-        .collect();
-    assert_eq!(numbers, [("amount", 100)]);
-    assert!(plan.inputs[1].numbers.is_empty());
+fn floats_that_are_aggregated_must_be_finite_and_those_that_are_summed_must_fit() {
+    for (what, from, to, expected) in [
+        ("a mean", "dedupe: 2d", "precision: 0.01", Some(("amount", 100))),
+        ("a maximum", "mean: amount", "max: amount", Some(("amount", 0))),
+        (
+            "an expression's value is checked where it is computed",
+            "mean: amount",
+            "mean: amount + 1.0",
+            None,
+        ),
+        ("an integer", "mean: amount", "mean: transaction_id", None),
+    ] {
+        let plan = plan(&TWO_ENTITIES.replace(from, to));
+        let numbers = &plan.inputs[0].numbers;
+        let found = numbers
+            .first()
+            .map(|(slot, units)| (plan.slots[*slot].name.as_str(), *units));
+        assert_eq!(found, expected, "{what}");
+        assert!(plan.inputs[1].numbers.is_empty());
+    }
 }
 
 #[test]

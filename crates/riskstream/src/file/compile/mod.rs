@@ -19,7 +19,7 @@ use super::settings;
 use super::surface::{Format, PipelineFile};
 use checks::{check_examples, check_top};
 use entities::resolve_entities;
-use features::{CompiledFeatures, FeatureCompiler, StageEntity, summed_slots};
+use features::{CompiledFeatures, FeatureCompiler, StageEntity, aggregated_slots};
 use inputs::{ResolvedInput, Surroundings};
 use names::Names;
 use provenance::Provenances;
@@ -188,14 +188,16 @@ fn input_plans(
 ) -> Option<Vec<InputPlan>> {
     let mut plans = Vec::new();
     for (index, input) in inputs.iter().enumerate() {
+        // Integers always fit. A float that is compared and never summed only has to be finite: 0 units of it always fit.
         let mut numbers: BTreeMap<Slot, i64> = BTreeMap::new();
-        for (stage, slot) in summed_slots(&features.stages, index as u8) {
-            let is_number = input.fields.iter().any(|(name, field)| {
-                fields.get(name) == Some(&slot) && matches!(field.value_type, ValueType::Int | ValueType::Float)
-            });
-            if is_number {
+        for (stage, slot, is_fixed_point) in aggregated_slots(&features.stages, index as u8) {
+            let is_float = input
+                .fields
+                .iter()
+                .any(|(name, field)| fields.get(name) == Some(&slot) && field.value_type == ValueType::Float);
+            if is_float {
                 let units = numbers.entry(slot).or_insert(0);
-                *units = (*units).max(entities[stage].resolution);
+                *units = (*units).max(if is_fixed_point { entities[stage].resolution } else { 0 });
             }
         }
         plans.push(InputPlan {

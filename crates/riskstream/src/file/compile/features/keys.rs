@@ -5,7 +5,6 @@ use crate::file::node::Span;
 use crate::file::read::{Source, Spanned};
 use riskstream_events::Slot;
 use riskstream_features::{Aggregation, FeatureSpec};
-use std::collections::BTreeSet;
 
 /// The aggregations that name an input instead of a value.
 pub const COUNTING: [&str; 3] = ["count", "time_since_last", "decayed_count"];
@@ -67,9 +66,9 @@ pub fn keys_of_aggregations(feature: &Feature) -> impl Iterator<Item = (&'static
     .filter_map(|(key, span)| Some((key, span?.clone())))
 }
 
-/// The fields that enter sums, by the input they come from.
-pub fn summed_slots(stages: &[Vec<FeatureSpec>], input: u8) -> BTreeSet<(usize, Slot)> {
-    let is_summed = |aggregation: Aggregation| {
+/// The slots that features aggregate, by the input they come from: at which stage, and whether in fixed point.
+pub fn aggregated_slots(stages: &[Vec<FeatureSpec>], input: u8) -> impl Iterator<Item = (usize, Slot, bool)> {
+    let is_fixed_point = |aggregation: Aggregation| {
         matches!(
             aggregation,
             Aggregation::Sum
@@ -77,8 +76,6 @@ pub fn summed_slots(stages: &[Vec<FeatureSpec>], input: u8) -> BTreeSet<(usize, 
                 | Aggregation::Variance
                 | Aggregation::StandardDeviation
                 | Aggregation::Quantile(_)
-                | Aggregation::Min
-                | Aggregation::Max
                 | Aggregation::DecayedSum { .. }
         )
     };
@@ -86,7 +83,6 @@ pub fn summed_slots(stages: &[Vec<FeatureSpec>], input: u8) -> BTreeSet<(usize, 
         .iter()
         .enumerate()
         .flat_map(|(stage, features)| features.iter().map(move |feature| (stage, feature)))
-        .filter(|(_, feature)| feature.input == input && is_summed(feature.aggregation))
-        .filter_map(|(stage, feature)| Some((stage, feature.value?)))
-        .collect()
+        .filter(move |(_, feature)| feature.input == input)
+        .filter_map(move |(stage, feature)| Some((stage, feature.value?, is_fixed_point(feature.aggregation))))
 }

@@ -6,7 +6,7 @@ mod order;
 mod parameters;
 mod value;
 
-pub use keys::{sources, summed_slots};
+pub use keys::{aggregated_slots, sources};
 
 use super::inputs::ResolvedInput;
 use super::names::Names;
