@@ -5,9 +5,7 @@
 
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{
-    Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec,
-};
+use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,13 +80,23 @@ fn states(mut features: Vec<FeatureSpec>, cache_bytes: usize) -> EntityStates {
     for (index, feature) in features.iter_mut().enumerate() {
         feature.output = OUTPUT + index;
     }
-    let input = InputSpec { event_time: TIME, id: Some(ID) };
-    let spec = EntitySpec { features, inputs: vec![input, input], cache_bytes, ..EntitySpec::default() };
+    let input = InputSpec {
+        event_time: TIME,
+        id: Some(ID),
+    };
+    let spec = EntitySpec {
+        features,
+        inputs: vec![input, input],
+        cache_bytes,
+        ..EntitySpec::default()
+    };
     let mut types = vec![ValueType::Float; SLOTS];
     types[TIME] = ValueType::Timestamp;
     types[ID] = ValueType::Text;
     types[FRAUD] = ValueType::Bool;
-    EntityStates::new(Arc::new(EntityFeatures::compile(&spec, &types).expect("the spec is valid")))
+    EntityStates::new(Arc::new(
+        EntityFeatures::compile(&spec, &types).expect("the spec is valid"),
+    ))
 }
 
 fn customer_states(windows: [i64; 3]) -> EntityStates {
@@ -144,7 +152,9 @@ impl Stage {
     }
 
     fn apply(&mut self, key: &str, input: u8, row: &mut Row, time: i64) {
-        self.states.apply(&self.store, time, key, input, row).expect("the event is applied");
+        self.states
+            .apply(&self.store, time, key, input, row)
+            .expect("the event is applied");
     }
 
     /// Collects; the store's own cost is not this crate's.
@@ -152,8 +162,11 @@ impl Stage {
         self.writes.clear();
         self.states.collect(&mut self.writes);
         self.puts += self.writes.len();
-        self.written +=
-            self.writes.iter().map(|(_, value)| value.map_or(0, <[u8]>::len)).sum::<usize>();
+        self.written += self
+            .writes
+            .iter()
+            .map(|(_, value)| value.map_or(0, <[u8]>::len))
+            .sum::<usize>();
         let start = clock();
         self.store.write(&self.writes, 0).expect("memory can be written");
         self.spent += clock() - start;
@@ -166,7 +179,9 @@ fn two_stages(transactions: &[Transaction], windows: [i64; 3]) -> f64 {
     let mut customers = Stage::new(customer_states(windows));
     let mut terminals = Stage::new(terminal_states(windows));
     let keys: Vec<String> = (0..TERMINALS.max(CUSTOMERS)).map(|key| key.to_string()).collect();
-    let ids: Vec<Value> = (0..transactions.len()).map(|id| Value::Text(id.to_string().into())).collect();
+    let ids: Vec<Value> = (0..transactions.len())
+        .map(|id| Value::Text(id.to_string().into()))
+        .collect();
     let mut row: Row = vec![Value::Null; SLOTS];
     let mut label: Row = vec![Value::Null; SLOTS];
     let mut labelled = 0;
@@ -176,7 +191,9 @@ fn two_stages(transactions: &[Transaction], windows: [i64; 3]) -> f64 {
             let group = &transactions[index..transactions.len().min(index + GROUP)];
             let known = &transactions[labelled..transactions.len().min(labelled + GROUP)];
             customers.states.warm(group.iter().map(|t| &*keys[t.customer as usize]));
-            terminals.states.warm(group.iter().chain(known).map(|t| &*keys[t.terminal as usize]));
+            terminals
+                .states
+                .warm(group.iter().chain(known).map(|t| &*keys[t.terminal as usize]));
         }
         while transactions[labelled].time + 7 * DAY <= transaction.time {
             let known = &transactions[labelled];
@@ -265,7 +282,10 @@ fn million_entities() {
 }
 
 fn main() {
-    let count = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(1_000_000);
+    let count = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .next()
+        .unwrap_or(1_000_000);
     let transactions = transactions(count);
     for _ in 0..3 {
         two_stages(&transactions, [DAY, 7 * DAY, 30 * DAY]);
@@ -273,7 +293,10 @@ fn main() {
     for _ in 0..3 {
         let short = one_window(&transactions, 60 * SECOND);
         let long = one_window(&transactions, 30 * DAY);
-        println!("{short:>8.0} ns an event with a 1-minute window, {long:.0} ns with 30 days: x{:.2}", long / short);
+        println!(
+            "{short:>8.0} ns an event with a 1-minute window, {long:.0} ns with 30 days: x{:.2}",
+            long / short
+        );
     }
     if std::env::args().any(|argument| argument == "million") {
         million_entities();

@@ -22,11 +22,17 @@ pub(crate) fn check(spec: &EntitySpec, types: &[ValueType]) -> Result<(), Vec<Fe
 fn check_entity(spec: &EntitySpec, errors: &mut Vec<FeatureError>) {
     let mut require = |holds: bool, what| {
         if !holds {
-            errors.push(FeatureError::BadEntity { entity: spec.name.clone(), what });
+            errors.push(FeatureError::BadEntity {
+                entity: spec.name.clone(),
+                what,
+            });
         }
     };
     let duration = |duration| (0..=MAX_DURATION).contains(&duration);
-    require(!spec.inputs.is_empty(), "an entity needs the transactions as its first input");
+    require(
+        !spec.inputs.is_empty(),
+        "an entity needs the transactions as its first input",
+    );
     require(duration(spec.lateness), "lateness must not be negative");
     require(duration(spec.dedupe), "dedupe must not be negative");
     require(duration(spec.keep), "keep must not be negative");
@@ -67,7 +73,12 @@ fn check_slots(spec: &EntitySpec, types: &[ValueType], errors: &mut Vec<FeatureE
             Some(value_type) if !allowed.contains(value_type) => "has the wrong type",
             Some(_) => return,
         };
-        errors.push(FeatureError::BadSlot { entity: spec.name.clone(), slot, role, what });
+        errors.push(FeatureError::BadSlot {
+            entity: spec.name.clone(),
+            slot,
+            role,
+            what,
+        });
     };
     use ValueType::{Bool, Float, Int, Text, Timestamp};
     for input in &spec.inputs {
@@ -88,22 +99,21 @@ fn check_slots(spec: &EntitySpec, types: &[ValueType], errors: &mut Vec<FeatureE
     }
 }
 
-fn check_feature(
-    spec: &EntitySpec,
-    feature: &FeatureSpec,
-    types: &[ValueType],
-    errors: &mut Vec<FeatureError>,
-) {
+fn check_feature(spec: &EntitySpec, feature: &FeatureSpec, types: &[ValueType], errors: &mut Vec<FeatureError>) {
     let name = || feature.name.clone();
     let aggregation = feature.aggregation;
     if usize::from(feature.input) >= spec.inputs.len() {
-        errors.push(FeatureError::NoSuchInput { feature: name(), input: feature.input });
+        errors.push(FeatureError::NoSuchInput {
+            feature: name(),
+            input: feature.input,
+        });
     }
     let value_type = feature.value.and_then(|slot| types.get(slot).copied());
     match value_type {
-        None if aggregation.needs_value() && feature.value.is_none() => errors.push(
-            FeatureError::NeedsValue { feature: name(), aggregation: aggregation.name() },
-        ),
+        None if aggregation.needs_value() && feature.value.is_none() => errors.push(FeatureError::NeedsValue {
+            feature: name(),
+            aggregation: aggregation.name(),
+        }),
         Some(value_type) if !aggregation.accepts(value_type) => {
             errors.push(FeatureError::WrongType {
                 feature: name(),
@@ -114,10 +124,16 @@ fn check_feature(
         _ => {}
     }
     if aggregation.is_decayed() && feature.window.is_some() {
-        errors.push(FeatureError::NoWindow { feature: name(), aggregation: aggregation.name() });
+        errors.push(FeatureError::NoWindow {
+            feature: name(),
+            aggregation: aggregation.name(),
+        });
     }
     if !aggregation.allows_no_window() && feature.window.is_none() {
-        errors.push(FeatureError::NeedsWindow { feature: name(), aggregation: aggregation.name() });
+        errors.push(FeatureError::NeedsWindow {
+            feature: name(),
+            aggregation: aggregation.name(),
+        });
     }
     if let Some(what) = bad_parameter(feature) {
         errors.push(FeatureError::BadParameter { feature: name(), what });
@@ -127,7 +143,10 @@ fn check_feature(
         && given != output_type
         && (given, output_type) != (ValueType::Int, ValueType::Float)
     {
-        errors.push(FeatureError::WrongEmpty { feature: name(), value_type: output_type });
+        errors.push(FeatureError::WrongEmpty {
+            feature: name(),
+            value_type: output_type,
+        });
     }
 }
 
@@ -140,9 +159,7 @@ fn bad_parameter(feature: &FeatureSpec) -> Option<&'static str> {
     }
     match feature.aggregation {
         Aggregation::LastK(0) | Aggregation::TopK(0) => Some("k must be at least 1"),
-        Aggregation::Quantile(q) if !(0.0..=1.0).contains(&q) => {
-            Some("the quantile must lie between 0 and 1")
-        }
+        Aggregation::Quantile(q) if !(0.0..=1.0).contains(&q) => Some("the quantile must lie between 0 and 1"),
         Aggregation::DecayedCount { half_life } | Aggregation::DecayedSum { half_life }
             if !(1..=MAX_DURATION).contains(&half_life) =>
         {

@@ -1,23 +1,26 @@
-//! A run of a log's entries, ordered by event time: in memory, or only known by its outline and to be
-//! read from the store.
+//! A run of a log's entries, ordered by event time, packed as in the store; or only its outline, and the
+//! entries to be read from the store.
 
-use crate::entry::Entry;
+use crate::encode::{Malformed, Reader, put_entry};
+use crate::entry::{Entry, EntryBuffer};
 use crate::layout::InputLayout;
 use compact_str::CompactString;
 
 /// Some consecutive entries.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    /// Names the chunk in the store, once it is sealed.
-    pub(crate) id: u32,
     /// Ordinal of the first entry.
     pub(crate) start: u64,
-    pub(crate) len: usize,
     /// Event times of the first and the last entry; without meaning when empty.
     pub(crate) first: i64,
     pub(crate) last: i64,
-    /// `None`: only in the store.
-    pub(crate) rows: Option<Rows>,
+    /// The packed entries; `None`: only in the store.
+    pub(crate) bytes: Option<Vec<u8>>,
+    pub(crate) len: u32,
+    /// How many entries at the beginning have no id, or have been made to forget it.
+    pub(crate) without_id: u32,
+    /// Names the chunk in the store, once it is sealed.
+    pub(crate) id: u32,
     /// Whether the store lacks it or holds an older version.
     pub(crate) dirty: bool,
     /// Whether it was looked at since the cache last asked.
@@ -25,85 +28,129 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
-    pub(crate) fn new(start: u64, rows: Rows) -> Self {
-        let mut chunk = Chunk {
-            id: 0,
+    pub(crate) fn empty(start: u64) -> Self {
+        Chunk {
             start,
-            len: 0,
             first: 0,
             last: 0,
-            rows: Some(rows),
+            bytes: Some(Vec::new()),
+            len: 0,
+            without_id: 0,
+            id: 0,
             dirty: false,
             touched: true,
-        };
-        chunk.outline();
-        chunk
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.start + self.len as u64
-    }
-
-    /// The entries; they must have been loaded.
-    #[inline]
-    pub(crate) fn rows(&self) -> &Rows {
-        self.rows.as_ref().expect("the chunk has been loaded")
-    }
-
-    fn rows_mut(&mut self) -> &mut Rows {
-        self.rows.as_mut().expect("the chunk has been loaded")
-    }
-
-    fn outline(&mut self) {
-        let rows = self.rows.as_ref().expect("the chunk has been loaded");
-        self.len = rows.len();
-        if self.len > 0 {
-            self.first = rows.time(0);
-            self.last = rows.time(self.len - 1);
         }
     }
 
-    pub(crate) fn insert(&mut self, index: usize, entry: Entry<'_>) {
-        self.rows_mut().insert(index, entry);
-        self.outline();
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        self.start + u64::from(self.len)
+    }
+
+    /// The packed entries; they must have been loaded.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.as_ref().expect("the chunk has been loaded")
+    }
+
+    /// Adds an entry that is not earlier than any.
+    #[inline]
+    pub(crate) fn append(&mut self, layout: &InputLayout, entry: Entry<'_>) {
+        if self.len == 0 {
+            self.first = entry.time();
+            self.last = entry.time();
+        }
+        if self.without_id == self.len && entry.id() == 0 {
+            self.without_id += 1;
+        }
+        let bytes = self.bytes.as_mut().expect("the chunk has been loaded");
+        put_entry(bytes, layout, self.last, entry);
+        self.last = entry.time();
+        self.len += 1;
         self.dirty = true;
     }
 
-    /// Takes out the first `count` entries.
-    pub(crate) fn drop_front(&mut self, count: usize) {
-        self.rows_mut().drop_front(count);
-        self.start += count as u64;
-        self.outline();
+    /// Takes entries from the store's or a head's bytes, which may be damaged.
+    pub(crate) fn unpack(
+        start: u64,
+        first: i64,
+        len: u32,
+        bytes: &[u8],
+        layout: &InputLayout,
+    ) -> Result<Self, Malformed> {
+        let mut chunk = Chunk {
+            first,
+            last: first,
+            ..Chunk::empty(start)
+        };
+        let mut reader = Reader::new(bytes);
+        let mut buffer = EntryBuffer::default();
+        for index in 0..len {
+            reader.entry(layout, chunk.last, &mut buffer)?;
+            let entry = buffer.entry();
+            if index == 0 && entry.time() != first {
+                return Err(Malformed("its first entry is another"));
+            }
+            chunk.last = entry.time();
+            if chunk.without_id == index && entry.id() == 0 {
+                chunk.without_id += 1;
+            }
+        }
+        reader.end()?;
+        chunk.len = len;
+        chunk.bytes = Some(bytes.to_vec());
+        Ok(chunk)
     }
 
-    /// Cuts off the second half.
-    pub(crate) fn split(&mut self) -> Chunk {
-        let middle = self.len / 2;
-        let rest = self.rows_mut().split_off(middle);
-        self.outline();
+    /// The entries one by one, for a change.
+    pub(crate) fn entries(&self, layout: &InputLayout) -> Result<Rows, Malformed> {
+        let mut rows = Rows::new(layout);
+        let mut reader = Reader::new(self.bytes());
+        let mut buffer = EntryBuffer::default();
+        let mut time = self.first;
+        for _ in 0..self.len {
+            reader.entry(layout, time, &mut buffer)?;
+            time = buffer.entry().time();
+            rows.insert(rows.len(), buffer.entry());
+        }
+        Ok(rows)
+    }
+
+    /// Packs other entries in place of its own.
+    pub(crate) fn set(&mut self, rows: &Rows, layout: &InputLayout) {
+        let start = self.start;
+        let (id, mut bytes) = (self.id, self.bytes.take().unwrap_or_default());
+        bytes.clear();
+        *self = Chunk {
+            id,
+            bytes: Some(bytes),
+            ..Chunk::empty(start)
+        };
+        rows.entries().for_each(|entry| self.append(layout, entry));
         self.dirty = true;
-        Chunk::new(self.end(), rest)
     }
 
-    /// Makes it a chunk of its own. Ids of entries at or before `forget_ids` are forgotten.
-    pub(crate) fn seal(&mut self, id: u32, forget_ids: i64) {
-        self.id = id;
-        self.dirty = true;
-        let rows = self.rows_mut();
-        let stride = rows.stride;
-        let forgotten = |row: &&mut [i64]| row[0] <= forget_ids;
-        rows.words.chunks_exact_mut(stride).take_while(forgotten).for_each(|row| row[1] = 0);
-        rows.words.shrink_to_fit();
-        rows.texts.shrink_to_fit();
+    /// Lets go of memory that only growing needs.
+    pub(crate) fn shrink(&mut self) {
+        if let Some(bytes) = &mut self.bytes {
+            bytes.shrink_to_fit();
+        }
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        size_of::<Chunk>() + self.rows.as_ref().map_or(0, Rows::bytes)
+    /// See [`crate::entity::Entity::touch`].
+    #[inline]
+    pub(crate) fn touch(&self, offset: usize) -> i64 {
+        let bytes = self.bytes.as_deref().unwrap_or_default();
+        bytes.get(offset).or(bytes.last()).map_or(0, |&byte| i64::from(byte))
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        self.bytes.as_ref().map_or(0, Vec::capacity)
     }
 }
 
-/// The entries of a chunk, row by row.
-#[derive(Debug, PartialEq)]
+/// Entries row by row.
+#[derive(Debug, Default)]
 pub(crate) struct Rows {
     stride: usize,
     text_stride: usize,
@@ -112,31 +159,19 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn new(layout: &InputLayout) -> Self {
+    fn new(layout: &InputLayout) -> Self {
+        let (stride, text_stride) = (layout.stride(), layout.texts.len());
         Rows {
-            stride: layout.stride(),
-            text_stride: layout.texts.len(),
-            words: Vec::new(),
-            texts: Vec::new(),
+            stride,
+            text_stride,
+            ..Rows::default()
         }
     }
 
-    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.words.len() / self.stride
     }
 
-    #[inline]
-    pub(crate) fn time(&self, index: usize) -> i64 {
-        self.words[index * self.stride]
-    }
-
-    #[inline]
-    pub(crate) fn id(&self, index: usize) -> u64 {
-        self.words[index * self.stride + 1] as u64
-    }
-
-    #[inline]
     pub(crate) fn entry(&self, index: usize) -> Entry<'_> {
         Entry {
             words: &self.words[index * self.stride..][..self.stride],
@@ -144,44 +179,24 @@ impl Rows {
         }
     }
 
-    #[inline]
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
+    fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         (0..self.len()).map(|index| self.entry(index))
     }
 
-    /// See [`crate::entity::Entity::touch`].
-    #[inline]
-    pub(crate) fn touch(&self, index: usize) -> i64 {
-        self.words.get(index * self.stride).or(self.words.last()).copied().unwrap_or(0)
-    }
-
-    pub(crate) fn reserve(&mut self, entries: usize) {
-        self.words.reserve(entries * self.stride);
-        self.texts.reserve(entries * self.text_stride);
-    }
-
-    /// Appends an entry.
-    pub(crate) fn push(&mut self, words: &[i64], texts: impl Iterator<Item = Option<CompactString>>) {
-        self.words.extend_from_slice(words);
-        self.texts.extend(texts);
-    }
-
-    fn insert(&mut self, index: usize, entry: Entry<'_>) {
-        if index == self.len() {
-            return self.push(entry.words, entry.texts.iter().cloned());
-        }
+    pub(crate) fn insert(&mut self, index: usize, entry: Entry<'_>) {
         let at = index * self.stride;
         self.words.splice(at..at, entry.words.iter().copied());
         let at = index * self.text_stride;
         self.texts.splice(at..at, entry.texts.iter().cloned());
     }
 
-    fn drop_front(&mut self, count: usize) {
+    /// Takes out the first `count` entries.
+    pub(crate) fn drop_front(&mut self, count: usize) {
         self.words.drain(..count * self.stride);
         self.texts.drain(..count * self.text_stride);
     }
 
-    fn split_off(&mut self, index: usize) -> Rows {
+    pub(crate) fn split_off(&mut self, index: usize) -> Rows {
         Rows {
             words: self.words.split_off(index * self.stride),
             texts: self.texts.split_off(index * self.text_stride),
@@ -189,12 +204,9 @@ impl Rows {
         }
     }
 
-    fn bytes(&self) -> usize {
-        let heap = |text: &Option<CompactString>| {
-            text.as_ref().filter(|text| text.is_heap_allocated()).map_or(0, |text| text.capacity())
-        };
-        self.words.capacity() * size_of::<i64>()
-            + self.texts.capacity() * size_of::<Option<CompactString>>()
-            + self.texts.iter().map(heap).sum::<usize>()
+    /// Forgets the ids of entries at or before `time`.
+    pub(crate) fn forget_ids(&mut self, time: i64) {
+        let rows = self.words.chunks_exact_mut(self.stride);
+        rows.take_while(|row| row[0] <= time).for_each(|row| row[1] = 0);
     }
 }

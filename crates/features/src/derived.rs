@@ -90,7 +90,8 @@ impl Decay {
 
     /// The sum as of `end`, or none without entries.
     pub(crate) fn as_of(&self, end: i64, half_life: f64) -> Option<f64> {
-        self.sum.map(|(sum, at)| sum * decay(end.saturating_sub(at).max(0), half_life))
+        self.sum
+            .map(|(sum, at)| sum * decay(end.saturating_sub(at).max(0), half_life))
     }
 }
 
@@ -208,7 +209,9 @@ impl Derived {
 
     /// After it was made anew backwards down to the beginning: what the base adds before it.
     pub(crate) fn add_base(&mut self, layout: &DerivedLayout) {
-        let (current, Some(base)) = (&mut self.current, &self.base) else { return };
+        let (current, Some(base)) = (&mut self.current, &self.base) else {
+            return;
+        };
         match (current, base) {
             (Summary::Last(last @ None), Summary::Last(before)) => last.clone_from(before),
             (Summary::LastK(cells), Summary::LastK(before)) => {
@@ -221,10 +224,13 @@ impl Derived {
         }
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         size_of::<Derived>()
-            + self.current.bytes()
-            + self.base.as_ref().map_or(0, |base| size_of::<Summary>() + base.bytes())
+            + self.current.memory()
+            + self
+                .base
+                .as_ref()
+                .map_or(0, |base| size_of::<Summary>() + base.memory())
     }
 }
 
@@ -308,7 +314,9 @@ impl Summary {
             }
             Summary::Distinct(counts) => {
                 let cell = entry.cell(layout.column);
-                let count = counts.get_mut(&cell).expect("a value that leaves a window has entered it");
+                let count = counts
+                    .get_mut(&cell)
+                    .expect("a value that leaves a window has entered it");
                 *count -= 1;
                 if *count == 0 {
                     counts.remove(&cell);
@@ -323,14 +331,14 @@ impl Summary {
         true
     }
 
-    fn bytes(&self) -> usize {
+    fn memory(&self) -> usize {
         const CELL: usize = size_of::<(u64, Cell)>();
         match self {
             Summary::Extreme(queue) => queue.capacity() * 16,
             Summary::LastK(cells) => cells.capacity() * CELL,
             Summary::Distinct(counts) => counts.capacity() * (CELL + 1),
             Summary::Top(top) => top.counts.capacity() * (2 * CELL + 1),
-            Summary::Sorted(sorted) => sorted.bytes(),
+            Summary::Sorted(sorted) => sorted.memory(),
             _ => 0,
         }
     }

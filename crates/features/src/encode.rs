@@ -1,6 +1,6 @@
-//! Numbers and rows as bytes: varints, differences of times, and decimals without their trailing zeros.
+//! Numbers and entries as bytes: varints, differences of times, and decimals without their trailing zeros.
 
-use crate::chunk::Rows;
+use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{HEADER, InputLayout, NumberKind};
 use crate::number::{from_ordered, to_ordered};
 use compact_str::CompactString;
@@ -14,6 +14,7 @@ pub(crate) struct Malformed(pub(crate) &'static str);
 
 const TRUNCATED: Malformed = Malformed("it ends too early");
 
+#[inline]
 pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
@@ -22,10 +23,22 @@ pub(crate) fn put_unsigned(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
-    put_unsigned(out, ((number << 1) ^ (number >> 63)) as u64);
+#[inline]
+fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)) as u64
 }
 
+#[inline]
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
+#[inline]
+pub(crate) fn put_signed(out: &mut Vec<u8>, number: i64) {
+    put_unsigned(out, zigzag(number));
+}
+
+#[inline]
 pub(crate) fn put_wide(out: &mut Vec<u8>, mut number: u128) {
     while number > u128::from(u64::MAX) {
         out.push(number as u8 | 0x80);
@@ -65,11 +78,30 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn signed(&mut self) -> Result<i64, Malformed> {
-        let number = self.unsigned()?;
-        Ok((number >> 1) as i64 ^ -((number & 1) as i64))
+        self.unsigned().map(unzigzag)
     }
 
+    #[inline]
     pub(crate) fn wide(&mut self) -> Result<u128, Malformed> {
+        if let Some((&first, rest)) = self.bytes.split_first()
+            && first < 0x80
+        {
+            self.bytes = rest;
+            return Ok(u128::from(first));
+        }
+        if let Some(word) = self.bytes.first_chunk() {
+            let word = u64::from_le_bytes(*word);
+            let last = (!word & 0x8080_8080_8080_8080).trailing_zeros();
+            if last < 64 {
+                self.bytes = &self.bytes[last as usize / 8 + 1..];
+                return Ok(u128::from(join_sevens(word & (u64::MAX >> (63 - last)))));
+            }
+        }
+        self.long()
+    }
+
+    #[cold]
+    fn long(&mut self) -> Result<u128, Malformed> {
         let mut number = 0u128;
         for shift in (0..128).step_by(7) {
             let byte = self.byte()?;
@@ -102,7 +134,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn text(&mut self) -> Result<Option<CompactString>, Malformed> {
-        let Some(len) = self.unsigned()?.checked_sub(1) else { return Ok(None) };
+        let Some(len) = self.unsigned()?.checked_sub(1) else {
+            return Ok(None);
+        };
         if len > self.bytes.len() as u64 {
             return Err(TRUNCATED);
         }
@@ -112,143 +146,89 @@ impl<'a> Reader<'a> {
         Ok(Some(text))
     }
 
+    /// How many bytes are left.
+    #[inline]
+    pub(crate) fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let (bytes, rest) = self.bytes.split_at_checked(count).ok_or(TRUNCATED)?;
+        self.bytes = rest;
+        Ok(bytes)
+    }
+
     pub(crate) fn end(&self) -> Result<(), Malformed> {
-        if self.bytes.is_empty() { Ok(()) } else { Err(Malformed("it is longer than it should be")) }
+        if self.bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(Malformed("it is longer than it should be"))
+        }
     }
 }
 
-/// Seconds, milliseconds, microseconds.
-const UNITS: [i64; 3] = [1_000_000, 1_000, 1];
+/// Seconds, milliseconds, microseconds: a difference of times is written in the largest that divides it.
+const UNITS: [u64; 3] = [1_000_000, 1_000, 1];
 
-/// What all numbers of a column can be divided by.
+/// Fixed point is written without the largest of these that divides it.
 const DIVISORS: [i64; 4] = [1_000_000, 10_000, 100, 1];
 
-/// What all floats of a column can be multiplied with to become integers.
+/// Floats are written as the integers that the least of these makes of them.
 const DECIMALS: [f64; 4] = [1.0, 1e2, 1e4, 1e6];
 
-/// Stands for floats that are no short decimals.
-const RAW: u8 = DECIMALS.len() as u8;
-
-/// Appends a sealed chunk.
-pub(crate) fn encode_chunk(rows: &Rows, layout: &InputLayout, out: &mut Vec<u8>) {
-    out.push(VERSION);
-    encode_rows(rows, layout, i64::MIN, out);
-}
-
-/// Reads what [`encode_chunk`] wrote.
-pub(crate) fn decode_chunk(bytes: &[u8], layout: &InputLayout) -> Result<Rows, Malformed> {
-    let mut reader = Reader::new(bytes);
-    if reader.byte()? != VERSION {
-        return Err(Malformed("its format is another version's"));
+/// Appends an entry. `previous` is the time of the entry before, or the entry's own if it is a chunk's
+/// first. Rows can be appended one after the other, but each can only be read after those before it.
+#[inline]
+pub(crate) fn put_entry(out: &mut Vec<u8>, layout: &InputLayout, previous: i64, entry: Entry<'_>) {
+    put_difference(out, entry.time().wrapping_sub(previous) as u64);
+    let id = entry.id();
+    let flags = entry.flags();
+    put_wide(out, u128::from(flags) << 1 | u128::from(id != 0));
+    if id != 0 {
+        out.extend_from_slice(&id.to_le_bytes());
     }
-    let rows = decode_rows(&mut reader, layout)?;
-    reader.end()?;
-    Ok(rows)
-}
-
-/// Appends rows. Ids of entries at or before `forget_ids` are left out.
-pub(crate) fn encode_rows(rows: &Rows, layout: &InputLayout, forget_ids: i64, out: &mut Vec<u8>) {
-    put_unsigned(out, rows.len() as u64);
-    if rows.len() == 0 {
-        return;
+    for (column, &word) in layout.numbers.iter().zip(&entry.words[HEADER..]) {
+        if flags & column.present != 0 {
+            put_number(out, column.kind, word);
+        }
     }
-    let unit = time_unit(rows);
-    out.push(unit);
-    let unit = UNITS[usize::from(unit)];
-    let codecs_at = out.len();
-    for (index, column) in layout.numbers.iter().enumerate() {
-        let codec = match column.kind {
-            NumberKind::Integer => 0,
-            NumberKind::Fixed => divisor(rows, HEADER + index),
-            NumberKind::Ordered => factor(rows, HEADER + index),
-        };
-        out.push(codec);
-    }
-    let mut previous = None;
-    for entry in rows.entries() {
-        let time = entry.time();
-        match previous.replace(time) {
-            None => put_signed(out, time / unit),
-            Some(earlier) => put_difference(out, time.wrapping_sub(earlier) as u64, unit),
-        }
-        let id = if time > forget_ids { entry.words[1] as u64 } else { 0 };
-        put_flags(out, entry.flags(), id != 0);
-        if id != 0 {
-            out.extend_from_slice(&id.to_le_bytes());
-        }
-        for (index, column) in layout.numbers.iter().enumerate() {
-            encode_number(entry.words[HEADER + index], column.kind, out[codecs_at + index], out);
-        }
-        for text in entry.texts {
-            put_text(out, text.as_deref());
-        }
+    for text in entry.texts {
+        put_text(out, text.as_deref());
     }
 }
 
 #[inline]
-fn put_flags(out: &mut Vec<u8>, flags: u64, has_id: bool) {
-    if flags < 0x40 {
-        out.push((flags << 1) as u8 | u8::from(has_id));
-    } else {
-        put_wide(out, u128::from(flags) << 1 | u128::from(has_id));
-    }
+fn put_difference(out: &mut Vec<u8>, difference: u64) {
+    let (unit, count) = match difference {
+        _ if difference % UNITS[0] == 0 => (0, difference / UNITS[0]),
+        _ if difference % UNITS[1] == 0 => (1, difference / UNITS[1]),
+        _ => (2, difference),
+    };
+    put_wide(out, u128::from(count) << 2 | unit);
 }
 
 #[inline]
-fn put_difference(out: &mut Vec<u8>, difference: u64, unit: i64) {
-    const SECONDS: u64 = UNITS[0] as u64;
-    let is_seconds = unit == UNITS[0];
-    put_unsigned(out, if is_seconds { difference / SECONDS } else { difference / unit as u64 });
-}
-
-/// Whether a constant divides all numbers of a column: dividing by a constant is a multiplication.
-#[inline]
-fn divides<const DIVISOR: i64>(rows: &Rows, word: usize) -> bool {
-    rows.entries().all(|entry| entry.words[word] % DIVISOR == 0)
-}
-
-/// Index of the largest unit of all times.
-fn time_unit(rows: &Rows) -> u8 {
-    match () {
-        () if divides::<{ UNITS[0] }>(rows, 0) => 0,
-        () if divides::<{ UNITS[1] }>(rows, 0) => 1,
-        () => 2,
-    }
-}
-
-/// Index of the largest divisor of a column.
-fn divisor(rows: &Rows, word: usize) -> u8 {
-    match () {
-        () if divides::<{ DIVISORS[0] }>(rows, word) => 0,
-        () if divides::<{ DIVISORS[1] }>(rows, word) => 1,
-        () if divides::<{ DIVISORS[2] }>(rows, word) => 2,
-        () => 3,
-    }
-}
-
-/// Index of the least factor that makes a column's floats integers.
-fn factor(rows: &Rows, word: usize) -> u8 {
-    let fits = |&factor: &f64| rows.entries().all(|e| decimal(e.words[word], factor).is_some());
-    DECIMALS.iter().position(fits).map_or(RAW, |index| index as u8)
-}
-
-#[inline]
-fn encode_number(word: i64, kind: NumberKind, codec: u8, out: &mut Vec<u8>) {
+fn put_number(out: &mut Vec<u8>, kind: NumberKind, word: i64) {
     match kind {
         NumberKind::Integer => put_signed(out, word),
-        NumberKind::Fixed => put_signed(
-            out,
-            match codec {
-                0 => word / DIVISORS[0],
-                1 => word / DIVISORS[1],
-                2 => word / DIVISORS[2],
-                _ => word,
-            },
-        ),
-        NumberKind::Ordered if codec == RAW => out.extend_from_slice(&word.to_le_bytes()),
+        NumberKind::Fixed => {
+            let (divisor, quotient) = match word {
+                _ if word % DIVISORS[0] == 0 => (0, word / DIVISORS[0]),
+                _ if word % DIVISORS[1] == 0 => (1, word / DIVISORS[1]),
+                _ if word % DIVISORS[2] == 0 => (2, word / DIVISORS[2]),
+                _ => (3, word),
+            };
+            put_wide(out, u128::from(zigzag(quotient)) << 2 | divisor);
+        }
         NumberKind::Ordered => {
-            let number = decimal(word, DECIMALS[usize::from(codec)]);
-            put_signed(out, number.expect("the codec fits all numbers of the column"));
+            let fits = |(index, &factor): (usize, &f64)| Some((index, decimal(word, factor)?));
+            match DECIMALS.iter().enumerate().find_map(fits) {
+                Some((index, number)) => put_unsigned(out, zigzag(number) << 3 | (index as u64 + 1)),
+                None => {
+                    out.push(0);
+                    out.extend_from_slice(&word.to_le_bytes());
+                }
+            }
         }
     }
 }
@@ -262,58 +242,133 @@ fn decimal(ordered: i64, factor: f64) -> Option<i64> {
     (scaled.abs() < EXACT && scaled / factor == value).then_some(scaled as i64)
 }
 
-/// Reads what [`encode_rows`] wrote.
-pub(crate) fn decode_rows(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Rows, Malformed> {
-    let mut rows = Rows::new(layout);
-    let len = reader.count()?;
-    if len == 0 {
-        return Ok(rows);
+/// The low seven bits of each byte, joined.
+#[inline]
+fn join_sevens(word: u64) -> u64 {
+    let word = (word & 0x007f_007f_007f_007f) | (word & 0x7f00_7f00_7f00_7f00) >> 1;
+    let word = (word & 0x0000_3fff_0000_3fff) | (word & 0x3fff_0000_3fff_0000) >> 2;
+    (word & 0x0fff_ffff) | (word & 0x0fff_ffff_0000_0000) >> 4
+}
+
+/// The part of an entry that every log has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Header {
+    pub(crate) time: i64,
+    pub(crate) flags: u64,
+    /// The id's hash, 0 if there is none.
+    pub(crate) id: u64,
+}
+
+impl Reader<'_> {
+    /// The time of the next entry.
+    #[inline]
+    pub(crate) fn time(&mut self, previous: i64) -> Result<i64, Malformed> {
+        const TOO_LARGE: Malformed = Malformed("a time is too large");
+        let number = self.wide()?;
+        let unit = *UNITS
+            .get((number & 3) as usize)
+            .ok_or(Malformed("a unit of time is unknown"))?;
+        let difference = u64::try_from(number >> 2)
+            .ok()
+            .and_then(|count| count.checked_mul(unit));
+        previous
+            .checked_add_unsigned(difference.ok_or(TOO_LARGE)?)
+            .ok_or(TOO_LARGE)
     }
-    let unit = *UNITS.get(usize::from(reader.byte()?)).ok_or(Malformed("its unit of time is unknown"))?;
-    let codecs = layout.numbers.iter().map(|_| reader.byte()).collect::<Result<Vec<u8>, _>>()?;
-    rows.reserve(len);
-    let mut words = vec![0; layout.stride()];
-    let mut texts = Vec::with_capacity(layout.texts.len());
-    let mut previous = None;
-    for _ in 0..len {
-        let time = read_time(reader, previous, unit)?;
-        previous = Some(time);
-        let flags = reader.wide()?;
-        let id = if flags & 1 == 1 { u64::from_le_bytes(reader.array()?) } else { 0 };
-        words[..HEADER].copy_from_slice(&[time, id as i64, (flags >> 1) as u64 as i64]);
-        for (index, column) in layout.numbers.iter().enumerate() {
-            words[HEADER + index] = decode_number(reader, column.kind, codecs[index])?;
+
+    /// The beginning of an entry; [`Reader::values`] or [`Reader::skip_values`] must follow.
+    #[inline]
+    pub(crate) fn header(&mut self, previous: i64) -> Result<Header, Malformed> {
+        let time = self.time(previous)?;
+        let flags = self.wide()?;
+        let id = if flags & 1 == 1 {
+            u64::from_le_bytes(self.array()?)
+        } else {
+            0
+        };
+        Ok(Header {
+            time,
+            flags: (flags >> 1) as u64,
+            id,
+        })
+    }
+
+    /// The rest of an entry; makes `entry` hold all of it.
+    #[inline]
+    pub(crate) fn values(
+        &mut self,
+        layout: &InputLayout,
+        header: Header,
+        entry: &mut EntryBuffer,
+    ) -> Result<(), Malformed> {
+        let Header { time, flags, id } = header;
+        entry.words.resize(layout.stride(), 0);
+        let (fixed, numbers) = entry.words.split_at_mut(HEADER);
+        fixed.copy_from_slice(&[time, id as i64, flags as i64]);
+        for (column, word) in layout.numbers.iter().zip(numbers) {
+            let present = flags & column.present != 0;
+            *word = if present { self.number(column.kind)? } else { 0 };
+        }
+        entry.texts.clear();
+        for _ in &layout.texts {
+            entry.texts.push(self.text()?);
+        }
+        Ok(())
+    }
+
+    /// Reads what [`put_entry`] wrote into `entry`.
+    #[inline]
+    pub(crate) fn entry(
+        &mut self,
+        layout: &InputLayout,
+        previous: i64,
+        entry: &mut EntryBuffer,
+    ) -> Result<(), Malformed> {
+        let header = self.header(previous)?;
+        self.values(layout, header, entry)
+    }
+
+    /// Passes over the rest of an entry.
+    #[inline]
+    pub(crate) fn skip_values(&mut self, layout: &InputLayout, header: Header) -> Result<(), Malformed> {
+        for column in layout
+            .numbers
+            .iter()
+            .filter(|column| header.flags & column.present != 0)
+        {
+            let is_raw = self.wide()? == 0 && column.kind == NumberKind::Ordered;
+            if is_raw {
+                self.bytes(size_of::<i64>())?;
+            }
         }
         for _ in &layout.texts {
-            texts.push(reader.text()?);
+            if let Some(len) = self.unsigned()?.checked_sub(1) {
+                self.bytes(usize::try_from(len).unwrap_or(usize::MAX))?;
+            }
         }
-        rows.push(&words, texts.drain(..));
+        Ok(())
     }
-    Ok(rows)
-}
 
-fn read_time(reader: &mut Reader<'_>, previous: Option<i64>, unit: i64) -> Result<i64, Malformed> {
-    const TOO_LARGE: Malformed = Malformed("a time is too large");
-    let Some(previous) = previous else {
-        return reader.signed()?.checked_mul(unit).ok_or(TOO_LARGE);
-    };
-    let difference = reader.unsigned()?.checked_mul(unit as u64).ok_or(TOO_LARGE)?;
-    previous.checked_add_unsigned(difference).ok_or(TOO_LARGE)
-}
-
-#[inline]
-fn decode_number(reader: &mut Reader<'_>, kind: NumberKind, codec: u8) -> Result<i64, Malformed> {
-    const UNKNOWN: Malformed = Malformed("the form of its numbers is unknown");
-    match kind {
-        NumberKind::Integer => reader.signed(),
-        NumberKind::Fixed => {
-            let divisor = DIVISORS.get(usize::from(codec)).ok_or(UNKNOWN)?;
-            reader.signed()?.checked_mul(*divisor).ok_or(Malformed("a number is too large"))
-        }
-        NumberKind::Ordered if codec == RAW => Ok(i64::from_le_bytes(reader.array()?)),
-        NumberKind::Ordered => {
-            let factor = DECIMALS.get(usize::from(codec)).ok_or(UNKNOWN)?;
-            to_ordered(reader.signed()? as f64 / factor).map_err(|_| UNKNOWN)
+    #[inline]
+    fn number(&mut self, kind: NumberKind) -> Result<i64, Malformed> {
+        const TOO_LARGE: Malformed = Malformed("a number is too large");
+        match kind {
+            NumberKind::Integer => self.signed(),
+            NumberKind::Fixed => {
+                let number = self.wide()?;
+                let quotient = u64::try_from(number >> 2).map_err(|_| TOO_LARGE)?;
+                unzigzag(quotient)
+                    .checked_mul(DIVISORS[(number & 3) as usize])
+                    .ok_or(TOO_LARGE)
+            }
+            NumberKind::Ordered => {
+                let number = self.unsigned()?;
+                let Some(index) = (number & 7).checked_sub(1) else {
+                    return Ok(i64::from_le_bytes(self.array()?));
+                };
+                let factor = DECIMALS.get(index as usize).ok_or(Malformed("a factor is unknown"))?;
+                to_ordered(unzigzag(number >> 3) as f64 / factor).map_err(|_| TOO_LARGE)
+            }
         }
     }
 }

@@ -21,6 +21,12 @@ impl Entry<'_> {
         self.words[0]
     }
 
+    /// The id's hash, 0 if there is none.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.words[1] as u64
+    }
+
     #[inline]
     pub(crate) fn flags(&self) -> u64 {
         self.words[2] as u64
@@ -48,36 +54,31 @@ pub(crate) enum Cell {
     Text(CompactString),
 }
 
-/// An event on its way into the log; its memory is used again for the next one.
+/// An entry on its way into the log or out of it; the memory is used again for the next one.
 #[derive(Debug, Default)]
-pub(crate) struct Incoming {
-    words: Vec<i64>,
-    texts: Vec<Option<CompactString>>,
+pub(crate) struct EntryBuffer {
+    pub(crate) words: Vec<i64>,
+    pub(crate) texts: Vec<Option<CompactString>>,
 }
 
-impl Incoming {
+impl EntryBuffer {
+    #[inline]
     pub(crate) fn entry(&self) -> Entry<'_> {
-        Entry { words: &self.words, texts: &self.texts }
+        Entry {
+            words: &self.words,
+            texts: &self.texts,
+        }
     }
 
-    pub(crate) fn time(&self) -> i64 {
-        self.words[0]
-    }
-
-    /// The id's hash, 0 if there is none.
-    pub(crate) fn id(&self) -> u64 {
-        self.words[1] as u64
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.words.clear();
+        self.texts.clear();
     }
 
     /// Takes from the row what the log keeps.
-    pub(crate) fn read(
-        &mut self,
-        layout: &InputLayout,
-        resolution: f64,
-        row: &Row,
-    ) -> Result<(), (Slot, ValueReason)> {
-        self.words.clear();
-        self.texts.clear();
+    pub(crate) fn read(&mut self, layout: &InputLayout, resolution: f64, row: &Row) -> Result<(), (Slot, ValueReason)> {
+        self.clear();
         let time = match row[layout.event_time] {
             Value::Timestamp(time) | Value::Int(time) => time,
             Value::Null => return Err((layout.event_time, ValueReason::Missing)),
@@ -90,8 +91,7 @@ impl Incoming {
         }
         self.words.extend([time, id as i64, 0]);
         for column in &layout.numbers {
-            let word = number(&row[column.slot], column.kind, resolution)
-                .map_err(|reason| (column.slot, reason))?;
+            let word = number(&row[column.slot], column.kind, resolution).map_err(|reason| (column.slot, reason))?;
             flags |= if word.is_some() { column.present } else { 0 };
             self.words.push(word.unwrap_or(0));
         }
@@ -164,7 +164,10 @@ mod tests {
     #[test]
     fn an_integer_id_and_its_text_are_the_same() {
         for number in [0, 1, -1, 42, 1_000_000, i64::MAX, i64::MIN] {
-            assert_eq!(id_hash(&Value::Int(number)), id_hash(&Value::Text(number.to_string().into())));
+            assert_eq!(
+                id_hash(&Value::Int(number)),
+                id_hash(&Value::Text(number.to_string().into()))
+            );
         }
         assert_eq!(id_hash(&Value::Null), 0);
     }

@@ -2,15 +2,12 @@
 
 use crate::chunk::Chunk;
 use crate::derived::{Decay, Derived, Summary};
-use crate::encode::{
-    Malformed, Reader, VERSION, decode_rows, encode_rows, put_signed, put_signed_wide, put_text,
-    put_unsigned, put_wide,
-};
+use crate::encode::{Malformed, Reader, VERSION, put_signed, put_signed_wide, put_text, put_unsigned, put_wide};
 use crate::entity::Entity;
 use crate::entry::Cell;
 use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
 use crate::linear;
-use crate::log::Log;
+use crate::log::{Log, Spot};
 use crate::state::StateError;
 use crate::window::Cursors;
 use std::collections::VecDeque;
@@ -28,14 +25,14 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     out.extend_from_slice(&features.fingerprint.to_le_bytes());
     put_signed(out, entity.stream);
     put_signed(out, entity.newest);
-    for (log, layout) in entity.logs.iter().zip(&features.inputs) {
-        encode_log(log, layout, entity.stream.saturating_sub(layout.id_horizon), out);
+    for log in &entity.logs {
+        encode_log(log, out);
     }
     for window in &features.windows {
         let words = &entity.words[window.words()];
         let cursors = Cursors::read(words);
-        put_unsigned(out, cursors.lo - entity.logs[window.input].base());
-        put_unsigned(out, cursors.hi - cursors.lo);
+        put_unsigned(out, cursors.lo.ordinal - entity.logs[window.input].base());
+        put_unsigned(out, cursors.len());
         encode_words(window, words, out);
         for derived in &entity.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
@@ -45,19 +42,22 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     }
 }
 
-fn encode_log(log: &Log, layout: &InputLayout, forget_ids: i64, out: &mut Vec<u8>) {
+fn encode_log(log: &Log, out: &mut Vec<u8>) {
     put_unsigned(out, log.base());
     put_unsigned(out, u64::from(log.next_id));
     put_unsigned(out, log.sealed.len() as u64);
     let mut previous = 0i64;
     for chunk in &log.sealed {
         put_unsigned(out, u64::from(chunk.id));
-        put_unsigned(out, chunk.len as u64);
+        put_unsigned(out, u64::from(chunk.len));
         put_signed(out, chunk.first.wrapping_sub(previous));
         put_unsigned(out, chunk.last.wrapping_sub(chunk.first) as u64);
         previous = chunk.last;
     }
-    encode_rows(log.tail.rows(), layout, forget_ids, out);
+    put_unsigned(out, u64::from(log.tail.len));
+    put_signed(out, log.tail.first);
+    put_unsigned(out, log.tail.bytes().len() as u64);
+    out.extend_from_slice(log.tail.bytes());
 }
 
 fn encode_words(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
@@ -117,11 +117,7 @@ fn encode_cell(cell: &Cell, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode_head`] wrote.
-pub(crate) fn decode_head(
-    bytes: &[u8],
-    features: &EntityFeatures,
-    key: &str,
-) -> Result<Entity, StateError> {
+pub(crate) fn decode_head(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, StateError> {
     decode(bytes, features, key).map_err(|why| StateError::Corrupt {
         what: "an entity".into(),
         why: why.0.into(),
@@ -134,7 +130,9 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
         return Err(Malformed("its format is another version's"));
     }
     if u32::from_le_bytes(reader.array()?) != features.fingerprint {
-        return Err(Malformed("it was written for other features: windows, values or settings differ"));
+        return Err(Malformed(
+            "it was written for other features: windows, values or settings differ",
+        ));
     }
     let mut entity = Entity::new(features, key);
     entity.stream = reader.signed()?;
@@ -163,21 +161,33 @@ fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malf
     let mut previous = 0i64;
     for index in 0..sealed {
         let id = small(reader)?;
-        let len = small(reader)? as usize;
+        let len = small(reader)?;
         let first = previous.wrapping_add(reader.signed()?);
         let last = first.checked_add_unsigned(reader.unsigned()?).ok_or(DISORDERED)?;
         if len == 0 || id >= next_id || (index > 0 && first < previous) {
             return Err(DISORDERED);
         }
-        chunks.push(Chunk { id, start, len, first, last, rows: None, dirty: false, touched: false });
-        start = start.checked_add(len as u64).ok_or(DISORDERED)?;
+        chunks.push(Chunk {
+            id,
+            len,
+            first,
+            last,
+            bytes: None,
+            touched: false,
+            ..Chunk::empty(start)
+        });
+        start = start.checked_add(u64::from(len)).ok_or(DISORDERED)?;
         previous = last;
     }
-    let tail = Chunk::new(start, decode_rows(reader, layout)?);
+    let (len, first, size) = (small(reader)?, reader.signed()?, reader.count()?);
+    let tail = Chunk::unpack(start, first, len, reader.bytes(size)?, layout)?;
     if sealed > 0 && (tail.len == 0 || tail.first < previous) {
         return Err(DISORDERED);
     }
-    if start.checked_add(tail.len as u64).is_none_or(|end| end > i64::MAX as u64) {
+    if start
+        .checked_add(u64::from(tail.len))
+        .is_none_or(|end| end > i64::MAX as u64)
+    {
         return Err(DISORDERED);
     }
     Ok(Log::from_chunks(chunks, tail, next_id))
@@ -189,18 +199,19 @@ fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
 
 fn decode_cursors(reader: &mut Reader<'_>, log: &Log) -> Result<Cursors, Malformed> {
     let lo = log.base().checked_add(reader.unsigned()?);
-    let hi = lo.zip(Some(reader.unsigned()?)).and_then(|(lo, width)| lo.checked_add(width));
+    let hi = lo
+        .zip(Some(reader.unsigned()?))
+        .and_then(|(lo, width)| lo.checked_add(width));
     match lo.zip(hi) {
-        Some((lo, hi)) if hi <= log.end() => Ok(Cursors { lo, hi }),
+        Some((lo, hi)) if hi <= log.end() => Ok(Cursors {
+            lo: Spot::unresolved(lo),
+            hi: Spot::unresolved(hi),
+        }),
         _ => Err(Malformed("a window lies outside the log")),
     }
 }
 
-fn decode_words(
-    reader: &mut Reader<'_>,
-    window: &WindowLayout,
-    words: &mut [i64],
-) -> Result<(), Malformed> {
+fn decode_words(reader: &mut Reader<'_>, window: &WindowLayout, words: &mut [i64]) -> Result<(), Malformed> {
     for accumulator in &window.linear {
         let words = &mut words[accumulator.at..];
         words[0] = reader.signed()?;
@@ -225,11 +236,17 @@ fn decode_base(reader: &mut Reader<'_>, derived: &mut Derived) -> Result<(), Mal
             *best = Some(reader.signed()?).filter(|_| is_some);
         }
         Summary::First(value) | Summary::Last(value) => {
-            *value = if reader.byte()? != 0 { Some((0, decode_cell(reader)?)) } else { None };
+            *value = if reader.byte()? != 0 {
+                Some((0, decode_cell(reader)?))
+            } else {
+                None
+            };
         }
         Summary::LastK(cells) => {
             let count = reader.count()?;
-            *cells = (0..count).map(|_| Ok((0, decode_cell(reader)?))).collect::<Result<VecDeque<_>, _>>()?;
+            *cells = (0..count)
+                .map(|_| Ok((0, decode_cell(reader)?)))
+                .collect::<Result<VecDeque<_>, _>>()?;
         }
         Summary::Decayed(decay) => {
             *decay = Decay::default();

@@ -31,8 +31,8 @@ pub struct EntityFeatures {
 pub(crate) struct InputLayout {
     pub(crate) event_time: Slot,
     pub(crate) id: Option<Slot>,
-    /// For how long behind stream time entries keep their ids.
-    pub(crate) id_horizon: i64,
+    /// Whether entries older than the dedupe horizon need their ids no longer.
+    pub(crate) forgets_ids: bool,
     /// Condition i is bit i of an entry's flags.
     pub(crate) conditions: Vec<Expression>,
     pub(crate) numbers: Vec<NumberColumn>,
@@ -136,8 +136,8 @@ impl WindowLayout {
     }
 }
 
-/// Words of a window before its linear accumulators.
-pub(crate) const CURSORS: usize = 2;
+/// Words of a window before its linear accumulators: two places of four words.
+pub(crate) const CURSORS: usize = 8;
 
 /// An accumulator of which entries can be taken out again exactly: it is kept in state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +190,10 @@ pub(crate) enum DerivedKind {
     Top,
     Sorted,
     /// Entries weigh 1, or their value if there is a scale (units per 1.0).
-    Decayed { half_life: f64, scale: Option<f64> },
+    Decayed {
+        half_life: f64,
+        scale: Option<f64>,
+    },
 }
 
 /// A feature: where its value is read and where it goes.
@@ -207,18 +210,49 @@ pub(crate) struct Output {
 pub(crate) enum Read {
     /// The distance of the cursors.
     Entries,
-    Count { at: usize },
-    Sum { at: usize, scale: f64 },
-    Mean { at: usize, scale: f64 },
-    Variance { at: usize, scale: f64 },
-    Deviation { at: usize, scale: f64 },
+    Count {
+        at: usize,
+    },
+    Sum {
+        at: usize,
+        scale: f64,
+    },
+    Mean {
+        at: usize,
+        scale: f64,
+    },
+    Variance {
+        at: usize,
+        scale: f64,
+    },
+    Deviation {
+        at: usize,
+        scale: f64,
+    },
     /// One value, or a list of values.
-    Values { derived: usize, form: Form },
-    TimeSince { derived: usize },
-    Distinct { derived: usize },
-    Top { derived: usize, k: usize, form: Form },
-    Quantile { derived: usize, q: f64, form: Form },
-    Decayed { derived: usize },
+    Values {
+        derived: usize,
+        form: Form,
+    },
+    TimeSince {
+        derived: usize,
+    },
+    Distinct {
+        derived: usize,
+    },
+    Top {
+        derived: usize,
+        k: usize,
+        form: Form,
+    },
+    Quantile {
+        derived: usize,
+        q: f64,
+        form: Form,
+    },
+    Decayed {
+        derived: usize,
+    },
 }
 
 /// How a kept value becomes a [`Value`] again.
@@ -279,7 +313,12 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
-        Compiler { spec, types, inputs: Vec::new(), windows: Vec::new() }
+        Compiler {
+            spec,
+            types,
+            inputs: Vec::new(),
+            windows: Vec::new(),
+        }
     }
 
     fn compile(mut self) -> EntityFeatures {
@@ -290,14 +329,15 @@ impl<'a> Compiler<'a> {
         }
         self.place();
         let outputs = spec.features.iter().map(|feature| self.output(feature)).collect();
-        let reach = spec.features.iter().map(|f| f.window.unwrap_or(0) + f.delay).max().unwrap_or(0);
+        let reach = spec
+            .features
+            .iter()
+            .map(|f| f.window.unwrap_or(0) + f.delay)
+            .max()
+            .unwrap_or(0);
         let horizon = spec.lateness.max(spec.dedupe);
         // One more than windows reach back: what has just left a window without a beginning sinks first.
         let retention = (reach + horizon + 1).max(spec.keep);
-        for (index, input) in self.inputs.iter_mut().enumerate() {
-            let completes = index == 0 && !spec.carried.is_empty();
-            input.id_horizon = if completes { retention } else { spec.dedupe };
-        }
         let words = self.windows.iter().map(|window| window.words_len).sum();
         let mut features = EntityFeatures {
             inputs: self.inputs,
@@ -320,10 +360,11 @@ impl<'a> Compiler<'a> {
     fn columns(&self) -> Vec<InputLayout> {
         let mut inputs: Vec<InputLayout> = Vec::new();
         for (index, input) in self.spec.inputs.iter().enumerate() {
+            let completes = index == 0 && !self.spec.carried.is_empty();
             let mut layout = InputLayout {
                 event_time: input.event_time,
-                id: input.id,
-                id_horizon: 0,
+                id: input.id.filter(|_| completes || self.spec.dedupe > 0),
+                forgets_ids: !completes,
                 conditions: Vec::new(),
                 numbers: Vec::new(),
                 texts: Vec::new(),
@@ -385,15 +426,13 @@ impl<'a> Compiler<'a> {
             let index = layout.conditions.iter().position(|known| same(known, condition));
             1 << index.expect("columns() has noted every condition")
         });
-        let present =
-            aggregated(feature).map_or(0, |slot| layout.present(self.column(feature, slot)));
+        let present = aggregated(feature).map_or(0, |slot| layout.present(self.column(feature, slot)));
         condition | present
     }
 
     fn window(&mut self, feature: &FeatureSpec) -> usize {
         let at_current = feature.input == 0 && feature.delay == 0;
-        let counts_itself =
-            feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
+        let counts_itself = feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
         let include_current = !at_current || counts_itself;
         let found = self.windows.iter().position(|window| {
             window.input == usize::from(feature.input)
@@ -442,9 +481,10 @@ impl<'a> Compiler<'a> {
             Aggregation::Distinct => DerivedKind::Distinct,
             Aggregation::TopK(_) => DerivedKind::Top,
             Aggregation::Quantile(_) => DerivedKind::Sorted,
-            Aggregation::DecayedCount { half_life } => {
-                DerivedKind::Decayed { half_life: half_life as f64, scale: None }
-            }
+            Aggregation::DecayedCount { half_life } => DerivedKind::Decayed {
+                half_life: half_life as f64,
+                scale: None,
+            },
             Aggregation::DecayedSum { half_life } => DerivedKind::Decayed {
                 half_life: half_life as f64,
                 scale: feature.value.map(|slot| self.scale(slot)),
@@ -457,12 +497,20 @@ impl<'a> Compiler<'a> {
             Some(slot) if !of_time => self.column(feature, slot),
             _ => Column::Word(0),
         };
-        DerivedLayout { mask: self.mask(feature), column, kind }
+        DerivedLayout {
+            mask: self.mask(feature),
+            column,
+            kind,
+        }
     }
 
     /// Units per 1.0 of a summed column: only floats are in fixed point.
     fn scale(&self, slot: Slot) -> f64 {
-        if self.types[slot] == ValueType::Float { self.spec.resolution as f64 } else { 1.0 }
+        if self.types[slot] == ValueType::Float {
+            self.spec.resolution as f64
+        } else {
+            1.0
+        }
     }
 
     /// Notes which accumulators a feature needs.
@@ -481,7 +529,10 @@ impl<'a> Compiler<'a> {
             return;
         }
         let known = &mut self.windows[window].linear;
-        match known.iter_mut().find(|linear| linear.mask == mask && serves(linear.kind, kind)) {
+        match known
+            .iter_mut()
+            .find(|linear| linear.mask == mask && serves(linear.kind, kind))
+        {
             Some(linear) if kind.words() > linear.kind.words() => linear.kind = kind,
             Some(_) => {}
             None => known.push(Linear { mask, kind, at: 0 }),
@@ -516,7 +567,12 @@ impl<'a> Compiler<'a> {
             Value::Int(number) if output_type == ValueType::Float => Value::Float(number as f64),
             empty => empty,
         };
-        Output { slot: feature.output, window, read, empty }
+        Output {
+            slot: feature.output,
+            window,
+            read,
+            empty,
+        }
     }
 
     fn read_linear(&self, feature: &FeatureSpec, window: usize, kind: LinearKind) -> Read {
@@ -547,9 +603,7 @@ impl<'a> Compiler<'a> {
             Aggregation::Distinct => Read::Distinct { derived },
             Aggregation::TopK(k) => Read::Top { derived, k, form },
             Aggregation::Quantile(q) => Read::Quantile { derived, q, form },
-            Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => {
-                Read::Decayed { derived }
-            }
+            Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Read::Decayed { derived },
             _ => Read::Values { derived, form },
         }
     }
@@ -557,7 +611,10 @@ impl<'a> Compiler<'a> {
 
 /// The slot whose value a feature aggregates; counts look at no value.
 fn aggregated(feature: &FeatureSpec) -> Option<Slot> {
-    let counts = matches!(feature.aggregation, Aggregation::Count | Aggregation::DecayedCount { .. });
+    let counts = matches!(
+        feature.aggregation,
+        Aggregation::Count | Aggregation::DecayedCount { .. }
+    );
     feature.value.filter(|_| !counts)
 }
 
@@ -591,7 +648,11 @@ fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: 
             .iter()
             .position(|column| column.slot == slot && column.kind == kind)
             .map(|index| Column::Word(HEADER + index)),
-        None => layout.texts.iter().position(|column| column.slot == slot).map(Column::Text),
+        None => layout
+            .texts
+            .iter()
+            .position(|column| column.slot == slot)
+            .map(Column::Text),
     }
 }
 
@@ -603,7 +664,8 @@ fn fingerprint(features: &EntityFeatures) -> u32 {
     );
     for input in &features.inputs {
         let kinds: Vec<NumberKind> = input.numbers.iter().map(|column| column.kind).collect();
-        text += &format!("|{} {kinds:?} {} {}", input.conditions.len(), input.texts.len(), input.id_horizon);
+        text += &format!("|{} {kinds:?} {}", input.conditions.len(), input.texts.len());
+        text += &format!(" {} {}", input.id.is_some(), input.forgets_ids);
     }
     for window in &features.windows {
         text += &format!("|{} {:?} {} ", window.input, window.span, window.delay);

@@ -10,6 +10,7 @@ mod entity;
 mod entry;
 mod hash;
 mod head;
+mod ids;
 mod layout;
 mod linear;
 mod log;

@@ -14,7 +14,11 @@ pub(crate) fn to_fixed(value: f64, resolution: f64) -> Result<i64, ValueReason> 
         // NaN compares false, so it does not get here.
         return Ok(round_ties_even(scaled));
     }
-    Err(if value.is_finite() { ValueReason::OutOfRange } else { ValueReason::NotFinite })
+    Err(if value.is_finite() {
+        ValueReason::OutOfRange
+    } else {
+        ValueReason::NotFinite
+    })
 }
 
 #[inline]
@@ -73,7 +77,11 @@ pub(crate) fn variance_numerator(count: u64, sum: i128, squares: (u128, u128)) -
     let product = (product.0.wrapping_add(high.wrapping_mul(u128::from(count))), product.1);
     let difference = subtract(product, multiply(sum.unsigned_abs(), sum.unsigned_abs()));
     const TWO_TO_128: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
-    if difference.0 == 0 { difference.1 as f64 } else { difference.0 as f64 * TWO_TO_128 + difference.1 as f64 }
+    if difference.0 == 0 {
+        difference.1 as f64
+    } else {
+        difference.0 as f64 * TWO_TO_128 + difference.1 as f64
+    }
 }
 
 #[cfg(test)]

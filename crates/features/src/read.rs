@@ -15,12 +15,7 @@ const SECOND: f64 = 1e6;
 
 /// Writes every feature into its slot. The windows stand as of `as_of` and their derived accumulators
 /// are valid.
-pub(crate) fn write_features(
-    features: &EntityFeatures,
-    entity: &Entity,
-    as_of: AsOf,
-    row: &mut Row,
-) {
+pub(crate) fn write_features(features: &EntityFeatures, entity: &Entity, as_of: AsOf, row: &mut Row) {
     for output in &features.outputs {
         let value = read(features, entity, output, as_of);
         row[output.slot] = value.unwrap_or_else(|| output.empty.clone());
@@ -36,7 +31,7 @@ fn read(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf
     match output.read {
         Read::Entries => {
             let cursors = Cursors::read(words);
-            count((cursors.hi - window.span.map_or(0, |_| cursors.lo)) as i64)
+            count(window.span.map_or(cursors.hi.ordinal, |_| cursors.len()) as i64)
         }
         Read::Count { at } => count(linear::count(words, at)),
         Read::Sum { at, scale } => linear::sum(words, at, scale).map(Value::Float),
@@ -49,12 +44,7 @@ fn read(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf
     }
 }
 
-fn read_derived(
-    features: &EntityFeatures,
-    entity: &Entity,
-    output: &Output,
-    as_of: AsOf,
-) -> Option<Value> {
+fn read_derived(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf) -> Option<Value> {
     let window = &features.windows[output.window];
     let summary = |derived: usize| {
         let layout = &window.derived[derived - window.derived_at];
@@ -101,13 +91,9 @@ fn read_derived(
 
 fn values(layout: &DerivedLayout, summary: &Summary, form: Form) -> Option<Value> {
     match summary {
-        Summary::Extreme(queue) => {
-            queue.front().map(|&(_, key)| from_word(from_key(layout, key), form))
-        }
+        Summary::Extreme(queue) => queue.front().map(|&(_, key)| from_word(from_key(layout, key), form)),
         Summary::Best(best) => best.map(|key| from_word(from_key(layout, key), form)),
-        Summary::First(value) | Summary::Last(value) => {
-            value.as_ref().map(|(_, cell)| from_cell(cell, form))
-        }
+        Summary::First(value) | Summary::Last(value) => value.as_ref().map(|(_, cell)| from_cell(cell, form)),
         Summary::LastK(cells) => list(cells.iter().rev().map(|(_, cell)| cell), form),
         _ => None,
     }
@@ -136,7 +122,11 @@ pub(crate) fn from_word(word: i64, form: Form) -> Value {
 }
 
 fn float(word: i64, form: Form) -> f64 {
-    if form == Form::Float { from_ordered(word) } else { word as f64 }
+    if form == Form::Float {
+        from_ordered(word)
+    } else {
+        word as f64
+    }
 }
 
 /// Linear interpolation between the two order statistics around rank q · (n − 1), from the nearer one,
@@ -147,6 +137,10 @@ fn quantile(q: f64, len: usize, get: impl Fn(usize) -> f64) -> Option<Value> {
     let below = rank.floor();
     let fraction = rank - below;
     let (a, b) = (get(below as usize), get((below as usize + 1).min(last)));
-    let value = if fraction < 0.5 { a + (b - a) * fraction } else { b - (b - a) * (1.0 - fraction) };
+    let value = if fraction < 0.5 {
+        a + (b - a) * fraction
+    } else {
+        b - (b - a) * (1.0 - fraction)
+    };
     Some(Value::Float(value))
 }

@@ -44,7 +44,8 @@ impl Sorted {
 
     /// The first run whose last number is not less; the number of runs if there is none.
     fn run_of(&self, number: i64) -> usize {
-        self.runs.partition_point(|run| run.last().is_some_and(|&last| last < number))
+        self.runs
+            .partition_point(|run| run.last().is_some_and(|&last| last < number))
     }
 
     /// The number of this rank, from 0.
@@ -58,7 +59,7 @@ impl Sorted {
         None
     }
 
-    pub(crate) fn bytes(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.runs.iter().map(|run| run.capacity() * 8 + 24).sum()
     }
 }

@@ -115,9 +115,7 @@ impl Aggregation {
     pub fn accepts(self, value_type: ValueType) -> bool {
         use ValueType::{Bool, Float, Int, Text, Timestamp};
         match self {
-            Aggregation::Count
-            | Aggregation::TimeSinceLast
-            | Aggregation::DecayedCount { .. } => true,
+            Aggregation::Count | Aggregation::TimeSinceLast | Aggregation::DecayedCount { .. } => true,
             Aggregation::Sum
             | Aggregation::Mean
             | Aggregation::Variance
@@ -149,7 +147,10 @@ impl Aggregation {
 
     /// Whether the aggregation can do without a window's width: it never has to forget an entry.
     pub fn allows_no_window(self) -> bool {
-        !matches!(self, Aggregation::Distinct | Aggregation::TopK(_) | Aggregation::Quantile(_))
+        !matches!(
+            self,
+            Aggregation::Distinct | Aggregation::TopK(_) | Aggregation::Quantile(_)
+        )
     }
 
     /// Whether it takes a half-life in place of a window.
@@ -173,9 +174,7 @@ impl Aggregation {
     pub fn empty_value(self) -> Value {
         match self {
             Aggregation::Count | Aggregation::Distinct => Value::Int(0),
-            Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => {
-                Value::Float(0.0)
-            }
+            Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Value::Float(0.0),
             _ => Value::Null,
         }
     }

@@ -45,9 +45,9 @@ impl StateWrites {
 
     /// The writes in order: key, and the new value or `None` for a removal.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.operations.iter().map(|&(start, middle, end)| {
-            (&self.bytes[start..middle], end.map(|end| &self.bytes[middle..end]))
-        })
+        self.operations
+            .iter()
+            .map(|&(start, middle, end)| (&self.bytes[start..middle], end.map(|end| &self.bytes[middle..end])))
     }
 
     /// Number of writes.
@@ -122,6 +122,9 @@ impl StateStore for MemoryState {
     }
 
     fn size(&self) -> u64 {
-        self.map.iter().map(|(key, value)| (key.len() + value.len()) as u64).sum()
+        self.map
+            .iter()
+            .map(|(key, value)| (key.len() + value.len()) as u64)
+            .sum()
     }
 }

@@ -1,8 +1,8 @@
 //! One task's entities: the states in use, decoded, in front of a store.
 
-use crate::encode::encode_chunk;
-use crate::entity::{Applied, Entity, PARTS};
-use crate::entry::{Incoming, text_id_hash};
+use crate::encode::VERSION;
+use crate::entity::{Applied, Context, Entity, Incoming, PARTS};
+use crate::entry::{EntryBuffer, text_id_hash};
 use crate::hash::hash_bytes;
 use crate::head::{decode_head, encode_head, head_key};
 use crate::layout::EntityFeatures;
@@ -47,7 +47,10 @@ pub struct EntityStates {
     bytes: usize,
     /// Where the search for something to evict goes on.
     hand: usize,
-    incoming: Incoming,
+    /// The event that is being applied.
+    incoming: EntryBuffer,
+    /// Entries that are looked at on its way.
+    buffer: EntryBuffer,
     /// A buffer for keys.
     key: Vec<u8>,
 }
@@ -82,7 +85,8 @@ impl EntityStates {
             unwritten: Vec::new(),
             bytes: 0,
             hand: 0,
-            incoming: Incoming::default(),
+            incoming: EntryBuffer::default(),
+            buffer: EntryBuffer::default(),
             key: Vec::new(),
         }
     }
@@ -109,7 +113,17 @@ impl EntityStates {
             .map_err(|(slot, reason)| ApplyError::Value { slot, reason })?;
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
-        let applied = cached.entity.apply(&features, store, stream_time, input, &self.incoming, row);
+        let context = Context {
+            features: &features,
+            store,
+            buffer: &mut self.buffer,
+        };
+        let event = Incoming {
+            stream_time,
+            input,
+            entry: self.incoming.entry(),
+        };
+        let applied = cached.entity.apply(context, event, row);
         let applied = cached.noting_failure(applied)?;
         if applied.inserted && !cached.changed {
             cached.changed = true;
@@ -123,17 +137,16 @@ impl EntityStates {
     ///
     /// # Errors
     /// When state cannot be read; the batch has to be discarded.
-    pub fn complete(
-        &mut self,
-        store: &dyn StateStore,
-        key: &str,
-        id: &str,
-        row: &mut Row,
-    ) -> Result<bool, StateError> {
+    pub fn complete(&mut self, store: &dyn StateStore, key: &str, id: &str, row: &mut Row) -> Result<bool, StateError> {
         let features = Arc::clone(&self.features);
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
-        let completed = cached.entity.complete(&features, store, text_id_hash(id), row);
+        let context = Context {
+            features: &features,
+            store,
+            buffer: &mut self.buffer,
+        };
+        let completed = cached.entity.complete(context, text_id_hash(id), row);
         cached.noting_failure(completed)
     }
 
@@ -179,7 +192,7 @@ impl EntityStates {
             write(&mut cached.entity, &self.features, &mut self.key, writes);
             cached.changed = false;
             self.bytes -= cached.bytes;
-            cached.bytes = cached.entity.bytes();
+            cached.bytes = cached.entity.memory();
             self.bytes += cached.bytes;
             if !cached.unwritten {
                 cached.unwritten = true;
@@ -247,7 +260,7 @@ impl EntityStates {
     }
 
     fn keep(&mut self, entity: Entity, hash: u64) -> u32 {
-        let bytes = entity.bytes();
+        let bytes = entity.memory();
         self.bytes += bytes;
         let cached = Cached {
             entity,
@@ -275,7 +288,10 @@ impl EntityStates {
     fn forget(&mut self, index: usize) {
         let Some(cached) = self.cells[index].take() else { return };
         self.bytes -= cached.bytes;
-        if let Ok(entry) = self.table.find_entry(cached.hash, |&(_, other)| other as usize == index) {
+        if let Ok(entry) = self
+            .table
+            .find_entry(cached.hash, |&(_, other)| other as usize == index)
+        {
             entry.remove();
         }
         self.free.push(index as u32);
@@ -288,7 +304,9 @@ impl EntityStates {
         while self.bytes > self.features.cache_bytes && visits > 0 {
             visits -= 1;
             self.hand = (self.hand + 1) % self.cells.len();
-            let Some(cached) = &mut self.cells[self.hand] else { continue };
+            let Some(cached) = &mut self.cells[self.hand] else {
+                continue;
+            };
             if cached.changed || cached.unwritten {
                 continue;
             }
@@ -296,7 +314,7 @@ impl EntityStates {
                 cached.used = false;
                 cached.entity.release();
                 self.bytes -= cached.bytes;
-                cached.bytes = cached.entity.bytes();
+                cached.bytes = cached.entity.memory();
                 self.bytes += cached.bytes;
             } else {
                 self.forget(self.hand);
@@ -313,23 +331,23 @@ impl Cached {
 }
 
 fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {
-    cells[index as usize].as_mut().expect("entities that are referred to are in memory")
+    cells[index as usize]
+        .as_mut()
+        .expect("entities that are referred to are in memory")
 }
 
 /// Appends what the store lacks of an entity.
-fn write(
-    entity: &mut Entity,
-    features: &EntityFeatures,
-    key: &mut Vec<u8>,
-    writes: &mut StateWrites,
-) {
-    for (input, (log, layout)) in entity.logs.iter_mut().zip(&features.inputs).enumerate() {
+fn write(entity: &mut Entity, features: &EntityFeatures, key: &mut Vec<u8>, writes: &mut StateWrites) {
+    for (input, log) in entity.logs.iter_mut().enumerate() {
         for id in log.gone.drain(..) {
             writes.delete(&chunk_key(&entity.key, input as u8, id));
         }
         for chunk in log.sealed.iter_mut().filter(|chunk| chunk.dirty) {
             let key = chunk_key(&entity.key, input as u8, chunk.id);
-            writes.put(&key, |out| encode_chunk(chunk.rows(), layout, out));
+            writes.put(&key, |out| {
+                out.push(VERSION);
+                out.extend_from_slice(chunk.bytes());
+            });
             chunk.dirty = false;
         }
     }

@@ -2,32 +2,52 @@
 //! window of an event begins and ends.
 
 use crate::derived::Derived;
-use crate::entry::Entry;
+use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{EntityFeatures, WindowLayout};
 use crate::linear;
-use crate::log::{Log, Source};
+use crate::log::{Log, Source, Spot};
 use crate::state::StateError;
-use std::ops::Range;
+use std::ops::ControlFlow;
 
-/// The entries [lo, hi) of a log, by ordinal. In a window without a beginning the entries before `lo`
-/// have sunk into the accumulators for good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The entries [lo, hi) of a log. In a window without a beginning the entries before `lo` have sunk into
+/// the accumulators for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursors {
-    pub(crate) lo: u64,
-    pub(crate) hi: u64,
+    pub(crate) lo: Spot,
+    pub(crate) hi: Spot,
 }
 
 impl Cursors {
     /// From a window's words.
     #[inline]
     pub(crate) fn read(words: &[i64]) -> Self {
-        Cursors { lo: words[0] as u64, hi: words[1] as u64 }
+        let spot = |at: usize| Spot {
+            ordinal: words[at] as u64,
+            time: words[at + 1],
+            next: words[at + 2],
+            offset: words[at + 3] as u32,
+            epoch: (words[at + 3] as u64 >> 32) as u32,
+        };
+        Cursors {
+            lo: spot(0),
+            hi: spot(4),
+        }
     }
 
     #[inline]
     pub(crate) fn write(self, words: &mut [i64]) {
-        words[0] = self.lo as i64;
-        words[1] = self.hi as i64;
+        for (at, spot) in [(0, self.lo), (4, self.hi)] {
+            words[at] = spot.ordinal as i64;
+            words[at + 1] = spot.time;
+            words[at + 2] = spot.next;
+            words[at + 3] = (u64::from(spot.epoch) << 32 | u64::from(spot.offset)) as i64;
+        }
+    }
+
+    /// How many entries lie between them.
+    #[inline]
+    pub(crate) fn len(self) -> u64 {
+        self.hi.ordinal - self.lo.ordinal
     }
 }
 
@@ -54,7 +74,10 @@ pub(crate) struct Place {
 
 impl Place {
     pub(crate) fn at(ordinal: u64) -> Self {
-        Place { before: ordinal, through: ordinal + 1 }
+        Place {
+            before: ordinal,
+            through: ordinal + 1,
+        }
     }
 }
 
@@ -67,12 +90,7 @@ pub(crate) struct Bounds {
 
 /// What a window covers for a transaction at `time`. Nothing reaches back further than the entries are
 /// kept; a window without a beginning does not end before those that have sunk into it.
-pub(crate) fn bounds(
-    features: &EntityFeatures,
-    window: &WindowLayout,
-    time: i64,
-    stream: i64,
-) -> Bounds {
+pub(crate) fn bounds(features: &EntityFeatures, window: &WindowLayout, time: i64, stream: i64) -> Bounds {
     let end = time.saturating_sub(window.delay);
     let (after, floor) = match window.span {
         Some(span) => {
@@ -86,7 +104,10 @@ pub(crate) fn bounds(
             (base, base)
         }
     };
-    Bounds { after, through: end.max(floor) }
+    Bounds {
+        after,
+        through: end.max(floor),
+    }
 }
 
 /// A window's part of an entity, borrowed.
@@ -97,6 +118,7 @@ pub(crate) struct Window<'a> {
     pub(crate) derived: &'a mut [Derived],
     pub(crate) log: &'a mut Log,
     pub(crate) source: Source<'a>,
+    pub(crate) buffer: &'a mut EntryBuffer,
 }
 
 impl Window<'_> {
@@ -105,49 +127,85 @@ impl Window<'_> {
         Cursors::read(self.words)
     }
 
-    /// Moves the window to where it stands as of a moment.
+    /// Moves the window on to where it stands as of a later moment. `newest` is the entry inserted last,
+    /// if it is the transaction that the moment is of.
     #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        features: &EntityFeatures,
+        as_of: AsOf,
+        newest: Option<Entry<'_>>,
+    ) -> Result<(), StateError> {
+        let bounds = bounds(features, self.layout, as_of.time, as_of.stream);
+        if bounds.after >= as_of.time {
+            // The transaction itself has gone out of a window that may never have counted it.
+            return self.seek(features, as_of);
+        }
+        let from = self.cursors();
+        let hi = match (self.end(as_of), newest) {
+            (Some(to), Some(entry)) if to == from.hi.ordinal + 1 => self.add_last(entry, from.hi)?,
+            (Some(to), _) => self.add_newest(from.hi, to)?,
+            (None, _) => self.add_through(from.hi, bounds.through)?,
+        };
+        let lo = self.remove_through(from.lo, bounds.after)?;
+        Cursors { lo, hi }.write(self.words);
+        Ok(())
+    }
+
+    /// Ordinal of the end of a window that ends with the transaction.
+    #[inline]
+    fn end(&self, as_of: AsOf) -> Option<u64> {
+        let place = as_of.place.filter(|_| self.layout.at_current)?;
+        Some(if self.layout.include_current {
+            place.through
+        } else {
+            place.before
+        })
+    }
+
+    /// Moves the window to where it stands as of any moment.
     pub(crate) fn seek(&mut self, features: &EntityFeatures, as_of: AsOf) -> Result<(), StateError> {
         let bounds = bounds(features, self.layout, as_of.time, as_of.stream);
         let from = self.cursors();
         let lo = match self.layout.span {
-            Some(_) => self.log.position_after(bounds.after, from.lo, self.source)?,
+            Some(_) => self.position_after(bounds.after, from.lo)?,
             None => self.sunk(features, as_of)?,
         };
-        let hi = match as_of.place {
-            Some(place) if self.layout.at_current && self.layout.include_current => place.through,
-            Some(place) if self.layout.at_current => place.before,
-            _ => self.log.position_after(bounds.through, from.hi, self.source)?,
+        let hi = match self.end(as_of) {
+            Some(ordinal) => Spot::unresolved(ordinal),
+            None => self.position_after(bounds.through, from.hi)?,
         };
-        self.move_to(Cursors { lo, hi: hi.max(lo) })
+        let hi = if hi.ordinal < lo.ordinal { lo } else { hi };
+        self.move_to(from, Cursors { lo, hi })
     }
 
     /// Where the entries end that have sunk into a window without a beginning. They never rise again.
-    fn sunk(&mut self, features: &EntityFeatures, as_of: AsOf) -> Result<u64, StateError> {
+    fn sunk(&mut self, features: &EntityFeatures, as_of: AsOf) -> Result<Spot, StateError> {
         let after = bounds(features, self.layout, as_of.time, as_of.settled).after;
         let sunk = self.cursors().lo;
-        Ok(self.log.position_after(after, sunk, self.source)?.max(sunk))
+        let lo = self.position_after(after, sunk)?;
+        Ok(if lo.ordinal < sunk.ordinal { sunk } else { lo })
     }
 
     #[inline]
-    fn move_to(&mut self, to: Cursors) -> Result<(), StateError> {
-        let from = self.cursors();
-        if from == to {
-            return Ok(());
-        }
-        let disjoint = to.lo >= from.hi || to.hi <= from.lo;
-        if disjoint && self.layout.span.is_some() {
-            if from.lo < from.hi {
-                self.clear();
-            }
-            self.add_newest(to.lo..to.hi)?;
+    fn position_after(&mut self, time: i64, hint: Spot) -> Result<Spot, StateError> {
+        self.log.position_after(time, hint, self.source)
+    }
+
+    fn move_to(&mut self, from: Cursors, to: Cursors) -> Result<(), StateError> {
+        let disjoint = to.lo.ordinal >= from.hi.ordinal || to.hi.ordinal <= from.lo.ordinal;
+        let hi = if disjoint && from.len() > 0 && self.layout.span.is_some() {
+            self.clear();
+            self.add_newest(to.lo, to.hi.ordinal)?
         } else {
-            self.add_oldest(to.lo..from.lo)?;
-            self.add_newest(from.hi..to.hi)?;
-            self.remove_newest(to.hi..from.hi)?;
-            self.remove_oldest(from.lo..to.lo)?;
-        }
-        to.write(self.words);
+            self.add_oldest(to.lo, from.lo.ordinal)?;
+            let hi = self.add_newest(from.hi, to.hi.ordinal)?;
+            self.remove_newest(to.hi, from.hi.ordinal)?;
+            self.remove_oldest(from.lo, to.lo.ordinal)?;
+            hi
+        };
+        let hi = if hi.ordinal == to.hi.ordinal { hi } else { to.hi };
+        Cursors { lo: to.lo, hi }.write(self.words);
         Ok(())
     }
 
@@ -158,52 +216,67 @@ impl Window<'_> {
         }
     }
 
+    /// Adds one entry, which need not be read if it is the log's last.
     #[inline]
-    fn add_newest(&mut self, range: Range<u64>) -> Result<(), StateError> {
-        let layout = self.layout;
-        for_each(self.log, range, self.source, |ordinal, entry| {
-            linear::add(&layout.linear, self.words, entry);
-            for (layout, derived) in layout.derived.iter().zip(&mut *self.derived) {
-                derived.add_newest(layout, ordinal, entry);
-            }
+    fn add_last(&mut self, entry: Entry<'_>, from: Spot) -> Result<Spot, StateError> {
+        let end = self.log.end_spot();
+        if end.ordinal != from.ordinal + 1 {
+            return self.add_newest(from, from.ordinal + 1);
+        }
+        add(self.layout, self.words, self.derived, from.ordinal, entry);
+        Ok(end)
+    }
+
+    /// Gives back the place after the last one added.
+    #[inline]
+    fn add_newest(&mut self, from: Spot, to: u64) -> Result<Spot, StateError> {
+        self.log.visit(from, to, self.source, self.buffer, |ordinal, entry| {
+            add(self.layout, self.words, self.derived, ordinal, entry);
+            ControlFlow::Continue(())
         })
     }
 
-    fn add_oldest(&mut self, range: Range<u64>) -> Result<(), StateError> {
-        let layout = self.layout;
-        for_each(self.log, range, self.source, |_, entry| {
-            linear::add(&layout.linear, self.words, entry);
-            for (layout, derived) in layout.derived.iter().zip(&mut *self.derived) {
+    fn add_oldest(&mut self, from: Spot, to: u64) -> Result<Spot, StateError> {
+        self.log.visit(from, to, self.source, self.buffer, |_, entry| {
+            linear::add(&self.layout.linear, self.words, entry);
+            for (layout, derived) in self.layout.derived.iter().zip(&mut *self.derived) {
                 derived.add_elsewhere(layout, entry);
             }
+            ControlFlow::Continue(())
         })
     }
 
-    fn remove_newest(&mut self, range: Range<u64>) -> Result<(), StateError> {
-        let layout = self.layout;
-        for_each(self.log, range, self.source, |_, entry| {
-            linear::remove(&layout.linear, self.words, entry);
-            for (layout, derived) in layout.derived.iter().zip(&mut *self.derived) {
+    fn remove_newest(&mut self, from: Spot, to: u64) -> Result<Spot, StateError> {
+        self.log.visit(from, to, self.source, self.buffer, |_, entry| {
+            linear::remove(&self.layout.linear, self.words, entry);
+            for (layout, derived) in self.layout.derived.iter().zip(&mut *self.derived) {
                 derived.remove_elsewhere(layout, entry);
             }
+            ControlFlow::Continue(())
         })
     }
 
-    /// In a window without a beginning, sums keep what the derived accumulators' bases take over.
-    #[inline]
-    fn remove_oldest(&mut self, range: Range<u64>) -> Result<(), StateError> {
-        let layout = self.layout;
-        if layout.span.is_none() && layout.derived.is_empty() {
-            return Ok(());
-        }
-        for_each(self.log, range, self.source, |ordinal, entry| {
-            if layout.span.is_some() {
-                linear::remove(&layout.linear, self.words, entry);
-            }
-            for (layout, derived) in layout.derived.iter().zip(&mut *self.derived) {
-                derived.remove_oldest(layout, ordinal, entry);
-            }
+    fn remove_oldest(&mut self, from: Spot, to: u64) -> Result<Spot, StateError> {
+        self.log.visit(from, to, self.source, self.buffer, |ordinal, entry| {
+            remove(self.layout, self.words, self.derived, ordinal, entry);
+            ControlFlow::Continue(())
         })
+    }
+
+    #[inline]
+    fn add_through(&mut self, from: Spot, time: i64) -> Result<Spot, StateError> {
+        self.log
+            .visit_through(from, time, self.source, self.buffer, |ordinal, entry| {
+                add(self.layout, self.words, self.derived, ordinal, entry);
+            })
+    }
+
+    #[inline]
+    fn remove_through(&mut self, from: Spot, time: i64) -> Result<Spot, StateError> {
+        self.log
+            .visit_through(from, time, self.source, self.buffer, |ordinal, entry| {
+                remove(self.layout, self.words, self.derived, ordinal, entry);
+            })
     }
 
     /// An entry was inserted into the log at `ordinal`, while the window stood as `bounds` says.
@@ -212,10 +285,14 @@ impl Window<'_> {
         if entry.time() > bounds.through {
             return;
         }
-        let cursors = self.cursors();
-        let at_end = ordinal == cursors.hi;
+        let mut cursors = self.cursors();
+        let at_end = ordinal == cursors.hi.ordinal;
         let is_before = entry.time() <= bounds.after;
-        Cursors { lo: cursors.lo + u64::from(is_before), hi: cursors.hi + 1 }.write(self.words);
+        if is_before {
+            cursors.lo = Spot::unresolved(cursors.lo.ordinal + 1);
+        }
+        cursors.hi = Spot::unresolved(cursors.hi.ordinal + 1);
+        cursors.write(self.words);
         if is_before {
             if layout.span.is_none() {
                 linear::add(&layout.linear, self.words, entry);
@@ -225,30 +302,28 @@ impl Window<'_> {
             }
             return;
         }
+        if at_end {
+            return add(layout, self.words, self.derived, ordinal, entry);
+        }
         linear::add(&layout.linear, self.words, entry);
         for (layout, derived) in layout.derived.iter().zip(&mut *self.derived) {
-            if at_end {
-                derived.add_newest(layout, ordinal, entry);
-            } else {
-                derived.add_elsewhere(layout, entry);
-            }
+            derived.add_elsewhere(layout, entry);
         }
     }
 
     /// Counts an entry in that is not in the log; [`Window::uncount`] must follow.
     pub(crate) fn count(&mut self, entry: Entry<'_>) {
-        linear::add(&self.layout.linear, self.words, entry);
-        let Cursors { lo, hi } = self.cursors();
-        for (layout, derived) in self.layout.derived.iter().zip(&mut *self.derived) {
-            derived.add_newest(layout, hi, entry);
-        }
-        Cursors { lo, hi: hi + 1 }.write(self.words);
+        let mut cursors = self.cursors();
+        add(self.layout, self.words, self.derived, cursors.hi.ordinal, entry);
+        cursors.hi.ordinal += 1;
+        cursors.write(self.words);
     }
 
     /// Takes out again what [`Window::count`] counted in.
     pub(crate) fn uncount(&mut self, entry: Entry<'_>) {
-        let Cursors { lo, hi } = self.cursors();
-        Cursors { lo, hi: hi - 1 }.write(self.words);
+        let mut cursors = self.cursors();
+        cursors.hi.ordinal -= 1;
+        cursors.write(self.words);
         linear::remove(&self.layout.linear, self.words, entry);
         for derived in &mut *self.derived {
             derived.valid = false;
@@ -269,49 +344,54 @@ impl Window<'_> {
     fn rebuild(&mut self, index: usize) -> Result<(), StateError> {
         let layout = &self.layout.derived[index];
         let derived = &mut self.derived[index];
-        let Cursors { mut lo, mut hi } = Cursors::read(self.words);
+        let Cursors { lo, hi } = Cursors::read(self.words);
+        let flow = |derived: &Derived| {
+            let complete = derived.is_complete(layout);
+            if complete {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
         if derived.looks_back() {
             derived.clear(layout);
-            while lo < hi && !derived.is_complete(layout) {
-                for (ordinal, entry) in self.log.last_part(lo..hi, self.source)?.entries().rev() {
-                    hi = ordinal;
+            self.log
+                .visit_back(lo.ordinal, hi.ordinal, self.source, |ordinal, entry| {
                     derived.add_oldest(layout, ordinal, entry);
-                    if derived.is_complete(layout) {
-                        break;
-                    }
-                }
-            }
+                    flow(derived)
+                })?;
             derived.add_base(layout);
             return Ok(());
         }
         derived.reset(layout);
-        while lo < hi && !derived.is_complete(layout) {
-            for (ordinal, entry) in self.log.part(lo..hi, self.source)?.entries() {
-                lo = ordinal + 1;
-                derived.add_newest(layout, ordinal, entry);
-                if derived.is_complete(layout) {
-                    break;
-                }
-            }
+        if flow(derived).is_continue() {
+            self.log
+                .visit(lo, hi.ordinal, self.source, self.buffer, |ordinal, entry| {
+                    derived.add_newest(layout, ordinal, entry);
+                    flow(derived)
+                })?;
         }
         Ok(())
     }
 }
 
-/// Calls `visit` for each entry of the range; an inverted range is empty.
+/// Adds an entry after all others.
 #[inline]
-fn for_each(
-    log: &mut Log,
-    range: Range<u64>,
-    source: Source<'_>,
-    mut visit: impl FnMut(u64, Entry<'_>),
-) -> Result<(), StateError> {
-    let mut at = range.start;
-    while at < range.end {
-        for (ordinal, entry) in log.part(at..range.end, source)?.entries() {
-            visit(ordinal, entry);
-            at = ordinal + 1;
-        }
+fn add(layout: &WindowLayout, words: &mut [i64], derived: &mut [Derived], ordinal: u64, entry: Entry<'_>) {
+    linear::add(&layout.linear, words, entry);
+    for (layout, derived) in layout.derived.iter().zip(derived) {
+        derived.add_newest(layout, ordinal, entry);
     }
-    Ok(())
+}
+
+/// Takes the oldest entry out. In a window without a beginning, sums keep what the derived accumulators'
+/// bases take over.
+#[inline]
+fn remove(layout: &WindowLayout, words: &mut [i64], derived: &mut [Derived], ordinal: u64, entry: Entry<'_>) {
+    if layout.span.is_some() {
+        linear::remove(&layout.linear, words, entry);
+    }
+    for (layout, derived) in layout.derived.iter().zip(derived) {
+        derived.remove_oldest(layout, ordinal, entry);
+    }
 }

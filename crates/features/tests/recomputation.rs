@@ -47,7 +47,9 @@ fn aggregation() -> impl Strategy<Value = (Aggregation, Option<Slot>)> {
             Just(Aggregation::Variance),
             Just(Aggregation::StandardDeviation),
             (0..=8u8).prop_map(|q| Aggregation::Quantile(f64::from(q) / 8.0)),
-            half_life.clone().prop_map(|half_life| Aggregation::DecayedSum { half_life }),
+            half_life
+                .clone()
+                .prop_map(|half_life| Aggregation::DecayedSum { half_life }),
         ],
         number.prop_map(Some),
     );
@@ -61,7 +63,10 @@ fn aggregation() -> impl Strategy<Value = (Aggregation, Option<Slot>)> {
         ],
         any.prop_map(Some),
     );
-    let of_nothing = (prop_oneof![Just(Aggregation::Count), Just(Aggregation::TimeSinceLast)], maybe);
+    let of_nothing = (
+        prop_oneof![Just(Aggregation::Count), Just(Aggregation::TimeSinceLast)],
+        maybe,
+    );
     let decayed = half_life.prop_map(|half_life| (Aggregation::DecayedCount { half_life }, None));
     prop_oneof![4 => of_number, 3 => of_any, 2 => of_nothing, 1 => decayed]
 }
@@ -99,16 +104,14 @@ fn feature() -> impl Strategy<Value = FeatureSpec> {
 
 fn spec() -> impl Strategy<Value = EntitySpec> {
     let settings = (0i64..60, prop_oneof![Just(0i64), 1i64..80], 0i64..200, any::<bool>());
-    (prop::collection::vec(feature(), 1..10), settings).prop_map(
-        |(features, (lateness, dedupe, keep, cached))| {
-            let mut spec = common::spec(features);
-            spec.lateness = lateness;
-            spec.dedupe = dedupe;
-            spec.keep = keep;
-            spec.cache_bytes = if cached { 1 << 20 } else { 0 };
-            spec
-        },
-    )
+    (prop::collection::vec(feature(), 1..10), settings).prop_map(|(features, (lateness, dedupe, keep, cached))| {
+        let mut spec = common::spec(features);
+        spec.lateness = lateness;
+        spec.dedupe = dedupe;
+        spec.keep = keep;
+        spec.cache_bytes = if cached { 1 << 20 } else { 0 };
+        spec
+    })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -120,7 +123,15 @@ fn event() -> impl Strategy<Value = Event> {
         prop::option::weighted(0.9, -3..4i8),
         prop::option::weighted(0.9, 0..6u8),
     );
-    (key, prop_oneof![3 => Just(0u8), 1 => Just(1u8)], step, late, 0..400u16, values, any::<bool>())
+    (
+        key,
+        prop_oneof![3 => Just(0u8), 1 => Just(1u8)],
+        step,
+        late,
+        0..400u16,
+        values,
+        any::<bool>(),
+    )
         .prop_map(|(key, input, step, late, id, (amount, items, shop), truth)| Event {
             key,
             input,
@@ -146,7 +157,9 @@ fn step() -> impl Strategy<Value = Step> {
 impl Event {
     fn row(&self, time: i64, features: usize) -> Row {
         let mut row = row(time - self.late, &format!("id-{}", self.id), features);
-        row[AMOUNT] = self.amount.map_or(Value::Null, |cents| Value::Float(f64::from(cents) / 1e4));
+        row[AMOUNT] = self
+            .amount
+            .map_or(Value::Null, |cents| Value::Float(f64::from(cents) / 1e4));
         row[ITEMS] = self.items.map_or(Value::Null, |items| Value::Int(items.into()));
         row[SHOP] = self.shop.map_or(Value::Null, |shop| {
             let name = ["", "corner", "a name that does not fit twenty-four bytes"];
@@ -159,12 +172,9 @@ impl Event {
 }
 
 fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
-    let inexact =
-        feature.aggregation.is_decayed() || matches!(feature.aggregation, Aggregation::Quantile(_));
+    let inexact = feature.aggregation.is_decayed() || matches!(feature.aggregation, Aggregation::Quantile(_));
     match (value, expected) {
-        (Value::Float(a), Value::Float(b)) if inexact => {
-            (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
-        }
+        (Value::Float(a), Value::Float(b)) if inexact => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),
         (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
         _ => value == expected,
     }
@@ -191,15 +201,26 @@ fn run(spec: &EntitySpec, events: &[(Event, Step)]) -> Result<(Vec<Durable>, Mem
         let key = KEYS[event.key];
         let outcome = naive.apply(spec, key, event.input, &mut expected);
         let stream = naive.stream();
-        applied.push(Durable { stream, key, input: event.input, row: row.clone() });
-        let given = states.apply(&store, stream, key, event.input, &mut row).expect("applied");
+        applied.push(Durable {
+            stream,
+            key,
+            input: event.input,
+            row: row.clone(),
+        });
+        let given = states
+            .apply(&store, stream, key, event.input, &mut row)
+            .expect("applied");
         prop_assert_eq!(given, outcome, "event {}", applied.len());
         for feature in &spec.features {
             let (value, right) = (&row[feature.output], &expected[feature.output]);
             prop_assert!(
                 agree(feature, value, right),
                 "event {} at {:?}: {:?} instead of {:?} for {:?}",
-                applied.len(), row[0], value, right, feature
+                applied.len(),
+                row[0],
+                value,
+                right,
+                feature
             );
         }
         match step {
@@ -239,13 +260,18 @@ struct Durable {
 
 /// The same events, in one batch, all in memory.
 fn from_scratch(spec: &EntitySpec, events: &[Durable]) -> MemoryState {
-    let spec = EntitySpec { cache_bytes: usize::MAX, ..spec.clone() };
+    let spec = EntitySpec {
+        cache_bytes: usize::MAX,
+        ..spec.clone()
+    };
     let types = types(spec.features.len());
     let mut states = EntityStates::new(Arc::new(EntityFeatures::compile(&spec, &types).expect("valid")));
     let mut store = MemoryState::default();
     for event in events {
         let mut row = event.row.clone();
-        states.apply(&store, event.stream, event.key, event.input, &mut row).expect("applied");
+        states
+            .apply(&store, event.stream, event.key, event.input, &mut row)
+            .expect("applied");
     }
     commit(&mut states, &mut store);
     store

@@ -53,8 +53,16 @@ pub fn spec(mut features: Vec<FeatureSpec>) -> EntitySpec {
     for (index, feature) in features.iter_mut().enumerate() {
         feature.output = OUTPUT + index;
     }
-    let input = InputSpec { event_time: TIME, id: Some(ID) };
-    EntitySpec { name: "card".into(), features, inputs: vec![input, input], ..EntitySpec::default() }
+    let input = InputSpec {
+        event_time: TIME,
+        id: Some(ID),
+    };
+    EntitySpec {
+        name: "card".into(),
+        features,
+        inputs: vec![input, input],
+        ..EntitySpec::default()
+    }
 }
 
 pub fn row(time: i64, id: &str, features: usize) -> Row {
@@ -102,7 +110,10 @@ struct AsOf<'a> {
 
 impl Naive {
     pub fn new() -> Self {
-        Naive { stream: i64::MIN, entities: BTreeMap::new() }
+        Naive {
+            stream: i64::MIN,
+            entities: BTreeMap::new(),
+        }
     }
 
     pub fn stream(&self) -> i64 {
@@ -111,24 +122,43 @@ impl Naive {
 
     /// What [`riskstream_features::EntityStates::apply`] should give.
     pub fn apply(&mut self, spec: &EntitySpec, key: &str, input: u8, row: &mut Row) -> Applied {
-        let Value::Timestamp(time) = row[TIME] else { panic!("a time") };
+        let Value::Timestamp(time) = row[TIME] else {
+            panic!("a time")
+        };
         self.stream = self.stream.max(time);
         let stream = self.stream;
         let logs = self.entities.entry(key.into()).or_default();
-        let entry = Entry { time, id: row[ID].clone(), row: row.clone() };
-        let mut applied = Applied { late_by: stream - time, ..Applied::default() };
+        let entry = Entry {
+            time,
+            id: row[ID].clone(),
+            row: row.clone(),
+        };
+        let mut applied = Applied {
+            late_by: stream - time,
+            ..Applied::default()
+        };
 
         let log = &logs[usize::from(input)];
         let recent = |e: &Entry| spec.dedupe > 0 && e.time > stream - spec.dedupe;
-        let first = log.iter().rposition(|e| recent(e) && e.id == entry.id && !e.id.is_null());
+        let first = log
+            .iter()
+            .rposition(|e| recent(e) && e.id == entry.id && !e.id.is_null());
         let position = log.iter().position(|e| e.time > time).unwrap_or(log.len());
         let as_of = if let Some(first) = first {
             applied.duplicate = true;
-            AsOf { time: log[first].time, before: first, current: &log[first].clone() }
+            AsOf {
+                time: log[first].time,
+                before: first,
+                current: &log[first].clone(),
+            }
         } else {
             applied.too_late = time < stream - spec.lateness;
             applied.inserted = !applied.too_late;
-            AsOf { time, before: position, current: &entry }
+            AsOf {
+                time,
+                before: position,
+                current: &entry,
+            }
         };
         if input == 0 {
             for feature in &spec.features {
@@ -144,16 +174,14 @@ impl Naive {
 
 /// The farthest any feature reaches back.
 fn reach(spec: &EntitySpec) -> i64 {
-    spec.features.iter().map(|f| f.window.unwrap_or(0) + f.delay).max().unwrap_or(0)
+    spec.features
+        .iter()
+        .map(|f| f.window.unwrap_or(0) + f.delay)
+        .max()
+        .unwrap_or(0)
 }
 
-fn evaluate(
-    spec: &EntitySpec,
-    feature: &FeatureSpec,
-    logs: &[Vec<Entry>; 2],
-    as_of: &AsOf<'_>,
-    stream: i64,
-) -> Value {
+fn evaluate(spec: &EntitySpec, feature: &FeatureSpec, logs: &[Vec<Entry>; 2], as_of: &AsOf<'_>, stream: i64) -> Value {
     let horizon = spec.lateness.max(spec.dedupe);
     let retention = (reach(spec) + horizon + 1).max(spec.keep);
     let end = as_of.time - feature.delay;
@@ -167,7 +195,11 @@ fn evaluate(
     for (index, entry) in log.iter().enumerate() {
         // Without a window, what sank long ago counts even for an event from before it.
         let sunk = feature.window.is_none() && entry.time < stream - horizon - feature.delay;
-        let ends = if at_current { index < as_of.before || sunk } else { entry.time <= through };
+        let ends = if at_current {
+            index < as_of.before || sunk
+        } else {
+            entry.time <= through
+        };
         if entry.time > after && ends {
             entries.push(entry);
         }
@@ -179,27 +211,18 @@ fn evaluate(
     if let Some(condition) = &feature.condition {
         entries.retain(|entry| condition.is_true(&entry.row));
     }
-    aggregate(spec, feature, &entries, as_of.time, through)
-        .unwrap_or_else(|| empty(feature, feature.aggregation))
+    aggregate(spec, feature, &entries, as_of.time, through).unwrap_or_else(|| empty(feature, feature.aggregation))
 }
 
 fn empty(feature: &FeatureSpec, aggregation: Aggregation) -> Value {
     feature.empty.clone().unwrap_or(match aggregation {
         Aggregation::Count | Aggregation::Distinct => Value::Int(0),
-        Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => {
-            Value::Float(0.0)
-        }
+        Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Value::Float(0.0),
         _ => Value::Null,
     })
 }
 
-fn aggregate(
-    spec: &EntitySpec,
-    feature: &FeatureSpec,
-    entries: &[&Entry],
-    time: i64,
-    through: i64,
-) -> Option<Value> {
+fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64) -> Option<Value> {
     let counted = entries.len();
     let mut entries = entries.to_vec();
     if let Some(slot) = feature.value {
@@ -222,9 +245,7 @@ fn aggregate(
         Aggregation::Sum => float(sum as f64 / scale as f64),
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
-        Aggregation::StandardDeviation => {
-            float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt())
-        }
+        Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
         Aggregation::Min => extreme(&values, |a, b| a < b),
         Aggregation::Max => extreme(&values, |a, b| a > b),
         Aggregation::Distinct => Some(Value::Int(frequencies(&values).len() as i64)),
@@ -236,7 +257,9 @@ fn aggregate(
         Aggregation::TopK(k) => {
             let mut all = frequencies(&values);
             all.sort_by(|a, b| b.1.cmp(&a.1).then(compare(a.0, b.0)));
-            Some(Value::List(all.iter().take(k).map(|(value, _)| (*value).clone()).collect()))
+            Some(Value::List(
+                all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
+            ))
         }
         Aggregation::TimeSinceLast => float((time - entries.last()?.time) as f64 / 1e6),
         Aggregation::Quantile(q) => {
@@ -295,7 +318,13 @@ fn extreme(values: &[&Value], better: impl Fn(f64, f64) -> bool) -> Option<Value
     values
         .iter()
         .copied()
-        .reduce(|best, value| if better(number(value), number(best)) { value } else { best })
+        .reduce(|best, value| {
+            if better(number(value), number(best)) {
+                value
+            } else {
+                best
+            }
+        })
         .cloned()
 }
 
