@@ -4,10 +4,10 @@
 use crate::derived::Derived;
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::EntityFeatures;
-use crate::log::{Log, Source, Spot};
+use crate::log::{Log, Spot};
 use crate::read::{from_cell, write_features};
 use crate::state::{StateError, StateStore};
-use crate::window::{AsOf, Cursors, Place, Window, bounds};
+use crate::windows::{AsOf, Logs, Place, Windows};
 use compact_str::CompactString;
 use riskstream_events::Row;
 use std::ops::ControlFlow;
@@ -33,21 +33,6 @@ pub(crate) struct Context<'a> {
     pub(crate) store: &'a dyn StateStore,
     /// For entries that are looked at.
     pub(crate) buffer: &'a mut EntryBuffer,
-}
-
-impl<'a> Context<'a> {
-    #[inline]
-    fn source<'s>(&self, key: &'s str, input: u8) -> Source<'s>
-    where
-        'a: 's,
-    {
-        Source {
-            store: self.store,
-            layout: &self.features.inputs[usize::from(input)],
-            key,
-            input,
-        }
-    }
 }
 
 /// An event to be applied.
@@ -77,46 +62,36 @@ pub(crate) struct Entity {
     pub(crate) newest: i64,
     /// One for each input.
     pub(crate) logs: Box<[Log]>,
-    /// All windows' cursors and linear accumulators.
-    pub(crate) words: Box<[i64]>,
-    /// All windows' derived accumulators.
-    pub(crate) derived: Box<[Derived]>,
+    pub(crate) windows: Windows,
 }
 
 impl Entity {
     /// An entity of which nothing is known.
     pub(crate) fn new(features: &EntityFeatures, key: &str) -> Self {
-        let derived = features.windows.iter().flat_map(|window| {
-            window
-                .derived
-                .iter()
-                .map(|layout| Derived::new(layout, window.span.is_some()))
-        });
         Entity {
             key: key.into(),
             stream: i64::MIN,
             newest: i64::MIN,
             logs: features.inputs.iter().map(|_| Log::new()).collect(),
-            words: vec![0; features.words].into(),
-            derived: derived.collect(),
+            windows: Windows::new(features),
         }
     }
 
     /// Applies an event and, if it is a transaction, writes its features into its row.
     pub(crate) fn apply(
         &mut self,
-        mut context: Context<'_>,
+        context: Context<'_>,
         event: Incoming<'_>,
         row: &mut Row,
     ) -> Result<Applied, StateError> {
-        let context = &mut context;
         let features = context.features;
         let time = event.entry.time();
         let stream = event.stream_time.max(time).max(self.stream);
         let late_by = event.stream_time.saturating_sub(time).max(0);
-        if let Some(first) = self.first(context, event, stream)? {
+        let (mut logs, mut rest) = self.split(context);
+        if let Some(first) = first(&mut logs, event, stream)? {
             if event.is_transaction() {
-                self.evaluate_again(context, stream, first, row)?;
+                rest.evaluate_again(&mut logs, stream, first, row)?;
             }
             return Ok(Applied {
                 late_by,
@@ -126,7 +101,7 @@ impl Entity {
         }
         if time < stream.saturating_sub(features.lateness) {
             if event.is_transaction() {
-                self.evaluate_apart(context, stream, event.entry, row)?;
+                rest.evaluate_apart(&mut logs, stream, event.entry, row)?;
             }
             return Ok(Applied {
                 late_by,
@@ -134,26 +109,7 @@ impl Entity {
                 ..Applied::default()
             });
         }
-        let ordinal = self.insert(context, event, stream)?;
-        if event.is_transaction() {
-            let place = Some(Place::at(ordinal));
-            let as_of = AsOf {
-                time,
-                stream,
-                settled: stream,
-                place,
-            };
-            if time == self.newest {
-                self.advance(context, as_of, Some(event.entry))?;
-                self.write(context, as_of, row)?;
-            } else {
-                self.seek(context, as_of)?;
-                self.write(context, as_of, row)?;
-                self.settle(context)?;
-            }
-        } else {
-            self.advance(context, self.settled(), None)?;
-        }
+        rest.insert(&mut logs, event, stream, row)?;
         for (log, layout) in self.logs.iter_mut().zip(&features.inputs) {
             log.drop_through(stream.saturating_sub(features.retention), layout)?;
         }
@@ -164,183 +120,35 @@ impl Entity {
         })
     }
 
-    /// The entry that an event repeats.
+    /// The logs, and what lies above them.
     #[inline]
-    fn first(
-        &mut self,
-        context: &mut Context<'_>,
-        event: Incoming<'_>,
-        stream: i64,
-    ) -> Result<Option<u64>, StateError> {
-        let features = context.features;
-        let id = event.entry.id();
-        if id == 0 || features.dedupe == 0 {
-            return Ok(None);
-        }
-        let source = context.source(&self.key, event.input);
-        let after = stream.saturating_sub(features.dedupe);
-        self.logs[usize::from(event.input)].find_recent(id, after, source)
-    }
-
-    #[inline]
-    fn insert(&mut self, context: &mut Context<'_>, event: Incoming<'_>, stream: i64) -> Result<u64, StateError> {
-        let features = context.features;
-        let input = usize::from(event.input);
-        let source = context.source(&self.key, event.input);
-        let forget_ids = stream.saturating_sub(features.dedupe);
-        let ordinal = self.logs[input].insert(event.entry, forget_ids, source)?;
-        if event.is_transaction() && event.entry.time() >= self.newest {
-            // Every cursor lies before it.
-            self.newest = event.entry.time();
-        } else {
-            for (index, layout) in features.windows.iter().enumerate() {
-                if layout.input == input {
-                    let bounds = bounds(features, layout, self.newest, self.stream);
-                    self.window(context, index).inserted(bounds, ordinal, event.entry);
-                }
-            }
-        }
-        self.stream = stream;
-        Ok(ordinal)
-    }
-
-    /// Features as of the moment that the windows stand at.
-    #[inline]
-    fn write(&mut self, context: &mut Context<'_>, as_of: AsOf, row: &mut Row) -> Result<(), StateError> {
-        self.refresh(context)?;
-        write_features(context.features, self, as_of, row);
-        Ok(())
-    }
-
-    /// Features as of an entry that was there before. The state stays as it is.
-    fn evaluate_again(
-        &mut self,
-        context: &mut Context<'_>,
-        stream: i64,
-        ordinal: u64,
-        row: &mut Row,
-    ) -> Result<(), StateError> {
-        let source = context.source(&self.key, 0);
-        let spot = Spot::unresolved(ordinal);
-        let mut time = self.newest;
-        self.logs[0].visit(spot, ordinal + 1, source, context.buffer, |_, entry| {
-            time = entry.time();
-            ControlFlow::Break(())
-        })?;
-        let place = Some(Place::at(ordinal));
-        let as_of = AsOf {
-            time,
-            stream,
-            settled: self.stream,
-            place,
-        };
-        self.seek(context, as_of)?;
-        self.write(context, as_of, row)?;
-        self.settle(context)
-    }
-
-    /// Features of a transaction that is not in the log. The state stays as it is.
-    fn evaluate_apart(
-        &mut self,
-        context: &mut Context<'_>,
-        stream: i64,
-        entry: Entry<'_>,
-        row: &mut Row,
-    ) -> Result<(), StateError> {
-        let as_of = AsOf {
-            time: entry.time(),
-            stream,
-            settled: self.stream,
-            place: None,
-        };
-        self.seek(context, as_of)?;
-        self.refresh(context)?;
-        let windows = &context.features.windows;
-        let counts_it = |index: &usize| windows[*index].at_current && windows[*index].include_current;
-        for index in (0..windows.len()).filter(counts_it) {
-            self.window(context, index).count(entry);
-        }
-        write_features(context.features, self, as_of, row);
-        for index in (0..windows.len()).filter(counts_it) {
-            self.window(context, index).uncount(entry);
-        }
-        self.settle(context)
-    }
-
-    /// The moment that the windows stand at between two events.
-    fn settled(&self) -> AsOf {
-        let end = self.logs[0].end();
-        AsOf {
-            time: self.newest,
-            stream: self.stream,
-            settled: self.stream,
-            place: Some(Place {
-                before: end.saturating_sub(1),
-                through: end,
-            }),
-        }
-    }
-
-    fn settle(&mut self, context: &mut Context<'_>) -> Result<(), StateError> {
-        self.seek(context, self.settled())
-    }
-
-    /// Moves the windows to where they stand as of a moment.
-    fn seek(&mut self, context: &mut Context<'_>, as_of: AsOf) -> Result<(), StateError> {
-        let features = context.features;
-        for index in 0..features.windows.len() {
-            self.window(context, index).seek(features, as_of)?;
-        }
-        Ok(())
-    }
-
-    /// Moves the windows on to where they stand as of a later moment. `newest` is the transaction inserted
-    /// last, if the moment is its own.
-    #[inline]
-    fn advance(&mut self, context: &mut Context<'_>, as_of: AsOf, newest: Option<Entry<'_>>) -> Result<(), StateError> {
-        let features = context.features;
-        for (index, layout) in features.windows.iter().enumerate() {
-            let newest = newest.filter(|_| layout.input == 0);
-            self.window(context, index).advance(features, as_of, newest)?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn refresh(&mut self, context: &mut Context<'_>) -> Result<(), StateError> {
-        if self.derived.iter().all(|derived| derived.valid) {
-            return Ok(());
-        }
-        for index in 0..context.features.windows.len() {
-            self.window(context, index).refresh()?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn window<'a>(&'a mut self, context: &'a mut Context<'_>, index: usize) -> Window<'a> {
-        let layout = &context.features.windows[index];
-        Window {
-            layout,
-            words: &mut self.words[layout.words()],
-            derived: &mut self.derived[layout.deriveds()],
-            log: &mut self.logs[layout.input],
-            source: context.source(&self.key, layout.input as u8),
+    fn split<'a>(&'a mut self, context: Context<'a>) -> (Logs<'a>, Above<'a>) {
+        let logs = Logs {
+            features: context.features,
+            logs: &mut self.logs,
+            key: &self.key,
+            store: context.store,
             buffer: context.buffer,
-        }
+        };
+        let above = Above {
+            stream: &mut self.stream,
+            newest: &mut self.newest,
+            windows: &mut self.windows,
+        };
+        (logs, above)
     }
 
     /// Copies the carried slots of the transaction with this id into `row`. False if it is not there.
     pub(crate) fn complete(&mut self, context: Context<'_>, id: u64, row: &mut Row) -> Result<bool, StateError> {
         let features = context.features;
-        let source = context.source(&self.key, 0);
         let after = self.stream.saturating_sub(features.retention);
-        let log = &mut self.logs[0];
+        let (mut logs, _) = self.split(context);
+        let (log, source, buffer) = logs.of(0);
         let found = log.find(id, after, i64::MAX, source)?;
         let Some(ordinal) = found else { return Ok(false) };
         let layout = &features.inputs[0];
         let spot = Spot::unresolved(ordinal);
-        log.visit(spot, ordinal + 1, source, context.buffer, |_, entry| {
+        log.visit(spot, ordinal + 1, source, buffer, |_, entry| {
             for &(slot, column, form) in &layout.carried {
                 let is_present = entry.meets(layout.present(column));
                 let cell = is_present.then(|| from_cell(&entry.cell(column), form));
@@ -356,16 +164,19 @@ impl Entity {
     #[inline]
     pub(crate) fn touch(&self, features: &EntityFeatures, part: usize) -> i64 {
         match part {
-            0 => self.stream ^ self.newest ^ self.words.len() as i64,
+            0 => self.stream ^ self.newest ^ self.windows.words.len() as i64,
             1 => {
                 let logs = self.logs.iter().fold(0, |sum, log| sum ^ log.touch_outline());
-                logs ^ self.words.iter().step_by(8).fold(0, |sum, word| sum ^ word)
+                let edges = self.windows.edges.iter().step_by(2);
+                let words = self.windows.words.iter().step_by(8);
+                edges.fold(logs, |sum, edge| sum ^ edge.time) ^ words.fold(0, |sum, word| sum ^ word)
             }
             2 => self.logs.iter().fold(0, |sum, log| sum ^ log.touch_ends()),
-            _ => features.windows.iter().fold(0, |sum, window| {
-                let cursors = Cursors::read(&self.words[window.words()]);
-                sum ^ self.logs[window.input].touch(cursors.lo)
-            }),
+            _ => features
+                .edges
+                .iter()
+                .zip(&self.windows.edges)
+                .fold(0, |sum, (edge, spot)| sum ^ self.logs[edge.input].touch(*spot)),
         }
     }
 
@@ -384,7 +195,137 @@ impl Entity {
         size_of::<Entity>()
             + heap
             + self.logs.iter().map(Log::memory).sum::<usize>()
-            + size_of_val(&*self.words)
-            + self.derived.iter().map(Derived::memory).sum::<usize>()
+            + size_of_val(&*self.windows.edges)
+            + size_of_val(&*self.windows.words)
+            + self.windows.derived.iter().map(Derived::memory).sum::<usize>()
+    }
+}
+
+/// An entity without its logs.
+struct Above<'a> {
+    stream: &'a mut i64,
+    newest: &'a mut i64,
+    windows: &'a mut Windows,
+}
+
+/// The entry that an event repeats.
+#[inline]
+fn first(logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<Option<u64>, StateError> {
+    let dedupe = logs.features.dedupe;
+    let id = event.entry.id();
+    if id == 0 || dedupe == 0 {
+        return Ok(None);
+    }
+    let (log, source, _) = logs.of(usize::from(event.input));
+    log.find_recent(id, stream.saturating_sub(dedupe), source)
+}
+
+impl Above<'_> {
+    #[inline]
+    fn insert(
+        &mut self,
+        logs: &mut Logs<'_>,
+        event: Incoming<'_>,
+        stream: i64,
+        row: &mut Row,
+    ) -> Result<(), StateError> {
+        let features = logs.features;
+        let (time, input) = (event.entry.time(), usize::from(event.input));
+        let (log, source, _) = logs.of(input);
+        let ordinal = log.insert(event.entry, stream.saturating_sub(features.dedupe), source)?;
+        let as_of = AsOf {
+            time,
+            stream,
+            settled: stream,
+            place: Some(Place::at(ordinal)),
+        };
+        if event.is_transaction() && time >= *self.newest {
+            // Every edge lies before it.
+            (*self.newest, *self.stream) = (time, stream);
+            self.windows.advance(logs, as_of, Some(event.entry))?;
+            return self.write(logs, as_of, row);
+        }
+        let stood = (*self.newest, *self.stream);
+        self.windows.inserted(features, input, stood, ordinal, event.entry);
+        *self.stream = stream;
+        if event.is_transaction() {
+            self.windows.seek(logs, as_of)?;
+            self.write(logs, as_of, row)?;
+            return self.settle(logs);
+        }
+        self.windows.advance(logs, self.settled(logs), None)
+    }
+
+    /// Features as of the moment that the windows stand at.
+    #[inline]
+    fn write(&mut self, logs: &mut Logs<'_>, as_of: AsOf, row: &mut Row) -> Result<(), StateError> {
+        self.windows.refresh(logs)?;
+        write_features(logs.features, self.windows, as_of, row);
+        Ok(())
+    }
+
+    /// Features as of an entry that was there before. The state stays as it is.
+    fn evaluate_again(
+        &mut self,
+        logs: &mut Logs<'_>,
+        stream: i64,
+        ordinal: u64,
+        row: &mut Row,
+    ) -> Result<(), StateError> {
+        let (log, source, buffer) = logs.of(0);
+        let mut time = *self.newest;
+        log.visit(Spot::unresolved(ordinal), ordinal + 1, source, buffer, |_, entry| {
+            time = entry.time();
+            ControlFlow::Break(())
+        })?;
+        let as_of = AsOf {
+            time,
+            stream,
+            settled: *self.stream,
+            place: Some(Place::at(ordinal)),
+        };
+        self.windows.seek(logs, as_of)?;
+        self.write(logs, as_of, row)?;
+        self.settle(logs)
+    }
+
+    /// Features of a transaction that is not in the log. The state stays as it is.
+    fn evaluate_apart(
+        &mut self,
+        logs: &mut Logs<'_>,
+        stream: i64,
+        entry: Entry<'_>,
+        row: &mut Row,
+    ) -> Result<(), StateError> {
+        let as_of = AsOf {
+            time: entry.time(),
+            stream,
+            settled: *self.stream,
+            place: None,
+        };
+        self.windows.seek(logs, as_of)?;
+        self.windows.refresh(logs)?;
+        self.windows.count(logs.features, entry);
+        write_features(logs.features, self.windows, as_of, row);
+        self.windows.uncount(logs.features, entry);
+        self.settle(logs)
+    }
+
+    /// The moment that the windows stand at between two events.
+    fn settled(&self, logs: &Logs<'_>) -> AsOf {
+        let end = logs.logs[0].end();
+        AsOf {
+            time: *self.newest,
+            stream: *self.stream,
+            settled: *self.stream,
+            place: Some(Place {
+                before: end.saturating_sub(1),
+                through: end,
+            }),
+        }
+    }
+
+    fn settle(&mut self, logs: &mut Logs<'_>) -> Result<(), StateError> {
+        self.windows.seek(logs, self.settled(logs))
     }
 }

@@ -9,7 +9,6 @@ use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
 use crate::linear;
 use crate::log::{Log, Spot};
 use crate::state::StateError;
-use crate::window::Cursors;
 use std::collections::VecDeque;
 
 /// Makes `out` the key of an entity's head.
@@ -28,13 +27,12 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     for log in &entity.logs {
         encode_log(log, out);
     }
+    for (edge, spot) in features.edges.iter().zip(&entity.windows.edges) {
+        put_unsigned(out, spot.ordinal - entity.logs[edge.input].base());
+    }
     for window in &features.windows {
-        let words = &entity.words[window.words()];
-        let cursors = Cursors::read(words);
-        put_unsigned(out, cursors.lo.ordinal - entity.logs[window.input].base());
-        put_unsigned(out, cursors.len());
-        encode_words(window, words, out);
-        for derived in &entity.derived[window.deriveds()] {
+        encode_words(window, &entity.windows.words[window.words()], out);
+        for derived in &entity.windows.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
                 encode_base(base, out);
             }
@@ -140,11 +138,10 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     for (log, layout) in entity.logs.iter_mut().zip(&features.inputs) {
         *log = decode_log(&mut reader, layout)?;
     }
+    decode_edges(&mut reader, features, &mut entity)?;
     for window in &features.windows {
-        let words = &mut entity.words[window.words()];
-        decode_cursors(&mut reader, &entity.logs[window.input])?.write(words);
-        decode_words(&mut reader, window, words)?;
-        for derived in &mut entity.derived[window.deriveds()] {
+        decode_words(&mut reader, window, &mut entity.windows.words[window.words()])?;
+        for derived in &mut entity.windows.derived[window.deriveds()] {
             decode_base(&mut reader, derived)?;
         }
     }
@@ -197,18 +194,22 @@ fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
     u32::try_from(reader.unsigned()?).map_err(|_| Malformed("a number is too large"))
 }
 
-fn decode_cursors(reader: &mut Reader<'_>, log: &Log) -> Result<Cursors, Malformed> {
-    let lo = log.base().checked_add(reader.unsigned()?);
-    let hi = lo
-        .zip(Some(reader.unsigned()?))
-        .and_then(|(lo, width)| lo.checked_add(width));
-    match lo.zip(hi) {
-        Some((lo, hi)) if hi <= log.end() => Ok(Cursors {
-            lo: Spot::unresolved(lo),
-            hi: Spot::unresolved(hi),
-        }),
-        _ => Err(Malformed("a window lies outside the log")),
+fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut Entity) -> Result<(), Malformed> {
+    const OUTSIDE: Malformed = Malformed("a window lies outside the log");
+    let edges = &mut entity.windows.edges;
+    for (edge, spot) in features.edges.iter().zip(&mut *edges) {
+        let log = &entity.logs[edge.input];
+        let ordinal = log.base().checked_add(reader.unsigned()?).ok_or(OUTSIDE)?;
+        if ordinal > log.end() {
+            return Err(OUTSIDE);
+        }
+        *spot = Spot::unresolved(ordinal);
     }
+    let is_reversed = |window: &WindowLayout| edges[window.lo].ordinal > edges[window.hi].ordinal;
+    if features.windows.iter().any(is_reversed) {
+        return Err(Malformed("a window ends before it begins"));
+    }
+    Ok(())
 }
 
 fn decode_words(reader: &mut Reader<'_>, window: &WindowLayout, words: &mut [i64]) -> Result<(), Malformed> {

@@ -12,13 +12,13 @@ use std::ops::Range;
 pub struct EntityFeatures {
     pub(crate) inputs: Vec<InputLayout>,
     pub(crate) windows: Vec<WindowLayout>,
+    /// Input by input; of one input, where entries come in before where they go out.
+    pub(crate) edges: Vec<EdgeLayout>,
     pub(crate) outputs: Vec<Output>,
     /// Words of all windows together.
     pub(crate) words: usize,
     pub(crate) lateness: i64,
     pub(crate) dedupe: i64,
-    /// How far behind stream time an event may be that features are still evaluated for exactly.
-    pub(crate) horizon: i64,
     /// Entries this far behind stream time are as good as gone.
     pub(crate) retention: i64,
     pub(crate) resolution: f64,
@@ -103,21 +103,52 @@ pub(crate) enum Column {
     Text(usize),
 }
 
-/// Features that look at the same entries share cursors.
+/// Where windows begin or end: entries as old as this.
+#[derive(Debug)]
+pub(crate) struct EdgeLayout {
+    pub(crate) input: usize,
+    /// How far it lies behind the transaction.
+    pub(crate) age: i64,
+    pub(crate) kind: EdgeKind,
+    /// How far it can lie behind stream time.
+    pub(crate) floor: i64,
+    /// Windows that end here: an entry that passes comes in.
+    pub(crate) enters: Vec<usize>,
+    /// Windows that begin here: an entry that passes goes out.
+    pub(crate) leaves: Vec<usize>,
+    /// Whether no window needs to look at what passes.
+    pub(crate) is_quiet: bool,
+}
+
+/// What an edge is the end of, youngest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum EdgeKind {
+    /// Transactions up to and including the one that is evaluated.
+    Through,
+    /// Transactions before the one that is evaluated.
+    Before,
+    /// Entries at least as old as the edge.
+    Age,
+    /// Entries that have sunk into windows without a beginning.
+    Sunk,
+}
+
+/// Features that look at the same entries share a window.
 #[derive(Debug)]
 pub(crate) struct WindowLayout {
     pub(crate) input: usize,
     /// Width; `None` reaches back to the first event.
     pub(crate) span: Option<i64>,
     pub(crate) delay: i64,
-    /// Whether the window ends with the transaction that is evaluated.
-    pub(crate) at_current: bool,
-    pub(crate) include_current: bool,
+    /// Where it ends. It covers the entries from the edge `lo` up to this one.
+    pub(crate) end: EdgeKind,
+    pub(crate) hi: usize,
+    pub(crate) lo: usize,
     pub(crate) linear: Vec<Linear>,
     pub(crate) derived: Vec<DerivedLayout>,
     /// Where this window's derived accumulators begin.
     pub(crate) derived_at: usize,
-    /// Where this window's words begin: two cursors, then the linear accumulators.
+    /// Where this window's words begin.
     pub(crate) words_at: usize,
     pub(crate) words_len: usize,
 }
@@ -135,9 +166,6 @@ impl WindowLayout {
         self.derived_at..self.derived_at + self.derived.len()
     }
 }
-
-/// Words of a window before its linear accumulators: two places of four words.
-pub(crate) const CURSORS: usize = 8;
 
 /// An accumulator of which entries can be taken out again exactly: it is kept in state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +236,7 @@ pub(crate) struct Output {
 /// How a feature is read off its window's accumulators.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Read {
-    /// The distance of the cursors.
+    /// The distance of the edges.
     Entries,
     Count {
         at: usize,
@@ -292,7 +320,7 @@ impl EntityFeatures {
         self.retention
     }
 
-    /// How many pairs of cursors an entity has: features over the same window share one.
+    /// How many windows an entity has: features over the same entries share one.
     pub fn windows(&self) -> usize {
         self.windows.len()
     }
@@ -338,15 +366,16 @@ impl<'a> Compiler<'a> {
         let horizon = spec.lateness.max(spec.dedupe);
         // One more than windows reach back: what has just left a window without a beginning sinks first.
         let retention = (reach + horizon + 1).max(spec.keep);
+        let edges = self.edges(retention, horizon);
         let words = self.windows.iter().map(|window| window.words_len).sum();
         let mut features = EntityFeatures {
             inputs: self.inputs,
             windows: self.windows,
+            edges,
             outputs,
             words,
             lateness: spec.lateness,
             dedupe: spec.dedupe,
-            horizon,
             retention,
             resolution: spec.resolution as f64,
             cache_bytes: spec.cache_bytes,
@@ -433,20 +462,25 @@ impl<'a> Compiler<'a> {
     fn window(&mut self, feature: &FeatureSpec) -> usize {
         let at_current = feature.input == 0 && feature.delay == 0;
         let counts_itself = feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
-        let include_current = !at_current || counts_itself;
+        let end = match (at_current, counts_itself) {
+            (true, true) => EdgeKind::Through,
+            (true, false) => EdgeKind::Before,
+            (false, _) => EdgeKind::Age,
+        };
         let found = self.windows.iter().position(|window| {
             window.input == usize::from(feature.input)
                 && window.span == feature.window
                 && window.delay == feature.delay
-                && window.include_current == include_current
+                && window.end == end
         });
         found.unwrap_or_else(|| {
             self.windows.push(WindowLayout {
                 input: usize::from(feature.input),
                 span: feature.window,
                 delay: feature.delay,
-                at_current,
-                include_current,
+                end,
+                hi: 0,
+                lo: 0,
                 linear: Vec::new(),
                 derived: Vec::new(),
                 derived_at: 0,
@@ -455,6 +489,41 @@ impl<'a> Compiler<'a> {
             });
             self.windows.len() - 1
         })
+    }
+
+    /// The edges of all windows, in the order in which entries pass them.
+    fn edges(&mut self, retention: i64, horizon: i64) -> Vec<EdgeLayout> {
+        let keys = |window: &WindowLayout| {
+            let (lo, floor) = match window.span {
+                Some(span) => ((window.delay + span, EdgeKind::Age), retention),
+                // What any event that is still inserted could need apart has not sunk yet.
+                None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
+            };
+            [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
+        };
+        let mut all: Vec<_> = self.windows.iter().flat_map(keys).collect();
+        all.sort_unstable();
+        all.dedup();
+        let edge = |&(input, age, kind, floor): &(usize, i64, EdgeKind, i64)| EdgeLayout {
+            input,
+            age,
+            kind,
+            floor,
+            enters: Vec::new(),
+            leaves: Vec::new(),
+            is_quiet: true,
+        };
+        let mut edges: Vec<EdgeLayout> = all.iter().map(edge).collect();
+        for (index, window) in self.windows.iter_mut().enumerate() {
+            let [hi, lo] = keys(window).map(|key| all.binary_search(&key).expect("every window's keys are there"));
+            (window.hi, window.lo) = (hi, lo);
+            edges[hi].enters.push(index);
+            edges[lo].leaves.push(index);
+            let is_quiet = window.linear.is_empty() && window.derived.is_empty();
+            edges[hi].is_quiet &= is_quiet;
+            edges[lo].is_quiet &= is_quiet;
+        }
+        edges
     }
 
     fn linear_kind(&self, feature: &FeatureSpec) -> Option<LinearKind> {
@@ -544,7 +613,7 @@ impl<'a> Compiler<'a> {
         let (mut words, mut derived) = (0, 0);
         for window in &mut self.windows {
             window.words_at = words;
-            window.words_len = CURSORS;
+            window.words_len = 0;
             for linear in &mut window.linear {
                 linear.at = window.words_len;
                 window.words_len += linear.kind.words();
@@ -660,7 +729,7 @@ fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: 
 fn fingerprint(features: &EntityFeatures) -> u32 {
     let mut text = format!(
         "{} {} {} {}",
-        features.horizon, features.retention, features.dedupe, features.resolution
+        features.lateness, features.retention, features.dedupe, features.resolution
     );
     for input in &features.inputs {
         let kinds: Vec<NumberKind> = input.numbers.iter().map(|column| column.kind).collect();
@@ -669,7 +738,7 @@ fn fingerprint(features: &EntityFeatures) -> u32 {
     }
     for window in &features.windows {
         text += &format!("|{} {:?} {} ", window.input, window.span, window.delay);
-        text += &format!("{} {:?} {:?}", window.include_current, window.linear, window.derived);
+        text += &format!("{:?} {:?} {:?}", window.end, window.linear, window.derived);
     }
     let hash = hash_bytes(text.as_bytes());
     (hash >> 32) as u32 ^ hash as u32

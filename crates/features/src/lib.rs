@@ -20,7 +20,7 @@ mod sorted;
 pub mod spec;
 pub mod state;
 mod states;
-mod window;
+mod windows;
 
 pub use entity::Applied;
 pub use layout::EntityFeatures;

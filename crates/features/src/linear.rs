@@ -48,13 +48,6 @@ pub(crate) fn remove(accumulators: &[Linear], words: &mut [i64], entry: Entry<'_
     }
 }
 
-/// Takes all entries out.
-pub(crate) fn clear(accumulators: &[Linear], words: &mut [i64]) {
-    for accumulator in accumulators {
-        words[accumulator.at..][..accumulator.kind.words()].fill(0);
-    }
-}
-
 #[inline]
 fn change_sum(words: &mut [i64], change: i128) {
     write(words, 1, read(words, 1).wrapping_add(change as u128));

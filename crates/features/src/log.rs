@@ -176,7 +176,7 @@ impl Log {
         Spot {
             ordinal: chunk.start,
             time: chunk.first,
-            next: i64::MIN,
+            next: chunk.first,
             offset: 0,
             epoch,
         }
@@ -221,6 +221,7 @@ impl Log {
         }
         Ok(Spot {
             offset: (bytes.len() - reader.left()) as u32,
+            next: i64::MIN,
             ..found
         })
     }
@@ -259,6 +260,7 @@ impl Log {
                 reader.entry(source.layout, spot.time, buffer)?;
                 let entry = buffer.entry();
                 spot.time = entry.time();
+                spot.next = i64::MIN;
                 flow = visit(spot.ordinal, entry);
                 spot.ordinal += 1;
             }
@@ -273,6 +275,21 @@ impl Log {
         Ok(spot)
     }
 
+    /// Whether the entry after a place is known to be later than `time`, or there is none.
+    #[inline]
+    fn is_before(&self, spot: Spot, time: i64) -> bool {
+        (spot.next > time && spot.epoch == self.epoch) || spot.ordinal == self.end()
+    }
+
+    /// As [`Log::visit_through`], for when only the place matters.
+    #[inline]
+    pub(crate) fn pass_through(&mut self, from: Spot, time: i64, source: Source<'_>) -> Result<Spot, StateError> {
+        if self.is_before(from, time) {
+            return Ok(from);
+        }
+        self.position_after(time, from, source)
+    }
+
     /// As [`Log::visit`], up to the last entry at or before `time`.
     #[inline]
     pub(crate) fn visit_through(
@@ -283,7 +300,7 @@ impl Log {
         buffer: &mut EntryBuffer,
         mut visit: impl FnMut(u64, Entry<'_>),
     ) -> Result<Spot, StateError> {
-        if from.ordinal == self.end() || (from.next > time && from.epoch == self.epoch) {
+        if self.is_before(from, time) {
             return Ok(from);
         }
         assert!(
@@ -363,11 +380,7 @@ impl Log {
         if index == near {
             let hint = self.resolve(hint, source)?;
             // Entries before the hint are not later than its time.
-            spot = if hint.time <= time {
-                Spot { next: i64::MIN, ..hint }
-            } else {
-                start
-            };
+            spot = if hint.time <= time { hint } else { start };
         }
         let epoch = self.epoch;
         let chunk = self.load(index, source)?;
@@ -379,6 +392,7 @@ impl Log {
             let header = reader.header(spot.time)?;
             if header.time > time {
                 return Ok(Spot {
+                    next: header.time,
                     offset: (bytes.len() - left) as u32,
                     epoch,
                     ..spot

@@ -1,12 +1,11 @@
 //! Features read off their windows' accumulators.
 
 use crate::derived::{Summary, from_key};
-use crate::entity::Entity;
 use crate::entry::Cell;
 use crate::layout::{DerivedKind, DerivedLayout, EntityFeatures, Form, Output, Read};
 use crate::linear;
 use crate::number::from_ordered;
-use crate::window::{AsOf, Cursors, bounds};
+use crate::windows::{AsOf, Windows};
 use compact_str::CompactString;
 use riskstream_events::{Row, Value};
 
@@ -15,23 +14,23 @@ const SECOND: f64 = 1e6;
 
 /// Writes every feature into its slot. The windows stand as of `as_of` and their derived accumulators
 /// are valid.
-pub(crate) fn write_features(features: &EntityFeatures, entity: &Entity, as_of: AsOf, row: &mut Row) {
+pub(crate) fn write_features(features: &EntityFeatures, windows: &Windows, as_of: AsOf, row: &mut Row) {
     for output in &features.outputs {
-        let value = read(features, entity, output, as_of);
+        let value = read(features, windows, output, as_of);
         row[output.slot] = value.unwrap_or_else(|| output.empty.clone());
     }
 }
 
 /// `None` if nothing counts.
 #[inline]
-fn read(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf) -> Option<Value> {
+fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: AsOf) -> Option<Value> {
     let window = &features.windows[output.window];
-    let words = &entity.words[window.words()];
+    let words = &windows.words[window.words()];
     let count = |count: i64| (count > 0).then_some(Value::Int(count));
     match output.read {
         Read::Entries => {
-            let cursors = Cursors::read(words);
-            count(window.span.map_or(cursors.hi.ordinal, |_| cursors.len()) as i64)
+            let [lo, hi] = [window.lo, window.hi].map(|edge| windows.edges[edge].ordinal);
+            count(window.span.map_or(hi, |_| hi - lo) as i64)
         }
         Read::Count { at } => count(linear::count(words, at)),
         Read::Sum { at, scale } => linear::sum(words, at, scale).map(Value::Float),
@@ -40,15 +39,15 @@ fn read(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf
         Read::Deviation { at, scale } => {
             linear::variance(words, at, scale).map(|variance| Value::Float(variance.sqrt()))
         }
-        _ => read_derived(features, entity, output, as_of),
+        _ => read_derived(features, windows, output, as_of),
     }
 }
 
-fn read_derived(features: &EntityFeatures, entity: &Entity, output: &Output, as_of: AsOf) -> Option<Value> {
+fn read_derived(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: AsOf) -> Option<Value> {
     let window = &features.windows[output.window];
     let summary = |derived: usize| {
         let layout = &window.derived[derived - window.derived_at];
-        (layout, &entity.derived[derived].current)
+        (layout, &windows.derived[derived].current)
     };
     match output.read {
         Read::Values { derived, form } => {
@@ -77,7 +76,7 @@ fn read_derived(features: &EntityFeatures, entity: &Entity, output: &Output, as_
         },
         Read::Decayed { derived } => {
             let (layout, summary) = summary(derived);
-            let end = bounds(features, window, as_of.time, as_of.stream).through;
+            let end = features.edges[window.hi].bound(as_of.time, as_of.stream);
             match (summary, layout.kind) {
                 (Summary::Decayed(decay), DerivedKind::Decayed { half_life, .. }) => {
                     decay.as_of(end, half_life).map(Value::Float)

@@ -1,0 +1,397 @@
+//! All windows of one entity. Where a window begins or ends lies an edge: a place in a log that moves on
+//! with event time. Windows that begin or end at the same age share it. An entry that an edge passes comes
+//! into the windows that end there and goes out of those that begin there.
+
+use crate::derived::Derived;
+use crate::entry::{Entry, EntryBuffer};
+use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
+use crate::linear;
+use crate::log::{Log, Source, Spot};
+use crate::state::{StateError, StateStore};
+use std::ops::ControlFlow;
+
+/// The moment that features are evaluated for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AsOf {
+    /// The transaction's event time.
+    pub(crate) time: i64,
+    /// Stream time: entries too far behind it are as good as gone.
+    pub(crate) stream: i64,
+    /// Stream time when the entity last changed: what sinks into windows without a beginning sinks as of
+    /// then, since an event that changes nothing must not make it sink.
+    pub(crate) settled: i64,
+    /// Where the transaction lies in the log, if it does.
+    pub(crate) place: Option<Place>,
+}
+
+/// The ends of windows that exclude a transaction and of those that include it: its ordinal and the next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) before: u64,
+    pub(crate) through: u64,
+}
+
+impl Place {
+    pub(crate) fn at(ordinal: u64) -> Self {
+        Place {
+            before: ordinal,
+            through: ordinal + 1,
+        }
+    }
+}
+
+impl EdgeLayout {
+    /// Entries at or before this time have passed the edge. It does not lie further behind stream time than
+    /// entries are kept, nor before what has sunk into its windows.
+    #[inline]
+    pub(crate) fn bound(&self, time: i64, stream: i64) -> i64 {
+        time.saturating_sub(self.age).max(stream.saturating_sub(self.floor))
+    }
+
+    /// The same as of a moment. What has sunk does not depend on the transaction.
+    #[inline]
+    fn bound_as_of(&self, as_of: AsOf) -> i64 {
+        match self.kind {
+            EdgeKind::Sunk => as_of.settled.saturating_sub(self.floor),
+            _ => self.bound(as_of.time, as_of.stream),
+        }
+    }
+}
+
+/// The windows of an entity: where their edges are, and what lies between.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    pub(crate) edges: Box<[Spot]>,
+    /// All windows' linear accumulators.
+    pub(crate) words: Box<[i64]>,
+    /// All windows' derived accumulators.
+    pub(crate) derived: Box<[Derived]>,
+}
+
+/// The logs below the windows, borrowed.
+pub(crate) struct Logs<'a> {
+    pub(crate) features: &'a EntityFeatures,
+    pub(crate) logs: &'a mut [Log],
+    pub(crate) key: &'a str,
+    pub(crate) store: &'a dyn StateStore,
+    /// For entries that are looked at.
+    pub(crate) buffer: &'a mut EntryBuffer,
+}
+
+impl<'a> Logs<'a> {
+    /// One log, where its chunks come from, and the buffer.
+    #[inline]
+    pub(crate) fn of(&mut self, input: usize) -> (&mut Log, Source<'a>, &mut EntryBuffer) {
+        let source = Source {
+            store: self.store,
+            layout: &self.features.inputs[input],
+            key: self.key,
+            input: input as u8,
+        };
+        (&mut self.logs[input], source, self.buffer)
+    }
+}
+
+impl Windows {
+    pub(crate) fn new(features: &EntityFeatures) -> Self {
+        let derived = features.windows.iter().flat_map(|window| {
+            let bounded = window.span.is_some();
+            window.derived.iter().map(move |layout| Derived::new(layout, bounded))
+        });
+        Windows {
+            edges: vec![Spot::unresolved(0); features.edges.len()].into(),
+            words: vec![0; features.words].into(),
+            derived: derived.collect(),
+        }
+    }
+
+    /// Moves the edges on to where they lie as of a later moment. `newest` is the transaction inserted last,
+    /// if the moment is its own.
+    #[inline]
+    pub(crate) fn advance(
+        &mut self,
+        logs: &mut Logs<'_>,
+        as_of: AsOf,
+        newest: Option<Entry<'_>>,
+    ) -> Result<(), StateError> {
+        let features = logs.features;
+        for (index, edge) in features.edges.iter().enumerate() {
+            let from = self.edges[index];
+            self.edges[index] = match (edge.kind, as_of.place, newest) {
+                (EdgeKind::Through, Some(place), Some(entry)) if place.through == from.ordinal + 1 => {
+                    self.enter(features, edge, from.ordinal, entry);
+                    logs.logs[edge.input].end_spot()
+                }
+                (EdgeKind::Through | EdgeKind::Before, ..) => {
+                    let to = self.end(logs, edge, as_of)?;
+                    self.pass(logs, edge, from, to.ordinal)?
+                }
+                _ => self.pass_through(logs, edge, from, edge.bound_as_of(as_of))?,
+            };
+        }
+        Ok(())
+    }
+
+    /// Moves the edges to where they lie as of any moment.
+    pub(crate) fn seek(&mut self, logs: &mut Logs<'_>, as_of: AsOf) -> Result<(), StateError> {
+        let features = logs.features;
+        let mut targets = Vec::with_capacity(features.edges.len());
+        for (index, edge) in features.edges.iter().enumerate() {
+            targets.push(self.target(logs, index, edge, as_of)?);
+        }
+        // An entry comes into a window before it goes out, on the way back too.
+        for (index, edge) in features.edges.iter().enumerate() {
+            let (from, to) = (self.edges[index], targets[index]);
+            if from.ordinal < to.ordinal {
+                self.edges[index] = self.pass(logs, edge, from, to.ordinal)?;
+            }
+        }
+        for (index, edge) in features.edges.iter().enumerate().rev() {
+            let (from, to) = (self.edges[index], targets[index]);
+            if from.ordinal > to.ordinal {
+                self.pass_back(logs, edge, to, from.ordinal)?;
+                self.edges[index] = to;
+            }
+        }
+        Ok(())
+    }
+
+    fn target(
+        &mut self,
+        logs: &mut Logs<'_>,
+        index: usize,
+        edge: &EdgeLayout,
+        as_of: AsOf,
+    ) -> Result<Spot, StateError> {
+        let from = self.edges[index];
+        if as_of.place.is_some() && matches!(edge.kind, EdgeKind::Through | EdgeKind::Before) {
+            return self.end(logs, edge, as_of);
+        }
+        let (log, source, _) = logs.of(edge.input);
+        let to = log.position_after(edge.bound_as_of(as_of), from, source)?;
+        // What has sunk never rises again.
+        let sunk = edge.kind == EdgeKind::Sunk && to.ordinal < from.ordinal;
+        Ok(if sunk { from } else { to })
+    }
+
+    /// Where windows end that end with the transaction.
+    #[inline]
+    fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Spot, StateError> {
+        let place = as_of.place.expect("only a transaction in the log has windows end with it");
+        if edge.kind == EdgeKind::Through {
+            return Ok(Spot::unresolved(place.through));
+        }
+        let before = Spot::unresolved(place.before);
+        let floor = as_of.stream.saturating_sub(edge.floor);
+        if floor < as_of.time {
+            return Ok(before);
+        }
+        // The transaction itself has gone out of windows that have never counted it.
+        let (log, source, _) = logs.of(edge.input);
+        let floor = log.position_after(floor, before, source)?;
+        Ok(if floor.ordinal > before.ordinal { floor } else { before })
+    }
+
+    /// Moves an edge on to the ordinal `to`.
+    fn pass(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, from: Spot, to: u64) -> Result<Spot, StateError> {
+        let features = logs.features;
+        let (log, source, buffer) = logs.of(edge.input);
+        log.visit(from, to, source, buffer, |ordinal, entry| {
+            self.cross(features, edge, ordinal, entry);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Moves an edge on over all entries at or before `time`.
+    #[inline]
+    fn pass_through(
+        &mut self,
+        logs: &mut Logs<'_>,
+        edge: &EdgeLayout,
+        from: Spot,
+        time: i64,
+    ) -> Result<Spot, StateError> {
+        let features = logs.features;
+        let (log, source, buffer) = logs.of(edge.input);
+        if edge.is_quiet {
+            return log.pass_through(from, time, source);
+        }
+        log.visit_through(from, time, source, buffer, |ordinal, entry| {
+            self.cross(features, edge, ordinal, entry);
+        })
+    }
+
+    /// Moves an edge back from the ordinal `from`.
+    fn pass_back(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, to: Spot, from: u64) -> Result<(), StateError> {
+        let features = logs.features;
+        let (log, source, buffer) = logs.of(edge.input);
+        log.visit(to, from, source, buffer, |_, entry| {
+            for &window in &edge.leaves {
+                self.insert(&features.windows[window], entry);
+            }
+            for &window in &edge.enters {
+                self.take(&features.windows[window], entry);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(())
+    }
+
+    #[inline]
+    fn cross(&mut self, features: &EntityFeatures, edge: &EdgeLayout, ordinal: u64, entry: Entry<'_>) {
+        self.enter(features, edge, ordinal, entry);
+        for &window in &edge.leaves {
+            let layout = &features.windows[window];
+            // In a window without a beginning, sums keep what the derived accumulators' bases take over.
+            if layout.span.is_some() {
+                linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
+            }
+            for (layout, derived) in self.derived(layout) {
+                derived.remove_oldest(layout, ordinal, entry);
+            }
+        }
+    }
+
+    /// An entry comes into the windows that end at an edge, after all others.
+    #[inline]
+    fn enter(&mut self, features: &EntityFeatures, edge: &EdgeLayout, ordinal: u64, entry: Entry<'_>) {
+        for &window in &edge.enters {
+            self.append(&features.windows[window], ordinal, entry);
+        }
+    }
+
+    #[inline]
+    fn append(&mut self, layout: &WindowLayout, ordinal: u64, entry: Entry<'_>) {
+        linear::add(&layout.linear, &mut self.words[layout.words()], entry);
+        for (layout, derived) in self.derived(layout) {
+            derived.add_newest(layout, ordinal, entry);
+        }
+    }
+
+    /// An entry comes into a window, not after all others.
+    fn insert(&mut self, layout: &WindowLayout, entry: Entry<'_>) {
+        linear::add(&layout.linear, &mut self.words[layout.words()], entry);
+        for (layout, derived) in self.derived(layout) {
+            derived.add_elsewhere(layout, entry);
+        }
+    }
+
+    /// An entry goes out of a window, not before all others.
+    fn take(&mut self, layout: &WindowLayout, entry: Entry<'_>) {
+        linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
+        for (layout, derived) in self.derived(layout) {
+            derived.remove_elsewhere(layout, entry);
+        }
+    }
+
+    #[inline]
+    fn derived<'a>(
+        &'a mut self,
+        layout: &'a WindowLayout,
+    ) -> impl Iterator<Item = (&'a DerivedLayout, &'a mut Derived)> {
+        layout.derived.iter().zip(&mut self.derived[layout.deriveds()])
+    }
+
+    /// An entry was inserted into a log at `ordinal`, while the edges lay as of `time` and `stream`.
+    pub(crate) fn inserted(
+        &mut self,
+        features: &EntityFeatures,
+        input: usize,
+        (time, stream): (i64, i64),
+        ordinal: u64,
+        entry: Entry<'_>,
+    ) {
+        let passed = |edge: usize| entry.time() <= features.edges[edge].bound(time, stream);
+        for layout in features.windows.iter().filter(|layout| layout.input == input) {
+            match (passed(layout.hi), passed(layout.lo)) {
+                (true, true) => self.shift(layout, ordinal, entry),
+                (true, false) if ordinal == self.edges[layout.hi].ordinal => self.append(layout, ordinal, entry),
+                (true, false) => self.insert(layout, entry),
+                (false, _) => {}
+            }
+        }
+        for (index, edge) in features.edges.iter().enumerate() {
+            if edge.input == input && passed(index) {
+                self.edges[index] = Spot::unresolved(self.edges[index].ordinal + 1);
+            }
+        }
+    }
+
+    /// An entry was inserted before a window; without a beginning, it sinks at once.
+    fn shift(&mut self, layout: &WindowLayout, ordinal: u64, entry: Entry<'_>) {
+        if layout.span.is_none() {
+            linear::add(&layout.linear, &mut self.words[layout.words()], entry);
+        }
+        for (layout, derived) in self.derived(layout) {
+            derived.shifted(layout, ordinal, entry);
+        }
+    }
+
+    /// Counts an entry in that is not in the log; [`Windows::uncount`] must follow.
+    pub(crate) fn count(&mut self, features: &EntityFeatures, entry: Entry<'_>) {
+        for (index, edge) in features.edges.iter().enumerate() {
+            if edge.kind == EdgeKind::Through {
+                self.enter(features, edge, self.edges[index].ordinal, entry);
+                self.edges[index].ordinal += 1;
+            }
+        }
+    }
+
+    /// Takes out again what [`Windows::count`] counted in.
+    pub(crate) fn uncount(&mut self, features: &EntityFeatures, entry: Entry<'_>) {
+        for (index, edge) in features.edges.iter().enumerate() {
+            if edge.kind == EdgeKind::Through {
+                self.edges[index].ordinal -= 1;
+                for &window in &edge.enters {
+                    let layout = &features.windows[window];
+                    linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
+                    self.derived(layout).for_each(|(_, derived)| derived.valid = false);
+                }
+            }
+        }
+    }
+
+    /// Makes derived accumulators anew that are not valid.
+    #[inline]
+    pub(crate) fn refresh(&mut self, logs: &mut Logs<'_>) -> Result<(), StateError> {
+        if self.derived.iter().all(|derived| derived.valid) {
+            return Ok(());
+        }
+        for window in &logs.features.windows {
+            for index in 0..window.derived.len() {
+                if !self.derived[window.derived_at + index].valid {
+                    self.rebuild(logs, window, index)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn rebuild(&mut self, logs: &mut Logs<'_>, window: &WindowLayout, index: usize) -> Result<(), StateError> {
+        let layout = &window.derived[index];
+        let derived = &mut self.derived[window.derived_at + index];
+        let (lo, hi) = (self.edges[window.lo], self.edges[window.hi].ordinal);
+        let (log, source, buffer) = logs.of(window.input);
+        let flow = |derived: &Derived| match derived.is_complete(layout) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        if derived.looks_back() {
+            derived.clear(layout);
+            log.visit_back(lo.ordinal, hi, source, |ordinal, entry| {
+                derived.add_oldest(layout, ordinal, entry);
+                flow(derived)
+            })?;
+            derived.add_base(layout);
+            return Ok(());
+        }
+        derived.reset(layout);
+        if flow(derived).is_continue() {
+            log.visit(lo, hi, source, buffer, |ordinal, entry| {
+                derived.add_newest(layout, ordinal, entry);
+                flow(derived)
+            })?;
+        }
+        Ok(())
+    }
+}
