@@ -59,7 +59,7 @@ service_alive() {
         [ "$(docker inspect -f '{{.State.Running}}' "$CONTAINER" 2>/dev/null)" = true ]
     else
         pid=$(cat "$DIRECTORY/pid" 2>/dev/null) || return 1
-        tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF "$DIRECTORY"
+        { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF "$DIRECTORY"
     fi
 }
 

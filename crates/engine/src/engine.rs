@@ -22,7 +22,10 @@ pub struct StageClock {
 
 impl Default for StageClock {
     fn default() -> Self {
-        StageClock { stream_time: i64::MIN, first_time: i64::MAX }
+        StageClock {
+            stream_time: i64::MIN,
+            first_time: i64::MAX,
+        }
     }
 }
 
@@ -67,7 +70,13 @@ impl Engine {
     /// An engine for `plan`.
     pub fn new(plan: Arc<Plan>) -> Engine {
         let scorer = plan.decide.model.as_ref().map(|model| model.model.scorer());
-        Engine { plan, scorer, matrix: Vec::new(), scores: Vec::new(), key: String::new() }
+        Engine {
+            plan,
+            scorer,
+            matrix: Vec::new(),
+            scores: Vec::new(),
+            key: String::new(),
+        }
     }
 
     /// The plan it follows.
@@ -92,7 +101,10 @@ impl Engine {
         row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
         let latest = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
         if latest.is_some_and(|latest| time > latest) {
-            let detail = format!("`{}` lies further than max_future after the record's timestamp", self.name(plan.event_time));
+            let detail = format!(
+                "`{}` lies further than max_future after the record's timestamp",
+                self.name(plan.event_time)
+            );
             return Err(Rejection::new(ReasonCode::FutureEventTime, detail));
         }
         for &(slot, units) in &plan.numbers {
@@ -129,8 +141,7 @@ impl Engine {
         let plan = &self.plan.stages[stage];
         evaluate(&plan.before, &mut event.row);
         let time = event.event_time();
-        let Some(key) = plan.keys[usize::from(event.input)]
-            .and_then(|slot| write_key(&event.row[slot], &mut self.key))
+        let Some(key) = plan.keys[usize::from(event.input)].and_then(|slot| write_key(&event.row[slot], &mut self.key))
         else {
             return Ok(());
         };
@@ -193,7 +204,8 @@ impl Engine {
         let Some(model) = &plan.decide.model else { return };
         self.matrix.clear();
         for event in events {
-            self.matrix.extend(model.inputs.iter().map(|&slot| model_input(&event.row[slot])));
+            self.matrix
+                .extend(model.inputs.iter().map(|&slot| model_input(&event.row[slot])));
         }
         if self.run_model(0..events.len(), model.inputs.len()) {
             for (judgement, &score) in judgements.iter_mut().zip(&self.scores) {
@@ -221,7 +233,10 @@ impl Engine {
     }
 
     fn missing(&self, slot: Slot) -> Rejection {
-        Rejection::new(ReasonCode::MissingField, format!("`{}` is missing or null", self.name(slot)))
+        Rejection::new(
+            ReasonCode::MissingField,
+            format!("`{}` is missing or null", self.name(slot)),
+        )
     }
 
     fn name(&self, slot: Slot) -> &str {

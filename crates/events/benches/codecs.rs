@@ -8,9 +8,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::{
-    AvroProjection, Decision, DecisionId, Field, Flags, FrameHeader, FrameReader, FrameWriter,
-    InputFields, JsonDecoder, Latency, ModelRef, Outcome, Row, RowHeader, Value, ValueType,
-    encode_avro, encode_json,
+    AvroProjection, Decision, DecisionId, Field, Flags, FrameHeader, FrameReader, FrameWriter, InputFields,
+    JsonDecoder, Latency, ModelRef, Outcome, Row, RowHeader, Value, ValueType, encode_avro, encode_json,
 };
 use serde_json::json;
 use std::hint::black_box;
@@ -54,8 +53,7 @@ fn fields() -> InputFields {
         personal: false,
         timestamp_unit: None,
     };
-    InputFields::new(WANTED.iter().enumerate().map(field).collect(), None)
-        .expect("the fields fit together")
+    InputFields::new(WANTED.iter().enumerate().map(field).collect(), None).expect("the fields fit together")
 }
 
 fn avro_events(schema: &Schema) -> Vec<Vec<u8>> {
@@ -137,16 +135,11 @@ fn decode() {
     let schema = Schema::parse_str(SCHEMA).expect("the schema is valid");
     let avro = avro_events(&schema);
     let json = json_events();
-    let projection =
-        AvroProjection::compile(SCHEMA, None, &fields).expect("the schema has the fields");
+    let projection = AvroProjection::compile(SCHEMA, None, &fields).expect("the schema has the fields");
     let decoder = JsonDecoder::new(&fields);
     let mut row = Row::new();
     let bytes = |events: &[Vec<u8>]| events.iter().map(Vec::len).sum::<usize>() / EVENTS;
-    println!(
-        "Avro: {} bytes an event, JSON: {}",
-        bytes(&avro),
-        bytes(&json)
-    );
+    println!("Avro: {} bytes an event, JSON: {}", bytes(&avro), bytes(&json));
     let ours = measure("Avro, 5 of 14 fields into a row", |index| {
         projection
             .decode(black_box(&avro[index]), &mut row)
@@ -171,10 +164,7 @@ fn decode() {
         black_box(&row);
     });
     let theirs = measure("JSON, serde_json to its Value", |index| {
-        black_box(
-            serde_json::from_slice::<serde_json::Value>(black_box(&json[index]))
-                .expect("the record is valid"),
-        );
+        black_box(serde_json::from_slice::<serde_json::Value>(black_box(&json[index])).expect("the record is valid"));
     });
     println!("{:<44} {:>8.1} times", "", theirs / ours);
 }

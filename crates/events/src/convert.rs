@@ -81,11 +81,7 @@ impl Field {
     }
 
     /// The field's value from an integer.
-    pub(crate) fn int_value(
-        &self,
-        int: i64,
-        pseudonymizer: Option<&Pseudonymizer>,
-    ) -> Result<Value, Problem> {
+    pub(crate) fn int_value(&self, int: i64, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Int => Ok(Value::Int(int)),
             ValueType::Float => Ok(Value::Float(int as f64)),
@@ -96,9 +92,7 @@ impl Field {
                     .ok_or(Problem::OutOfRange(ValueType::Timestamp))?;
                 timestamp(micros)
             }
-            ValueType::Text => Ok(Value::Text(
-                self.mask(int.to_compact_string(), pseudonymizer),
-            )),
+            ValueType::Text => Ok(Value::Text(self.mask(int.to_compact_string(), pseudonymizer))),
             expected => Err(Problem::WrongType {
                 expected,
                 found: "an integer",
@@ -144,16 +138,10 @@ impl Field {
     }
 
     /// The field's value from a text.
-    pub(crate) fn text_value(
-        &self,
-        text: &str,
-        pseudonymizer: Option<&Pseudonymizer>,
-    ) -> Result<Value, Problem> {
+    pub(crate) fn text_value(&self, text: &str, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Text => match (self.personal, pseudonymizer) {
-                (true, Some(pseudonymizer)) => {
-                    Ok(Value::Text(pseudonymizer.pseudonym(text.as_bytes())))
-                }
+                (true, Some(pseudonymizer)) => Ok(Value::Text(pseudonymizer.pseudonym(text.as_bytes()))),
                 _ => Ok(Value::Text(CompactString::from(text))),
             },
             ValueType::Float => match text.parse::<f64>() {

@@ -244,10 +244,7 @@ fn json_member(name: &'static str, value: &str, out: &mut Vec<u8>) {
 fn json_text(text: &str, out: &mut Vec<u8>) {
     // Names and keys hardly ever need an escape; then they are copied whole.
     let needs_escape = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
-    if !text
-        .bytes()
-        .fold(false, |found, byte| found | needs_escape(byte))
-    {
+    if !text.bytes().fold(false, |found, byte| found | needs_escape(byte)) {
         out.push(b'"');
         out.extend_from_slice(text.as_bytes());
         out.push(b'"');

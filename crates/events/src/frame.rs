@@ -72,23 +72,12 @@ impl FrameWriter {
         }
         let out = &mut self.rows;
         out.push(header.input);
-        write_signed(
-            header.source_offset.wrapping_sub(self.last.source_offset),
-            out,
-        );
+        write_signed(header.source_offset.wrapping_sub(self.last.source_offset), out);
         write_signed(header.clock.wrapping_sub(self.last.clock), out);
         write_unsigned(u64::from(header.flags), out);
         for slots in self.layout.chunks(8) {
-            let bit = |(index, &(slot, _)): (usize, &(Slot, ValueType))| {
-                u8::from(row[slot].is_null()) << index
-            };
-            out.push(
-                slots
-                    .iter()
-                    .enumerate()
-                    .map(bit)
-                    .fold(0, |byte, bit| byte | bit),
-            );
+            let bit = |(index, &(slot, _)): (usize, &(Slot, ValueType))| u8::from(row[slot].is_null()) << index;
+            out.push(slots.iter().enumerate().map(bit).fold(0, |byte, bit| byte | bit));
         }
         for &(slot, value_type) in &*self.layout {
             write_value(&row[slot], value_type, header.clock, out);
@@ -133,15 +122,9 @@ fn write_value(value: &Value, value_type: ValueType, clock: i64, out: &mut Vec<u
         (Value::Null, _) => {}
         (Value::Bool(bool), ValueType::Bool) => out.push(u8::from(*bool)),
         (Value::Int(int), ValueType::Int) => write_signed(*int, out),
-        (Value::Float(float), ValueType::Float) => {
-            out.extend_from_slice(&float.to_bits().to_le_bytes())
-        }
-        (Value::Int(int), ValueType::Float) => {
-            out.extend_from_slice(&(*int as f64).to_bits().to_le_bytes())
-        }
-        (Value::Timestamp(micros), ValueType::Timestamp) => {
-            write_signed(micros.wrapping_sub(clock), out)
-        }
+        (Value::Float(float), ValueType::Float) => out.extend_from_slice(&float.to_bits().to_le_bytes()),
+        (Value::Int(int), ValueType::Float) => out.extend_from_slice(&(*int as f64).to_bits().to_le_bytes()),
+        (Value::Timestamp(micros), ValueType::Timestamp) => write_signed(micros.wrapping_sub(clock), out),
         (Value::Text(text), ValueType::Text) => {
             write_unsigned(text.len() as u64, out);
             out.extend_from_slice(text.as_bytes());
@@ -226,8 +209,7 @@ impl<'a> FrameReader<'a> {
             other => return Err(FrameError::Version(other)),
         }
         reader.header.live = reader.bool()?;
-        reader.header.source =
-            u32::try_from(reader.unsigned()?).map_err(|_| reader.damaged("source"))?;
+        reader.header.source = u32::try_from(reader.unsigned()?).map_err(|_| reader.damaged("source"))?;
         reader.header.clock = reader.signed()?;
         reader.last.source_offset = reader.signed()?;
         reader.last.clock = reader.header.clock.wrapping_add(reader.signed()?);
@@ -332,10 +314,7 @@ impl<'a> FrameReader<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], FrameError> {
-        let end = self
-            .at
-            .checked_add(length)
-            .filter(|&end| end <= self.bytes.len());
+        let end = self.at.checked_add(length).filter(|&end| end <= self.bytes.len());
         let taken = &self.bytes[self.at..end.ok_or_else(|| self.damaged("end of the frame"))?];
         self.at += length;
         Ok(taken)
@@ -357,9 +336,6 @@ impl<'a> FrameReader<'a> {
     }
 
     fn damaged(&self, what: &'static str) -> FrameError {
-        FrameError::Damaged {
-            offset: self.at,
-            what,
-        }
+        FrameError::Damaged { offset: self.at, what }
     }
 }

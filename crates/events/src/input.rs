@@ -83,10 +83,7 @@ pub struct InputFields {
 
 impl InputFields {
     /// Checks that the fields can be decoded together.
-    pub fn new(
-        fields: Vec<Field>,
-        pseudonymizer: Option<Pseudonymizer>,
-    ) -> Result<Self, FieldError> {
+    pub fn new(fields: Vec<Field>, pseudonymizer: Option<Pseudonymizer>) -> Result<Self, FieldError> {
         let mut slots = HashSet::new();
         for (index, field) in fields.iter().enumerate() {
             let name = || field.name.clone();
@@ -131,16 +128,12 @@ impl InputFields {
     /// Stores a text in field `index`: parsed if the field is a number, a time or a boolean, as a pseudonym
     /// if it is personal. For readers of files.
     pub fn set_text(&self, index: usize, text: &str, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, pseudonymizer| {
-            field.text_value(text, pseudonymizer)
-        })
+        self.store(index, row, |field, pseudonymizer| field.text_value(text, pseudonymizer))
     }
 
     /// Stores an integer in field `index`.
     pub fn set_int(&self, index: usize, int: i64, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, pseudonymizer| {
-            field.int_value(int, pseudonymizer)
-        })
+        self.store(index, row, |field, pseudonymizer| field.int_value(int, pseudonymizer))
     }
 
     /// Stores a float in field `index`.
@@ -250,14 +243,8 @@ mod tests {
                 vec![field("a", &["x"], ValueType::List, 0)],
                 FieldError::List("a".into()),
             ),
-            (
-                vec![personal(ValueType::Int)],
-                FieldError::PersonalNotText("p".into()),
-            ),
-            (
-                vec![personal(ValueType::Text)],
-                FieldError::NoSecret("p".into()),
-            ),
+            (vec![personal(ValueType::Int)], FieldError::PersonalNotText("p".into())),
+            (vec![personal(ValueType::Text)], FieldError::NoSecret("p".into())),
         ] {
             assert_eq!(InputFields::new(fields, None).unwrap_err(), expected);
         }
@@ -273,14 +260,8 @@ mod tests {
 
     #[test]
     fn errors_name_the_field_and_not_the_value() {
-        let fields =
-            InputFields::new(vec![field("amount", &["a"], ValueType::Float, 0)], None).unwrap();
-        let error = fields
-            .set_text(0, "s3cret", &mut vec![Value::Null])
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "wrong_type: field amount: text that is not a number"
-        );
+        let fields = InputFields::new(vec![field("amount", &["a"], ValueType::Float, 0)], None).unwrap();
+        let error = fields.set_text(0, "s3cret", &mut vec![Value::Null]).unwrap_err();
+        assert_eq!(error.to_string(), "wrong_type: field amount: text that is not a number");
     }
 }

@@ -31,10 +31,7 @@ impl JsonDecoder {
         self.fields.reset(row);
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let offset = error.valid_up_to();
-            DecodeError::rejected(
-                ReasonCode::InvalidUtf8,
-                format!("not UTF-8 at byte {offset}"),
-            )
+            DecodeError::rejected(ReasonCode::InvalidUtf8, format!("not UTF-8 at byte {offset}"))
         })?;
         let mut pass = Pass {
             decoder: self,
@@ -86,17 +83,11 @@ impl Pass<'_> {
             _ => {}
         }
         let place = match self.field {
-            Some(field) => format!(
-                "field {} at byte {offset}",
-                self.decoder.fields.fields[field].name
-            ),
+            Some(field) => format!("field {} at byte {offset}", self.decoder.fields.fields[field].name),
             None => format!("at byte {offset}"),
         };
         if is_not_finite(text, offset) {
-            return DecodeError::rejected(
-                ReasonCode::NotFinite,
-                format!("{place}: NaN or infinite"),
-            );
+            return DecodeError::rejected(ReasonCode::NotFinite, format!("{place}: NaN or infinite"));
         }
         // Texts of serde_json's syntax errors are fixed; those of its data errors would quote the record.
         match error.classify() {
@@ -118,9 +109,7 @@ impl Pass<'_> {
 
 /// The byte that serde_json's line and column stand for.
 fn offset_of(error: &serde_json::Error, text: &str) -> usize {
-    let lines_before = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1));
+    let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let start: usize = lines_before.map(str::len).sum();
     (start + error.column().saturating_sub(1)).min(text.len())
 }
@@ -187,10 +176,7 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
                     })?;
                     pass.field = None;
                 }
-                Member::Node(node) => map.next_value_seed(ObjectSeed {
-                    pass: &mut *pass,
-                    node,
-                })?,
+                Member::Node(node) => map.next_value_seed(ObjectSeed { pass: &mut *pass, node })?,
             }
         }
         Ok(())

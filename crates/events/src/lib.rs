@@ -22,8 +22,8 @@ pub mod wire;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
 pub use decision::{
-    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Reason,
-    encode_avro, encode_json,
+    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Reason, encode_avro,
+    encode_json,
 };
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};

@@ -139,10 +139,7 @@ impl FeatureValue {
 mod pairs {
     use super::*;
 
-    pub fn serialize<S: Serializer, T: Serialize>(
-        pairs: &[(String, T)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer, T: Serialize>(pairs: &[(String, T)], serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(pairs.len()))?;
         for (name, value) in pairs {
             map.serialize_entry(name, value)?;

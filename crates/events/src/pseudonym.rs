@@ -53,11 +53,7 @@ mod tests {
     fn known_answers() {
         // RFC 4231, test cases 1, 2 and 6 (truncated to 16 bytes).
         for (secret, clear, expected) in [
-            (
-                vec![0x0b; 20],
-                &b"Hi There"[..],
-                "b0344c61d8db38535ca8afceaf0bf12b",
-            ),
+            (vec![0x0b; 20], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b"),
             (
                 b"Jefe".to_vec(),
                 b"what do ya want for nothing?",
@@ -75,9 +71,6 @@ mod tests {
 
     #[test]
     fn debug_hides_the_secret() {
-        assert_eq!(
-            format!("{:?}", Pseudonymizer::new(b"secret")),
-            "Pseudonymizer"
-        );
+        assert_eq!(format!("{:?}", Pseudonymizer::new(b"secret")), "Pseudonymizer");
     }
 }

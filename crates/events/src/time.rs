@@ -14,21 +14,11 @@ pub fn parse(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     let (head, rest) = bytes.split_at_checked(19)?;
     let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    if separators.iter().any(|&(at, byte)| head[at] != byte)
-        || !matches!(head[10], b'T' | b't' | b' ')
-    {
+    if separators.iter().any(|&(at, byte)| head[at] != byte) || !matches!(head[10], b'T' | b't' | b' ') {
         return None;
     }
-    let (year, month, day) = (
-        digits(&head[0..4])?,
-        digits(&head[5..7])?,
-        digits(&head[8..10])?,
-    );
-    let (hour, minute, second) = (
-        digits(&head[11..13])?,
-        digits(&head[14..16])?,
-        digits(&head[17..19])?,
-    );
+    let (year, month, day) = (digits(&head[0..4])?, digits(&head[5..7])?, digits(&head[8..10])?);
+    let (hour, minute, second) = (digits(&head[11..13])?, digits(&head[14..16])?, digits(&head[17..19])?);
     if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
         return None;
     }
@@ -37,9 +27,7 @@ pub fn parse(text: &str) -> Option<i64> {
     }
     let (micros, rest) = fraction(rest)?;
     let offset = offset_seconds(rest)?;
-    let seconds =
-        days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second
-            - offset;
+    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second - offset;
     Some(seconds * 1_000_000 + micros)
 }
 
@@ -75,8 +63,7 @@ pub fn write(micros: i64, out: &mut Vec<u8>) {
 
 fn digits(bytes: &[u8]) -> Option<i64> {
     bytes.iter().try_fold(0, |sum, byte| {
-        byte.is_ascii_digit()
-            .then(|| sum * 10 + i64::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
     })
 }
 
@@ -136,8 +123,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;

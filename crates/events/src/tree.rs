@@ -44,18 +44,13 @@ impl FieldTree {
                 node = tree.child(node, name);
                 tree.nodes[node].slots.push(field.slot);
             }
-            tree.nodes[node]
-                .members
-                .push((last.clone(), Member::Field(index)));
+            tree.nodes[node].members.push((last.clone(), Member::Field(index)));
         }
         tree
     }
 
     fn child(&mut self, parent: usize, name: &str) -> usize {
-        let existing = self.nodes[parent]
-            .members
-            .iter()
-            .find(|(member, _)| member == name);
+        let existing = self.nodes[parent].members.iter().find(|(member, _)| member == name);
         if let Some(&(_, Member::Node(node))) = existing {
             return node;
         }
@@ -68,9 +63,7 @@ impl FieldTree {
             path,
             ..Node::default()
         });
-        self.nodes[parent]
-            .members
-            .push((name.to_owned(), Member::Node(node)));
+        self.nodes[parent].members.push((name.to_owned(), Member::Node(node)));
         node
     }
 

@@ -24,10 +24,7 @@ pub fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), DecodeError> {
         [0, a, b, c, d, rest @ ..] => Ok((SchemaId::from_be_bytes([*a, *b, *c, *d]), rest)),
         [0, ..] => Err(DecodeError::rejected(
             ReasonCode::AvroTruncated,
-            format!(
-                "the schema id needs {PREFIX_BYTES} bytes, there are {}",
-                bytes.len()
-            ),
+            format!("the schema id needs {PREFIX_BYTES} bytes, there are {}", bytes.len()),
         )),
         [] => Err(DecodeError::rejected(ReasonCode::EmptyPayload, "no bytes")),
         _ => Err(DecodeError::rejected(
@@ -79,21 +76,13 @@ impl InputDecoder {
     }
 
     /// Avro without a prefix, written with the one schema in `writer`. `reader` supplies aliases and defaults.
-    pub fn avro(
-        writer: &str,
-        reader: Option<&ReaderSchema>,
-        fields: &InputFields,
-    ) -> Result<Self, SchemaError> {
+    pub fn avro(writer: &str, reader: Option<&ReaderSchema>, fields: &InputFields) -> Result<Self, SchemaError> {
         let projection = AvroProjection::compile(writer, reader, fields)?;
         Ok(Self::new(Format::AvroFile(projection)))
     }
 
     /// Avro in Confluent's wire format. `reader` supplies aliases and defaults.
-    pub fn registry(
-        source: Box<dyn SchemaSource>,
-        reader: Option<ReaderSchema>,
-        fields: &InputFields,
-    ) -> Self {
+    pub fn registry(source: Box<dyn SchemaSource>, reader: Option<ReaderSchema>, fields: &InputFields) -> Self {
         Self::new(Format::AvroRegistry(Box::new(Registry {
             source,
             reader,
@@ -169,12 +158,8 @@ impl Registry {
         Ok(projection)
     }
 
-    fn compile(
-        &mut self,
-        id: SchemaId,
-    ) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
-        let unknown =
-            || DecodeError::rejected(ReasonCode::UnknownSchemaId, format!("schema id {id}"));
+    fn compile(&mut self, id: SchemaId) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
+        let unknown = || DecodeError::rejected(ReasonCode::UnknownSchemaId, format!("schema id {id}"));
         if let Some(left @ 1..) = self.unknown.get_mut(&id) {
             *left -= 1;
             return Err(unknown());
@@ -183,12 +168,9 @@ impl Registry {
             Ok(schema) => {
                 self.unknown.remove(&id);
                 let compiled = AvroProjection::compile(&schema, self.reader.as_ref(), &self.fields);
-                Ok(compiled.map(Arc::new).map_err(|error| {
-                    Rejection::new(
-                        ReasonCode::SchemaMismatch,
-                        format!("schema id {id}: {error}"),
-                    )
-                }))
+                Ok(compiled
+                    .map(Arc::new)
+                    .map_err(|error| Rejection::new(ReasonCode::SchemaMismatch, format!("schema id {id}: {error}"))))
             }
             Err(SchemaSourceError::Unknown) => {
                 if self.unknown.len() >= MAX_UNKNOWN {

@@ -45,9 +45,7 @@ pub(crate) fn check(
             Ok((node, value_type, checker.slots.into_iter().collect()))
         }
         _ => {
-            checker
-                .errors
-                .sort_by_key(|error| (error.span.start, error.span.end));
+            checker.errors.sort_by_key(|error| (error.span.start, error.span.end));
             Err(checker.errors)
         }
     }
@@ -88,10 +86,7 @@ impl Checker<'_> {
             Expr::Select(select) => return self.select(select, tree),
             Expr::Call(call) => self.call(call, tree)?,
             Expr::List(_) => {
-                let error = ExpressionError::new(
-                    "a list can only stand to the right of in",
-                    self.positions.span(tree),
-                );
+                let error = ExpressionError::new("a list can only stand to the right of in", self.positions.span(tree));
                 return self.fail(error.with_help("write x in [a, b]"));
             }
             Expr::Comprehension(_) => return self.unsupported("loops over lists are", tree),
@@ -121,10 +116,7 @@ impl Checker<'_> {
             LiteralValue::String(value) => Node::Text(TextNode::Constant(value.inner().into())),
             LiteralValue::Null => Node::Null,
             LiteralValue::UInt(_) => {
-                let error = ExpressionError::new(
-                    "unsigned integers are not supported",
-                    self.positions.span(tree),
-                );
+                let error = ExpressionError::new("unsigned integers are not supported", self.positions.span(tree));
                 return self.fail(error.with_help("leave out the u"));
             }
             LiteralValue::Bytes(_) => return self.unsupported("byte strings are", tree),
@@ -156,8 +148,7 @@ impl Checker<'_> {
             None => {
                 let error = ExpressionError::new(format!("unknown name {name}"), span);
                 let last = name.rsplit('.').next().unwrap_or(name);
-                let is_function =
-                    last != name && FUNCTIONS.iter().any(|function| function.name == last);
+                let is_function = last != name && FUNCTIONS.iter().any(|function| function.name == last);
                 self.fail(match self.scope.nearest(name) {
                     _ if is_function => error.with_help(format!("write {name}()")),
                     Some(nearest) => error.with_help(format!("did you mean {nearest}?")),
@@ -165,10 +156,7 @@ impl Checker<'_> {
                 })
             }
             Some(Entry::Constants(_)) => {
-                let error = ExpressionError::new(
-                    format!("the list {name} can only stand to the right of in"),
-                    span,
-                );
+                let error = ExpressionError::new(format!("the list {name} can only stand to the right of in"), span);
                 self.fail(error.with_help(format!("write x in {name}")))
             }
             Some(&Entry::Variable { slot, value_type }) => {
@@ -214,30 +202,21 @@ impl Checker<'_> {
     fn fold(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
         let row = &[];
         let folded = match &node {
-            Node::Bool(part) => part
-                .evaluate(row)
-                .map(|value| Node::Bool(BoolNode::Constant(value))),
-            Node::Int(part) => part
-                .evaluate(row)
-                .map(|value| Node::Int(IntNode::Constant(value))),
-            Node::Float(part) => part
-                .evaluate(row)
-                .map(|value| Node::Float(FloatNode::Constant(value))),
+            Node::Bool(part) => part.evaluate(row).map(|value| Node::Bool(BoolNode::Constant(value))),
+            Node::Int(part) => part.evaluate(row).map(|value| Node::Int(IntNode::Constant(value))),
+            Node::Float(part) => part.evaluate(row).map(|value| Node::Float(FloatNode::Constant(value))),
             Node::Text(part) => part
                 .evaluate(row)
                 .map(|value| Node::Text(TextNode::Constant(value.into()))),
             Node::Timestamp(part) => part
                 .evaluate(row)
                 .map(|value| Node::Timestamp(IntNode::Constant(value))),
-            Node::Duration(part) => part
-                .evaluate(row)
-                .map(|value| Node::Duration(IntNode::Constant(value))),
+            Node::Duration(part) => part.evaluate(row).map(|value| Node::Duration(IntNode::Constant(value))),
             Node::Null | Node::List(_) => Some(node),
         };
         if folded.is_none() {
             let error = ExpressionError::new("this is always null", self.positions.span(tree));
-            return self
-                .fail(error.with_help("it overflows, divides by zero or cannot be converted"));
+            return self.fail(error.with_help("it overflows, divides by zero or cannot be converted"));
         }
         folded
     }

@@ -35,15 +35,11 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| {
-            *distance <= allowed && *distance < candidate.chars().count()
-        })
+        .filter(|(distance, candidate)| *distance <= allowed && *distance < candidate.chars().count())
         .min_by(|(distance_a, a), (distance_b, b)| {
             // Of equally distant names the one that begins alike.
             let alike = |candidate| strsim::jaro_winkler(name, candidate);
-            distance_a
-                .cmp(distance_b)
-                .then_with(|| alike(b).total_cmp(&alike(a)))
+            distance_a.cmp(distance_b).then_with(|| alike(b).total_cmp(&alike(a)))
         })
         .map(|(_, candidate)| candidate)
 }

@@ -42,13 +42,9 @@ impl Node {
         match self {
             Node::Null => Value::Null,
             Node::Bool(node) => node.evaluate(row).map_or(Value::Null, Value::Bool),
-            Node::Int(node) | Node::Duration(node) => {
-                node.evaluate(row).map_or(Value::Null, Value::Int)
-            }
+            Node::Int(node) | Node::Duration(node) => node.evaluate(row).map_or(Value::Null, Value::Int),
             Node::Float(node) => node.evaluate(row).map_or(Value::Null, Value::Float),
-            Node::Text(node) => node
-                .evaluate(row)
-                .map_or(Value::Null, |text| Value::Text(text.into())),
+            Node::Text(node) => node.evaluate(row).map_or(Value::Null, |text| Value::Text(text.into())),
             Node::Timestamp(node) => node.evaluate(row).map_or(Value::Null, Value::Timestamp),
             Node::List(node) => node
                 .evaluate(row)
@@ -60,9 +56,7 @@ impl Node {
         match self {
             Node::Null => true,
             Node::Bool(node) => node.evaluate(row).is_none(),
-            Node::Int(node) | Node::Duration(node) | Node::Timestamp(node) => {
-                node.evaluate(row).is_none()
-            }
+            Node::Int(node) | Node::Duration(node) | Node::Timestamp(node) => node.evaluate(row).is_none(),
             Node::Float(node) => node.evaluate(row).is_none(),
             Node::Text(node) => node.evaluate(row).is_none(),
             Node::List(node) => node.evaluate(row).is_none(),
@@ -78,19 +72,11 @@ fn list(row: &[Value], slot: Slot) -> Option<&Arc<[Value]>> {
 }
 
 fn bool_of(value: &Value) -> Option<bool> {
-    if let Value::Bool(b) = value {
-        Some(*b)
-    } else {
-        None
-    }
+    if let Value::Bool(b) = value { Some(*b) } else { None }
 }
 
 fn int_of(value: &Value) -> Option<i64> {
-    if let Value::Int(i) = value {
-        Some(*i)
-    } else {
-        None
-    }
+    if let Value::Int(i) = value { Some(*i) } else { None }
 }
 
 fn timestamp_of(value: &Value) -> Option<i64> {
@@ -152,61 +138,38 @@ impl BoolNode {
             BoolNode::And(parts) => decide(parts, row, false),
             BoolNode::Or(parts) => decide(parts, row, true),
             BoolNode::IsNull(part) => Some(part.is_null(row)),
-            BoolNode::CompareBool(test, sides) => Some(test(Some(
-                sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?),
-            ))),
-            BoolNode::CompareInt(test, sides) => Some(test(Some(
-                sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?),
-            ))),
-            BoolNode::CompareFloat(test, sides) => Some(test(
-                sides.0.evaluate(row)?.partial_cmp(&sides.1.evaluate(row)?),
-            )),
-            BoolNode::CompareIntFloat(test, sides) => Some(test(compare_int_float(
-                sides.0.evaluate(row)?,
-                sides.1.evaluate(row)?,
-            ))),
-            BoolNode::CompareText(test, sides) => Some(test(Some(
-                sides.0.evaluate(row)?.cmp(&*sides.1.evaluate(row)?),
-            ))),
+            BoolNode::CompareBool(test, sides) => Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?)))),
+            BoolNode::CompareInt(test, sides) => Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?)))),
+            BoolNode::CompareFloat(test, sides) => {
+                Some(test(sides.0.evaluate(row)?.partial_cmp(&sides.1.evaluate(row)?)))
+            }
+            BoolNode::CompareIntFloat(test, sides) => {
+                Some(test(compare_int_float(sides.0.evaluate(row)?, sides.1.evaluate(row)?)))
+            }
+            BoolNode::CompareText(test, sides) => {
+                Some(test(Some(sides.0.evaluate(row)?.cmp(&*sides.1.evaluate(row)?))))
+            }
             BoolNode::Among(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(
-                    others
-                        .iter()
-                        .map(|other| Some(other.evaluate(row)? == wanted)),
-                )
+                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
             }
             BoolNode::IntAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(
-                    others
-                        .iter()
-                        .map(|other| Some(other.evaluate(row)? == wanted)),
-                )
+                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
             }
             BoolNode::FloatAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(
-                    others
-                        .iter()
-                        .map(|other| Some(other.evaluate(row)? == wanted)),
-                )
+                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
             }
             BoolNode::TextAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(
-                    others
-                        .iter()
-                        .map(|other| Some(*other.evaluate(row)? == *wanted)),
-                )
+                among(others.iter().map(|other| Some(*other.evaluate(row)? == *wanted)))
             }
             BoolNode::IntIn(part, set) => Some(set.contains(&part.evaluate(row)?)),
             BoolNode::FloatIn(part, sorted) => Some(contains_float(sorted, part.evaluate(row)?)),
             BoolNode::TextIn(part, set) => Some(set.contains(&*part.evaluate(row)?)),
             BoolNode::ListHolds(slot, part) => holds(list(row, *slot)?, part, row),
-            BoolNode::TextTest(test, sides) => {
-                Some(test(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?))
-            }
+            BoolNode::TextTest(test, sides) => Some(test(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?)),
             BoolNode::FloatTest(test, part) => Some(test(part.evaluate(row)?)),
             BoolNode::ParseText(parse, part) => parse(&part.evaluate(row)?),
         }
@@ -286,9 +249,7 @@ impl IntNode {
             }
             IntNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             IntNode::Apply(function, part) => function(part.evaluate(row)?),
-            IntNode::Arithmetic(operation, sides) => {
-                operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?)
-            }
+            IntNode::Arithmetic(operation, sides) => operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?),
             IntNode::Extreme(better, parts) => {
                 let (first, rest) = parts.split_first()?;
                 rest.iter().try_fold(first.evaluate(row)?, |best, part| {
@@ -321,9 +282,7 @@ impl FloatNode {
             }
             FloatNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             FloatNode::Apply(function, part) => Some(function(part.evaluate(row)?)),
-            FloatNode::Arithmetic(operation, sides) => {
-                Some(operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?))
-            }
+            FloatNode::Arithmetic(operation, sides) => Some(operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?)),
             FloatNode::Extreme(better, parts) => {
                 let (first, rest) = parts.split_first()?;
                 rest.iter().try_fold(first.evaluate(row)?, |best, part| {
@@ -332,9 +291,7 @@ impl FloatNode {
             }
             FloatNode::OfInt(part) => Some(part.evaluate(row)? as f64),
             FloatNode::OfText(parse, part) => parse(&part.evaluate(row)?),
-            FloatNode::OfList(summary, slot) => {
-                summary(&mut list(row, *slot)?.iter().filter_map(float_of))
-            }
+            FloatNode::OfList(summary, slot) => summary(&mut list(row, *slot)?.iter().filter_map(float_of)),
         }
     }
 }
@@ -361,11 +318,7 @@ impl TextNode {
                 text.push_str(&sides.1.evaluate(row)?);
                 Some(Text::Made(text))
             }
-            TextNode::OfBool(part) => Some(Text::Borrowed(if part.evaluate(row)? {
-                "true"
-            } else {
-                "false"
-            })),
+            TextNode::OfBool(part) => Some(Text::Borrowed(if part.evaluate(row)? { "true" } else { "false" })),
             TextNode::OfInt(part) => Some(Text::Made(part.evaluate(row)?.to_compact_string())),
             TextNode::OfFloat(part) => Some(Text::Made(part.evaluate(row)?.to_compact_string())),
             TextNode::OfTimestamp(part) => Some(Text::Made(format_timestamp(part.evaluate(row)?)?)),

@@ -33,10 +33,7 @@ impl Checker<'_> {
                 Style::Before => ("function", "method"),
                 _ => ("method", "function"),
             };
-            let error = ExpressionError::new(
-                format!("{} is a {is}, not a {is_not}", function.name),
-                place,
-            );
+            let error = ExpressionError::new(format!("{} is a {is}, not a {is_not}", function.name), place);
             return self.fail(error.with_help(format!("write {}", function.usage)));
         }
         let mut nodes = Vec::new();
@@ -47,11 +44,7 @@ impl Checker<'_> {
         let span = self.positions.span(tree);
         let (least, most) = function.arguments;
         if !(least..=most).contains(&nodes.len()) {
-            let message = format!(
-                "{} does not take {}",
-                function.name,
-                arguments_given(call.args.len())
-            );
+            let message = format!("{} does not take {}", function.name, arguments_given(call.args.len()));
             let error = ExpressionError::new(message, span);
             return self.fail(error.with_help(format!("write {}", function.usage)));
         }
@@ -90,11 +83,7 @@ impl Checker<'_> {
             ("timestamp", [Node::Text(TextNode::Constant(text))]) => {
                 return match time::parse_timestamp(text) {
                     Some(micros) => Some(Node::Timestamp(IntNode::Constant(micros))),
-                    None => self.bad_constant(
-                        "a timestamp",
-                        "timestamp(\"2026-01-31T12:00:00Z\")",
-                        span,
-                    ),
+                    None => self.bad_constant("a timestamp", "timestamp(\"2026-01-31T12:00:00Z\")", span),
                 };
             }
             ("duration", [Node::Text(TextNode::Constant(text))]) => {
@@ -103,21 +92,13 @@ impl Checker<'_> {
                     None => self.bad_constant("a duration", "duration(\"1h30m\")", span),
                 };
             }
-            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))])
-                if name.starts_with("get") =>
-            {
+            (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))]) if name.starts_with("get") => {
                 let Some(zone) = time::time_zone(zone) else {
-                    return self.bad_constant(
-                        "a time zone",
-                        "\"Europe/Paris\" or \"+02:00\"",
-                        span,
-                    );
+                    return self.bad_constant("a time zone", "\"Europe/Paris\" or \"+02:00\"", span);
                 };
                 local_time_part(name, nodes, zone)
             }
-            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => {
-                several(function.name, nodes)
-            }
+            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => several(function.name, nodes),
             _ => number_function(function.name, &nodes)
                 .or_else(|| text_function(function.name, &nodes))
                 .or_else(|| conversion(function.name, &nodes))
@@ -127,19 +108,13 @@ impl Checker<'_> {
             Some(node) => Some(node),
             None => {
                 let message = format!("{} does not take {}", function.name, kinds.join(" and "));
-                self.fail(
-                    ExpressionError::new(message, span)
-                        .with_help(format!("write {}", function.usage)),
-                )
+                self.fail(ExpressionError::new(message, span).with_help(format!("write {}", function.usage)))
             }
         }
     }
 
     fn bad_constant(&mut self, what: &str, example: &str, span: Range<usize>) -> Option<Node> {
-        self.fail(
-            ExpressionError::new(format!("this is not {what}"), span)
-                .with_help(format!("write {example}")),
-        )
+        self.fail(ExpressionError::new(format!("this is not {what}"), span).with_help(format!("write {example}")))
     }
 }
 
@@ -174,9 +149,7 @@ fn several(name: &str, nodes: Vec<Node>) -> Option<Node> {
 }
 
 fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
-    let of_int = |function: fn(i64) -> Option<i64>, part: &IntNode| {
-        IntNode::Apply(function, Box::new(part.clone()))
-    };
+    let of_int = |function: fn(i64) -> Option<i64>, part: &IntNode| IntNode::Apply(function, Box::new(part.clone()));
     match (name, nodes) {
         ("abs", [Node::Int(part)]) => return Some(Node::Int(of_int(i64::checked_abs, part))),
         ("abs", [Node::Duration(part)]) => {
@@ -202,10 +175,7 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         _ => None,
     };
     if let Some(test) = test {
-        return Some(Node::Bool(BoolNode::FloatTest(
-            test,
-            Box::new(float(node.clone())?),
-        )));
+        return Some(Node::Bool(BoolNode::FloatTest(test, Box::new(float(node.clone())?))));
     }
     let function: fn(f64) -> f64 = match name {
         "abs" => f64::abs,
@@ -228,10 +198,7 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         "round" => f64::round,
         _ => return None,
     };
-    Some(Node::Float(FloatNode::Apply(
-        function,
-        Box::new(float(node.clone())?),
-    )))
+    Some(Node::Float(FloatNode::Apply(function, Box::new(float(node.clone())?))))
 }
 
 fn list_summary(name: &str) -> fn(&mut dyn Iterator<Item = f64>) -> Option<f64> {
@@ -280,10 +247,7 @@ fn text_function(name: &str, nodes: &[Node]) -> Option<Node> {
                 "trim" => |text| text.trim().into(),
                 _ => return None,
             };
-            Some(Node::Text(TextNode::Apply(
-                function,
-                Box::new(text.clone()),
-            )))
+            Some(Node::Text(TextNode::Apply(function, Box::new(text.clone()))))
         }
         _ => None,
     }
@@ -297,16 +261,10 @@ fn conversion(name: &str, nodes: &[Node]) -> Option<Node> {
         ("int", Node::Int(part)) => Node::Int(part),
         ("int", Node::Float(part)) => Node::Int(IntNode::OfFloat(Box::new(part))),
         ("int", Node::Bool(part)) => Node::Int(IntNode::OfBool(Box::new(part))),
-        ("int", Node::Text(part)) => {
-            Node::Int(IntNode::OfText(|text| text.parse().ok(), Box::new(part)))
-        }
+        ("int", Node::Text(part)) => Node::Int(IntNode::OfText(|text| text.parse().ok(), Box::new(part))),
         ("int", Node::Timestamp(part)) => Node::Int(IntNode::Apply(time::to_epoch, Box::new(part))),
-        ("double", Node::Bool(part)) => {
-            Node::Float(FloatNode::OfInt(Box::new(IntNode::OfBool(Box::new(part)))))
-        }
-        ("double", Node::Text(part)) => {
-            Node::Float(FloatNode::OfText(|text| text.parse().ok(), Box::new(part)))
-        }
+        ("double", Node::Bool(part)) => Node::Float(FloatNode::OfInt(Box::new(IntNode::OfBool(Box::new(part))))),
+        ("double", Node::Text(part)) => Node::Float(FloatNode::OfText(|text| text.parse().ok(), Box::new(part))),
         ("double", number @ (Node::Int(_) | Node::Float(_))) => Node::Float(float(number)?),
         ("string", Node::Text(part)) => Node::Text(part),
         ("string", Node::Bool(part)) => Node::Text(TextNode::OfBool(Box::new(part))),
@@ -314,12 +272,8 @@ fn conversion(name: &str, nodes: &[Node]) -> Option<Node> {
         ("string", Node::Float(part)) => Node::Text(TextNode::OfFloat(Box::new(part))),
         ("string", Node::Timestamp(part)) => Node::Text(TextNode::OfTimestamp(Box::new(part))),
         ("timestamp", Node::Timestamp(part)) => Node::Timestamp(part),
-        ("timestamp", Node::Int(part)) => {
-            Node::Timestamp(IntNode::Apply(time::from_epoch, Box::new(part)))
-        }
-        ("timestamp", Node::Text(part)) => {
-            Node::Timestamp(IntNode::OfText(time::parse_timestamp, Box::new(part)))
-        }
+        ("timestamp", Node::Int(part)) => Node::Timestamp(IntNode::Apply(time::from_epoch, Box::new(part))),
+        ("timestamp", Node::Text(part)) => Node::Timestamp(IntNode::OfText(time::parse_timestamp, Box::new(part))),
         _ => return None,
     })
 }
@@ -372,8 +326,5 @@ fn local_time_part(name: &str, nodes: Vec<Node>, zone: TimeZone) -> Option<Node>
         return None;
     };
     let local = IntNode::LocalTime(Box::new((part, zone)));
-    Some(Node::Int(IntNode::Apply(
-        timestamp_part(name)?,
-        Box::new(local),
-    )))
+    Some(Node::Int(IntNode::Apply(timestamp_part(name)?, Box::new(local))))
 }

@@ -53,12 +53,7 @@ impl Checker<'_> {
         self.fail(ExpressionError::new(message, self.positions.span(tree)))
     }
 
-    fn in_constants(
-        &mut self,
-        value: Node,
-        constants: &Constants,
-        tree: &IdedExpr,
-    ) -> Option<Node> {
+    fn in_constants(&mut self, value: Node, constants: &Constants, tree: &IdedExpr) -> Option<Node> {
         let kind = value.kind();
         Some(Node::Bool(match (value, constants) {
             (Node::Null | Node::Duration(_) | Node::List(_), _) => {
@@ -67,31 +62,18 @@ impl Checker<'_> {
             (value, Constants::Empty) => {
                 // Not simply false: null in a list is null.
                 let absent = BoolNode::IsNull(Box::new(value));
-                BoolNode::Conditional(Box::new((
-                    absent,
-                    BoolNode::Null,
-                    BoolNode::Constant(false),
-                )))
+                BoolNode::Conditional(Box::new((absent, BoolNode::Null, BoolNode::Constant(false))))
             }
             (Node::Bool(part), Constants::Bool(values)) => BoolNode::Among(
                 Box::new(part),
-                values
-                    .iter()
-                    .map(|value| BoolNode::Constant(*value))
-                    .collect(),
+                values.iter().map(|value| BoolNode::Constant(*value)).collect(),
             ),
-            (Node::Int(part), Constants::Number { ints, .. }) => {
-                BoolNode::IntIn(Box::new(part), Arc::clone(ints))
-            }
+            (Node::Int(part), Constants::Number { ints, .. }) => BoolNode::IntIn(Box::new(part), Arc::clone(ints)),
             (Node::Float(part), Constants::Number { floats, .. }) => {
                 BoolNode::FloatIn(Box::new(part), Arc::clone(floats))
             }
-            (Node::Text(part), Constants::Text(texts)) => {
-                BoolNode::TextIn(Box::new(part), Arc::clone(texts))
-            }
-            (Node::Timestamp(part), Constants::Timestamp(times)) => {
-                BoolNode::IntIn(Box::new(part), Arc::clone(times))
-            }
+            (Node::Text(part), Constants::Text(texts)) => BoolNode::TextIn(Box::new(part), Arc::clone(texts)),
+            (Node::Timestamp(part), Constants::Timestamp(times)) => BoolNode::IntIn(Box::new(part), Arc::clone(times)),
             (_, Constants::Bool(_)) => return self.cannot_hold(kind, "bool", tree),
             (_, Constants::Number { .. }) => return self.cannot_hold(kind, "numbers", tree),
             (_, Constants::Text(_)) => return self.cannot_hold(kind, "text", tree),
@@ -100,19 +82,9 @@ impl Checker<'_> {
     }
 
     /// A list written out: constants are looked up, anything else is compared one by one.
-    fn in_elements(
-        &mut self,
-        value: Node,
-        elements: Vec<Node>,
-        trees: &[IdedExpr],
-        tree: &IdedExpr,
-    ) -> Option<Node> {
-        if let Some(null) = elements
-            .iter()
-            .position(|element| matches!(element, Node::Null))
-        {
-            let error =
-                ExpressionError::new("null is in no list", self.positions.span(&trees[null]));
+    fn in_elements(&mut self, value: Node, elements: Vec<Node>, trees: &[IdedExpr], tree: &IdedExpr) -> Option<Node> {
+        if let Some(null) = elements.iter().position(|element| matches!(element, Node::Null)) {
+            let error = ExpressionError::new("null is in no list", self.positions.span(&trees[null]));
             return self.fail(error.with_help("write x == null || x in [...]"));
         }
         let constants: Option<Vec<Value>> = elements.iter().map(constant).collect();

@@ -21,10 +21,7 @@ pub(crate) enum Same {
 /// Brings nodes to one type: integers among floats are widened, null takes any type. None when they
 /// do not fit together, or when there is nothing but null.
 pub(crate) fn unify(nodes: Vec<Node>) -> Option<Same> {
-    let mut kinds = nodes
-        .iter()
-        .map(Node::kind)
-        .filter(|kind| *kind != Kind::Null);
+    let mut kinds = nodes.iter().map(Node::kind).filter(|kind| *kind != Kind::Null);
     let first = kinds.next()?;
     let kind = kinds.try_fold(first, |common, kind| match (common, kind) {
         _ if common == kind => Some(common),
@@ -35,26 +32,14 @@ pub(crate) fn unify(nodes: Vec<Node>) -> Option<Same> {
     Some(match kind {
         Kind::Bool => Same::Bool(
             nodes
-                .map(|n| {
-                    if let Node::Bool(n) = n {
-                        n
-                    } else {
-                        BoolNode::Null
-                    }
-                })
+                .map(|n| if let Node::Bool(n) = n { n } else { BoolNode::Null })
                 .collect(),
         ),
         Kind::Int => Same::Int(nodes.map(int_or_null).collect()),
         Kind::Float => Same::Float(nodes.map(|n| float(n).unwrap_or(FloatNode::Null)).collect()),
         Kind::Text => Same::Text(
             nodes
-                .map(|n| {
-                    if let Node::Text(n) = n {
-                        n
-                    } else {
-                        TextNode::Null
-                    }
-                })
+                .map(|n| if let Node::Text(n) = n { n } else { TextNode::Null })
                 .collect(),
         ),
         Kind::Timestamp => Same::Timestamp(nodes.map(int_or_null).collect()),
@@ -94,12 +79,8 @@ pub(crate) fn float(node: Node) -> Option<FloatNode> {
 /// The tests of the comparison operators, and those with the sides exchanged. A NaN is unequal to
 /// everything and neither less nor greater.
 fn comparison(name: &str) -> Option<(&'static str, Test, Test)> {
-    let (less, less_equal): (Test, Test) =
-        (|o| o == Some(Less), |o| matches!(o, Some(Less | Equal)));
-    let (greater, greater_equal): (Test, Test) = (
-        |o| o == Some(Greater),
-        |o| matches!(o, Some(Greater | Equal)),
-    );
+    let (less, less_equal): (Test, Test) = (|o| o == Some(Less), |o| matches!(o, Some(Less | Equal)));
+    let (greater, greater_equal): (Test, Test) = (|o| o == Some(Greater), |o| matches!(o, Some(Greater | Equal)));
     let (equal, unequal): (Test, Test) = (|o| o == Some(Equal), |o| o != Some(Equal));
     Some(match name {
         op::EQUALS => ("==", equal, equal),
@@ -133,15 +114,11 @@ impl Checker<'_> {
         let name = call.func_name.as_str();
         if let Some((symbol, test, exchanged)) = comparison(name) {
             let sides = self.sides(call);
-            return Some(
-                sides.and_then(|(a, b)| self.compare(symbol, test, exchanged, a, b, tree)),
-            );
+            return Some(sides.and_then(|(a, b)| self.compare(symbol, test, exchanged, a, b, tree)));
         }
         if let Some((symbol, ints, floats)) = arithmetic(name) {
             let sides = self.sides(call);
-            return Some(
-                sides.and_then(|(a, b)| self.arithmetic(symbol, ints, floats, a, b, tree)),
-            );
+            return Some(sides.and_then(|(a, b)| self.arithmetic(symbol, ints, floats, a, b, tree)));
         }
         match name {
             op::LOGICAL_AND | op::LOGICAL_OR => Some(self.logical(call)),
@@ -149,10 +126,7 @@ impl Checker<'_> {
                 let part = self.condition(&call.args[0], "!");
                 Some(part.map(|part| Node::Bool(BoolNode::Not(Box::new(part)))))
             }
-            op::NEGATE => Some(
-                self.check(&call.args[0])
-                    .and_then(|node| self.negate(node, tree)),
-            ),
+            op::NEGATE => Some(self.check(&call.args[0]).and_then(|node| self.negate(node, tree))),
             op::CONDITIONAL => Some(self.conditional(call, tree)),
             op::IN => Some(self.membership(call, tree)),
             op::INDEX => Some(
@@ -169,24 +143,16 @@ impl Checker<'_> {
     }
 
     /// A mistake about the types of an operator's sides.
-    pub(crate) fn mismatch<T>(
-        &mut self,
-        symbol: &str,
-        kinds: &[&str],
-        tree: &IdedExpr,
-    ) -> Option<T> {
+    pub(crate) fn mismatch<T>(&mut self, symbol: &str, kinds: &[&str], tree: &IdedExpr) -> Option<T> {
         let message = format!("{symbol} does not take {}", kinds.join(" and "));
         let error = ExpressionError::new(message, self.positions.span(tree));
-        let texts_and_numbers =
-            kinds.contains(&"text") && (kinds.contains(&"int") || kinds.contains(&"float"));
+        let texts_and_numbers = kinds.contains(&"text") && (kinds.contains(&"int") || kinds.contains(&"float"));
         self.fail(match symbol {
             "==" | "!=" | "<" | "<=" | ">" | ">=" if texts_and_numbers => {
                 error.with_help("compare like with like: int(x), double(x) or string(x) convert")
             }
             "+" if texts_and_numbers => error.with_help("string(x) makes a text of a number"),
-            "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => {
-                error.with_help("write == null or != null")
-            }
+            "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => error.with_help("write == null or != null"),
             "%" => error.with_help("% takes two ints: int(x) converts"),
             _ => error,
         })
@@ -212,9 +178,7 @@ impl Checker<'_> {
                 }
             }
             (Node::Int(a), Node::Float(b)) => BoolNode::CompareIntFloat(test, Box::new((a, b))),
-            (Node::Float(a), Node::Int(b)) => {
-                BoolNode::CompareIntFloat(exchanged, Box::new((b, a)))
-            }
+            (Node::Float(a), Node::Int(b)) => BoolNode::CompareIntFloat(exchanged, Box::new((b, a))),
             (a, b) => match unify(vec![a, b]).and_then(|same| compare_same(test, same)) {
                 Some(node) => node,
                 None => return self.mismatch(symbol, &kinds, tree),
@@ -236,20 +200,17 @@ impl Checker<'_> {
         let of_ints = |a, b| IntNode::Arithmetic(ints, Box::new((a, b)));
         match (symbol, a, b) {
             (_, Node::Int(a), Node::Int(b)) => Some(Node::Int(of_ints(a, b))),
-            ("+", Node::Text(a), Node::Text(b)) => {
-                Some(Node::Text(TextNode::Concatenate(Box::new((a, b)))))
-            }
-            ("-", Node::Timestamp(a), Node::Timestamp(b))
-            | ("+" | "-", Node::Duration(a), Node::Duration(b)) => {
+            ("+", Node::Text(a), Node::Text(b)) => Some(Node::Text(TextNode::Concatenate(Box::new((a, b))))),
+            ("-", Node::Timestamp(a), Node::Timestamp(b)) | ("+" | "-", Node::Duration(a), Node::Duration(b)) => {
                 Some(Node::Duration(of_ints(a, b)))
             }
-            ("+" | "-", Node::Timestamp(a), Node::Duration(b))
-            | ("+", Node::Duration(a), Node::Timestamp(b)) => Some(Node::Timestamp(of_ints(a, b))),
+            ("+" | "-", Node::Timestamp(a), Node::Duration(b)) | ("+", Node::Duration(a), Node::Timestamp(b)) => {
+                Some(Node::Timestamp(of_ints(a, b)))
+            }
             (_, a, b) => match (floats, float(a), float(b)) {
-                (Some(operation), Some(a), Some(b)) => Some(Node::Float(FloatNode::Arithmetic(
-                    operation,
-                    Box::new((a, b)),
-                ))),
+                (Some(operation), Some(a), Some(b)) => {
+                    Some(Node::Float(FloatNode::Arithmetic(operation, Box::new((a, b)))))
+                }
                 _ => self.mismatch(symbol, &kinds, tree),
             },
         }
@@ -265,10 +226,7 @@ impl Checker<'_> {
             );
             return self.fail(ExpressionError::new(message, self.positions.span(tree)));
         };
-        let element = Box::new(Element {
-            slot: list.slot,
-            index,
-        });
+        let element = Box::new(Element { slot: list.slot, index });
         Some(match list.element {
             ValueType::Bool => Node::Bool(BoolNode::Element(element)),
             ValueType::Int => Node::Int(IntNode::Element(element)),
@@ -276,10 +234,7 @@ impl Checker<'_> {
             ValueType::Text => Node::Text(TextNode::Element(element)),
             ValueType::Timestamp => Node::Timestamp(IntNode::TimestampElement(element)),
             ValueType::List => {
-                let error = ExpressionError::new(
-                    "lists of lists are not supported",
-                    self.positions.span(tree),
-                );
+                let error = ExpressionError::new("lists of lists are not supported", self.positions.span(tree));
                 return self.fail(error);
             }
         })
@@ -294,9 +249,7 @@ impl Checker<'_> {
                 let message = format!("{symbol} takes bool, not {}", other.kind().name());
                 let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(match other.kind() {
-                    Kind::Int | Kind::Float => {
-                        error.with_help("compare it with a number, as in x > 0")
-                    }
+                    Kind::Int | Kind::Float => error.with_help("compare it with a number, as in x > 0"),
                     _ => error,
                 })
             }
@@ -307,11 +260,7 @@ impl Checker<'_> {
     fn logical(&mut self, call: &CallExpr) -> Option<Node> {
         let name = call.func_name.as_str();
         let symbol = if name == op::LOGICAL_AND { "&&" } else { "||" };
-        let parts: Vec<Option<BoolNode>> = call
-            .args
-            .iter()
-            .map(|tree| self.condition(tree, symbol))
-            .collect();
+        let parts: Vec<Option<BoolNode>> = call.args.iter().map(|tree| self.condition(tree, symbol)).collect();
         let mut terms = Vec::new();
         for part in parts.into_iter().collect::<Option<Vec<BoolNode>>>()? {
             match part {
@@ -330,10 +279,7 @@ impl Checker<'_> {
     fn negate(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
         match node {
             Node::Int(part) => Some(Node::Int(IntNode::Apply(i64::checked_neg, Box::new(part)))),
-            Node::Duration(part) => Some(Node::Duration(IntNode::Apply(
-                i64::checked_neg,
-                Box::new(part),
-            ))),
+            Node::Duration(part) => Some(Node::Duration(IntNode::Apply(i64::checked_neg, Box::new(part)))),
             Node::Float(part) => Some(Node::Float(FloatNode::Apply(|x| -x, Box::new(part)))),
             other => self.mismatch("-", &[other.kind().name()], tree),
         }
@@ -349,29 +295,14 @@ impl Checker<'_> {
         }
         let kinds = kind_names(&branches);
         match unify(branches) {
-            Some(Same::Bool(parts)) => {
-                Some(Node::Bool(BoolNode::Conditional(with(condition, parts)?)))
-            }
-            Some(Same::Int(parts)) => {
-                Some(Node::Int(IntNode::Conditional(with(condition, parts)?)))
-            }
-            Some(Same::Float(parts)) => {
-                Some(Node::Float(FloatNode::Conditional(with(condition, parts)?)))
-            }
-            Some(Same::Text(parts)) => {
-                Some(Node::Text(TextNode::Conditional(with(condition, parts)?)))
-            }
-            Some(Same::Timestamp(parts)) => Some(Node::Timestamp(IntNode::Conditional(with(
-                condition, parts,
-            )?))),
-            Some(Same::Duration(parts)) => Some(Node::Duration(IntNode::Conditional(with(
-                condition, parts,
-            )?))),
+            Some(Same::Bool(parts)) => Some(Node::Bool(BoolNode::Conditional(with(condition, parts)?))),
+            Some(Same::Int(parts)) => Some(Node::Int(IntNode::Conditional(with(condition, parts)?))),
+            Some(Same::Float(parts)) => Some(Node::Float(FloatNode::Conditional(with(condition, parts)?))),
+            Some(Same::Text(parts)) => Some(Node::Text(TextNode::Conditional(with(condition, parts)?))),
+            Some(Same::Timestamp(parts)) => Some(Node::Timestamp(IntNode::Conditional(with(condition, parts)?))),
+            Some(Same::Duration(parts)) => Some(Node::Duration(IntNode::Conditional(with(condition, parts)?))),
             None => {
-                let message = format!(
-                    "the branches of ? : must have one type, not {}",
-                    kinds.join(" and ")
-                );
+                let message = format!("the branches of ? : must have one type, not {}", kinds.join(" and "));
                 self.fail(ExpressionError::new(message, self.positions.span(tree)))
             }
         }
@@ -381,9 +312,7 @@ impl Checker<'_> {
 fn compare_same(test: Test, same: Same) -> Option<BoolNode> {
     Some(match same {
         Same::Bool(sides) => BoolNode::CompareBool(test, pair(sides)?),
-        Same::Int(sides) | Same::Timestamp(sides) | Same::Duration(sides) => {
-            BoolNode::CompareInt(test, pair(sides)?)
-        }
+        Same::Int(sides) | Same::Timestamp(sides) | Same::Duration(sides) => BoolNode::CompareInt(test, pair(sides)?),
         Same::Float(sides) => BoolNode::CompareFloat(test, pair(sides)?),
         Same::Text(sides) => BoolNode::CompareText(test, pair(sides)?),
     })

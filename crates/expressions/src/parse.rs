@@ -19,17 +19,11 @@ pub(crate) struct Positions {
 /// All mistakes of syntax, ordered by place.
 pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<ExpressionError>> {
     if source.trim().is_empty() {
-        return Err(vec![ExpressionError::new(
-            "the expression is empty",
-            0..source.len(),
-        )]);
+        return Err(vec![ExpressionError::new("the expression is empty", 0..source.len())]);
     }
     let brackets = scan(source).map_err(|error| vec![error])?;
     let limit = u16::try_from(MAX_DEPTH).unwrap_or(u16::MAX - 1);
-    match Parser::new()
-        .max_recursion_depth(limit)
-        .parse_with_source_info(source)
-    {
+    match Parser::new().max_recursion_depth(limit).parse_with_source_info(source) {
         Ok((tree, info)) => Ok((tree, Positions { info, brackets })),
         Err(errors) => {
             // What the parser's later steps say about a tree with gaps is only an echo of the gap.
@@ -59,8 +53,7 @@ impl Positions {
     pub(crate) fn span(&self, tree: &IdedExpr) -> Range<usize> {
         let token = self.token(tree.id);
         let mut span = token.clone();
-        let mut include =
-            |part: Range<usize>| span = span.start.min(part.start)..span.end.max(part.end);
+        let mut include = |part: Range<usize>| span = span.start.min(part.start)..span.end.max(part.end);
         match &tree.expr {
             Expr::Call(call) => {
                 if let Some(close) = self.brackets.close(token.start) {
@@ -124,8 +117,7 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
     let span = at..at + length;
     let found = &source[span.clone()];
     if message.starts_with("invalid argument to has() macro") {
-        return ExpressionError::new("has() takes a dotted name", span)
-            .with_help("write name != null");
+        return ExpressionError::new("has() takes a dotted name", span).with_help("write name != null");
     }
     if let Some(name) = message.strip_prefix("reserved identifier: ") {
         let error = ExpressionError::new(format!("{name} is a reserved word of CEL"), span);
@@ -139,8 +131,7 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
         return ExpressionError::new("loops over lists are not supported", span);
     }
     if message == "invalid int literal" {
-        return ExpressionError::new("this int does not fit into 64 bits", span)
-            .with_help("write a float, as in 1e20");
+        return ExpressionError::new("this int does not fit into 64 bits", span).with_help("write a float, as in 1e20");
     }
     if !is_from_grammar(error) {
         return ExpressionError::new(message, span);

@@ -65,10 +65,7 @@ struct Scanner<'a> {
 pub(crate) fn scan(source: &str) -> Result<Brackets, ExpressionError> {
     if source.len() > MAX_LENGTH {
         return Err(ExpressionError::new(
-            format!(
-                "the expression has {} bytes, {MAX_LENGTH} are allowed",
-                source.len()
-            ),
+            format!("the expression has {} bytes, {MAX_LENGTH} are allowed", source.len()),
             0..source.len(),
         ));
     }
@@ -140,9 +137,7 @@ impl Scanner<'_> {
     }
 
     fn level(&mut self) -> &mut Level {
-        self.levels
-            .last_mut()
-            .expect("the outermost level is never popped")
+        self.levels.last_mut().expect("the outermost level is never popped")
     }
 
     fn link(&mut self) {
@@ -150,11 +145,7 @@ impl Scanner<'_> {
     }
 
     fn depth_allowed(&self) -> Result<(), ExpressionError> {
-        let depth: usize = self
-            .levels
-            .iter()
-            .map(|level| 1 + level.conditions + level.chain)
-            .sum();
+        let depth: usize = self.levels.iter().map(|level| 1 + level.conditions + level.chain).sum();
         if depth <= MAX_DEPTH {
             return Ok(());
         }
@@ -217,9 +208,7 @@ impl Scanner<'_> {
                 .map_or(bytes.len(), |n| from + n)
         };
         self.at = digits(self.at);
-        if bytes.get(self.at) == Some(&b'.')
-            && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit)
-        {
+        if bytes.get(self.at) == Some(&b'.') && bytes.get(self.at + 1).is_some_and(u8::is_ascii_digit) {
             self.at = digits(self.at + 1);
         }
     }
@@ -233,9 +222,7 @@ impl Scanner<'_> {
         self.at += width;
         loop {
             match bytes.get(self.at) {
-                Some(byte)
-                    if *byte == quote && (!triple || bytes[self.at..].starts_with(&[quote; 3])) =>
-                {
+                Some(byte) if *byte == quote && (!triple || bytes[self.at..].starts_with(&[quote; 3])) => {
                     self.at += width;
                     return Ok(());
                 }
@@ -245,12 +232,8 @@ impl Scanner<'_> {
                 Some(_) => self.at += 1,
             }
         }
-        Err(
-            ExpressionError::new("this text is never closed", start..self.at).with_help(format!(
-                "end it with {}",
-                String::from(char::from(quote)).repeat(width)
-            )),
-        )
+        Err(ExpressionError::new("this text is never closed", start..self.at)
+            .with_help(format!("end it with {}", String::from(char::from(quote)).repeat(width))))
     }
 
     fn escape(&mut self) -> Result<(), ExpressionError> {
@@ -261,9 +244,7 @@ impl Scanner<'_> {
                 .then_some(1 + count)
         };
         let length = match rest.first() {
-            Some(
-                b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'"' | b'\'' | b'\\' | b'?' | b'`',
-            ) => Some(1),
+            Some(b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'"' | b'\'' | b'\\' | b'?' | b'`') => Some(1),
             Some(b'x' | b'X') => hex(2),
             Some(b'u') => hex(4),
             Some(b'U') => hex(8),
@@ -274,10 +255,8 @@ impl Scanner<'_> {
             _ => None,
         };
         let Some(length) = length else {
-            return Err(
-                ExpressionError::new("this escape is unknown", self.at..self.at + 1)
-                    .with_help(r"write \\ for a backslash"),
-            );
+            return Err(ExpressionError::new("this escape is unknown", self.at..self.at + 1)
+                .with_help(r"write \\ for a backslash"));
         };
         self.at += 1 + length;
         Ok(())
@@ -286,17 +265,12 @@ impl Scanner<'_> {
     /// A character that begins no token, with what was probably meant.
     fn stray(&self) -> ExpressionError {
         let found = self.source[self.at..].chars().next().unwrap_or_default();
-        let error = ExpressionError::new(
-            format!("unexpected {found:?}"),
-            self.at..self.at + found.len_utf8(),
-        );
+        let error = ExpressionError::new(format!("unexpected {found:?}"), self.at..self.at + found.len_utf8());
         match found {
             '=' => error.with_help("write == to compare"),
             '&' => error.with_help("write && for and"),
             '|' => error.with_help("write || for or"),
-            '“' | '”' | '‘' | '’' | '`' => {
-                error.with_help("write texts in straight quotes: \"...\" or '...'")
-            }
+            '“' | '”' | '‘' | '’' | '`' => error.with_help("write texts in straight quotes: \"...\" or '...'"),
             '≤' => error.with_help("write <="),
             '≥' => error.with_help("write >="),
             '≠' => error.with_help("write !="),

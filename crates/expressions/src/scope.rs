@@ -35,9 +35,7 @@ pub enum ScopeError {
         second: &'static str,
     },
     /// A constant list holds an absent value or another list.
-    #[error(
-        "the list {name} holds {what}: a list holds bool, int, float, text or timestamp values"
-    )]
+    #[error("the list {name} holds {what}: a list holds bool, int, float, text or timestamp values")]
     BadElement {
         /// The list.
         name: String,
@@ -75,11 +73,7 @@ impl Scope {
     /// # Errors
     /// When the values are not of one type (integers and floats are one), or one of them is absent
     /// or itself a list.
-    pub fn add_constants(
-        &mut self,
-        name: impl Into<String>,
-        values: &[Value],
-    ) -> Result<(), ScopeError> {
+    pub fn add_constants(&mut self, name: impl Into<String>, values: &[Value]) -> Result<(), ScopeError> {
         let name = name.into();
         let constants = Constants::new(&name, values)?;
         self.insert(name, Entry::Constants(Arc::new(constants)));

@@ -16,10 +16,7 @@ const FEW: usize = 8;
 pub(crate) enum Constants {
     Empty,
     Bool(Vec<bool>),
-    Number {
-        ints: Arc<Set<i64>>,
-        floats: Arc<[f64]>,
-    },
+    Number { ints: Arc<Set<i64>>, floats: Arc<[f64]> },
     Text(Arc<Set<CompactString>>),
     Timestamp(Arc<Set<i64>>),
 }
@@ -48,30 +45,18 @@ impl Constants {
             Some("bool") => Constants::Bool(
                 values
                     .iter()
-                    .filter_map(|v| {
-                        if let Value::Bool(b) = v {
-                            Some(*b)
-                        } else {
-                            None
-                        }
-                    })
+                    .filter_map(|v| if let Value::Bool(b) = v { Some(*b) } else { None })
                     .collect(),
             ),
-            Some("text") => {
-                Constants::Text(Arc::new(Set::new(values.iter().filter_map(|v| match v {
-                    Value::Text(text) => Some(text.clone()),
-                    _ => None,
-                }))))
-            }
-            Some("timestamp") => {
-                Constants::Timestamp(Arc::new(Set::new(values.iter().filter_map(|v| {
-                    if let Value::Timestamp(t) = v {
-                        Some(*t)
-                    } else {
-                        None
-                    }
-                }))))
-            }
+            Some("text") => Constants::Text(Arc::new(Set::new(values.iter().filter_map(|v| match v {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            })))),
+            Some("timestamp") => Constants::Timestamp(Arc::new(Set::new(
+                values
+                    .iter()
+                    .filter_map(|v| if let Value::Timestamp(t) = v { Some(*t) } else { None }),
+            ))),
             Some(_) => numbers(values),
         })
     }
@@ -119,9 +104,7 @@ pub(crate) fn exact_int(float: f64) -> Option<i64> {
 
 /// Whether `sorted` (by `total_cmp`, without NaN and -0.0) holds `float`.
 pub(crate) fn contains_float(sorted: &[f64], float: f64) -> bool {
-    sorted
-        .binary_search_by(|probe| probe.total_cmp(&(float + 0.0)))
-        .is_ok()
+    sorted.binary_search_by(|probe| probe.total_cmp(&(float + 0.0))).is_ok()
 }
 
 /// A set that compares when there are few values and hashes when there are many.

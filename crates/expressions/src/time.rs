@@ -17,11 +17,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
 
 /// Writes an RFC 3339 timestamp; none outside the years -9999 to 9999.
 pub(crate) fn format_timestamp(micros: i64) -> Option<CompactString> {
-    Some(
-        jiff::Timestamp::from_microsecond(micros)
-            .ok()?
-            .to_compact_string(),
-    )
+    Some(jiff::Timestamp::from_microsecond(micros).ok()?.to_compact_string())
 }
 
 /// Reads a duration as CEL writes it (`1h30m`, `-1.5s`, `250ms`), and days besides: `7d`.
@@ -39,10 +35,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<i64> {
         let unit_end = rest[number_end..]
             .find(|c: char| c.is_ascii_digit() || c == '.')
             .map_or(rest.len(), |length| number_end + length);
-        total = total.checked_add(nanos(
-            &rest[..number_end],
-            unit(&rest[number_end..unit_end])?,
-        )?)?;
+        total = total.checked_add(nanos(&rest[..number_end], unit(&rest[number_end..unit_end])?)?)?;
         rest = &rest[unit_end..];
     }
     i64::try_from(sign * total / 1000).ok()
@@ -97,10 +90,7 @@ fn parse_offset(text: &str) -> Option<i32> {
     let (hours, minutes) = rest.split_once(':')?;
     let field = |digits: &str, limit: i32| {
         let valid = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits
-            .parse::<i32>()
-            .ok()
-            .filter(|value| valid && *value < limit)
+        digits.parse::<i32>().ok().filter(|value| valid && *value < limit)
     };
     Some(sign * (field(hours, 24)? * 3_600 + field(minutes, 60)? * 60))
 }
@@ -117,8 +107,7 @@ fn civil(micros: i64) -> (i64, i64, i64) {
     let days = micros.div_euclid(DAY) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
@@ -153,8 +142,7 @@ pub(crate) fn day_of_month(micros: i64) -> Option<i64> {
 pub(crate) fn day_of_year(micros: i64) -> Option<i64> {
     let (year, month, day) = civil(micros);
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let before =
-        [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][usize::try_from(month - 1).ok()?];
+    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][usize::try_from(month - 1).ok()?];
     Some(before + i64::from(leap && month > 2) + day - 1)
 }
 

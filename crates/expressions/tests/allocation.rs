@@ -54,8 +54,5 @@ fn evaluation_does_not_allocate() {
         assert_eq!(allocations(source), 0, "{source}");
     }
     // The count counts.
-    assert_eq!(
-        allocations("name + ' and a text of more than 24 bytes'"),
-        10
-    );
+    assert_eq!(allocations("name + ' and a text of more than 24 bytes'"), 10);
 }

@@ -23,8 +23,7 @@ fn parts(zone: &str, micros: i64) -> Vec<Value> {
     ]
     .iter()
     .map(|part| {
-        let expression =
-            Expression::compile(&format!("at.{part}({zone})"), &scope).expect("a valid expression");
+        let expression = Expression::compile(&format!("at.{part}({zone})"), &scope).expect("a valid expression");
         expression.evaluate(&[Value::Timestamp(micros)])
     })
     .collect()

@@ -12,10 +12,7 @@ fn mistakes(source: &str) -> Vec<String> {
     errors
         .into_iter()
         .map(|error| {
-            let help = error
-                .help
-                .map(|help| format!(" | {help}"))
-                .unwrap_or_default();
+            let help = error.help.map(|help| format!(" | {help}")).unwrap_or_default();
             format!("{} @ {}{help}", error.message, &source[error.span])
         })
         .collect()
@@ -111,14 +108,9 @@ fn all_mistakes_at_once_in_their_order() {
 #[test]
 fn spans_over_lines_and_comments() {
     let source = "// é\nthree > 1 &&\n\tnam == 'a'";
+    assert_eq!(mistakes(source), ["unknown name nam @ nam | did you mean name?"]);
     assert_eq!(
-        mistakes(source),
-        ["unknown name nam @ nam | did you mean name?"]
-    );
-    assert_eq!(
-        Expression::compile(source, &scope()).unwrap_err()[0]
-            .span
-            .start,
+        Expression::compile(source, &scope()).unwrap_err()[0].span.start,
         source.find("nam").unwrap()
     );
 }
@@ -144,28 +136,17 @@ fn hostile_sources_are_refused() {
         "\u{0}".repeat(100),
         "(".repeat(deep) + "\"",
     ] {
-        assert!(
-            Expression::compile(&source, &scope()).is_err(),
-            "{}",
-            &source[..20]
-        );
+        assert!(Expression::compile(&source, &scope()).is_err(), "{}", &source[..20]);
     }
 }
 
 #[test]
 fn what_is_long_but_shallow_compiles() {
     let terms = vec!["three == 3"; 2_000].join(" && ");
-    let elements = (0..8_000)
-        .map(|i| i.to_string())
-        .collect::<Vec<_>>()
-        .join(", ");
+    let elements = (0..8_000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let deepest = (MAX_DEPTH - 1) / 2;
     let nested = "(".repeat(deepest) + "three" + &")".repeat(deepest);
     for source in [terms, format!("three in [{elements}]"), nested] {
-        assert!(
-            Expression::compile(&source, &scope()).is_ok(),
-            "{}",
-            &source[..20]
-        );
+        assert!(Expression::compile(&source, &scope()).is_ok(), "{}", &source[..20]);
     }
 }

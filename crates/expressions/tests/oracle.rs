@@ -101,11 +101,7 @@ struct Sources {
 }
 
 fn variables() -> Sources {
-    let pick = |names: &[&'static str]| {
-        prop::sample::select(names.to_vec())
-            .prop_map(str::to_owned)
-            .boxed()
-    };
+    let pick = |names: &[&'static str]| prop::sample::select(names.to_vec()).prop_map(str::to_owned).boxed();
     Sources {
         int: pick(&INTS),
         float: pick(&FLOATS),
@@ -124,28 +120,17 @@ fn operator(
         .boxed()
 }
 
-fn or_literal(
-    part: &BoxedStrategy<String>,
-    literals: &'static [&'static str],
-) -> BoxedStrategy<String> {
-    prop_oneof![3 => part.clone(), 1 => prop::sample::select(literals).prop_map(str::to_owned)]
-        .boxed()
+fn or_literal(part: &BoxedStrategy<String>, literals: &'static [&'static str]) -> BoxedStrategy<String> {
+    prop_oneof![3 => part.clone(), 1 => prop::sample::select(literals).prop_map(str::to_owned)].boxed()
 }
 
-fn around(
-    before: &'static str,
-    part: &BoxedStrategy<String>,
-    after: &'static str,
-) -> BoxedStrategy<String> {
+fn around(before: &'static str, part: &BoxedStrategy<String>, after: &'static str) -> BoxedStrategy<String> {
     part.clone()
         .prop_map(move |part| format!("{before}{part}{after}"))
         .boxed()
 }
 
-fn conditional(
-    condition: &BoxedStrategy<String>,
-    branch: &BoxedStrategy<String>,
-) -> BoxedStrategy<String> {
+fn conditional(condition: &BoxedStrategy<String>, branch: &BoxedStrategy<String>) -> BoxedStrategy<String> {
     (condition.clone(), branch.clone(), branch.clone())
         .prop_map(|(c, a, b)| format!("({c} ? {a} : {b})"))
         .boxed()
@@ -157,12 +142,7 @@ fn deeper(parts: Sources) -> Sources {
     const EQUALITY: &[&str] = &["==", "!="];
     const ARITHMETIC: &[&str] = &["+", "-", "*", "/"];
     const COMPARISONS: &[&str] = &["==", "!=", "<", "<=", ">", ">="];
-    let Sources {
-        int,
-        float,
-        bool,
-        text,
-    } = &parts;
+    let Sources { int, float, bool, text } = &parts;
     let variables = variables();
     let int_or_literal = or_literal(int, &["0", "1", "2", "-3", "9223372036854775807"]);
     let float_or_literal = or_literal(float, FLOATS_WRITTEN);
@@ -188,14 +168,16 @@ fn deeper(parts: Sources) -> Sources {
             1 => around("size(", text, ")"),
             1 => around("int(", float, ")"),
             1 => conditional(bool, int),
-        ].boxed(),
+        ]
+        .boxed(),
         float: prop_oneof![
             2 => float.clone(),
             4 => operator(ARITHMETIC, float, float_or_literal.clone()),
             1 => around("-(", float, ")"),
             1 => around("double(", int, ")"),
             1 => conditional(bool, float),
-        ].boxed(),
+        ]
+        .boxed(),
         bool: prop_oneof![
             2 => bool.clone(),
             3 => operator(&["&&", "||"], bool, bool.clone()),
@@ -212,23 +194,20 @@ fn deeper(parts: Sources) -> Sources {
             1 => operator(&["in"], text, list(&variables.text)),
             1 => prop_oneof![method("startsWith"), method("endsWith"), method("contains")],
             1 => conditional(bool, bool),
-        ].boxed(),
+        ]
+        .boxed(),
         text: prop_oneof![
             3 => text.clone(),
             2 => operator(&["+"], text, text_or_literal),
             1 => around("string(", int, ")"),
             1 => conditional(bool, text),
-        ].boxed(),
+        ]
+        .boxed(),
     }
 }
 
 fn source() -> BoxedStrategy<String> {
-    let Sources {
-        int,
-        float,
-        bool,
-        text,
-    } = deeper(deeper(deeper(variables())));
+    let Sources { int, float, bool, text } = deeper(deeper(deeper(variables())));
     prop_oneof![1 => int, 1 => float, 3 => bool, 1 => text].boxed()
 }
 
@@ -238,9 +217,7 @@ fn same(ours: &Value, theirs: &Result<cel::Value, cel::ExecutionError>) -> bool 
         (Value::Null, Err(_)) => true,
         (Value::Bool(a), Ok(cel::Value::Bool(b))) => a == b,
         (Value::Int(a), Ok(cel::Value::Int(b))) => a == b,
-        (Value::Float(a), Ok(cel::Value::Float(b))) => {
-            a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
-        }
+        (Value::Float(a), Ok(cel::Value::Float(b))) => a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan(),
         (Value::Text(a), Ok(cel::Value::String(b))) => a.as_str() == b.as_str(),
         _ => false,
     }

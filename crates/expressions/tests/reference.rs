@@ -24,9 +24,9 @@ fn the_page_lists_every_function() {
 
 #[test]
 fn the_page_lists_no_other_function() {
-    let rows = PAGE.lines().filter(|line| {
-        line.starts_with("| `") && (line.contains("| ours |") || line.contains("| CEL |"))
-    });
+    let rows = PAGE
+        .lines()
+        .filter(|line| line.starts_with("| `") && (line.contains("| ours |") || line.contains("| CEL |")));
     assert_eq!(rows.count(), FUNCTIONS.len());
 }
 

@@ -177,7 +177,9 @@ impl Windows {
     /// Where windows end that end with the transaction.
     #[inline]
     fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Spot, StateError> {
-        let place = as_of.place.expect("only a transaction in the log has windows end with it");
+        let place = as_of
+            .place
+            .expect("only a transaction in the log has windows end with it");
         if edge.kind == EdgeKind::Through {
             return Ok(Spot::unresolved(place.through));
         }

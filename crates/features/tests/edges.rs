@@ -27,7 +27,12 @@ impl Entity {
         let features = spec.features.len();
         let compiled = EntityFeatures::compile(&spec, &types(features)).expect("the spec is valid");
         let states = EntityStates::new(Arc::new(compiled));
-        Entity { states, store: MemoryState::default(), stream: i64::MIN, features }
+        Entity {
+            states,
+            store: MemoryState::default(),
+            stream: i64::MIN,
+            features,
+        }
     }
 
     fn apply(&mut self, input: u8, time: i64, id: &str, fields: &[(Slot, Value)]) -> (Applied, Vec<Value>) {
@@ -36,7 +41,10 @@ impl Entity {
             row[*slot] = value.clone();
         }
         self.stream = self.stream.max(START + time);
-        let applied = self.states.apply(&self.store, self.stream, "4645", input, &mut row).expect("applied");
+        let applied = self
+            .states
+            .apply(&self.store, self.stream, "4645", input, &mut row)
+            .expect("applied");
         (applied, row.split_off(OUTPUT))
     }
 
@@ -59,11 +67,17 @@ fn float(value: &Value) -> f64 {
 }
 
 fn of_labels(aggregation: Aggregation, value: Option<Slot>, window: i64) -> FeatureSpec {
-    FeatureSpec { input: 1, ..feature(aggregation, value, Some(window)) }
+    FeatureSpec {
+        input: 1,
+        ..feature(aggregation, value, Some(window))
+    }
 }
 
 fn delayed(aggregation: Aggregation, window: i64, delay: i64) -> FeatureSpec {
-    FeatureSpec { delay, ..feature(aggregation, None, Some(window)) }
+    FeatureSpec {
+        delay,
+        ..feature(aggregation, None, Some(window))
+    }
 }
 
 #[test]
@@ -151,7 +165,10 @@ fn windows_empty_as_stated() {
     ];
     for (aggregation, value, expected) in cases {
         let window = (!aggregation.is_decayed()).then_some(DAY);
-        let plain = FeatureSpec { include_current: false, ..feature(aggregation, value, window) };
+        let plain = FeatureSpec {
+            include_current: false,
+            ..feature(aggregation, value, window)
+        };
         let mut card = Entity::new(common::spec(vec![plain]));
         assert_eq!(card.pay(0, 1.0)[0], expected, "{}", aggregation.name());
     }
@@ -196,16 +213,35 @@ fn values_keep_their_type() {
     let cases = [
         (Aggregation::Min, ABROAD, Value::Bool(true), Value::Bool(true)),
         (Aggregation::Max, ITEMS, Value::Int(i64::MAX), Value::Int(i64::MAX)),
-        (Aggregation::Last, SHOP, Value::Text("corner".into()), Value::Text("corner".into())),
-        (Aggregation::Max, common::TIME, Value::Timestamp(START), Value::Timestamp(START)),
-        (Aggregation::First, AMOUNT, Value::Float(0.1 + 0.2), Value::Float(0.1 + 0.2)),
+        (
+            Aggregation::Last,
+            SHOP,
+            Value::Text("corner".into()),
+            Value::Text("corner".into()),
+        ),
+        (
+            Aggregation::Max,
+            common::TIME,
+            Value::Timestamp(START),
+            Value::Timestamp(START),
+        ),
+        (
+            Aggregation::First,
+            AMOUNT,
+            Value::Float(0.1 + 0.2),
+            Value::Float(0.1 + 0.2),
+        ),
         (Aggregation::Min, AMOUNT, Value::Float(f64::MIN), Value::Float(f64::MIN)),
         (Aggregation::Sum, ITEMS, Value::Int(7), Value::Float(7.0)),
         (Aggregation::Mean, ABROAD, Value::Bool(true), Value::Float(1.0)),
     ];
     for (aggregation, slot, value, expected) in cases {
         let mut card = Entity::new(common::spec(vec![feature(aggregation, Some(slot), Some(DAY))]));
-        assert_eq!(card.apply(0, 0, "a", &[(slot, value)]).1[0], expected, "{aggregation:?} of slot {slot}");
+        assert_eq!(
+            card.apply(0, 0, "a", &[(slot, value)]).1[0],
+            expected,
+            "{aggregation:?} of slot {slot}"
+        );
     }
 }
 
@@ -220,7 +256,10 @@ fn a_decayed_sum_halves_with_every_half_life() {
     assert_eq!(card.pay(3 * HOUR, 0.0), [Value::Float(1.25), Value::Float(1.375)]);
     // Late: as of its own time, without what came after it.
     let late = card.pay(2 * HOUR, 0.5);
-    assert!((float(&late[0]) - 3.0).abs() < 1e-12 && (float(&late[1]) - 1.75).abs() < 1e-12, "{late:?}");
+    assert!(
+        (float(&late[0]) - 3.0).abs() < 1e-12 && (float(&late[1]) - 1.75).abs() < 1e-12,
+        "{late:?}"
+    );
 }
 
 #[test]
@@ -297,7 +336,10 @@ fn the_same_transaction_twice_changes_nothing_and_gives_the_first_features() {
     let (again, same) = card.apply(0, HOUR, "b", &ten);
     assert!(again.duplicate && !again.inserted);
     assert_eq!(features, same);
-    assert_eq!(card.apply(0, 2 * HOUR, "e", &ten).1, [Value::Int(5), Value::Float(50.0)]);
+    assert_eq!(
+        card.apply(0, 2 * HOUR, "e", &ten).1,
+        [Value::Int(5), Value::Float(50.0)]
+    );
     // The horizon is measured from stream time and open: a day later it is a new transaction.
     assert!(card.apply(0, HOUR + DAY - 1, "b", &ten).0.duplicate);
     assert!(card.apply(0, HOUR + DAY, "b", &ten).0.inserted);
@@ -316,7 +358,11 @@ fn ids_are_the_same_as_text_and_as_integer_and_no_id_is_never_seen_twice() {
 fn many_ids_are_still_recognised() {
     let mut card = Entity::new(common::spec(vec![feature(Aggregation::Count, None, Some(DAY))]));
     for payment in 0..5_000 {
-        assert!(card.apply(0, payment * SECOND, &format!("id-{payment}"), &[]).0.inserted);
+        assert!(
+            card.apply(0, payment * SECOND, &format!("id-{payment}"), &[])
+                .0
+                .inserted
+        );
     }
     for payment in (0..5_000).step_by(97) {
         let (applied, features) = card.apply(0, 5_000 * SECOND, &format!("id-{payment}"), &[]);

@@ -38,7 +38,12 @@ fn payment(time: i64, id: &str, amount: f64) -> Row {
 
 #[test]
 fn a_label_is_completed_from_its_transaction_as_long_as_that_is_kept() {
-    let spec = EntitySpec { carried: vec![SHOP, ITEMS, AMOUNT, ABROAD], keep: 40 * DAY, cache_bytes: 0, ..counting() };
+    let spec = EntitySpec {
+        carried: vec![SHOP, ITEMS, AMOUNT, ABROAD],
+        keep: 40 * DAY,
+        cache_bytes: 0,
+        ..counting()
+    };
     let mut states = states(&spec);
     let mut store = MemoryState::default();
     for day in 0..50 {
@@ -78,7 +83,9 @@ fn values_that_do_not_fit_leave_everything_as_it_was() {
     ];
     let mut states = states(&counting());
     let mut store = MemoryState::default();
-    states.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0)).expect("applied");
+    states
+        .apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
+        .expect("applied");
     commit(&mut states, &mut store);
     let before = bytes(&store);
     for (slot, value, expected) in cases {
@@ -109,9 +116,18 @@ fn mistakes_are_found_all_at_once() {
             bad(Aggregation::Quantile(1.5), Some(AMOUNT), Some(DAY)),
             bad(Aggregation::LastK(0), Some(AMOUNT), Some(DAY)),
             bad(Aggregation::Count, None, Some(0)),
-            FeatureSpec { delay: -1, ..bad(Aggregation::Count, None, Some(DAY)) },
-            FeatureSpec { input: 2, ..bad(Aggregation::Count, None, Some(DAY)) },
-            FeatureSpec { empty: Some(Value::Bool(true)), ..bad(Aggregation::Count, None, Some(DAY)) },
+            FeatureSpec {
+                delay: -1,
+                ..bad(Aggregation::Count, None, Some(DAY))
+            },
+            FeatureSpec {
+                input: 2,
+                ..bad(Aggregation::Count, None, Some(DAY))
+            },
+            FeatureSpec {
+                empty: Some(Value::Bool(true)),
+                ..bad(Aggregation::Count, None, Some(DAY))
+            },
         ])
     };
     let errors = EntityFeatures::compile(&spec, &types(10)).expect_err("it is full of mistakes");
@@ -136,9 +152,18 @@ fn mistakes_are_found_all_at_once() {
 #[test]
 fn sixty_four_flags_are_enough_for_an_input_and_more_are_refused() {
     let spec_of = |count: usize| {
-        let features = (0..count).map(|slot| feature(Aggregation::Last, Some(slot), Some(DAY))).collect::<Vec<_>>();
-        let input = InputSpec { event_time: 0, id: None };
-        EntitySpec { features, inputs: vec![input], ..EntitySpec::default() }
+        let features = (0..count)
+            .map(|slot| feature(Aggregation::Last, Some(slot), Some(DAY)))
+            .collect::<Vec<_>>();
+        let input = InputSpec {
+            event_time: 0,
+            id: None,
+        };
+        EntitySpec {
+            features,
+            inputs: vec![input],
+            ..EntitySpec::default()
+        }
     };
     let types = vec![ValueType::Timestamp; 65];
     assert!(EntityFeatures::compile(&spec_of(64), &types).is_ok());
@@ -149,13 +174,15 @@ fn sixty_four_flags_are_enough_for_an_input_and_more_are_refused() {
 fn state_of_other_features_is_refused_in_words() {
     let mut store = MemoryState::default();
     let mut old = states(&counting());
-    old.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0)).expect("applied");
+    old.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
+        .expect("applied");
     commit(&mut old, &mut store);
     let mut spec = counting();
     spec.features[0].window = Some(2 * DAY);
     let error = states(&spec).apply(&store, 1, "card", 0, &mut payment(1, "b", 1.0));
     let error = error.expect_err("the state is another's").to_string();
-    let expected = "state of an entity cannot be read: it was written for other features: windows, values or settings differ";
+    let expected =
+        "state of an entity cannot be read: it was written for other features: windows, values or settings differ";
     assert_eq!(error, expected);
 }
 
@@ -192,9 +219,15 @@ impl StateStore for Failing {
 
 #[test]
 fn after_a_failed_read_the_batch_is_discarded_and_tried_again() {
-    let spec = EntitySpec { cache_bytes: 0, ..counting() };
+    let spec = EntitySpec {
+        cache_bytes: 0,
+        ..counting()
+    };
     let mut states = states(&spec);
-    let mut store = Failing { inner: MemoryState::default(), fails: Cell::new(false) };
+    let mut store = Failing {
+        inner: MemoryState::default(),
+        fails: Cell::new(false),
+    };
     let mut reference = self::states(&counting());
     let empty = MemoryState::default();
     let mut writes = StateWrites::default();
@@ -202,7 +235,9 @@ fn after_a_failed_read_the_batch_is_discarded_and_tried_again() {
         let time = hour * HOUR;
         let mut expected = payment(time, &hour.to_string(), hour as f64);
         let mut row = expected.clone();
-        reference.apply(&empty, time, "card", 0, &mut expected).expect("applied");
+        reference
+            .apply(&empty, time, "card", 0, &mut expected)
+            .expect("applied");
         store.fails.set(true);
         if states.apply(&store, time, "card", 0, &mut row).is_err() {
             let broken = states.apply(&store, time, "card", 0, &mut row.clone());
@@ -221,13 +256,22 @@ fn after_a_failed_read_the_batch_is_discarded_and_tried_again() {
 
 #[test]
 fn the_cache_keeps_to_its_size_and_an_entity_with_a_long_log_to_what_it_uses() {
-    let spec = EntitySpec { cache_bytes: 200_000, ..counting() };
+    let spec = EntitySpec {
+        cache_bytes: 200_000,
+        ..counting()
+    };
     let mut states = states(&spec);
     let mut store = MemoryState::default();
     for minute in 0..40_000i64 {
         let time = minute * 60_000_000;
-        let key = if minute % 2 == 0 { "busy".to_string() } else { format!("card-{}", minute % 7_919) };
-        states.apply(&store, time, &key, 0, &mut payment(time, &minute.to_string(), 1.0)).expect("applied");
+        let key = if minute % 2 == 0 {
+            "busy".to_string()
+        } else {
+            format!("card-{}", minute % 7_919)
+        };
+        states
+            .apply(&store, time, &key, 0, &mut payment(time, &minute.to_string(), 1.0))
+            .expect("applied");
         if minute % 100 == 99 {
             commit(&mut states, &mut store);
             assert!(states.cached_bytes() <= 200_000);
@@ -241,7 +285,9 @@ fn the_cache_keeps_to_its_size_and_an_entity_with_a_long_log_to_what_it_uses() {
 fn warming_changes_nothing() {
     let mut store = MemoryState::default();
     let mut states = states(&counting());
-    states.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0)).expect("applied");
+    states
+        .apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
+        .expect("applied");
     commit(&mut states, &mut store);
     let before = (bytes(&store), states.cached_bytes(), states.cached_entities());
     states.warm(["card", "unknown", "card"]);
@@ -262,7 +308,10 @@ fn rich() -> (EntitySpec, MemoryState) {
         feature(Aggregation::LastK(3), Some(SHOP), None),
         feature(Aggregation::Min, Some(AMOUNT), None),
         feature(Aggregation::DecayedSum { half_life: DAY }, Some(AMOUNT), None),
-        FeatureSpec { input: 1, ..feature(Aggregation::Count, None, Some(DAY)) },
+        FeatureSpec {
+            input: 1,
+            ..feature(Aggregation::Count, None, Some(DAY))
+        },
     ]);
     spec.cache_bytes = 0;
     let mut states = states(&spec);
@@ -272,7 +321,9 @@ fn rich() -> (EntitySpec, MemoryState) {
         row[AMOUNT] = Value::Float((hour * 37 % 100) as f64 / 3.0);
         row[ITEMS] = Value::Int(hour * 31 % 7);
         row[SHOP] = Value::Text(format!("shop {}", hour % 5).into());
-        states.apply(&store, hour * HOUR, "card", u8::from(hour % 4 == 3), &mut row).expect("applied");
+        states
+            .apply(&store, hour * HOUR, "card", u8::from(hour % 4 == 3), &mut row)
+            .expect("applied");
     }
     commit(&mut states, &mut store);
     (spec, store)

@@ -179,8 +179,8 @@ impl Writer {
             .map_err(|failure| self.explained(failure));
         match result {
             Ok(()) => Ok(()),
-            Err(Failure::Passing(reason)) => self.abort().and(Err(LogError::Aborted(reason))),
-            Err(Failure::Permanent(reason)) => self.abort().and(Err(LogError::Fatal(reason))),
+            Err(Failure::Passing(reason)) => self.abort(&reason).and(Err(LogError::Aborted(reason))),
+            Err(Failure::Permanent(reason)) => self.abort(&reason).and(Err(LogError::Fatal(reason))),
             Err(Failure::Final(reason)) => Err(LogError::Fenced(reason)),
         }
     }
@@ -294,13 +294,16 @@ impl Writer {
                 return Ok(());
             };
             let text = format!("committing the transaction: {}", error.text);
-            if failure::is_permanent(error.code) {
+            if left.is_zero() && error.is_retriable {
+                let text = "the brokers do not answer, it is not known whether the transaction was committed";
+                return Err(Failure::Final(text.to_owned()));
+            } else if failure::is_permanent(error.code) {
                 return Err(Failure::Permanent(text));
             } else if error.is_fatal {
                 return Err(Failure::Final(text));
             } else if error.requires_abort {
                 return Err(Failure::Passing(text));
-            } else if !error.is_retriable || left.is_zero() {
+            } else if !error.is_retriable {
                 return Err(Failure::Final(format!("the result is not known: {text}")));
             }
             self.serve_all();
@@ -308,8 +311,8 @@ impl Writer {
         }
     }
 
-    /// Takes everything of the open transaction back.
-    fn abort(&self) -> Result<(), LogError> {
+    /// Takes everything of the open transaction back, which failed for `reason`.
+    fn abort(&self, reason: &str) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
         loop {
             // A short timeout: the deliveries that are given up have to be served in between.
@@ -320,7 +323,7 @@ impl Writer {
                 }
                 Err(error) => {
                     let text = failure::describe(&error);
-                    return Err(LogError::Fenced(format!("aborting the transaction: {text}")));
+                    return Err(LogError::Fenced(format!("{reason}; aborting the transaction: {text}")));
                 }
             }
         }
@@ -342,7 +345,7 @@ impl Writer {
     fn explained(&self, failure: Failure) -> Failure {
         self.serve_all();
         match (failure, self.take_undelivered()) {
-            (Failure::Passing(_), Some(cause)) => cause,
+            (Failure::Passing(_) | Failure::Permanent(_), Some(cause)) => cause,
             (failure, _) => failure,
         }
     }

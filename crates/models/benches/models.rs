@@ -21,13 +21,9 @@ const MODELS: [&str; 9] = [
 
 fn main() {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
-    let data: PathBuf =
-        std::env::var_os("RISKSTREAM_REFERENCE_DATA").map_or_else(|| default.into(), PathBuf::from);
+    let data: PathBuf = std::env::var_os("RISKSTREAM_REFERENCE_DATA").map_or_else(|| default.into(), PathBuf::from);
     let Ok(bytes) = std::fs::read(data.join("models/X.f32")) else {
-        println!(
-            "no reference data under {}: nothing measured",
-            data.display()
-        );
+        println!("no reference data under {}: nothing measured", data.display());
         return;
     };
     let rows: Vec<f32> = bytes
@@ -46,8 +42,7 @@ fn main() {
         match Model::load(&path, &LoadOptions::default()) {
             Ok(model) => {
                 let load = start.elapsed().as_secs_f64() * 1e3;
-                let [alone, batched] =
-                    [1, 64].map(|batch| microseconds_per_row(&model, &rows, batch));
+                let [alone, batched] = [1, 64].map(|batch| microseconds_per_row(&model, &rows, batch));
                 println!("{name:20} {load:9.1} {alone:14.2} {batched:14.2}");
             }
             Err(error) => println!("{name:20} {error}"),
@@ -66,9 +61,7 @@ fn microseconds_per_row(model: &Model, rows: &[f32], batch: usize) -> f64 {
         let mut count = 0;
         let start = Instant::now();
         for rows in rows.chunks_exact(batch * model.input_width()) {
-            scorer
-                .score(rows, &mut scores)
-                .expect("the reference models run");
+            scorer.score(rows, &mut scores).expect("the reference models run");
             count += scores.len();
         }
         fastest = fastest.min(start.elapsed().as_secs_f64() * 1e6 / count as f64);

@@ -32,10 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let file = format!("{rows_file}.{}", output.name);
         match output.values {
             Values::Numbers(numbers) => {
-                let bytes: Vec<u8> = numbers
-                    .iter()
-                    .flat_map(|number| number.to_le_bytes())
-                    .collect();
+                let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
                 std::fs::write(format!("{file}.f64"), bytes)?;
             }
             Values::Strings(strings) => std::fs::write(format!("{file}.txt"), strings.join("\n"))?,

@@ -134,11 +134,7 @@ fn count_trees(graph: &GraphProto) -> (usize, usize) {
     for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
         match attribute.name.as_str() {
             "nodes_treeids" => {
-                let changes = attribute
-                    .ints
-                    .windows(2)
-                    .filter(|pair| pair[0] != pair[1])
-                    .count();
+                let changes = attribute.ints.windows(2).filter(|pair| pair[0] != pair[1]).count();
                 counts.0 += changes + usize::from(!attribute.ints.is_empty());
                 counts.1 += attribute.ints.len();
             }

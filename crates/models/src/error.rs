@@ -41,9 +41,7 @@ pub enum ModelError {
     #[error("{0}")]
     Score(String),
     /// The rows handed in do not fit the model.
-    #[error(
-        "the model takes rows of {expected} numbers, but {given} numbers are no whole number of rows"
-    )]
+    #[error("the model takes rows of {expected} numbers, but {given} numbers are no whole number of rows")]
     Rows {
         /// Numbers in a row.
         expected: usize,

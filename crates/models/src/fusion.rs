@@ -152,8 +152,7 @@ impl<'a> Index<'a> {
                 None => producers.push(*self.producers.get(input.as_str())?),
             }
         }
-        (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str()))
-            .then_some(producers)
+        (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str())).then_some(producers)
     }
 
     /// The value whose columns a tree looks at, and which columns when a Gather picks them.
@@ -164,9 +163,7 @@ impl<'a> Index<'a> {
         };
         let node = &self.graph.node[producer];
         let (source, columns) = match (node.op_type.as_str(), node.input.as_slice()) {
-            ("Gather", [source, columns]) if Attributes(node).int("axis").ok()? == Some(1) => {
-                (source, columns)
-            }
+            ("Gather", [source, columns]) if Attributes(node).int("axis").ok()? == Some(1) => (source, columns),
             _ => return Some((input, None)),
         };
         let columns = tensor_integers(self.initializers.get(columns.as_str())?)?;
@@ -174,10 +171,7 @@ impl<'a> Index<'a> {
     }
 
     fn leaf_graph(&self, sum: usize, trees: &[usize], between: &BTreeSet<usize>) -> GraphProto {
-        let nodes: Vec<NodeProto> = between
-            .iter()
-            .map(|&place| self.graph.node[place].clone())
-            .collect();
+        let nodes: Vec<NodeProto> = between.iter().map(|&place| self.graph.node[place].clone()).collect();
         let value = |name: &String| tract_onnx::pb::ValueInfoProto {
             name: name.clone(),
             ..Default::default()
@@ -206,12 +200,7 @@ impl<'a> Index<'a> {
         let mut lists = Lists::default();
         for (tree, (&place, results)) in fusion.trees.iter().zip(results).enumerate() {
             let (_, columns) = self.source(place)?;
-            lists.add(
-                tree as i64,
-                &self.graph.node[place],
-                columns.as_deref(),
-                results,
-            )?;
+            lists.add(tree as i64, &self.graph.node[place], columns.as_deref(), results)?;
         }
         let sum = &self.graph.node[fusion.sum];
         Some(NodeProto {
@@ -227,11 +216,7 @@ impl<'a> Index<'a> {
 }
 
 /// Replaces the sum by one ensemble whose leaves give `results`.
-pub(crate) fn apply(
-    graph: &GraphProto,
-    fusion: &Fusion,
-    results: &[Vec<f32>],
-) -> Option<GraphProto> {
+pub(crate) fn apply(graph: &GraphProto, fusion: &Fusion, results: &[Vec<f32>]) -> Option<GraphProto> {
     let fused = Index::new(graph).fused(fusion, results)?;
     let mut graph = graph.clone();
     graph.node[fusion.sum] = fused;
@@ -262,14 +247,8 @@ fn leaf_values(node: &NodeProto) -> Option<Vec<f32>> {
         .iter()
         .filter(|mode| mode.as_slice() == b"LEAF")
         .count();
-    let is_one_each =
-        nodes.iter().collect::<BTreeSet<_>>().len() == nodes.len() && nodes.len() == leaves;
-    is_one_each.then(|| {
-        attributes
-            .floats("target_weights")
-            .map(<[f32]>::to_vec)
-            .ok()
-    })?
+    let is_one_each = nodes.iter().collect::<BTreeSet<_>>().len() == nodes.len() && nodes.len() == leaves;
+    is_one_each.then(|| attributes.floats("target_weights").map(<[f32]>::to_vec).ok())?
 }
 
 /// The attributes of an ensemble in the making.
@@ -282,13 +261,7 @@ struct Lists {
 }
 
 impl Lists {
-    fn add(
-        &mut self,
-        tree: i64,
-        node: &NodeProto,
-        columns: Option<&[i64]>,
-        results: &[f32],
-    ) -> Option<()> {
+    fn add(&mut self, tree: i64, node: &NodeProto, columns: Option<&[i64]>, results: &[f32]) -> Option<()> {
         let attributes = Attributes(node);
         let modes = attributes.byte_strings("nodes_modes").ok()?;
         let features = attributes.ints("nodes_featureids").ok()?;
@@ -304,12 +277,7 @@ impl Lists {
         } else {
             missing.to_vec()
         };
-        let mut extend = |name, values: &[i64]| {
-            self.integers
-                .entry(name)
-                .or_default()
-                .extend_from_slice(values)
-        };
+        let mut extend = |name, values: &[i64]| self.integers.entry(name).or_default().extend_from_slice(values);
         extend("nodes_treeids", &vec![tree; modes.len()]);
         extend("nodes_featureids", &features);
         extend("nodes_missing_value_tracks_true", &missing);
@@ -354,14 +322,10 @@ impl Lists {
                 ..attribute("n_targets", AttributeType::Int)
             },
         ];
-        attributes.extend(
-            self.integers
-                .into_iter()
-                .map(|(name, ints)| AttributeProto {
-                    ints,
-                    ..attribute(name, AttributeType::Ints)
-                }),
-        );
+        attributes.extend(self.integers.into_iter().map(|(name, ints)| AttributeProto {
+            ints,
+            ..attribute(name, AttributeType::Ints)
+        }));
         attributes
     }
 }

@@ -8,11 +8,7 @@ use crate::ModelError;
 
 /// The graph's inputs that are no initializers: what has to be fed.
 pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {
-    let initializers: HashSet<&str> = graph
-        .initializer
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .collect();
+    let initializers: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     graph
         .input
         .iter()
@@ -43,16 +39,8 @@ pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto
         name: graph.name.clone(),
         ..GraphProto::default()
     };
-    prepared.node = order
-        .iter()
-        .map(|&node| without_map(&graph.node[node]))
-        .collect();
-    let mut used: HashSet<String> = prepared
-        .node
-        .iter()
-        .flat_map(read_names)
-        .map(str::to_owned)
-        .collect();
+    prepared.node = order.iter().map(|&node| without_map(&graph.node[node])).collect();
+    let mut used: HashSet<String> = prepared.node.iter().flat_map(read_names).map(str::to_owned).collect();
     used.extend(outputs.iter().map(|&output| output.to_owned()));
     for node in &mut prepared.node {
         blank_unused_outputs(node, &used);
@@ -126,8 +114,7 @@ fn order(
         Done,
     }
     let find = |name: &str| {
-        let missing =
-            || ModelError::Invalid(format!("the value {name:?} is read but never written"));
+        let missing = || ModelError::Invalid(format!("the value {name:?} is read but never written"));
         producers.get(name).copied().ok_or_else(missing)
     };
     let mut visits = vec![Visit::Not; graph.node.len()];
@@ -183,11 +170,7 @@ fn read_names(node: &NodeProto) -> Vec<&str> {
 fn captured_names<'a>(graph: &'a GraphProto, names: &mut Vec<&'a str>) {
     let inputs = graph.input.iter().map(|input| input.name.as_str());
     let initializers = graph.initializer.iter().map(|tensor| tensor.name.as_str());
-    let written = graph
-        .node
-        .iter()
-        .flat_map(|node| &node.output)
-        .map(String::as_str);
+    let written = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
     let own: HashSet<&str> = inputs.chain(initializers).chain(written).collect();
     let read = graph.node.iter().flat_map(read_names);
     let outputs = graph.output.iter().map(|output| output.name.as_str());

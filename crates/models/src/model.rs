@@ -152,10 +152,7 @@ fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
 }
 
 /// The output that holds the score: the one asked for, or the only one of floats.
-fn score_output<'a>(
-    graph: &'a GraphProto,
-    asked: Option<&ScoreOutput>,
-) -> Result<&'a str, ModelError> {
+fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Result<&'a str, ModelError> {
     let names = || {
         graph
             .output
@@ -165,10 +162,7 @@ fn score_output<'a>(
             .join(", ")
     };
     if let Some(asked) = asked {
-        let found = graph
-            .output
-            .iter()
-            .find(|output| output.name == asked.output);
+        let found = graph.output.iter().find(|output| output.name == asked.output);
         let missing = || {
             ModelError::Score(format!(
                 "the model has no output {:?}; its outputs are: {}",
@@ -179,10 +173,7 @@ fn score_output<'a>(
         return Ok(&found.ok_or_else(missing)?.name);
     }
     let is_float = |kind: &str| matches!(kind, "float" | "double" | "map");
-    let mut floats = graph
-        .output
-        .iter()
-        .filter(|output| is_float(&elements(output)));
+    let mut floats = graph.output.iter().filter(|output| is_float(&elements(output)));
     match (floats.next(), floats.next()) {
         (Some(only), None) => Ok(&only.name),
         _ => Err(ModelError::Score(format!(
@@ -193,14 +184,9 @@ fn score_output<'a>(
 }
 
 /// The score's column and the number of columns.
-fn score_column(
-    output: &str,
-    columns: Option<usize>,
-    asked: Option<usize>,
-) -> Result<(usize, usize), ModelError> {
-    let columns = columns.ok_or_else(|| {
-        ModelError::Score(format!("output {output:?} has no fixed number of columns"))
-    })?;
+fn score_column(output: &str, columns: Option<usize>, asked: Option<usize>) -> Result<(usize, usize), ModelError> {
+    let columns =
+        columns.ok_or_else(|| ModelError::Score(format!("output {output:?} has no fixed number of columns")))?;
     match (asked, columns) {
         (Some(column), _) if column < columns => Ok((column, columns)),
         (Some(column), _) => Err(ModelError::Score(format!(

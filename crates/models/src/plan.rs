@@ -6,8 +6,8 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-    tensor_shape_proto, type_proto,
+    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto,
+    type_proto,
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
@@ -71,9 +71,7 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
             reason: reason.to_owned(),
         })
     };
-    let Some(TypeValue::TensorType(tensor)) =
-        info.r#type.as_ref().and_then(|kind| kind.value.as_ref())
-    else {
+    let Some(TypeValue::TensorType(tensor)) = info.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
         return refuse("it is no tensor");
     };
     let datum = match DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined) {
@@ -82,15 +80,10 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
         DataType::Int64 => i64::datum_type(),
         DataType::Int32 => i32::datum_type(),
         DataType::String => {
-            return refuse(
-                "strings are not supported yet: encode them as numbers before the model",
-            );
+            return refuse("strings are not supported yet: encode them as numbers before the model");
         }
         other => {
-            return refuse(&format!(
-                "elements of type {} are not supported",
-                other.as_str_name()
-            ));
+            return refuse(&format!("elements of type {} are not supported", other.as_str_name()));
         }
     };
     let Some(shape) = &tensor.shape else {
@@ -102,9 +95,7 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
     let mut sizes = Vec::new();
     for axis in axes {
         match axis.value {
-            Some(Dimension::DimValue(size)) if size > 0 => {
-                sizes.push(usize::try_from(size).unwrap_or(usize::MAX))
-            }
+            Some(Dimension::DimValue(size)) if size > 0 => sizes.push(usize::try_from(size).unwrap_or(usize::MAX)),
             _ => return refuse("its number of columns is not fixed: export it as [None, columns]"),
         }
     }
@@ -167,12 +158,7 @@ impl Plan {
     ///
     /// A number of rows fixed in the file (often 1, from exporters that trace one row) is replaced by a variable one
     /// where the graph allows it.
-    pub fn new(
-        model: &ModelProto,
-        inputs: &[Input],
-        outputs: &[&str],
-        limits: &Limits,
-    ) -> Result<Plan, ModelError> {
+    pub fn new(model: &ModelProto, inputs: &[Input], outputs: &[&str], limits: &Limits) -> Result<Plan, ModelError> {
         let graph = model
             .graph
             .as_ref()
@@ -218,11 +204,7 @@ fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<Graph
     for values in &fusion.leaf_values {
         let mut padded = values.clone();
         padded.resize(longest, *values.first()?);
-        tensors.push(
-            Tensor::from_shape(&[longest, 1], &padded)
-                .ok()?
-                .into_tvalue(),
-        );
+        tensors.push(Tensor::from_shape(&[longest, 1], &padded).ok()?.into_tvalue());
     }
     let outputs = plan.runnable.run(tensors).ok()?;
     let mut results = Vec::new();
@@ -234,12 +216,7 @@ fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<Graph
     fusion::apply(graph, &fusion, &results)
 }
 
-fn build(
-    model: &ModelProto,
-    inputs: &[Input],
-    fixed_rows: Option<usize>,
-    limits: &Limits,
-) -> Result<Plan, ModelError> {
+fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits: &Limits) -> Result<Plan, ModelError> {
     let mut model = model.clone();
     let graph = model.graph.get_or_insert_default();
     for (info, input) in graph.input.iter_mut().zip(inputs) {
@@ -280,16 +257,12 @@ fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>
                 .to_owned(),
         ),
     };
-    let sizes = input
-        .axes
-        .iter()
-        .map(|&size| Dimension::DimValue(size as i64));
+    let sizes = input.axes.iter().map(|&size| Dimension::DimValue(size as i64));
     let dimension = |value| tensor_shape_proto::Dimension {
         value: Some(value),
         ..Default::default()
     };
-    if let Some(TypeValue::TensorType(tensor)) =
-        info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
+    if let Some(TypeValue::TensorType(tensor)) = info.r#type.as_mut().and_then(|kind| kind.value.as_mut())
         && let Some(shape) = tensor.shape.as_mut()
     {
         shape.dim = std::iter::once(rows).chain(sizes).map(dimension).collect();
@@ -313,8 +286,7 @@ const RANDOM: [&str; 6] = [
 fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
     let onnx = operators::front_end();
     for node in &graph.node {
-        let is_known = DOMAINS.contains(&node.domain.as_str())
-            && onnx.op_register.0.contains_key(&node.op_type);
+        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
         if !is_known || RANDOM.contains(&node.op_type.as_str()) {
             return Err(ModelError::Unsupported {
                 operator: operator_name(node),
@@ -348,10 +320,7 @@ fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelE
             let product = numbers.iter().fold(1u64, |product, number| {
                 product.saturating_mul(number.unsigned_abs().max(1))
             });
-            if node.op_type != "OneHot"
-                && numbers.len() <= 64
-                && product > limits.tensor_elements as u64
-            {
+            if node.op_type != "OneHot" && numbers.len() <= 64 && product > limits.tensor_elements as u64 {
                 return Err(ModelError::Limit(format!(
                     "node {:?} makes a tensor of {product} elements",
                     node_name(node)
@@ -366,9 +335,10 @@ fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelE
 fn constant<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a TensorProto> {
     let initializer = graph.initializer.iter().find(|tensor| tensor.name == value);
     let node = || {
-        graph.node.iter().find(|node| {
-            node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value)
-        })
+        graph
+            .node
+            .iter()
+            .find(|node| node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value))
     };
     initializer.or_else(|| node()?.attribute.first()?.t.as_ref())
 }
@@ -379,9 +349,7 @@ fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
         .symbols
         .all_symbols()
         .into_iter()
-        .fold(SymbolValues::default(), |values, symbol| {
-            values.with(&symbol, 1)
-        });
+        .fold(SymbolValues::default(), |values, symbol| values.with(&symbol, 1));
     for node in &model.nodes {
         for output in &node.outputs {
             let elements = output.fact.shape.iter().try_fold(1i64, |product, dim| {
@@ -401,9 +369,10 @@ fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
 
 fn output_columns(model: &TypedModel) -> TractResult<Vec<Option<usize>>> {
     let columns = |fact: &TypedFact| {
-        fact.shape.iter().skip(1).try_fold(1usize, |product, dim| {
-            product.checked_mul(dim.to_usize().ok()?)
-        })
+        fact.shape
+            .iter()
+            .skip(1)
+            .try_fold(1usize, |product, dim| product.checked_mul(dim.to_usize().ok()?))
     };
     (0..model.outputs.len())
         .map(|output| Ok(columns(model.output_fact(output)?)))

@@ -29,14 +29,10 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelE
         return Err(ModelError::Unsupported {
             operator: "model-local functions".to_owned(),
             node: model.functions[0].name.clone().unwrap_or_default(),
-            advice: "export with functions inlined (onnx.inliner.inline_local_functions)"
-                .to_owned(),
+            advice: "export with functions inlined (onnx.inliner.inline_local_functions)".to_owned(),
         });
     }
-    let graph = model
-        .graph
-        .as_ref()
-        .ok_or_else(|| invalid("the file holds no graph"))?;
+    let graph = model.graph.as_ref().ok_or_else(|| invalid("the file holds no graph"))?;
     let mut nodes = 0;
     check_graph(graph, limits, &mut nodes)?;
     Ok(model)
@@ -45,10 +41,7 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelE
 fn check_graph(graph: &GraphProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
     *nodes += graph.node.len();
     if *nodes > limits.graph_nodes {
-        return Err(ModelError::Limit(format!(
-            "more than {} nodes",
-            limits.graph_nodes
-        )));
+        return Err(ModelError::Limit(format!("more than {} nodes", limits.graph_nodes)));
     }
     if !graph.sparse_initializer.is_empty() {
         return Err(invalid("sparse initializers are not supported"));
@@ -57,10 +50,7 @@ fn check_graph(graph: &GraphProto, limits: &Limits, nodes: &mut usize) -> Result
         .initializer
         .iter()
         .try_for_each(|tensor| check_tensor(tensor, limits))?;
-    graph
-        .node
-        .iter()
-        .try_for_each(|node| check_node(node, limits, nodes))
+    graph.node.iter().try_for_each(|node| check_node(node, limits, nodes))
 }
 
 fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
@@ -86,22 +76,17 @@ fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<()
 /// A tensor's elements must be in the file, and as many as its shape says.
 fn check_tensor(tensor: &TensorProto, limits: &Limits) -> Result<(), ModelError> {
     let name = &tensor.name;
-    if tensor.data_location == Some(DataLocation::External as i32)
-        || !tensor.external_data.is_empty()
-    {
+    if tensor.data_location == Some(DataLocation::External as i32) || !tensor.external_data.is_empty() {
         return Err(invalid(format!(
             "tensor {name:?} lies outside the file: save the model with its data inside"
         )));
     }
-    let elements = tensor.dims.iter().try_fold(1usize, |product, &dim| {
-        product.checked_mul(usize::try_from(dim).ok()?)
-    });
-    let elements = elements.ok_or_else(|| {
-        invalid(format!(
-            "tensor {name:?} has the impossible shape {:?}",
-            tensor.dims
-        ))
-    })?;
+    let elements = tensor
+        .dims
+        .iter()
+        .try_fold(1usize, |product, &dim| product.checked_mul(usize::try_from(dim).ok()?));
+    let elements =
+        elements.ok_or_else(|| invalid(format!("tensor {name:?} has the impossible shape {:?}", tensor.dims)))?;
     if elements > limits.tensor_elements {
         return Err(ModelError::Limit(format!(
             "tensor {name:?} has {elements} elements, {} are allowed",
@@ -125,11 +110,7 @@ fn check_tensor(tensor: &TensorProto, limits: &Limits) -> Result<(), ModelError>
             )));
         }
     };
-    let given = if raw.is_empty() {
-        listed
-    } else {
-        raw.len() / size
-    };
+    let given = if raw.is_empty() { listed } else { raw.len() / size };
     let is_whole = raw.len().is_multiple_of(size);
     if given != elements || !is_whole {
         return Err(invalid(format!(

@@ -31,9 +31,7 @@ impl FromStr for ScoreOutput {
     type Err = ParseScoreOutputError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error = || ParseScoreOutputError {
-            text: text.to_owned(),
-        };
+        let error = || ParseScoreOutputError { text: text.to_owned() };
         let trimmed = text.trim();
         let Some(without_bracket) = trimmed.strip_suffix(']') else {
             let plain = !trimmed.is_empty() && !trimmed.contains('[');

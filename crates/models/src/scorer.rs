@@ -64,14 +64,7 @@ impl Scorer {
         let count = row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
         let result = in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
-            let tensors = run(
-                &shared.scoring,
-                state,
-                &shared.inputs,
-                shared.width,
-                rows,
-                count,
-            )?;
+            let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
             let expected = count * columns;
             let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
             let values = tensor
@@ -79,10 +72,7 @@ impl Scorer {
                 .and_then(|plain| plain.as_slice::<f32>())
                 .map_err(run_error)?;
             if values.len() != expected {
-                return Err(ModelError::Run(format!(
-                    "{} scores for {count} rows",
-                    values.len()
-                )));
+                return Err(ModelError::Run(format!("{} scores for {count} rows", values.len())));
             }
             scores.extend(values.iter().skip(column).step_by(columns));
             Ok(())
@@ -102,11 +92,7 @@ impl Scorer {
         let shared = self.model.shared.clone();
         let count = row_count(rows, shared.width)?;
         let plan = shared.verifying()?;
-        let names = shared
-            .description
-            .outputs
-            .iter()
-            .map(|output| output.name.clone());
+        let names = shared.description.outputs.iter().map(|output| output.name.clone());
         let empty = |name| OutputValues {
             name,
             shape: Vec::new(),
@@ -151,9 +137,9 @@ fn in_batches(
     match plan.fixed_rows {
         _ if count == 0 => Ok(()),
         None => run(rows, count),
-        Some(fixed) if count.is_multiple_of(fixed) => rows
-            .chunks_exact(fixed * width)
-            .try_for_each(|rows| run(rows, fixed)),
+        Some(fixed) if count.is_multiple_of(fixed) => {
+            rows.chunks_exact(fixed * width).try_for_each(|rows| run(rows, fixed))
+        }
         Some(fixed) => Err(ModelError::Run(format!(
             "the model runs on {fixed} rows at a time, {count} were given"
         ))),
@@ -186,9 +172,7 @@ fn run(
 
 /// The columns of `input` from each row, as its element type.
 fn input_tensor(input: &Input, width: usize, rows: &[f32], count: usize) -> TractResult<TValue> {
-    let shape: TVec<usize> = std::iter::once(count)
-        .chain(input.axes.iter().copied())
-        .collect();
+    let shape: TVec<usize> = std::iter::once(count).chain(input.axes.iter().copied()).collect();
     let tensor = if input.columns == width {
         Tensor::from_shape(&shape, rows)?
     } else {

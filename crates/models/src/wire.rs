@@ -41,9 +41,7 @@ impl Message {
         match (self, number) {
             (Message::Model, 7) => Sub(Message::Graph, size_of::<pb::GraphProto>()),
             (Message::Model, 20 | 25) => Sub(Message::Other, size_of::<pb::FunctionProto>()),
-            (Message::Model, 8 | 14) => {
-                Sub(Message::Other, size_of::<pb::StringStringEntryProto>())
-            }
+            (Message::Model, 8 | 14) => Sub(Message::Other, size_of::<pb::StringStringEntryProto>()),
             (Message::Graph, 1) => Sub(Message::Node, size_of::<pb::NodeProto>()),
             (Message::Graph, 5) => Sub(Message::Tensor, size_of::<pb::TensorProto>()),
             (Message::Graph, 11..=15) => Sub(Message::Other, 2 * size_of::<pb::TensorProto>()),
@@ -51,9 +49,7 @@ impl Message {
             (Message::Node, 1 | 2) | (Message::Attribute, 9) | (Message::Tensor, 6) => Text,
             (Message::Attribute, 5 | 10) => Sub(Message::Tensor, size_of::<pb::TensorProto>()),
             (Message::Attribute, 6 | 11) => Sub(Message::Graph, size_of::<pb::GraphProto>()),
-            (Message::Attribute, 15 | 22 | 23) => {
-                Sub(Message::Other, 2 * size_of::<pb::TensorProto>())
-            }
+            (Message::Attribute, 15 | 22 | 23) => Sub(Message::Other, 2 * size_of::<pb::TensorProto>()),
             (Message::Attribute, 7 | 8) | (Message::Tensor, 1 | 4 | 5 | 7 | 10 | 11) => Numbers,
             (Message::Tensor, 13) => Sub(Message::Other, size_of::<pb::StringStringEntryProto>()),
             // Whatever nests in the remaining messages is taken for the largest that could.
@@ -79,13 +75,7 @@ pub(crate) fn check_memory(bytes: &[u8]) -> Result<(), ModelError> {
 }
 
 /// Adds up what `bytes` become; `None` when they are no message or the sum exceeds what is allowed.
-fn walk(
-    mut bytes: &[u8],
-    message: Message,
-    depth: usize,
-    allowed: u64,
-    memory: &mut u64,
-) -> Option<()> {
+fn walk(mut bytes: &[u8], message: Message, depth: usize, allowed: u64, memory: &mut u64) -> Option<()> {
     if depth > DEEPEST {
         return None;
     }

@@ -60,24 +60,9 @@ fn pipeline() -> Vec<u8> {
         ),
         node("MatMul", &["scaled", "weights"], &["mixed"], Vec::new()),
         node("Relu", &["mixed"], &["positive"], Vec::new()),
-        ml(
-            "TreeEnsembleClassifier",
-            &["positive"],
-            &["label", "raw"],
-            attributes,
-        ),
-        node(
-            "Concat",
-            &["raw", "scaled"],
-            &["joined"],
-            vec![int("axis", 1)],
-        ),
-        node(
-            "Gather",
-            &["joined", "columns"],
-            &["y"],
-            vec![int("axis", 1)],
-        ),
+        ml("TreeEnsembleClassifier", &["positive"], &["label", "raw"], attributes),
+        node("Concat", &["raw", "scaled"], &["joined"], vec![int("axis", 1)]),
+        node("Gather", &["joined", "columns"], &["y"], vec![int("axis", 1)]),
     ];
     let outputs = vec![
         value("label", DataType::Int64, &[0]),
@@ -85,11 +70,9 @@ fn pipeline() -> Vec<u8> {
     ];
     let mut model = model(vec![rows("x", 3)], nodes, outputs);
     let graph = model.graph.as_mut().unwrap();
-    graph.initializer.push(float_tensor(
-        "weights",
-        &[3, 2],
-        &[1.0, 0.5, -1.0, 0.25, 0.0, 1.0],
-    ));
+    graph
+        .initializer
+        .push(float_tensor("weights", &[3, 2], &[1.0, 0.5, -1.0, 0.25, 0.0, 1.0]));
     graph.initializer.push(int_tensor("columns", &[2], &[0, 1]));
     model.encode_to_vec()
 }
@@ -102,18 +85,12 @@ fn exercise(bytes: &[u8]) -> bool {
     if model.input_width() > 1000 {
         return true;
     }
-    let rows: Vec<f32> = (0..model.input_width() * 3)
-        .map(|index| index as f32 - 2.0)
-        .collect();
+    let rows: Vec<f32> = (0..model.input_width() * 3).map(|index| index as f32 - 2.0).collect();
     let mut scorer = model.scorer();
     let mut scores = Vec::new();
     let is_scored = scorer.score(&rows, &mut scores).is_ok();
     let _ = scorer.outputs(&rows);
-    assert!(
-        !is_scored || scores.len() == 3,
-        "{} scores for 3 rows",
-        scores.len()
-    );
+    assert!(!is_scored || scores.len() == 3, "{} scores for 3 rows", scores.len());
     true
 }
 
@@ -193,17 +170,11 @@ fn deep_trees_do_not_exhaust_the_stack() {
         ints("nodes_featureids", &vec![0; 2 * count as usize + 1]),
         strings(
             "nodes_modes",
-            &[
-                vec!["BRANCH_LT"; count as usize],
-                vec!["LEAF"; count as usize + 1],
-            ]
-            .concat(),
+            &[vec!["BRANCH_LT"; count as usize], vec!["LEAF"; count as usize + 1]].concat(),
         ),
         floats(
             "nodes_values",
-            &(0..=2 * count)
-                .map(|node| -(node as f32))
-                .collect::<Vec<_>>(),
+            &(0..=2 * count).map(|node| -(node as f32)).collect::<Vec<_>>(),
         ),
         ints(
             "nodes_truenodeids",
@@ -226,11 +197,7 @@ fn deep_trees_do_not_exhaust_the_stack() {
         floats("target_weights", &[1.0, 2.0]),
         int("n_targets", 1),
     ];
-    let bytes = single(
-        1,
-        ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec()),
-    )
-    .encode_to_vec();
+    let bytes = single(1, ml("TreeEnsembleRegressor", &["x"], &["y"], trees.to_vec())).encode_to_vec();
     assert!(exercise(&bytes));
 }
 

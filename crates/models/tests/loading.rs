@@ -24,11 +24,7 @@ fn two_outputs() -> ModelProto {
         value("a", DataType::Float, &[0, 1]),
         value("b", DataType::Float, &[0, 3]),
     ];
-    model(
-        vec![rows("x", 1)],
-        vec![linear("a", 1), linear("b", 3)],
-        outputs,
-    )
+    model(vec![rows("x", 1)], vec![linear("a", 1), linear("b", 3)], outputs)
 }
 
 fn load_with(model: &ModelProto, score: &str) -> Result<Model, ModelError> {
@@ -49,10 +45,7 @@ fn score(model: &Model, rows: &[f32]) -> Vec<f32> {
 fn the_score_is_named_or_found() {
     let model = two_outputs();
     assert_eq!(score(&load_with(&model, "a").unwrap(), &[3.0]), [6.0]);
-    assert_eq!(
-        score(&load_with(&model, "b[2]").unwrap(), &[3.0, 4.0]),
-        [8.0, 10.0]
-    );
+    assert_eq!(score(&load_with(&model, "b[2]").unwrap(), &[3.0, 4.0]), [8.0, 10.0]);
     let cases = [
         (load(&model), "which output is the score? Name one of: a, b"),
         (
@@ -79,10 +72,7 @@ fn score_outputs_are_read_and_written() {
         assert_eq!(text.parse::<ScoreOutput>().unwrap().to_string(), text);
     }
     for text in ["", "[1]", "y[", "y[]", "y[-1]", "y[one]", "y[1"] {
-        assert!(
-            text.parse::<ScoreOutput>().is_err(),
-            "{text:?} was accepted"
-        );
+        assert!(text.parse::<ScoreOutput>().is_err(), "{text:?} was accepted");
     }
 }
 
@@ -96,16 +86,7 @@ fn rows_must_be_whole() {
         .scorer()
         .score(&[1.0, 2.0, 3.0], &mut scores)
         .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ModelError::Rows {
-                expected: 2,
-                given: 3
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, ModelError::Rows { expected: 2, given: 3 }), "{error}");
     assert_eq!(score(&model, &[]), [0f32; 0]);
 }
 
@@ -133,12 +114,7 @@ fn a_description_says_what_is_in_the_file() {
 fn several_inputs_share_a_row() {
     let inputs = vec![rows("first", 1), value("second", DataType::Int64, &[0, 2])];
     let nodes = vec![
-        node(
-            "Cast",
-            &["second"],
-            &["float"],
-            vec![int("to", DataType::Float as i64)],
-        ),
+        node("Cast", &["second"], &["float"], vec![int("to", DataType::Float as i64)]),
         ml(
             "FeatureVectorizer",
             &["float", "first"],
@@ -163,12 +139,7 @@ fn a_zip_map_gives_columns() {
     ];
     let nodes = vec![
         ml("LinearClassifier", &["x"], &["label", "raw"], attributes),
-        ml(
-            "ZipMap",
-            &["raw"],
-            &["y"],
-            vec![ints("classlabels_int64s", &[0, 1])],
-        ),
+        ml("ZipMap", &["raw"], &["y"], vec![ints("classlabels_int64s", &[0, 1])]),
     ];
     let model = model(
         vec![rows("x", 1)],
@@ -177,29 +148,20 @@ fn a_zip_map_gives_columns() {
     );
     let model = load(&model).unwrap();
     assert_eq!(model.description().score, "y[1]");
-    assert_close(
-        &[f64::from(score(&model, &[2.0])[0])],
-        &[1.0 / (1.0 + 2f64.exp())],
-    );
+    assert_close(&[f64::from(score(&model, &[2.0])[0])], &[1.0 / (1.0 + 2f64.exp())]);
 }
 
 #[test]
 fn a_fixed_number_of_rows_is_made_variable_or_kept() {
     let mut free = single(2, ml("Binarizer", &["x"], &["y"], Vec::new()));
     free.graph.as_mut().unwrap().input = vec![value("x", DataType::Float, &[1, 2])];
-    assert_eq!(
-        run(&free, &[1.0, -1.0, -1.0, 1.0]).unwrap(),
-        [1.0, 0.0, 0.0, 1.0]
-    );
+    assert_eq!(run(&free, &[1.0, -1.0, -1.0, 1.0]).unwrap(), [1.0, 0.0, 0.0, 1.0]);
     // This one says in the graph itself that there is one row.
     let mut fixed = single(2, node("Reshape", &["x", "shape"], &["y"], Vec::new()));
     let graph = fixed.graph.as_mut().unwrap();
     graph.input = vec![value("x", DataType::Float, &[1, 2])];
     graph.initializer.push(int_tensor("shape", &[2], &[1, 2]));
-    assert_eq!(
-        run(&fixed, &[1.0, 2.0, 3.0, 4.0]).unwrap(),
-        [1.0, 2.0, 3.0, 4.0]
-    );
+    assert_eq!(run(&fixed, &[1.0, 2.0, 3.0, 4.0]).unwrap(), [1.0, 2.0, 3.0, 4.0]);
 }
 
 #[test]
@@ -215,15 +177,8 @@ fn unsupported_operators_are_named() {
 
 #[test]
 fn damaged_graphs_are_refused() {
-    let binarizer =
-        |inputs: &[&str], outputs: &[&str]| ml("Binarizer", inputs, outputs, Vec::new());
-    let with = |nodes: Vec<_>| {
-        model(
-            vec![rows("x", 1)],
-            nodes,
-            vec![value("y", DataType::Float, &[0, 1])],
-        )
-    };
+    let binarizer = |inputs: &[&str], outputs: &[&str]| ml("Binarizer", inputs, outputs, Vec::new());
+    let with = |nodes: Vec<_>| model(vec![rows("x", 1)], nodes, vec![value("y", DataType::Float, &[0, 1])]);
     let mut external = single(1, node("Add", &["x", "one"], &["y"], Vec::new()));
     let mut one = float_tensor("one", &[1], &[]);
     one.data_location = Some(1);
@@ -247,10 +202,7 @@ fn damaged_graphs_are_refused() {
             "a cycle",
             with(vec![binarizer(&["y"], &["z"]), binarizer(&["z"], &["y"])]),
         ),
-        (
-            "a node that reads itself",
-            with(vec![binarizer(&["y"], &["y"])]),
-        ),
+        ("a node that reads itself", with(vec![binarizer(&["y"], &["y"])])),
         (
             "a value that nothing writes",
             with(vec![binarizer(&["nothing"], &["y"])]),
@@ -259,18 +211,11 @@ fn damaged_graphs_are_refused() {
             "a value written twice",
             with(vec![binarizer(&["x"], &["y"]), binarizer(&["x"], &["y"])]),
         ),
-        (
-            "an output that nothing writes",
-            with(vec![binarizer(&["x"], &["z"])]),
-        ),
+        ("an output that nothing writes", with(vec![binarizer(&["x"], &["z"])])),
         ("no graph", ModelProto::default()),
         (
             "no inputs",
-            model(
-                Vec::new(),
-                Vec::new(),
-                vec![value("y", DataType::Float, &[0, 1])],
-            ),
+            model(Vec::new(), Vec::new(), vec![value("y", DataType::Float, &[0, 1])]),
         ),
         ("data outside the file", external),
         ("a giant tensor", giant),

@@ -36,12 +36,7 @@ fn imputer_replaces_the_one_value() {
         floats("imputed_value_floats", &[5.0, 6.0]),
         float("replaced_value_float", NAN),
     ];
-    check(
-        2,
-        on_x("Imputer", nan),
-        &[NAN, 1.0, 2.0, NAN],
-        &[5.0, 1.0, 2.0, 6.0],
-    );
+    check(2, on_x("Imputer", nan), &[NAN, 1.0, 2.0, NAN], &[5.0, 1.0, 2.0, 6.0]);
     let zero = vec![
         floats("imputed_value_floats", &[7.0]),
         float("replaced_value_float", 0.0),
@@ -94,16 +89,10 @@ fn binarizer_is_strict() {
 
 #[test]
 fn one_hot_encoder_leaves_unknown_values_zero() {
-    let node = on_x(
-        "OneHotEncoder",
-        vec![ints("cats_int64s", &[3, 1]), int("zeros", 1)],
-    );
+    let node = on_x("OneHotEncoder", vec![ints("cats_int64s", &[3, 1]), int("zeros", 1)]);
     let found = run(&single(2, node), &[1.0, 3.9, 2.0, NAN]).unwrap();
     assert_eq!(found, [0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
-    let strict = on_x(
-        "OneHotEncoder",
-        vec![ints("cats_int64s", &[3, 1]), int("zeros", 0)],
-    );
+    let strict = on_x("OneHotEncoder", vec![ints("cats_int64s", &[3, 1]), int("zeros", 0)]);
     assert!(run(&single(2, strict), &[1.0, 2.0]).is_err());
 }
 
@@ -121,39 +110,22 @@ fn label_encoder_maps_keys_to_values() {
         &[10.0, 20.0, -5.0, -5.0],
     );
     let nodes = vec![
-        node(
-            "Cast",
-            &["x"],
-            &["whole"],
-            vec![int("to", DataType::Int64 as i64)],
-        ),
+        node("Cast", &["x"], &["whole"], vec![int("to", DataType::Int64 as i64)]),
         ml(
             "LabelEncoder",
             &["whole"],
             &["y"],
-            vec![
-                ints("keys_int64s", &[1, 2]),
-                floats("values_floats", &[0.5, 0.25]),
-            ],
+            vec![ints("keys_int64s", &[1, 2]), floats("values_floats", &[0.5, 0.25])],
         ),
     ];
-    let model = model(
-        vec![rows("x", 3)],
-        nodes,
-        vec![value("y", DataType::Float, &[0, 3])],
-    );
+    let model = model(vec![rows("x", 3)], nodes, vec![value("y", DataType::Float, &[0, 3])]);
     assert_eq!(run(&model, &[1.0, 2.0, 3.0]).unwrap(), [0.5, 0.25, 0.0]);
 }
 
 #[test]
 fn categories_go_through_strings_and_back() {
     let nodes = vec![
-        node(
-            "Cast",
-            &["x"],
-            &["whole"],
-            vec![int("to", DataType::Int64 as i64)],
-        ),
+        node("Cast", &["x"], &["whole"], vec![int("to", DataType::Int64 as i64)]),
         ml(
             "CategoryMapper",
             &["whole"],
@@ -174,11 +146,7 @@ fn categories_go_through_strings_and_back() {
             ],
         ),
     ];
-    let model = model(
-        vec![rows("x", 3)],
-        nodes,
-        vec![value("y", DataType::Float, &[0, 3])],
-    );
+    let model = model(vec![rows("x", 3)], nodes, vec![value("y", DataType::Float, &[0, 3])]);
     assert_eq!(run(&model, &[1.0, 2.0, 3.0]).unwrap(), [0.0, 2.5, 9.5]);
 }
 
@@ -191,11 +159,7 @@ fn feature_vectorizer_cuts_and_fills() {
         &["y"],
         vec![ints("inputdimensions", &[2, 2])],
     );
-    let model = model(
-        inputs,
-        vec![join],
-        vec![value("y", DataType::Float, &[0, 4])],
-    );
+    let model = model(inputs, vec![join], vec![value("y", DataType::Float, &[0, 4])]);
     let found = run(&model, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]).unwrap();
     assert_eq!(found, [1.0, 0.0, 2.0, 3.0, 5.0, 0.0, 6.0, 7.0]);
 }
@@ -203,30 +167,20 @@ fn feature_vectorizer_cuts_and_fills() {
 #[test]
 fn array_feature_extractor_picks_columns_and_keeps_the_axis() {
     let pick = |indices: &[i64]| {
-        let mut model = single(
-            3,
-            ml(
-                "ArrayFeatureExtractor",
-                &["x", "indices"],
-                &["y"],
-                Vec::new(),
-            ),
-        );
-        model.graph.as_mut().unwrap().initializer.push(int_tensor(
-            "indices",
-            &[1, indices.len() as i64],
-            indices,
-        ));
+        let mut model = single(3, ml("ArrayFeatureExtractor", &["x", "indices"], &["y"], Vec::new()));
+        model
+            .graph
+            .as_mut()
+            .unwrap()
+            .initializer
+            .push(int_tensor("indices", &[1, indices.len() as i64], indices));
         model
     };
     assert_eq!(
         run(&pick(&[2, 0]), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap(),
         [3.0, 1.0, 6.0, 4.0]
     );
-    assert_eq!(
-        run(&pick(&[1]), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap(),
-        [2.0, 5.0]
-    );
+    assert_eq!(run(&pick(&[1]), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap(), [2.0, 5.0]);
     assert!(run(&pick(&[3]), &[1.0, 2.0, 3.0]).is_err());
     assert!(run(&pick(&[-1]), &[1.0, 2.0, 3.0]).is_err());
 }
@@ -263,25 +217,14 @@ fn linear_models_multiply_and_add() {
     };
     let labels = || ints("classlabels_ints", &[4, 8]);
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let model = load(&classifier(vec![
-        labels(),
-        string("post_transform", "LOGISTIC"),
-    ]))
-    .unwrap();
+    let model = load(&classifier(vec![labels(), string("post_transform", "LOGISTIC")])).unwrap();
     assert_eq!(answers(&model, &[2.0, 0.0, -1.0, 0.0], "label"), [4.0, 8.0]);
     assert_close(
         &answers(&model, &[2.0, 0.0, -1.0, 0.0], "y"),
         &[logistic(2.0), logistic(-2.0), logistic(-1.0), logistic(1.0)],
     );
-    let model = load(&classifier(vec![
-        labels(),
-        string("post_transform", "SOFTMAX"),
-    ]))
-    .unwrap();
-    assert_close(
-        &answers(&model, &[2.0, 0.0], "y"),
-        &[logistic(4.0), logistic(-4.0)],
-    );
+    let model = load(&classifier(vec![labels(), string("post_transform", "SOFTMAX")])).unwrap();
+    assert_close(&answers(&model, &[2.0, 0.0], "y"), &[logistic(4.0), logistic(-4.0)]);
     assert!(
         load(&classifier(vec![ints("classlabels_ints", &[1, 2, 3])])).is_err(),
         "three labels for two rows of coefficients"
@@ -329,12 +272,7 @@ fn support_vector_machines_sum_kernels() {
         int("n_supports", 0),
         int("one_class", 1),
     ];
-    check(
-        2,
-        on_x("SVMRegressor", linear),
-        &[1.0, 1.0, 0.0, 1.0],
-        &[1.0, -1.0],
-    );
+    check(2, on_x("SVMRegressor", linear), &[1.0, 1.0, 0.0, 1.0], &[1.0, -1.0]);
 }
 
 #[test]
@@ -362,15 +300,8 @@ fn support_vector_classifiers_vote_and_calibrate() {
     // score = x + x + 0.25, for the first class when positive.
     let model = load(&classifier(Vec::new())).unwrap();
     assert_eq!(answers(&model, &[1.0, -1.0], "label"), [0.0, 1.0]);
-    assert_close(
-        &answers(&model, &[1.0, -1.0], "y"),
-        &[-2.25, 2.25, 1.75, -1.75],
-    );
-    let model = load(&classifier(vec![
-        floats("prob_a", &[-1.0]),
-        floats("prob_b", &[0.0]),
-    ]))
-    .unwrap();
+    assert_close(&answers(&model, &[1.0, -1.0], "y"), &[-2.25, 2.25, 1.75, -1.75]);
+    let model = load(&classifier(vec![floats("prob_a", &[-1.0]), floats("prob_b", &[0.0])])).unwrap();
     let probability = 1.0 / (1.0 + (-2.25f64).exp());
     let found = answers(&model, &[1.0], "y");
     // Coupling two classes ends within its tolerance of the pair's own probability.

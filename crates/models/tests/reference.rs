@@ -36,11 +36,7 @@ fn doubles(name: &str) -> Vec<f64> {
 
 /// Compares all outputs and the score of one model on one set of rows; returns what differs.
 fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
-    let rows = floats(if variant == "clean" {
-        "X.f32"
-    } else {
-        "Xnan.f32"
-    });
+    let rows = floats(if variant == "clean" { "X.f32" } else { "Xnan.f32" });
     let path = data().join("models").join(format!("{name}.onnx"));
     let model = match Model::load(&path, &LoadOptions::default()) {
         Ok(model) => model,
@@ -54,14 +50,9 @@ fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
     let mut differences = Vec::new();
     for (output, description) in outputs.as_object().unwrap() {
         let expected = doubles(&format!("{name}.{variant}.{output}.f64"));
-        let answer = answers
-            .iter()
-            .find(|answer| answer.name == *output)
-            .unwrap();
+        let answer = answers.iter().find(|answer| answer.name == *output).unwrap();
         let is_exact = description["kind"] == "int64";
-        if let Some(difference) =
-            difference(answer, &expected, if is_exact { 0.0 } else { TOLERANCE })
-        {
+        if let Some(difference) = difference(answer, &expected, if is_exact { 0.0 } else { TOLERANCE }) {
             differences.push(format!("{name} {variant} {output}: {difference}"));
         }
     }
@@ -86,18 +77,10 @@ fn difference(answer: &OutputValues, expected: &[f64], tolerance: f64) -> Option
         return Some("strings".to_owned());
     };
     if values.len() != expected.len() {
-        return Some(format!(
-            "{} values, expected {}",
-            values.len(),
-            expected.len()
-        ));
+        return Some(format!("{} values, expected {}", values.len(), expected.len()));
     }
     let differs = |(a, b): (&f64, &f64)| (a - b).abs() > tolerance || a.is_nan() != b.is_nan();
-    let count = values
-        .iter()
-        .zip(expected)
-        .filter(|&pair| differs(pair))
-        .count();
+    let count = values.iter().zip(expected).filter(|&pair| differs(pair)).count();
     let first = values.iter().zip(expected).position(differs)?;
     Some(format!(
         "{count} differ, the first at {first}: {}, expected {}",

@@ -48,11 +48,7 @@ fn every_branch_mode_compares_as_it_says() {
             );
             let found = run(&model, &values).unwrap();
             assert_eq!(found, expected.map(f64::from), "{mode}");
-            let expected_nan = if missing {
-                1.0
-            } else {
-                f64::from(expected_nan)
-            };
+            let expected_nan = if missing { 1.0 } else { f64::from(expected_nan) };
             assert_eq!(
                 run(&model, &[NAN]).unwrap(),
                 [expected_nan],
@@ -79,18 +75,12 @@ fn thresholds_are_compared_in_f32() {
         &[branch("BRANCH_LT", 0, 0.0, false, leaf(1.0), leaf(0.0))],
         vec![int("n_targets", 1)],
     );
-    assert_eq!(
-        run(&model, &[-0.0, 0.0, -f32::MIN_POSITIVE]).unwrap(),
-        [0.0, 0.0, 1.0]
-    );
+    assert_eq!(run(&model, &[-0.0, 0.0, -f32::MIN_POSITIVE]).unwrap(), [0.0, 0.0, 1.0]);
 }
 
 #[test]
 fn double_thresholds_are_compared_in_f64() {
-    let mut attributes = ensemble(
-        "target",
-        &[branch("BRANCH_LEQ", 0, 0.0, false, leaf(1.0), leaf(0.0))],
-    );
+    let mut attributes = ensemble("target", &[branch("BRANCH_LEQ", 0, 0.0, false, leaf(1.0), leaf(0.0))]);
     attributes.retain(|attribute| attribute.name != "nodes_values");
     attributes.push(tensor_attribute(
         "nodes_values_as_tensor",
@@ -98,19 +88,10 @@ fn double_thresholds_are_compared_in_f64() {
     ));
     attributes.push(int("n_targets", 1));
     let nodes = vec![
-        node(
-            "Cast",
-            &["x"],
-            &["double"],
-            vec![int("to", DataType::Double as i64)],
-        ),
+        node("Cast", &["x"], &["double"], vec![int("to", DataType::Double as i64)]),
         ml("TreeEnsembleRegressor", &["double"], &["y"], attributes),
     ];
-    let model = model(
-        vec![rows("x", 1)],
-        nodes,
-        vec![value("y", DataType::Float, &[0, 1])],
-    );
+    let model = model(vec![rows("x", 1)], nodes, vec![value("y", DataType::Float, &[0, 1])]);
     // As f64 the f32 nearest to 0.1 is above 0.1.
     assert_eq!(run(&model, &[0.1, 0.1f32.next_down()]).unwrap(), [0.0, 1.0]);
 }
@@ -168,10 +149,7 @@ fn multi_target_scores_are_transformed() {
     let sum = e + 1.0 + 1.0 / e;
     let cases = [
         ("NONE", vec![1.0, 0.0, -1.0]),
-        (
-            "LOGISTIC",
-            vec![1.0 / (1.0 + 1.0 / e), 0.5, 1.0 / (1.0 + e)],
-        ),
+        ("LOGISTIC", vec![1.0 / (1.0 + 1.0 / e), 0.5, 1.0 / (1.0 + e)]),
         ("SOFTMAX", vec![e / sum, 1.0 / sum, 1.0 / e / sum]),
         (
             "SOFTMAX_ZERO",
@@ -180,10 +158,7 @@ fn multi_target_scores_are_transformed() {
     ];
     for (transform, expected) in cases {
         let attributes = vec![int("n_targets", 3), string("post_transform", transform)];
-        assert_close(
-            &run(&regressor(1, &tree(), attributes), &[0.0]).unwrap(),
-            &expected,
-        );
+        assert_close(&run(&regressor(1, &tree(), attributes), &[0.0]).unwrap(), &expected);
     }
 }
 
@@ -207,10 +182,7 @@ fn binary_classifiers_with_one_weight_class() {
     // Weights that are all positive are probabilities: label by one half.
     let model = load(&classifier(1, &trees(0.25, 0.75), vec![labels()])).unwrap();
     assert_eq!(answers(&model, &[-1.0, 1.0], "label"), [7.0, 9.0]);
-    assert_close(
-        &answers(&model, &[-1.0, 1.0], "y"),
-        &[0.75, 0.25, 0.25, 0.75],
-    );
+    assert_close(&answers(&model, &[-1.0, 1.0], "y"), &[0.75, 0.25, 0.25, 0.75]);
     // One base value, as XGBoost and HistGradientBoosting export it, moves the sum.
     let attributes = vec![
         labels(),
@@ -244,11 +216,7 @@ fn many_classes_are_labelled_by_the_largest_score() {
             Tree::Leaf(vec![(1, 0.0)]),
         ),
     ];
-    let model = classifier(
-        2,
-        &trees,
-        vec![strings("classlabels_strings", &["a", "b", "c"])],
-    );
+    let model = classifier(2, &trees, vec![strings("classlabels_strings", &["a", "b", "c"])]);
     let mut model_bytes = model.clone();
     let graph = model_bytes.graph.as_mut().unwrap();
     graph.output[0] = value("label", DataType::String, &[0]);
@@ -279,10 +247,7 @@ fn ensembles_of_version_5_know_sets() {
         int("aggregate_function", 1),
         ints("nodes_featureids", &[0, 0, 0]),
         tensor_attribute("nodes_modes", byte_tensor("", &[0, 6, 6])),
-        tensor_attribute(
-            "nodes_splits",
-            float_tensor("", &[3], &[11.0, 232344.0, NAN]),
-        ),
+        tensor_attribute("nodes_splits", float_tensor("", &[3], &[11.0, 232344.0, NAN])),
         tensor_attribute(
             "membership_values",
             float_tensor("", &[8], &[1.2, 3.7, 8.0, 9.0, NAN, 12.0, 7.0, NAN]),
@@ -292,10 +257,7 @@ fn ensembles_of_version_5_know_sets() {
         ints("nodes_falseleafs", &[0, 1, 1]),
         ints("nodes_falsenodeids", &[2, 2, 3]),
         ints("leaf_targetids", &[0, 1, 2, 3]),
-        tensor_attribute(
-            "leaf_weights",
-            float_tensor("", &[4], &[1.0, 10.0, 1000.0, 100.0]),
-        ),
+        tensor_attribute("leaf_weights", float_tensor("", &[4], &[1.0, 10.0, 1000.0, 100.0])),
         ints("tree_roots", &[0]),
     ];
     let model = single(1, ml("TreeEnsemble", &["x"], &["y"], attributes));
@@ -321,19 +283,10 @@ fn ensembles_of_version_5_know_sets() {
 fn damaged_ensembles_are_refused() {
     let tree = || [branch("BRANCH_LT", 0, 0.0, false, leaf(1.0), leaf(2.0))];
     let damages: [(&str, AttributeProto); 9] = [
-        (
-            "a child that does not exist",
-            ints("nodes_truenodeids", &[7, 0, 0]),
-        ),
+        ("a child that does not exist", ints("nodes_truenodeids", &[7, 0, 0])),
         ("a negative child", ints("nodes_truenodeids", &[-1, 0, 0])),
-        (
-            "a node that is its own child",
-            ints("nodes_truenodeids", &[0, 0, 0]),
-        ),
-        (
-            "lists of different lengths",
-            ints("nodes_truenodeids", &[1, 0]),
-        ),
+        ("a node that is its own child", ints("nodes_truenodeids", &[0, 0, 0])),
+        ("lists of different lengths", ints("nodes_truenodeids", &[1, 0])),
         (
             "a column that the input does not have",
             ints("nodes_featureids", &[1, 0, 0]),
@@ -362,14 +315,7 @@ fn a_row_scores_the_same_alone_and_among_others() {
         .map(|index| {
             let threshold = index as f32 / 10.0 - 1.5;
             let deeper = branch("BRANCH_LEQ", 1, -threshold, true, leaf(0.3), leaf(-0.7));
-            branch(
-                "BRANCH_LT",
-                0,
-                threshold,
-                index % 2 == 0,
-                deeper,
-                leaf(threshold),
-            )
+            branch("BRANCH_LT", 0, threshold, index % 2 == 0, deeper, leaf(threshold))
         })
         .collect();
     let model = load(&regressor(2, &trees, vec![int("n_targets", 1)])).unwrap();
@@ -414,12 +360,7 @@ fn a_sum_over_trees_is_the_same_fused() {
             floats("values_floats", &[0.1, 0.7, index as f32]),
         ];
         vec![
-            node(
-                "Gather",
-                &["x", "columns"],
-                &[&name("picked")],
-                vec![int("axis", 1)],
-            ),
+            node("Gather", &["x", "columns"], &[&name("picked")], vec![int("axis", 1)]),
             ml(
                 "TreeEnsembleRegressor",
                 &[&name("picked")],
@@ -433,18 +374,8 @@ fn a_sum_over_trees_is_the_same_fused() {
                 vec![int("to", DataType::Int64 as i64)],
             ),
             ml("LabelEncoder", &[&name("whole")], &[&name("length")], table),
-            node(
-                "Reshape",
-                &[&name("length"), "column"],
-                &[&name("shaped")],
-                Vec::new(),
-            ),
-            node(
-                "Add",
-                &[&name("shaped"), "half"],
-                &[&name("part")],
-                Vec::new(),
-            ),
+            node("Reshape", &[&name("length"), "column"], &[&name("shaped")], Vec::new()),
+            node("Add", &[&name("shaped"), "half"], &[&name("part")], Vec::new()),
         ]
     };
     let model = |sum: &str| {
@@ -460,13 +391,7 @@ fn a_sum_over_trees_is_the_same_fused() {
         model
     };
     let rows: Vec<f32> = (0..60)
-        .map(|index| {
-            if index % 13 == 0 {
-                NAN
-            } else {
-                (index % 7) as f32 - 3.0
-            }
-        })
+        .map(|index| if index % 13 == 0 { NAN } else { (index % 7) as f32 - 3.0 })
         .collect();
     let found = run(&model("Sum"), &rows).unwrap();
     assert_eq!(found, run(&model("Add"), &rows).unwrap());

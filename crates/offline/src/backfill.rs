@@ -82,12 +82,20 @@ pub fn run(
         store: MemoryState::default(),
         clock: StageClock::default(),
     };
-    let mut stages: Vec<Stage> = plan.stages.iter().map(|plan| stage(Arc::clone(&plan.features))).collect();
+    let mut stages: Vec<Stage> = plan
+        .stages
+        .iter()
+        .map(|plan| stage(Arc::clone(&plan.features)))
+        .collect();
     let mut spare = Vec::new();
     let mut summary = Summary::default();
     let mut heads = Vec::with_capacity(sources.len());
     for source in sources {
-        let mut head = Head { source, clock: i64::MIN, next: None };
+        let mut head = Head {
+            source,
+            clock: i64::MIN,
+            next: None,
+        };
         head.advance(engine, sink, &mut spare, &mut summary)?;
         heads.push(head);
     }
@@ -172,7 +180,12 @@ impl Head {
                     Err(rejection) => (summary.records + 1, rejection),
                     Ok(()) => {
                         summary.records += 1;
-                        let mut event = Event { input, clock: 0, flags: Flags::default(), row };
+                        let mut event = Event {
+                            input,
+                            clock: 0,
+                            flags: Flags::default(),
+                            row,
+                        };
                         self.clock = self.clock.max(event.event_time());
                         event.clock = self.clock;
                         self.next = Some(event);

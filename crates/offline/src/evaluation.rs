@@ -96,10 +96,7 @@ pub struct CurvePoint {
 ///
 /// # Errors
 /// When the slices differ in length, a score is NaN, or there is no fraud.
-pub fn precision_recall_curve(
-    scores: &[f64],
-    labels: &[bool],
-) -> Result<Vec<CurvePoint>, EvaluationError> {
+pub fn precision_recall_curve(scores: &[f64], labels: &[bool]) -> Result<Vec<CurvePoint>, EvaluationError> {
     let steps = cumulate(scores, labels)?;
     let (frauds, _) = totals(&steps);
     if frauds == 0 {
@@ -167,10 +164,7 @@ pub fn card_precision_at_k<K: Ord>(
     let mut detected: BTreeSet<&K> = BTreeSet::new();
     let mut daily = Vec::with_capacity(cards_by_day.len());
     for (day, cards) in cards_by_day {
-        let mut ranked: Vec<(&K, CardDay)> = cards
-            .into_iter()
-            .filter(|(card, _)| !detected.contains(card))
-            .collect();
+        let mut ranked: Vec<(&K, CardDay)> = cards.into_iter().filter(|(card, _)| !detected.contains(card)).collect();
         // The sort is stable and the map's order ascending, so that ties go to the smaller key.
         ranked.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score));
         ranked.truncate(k);
@@ -227,9 +221,7 @@ fn cumulate(scores: &[f64], labels: &[bool]) -> Result<Vec<Step>, EvaluationErro
 }
 
 fn totals(steps: &[Step]) -> (usize, usize) {
-    steps
-        .last()
-        .map_or((0, 0), |last| (last.frauds, last.genuine))
+    steps.last().map_or((0, 0), |last| (last.frauds, last.genuine))
 }
 
 fn check(scores: &[f64], name: &'static str, found: usize) -> Result<(), EvaluationError> {

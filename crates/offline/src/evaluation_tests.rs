@@ -74,10 +74,7 @@ fn the_curve_has_a_point_for_each_distinct_score() {
         .iter()
         .map(|point| (point.threshold, point.precision, point.recall))
         .collect();
-    assert_eq!(
-        points,
-        [(0.1, 0.5, 1.0), (0.4, 2.0 / 3.0, 1.0), (0.8, 1.0, 0.5)]
-    );
+    assert_eq!(points, [(0.1, 0.5, 1.0), (0.4, 2.0 / 3.0, 1.0), (0.8, 1.0, 0.5)]);
 }
 
 #[test]
@@ -86,10 +83,7 @@ fn order_of_the_slices_does_not_matter() {
     let truth = [true, false, true, false, false];
     let reversed = |slice: &[f64]| slice.iter().rev().copied().collect::<Vec<f64>>();
     let reversed_truth: Vec<bool> = truth.iter().rev().copied().collect();
-    assert_eq!(
-        auc_roc(&scores, &truth),
-        auc_roc(&reversed(&scores), &reversed_truth)
-    );
+    assert_eq!(auc_roc(&scores, &truth), auc_roc(&reversed(&scores), &reversed_truth));
     assert_eq!(
         average_precision(&scores, &truth),
         average_precision(&reversed(&scores), &reversed_truth)
@@ -101,15 +95,7 @@ fn card_precision_counts_cards_not_transactions() {
     // Day 0: card a (0.9, fraud on its lower payment), b (0.8), c (0.7, fraud). Top two: a and b.
     let scores = [0.9, 0.1, 0.8, 0.7];
     let truth = labels("0101");
-    let found = card_precision_at_k(
-        &scores,
-        &truth,
-        &[0; 4],
-        &["a", "a", "b", "c"],
-        2,
-        DetectedCards::Keep,
-    )
-    .unwrap();
+    let found = card_precision_at_k(&scores, &truth, &[0; 4], &["a", "a", "b", "c"], 2, DetectedCards::Keep).unwrap();
     assert_eq!(
         found,
         CardPrecision {
@@ -126,8 +112,7 @@ fn a_detected_card_is_removed_from_later_days() {
     let truth = labels("10100");
     let days = [4, 4, 5, 5, 5];
     let cards = [1, 2, 1, 2, 3];
-    let precision =
-        |treatment| card_precision_at_k(&scores, &truth, &days, &cards, 1, treatment).unwrap();
+    let precision = |treatment| card_precision_at_k(&scores, &truth, &days, &cards, 1, treatment).unwrap();
     assert_eq!(
         precision(DetectedCards::Keep),
         CardPrecision {
@@ -149,15 +134,7 @@ fn an_undetected_or_genuine_card_stays() {
     // Card 2 is compromised on day 0 but not among the top one; card 1 is genuine and at the top on both days.
     let scores = [0.9, 0.8, 0.5, 0.9];
     let truth = labels("0101");
-    let found = card_precision_at_k(
-        &scores,
-        &truth,
-        &[0, 0, 1, 1],
-        &[1, 2, 1, 2],
-        1,
-        DetectedCards::Remove,
-    )
-    .unwrap();
+    let found = card_precision_at_k(&scores, &truth, &[0, 0, 1, 1], &[1, 2, 1, 2], 1, DetectedCards::Remove).unwrap();
     assert_eq!(found.daily, [(0, 0.0), (1, 1.0)]);
 }
 
@@ -171,15 +148,7 @@ fn ties_of_cards_go_to_the_smaller_key_and_few_cards_are_divided_by_k() {
         (vec!["a", "b"], 4, 0.25),
     ];
     for (cards, k, expected) in cases {
-        let found = card_precision_at_k(
-            &[0.5, 0.5],
-            &labels("01"),
-            &[0, 0],
-            &cards,
-            k,
-            DetectedCards::Keep,
-        )
-        .unwrap();
+        let found = card_precision_at_k(&[0.5, 0.5], &labels("01"), &[0, 0], &cards, k, DetectedCards::Keep).unwrap();
         assert_eq!(found.mean, expected, "{cards:?} {k}");
     }
 }

@@ -39,8 +39,11 @@ pub struct ParquetSink {
 impl ParquetSink {
     /// A file with the event's id and time, the slots in `columns`, score, outcome, rules and flags.
     pub fn create(path: &Path, plan: &Plan, columns: &[Slot]) -> Result<ParquetSink, WriteError> {
-        let mut columns: Vec<(Slot, ValueType)> =
-            [EVENT_ID, EVENT_TIME].iter().chain(columns).map(|&slot| (slot, plan.slots[slot].value_type)).collect();
+        let mut columns: Vec<(Slot, ValueType)> = [EVENT_ID, EVENT_TIME]
+            .iter()
+            .chain(columns)
+            .map(|&slot| (slot, plan.slots[slot].value_type))
+            .collect();
         // An input may call its own event time or id as the canonical slots are called; it is the same value.
         let mut names = HashSet::new();
         columns.retain(|&(slot, _)| names.insert(plan.slots[slot].name.as_str()));
@@ -54,13 +57,24 @@ impl ParquetSink {
         }
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let partial = path.with_extension("parquet.partial");
-        let failed = |why: String| WriteError { path: path.to_owned(), why };
+        let failed = |why: String| WriteError {
+            path: path.to_owned(),
+            why,
+        };
         let file = File::create(&partial).map_err(|error| failed(error.to_string()))?;
         let level = ZstdLevel::try_new(3).expect("zstd has a level 3");
-        let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .build();
         let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
             .map_err(|error| failed(error.to_string()))?;
-        Ok(ParquetSink { path: path.to_owned(), partial, schema, columns, writer: Some(writer) })
+        Ok(ParquetSink {
+            path: path.to_owned(),
+            partial,
+            schema,
+            columns,
+            writer: Some(writer),
+        })
     }
 
     /// Adds a batch of decided transactions.
@@ -68,14 +82,21 @@ impl ParquetSink {
         if events.is_empty() {
             return Ok(());
         }
-        let mut arrays: Vec<ArrayRef> =
-            self.columns.iter().map(|&(slot, value_type)| column(events, slot, value_type)).collect();
+        let mut arrays: Vec<ArrayRef> = self
+            .columns
+            .iter()
+            .map(|&(slot, value_type)| column(events, slot, value_type))
+            .collect();
         let mut scores = Float64Builder::with_capacity(events.len());
         let [mut outcomes, mut rules, mut flags] = std::array::from_fn(|_| StringBuilder::new());
         for (event, judgement) in events.iter().zip(judgements) {
             scores.append_option(judgement.score);
             outcomes.append_value(judgement.verdict.outcome.as_str());
-            let fired = judgement.verdict.fired.iter().filter_map(|&rule| plan.decide.policy.reason(rule));
+            let fired = judgement
+                .verdict
+                .fired
+                .iter()
+                .filter_map(|&rule| plan.decide.policy.reason(rule));
             rules.append_value(fired.map(|reason| reason.name.as_str()).collect::<Vec<_>>().join(","));
             flags.append_value(event.flags.names().collect::<Vec<_>>().join(","));
         }
@@ -97,7 +118,10 @@ impl ParquetSink {
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> WriteError {
-        WriteError { path: self.path.clone(), why: error.to_string() }
+        WriteError {
+            path: self.path.clone(),
+            why: error.to_string(),
+        }
     }
 }
 
@@ -138,7 +162,13 @@ fn column(events: &[Event], slot: Slot, value_type: ValueType) -> ArrayRef {
         }
         ValueType::Timestamp => {
             let mut builder = TimestampMicrosecondBuilder::with_capacity(events.len()).with_timezone("UTC");
-            values.for_each(|value| builder.append_option(if let Value::Timestamp(t) = value { Some(*t) } else { None }));
+            values.for_each(|value| {
+                builder.append_option(if let Value::Timestamp(t) = value {
+                    Some(*t)
+                } else {
+                    None
+                })
+            });
             Arc::new(builder.finish())
         }
         ValueType::Text | ValueType::List => {

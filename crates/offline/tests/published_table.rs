@@ -5,9 +5,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use riskstream_offline::evaluation::{
-    DetectedCards, auc_roc, average_precision, card_precision_at_k,
-};
+use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use std::fs::File;
 use std::path::Path;
 
@@ -46,10 +44,9 @@ fn floats(batch: &RecordBatch, column: &str) -> Vec<f64> {
 #[test]
 #[ignore = "needs the reference data in ../shared/data/handbook; run by scripts/reference"]
 fn the_published_table_comes_out_to_its_digits() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../shared/data/handbook/expected_scores_test_week.parquet");
-    let file = File::open(&path)
-        .unwrap_or_else(|error| panic!("reference data: {}: {error}", path.display()));
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/handbook/expected_scores_test_week.parquet");
+    let file = File::open(&path).unwrap_or_else(|error| panic!("reference data: {}: {error}", path.display()));
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .unwrap()
         .with_batch_size(100_000)
@@ -64,10 +61,7 @@ fn the_published_table_comes_out_to_its_digits() {
     let batch = arrow::compute::filter_record_batch(&batch, &in_test_set.into()).unwrap();
     assert_eq!(batch.num_rows(), 58_264);
 
-    let labels: Vec<bool> = integers(&batch, "TX_FRAUD")
-        .into_iter()
-        .map(|flag| flag == 1)
-        .collect();
+    let labels: Vec<bool> = integers(&batch, "TX_FRAUD").into_iter().map(|flag| flag == 1).collect();
     let days: Vec<i64> = integers(&batch, "TX_DATETIME")
         .into_iter()
         .map(|micros| micros.div_euclid(DAY))
@@ -85,16 +79,9 @@ fn the_published_table_comes_out_to_its_digits() {
         let found = [
             auc_roc(&scores, &labels).unwrap(),
             average_precision(&scores, &labels).unwrap(),
-            card_precision_at_k(
-                &scores,
-                &labels,
-                &days,
-                &customers,
-                100,
-                DetectedCards::Remove,
-            )
-            .unwrap()
-            .mean,
+            card_precision_at_k(&scores, &labels, &days, &customers, 100, DetectedCards::Remove)
+                .unwrap()
+                .mean,
         ];
         for (found, expected) in found.into_iter().zip([auc, precision, card_precision]) {
             assert!(

@@ -4,6 +4,7 @@ use crate::decide::DecisionBuffer;
 use crate::log::{Log, TopicPartition};
 use crate::merge::Merge;
 use crate::outbox::Outbox;
+use crate::pace::Speedometer;
 use crate::reader::InputReader;
 use crate::stage::{Feed, Next, StageTask};
 use crate::task::{IngestTask, Task};
@@ -34,11 +35,11 @@ pub(crate) fn open<L: Log>(
             let source = ingest_source(log, topology, input, partition.partition)?;
             let outbox = outbox(log, topology, routes, 0, source)?;
             let reader = InputReader::new(input, (topology.inputs[usize::from(input)].decoder)());
-            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox)));
             let position = committed.unwrap_or(low);
             if position < low {
                 return Ok(Opened::Stopped(gone(position, low)));
             }
+            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox)));
             Ok(reading(
                 partition,
                 task,
@@ -93,6 +94,7 @@ fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i6
         committed: answered_until,
         answered_until,
         drained_since: None,
+        speedometer: Speedometer::default(),
         retry_at: None,
         waits_for: None,
         done: false,

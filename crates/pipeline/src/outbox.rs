@@ -106,6 +106,17 @@ impl Outbox {
         }
     }
 
+    /// Tells readers which do not wait for this source that they have to from now on, unless its `clock` has come to
+    /// `since`: nobody will read it until it has a new owner.
+    pub fn take_leave(&mut self, clock: i64, since: i64, outputs: &mut Outputs) {
+        let told_live = |lane: &Lane| lane.told.is_some_and(|told| told.live);
+        // Rows that were not written belong to a batch that failed.
+        let between_batches = self.lanes.iter().all(|lane| lane.frame.rows() == 0);
+        if between_batches && clock < since && self.lanes.iter().any(told_live) {
+            self.flush(Frontier { clock, live: false }, outputs);
+        }
+    }
+
     /// Closes the frames of a batch. A reader that waits for this source is told of its progress even if
     /// there is no row for it; one that need not wait is told nothing twice.
     pub fn flush(&mut self, frontier: Frontier, outputs: &mut Outputs) {

@@ -1,18 +1,23 @@
 //! Whether an input is read at its end, or still catching up. This decides only in which order rows of
 //! different sources are merged, never what is computed from an order.
+//!
+//! A source at its end holds nobody back: rows of other sources pass as they come. Said too early, rows pass that
+//! should have come after what this source has yet to read. So it is said only of times that pass as they do on a
+//! clock, or slowly enough that what overtakes within milliseconds is close in time; of history that streams by, only
+//! once nothing has come for a while.
 
 use std::time::Duration;
 
 /// When a source counts as reading at the end of its log.
 #[derive(Clone, Copy, Debug)]
 pub struct PaceOptions {
-    /// Event times this close to the wall clock are live whatever the rate.
+    /// Event times this close to the wall clock are live at whatever rate.
     pub real_time: Duration,
-    /// A worker that takes in fewer records a second than this is not catching up.
-    pub calm_rate: u64,
-    /// A partition with more records than this before it is catching up.
+    /// A partition whose event time passes at most so many times as fast as the wall clock is not catching up.
+    pub calm_speed: u64,
+    /// A partition with more records than this before it is catching up, unless they are of real time.
     pub calm_lag: i64,
-    /// A partition without records for this long holds nobody back.
+    /// A partition read to its end in which nothing came for this long holds nobody back.
     pub idle_after: Duration,
 }
 
@@ -20,37 +25,45 @@ impl Default for PaceOptions {
     fn default() -> Self {
         PaceOptions {
             real_time: Duration::from_secs(60),
-            calm_rate: 2_000,
+            calm_speed: 3_600,
             calm_lag: 500,
-            idle_after: Duration::from_millis(250),
+            idle_after: Duration::from_secs(2),
         }
     }
 }
 
-/// Records taken in during the last second or so, in two buckets.
+/// How fast a partition's event time has passed during the last second or so, in two buckets.
 #[derive(Debug, Default)]
-pub struct RateMeter {
+pub struct Speedometer {
+    clock: Option<i64>,
     bucket_start: i64,
-    current: u64,
-    previous: u64,
+    current: i64,
+    previous: i64,
 }
 
 const BUCKET: i64 = 1_000_000;
 
-impl RateMeter {
-    /// Counts `records` at `now` (microseconds).
-    pub fn count(&mut self, records: u64, now: i64) {
+impl Speedometer {
+    /// Event time stands at `clock` at `now` (both in microseconds). The first event time that is seen counts as
+    /// infinitely fast: whether it is the first of many is not known yet.
+    pub fn read(&mut self, clock: i64, now: i64) {
         let passed = now.saturating_sub(self.bucket_start);
         if passed >= BUCKET {
             self.previous = if passed < 2 * BUCKET { self.current } else { 0 };
             self.current = 0;
             self.bucket_start = now;
         }
-        self.current += records;
+        if clock == i64::MIN {
+            return;
+        }
+        let advance = self.clock.map_or(i64::MAX, |before| clock.saturating_sub(before));
+        self.current = self.current.saturating_add(advance);
+        self.clock = Some(clock);
     }
 
-    /// The larger of this and the last bucket: high at once, low only after a quiet second.
-    pub fn rate(&self) -> u64 {
+    /// Microseconds of event time a second, the larger of this and the last bucket: high at once, low only after a
+    /// slow second.
+    pub fn speed(&self) -> i64 {
         self.current.max(self.previous)
     }
 }
@@ -62,23 +75,35 @@ pub struct PartitionPace {
     pub drained_since: Option<i64>,
     /// The largest event time read.
     pub newest: Option<i64>,
-    /// Records known to wait.
+    /// Records known to wait; 0 only if the log has said that there is none.
     pub lag: Option<i64>,
+    /// Microseconds of event time that pass in a second.
+    pub speed: i64,
+    /// Whether some input of this worker is in real time: then what lags in event time only came late.
+    pub among_real_time: bool,
 }
 
 impl PartitionPace {
-    /// Whether the partition is read at its end as of `now` (microseconds), while the worker as a whole takes
-    /// in `rate` records a second.
-    pub fn reads_at_end(&self, options: &PaceOptions, rate: u64, now: i64) -> bool {
-        let real_time = self
-            .newest
-            .is_some_and(|newest| newest >= now - micros(options.real_time));
-        let idle = self
+    /// Whether event time is the wall clock's as of `now` (microseconds), about.
+    pub fn is_real_time(&self, options: &PaceOptions, now: i64) -> bool {
+        self.newest
+            .is_some_and(|newest| newest >= now - micros(options.real_time))
+    }
+
+    /// Whether the partition is read at its end as of `now` (microseconds).
+    pub fn reads_at_end(&self, options: &PaceOptions, now: i64) -> bool {
+        if self.is_real_time(options, now) {
+            return true;
+        }
+        // An unknown lag is that of a partition of which nothing was fetched yet.
+        let lag = self.lag.unwrap_or(i64::MAX);
+        let drained = self
             .drained_since
             .is_some_and(|since| now - since >= micros(options.idle_after));
-        // An unknown lag is that of a partition of which nothing was fetched yet.
-        let calm = rate < options.calm_rate && self.lag.is_some_and(|lag| lag <= options.calm_lag);
-        real_time || idle || calm
+        let idle = drained && lag == 0;
+        let slow = self.speed / 1_000_000 < i64::try_from(options.calm_speed).unwrap_or(i64::MAX);
+        let calm = lag <= options.calm_lag && (slow || self.among_real_time);
+        idle || calm
     }
 }
 
@@ -90,40 +115,67 @@ fn micros(duration: Duration) -> i64 {
 mod tests {
     use super::*;
 
+    const SECOND: i64 = 1_000_000;
+    const HOUR: i64 = 3_600 * SECOND;
+
     #[test]
-    fn a_source_is_live_when_real_time_idle_or_calm() {
+    fn a_source_is_live_in_real_time_when_idle_or_when_calm() {
         let options = PaceOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
-            // (drained since, newest, lag, rate, live)
-            (None, Some(now - 1_000_000), Some(9_999), 50_000, true),
-            (None, Some(now - 61_000_000), Some(9_999), 50_000, false),
-            (Some(now - 249_000), None, Some(0), 50_000, false),
-            (Some(now - 250_000), None, Some(0), 50_000, true),
-            (None, Some(0), Some(500), 1_999, true),
-            (None, Some(0), Some(501), 1_999, false),
-            (None, Some(0), None, 0, false),
+            // (drained since, newest, lag, speed, among real time, live)
+            (None, Some(now - SECOND), Some(9_999), 9 * HOUR, false, true),
+            (None, Some(now - 61 * SECOND), Some(9_999), SECOND, false, false),
+            (Some(now - 1_999_999), None, Some(0), HOUR, false, false),
+            (Some(now - 2_000_000), None, Some(0), HOUR, false, true),
+            (Some(now - 2_000_000), None, Some(1), HOUR, false, false),
+            (Some(now - 2_000_000), None, None, 0, false, false),
+            (None, Some(0), Some(500), HOUR - 1, false, true),
+            (None, Some(0), Some(501), HOUR - 1, false, false),
+            (None, Some(0), Some(500), HOUR, false, false),
+            (None, Some(0), Some(500), HOUR, true, true),
+            (None, Some(0), Some(501), HOUR, true, false),
+            (None, Some(0), None, 0, true, false),
         ];
-        for (drained_since, newest, lag, rate, live) in cases {
+        for (drained_since, newest, lag, speed, among_real_time, live) in cases {
             let pace = PartitionPace {
                 drained_since,
                 newest,
                 lag,
+                speed,
+                among_real_time,
             };
-            assert_eq!(pace.reads_at_end(&options, rate, now), live, "{pace:?} at {rate}/s");
+            assert_eq!(pace.reads_at_end(&options, now), live, "{pace:?}");
         }
     }
 
     #[test]
-    fn the_rate_falls_only_after_a_quiet_second() {
-        let mut meter = RateMeter::default();
-        meter.count(5_000, 10_000_000);
-        assert_eq!(meter.rate(), 5_000);
-        meter.count(1, 11_000_000);
-        assert_eq!(meter.rate(), 5_000);
-        meter.count(1, 12_000_000);
-        assert_eq!(meter.rate(), 1);
-        meter.count(0, 15_000_000);
-        assert_eq!(meter.rate(), 0);
+    fn nothing_is_calm_at_a_speed_of_0() {
+        let options = PaceOptions {
+            calm_speed: 0,
+            ..PaceOptions::default()
+        };
+        let pace = PartitionPace {
+            lag: Some(0),
+            ..PartitionPace::default()
+        };
+        assert!(!pace.reads_at_end(&options, 0));
+    }
+
+    #[test]
+    fn speed_falls_only_after_a_slow_second() {
+        let mut speedometer = Speedometer::default();
+        let mut read = |clock: i64, now: i64| {
+            speedometer.read(clock, now);
+            speedometer.speed()
+        };
+        assert_eq!(read(i64::MIN, 10 * SECOND), 0);
+        assert_eq!(read(HOUR, 10 * SECOND), i64::MAX);
+        assert_eq!(read(2 * HOUR, 11 * SECOND), i64::MAX);
+        assert_eq!(read(2 * HOUR + 5, 12 * SECOND), HOUR);
+        assert_eq!(read(2 * HOUR + 5, 12 * SECOND + 999_999), HOUR);
+        assert_eq!(read(2 * HOUR + 5, 13 * SECOND), 5);
+        assert_eq!(read(2 * HOUR + 5, 14 * SECOND), 0);
+        assert_eq!(read(3 * HOUR + 5, 20 * SECOND), HOUR);
     }
 }

@@ -37,6 +37,11 @@ impl InputReader {
         self.clock
     }
 
+    /// Goes back to an earlier clock: after an abort, or to that of a state just opened.
+    pub fn set_clock(&mut self, clock: i64) {
+        self.clock = clock;
+    }
+
     /// Decodes and admits a record.
     pub fn read(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Read, TaskError> {
         let mut row = context.row();

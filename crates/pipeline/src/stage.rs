@@ -3,7 +3,7 @@
 use crate::decide::DecisionBuffer;
 use crate::journal::{self, Journal};
 use crate::layout;
-use crate::log::{RecordRef, TopicPartition};
+use crate::log::{Outputs, RecordRef, TopicPartition};
 use crate::merge::{Merge, Sequenced};
 use crate::outbox::{Frontier, Outbox};
 use crate::reader::InputReader;
@@ -93,8 +93,12 @@ impl StageTask {
             Next::Stage(outbox) => outbox.restart(self.journal.sequence),
             Next::Decide(buffer) => buffer.clear(),
         }
-        let Feed::Hop(merge) = &mut self.feed else {
-            return Ok(());
+        let merge = match &mut self.feed {
+            Feed::Hop(merge) => merge,
+            Feed::Input(reader) => {
+                reader.set_clock(self.journal.frontier);
+                return Ok(());
+            }
         };
         *merge = Merge::new(merge.sources());
         if self.journal.sources.len() > merge.sources() {
@@ -254,6 +258,13 @@ impl StageTask {
             self.journal.sources.extend(merge.marks());
         }
         self.journal.write(&mut self.writes);
+    }
+
+    /// See [`Task::take_leave`](crate::task::Task::take_leave).
+    pub fn take_leave(&mut self, since: i64, outputs: &mut Outputs) {
+        if let Next::Stage(outbox) = &mut self.next {
+            outbox.take_leave(self.journal.frontier, since, outputs);
+        }
     }
 
     /// Whether records were processed since the last write.

@@ -117,16 +117,20 @@ pub struct IngestTask {
     reader: InputReader,
     outbox: Outbox,
     key: String,
+    /// The reader's clock as of the last commit.
+    committed_clock: i64,
 }
 
 impl IngestTask {
     /// A task for `partition`, writing to the first stage.
     pub fn new(partition: TopicPartition, reader: InputReader, outbox: Outbox) -> IngestTask {
+        let key = String::new();
         IngestTask {
             partition,
             reader,
             outbox,
-            key: String::new(),
+            key,
+            committed_clock: i64::MIN,
         }
     }
 
@@ -181,11 +185,20 @@ impl Task {
         }
     }
 
+    /// Says that nobody reads this partition for now, unless its event time has come to `since`. Between batches.
+    pub fn take_leave(&mut self, since: i64, outputs: &mut Outputs) {
+        match self {
+            Task::Ingest(task) => task.outbox.take_leave(task.reader.clock(), since, outputs),
+            Task::Stage(task) => task.take_leave(since, outputs),
+        }
+    }
+
     /// Goes back to the last write after an abort.
     pub fn restore(&mut self, engine: &Engine) -> Result<(), TaskError> {
         match self {
             Task::Ingest(task) => {
                 task.outbox.restart(0);
+                task.reader.set_clock(task.committed_clock);
                 Ok(())
             }
             Task::Stage(task) => task.restore(engine.plan()),
@@ -195,7 +208,10 @@ impl Task {
     /// Makes the batch durable, after its commit.
     pub fn write(&mut self, position: i64) -> Result<(), TaskError> {
         match self {
-            Task::Ingest(_) => Ok(()),
+            Task::Ingest(task) => {
+                task.committed_clock = task.reader.clock();
+                Ok(())
+            }
             Task::Stage(task) => task.write(position),
         }
     }

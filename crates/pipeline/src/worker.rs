@@ -4,7 +4,7 @@
 use crate::assignment::{self, Opened};
 use crate::dead_letters::DeadLetters;
 use crate::log::{Change, Log, LogError, Outputs, TopicPartition};
-use crate::pace::{PaceOptions, PartitionPace, RateMeter};
+use crate::pace::{PaceOptions, PartitionPace, Speedometer};
 use crate::task::{Context, Processed, Tally, Task, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
@@ -71,6 +71,7 @@ pub(crate) struct Reading {
     /// Records before this were answered by an earlier run: replayed for state, not committed again.
     pub(crate) answered_until: i64,
     pub(crate) drained_since: Option<i64>,
+    pub(crate) speedometer: Speedometer,
     pub(crate) retry_at: Option<i64>,
     /// Why the next record cannot be processed yet.
     pub(crate) waits_for: Option<String>,
@@ -151,7 +152,6 @@ pub struct Worker<L: Log> {
     pending: VecDeque<Change>,
     outputs: Outputs,
     rows: Vec<Row>,
-    rate: RateMeter,
     last_commit: i64,
 }
 
@@ -187,7 +187,6 @@ impl<L: Log> Worker<L> {
             pending: VecDeque::new(),
             outputs: Outputs::default(),
             rows: Vec::new(),
-            rate: RateMeter::default(),
             last_commit: 0,
         }
     }
@@ -330,15 +329,9 @@ impl<L: Log> Worker<L> {
                 break;
             }
         }
-        let inputs = if events == 0 { 0 } else { events as u64 };
-        self.rate.count(inputs, now);
-        for reading in &mut self.reading {
-            let pace = PartitionPace {
-                drained_since: reading.drained_since,
-                newest: reading.task.input_clock(),
-                lag: self.log.lag(&reading.partition),
-            };
-            let at_end = pace.reads_at_end(&self.options.pace, self.rate.rate(), now);
+        let paces = paces(&mut self.reading, &self.log, &self.options.pace, now);
+        for (reading, pace) in self.reading.iter_mut().zip(paces) {
+            let at_end = pace.reads_at_end(&self.options.pace, now);
             reading.task.finish_batch(at_end, &mut context);
         }
         Ok(events)
@@ -385,10 +378,40 @@ impl<L: Log> Worker<L> {
         Ok(self.log.start(&positions)?)
     }
 
+    /// Tells the readers of what these partitions write that nobody reads them for now: rows of other sources wait,
+    /// unless event time is the wall clock's. Those decisions must not wait for a rebalance.
+    fn take_leave(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
+        let real_time = i64::try_from(self.options.pace.real_time.as_micros()).unwrap_or(i64::MAX);
+        let since = self.clock.now().saturating_sub(real_time);
+        self.outputs.clear();
+        for reading in self
+            .reading
+            .iter_mut()
+            .filter(|reading| partitions.contains(&reading.partition))
+        {
+            reading.task.take_leave(since, &mut self.outputs);
+        }
+        let told = if self.outputs.is_empty() {
+            Ok(())
+        } else {
+            self.log.commit(&self.outputs, &[])
+        };
+        self.outputs.clear();
+        match told {
+            // It would have been better, but nothing depends on it.
+            Err(LogError::Aborted(_)) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn change(&mut self, change: Change) -> Result<(), WorkerError> {
+        let announced = matches!(change, Change::Revoked(_));
         match change {
             Change::Assigned(partitions) => self.assigned(&partitions),
             Change::Revoked(partitions) | Change::Lost(partitions) => {
+                if announced {
+                    self.take_leave(&partitions)?;
+                }
                 self.reading.retain(|reading| !partitions.contains(&reading.partition));
                 self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
                 self.unopened.retain(|partition| !partitions.contains(partition));
@@ -464,6 +487,15 @@ impl<L: Log> Worker<L> {
             .map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
     }
 
+    /// Prepares to be closed between two rounds: tells readers that nobody reads these partitions for now.
+    ///
+    /// # Errors
+    /// The log failed; closing is safe all the same.
+    pub fn leave(&mut self) -> Result<(), WorkerError> {
+        let partitions: Vec<_> = self.reading.iter().map(|reading| reading.partition.clone()).collect();
+        self.take_leave(&partitions)
+    }
+
     /// Closes all tasks and gives back the log; state was written with the last commit.
     pub fn close(self) -> L {
         self.log
@@ -472,6 +504,27 @@ impl<L: Log> Worker<L> {
 
 /// Microseconds between two attempts to open a partition that could not be opened.
 const OPEN_AGAIN_AFTER: i64 = 5_000_000;
+
+/// How each partition is read, in their order.
+fn paces<L: Log>(reading: &mut [Reading], log: &L, options: &PaceOptions, now: i64) -> Vec<PartitionPace> {
+    let pace = |reading: &mut Reading| {
+        let newest = reading.task.input_clock();
+        reading.speedometer.read(newest.unwrap_or(i64::MIN), now);
+        PartitionPace {
+            drained_since: reading.drained_since,
+            newest,
+            lag: log.lag(&reading.partition),
+            speed: reading.speedometer.speed(),
+            among_real_time: false,
+        }
+    };
+    let mut paces: Vec<PartitionPace> = reading.iter_mut().map(pace).collect();
+    let among_real_time = paces.iter().any(|pace| pace.is_real_time(options, now));
+    for pace in &mut paces {
+        pace.among_real_time = among_real_time;
+    }
+    paces
+}
 
 /// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
 const RUN: usize = 32;

@@ -62,12 +62,7 @@ impl Policy {
                 outcome: rule.then,
                 description: rule.description.clone(),
             };
-            compiler.add(
-                &rule.when,
-                reason,
-                Place::RuleWhen(index),
-                Place::RuleReason(index),
-            );
+            compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
         }
         let thresholds = [
             (
@@ -136,18 +131,13 @@ impl Policy {
         {
             verdict.fired.push(self.rules + index);
         }
-        let outcomes = verdict
-            .fired
-            .iter()
-            .map(|index| self.conditions[*index].reason.outcome);
+        let outcomes = verdict.fired.iter().map(|index| self.conditions[*index].reason.outcome);
         verdict.outcome = outcomes.max().unwrap_or(Outcome::Approve);
     }
 
     /// What a number in [`Verdict::fired`] stands for; none for a number that this policy never gives.
     pub fn reason(&self, index: usize) -> Option<&Reason> {
-        self.conditions
-            .get(index)
-            .map(|condition| &condition.reason)
+        self.conditions.get(index).map(|condition| &condition.reason)
     }
 
     /// All reasons that this policy can give, by their number in [`Verdict::fired`].
@@ -188,11 +178,10 @@ impl Compiler<'_> {
                 reason: reason.clone(),
             }),
             Err(errors) => {
-                self.errors
-                    .extend(errors.into_iter().map(|error| PolicyError {
-                        place,
-                        mistake: error.into(),
-                    }));
+                self.errors.extend(errors.into_iter().map(|error| PolicyError {
+                    place,
+                    mistake: error.into(),
+                }));
             }
         }
         if !is_code(&reason.code) {

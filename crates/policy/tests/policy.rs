@@ -92,10 +92,7 @@ fn lists_and_null() {
     assert_eq!(verdict.outcome, Approve);
     row[4] = Value::Text("XX".into());
     policy.decide(&row, &mut verdict);
-    assert_eq!(
-        (verdict.outcome, verdict.fired.as_slice()),
-        (Decline, &[2][..])
-    );
+    assert_eq!((verdict.outcome, verdict.fired.as_slice()), (Decline, &[2][..]));
     policy.decide(&[], &mut verdict);
     assert_eq!(verdict, Verdict::default());
 }
@@ -109,14 +106,7 @@ fn reasons() {
     let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
     let reasons: Vec<_> = policy
         .reasons()
-        .map(|r| {
-            (
-                r.name.as_str(),
-                r.code.as_str(),
-                r.outcome,
-                r.description.as_deref(),
-            )
-        })
+        .map(|r| (r.name.as_str(), r.code.as_str(), r.outcome, r.description.as_deref()))
         .collect();
     assert_eq!(
         reasons,
@@ -186,10 +176,7 @@ fn mistakes_have_places_and_help() {
     let Mistake::Expression(expression) = &error.mistake else {
         panic!("{error:?}")
     };
-    assert_eq!(
-        (error.place, expression.span.clone()),
-        (Place::Review, 16..22)
-    );
+    assert_eq!((error.place, expression.span.clone()), (Place::Review, 16..22));
     assert_eq!(expression.help.as_deref(), Some("did you mean country?"));
 }
 

@@ -15,7 +15,9 @@ pub fn secret(settings: &Settings) -> Result<Option<Vec<u8>>, Failure> {
     let variable = settings.key_env.as_deref().unwrap_or("RISKSTREAM_PERSONAL_DATA_KEY");
     match std::env::var(variable) {
         Ok(secret) if secret.len() >= 16 => Ok(Some(secret.into_bytes())),
-        Ok(_) => Err(Failure::Configuration(anyhow!("{variable} is too short: pseudonyms need a secret of 16 bytes or more"))),
+        Ok(_) => Err(Failure::Configuration(anyhow!(
+            "{variable} is too short: pseudonyms need a secret of 16 bytes or more"
+        ))),
         Err(_) => Err(Failure::Configuration(anyhow!(
             "the pipeline declares personal data, so {variable} must hold the secret that pseudonyms are made with; \
              for a trial: export {variable}=$(head -c 32 /dev/urandom | base64)"

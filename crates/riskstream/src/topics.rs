@@ -51,15 +51,27 @@ pub struct Needed {
 pub fn needed(compiled: &Compiled) -> Vec<Needed> {
     let mut all = Vec::new();
     for input in &compiled.inputs {
-        all.push(Needed { name: input.topic.to_string(), purpose: Purpose::Input(input.name.clone()) });
+        all.push(Needed {
+            name: input.topic.to_string(),
+            purpose: Purpose::Input(input.name.clone()),
+        });
     }
     for (hop, stage) in compiled.hops.iter().zip(&compiled.plan.stages) {
         if let Some(hop) = hop {
-            all.push(Needed { name: hop.to_string(), purpose: Purpose::Hop(stage.entity.clone()) });
+            all.push(Needed {
+                name: hop.to_string(),
+                purpose: Purpose::Hop(stage.entity.clone()),
+            });
         }
     }
-    all.push(Needed { name: compiled.decisions.to_string(), purpose: Purpose::Decisions });
-    all.push(Needed { name: compiled.dead_letters.to_string(), purpose: Purpose::DeadLetters });
+    all.push(Needed {
+        name: compiled.decisions.to_string(),
+        purpose: Purpose::Decisions,
+    });
+    all.push(Needed {
+        name: compiled.dead_letters.to_string(),
+        purpose: Purpose::DeadLetters,
+    });
     all
 }
 
@@ -79,15 +91,28 @@ pub fn describe(kafka: &KafkaOptions, needed: &[Needed]) -> Result<Vec<Topic>, L
 pub fn missing(kafka: &KafkaOptions, needed: &[Needed]) -> Result<Vec<Needed>, LogError> {
     let described = describe(kafka, needed)?;
     let pairs = needed.iter().zip(described);
-    Ok(pairs.filter(|(_, topic)| topic.partitions.is_none()).map(|(needed, _)| needed.clone()).collect())
+    Ok(pairs
+        .filter(|(_, topic)| topic.partitions.is_none())
+        .map(|(needed, _)| needed.clone())
+        .collect())
 }
 
 /// Names the missing topics, and the command that makes them.
 pub fn missing_error(file: &Path, missing: &[Needed]) -> anyhow::Error {
     let width = missing.iter().map(|topic| topic.name.len()).max().unwrap_or_default();
-    let list: String = missing.iter().map(|topic| format!("\n  {:width$}  {}", topic.name, topic.purpose)).collect();
-    let count = if missing.len() == 1 { "1 topic is missing".to_owned() } else { format!("{} topics are missing", missing.len()) };
-    anyhow!("{count}:{list}\ncreate with: riskstream topics create {}", file.display())
+    let list: String = missing
+        .iter()
+        .map(|topic| format!("\n  {:width$}  {}", topic.name, topic.purpose))
+        .collect();
+    let count = if missing.len() == 1 {
+        "1 topic is missing".to_owned()
+    } else {
+        format!("{} topics are missing", missing.len())
+    };
+    anyhow!(
+        "{count}:{list}\ncreate with: riskstream topics create {}",
+        file.display()
+    )
 }
 
 /// How topics are to be created.
@@ -106,7 +131,9 @@ pub fn specification(topic: &Needed, creation: &Creation) -> TopicSpec {
     let mut settings = BTreeMap::new();
     match topic.purpose {
         Purpose::Hop(_) => {
-            let retention = creation.hop_retention.map_or("-1".to_owned(), |time| time.as_millis().to_string());
+            let retention = creation
+                .hop_retention
+                .map_or("-1".to_owned(), |time| time.as_millis().to_string());
             settings.insert("cleanup.policy".to_owned(), "delete".to_owned());
             settings.insert("retention.ms".to_owned(), retention);
             settings.insert("retention.bytes".to_owned(), "-1".to_owned());
@@ -117,7 +144,12 @@ pub fn specification(topic: &Needed, creation: &Creation) -> TopicSpec {
         }
         Purpose::Input(_) | Purpose::Decisions => {}
     }
-    TopicSpec { name: topic.name.clone(), partitions: creation.partitions, replication: creation.replication, settings }
+    TopicSpec {
+        name: topic.name.clone(),
+        partitions: creation.partitions,
+        replication: creation.replication,
+        settings,
+    }
 }
 
 /// A table of the topics and what Kafka knows of them.
@@ -127,18 +159,33 @@ pub fn table(needed: &[Needed], described: &[Topic]) -> String {
         .zip(described)
         .map(|(topic, found)| {
             let partitions = found.partitions.map_or("-".to_owned(), |count| count.to_string());
-            let exists = if found.partitions.is_some() { "exists" } else { "missing" };
-            [topic.name.clone(), partitions, topic.purpose.to_string(), exists.to_owned()]
+            let exists = if found.partitions.is_some() {
+                "exists"
+            } else {
+                "missing"
+            };
+            [
+                topic.name.clone(),
+                partitions,
+                topic.purpose.to_string(),
+                exists.to_owned(),
+            ]
         })
         .collect();
     let head = ["TOPIC", "PARTITIONS", "PURPOSE", "STATUS"].map(str::to_owned);
     let widths: [usize; 3] = std::array::from_fn(|column| {
-        rows.iter().chain([&head]).map(|row| row[column].len()).max().unwrap_or_default()
+        rows.iter()
+            .chain([&head])
+            .map(|row| row[column].len())
+            .max()
+            .unwrap_or_default()
     });
     let mut text = String::new();
     for [topic, partitions, purpose, status] in [&head].into_iter().chain(&rows) {
         let [topic_width, partitions_width, purpose_width] = widths;
-        text.push_str(&format!("{topic:topic_width$}  {partitions:>partitions_width$}  {purpose:purpose_width$}  {status}\n"));
+        text.push_str(&format!(
+            "{topic:topic_width$}  {partitions:>partitions_width$}  {purpose:purpose_width$}  {status}\n"
+        ));
     }
     text
 }
@@ -148,7 +195,10 @@ mod tests {
     use super::*;
 
     fn topics() -> Vec<Needed> {
-        let topic = |name: &str, purpose| Needed { name: name.to_owned(), purpose };
+        let topic = |name: &str, purpose| Needed {
+            name: name.to_owned(),
+            purpose,
+        };
         vec![
             topic("transactions", Purpose::Input("transactions".into())),
             topic("card-fraud.terminal", Purpose::Hop("terminal".into())),
@@ -158,8 +208,15 @@ mod tests {
 
     #[test]
     fn the_table_shows_what_is_there() {
-        let found = |name: &str, partitions| Topic { name: name.to_owned(), partitions };
-        let described = [found("transactions", Some(12)), found("card-fraud.terminal", None), found("dead-letters", Some(1))];
+        let found = |name: &str, partitions| Topic {
+            name: name.to_owned(),
+            partitions,
+        };
+        let described = [
+            found("transactions", Some(12)),
+            found("card-fraud.terminal", None),
+            found("dead-letters", Some(1)),
+        ];
         let expected = "\
 TOPIC                PARTITIONS  PURPOSE              STATUS
 transactions                 12  input: transactions  exists
@@ -182,12 +239,22 @@ create with: riskstream topics create pipelines/card-fraud.yaml";
 
     #[test]
     fn hop_topics_keep_what_state_is_rebuilt_from() {
-        let creation = Creation { partitions: 3, replication: Some(1), hop_retention: None };
+        let creation = Creation {
+            partitions: 3,
+            replication: Some(1),
+            hop_retention: None,
+        };
         let [input, hop, dead_letters] = topics().try_into().unwrap();
         assert_eq!(specification(&hop, &creation).settings["retention.ms"], "-1");
-        let bounded = Creation { hop_retention: Some(Duration::from_secs(86_400)), ..creation };
+        let bounded = Creation {
+            hop_retention: Some(Duration::from_secs(86_400)),
+            ..creation
+        };
         assert_eq!(specification(&hop, &bounded).settings["retention.ms"], "86400000");
         assert!(specification(&input, &creation).settings.is_empty());
-        assert_eq!(specification(&dead_letters, &creation).settings["max.message.bytes"], LARGEST_DEAD_LETTER);
+        assert_eq!(
+            specification(&dead_letters, &creation).settings["max.message.bytes"],
+            LARGEST_DEAD_LETTER
+        );
     }
 }

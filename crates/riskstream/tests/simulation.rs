@@ -12,24 +12,52 @@ use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 const SECRET: &[u8] = b"a secret for simulated people only";
 
 fn topology() -> Arc<Topology> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
     let compiled = file::load(&path).unwrap_or_else(|report| panic!("{}", report.render(file::Style::Plain, 120)));
-    Arc::new(compiled.json_topology(Some(SECRET)).expect("the shipped pipeline can be laid over topics"))
+    Arc::new(
+        compiled
+            .json_topology(Some(SECRET))
+            .expect("the shipped pipeline can be laid over topics"),
+    )
 }
 
 fn events() -> Vec<SimulatedEvent> {
-    let config = SimulatorConfig { customers: 60, terminals: 40, days: 25, seed: 3, ..SimulatorConfig::default() };
+    let config = SimulatorConfig {
+        customers: 60,
+        terminals: 40,
+        days: 25,
+        seed: 3,
+        ..SimulatorConfig::default()
+    };
     Simulator::new(config).expect("the configuration is valid").collect()
+}
+
+/// A driver without a worker, whose clock stands long after the simulated payments: they are history.
+fn driver() -> TestDriver {
+    let mut driver = TestDriver::new(topology(), 3);
+    driver.kill_worker(0);
+    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
+    driver.set_options(options());
+    driver
 }
 
 /// Small batches, so that there are many commits, and sources that are always merged by their clocks.
 fn options() -> WorkerOptions {
-    let pace = PaceOptions { calm_rate: 0, real_time: std::time::Duration::ZERO, ..PaceOptions::default() };
-    WorkerOptions { batch_events: 50, pace, ..WorkerOptions::default() }
+    let pace = PaceOptions {
+        calm_speed: 0,
+        real_time: std::time::Duration::ZERO,
+        ..PaceOptions::default()
+    };
+    WorkerOptions {
+        batch_events: 50,
+        pace,
+        ..WorkerOptions::default()
+    }
 }
 
 fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
@@ -54,9 +82,7 @@ fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecision> {
 }
 
 fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecision> {
-    let mut driver = TestDriver::new(topology(), 3);
-    driver.kill_worker(0);
-    driver.set_options(options());
+    let mut driver = driver();
     driver.set_faults(faults);
     for _ in 0..workers {
         driver.add_worker();
@@ -71,12 +97,25 @@ fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<St
 #[test]
 fn faults_change_nothing() {
     let events = events();
-    let transactions = events.iter().filter(|event| matches!(event, SimulatedEvent::Transaction(_))).count();
+    let transactions = events
+        .iter()
+        .filter(|event| matches!(event, SimulatedEvent::Transaction(_)))
+        .count();
     let undisturbed = run(1, Faults::default(), &events);
     assert_eq!(undisturbed.len(), transactions);
-    assert!(undisturbed.values().any(|decision| decision.score.is_some_and(|score| score > 0.01)));
+    assert!(
+        undisturbed
+            .values()
+            .any(|decision| decision.score.is_some_and(|score| score > 0.01))
+    );
     for (seed, workers) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
-        let faults = Faults { seed: seed * 1000, aborted: 60, committed_unknown: 40, lost_unknown: 40, unavailable: 30 };
+        let faults = Faults {
+            seed: seed * 1000,
+            aborted: 60,
+            committed_unknown: 40,
+            lost_unknown: 40,
+            unavailable: 30,
+        };
         let disturbed = run(workers, faults, &events);
         assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers} workers");
         for (id, decision) in &undisturbed {
@@ -89,9 +128,7 @@ fn faults_change_nothing() {
 fn lost_state_is_built_again_from_the_log() {
     let events = events();
     let undisturbed = run(1, Faults::default(), &events);
-    let mut driver = TestDriver::new(topology(), 3);
-    driver.kill_worker(0);
-    driver.set_options(options());
+    let mut driver = driver();
     driver.add_worker();
     let (before, after) = events.split_at(events.len() / 2);
     fill(&driver, before);
@@ -122,6 +159,14 @@ fn a_log_that_lost_what_the_state_has_not_seen_stops_the_task() {
     driver.add_worker();
     driver.round().expect("a stopped task does not end the worker");
     let stopped = driver.stopped();
-    assert!(stopped.iter().any(|stopped| &*stopped.partition.topic == "transactions"), "{stopped:?}");
-    assert!(stopped.iter().all(|stopped| stopped.reason.contains("retention")), "{stopped:?}");
+    assert!(
+        stopped
+            .iter()
+            .any(|stopped| &*stopped.partition.topic == "transactions"),
+        "{stopped:?}"
+    );
+    assert!(
+        stopped.iter().all(|stopped| stopped.reason.contains("retention")),
+        "{stopped:?}"
+    );
 }

@@ -37,16 +37,10 @@ pub(crate) const CATEGORIES: [Category; 12] = [
 
 /// The index in [`CATEGORIES`] of a new shop in a town.
 pub(crate) fn physical_category<R: Rng>(rng: &mut R) -> usize {
-    weighted_index(
-        rng,
-        CATEGORIES.iter().map(|category| category.physical_weight),
-    )
+    weighted_index(rng, CATEGORIES.iter().map(|category| category.physical_weight))
 }
 
 /// The index in [`CATEGORIES`] of a new shop on the internet.
 pub(crate) fn online_category<R: Rng>(rng: &mut R) -> usize {
-    weighted_index(
-        rng,
-        CATEGORIES.iter().map(|category| category.online_weight),
-    )
+    weighted_index(rng, CATEGORIES.iter().map(|category| category.online_weight))
 }

@@ -131,10 +131,7 @@ impl FraudShares {
             ("compromised_terminal", self.compromised_terminal),
             ("amount_outlier", self.amount_outlier),
         ];
-        match shares
-            .into_iter()
-            .find(|(_, value)| !(0.0..=0.2).contains(value))
-        {
+        match shares.into_iter().find(|(_, value)| !(0.0..=0.2).contains(value)) {
             Some((name, value)) => Err(ConfigError::FraudShare { name, value }),
             None => Ok(()),
         }

@@ -10,8 +10,8 @@ use rand_chacha::ChaCha8Rng;
 
 /// How many payments begin in each hour of the day, for somebody who keeps usual hours.
 const HOURS: [f64; 24] = [
-    0.3, 0.15, 0.1, 0.1, 0.2, 0.5, 1.5, 3.5, 5.0, 5.0, 5.5, 6.0, 7.5, 6.5, 5.5, 5.5, 6.5, 8.0, 8.5,
-    7.5, 6.0, 4.0, 2.0, 0.8,
+    0.3, 0.15, 0.1, 0.1, 0.2, 0.5, 1.5, 3.5, 5.0, 5.0, 5.5, 6.0, 7.5, 6.5, 5.5, 5.5, 6.5, 8.0, 8.5, 7.5, 6.0, 4.0, 2.0,
+    0.8,
 ];
 /// How many times the average day's payments are made on Monday to Sunday. Their mean is 1.
 const WEEKDAYS: [f64; 7] = [0.90, 0.92, 0.94, 1.00, 1.18, 1.22, 0.84];
@@ -98,14 +98,7 @@ impl Customer {
     }
 
     /// Appends what the customer pays on an epoch day. Payments without a usable card do not happen.
-    pub(crate) fn pay(
-        &mut self,
-        seed: u64,
-        index: u32,
-        day: i64,
-        world: &World,
-        payments: &mut Vec<Payment>,
-    ) {
+    pub(crate) fn pay(&mut self, seed: u64, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
         let rng = &mut stream(seed, Purpose::HonestDay, u64::from(index), day);
         self.set_off_or_return(rng, day, world);
         for _ in 0..poisson(rng, self.pace(day)) {
@@ -137,16 +130,8 @@ impl Customer {
 
     fn pace(&self, day: i64) -> f64 {
         let weekday = weekday(day);
-        let weekend = if weekday >= 5 {
-            f64::from(self.weekend)
-        } else {
-            1.0
-        };
-        let travel = if self.trip.is_some() {
-            HOLIDAY_PACE
-        } else {
-            1.0
-        };
+        let weekend = if weekday >= 5 { f64::from(self.weekend) } else { 1.0 };
+        let travel = if self.trip.is_some() { HOLIDAY_PACE } else { 1.0 };
         self.payments_per_day() * WEEKDAYS[weekday] * weekend * travel
     }
 
@@ -170,14 +155,7 @@ impl Customer {
     }
 
     /// Several larger payments within hours, all online or all where the customer is.
-    fn go_on_a_spree(
-        &self,
-        rng: &mut ChaCha8Rng,
-        index: u32,
-        day: i64,
-        world: &World,
-        payments: &mut Vec<Payment>,
-    ) {
+    fn go_on_a_spree(&self, rng: &mut ChaCha8Rng, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
         let is_online = rng.random_bool(0.5);
         let mut time = self.time_of_payment(rng, day);
         for _ in 0..rng.random_range(3..8) {
@@ -206,8 +184,7 @@ impl Customer {
         world: &World,
         payments: &mut Vec<Payment>,
     ) {
-        let cents =
-            cents(usual_cents(rng, world, terminal, f64::from(self.scale)) as f64 / 100.0 * factor);
+        let cents = cents(usual_cents(rng, world, terminal, f64::from(self.scale)) as f64 / 100.0 * factor);
         let channel = channel(rng, world, terminal, cents);
         if let Some(generation) = self.card.in_owners_hand(time) {
             payments.push(Payment {

@@ -47,8 +47,7 @@ impl Fraudsters {
         // Busy terminals are more worth the trouble, but better watched.
         let appeal = || traffic.iter().map(|payments| payments.sqrt());
         // The traffic of a terminal that is chosen in proportion to its appeal.
-        let mean_traffic =
-            appeal().zip(traffic).map(|(a, x)| a * x).sum::<f64>() / appeal().sum::<f64>();
+        let mean_traffic = appeal().zip(traffic).map(|(a, x)| a * x).sum::<f64>() / appeal().sum::<f64>();
         let charges_per_compromise = mean_days * mean_share * mean_traffic;
         let cumulate = |sum: &mut f64, appeal: f64| {
             *sum += appeal;
@@ -57,8 +56,7 @@ impl Fraudsters {
         let mut fraudsters = Fraudsters {
             seed,
             thefts_per_day: shares.stolen_card * payments_per_day / mean_burst,
-            compromises_per_day: shares.compromised_terminal * payments_per_day
-                / charges_per_compromise,
+            compromises_per_day: shares.compromised_terminal * payments_per_day / charges_per_compromise,
             outliers_per_payment: shares.amount_outlier,
             cumulated_appeal: appeal().scan(0.0, cumulate).collect(),
             compromises: vec![
@@ -94,13 +92,7 @@ impl Fraudsters {
     }
 
     /// Lets cards be stolen on an epoch day, and appends what the thieves will pay, that day and later.
-    pub(crate) fn steal_cards(
-        &self,
-        day: i64,
-        customers: &mut [Customer],
-        world: &World,
-        payments: &mut Vec<Payment>,
-    ) {
+    pub(crate) fn steal_cards(&self, day: i64, customers: &mut [Customer], world: &World, payments: &mut Vec<Payment>) {
         let rng = &mut stream(self.seed, Purpose::Theft, 0, day);
         for _ in 0..poisson(rng, self.thefts_per_day) {
             let index = rng.random_range(0..customers.len());
@@ -191,20 +183,12 @@ impl Theft {
         let has_card = rng.random_bool(0.35);
         let is_far_away = rng.random_bool(0.5);
         Theft {
-            start: if has_card {
-                start
-            } else {
-                towards_night(rng, start)
-            },
+            start: if has_card { start } else { towards_night(rng, start) },
             has_card,
             is_careful: rng.random_bool(0.12),
             tests_first: rng.random_bool(0.3),
             pace: log_normal(rng, 0.5, 0.9) * HOUR as f64,
-            town: if is_far_away {
-                world.town(rng)
-            } else {
-                victim.town()
-            },
+            town: if is_far_away { world.town(rng) } else { victim.town() },
         }
     }
 
@@ -241,11 +225,9 @@ impl Theft {
         }
         let blocked = time + 1;
         let replaced = blocked + rng.random_range(2 * DAY..5 * DAY);
-        victim.card.steal(
-            if self.has_card { self.start } else { blocked },
-            blocked,
-            replaced,
-        );
+        victim
+            .card
+            .steal(if self.has_card { self.start } else { blocked }, blocked, replaced);
     }
 
     /// Somewhere to pay: of a few shops the first whose goods can be sold on, if the thief is not choosy.
@@ -263,20 +245,10 @@ impl Theft {
         if self.is_careful {
             return first;
         }
-        [first, second, third]
-            .into_iter()
-            .find(is_resellable)
-            .unwrap_or(first)
+        [first, second, third].into_iter().find(is_resellable).unwrap_or(first)
     }
 
-    fn choose_cents(
-        &self,
-        rng: &mut ChaCha8Rng,
-        is_test: bool,
-        terminal: u32,
-        scale: f64,
-        world: &World,
-    ) -> i64 {
+    fn choose_cents(&self, rng: &mut ChaCha8Rng, is_test: bool, terminal: u32, scale: f64, world: &World) -> i64 {
         if is_test {
             cents(rng.random_range(0.5..3.0))
         } else if self.is_careful {

@@ -74,12 +74,7 @@ pub(crate) fn cents(euros: f64) -> i64 {
 }
 
 /// How the card is presented at a terminal.
-pub(crate) fn channel<R: Rng>(
-    rng: &mut R,
-    world: &World,
-    terminal: u32,
-    cents: i64,
-) -> &'static str {
+pub(crate) fn channel<R: Rng>(rng: &mut R, world: &World, terminal: u32, cents: i64) -> &'static str {
     if world.is_online(terminal) {
         "online"
     } else if cents <= CONTACTLESS_LIMIT && rng.random_bool(0.75) {

@@ -61,10 +61,7 @@ pub(crate) fn popular_index<R: Rng>(rng: &mut R, len: usize) -> usize {
 }
 
 /// An index drawn in proportion to `weights`, which must not all be zero.
-pub(crate) fn weighted_index<R: Rng>(
-    rng: &mut R,
-    weights: impl Iterator<Item = f64> + Clone,
-) -> usize {
+pub(crate) fn weighted_index<R: Rng>(rng: &mut R, weights: impl Iterator<Item = f64> + Clone) -> usize {
     let mut rest = rng.random::<f64>() * weights.clone().sum::<f64>();
     let mut last = 0;
     for (index, weight) in weights.enumerate().filter(|(_, weight)| *weight > 0.0) {
@@ -84,9 +81,7 @@ mod tests {
     #[test]
     fn poisson_has_its_mean_and_variance() {
         let mut rng = stream(1, Purpose::World, 0, 0);
-        let draws: Vec<f64> = (0..20_000)
-            .map(|_| f64::from(poisson(&mut rng, 2.5)))
-            .collect();
+        let draws: Vec<f64> = (0..20_000).map(|_| f64::from(poisson(&mut rng, 2.5))).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
         assert!((mean - 2.5).abs() < 0.05, "{mean}");

@@ -173,10 +173,7 @@ impl Simulator {
 
 /// The payments a day that each terminal can expect.
 fn expected_traffic(customers: &[Customer], terminals: u32) -> Vec<f64> {
-    let curious: f64 = customers
-        .iter()
-        .map(Customer::curious_payments_per_day)
-        .sum();
+    let curious: f64 = customers.iter().map(Customer::curious_payments_per_day).sum();
     let mut traffic = vec![curious / f64::from(terminals); terminals as usize];
     for customer in customers {
         customer.add_traffic(&mut traffic);
@@ -189,11 +186,7 @@ impl Iterator for Simulator {
 
     fn next(&mut self) -> Option<SimulatedEvent> {
         self.refill();
-        let time = self
-            .today
-            .as_slice()
-            .first()
-            .map_or(i64::MAX, |payment| payment.time);
+        let time = self.today.as_slice().first().map_or(i64::MAX, |payment| payment.time);
         if let Some(label) = self.next_label(time) {
             return Some(SimulatedEvent::Label(label));
         }

@@ -180,10 +180,7 @@ mod tests {
             let town = world.town(&mut rng);
             let terminal = world.terminal_in_town(&mut rng, town);
             assert!(!world.is_online(terminal));
-            assert_eq!(
-                world.terminal(terminal).country,
-                town_country(town as usize)
-            );
+            assert_eq!(world.terminal(terminal).country, town_country(town as usize));
             let online = world.online_terminal(&mut rng);
             assert!(world.is_online(online));
         }

@@ -2,8 +2,7 @@
 
 use proptest::prelude::*;
 use riskstream_simulator::{
-    ConfigError, FraudScenario, FraudShares, Label, SimulatedEvent, Simulator, SimulatorConfig,
-    Transaction,
+    ConfigError, FraudScenario, FraudShares, Label, SimulatedEvent, Simulator, SimulatorConfig, Transaction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,10 +45,7 @@ fn town_transactions() -> Vec<Transaction> {
     .0
 }
 
-fn share<'a>(
-    transactions: impl IntoIterator<Item = &'a Transaction>,
-    holds: impl Fn(&Transaction) -> bool,
-) -> f64 {
+fn share<'a>(transactions: impl IntoIterator<Item = &'a Transaction>, holds: impl Fn(&Transaction) -> bool) -> f64 {
     let mut all = 0.0;
     let mut held = 0.0;
     for transaction in transactions {
@@ -69,10 +65,7 @@ fn the_seed_decides_everything() {
 #[test]
 fn more_days_only_append_transactions() {
     let (short, _) = split(events(small(5)));
-    let (long, _) = split(events(SimulatorConfig {
-        days: 40,
-        ..small(5)
-    }));
+    let (long, _) = split(events(SimulatorConfig { days: 40, ..small(5) }));
     assert!(long.len() > short.len());
     assert!(long[..short.len()] == short);
 }
@@ -154,11 +147,7 @@ fn without_fraud_there_is_none() {
         fraud: FraudShares::none(),
         ..small(1)
     }));
-    assert!(
-        transactions
-            .iter()
-            .all(|transaction| transaction.fraud.is_none())
-    );
+    assert!(transactions.iter().all(|transaction| transaction.fraud.is_none()));
     assert!(labels.iter().all(|label| !label.fraud));
 }
 
@@ -180,23 +169,15 @@ fn habits_show() {
         transaction.channel != "online" && transaction.country != "DE"
     });
     assert!((0.01..0.12).contains(&abroad), "abroad: {abroad}");
-    let online = share(genuine.iter().copied(), |transaction| {
-        transaction.channel == "online"
-    });
+    let online = share(genuine.iter().copied(), |transaction| transaction.channel == "online");
     assert!((0.1..0.35).contains(&online), "online: {online}");
     let stolen = transactions
         .iter()
         .filter(|transaction| transaction.fraud == Some(FraudScenario::StolenCard));
     let stolen_at_night = share(stolen.clone(), |transaction| hour(transaction) < 5);
-    assert!(
-        stolen_at_night > 2.0 * night,
-        "thieves at night: {stolen_at_night}"
-    );
+    assert!(stolen_at_night > 2.0 * night, "thieves at night: {stolen_at_night}");
     let stolen_online = share(stolen, |transaction| transaction.channel == "online");
-    assert!(
-        stolen_online > 1.5 * online,
-        "thieves online: {stolen_online}"
-    );
+    assert!(stolen_online > 1.5 * online, "thieves online: {stolen_online}");
     // A customer is seen again and again at the same few terminals.
     let mut visits: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for transaction in &genuine {
@@ -205,10 +186,7 @@ fn habits_show() {
             .or_default() += 1;
     }
     let repeated = share(genuine.iter().copied(), |transaction| {
-        visits[&(
-            transaction.customer_id.as_str(),
-            transaction.terminal_id.as_str(),
-        )] > 1
+        visits[&(transaction.customer_id.as_str(), transaction.terminal_id.as_str())] > 1
     });
     assert!(repeated > 0.6, "payments at a known terminal: {repeated}");
 }
@@ -218,16 +196,12 @@ fn a_stolen_card_is_blocked_and_replaced_by_another_number() {
     let transactions = town_transactions();
     let mut cards: BTreeMap<&str, Vec<&Transaction>> = BTreeMap::new();
     for transaction in &transactions {
-        cards
-            .entry(&transaction.card_id)
-            .or_default()
-            .push(transaction);
+        cards.entry(&transaction.card_id).or_default().push(transaction);
     }
     let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut thefts = 0;
     for payments in cards.values() {
-        let stolen =
-            |transaction: &&&Transaction| transaction.fraud == Some(FraudScenario::StolenCard);
+        let stolen = |transaction: &&&Transaction| transaction.fraud == Some(FraudScenario::StolenCard);
         owners
             .entry(&payments[0].customer_id)
             .or_default()
@@ -242,10 +216,7 @@ fn a_stolen_card_is_blocked_and_replaced_by_another_number() {
         };
         let last = payments.iter().rfind(stolen).unwrap();
         thefts += 1;
-        assert!(
-            last.event_time - first.event_time <= 4 * DAY,
-            "{first:?} to {last:?}"
-        );
+        assert!(last.event_time - first.event_time <= 4 * DAY, "{first:?} to {last:?}");
         assert!(
             payments.last().unwrap().event_time <= first.event_time + 4 * DAY,
             "a blocked card was used"
@@ -258,10 +229,7 @@ fn a_stolen_card_is_blocked_and_replaced_by_another_number() {
     for transaction in &transactions {
         *hours.entry(transaction.event_time / HOUR).or_insert(0) += 1;
     }
-    assert!(
-        hours.len() > 60 * 24 - 60,
-        "hardly an hour without a payment"
-    );
+    assert!(hours.len() > 60 * 24 - 60, "hardly an hour without a payment");
 }
 
 #[test]

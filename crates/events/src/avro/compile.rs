@@ -8,17 +8,11 @@ use crate::input::InputFields;
 use crate::tree::{FieldTree, Member, ROOT};
 use crate::value::{Value, ValueType};
 use apache_avro::Schema;
-use apache_avro::schema::{
-    EnumSchema, InnerDecimalSchema, Name, NamesRef, RecordField, RecordSchema, UuidSchema,
-};
+use apache_avro::schema::{EnumSchema, InnerDecimalSchema, Name, NamesRef, RecordField, RecordSchema, UuidSchema};
 use std::collections::HashMap;
 
 /// Compiles the program that reads `fields` from records written with `writer`.
-pub(super) fn compile(
-    writer: &Schema,
-    reader: Option<&Schema>,
-    fields: &InputFields,
-) -> Result<Program, SchemaError> {
+pub(super) fn compile(writer: &Schema, reader: Option<&Schema>, fields: &InputFields) -> Result<Program, SchemaError> {
     let tree = FieldTree::new(&fields.fields);
     let writer_names = names_of(writer)?;
     let reader_names = reader.map(names_of).transpose()?.unwrap_or_default();
@@ -38,9 +32,7 @@ pub(super) fn compile(
     compiler.skip_lists()?;
     compiler.check()?;
     remove_calls_of_nothing(&mut compiler.lists);
-    Ok(Program {
-        lists: compiler.lists,
-    })
+    Ok(Program { lists: compiler.lists })
 }
 
 /// What was found of a field so far.
@@ -74,15 +66,11 @@ impl<'s> Compiler<'s> {
         steps: &mut Steps,
     ) -> Result<(), SchemaError> {
         match resolve(schema, self.writer_names)? {
-            Schema::Record(record) => {
-                self.record(record, self.reader_record(reader, record)?, node, steps)
-            }
+            Schema::Record(record) => self.record(record, self.reader_record(reader, record)?, node, steps),
             Schema::Map(map) if node != ROOT => {
                 let mut wanted = Vec::new();
                 for (name, member) in &self.tree.nodes[node].members {
-                    let list = self.list(|compiler, steps| {
-                        compiler.member(&map.types, None, *member, steps)
-                    })?;
+                    let list = self.list(|compiler, steps| compiler.member(&map.types, None, *member, steps))?;
                     wanted.push((name.clone(), list));
                 }
                 let skip = self.list(|compiler, steps| compiler.skip(&map.types, steps))?;
@@ -92,9 +80,7 @@ impl<'s> Compiler<'s> {
             Schema::Union(union) => {
                 let mut branches = Vec::new();
                 for branch in union.variants() {
-                    branches.push(
-                        self.list(|compiler, steps| compiler.object(branch, reader, node, steps))?,
-                    );
+                    branches.push(self.list(|compiler, steps| compiler.object(branch, reader, node, steps))?);
                 }
                 steps.push(Step::Union(branches.into()));
                 Ok(())
@@ -168,9 +154,7 @@ impl<'s> Compiler<'s> {
             Schema::Union(union) => {
                 let mut branches = Vec::new();
                 for branch in union.variants() {
-                    branches.push(
-                        self.list(|compiler, steps| compiler.read(branch, reader, field, steps))?,
-                    );
+                    branches.push(self.list(|compiler, steps| compiler.read(branch, reader, field, steps))?);
                 }
                 steps.push(Step::Union(branches.into()));
             }
@@ -257,9 +241,7 @@ impl<'s> Compiler<'s> {
                 records.push(record);
             }
         }
-        let namesake = records
-            .iter()
-            .find(|other| other.name.name() == record.name.name());
+        let namesake = records.iter().find(|other| other.name.name() == record.name.name());
         Ok(namesake.or(records.first()).copied())
     }
 
@@ -296,9 +278,7 @@ impl<'s> Compiler<'s> {
             Schema::Boolean => steps.push(Step::SkipBytes(1)),
             Schema::Float => steps.push(Step::SkipBytes(4)),
             Schema::Double => steps.push(Step::SkipBytes(8)),
-            Schema::Fixed(fixed)
-            | Schema::Duration(fixed)
-            | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
+            Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
                 steps.push(Step::SkipBytes(fixed.size));
             }
             Schema::Bytes
@@ -352,10 +332,7 @@ impl<'s> Compiler<'s> {
             return Ok(list);
         }
         let Some(&schema) = self.writer_names.get(name) else {
-            return Err(SchemaError::Invalid(format!(
-                "no type {}",
-                name.fullname(None)
-            )));
+            return Err(SchemaError::Invalid(format!("no type {}", name.fullname(None))));
         };
         let list = self.lists.len();
         self.lists.push(Box::default());
@@ -414,10 +391,7 @@ fn remove_calls_of_nothing(lists: &mut [Box<[Step]>]) {
         let empty: Vec<bool> = lists.iter().map(|list| list.is_empty()).collect();
         let calls_nothing = |step: &Step| matches!(step, Step::Call(list) if empty[*list]);
         let mut changed = false;
-        for list in lists
-            .iter_mut()
-            .filter(|list| list.iter().any(calls_nothing))
-        {
+        for list in lists.iter_mut().filter(|list| list.iter().any(calls_nothing)) {
             let steps = std::mem::take(list).into_iter();
             *list = steps.filter(|step| !calls_nothing(step)).collect();
             changed = true;

@@ -27,8 +27,8 @@ pub(super) fn to_float(integer: i128, scale: usize) -> f64 {
     // Both are exact as floats up to these bounds, so the one division rounds correctly.
     const EXACT_INTEGER: u128 = 1 << 53;
     const POWERS: [f64; 23] = [
-        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-        1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+        1e20, 1e21, 1e22,
     ];
     if integer.unsigned_abs() <= EXACT_INTEGER
         && let Some(power) = POWERS.get(scale)
@@ -73,14 +73,8 @@ mod tests {
             (&[0xff; 40], Some(-1)),
             (&[0; 40], Some(0)),
             (&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
-            (
-                &[0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-                None,
-            ),
-            (
-                &[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
-                None,
-            ),
+            (&[0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
+            (&[0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], None),
         ] {
             assert_eq!(integer(bytes), expected, "{bytes:?}");
         }

@@ -73,13 +73,10 @@ impl AvroProjection {
             (Fault::Value(problem), None) => {
                 DecodeError::rejected(problem.code(), format!("{place}: {}", problem.text()))
             }
-            (Fault::Truncated, _) => DecodeError::rejected(
-                ReasonCode::AvroTruncated,
-                format!("{place}: the bytes end too early"),
-            ),
-            (Fault::Malformed(what), _) => {
-                DecodeError::rejected(ReasonCode::AvroMalformed, format!("{place}: {what}"))
+            (Fault::Truncated, _) => {
+                DecodeError::rejected(ReasonCode::AvroTruncated, format!("{place}: the bytes end too early"))
             }
+            (Fault::Malformed(what), _) => DecodeError::rejected(ReasonCode::AvroMalformed, format!("{place}: {what}")),
         }
     }
 }
@@ -114,10 +111,7 @@ impl<'a> Run<'a> {
                     let branch = usize::try_from(self.signed()?)
                         .ok()
                         .and_then(|index| branches.get(index));
-                    self.list(
-                        *branch.ok_or(Fault::Malformed("no such branch of a union"))?,
-                        depth + 1,
-                    )?;
+                    self.list(*branch.ok_or(Fault::Malformed("no such branch of a union"))?, depth + 1)?;
                 }
                 Step::SkipArray(items) => self.blocks(|run| run.list(*items, depth + 1))?,
                 Step::SkipMap(values) => self.blocks(|run| {
@@ -151,10 +145,7 @@ impl<'a> Run<'a> {
     }
 
     /// Skips an array's or map's blocks: whole ones where their size is given.
-    fn blocks(
-        &mut self,
-        mut item: impl FnMut(&mut Self) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
         loop {
             let count = self.signed()?;
             if count == 0 {
@@ -213,12 +204,8 @@ impl<'a> Run<'a> {
                 field.text_value(text, fields.pseudonymizer())?
             }
             Wire::Enum(symbols) => {
-                let symbol = usize::try_from(self.int()?)
-                    .ok()
-                    .and_then(|index| symbols.get(index));
-                symbol
-                    .ok_or(Fault::Malformed("no such symbol of an enum"))?
-                    .clone()
+                let symbol = usize::try_from(self.int()?).ok().and_then(|index| symbols.get(index));
+                symbol.ok_or(Fault::Malformed("no such symbol of an enum"))?.clone()
             }
             Wire::Instant(unit) => field.timestamp_value(unit.to_micros(self.signed()?))?,
             Wire::Date => field.timestamp_value(days_to_micros(i64::from(self.int()?)))?,
@@ -230,8 +217,7 @@ impl<'a> Run<'a> {
                 if bytes.is_empty() {
                     return Err(Fault::Malformed("a decimal of no bytes"));
                 }
-                let integer =
-                    decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
+                let integer = decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
                 match field.value_type {
                     ValueType::Int => match decimal::to_int(integer, *scale) {
                         Some(int) => Value::Int(int),
@@ -240,14 +226,9 @@ impl<'a> Run<'a> {
                     _ => field.float_value(decimal::to_float(integer, *scale))?,
                 }
             }
-            Wire::Uuid => field.text_value(
-                uuid_text(&self.array()?, &mut [0; 36]),
-                fields.pseudonymizer(),
-            )?,
+            Wire::Uuid => field.text_value(uuid_text(&self.array()?, &mut [0; 36]), fields.pseudonymizer())?,
             Wire::UuidBytes => match self.prefixed()?.try_into() {
-                Ok(bytes) => {
-                    field.text_value(uuid_text(bytes, &mut [0; 36]), fields.pseudonymizer())?
-                }
+                Ok(bytes) => field.text_value(uuid_text(bytes, &mut [0; 36]), fields.pseudonymizer())?,
                 Err(_) => return Err(Fault::Malformed("a uuid that is not 16 bytes")),
             },
         })

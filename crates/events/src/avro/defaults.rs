@@ -22,11 +22,7 @@ pub(super) struct Defaults<'s> {
 impl<'s> Defaults<'s> {
     /// The values of the fields within `member` that `reader`, the field of the reader's schema, gives. A null
     /// is none.
-    pub fn of(
-        &self,
-        member: Member,
-        reader: Option<&'s RecordField>,
-    ) -> Result<Vec<(usize, Value)>, SchemaError> {
+    pub fn of(&self, member: Member, reader: Option<&'s RecordField>) -> Result<Vec<(usize, Value)>, SchemaError> {
         let mut values = Vec::new();
         if let Some(RecordField {
             default: Some(default),
@@ -82,14 +78,11 @@ impl<'s> Defaults<'s> {
                 }
                 None
             }
-            Schema::Map(map) => default
-                .get(name)
-                .map(|default| (&*map.types, default.clone())),
-            Schema::Record(record) if default.is_object() => field_called(&record.fields, name)
-                .and_then(|field| {
-                    let default = default.get(&field.name).or(field.default.as_ref());
-                    default.map(|default| (&field.schema, default.clone()))
-                }),
+            Schema::Map(map) => default.get(name).map(|default| (&*map.types, default.clone())),
+            Schema::Record(record) if default.is_object() => field_called(&record.fields, name).and_then(|field| {
+                let default = default.get(&field.name).or(field.default.as_ref());
+                default.map(|default| (&field.schema, default.clone()))
+            }),
             _ => None,
         })
     }
@@ -101,17 +94,10 @@ impl<'s> Defaults<'s> {
         match resolve(schema, self.names)? {
             Schema::Union(union) => {
                 let fits = |variant: &&Schema| takes(variant, default);
-                let variant = union
-                    .variants()
-                    .iter()
-                    .find(fits)
-                    .ok_or_else(does_not_fit)?;
-                self.scalar(field, variant, default)
-                    .map_err(|_| does_not_fit())
+                let variant = union.variants().iter().find(fits).ok_or_else(does_not_fit)?;
+                self.scalar(field, variant, default).map_err(|_| does_not_fit())
             }
-            schema => self
-                .scalar(field, schema, default)
-                .map_err(|_| does_not_fit()),
+            schema => self.scalar(field, schema, default).map_err(|_| does_not_fit()),
         }
     }
 
@@ -132,17 +118,12 @@ impl<'s> Defaults<'s> {
             }
             (Schema::Bytes, Json::String(text)) => {
                 let bytes = latin_1(text).ok_or(wrong)?;
-                field.text_value(
-                    std::str::from_utf8(&bytes).map_err(|_| wrong)?,
-                    pseudonymizer,
-                )
+                field.text_value(std::str::from_utf8(&bytes).map_err(|_| wrong)?, pseudonymizer)
             }
             (Schema::String | Schema::Enum(_) | Schema::Uuid(_), Json::String(text)) => {
                 field.text_value(text, pseudonymizer)
             }
-            (Schema::Float | Schema::Double, Json::Number(number)) => {
-                field.float_value(number.as_f64().ok_or(wrong)?)
-            }
+            (Schema::Float | Schema::Double, Json::Number(number)) => field.float_value(number.as_f64().ok_or(wrong)?),
             (Schema::Date, Json::Number(number)) => {
                 let days = number.as_i64().ok_or(wrong)?;
                 field.timestamp_value(days_to_micros(days))
@@ -166,12 +147,7 @@ fn takes(schema: &Schema, default: &Json) -> bool {
         Json::Bool(_) => matches!(schema, Schema::Boolean),
         Json::String(_) => matches!(
             schema,
-            Schema::String
-                | Schema::Bytes
-                | Schema::Enum(_)
-                | Schema::Uuid(_)
-                | Schema::Decimal(_)
-                | Schema::Fixed(_)
+            Schema::String | Schema::Bytes | Schema::Enum(_) | Schema::Uuid(_) | Schema::Decimal(_) | Schema::Fixed(_)
         ),
         Json::Number(_) => {
             matches!(
@@ -191,7 +167,5 @@ fn takes(schema: &Schema, default: &Json) -> bool {
 
 /// Defaults of bytes are text whose code points are the bytes.
 fn latin_1(text: &str) -> Option<Vec<u8>> {
-    text.chars()
-        .map(|char| u8::try_from(u32::from(char)).ok())
-        .collect()
+    text.chars().map(|char| u8::try_from(u32::from(char)).ok()).collect()
 }

@@ -25,8 +25,7 @@ pub struct ReaderSchema {
 impl ReaderSchema {
     /// Parses a schema's JSON text.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        let schema =
-            Schema::parse_str(text).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let schema = Schema::parse_str(text).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         Ok(ReaderSchema { schema })
     }
 }
@@ -92,16 +91,10 @@ pub const MAX_DEPTH: usize = 256;
 
 impl AvroProjection {
     /// Compiles the projection of records that were written with the schema `writer` (JSON text).
-    pub fn compile(
-        writer: &str,
-        reader: Option<&ReaderSchema>,
-        fields: &InputFields,
-    ) -> Result<Self, SchemaError> {
-        let mut json: Json = serde_json::from_str(writer)
-            .map_err(|error| SchemaError::Invalid(error.to_string()))?;
+    pub fn compile(writer: &str, reader: Option<&ReaderSchema>, fields: &InputFields) -> Result<Self, SchemaError> {
+        let mut json: Json = serde_json::from_str(writer).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         remove_defaults(&mut json);
-        let writer =
-            Schema::parse(&json).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let writer = Schema::parse(&json).map_err(|error| SchemaError::Invalid(error.to_string()))?;
         let program = compile::compile(&writer, reader.map(|reader| &reader.schema), fields)?;
         Ok(AvroProjection {
             fields: fields.clone(),

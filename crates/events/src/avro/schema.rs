@@ -7,16 +7,12 @@ use apache_avro::schema::{NamesRef, RecordField, ResolvedSchema};
 
 /// All named types of a schema.
 pub(super) fn names_of(schema: &Schema) -> Result<NamesRef<'_>, SchemaError> {
-    let resolved =
-        ResolvedSchema::new(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+    let resolved = ResolvedSchema::new(schema).map_err(|error| SchemaError::Invalid(error.to_string()))?;
     Ok(resolved.get_names().clone())
 }
 
 /// Follows a reference to the type that it names.
-pub(super) fn resolve<'s>(
-    schema: &'s Schema,
-    names: &NamesRef<'s>,
-) -> Result<&'s Schema, SchemaError> {
+pub(super) fn resolve<'s>(schema: &'s Schema, names: &NamesRef<'s>) -> Result<&'s Schema, SchemaError> {
     match schema {
         Schema::Ref { name } => {
             let named = names.get(name).copied();
@@ -37,20 +33,15 @@ pub(super) fn field_called<'s>(fields: &'s [RecordField], name: &str) -> Option<
 }
 
 /// Where the writer has the field that the pipeline calls `name` and the reader's schema has as `reader`.
-pub(super) fn position(
-    fields: &[RecordField],
-    name: &str,
-    reader: Option<&RecordField>,
-) -> Option<usize> {
+pub(super) fn position(fields: &[RecordField], name: &str, reader: Option<&RecordField>) -> Option<usize> {
     let by_name = |name: &str| fields.iter().position(|field| field.name == name);
     let by_alias = |name: &str| {
         fields
             .iter()
             .position(|field| field.aliases.iter().any(|alias| alias == name))
     };
-    let by_reader = |reader: &RecordField| {
-        by_name(&reader.name).or_else(|| reader.aliases.iter().find_map(|alias| by_name(alias)))
-    };
+    let by_reader =
+        |reader: &RecordField| by_name(&reader.name).or_else(|| reader.aliases.iter().find_map(|alias| by_name(alias)));
     by_name(name)
         .or_else(|| reader.and_then(by_reader))
         .or_else(|| by_alias(name))
@@ -89,9 +80,9 @@ pub(super) fn kind(schema: &Schema) -> &'static str {
         Schema::Date => "a date",
         Schema::TimeMillis | Schema::TimeMicros => "a time of day",
         Schema::TimestampMillis | Schema::TimestampMicros | Schema::TimestampNanos => "a timestamp",
-        Schema::LocalTimestampMillis
-        | Schema::LocalTimestampMicros
-        | Schema::LocalTimestampNanos => "a local timestamp",
+        Schema::LocalTimestampMillis | Schema::LocalTimestampMicros | Schema::LocalTimestampNanos => {
+            "a local timestamp"
+        }
         Schema::Duration(_) => "a duration",
         Schema::Ref { .. } => "a named type",
     }

@@ -3,9 +3,7 @@
 use crate::support::{field, fields, outcome, personal, required, text, time_in};
 use riskstream_events::ReasonCode::*;
 use riskstream_events::avro::MAX_DEPTH;
-use riskstream_events::{
-    AvroProjection, Field, ReasonCode, SchemaError, TimestampUnit, Value, ValueType,
-};
+use riskstream_events::{AvroProjection, Field, ReasonCode, SchemaError, TimestampUnit, Value, ValueType};
 
 fn record(fields: &str) -> String {
     format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)
@@ -29,7 +27,8 @@ fn one(schema: &str, value_type: ValueType, bytes: &[u8]) -> Result<Value, Reaso
 fn values() {
     use ValueType::{Bool, Float, Int, Text, Timestamp};
     let decimal = r#"{"type":"bytes","logicalType":"decimal","precision":10,"scale":2}"#;
-    let fixed_decimal = r#"{"type":{"type":"fixed","name":"D","size":3,"logicalType":"decimal","precision":6,"scale":2}}"#;
+    let fixed_decimal =
+        r#"{"type":{"type":"fixed","name":"D","size":3,"logicalType":"decimal","precision":6,"scale":2}}"#;
     let fixed_decimal = &fixed_decimal[8..fixed_decimal.len() - 1];
     let millis = r#"{"type":"long","logicalType":"timestamp-millis"}"#;
     let micros = r#"{"type":"long","logicalType":"timestamp-micros"}"#;
@@ -50,55 +49,20 @@ fn values() {
         (r#""long""#, Int, long_max, Ok(Value::Int(i64::MAX))),
         (r#""long""#, Timestamp, &[4], Ok(Value::Timestamp(2_000))),
         (r#""long""#, Timestamp, long_max, Err(OutOfRange)),
-        (
-            r#""float""#,
-            Float,
-            &[0, 0, 0x80, 0x3f],
-            Ok(Value::Float(1.0)),
-        ),
+        (r#""float""#, Float, &[0, 0, 0x80, 0x3f], Ok(Value::Float(1.0))),
         (r#""float""#, Float, &[0, 0, 0x80, 0x7f], Err(NotFinite)),
-        (
-            r#""double""#,
-            Float,
-            &1e300_f64.to_le_bytes(),
-            Ok(Value::Float(1e300)),
-        ),
-        (
-            r#""double""#,
-            Float,
-            &f64::NAN.to_le_bytes(),
-            Err(NotFinite),
-        ),
-        (
-            r#""double""#,
-            Float,
-            &f64::NEG_INFINITY.to_le_bytes(),
-            Err(NotFinite),
-        ),
-        (
-            r#""double""#,
-            Int,
-            &3.0_f64.to_le_bytes(),
-            Ok(Value::Int(3)),
-        ),
+        (r#""double""#, Float, &1e300_f64.to_le_bytes(), Ok(Value::Float(1e300))),
+        (r#""double""#, Float, &f64::NAN.to_le_bytes(), Err(NotFinite)),
+        (r#""double""#, Float, &f64::NEG_INFINITY.to_le_bytes(), Err(NotFinite)),
+        (r#""double""#, Int, &3.0_f64.to_le_bytes(), Ok(Value::Int(3))),
         (r#""double""#, Int, &3.5_f64.to_le_bytes(), Err(WrongType)),
         (r#""string""#, Text, &[4, b'h', b'i'], Ok(text("hi"))),
         (r#""string""#, Text, &[0], Ok(text(""))),
         (r#""string""#, Text, &[2, 0xff], Err(InvalidUtf8)),
         (r#""string""#, Text, &[1], Err(AvroMalformed)),
         (r#""string""#, Text, long_max, Err(AvroTruncated)),
-        (
-            r#""string""#,
-            Float,
-            &[6, b'1', b'.', b'5'],
-            Ok(Value::Float(1.5)),
-        ),
-        (
-            r#""string""#,
-            Timestamp,
-            b"\x141970-01-01",
-            Err(InvalidTimestamp),
-        ),
+        (r#""string""#, Float, &[6, b'1', b'.', b'5'], Ok(Value::Float(1.5))),
+        (r#""string""#, Timestamp, b"\x141970-01-01", Err(InvalidTimestamp)),
         (
             r#""string""#,
             Timestamp,
@@ -118,12 +82,7 @@ fn values() {
             &[34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             Err(OutOfRange),
         ),
-        (
-            fixed_decimal,
-            Float,
-            &[0, 0x04, 0xd2],
-            Ok(Value::Float(12.34)),
-        ),
+        (fixed_decimal, Float, &[0, 0x04, 0xd2], Ok(Value::Float(12.34))),
         (millis, Timestamp, &[4], Ok(Value::Timestamp(2_000))),
         (millis, Timestamp, long_max, Err(OutOfRange)),
         (millis, Int, &[4], Ok(Value::Int(2))),
@@ -152,24 +111,14 @@ fn values() {
         (uuid_text, Text, &[2, b'u'], Ok(text("u"))),
         (r#"["null","double"]"#, Float, &[0], Ok(Value::Null)),
         (r#"["double","null"]"#, Float, &[2], Ok(Value::Null)),
-        (
-            r#"["null","string","int"]"#,
-            Float,
-            &[4, 6],
-            Ok(Value::Float(3.0)),
-        ),
+        (r#"["null","string","int"]"#, Float, &[4, 6], Ok(Value::Float(3.0))),
         (
             r#"["null","string","int"]"#,
             Float,
             &[2, 2, b'7'],
             Ok(Value::Float(7.0)),
         ),
-        (
-            r#"["null","boolean","int"]"#,
-            Float,
-            &[2, 1],
-            Err(WrongType),
-        ),
+        (r#"["null","boolean","int"]"#, Float, &[2, 1], Err(WrongType)),
         (r#"["null","double"]"#, Float, &[4], Err(AvroMalformed)),
         (r#"["null","double"]"#, Float, &[1], Err(AvroMalformed)),
         (r#""long""#, Int, &[], Err(AvroTruncated)),
@@ -177,11 +126,7 @@ fn values() {
         (r#""long""#, Int, &[2, 2], Err(AvroTrailingBytes)),
         (r#""double""#, Float, &[0; 7], Err(AvroTruncated)),
     ] {
-        assert_eq!(
-            one(schema, value_type, bytes),
-            expected,
-            "{schema} {bytes:?}"
-        );
+        assert_eq!(one(schema, value_type, bytes), expected, "{schema} {bytes:?}");
     }
 }
 
@@ -209,18 +154,12 @@ fn numbers_as_times_in_declared_units() {
 
 #[test]
 fn personal_data_becomes_a_pseudonym() {
-    let pseudonym = |clear: &[u8]| {
-        Value::Text(riskstream_events::Pseudonymizer::new(b"secret").pseudonym(clear))
-    };
+    let pseudonym = |clear: &[u8]| Value::Text(riskstream_events::Pseudonymizer::new(b"secret").pseudonym(clear));
     for (schema, bytes, clear) in [
         (r#""string""#, &[4, b'4', b'2'][..], &b"42"[..]),
         (r#""bytes""#, &[4, b'4', b'2'], b"42"),
         (r#""long""#, &[84], b"42"),
-        (
-            r#"{"type":"enum","name":"E","symbols":["chip"]}"#,
-            &[0],
-            b"chip",
-        ),
+        (r#"{"type":"enum","name":"E","symbols":["chip"]}"#, &[0], b"chip"),
     ] {
         assert_eq!(
             decode(&x(schema), vec![personal("x")], bytes),
@@ -246,17 +185,11 @@ fn everything_before_and_after_is_skipped() {
             &[0; 12],
         ),
         (r#"{"type":"enum","name":"E","symbols":["a"]}"#, &[0]),
-        (
-            r#"{"type":"bytes","logicalType":"big-decimal"}"#,
-            &[6, 2, 1, 2],
-        ),
+        (r#"{"type":"bytes","logicalType":"big-decimal"}"#, &[6, 2, 1, 2]),
         (r#"{"type":"array","items":"int"}"#, &[0]),
         (r#"{"type":"array","items":"int"}"#, &[4, 2, 4, 2, 6, 0]),
         // A negative count is followed by the block's size in bytes.
-        (
-            r#"{"type":"array","items":"int"}"#,
-            &[3, 4, 2, 4, 1, 2, 6, 0],
-        ),
+        (r#"{"type":"array","items":"int"}"#, &[3, 4, 2, 4, 1, 2, 6, 0]),
         (
             r#"{"type":"array","items":"null"}"#,
             &[0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0],
@@ -280,11 +213,7 @@ fn everything_before_and_after_is_skipped() {
         let schema = record(&format!(r#"{{"name":"y","type":{schema}}},{rest}"#));
         let bytes = [bytes, &[14, 2, b'z']].concat();
         let list = || vec![field("x", ValueType::Int)];
-        assert_eq!(
-            decode(&schema, list(), &bytes),
-            Ok(vec![Value::Int(7)]),
-            "{schema}"
-        );
+        assert_eq!(decode(&schema, list(), &bytes), Ok(vec![Value::Int(7)]), "{schema}");
         for end in 0..bytes.len() {
             assert_eq!(
                 decode(&schema, list(), &bytes[..end]),
@@ -305,11 +234,7 @@ fn what_is_skipped_may_be_hostile() {
         (r#"{"type":"array","items":"int"}"#, max, AvroTruncated),
         (r#"{"type":"array","items":"int"}"#, min, AvroTruncated),
         (r#"{"type":"array","items":"int"}"#, &[1, 1], AvroMalformed),
-        (
-            r#"{"type":"array","items":"int"}"#,
-            &[1, 100],
-            AvroTruncated,
-        ),
+        (r#"{"type":"array","items":"int"}"#, &[1, 100], AvroTruncated),
         (r#"{"type":"map","values":"null"}"#, max, AvroTruncated),
         (r#""string""#, max, AvroTruncated),
         (r#""bytes""#, min, AvroMalformed),
@@ -389,14 +314,7 @@ fn nested_fields() {
     let n = Value::Null;
     assert_eq!(
         decode(&schema, list(), &bytes),
-        Ok(vec![
-            text("A"),
-            text("D"),
-            n.clone(),
-            n.clone(),
-            n.clone(),
-            n
-        ])
+        Ok(vec![text("A"), text("D"), n.clone(), n.clone(), n.clone(), n])
     );
 }
 
@@ -432,11 +350,7 @@ fn schemas_that_do_not_fit() {
     };
     for (schema, wanted, expected) in [
         (x(r#""int""#), required("z", ValueType::Int), missing("z")),
-        (
-            x(r#""int""#),
-            field("x", ValueType::Bool),
-            wrong("an int", "bool"),
-        ),
+        (x(r#""int""#), field("x", ValueType::Bool), wrong("an int", "bool")),
         (
             x(r#""boolean""#),
             field("x", ValueType::Text),
@@ -480,27 +394,15 @@ fn schemas_that_do_not_fit() {
         r#"{"type":"recor"}"#,
         &x(r#""Unknown""#),
     ] {
-        let error =
-            AvroProjection::compile(schema, None, &fields(vec![field("x", ValueType::Int)]))
-                .unwrap_err();
-        assert!(
-            matches!(error, SchemaError::Invalid(_)),
-            "{schema}: {error}"
-        );
+        let error = AvroProjection::compile(schema, None, &fields(vec![field("x", ValueType::Int)])).unwrap_err();
+        assert!(matches!(error, SchemaError::Invalid(_)), "{schema}: {error}");
     }
 }
 
 #[test]
 fn errors_name_field_and_place_but_no_value() {
-    let schema = record(
-        r#"{"name":"y","type":"string"},{"name":"amount","type":["null","string","double"]}"#,
-    );
-    let projection = AvroProjection::compile(
-        &schema,
-        None,
-        &fields(vec![field("amount", ValueType::Float)]),
-    )
-    .unwrap();
+    let schema = record(r#"{"name":"y","type":"string"},{"name":"amount","type":["null","string","double"]}"#);
+    let projection = AvroProjection::compile(&schema, None, &fields(vec![field("amount", ValueType::Float)])).unwrap();
     for (bytes, expected) in [
         (
             &b"\x02y\x02\x0cs3cret"[..],
@@ -510,14 +412,8 @@ fn errors_name_field_and_place_but_no_value() {
             b"\x02y\x02\x0cs3cr",
             "avro_truncated: field amount at byte 4: the bytes end too early",
         ),
-        (
-            b"\x0cs3cr",
-            "avro_truncated: at byte 1: the bytes end too early",
-        ),
-        (
-            b"\x02y\x06",
-            "avro_malformed: at byte 3: no such branch of a union",
-        ),
+        (b"\x0cs3cr", "avro_truncated: at byte 1: the bytes end too early"),
+        (b"\x02y\x06", "avro_malformed: at byte 3: no such branch of a union"),
         (
             b"\x02y\x00s3cret",
             "avro_trailing_bytes: the record ends at byte 3, 6 more follow",

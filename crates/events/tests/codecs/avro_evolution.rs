@@ -12,12 +12,7 @@ fn record(fields: &str) -> String {
     format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)
 }
 
-fn decode(
-    writer: &str,
-    reader: &str,
-    list: Vec<Field>,
-    bytes: &[u8],
-) -> Result<Vec<Value>, SchemaError> {
+fn decode(writer: &str, reader: &str, list: Vec<Field>, bytes: &[u8]) -> Result<Vec<Value>, SchemaError> {
     let reader = ReaderSchema::parse(reader).unwrap();
     let projection = AvroProjection::compile(writer, Some(&reader), &fields(list))?;
     let mut row = Row::new();
@@ -92,9 +87,7 @@ fn defaults() {
         (r#"["null","int"]"#, "null", Int, Value::Null),
         (r#"["int","null"]"#, "3", Int, Value::Int(3)),
     ] {
-        let reader = record(&format!(
-            r#"{{"name":"x","type":{schema},"default":{default}}}"#
-        ));
+        let reader = record(&format!(r#"{{"name":"x","type":{schema},"default":{default}}}"#));
         let writer = record(r#"{"name":"y","type":"int"}"#);
         let found = decode(&writer, &reader, vec![field("x", value_type)], &[14]);
         assert_eq!(found, Ok(vec![expected]), "{schema} {default}");
@@ -104,9 +97,7 @@ fn defaults() {
 #[test]
 fn defaults_within_records() {
     let merchant = r#"{"type":"record","name":"M","fields":[{"name":"id","type":"string"},{"name":"risk","type":"double","default":0.25},{"name":"geo","type":{"type":"map","values":"string"},"default":{"c":"DE"}}]}"#;
-    let reader = record(&format!(
-        r#"{{"name":"m","type":["null",{merchant}],"default":null}}"#
-    ));
+    let reader = record(&format!(r#"{{"name":"m","type":["null",{merchant}],"default":null}}"#));
     let list = || {
         vec![
             field("m.id", ValueType::Text),
@@ -115,9 +106,8 @@ fn defaults_within_records() {
         ]
     };
     // The writer's record lacks two of the three.
-    let writer = record(
-        r#"{"name":"m","type":["null",{"type":"record","name":"M","fields":[{"name":"id","type":"string"}]}]}"#,
-    );
+    let writer =
+        record(r#"{"name":"m","type":["null",{"type":"record","name":"M","fields":[{"name":"id","type":"string"}]}]}"#);
     assert_eq!(
         decode(&writer, &reader, list(), &[2, 2, b'a']),
         Ok(vec![text("a"), Value::Float(0.25), text("DE")])
@@ -147,18 +137,10 @@ fn required_fields_need_a_default_that_is_not_null() {
     let writer = record(r#"{"name":"y","type":"int"}"#);
     for (reader, fits) in [
         (r#"{"name":"x","type":"int","default":1}"#, true),
-        (
-            r#"{"name":"x","type":["null","int"],"default":null}"#,
-            false,
-        ),
+        (r#"{"name":"x","type":["null","int"],"default":null}"#, false),
         (r#"{"name":"x","type":"int"}"#, false),
     ] {
-        let found = decode(
-            &writer,
-            &record(reader),
-            vec![required("x", ValueType::Int)],
-            &[14],
-        );
+        let found = decode(&writer, &record(reader), vec![required("x", ValueType::Int)], &[14]);
         assert_eq!(found.is_ok(), fits, "{reader}");
     }
     let reader = record(r#"{"name":"x","type":"string","default":"a"}"#);
@@ -171,20 +153,12 @@ fn the_readers_unit_of_plain_numbers() {
     let writer = record(r#"{"name":"x","type":"long"}"#);
     for (reader, expected) in [
         (r#"{"type":"long","logicalType":"timestamp-micros"}"#, 7),
-        (
-            r#"["null",{"type":"long","logicalType":"timestamp-micros"}]"#,
-            7,
-        ),
+        (r#"["null",{"type":"long","logicalType":"timestamp-micros"}]"#, 7),
         (r#"{"type":"long","logicalType":"timestamp-nanos"}"#, 0),
         (r#""long""#, 7_000),
     ] {
         let reader = record(&format!(r#"{{"name":"x","type":{reader}}}"#));
-        let found = decode(
-            &writer,
-            &reader,
-            vec![field("x", ValueType::Timestamp)],
-            &[14],
-        );
+        let found = decode(&writer, &reader, vec![field("x", ValueType::Timestamp)], &[14]);
         assert_eq!(found, Ok(vec![Value::Timestamp(expected)]), "{reader}");
     }
 }
@@ -199,10 +173,7 @@ fn field_pair(random: &mut Random, name: &str) -> (Json, Avro, Json, ValueType) 
     let (writer, value) = match random.below(5) {
         0 => (json!("int"), Avro::Int(int)),
         1 => (json!("long"), Avro::Long(long)),
-        2 => (
-            json!("float"),
-            Avro::Float(if float.is_finite() { float } else { 0.5 }),
-        ),
+        2 => (json!("float"), Avro::Float(if float.is_finite() { float } else { 0.5 })),
         3 => (
             json!("double"),
             Avro::Double(if double.is_finite() { double } else { 0.5 }),
@@ -226,12 +197,7 @@ fn field_pair(random: &mut Random, name: &str) -> (Json, Avro, Json, ValueType) 
         promotions
     };
     let reader = json!({"name": name, "type": *random.pick(promotions), "default": if value_type == ValueType::Text { json!("d") } else { json!(1) }});
-    (
-        json!({"name": name, "type": writer}),
-        value,
-        reader,
-        value_type,
-    )
+    (json!({"name": name, "type": writer}), value, reader, value_type)
 }
 
 /// apache-avro's resolution as the oracle: promotion, defaults, reordering, in a record within a record.
@@ -283,10 +249,7 @@ fn resolution_agrees_with_apache_avro() {
         let expected: Vec<_> = list
             .iter()
             .map(|field| {
-                let (_, value) = resolved
-                    .iter()
-                    .find(|(name, _)| *name == field.path[1])
-                    .unwrap();
+                let (_, value) = resolved.iter().find(|(name, _)| *name == field.path[1]).unwrap();
                 in_the_slot(value, field.value_type)
             })
             .collect();
@@ -295,9 +258,7 @@ fn resolution_agrees_with_apache_avro() {
         for (found, expected) in found.iter().zip(&expected) {
             // The reader's float has 24 bits; a row keeps what the writer had.
             let same = match (found, expected) {
-                (Value::Float(found), Value::Float(expected)) => {
-                    found == expected || *found as f32 == *expected as f32
-                }
+                (Value::Float(found), Value::Float(expected)) => found == expected || *found as f32 == *expected as f32,
                 _ => found == expected,
             };
             assert!(

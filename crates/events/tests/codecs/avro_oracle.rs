@@ -34,11 +34,7 @@ impl Schemas<'_> {
 
     fn name(&mut self) -> String {
         self.names += 1;
-        format!(
-            "{}T{}",
-            if self.random.once_in(3) { "space." } else { "" },
-            self.names
-        )
+        format!("{}T{}", if self.random.once_in(3) { "space." } else { "" }, self.names)
     }
 
     /// A named type, and its full name (a name without a dot is in the namespace around it).
@@ -87,7 +83,8 @@ impl Schemas<'_> {
             }
             18 => {
                 let scale = self.random.below(9);
-                let inner = json!({"type": "fixed", "size": 8, "logicalType": "decimal", "precision": 18, "scale": scale});
+                let inner =
+                    json!({"type": "fixed", "size": 8, "logicalType": "decimal", "precision": 18, "scale": scale});
                 self.named(inner)
             }
             19 => self.named(json!({"type": "fixed", "size": 16, "logicalType": "uuid"})),
@@ -170,10 +167,7 @@ pub fn value_of(schema: &Schema, names: &NamesRef<'_>, random: &mut Random, dept
         Schema::Bytes if random.once_in(2) => Avro::Bytes(random.text().into_bytes()),
         Schema::Bytes => Avro::Bytes(random.bytes(20)),
         Schema::String => Avro::String(random.text()),
-        Schema::Fixed(fixed) => Avro::Fixed(
-            fixed.size,
-            (0..fixed.size).map(|_| random.next() as u8).collect(),
-        ),
+        Schema::Fixed(fixed) => Avro::Fixed(fixed.size, (0..fixed.size).map(|_| random.next() as u8).collect()),
         Schema::Enum(symbols) => {
             let index = random.below(symbols.symbols.len());
             Avro::Enum(index as u32, symbols.symbols[index].clone())
@@ -216,9 +210,7 @@ pub fn value_of(schema: &Schema, names: &NamesRef<'_>, random: &mut Random, dept
         }
         Schema::Union(union) => {
             let variants = union.variants();
-            let null = variants
-                .iter()
-                .position(|variant| matches!(variant, Schema::Null));
+            let null = variants.iter().position(|variant| matches!(variant, Schema::Null));
             let index = match null {
                 Some(index) if depth > 6 => index,
                 _ => random.below(variants.len()),
@@ -232,12 +224,7 @@ pub fn value_of(schema: &Schema, names: &NamesRef<'_>, random: &mut Random, dept
             record
                 .fields
                 .iter()
-                .map(|field| {
-                    (
-                        field.name.clone(),
-                        value_of(&field.schema, names, random, depth + 1),
-                    )
-                })
+                .map(|field| (field.name.clone(), value_of(&field.schema, names, random, depth + 1)))
                 .collect(),
         ),
         Schema::Ref { name } => value_of(names[name], names, random, depth),
@@ -322,9 +309,7 @@ fn at_path<'v>(
             match (value, schema) {
                 (Avro::Record(values), Schema::Record(record)) => {
                     match record.fields.iter().position(|field| field.name == *first) {
-                        Some(index) => {
-                            at_path(&values[index].1, &record.fields[index].schema, names, rest)
-                        }
+                        Some(index) => at_path(&values[index].1, &record.fields[index].schema, names, rest),
                         None => Ok(None),
                     }
                 }
@@ -395,24 +380,14 @@ fn expected(value: &Avro, schema: &Schema, value_type: ValueType) -> Result<Valu
             };
             let bytes = <Vec<u8>>::try_from(decimal).unwrap();
             let sign = if bytes[0] < 128 { 0 } else { -1 };
-            let number = bytes
-                .iter()
-                .fold(sign, |sum: i128, byte| sum << 8 | i128::from(*byte));
-            Ok(Value::Float(
-                format!("{number}e-{}", schema.scale).parse().unwrap(),
-            ))
+            let number = bytes.iter().fold(sign, |sum: i128, byte| sum << 8 | i128::from(*byte));
+            Ok(Value::Float(format!("{number}e-{}", schema.scale).parse().unwrap()))
         }
         (Avro::Date(days), Timestamp) => time(i128::from(*days) * 86_400_000_000),
-        (Avro::TimestampMillis(i) | Avro::LocalTimestampMillis(i), Timestamp) => {
-            time(i128::from(*i) * 1_000)
-        }
-        (Avro::TimestampMicros(i) | Avro::LocalTimestampMicros(i), Timestamp) => {
-            time(i128::from(*i))
-        }
+        (Avro::TimestampMillis(i) | Avro::LocalTimestampMillis(i), Timestamp) => time(i128::from(*i) * 1_000),
+        (Avro::TimestampMicros(i) | Avro::LocalTimestampMicros(i), Timestamp) => time(i128::from(*i)),
         (Avro::TimestampNanos(i), Timestamp) => time(i128::from(*i).div_euclid(1_000)),
-        (Avro::Date(i) | Avro::TimeMillis(i), _) => {
-            expected(&Avro::Int(*i), schema, numeric(value_type)?)
-        }
+        (Avro::Date(i) | Avro::TimeMillis(i), _) => expected(&Avro::Int(*i), schema, numeric(value_type)?),
         (
             Avro::TimeMicros(i)
             | Avro::TimestampMillis(i)
@@ -444,8 +419,7 @@ pub struct Case {
 
 pub fn case(random: &mut Random) -> Case {
     let schema_json = Schemas::record(random).to_string();
-    let schema =
-        Schema::parse_str(&schema_json).unwrap_or_else(|error| panic!("{error}\n{schema_json}"));
+    let schema = Schema::parse_str(&schema_json).unwrap_or_else(|error| panic!("{error}\n{schema_json}"));
     let resolved = ResolvedSchema::new(&schema).unwrap();
     let names = resolved.get_names();
     let mut found = Vec::new();
@@ -537,8 +511,5 @@ fn the_test_makes_uuids_of_all_kinds() {
     let Schema::Record(record) = Schema::parse_str(uuid).unwrap() else {
         panic!("not a record")
     };
-    assert!(matches!(
-        record.fields[0].schema,
-        Schema::Uuid(UuidSchema::Fixed(_))
-    ));
+    assert!(matches!(record.fields[0].schema, Schema::Uuid(UuidSchema::Fixed(_))));
 }

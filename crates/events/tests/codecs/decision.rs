@@ -2,8 +2,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use riskstream_events::{
-    DECISION_AVRO_SCHEMA, Decision, DecisionId, FeatureValue, Flags, Latency, ModelRef, Outcome,
-    OwnedDecision, Reason, Row, Slot, Value, encode_avro, encode_json,
+    DECISION_AVRO_SCHEMA, Decision, DecisionId, FeatureValue, Flags, Latency, ModelRef, Outcome, OwnedDecision, Reason,
+    Row, Slot, Value, encode_avro, encode_json,
 };
 
 /// A decision's parts that are not borrowed from elsewhere.
@@ -24,15 +24,7 @@ fn parts() -> Parts {
         Value::Float(f64::NAN),
         Value::Float(3.0),
         Value::Bool(true),
-        Value::List(
-            [
-                Value::Float(1.5),
-                Value::Null,
-                Value::Int(2),
-                Value::Text("x".into()),
-            ]
-            .into(),
-        ),
+        Value::List([Value::Float(1.5), Value::Null, Value::Int(2), Value::Text("x".into())].into()),
         Value::Timestamp(1_526_601_600_000_001),
         Value::List([].into()),
         Value::Float(-0.0),
@@ -40,12 +32,8 @@ fn parts() -> Parts {
     ];
     let named = |(slot, name): (usize, &str)| (name.to_owned(), slot);
     Parts {
-        entities: [(0, "customer"), (1, "terminal"), (2, "device")]
-            .map(named)
-            .to_vec(),
-        features: (2..row.len())
-            .map(|slot| (format!("feature_{slot}"), slot))
-            .collect(),
+        entities: [(0, "customer"), (1, "terminal"), (2, "device")].map(named).to_vec(),
+        features: (2..row.len()).map(|slot| (format!("feature_{slot}"), slot)).collect(),
         row,
         shadow_scores: vec![("next".into(), 0.25)],
     }
@@ -159,10 +147,7 @@ fn json_is_read_back() {
     assert_eq!(owned.outcome, Outcome::Review);
     assert_eq!(owned.entity("terminal"), Some("42"));
     assert_eq!(owned.entity("device"), None);
-    assert_eq!(
-        owned.feature("feature_3").unwrap().as_number(),
-        Some(0.1 + 0.2)
-    );
+    assert_eq!(owned.feature("feature_3").unwrap().as_number(), Some(0.1 + 0.2));
     assert_eq!(owned.feature("feature_4"), Some(&FeatureValue::Null(())));
     assert_eq!(owned.feature("feature_5"), Some(&FeatureValue::Float(3.0)));
     assert_eq!(owned.feature("feature_6").unwrap().as_number(), Some(1.0));
@@ -218,10 +203,7 @@ fn avro_is_what_apache_avro_reads() {
             ])),
         ),
         ("event_time", Avro::TimestampMicros(1_522_540_831_000_000)),
-        (
-            "entities",
-            map(&[("customer", text("C\"1")), ("terminal", text("42"))]),
-        ),
+        ("entities", map(&[("customer", text("C\"1")), ("terminal", text("42"))])),
         ("score", some(Avro::Double(0.87))),
         ("outcome", Avro::Enum(1, "review".into())),
         (

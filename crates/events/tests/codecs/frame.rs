@@ -1,7 +1,5 @@
 use proptest::prelude::*;
-use riskstream_events::{
-    FrameError, FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, Value, ValueType,
-};
+use riskstream_events::{FrameError, FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, Value, ValueType};
 
 const TYPES: [ValueType; 6] = [
     ValueType::Bool,
@@ -19,12 +17,8 @@ fn scalar(value_type: ValueType) -> BoxedStrategy<Value> {
             .prop_map(|(i, shift)| Value::Int(i >> shift))
             .boxed(),
         // Any bits, NaNs with payloads included.
-        ValueType::Float => any::<u64>()
-            .prop_map(|bits| Value::Float(f64::from_bits(bits)))
-            .boxed(),
-        ValueType::Text => ".{0,40}"
-            .prop_map(|text: String| Value::Text(text.into()))
-            .boxed(),
+        ValueType::Float => any::<u64>().prop_map(|bits| Value::Float(f64::from_bits(bits))).boxed(),
+        ValueType::Text => ".{0,40}".prop_map(|text: String| Value::Text(text.into())).boxed(),
         ValueType::Timestamp => any::<i64>().prop_map(Value::Timestamp).boxed(),
         ValueType::List => unreachable!("lists do not nest"),
     }
@@ -47,24 +41,19 @@ fn value(value_type: ValueType) -> BoxedStrategy<Value> {
 }
 
 fn row_header() -> impl Strategy<Value = RowHeader> {
-    (any::<u8>(), any::<i64>(), any::<i64>(), any::<u16>()).prop_map(
-        |(input, source_offset, clock, flags)| RowHeader {
-            input,
-            source_offset,
-            clock,
-            flags,
-        },
-    )
+    (any::<u8>(), any::<i64>(), any::<i64>(), any::<u16>()).prop_map(|(input, source_offset, clock, flags)| RowHeader {
+        input,
+        source_offset,
+        clock,
+        flags,
+    })
 }
 
 /// A layout over slots that are neither dense nor in order, and rows of it.
 fn frames() -> impl Strategy<Value = (Vec<ValueType>, Vec<(RowHeader, Vec<Value>)>)> {
     prop::collection::vec(prop::sample::select(&TYPES[..]), 0..20).prop_flat_map(|types| {
         let values: Vec<_> = types.iter().map(|&value_type| value(value_type)).collect();
-        (
-            Just(types),
-            prop::collection::vec((row_header(), values), 0..6),
-        )
+        (Just(types), prop::collection::vec((row_header(), values), 0..6))
     })
 }
 
@@ -140,10 +129,7 @@ fn an_integer_in_a_floats_slot_becomes_a_float() {
         &mut bytes,
     );
     let mut row = Row::new();
-    FrameReader::new(&bytes, &layout)
-        .unwrap()
-        .next_row(&mut row)
-        .unwrap();
+    FrameReader::new(&bytes, &layout).unwrap().next_row(&mut row).unwrap();
     assert_eq!(row, [Value::Float(3.0)]);
 }
 
@@ -200,9 +186,7 @@ fn damage() {
         (&[0, 0, 0, 0, 0, 1, 0xff], Some(damaged(13, "text"))),
         (&[0, 0, 0, 0xff, 0xff, 0xff, 1], Some(damaged(13, "flags"))),
         (
-            &[
-                0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-            ],
+            &[0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             Some(damaged(7, "number")),
         ),
     ] {
@@ -217,10 +201,6 @@ fn damage() {
         (&[1, 1, 0xff, 0xff, 0xff, 0xff, 0x10], damaged(7, "source")),
         (&[1, 1, 0, 0, 0], damaged(5, "end of the frame")),
     ] {
-        assert_eq!(
-            FrameReader::new(bytes, &layout).err(),
-            Some(expected),
-            "{bytes:?}"
-        );
+        assert_eq!(FrameReader::new(bytes, &layout).err(), Some(expected), "{bytes:?}");
     }
 }

@@ -4,8 +4,8 @@
 use crate::avro_oracle::case;
 use crate::support::{Random, field, fields, personal, required, text};
 use riskstream_events::{
-    AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder,
-    OwnedDecision, ReaderSchema, Row, RowHeader, Value, ValueType, time, wire,
+    AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder, OwnedDecision, ReaderSchema, Row,
+    RowHeader, Value, ValueType, time, wire,
 };
 
 #[test]
@@ -32,10 +32,7 @@ fn avro() {
 
 #[test]
 fn avro_schemas() {
-    let list = fields(vec![
-        field("f0", ValueType::Float),
-        field("f1.f0", ValueType::Text),
-    ]);
+    let list = fields(vec![field("f0", ValueType::Float), field("f1.f0", ValueType::Text)]);
     for seed in 0..1_000 {
         let mut random = Random(seed);
         let mut schema = case(&mut random).schema_json.into_bytes();

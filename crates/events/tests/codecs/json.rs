@@ -23,25 +23,13 @@ fn values() {
         (Bool, r#"{"x":"true"}"#, Err(WrongType)),
         (Bool, r#"{"x":18446744073709551615}"#, Err(WrongType)),
         (Int, r#"{"x":-12}"#, Ok(Value::Int(-12))),
-        (
-            Int,
-            r#"{"x":9223372036854775807}"#,
-            Ok(Value::Int(i64::MAX)),
-        ),
-        (
-            Int,
-            r#"{"x":-9223372036854775808}"#,
-            Ok(Value::Int(i64::MIN)),
-        ),
+        (Int, r#"{"x":9223372036854775807}"#, Ok(Value::Int(i64::MAX))),
+        (Int, r#"{"x":-9223372036854775808}"#, Ok(Value::Int(i64::MIN))),
         (Int, r#"{"x":9223372036854775808}"#, Err(OutOfRange)),
         (Int, r#"{"x":-9223372036854775809}"#, Err(OutOfRange)),
         (Int, r#"{"x":99999999999999999999999}"#, Err(OutOfRange)),
         (Int, r#"{"x":"12"}"#, Ok(Value::Int(12))),
-        (
-            Int,
-            r#"{"x":"9223372036854775807"}"#,
-            Ok(Value::Int(i64::MAX)),
-        ),
+        (Int, r#"{"x":"9223372036854775807"}"#, Ok(Value::Int(i64::MAX))),
         (Int, r#"{"x":"9223372036854775808"}"#, Err(OutOfRange)),
         (Int, r#"{"x":12.0}"#, Ok(Value::Int(12))),
         (Int, r#"{"x":12.5}"#, Err(WrongType)),
@@ -94,27 +82,15 @@ fn values() {
             r#"{"x":"2018-05-18 00:00:00"}"#,
             Ok(Value::Timestamp(MAY_2018)),
         ),
-        (
-            Timestamp,
-            r#"{"x":1526601600000}"#,
-            Ok(Value::Timestamp(MAY_2018)),
-        ),
-        (
-            Timestamp,
-            r#"{"x":"1526601600000"}"#,
-            Ok(Value::Timestamp(MAY_2018)),
-        ),
+        (Timestamp, r#"{"x":1526601600000}"#, Ok(Value::Timestamp(MAY_2018))),
+        (Timestamp, r#"{"x":"1526601600000"}"#, Ok(Value::Timestamp(MAY_2018))),
         (
             Timestamp,
             r#"{"x":1526601600000.5}"#,
             Ok(Value::Timestamp(MAY_2018 + 500)),
         ),
         (Timestamp, r#"{"x":"yesterday"}"#, Err(InvalidTimestamp)),
-        (
-            Timestamp,
-            r#"{"x":"2018-02-30T00:00:00Z"}"#,
-            Err(InvalidTimestamp),
-        ),
+        (Timestamp, r#"{"x":"2018-02-30T00:00:00Z"}"#, Err(InvalidTimestamp)),
         (Timestamp, r#"{"x":9223372036854775807}"#, Err(OutOfRange)),
         (Timestamp, r#"{"x":1e300}"#, Err(OutOfRange)),
         (Timestamp, r#"{"x":253402300800000}"#, Err(OutOfRange)),
@@ -134,11 +110,7 @@ fn values() {
             }
         };
         assert_eq!(found, expected, "{json}");
-        assert_eq!(
-            found.as_ref().map(bits),
-            expected.as_ref().map(bits),
-            "{json}"
-        );
+        assert_eq!(found.as_ref().map(bits), expected.as_ref().map(bits), "{json}");
     }
 }
 
@@ -155,11 +127,7 @@ fn timestamps_in_declared_units() {
         (Seconds, r#"{"x":9223372036854775807}"#, Err(OutOfRange)),
     ] {
         let found = decode(vec![time_in("x", unit)], json.as_bytes());
-        assert_eq!(
-            found,
-            expected.map(|micros| vec![Value::Timestamp(micros)]),
-            "{json}"
-        );
+        assert_eq!(found, expected.map(|micros| vec![Value::Timestamp(micros)]), "{json}");
     }
 }
 
@@ -205,22 +173,13 @@ fn nested_fields() {
     let n = Value::Null;
     let i = Value::Int;
     for (json, expected) in [
-        (
-            r#"{"a":{"b":{"c":1,"d":2},"e":3},"f":4}"#,
-            Ok([i(1), i(2), i(3), i(4)]),
-        ),
+        (r#"{"a":{"b":{"c":1,"d":2},"e":3},"f":4}"#, Ok([i(1), i(2), i(3), i(4)])),
         (
             r#"{"f":4,"a":{"e":3,"b":{"d":2,"c":1,"x":[{"c":9}]}}}"#,
             Ok([i(1), i(2), i(3), i(4)]),
         ),
-        (
-            r#"{"a":null,"f":4}"#,
-            Ok([n.clone(), n.clone(), n.clone(), i(4)]),
-        ),
-        (
-            r#"{"a":{"b":null}}"#,
-            Ok([n.clone(), n.clone(), n.clone(), n.clone()]),
-        ),
+        (r#"{"a":null,"f":4}"#, Ok([n.clone(), n.clone(), n.clone(), i(4)])),
+        (r#"{"a":{"b":null}}"#, Ok([n.clone(), n.clone(), n.clone(), n.clone()])),
         // The last of two objects of one name counts as a whole.
         (
             r#"{"a":{"e":3,"b":{"c":1}},"a":{"b":{"d":2}}}"#,
@@ -237,11 +196,7 @@ fn nested_fields() {
             Ok([n.clone(), n.clone(), n.clone(), n.clone()]),
         ),
     ] {
-        assert_eq!(
-            decode(list(), json.as_bytes()),
-            expected.map(Vec::from),
-            "{json}"
-        );
+        assert_eq!(decode(list(), json.as_bytes()), expected.map(Vec::from), "{json}");
     }
 }
 
@@ -264,10 +219,7 @@ fn required_fields() {
 #[test]
 fn personal_data_becomes_a_pseudonym() {
     let expected = riskstream_events::Pseudonymizer::new(b"secret").pseudonym(b"4111111111111111");
-    for json in [
-        r#"{"card":"4111111111111111"}"#,
-        r#"{"card":4111111111111111}"#,
-    ] {
+    for json in [r#"{"card":"4111111111111111"}"#, r#"{"card":4111111111111111}"#] {
         assert_eq!(
             decode(vec![personal("card")], json.as_bytes()),
             Ok(vec![Value::Text(expected.clone())])
@@ -292,10 +244,7 @@ fn errors_name_field_and_place_but_no_value() {
             r#"{"a":{"b":true}}"#,
             "wrong_type: field a.b at byte 13: a boolean where float is expected",
         ),
-        (
-            r#"{"a":"4111s3cret"}"#,
-            "wrong_type: a at byte 16: not an object",
-        ),
+        (r#"{"a":"4111s3cret"}"#, "wrong_type: a at byte 16: not an object"),
         (
             r#"{"a":{"b":NaN}}"#,
             "not_finite: field a.b at byte 10: NaN or infinite",
@@ -317,10 +266,7 @@ fn errors_name_field_and_place_but_no_value() {
             r#"{"card":"4111s3cret"#,
             "not_json: field card at byte 18: EOF while parsing a string",
         ),
-        (
-            r#"{"card":4111s3cret}"#,
-            "not_json: at byte 12: expected `,` or `}`",
-        ),
+        (r#"{"card":4111s3cret}"#, "not_json: at byte 12: expected `,` or `}`"),
     ] {
         let error = decoder.decode(json.as_bytes(), &mut vec![]).unwrap_err();
         assert_eq!(error.to_string(), expected, "{json}");
@@ -331,17 +277,10 @@ fn errors_name_field_and_place_but_no_value() {
 #[test]
 fn depth_is_no_danger() {
     let deep = |open: &str, close: &str, depth: usize| {
-        format!(
-            r#"{{"y":{}1{},"x":7}}"#,
-            open.repeat(depth),
-            close.repeat(depth)
-        )
+        format!(r#"{{"y":{}1{},"x":7}}"#, open.repeat(depth), close.repeat(depth))
     };
     for (open, close) in [("[", "]"), (r#"{"x":"#, "}")] {
-        assert_eq!(
-            one(ValueType::Int, &deep(open, close, 200_000)),
-            Ok(Value::Int(7))
-        );
+        assert_eq!(one(ValueType::Int, &deep(open, close, 200_000)), Ok(Value::Int(7)));
         assert_eq!(one(ValueType::Int, &deep(open, "", 200_000)), Err(NotJson));
     }
     let list = || vec![field("x.x", ValueType::Int)];

@@ -4,12 +4,10 @@ use crate::support::{field, fields, personal, required};
 use apache_avro::Schema;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
-use riskstream_events::dead_letter::{
-    DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC,
-};
+use riskstream_events::dead_letter::{DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC};
 use riskstream_events::{
-    AvroProjection, DECISION_JSON_SCHEMA, Decision, Flags, Latency, ModelRef, Outcome, Reason,
-    ReasonCode, Row, Value, ValueType, encode_json,
+    AvroProjection, DECISION_JSON_SCHEMA, Decision, Flags, Latency, ModelRef, Outcome, Reason, ReasonCode, Row, Value,
+    ValueType, encode_json,
 };
 use serde_json::{Value as Json, json};
 
@@ -29,8 +27,7 @@ fn conform(value: &Json, schema: &Json, root: &Json, path: &str) -> Result<(), S
                 let pointer = rule.as_str().unwrap().strip_prefix('#').unwrap();
                 conform(
                     value,
-                    root.pointer(pointer)
-                        .expect("the reference leads somewhere"),
+                    root.pointer(pointer).expect("the reference leads somewhere"),
                     root,
                     path,
                 )?;
@@ -45,10 +42,7 @@ fn conform(value: &Json, schema: &Json, root: &Json, path: &str) -> Result<(), S
                     Json::Object(_) => "object",
                 };
                 let is = |name: &Json| name == kind || name == "integer" && value.is_i64();
-                if !rule
-                    .as_array()
-                    .map_or_else(|| is(rule), |names| names.iter().any(is))
-                {
+                if !rule.as_array().map_or_else(|| is(rule), |names| names.iter().any(is)) {
                     return fail(&format!("{kind} instead of {rule}"));
                 }
             }
@@ -110,9 +104,7 @@ fn decisions_conform_to_the_json_schema() {
         Value::List([Value::Float(1.0), Value::Null].into()),
         Value::Timestamp(0),
     ];
-    let features: Vec<_> = (0..row.len())
-        .map(|slot| (format!("f{slot}"), slot))
-        .collect();
+    let features: Vec<_> = (0..row.len()).map(|slot| (format!("f{slot}"), slot)).collect();
     let reasons = [Reason {
         code: "R1",
         name: "r",
@@ -174,22 +166,14 @@ fn decisions_conform_to_the_json_schema() {
 
 #[test]
 fn the_readme_lists_every_reason_code_and_header() {
-    let (_, table) = README
-        .split_once("| code | what it means |\n| --- | --- |\n")
-        .unwrap();
+    let (_, table) = README.split_once("| code | what it means |\n| --- | --- |\n").unwrap();
     let expected: String = ReasonCode::ALL
         .iter()
         .map(|code| format!("| `{code}` | {} |\n", code.meaning()))
         .collect();
     assert_eq!(table, expected);
-    let headers = [
-        REASON, DETAIL, TOPIC, PARTITION, OFFSET, TIMESTAMP, PIPELINE,
-    ];
-    assert!(
-        headers
-            .iter()
-            .all(|header| README.contains(&format!("`{header}`")))
-    );
+    let headers = [REASON, DETAIL, TOPIC, PARTITION, OFFSET, TIMESTAMP, PIPELINE];
+    assert!(headers.iter().all(|header| README.contains(&format!("`{header}`"))));
 }
 
 #[test]
@@ -280,10 +264,6 @@ fn a_demo_label_in_avro() {
     projection.decode(&bytes, &mut row).unwrap();
     assert_eq!(
         row,
-        [
-            Value::Null,
-            Value::Bool(true),
-            Value::Timestamp(1_767_225_600_000_000)
-        ]
+        [Value::Null, Value::Bool(true), Value::Timestamp(1_767_225_600_000_000)]
     );
 }

@@ -1,8 +1,7 @@
 //! Fields in one line, and a generator of random numbers from a seed.
 
 use riskstream_events::{
-    DecodeError, Field, InputFields, Pseudonymizer, ReasonCode, Row, TimestampUnit, Value,
-    ValueType,
+    DecodeError, Field, InputFields, Pseudonymizer, ReasonCode, Row, TimestampUnit, Value, ValueType,
 };
 
 /// An optional field at a path with dots, in the slot of its position.
@@ -52,9 +51,7 @@ pub fn fields(fields: Vec<Field>) -> InputFields {
 }
 
 /// The outcome of decoding, for tables: the row's values or the reason code.
-pub fn outcome(
-    decode: impl FnOnce(&mut Row) -> Result<(), DecodeError>,
-) -> Result<Vec<Value>, ReasonCode> {
+pub fn outcome(decode: impl FnOnce(&mut Row) -> Result<(), DecodeError>) -> Result<Vec<Value>, ReasonCode> {
     let mut row = vec![Value::Int(-77)];
     match decode(&mut row) {
         Ok(()) => Ok(row),

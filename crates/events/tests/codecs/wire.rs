@@ -1,14 +1,13 @@
 use crate::support::{field, fields, required};
 use riskstream_events::ReasonCode::*;
 use riskstream_events::wire::{MAX_RECORD_BYTES, prefix, split};
-use riskstream_events::{
-    DecodeError, InputDecoder, Row, SchemaId, SchemaSource, SchemaSourceError, Value, ValueType,
-};
+use riskstream_events::{DecodeError, InputDecoder, Row, SchemaId, SchemaSource, SchemaSourceError, Value, ValueType};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 const LONG: &str = r#"{"type":"record","name":"R","fields":[{"name":"x","type":"long"}]}"#;
-const TEXT_THEN_LONG: &str = r#"{"type":"record","name":"R","fields":[{"name":"y","type":"string"},{"name":"x","type":"long"}]}"#;
+const TEXT_THEN_LONG: &str =
+    r#"{"type":"record","name":"R","fields":[{"name":"y","type":"string"},{"name":"x","type":"long"}]}"#;
 const WITHOUT: &str = r#"{"type":"record","name":"R","fields":[{"name":"y","type":"string"}]}"#;
 
 /// A registry with a few schemas that can be down, counts how often it is asked, and can learn a schema.
@@ -33,12 +32,7 @@ impl SchemaSource for Source {
             3 => WITHOUT,
             4 => "not a schema",
             5 => r#""string""#,
-            9 => self
-                .0
-                .late
-                .lock()
-                .unwrap()
-                .ok_or(SchemaSourceError::Unknown)?,
+            9 => self.0.late.lock().unwrap().ok_or(SchemaSourceError::Unknown)?,
             _ => return Err(SchemaSourceError::Unknown),
         };
         Ok(schema.into())
@@ -88,11 +82,7 @@ fn records_with_schema_ids() {
     ] {
         let mut row = Row::new();
         let found = decoder.decode(bytes, &mut row).map(|()| row[0].clone());
-        assert_eq!(
-            found.map_err(|error| error.code().unwrap()),
-            expected,
-            "{bytes:?}"
-        );
+        assert_eq!(found.map_err(|error| error.code().unwrap()), expected, "{bytes:?}");
     }
 }
 
@@ -160,22 +150,15 @@ fn hostile_ids_fill_no_memory_and_decode_nothing() {
 fn sizes() {
     let x = fields(vec![field("x", ValueType::Int)]);
     let json = |size: usize| format!("{{\"x\":1{}}}", " ".repeat(size - 7)).into_bytes();
-    let decode =
-        |decoder: &mut InputDecoder, size| decoder.decode(&json(size), &mut Row::new()).err();
+    let decode = |decoder: &mut InputDecoder, size| decoder.decode(&json(size), &mut Row::new()).err();
     let code = |error: Option<DecodeError>| error.and_then(|error| error.code());
     let mut decoder = InputDecoder::json(&x);
     assert_eq!(code(decode(&mut decoder, MAX_RECORD_BYTES)), None);
-    assert_eq!(
-        code(decode(&mut decoder, MAX_RECORD_BYTES + 1)),
-        Some(TooLarge)
-    );
+    assert_eq!(code(decode(&mut decoder, MAX_RECORD_BYTES + 1)), Some(TooLarge));
     let mut decoder = InputDecoder::json(&x).with_max_bytes(10);
     assert_eq!(code(decode(&mut decoder, 10)), None);
     assert_eq!(code(decode(&mut decoder, 11)), Some(TooLarge));
-    assert_eq!(
-        code(decoder.decode(b"", &mut Row::new()).err()),
-        Some(EmptyPayload)
-    );
+    assert_eq!(code(decoder.decode(b"", &mut Row::new()).err()), Some(EmptyPayload));
 }
 
 #[test]

@@ -7,14 +7,7 @@ use std::sync::Arc;
 
 /// Name, type and value of each slot, in order.
 pub fn fields() -> Vec<(&'static str, ValueType, Value)> {
-    let floats = |values: &[f64]| {
-        Value::List(
-            values
-                .iter()
-                .map(|v| Value::Float(*v))
-                .collect::<Arc<[Value]>>(),
-        )
-    };
+    let floats = |values: &[f64]| Value::List(values.iter().map(|v| Value::Float(*v)).collect::<Arc<[Value]>>());
     vec![
         ("three", ValueType::Int, Value::Int(3)),
         ("zero", ValueType::Int, Value::Int(0)),
@@ -29,18 +22,10 @@ pub fn fields() -> Vec<(&'static str, ValueType, Value)> {
         ("no", ValueType::Bool, Value::Bool(false)),
         ("no_bool", ValueType::Bool, Value::Null),
         ("name", ValueType::Text, Value::Text("Zoë".into())),
-        (
-            "merchant.country",
-            ValueType::Text,
-            Value::Text("NG".into()),
-        ),
+        ("merchant.country", ValueType::Text, Value::Text("NG".into())),
         ("no_text", ValueType::Text, Value::Null),
         // Saturday, 2026-02-28T23:59:58.765432Z
-        (
-            "at",
-            ValueType::Timestamp,
-            Value::Timestamp(1_772_323_198_765_432),
-        ),
+        ("at", ValueType::Timestamp, Value::Timestamp(1_772_323_198_765_432)),
         ("no_time", ValueType::Timestamp, Value::Null),
         ("amounts", ValueType::List, floats(&[2.0, 8.0, 5.0])),
         ("empty", ValueType::List, floats(&[])),
@@ -64,10 +49,7 @@ pub fn scope() -> Scope {
     scope.add_constants("few", &codes[1..3]).unwrap();
     scope.add_constants("nothing", &[]).unwrap();
     scope
-        .add_constants(
-            "numbers",
-            &[Value::Int(3), Value::Float(0.5), Value::Float(4.0)],
-        )
+        .add_constants("numbers", &[Value::Int(3), Value::Float(0.5), Value::Float(4.0)])
         .unwrap();
     scope.add_constants("merchant.lists", &codes[..1]).unwrap();
     scope
@@ -81,13 +63,9 @@ pub fn row() -> Vec<Value> {
     let mut row: Vec<Value> = fields().into_iter().map(|(_, _, value)| value).collect();
     row.resize(COUNTRIES, Value::Null);
     row.push(Value::List(
-        [
-            Value::Text("DE".into()),
-            Value::Null,
-            Value::Text("FR".into()),
-        ]
-        .into_iter()
-        .collect(),
+        [Value::Text("DE".into()), Value::Null, Value::Text("FR".into())]
+            .into_iter()
+            .collect(),
     ));
     row
 }

@@ -257,8 +257,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         };
         let children = self.reserve(2);
         self.records[position as usize] = R::new(self.splits.cut(split, middle), slot, children);
-        for (child_position, from, to) in [(children, from, middle), (children + 1, middle + 1, to)]
-        {
+        for (child_position, from, to) in [(children, from, middle), (children + 1, middle + 1, to)] {
             if from < to {
                 self.queue.push(Pending {
                     position: child_position,
@@ -289,11 +288,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         let mut stack = self.ensemble.roots.clone();
         while let Some(&node) = stack.last() {
             let branch = match &self.ensemble.nodes[node as usize] {
-                Node::Branch(branch)
-                    if steps[node as usize] == UNKNOWN || steps[node as usize] == OPEN =>
-                {
-                    branch
-                }
+                Node::Branch(branch) if steps[node as usize] == UNKNOWN || steps[node as usize] == OPEN => branch,
                 Node::Branch(_) => {
                     stack.pop();
                     continue;
@@ -318,9 +313,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
             }
             let cuts = self.splits.of::<R::Number>(node, branch).count();
             let below = children.map(|child| steps[child as usize]);
-            let min = (cuts + 1)
-                .ilog2()
-                .saturating_add(below[0].0.min(below[1].0));
+            let min = (cuts + 1).ilog2().saturating_add(below[0].0.min(below[1].0));
             let max = (cuts.ilog2() + 1).saturating_add(below[0].1.max(below[1].1));
             steps[node as usize] = (min, max);
             stack.pop();

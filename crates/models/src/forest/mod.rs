@@ -104,10 +104,7 @@ impl<R: Record> Forest<R> {
 /// The target that every leaf has exactly one weight for, if there is one.
 pub(crate) fn single_target(ensemble: &Ensemble) -> Option<usize> {
     let target = ensemble.weights.first()?.target;
-    let same_target = ensemble
-        .weights
-        .iter()
-        .all(|weight| weight.target == target);
+    let same_target = ensemble.weights.iter().all(|weight| weight.target == target);
     let one_weight_each = ensemble
         .nodes
         .iter()

@@ -18,11 +18,7 @@ fn leaf(ensemble: &Ensemble, root: u32, row: &[f64]) -> (u32, u32) {
                 } else {
                     holds(ensemble, branch, value)
                 };
-                node = if holds {
-                    branch.on_true
-                } else {
-                    branch.on_false
-                };
+                node = if holds { branch.on_true } else { branch.on_false };
             }
         }
     }
@@ -37,9 +33,7 @@ fn holds(ensemble: &Ensemble, branch: &Branch, value: f64) -> bool {
         Comparison::Greater => value > threshold,
         Comparison::Equal => value == threshold,
         Comparison::NotEqual => value != threshold,
-        Comparison::Member { first, count } => {
-            ensemble.members[first as usize..][..count as usize].contains(&value)
-        }
+        Comparison::Member { first, count } => ensemble.members[first as usize..][..count as usize].contains(&value),
     }
 }
 
@@ -60,11 +54,7 @@ where
 {
     let forest = Forest::<R>::new(ensemble).unwrap().unwrap();
     let width = rows[0].len();
-    let numbers: Vec<R::Number> = rows
-        .iter()
-        .flatten()
-        .map(|&value| R::Number::from_f64(value))
-        .collect();
+    let numbers: Vec<R::Number> = rows.iter().flatten().map(|&value| R::Number::from_f64(value)).collect();
     let mut sums = vec![vec![0.0; ensemble.targets]; rows.len()];
     let single_target = super::single_target(ensemble);
     forest.for_each_leaf(&numbers, width, &mut Keys::default(), |row, weights| {
@@ -201,10 +191,7 @@ fn branch(on_true: u32, on_false: u32) -> Node {
 }
 
 fn error_of(nodes: Vec<Node>, roots: Vec<u32>) -> Option<EnsembleError> {
-    let weights = vec![Weight {
-        target: 0,
-        value: 1.0,
-    }];
+    let weights = vec![Weight { target: 0, value: 1.0 }];
     let ensemble = Ensemble {
         nodes,
         roots,
@@ -268,9 +255,7 @@ fn nodes_may_have_several_parents() {
         leaf(1),
         leaf(2),
     ];
-    let weights = [1.0, 20.0, 300.0]
-        .map(|value| Weight { target: 0, value })
-        .to_vec();
+    let weights = [1.0, 20.0, 300.0].map(|value| Weight { target: 0, value }).to_vec();
     let ensemble = Ensemble {
         nodes,
         roots: vec![0, 1, 0],
@@ -303,10 +288,7 @@ fn what_does_not_fit_the_compact_form_is_left_to_the_wide_one() {
     if let Node::Branch(branch) = &mut wide {
         branch.feature = 600;
     }
-    let weights = vec![Weight {
-        target: 0,
-        value: 1.0,
-    }];
+    let weights = vec![Weight { target: 0, value: 1.0 }];
     let ensemble = Ensemble {
         nodes: vec![wide, Node::Leaf { first: 0, count: 1 }],
         roots: vec![0],
@@ -315,11 +297,5 @@ fn what_does_not_fit_the_compact_form_is_left_to_the_wide_one() {
         members: Vec::new(),
     };
     assert!(Forest::<Compact>::new(&ensemble).unwrap().is_none());
-    assert_eq!(
-        Forest::<Wide<f32>>::new(&ensemble)
-            .unwrap()
-            .unwrap()
-            .features(),
-        601
-    );
+    assert_eq!(Forest::<Wide<f32>>::new(&ensemble).unwrap().unwrap().features(), 601);
 }

@@ -26,13 +26,7 @@ impl<R: Record> Forest<R> {
     /// Adds up each row's leaf weights, tree after tree in the number type itself, as ONNX Runtime does.
     ///
     /// `rows` are `width` numbers each; `sums` gets one sum for each row. Only for forests with single leaves.
-    pub fn sum_single(
-        &self,
-        rows: &[R::Number],
-        width: usize,
-        keys: &mut Keys<R>,
-        sums: &mut [R::Number],
-    ) {
+    pub fn sum_single(&self, rows: &[R::Number], width: usize, keys: &mut Keys<R>, sums: &mut [R::Number]) {
         sums.fill(R::Number::zero());
         self.for_each_payload(rows, width, keys, |row, payload| {
             sums[row] = sums[row].add(Self::single(payload));
@@ -58,9 +52,7 @@ impl<R: Record> Forest<R> {
                 );
             });
         } else {
-            self.for_each_payload(rows, width, keys, |row, payload| {
-                visit(row, self.several(payload))
-            });
+            self.for_each_payload(rows, width, keys, |row, payload| visit(row, self.several(payload)));
         }
     }
 
@@ -71,10 +63,7 @@ impl<R: Record> Forest<R> {
         keys: &mut Keys<R>,
         mut visit: impl FnMut(usize, KeyOf<R>),
     ) {
-        assert!(
-            width >= self.features(),
-            "the operator checks the width of its input"
-        );
+        assert!(width >= self.features(), "the operator checks the width of its input");
         if width == 0 {
             return;
         }
@@ -117,20 +106,13 @@ impl<R: Record> Forest<R> {
     }
 
     /// `count` rows, a multiple of [`LANES`], through each tree.
-    fn walk_rows(
-        &self,
-        keys: &[KeyOf<R>],
-        stride: usize,
-        count: usize,
-        mut visit: impl FnMut(usize, KeyOf<R>),
-    ) {
+    fn walk_rows(&self, keys: &[KeyOf<R>], stride: usize, count: usize, mut visit: impl FnMut(usize, KeyOf<R>)) {
         let records = self.layout.records.as_slice();
         for tree in &self.layout.trees {
             for first in (0..count).step_by(LANES) {
                 let keys = &keys[first * stride..][..LANES * stride];
                 let mut positions = [tree.root; LANES];
-                let lane_keys: [&[KeyOf<R>]; LANES] =
-                    std::array::from_fn(|lane| &keys[lane * stride..][..stride]);
+                let lane_keys: [&[KeyOf<R>]; LANES] = std::array::from_fn(|lane| &keys[lane * stride..][..stride]);
                 descend(records, &mut positions, *tree, |lane| lane_keys[lane]);
                 for (lane, &position) in positions.iter().enumerate() {
                     visit(first + lane, records[position as usize].cut());

@@ -11,12 +11,7 @@ pub(crate) struct Attributes<'a>(pub &'a NodeProto);
 
 impl<'a> Attributes<'a> {
     fn find(self, name: &str, expected: AttributeType) -> TractResult<Option<&'a AttributeProto>> {
-        let Some(attribute) = self
-            .0
-            .attribute
-            .iter()
-            .find(|attribute| attribute.name == name)
-        else {
+        let Some(attribute) = self.0.attribute.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
         // Files older than IR version 3 have no types; the field that is filled tells.
@@ -31,23 +26,18 @@ impl<'a> Attributes<'a> {
     }
 
     pub fn float(self, name: &str) -> TractResult<Option<f32>> {
-        Ok(self
-            .find(name, AttributeType::Float)?
-            .map(|attribute| attribute.f))
+        Ok(self.find(name, AttributeType::Float)?.map(|attribute| attribute.f))
     }
 
     pub fn int(self, name: &str) -> TractResult<Option<i64>> {
-        Ok(self
-            .find(name, AttributeType::Int)?
-            .map(|attribute| attribute.i))
+        Ok(self.find(name, AttributeType::Int)?.map(|attribute| attribute.i))
     }
 
     pub fn string(self, name: &str) -> TractResult<Option<&'a str>> {
         let Some(attribute) = self.find(name, AttributeType::String)? else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(&attribute.s)
-            .with_context(|| format!("attribute {name} is no UTF-8"))?;
+        let text = std::str::from_utf8(&attribute.s).with_context(|| format!("attribute {name} is no UTF-8"))?;
         Ok(Some(text))
     }
 
@@ -70,10 +60,8 @@ impl<'a> Attributes<'a> {
     }
 
     pub fn strings(self, name: &str) -> TractResult<Vec<String>> {
-        let decode = |bytes: &Vec<u8>| {
-            String::from_utf8(bytes.clone())
-                .with_context(|| format!("attribute {name} is no UTF-8"))
-        };
+        let decode =
+            |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).with_context(|| format!("attribute {name} is no UTF-8"));
         self.byte_strings(name)?.iter().map(decode).collect()
     }
 
@@ -90,10 +78,7 @@ impl<'a> Attributes<'a> {
         match (floats, tensor) {
             ([], None) => Ok((Vec::new(), false)),
             ([], Some(tensor)) => tensor_numbers(tensor),
-            (floats, None) => Ok((
-                floats.iter().map(|&value| f64::from(value)).collect(),
-                false,
-            )),
+            (floats, None) => Ok((floats.iter().map(|&value| f64::from(value)).collect(), false)),
             _ => bail!("both {name} and {name}_as_tensor are given"),
         }
     }
@@ -103,11 +88,7 @@ impl<'a> Attributes<'a> {
 pub(crate) fn tensor_numbers(tensor: &TensorProto) -> TractResult<(Vec<f64>, bool)> {
     let raw = &tensor.raw_data;
     let numbers = match DataType::try_from(tensor.data_type)? {
-        DataType::Float if raw.is_empty() => tensor
-            .float_data
-            .iter()
-            .map(|&value| f64::from(value))
-            .collect(),
+        DataType::Float if raw.is_empty() => tensor.float_data.iter().map(|&value| f64::from(value)).collect(),
         DataType::Float => raw
             .as_chunks::<4>()
             .0
@@ -121,16 +102,9 @@ pub(crate) fn tensor_numbers(tensor: &TensorProto) -> TractResult<(Vec<f64>, boo
             .iter()
             .map(|&bytes| f64::from_le_bytes(bytes))
             .collect(),
-        DataType::Uint8 if raw.is_empty() => tensor
-            .int32_data
-            .iter()
-            .map(|&value| f64::from(value))
-            .collect(),
+        DataType::Uint8 if raw.is_empty() => tensor.int32_data.iter().map(|&value| f64::from(value)).collect(),
         DataType::Uint8 => raw.iter().map(|&byte| f64::from(byte)).collect(),
-        other => bail!(
-            "a tensor of {} where numbers were expected",
-            other.as_str_name()
-        ),
+        other => bail!("a tensor of {} where numbers were expected", other.as_str_name()),
     };
     Ok((numbers, tensor.data_type == DataType::Double as i32))
 }

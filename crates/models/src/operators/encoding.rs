@@ -17,12 +17,8 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LabelEncoder", |context, node| {
         Ok(operator(label_encoder(context, node)?))
     });
-    operators.insert("CategoryMapper", |_, node| {
-        Ok(operator(category_mapper(node)?))
-    });
-    operators.insert("OneHotEncoder", |_, node| {
-        Ok(operator(one_hot_encoder(node)?))
-    });
+    operators.insert("CategoryMapper", |_, node| Ok(operator(category_mapper(node)?)));
+    operators.insert("OneHotEncoder", |_, node| Ok(operator(one_hot_encoder(node)?)));
 }
 
 /// A column of values that keys are mapped to or from.
@@ -59,13 +55,7 @@ impl Column {
             DatumType::String => Column::Strings(values.as_slice::<String>()?.to_vec()),
             DatumType::F32 => Column::Floats(values.as_slice::<f32>()?.to_vec()),
             DatumType::F64 => Column::Doubles(values.as_slice::<f64>()?.to_vec()),
-            _ => Column::Integers(
-                tensor
-                    .cast_to::<i64>()?
-                    .try_as_plain_ram()?
-                    .as_slice::<i64>()?
-                    .to_vec(),
-            ),
+            _ => Column::Integers(tensor.cast_to::<i64>()?.try_as_plain_ram()?.as_slice::<i64>()?.to_vec()),
         })
     }
 }
@@ -108,12 +98,8 @@ impl Positions {
         match keys {
             Column::Strings(keys) => Positions::Strings(positions(keys.iter().cloned())),
             Column::Integers(keys) => Positions::Integers(positions(keys.iter().copied())),
-            Column::Floats(keys) => {
-                Positions::Floats(positions(keys.iter().map(|&key| float_key(key))))
-            }
-            Column::Doubles(keys) => {
-                Positions::Doubles(positions(keys.iter().map(|&key| double_key(key))))
-            }
+            Column::Floats(keys) => Positions::Floats(positions(keys.iter().map(|&key| float_key(key)))),
+            Column::Doubles(keys) => Positions::Doubles(positions(keys.iter().map(|&key| double_key(key)))),
         }
     }
 
@@ -122,18 +108,12 @@ impl Positions {
         Ok(match self {
             Positions::Strings(positions) => {
                 let values = input.try_as_plain_ram()?.as_slice::<String>()?;
-                values
-                    .iter()
-                    .map(|value| positions.get(value).copied())
-                    .collect()
+                values.iter().map(|value| positions.get(value).copied()).collect()
             }
             Positions::Integers(positions) => {
                 let values = input.cast_to::<i64>()?;
                 let values = values.try_as_plain_ram()?.as_slice::<i64>()?;
-                values
-                    .iter()
-                    .map(|value| positions.get(value).copied())
-                    .collect()
+                values.iter().map(|value| positions.get(value).copied()).collect()
             }
             Positions::Floats(positions) => {
                 let values = input.cast_to::<f32>()?;
@@ -189,17 +169,10 @@ fn label_encoder(context: &ParsingContext<'_>, node: &NodeProto) -> TractResult<
     let default = match (attributes.tensor("default_tensor")?, &values) {
         (Some(tensor), _) => Column::from_tensor(&context.load_tensor(tensor)?)?,
         (None, Column::Strings(_)) => Column::Strings(vec![
-            attributes
-                .string("default_string")?
-                .unwrap_or("_Unused")
-                .to_owned(),
+            attributes.string("default_string")?.unwrap_or("_Unused").to_owned(),
         ]),
-        (None, Column::Integers(_)) => {
-            Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)])
-        }
-        (None, Column::Floats(_)) => {
-            Column::Floats(vec![attributes.float("default_float")?.unwrap_or(-0.0)])
-        }
+        (None, Column::Integers(_)) => Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)]),
+        (None, Column::Floats(_)) => Column::Floats(vec![attributes.float("default_float")?.unwrap_or(-0.0)]),
         (None, Column::Doubles(_)) => Column::Doubles(vec![-0.0]),
     };
     lookup("LabelEncoder", &keys, values, default)
@@ -237,11 +210,7 @@ fn category_mapper(node: &NodeProto) -> TractResult<Lookup> {
 }
 
 /// The attribute `prefix_strings`, `prefix_int64s`, `prefix_floats` or `prefix_tensor`, whichever is there.
-fn column(
-    context: &ParsingContext<'_>,
-    attributes: Attributes<'_>,
-    prefix: &str,
-) -> TractResult<Option<Column>> {
+fn column(context: &ParsingContext<'_>, attributes: Attributes<'_>, prefix: &str) -> TractResult<Option<Column>> {
     let strings = attributes.strings(&format!("{prefix}_strings"))?;
     let integers = attributes.ints(&format!("{prefix}_int64s"))?;
     let floats = attributes.floats(&format!("{prefix}_floats"))?;
@@ -263,12 +232,7 @@ fn column(
     Ok(columns.pop())
 }
 
-fn lookup(
-    name: &'static str,
-    keys: &Column,
-    values: Column,
-    default: Column,
-) -> TractResult<Lookup> {
+fn lookup(name: &'static str, keys: &Column, values: Column, default: Column) -> TractResult<Lookup> {
     ensure!(
         keys.len() == values.len(),
         "{} keys for {} values",
@@ -294,45 +258,25 @@ impl Kernel for Lookup {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         check_kind(self.keys.are_strings(), &inputs[0])?;
-        Ok(tvec!(TensorType::new(
-            self.values.datum(),
-            inputs[0].shape.clone()
-        )))
+        Ok(tvec!(TensorType::new(self.values.datum(), inputs[0].shape.clone())))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let positions = self.keys.find(&inputs[0])?;
         let shape = inputs[0].shape();
         let output = match (&self.values, &self.default) {
-            (Column::Strings(values), Column::Strings(default)) => {
-                chosen(shape, &positions, values, default)
-            }
-            (Column::Integers(values), Column::Integers(default)) => {
-                chosen(shape, &positions, values, default)
-            }
-            (Column::Floats(values), Column::Floats(default)) => {
-                chosen(shape, &positions, values, default)
-            }
-            (Column::Doubles(values), Column::Doubles(default)) => {
-                chosen(shape, &positions, values, default)
-            }
+            (Column::Strings(values), Column::Strings(default)) => chosen(shape, &positions, values, default),
+            (Column::Integers(values), Column::Integers(default)) => chosen(shape, &positions, values, default),
+            (Column::Floats(values), Column::Floats(default)) => chosen(shape, &positions, values, default),
+            (Column::Doubles(values), Column::Doubles(default)) => chosen(shape, &positions, values, default),
             _ => bail!("the default does not fit the values"),
         };
         Ok(tvec!(output?))
     }
 }
 
-fn chosen<T: Datum>(
-    shape: &[usize],
-    positions: &[Option<usize>],
-    values: &[T],
-    default: &[T],
-) -> TractResult<TValue> {
-    let choose = |position: &Option<usize>| {
-        position
-            .map_or(&default[0], |position| &values[position])
-            .clone()
-    };
+fn chosen<T: Datum>(shape: &[usize], positions: &[Option<usize>], values: &[T], default: &[T]) -> TractResult<TValue> {
+    let choose = |position: &Option<usize>| position.map_or(&default[0], |position| &values[position]).clone();
     tensor(shape, positions.iter().map(choose).collect())
 }
 
@@ -400,21 +344,13 @@ impl Kernel for OneHotEncoder {
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let positions = self.positions(&inputs[0])?;
         let mut encoded = vec![0f32; positions.len() * self.count];
-        for (position, row) in positions
-            .into_iter()
-            .zip(encoded.chunks_exact_mut(self.count))
-        {
+        for (position, row) in positions.into_iter().zip(encoded.chunks_exact_mut(self.count)) {
             match position {
                 Some(position) => row[position] = 1.0,
                 None => ensure!(self.allows_others, "a value is in none of the categories"),
             }
         }
-        let shape: Vec<usize> = inputs[0]
-            .shape()
-            .iter()
-            .copied()
-            .chain([self.count])
-            .collect();
+        let shape: Vec<usize> = inputs[0].shape().iter().copied().chain([self.count]).collect();
         Ok(tvec!(tensor(&shape, encoded)?))
     }
 }

@@ -8,12 +8,8 @@ use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("FeatureVectorizer", |_, node| {
-        Ok(operator(feature_vectorizer(node)?))
-    });
-    operators.insert("ArrayFeatureExtractor", |_, _| {
-        Ok(operator(ArrayFeatureExtractor))
-    });
+    operators.insert("FeatureVectorizer", |_, node| Ok(operator(feature_vectorizer(node)?)));
+    operators.insert("ArrayFeatureExtractor", |_, _| Ok(operator(ArrayFeatureExtractor)));
 }
 
 /// Puts the columns of several inputs side by side, each cut off or filled up with zeros to its declared width.
@@ -30,11 +26,7 @@ fn feature_vectorizer(node: &NodeProto) -> TractResult<FeatureVectorizer> {
         widths.len(),
         node.input.len()
     );
-    let width = |&width: &i64| {
-        usize::try_from(width)
-            .ok()
-            .filter(|&width| width <= 1 << 24)
-    };
+    let width = |&width: &i64| usize::try_from(width).ok().filter(|&width| width <= 1 << 24);
     let widths: Option<Vec<usize>> = widths.iter().map(width).collect();
     Ok(FeatureVectorizer {
         widths: widths.context("inputdimensions are out of range")?,
@@ -51,19 +43,11 @@ impl Kernel for FeatureVectorizer {
     }
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
-        let rows = inputs
-            .first()
-            .context("there are no inputs")?
-            .shape
-            .first()
-            .cloned();
+        let rows = inputs.first().context("there are no inputs")?.shape.first().cloned();
         let width: usize = self.widths.iter().sum();
         Ok(tvec!(TensorType::new(
             f32::datum_type(),
-            [
-                rows.context("the input is a single number")?,
-                width.to_dim()
-            ]
+            [rows.context("the input is a single number")?, width.to_dim()]
         )))
     }
 
@@ -110,18 +94,13 @@ impl Kernel for ArrayFeatureExtractor {
     }
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
-        let picked = inputs[1].shape.iter().try_fold(1usize, |product, dim| {
-            product.checked_mul(dim.to_usize().ok()?)
-        });
-        // The indices may be as many as there are rows: a class label for each.
-        let picked = picked.map_or_else(
-            || inputs[1].shape.iter().cloned().product(),
-            |picked| picked.to_dim(),
-        );
-        let (_, outer) = inputs[0]
+        let picked = inputs[1]
             .shape
-            .split_last()
-            .context("the input is a single number")?;
+            .iter()
+            .try_fold(1usize, |product, dim| product.checked_mul(dim.to_usize().ok()?));
+        // The indices may be as many as there are rows: a class label for each.
+        let picked = picked.map_or_else(|| inputs[1].shape.iter().cloned().product(), |picked| picked.to_dim());
+        let (_, outer) = inputs[0].shape.split_last().context("the input is a single number")?;
         let mut shape: TVec<TDim> = outer.iter().cloned().collect();
         if shape.is_empty() {
             shape.push(1.to_dim());
@@ -138,10 +117,7 @@ impl Kernel for ArrayFeatureExtractor {
 }
 
 fn pick<T: Datum>(input: &TValue, indices: &[i64]) -> TractResult<TVec<TValue>> {
-    let (&length, outer) = input
-        .shape()
-        .split_last()
-        .context("the input is a single number")?;
+    let (&length, outer) = input.shape().split_last().context("the input is a single number")?;
     let find = |&index: &i64| usize::try_from(index).ok().filter(|&index| index < length);
     let found: Option<Vec<usize>> = indices.iter().map(find).collect();
     let found = found.with_context(|| format!("an index is not below {length}"))?;
@@ -150,11 +126,7 @@ fn pick<T: Datum>(input: &TValue, indices: &[i64]) -> TractResult<TVec<TValue>> 
         .chunks_exact(length.max(1))
         .flat_map(|row| found.iter().map(|&index| row[index].clone()))
         .collect();
-    let mut shape: Vec<usize> = if outer.is_empty() {
-        vec![1]
-    } else {
-        outer.to_vec()
-    };
+    let mut shape: Vec<usize> = if outer.is_empty() { vec![1] } else { outer.to_vec() };
     shape.push(found.len());
     Ok(tvec!(tensor(&shape, picked)?))
 }

@@ -25,17 +25,9 @@ impl TensorType {
         let (rows, columns) = match self.shape.as_slice() {
             [columns] => (1.to_dim(), columns),
             [rows, columns] => (rows.clone(), columns),
-            _ => bail!(
-                "expected rows of columns, got a tensor of rank {}",
-                self.shape.len()
-            ),
+            _ => bail!("expected rows of columns, got a tensor of rank {}", self.shape.len()),
         };
-        Ok((
-            rows,
-            columns
-                .to_usize()
-                .context("the number of columns must be known")?,
-        ))
+        Ok((rows, columns.to_usize().context("the number of columns must be known")?))
     }
 }
 
@@ -129,34 +121,23 @@ impl Expansion for Operator {
     ) -> InferenceResult {
         check_input_arity(inputs, self.0.inputs())?;
         check_output_arity(outputs, self.0.outputs())?;
-        solver.given_all(
-            inputs.iter().map(|input| &input.datum_type),
-            move |solver, datums| {
-                solver.given_all(
-                    inputs.iter().map(|input| &input.shape),
-                    move |solver, shapes| {
-                        let types: TVec<TensorType> = datums
-                            .iter()
-                            .zip(shapes)
-                            .map(|(&datum, shape)| TensorType { datum, shape })
-                            .collect();
-                        for (output, found) in outputs.iter().zip(self.0.output_types(&types)?) {
-                            solver.equals(&output.datum_type, found.datum)?;
-                            solver.equals(&output.shape, found.shape)?;
-                        }
-                        Ok(())
-                    },
-                )
-            },
-        )
+        solver.given_all(inputs.iter().map(|input| &input.datum_type), move |solver, datums| {
+            solver.given_all(inputs.iter().map(|input| &input.shape), move |solver, shapes| {
+                let types: TVec<TensorType> = datums
+                    .iter()
+                    .zip(shapes)
+                    .map(|(&datum, shape)| TensorType { datum, shape })
+                    .collect();
+                for (output, found) in outputs.iter().zip(self.0.output_types(&types)?) {
+                    solver.equals(&output.datum_type, found.datum)?;
+                    solver.equals(&output.shape, found.shape)?;
+                }
+                Ok(())
+            })
+        })
     }
 
-    fn wire(
-        &self,
-        prefix: &str,
-        model: &mut TypedModel,
-        inputs: &[OutletId],
-    ) -> TractResult<TVec<OutletId>> {
+    fn wire(&self, prefix: &str, model: &mut TypedModel, inputs: &[OutletId]) -> TractResult<TVec<OutletId>> {
         let mut types = tvec!();
         for &input in inputs {
             let fact = model.outlet_fact(input)?;
@@ -174,10 +155,7 @@ impl Expansion for Operator {
 pub(crate) fn rows_of_f32(tensor: &TValue) -> TractResult<(std::borrow::Cow<'_, [f32]>, usize)> {
     let columns = tensor.shape().last().copied().unwrap_or(1);
     if tensor.datum_type() == f32::datum_type() {
-        return Ok((
-            tensor.try_as_plain_ram()?.as_slice::<f32>()?.into(),
-            columns,
-        ));
+        return Ok((tensor.try_as_plain_ram()?.as_slice::<f32>()?.into(), columns));
     }
     let cast = tensor.cast_to::<f32>()?.into_owned();
     let values = cast.try_as_plain_ram()?.as_slice::<f32>()?.to_vec();

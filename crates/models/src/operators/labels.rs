@@ -101,10 +101,7 @@ impl ClassifierOutputs {
             types.push(TensorType::new(labels.datum(), [rows.clone()]));
         }
         if self.scores {
-            types.push(TensorType::new(
-                f32::datum_type(),
-                [rows, score_columns.to_dim()],
-            ));
+            types.push(TensorType::new(f32::datum_type(), [rows, score_columns.to_dim()]));
         }
         types
     }

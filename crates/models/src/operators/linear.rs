@@ -14,9 +14,7 @@ use super::labels::{ClassifierOutputs, Label, Labels};
 use super::post_transform::PostTransform;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("LinearClassifier", |_, node| {
-        Ok(operator(classifier(node)?))
-    });
+    operators.insert("LinearClassifier", |_, node| Ok(operator(classifier(node)?)));
     operators.insert("LinearRegressor", |_, node| Ok(operator(regressor(node)?)));
 }
 
@@ -49,11 +47,7 @@ impl Linear {
     pub fn run(&self, values: &[f32], columns: usize) -> Vec<f32> {
         let mut scores = Vec::with_capacity(values.len() / columns.max(1) * self.targets());
         for row in values.chunks_exact(columns.max(1)) {
-            for (coefficients, intercept) in self
-                .coefficients
-                .chunks_exact(columns.max(1))
-                .zip(&self.intercepts)
-            {
+            for (coefficients, intercept) in self.coefficients.chunks_exact(columns.max(1)).zip(&self.intercepts) {
                 scores.push(intercept + dot(row, coefficients));
             }
         }
@@ -142,10 +136,7 @@ impl Classifier {
     fn finish(&self, mut scores: Vec<f32>) -> Vec<f32> {
         let targets = self.linear.targets();
         if self.adds_second_class() && self.post_transform != PostTransform::Probit {
-            return scores
-                .iter()
-                .flat_map(|score| [1.0 - score, *score])
-                .collect();
+            return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
         }
         if targets > 1 || self.post_transform == PostTransform::Probit {
             scores

@@ -3,12 +3,7 @@
 use super::post_transform::logistic;
 
 /// The class with most votes (the first of equals) and each pair's score.
-pub(crate) fn vote(
-    kernels: &[f32],
-    coefficients: &[f32],
-    rho: &[f32],
-    bounds: &[usize],
-) -> (usize, Vec<f32>) {
+pub(crate) fn vote(kernels: &[f32], coefficients: &[f32], rho: &[f32], bounds: &[usize]) -> (usize, Vec<f32>) {
     let classes = bounds.len() - 1;
     let count = bounds[classes];
     let sum = |row: usize, class: usize| {
@@ -30,19 +25,12 @@ pub(crate) fn vote(
         }
     }
     let most = votes.iter().max().copied().unwrap_or(0);
-    (
-        votes.iter().position(|&votes| votes == most).unwrap_or(0),
-        scores,
-    )
+    (votes.iter().position(|&votes| votes == most).unwrap_or(0), scores)
 }
 
 /// Class probabilities from those of each pair, by the second method of Wu, Lin and Weng, "Probability estimates for
 /// multi-class classification by pairwise coupling" (2004).
-pub(crate) fn class_probabilities(
-    scores: &[f32],
-    parameters: &[(f32, f32)],
-    classes: usize,
-) -> Vec<f32> {
+pub(crate) fn class_probabilities(scores: &[f32], parameters: &[(f32, f32)], classes: usize) -> Vec<f32> {
     let mut pairwise = vec![0f32; classes * classes];
     let mut pair = 0;
     for first in 0..classes {
@@ -92,9 +80,7 @@ fn couple(pairwise: &[f32], classes: usize) -> Vec<f32> {
             let change = (total - products[row]) / matrix[at(row, row)];
             probabilities[row] += change;
             let scale = 1.0 + change;
-            total = (total + change * (change * matrix[at(row, row)] + 2.0 * products[row]))
-                / scale
-                / scale;
+            total = (total + change * (change * matrix[at(row, row)] + 2.0 * products[row])) / scale / scale;
             for column in 0..classes {
                 products[column] = (products[column] + change * matrix[at(row, column)]) / scale;
                 probabilities[column] /= scale;

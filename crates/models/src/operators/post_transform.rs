@@ -31,9 +31,7 @@ impl PostTransform {
     pub fn apply(self, scores: &mut [f32]) {
         match self {
             PostTransform::None => {}
-            PostTransform::Logistic => scores
-                .iter_mut()
-                .for_each(|score| *score = logistic(*score)),
+            PostTransform::Logistic => scores.iter_mut().for_each(|score| *score = logistic(*score)),
             PostTransform::Softmax => softmax(scores),
             PostTransform::SoftmaxZero => softmax_zero(scores),
             PostTransform::Probit => scores.iter_mut().for_each(|score| *score = probit(*score)),
@@ -44,11 +42,7 @@ impl PostTransform {
 /// 1 / (1 + e^-x), without overflow.
 pub(crate) fn logistic(value: f32) -> f32 {
     let positive = 1.0 / (1.0 + (-value.abs()).exp());
-    if value < 0.0 {
-        1.0 - positive
-    } else {
-        positive
-    }
+    if value < 0.0 { 1.0 - positive } else { positive }
 }
 
 fn softmax(scores: &mut [f32]) {

@@ -58,19 +58,14 @@ impl Kernel for Scaler {
             "offset and scale differ in length"
         );
         check_columns(&self.offset, &inputs[0])?;
-        Ok(tvec!(TensorType::new(
-            f32::datum_type(),
-            inputs[0].shape.clone()
-        )))
+        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, columns) = rows_of_f32(&inputs[0])?;
         let mut scaled = values.into_owned();
         if let ([offset], [scale]) = (&*self.offset, &*self.scale) {
-            scaled
-                .iter_mut()
-                .for_each(|value| *value = (*value - offset) * scale);
+            scaled.iter_mut().for_each(|value| *value = (*value - offset) * scale);
         } else {
             ensure!(
                 self.offset.len() == columns,
@@ -140,21 +135,16 @@ impl Kernel for Imputer {
         let input = inputs[0].try_as_plain_ram()?;
         let shape = inputs[0].shape();
         let output = match self {
-            Imputer::Floats { replaced, imputed } if replaced.is_nan() => tensor(
-                shape,
-                impute(input.as_slice::<f32>()?, imputed, |value| value.is_nan()),
-            ),
+            Imputer::Floats { replaced, imputed } if replaced.is_nan() => {
+                tensor(shape, impute(input.as_slice::<f32>()?, imputed, |value| value.is_nan()))
+            }
             Imputer::Floats { replaced, imputed } => tensor(
                 shape,
-                impute(input.as_slice::<f32>()?, imputed, |value| {
-                    value == *replaced
-                }),
+                impute(input.as_slice::<f32>()?, imputed, |value| value == *replaced),
             ),
             Imputer::Integers { replaced, imputed } => tensor(
                 shape,
-                impute(input.as_slice::<i64>()?, imputed, |value| {
-                    value == *replaced
-                }),
+                impute(input.as_slice::<i64>()?, imputed, |value| value == *replaced),
             ),
         };
         Ok(tvec!(output?))
@@ -194,10 +184,7 @@ impl Kernel for Normalizer {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         inputs[0].rows_and_columns()?;
-        Ok(tvec!(TensorType::new(
-            f32::datum_type(),
-            inputs[0].shape.clone()
-        )))
+        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
@@ -244,10 +231,7 @@ impl Kernel for Binarizer {
     }
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
-        Ok(tvec!(TensorType::new(
-            f32::datum_type(),
-            inputs[0].shape.clone()
-        )))
+        Ok(tvec!(TensorType::new(f32::datum_type(), inputs[0].shape.clone())))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {

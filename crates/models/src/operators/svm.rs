@@ -24,18 +24,9 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
 #[derive(Clone, Copy, Debug)]
 enum Function {
     Linear,
-    Polynomial {
-        gamma: f32,
-        constant: f32,
-        degree: f32,
-    },
-    Radial {
-        gamma: f32,
-    },
-    Sigmoid {
-        gamma: f32,
-        constant: f32,
-    },
+    Polynomial { gamma: f32, constant: f32, degree: f32 },
+    Radial { gamma: f32 },
+    Sigmoid { gamma: f32, constant: f32 },
 }
 
 impl Function {
@@ -85,8 +76,7 @@ impl Function {
 /// The inner product, each product rounded together with the sum so far, as the fused instructions of ONNX Runtime's
 /// matrix product do: kernels of unscaled columns differ visibly otherwise.
 fn fused_dot(a: &[f32], b: &[f32]) -> f32 {
-    let fused =
-        |sum: f32, (&a, &b): (&f32, &f32)| (f64::from(a) * f64::from(b) + f64::from(sum)) as f32;
+    let fused = |sum: f32, (&a, &b): (&f32, &f32)| (f64::from(a) * f64::from(b) + f64::from(sum)) as f32;
     a.iter().zip(b).fold(0.0, fused)
 }
 
@@ -151,10 +141,7 @@ struct Regressor {
 fn regressor(node: &NodeProto) -> TractResult<Regressor> {
     let attributes = Attributes(node);
     let coefficients = attributes.floats("coefficients")?.to_vec();
-    let rho = *attributes
-        .floats("rho")?
-        .first()
-        .context("there is no rho")?;
+    let rho = *attributes.floats("rho")?.first().context("there is no rho")?;
     let is_one_class = attributes.int("one_class")?.unwrap_or(0) != 0;
     let supports = attributes.int("n_supports")?.unwrap_or(0);
     if supports > 0 {
@@ -193,10 +180,7 @@ impl Kernel for Regressor {
 
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
         let rows = check_columns(&inputs[0], self.support.columns)?;
-        Ok(tvec!(TensorType::new(
-            f32::datum_type(),
-            [rows, 1.to_dim()]
-        )))
+        Ok(tvec!(TensorType::new(f32::datum_type(), [rows, 1.to_dim()])))
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
@@ -256,9 +240,9 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
     );
     let has_no_negative_weight = coefficients.iter().all(|&coefficient| coefficient >= 0.0);
     let per_class = attributes.ints("vectors_per_class")?;
-    let count = per_class.iter().try_fold(0usize, |sum, &count| {
-        sum.checked_add(usize::try_from(count).ok()?)
-    });
+    let count = per_class
+        .iter()
+        .try_fold(0usize, |sum, &count| sum.checked_add(usize::try_from(count).ok()?));
     let count = count
         .filter(|&count| count < 1 << 28)
         .context("vectors_per_class is out of range")?;
@@ -325,12 +309,7 @@ fn pairs(
     for &vectors in per_class {
         bounds.push(bounds[bounds.len() - 1] + vectors as usize);
     }
-    let probabilities = a
-        .iter()
-        .copied()
-        .zip(b.iter().copied())
-        .take(pairs)
-        .collect();
+    let probabilities = a.iter().copied().zip(b.iter().copied()).take(pairs).collect();
     Ok(Form::Pairs {
         coefficients,
         rho,
@@ -343,9 +322,7 @@ impl Classifier {
     fn score_columns(&self) -> usize {
         let classes = self.labels.len();
         match &self.form {
-            Form::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => {
-                classes * (classes - 1) / 2
-            }
+            Form::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => classes * (classes - 1) / 2,
             _ => classes,
         }
     }

@@ -34,11 +34,7 @@ pub(crate) const TARGET_WEIGHTS: WeightNames = WeightNames {
 };
 
 /// An ensemble and whether its thresholds are doubles.
-pub(crate) fn read(
-    attributes: Attributes<'_>,
-    names: &WeightNames,
-    targets: usize,
-) -> TractResult<(Ensemble, bool)> {
+pub(crate) fn read(attributes: Attributes<'_>, names: &WeightNames, targets: usize) -> TractResult<(Ensemble, bool)> {
     let tree_ids = attributes.ints("nodes_treeids")?;
     let node_ids = attributes.ints("nodes_nodeids")?;
     let true_ids = attributes.ints("nodes_truenodeids")?;
@@ -89,8 +85,7 @@ pub(crate) fn read(
             feature: feature(features[node])?,
             comparison,
             threshold: thresholds[node],
-            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1)
-                || comparison == Comparison::NotEqual,
+            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1) || comparison == Comparison::NotEqual,
             on_true: child(true_ids[node])?,
             on_false: child(false_ids[node])?,
         }));
@@ -116,10 +111,7 @@ fn comparison(mode: &[u8]) -> TractResult<Option<Comparison>> {
 const MAX_FEATURE: i64 = 1 << 24;
 
 pub(crate) fn feature(id: i64) -> TractResult<u32> {
-    ensure!(
-        (0..MAX_FEATURE).contains(&id),
-        "feature {id} is out of range"
-    );
+    ensure!((0..MAX_FEATURE).contains(&id), "feature {id} is out of range");
     Ok(id as u32)
 }
 
@@ -151,8 +143,7 @@ impl<'a> NodeIndex<'a> {
                 *count += 1;
             }
             let expected = i64::from(*first).checked_add(id);
-            if expected != Some(i64::from(node)) && index.others.insert((tree, id), node).is_some()
-            {
+            if expected != Some(i64::from(node)) && index.others.insert((tree, id), node).is_some() {
                 bail!("tree {tree} has two nodes {id}");
             }
         }
@@ -208,14 +199,11 @@ fn read_weights(
     let mut entries = Vec::with_capacity(ids.len());
     for position in 0..ids.len() {
         let (tree, id) = (tree_ids[position], node_ids[position]);
-        let node = index.find(tree, id).with_context(|| {
-            format!("a weight is for node {id} of tree {tree}, which does not exist")
-        })?;
-        let target = usize::try_from(ids[position])
-            .ok()
-            .filter(|&target| target < targets);
-        let target = target
-            .with_context(|| format!("a weight is for target {} of {targets}", ids[position]))?;
+        let node = index
+            .find(tree, id)
+            .with_context(|| format!("a weight is for node {id} of tree {tree}, which does not exist"))?;
+        let target = usize::try_from(ids[position]).ok().filter(|&target| target < targets);
+        let target = target.with_context(|| format!("a weight is for target {} of {targets}", ids[position]))?;
         entries.push((
             node,
             Weight {

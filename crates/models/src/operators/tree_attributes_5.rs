@@ -68,18 +68,14 @@ pub(crate) fn read(attributes: Attributes<'_>, targets: usize) -> TractResult<(E
             feature: feature(features[node])?,
             comparison,
             threshold: splits[node],
-            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1)
-                || comparison == Comparison::NotEqual,
+            missing_is_true: missing.get(node).is_some_and(|&flag| flag == 1) || comparison == Comparison::NotEqual,
             on_true: trues.find(node, count, weights.len())?,
             on_false: falses.find(node, count, weights.len())?,
         }));
     }
     for (leaf, (&value, &target)) in weights.iter().zip(target_ids).enumerate() {
-        let target = u32::try_from(target)
-            .ok()
-            .filter(|&target| (target as usize) < targets);
-        let target =
-            target.with_context(|| format!("leaf {leaf} is for a target out of {targets}"))?;
+        let target = u32::try_from(target).ok().filter(|&target| (target as usize) < targets);
+        let target = target.with_context(|| format!("leaf {leaf} is for a target out of {targets}"))?;
         ensemble.nodes.push(Node::Leaf {
             first: leaf as u32,
             count: 1,
@@ -87,12 +83,8 @@ pub(crate) fn read(attributes: Attributes<'_>, targets: usize) -> TractResult<(E
         ensemble.weights.push(Weight { target, value });
     }
     for &root in attributes.ints("tree_roots")? {
-        let root = u32::try_from(root)
-            .ok()
-            .filter(|&root| (root as usize) < count);
-        ensemble
-            .roots
-            .push(root.context("a tree's root does not exist")?);
+        let root = u32::try_from(root).ok().filter(|&root| (root as usize) < count);
+        ensemble.roots.push(root.context("a tree's root does not exist")?);
     }
     ensure!(!ensemble.roots.is_empty(), "the ensemble has no trees");
     Ok((ensemble, are_doubles))
@@ -120,13 +112,8 @@ impl Children<'_> {
         } else {
             (0, nodes)
         };
-        let id = usize::try_from(self.ids[node])
-            .ok()
-            .filter(|&id| id < count);
-        Ok(
-            (first + id.with_context(|| format!("node {node} has a child that does not exist"))?)
-                as u32,
-        )
+        let id = usize::try_from(self.ids[node]).ok().filter(|&id| id < count);
+        Ok((first + id.with_context(|| format!("node {node} has a child that does not exist"))?) as u32)
     }
 }
 
@@ -147,10 +134,7 @@ impl Sets<'_> {
             5 => Comparison::NotEqual,
             6 => {
                 let rest = self.members.get(self.next..).unwrap_or_default();
-                let count = rest
-                    .iter()
-                    .position(|member| member.is_nan())
-                    .unwrap_or(rest.len());
+                let count = rest.iter().position(|member| member.is_nan()).unwrap_or(rest.len());
                 let first = members.len() as u32;
                 members.extend_from_slice(&rest[..count]);
                 self.next += count + 1;

@@ -20,12 +20,8 @@ use crate::forest::ensemble::Ensemble;
 use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
-    operators.insert("TreeEnsembleClassifier", |_, node| {
-        Ok(operator(classifier(node)?))
-    });
-    operators.insert("TreeEnsembleRegressor", |_, node| {
-        Ok(operator(regressor(node)?))
-    });
+    operators.insert("TreeEnsembleClassifier", |_, node| Ok(operator(classifier(node)?)));
+    operators.insert("TreeEnsembleRegressor", |_, node| Ok(operator(regressor(node)?)));
     operators.insert("TreeEnsemble", |_, node| Ok(operator(version_5(node)?)));
 }
 
@@ -43,10 +39,7 @@ struct TreeEnsemble {
 #[derive(Clone, Debug)]
 enum Head {
     Regressor(Aggregate),
-    Classifier {
-        labels: Labels,
-        outputs: ClassifierOutputs,
-    },
+    Classifier { labels: Labels, outputs: ClassifierOutputs },
 }
 
 fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
@@ -55,14 +48,8 @@ fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let classes = labels.len();
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
-    let fits = base_values.is_empty()
-        || base_values.len() == classes
-        || (classes == 2 && base_values.len() == 1);
-    ensure!(
-        fits,
-        "{} base_values for {classes} classes",
-        base_values.len()
-    );
+    let fits = base_values.is_empty() || base_values.len() == classes || (classes == 2 && base_values.len() == 1);
+    ensure!(fits, "{} base_values for {classes} classes", base_values.len());
     let outputs = ClassifierOutputs::of(node)?;
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
     let head = Head::Classifier { labels, outputs };
@@ -164,9 +151,7 @@ impl TreeEnsemble {
                 classification: Classification {
                     classes: labels.len(),
                     is_binary_case: labels.len() == 2
-                        && weights
-                            .windows(2)
-                            .all(|pair| pair[0].target == pair[1].target),
+                        && weights.windows(2).all(|pair| pair[0].target == pair[1].target),
                     has_no_negative_weight: weights.iter().all(|weight| weight.value >= 0.0),
                     base_values,
                     post_transform: self.post_transform,
@@ -206,11 +191,7 @@ impl Kernel for TreeEnsemble {
 
     fn specialize(&self, inputs: &[TensorType]) -> TractResult<Option<Arc<dyn Kernel>>> {
         let is_double = self.has_doubles || inputs[0].datum == f64::datum_type();
-        let compact = if is_double {
-            None
-        } else {
-            self.lay_out::<Compact>()?
-        };
+        let compact = if is_double { None } else { self.lay_out::<Compact>()? };
         let kernel = match compact {
             Some(kernel) => Some(kernel),
             None if is_double => self.lay_out::<Wide<f64>>()?,
@@ -281,9 +262,7 @@ where
         );
         Ok(match &self.finish {
             Finish::Regression(_) => tvec!(scores_type(rows, self.targets)),
-            Finish::Classification {
-                labels, outputs, ..
-            } => outputs.types(rows, labels, labels.len()),
+            Finish::Classification { labels, outputs, .. } => outputs.types(rows, labels, labels.len()),
         })
     }
 
@@ -330,12 +309,7 @@ where
 
 impl<R: Record> LaidOut<R> {
     /// Each row's predictions, one for each target.
-    fn predictions(
-        &self,
-        rows: &[R::Number],
-        width: usize,
-        count: usize,
-    ) -> Vec<Prediction<R::Number>> {
+    fn predictions(&self, rows: &[R::Number], width: usize, count: usize) -> Vec<Prediction<R::Number>> {
         let mut keys = Keys::default();
         let mut predictions = vec![Prediction::absent(); count * self.targets];
         let aggregate = match &self.finish {
@@ -346,24 +320,19 @@ impl<R: Record> LaidOut<R> {
             Some(target) if matches!(aggregate, Aggregate::Sum | Aggregate::Average) => {
                 let mut sums = vec![R::Number::zero(); count];
                 self.forest.sum_single(rows, width, &mut keys, &mut sums);
-                for (sum, predictions) in sums
-                    .into_iter()
-                    .zip(predictions.chunks_exact_mut(self.targets))
-                {
+                for (sum, predictions) in sums.into_iter().zip(predictions.chunks_exact_mut(self.targets)) {
                     predictions[target] = Prediction {
                         score: sum,
                         is_present: true,
                     };
                 }
             }
-            _ => self
-                .forest
-                .for_each_leaf(rows, width, &mut keys, |row, weights| {
-                    for weight in weights {
-                        let target = self.single_target.unwrap_or(weight.target);
-                        predictions[row * self.targets + target].take(aggregate, weight.value);
-                    }
-                }),
+            _ => self.forest.for_each_leaf(rows, width, &mut keys, |row, weights| {
+                for weight in weights {
+                    let target = self.single_target.unwrap_or(weight.target);
+                    predictions[row * self.targets + target].take(aggregate, weight.value);
+                }
+            }),
         }
         predictions
     }

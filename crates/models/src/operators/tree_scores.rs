@@ -40,11 +40,7 @@ impl<N: Number> Prediction<N> {
 
     /// The score as it leaves: an absent one is zero, base value or not.
     fn output(self) -> f32 {
-        if self.is_present {
-            self.score.to_f32()
-        } else {
-            0.0
-        }
+        if self.is_present { self.score.to_f32() } else { 0.0 }
     }
 
     pub fn take(&mut self, aggregate: Aggregate, value: N) {
@@ -121,11 +117,7 @@ impl<N: Number> Classification<N> {
         Label::Literal(i64::from(score > N::zero()))
     }
 
-    fn two_classes(
-        &self,
-        [mut first, mut second]: [Prediction<N>; 2],
-        scores: &mut [f32],
-    ) -> Label {
+    fn two_classes(&self, [mut first, mut second]: [Prediction<N>; 2], scores: &mut [f32]) -> Label {
         match *self.base_values {
             [_, base] if second.is_present => {
                 second.score = base.add(first.score);
@@ -139,11 +131,7 @@ impl<N: Number> Classification<N> {
             _ => {}
         }
         let has_one_score = !second.is_present && self.base_values.len() < 2;
-        let decisive = if second.is_present {
-            second.score
-        } else {
-            first.score
-        };
+        let decisive = if second.is_present { second.score } else { first.score };
         let label = self.binary_label(decisive);
         if has_one_score {
             scores.copy_from_slice(&self.one_score(first.score.to_f32()));

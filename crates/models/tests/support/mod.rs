@@ -8,19 +8,14 @@ use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
+    ValueInfoProto, type_proto,
 };
 
 pub const ML: &str = "ai.onnx.ml";
 
 /// A node of the ai.onnx.ml domain.
-pub fn ml(
-    operator: &str,
-    inputs: &[&str],
-    outputs: &[&str],
-    attributes: Vec<AttributeProto>,
-) -> NodeProto {
+pub fn ml(operator: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         domain: ML.to_owned(),
         ..node(operator, inputs, outputs, attributes)
@@ -28,12 +23,7 @@ pub fn ml(
 }
 
 /// A node of the standard domain.
-pub fn node(
-    operator: &str,
-    inputs: &[&str],
-    outputs: &[&str],
-    attributes: Vec<AttributeProto>,
-) -> NodeProto {
+pub fn node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: Vec<AttributeProto>) -> NodeProto {
     NodeProto {
         op_type: operator.to_owned(),
         name: format!("{operator}_node"),
@@ -67,10 +57,7 @@ pub fn ints(name: &str, values: &[i64]) -> AttributeProto {
 }
 
 pub fn strings(name: &str, values: &[&str]) -> AttributeProto {
-    let strings = values
-        .iter()
-        .map(|value| value.as_bytes().to_vec())
-        .collect();
+    let strings = values.iter().map(|value| value.as_bytes().to_vec()).collect();
     AttributeProto {
         strings,
         ..attribute(name, AttributeType::Strings)
@@ -183,11 +170,7 @@ pub fn rows(name: &str, columns: i64) -> ValueInfoProto {
 }
 
 /// A model of these nodes with float outputs of these names.
-pub fn model(
-    inputs: Vec<ValueInfoProto>,
-    nodes: Vec<NodeProto>,
-    outputs: Vec<ValueInfoProto>,
-) -> ModelProto {
+pub fn model(inputs: Vec<ValueInfoProto>, nodes: Vec<NodeProto>, outputs: Vec<ValueInfoProto>) -> ModelProto {
     let graph = GraphProto {
         name: "test".to_owned(),
         node: nodes,
@@ -258,9 +241,7 @@ pub fn run(model: &ModelProto, rows: &[f32]) -> Result<Vec<f64>, ModelError> {
 
 #[track_caller]
 pub fn assert_close(found: &[f64], expected: &[f64]) {
-    let close = |(a, b): (&f64, &f64)| {
-        (a - b).abs() <= 1e-6 * b.abs().max(1.0) || (a.is_nan() && b.is_nan())
-    };
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-6 * b.abs().max(1.0) || (a.is_nan() && b.is_nan());
     let all = found.len() == expected.len() && found.iter().zip(expected).all(close);
     assert!(all, "found {found:?}, expected {expected:?}");
 }
@@ -277,21 +258,8 @@ pub fn leaf(value: f32) -> Tree {
     Tree::Leaf(vec![(0, value)])
 }
 
-pub fn branch(
-    mode: &'static str,
-    feature: i64,
-    threshold: f32,
-    missing: bool,
-    on_true: Tree,
-    on_false: Tree,
-) -> Tree {
-    Tree::Branch(
-        mode,
-        feature,
-        threshold,
-        missing,
-        Box::new((on_true, on_false)),
-    )
+pub fn branch(mode: &'static str, feature: i64, threshold: f32, missing: bool, on_true: Tree, on_false: Tree) -> Tree {
+    Tree::Branch(mode, feature, threshold, missing, Box::new((on_true, on_false)))
 }
 
 #[derive(Default)]
@@ -319,9 +287,7 @@ impl Lists {
         self.node_ids.push(id);
         let (mode, feature, threshold, missing) = match part {
             Tree::Leaf(_) => ("LEAF", 0, 0.0, false),
-            Tree::Branch(mode, feature, threshold, missing, _) => {
-                (*mode, *feature, *threshold, *missing)
-            }
+            Tree::Branch(mode, feature, threshold, missing, _) => (*mode, *feature, *threshold, *missing),
         };
         self.modes.push(mode);
         self.features.push(feature);

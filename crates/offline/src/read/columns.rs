@@ -31,9 +31,17 @@ impl Columns {
         let file = File::open(path).map_err(io(path))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
         let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
-        let names: Vec<String> = builder.schema().fields().iter().flat_map(|field| leaf_names(field)).collect();
+        let names: Vec<String> = builder
+            .schema()
+            .fields()
+            .iter()
+            .flat_map(|field| leaf_names(field))
+            .collect();
         let present = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let reader = builder.with_batch_size(8192).build().map_err(|error| malformed(path, &error))?;
+        let reader = builder
+            .with_batch_size(8192)
+            .build()
+            .map_err(|error| malformed(path, &error))?;
         Ok(Columns {
             path: path.to_owned(),
             reader,
@@ -77,7 +85,10 @@ impl Rows for Columns {
                 None => return Ok(Next::End),
                 Some(Ok(batch)) => self.load(&batch),
                 Some(Err(error)) => {
-                    return Err(ReadError::Malformed { path: self.path.clone(), why: error.to_string() });
+                    return Err(ReadError::Malformed {
+                        path: self.path.clone(),
+                        why: error.to_string(),
+                    });
                 }
             }
         }
@@ -106,7 +117,11 @@ pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<
         let found = names.iter().position(|name| *name == wanted);
         if found.is_none() && field.required {
             let (path, present) = (path.to_owned(), names.join(", "));
-            return Err(ReadError::MissingColumn { path, column: wanted, present });
+            return Err(ReadError::MissingColumn {
+                path,
+                column: wanted,
+                present,
+            });
         }
         Ok(found)
     };
@@ -145,7 +160,12 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
         DataType::UInt32 => int(array.as_primitive::<UInt32Type>().value(at).into()),
         DataType::UInt64 => match i64::try_from(array.as_primitive::<UInt64Type>().value(at)) {
             Ok(value) => int(value),
-            Err(_) => Err(rejected(fields, field, ReasonCode::OutOfRange, "beyond 64 bits with a sign")),
+            Err(_) => Err(rejected(
+                fields,
+                field,
+                ReasonCode::OutOfRange,
+                "beyond 64 bits with a sign",
+            )),
         },
         DataType::Float32 => fields.set_float(field, array.as_primitive::<Float32Type>().value(at).into(), row),
         DataType::Float64 => fields.set_float(field, array.as_primitive::<Float64Type>().value(at), row),
@@ -159,16 +179,30 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
         }
         DataType::Timestamp(unit, _) => {
             let micros = match unit {
-                TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(at).checked_mul(1_000_000),
-                TimeUnit::Millisecond => array.as_primitive::<TimestampMillisecondType>().value(at).checked_mul(1_000),
+                TimeUnit::Second => array
+                    .as_primitive::<TimestampSecondType>()
+                    .value(at)
+                    .checked_mul(1_000_000),
+                TimeUnit::Millisecond => array
+                    .as_primitive::<TimestampMillisecondType>()
+                    .value(at)
+                    .checked_mul(1_000),
                 TimeUnit::Microsecond => Some(array.as_primitive::<TimestampMicrosecondType>().value(at)),
-                TimeUnit::Nanosecond => {
-                    Some(array.as_primitive::<TimestampNanosecondType>().value(at).div_euclid(1_000))
-                }
+                TimeUnit::Nanosecond => Some(
+                    array
+                        .as_primitive::<TimestampNanosecondType>()
+                        .value(at)
+                        .div_euclid(1_000),
+                ),
             };
             match micros {
                 Some(micros) => fields.set_timestamp(field, micros, row),
-                None => Err(rejected(fields, field, ReasonCode::OutOfRange, "not a time in this era")),
+                None => Err(rejected(
+                    fields,
+                    field,
+                    ReasonCode::OutOfRange,
+                    "not a time in this era",
+                )),
             }
         }
         DataType::Decimal128(_, scale) => {
@@ -176,7 +210,12 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
             let text = format!("{unscaled}e{}", -i32::from(*scale));
             fields.set_text(field, &text, row)
         }
-        other => Err(rejected(fields, field, ReasonCode::WrongType, &format!("column type {other} is not read"))),
+        other => Err(rejected(
+            fields,
+            field,
+            ReasonCode::WrongType,
+            &format!("column type {other} is not read"),
+        )),
     }
 }
 
@@ -185,5 +224,8 @@ fn rejected(fields: &InputFields, field: usize, code: ReasonCode, what: &str) ->
 }
 
 fn malformed(path: &Path, error: &parquet::errors::ParquetError) -> ReadError {
-    ReadError::Malformed { path: path.to_owned(), why: error.to_string() }
+    ReadError::Malformed {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
 }

@@ -23,18 +23,30 @@ impl Delimited {
         let header = reader.headers().map_err(|error| malformed(path, &error))?.clone();
         let columns = super::columns::find(path, fields, &header.iter().collect::<Vec<_>>())?;
         let record = csv::ByteRecord::new();
-        Ok(Delimited { path: path.to_owned(), reader, fields: fields.clone(), columns, record, size })
+        Ok(Delimited {
+            path: path.to_owned(),
+            reader,
+            fields: fields.clone(),
+            columns,
+            record,
+            size,
+        })
     }
 
     fn fill(&self, row: &mut Row) -> Result<(), Rejection> {
         self.fields.reset(row);
         for (field, column) in self.columns.iter().enumerate() {
-            let Some(cell) = column.and_then(|column| self.record.get(column)) else { continue };
+            let Some(cell) = column.and_then(|column| self.record.get(column)) else {
+                continue;
+            };
             if cell.is_empty() {
                 continue;
             }
             let text = std::str::from_utf8(cell).map_err(|_| {
-                Rejection::new(ReasonCode::InvalidUtf8, format!("field {}", self.fields.fields[field].name))
+                Rejection::new(
+                    ReasonCode::InvalidUtf8,
+                    format!("field {}", self.fields.fields[field].name),
+                )
             })?;
             self.fields.set_text(field, text, row)?;
         }
@@ -65,5 +77,8 @@ impl Rows for Delimited {
 }
 
 fn malformed(path: &Path, error: &csv::Error) -> ReadError {
-    ReadError::Malformed { path: path.to_owned(), why: error.to_string() }
+    ReadError::Malformed {
+        path: path.to_owned(),
+        why: error.to_string(),
+    }
 }

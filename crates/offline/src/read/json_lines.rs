@@ -22,7 +22,15 @@ impl JsonLines {
         let size = file.metadata().map_err(io(path))?.len();
         let reader = BufReader::with_capacity(1 << 20, file);
         let decoder = JsonDecoder::new(fields);
-        Ok(JsonLines { path: path.to_owned(), reader, decoder, line: Vec::new(), number: 0, read: 0, size })
+        Ok(JsonLines {
+            path: path.to_owned(),
+            reader,
+            decoder,
+            line: Vec::new(),
+            number: 0,
+            read: 0,
+            size,
+        })
     }
 }
 

@@ -69,7 +69,11 @@ pub trait Rows {
 
 /// Opens a file by its ending.
 pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let ending = path
+        .extension()
+        .and_then(|ending| ending.to_str())
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match ending.as_str() {
         "jsonl" | "ndjson" | "json" => Ok(Box::new(json_lines::JsonLines::open(path, fields)?)),
         "csv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
@@ -79,5 +83,8 @@ pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadErro
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ReadError + '_ {
-    move |error| ReadError::Io { path: path.to_owned(), error }
+    move |error| ReadError::Io {
+        path: path.to_owned(),
+        error,
+    }
 }

@@ -12,7 +12,9 @@ use std::path::Path;
 /// texts, which decoders parse; columns named with dots become nested objects.
 pub fn json_objects(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bool) -> Result<(), ReadError> {
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("jsonl" | "ndjson" | "json") => from_lines(path, BufReader::new(File::open(path).map_err(io(path))?), take).map(|_| ()),
+        Some("jsonl" | "ndjson" | "json") => {
+            from_lines(path, BufReader::new(File::open(path).map_err(io(path))?), take).map(|_| ())
+        }
         Some("csv") => from_csv(path, take),
         Some("parquet") => from_parquet(path, take),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
@@ -29,8 +31,8 @@ fn from_lines(
         if line.trim().is_empty() {
             continue;
         }
-        let object = serde_json::from_str(&line)
-            .map_err(|error| malformed(path, format!("line {}: {error}", number + 1)))?;
+        let object =
+            serde_json::from_str(&line).map_err(|error| malformed(path, format!("line {}: {error}", number + 1)))?;
         if !take(&object) {
             return Ok(false);
         }
@@ -40,7 +42,10 @@ fn from_lines(
 
 fn from_csv(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bool) -> Result<(), ReadError> {
     let mut reader = csv::Reader::from_path(path).map_err(|error| malformed(path, error.to_string()))?;
-    let header = reader.headers().map_err(|error| malformed(path, error.to_string()))?.clone();
+    let header = reader
+        .headers()
+        .map_err(|error| malformed(path, error.to_string()))?
+        .clone();
     for record in reader.into_records() {
         let record = record.map_err(|error| malformed(path, error.to_string()))?;
         let mut object = Map::new();
@@ -88,5 +93,8 @@ fn from_parquet(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bool) 
 }
 
 fn malformed(path: &Path, why: String) -> ReadError {
-    ReadError::Malformed { path: path.to_owned(), why }
+    ReadError::Malformed {
+        path: path.to_owned(),
+        why,
+    }
 }

@@ -37,7 +37,12 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     let sources = open(&compiled, &args.inputs, secret.as_deref())?;
     let plan = Arc::clone(&compiled.plan);
     let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(anyhow::Error::from)?;
-    let mut sink = FileSink { plan: Arc::clone(&plan), parquet, rejected: BTreeMap::new(), shown: 0 };
+    let mut sink = FileSink {
+        plan: Arc::clone(&plan),
+        parquet,
+        rejected: BTreeMap::new(),
+        shown: 0,
+    };
     let bar = progress_bar();
     let began = Instant::now();
     let mut engine = Engine::new(plan);
@@ -48,7 +53,11 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     .map_err(anyhow::Error::from)?;
     bar.finish_and_clear();
     if interrupt.requested() {
-        return Err(anyhow!("interrupted after {} records; nothing was written", HumanCount(summary.records)).into());
+        return Err(anyhow!(
+            "interrupted after {} records; nothing was written",
+            HumanCount(summary.records)
+        )
+        .into());
     }
     let rejected = std::mem::take(&mut sink.rejected);
     sink.parquet.finish().map_err(anyhow::Error::from)?;
@@ -75,17 +84,31 @@ fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result
         };
         let index = match name {
             None => 0,
-            Some(name) => compiled.inputs.iter().position(|input| input.name == name).ok_or_else(|| {
-                let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
-                Failure::Configuration(anyhow!("the pipeline uses no input `{name}`; it has {}", names.join(", ")))
-            })?,
+            Some(name) => compiled
+                .inputs
+                .iter()
+                .position(|input| input.name == name)
+                .ok_or_else(|| {
+                    let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
+                    Failure::Configuration(anyhow!(
+                        "the pipeline uses no input `{name}`; it has {}",
+                        names.join(", ")
+                    ))
+                })?,
         };
-        let fields = compiled.input_fields(index, secret).map_err(|error| Failure::Configuration(error.into()))?;
+        let fields = compiled
+            .input_fields(index, secret)
+            .map_err(|error| Failure::Configuration(error.into()))?;
         let rows = read::open(path.as_ref(), &fields).map_err(anyhow::Error::from)?;
-        sources.push(Source { input: index as u8, rows });
+        sources.push(Source {
+            input: index as u8,
+            rows,
+        });
     }
     if !sources.iter().any(|source| source.input == 0) {
-        return Err(Failure::Configuration(anyhow!("there are no transactions among the inputs: add --input FILE")));
+        return Err(Failure::Configuration(anyhow!(
+            "there are no transactions among the inputs: add --input FILE"
+        )));
     }
     Ok(sources)
 }

@@ -14,11 +14,6 @@ pub struct Args {
 /// Prints the script.
 pub fn execute(args: &Args) -> Result<(), Failure> {
     let mut command = Command::augment_subcommands(clap::Command::new("riskstream"));
-    clap_complete::generate(
-        args.shell,
-        &mut command,
-        "riskstream",
-        &mut std::io::stdout(),
-    );
+    clap_complete::generate(args.shell, &mut command, "riskstream", &mut std::io::stdout());
     Ok(())
 }

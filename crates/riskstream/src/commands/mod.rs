@@ -71,7 +71,11 @@ impl Failure {
     pub fn render(&self) -> String {
         match self {
             Failure::Pipeline(report) | Failure::Examples(report) => {
-                let style = if std::io::stderr().is_terminal() { Style::Coloured } else { Style::Plain };
+                let style = if std::io::stderr().is_terminal() {
+                    Style::Coloured
+                } else {
+                    Style::Plain
+                };
                 report.render(style, 120)
             }
             Failure::Configuration(error) | Failure::Failed(error) => format!("error: {error:#}\n"),

@@ -43,7 +43,10 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(no_brokers)?;
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
     let workers = usize::from(args.workers);
-    let state = state_directory(args.state_dir.as_deref().unwrap_or(&compiled.settings.state_directory), &compiled.plan.name);
+    let state = state_directory(
+        args.state_dir.as_deref().unwrap_or(&compiled.settings.state_directory),
+        &compiled.plan.name,
+    );
     let instance = Instance::claim(&state, workers).map_err(anyhow::Error::from)?;
     let recorder = Recorder::install(&compiled.plan.name, &compiled.plan.version)?;
     let (health, stop) = (Health::new(workers), Stop::default());
@@ -60,7 +63,18 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     );
     http.start(health.clone(), recorder, stop.clone())?;
     let memory = SharedMemory::default();
-    supervise(Job { file: args.pipeline, compiled, secret, kafka, state, memory, instance, workers, health, stop })?;
+    supervise(Job {
+        file: args.pipeline,
+        compiled,
+        secret,
+        kafka,
+        state,
+        memory,
+        instance,
+        workers,
+        health,
+        stop,
+    })?;
     tracing::info!(target: "riskstream", "ended");
     Ok(())
 }
@@ -73,7 +87,13 @@ pub(super) fn no_brokers() -> Failure {
 
 /// The pipeline's own directory, whatever characters its name has.
 fn state_directory(directory: &Path, pipeline: &str) -> PathBuf {
-    let safe = |character: char| if character.is_alphanumeric() || "-_".contains(character) { character } else { '_' };
+    let safe = |character: char| {
+        if character.is_alphanumeric() || "-_".contains(character) {
+            character
+        } else {
+            '_'
+        }
+    };
     directory.join(pipeline.chars().map(safe).collect::<String>())
 }
 
@@ -83,7 +103,12 @@ mod tests {
 
     #[test]
     fn a_pipeline_cannot_leave_the_state_directory() {
-        let cases = [("card-fraud", "state/card-fraud"), ("../etc", "state/___etc"), ("a/b", "state/a_b"), ("..", "state/__")];
+        let cases = [
+            ("card-fraud", "state/card-fraud"),
+            ("../etc", "state/___etc"),
+            ("a/b", "state/a_b"),
+            ("..", "state/__"),
+        ];
         for (name, expected) in cases {
             assert_eq!(state_directory(Path::new("state"), name), Path::new(expected), "{name}");
         }

@@ -61,7 +61,9 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     match (args.action, args.target) {
         (Some(Action::Create(create)), _) => execute_create(&create),
         (None, Some(target)) => show(&target),
-        (None, None) => Err(Failure::Configuration(anyhow!("which pipeline? riskstream topics PIPELINE"))),
+        (None, None) => Err(Failure::Configuration(anyhow!(
+            "which pipeline? riskstream topics PIPELINE"
+        ))),
     }
 }
 
@@ -71,7 +73,10 @@ fn show(target: &Target) -> Result<(), Failure> {
     let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
     print!("{}", topics::table(&needed, &described));
     if described.iter().any(|topic| topic.partitions.is_none()) {
-        println!("\ncreate what is missing: riskstream topics create {}", target.pipeline.display());
+        println!(
+            "\ncreate what is missing: riskstream topics create {}",
+            target.pipeline.display()
+        );
     }
     Ok(())
 }
@@ -81,12 +86,21 @@ fn execute_create(create: &Create) -> Result<(), Failure> {
     let needed = topics::needed(&compiled);
     let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
     let creation = Creation {
-        partitions: create.partitions.unwrap_or_else(|| default_partitions(&needed, &described)),
+        partitions: create
+            .partitions
+            .unwrap_or_else(|| default_partitions(&needed, &described)),
         replication: create.replication_factor,
-        hop_retention: create.hop_retention_days.map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+        hop_retention: create
+            .hop_retention_days
+            .map(|days| Duration::from_secs(u64::from(days) * 86_400)),
     };
-    let missing = needed.iter().zip(&described).filter(|(_, topic)| topic.partitions.is_none());
-    let specs: Vec<_> = missing.map(|(needed, _)| topics::specification(needed, &creation)).collect();
+    let missing = needed
+        .iter()
+        .zip(&described)
+        .filter(|(_, topic)| topic.partitions.is_none());
+    let specs: Vec<_> = missing
+        .map(|(needed, _)| topics::specification(needed, &creation))
+        .collect();
     if specs.is_empty() {
         println!("all {} topics exist", needed.len());
         return Ok(());
@@ -94,7 +108,11 @@ fn execute_create(create: &Create) -> Result<(), Failure> {
     let created = if create.dry_run {
         vec![None; specs.len()]
     } else {
-        riskstream_kafka::topics::create(&kafka, &specs).map_err(anyhow::Error::from)?.into_iter().map(Some).collect()
+        riskstream_kafka::topics::create(&kafka, &specs)
+            .map_err(anyhow::Error::from)?
+            .into_iter()
+            .map(Some)
+            .collect()
     };
     for (spec, created) in specs.iter().zip(created) {
         let what = match created {
@@ -102,14 +120,21 @@ fn execute_create(create: &Create) -> Result<(), Failure> {
             Some(Created::New) => "created",
             Some(Created::Existed) => "exists",
         };
-        let settings: String = spec.settings.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+        let settings: String = spec
+            .settings
+            .iter()
+            .map(|(name, value)| format!(" {name}={value}"))
+            .collect();
         println!("{what} {}: {} partitions{settings}", spec.name, spec.partitions);
     }
     Ok(())
 }
 
 fn default_partitions(needed: &[Needed], described: &[Topic]) -> i32 {
-    let mut inputs = needed.iter().zip(described).filter(|(needed, _)| matches!(needed.purpose, Purpose::Input(_)));
+    let mut inputs = needed
+        .iter()
+        .zip(described)
+        .filter(|(needed, _)| matches!(needed.purpose, Purpose::Input(_)));
     inputs.find_map(|(_, topic)| topic.partitions).unwrap_or(4)
 }
 

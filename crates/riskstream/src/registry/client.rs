@@ -39,8 +39,15 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(url: &str, credentials: Credentials) -> Client {
         let (url, in_url) = split_credentials(url);
-        let credentials = if credentials == Credentials::None { in_url } else { credentials };
-        let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier).build();
+        let credentials = if credentials == Credentials::None {
+            in_url
+        } else {
+            credentials
+        };
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::NativeTls)
+            .root_certs(RootCerts::PlatformVerifier)
+            .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -49,7 +56,11 @@ impl Client {
             .http_status_as_error(false)
             .user_agent(concat!("riskstream/", env!("CARGO_PKG_VERSION")))
             .build();
-        Client { agent: agent.into(), url, authorization: authorization(credentials) }
+        Client {
+            agent: agent.into(),
+            url,
+            authorization: authorization(credentials),
+        }
     }
 
     /// The address without credentials.
@@ -59,7 +70,10 @@ impl Client {
 
     pub(super) fn get(&self, path: &str) -> Answer {
         let send = || {
-            let mut request = self.agent.get(format!("{}{path}", self.url)).header("accept", MEDIA_TYPE);
+            let mut request = self
+                .agent
+                .get(format!("{}{path}", self.url))
+                .header("accept", MEDIA_TYPE);
             if let Some(authorization) = &self.authorization {
                 request = request.header("authorization", authorization);
             }
@@ -74,7 +88,10 @@ impl Client {
     }
 
     pub(super) fn post(&self, path: &str, body: &Value) -> Answer {
-        let mut request = self.agent.post(format!("{}{path}", self.url)).header("accept", MEDIA_TYPE);
+        let mut request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("accept", MEDIA_TYPE);
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
@@ -94,11 +111,18 @@ fn authorization(credentials: Credentials) -> Option<String> {
 /// Takes `user:password@` out of an address, so that it is shown nowhere.
 fn split_credentials(url: &str) -> (String, Credentials) {
     let url = url.trim_end_matches('/');
-    let Some((scheme, rest)) = url.split_once("://") else { return (url.to_owned(), Credentials::None) };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return (url.to_owned(), Credentials::None);
+    };
     let authority_end = rest.find('/').unwrap_or(rest.len());
-    let Some((user, _)) = rest[..authority_end].rsplit_once('@') else { return (url.to_owned(), Credentials::None) };
+    let Some((user, _)) = rest[..authority_end].rsplit_once('@') else {
+        return (url.to_owned(), Credentials::None);
+    };
     let (username, password) = user.split_once(':').unwrap_or((user, ""));
-    let credentials = Credentials::Basic { username: username.to_owned(), password: password.to_owned() };
+    let credentials = Credentials::Basic {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    };
     (format!("{scheme}://{}", &rest[user.len() + 1..]), credentials)
 }
 
@@ -110,12 +134,16 @@ fn understand(response: Result<Response<ureq::Body>, ureq::Error>) -> Answer {
     let body: Option<Value> = serde_json::from_str(&text).ok();
     match (status, body) {
         (200..=299, Some(body)) => Ok(body),
-        (200..=299, None) => Err(Refusal::Unavailable(format!("status {status}, but the answer is not JSON: {HINT}"))),
+        (200..=299, None) => Err(Refusal::Unavailable(format!(
+            "status {status}, but the answer is not JSON: {HINT}"
+        ))),
         // Only a registry says so in JSON; a web server without one under this path does not.
         (404, Some(body)) if body.get("error_code").is_some() => Err(Refusal::Unknown),
         (404, _) => Err(Refusal::Unavailable(format!("status 404: {HINT}"))),
         (408 | 429 | 500..=599, body) => Err(Refusal::Unavailable(said(status, body.as_ref()))),
-        (401 | 403, _) => Err(Refusal::Refused(format!("status {status}: check the user name and password"))),
+        (401 | 403, _) => Err(Refusal::Refused(format!(
+            "status {status}: check the user name and password"
+        ))),
         (status, body) => Err(Refusal::Refused(said(status, body.as_ref()))),
     }
 }
@@ -124,9 +152,16 @@ const HINT: &str = "is the address complete? (Apicurio: http://host:port/apis/cc
 
 /// The status and the registry's own words, shortened.
 fn said(status: u16, body: Option<&Value>) -> String {
-    let message = body.and_then(|body| body.get("message")).and_then(Value::as_str).unwrap_or_default();
+    let message = body
+        .and_then(|body| body.get("message"))
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let short: String = message.chars().take(300).collect();
-    if short.is_empty() { format!("status {status}") } else { format!("status {status}: {short}") }
+    if short.is_empty() {
+        format!("status {status}")
+    } else {
+        format!("status {status}: {short}")
+    }
 }
 
 #[cfg(test)]
@@ -135,11 +170,18 @@ mod tests {
 
     #[test]
     fn credentials_leave_the_address() {
-        let basic = |username: &str, password: &str| Credentials::Basic { username: username.into(), password: password.into() };
+        let basic = |username: &str, password: &str| Credentials::Basic {
+            username: username.into(),
+            password: password.into(),
+        };
         let cases = [
             ("http://host:8081", "http://host:8081", Credentials::None),
             ("http://host:8081/", "http://host:8081", Credentials::None),
-            ("https://ann:secret@host/api/", "https://host/api", basic("ann", "secret")),
+            (
+                "https://ann:secret@host/api/",
+                "https://host/api",
+                basic("ann", "secret"),
+            ),
             ("https://ann:s@cret@host", "https://host", basic("ann", "s@cret")),
             ("https://ann@host", "https://host", basic("ann", "")),
             ("http://host/a@b", "http://host/a@b", Credentials::None),

@@ -104,7 +104,12 @@ impl Registry {
     /// A client for the registry at `url`. Nothing is asked yet.
     pub fn new(url: &str, credentials: Credentials) -> Registry {
         let client = Client::new(url, credentials);
-        Registry { shared: Arc::new(Shared { client, state: Mutex::default() }) }
+        Registry {
+            shared: Arc::new(Shared {
+                client,
+                state: Mutex::default(),
+            }),
+        }
     }
 
     /// The JSON text of the schema with this id, with all schemas that it refers to put in its place.
@@ -137,7 +142,10 @@ impl Registry {
             }
             answer => answer?,
         };
-        let id = answer.get("id").and_then(Value::as_u64).and_then(|id| SchemaId::try_from(id).ok());
+        let id = answer
+            .get("id")
+            .and_then(Value::as_u64)
+            .and_then(|id| SchemaId::try_from(id).ok());
         id.ok_or_else(|| self.unavailable("the answer has no schema id".to_owned()))
     }
 
@@ -171,7 +179,10 @@ impl Registry {
     }
 
     fn unavailable(&self, why: String) -> RegistryError {
-        RegistryError::Unavailable { url: self.shared.client.url().to_owned(), why }
+        RegistryError::Unavailable {
+            url: self.shared.client.url().to_owned(),
+            why,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -190,7 +201,11 @@ impl State {
                 FIRST_PAUSE
             }
         };
-        self.rest = Some(Rest { until: Instant::now() + pause, pause, why: why.to_owned() });
+        self.rest = Some(Rest {
+            until: Instant::now() + pause,
+            pause,
+            why: why.to_owned(),
+        });
     }
 
     fn answered(&mut self, url: &str) {
@@ -213,7 +228,9 @@ impl SchemaSource for Registry {
 /// Shows the address, never the credentials.
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registry").field("url", &self.shared.client.url()).finish_non_exhaustive()
+        f.debug_struct("Registry")
+            .field("url", &self.shared.client.url())
+            .finish_non_exhaustive()
     }
 }
 

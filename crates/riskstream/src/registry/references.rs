@@ -59,7 +59,9 @@ fn inline(schema: &mut Value, namespace: &str, definitions: &mut BTreeMap<String
     match schema {
         Value::String(name) => {
             let local = full_name(name, namespace);
-            let found = definitions.remove_entry(&local).or_else(|| definitions.remove_entry(name.as_str()));
+            let found = definitions
+                .remove_entry(&local)
+                .or_else(|| definitions.remove_entry(name.as_str()));
             let Some((name, mut definition)) = found else { return };
             inline(&mut definition, "", definitions);
             if let Value::Object(object) = &mut definition {
@@ -93,10 +95,19 @@ fn inline_object(object: &mut Map<String, Value>, namespace: &str, definitions: 
                 }
             }
         }
-        "array" => object.get_mut("items").into_iter().for_each(|items| inline(items, namespace, definitions)),
-        "map" => object.get_mut("values").into_iter().for_each(|values| inline(values, namespace, definitions)),
+        "array" => object
+            .get_mut("items")
+            .into_iter()
+            .for_each(|items| inline(items, namespace, definitions)),
+        "map" => object
+            .get_mut("values")
+            .into_iter()
+            .for_each(|values| inline(values, namespace, definitions)),
         "enum" | "fixed" => {}
-        _ => object.get_mut("type").into_iter().for_each(|inner| inline(inner, namespace, definitions)),
+        _ => object
+            .get_mut("type")
+            .into_iter()
+            .for_each(|inner| inline(inner, namespace, definitions)),
     }
 }
 
@@ -122,10 +133,16 @@ mod tests {
             ]
         });
         let mut definitions = BTreeMap::from([
-            ("shop.Card".to_owned(), json!({"type": "record", "name": "Card", "namespace": "shop", "fields": [
-                {"name": "issued_in", "type": "geo.Place"}
-            ]})),
-            ("geo.Place".to_owned(), json!({"type": "enum", "name": "geo.Place", "symbols": ["A"]})),
+            (
+                "shop.Card".to_owned(),
+                json!({"type": "record", "name": "Card", "namespace": "shop", "fields": [
+                    {"name": "issued_in", "type": "geo.Place"}
+                ]}),
+            ),
+            (
+                "geo.Place".to_owned(),
+                json!({"type": "enum", "name": "geo.Place", "symbols": ["A"]}),
+            ),
         ]);
         inline(&mut schema, "", &mut definitions);
         let place = json!({"type": "enum", "name": "Place", "namespace": "geo", "symbols": ["A"]});

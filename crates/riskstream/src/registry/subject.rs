@@ -21,7 +21,11 @@ pub fn record_name(schema: &str) -> String {
 
 /// A name as Avro resolves it within a namespace.
 pub(super) fn full_name(name: &str, namespace: &str) -> String {
-    if name.contains('.') || namespace.is_empty() { name.to_owned() } else { format!("{namespace}.{name}") }
+    if name.contains('.') || namespace.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{namespace}.{name}")
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,10 @@ fn serve(listener: &TcpListener, (status, body): (u16, &str)) -> String {
     if length > 0 {
         seen.push_str(&format!(" {}", String::from_utf8(sent).unwrap()));
     }
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     (&stream).write_all(format!("{head}{body}").as_bytes()).unwrap();
     seen
 }
@@ -88,7 +91,11 @@ fn only_a_registry_can_say_that_a_schema_is_unknown() {
         (401, "", "check the user name and password"),
         (403, "", "check the user name and password"),
         (429, "", "status 429"),
-        (500, r#"{"message":"the store is closed"}"#, "status 500: the store is closed"),
+        (
+            500,
+            r#"{"message":"the store is closed"}"#,
+            "status 500: the store is closed",
+        ),
     ];
     for (status, body, expected) in cases {
         let server = Server::start(vec![(status, body)]);
@@ -104,7 +111,10 @@ fn only_a_registry_can_say_that_a_schema_is_unknown() {
 #[test]
 fn a_registry_that_is_away_is_left_alone_for_a_while() {
     // Nobody listens on a port that was free a moment ago.
-    let url = format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+    let url = format!(
+        "http://{}",
+        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    );
     let registry = Registry::new(&url, Credentials::None);
     let first = registry.schema(7).unwrap_err();
     let pause = |registry: &Registry| registry.state().rest.as_ref().unwrap().pause;
@@ -132,16 +142,25 @@ fn a_new_schema_is_registered() {
     let server = Server::start(vec![UNKNOWN, (200, r#"{"id":13}"#)]);
     let registry = Registry::new(&server.url, Credentials::None);
     assert_eq!(registry.register("t-value", "\"int\""), Ok(13));
-    let expected =
-        [r#"POST /subjects/t-value {"schema":"\"int\""}"#, r#"POST /subjects/t-value/versions {"schema":"\"int\""}"#];
+    let expected = [
+        r#"POST /subjects/t-value {"schema":"\"int\""}"#,
+        r#"POST /subjects/t-value/versions {"schema":"\"int\""}"#,
+    ];
     assert_eq!(server.requests(), expected);
 }
 
 #[test]
 fn an_incompatible_schema_is_refused() {
-    let server = Server::start(vec![UNKNOWN, (409, r#"{"error_code":409,"message":"Incompatible schema"}"#)]);
-    let error = Registry::new(&server.url, Credentials::None).register("t-value", "\"int\"").unwrap_err();
-    let RegistryError::Refused { why, .. } = &error else { panic!("{error}") };
+    let server = Server::start(vec![
+        UNKNOWN,
+        (409, r#"{"error_code":409,"message":"Incompatible schema"}"#),
+    ]);
+    let error = Registry::new(&server.url, Credentials::None)
+        .register("t-value", "\"int\"")
+        .unwrap_err();
+    let RegistryError::Refused { why, .. } = &error else {
+        panic!("{error}")
+    };
     assert_eq!(why, "status 409: Incompatible schema");
     server.requests();
 }
@@ -156,16 +175,27 @@ fn references_are_fetched() {
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let expected = json!({"type": "enum", "name": "Card", "namespace": "shop", "symbols": ["A"]});
     assert_eq!(schema["fields"][0]["type"], expected);
-    assert_eq!(server.requests(), ["GET /schemas/ids/7", "GET /subjects/cards%2Feu/versions/3"]);
+    assert_eq!(
+        server.requests(),
+        ["GET /schemas/ids/7", "GET /subjects/cards%2Feu/versions/3"]
+    );
 }
 
 #[test]
 fn credentials_are_sent_and_never_shown() {
     let server = Server::start(vec![(401, "")]);
-    let credentials = Credentials::Basic { username: "ann".into(), password: "hunter2".into() };
+    let credentials = Credentials::Basic {
+        username: "ann".into(),
+        password: "hunter2".into(),
+    };
     let registry = Registry::new(&server.url, credentials.clone());
     let error = registry.schema(7).unwrap_err();
-    for shown in [format!("{error}"), format!("{error:?}"), format!("{registry:?}"), format!("{credentials:?}")] {
+    for shown in [
+        format!("{error}"),
+        format!("{error:?}"),
+        format!("{registry:?}"),
+        format!("{credentials:?}"),
+    ] {
         assert!(!shown.contains("hunter2") && !shown.contains("ann"), "{shown}");
     }
     // base64 of ann:hunter2

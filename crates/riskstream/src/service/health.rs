@@ -70,7 +70,9 @@ impl Health {
             waiting: Vec::new(),
             call: None,
         };
-        Health { workers: Arc::new((0..workers).map(|_| Mutex::new(worker())).collect()) }
+        Health {
+            workers: Arc::new((0..workers).map(|_| Mutex::new(worker())).collect()),
+        }
     }
 
     /// The worker has a log, whose calls `call` watches.
@@ -145,18 +147,28 @@ impl Health {
             Phase::Waiting(why) => vec![format!("worker {number} waits: {why}")],
             Phase::Ended => vec![format!("worker {number} has ended")],
             Phase::Running => {
-                let stopped = worker.stopped.iter().map(|stopped| format!("{}: {}", stopped.partition, stopped.reason));
+                let stopped = worker
+                    .stopped
+                    .iter()
+                    .map(|stopped| format!("{}: {}", stopped.partition, stopped.reason));
                 stopped.chain(worker.waiting.iter().cloned()).collect()
             }
         })
     }
 
     fn answer(&self, reasons: impl Fn(usize, &WorkerHealth) -> Vec<String>) -> Answer {
-        let mut answer = Answer { status: "ok", reasons: Vec::new(), workers: Vec::new() };
+        let mut answer = Answer {
+            status: "ok",
+            reasons: Vec::new(),
+            workers: Vec::new(),
+        };
         for number in 0..self.workers.len() {
             let worker = self.lock(number);
             answer.reasons.extend(reasons(number, &worker));
-            answer.workers.push(WorkerAnswer { phase: worker.phase.word(), partitions: worker.partitions });
+            answer.workers.push(WorkerAnswer {
+                phase: worker.phase.word(),
+                partitions: worker.partitions,
+            });
         }
         if !answer.reasons.is_empty() {
             answer.status = "failing";
@@ -187,14 +199,23 @@ mod tests {
     use riskstream_pipeline::log::TopicPartition;
 
     fn stopped() -> Stopped {
-        let partition = TopicPartition { topic: "transactions".into(), partition: 3 };
-        Stopped { partition, reason: "its position 7 is gone".into() }
+        let partition = TopicPartition {
+            topic: "transactions".into(),
+            partition: 3,
+        };
+        Stopped {
+            partition,
+            reason: "its position 7 is gone".into(),
+        }
     }
 
     #[test]
     fn readiness_tells_every_reason() {
         let health = Health::new(2);
-        assert_eq!(health.readyz().reasons, ["worker 0 is starting", "worker 1 is starting"]);
+        assert_eq!(
+            health.readyz().reasons,
+            ["worker 0 is starting", "worker 1 is starting"]
+        );
         health.works(0);
         health.waits(1, "the broker is away");
         assert_eq!(health.readyz().reasons, ["worker 1 waits: the broker is away"]);
@@ -204,7 +225,13 @@ mod tests {
         health.reads(1, 4, &[stopped()], vec!["labels[0]: no schema".into()]);
         let expected = ["transactions[3]: its position 7 is gone", "labels[0]: no schema"];
         assert_eq!(health.readyz().reasons, expected);
-        assert_eq!(health.readyz().workers[1], WorkerAnswer { phase: "running", partitions: 4 });
+        assert_eq!(
+            health.readyz().workers[1],
+            WorkerAnswer {
+                phase: "running",
+                partitions: 4
+            }
+        );
         assert!(health.healthz().is_ok());
     }
 

@@ -52,7 +52,9 @@ impl HttpServer {
             runtime.block_on(async move {
                 let listener = match tokio::net::TcpListener::from_std(self.listener) {
                     Ok(listener) => listener,
-                    Err(error) => return tracing::error!(target: "riskstream::http", %error, "the HTTP server cannot start"),
+                    Err(error) => {
+                        return tracing::error!(target: "riskstream::http", %error, "the HTTP server cannot start");
+                    }
                 };
                 tokio::spawn(tidy(recorder.clone()));
                 tokio::spawn(heed(signals, stop));
@@ -75,11 +77,19 @@ fn routes(health: Health, recorder: Recorder) -> Router {
 }
 
 fn metrics(recorder: &Recorder) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], recorder.render()).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        recorder.render(),
+    )
+        .into_response()
 }
 
 fn health_response(answer: &Answer) -> Response {
-    let status = if answer.is_ok() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if answer.is_ok() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     let body = serde_json::to_string(answer).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }

@@ -37,7 +37,10 @@ impl Instance {
     /// # Errors
     /// The directory cannot be made or written.
     pub fn claim(directory: &Path, workers: usize) -> Result<Instance, InstanceError> {
-        claim(directory, workers).map_err(|error| InstanceError { path: directory.to_owned(), error })
+        claim(directory, workers).map_err(|error| InstanceError {
+            path: directory.to_owned(),
+            error,
+        })
     }
 
     /// The directory's id, 16 hexadecimal digits.
@@ -59,7 +62,11 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
         if slots.len() == workers {
             break;
         }
-        let file = File::options().create(true).truncate(false).write(true).open(directory.join(format!("worker-{number}.lock")))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(directory.join(format!("worker-{number}.lock")))?;
         match file.try_lock() {
             Ok(()) => slots.push((number, file)),
             Err(TryLockError::WouldBlock) => {}
@@ -74,7 +81,11 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
 
 /// Under a lock, so that copies that start at the same time agree.
 fn read_or_make_id(directory: &Path) -> io::Result<String> {
-    let lock = File::options().create(true).truncate(false).write(true).open(directory.join("instance.lock"))?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("instance.lock"))?;
     lock.lock()?;
     let path = directory.join(ID_FILE);
     if let Ok(id) = std::fs::read_to_string(&path) {
@@ -116,7 +127,10 @@ mod tests {
     #[test]
     fn directories_have_names_of_their_own() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let (one, other) = (Instance::claim(one.path(), 1).unwrap(), Instance::claim(other.path(), 1).unwrap());
+        let (one, other) = (
+            Instance::claim(one.path(), 1).unwrap(),
+            Instance::claim(other.path(), 1).unwrap(),
+        );
         assert_ne!(one.id(), other.id());
     }
 
@@ -124,6 +138,9 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_an_error_that_names_the_flag() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Instance::claim(&file.path().join("state"), 1).unwrap_err().to_string();
-        assert!(error.contains("--state-dir DIR") && error.contains("Not a directory"), "{error}");
+        assert!(
+            error.contains("--state-dir DIR") && error.contains("Not a directory"),
+            "{error}"
+        );
     }
 }

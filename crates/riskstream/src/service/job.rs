@@ -53,7 +53,11 @@ impl Job {
     /// # Errors
     /// The registry has no answer.
     pub fn decision_format(&self, registry: Option<&Registry>) -> Result<DecisionFormat, RegistryError> {
-        match (self.compiled.decision_format, registry, &self.compiled.settings.registry) {
+        match (
+            self.compiled.decision_format,
+            registry,
+            &self.compiled.settings.registry,
+        ) {
             (Format::Json, ..) => Ok(DecisionFormat::Json),
             (Format::Avro, Some(registry), Some(settings)) => {
                 let record = record_name(DECISION_AVRO_SCHEMA);
@@ -76,7 +80,9 @@ impl Job {
             let sources: SchemaSources = Arc::new(move || Box::new(registry.clone()) as Box<dyn SchemaSource>);
             sources
         });
-        Ok(self.compiled.topology(self.secret.as_deref(), schemas.as_ref(), format)?)
+        Ok(self
+            .compiled
+            .topology(self.secret.as_deref(), schemas.as_ref(), format)?)
     }
 
     /// How worker number `worker` reaches Kafka.
@@ -92,7 +98,10 @@ impl Job {
     }
 
     pub(super) fn stores(&self) -> RocksStores {
-        RocksStores { directory: self.state.clone(), memory: self.memory.clone() }
+        RocksStores {
+            directory: self.state.clone(),
+            memory: self.memory.clone(),
+        }
     }
 
     pub(super) fn worker_options(&self) -> WorkerOptions {
@@ -111,15 +120,19 @@ pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Option<Kafka
         FileDelivery::AtLeastOnce => Delivery::AtLeastOnce,
     };
     options.transaction_timeout = TRANSACTION_TIMEOUT;
-    options.overrides = settings.into_iter().flat_map(|kafka| kafka.properties.iter().cloned()).collect();
+    options.overrides = settings
+        .into_iter()
+        .flat_map(|kafka| kafka.properties.iter().cloned())
+        .collect();
     Some(options)
 }
 
 fn registry(settings: &RegistrySettings) -> Registry {
     let credentials = match (&settings.username, &settings.password) {
-        (Some(username), password) => {
-            Credentials::Basic { username: username.clone(), password: password.clone().unwrap_or_default() }
-        }
+        (Some(username), password) => Credentials::Basic {
+            username: username.clone(),
+            password: password.clone().unwrap_or_default(),
+        },
         (None, _) => Credentials::None,
     };
     Registry::new(&settings.url, credentials)

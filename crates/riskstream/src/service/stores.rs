@@ -21,7 +21,10 @@ pub(super) struct RocksStores {
 impl Stores for RocksStores {
     fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
         let path = self.directory.join(format!("{stage}-{partition}"));
-        let options = StoreOptions { memory: self.memory.clone(), fingerprint: fingerprint.to_owned() };
+        let options = StoreOptions {
+            memory: self.memory.clone(),
+            fingerprint: fingerprint.to_owned(),
+        };
         let deadline = Instant::now() + HANDOVER;
         loop {
             match RocksStore::open(&path, &options) {
@@ -40,7 +43,10 @@ mod tests {
     #[test]
     fn state_is_found_again_and_waits_for_its_former_owner() {
         let directory = tempfile::tempdir().unwrap();
-        let mut stores = RocksStores { directory: directory.path().to_owned(), memory: SharedMemory::default() };
+        let mut stores = RocksStores {
+            directory: directory.path().to_owned(),
+            memory: SharedMemory::default(),
+        };
         let mut first = stores.open("card", 3, "layout").unwrap();
         let mut writes = StateWrites::default();
         writes.put(b"key", |value| value.push(7));

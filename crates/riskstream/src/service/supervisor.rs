@@ -65,12 +65,17 @@ fn spawn(job: &Arc<Job>, number: usize, topology: &Arc<Topology>, ends: Sender<E
         job.health.ended(number);
         let result = result.map_err(|panic| match panic.downcast::<String>() {
             Ok(text) => *text,
-            Err(panic) => panic.downcast::<&str>().map_or_else(|_| "a panic".to_owned(), |text| (*text).to_owned()),
+            Err(panic) => panic
+                .downcast::<&str>()
+                .map_or_else(|_| "a panic".to_owned(), |text| (*text).to_owned()),
         });
         // Nobody listens once the supervisor has given up waiting.
         let _ = ends.send((number, result));
     };
-    std::thread::Builder::new().name(format!("worker-{number}")).spawn(body).context("no thread for a worker")?;
+    std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(body)
+        .context("no thread for a worker")?;
     Ok(())
 }
 
@@ -101,7 +106,10 @@ fn watch(job: &Job, ended: &Receiver<End>) -> Result<(), anyhow::Error> {
         if job.stop.is_set() {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + END_WITHIN);
             if Instant::now() >= deadline {
-                return result.and(Err(anyhow!("{left} workers did not finish their batch within {} s", END_WITHIN.as_secs())));
+                return result.and(Err(anyhow!(
+                    "{left} workers did not finish their batch within {} s",
+                    END_WITHIN.as_secs()
+                )));
             }
         }
     }
@@ -113,7 +121,9 @@ fn judge(job: &Job, number: usize, end: Result<Result<(), Death>, String>) -> Re
         Ok(Ok(())) => Ok(()),
         Ok(Err(Death::Log(error @ LogError::Fatal(_)))) => Err(explain(job, error)),
         Ok(Err(death)) => Err(death.into()),
-        Err(panic) => Err(anyhow!("worker {number} panicked, which is a bug in riskstream: {panic}")),
+        Err(panic) => Err(anyhow!(
+            "worker {number} panicked, which is a bug in riskstream: {panic}"
+        )),
     }
 }
 

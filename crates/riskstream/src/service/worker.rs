@@ -49,9 +49,20 @@ pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result
         let log = KafkaLog::open(job.kafka_of_worker(number, topology)).map_err(Death::Log)?;
         job.health.opened(number, log.watch());
         let stores = Box::new(job.stores());
-        let mut worker = Worker::new(log, Arc::clone(topology), job.worker_options(), stores, Box::new(SystemClock));
+        let mut worker = Worker::new(
+            log,
+            Arc::clone(topology),
+            job.worker_options(),
+            stores,
+            Box::new(SystemClock),
+        );
         let began = Instant::now();
         let ended = rounds(job, number, &mut worker, &metrics);
+        if matches!(ended, Ended::Stopped)
+            && let Err(error) = worker.leave()
+        {
+            tracing::warn!(target: "riskstream::worker", worker = number, %error, "left without a word to the readers");
+        }
         // Closes the state, then leaves the group: others take over at once.
         drop(worker.close());
         match ended {
@@ -108,8 +119,12 @@ fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &Wo
 
 fn publish<L: Log>(job: &Job, number: usize, worker: &Worker<L>, metrics: &WorkerMetrics) {
     metrics.publish(worker);
-    let waiting = worker.waiting().map(|(partition, why)| format!("{partition}: {why}")).collect();
-    job.health.reads(number, worker.tasks().count(), worker.stopped(), waiting);
+    let waiting = worker
+        .waiting()
+        .map(|(partition, why)| format!("{partition}: {why}"))
+        .collect();
+    job.health
+        .reads(number, worker.tasks().count(), worker.stopped(), waiting);
 }
 
 /// Half to all of `pause`, so that workers which failed together do not come back together.

@@ -20,7 +20,13 @@ pub enum LogFormat {
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogArgs {
     /// What to log: a level (error, warn, info, debug, trace), or a list such as `info,riskstream::kafka=debug`
-    #[arg(long = "log", value_name = "FILTER", env = "RUST_LOG", default_value = "info", hide_env_values = true)]
+    #[arg(
+        long = "log",
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
     pub filter: String,
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
@@ -41,19 +47,30 @@ pub struct FilterError {
 /// The filter does not parse.
 pub fn start(args: &LogArgs) -> Result<(), FilterError> {
     let filter = EnvFilter::builder().parse(&args.filter);
-    let filter = filter.map_err(|error| FilterError { filter: args.filter.clone(), why: error.to_string() })?;
+    let filter = filter.map_err(|error| FilterError {
+        filter: args.filter.clone(),
+        why: error.to_string(),
+    })?;
     let terminal = std::io::stderr().is_terminal();
     let text = match args.log_format {
         LogFormat::Auto => terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = if text {
         builder.with_ansi(terminal).finish().try_init()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_init()
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .finish()
+            .try_init()
     };
     Ok(())
 }

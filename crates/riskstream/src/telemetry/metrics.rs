@@ -48,8 +48,18 @@ impl Metric {
     }
 
     fn labels(&self, values: &[&str]) -> Vec<Label> {
-        assert_eq!(self.labels.len(), values.len(), "{} has the labels {:?}", self.name, self.labels);
-        self.labels.iter().zip(values).map(|(name, value)| Label::new(*name, (*value).to_owned())).collect()
+        assert_eq!(
+            self.labels.len(),
+            values.len(),
+            "{} has the labels {:?}",
+            self.name,
+            self.labels
+        );
+        self.labels
+            .iter()
+            .zip(values)
+            .map(|(name, value)| Label::new(*name, (*value).to_owned()))
+            .collect()
     }
 
     /// Tells the recorder what the metric says.
@@ -63,7 +73,9 @@ impl Metric {
 }
 
 /// Upper bounds of the histograms' buckets, in seconds: 1 ms to 10 s, about three to a factor of ten.
-pub const BUCKETS: [f64; 14] = [0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+pub const BUCKETS: [f64; 14] = [
+    0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
 
 /// Declares the metrics and [`ALL`], so that none is left out of it.
 macro_rules! metrics {
@@ -145,12 +157,22 @@ metrics! {
 pub fn reference() -> String {
     let mut page = String::from(HEAD);
     for metric in ALL {
-        let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let labels = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         let kind = format!("{:?}", metric.kind).to_lowercase();
-        page.push_str(&format!("| `{}` | {kind} | {labels} | {} |\n", metric.name, metric.help));
+        page.push_str(&format!(
+            "| `{}` | {kind} | {labels} | {} |\n",
+            metric.name, metric.help
+        ));
     }
     let buckets = BUCKETS.map(|bound| bound.to_string()).join(", ");
-    page.push_str(&format!("\nThe upper bounds of the histograms' buckets, in seconds: {buckets}.\n"));
+    page.push_str(&format!(
+        "\nThe upper bounds of the histograms' buckets, in seconds: {buckets}.\n"
+    ));
     page.push_str("\n## Reason codes of dead letters\n\n| reason | meaning |\n| --- | --- |\n");
     for code in riskstream_events::ReasonCode::ALL {
         page.push_str(&format!("| `{code}` | {} |\n", code.meaning()));
@@ -180,7 +202,12 @@ mod tests {
         let names: HashSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());
         for metric in ALL {
-            assert_eq!(metric.name.ends_with("_total"), metric.kind == Kind::Counter, "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_total"),
+                metric.kind == Kind::Counter,
+                "{}",
+                metric.name
+            );
             assert!(metric.help.ends_with('.'), "{}", metric.name);
             if metric.kind == Kind::Histogram {
                 assert!(metric.name.ends_with("_seconds"), "{}", metric.name);
@@ -195,6 +222,9 @@ mod tests {
             std::fs::write(path, reference()).unwrap();
         }
         let page = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(page == reference(), "docs/metrics.md is not current: write it with RISKSTREAM_WRITE_DOCS=1");
+        assert!(
+            page == reference(),
+            "docs/metrics.md is not current: write it with RISKSTREAM_WRITE_DOCS=1"
+        );
     }
 }

@@ -22,11 +22,21 @@ pub(super) fn publish() {
 /// Notes when the process began, on the first call.
 pub(super) fn started() -> f64 {
     static STARTED: OnceLock<f64> = OnceLock::new();
-    *STARTED.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64())
+    *STARTED.get_or_init(|| {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs_f64()
+    })
 }
 
 fn resident_pages() -> Option<u64> {
-    std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()
+    std::fs::read_to_string("/proc/self/statm")
+        .ok()?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 /// User and system time: fields 14 and 15 of /proc/self/stat; the second, the command, may hold spaces.

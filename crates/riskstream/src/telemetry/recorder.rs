@@ -33,7 +33,10 @@ impl Recorder {
         let recorder = build()?;
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder)?;
-        let labels = Labels { pipeline: pipeline.to_owned(), version: version.to_owned() };
+        let labels = Labels {
+            pipeline: pipeline.to_owned(),
+            version: version.to_owned(),
+        };
         metrics::ALL.iter().for_each(|metric| metric.describe());
         Ok(Recorder { handle, labels })
     }
@@ -54,7 +57,10 @@ impl Recorder {
 
 fn build() -> Result<PrometheusRecorder, BuildError> {
     let mut builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_TIMEOUT));
-    for metric in metrics::ALL.iter().filter(|metric| metric.kind == metrics::Kind::Histogram) {
+    for metric in metrics::ALL
+        .iter()
+        .filter(|metric| metric.kind == metrics::Kind::Histogram)
+    {
         builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), &metrics::BUCKETS)?;
     }
     Ok(builder.build_recorder())
@@ -85,7 +91,10 @@ mod tests {
             "riskstream_commit_seconds_bucket{le=\"10\"} 1",
             "riskstream_lag_records{topic=\"transactions\",partition=\"2\"} 17",
         ] {
-            assert!(text.lines().any(|rendered| rendered == line), "no line {line} in\n{text}");
+            assert!(
+                text.lines().any(|rendered| rendered == line),
+                "no line {line} in\n{text}"
+            );
         }
         assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
     }

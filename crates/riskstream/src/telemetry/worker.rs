@@ -54,7 +54,10 @@ impl WorkerMetrics {
             batch: set::BATCH.histogram(&[]),
             commit: set::COMMIT.histogram(&[]),
             state_write: set::STATE_WRITE.histogram(&[]),
-            records: topics.into_iter().map(|topic| (Arc::clone(&topic), set::RECORDS.counter(&[&topic]))).collect(),
+            records: topics
+                .into_iter()
+                .map(|topic| (Arc::clone(&topic), set::RECORDS.counter(&[&topic])))
+                .collect(),
         }
     }
 
@@ -89,7 +92,8 @@ impl WorkerMetrics {
             self.batch.record(round.processing.as_secs_f64());
         }
         self.commit.record(commit.as_secs_f64());
-        self.state_write.record(round.state_write.map_or(0.0, |time: Duration| time.as_secs_f64()));
+        self.state_write
+            .record(round.state_write.map_or(0.0, |time: Duration| time.as_secs_f64()));
     }
 
     /// Sets the gauges. Some cost a look into the store: once a second is often enough.
@@ -115,6 +119,8 @@ impl WorkerMetrics {
         }
         set::PARTITIONS.gauge(&[&self.worker]).set(f64::from(partitions));
         set::STOPPED.gauge(&[&self.worker]).set(worker.stopped().len() as f64);
-        set::WAITING_PARTITIONS.gauge(&[&self.worker]).set(worker.waiting().count() as f64);
+        set::WAITING_PARTITIONS
+            .gauge(&[&self.worker])
+            .set(worker.waiting().count() as f64);
     }
 }

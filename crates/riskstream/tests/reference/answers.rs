@@ -29,7 +29,14 @@ pub struct Differences {
 }
 
 impl Differences {
-    fn compare(&mut self, row: usize, what: &Transaction, found: &Features, expected: &Features, skipped: std::ops::Range<usize>) {
+    fn compare(
+        &mut self,
+        row: usize,
+        what: &Transaction,
+        found: &Features,
+        expected: &Features,
+        skipped: std::ops::Range<usize>,
+    ) {
         self.compared += 1;
         for number in (0..NAMES.len()).filter(|number| !skipped.contains(number)) {
             let (found, expected) = (found[number], expected[number]);
@@ -42,7 +49,8 @@ impl Differences {
                 *self.by_feature.entry(NAMES[number]).or_default() += 1;
                 self.rows.insert(row);
                 if self.examples.len() < 12 {
-                    self.examples.push(format!("{}: {found}, expected {expected}; {what:?}", NAMES[number]));
+                    self.examples
+                        .push(format!("{}: {found}, expected {expected}; {what:?}", NAMES[number]));
                 }
             }
         }
@@ -63,7 +71,11 @@ impl Differences {
 }
 
 /// Against features computed anew. `expected` is in the order of `transactions`, NaN where it says nothing.
-pub fn compare_with_recomputation(transactions: &[Transaction], answers: &Answers, expected: &[Features]) -> Differences {
+pub fn compare_with_recomputation(
+    transactions: &[Transaction],
+    answers: &Answers,
+    expected: &[Features],
+) -> Differences {
     let mut differences = Differences::default();
     for (row, (answer, expected)) in answers.iter().zip(expected).enumerate() {
         differences.compare(row, &transactions[row], &answer.features, expected, 0..0);
@@ -91,13 +103,17 @@ pub fn compare_with_published(transactions: &[Transaction], answers: &Answers) -
 fn reversed_ties() -> HashSet<i64> {
     let text = std::fs::read_to_string(file("customer_ties.csv")).unwrap();
     let reversed = text.lines().filter(|line| line.ends_with(",True"));
-    let ids: HashSet<i64> = reversed.map(|line| line.split(',').next().unwrap().parse().unwrap()).collect();
+    let ids: HashSet<i64> = reversed
+        .map(|line| line.split(',').next().unwrap().parse().unwrap())
+        .collect();
     assert_eq!(ids.len(), 20);
     ids
 }
 
 fn index(transactions: &[Transaction], id: i64) -> usize {
-    transactions.binary_search_by_key(&id, |transaction| transaction.id).unwrap()
+    transactions
+        .binary_search_by_key(&id, |transaction| transaction.id)
+        .unwrap()
 }
 
 /// Against ONNX Runtime's scores of the test week, and the published table: AUC, average precision, card precision@100.
@@ -114,7 +130,11 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
         let score = answers[row].score;
         if !reversed.contains(id) {
             let difference = (score - expected).abs();
-            assert!(difference <= SCORE_TOLERANCE, "{model}: {score}, expected {expected}: {:?}", transactions[row]);
+            assert!(
+                difference <= SCORE_TOLERANCE,
+                "{model}: {score}, expected {expected}: {:?}",
+                transactions[row]
+            );
             largest = largest.max(difference);
             compared += 1;
         }
@@ -130,7 +150,9 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
     let found = [
         auc_roc(&scores, &labels).unwrap(),
         average_precision(&scores, &labels).unwrap(),
-        card_precision_at_k(&scores, &labels, &days, &customers, 100, DetectedCards::Remove).unwrap().mean,
+        card_precision_at_k(&scores, &labels, &days, &customers, 100, DetectedCards::Remove)
+            .unwrap()
+            .mean,
     ];
     println!("  {model}: {compared} scores, largest difference {largest:e}; AUC, AP, CP@100: {found:.4?}");
     // The README of the data: to four digits where it gives them, else to three.
@@ -141,7 +163,10 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
         _ => panic!("{model} is not a published model"),
     };
     for (found, published) in found.into_iter().zip(published) {
-        assert!((found - published).abs() <= tolerance, "{model}: {found}, published {published}");
+        assert!(
+            (found - published).abs() <= tolerance,
+            "{model}: {found}, published {published}"
+        );
     }
 }
 
@@ -155,7 +180,14 @@ pub fn in_order(transactions: &[Transaction], found: impl Iterator<Item = (i64, 
     for (id, answer) in found {
         twice += usize::from(by_id.insert(id, answer).is_some());
     }
-    let missing = transactions.iter().filter(|transaction| !by_id.contains_key(&transaction.id)).count();
-    assert_eq!((twice, missing, by_id.len()), (0, 0, transactions.len()), "decided twice, missing, decided");
+    let missing = transactions
+        .iter()
+        .filter(|transaction| !by_id.contains_key(&transaction.id))
+        .count();
+    assert_eq!(
+        (twice, missing, by_id.len()),
+        (0, 0, transactions.len()),
+        "decided twice, missing, decided"
+    );
     transactions.iter().map(|transaction| by_id[&transaction.id]).collect()
 }

@@ -24,7 +24,11 @@ pub fn file(name: &str) -> PathBuf {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let data = std::env::var_os("RISKSTREAM_REFERENCE_DATA").map_or_else(|| default.into(), PathBuf::from);
     let path = data.join("handbook").join(name);
-    assert!(path.exists(), "there is no reference data at {}: set RISKSTREAM_REFERENCE_DATA", path.display());
+    assert!(
+        path.exists(),
+        "there is no reference data at {}: set RISKSTREAM_REFERENCE_DATA",
+        path.display()
+    );
     path.canonicalize().unwrap()
 }
 
@@ -56,7 +60,12 @@ pub fn transactions() -> Vec<Transaction> {
 pub fn gzipped_lines(name: &str) -> Vec<String> {
     let output = Command::new("gzip").arg("-dc").arg(file(name)).output().unwrap();
     assert!(output.status.success(), "{name}");
-    String::from_utf8(output.stdout).unwrap().lines().skip(1).map(str::to_owned).collect()
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(str::to_owned)
+        .collect()
 }
 
 fn slice() -> Vec<Transaction> {
@@ -72,12 +81,16 @@ fn slice() -> Vec<Transaction> {
             fraud: fields[5] == "1",
         }
     };
-    gzipped_lines("slice_2018-07-01_2018-08-14.csv.gz").iter().map(row).collect()
+    gzipped_lines("slice_2018-07-01_2018-08-14.csv.gz")
+        .iter()
+        .map(row)
+        .collect()
 }
 
 fn all_rows() -> Vec<Transaction> {
     let batch = parquet(&file("transactions.parquet"));
-    let [ids, customers, terminals, frauds] = ["TRANSACTION_ID", "CUSTOMER_ID", "TERMINAL_ID", "TX_FRAUD"].map(|name| integers(&batch, name));
+    let [ids, customers, terminals, frauds] =
+        ["TRANSACTION_ID", "CUSTOMER_ID", "TERMINAL_ID", "TX_FRAUD"].map(|name| integers(&batch, name));
     let times = seconds(&batch, "TX_DATETIME");
     let amounts = floats(&batch, "TX_AMOUNT");
     let row = |index: usize| Transaction {
@@ -100,7 +113,11 @@ fn cents(amount: f64) -> i64 {
 /// A Parquet file as one batch.
 pub fn parquet(path: &Path) -> RecordBatch {
     let file = File::open(path).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().with_batch_size(1 << 20).build().unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .unwrap()
+        .with_batch_size(1 << 20)
+        .build()
+        .unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
     concat_batches(&batches[0].schema(), &batches).unwrap()
 }
@@ -108,25 +125,40 @@ pub fn parquet(path: &Path) -> RecordBatch {
 /// A column as integers.
 pub fn integers(batch: &RecordBatch, name: &str) -> Vec<i64> {
     let column = batch.column_by_name(name).unwrap_or_else(|| panic!("column {name}"));
-    cast(column, &DataType::Int64).unwrap().as_primitive::<Int64Type>().values().to_vec()
+    cast(column, &DataType::Int64)
+        .unwrap()
+        .as_primitive::<Int64Type>()
+        .values()
+        .to_vec()
 }
 
 /// A column as floats, NaN where there is none.
 pub fn floats(batch: &RecordBatch, name: &str) -> Vec<f64> {
     let column = batch.column_by_name(name).unwrap_or_else(|| panic!("column {name}"));
     let column = cast(column, &DataType::Float64).unwrap();
-    column.as_primitive::<Float64Type>().iter().map(|value| value.unwrap_or(f64::NAN)).collect()
+    column
+        .as_primitive::<Float64Type>()
+        .iter()
+        .map(|value| value.unwrap_or(f64::NAN))
+        .collect()
 }
 
 /// A column of times as seconds since the epoch.
 pub fn seconds(batch: &RecordBatch, name: &str) -> Vec<i64> {
     let column = batch.column_by_name(name).unwrap_or_else(|| panic!("column {name}"));
     let column = match column.data_type() {
-        DataType::Timestamp(_, zone) => cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).unwrap(),
+        DataType::Timestamp(_, zone) => {
+            cast(column, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone())).unwrap()
+        }
         _ => column.clone(),
     };
     let micros = cast(&column, &DataType::Int64).unwrap();
-    micros.as_primitive::<Int64Type>().values().iter().map(|micros| micros.div_euclid(1_000_000)).collect()
+    micros
+        .as_primitive::<Int64Type>()
+        .values()
+        .iter()
+        .map(|micros| micros.div_euclid(1_000_000))
+        .collect()
 }
 
 /// A record of one of the two topics; the index is that of its transaction.
@@ -147,7 +179,13 @@ pub fn log(transactions: &[Transaction]) -> Vec<Record> {
 /// The same, but every twentieth transaction or so comes up to an hour after its time; labels come in order.
 pub fn log_out_of_order(transactions: &[Transaction], seed: u64) -> Vec<Record> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let delay = |_: &Transaction| if random.random_bool(0.05) { random.random_range(1..=3_600) } else { 0 };
+    let delay = |_: &Transaction| {
+        if random.random_bool(0.05) {
+            random.random_range(1..=3_600)
+        } else {
+            0
+        }
+    };
     let delays: Vec<i64> = transactions.iter().map(delay).collect();
     let arrival = |index: usize| transactions[index].time + delays[index];
     let mut order: Vec<usize> = (0..transactions.len()).collect();

@@ -23,14 +23,26 @@ fn write_inputs(directory: &Path, transactions: &[Transaction], log: &[Record]) 
     for file in &mut files {
         file.flush().unwrap();
     }
-    [format!("transactions={}", paths[0].display()), format!("labels={}", paths[1].display())]
+    [
+        format!("transactions={}", paths[0].display()),
+        format!("labels={}", paths[1].display()),
+    ]
 }
 
 fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2], model: &str) -> Answers {
     let began = Instant::now();
     let pipeline = pipeline_file(directory, "handbook");
     let output = directory.join(format!("{model}.parquet"));
-    let arguments = ["backfill", pipeline.to_str().unwrap(), "--input", &inputs[0], "--input", &inputs[1], "--output", output.to_str().unwrap()];
+    let arguments = [
+        "backfill",
+        pipeline.to_str().unwrap(),
+        "--input",
+        &inputs[0],
+        "--input",
+        &inputs[1],
+        "--output",
+        output.to_str().unwrap(),
+    ];
     let environment = [
         ("RISKSTREAM_HANDBOOK", file("").display().to_string()),
         ("RISKSTREAM_HANDBOOK_MODEL", model.to_owned()),
@@ -44,7 +56,13 @@ fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2]
     let features = NAMES.map(|name| floats(&batch, name));
     let answer = |row: usize| {
         let id = ids.as_string::<i32>().value(row).parse().unwrap();
-        (id, Answer { score: scores[row], features: std::array::from_fn(|number| features[number][row]) })
+        (
+            id,
+            Answer {
+                score: scores[row],
+                features: std::array::from_fn(|number| features[number][row]),
+            },
+        )
     };
     in_order(transactions, (0..batch.num_rows()).map(answer))
 }

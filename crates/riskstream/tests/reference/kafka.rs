@@ -31,7 +31,13 @@ pub fn json(transactions: &[Transaction], record: Record) -> String {
     let time = |seconds: i64| jiff::Timestamp::from_second(seconds).unwrap();
     match record {
         Record::Transaction(index) => {
-            let Transaction { id, customer, terminal, cents, .. } = transactions[index];
+            let Transaction {
+                id,
+                customer,
+                terminal,
+                cents,
+                ..
+            } = transactions[index];
             let time = time(transactions[index].time);
             let (units, cents) = (cents / 100, cents % 100);
             format!(
@@ -39,7 +45,13 @@ pub fn json(transactions: &[Transaction], record: Record) -> String {
             )
         }
         Record::Label(index) => {
-            let Transaction { id, customer, terminal, fraud, .. } = transactions[index];
+            let Transaction {
+                id,
+                customer,
+                terminal,
+                fraud,
+                ..
+            } = transactions[index];
             let time = time(transactions[index].time + LABEL_DELAY);
             format!(
                 r#"{{"transaction_id":{id},"customer_id":{customer},"terminal_id":{terminal},"fraud":{fraud},"known_at":"{time}"}}"#
@@ -76,7 +88,15 @@ impl Trial {
         ];
         create_topics_of(&pipeline, PARTITIONS, &environment);
         let writer = Writer::new(&brokers);
-        Trial { name, brokers, directory, pipeline, environment, copies: Vec::new(), writer }
+        Trial {
+            name,
+            brokers,
+            directory,
+            pipeline,
+            environment,
+            copies: Vec::new(),
+            writer,
+        }
     }
 
     /// Starts copies, each with a state directory of its own.
@@ -85,7 +105,8 @@ impl Trial {
             let number = self.copies.len();
             let state = self.directory.path().join(format!("state-{number}"));
             let log = self.directory.path().join(format!("log-{number}"));
-            self.copies.push(Service::start(&self.pipeline, &state, &log, &self.environment, &[]));
+            self.copies
+                .push(Service::start(&self.pipeline, &state, &log, &self.environment, &[]));
         }
     }
 
@@ -114,27 +135,52 @@ impl Trial {
                 Record::Label(index) => (&topics[1], index),
             };
             let key = transactions[index].customer.to_string();
-            self.writer.send(topic, Some(key.as_bytes()), Some(json(transactions, record).as_bytes()));
+            self.writer
+                .send(topic, Some(key.as_bytes()), Some(json(transactions, record).as_bytes()));
         }
         self.writer.flush();
         println!("  {} records written in {:.1?}", log.len(), began.elapsed());
     }
 
     /// Waits for a decision on each transaction, ends the copies, and then reads all that was committed.
-    fn decisions(mut self, transactions: &[Transaction]) -> Answers {
+    fn decisions(&mut self, transactions: &[Transaction]) -> Answers {
         let topic = format!("{}-decisions", self.name);
         let mut reader = Reader::new(&self.brokers, &topic);
-        reader.wait_for(transactions.len(), || self.copies.iter_mut().for_each(Service::check_running));
-        let usage: Vec<String> = self.copies.iter().map(Service::usage).map(|(cpu, memory)| format!("{cpu:.1} s, {memory:.0} MB")).collect();
+        reader.wait_for(transactions.len(), || {
+            self.copies.iter_mut().for_each(Service::check_running)
+        });
+        let usage: Vec<String> = self
+            .copies
+            .iter()
+            .map(Service::usage)
+            .map(|(cpu, memory)| format!("{cpu:.1} s, {memory:.0} MB"))
+            .collect();
         println!("  CPU and peak memory of the copies: {}", usage.join("; "));
         self.copies.drain(..).for_each(Service::end);
         let mut found = Vec::with_capacity(transactions.len());
-        read_all(&self.brokers, &topic, |message| found.push(parse(message.payload().unwrap())));
+        read_all(&self.brokers, &topic, |message| {
+            found.push(parse(message.payload().unwrap()))
+        });
         let mut dead = 0;
         read_all(&self.brokers, &format!("{}-dead-letters", self.name), |_| dead += 1);
         assert_eq!(dead, 0, "dead letters");
-        delete_topics(&self.brokers, &self.name);
         in_order(transactions, found.into_iter())
+    }
+}
+
+impl Drop for Trial {
+    /// Topics of this size fill disks. After a failure they stay, with the copies' logs and state.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.directory.disable_cleanup(true);
+            println!(
+                "  left for a look: topics {}-*, {}",
+                self.name,
+                self.directory.path().display()
+            );
+        } else {
+            delete_topics(&self.brokers, &self.name);
+        }
     }
 }
 
@@ -150,13 +196,17 @@ fn parse(bytes: &[u8]) -> (i64, Answer) {
     let decision: Decision<'_> =
         serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)));
     let feature = |name: &str| decision.features[name].unwrap_or(f64::NAN);
-    let answer = Answer { score: decision.score, features: NAMES.map(feature) };
+    let answer = Answer {
+        score: decision.score,
+        features: NAMES.map(feature),
+    };
     (decision.event_id.parse().unwrap(), answer)
 }
 
 /// Published features, features of all rows, scores.
 fn check(transactions: &[Transaction], answers: &Answers, log: &[Record], model: &str) {
-    compare_with_recomputation(transactions, answers, &recompute(transactions, log)).expect_none("all rows, computed anew");
+    compare_with_recomputation(transactions, answers, &recompute(transactions, log))
+        .expect_none("all rows, computed anew");
     compare_with_published(transactions, answers).expect_none("the published test week");
     check_scores(transactions, answers, model);
 }
@@ -168,7 +218,10 @@ fn fed_while_running(copies: usize, model: &str) {
     let began = Instant::now();
     trial.start(copies);
     trial.wait_for_shares();
-    println!("{copies} copies, fed while they run; all partitions taken after {:.1?}", began.elapsed());
+    println!(
+        "{copies} copies, fed while they run; all partitions taken after {:.1?}",
+        began.elapsed()
+    );
     let began = Instant::now();
     trial.feed(&transactions, &log, None);
     let answers = trial.decisions(&transactions);
@@ -200,7 +253,8 @@ fn out_of_order(copies: usize, seed: u64) {
     let answers = trial.decisions(&transactions);
     println!("  decided after {:.1?}", began.elapsed());
     let expected = recompute(&transactions, &log);
-    compare_with_recomputation(&transactions, &answers, &expected).expect_none("all rows as of their arrival, computed anew");
+    compare_with_recomputation(&transactions, &answers, &expected)
+        .expect_none("all rows as of their arrival, computed anew");
 }
 
 /// Records a second of a feed that leaves the copies time: as they come, nothing piles up.

@@ -39,12 +39,21 @@ pub fn recompute(transactions: &[Transaction], log: &[Record]) -> Vec<Features> 
         let index = match record {
             Record::Label(index) => {
                 let of = &transactions[index];
-                verdicts.entry(of.terminal).or_default().push((of.time + LABEL_DELAY, of.fraud));
+                verdicts
+                    .entry(of.terminal)
+                    .or_default()
+                    .push((of.time + LABEL_DELAY, of.fraud));
                 continue;
             }
             Record::Transaction(index) => index,
         };
-        let Transaction { time, customer, terminal, cents, .. } = transactions[index];
+        let Transaction {
+            time,
+            customer,
+            terminal,
+            cents,
+            ..
+        } = transactions[index];
         let payments = payments.entry(customer).or_default();
         payments.push((time, cents));
         let visits = visits.entry(terminal).or_default();
@@ -66,9 +75,17 @@ pub fn recompute(transactions: &[Transaction], log: &[Record]) -> Vec<Features> 
             features[3 + 2 * number] = sum as f64 / 100.0 / count as f64;
             let visited = visits.iter().filter(|&&at| window(at + LABEL_DELAY)).count();
             features[8 + 2 * number] = visited as f64;
-            let known: Vec<bool> = verdicts.iter().filter(|(at, _)| window(*at)).map(|(_, fraud)| *fraud).collect();
+            let known: Vec<bool> = verdicts
+                .iter()
+                .filter(|(at, _)| window(*at))
+                .map(|(_, fraud)| *fraud)
+                .collect();
             let frauds = known.iter().filter(|fraud| **fraud).count();
-            features[9 + 2 * number] = if known.is_empty() { 0.0 } else { frauds as f64 / known.len() as f64 };
+            features[9 + 2 * number] = if known.is_empty() {
+                0.0
+            } else {
+                frauds as f64 / known.len() as f64
+            };
         }
     }
     all

@@ -50,7 +50,8 @@ const CARDS: u64 = 37;
 fn transaction(n: u64) -> (String, Value) {
     let card = format!("card-{}", n % CARDS);
     let time = 1_767_225_600_000_u64 + n * 1_000;
-    let value = json!({"id": format!("tx-{n}"), "time": time, "card": card, "shop": format!("shop-{}", n % 11), "amount": 2.5});
+    let value =
+        json!({"id": format!("tx-{n}"), "time": time, "card": card, "shop": format!("shop-{}", n % 11), "amount": 2.5});
     (card, value)
 }
 
@@ -65,7 +66,13 @@ fn produce(brokers: &str, topic: &str, records: impl Iterator<Item = (String, Ve
 }
 
 fn produce_transactions(brokers: &str, topic: &str, numbers: std::ops::Range<u64>) {
-    produce(brokers, topic, numbers.map(transaction).map(|(key, value)| (key, value.to_string().into_bytes())));
+    produce(
+        brokers,
+        topic,
+        numbers
+            .map(transaction)
+            .map(|(key, value)| (key, value.to_string().into_bytes())),
+    );
 }
 
 /// A reader of committed records, from the beginning.
@@ -105,8 +112,18 @@ fn check(decisions: &[Value], transactions: u64) {
         *seen.entry(id).or_default() += 1;
         let payments = id / CARDS + 1;
         assert_eq!(decision["features"]["card_payments"], json!(payments), "{decision}");
-        assert_eq!(decision["features"]["card_spent"], json!(2.5 * payments as f64), "{decision}");
-        let expected = if payments > 40 { "decline" } else if payments > 20 { "review" } else { "approve" };
+        assert_eq!(
+            decision["features"]["card_spent"],
+            json!(2.5 * payments as f64),
+            "{decision}"
+        );
+        let expected = if payments > 40 {
+            "decline"
+        } else if payments > 20 {
+            "review"
+        } else {
+            "approve"
+        };
         assert_eq!(decision["outcome"], expected, "{decision}");
     }
     let expected: BTreeMap<u64, u64> = (0..transactions).map(|id| (id, 1)).collect();
@@ -126,19 +143,45 @@ fn two_copies_share_the_work_and_hand_it_over() {
     // Before the topics are there: shown, and named by a run that ends.
     let (code, table, errors) = run(&["topics", file_name]);
     assert_eq!(code, Some(0), "{errors}");
-    assert_eq!(table.lines().filter(|line| line.ends_with("  missing")).count(), 4, "{table}");
-    let (code, _, errors) = run(&["run", file_name, "--state-dir", state.to_str().unwrap(), "--http", "127.0.0.1:0"]);
+    assert_eq!(
+        table.lines().filter(|line| line.ends_with("  missing")).count(),
+        4,
+        "{table}"
+    );
+    let (code, _, errors) = run(&[
+        "run",
+        file_name,
+        "--state-dir",
+        state.to_str().unwrap(),
+        "--http",
+        "127.0.0.1:0",
+    ]);
     assert_eq!(code, Some(1), "{errors}");
-    assert!(errors.contains("4 topics are missing") && errors.contains(&format!("riskstream topics create {file_name}")), "{errors}");
+    assert!(
+        errors.contains("4 topics are missing") && errors.contains(&format!("riskstream topics create {file_name}")),
+        "{errors}"
+    );
 
-    let (code, created, errors) = run(&["topics", "create", file_name, "--partitions", "4", "--replication-factor", "1"]);
+    let (code, created, errors) = run(&[
+        "topics",
+        "create",
+        file_name,
+        "--partitions",
+        "4",
+        "--replication-factor",
+        "1",
+    ]);
     assert_eq!((code, created.matches("created ").count()), (Some(0), 4), "{errors}");
     let (code, table, _) = run(&["topics", file_name]);
     assert_eq!((code, table.matches("  exists").count()), (Some(0), 4), "{table}");
 
     // A first part is there beforehand, then two copies start that share a state directory.
     produce_transactions(&brokers, &transactions, 0..1_000);
-    produce(&brokers, &transactions, [("card-0".to_owned(), b"{\"id\": ".to_vec())].into_iter());
+    produce(
+        &brokers,
+        &transactions,
+        [("card-0".to_owned(), b"{\"id\": ".to_vec())].into_iter(),
+    );
     let mut first = Service::start(&file, &state, &["--workers", "2"]);
     first.wait_until_ready();
     let mut second = Service::start(&file, &state, &[]);
@@ -166,7 +209,12 @@ fn two_copies_share_the_work_and_hand_it_over() {
         let headers: HashMap<String, String> = message
             .headers()?
             .iter()
-            .map(|header| (header.key.to_owned(), String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned()))
+            .map(|header| {
+                (
+                    header.key.to_owned(),
+                    String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
+                )
+            })
             .collect();
         Some((headers, message.payload()?.to_vec()))
     });

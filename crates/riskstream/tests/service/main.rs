@@ -2,7 +2,7 @@
 //! (`scripts/kafka start` prints it). With a registry: RISKSTREAM_TEST_REGISTRY says where (`scripts/registry start`).
 
 mod help;
-mod process;
 mod kafka;
+mod process;
 mod refusals;
 mod registry;

@@ -19,7 +19,11 @@ pub fn riskstream(arguments: &[&str]) -> Command {
 /// Runs a command to its end: exit code, standard output, standard error.
 pub fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = riskstream(arguments).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    (
+        status.code(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
 }
 
 /// Looks until `found` finds something; panics with `what` once it takes too long.
@@ -46,7 +50,12 @@ impl Service {
         // Free a moment ago; taken by somebody else in between, the service would say so and end.
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = http.to_string();
-        let mut arguments = vec!["run", pipeline.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+        let mut arguments = vec![
+            "run",
+            pipeline.to_str().unwrap(),
+            "--state-dir",
+            state.to_str().unwrap(),
+        ];
         arguments.extend(["--http", &address]);
         arguments.extend(further);
         let child = riskstream(&arguments).spawn().unwrap();
@@ -56,7 +65,11 @@ impl Service {
     /// Status and body of a GET request, or `None` while nobody listens.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
@@ -86,20 +99,29 @@ impl Service {
         let (_, body) = self.get("/readyz").unwrap();
         let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
         let workers = answer["workers"].as_array().unwrap();
-        workers.iter().map(|worker| worker["partitions"].as_u64().unwrap()).sum()
+        workers
+            .iter()
+            .map(|worker| worker["partitions"].as_u64().unwrap())
+            .sum()
     }
 
     /// The sum of a metric over all its labels that contain `label`.
     pub fn metric(&self, name: &str, label: &str) -> f64 {
         let (status, body) = self.get("/metrics").unwrap();
         assert_eq!(status, 200);
-        let mine = body.lines().filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
-        mine.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+        let mine = body
+            .lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
+        mine.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
     }
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 

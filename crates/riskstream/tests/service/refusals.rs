@@ -32,7 +32,12 @@ fn pipeline(directory: &Path, further: &str) -> PathBuf {
 /// A run that ends at once: exit code and the last line on standard error.
 fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>, String) {
     let state = directory.join("state");
-    let mut arguments = vec!["run", pipeline.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    let mut arguments = vec![
+        "run",
+        pipeline.to_str().unwrap(),
+        "--state-dir",
+        state.to_str().unwrap(),
+    ];
     arguments.extend(further);
     if !further.contains(&"--http") {
         arguments.extend(["--http", "127.0.0.1:0"]);
@@ -55,7 +60,11 @@ fn without_brokers_there_is_nothing_to_do() {
 fn a_wrong_filter_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
-    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY, "--log", "riskstream=loud"]);
+    let (code, error) = refused(
+        directory.path(),
+        &pipeline,
+        &["--brokers", NOBODY, "--log", "riskstream=loud"],
+    );
     assert_eq!(code, Some(2));
     assert!(error.starts_with("error: --log riskstream=loud: "), "{error}");
 }
@@ -82,7 +91,10 @@ fn a_state_directory_that_cannot_be_written_is_an_error() {
     std::fs::write(directory.path().join("state"), "in the way").unwrap();
     let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
     assert_eq!(code, Some(1));
-    assert!(error.starts_with("error: the state directory ") && error.ends_with("choose another with --state-dir DIR"), "{error}");
+    assert!(
+        error.starts_with("error: the state directory ") && error.ends_with("choose another with --state-dir DIR"),
+        "{error}"
+    );
 
     std::fs::remove_file(directory.path().join("state")).unwrap();
     let locked = directory.path().join("state");
@@ -99,7 +111,10 @@ fn a_state_directory_that_cannot_be_written_is_an_error() {
 #[test]
 fn an_unknown_kafka_property_is_an_error_that_keeps_its_value_secret() {
     let directory = tempfile::tempdir().unwrap();
-    let pipeline = pipeline(directory.path(), "kafka: {brokers: \"127.0.0.1:1\", properties: {sasl.pasword: hunter2}}\n");
+    let pipeline = pipeline(
+        directory.path(),
+        "kafka: {brokers: \"127.0.0.1:1\", properties: {sasl.pasword: hunter2}}\n",
+    );
     let (code, error) = refused(directory.path(), &pipeline, &[]);
     assert_eq!(code, Some(1));
     assert!(error.contains("sasl.pasword") && !error.contains("hunter2"), "{error}");

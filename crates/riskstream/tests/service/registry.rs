@@ -14,7 +14,9 @@ pub fn address() -> String {
 
 /// A name that no other test run uses.
 pub fn unique(name: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     format!("{name}-{}-{}", std::process::id(), now.as_nanos())
 }
 
@@ -22,9 +24,14 @@ pub fn unique(name: &str) -> String {
 fn a_schema_is_registered_once_and_found_by_its_id() {
     let registry = Registry::new(&address(), Credentials::None);
     let subject = unique("decisions");
-    let id = registry.register(&subject, riskstream_events::DECISION_AVRO_SCHEMA).unwrap();
+    let id = registry
+        .register(&subject, riskstream_events::DECISION_AVRO_SCHEMA)
+        .unwrap();
     let again = Registry::new(&address(), Credentials::None);
-    assert_eq!(again.register(&subject, riskstream_events::DECISION_AVRO_SCHEMA), Ok(id));
+    assert_eq!(
+        again.register(&subject, riskstream_events::DECISION_AVRO_SCHEMA),
+        Ok(id)
+    );
     let found: Value = serde_json::from_str(&again.schema(id).unwrap()).unwrap();
     let registered: Value = serde_json::from_str(riskstream_events::DECISION_AVRO_SCHEMA).unwrap();
     assert_eq!(found, registered);

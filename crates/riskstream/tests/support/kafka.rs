@@ -25,19 +25,27 @@ pub fn brokers() -> String {
 
 fn config(brokers: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", brokers).set("message.max.bytes", "33554432");
+    config
+        .set("bootstrap.servers", brokers)
+        .set("message.max.bytes", "33554432");
     config
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 /// Makes one topic.
 pub fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-    let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
+    let topic = settings
+        .iter()
+        .fold(topic, |topic, (name, value)| topic.set(name, value));
     let options = AdminOptions::new().operation_timeout(Some(DEADLINE));
     let results = block_on(admin.create_topics([&topic], &options)).unwrap();
     for result in results {
@@ -48,7 +56,15 @@ pub fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&st
 /// Makes the topics that a pipeline needs and that are not there, with its own command.
 pub fn create_topics_of(pipeline: &Path, partitions: i32, environment: &Environment) {
     let partitions = partitions.to_string();
-    let arguments = ["topics", "create", pipeline.to_str().unwrap(), "--partitions", &partitions, "--replication-factor", "1"];
+    let arguments = [
+        "topics",
+        "create",
+        pipeline.to_str().unwrap(),
+        "--partitions",
+        &partitions,
+        "--replication-factor",
+        "1",
+    ];
     let (code, _, errors) = run(&arguments, environment);
     assert_eq!(code, Some(0), "{errors}");
 }
@@ -57,7 +73,12 @@ pub fn create_topics_of(pipeline: &Path, partitions: i32, environment: &Environm
 pub fn delete_topics(brokers: &str, part: &str) {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
     let metadata = admin.inner().fetch_metadata(None, DEADLINE).unwrap();
-    let names: Vec<&str> = metadata.topics().iter().map(|topic| topic.name()).filter(|name| name.contains(part)).collect();
+    let names: Vec<&str> = metadata
+        .topics()
+        .iter()
+        .map(|topic| topic.name())
+        .filter(|name| name.contains(part))
+        .collect();
     let _ = block_on(admin.delete_topics(&names, &AdminOptions::new()));
 }
 
@@ -114,7 +135,11 @@ impl Writer {
     /// Waits until everything has arrived.
     pub fn flush(&self) {
         self.producer.flush(DEADLINE).unwrap();
-        assert_eq!(self.producer.context().failed.load(Ordering::Relaxed), 0, "records were not delivered");
+        assert_eq!(
+            self.producer.context().failed.load(Ordering::Relaxed),
+            0,
+            "records were not delivered"
+        );
     }
 }
 
@@ -139,13 +164,22 @@ impl Reader {
             .create()
             .unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).unwrap();
-        let partitions: BTreeSet<i32> = metadata.topics()[0].partitions().iter().map(|partition| partition.id()).collect();
+        let partitions: BTreeSet<i32> = metadata.topics()[0]
+            .partitions()
+            .iter()
+            .map(|partition| partition.id())
+            .collect();
         let mut list = TopicPartitionList::new();
         for partition in &partitions {
             list.add_partition_offset(topic, *partition, Offset::Beginning).unwrap();
         }
         consumer.assign(&list).unwrap();
-        Reader { consumer, topic: topic.to_owned(), partitions, at_end: BTreeSet::new() }
+        Reader {
+            consumer,
+            topic: topic.to_owned(),
+            partitions,
+            at_end: BTreeSet::new(),
+        }
     }
 
     /// Reads on until `count` records have come; panics if nothing comes for a minute.
@@ -153,7 +187,12 @@ impl Reader {
         let mut come = 0;
         let mut deadline = Instant::now() + DEADLINE;
         while come < count {
-            assert!(Instant::now() < deadline, "{}: {come} of {count} records came, then none for {} s", self.topic, DEADLINE.as_secs());
+            assert!(
+                Instant::now() < deadline,
+                "{}: {come} of {count} records came, then none for {} s",
+                self.topic,
+                DEADLINE.as_secs()
+            );
             if self.next(Duration::from_millis(100)).is_some() {
                 come += 1;
                 deadline = Instant::now() + DEADLINE;
@@ -190,6 +229,8 @@ pub fn read_all(brokers: &str, topic: &str, mut each: impl FnMut(&BorrowedMessag
 
 /// A header of a record as text; empty if there is none.
 pub fn header(message: &impl Message, name: &str) -> String {
-    let found = message.headers().and_then(|headers| headers.iter().find(|header| header.key == name));
+    let found = message
+        .headers()
+        .and_then(|headers| headers.iter().find(|header| header.key == name));
     String::from_utf8_lossy(found.and_then(|header| header.value).unwrap_or_default()).into_owned()
 }

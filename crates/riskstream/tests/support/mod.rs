@@ -9,6 +9,8 @@ pub mod process;
 
 /// A name that no other test run uses.
 pub fn unique(name: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
     format!("{name}-{}-{}", std::process::id(), now.as_micros())
 }

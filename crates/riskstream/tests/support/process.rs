@@ -24,7 +24,11 @@ pub fn riskstream(arguments: &[&str], environment: &Environment) -> Command {
 /// Runs a command to its end: exit code, standard output, standard error.
 pub fn run(arguments: &[&str], environment: &Environment) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = riskstream(arguments, environment).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    (
+        status.code(),
+        String::from_utf8(stdout).unwrap(),
+        String::from_utf8(stderr).unwrap(),
+    )
 }
 
 /// Looks until `found` finds something; panics with `what` once it takes too long.
@@ -52,18 +56,31 @@ impl Service {
         // Free a moment ago; taken by somebody else in between, the service would say so and end.
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = http.to_string();
-        let mut arguments = vec!["run", pipeline.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+        let mut arguments = vec![
+            "run",
+            pipeline.to_str().unwrap(),
+            "--state-dir",
+            state.to_str().unwrap(),
+        ];
         arguments.extend(["--http", &address, "--log-format", "text"]);
         arguments.extend(further);
         let file = File::options().create(true).append(true).open(log).unwrap();
         let child = riskstream(&arguments, environment).stderr(file).spawn().unwrap();
-        Service { child, http, log: log.to_owned() }
+        Service {
+            child,
+            http,
+            log: log.to_owned(),
+        }
     }
 
     /// Status and body of a GET request, or `None` while nobody listens.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
@@ -100,16 +117,31 @@ impl Service {
         let Some((_, body)) = self.get("/readyz") else { return 0 };
         let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
         let workers = answer["workers"].as_array().unwrap();
-        workers.iter().map(|worker| worker["partitions"].as_u64().unwrap()).sum()
+        workers
+            .iter()
+            .map(|worker| worker["partitions"].as_u64().unwrap())
+            .sum()
     }
 
     /// CPU seconds and megabytes of resident memory so far, as the system counts them.
     pub fn usage(&self) -> (f64, f64) {
-        let file = |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default();
+        let file =
+            |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default();
         let stat = file("stat");
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
-        let peak = file("status").lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<f64>().ok());
+        let ticks = |index: usize| {
+            fields
+                .get(index)
+                .and_then(|text| text.parse::<f64>().ok())
+                .unwrap_or_default()
+        };
+        let peak = file("status").lines().find_map(|line| {
+            line.strip_prefix("VmHWM:")?
+                .split_whitespace()
+                .next()?
+                .parse::<f64>()
+                .ok()
+        });
         ((ticks(11) + ticks(12)) / 100.0, peak.unwrap_or_default() / 1024.0)
     }
 
@@ -122,7 +154,10 @@ impl Service {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -142,7 +177,11 @@ impl Service {
         self.terminate();
         let log = self.log.clone();
         let status = self.wait();
-        assert!(status.success(), "{status}: {}", std::fs::read_to_string(log).unwrap_or_default());
+        assert!(
+            status.success(),
+            "{status}: {}",
+            std::fs::read_to_string(log).unwrap_or_default()
+        );
     }
 }
 
