@@ -8,13 +8,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use riskstream_kafka::topics::{self, TopicSpec};
-use riskstream_kafka::{KafkaLog, KafkaOptions};
+use riskstream_kafka::{KafkaLog, KafkaOptions, TransactionWatch};
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
 
 const PARTITIONS: i32 = 4;
@@ -83,6 +84,8 @@ fn start_worker(options: &KafkaOptions, records: usize) -> Child {
 /// Copies records in transactions until it has copied so many; then tells what it took.
 fn worker(name: &str, records: usize) {
     let mut log = KafkaLog::open(options(name)).unwrap();
+    let watch = Arc::new(Mutex::new(log.watch()));
+    end_when_hanging(Arc::clone(&watch));
     let mut outputs = Outputs::default();
     let mut owned: Vec<TopicPartition> = Vec::new();
     let (mut copied, mut commits, mut waits) = (0, 0, 0);
@@ -102,6 +105,7 @@ fn worker(name: &str, records: usize) {
                 drop(log);
                 eprintln!("closed in {:?}", failed.elapsed());
                 log = KafkaLog::open(options(name)).unwrap();
+                *watch.lock().unwrap() = log.watch();
                 owned.clear();
             }
         }
@@ -119,6 +123,18 @@ fn worker(name: &str, records: usize) {
         cpu / seconds,
         peak_memory(),
     );
+}
+
+fn end_when_hanging(watch: Arc<Mutex<TransactionWatch>>) {
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            if let Some(time) = watch.lock().unwrap().hanging_for() {
+                eprintln!("a call hangs for {time:?}");
+                std::process::exit(3);
+            }
+        }
+    });
 }
 
 /// Waits, copies what is there, commits.

@@ -57,7 +57,7 @@ impl KafkaLog {
     pub fn open(options: KafkaOptions) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&options.client_id));
         let signal = Arc::new(Signal::default());
-        let watch = TransactionWatch::new();
+        let watch = TransactionWatch::new(options.transaction_timeout * 2 + REQUEST_TIMEOUT);
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options

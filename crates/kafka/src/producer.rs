@@ -311,9 +311,10 @@ impl Writer {
         }
     }
 
-    /// Takes everything of the open transaction back, which failed for `reason`.
+    /// Takes everything of the open transaction back, which failed for `reason`. If that does not succeed
+    /// soon the brokers are away, and a successor's start or the brokers' own timeout does it.
     fn abort(&self, reason: &str) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.timeout / 4;
         loop {
             // A short timeout: the deliveries that are given up have to be served in between.
             match self.producer.abort_transaction(Duration::from_millis(20)) {

@@ -12,14 +12,22 @@ pub struct TransactionWatch {
     /// When the running call began, in microseconds after `epoch`, plus 1; 0 when there is none.
     begun: Arc<AtomicU64>,
     epoch: Instant,
+    limit: Duration,
 }
 
 impl TransactionWatch {
-    pub(crate) fn new() -> Self {
+    /// No call takes longer than `limit` unless it hangs.
+    pub(crate) fn new(limit: Duration) -> Self {
         Self {
             begun: Arc::default(),
             epoch: Instant::now(),
+            limit,
         }
+    }
+
+    /// How long a call has been running that should have come back long ago: end the process.
+    pub fn hanging_for(&self) -> Option<Duration> {
+        self.running_for().filter(|time| *time > self.limit)
     }
 
     /// How long the current call has been running; `None` between calls.
@@ -52,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_call_is_seen_from_another_thread_while_it_runs() {
-        let watch = TransactionWatch::new();
+        let watch = TransactionWatch::new(Duration::MAX);
         let outside = watch.clone();
         let seen = |watch: TransactionWatch| std::thread::spawn(move || watch.running_for()).join().unwrap();
         assert_eq!(seen(outside.clone()), None);
@@ -60,5 +68,16 @@ mod tests {
         assert!(seen(outside.clone()).is_some());
         drop(running);
         assert_eq!(seen(outside), None);
+    }
+
+    #[test]
+    fn only_a_call_over_the_limit_hangs() {
+        for (limit, hangs) in [(Duration::MAX, false), (Duration::ZERO, true)] {
+            let watch = TransactionWatch::new(limit);
+            assert_eq!(watch.hanging_for(), None);
+            let _running = watch.enter();
+            while watch.running_for() == Some(Duration::ZERO) {}
+            assert_eq!(watch.hanging_for().is_some(), hangs);
+        }
     }
 }
