@@ -200,8 +200,8 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, layout: &InputLayout, previous: i64, 
 #[inline]
 fn put_difference(out: &mut Vec<u8>, difference: u64) {
     let (unit, count) = match difference {
-        _ if difference % UNITS[0] == 0 => (0, difference / UNITS[0]),
-        _ if difference % UNITS[1] == 0 => (1, difference / UNITS[1]),
+        _ if difference.is_multiple_of(UNITS[0]) => (0, difference / UNITS[0]),
+        _ if difference.is_multiple_of(UNITS[1]) => (1, difference / UNITS[1]),
         _ => (2, difference),
     };
     put_wide(out, u128::from(count) << 2 | unit);

@@ -166,12 +166,24 @@ impl Entity {
         match part {
             0 => self.stream ^ self.newest ^ self.windows.words.len() as i64,
             1 => {
-                let logs = self.logs.iter().fold(0, |sum, log| sum ^ log.touch_outline());
+                let logs = self
+                    .logs
+                    .iter()
+                    .zip(&features.inputs)
+                    .filter(|(_, layout)| layout.is_used);
+                let logs = logs.fold(0, |sum, (log, _)| sum ^ log.touch_outline());
                 let edges = self.windows.edges.iter().step_by(2);
                 let words = self.windows.words.iter().step_by(8);
                 edges.fold(logs, |sum, edge| sum ^ edge.time) ^ words.fold(0, |sum, word| sum ^ word)
             }
-            2 => self.logs.iter().fold(0, |sum, log| sum ^ log.touch_ends()),
+            2 => {
+                let logs = self
+                    .logs
+                    .iter()
+                    .zip(&features.inputs)
+                    .filter(|(_, layout)| layout.is_used);
+                logs.fold(0, |sum, (log, _)| sum ^ log.touch_ends())
+            }
             _ => features
                 .edges
                 .iter()

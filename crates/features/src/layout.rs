@@ -31,6 +31,8 @@ pub struct EntityFeatures {
 pub(crate) struct InputLayout {
     pub(crate) event_time: Slot,
     pub(crate) id: Option<Slot>,
+    /// Whether an entity is likely to have events of this input.
+    pub(crate) is_used: bool,
     /// Whether entries older than the dedupe horizon need their ids no longer.
     pub(crate) forgets_ids: bool,
     /// Condition i is bit i of an entry's flags.
@@ -393,6 +395,7 @@ impl<'a> Compiler<'a> {
             let mut layout = InputLayout {
                 event_time: input.event_time,
                 id: input.id.filter(|_| completes || self.spec.dedupe > 0),
+                is_used: index == 0 || self.spec.features.iter().any(|f| usize::from(f.input) == index),
                 forgets_ids: !completes,
                 conditions: Vec::new(),
                 numbers: Vec::new(),

@@ -67,13 +67,16 @@ impl StateWrites {
     }
 }
 
+/// A key and its value.
+pub type Pair = (Vec<u8>, Vec<u8>);
+
 /// One task's durable state. Everything read is as of the last [`StateStore::write`].
 pub trait StateStore: Send {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
     /// All pairs whose key begins with `prefix`, in order of the key. For small sets, at start.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError>;
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError>;
 
     /// The position (next offset to apply) that the state stands at; `None` for a new state.
     fn position(&self) -> Result<Option<i64>, StateError>;
@@ -97,7 +100,7 @@ impl StateStore for MemoryState {
         Ok(self.map.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError> {
         Ok(self
             .map
             .range(prefix.to_vec()..)

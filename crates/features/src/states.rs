@@ -58,13 +58,13 @@ pub struct EntityStates {
 /// How many entities' memory is fetched at once.
 const WARMED: usize = 32;
 
-/// An entity in memory.
+/// An entity in memory: two cache lines.
 #[derive(Debug)]
+#[repr(align(64))]
 struct Cached {
     entity: Entity,
-    hash: u64,
     /// As last counted.
-    bytes: usize,
+    bytes: u32,
     /// Whether it was asked for since the hand last came by.
     used: bool,
     changed: bool,
@@ -191,9 +191,9 @@ impl EntityStates {
             let cached = cell(&mut self.cells, index);
             write(&mut cached.entity, &self.features, &mut self.key, writes);
             cached.changed = false;
-            self.bytes -= cached.bytes;
-            cached.bytes = cached.entity.memory();
-            self.bytes += cached.bytes;
+            self.bytes -= cached.bytes as usize;
+            cached.bytes = memory(&cached.entity);
+            self.bytes += cached.bytes as usize;
             if !cached.unwritten {
                 cached.unwritten = true;
                 self.unwritten.push(index);
@@ -260,11 +260,10 @@ impl EntityStates {
     }
 
     fn keep(&mut self, entity: Entity, hash: u64) -> u32 {
-        let bytes = entity.memory();
-        self.bytes += bytes;
+        let bytes = memory(&entity);
+        self.bytes += bytes as usize;
         let cached = Cached {
             entity,
-            hash,
             bytes,
             used: true,
             changed: false,
@@ -287,11 +286,9 @@ impl EntityStates {
 
     fn forget(&mut self, index: usize) {
         let Some(cached) = self.cells[index].take() else { return };
-        self.bytes -= cached.bytes;
-        if let Ok(entry) = self
-            .table
-            .find_entry(cached.hash, |&(_, other)| other as usize == index)
-        {
+        self.bytes -= cached.bytes as usize;
+        let hash = hash_bytes(cached.entity.key.as_bytes());
+        if let Ok(entry) = self.table.find_entry(hash, |&(_, other)| other as usize == index) {
             entry.remove();
         }
         self.free.push(index as u32);
@@ -313,9 +310,9 @@ impl EntityStates {
             if cached.used {
                 cached.used = false;
                 cached.entity.release();
-                self.bytes -= cached.bytes;
-                cached.bytes = cached.entity.memory();
-                self.bytes += cached.bytes;
+                self.bytes -= cached.bytes as usize;
+                cached.bytes = memory(&cached.entity);
+                self.bytes += cached.bytes as usize;
             } else {
                 self.forget(self.hand);
             }
@@ -328,6 +325,12 @@ impl Cached {
         self.broken |= result.is_err();
         result
     }
+}
+
+/// An entity's share of the cache.
+fn memory(entity: &Entity) -> u32 {
+    let rest = size_of::<Cached>() - size_of::<Entity>();
+    u32::try_from(entity.memory() + rest).unwrap_or(u32::MAX)
 }
 
 fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {

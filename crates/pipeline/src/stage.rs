@@ -156,13 +156,13 @@ impl StageTask {
                         partition: self.partition.clone(),
                     });
                 }
-                if let Err(error) = take_frame(merge, &plan, self.stage, record, context.rows) {
-                    if !replayed {
-                        let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
-                        context
-                            .dead_letters
-                            .record(&self.partition, record, &rejection, context.outputs);
-                    }
+                if let Err(error) = take_frame(merge, &plan, self.stage, record, context.rows)
+                    && !replayed
+                {
+                    let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
+                    context
+                        .dead_letters
+                        .record(&self.partition, record, &rejection, context.outputs);
                 }
                 while let Some(event) = self.next_row(&plan, context.rows)? {
                     self.apply(event, replayed, context)?;

@@ -85,8 +85,8 @@ proptest! {
             push(&mut merge, source as u32, false, clocks[source], offset as i64, &rows);
             got.extend(pop_all(&mut merge));
         }
-        for source in 0..sources.len() {
-            push(&mut merge, source as u32, true, clocks[source], 1_000, &[]);
+        for (source, clock) in clocks.iter().enumerate() {
+            push(&mut merge, source as u32, true, *clock, 1_000, &[]);
         }
         got.extend(pop_all(&mut merge));
         // What each source sent keeps its order; between sources the clock decides, then label before transaction.

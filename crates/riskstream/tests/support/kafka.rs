@@ -82,6 +82,34 @@ pub fn delete_topics(brokers: &str, part: &str) {
     let _ = block_on(admin.delete_topics(&names, &AdminOptions::new()));
 }
 
+/// Forgets what a consumer group has committed. None of its members may be alive.
+pub fn delete_group(brokers: &str, group: &str) {
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
+    for result in block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap() {
+        result.unwrap_or_else(|(group, code)| panic!("group {group}: {code}"));
+    }
+}
+
+/// The offsets behind the last records of a topic's partitions, summed; records of open and of aborted transactions
+/// included.
+pub struct Ends(BaseConsumer);
+
+impl Ends {
+    pub fn new(brokers: &str) -> Ends {
+        Ends(
+            config(brokers)
+                .set("isolation.level", "read_uncommitted")
+                .create()
+                .unwrap(),
+        )
+    }
+
+    pub fn of(&self, topic: &str, partitions: i32) -> i64 {
+        let end = |partition| self.0.fetch_watermarks(topic, partition, DEADLINE).unwrap().1;
+        (0..partitions).map(end).sum()
+    }
+}
+
 #[derive(Default)]
 struct Deliveries {
     failed: AtomicU64,
@@ -107,12 +135,20 @@ pub struct Writer {
 impl Writer {
     /// A writer with librdkafka's defaults.
     pub fn new(brokers: &str) -> Writer {
-        let producer = config(brokers)
+        Writer::with(brokers, &[])
+    }
+
+    /// A writer with properties of librdkafka.
+    pub fn with(brokers: &str, properties: &[(&str, &str)]) -> Writer {
+        let mut config = config(brokers);
+        config
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
-            .set("compression.type", "lz4")
-            .create_with_context(Deliveries::default())
-            .unwrap();
+            .set("compression.type", "lz4");
+        for (name, value) in properties {
+            config.set(*name, *value);
+        }
+        let producer = config.create_with_context(Deliveries::default()).unwrap();
         Writer { producer }
     }
 
