@@ -98,7 +98,7 @@ fn worker(name: &str, records: usize) {
                 commits += 1;
                 copied += batch;
             }
-            Err(LogError::Unavailable(_)) => {}
+            Err(LogError::Unavailable(why)) => eprintln!("waiting: {why}"),
             Err(error) => {
                 eprintln!("starting anew: {error}");
                 let failed = Instant::now();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
 
@@ -20,6 +21,9 @@ use crate::watch::TransactionWatch;
 
 /// How long a request that the pipeline waits for may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long such requests are repeated.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
 ///
@@ -242,19 +246,14 @@ impl Log for KafkaLog {
         for partition in partitions {
             list.add_partition(&partition.topic, partition.partition);
         }
-        let _running = self.watch.enter();
-        let list = self
-            .consumer
-            .committed_offsets(list, REQUEST_TIMEOUT)
-            .map_err(|error| failure::of_request("reading the committed positions", &error))?;
+        let what = "reading the committed positions";
+        let list = patiently(what, || self.consumer.committed_offsets(list.clone(), REQUEST_TIMEOUT))?;
         partitions
             .iter()
             .map(|partition| {
                 let found = list.find_partition(&partition.topic, partition.partition);
                 let Some(element) = found else { return Ok(None) };
-                element
-                    .error()
-                    .map_err(|error| failure::of_request("reading the committed positions", &error))?;
+                element.error().map_err(|error| failure::of_request(what, &error))?;
                 match element.offset() {
                     Offset::Offset(position) => Ok(Some(position)),
                     _ => Ok(None),
@@ -264,10 +263,10 @@ impl Log for KafkaLog {
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        let _running = self.watch.enter();
-        self.consumer
-            .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
-            .map_err(|error| failure::of_request(&format!("looking up {partition}"), &error))
+        patiently(&format!("looking up {partition}"), || {
+            self.consumer
+                .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
+        })
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
@@ -360,6 +359,19 @@ impl Log for KafkaLog {
         self.writer.commit(&self.consumer, outputs, positions)?;
         self.connection.reached();
         Ok(())
+    }
+}
+
+/// Repeats a request while the brokers are out of reach. Its answer is needed for a partition that was just
+/// assigned and will not be announced again, so giving up means starting anew.
+fn patiently<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match request().map_err(|error| failure::of_request(what, &error)) {
+            Err(LogError::Unavailable(why)) if Instant::now() >= deadline => return Err(LogError::Fenced(why)),
+            Err(LogError::Unavailable(_)) => std::thread::sleep(Duration::from_millis(100)),
+            result => return result,
+        }
     }
 }
 

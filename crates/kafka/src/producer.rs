@@ -173,7 +173,9 @@ impl Writer {
             .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
         let result = self
             .send(outputs, deadline)
-            // The positions travel while the outputs do.
+            // librdkafka may wait for ever to send positions while a coordinator is away (its issues 5456 and
+            // 5511). Outputs that were delivered just now show that the brokers are there.
+            .and_then(|()| self.deliver(deadline))
             .and_then(|()| self.send_positions(consumer, positions, deadline))
             .and_then(|()| self.end_transaction(deadline))
             .map_err(|failure| self.explained(failure));
