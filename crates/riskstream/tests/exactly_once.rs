@@ -199,9 +199,9 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// The bytes before and after `"latency":{…}`.
+/// The bytes before and after `,"latency":{…}`.
 fn without_latency(decision: &[u8]) -> Vec<u8> {
-    const LATENCY: &[u8] = br#""latency":{"#;
+    const LATENCY: &[u8] = br#","latency":{"#;
     let start = decision
         .windows(LATENCY.len())
         .position(|bytes| bytes == LATENCY)
