@@ -146,7 +146,7 @@ fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outp
                 let positions: Vec<_> = partitions
                     .into_iter()
                     .zip(committed)
-                    .map(|(partition, position)| (partition, position.unwrap_or(0)))
+                    .map(|(partition, position)| (partition, position.map_or(0, |position| position.offset)))
                     .collect();
                 log.start(&positions)?;
                 owned.extend(positions.into_iter().map(|(partition, _)| partition));
@@ -172,7 +172,7 @@ fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outp
     if batch > 0 {
         let positions: Vec<_> = owned
             .iter()
-            .filter_map(|partition| Some((partition.clone(), log.position(partition)?)))
+            .filter_map(|partition| Some((partition.clone(), log.position(partition)?.into())))
             .collect();
         log.commit(outputs, &positions)?;
     }
@@ -232,7 +232,7 @@ fn measure_transactions(count: usize) {
         }
         let positions: Vec<_> = owned
             .iter()
-            .map(|partition| (partition.clone(), number as i64))
+            .map(|partition| (partition.clone(), (number as i64).into()))
             .collect();
         let began = Instant::now();
         log.commit(&outputs, &positions).unwrap();

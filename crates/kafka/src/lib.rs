@@ -11,6 +11,7 @@ mod failure;
 mod log;
 mod native;
 mod options;
+mod positions;
 mod producer;
 mod reader;
 mod signal;

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
-use riskstream_pipeline::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::failure;
 use crate::options::KafkaOptions;
+use crate::positions;
 use crate::producer::Writer;
 use crate::reader::{Lent, Reader};
 use crate::signal::Signal;
@@ -22,7 +23,10 @@ use crate::watch::TransactionWatch;
 /// How long a request that the pipeline waits for may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long such requests are repeated.
+/// How long a request may take whose answer the pipeline can do without.
+const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long requests that it cannot do without are repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
@@ -202,12 +206,8 @@ impl KafkaLog {
     }
 
     fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition(&partition.topic, partition.partition);
-        }
         self.consumer
-            .incremental_unassign(&list)
+            .incremental_unassign(&list_of(partitions))
             .map_err(|error| LogError::Fenced(failure::describe(&error)))
     }
 
@@ -241,25 +241,36 @@ impl Log for KafkaLog {
         }
     }
 
-    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition(&partition.topic, partition.partition);
-        }
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
         let what = "reading the committed positions";
-        let list = patiently(what, || self.consumer.committed_offsets(list.clone(), REQUEST_TIMEOUT))?;
+        let asked = list_of(partitions);
+        let list = patiently(what, || self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT))?;
         partitions
             .iter()
             .map(|partition| {
                 let found = list.find_partition(&partition.topic, partition.partition);
                 let Some(element) = found else { return Ok(None) };
                 element.error().map_err(|error| failure::of_request(what, &error))?;
-                match element.offset() {
-                    Offset::Offset(position) => Ok(Some(position)),
-                    _ => Ok(None),
-                }
+                Ok(positions::committed(&element))
             })
             .collect()
+    }
+
+    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
+        let Ok(list) = self.consumer.committed_offsets(list_of(partitions), GLANCE_TIMEOUT) else {
+            return vec![None; partitions.len()];
+        };
+        let end = |partition: &TopicPartition| {
+            let element = list.find_partition(&partition.topic, partition.partition)?;
+            element.error().ok()?;
+            let watermarks = self
+                .consumer
+                .fetch_watermarks(&partition.topic, partition.partition, GLANCE_TIMEOUT);
+            let (low, end) = watermarks.ok()?;
+            let position = positions::committed(&element).unwrap_or(low.into());
+            (position.offset >= end && !position.holds_rows).then_some(end)
+        };
+        partitions.iter().map(end).collect()
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
@@ -355,11 +366,19 @@ impl Log for KafkaLog {
         Ok(count)
     }
 
-    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         self.writer.commit(&self.consumer, outputs, positions)?;
         self.connection.reached();
         Ok(())
     }
+}
+
+fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.partition);
+    }
+    list
 }
 
 /// Repeats a request while the brokers are out of reach. Its answer is needed for a partition that was just

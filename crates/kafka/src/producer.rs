@@ -9,14 +9,15 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::{Message, Offset, TopicPartitionList};
-use riskstream_pipeline::log::{LogError, OutputRecord, Outputs, TopicPartition};
+use rdkafka::{Message, TopicPartitionList};
+use riskstream_pipeline::log::{Committed, LogError, OutputRecord, Outputs, TopicPartition};
 
 use crate::connection::Connection;
 use crate::consumer::GroupConsumer;
 use crate::failure;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
+use crate::positions;
 use crate::watch::TransactionWatch;
 
 /// Between attempts that were refused at once.
@@ -148,13 +149,13 @@ impl Writer {
         &self,
         consumer: &GroupConsumer,
         outputs: &Outputs,
-        positions: &[(TopicPartition, i64)],
+        positions: &[(TopicPartition, Committed)],
     ) -> Result<(), LogError> {
         if outputs.is_empty() && positions.is_empty() {
             return Ok(());
         }
         let _running = self.watch.enter();
-        let positions = offsets(positions)?;
+        let positions = positions::list(positions)?;
         match self.delivery {
             Delivery::ExactlyOnce => self.commit_transaction(consumer, outputs, &positions),
             Delivery::AtLeastOnce => self.commit_in_turn(consumer, outputs, &positions),
@@ -361,15 +362,6 @@ impl Writer {
             .unwrap_or_else(PoisonError::into_inner)
             .take()
     }
-}
-
-fn offsets(positions: &[(TopicPartition, i64)]) -> Result<TopicPartitionList, LogError> {
-    let mut list = TopicPartitionList::with_capacity(positions.len());
-    for (partition, position) in positions {
-        list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*position))
-            .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
-    }
-    Ok(list)
 }
 
 fn headers(outputs: &Outputs, output: &OutputRecord) -> Option<OwnedHeaders> {

@@ -1,7 +1,7 @@
 //! What is done with a partition when it is assigned: which task it belongs to, and where to begin.
 
 use crate::decide::DecisionBuffer;
-use crate::log::{Log, TopicPartition};
+use crate::log::{Committed, Log, TopicPartition};
 use crate::merge::Merge;
 use crate::outbox::Outbox;
 use crate::pace::Speedometer;
@@ -27,9 +27,11 @@ pub(crate) fn open<L: Log>(
     routes: &Routes,
     stores: &mut dyn Stores,
     partition: &TopicPartition,
-    committed: Option<i64>,
+    committed: Option<Committed>,
 ) -> Result<Opened, WorkerError> {
     let (low, _) = log.bounds(partition)?;
+    let clock = committed.and_then(|committed| committed.clock);
+    let committed = committed.map(|committed| committed.offset);
     match topology.role(&partition.topic) {
         Role::Ingest(input) => {
             let source = ingest_source(log, topology, input, partition.partition)?;
@@ -39,7 +41,7 @@ pub(crate) fn open<L: Log>(
             if position < low {
                 return Ok(Opened::Stopped(gone(position, low)));
             }
-            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox)));
+            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox, clock)));
             Ok(reading(
                 partition,
                 task,
@@ -93,7 +95,7 @@ fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i6
         start: position,
         committed: answered_until,
         answered_until,
-        drained_since: None,
+        drained: false,
         speedometer: Speedometer::default(),
         retry_at: None,
         waits_for: None,

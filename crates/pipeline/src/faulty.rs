@@ -1,7 +1,7 @@
 //! A log that fails, from a seed: aborts, commits whose result stays unknown, a log out of reach. The same seed
 //! fails at the same calls. For simulation: what survives this survives a broker's bad days.
 
-use crate::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 use std::time::Duration;
 
 /// How often what fails, in thousandths of the calls.
@@ -54,8 +54,12 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.wait(timeout)
     }
 
-    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
         self.log.committed(partitions)
+    }
+
+    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
+        self.log.ends_at_rest(partitions)
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
@@ -86,7 +90,7 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.partitions(topic)
     }
 
-    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let drawn = self.draw();
         let Faults {
             aborted,

@@ -7,7 +7,7 @@ use riskstream_features::state::{StateError, StateStore, StateWrites};
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A task's bookkeeping as of a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,8 @@ impl Journal {
             for source in &self.sources {
                 bytes.extend_from_slice(&source.clock.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
-                bytes.push(u8::from(source.live));
+                bytes.extend_from_slice(&source.heard.to_le_bytes());
+                bytes.push(u8::from(source.live) | u8::from(source.absent) << 1);
             }
         });
     }
@@ -75,12 +76,15 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (clock, sequence) = (number(&mut rest)?, number(&mut rest)?);
-        let (live, tail) = rest.split_first()?;
+        let heard = number(&mut rest)?;
+        let (flags, tail) = rest.split_first()?;
         rest = tail;
         sources.push(SourceMark {
             clock,
+            live: flags & 1 != 0,
+            absent: flags & 2 != 0,
             sequence,
-            live: *live != 0,
+            heard,
         });
     }
     Some(Journal {
@@ -147,12 +151,16 @@ mod tests {
                 SourceMark {
                     clock: 5,
                     live: true,
+                    absent: false,
                     sequence: 12,
+                    heard: 44,
                 },
                 SourceMark {
                     clock: i64::MIN,
                     live: false,
+                    absent: true,
                     sequence: 0,
+                    heard: -1,
                 },
             ],
         };
@@ -165,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_damaged_journal_is_an_error() {
-        for bytes in [&b""[..], b"\x02", b"\x01abc"] {
+        for bytes in [&b""[..], b"\x01", b"\x02abc"] {
             let mut writes = StateWrites::default();
             writes.put(MARKS, |value| value.extend_from_slice(bytes));
             let mut store = MemoryState::default();

@@ -20,6 +20,27 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
+/// A position as a group commits it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The next offset to read.
+    pub offset: i64,
+    /// The reader's clock there, in microseconds of event time, if it keeps it nowhere else.
+    pub clock: Option<i64>,
+    /// Whether the reader has rows from before the position that wait for their turn.
+    pub holds_rows: bool,
+}
+
+impl From<i64> for Committed {
+    fn from(offset: i64) -> Committed {
+        Committed {
+            offset,
+            clock: None,
+            holds_rows: false,
+        }
+    }
+}
+
 /// A record as the log lends it out: valid until the next call.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordRef<'a> {
@@ -189,8 +210,12 @@ pub trait Log {
     /// regularly: it is also the heartbeat.
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError>;
 
-    /// The committed positions (next offsets) of `partitions`, `None` where nothing was committed.
-    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError>;
+    /// The committed positions of `partitions`, `None` where nothing was committed.
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError>;
+
+    /// The end of each partition that the group has read and committed to its end, holding no rows; `None` where
+    /// something is left to do or where it cannot be asked at once.
+    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>>;
 
     /// The first offset and the end (offset of the next record to be written) of a partition.
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;
@@ -216,5 +241,5 @@ pub trait Log {
     fn partitions(&mut self, topic: &str) -> Result<i32, LogError>;
 
     /// Writes all outputs and positions, all or nothing.
-    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError>;
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError>;
 }

@@ -1,7 +1,7 @@
 //! The in-process log: topics, a consumer group and atomic commits in memory. The demo and the tests run the
 //! whole main job on it, with the same worker that runs on Kafka.
 
-use crate::log::{Change, Log, LogError, Outputs, RecordRef, TopicPartition};
+use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 use crate::partitioner;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ impl Partition {
 #[derive(Default)]
 struct Inner {
     topics: BTreeMap<Arc<str>, Vec<Partition>>,
-    committed: HashMap<TopicPartition, i64>,
+    committed: HashMap<TopicPartition, Committed>,
     members: Vec<(u64, HashSet<Arc<str>>)>,
     owners: HashMap<TopicPartition, u64>,
     next_member: u64,
@@ -122,7 +122,7 @@ impl Broker {
                     topic: Arc::clone(topic),
                     partition: number as i32,
                 };
-                trim(partition, committed.get(&at).copied().unwrap_or(0));
+                trim(partition, committed.get(&at).map_or(0, |committed| committed.offset));
                 left += partition.records.len();
             }
         }
@@ -130,7 +130,7 @@ impl Broker {
     }
 
     /// The group's committed position.
-    pub fn committed(&self, partition: &TopicPartition) -> Option<i64> {
+    pub fn committed(&self, partition: &TopicPartition) -> Option<Committed> {
         self.lock().committed.get(partition).copied()
     }
 
@@ -143,7 +143,7 @@ impl Broker {
                     topic: Arc::clone(topic),
                     partition: number as i32,
                 };
-                partition.end() == inner.committed.get(&at).copied().unwrap_or(0)
+                partition.end() == inner.committed.get(&at).map_or(0, |committed| committed.offset)
             })
         })
     }
@@ -254,8 +254,18 @@ impl Log for MemoryLog {
         Ok(inner.changes(self.member))
     }
 
-    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>, LogError> {
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
         Ok(partitions.iter().map(|at| self.broker.committed(at)).collect())
+    }
+
+    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
+        let inner = self.broker.lock();
+        let end = |at: &TopicPartition| {
+            let (partition, committed) = (inner.partition(at), inner.committed.get(at));
+            let position = committed.copied().unwrap_or(partition.low.into());
+            (position.offset >= partition.end() && !position.holds_rows).then(|| partition.end())
+        };
+        partitions.iter().map(end).collect()
     }
 
     fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64), LogError> {
@@ -313,7 +323,7 @@ impl Log for MemoryLog {
         partitions.ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))
     }
 
-    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let mut inner = self.broker.lock();
         if positions
             .iter()

@@ -6,7 +6,10 @@
 //! a function of the log alone, whoever wrote at whatever speed: replay finds the same order again, and a
 //! catch-up over old topics computes what a live run would have.
 //!
-//! A source that is `live` (it reads at the end of its log) holds nobody back: then rows pass as they come.
+//! Rows of a source that is `live` (it reads at the end of its topic, in real time or nearly so) wait only for those
+//! that are not: they pass as they come. Rows of a source that is catching up wait for all others, live or not; for a
+//! source of which nothing is on its way that would be for ever, so the reader tells itself, in the log, that the
+//! source is absent (see roll_call.rs).
 
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
@@ -30,22 +33,39 @@ pub struct Sequenced {
 pub struct SourceMark {
     /// No row to come is older; `i64::MIN` until the source was heard.
     pub clock: i64,
-    /// Whether the source holds nobody back.
+    /// Whether rows of live sources need not wait for this one.
     pub live: bool,
+    /// Whether nobody waits for the source until it is heard again.
+    pub absent: bool,
     /// The highest sequence number released.
     pub sequence: i64,
+    /// The offset of the last frame; -1 until the source was heard.
+    pub heard: i64,
 }
 
 /// A source that was never heard holds everybody back.
 const UNHEARD: SourceMark = SourceMark {
     clock: i64::MIN,
     live: false,
+    absent: false,
     sequence: 0,
+    heard: -1,
 };
+
+/// Nothing of a source is on its way, as of its last frame: a later one makes this void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Absence {
+    /// The source.
+    pub source: u32,
+    /// The offset of its last frame when this was found; -1 if it was never heard.
+    pub heard: i64,
+}
 
 /// A frame that still has rows to release.
 struct Pending {
     offset: i64,
+    /// Whether its source was live when it wrote the frame.
+    live: bool,
     bytes: Vec<u8>,
     stored: bool,
 }
@@ -88,20 +108,18 @@ impl Merge {
     /// Puts back a stored frame; frames of a source in order of their offsets.
     pub fn restore_frame(
         &mut self,
-        source: usize,
+        head: FrameHeader,
         offset: i64,
         bytes: Vec<u8>,
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
-        self.enqueue(
-            source,
-            Pending {
-                offset,
-                bytes,
-                stored: true,
-            },
-            decode,
-        )
+        let frame = Pending {
+            offset,
+            live: head.live,
+            bytes,
+            stored: true,
+        };
+        self.enqueue(head.source as usize, frame, decode)
     }
 
     /// Takes in a frame read from the log at `offset`.
@@ -117,19 +135,28 @@ impl Merge {
             source < self.sources.len(),
             "the caller refuses sources that the topics do not have"
         );
-        self.enqueue(
-            source,
-            Pending {
-                offset,
-                bytes: bytes.to_vec(),
-                stored: false,
-            },
-            decode,
-        )?;
+        let frame = Pending {
+            offset,
+            live: head.live,
+            bytes: bytes.to_vec(),
+            stored: false,
+        };
+        self.enqueue(source, frame, decode)?;
         let mark = &mut self.sources[source].mark;
         mark.clock = mark.clock.max(head.clock);
         mark.live = head.live;
+        mark.absent = false;
+        mark.heard = offset;
         Ok(())
+    }
+
+    /// Waits no longer for a source, unless it was heard since that was found.
+    pub fn note_absence(&mut self, absence: Absence) {
+        if let Some(source) = self.sources.get_mut(absence.source as usize)
+            && source.mark.heard == absence.heard
+        {
+            source.mark.absent = true;
+        }
     }
 
     fn enqueue(&mut self, index: usize, frame: Pending, decode: DecodeFrame<'_>) -> Result<(), FrameError> {
@@ -158,7 +185,8 @@ impl Merge {
             return Ok(None);
         }
         let mut first: Option<((i64, bool, usize), usize)> = None;
-        let mut bound = i64::MAX;
+        let mut least_behind = i64::MAX;
+        let mut least_live = i64::MAX;
         for (index, source) in self.sources.iter().enumerate() {
             match source.head.front() {
                 // Of equal clocks, what is known (a label) comes before what is judged by it.
@@ -168,18 +196,52 @@ impl Merge {
                         first = Some((key, index));
                     }
                 }
-                None if !source.mark.live => bound = bound.min(source.mark.clock),
-                None => {}
+                None if source.mark.absent => {}
+                None if source.mark.live => least_live = least_live.min(source.mark.clock),
+                None => least_behind = least_behind.min(source.mark.clock),
             }
         }
         let Some(((clock, ..), index)) = first else {
             return Ok(None);
+        };
+        let bound = match self.sources[index].frames.front() {
+            Some(frame) if frame.live => least_behind,
+            _ => least_behind.min(least_live),
         };
         // A source at the same clock may still send a label of that very moment.
         if clock >= bound {
             return Ok(None);
         }
         self.release(index, decode).map(Some)
+    }
+
+    /// The sources that hold up the next row if it is of one that is catching up, or if none waits, those that keep
+    /// [`Merge::bound`] behind the foremost source; as of when they were last heard.
+    pub fn awaited(&self) -> impl Iterator<Item = Absence> {
+        let heads = self.sources.iter().filter_map(|source| source.head.front());
+        let first = heads.map(|row| row.event.clock).min();
+        let foremost = self.sources.iter().map(|source| source.mark.clock).max();
+        let is_behind = move |clock: i64| match first {
+            Some(first) => clock <= first,
+            None => foremost.is_some_and(|foremost| clock < foremost),
+        };
+        let sources = self.sources.iter().enumerate();
+        sources
+            .filter(move |(_, source)| source.head.is_empty() && !source.mark.absent && is_behind(source.mark.clock))
+            .map(|(index, source)| Absence {
+                source: index as u32,
+                heard: source.mark.heard,
+            })
+    }
+
+    /// The clock below which no row will be released any more; `i64::MAX` if nothing waits and all are absent.
+    pub fn bound(&self) -> i64 {
+        let bound = |source: &Source| match source.head.front() {
+            Some(row) => row.event.clock,
+            None if source.mark.absent => i64::MAX,
+            None => source.mark.clock,
+        };
+        self.sources.iter().map(bound).min().unwrap_or(i64::MAX)
     }
 
     fn release(&mut self, index: usize, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
@@ -214,9 +276,10 @@ impl Merge {
         self.waiting
     }
 
-    /// Whether nothing waits and no source holds others back.
+    /// Whether nothing waits and no source is catching up.
     pub fn is_live(&self) -> bool {
-        self.waiting == 0 && self.sources.iter().all(|source| source.mark.live)
+        let at_end = |source: &Source| source.mark.live || source.mark.absent;
+        self.waiting == 0 && self.sources.iter().all(at_end)
     }
 
     /// Frames that have to be stored because they wait beyond this batch: source, offset, bytes. Each is

@@ -1,6 +1,6 @@
 //! What a task writes to the next stage: one growing frame for each partition of the hop topic.
 
-use crate::layout;
+use crate::hop;
 use crate::log::Outputs;
 use crate::partitioner;
 use riskstream_engine::Event;
@@ -11,12 +11,15 @@ use std::sync::Arc;
 /// A frame is closed beyond this size, so that one message never nears Kafka's limit of 1 MB.
 const FRAME_BYTES: usize = 256 * 1024;
 
+/// Microseconds after which the readers of a live source are told again how far it is.
+const TELL_EVERY: i64 = 1_000_000;
+
 /// How far a source is, as its readers are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frontier {
     /// No later row will have a smaller clock.
     pub clock: i64,
-    /// Whether the source reads at the end of its log and so holds nobody back.
+    /// Whether the source reads at the end of its log: rows of other such sources need not wait for it.
     pub live: bool,
 }
 
@@ -24,6 +27,8 @@ struct Lane {
     frame: FrameWriter,
     /// What this partition's reader was last told; nothing yet after a start.
     told: Option<Frontier>,
+    /// When, by the wall clock.
+    told_at: i64,
 }
 
 /// The frames of one source.
@@ -42,12 +47,13 @@ impl Outbox {
         let lane = |_| Lane {
             frame: FrameWriter::new(Arc::clone(&layout)),
             told: None,
+            told_at: 0,
         };
         let lanes = (0..partitions).map(lane).collect();
         Outbox {
             topic,
             source,
-            layout_id: layout::id(plan, stage),
+            layout_id: hop::layout_id(plan, stage),
             lanes,
             sequence: 0,
         }
@@ -106,35 +112,19 @@ impl Outbox {
         }
     }
 
-    /// Tells readers which do not wait for this source that they have to from now on, unless its `clock` has come to
-    /// `since`: nobody will read it until it has a new owner.
-    pub fn take_leave(&mut self, clock: i64, since: i64, outputs: &mut Outputs) {
-        let told_live = |lane: &Lane| lane.told.is_some_and(|told| told.live);
-        // Rows that were not written belong to a batch that failed.
-        let between_batches = self.lanes.iter().all(|lane| lane.frame.rows() == 0);
-        if between_batches && clock < since && self.lanes.iter().any(told_live) {
-            self.flush(Frontier { clock, live: false }, outputs);
-        }
-    }
-
-    /// Closes the frames of a batch. A reader that waits for this source is told of its progress even if
-    /// there is no row for it; one that need not wait is told nothing twice.
-    pub fn flush(&mut self, frontier: Frontier, outputs: &mut Outputs) {
+    /// Closes the frames of a batch at `now` (wall clock, microseconds). Readers are told of the source's progress even
+    /// if there is no row for them: at once while it is catching up, as they wait for it; once a second when live.
+    pub fn flush(&mut self, frontier: Frontier, now: i64, outputs: &mut Outputs) {
         for (partition, lane) in self.lanes.iter_mut().enumerate() {
-            let news = if frontier.live {
-                lane.told.is_none_or(|told| !told.live)
-            } else {
-                lane.told != Some(frontier)
+            let is_due = !frontier.live || now - lane.told_at >= TELL_EVERY;
+            let news = match lane.told {
+                None => true,
+                Some(told) => told.live != frontier.live || (told != frontier && is_due),
             };
             if news || lane.frame.rows() > 0 {
-                flush(
-                    lane,
-                    self.topic,
-                    partition as i32,
-                    (self.source, self.layout_id),
-                    frontier,
-                    outputs,
-                );
+                let from = (self.source, self.layout_id);
+                flush(lane, self.topic, partition as i32, from, frontier, outputs);
+                lane.told_at = now;
             }
         }
     }
@@ -149,7 +139,7 @@ fn flush(
     outputs: &mut Outputs,
 ) {
     outputs.push(topic, Some(partition), None, None, |bytes| {
-        bytes.extend_from_slice(&layout_id.to_le_bytes());
+        hop::begin_frame(layout_id, bytes);
         lane.frame.finish(
             FrameHeader {
                 source,

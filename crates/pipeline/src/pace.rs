@@ -1,10 +1,9 @@
 //! Whether an input is read at its end, or still catching up. This decides only in which order rows of
 //! different sources are merged, never what is computed from an order.
 //!
-//! A source at its end holds nobody back: rows of other sources pass as they come. Said too early, rows pass that
-//! should have come after what this source has yet to read. So it is said only of times that pass as they do on a
-//! clock, or slowly enough that what overtakes within milliseconds is close in time; of history that streams by, only
-//! once nothing has come for a while.
+//! Rows of a source at its end pass as they come. Said too early, rows pass that should have come after what another
+//! source has yet to read. So it is said only of times that pass as they do on a clock, or slowly enough that what
+//! overtakes within milliseconds is close in time; never of history that streams by.
 
 use std::time::Duration;
 
@@ -17,8 +16,8 @@ pub struct PaceOptions {
     pub calm_speed: u64,
     /// A partition with more records than this before it is catching up, unless they are of real time.
     pub calm_lag: i64,
-    /// A partition read to its end in which nothing came for this long holds nobody back.
-    pub idle_after: Duration,
+    /// A source that has had nothing to give for this long is no longer waited for.
+    pub absent_after: Duration,
 }
 
 impl Default for PaceOptions {
@@ -27,7 +26,7 @@ impl Default for PaceOptions {
             real_time: Duration::from_secs(60),
             calm_speed: 3_600,
             calm_lag: 500,
-            idle_after: Duration::from_secs(2),
+            absent_after: Duration::from_secs(2),
         }
     }
 }
@@ -71,8 +70,6 @@ impl Speedometer {
 /// What is known of one input partition.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PartitionPace {
-    /// Since when there was nothing to take, microseconds.
-    pub drained_since: Option<i64>,
     /// The largest event time read.
     pub newest: Option<i64>,
     /// Records known to wait; 0 only if the log has said that there is none.
@@ -97,13 +94,8 @@ impl PartitionPace {
         }
         // An unknown lag is that of a partition of which nothing was fetched yet.
         let lag = self.lag.unwrap_or(i64::MAX);
-        let drained = self
-            .drained_since
-            .is_some_and(|since| now - since >= micros(options.idle_after));
-        let idle = drained && lag == 0;
         let slow = self.speed / 1_000_000 < i64::try_from(options.calm_speed).unwrap_or(i64::MAX);
-        let calm = lag <= options.calm_lag && (slow || self.among_real_time);
-        idle || calm
+        lag <= options.calm_lag && (slow || self.among_real_time)
     }
 }
 
@@ -119,27 +111,25 @@ mod tests {
     const HOUR: i64 = 3_600 * SECOND;
 
     #[test]
-    fn a_source_is_live_in_real_time_when_idle_or_when_calm() {
+    fn a_source_is_live_in_real_time_or_when_calm() {
         let options = PaceOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
-            // (drained since, newest, lag, speed, among real time, live)
-            (None, Some(now - SECOND), Some(9_999), 9 * HOUR, false, true),
-            (None, Some(now - 61 * SECOND), Some(9_999), SECOND, false, false),
-            (Some(now - 1_999_999), None, Some(0), HOUR, false, false),
-            (Some(now - 2_000_000), None, Some(0), HOUR, false, true),
-            (Some(now - 2_000_000), None, Some(1), HOUR, false, false),
-            (Some(now - 2_000_000), None, None, 0, false, false),
-            (None, Some(0), Some(500), HOUR - 1, false, true),
-            (None, Some(0), Some(501), HOUR - 1, false, false),
-            (None, Some(0), Some(500), HOUR, false, false),
-            (None, Some(0), Some(500), HOUR, true, true),
-            (None, Some(0), Some(501), HOUR, true, false),
-            (None, Some(0), None, 0, true, false),
+            // (newest, lag, speed, among real time, live)
+            (Some(now - SECOND), Some(9_999), 9 * HOUR, false, true),
+            (Some(now - 61 * SECOND), Some(9_999), SECOND, false, false),
+            (None, Some(0), HOUR, false, false),
+            (None, Some(0), 0, false, true),
+            (None, None, 0, false, false),
+            (Some(0), Some(500), HOUR - 1, false, true),
+            (Some(0), Some(501), HOUR - 1, false, false),
+            (Some(0), Some(500), HOUR, false, false),
+            (Some(0), Some(500), HOUR, true, true),
+            (Some(0), Some(501), HOUR, true, false),
+            (Some(0), None, 0, true, false),
         ];
-        for (drained_since, newest, lag, speed, among_real_time, live) in cases {
+        for (newest, lag, speed, among_real_time, live) in cases {
             let pace = PartitionPace {
-                drained_since,
                 newest,
                 lag,
                 speed,

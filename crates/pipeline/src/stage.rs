@@ -1,19 +1,18 @@
 //! A stage on one partition: one ordered log in, one private state, rows or decisions out.
 
 use crate::decide::DecisionBuffer;
+use crate::hop::{self, Content, HopRecord};
 use crate::journal::{self, Journal};
-use crate::layout;
 use crate::log::{Outputs, RecordRef, TopicPartition};
-use crate::merge::{Merge, Sequenced};
+use crate::merge::{Absence, Merge};
 use crate::outbox::{Frontier, Outbox};
 use crate::reader::InputReader;
 use crate::task::{Context, Processed, TaskError};
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Event, StageError};
-use riskstream_events::{Flags, FrameError, FrameReader, ReasonCode, Rejection, Row, Value};
+use riskstream_events::{FrameError, ReasonCode, Rejection, Row};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{StateStore, StateWrites};
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// What a stage reads.
@@ -64,7 +63,7 @@ impl StageTask {
         let mut task = StageTask {
             partition,
             stage,
-            layout_id: layout::id(plan, stage),
+            layout_id: hop::layout_id(plan, stage),
             feed,
             next,
             store,
@@ -112,19 +111,21 @@ impl StageTask {
             merge.restore_mark(source, *mark);
         }
         for (source, offset, bytes) in journal::read_frames(self.store.as_ref())? {
-            if layout::split(&bytes).is_some_and(|(id, _)| id != self.layout_id) {
-                return Err(TaskError::Layout {
-                    partition: self.partition.clone(),
-                });
-            }
+            let record = hop::parse(&bytes).map_err(|error| self.unreadable(error))?;
+            self.check_layout(record)?;
+            let head = hop::frame_reader(plan, self.stage, &bytes)
+                .map_err(|error| self.unreadable(error))?
+                .header();
+            assert_eq!(head.source, source, "frames are stored by their source");
+            let stage = self.stage;
+            let Feed::Hop(merge) = &mut self.feed else {
+                unreachable!("it was one above")
+            };
             merge
-                .restore_frame(source as usize, offset, bytes, &mut |frame, rows| {
-                    decode_frame(plan, self.stage, frame, &mut Vec::new(), rows)
+                .restore_frame(head, offset, bytes, &mut |frame, rows| {
+                    hop::decode_rows(plan, stage, frame, &mut Vec::new(), rows)
                 })
-                .map_err(|error| TaskError::Frame {
-                    partition: self.partition.clone(),
-                    error,
-                })?;
+                .map_err(|error| self.unreadable(error))?;
         }
         Ok(())
     }
@@ -149,17 +150,11 @@ impl StageTask {
                 }
                 crate::reader::Read::Unavailable(why) => return Ok(Processed::Retry(why)),
             },
-            Feed::Hop(merge) => {
+            Feed::Hop(_) => {
                 let plan = Arc::clone(context.engine.plan());
-                if layout::split(record.value.unwrap_or_default()).is_some_and(|(id, _)| id != self.layout_id) {
-                    return Err(TaskError::Layout {
-                        partition: self.partition.clone(),
-                    });
-                }
-                if let Err(error) = take_frame(merge, &plan, self.stage, record, context.rows)
+                if let Err(rejection) = self.take_in(record, &plan, context.rows)?
                     && !replayed
                 {
-                    let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
                     context
                         .dead_letters
                         .record(&self.partition, record, &rejection, context.outputs);
@@ -174,17 +169,58 @@ impl StageTask {
         Ok(Processed::Events(events))
     }
 
+    /// Gives a hop record to the merge.
+    fn take_in(
+        &mut self,
+        record: RecordRef<'_>,
+        plan: &Plan,
+        spare: &mut Vec<Row>,
+    ) -> Result<Result<(), Rejection>, TaskError> {
+        let rejected = |error: FrameError| Ok(Err(Rejection::new(ReasonCode::BadFrame, error.to_string())));
+        let value = record.value.unwrap_or_default();
+        let parsed = match hop::parse(value) {
+            Ok(parsed) => parsed,
+            Err(error) => return rejected(error),
+        };
+        self.check_layout(parsed)?;
+        let Feed::Hop(merge) = &mut self.feed else {
+            unreachable!("only hop records come here")
+        };
+        match parsed.content {
+            Content::Absence(absence) => merge.note_absence(absence),
+            Content::Frame(_) => {
+                if let Err(error) = take_frame(merge, plan, self.stage, record.offset, value, spare) {
+                    return rejected(error);
+                }
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn check_layout(&self, record: HopRecord<'_>) -> Result<(), TaskError> {
+        if record.layout == self.layout_id {
+            return Ok(());
+        }
+        Err(TaskError::Layout {
+            partition: self.partition.clone(),
+        })
+    }
+
+    fn unreadable(&self, error: FrameError) -> TaskError {
+        TaskError::Frame {
+            partition: self.partition.clone(),
+            error,
+        }
+    }
+
     fn next_row(&mut self, plan: &Plan, spare: &mut Vec<Row>) -> Result<Option<Event>, TaskError> {
         let Feed::Hop(merge) = &mut self.feed else {
             return Ok(None);
         };
         let stage = self.stage;
         merge
-            .pop(&mut |bytes, rows| decode_frame(plan, stage, bytes, spare, rows))
-            .map_err(|error| TaskError::Frame {
-                partition: self.partition.clone(),
-                error,
-            })
+            .pop(&mut |bytes, rows| hop::decode_rows(plan, stage, bytes, spare, rows))
+            .map_err(|error| self.unreadable(error))
     }
 
     fn apply(&mut self, mut event: Event, replayed: bool, context: &mut Context<'_>) -> Result<(), TaskError> {
@@ -237,13 +273,11 @@ impl StageTask {
         };
         match &mut self.next {
             Next::Stage(outbox) => {
-                outbox.flush(
-                    Frontier {
-                        clock: self.journal.frontier,
-                        live,
-                    },
-                    context.outputs,
-                );
+                let clock = match &self.feed {
+                    Feed::Hop(merge) if merge.bound() != i64::MAX => self.journal.frontier.max(merge.bound()),
+                    _ => self.journal.frontier,
+                };
+                outbox.flush(Frontier { clock, live }, context.now, context.outputs);
                 self.journal.sequence = outbox.sequence();
             }
             Next::Decide(buffer) => buffer.flush(context),
@@ -260,11 +294,25 @@ impl StageTask {
         self.journal.write(&mut self.writes);
     }
 
-    /// See [`Task::take_leave`](crate::task::Task::take_leave).
-    pub fn take_leave(&mut self, since: i64, outputs: &mut Outputs) {
-        if let Next::Stage(outbox) = &mut self.next {
-            outbox.take_leave(self.journal.frontier, since, outputs);
+    /// The stage's index.
+    pub fn stage(&self) -> usize {
+        self.stage
+    }
+
+    /// The sources whose silence may hold up rows here, as of when they were last heard.
+    pub fn awaited(&self) -> Vec<Absence> {
+        match &self.feed {
+            Feed::Input(_) => Vec::new(),
+            Feed::Hop(merge) => merge.awaited().collect(),
         }
+    }
+
+    /// Writes a notice to the topic at index `topic`, which this task reads: it acts on what the log says, so that
+    /// a replay does the same.
+    pub fn tell_absence(&self, absence: Absence, topic: usize, outputs: &mut Outputs) {
+        outputs.push(topic, Some(self.partition.partition), None, None, |bytes| {
+            hop::write_absence(self.layout_id, absence, bytes);
+        });
     }
 
     /// Whether records were processed since the last write.
@@ -330,59 +378,18 @@ fn take_frame(
     merge: &mut Merge,
     plan: &Plan,
     stage: usize,
-    record: RecordRef<'_>,
+    offset: i64,
+    value: &[u8],
     spare: &mut Vec<Row>,
 ) -> Result<(), FrameError> {
-    let value = record.value.unwrap_or_default();
-    let header = frame_reader(plan, stage, value)?.header();
+    let header = hop::frame_reader(plan, stage, value)?.header();
     if header.source as usize >= merge.sources() {
         return Err(FrameError::Damaged {
             offset: 2,
             what: "it names a source that the topics do not have",
         });
     }
-    merge.push(header, record.offset, value, &mut |bytes, rows| {
-        decode_frame(plan, stage, bytes, spare, rows)
+    merge.push(header, offset, value, &mut |bytes, rows| {
+        hop::decode_rows(plan, stage, bytes, spare, rows)
     })
-}
-
-fn frame_reader<'a>(plan: &'a Plan, stage: usize, value: &'a [u8]) -> Result<FrameReader<'a>, FrameError> {
-    let (_, frame) = layout::split(value).ok_or(FrameError::Damaged {
-        offset: 0,
-        what: "end of the layout's number",
-    })?;
-    FrameReader::new(frame, &plan.stages[stage].carries)
-}
-
-/// Decodes all rows of a frame on its way to `stage`, into rows taken from `spare` as long as there are any.
-fn decode_frame(
-    plan: &Plan,
-    stage: usize,
-    frame: &[u8],
-    spare: &mut Vec<Row>,
-    rows: &mut VecDeque<Sequenced>,
-) -> Result<(), FrameError> {
-    let width = plan.slots.len();
-    let mut next = || {
-        let mut row = spare.pop().unwrap_or_default();
-        row.clear();
-        row.resize(width, Value::Null);
-        row
-    };
-    let mut reader = frame_reader(plan, stage, frame)?;
-    let mut row = next();
-    while let Some(header) = reader.next_row(&mut row)? {
-        let event = Event {
-            input: header.input,
-            clock: header.clock,
-            flags: Flags(header.flags),
-            row: std::mem::replace(&mut row, next()),
-        };
-        rows.push_back(Sequenced {
-            sequence: header.source_offset,
-            event,
-        });
-    }
-    spare.push(row);
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! A task: what is done with one partition of one topic. Stateless (ingest) or a stage.
 
 use crate::dead_letters::DeadLetters;
-use crate::log::{Outputs, RecordRef, TopicPartition};
+use crate::log::{Committed, Outputs, RecordRef, TopicPartition};
 use crate::outbox::{Frontier, Outbox};
 use crate::reader::{InputReader, Read};
 use crate::stage::StageTask;
@@ -123,14 +123,17 @@ pub struct IngestTask {
 
 impl IngestTask {
     /// A task for `partition`, writing to the first stage.
-    pub fn new(partition: TopicPartition, reader: InputReader, outbox: Outbox) -> IngestTask {
+    /// `clock` is the reader's clock as it was committed with the position to begin at.
+    pub fn new(partition: TopicPartition, mut reader: InputReader, outbox: Outbox, clock: Option<i64>) -> IngestTask {
+        let committed_clock = clock.unwrap_or(i64::MIN);
+        reader.set_clock(committed_clock);
         let key = String::new();
         IngestTask {
             partition,
             reader,
             outbox,
             key,
-            committed_clock: i64::MIN,
+            committed_clock,
         }
     }
 
@@ -179,17 +182,9 @@ impl Task {
                     clock: task.reader.clock(),
                     live: reads_at_end,
                 };
-                task.outbox.flush(frontier, context.outputs);
+                task.outbox.flush(frontier, context.now, context.outputs);
             }
             Task::Stage(task) => task.finish_batch(reads_at_end, context),
-        }
-    }
-
-    /// Says that nobody reads this partition for now, unless its event time has come to `since`. Between batches.
-    pub fn take_leave(&mut self, since: i64, outputs: &mut Outputs) {
-        match self {
-            Task::Ingest(task) => task.outbox.take_leave(task.reader.clock(), since, outputs),
-            Task::Stage(task) => task.take_leave(since, outputs),
         }
     }
 
@@ -213,6 +208,20 @@ impl Task {
                 Ok(())
             }
             Task::Stage(task) => task.write(position),
+        }
+    }
+
+    /// The position to commit at `offset`, with what others or a successor have to know.
+    pub fn committed(&self, offset: i64) -> Committed {
+        match self {
+            Task::Ingest(task) => Committed {
+                clock: Some(task.reader.clock()).filter(|clock| *clock != i64::MIN),
+                ..offset.into()
+            },
+            Task::Stage(task) => Committed {
+                holds_rows: task.waiting_frames() > 0,
+                ..offset.into()
+            },
         }
     }
 

@@ -3,8 +3,9 @@
 
 use crate::assignment::{self, Opened};
 use crate::dead_letters::DeadLetters;
-use crate::log::{Change, Log, LogError, Outputs, TopicPartition};
+use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::pace::{PaceOptions, PartitionPace, Speedometer};
+use crate::roll_call::RollCall;
 use crate::task::{Context, Processed, Tally, Task, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
@@ -70,7 +71,7 @@ pub(crate) struct Reading {
     pub(crate) committed: i64,
     /// Records before this were answered by an earlier run: replayed for state, not committed again.
     pub(crate) answered_until: i64,
-    pub(crate) drained_since: Option<i64>,
+    pub(crate) drained: bool,
     pub(crate) speedometer: Speedometer,
     pub(crate) retry_at: Option<i64>,
     /// Why the next record cannot be processed yet.
@@ -153,6 +154,7 @@ pub struct Worker<L: Log> {
     outputs: Outputs,
     rows: Vec<Row>,
     last_commit: i64,
+    roll_call: RollCall,
 }
 
 impl<L: Log> Worker<L> {
@@ -188,6 +190,7 @@ impl<L: Log> Worker<L> {
             outputs: Outputs::default(),
             rows: Vec::new(),
             last_commit: 0,
+            roll_call: RollCall::default(),
         }
     }
 
@@ -204,6 +207,14 @@ impl<L: Log> Worker<L> {
         let began = Instant::now();
         let mut tally = Tally::default();
         let events = self.process_batch(now, &mut tally)?;
+        self.roll_call.hold(
+            &mut self.log,
+            (&self.topology, &self.routes),
+            &self.reading,
+            self.options.pace.absent_after,
+            now,
+            &mut self.outputs,
+        )?;
         let mut round = Round {
             events,
             changes,
@@ -338,21 +349,21 @@ impl<L: Log> Worker<L> {
     }
 
     /// The positions to commit: where this member stands, as far as that is beyond what was committed.
-    fn positions(&self) -> Vec<(TopicPartition, i64)> {
+    fn positions(&self) -> Vec<(TopicPartition, Committed)> {
         self.reading
             .iter()
             .filter_map(|reading| {
-                let position = self.log.position(&reading.partition)?;
-                let news = position > reading.committed && position > reading.answered_until;
-                news.then(|| (reading.partition.clone(), position))
+                let offset = self.log.position(&reading.partition)?;
+                let news = offset > reading.committed && offset > reading.answered_until;
+                news.then(|| (reading.partition.clone(), reading.task.committed(offset)))
             })
             .collect()
     }
 
-    fn write(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), WorkerError> {
+    fn write(&mut self, positions: &[(TopicPartition, Committed)]) -> Result<(), WorkerError> {
         for (partition, position) in positions {
             if let Some(reading) = self.reading.iter_mut().find(|reading| reading.partition == *partition) {
-                reading.committed = *position;
+                reading.committed = position.offset;
             }
         }
         for reading in &mut self.reading {
@@ -378,40 +389,10 @@ impl<L: Log> Worker<L> {
         Ok(self.log.start(&positions)?)
     }
 
-    /// Tells the readers of what these partitions write that nobody reads them for now: rows of other sources wait,
-    /// unless event time is the wall clock's. Those decisions must not wait for a rebalance.
-    fn take_leave(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
-        let real_time = i64::try_from(self.options.pace.real_time.as_micros()).unwrap_or(i64::MAX);
-        let since = self.clock.now().saturating_sub(real_time);
-        self.outputs.clear();
-        for reading in self
-            .reading
-            .iter_mut()
-            .filter(|reading| partitions.contains(&reading.partition))
-        {
-            reading.task.take_leave(since, &mut self.outputs);
-        }
-        let told = if self.outputs.is_empty() {
-            Ok(())
-        } else {
-            self.log.commit(&self.outputs, &[])
-        };
-        self.outputs.clear();
-        match told {
-            // It would have been better, but nothing depends on it.
-            Err(LogError::Aborted(_)) | Ok(()) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     fn change(&mut self, change: Change) -> Result<(), WorkerError> {
-        let announced = matches!(change, Change::Revoked(_));
         match change {
             Change::Assigned(partitions) => self.assigned(&partitions),
             Change::Revoked(partitions) | Change::Lost(partitions) => {
-                if announced {
-                    self.take_leave(&partitions)?;
-                }
                 self.reading.retain(|reading| !partitions.contains(&reading.partition));
                 self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
                 self.unopened.retain(|partition| !partitions.contains(partition));
@@ -487,15 +468,6 @@ impl<L: Log> Worker<L> {
             .map(|reading| (&reading.partition, &reading.task, self.log.lag(&reading.partition)))
     }
 
-    /// Prepares to be closed between two rounds: tells readers that nobody reads these partitions for now.
-    ///
-    /// # Errors
-    /// The log failed; closing is safe all the same.
-    pub fn leave(&mut self) -> Result<(), WorkerError> {
-        let partitions: Vec<_> = self.reading.iter().map(|reading| reading.partition.clone()).collect();
-        self.take_leave(&partitions)
-    }
-
     /// Closes all tasks and gives back the log; state was written with the last commit.
     pub fn close(self) -> L {
         self.log
@@ -511,7 +483,6 @@ fn paces<L: Log>(reading: &mut [Reading], log: &L, options: &PaceOptions, now: i
         let newest = reading.task.input_clock();
         reading.speedometer.read(newest.unwrap_or(i64::MIN), now);
         PartitionPace {
-            drained_since: reading.drained_since,
             newest,
             lag: log.lag(&reading.partition),
             speed: reading.speedometer.speed(),
@@ -542,10 +513,10 @@ fn read_run<L: Log>(log: &mut L, reading: &mut Reading, context: &mut Context<'_
     for _ in 0..RUN {
         let Some(record) = log.take(&reading.partition)? else {
             reading.done = true;
-            reading.drained_since.get_or_insert(context.now);
+            reading.drained = true;
             break;
         };
-        reading.drained_since = None;
+        reading.drained = false;
         reading.taken += 1;
         let offset = record.offset;
         match reading.task.process(record, context)? {

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
-use riskstream_pipeline::merge::{Merge, Sequenced, SourceMark};
+use riskstream_pipeline::merge::{Absence, Merge, Sequenced, SourceMark};
 use std::collections::VecDeque;
 
 /// A row as the tests know it: clock, whether it is a label, source, sequence.
@@ -56,6 +56,16 @@ fn push(merge: &mut Merge, source: u32, live: bool, clock: i64, offset: i64, row
         .unwrap();
 }
 
+/// Says that no source will send any more.
+fn dismiss(merge: &mut Merge) {
+    for (source, mark) in merge.marks().collect::<Vec<_>>().into_iter().enumerate() {
+        merge.note_absence(Absence {
+            source: source as u32,
+            heard: mark.heard,
+        });
+    }
+}
+
 /// Frames of each source: rows with clocks that never fall, cut into frames anywhere.
 fn sources() -> impl Strategy<Value = Vec<Vec<Vec<(i64, bool)>>>> {
     let frame = prop::collection::vec((0..3i64, any::<bool>()), 0..4);
@@ -85,9 +95,7 @@ proptest! {
             push(&mut merge, source as u32, false, clocks[source], offset as i64, &rows);
             got.extend(pop_all(&mut merge));
         }
-        for (source, clock) in clocks.iter().enumerate() {
-            push(&mut merge, source as u32, true, *clock, 1_000, &[]);
-        }
+        dismiss(&mut merge);
         got.extend(pop_all(&mut merge));
         // What each source sent keeps its order; between sources the clock decides, then label before transaction.
         prop_assert_eq!(got.len(), expected.len());
@@ -117,12 +125,60 @@ fn of_equal_clocks_the_label_comes_first() {
 }
 
 #[test]
-fn a_source_that_was_never_heard_holds_everybody_back_and_a_live_one_nobody() {
+fn a_live_row_waits_for_a_source_that_was_never_heard_and_not_for_a_live_one() {
     let mut merge = Merge::new(2);
     push(&mut merge, 0, true, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
     push(&mut merge, 1, true, i64::MIN, 1, &[]);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
+}
+
+#[test]
+fn a_row_of_history_waits_for_a_live_source_until_that_is_absent() {
+    let mut merge = Merge::new(3);
+    push(&mut merge, 1, true, 3, 0, &[]);
+    push(&mut merge, 2, true, 20, 1, &[]);
+    push(&mut merge, 0, false, 10, 2, &[(10, true, 0, 1)]);
+    assert_eq!(pop_all(&mut merge), []);
+    let silent = Absence { source: 1, heard: 0 };
+    assert_eq!(merge.awaited().collect::<Vec<_>>(), [silent]);
+    merge.note_absence(silent);
+    assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
+    assert_eq!(merge.bound(), 10);
+
+    // Heard again, it is waited for again.
+    push(&mut merge, 1, true, 11, 3, &[]);
+    push(&mut merge, 0, false, 12, 4, &[(12, true, 0, 2)]);
+    assert_eq!(pop_all(&mut merge), []);
+    push(&mut merge, 1, true, 13, 5, &[]);
+    assert_eq!(pop_all(&mut merge), [(12, true, 0)]);
+}
+
+#[test]
+fn a_notice_of_absence_is_void_if_the_source_was_heard_since() {
+    let mut merge = Merge::new(2);
+    push(&mut merge, 1, true, 3, 0, &[]);
+    push(&mut merge, 0, false, 10, 1, &[(10, true, 0, 1)]);
+    let silent: Vec<Absence> = merge.awaited().collect();
+    push(&mut merge, 1, true, 4, 2, &[]);
+    merge.note_absence(silent[0]);
+    assert_eq!(pop_all(&mut merge), []);
+    merge.note_absence(Absence { source: 9, heard: -1 });
+}
+
+#[test]
+fn when_no_row_waits_the_sources_behind_the_foremost_are_awaited() {
+    let mut merge = Merge::new(3);
+    push(&mut merge, 0, true, 10, 0, &[]);
+    push(&mut merge, 1, true, 10, 1, &[]);
+    let never_heard = Absence { source: 2, heard: -1 };
+    assert_eq!(merge.awaited().collect::<Vec<_>>(), [never_heard]);
+    assert_eq!(merge.bound(), i64::MIN);
+    assert!(!merge.is_live());
+    merge.note_absence(never_heard);
+    assert_eq!(merge.awaited().count(), 0);
+    assert_eq!(merge.bound(), 10);
+    assert!(merge.is_live());
 }
 
 #[test]
@@ -150,9 +206,12 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
         restored.restore_mark(source, mark);
     }
     for (source, offset, bytes) in stored {
-        restored
-            .restore_frame(source as usize, offset, bytes, &mut decode)
-            .unwrap();
+        let head = FrameHeader {
+            source,
+            live: false,
+            clock: 5,
+        };
+        restored.restore_frame(head, offset, bytes, &mut decode).unwrap();
     }
     assert_eq!(pop_all(&mut restored), []);
     push(&mut restored, 1, false, 6, 9, &[]);

@@ -104,11 +104,11 @@ fn a_member_that_was_away_too_long_cannot_commit() {
     next.copy_until(10);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(b"double"));
-    let error = away.log.commit(&outputs, &[(partition.clone(), 3)]).unwrap_err();
+    let error = away.log.commit(&outputs, &[(partition.clone(), 3.into())]).unwrap_err();
     assert!(matches!(error, LogError::Aborted(_) | LogError::Fenced(_)), "{error}");
     let error = away.wait(Duration::from_secs(1)).unwrap_err();
     assert!(matches!(error, LogError::Fenced(_)), "{error}");
-    assert_eq!(next.log.committed(&[partition]).unwrap(), [Some(10)]);
+    assert_eq!(next.log.committed(&[partition]).unwrap(), [Some(10.into())]);
     assert_eq!(committed(&output, 1), [numbered("in", 10)]);
 
     // It starts anew, as a member like any other.

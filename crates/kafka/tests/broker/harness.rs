@@ -224,7 +224,7 @@ impl Member {
             let positions: Vec<_> = self
                 .owned
                 .iter()
-                .map(|partition| (partition.clone(), self.log.position(partition).unwrap()))
+                .map(|partition| (partition.clone(), self.log.position(partition).unwrap().into()))
                 .collect();
             self.log.commit(&self.outputs, &positions)?;
         }
@@ -249,7 +249,7 @@ pub fn positions(log: &mut KafkaLog, partitions: &[TopicPartition]) -> Result<Ve
         .iter()
         .zip(committed)
         .map(|(partition, committed)| match committed {
-            Some(position) => Ok((partition.clone(), position)),
+            Some(position) => Ok((partition.clone(), position.offset)),
             None => Ok((partition.clone(), log.bounds(partition)?.0)),
         })
         .collect()

@@ -168,5 +168,5 @@ fn positions_of_an_open_transaction_are_waited_for() {
         .unwrap();
     drop(member);
     let mut next = joined(base);
-    assert_eq!(next.committed(&[partition]).unwrap(), [Some(10)]);
+    assert_eq!(next.committed(&[partition]).unwrap(), [Some(10.into())]);
 }

@@ -18,7 +18,10 @@ fn outputs_and_positions_are_committed_together() {
     let mut member = Member::new(options.clone());
     member.copy_until(200);
     let owned = member.owned.clone();
-    assert_eq!(member.log.committed(&owned).unwrap(), [Some(100), Some(100)]);
+    assert_eq!(
+        member.log.committed(&owned).unwrap(),
+        [Some(100.into()), Some(100.into())]
+    );
     assert_eq!(committed(&output, 2), [numbered("p0", 100), numbered("p1", 100)]);
 
     // Whoever comes next goes on where this one stopped.
@@ -44,9 +47,9 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     let partition = member.owned[0].clone();
     member
         .log
-        .commit(&Outputs::default(), &[(partition.clone(), 2)])
+        .commit(&Outputs::default(), &[(partition.clone(), 2.into())])
         .unwrap();
-    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(2)]);
+    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(2.into())]);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), Some(1_700_000_000_000), None, |bytes| bytes.push(b'x'));
     member.log.commit(&outputs, &[]).unwrap();
@@ -72,7 +75,10 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
         outputs.push(0, Some(0), None, None, |bytes| bytes.extend_from_slice(&value));
     }
     outputs.push(0, Some(99), None, None, |bytes| bytes.push(0));
-    let error = member.log.commit(&outputs, &[(partition.clone(), 50)]).unwrap_err();
+    let error = member
+        .log
+        .commit(&outputs, &[(partition.clone(), 50.into())])
+        .unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
     assert!(error.to_string().contains(&output), "{error}");
     assert!(
@@ -235,7 +241,7 @@ fn at_least_once_writes_outputs_and_then_positions() {
     let mut member = Member::new(options.clone());
     member.copy_until(100);
     let owned = member.owned.clone();
-    assert_eq!(member.log.committed(&owned).unwrap(), [Some(100)]);
+    assert_eq!(member.log.committed(&owned).unwrap(), [Some(100.into())]);
     assert_eq!(committed(&output, 1), [numbered("in", 100)]);
 
     // What cannot be written keeps the position where it is.
@@ -243,9 +249,12 @@ fn at_least_once_writes_outputs_and_then_positions() {
     outputs.push(0, Some(0), None, None, |bytes| {
         bytes.extend((0..3_000_000_u32).map(noise))
     });
-    let error = member.log.commit(&outputs, &[(owned[0].clone(), 101)]).unwrap_err();
+    let error = member
+        .log
+        .commit(&outputs, &[(owned[0].clone(), 101.into())])
+        .unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
-    assert_eq!(member.log.committed(&owned).unwrap(), [Some(100)]);
+    assert_eq!(member.log.committed(&owned).unwrap(), [Some(100.into())]);
 }
 
 #[test]

@@ -58,11 +58,6 @@ pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result
         );
         let began = Instant::now();
         let ended = rounds(job, number, &mut worker, &metrics);
-        if matches!(ended, Ended::Stopped)
-            && let Err(error) = worker.leave()
-        {
-            tracing::warn!(target: "riskstream::worker", worker = number, %error, "left without a word to the readers");
-        }
         // Closes the state, then leaves the group: others take over at once.
         drop(worker.close());
         match ended {

@@ -1,0 +1,73 @@
+//! Positions as Kafka keeps them: an offset, and in the metadata beside it what else there is to know, as words:
+//! `clock=MICROSECONDS`, `holds-rows`.
+
+use crate::failure;
+use rdkafka::Offset;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
+
+const CLOCK: &str = "clock=";
+const HOLDS_ROWS: &str = "holds-rows";
+
+/// The positions to commit.
+pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPartitionList, LogError> {
+    let fatal = |error| LogError::Fatal(failure::describe(&error));
+    let mut list = TopicPartitionList::with_capacity(positions.len());
+    for (partition, position) in positions {
+        let mut element = list.add_partition(&partition.topic, partition.partition);
+        element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
+        let clock = position.clock.map(|clock| format!("{CLOCK}{clock}"));
+        let holds_rows = position.holds_rows.then(|| HOLDS_ROWS.to_owned());
+        let words: Vec<String> = clock.into_iter().chain(holds_rows).collect();
+        if !words.is_empty() {
+            element.set_metadata(words.join(" "));
+        }
+    }
+    Ok(list)
+}
+
+/// A position that was read; none if nothing was committed. Words that others wrote beside it are passed over.
+pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committed> {
+    let Offset::Offset(offset) = element.offset() else {
+        return None;
+    };
+    let mut words = element.metadata().split(' ');
+    Some(Committed {
+        offset,
+        clock: words.clone().find_map(|word| word.strip_prefix(CLOCK)?.parse().ok()),
+        holds_rows: words.any(|word| word == HOLDS_ROWS),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let partition = TopicPartition {
+            topic: "t".into(),
+            partition: 3,
+        };
+        for clock in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
+            for holds_rows in [false, true] {
+                let position = Committed {
+                    offset: 42,
+                    clock,
+                    holds_rows,
+                };
+                let list = list(&[(partition.clone(), position)]).unwrap();
+                assert_eq!(committed(&list.elements()[0]), Some(position));
+            }
+        }
+    }
+
+    #[test]
+    fn foreign_metadata_is_passed_over() {
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition("t", 0);
+        element.set_offset(Offset::Offset(7)).unwrap();
+        element.set_metadata("reset by kafka-consumer-groups");
+        assert_eq!(committed(&element), Some(7.into()));
+    }
+}
