@@ -60,6 +60,13 @@ fn options() -> WorkerOptions {
     }
 }
 
+/// Every 19th event is sent after the 40 that follow it.
+fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by_key(|&index| if index % 19 == 0 { index + 40 } else { index });
+    order.into_iter().map(|index| events[index].clone()).collect()
+}
+
 fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
     let mut json = Vec::new();
     for event in events {
@@ -97,17 +104,29 @@ fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<St
 #[test]
 fn faults_change_nothing() {
     let events = events();
-    let transactions = events
-        .iter()
-        .filter(|event| matches!(event, SimulatedEvent::Transaction(_)))
-        .count();
     let undisturbed = run(1, Faults::default(), &events);
-    assert_eq!(undisturbed.len(), transactions);
     assert!(
         undisturbed
             .values()
             .any(|decision| decision.score.is_some_and(|score| score > 0.01))
     );
+    run_with_faults(&events, &undisturbed);
+}
+
+/// What comes late is late by the same time, though the task in front that knows forgets everything with each fault.
+#[test]
+fn faults_change_nothing_where_events_come_late() {
+    let events = out_of_order(&events());
+    let undisturbed = run(1, Faults::default(), &events);
+    let late = undisturbed.values().filter(|decision| decision.late_by_ms.is_some());
+    assert!(late.count() > 20);
+    run_with_faults(&events, &undisturbed);
+}
+
+fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, OwnedDecision>) {
+    let is_transaction = |event: &&SimulatedEvent| matches!(event, SimulatedEvent::Transaction(_));
+    let transactions = events.iter().filter(is_transaction).count();
+    assert_eq!(undisturbed.len(), transactions);
     for (seed, workers) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
         let faults = Faults {
             seed: seed * 1000,
@@ -116,9 +135,9 @@ fn faults_change_nothing() {
             lost_unknown: 40,
             unavailable: 30,
         };
-        let disturbed = run(workers, faults, &events);
+        let disturbed = run(workers, faults, events);
         assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers} workers");
-        for (id, decision) in &undisturbed {
+        for (id, decision) in undisturbed {
             assert_eq!(&disturbed[id], decision, "seed {seed}, {workers} workers");
         }
     }
