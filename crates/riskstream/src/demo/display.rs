@@ -18,14 +18,18 @@ pub struct Display {
 const RECENT: usize = 20_000;
 
 impl Display {
-    pub fn new() -> Display {
+    /// `days`: how many days of payments there will be, if that is known.
+    pub fn new(days: Option<u32>) -> Display {
         let terminal = std::io::stderr().is_terminal();
-        let style = ProgressStyle::with_template("{spinner} {msg}").expect("the template is fixed");
-        let bar = if terminal {
-            ProgressBar::new_spinner().with_style(style)
-        } else {
-            ProgressBar::hidden()
+        let (bar, template) = match days {
+            _ if !terminal => (ProgressBar::hidden(), "{msg}"),
+            Some(days) => (
+                ProgressBar::new(days.into()),
+                "{spinner} [{bar:30}] day {pos} of {len}, {elapsed}\n  {msg}",
+            ),
+            None => (ProgressBar::new_spinner(), "{spinner} {msg}"),
         };
+        let bar = bar.with_style(ProgressStyle::with_template(template).expect("the template is fixed"));
         let now = Instant::now();
         Display {
             bar,
@@ -53,6 +57,7 @@ impl Display {
         let line = self.line(results);
         if self.terminal {
             let declines: String = results.latest_declines().map(|line| format!("\n    {line}")).collect();
+            self.bar.set_position(results.days());
             self.bar.set_message(format!("{line}\n  latest declines{declines}"));
             self.bar.tick();
         } else {

@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Records that may wait in memory.
-const AHEAD: usize = 4_000;
+const AHEAD: usize = 1_000;
 
 /// What is known afterwards: which transactions were fraud. None for files without labels.
 pub type Truth = Option<HashMap<String, bool>>;

@@ -14,6 +14,7 @@ use display::Display;
 use results::Results;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::memory::Broker;
+use riskstream_pipeline::pace::PaceOptions;
 use riskstream_pipeline::task::Task;
 use riskstream_pipeline::worker::Clock;
 use riskstream_pipeline::{Worker, WorkerOptions};
@@ -25,6 +26,20 @@ const PARTITIONS: i32 = 4;
 
 /// Pseudonyms of simulated people need no secret worth keeping.
 const DEMO_SECRET: &[u8] = b"riskstream demo: nobody is real here";
+
+/// Small batches, as people watch: a decision comes soon after its payment. All partitions are fed by one thread, so one
+/// that is silent for long has nothing to come.
+fn worker_options() -> WorkerOptions {
+    let pace = PaceOptions {
+        absent_after: Duration::from_millis(500),
+        ..PaceOptions::default()
+    };
+    WorkerOptions {
+        batch_events: 1_000,
+        pace,
+        ..WorkerOptions::default()
+    }
+}
 
 struct SystemClock;
 
@@ -53,7 +68,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         broker.create(topic, PARTITIONS);
     }
     let mut results = Results::create(&args.output)?;
-    let mut display = Display::new();
+    let days = args.inputs.is_empty().then_some(args.world.days);
+    let mut display = Display::new(days);
     eprintln!("pipeline {} on a log in memory; Ctrl-C ends it", compiled.plan.name);
     let feed = feed::start(args, &compiled, broker.clone(), interrupt.clone())?;
     let log = broker.join(topology.input_topics(), topology.output_topics());
@@ -61,7 +77,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let mut worker = Worker::new(
         log,
         Arc::clone(&topology),
-        WorkerOptions::default(),
+        worker_options(),
         stores,
         Box::new(SystemClock),
     );

@@ -101,6 +101,13 @@ impl Results {
         self.newest.get(..10).unwrap_or("          ")
     }
 
+    /// How many days the decisions span, the first and the last included.
+    pub fn days(&self) -> u64 {
+        let (first, last) = (self.judged.first(), self.judged.last());
+        let span = first.zip(last).map_or(0, |(first, last)| last.day - first.day + 1);
+        u64::try_from(span).unwrap_or(0)
+    }
+
     pub fn latest_declines(&self) -> impl Iterator<Item = &str> {
         self.declines.iter().map(String::as_str)
     }
