@@ -1,7 +1,7 @@
 //! A decision read back from JSON, for tools and tests.
 
 use crate::outcome::Outcome;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
@@ -106,7 +106,7 @@ pub struct OwnedLatency {
 }
 
 /// A feature's value in JSON. Times are text; NaN and infinities are null.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum FeatureValue {
     /// Absent or not finite.
@@ -121,6 +121,55 @@ pub enum FeatureValue {
     Text(String),
     /// A list.
     List(Vec<FeatureValue>),
+}
+
+/// By hand: what serde derives for untagged enums makes an error for each variant that it tries.
+impl<'de> Deserialize<'de> for FeatureValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FeatureValueVisitor)
+    }
+}
+
+struct FeatureValueVisitor;
+
+impl<'de> Visitor<'de> for FeatureValueVisitor {
+    type Value = FeatureValue;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("null, a boolean, a number, a text or a list of such")
+    }
+
+    fn visit_unit<E>(self) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Null(()))
+    }
+
+    fn visit_bool<E>(self, bool: bool) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Bool(bool))
+    }
+
+    fn visit_i64<E>(self, int: i64) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Int(int))
+    }
+
+    fn visit_u64<E>(self, int: u64) -> Result<FeatureValue, E> {
+        Ok(i64::try_from(int).map_or(FeatureValue::Float(int as f64), FeatureValue::Int))
+    }
+
+    fn visit_f64<E>(self, float: f64) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Float(float))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<FeatureValue, E> {
+        Ok(FeatureValue::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<FeatureValue, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = seq.next_element()? {
+            values.push(value);
+        }
+        Ok(FeatureValue::List(values))
+    }
 }
 
 impl FeatureValue {
