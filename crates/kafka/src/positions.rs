@@ -20,7 +20,8 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
         let holds_rows = position.holds_rows.then(|| HOLDS_ROWS.to_owned());
         let words: Vec<String> = clock.into_iter().chain(holds_rows).collect();
         if !words.is_empty() {
-            element.set_metadata(words.join(" "));
+            // Clients on librdkafka copy metadata without its end and read it as a C string.
+            element.set_metadata(words.join(" ") + "\0");
         }
     }
     Ok(list)
@@ -31,7 +32,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     let Offset::Offset(offset) = element.offset() else {
         return None;
     };
-    let mut words = element.metadata().split(' ');
+    let mut words = element.metadata().trim_end_matches('\0').split(' ');
     Some(Committed {
         offset,
         clock: words.clone().find_map(|word| word.strip_prefix(CLOCK)?.parse().ok()),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use riskstream_kafka::Delivery;
-use riskstream_pipeline::log::{Log, LogError, Outputs};
+use riskstream_pipeline::log::{Committed, Log, LogError, Outputs};
 
 use crate::harness::{LIMIT, Member, committed, create, joined, numbered, options, produce, read_all, spec, unique};
 
@@ -45,11 +45,16 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     let mut member = Member::new(options);
     member.wait_for_partitions(1);
     let partition = member.owned[0].clone();
+    let position = Committed {
+        offset: 2,
+        clock: Some(1_700_000_000_000_000),
+        holds_rows: true,
+    };
     member
         .log
-        .commit(&Outputs::default(), &[(partition.clone(), 2.into())])
+        .commit(&Outputs::default(), &[(partition.clone(), position)])
         .unwrap();
-    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(2.into())]);
+    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(position)]);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), Some(1_700_000_000_000), None, |bytes| bytes.push(b'x'));
     member.log.commit(&outputs, &[]).unwrap();
