@@ -4,6 +4,7 @@
 
 mod check;
 mod chunk;
+mod compile;
 mod derived;
 mod encode;
 mod entity;
@@ -17,9 +18,11 @@ mod log;
 mod number;
 mod read;
 mod sorted;
+mod source;
 pub mod spec;
 pub mod state;
 mod states;
+mod walk;
 mod windows;
 
 pub use entity::Applied;

@@ -6,7 +6,8 @@ use crate::derived::Derived;
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
 use crate::linear;
-use crate::log::{Log, Source, Spot};
+use crate::log::{Log, Spot};
+use crate::source::Source;
 use crate::state::{StateError, StateStore};
 use std::ops::ControlFlow;
 

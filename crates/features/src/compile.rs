@@ -1,0 +1,423 @@
+//! Compiles an [`EntitySpec`] that was checked.
+
+use crate::hash::hash_bytes;
+use crate::layout::{
+    Column, DerivedKind, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, Form, HEADER, InputLayout, Linear,
+    LinearKind, NumberColumn, NumberKind, Output, Read, TextColumn, WindowLayout,
+};
+use crate::spec::{Aggregation, EntitySpec, FeatureSpec};
+use riskstream_events::{Slot, Value, ValueType};
+use riskstream_expressions::Expression;
+
+pub(crate) struct Compiler<'a> {
+    spec: &'a EntitySpec,
+    types: &'a [ValueType],
+    inputs: Vec<InputLayout>,
+    windows: Vec<WindowLayout>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(crate) fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
+        Compiler {
+            spec,
+            types,
+            inputs: Vec::new(),
+            windows: Vec::new(),
+        }
+    }
+
+    pub(crate) fn compile(mut self) -> EntityFeatures {
+        let spec = self.spec;
+        self.inputs = self.columns();
+        for feature in &spec.features {
+            self.declare(feature);
+        }
+        self.place();
+        let outputs = spec.features.iter().map(|feature| self.output(feature)).collect();
+        let reach = spec
+            .features
+            .iter()
+            .map(|f| f.window.unwrap_or(0) + f.delay)
+            .max()
+            .unwrap_or(0);
+        let horizon = spec.lateness.max(spec.dedupe);
+        // One more than windows reach back: what has just left a window without a beginning sinks first.
+        let retention = (reach + horizon + 1).max(spec.keep);
+        let edges = self.edges(retention, horizon);
+        let words = self.windows.iter().map(|window| window.words_len).sum();
+        let mut features = EntityFeatures {
+            inputs: self.inputs,
+            windows: self.windows,
+            edges,
+            outputs,
+            words,
+            lateness: spec.lateness,
+            dedupe: spec.dedupe,
+            retention,
+            resolution: spec.resolution as f64,
+            cache_bytes: spec.cache_bytes,
+            fingerprint: 0,
+        };
+        features.fingerprint = fingerprint(&features);
+        features
+    }
+
+    /// The columns of every input. Bits of the flags are known only once all of them are.
+    fn columns(&self) -> Vec<InputLayout> {
+        let mut inputs: Vec<InputLayout> = Vec::new();
+        for (index, input) in self.spec.inputs.iter().enumerate() {
+            let completes = index == 0 && !self.spec.carried.is_empty();
+            let mut layout = InputLayout {
+                event_time: input.event_time,
+                id: input.id.filter(|_| completes || self.spec.dedupe > 0),
+                is_used: index == 0 || self.spec.features.iter().any(|f| usize::from(f.input) == index),
+                forgets_ids: !completes,
+                conditions: Vec::new(),
+                numbers: Vec::new(),
+                texts: Vec::new(),
+                carried: Vec::new(),
+            };
+            for feature in self.spec.features.iter().filter(|f| usize::from(f.input) == index) {
+                if let Some(condition) = &feature.condition
+                    && !layout.conditions.iter().any(|known| same(known, condition))
+                {
+                    layout.conditions.push(condition.clone());
+                }
+                if let Some(slot) = aggregated(feature) {
+                    self.add_column(&mut layout, slot, feature.aggregation.is_sum());
+                }
+            }
+            if index == 0 {
+                for &slot in &self.spec.carried {
+                    let column = self.add_column(&mut layout, slot, false);
+                    layout.carried.push((slot, column, Form::of(self.types[slot])));
+                }
+            }
+            for number in 0..layout.numbers.len() {
+                layout.numbers[number].present = layout.number_bit(number);
+            }
+            for text in 0..layout.texts.len() {
+                layout.texts[text].present = layout.text_bit(text);
+            }
+            inputs.push(layout);
+        }
+        inputs
+    }
+
+    fn add_column(&self, layout: &mut InputLayout, slot: Slot, summed: bool) -> Column {
+        if let Some(column) = find_column(layout, slot, self.types[slot], summed) {
+            return column;
+        }
+        match number_kind(self.types[slot], summed) {
+            Some(kind) => {
+                layout.numbers.push(NumberColumn { slot, kind, present: 0 });
+                Column::Word(layout.stride() - 1)
+            }
+            None => {
+                layout.texts.push(TextColumn { slot, present: 0 });
+                Column::Text(layout.texts.len() - 1)
+            }
+        }
+    }
+
+    fn column(&self, feature: &FeatureSpec, slot: Slot) -> Column {
+        let layout = &self.inputs[usize::from(feature.input)];
+        find_column(layout, slot, self.types[slot], feature.aggregation.is_sum())
+            .expect("columns() has made a column for every feature")
+    }
+
+    /// The flags that an entry must have to count for a feature.
+    fn mask(&self, feature: &FeatureSpec) -> u64 {
+        let layout = &self.inputs[usize::from(feature.input)];
+        let condition = feature.condition.as_ref().map_or(0, |condition| {
+            let index = layout.conditions.iter().position(|known| same(known, condition));
+            1 << index.expect("columns() has noted every condition")
+        });
+        let present = aggregated(feature).map_or(0, |slot| layout.present(self.column(feature, slot)));
+        condition | present
+    }
+
+    fn window(&mut self, feature: &FeatureSpec) -> usize {
+        let at_current = feature.input == 0 && feature.delay == 0;
+        let counts_itself = feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
+        let end = match (at_current, counts_itself) {
+            (true, true) => EdgeKind::Through,
+            (true, false) => EdgeKind::Before,
+            (false, _) => EdgeKind::Age,
+        };
+        let found = self.windows.iter().position(|window| {
+            window.input == usize::from(feature.input)
+                && window.span == feature.window
+                && window.delay == feature.delay
+                && window.end == end
+        });
+        found.unwrap_or_else(|| {
+            self.windows.push(WindowLayout {
+                input: usize::from(feature.input),
+                span: feature.window,
+                delay: feature.delay,
+                end,
+                hi: 0,
+                lo: 0,
+                linear: Vec::new(),
+                derived: Vec::new(),
+                derived_at: 0,
+                words_at: 0,
+                words_len: 0,
+            });
+            self.windows.len() - 1
+        })
+    }
+
+    /// The edges of all windows, in the order in which entries pass them.
+    fn edges(&mut self, retention: i64, horizon: i64) -> Vec<EdgeLayout> {
+        let keys = |window: &WindowLayout| {
+            let (lo, floor) = match window.span {
+                Some(span) => ((window.delay + span, EdgeKind::Age), retention),
+                // What any event that is still inserted could need apart has not sunk yet.
+                None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
+            };
+            [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
+        };
+        let mut all: Vec<_> = self.windows.iter().flat_map(keys).collect();
+        all.sort_unstable();
+        all.dedup();
+        let edge = |&(input, age, kind, floor): &(usize, i64, EdgeKind, i64)| EdgeLayout {
+            input,
+            age,
+            kind,
+            floor,
+            enters: Vec::new(),
+            leaves: Vec::new(),
+            is_quiet: true,
+        };
+        let mut edges: Vec<EdgeLayout> = all.iter().map(edge).collect();
+        for (index, window) in self.windows.iter_mut().enumerate() {
+            let [hi, lo] = keys(window).map(|key| all.binary_search(&key).expect("every window's keys are there"));
+            (window.hi, window.lo) = (hi, lo);
+            edges[hi].enters.push(index);
+            edges[lo].leaves.push(index);
+            let is_quiet = window.linear.is_empty() && window.derived.is_empty();
+            edges[hi].is_quiet &= is_quiet;
+            edges[lo].is_quiet &= is_quiet;
+        }
+        edges
+    }
+
+    fn linear_kind(&self, feature: &FeatureSpec) -> Option<LinearKind> {
+        let word = |slot| match self.column(feature, slot) {
+            Column::Word(word) => word,
+            Column::Text(_) => unreachable!("check() lets no text be summed"),
+        };
+        match (feature.aggregation, feature.value) {
+            (Aggregation::Count, _) => Some(LinearKind::Count),
+            (Aggregation::Sum | Aggregation::Mean, Some(slot)) => Some(LinearKind::Sum(word(slot))),
+            (Aggregation::Variance | Aggregation::StandardDeviation, Some(slot)) => {
+                Some(LinearKind::Moments(word(slot)))
+            }
+            _ => None,
+        }
+    }
+
+    fn derived_layout(&self, feature: &FeatureSpec) -> DerivedLayout {
+        let kind = match feature.aggregation {
+            Aggregation::Min => DerivedKind::Min,
+            Aggregation::Max => DerivedKind::Max,
+            Aggregation::First => DerivedKind::First,
+            Aggregation::LastK(k) => DerivedKind::LastK(k),
+            Aggregation::Distinct => DerivedKind::Distinct,
+            Aggregation::TopK(_) => DerivedKind::Top,
+            Aggregation::Quantile(_) => DerivedKind::Sorted,
+            Aggregation::DecayedCount { half_life } => DerivedKind::Decayed {
+                half_life: half_life as f64,
+                scale: None,
+            },
+            Aggregation::DecayedSum { half_life } => DerivedKind::Decayed {
+                half_life: half_life as f64,
+                scale: feature.value.map(|slot| self.scale(slot)),
+            },
+            _ => DerivedKind::Last,
+        };
+        let of_time = matches!(feature.aggregation, Aggregation::TimeSinceLast)
+            || matches!(kind, DerivedKind::Decayed { scale: None, .. });
+        let column = match feature.value {
+            Some(slot) if !of_time => self.column(feature, slot),
+            _ => Column::Word(0),
+        };
+        DerivedLayout {
+            mask: self.mask(feature),
+            column,
+            kind,
+        }
+    }
+
+    /// Units per 1.0 of a summed column: only floats are in fixed point.
+    fn scale(&self, slot: Slot) -> f64 {
+        if self.types[slot] == ValueType::Float {
+            self.spec.resolution as f64
+        } else {
+            1.0
+        }
+    }
+
+    /// Notes which accumulators a feature needs.
+    fn declare(&mut self, feature: &FeatureSpec) {
+        let window = self.window(feature);
+        let mask = self.mask(feature);
+        let Some(kind) = self.linear_kind(feature) else {
+            let derived = self.derived_layout(feature);
+            let known = &mut self.windows[window].derived;
+            if !known.contains(&derived) {
+                known.push(derived);
+            }
+            return;
+        };
+        if kind == LinearKind::Count && mask == 0 {
+            return;
+        }
+        let known = &mut self.windows[window].linear;
+        match known
+            .iter_mut()
+            .find(|linear| linear.mask == mask && serves(linear.kind, kind))
+        {
+            Some(linear) if kind.words() > linear.kind.words() => linear.kind = kind,
+            Some(_) => {}
+            None => known.push(Linear { mask, kind, at: 0 }),
+        }
+    }
+
+    /// Gives each accumulator its place.
+    fn place(&mut self) {
+        let (mut words, mut derived) = (0, 0);
+        for window in &mut self.windows {
+            window.words_at = words;
+            window.words_len = 0;
+            for linear in &mut window.linear {
+                linear.at = window.words_len;
+                window.words_len += linear.kind.words();
+            }
+            words += window.words_len;
+            window.derived_at = derived;
+            derived += window.derived.len();
+        }
+    }
+
+    fn output(&mut self, feature: &FeatureSpec) -> Output {
+        let window = self.window(feature);
+        let read = match self.linear_kind(feature) {
+            Some(kind) => self.read_linear(feature, window, kind),
+            None => self.read_derived(feature, window),
+        };
+        let value_type = feature.value.map(|slot| self.types[slot]);
+        let output_type = feature.aggregation.output_type(value_type);
+        let empty = match feature.empty.clone().unwrap_or(feature.aggregation.empty_value()) {
+            Value::Int(number) if output_type == ValueType::Float => Value::Float(number as f64),
+            empty => empty,
+        };
+        Output {
+            slot: feature.output,
+            window,
+            read,
+            empty,
+        }
+    }
+
+    fn read_linear(&self, feature: &FeatureSpec, window: usize, kind: LinearKind) -> Read {
+        let mask = self.mask(feature);
+        let known = &self.windows[window].linear;
+        let Some(linear) = known.iter().find(|l| l.mask == mask && serves(l.kind, kind)) else {
+            return Read::Entries;
+        };
+        let at = linear.at;
+        let scale = feature.value.map_or(1.0, |slot| self.scale(slot));
+        match feature.aggregation {
+            Aggregation::Sum => Read::Sum { at, scale },
+            Aggregation::Mean => Read::Mean { at, scale },
+            Aggregation::Variance => Read::Variance { at, scale },
+            Aggregation::StandardDeviation => Read::Deviation { at, scale },
+            _ => Read::Count { at },
+        }
+    }
+
+    fn read_derived(&self, feature: &FeatureSpec, window: usize) -> Read {
+        let layout = self.derived_layout(feature);
+        let known = &self.windows[window];
+        let index = known.derived.iter().position(|derived| *derived == layout);
+        let derived = known.derived_at + index.expect("declare() has noted every accumulator");
+        let form = feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot]));
+        match feature.aggregation {
+            Aggregation::TimeSinceLast => Read::TimeSince { derived },
+            Aggregation::Distinct => Read::Distinct { derived },
+            Aggregation::TopK(k) => Read::Top { derived, k, form },
+            Aggregation::Quantile(q) => Read::Quantile { derived, q, form },
+            Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Read::Decayed { derived },
+            _ => Read::Values { derived, form },
+        }
+    }
+}
+
+/// The slot whose value a feature aggregates; counts look at no value.
+fn aggregated(feature: &FeatureSpec) -> Option<Slot> {
+    let counts = matches!(
+        feature.aggregation,
+        Aggregation::Count | Aggregation::DecayedCount { .. }
+    );
+    feature.value.filter(|_| !counts)
+}
+
+fn same(a: &Expression, b: &Expression) -> bool {
+    a.source() == b.source() && a.slots() == b.slots()
+}
+
+/// Whether an accumulator of one kind can serve, or grow to serve, for the other.
+fn serves(known: LinearKind, wanted: LinearKind) -> bool {
+    use LinearKind::{Count, Moments, Sum};
+    match (known, wanted) {
+        (Count, Count) => true,
+        (Sum(a) | Moments(a), Sum(b) | Moments(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn number_kind(value_type: ValueType, summed: bool) -> Option<NumberKind> {
+    match value_type {
+        ValueType::Float if summed => Some(NumberKind::Fixed),
+        ValueType::Float => Some(NumberKind::Ordered),
+        ValueType::Bool | ValueType::Int | ValueType::Timestamp => Some(NumberKind::Integer),
+        ValueType::Text | ValueType::List => None,
+    }
+}
+
+fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: bool) -> Option<Column> {
+    match number_kind(value_type, summed) {
+        Some(kind) => layout
+            .numbers
+            .iter()
+            .position(|column| column.slot == slot && column.kind == kind)
+            .map(|index| Column::Word(HEADER + index)),
+        None => layout
+            .texts
+            .iter()
+            .position(|column| column.slot == slot)
+            .map(Column::Text),
+    }
+}
+
+/// A hash of everything that the meaning of the state's bytes depends on, but for slots and expressions.
+fn fingerprint(features: &EntityFeatures) -> u32 {
+    let mut text = format!(
+        "{} {} {} {}",
+        features.lateness, features.retention, features.dedupe, features.resolution
+    );
+    for input in &features.inputs {
+        let kinds: Vec<NumberKind> = input.numbers.iter().map(|column| column.kind).collect();
+        text += &format!("|{} {kinds:?} {}", input.conditions.len(), input.texts.len());
+        text += &format!(" {} {}", input.id.is_some(), input.forgets_ids);
+    }
+    for window in &features.windows {
+        text += &format!("|{} {:?} {} ", window.input, window.span, window.delay);
+        text += &format!("{:?} {:?} {:?}", window.end, window.linear, window.derived);
+    }
+    let hash = hash_bytes(text.as_bytes());
+    (hash >> 32) as u32 ^ hash as u32
+}
