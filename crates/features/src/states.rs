@@ -93,7 +93,7 @@ impl EntityStates {
 
     /// Inserts the event into the log of the entity `key`. If it is a transaction (`input` 0), writes the
     /// value of every feature into its slot of the row; other rows stay as they are. `stream_time` is
-    /// the largest event time that the task has seen; it never falls.
+    /// the largest event time that the task has seen; it falls only with a `discard`.
     ///
     /// # Errors
     /// [`ApplyError::Value`] leaves state and row as they were; after [`ApplyError::State`] the batch has

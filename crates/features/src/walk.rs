@@ -217,10 +217,11 @@ impl Log {
         }
     }
 
-    /// The newest entry with this id and an event time after `after`, which never falls from call to call.
+    /// The newest entry with this id and an event time after `after`. Quickest if that seldom falls from
+    /// call to call.
     #[inline]
     pub(crate) fn find_recent(&mut self, id: u64, after: i64, source: Source<'_>) -> Result<Option<u64>, StateError> {
-        if let Some(index) = &self.index {
+        if let Some(index) = self.index.as_ref().filter(|index| index.reaches(after)) {
             return match index.newest(id) {
                 Some(time) if time > after => self.find(id, time.saturating_sub(1), time, source),
                 _ => Ok(None),
@@ -232,6 +233,7 @@ impl Log {
             self.make_index(recent, after, source)?;
             return self.find_recent(id, after, source);
         }
+        self.index = None;
         self.find_from(recent, id, i64::MAX, source)
     }
 
@@ -279,7 +281,7 @@ impl Log {
     }
 
     fn make_index(&mut self, from: Spot, after: i64, source: Source<'_>) -> Result<(), StateError> {
-        let mut index = IdIndex::default();
+        let mut index = IdIndex::new(after);
         let mut buffer = EntryBuffer::default();
         self.visit(from, self.end(), source, &mut buffer, |_, entry| {
             index.add(entry.id(), entry.time(), after);

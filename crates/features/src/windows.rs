@@ -49,7 +49,7 @@ impl EdgeLayout {
         time.saturating_sub(self.age).max(stream.saturating_sub(self.floor))
     }
 
-    /// The same as of a moment. What has sunk does not depend on the transaction.
+    /// The same as of a moment. What has sunk does not depend on the transaction, and never rises again.
     #[inline]
     fn bound_as_of(&self, as_of: AsOf) -> i64 {
         match self.kind {
@@ -169,10 +169,7 @@ impl Windows {
             return self.end(logs, edge, as_of);
         }
         let (log, source, _) = logs.of(edge.input);
-        let to = log.position_after(edge.bound_as_of(as_of), from, source)?;
-        // What has sunk never rises again.
-        let sunk = edge.kind == EdgeKind::Sunk && to.ordinal < from.ordinal;
-        Ok(if sunk { from } else { to })
+        log.position_after(edge.bound_as_of(as_of), from, source)
     }
 
     /// Where windows end that end with the transaction.

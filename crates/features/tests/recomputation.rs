@@ -118,21 +118,39 @@ fn event() -> impl Strategy<Value = Event> {
     let late = prop_oneof![8 => Just(0i64), 2 => 0i64..20, 1 => 0i64..150];
     let step = prop_oneof![12 => 0i64..4, 1 => 0i64..300];
     let key = prop_oneof![6 => Just(0usize), 1 => 0usize..3];
+    event_of(key, step, late)
+}
+
+/// Many events of one entity, many of them late by many others.
+fn crowded_event() -> impl Strategy<Value = Event> {
+    let late = prop_oneof![6 => Just(0i64), 2 => 0i64..50, 1 => 0i64..600, 1 => 300i64..310];
+    event_of(Just(0usize), 0i64..2, late)
+}
+
+fn crowded_spec() -> impl Strategy<Value = EntitySpec> {
+    let settings = (prop_oneof![Just(0i64), 100i64..1_000], any::<bool>());
+    (prop::collection::vec(feature(), 1..4), settings).prop_map(|(features, (dedupe, cached))| {
+        let mut spec = common::spec(features);
+        spec.lateness = 500;
+        spec.dedupe = dedupe;
+        spec.cache_bytes = if cached { 1 << 20 } else { 0 };
+        spec
+    })
+}
+
+fn event_of(
+    key: impl Strategy<Value = usize>,
+    step: impl Strategy<Value = i64>,
+    late: impl Strategy<Value = i64>,
+) -> impl Strategy<Value = Event> {
     let values = (
         prop::option::weighted(0.9, -2_000_000..20_000_000i32),
         prop::option::weighted(0.9, -3..4i8),
         prop::option::weighted(0.9, 0..6u8),
     );
-    (
-        key,
-        prop_oneof![3 => Just(0u8), 1 => Just(1u8)],
-        step,
-        late,
-        0..400u16,
-        values,
-        any::<bool>(),
-    )
-        .prop_map(|(key, input, step, late, id, (amount, items, shop), truth)| Event {
+    let input = prop_oneof![3 => Just(0u8), 1 => Just(1u8)];
+    (key, input, step, late, 0..400u16, values, any::<bool>()).prop_map(
+        |(key, input, step, late, id, (amount, items, shop), truth)| Event {
             key,
             input,
             step,
@@ -142,7 +160,8 @@ fn event() -> impl Strategy<Value = Event> {
             items,
             shop,
             truth,
-        })
+        },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -284,6 +303,19 @@ proptest! {
     fn features_equal_a_recomputation_and_state_one_built_from_scratch(
         spec in spec(),
         events in prop::collection::vec((event(), step()), 1..700),
+    ) {
+        let (applied, store) = run(&spec, &events)?;
+        prop_assert_eq!(bytes(&store), bytes(&from_scratch(&spec, &applied)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn so_they_do_where_many_events_are_late_by_many_others(
+        spec in crowded_spec(),
+        events in prop::collection::vec((crowded_event(), step()), 900..1_500),
     ) {
         let (applied, store) = run(&spec, &events)?;
         prop_assert_eq!(bytes(&store), bytes(&from_scratch(&spec, &applied)));

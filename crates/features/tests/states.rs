@@ -255,6 +255,33 @@ fn after_a_failed_read_the_batch_is_discarded_and_tried_again() {
 }
 
 #[test]
+fn after_an_abort_stream_time_falls_and_repeated_events_are_still_known() {
+    const SECOND: i64 = 1_000_000;
+    let spec = EntitySpec {
+        dedupe: 100 * SECOND,
+        cache_bytes: 0,
+        ..counting()
+    };
+    let mut states = states(&spec);
+    let mut store = MemoryState::default();
+    let apply = |states: &mut EntityStates, store: &MemoryState, second: i64, id: i64| {
+        let time = second * SECOND;
+        let mut row = payment(time, &id.to_string(), 1.0);
+        states.apply(store, time, "card", 0, &mut row).expect("applied")
+    };
+    for second in 0..100 {
+        assert!(apply(&mut states, &store, second, second).inserted);
+    }
+    commit(&mut states, &mut store);
+    // It changes nothing, but by then the first fifty ids matter no longer.
+    assert!(apply(&mut states, &store, 150, 99).duplicate);
+    states.discard();
+    assert!(apply(&mut states, &store, 100, 20).duplicate);
+    assert!(apply(&mut states, &store, 100, 100).inserted);
+    assert!(!apply(&mut states, &store, 120, 20).duplicate);
+}
+
+#[test]
 fn the_cache_keeps_to_its_size_and_an_entity_with_a_long_log_to_what_it_uses() {
     let spec = EntitySpec {
         cache_bytes: 200_000,
