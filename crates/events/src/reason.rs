@@ -54,7 +54,7 @@ reason_codes! {
     InvalidUtf8 = "invalid_utf8",
     /// The value is not JSON, or not one JSON object.
     NotJson = "not_json",
-    /// A required field is absent or null.
+    /// A required field is absent or null, or the id is empty.
     MissingField = "missing_field",
     /// A field holds another type than declared.
     WrongType = "wrong_type",
@@ -64,14 +64,10 @@ reason_codes! {
     OutOfRange = "out_of_range",
     /// A text is not a time.
     InvalidTimestamp = "invalid_timestamp",
-    /// The event time is too far in the past to be one.
-    InvalidEventTime = "invalid_event_time",
     /// The event time is too far ahead of the log's timestamp.
     FutureEventTime = "future_event_time",
-    /// The record's key is null where the entity's key is needed.
+    /// The record has no key, but its topic is read as keyed by the first entity.
     MissingKey = "missing_key",
-    /// The event has no id.
-    MissingId = "missing_id",
     /// A label's transaction is not known, so the entities that it concerns are not either.
     UnknownTransaction = "unknown_transaction",
     /// A record of an internal topic that this version did not write.

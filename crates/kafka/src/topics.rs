@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
@@ -19,6 +19,8 @@ use crate::failure;
 use crate::options::KafkaOptions;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// Between two looks at topics that were just created.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What is known of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,10 +75,10 @@ pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, Lo
         .collect()
 }
 
-/// Creates topics that do not exist yet; the results are in the order of `specs`.
+/// Creates topics that do not exist yet, and waits until the brokers show them; the results are in the order of `specs`.
 ///
 /// # Errors
-/// `Unavailable`: no broker answers. `Fatal`: the first topic that the brokers refuse, and why.
+/// `Unavailable`: no broker answers, or none shows the topics within 20 s. `Fatal`: the first topic that the brokers refuse, and why.
 pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created>, LogError> {
     let client: AdminClient<DefaultClientContext> = options
         .client()?
@@ -88,14 +90,37 @@ pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created
         .request_timeout(Some(TIMEOUT));
     let results = block_on(client.create_topics(&topics, &limits))
         .map_err(|error| failure::of_request("creating topics", &error))?;
-    results
+    let created = results
         .into_iter()
         .map(|result| match result {
             Ok(_) => Ok(Created::New),
             Err((_, Code::TopicAlreadyExists)) => Ok(Created::Existed),
             Err((name, code)) => Err(LogError::Fatal(format!("topic {name}: {code}"))),
         })
-        .collect()
+        .collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    wait_until_shown(options, &names)?;
+    Ok(created)
+}
+
+/// The controller says that a topic is created before a broker shows it: whoever looked for it at once would miss it.
+fn wait_until_shown(options: &KafkaOptions, names: &[&str]) -> Result<(), LogError> {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let why = match describe(options, names) {
+            Ok(topics) => match topics.into_iter().find(|topic| topic.partitions.is_none()) {
+                None => return Ok(()),
+                Some(topic) => format!("topic {} was created, but the brokers do not show it", topic.name),
+            },
+            // A partition has no leader yet.
+            Err(LogError::Unavailable(why)) => why,
+            Err(error) => return Err(error),
+        };
+        if Instant::now() >= deadline {
+            return Err(LogError::Unavailable(why));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {

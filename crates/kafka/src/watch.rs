@@ -17,7 +17,7 @@ pub struct TransactionWatch {
 
 impl TransactionWatch {
     /// No call takes longer than `limit` unless it hangs.
-    pub(crate) fn new(limit: Duration) -> Self {
+    pub fn new(limit: Duration) -> Self {
         Self {
             begun: Arc::default(),
             epoch: Instant::now(),
@@ -37,14 +37,15 @@ impl TransactionWatch {
     }
 
     /// Marks a call as running until the guard is dropped.
-    pub(crate) fn enter(&self) -> Running<'_> {
+    pub fn enter(&self) -> Running<'_> {
         let now = self.epoch.elapsed().as_micros() as u64;
         self.begun.store(now + 1, Ordering::Relaxed);
         Running { watch: self }
     }
 }
 
-pub(crate) struct Running<'a> {
+/// A call that is running, until this is dropped.
+pub struct Running<'a> {
     watch: &'a TransactionWatch,
 }
 

@@ -135,7 +135,7 @@ fn gone(position: i64, low: i64) -> String {
 fn feed<L: Log>(log: &mut L, topology: &Topology, stage: usize) -> Result<Feed, WorkerError> {
     if topology.hops[stage].is_none() {
         let decoder = (topology.inputs[0].decoder)();
-        return Ok(Feed::Input(InputReader::new(0, decoder)));
+        return Ok(Feed::Input(InputReader::of_keyed_topic(0, decoder)));
     }
     let mut sources = 0;
     if stage == 0 {

@@ -15,10 +15,14 @@ pub enum Read {
     Unavailable(String),
 }
 
+const NO_KEY: &str = "the record has no key, but the pipeline file's `key:` says that the topic is keyed by the first \
+                      entity; without `key:` every record is written to its entity's partition";
+
 /// Reads one partition of an input topic.
 pub struct InputReader {
     input: u8,
     decoder: InputDecoder,
+    needs_key: bool,
     clock: i64,
 }
 
@@ -28,7 +32,17 @@ impl InputReader {
         InputReader {
             input,
             decoder,
+            needs_key: false,
             clock: i64::MIN,
+        }
+    }
+
+    /// The same for a topic whose partitions are those of the state: a record without a key may lie in any of them, and
+    /// its entity's state in another.
+    pub fn of_keyed_topic(input: u8, decoder: InputDecoder) -> InputReader {
+        InputReader {
+            needs_key: true,
+            ..InputReader::new(input, decoder)
         }
     }
 
@@ -50,6 +64,7 @@ impl InputReader {
             Some(bytes) => self.decoder.decode(bytes, &mut row),
         };
         let rejection = match decoded {
+            Ok(()) if self.needs_key && record.key.is_none() => Rejection::new(ReasonCode::MissingKey, NO_KEY),
             Ok(()) => match context.engine.admit(self.input, record.timestamp, &mut row) {
                 Ok(()) => {
                     let mut event = Event {

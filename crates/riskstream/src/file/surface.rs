@@ -82,7 +82,8 @@ section! {
         #[schemars(default)]
         pub schema: Option<Spanned<String>>,
         /// The field that the records' Kafka key holds. If it is the first entity's key and transactions are the only
-        /// input that features use, the first stage reads this topic itself; otherwise a hop topic is in between.
+        /// input that features use, the first stage reads this topic itself, and a record without a Kafka key is a dead
+        /// letter; otherwise a hop topic is in between.
         #[schemars(default)]
         pub key: Option<Spanned<String>>,
         /// The field with the event's id. A label's is the id of the transaction that it is about. Text or int.

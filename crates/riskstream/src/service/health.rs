@@ -6,8 +6,8 @@ use serde::Serialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A worker that has not finished a round for this long hangs, and so does a call to the broker.
-pub const HANGS_AFTER: Duration = Duration::from_secs(60);
+/// A worker that has not finished a round for this long hangs.
+const HANGS_AFTER: Duration = Duration::from_secs(60);
 
 /// The state of all workers. Cheap to clone.
 #[derive(Clone)]
@@ -123,11 +123,11 @@ impl Health {
         worker.waiting.clear();
     }
 
-    /// The first worker that hangs in a call to the broker, and for how long.
+    /// The first worker in a call to the broker that should have come back long ago, and how long it has been there.
     pub fn hanging_call(&self) -> Option<(usize, Duration)> {
         (0..self.workers.len()).find_map(|number| {
-            let running = self.lock(number).call.as_ref()?.running_for()?;
-            (running >= HANGS_AFTER).then_some((number, running))
+            let running = self.lock(number).call.as_ref()?.hanging_for()?;
+            Some((number, running))
         })
     }
 

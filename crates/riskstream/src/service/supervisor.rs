@@ -1,5 +1,6 @@
 //! Starts the workers, watches them, ends them.
 
+use super::Health;
 use super::job::Job;
 use super::worker::{Death, work};
 use crate::registry::RegistryError;
@@ -96,13 +97,7 @@ fn watch(job: &Job, ended: &Receiver<End>) -> Result<(), anyhow::Error> {
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if let Some((number, running)) = job.health.hanging_call() {
-            let seconds = running.as_secs();
-            return Err(anyhow!(
-                "worker {number} has been in a call to the broker for {seconds} s; ending, to be restarted. Nothing is lost: \
-                 state is never ahead of what Kafka has committed"
-            ));
-        }
+        check_calls(&job.health)?;
         if job.stop.is_set() {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + END_WITHIN);
             if Instant::now() >= deadline {
@@ -114,6 +109,18 @@ fn watch(job: &Job, ended: &Receiver<End>) -> Result<(), anyhow::Error> {
         }
     }
     result
+}
+
+/// Nothing ends a call that hangs but the end of the process.
+fn check_calls(health: &Health) -> Result<(), anyhow::Error> {
+    let Some((number, running)) = health.hanging_call() else {
+        return Ok(());
+    };
+    Err(anyhow!(
+        "worker {number} has been in a call to the broker for {} s; ending, to be restarted. Nothing is lost: state is \
+         never ahead of what Kafka has committed",
+        running.as_secs()
+    ))
 }
 
 fn judge(job: &Job, number: usize, end: Result<Result<(), Death>, String>) -> Result<(), anyhow::Error> {
@@ -133,5 +140,35 @@ fn explain(job: &Job, error: LogError) -> anyhow::Error {
     match topics::missing(&job.kafka, &needed) {
         Ok(missing) if !missing.is_empty() => topics::missing_error(&job.file, &missing),
         _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use riskstream_kafka::TransactionWatch;
+
+    #[test]
+    fn a_call_that_hangs_ends_the_run() {
+        let (health, patient, hasty) = (
+            Health::new(2),
+            TransactionWatch::new(Duration::MAX),
+            TransactionWatch::new(Duration::ZERO),
+        );
+        health.opened(0, patient.clone());
+        health.opened(1, hasty.clone());
+        assert!(check_calls(&health).is_ok(), "no call is running");
+        let (_patient, running) = (patient.enter(), hasty.enter());
+        while hasty.hanging_for().is_none() {}
+        let error = check_calls(&health).unwrap_err().to_string();
+        assert!(
+            error.starts_with("worker 1 has been in a call to the broker for 0 s; ending"),
+            "{error}"
+        );
+        drop(running);
+        assert!(check_calls(&health).is_ok(), "the call came back");
+        let _running = hasty.enter();
+        health.ended(1);
+        assert!(check_calls(&health).is_ok(), "the worker is no more");
     }
 }

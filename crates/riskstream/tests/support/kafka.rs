@@ -245,6 +245,10 @@ impl Reader {
                 self.at_end.insert(partition);
                 None
             }
+            // Not for long, or nothing comes before a deadline.
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+            )) => None,
             Err(error) => panic!("{}: {error}", self.topic),
         }
     }

@@ -4,8 +4,28 @@
 // Each test binary uses its part.
 #![allow(dead_code)]
 
+use std::path::{Path, PathBuf};
+
 pub mod kafka;
 pub mod process;
+pub mod trial;
+
+/// The schema registry's address.
+///
+/// # Panics
+/// RISKSTREAM_TEST_REGISTRY does not say.
+pub fn registry() -> String {
+    std::env::var("RISKSTREAM_TEST_REGISTRY")
+        .expect("this test needs a schema registry: export RISKSTREAM_TEST_REGISTRY=$(scripts/registry start)")
+}
+
+/// The checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
 
 /// A name that no other test run uses.
 pub fn unique(name: &str) -> String {

@@ -21,6 +21,20 @@ pub fn riskstream(arguments: &[&str], environment: &Environment) -> Command {
     command
 }
 
+/// `program first… COMMAND…`, in the same environment.
+fn through(program: &str, first: &[&str], command: &Command) -> Command {
+    let mut wrapped = Command::new(program);
+    wrapped.args(first).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped.stdin(Stdio::null());
+    wrapped
+}
+
 /// Runs a command to its end: exit code, standard output, standard error.
 pub fn run(arguments: &[&str], environment: &Environment) -> (Option<i32>, String, String) {
     let Output { status, stdout, stderr } = riskstream(arguments, environment).output().unwrap();
@@ -53,6 +67,18 @@ pub struct Service {
 impl Service {
     /// Starts it on `pipeline`, with state in `state` and its log appended to `log`.
     pub fn start(pipeline: &Path, state: &Path, log: &Path, environment: &Environment, further: &[&str]) -> Service {
+        Service::start_through(&[], pipeline, state, log, environment, further)
+    }
+
+    /// The same with `wrapper` in front of the command line: it does something and then becomes what follows.
+    pub fn start_through(
+        wrapper: &[&str],
+        pipeline: &Path,
+        state: &Path,
+        log: &Path,
+        environment: &Environment,
+        further: &[&str],
+    ) -> Service {
         // Free a moment ago; taken by somebody else in between, the service would say so and end.
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = http.to_string();
@@ -65,7 +91,11 @@ impl Service {
         arguments.extend(["--http", &address, "--log-format", "text"]);
         arguments.extend(further);
         let file = File::options().create(true).append(true).open(log).unwrap();
-        let child = riskstream(&arguments, environment).stderr(file).spawn().unwrap();
+        let mut command = riskstream(&arguments, environment);
+        if let [program, first @ ..] = wrapper {
+            command = through(program, first, &command);
+        }
+        let child = command.stderr(file).spawn().unwrap();
         Service {
             child,
             http,
@@ -150,6 +180,11 @@ impl Service {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends SIGTERM.

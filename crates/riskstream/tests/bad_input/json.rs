@@ -1,0 +1,152 @@
+//! Bad JSON, and bad values in good JSON.
+
+use crate::support::kafka::brokers;
+use crate::support::trial::{GOOD, Setup, Trial};
+use crate::support::unique;
+use serde_json::{Value, json};
+
+/// What has to become of a record.
+enum Expected {
+    /// A dead letter with this reason.
+    Dead(&'static str),
+    /// Decisions with these flags, one after the other.
+    Decided(&'static [&'static [&'static str]]),
+}
+use Expected::{Dead, Decided};
+
+/// Makes bad payments out of good ones, each of its own card and shop.
+struct Bad {
+    time: u64,
+}
+
+impl Bad {
+    /// A payment with some fields changed or, if null, left out.
+    fn changed(&self, id: &str, changes: Value) -> Vec<u8> {
+        let (card, shop) = (format!("card of {id}"), format!("shop of {id}"));
+        let mut value = json!({"id": id, "time": self.time, "card": card, "shop": shop, "amount": 1.0});
+        let fields = value.as_object_mut().unwrap();
+        for (name, change) in changes.as_object().unwrap() {
+            match change {
+                Value::Null => fields.remove(name),
+                change => fields.insert(name.clone(), change.clone()),
+            };
+        }
+        value.to_string().into_bytes()
+    }
+
+    /// A payment with the amount as it is written here.
+    fn amount(&self, id: &str, amount: &str) -> Vec<u8> {
+        let value = String::from_utf8(self.changed(id, json!({"amount": "AMOUNT"}))).unwrap();
+        value.replace("\"AMOUNT\"", amount).into_bytes()
+    }
+
+    fn invalid_utf8(&self) -> Vec<u8> {
+        let mut value = self.changed("utf8", json!({}));
+        let at = value.windows(7).position(|bytes| bytes == b"shop of").unwrap();
+        value[at] = 0xff;
+        value
+    }
+
+    fn large(&self, id: &str, bytes: usize) -> Vec<u8> {
+        self.changed(id, json!({"note": "x".repeat(bytes)}))
+    }
+}
+
+#[test]
+fn each_bad_record_is_answered_and_the_rest_undisturbed() {
+    let (brokers, name) = (brokers(), unique("json"));
+    let trial = Trial::new(&Setup::new(&brokers, &name));
+    let year = 365 * 86_400_000_u64;
+    let (good, time) = (trial.payment(0), trial.time(GOOD));
+    let bad = Bad { time };
+    #[rustfmt::skip]
+    let cases: Vec<(&str, Option<Vec<u8>>, Expected)> = vec![
+        ("truncated", Some(good[..good.len() - 9].to_vec()), Dead("not_json")),
+        ("garbage", Some(b"\x00\x01garbage".to_vec()), Dead("not_json")),
+        ("an array", Some(b"[1, 2]".to_vec()), Dead("not_json")),
+        ("two objects", Some([good.as_slice(), &good].concat()), Dead("not_json")),
+        ("utf8", Some(bad.invalid_utf8()), Dead("invalid_utf8")),
+        ("tombstone", None, Dead("tombstone")),
+        ("empty", Some(Vec::new()), Dead("empty_payload")),
+        ("NaN", Some(bad.amount("NaN", "NaN")), Dead("not_finite")),
+        ("infinite", Some(bad.amount("infinite", "-Infinity")), Dead("not_finite")),
+        ("NaN as text", Some(bad.amount("NaN as text", "\"NaN\"")), Dead("not_finite")),
+        ("beyond floats", Some(bad.amount("beyond floats", "1e999")), Dead("out_of_range")),
+        ("huge", Some(bad.amount("huge", "1e300")), Dead("out_of_range")),
+        ("text for a number", Some(bad.amount("text for a number", "\"ten\"")), Dead("wrong_type")),
+        ("no id", Some(bad.changed("no id", json!({"id": null}))), Dead("missing_field")),
+        ("an empty id", Some(bad.changed("", json!({"note": "an empty id"}))), Dead("missing_field")),
+        ("no time", Some(bad.changed("no time", json!({"time": null}))), Dead("missing_field")),
+        ("no card", Some(bad.changed("no card", json!({"card": null}))), Dead("missing_field")),
+        ("no shop", Some(bad.changed("no shop", json!({"shop": null}))), Dead("missing_field")),
+        ("no time at all", Some(bad.changed("no time at all", json!({"time": "yesterday"}))), Dead("invalid_timestamp")),
+        ("far future", Some(bad.changed("far future", json!({"time": time + 10 * year}))), Dead("future_event_time")),
+        ("beyond time", Some(bad.changed("beyond time", json!({"time": 1e30}))), Dead("out_of_range")),
+        ("1970", Some(bad.changed("1970", json!({"time": 0}))), Decided(&[&["late", "too_late"]])),
+        ("before 1970", Some(bad.changed("before 1970", json!({"time": -1_000}))), Decided(&[&["late", "too_late"]])),
+        ("last year", Some(bad.changed("last year", json!({"time": time - year}))), Decided(&[&["late", "too_late"]])),
+        ("ten megabytes", Some(bad.large("ten megabytes", 10_000_000)), Dead("too_large")),
+        ("a large one", Some(bad.large("a large one", 900_000)), Decided(&[&[]])),
+    ];
+    let mut service = trial.start();
+    service.wait_until_ready();
+    // Each bad record between good ones, in both partitions.
+    for n in 0..GOOD {
+        trial.send(n, &trial.payment(n));
+        if let Some((_, value, _)) = cases.get(n as usize) {
+            let key = format!("any-{n}");
+            trial
+                .writer
+                .send(&trial.topic("transactions"), Some(key.as_bytes()), value.as_deref());
+        }
+    }
+    // Without a key: nothing needs it, as the record names its card itself. Twice: the second is recognised.
+    let keyless = bad.changed("no key", json!({}));
+    trial.writer.send(&trial.topic("transactions"), None, Some(&keyless));
+    let twice = bad.changed("twice", json!({}));
+    for _ in 0..3 {
+        trial
+            .writer
+            .send(&trial.topic("transactions"), Some(b"any"), Some(&twice));
+    }
+    // A label on a transaction that nobody has seen, and bad ones.
+    let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": time}).to_string();
+    let labels: [(&[u8], &str); 3] = [
+        (unknown.as_bytes(), "unknown_transaction"),
+        (b"{\"id\": \"good-1\", \"fraud\": tru", "not_json"),
+        (
+            b"{\"id\": \"good-1\", \"card\": \"card-1\", \"fraud\": \"perhaps\", \"known_at\": 1}",
+            "wrong_type",
+        ),
+    ];
+    for (label, _) in labels {
+        trial.writer.send(&trial.topic("labels"), Some(b"card-1"), Some(label));
+    }
+    trial.writer.flush();
+    let others = cases.len() + 1 + 3 + labels.len();
+    let outcome = trial.finish(service, GOOD, others, |n| trial.payment(n));
+    let mut wrong = Vec::new();
+    for (name, value, expected) in &cases {
+        let (reasons, flags) = (outcome.reasons(value.as_deref()), outcome.flags(name));
+        let right = match expected {
+            Dead(reason) => reasons == [*reason] && flags.is_empty(),
+            Decided(expected) => reasons.is_empty() && flags == **expected,
+        };
+        if !right {
+            wrong.push(format!("{name}: dead letters {reasons:?}, decisions' flags {flags:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(outcome.flags("no key"), [[""; 0]]);
+    assert_eq!(outcome.flags("twice"), [&[][..], &["duplicate"], &["duplicate"]]);
+    let first = &outcome.decisions["twice"][0];
+    for decision in &outcome.decisions["twice"][1..] {
+        assert_eq!(decision["decision_id"], first["decision_id"]);
+        assert_eq!(decision["features"], first["features"]);
+    }
+    // A label that passed the decoder is a dead letter with its id: later stages do not have its bytes.
+    assert_eq!(outcome.reasons(Some(b"nobody knows")), [labels[0].1]);
+    for (label, reason) in &labels[1..] {
+        assert_eq!(outcome.reasons(Some(label)), [*reason]);
+    }
+}

@@ -1,0 +1,72 @@
+//! Records without a key.
+
+use crate::support::kafka::{Writer, brokers, create_topics_of, delete_topics, header, read_all};
+use crate::support::process::{Service, wait_for};
+use crate::support::unique;
+use rdkafka::message::Message;
+use serde_json::json;
+
+/// The stage reads the topic itself, as it is keyed by the stage's entity: a record without a key would be counted in
+/// whatever partition it lies in. In front of a hop topic no key is needed, see the JSON trial.
+#[test]
+fn a_record_without_the_key_that_its_partition_goes_by_is_a_dead_letter() {
+    let (brokers, name) = (brokers(), unique("keys"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let pipeline = path("pipeline.yaml");
+    let text = format!(
+        "
+name: {name}
+inputs:
+  transactions:
+    topic: {name}-transactions
+    key: card
+    id: id
+    event_time: time
+    fields: {{id: text, time: timestamp, card: text}}
+entities: {{card: {{key: card}}}}
+features: {{payments: {{entity: card, count: transactions, window: 1d}}}}
+decision: {{decline: payments > 1000}}
+outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters}}
+kafka: {{brokers: \"{brokers}\"}}
+"
+    );
+    std::fs::write(&pipeline, text).unwrap();
+    create_topics_of(&pipeline, 2, &[]);
+    let topic = |of: &str| format!("{name}-{of}");
+    let payment = |n: u64| json!({"id": format!("{n}"), "time": 1_767_225_600_000 + n, "card": "one"}).to_string();
+    let writer = Writer::new(&brokers);
+    for n in 0..30 {
+        let key = (n % 3 != 0).then_some(b"one".as_slice());
+        writer.send(&topic("transactions"), key, Some(payment(n).as_bytes()));
+    }
+    writer.send(&topic("transactions"), None, Some(b"{"));
+    writer.flush();
+    let mut service = Service::start(&pipeline, &path("state"), &path("log"), &[], &[]);
+    let (decided, dead) = wait_for("31 answers", || {
+        service.check_running();
+        let (mut decided, mut dead) = (Vec::new(), Vec::new());
+        read_all(&brokers, &topic("decisions"), |message| {
+            let decision: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+            decided.push(decision["features"]["payments"].as_u64().unwrap());
+        });
+        read_all(&brokers, &topic("dead-letters"), |message| {
+            let value = String::from_utf8(message.payload().unwrap().to_vec()).unwrap();
+            dead.push((header(message, "riskstream.reason"), value));
+        });
+        (decided.len() + dead.len() >= 31).then_some((decided, dead))
+    });
+    service.end();
+    assert_eq!(
+        decided,
+        Vec::from_iter(1..=20),
+        "each payment of the card counted where the others are"
+    );
+    let keyless = (0..30).step_by(3).map(|n| ("missing_key".to_owned(), payment(n)));
+    let mut expected: Vec<_> = keyless.chain([("not_json".to_owned(), "{".to_owned())]).collect();
+    let mut dead = dead;
+    expected.sort();
+    dead.sort();
+    assert_eq!(dead, expected);
+    delete_topics(&brokers, &name);
+}

@@ -1,0 +1,297 @@
+//! Transactions and labels in Avro from the Python package confluent-kafka with a real registry, of schemas older and
+//! newer than the pipeline's; decisions in Avro, read back by the same client.
+//!
+//! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), RISKSTREAM_TEST_REGISTRY (`scripts/registry start`), Python 3
+//! with venv and, the first time, the network.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use support::kafka::{Reader, brokers, create_topics_of, delete_topics};
+use support::process::{Service, wait_for};
+use support::{registry, root, unique};
+
+const PIPELINE: &str = "
+name: NAME
+inputs:
+  transactions:
+    topic: NAME-transactions
+    format: avro
+    schema: payment.avsc
+    key: card
+    id: id
+    event_time: time
+    fields: {country: {path: merchant.country}}
+  labels:
+    topic: NAME-labels
+    format: avro
+    schema: label.avsc
+    key: card
+    id: id
+    event_time: known_at
+entities: {card: {key: card}}
+features:
+  payments: {entity: card, count: transactions, window: 1d}
+  spent: {entity: card, sum: amount, window: 1d}
+  online: {entity: card, count: transactions, window: 1d, when: channel == 'online'}
+  countries: {entity: card, distinct: country, window: 1d}
+  frauds: {entity: card, sum: fraud, of: labels, window: 7d}
+  certain: {entity: card, count: labels, window: 7d, when: confidence >= 0.5}
+rules:
+  - {name: repeated_fraud, when: frauds >= 2, then: decline, reason: R7}
+outputs: {decisions: NAME-decisions, dead_letters: NAME-dead-letters, format: avro}
+registry: {url: \"REGISTRY\"}
+kafka: {brokers: \"BROKERS\"}
+";
+
+fn record(name: &str, fields: Value) -> Value {
+    json!({"type": "record", "name": name, "namespace": "shop", "fields": fields})
+}
+
+fn field(name: &str, of: Value) -> Value {
+    json!({"name": name, "type": of})
+}
+
+fn with_default(name: &str, of: Value, default: Value) -> Value {
+    json!({"name": name, "type": of, "default": default})
+}
+
+fn moment() -> Value {
+    json!({"type": "long", "logicalType": "timestamp-millis"})
+}
+
+fn decimal() -> Value {
+    json!({"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2})
+}
+
+fn merchant(fields: Value) -> Value {
+    json!(["null", {"type": "record", "name": "Merchant", "fields": fields}])
+}
+
+/// The schema that the pipeline was written for: the reader's.
+fn payment() -> Value {
+    let channel =
+        json!({"type": "enum", "name": "Channel", "symbols": ["online", "shop", "other"], "default": "other"});
+    let country = with_default("country", json!(["null", "string"]), Value::Null);
+    record(
+        "Payment",
+        json!([
+            field("id", json!("string")),
+            field("time", moment()),
+            field("card", json!("string")),
+            field("amount", decimal()),
+            with_default("channel", channel, json!("shop")),
+            with_default("merchant", merchant(json!([country])), Value::Null),
+        ]),
+    )
+}
+
+/// Before there were channels and merchants.
+fn older_payment() -> Value {
+    record(
+        "Payment",
+        json!([
+            field("id", json!("string")),
+            field("time", moment()),
+            field("card", json!("string")),
+            field("amount", decimal()),
+        ]),
+    )
+}
+
+/// With fields that the pipeline does not know, some in front of those that it does, and a channel more.
+fn newer_payment() -> Value {
+    let symbols = json!(["watch", "shop", "online", "other"]);
+    let channel = json!({"type": "enum", "name": "Channel", "symbols": symbols, "default": "other"});
+    let device = json!({"type": "record", "name": "Device", "fields": [
+        field("kind", json!("string")), field("seen", json!({"type": "map", "values": "long"}))]});
+    let country = with_default("country", json!(["null", "string"]), Value::Null);
+    let name = field("name", json!("string"));
+    record(
+        "Payment",
+        json!([
+            with_default("devices", json!({"type": "array", "items": device}), json!([])),
+            field("amount", decimal()),
+            field("card", json!("string")),
+            field("id", json!("string")),
+            field("merchant", merchant(json!([name, country]))),
+            field("time", moment()),
+            field("channel", channel),
+            with_default("note", json!(["null", "string"]), Value::Null),
+        ]),
+    )
+}
+
+/// The reader's.
+fn label() -> Value {
+    record(
+        "Label",
+        json!([
+            field("id", json!("string")),
+            field("card", json!("string")),
+            field("fraud", json!("boolean")),
+            field("known_at", moment()),
+            with_default("confidence", json!("double"), json!(1.0)),
+        ]),
+    )
+}
+
+fn older_label() -> Value {
+    let mut label = label();
+    label["fields"].as_array_mut().unwrap().pop();
+    label
+}
+
+/// Confidence as a float, which is promoted, and who found out.
+fn newer_label() -> Value {
+    let mut label = older_label();
+    let more = [
+        field("confidence", json!("float")),
+        field("source", json!(["null", "string"])),
+    ];
+    label["fields"].as_array_mut().unwrap().splice(0..0, more);
+    label
+}
+
+const TIME: u64 = 1_767_225_600_000;
+
+/// What a newer payment adds to an older one.
+fn with(mut value: Value, more: Value) -> Value {
+    value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    value
+}
+
+/// Runs the Python client; what it writes to standard output.
+fn client(arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new("python3")
+        .arg(root().join("crates/riskstream/tests/python_client/client.py"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
+    let (brokers, registry, name) = (brokers(), registry(), unique("python"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let text = PIPELINE
+        .replace("NAME", &name)
+        .replace("REGISTRY", &registry)
+        .replace("BROKERS", &brokers);
+    std::fs::write(path("pipeline.yaml"), text).unwrap();
+    std::fs::write(path("payment.avsc"), payment().to_string()).unwrap();
+    std::fs::write(path("label.avsc"), label().to_string()).unwrap();
+    create_topics_of(&path("pipeline.yaml"), 2, &[]);
+    let (transactions, labels, decisions) = (
+        format!("{name}-transactions"),
+        format!("{name}-labels"),
+        format!("{name}-decisions"),
+    );
+
+    let older = |n: u64, amount: &str| json!({"id": format!("tx-{n}"), "time": TIME + n * 1_000, "card": "c", "amount": {"decimal": amount}});
+    let newer = json!({
+        "devices": [{"kind": "phone", "seen": {"today": 3}}, {"kind": "pad", "seen": {}}],
+        "merchant": {"name": "Bakery", "country": "FR"}, "channel": "watch", "note": "by hand"});
+    let written = [
+        (older_payment(), older(0, "1.10")),
+        (
+            payment(),
+            with(
+                older(1, "2.20"),
+                json!({"channel": "online", "merchant": {"country": "DE"}}),
+            ),
+        ),
+        (newer_payment(), with(older(2, "3.30"), newer)),
+        (older_payment(), older(3, "-0.01")),
+        (
+            newer_payment(),
+            with(older(4, "1000000.00"), json!({"merchant": null, "channel": "online"})),
+        ),
+    ];
+    let verdict =
+        |n: u64, fraud: bool| json!({"id": format!("tx-{n}"), "card": "c", "fraud": fraud, "known_at": TIME + 5_000});
+    let judged = [
+        (older_label(), verdict(0, true)),
+        (label(), with(verdict(1, false), json!({"confidence": 0.25}))),
+        (
+            newer_label(),
+            with(verdict(2, true), json!({"confidence": 0.5, "source": "call"})),
+        ),
+    ];
+    let line = |topic: &str, (schema, value): &(Value, Value)| {
+        json!({"topic": topic, "key": "c", "schema": schema, "value": value}).to_string() + "\n"
+    };
+    let send = |topic: &str, records: &[(Value, Value)]| {
+        let lines: String = records.iter().map(|record| line(topic, record)).collect();
+        client(&["write", &brokers, &registry], &lines);
+    };
+
+    let mut service = Service::start(&path("pipeline.yaml"), &path("state"), &path("log"), &[], &[]);
+    service.wait_until_ready();
+    send(&transactions, &written);
+    let mut reader = Reader::new(&brokers, &decisions);
+    reader.wait_for(written.len(), || service.check_running());
+    // The last payment comes when the verdicts are on their way.
+    send(&labels, &judged);
+    let taken = format!("riskstream_records_total{{topic=\"{labels}\"}} {}", judged.len());
+    wait_for("the labels", || {
+        let (_, metrics) = service.get("/metrics")?;
+        metrics.contains(&taken).then_some(())
+    });
+    send(
+        &transactions,
+        &[(
+            payment(),
+            with(
+                older(10, "0.05"),
+                json!({"channel": "online", "merchant": {"country": "DE"}}),
+            ),
+        )],
+    );
+    reader.wait_for(1, || service.check_running());
+    service.end();
+
+    let lines = client(&["read", &brokers, &registry, &decisions], "");
+    let found: BTreeMap<String, Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .map(|decision| (decision["event_id"].as_str().unwrap().to_owned(), decision))
+        .collect();
+    assert_eq!(found.len(), written.len() + 1, "{lines}");
+    #[rustfmt::skip]
+    let expected = [
+        ("tx-0", json!({"payments": 1, "spent": 1.1, "online": 0, "countries": 0, "frauds": 0.0, "certain": 0})),
+        ("tx-1", json!({"payments": 2, "spent": 3.3, "online": 1, "countries": 1, "frauds": 0.0, "certain": 0})),
+        ("tx-2", json!({"payments": 3, "spent": 6.6, "online": 1, "countries": 2, "frauds": 0.0, "certain": 0})),
+        ("tx-3", json!({"payments": 4, "spent": 6.59, "online": 1, "countries": 2, "frauds": 0.0, "certain": 0})),
+        ("tx-4", json!({"payments": 5, "spent": 1_000_006.59, "online": 2, "countries": 2, "frauds": 0.0, "certain": 0})),
+        ("tx-10", json!({"payments": 6, "spent": 1_000_006.64, "online": 3, "countries": 2, "frauds": 2.0, "certain": 2})),
+    ];
+    for (id, features) in expected {
+        let decision = &found[id];
+        assert_eq!(decision["features"], features, "{id}");
+        assert_eq!(decision["pipeline"], json!(name), "{id}");
+        assert_eq!(decision["entities"], json!({"card": "c"}), "{id}");
+        assert_eq!(
+            decision["outcome"],
+            if id == "tx-10" { "decline" } else { "approve" },
+            "{id}"
+        );
+    }
+    let last = &found["tx-10"];
+    assert_eq!(last["reasons"][0]["code"], "R7");
+    // As Python writes a datetime.
+    assert_eq!(last["event_time"], "2026-01-01 00:00:10+00:00");
+    delete_topics(&brokers, &name);
+}
