@@ -6,7 +6,7 @@ use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
-use riskstream_models::Scorer;
+use riskstream_models::{ColumnKind, Scorer};
 use riskstream_policy::Verdict;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -204,8 +204,11 @@ impl Engine {
         let Some(model) = &plan.decide.model else { return };
         self.matrix.clear();
         for event in events {
-            self.matrix
-                .extend(model.inputs.iter().map(|&slot| model_input(&event.row[slot])));
+            let columns = model.inputs.iter().zip(model.model.columns());
+            self.matrix.extend(columns.map(|(&slot, kind)| match kind {
+                ColumnKind::Number => model_number(&event.row[slot]),
+                ColumnKind::Text => model.model.text_code(model_text(&event.row[slot])),
+            }));
         }
         if self.run_model(0..events.len(), model.inputs.len()) {
             for (judgement, &score) in judgements.iter_mut().zip(&self.scores) {
@@ -271,8 +274,16 @@ pub fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
 }
 
 /// Models take float32; what is absent is NaN, as XGBoost and LightGBM expect it.
-fn model_input(value: &Value) -> f32 {
+fn model_number(value: &Value) -> f32 {
     value.as_number().map_or(f32::NAN, |number| number as f32)
+}
+
+/// A text that is absent is empty: ONNX has no missing strings.
+fn model_text(value: &Value) -> &str {
+    match value {
+        Value::Text(text) => text,
+        _ => "",
+    }
 }
 
 fn usable(score: f32) -> Option<f64> {

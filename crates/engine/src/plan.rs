@@ -125,6 +125,7 @@ pub struct ModelPlan {
     pub version: String,
     /// The model.
     pub model: Arc<Model>,
-    /// The slot of each input column, in the model's order. Null becomes NaN.
+    /// The slot of each input column, in the model's order: a number where the model takes numbers, a text where it
+    /// takes texts. Null becomes NaN, or the empty text.
     pub inputs: Vec<Slot>,
 }

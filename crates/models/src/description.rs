@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
 
 use crate::ScoreOutput;
-use crate::graph::operator_name;
-use crate::plan::Input;
+use crate::graph::{fed_inputs, operator_name};
 
 /// A summary of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,8 +31,10 @@ pub struct ModelDescription {
     pub tree_nodes: usize,
     /// Size of the file in bytes.
     pub bytes: usize,
-    /// What is the score, such as `probabilities[1]`.
-    pub score: String,
+    /// The SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+    /// What is the score, such as `probabilities[1]`; `None` when that is open.
+    pub score: Option<String>,
 }
 
 /// One input tensor.
@@ -39,10 +42,10 @@ pub struct ModelDescription {
 pub struct InputDescription {
     /// Its name in the file.
     pub name: String,
-    /// Type of its elements, such as `float`.
+    /// Type of its elements, such as `float` or `string`.
     pub elements: String,
-    /// Its number of columns.
-    pub columns: usize,
+    /// Its number of columns; `None` when the file does not fix it.
+    pub columns: Option<usize>,
 }
 
 /// One output.
@@ -66,9 +69,8 @@ pub struct OperatorCount {
 pub(crate) fn describe(
     model: &ModelProto,
     graph: &GraphProto,
-    inputs: &[Input],
-    bytes: usize,
-    score: &ScoreOutput,
+    bytes: &[u8],
+    score: Option<&ScoreOutput>,
 ) -> ModelDescription {
     let domain = |domain: &str| {
         if domain.is_empty() {
@@ -91,7 +93,7 @@ pub(crate) fn describe(
             .iter()
             .map(|set| (domain(&set.domain), set.version))
             .collect(),
-        inputs: inputs.iter().map(describe_input).collect(),
+        inputs: fed_inputs(graph).map(describe_input).collect(),
         outputs: graph
             .output
             .iter()
@@ -106,20 +108,33 @@ pub(crate) fn describe(
             .collect(),
         trees,
         tree_nodes,
-        bytes,
-        score: score.to_string(),
+        bytes: bytes.len(),
+        sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+        score: score.map(ToString::to_string),
     }
 }
 
-fn describe_input(input: &Input) -> InputDescription {
+fn describe_input(input: &ValueInfoProto) -> InputDescription {
     InputDescription {
         name: input.name.clone(),
-        elements: format!("{:?}", input.datum).to_lowercase(),
-        columns: input.columns,
+        elements: elements(input),
+        columns: columns(input),
     }
 }
 
-/// The declared element type of an output; maps and sequences are `map`.
+/// The product of all axes but the first.
+fn columns(input: &ValueInfoProto) -> Option<usize> {
+    let Some(TypeValue::TensorType(tensor)) = input.r#type.as_ref()?.value.as_ref() else {
+        return None;
+    };
+    let (_, axes) = tensor.shape.as_ref()?.dim.split_first()?;
+    axes.iter().try_fold(1usize, |product, axis| match axis.value {
+        Some(Dimension::DimValue(size)) => product.checked_mul(usize::try_from(size).ok()?),
+        _ => None,
+    })
+}
+
+/// The declared element type of an input or output; maps and sequences are `map`.
 pub(crate) fn elements(output: &ValueInfoProto) -> String {
     match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
         Some(TypeValue::TensorType(tensor)) => DataType::try_from(tensor.elem_type)

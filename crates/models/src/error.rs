@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::ColumnKind;
+
 /// Why a model could not be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -29,7 +31,7 @@ pub enum ModelError {
         /// What the model's author can do.
         advice: String,
     },
-    /// The inputs are of a kind that rows of numbers cannot feed.
+    /// The inputs are of a kind that rows of numbers and texts cannot feed.
     #[error("unusable input {input:?}: {reason}")]
     Input {
         /// The graph input.
@@ -41,12 +43,20 @@ pub enum ModelError {
     #[error("{0}")]
     Score(String),
     /// The rows handed in do not fit the model.
-    #[error("the model takes rows of {expected} numbers, but {given} numbers are no whole number of rows")]
+    #[error("the model takes rows of {expected} values, but {given} values are no whole number of rows")]
     Rows {
-        /// Numbers in a row.
+        /// Values in a row.
         expected: usize,
-        /// Numbers handed in.
+        /// Values handed in.
         given: usize,
+    },
+    /// A value is a number where a text is expected, or the other way round.
+    #[error("column {column} of a row takes {expected}s")]
+    Cell {
+        /// The column, counted from 0.
+        column: usize,
+        /// What it takes.
+        expected: ColumnKind,
     },
     /// The model failed while it ran.
     #[error("the model failed while running: {0}")]

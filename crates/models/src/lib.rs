@@ -1,4 +1,4 @@
-//! ONNX models for scoring rows of numbers: loaded by tract, with the operators that tract lacks supplied here.
+//! ONNX models for scoring rows of numbers and texts: loaded by tract, with the operators that tract lacks supplied here.
 //!
 //! A [`Model`] is loaded once and shared; each worker thread takes a [`Scorer`] from it. The crate knows rows, columns
 //! and scores, and nothing of events, thresholds or where rows come from.
@@ -10,12 +10,14 @@
 
 #![forbid(unsafe_code)]
 
+mod cell;
 mod description;
 mod error;
 mod forest;
 mod fusion;
 mod graph;
 mod guard;
+mod inspection;
 mod limits;
 mod model;
 mod operators;
@@ -23,10 +25,13 @@ mod plan;
 mod proto;
 mod score_output;
 mod scorer;
+mod texts;
 mod wire;
 
+pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
 pub use error::ModelError;
+pub use inspection::Inspection;
 pub use limits::Limits;
 pub use model::{LoadOptions, Model};
 pub use score_output::{ParseScoreOutputError, ScoreOutput};

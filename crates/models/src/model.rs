@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest, Sha256};
 use tract_onnx::pb::{GraphProto, ModelProto};
 
 use crate::description::{ModelDescription, describe, elements};
@@ -11,7 +10,8 @@ use crate::guard::guarded;
 use crate::plan::{Input, Plan, inputs};
 use crate::proto::decode;
 use crate::scorer::Scorer;
-use crate::{Limits, ModelError, ScoreOutput};
+use crate::texts::Texts;
+use crate::{Cell, ColumnKind, Limits, ModelError, ScoreOutput};
 
 /// How to load a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +33,12 @@ pub(crate) struct Shared {
     /// The file, for the plan that computes all outputs, which only verification needs.
     bytes: Vec<u8>,
     limits: Limits,
-    sha256: String,
     pub description: ModelDescription,
     pub inputs: Vec<Input>,
     pub width: usize,
+    texts: Texts,
+    /// What each column of a row holds.
+    columns: Vec<ColumnKind>,
     /// Computes the output that holds the score.
     pub scoring: Plan,
     pub score_column: usize,
@@ -50,18 +52,7 @@ impl Model {
     /// # Errors
     /// When the file cannot be read or [`Model::from_bytes`] fails.
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Model, ModelError> {
-        let read_error = |source| ModelError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let size = std::fs::metadata(path).map_err(read_error)?.len();
-        if size > options.limits.file_bytes {
-            return Err(ModelError::Limit(format!(
-                "{size} bytes, {} are allowed",
-                options.limits.file_bytes
-            )));
-        }
-        Model::from_bytes(&std::fs::read(path).map_err(read_error)?, options)
+        Model::from_bytes(&read(path, &options.limits)?, options)
     }
 
     /// Loads a model from the bytes of an ONNX file.
@@ -78,9 +69,50 @@ impl Model {
         self.shared.width
     }
 
+    /// What each column of a row holds, over all inputs in the file's order.
+    pub fn columns(&self) -> &[ColumnKind] {
+        &self.shared.columns
+    }
+
+    /// What stands for `text` in a column of texts. All texts that the model does not know have the same code, 0.
+    pub fn text_code(&self, text: &str) -> f32 {
+        // Exact: there are fewer codes than integers that f32 holds.
+        self.shared.texts.code(text) as f32
+    }
+
+    /// Appends rows to `rows` in the form that a [`Scorer`] takes: texts as codes, missing values as NaN, a missing text
+    /// as the empty text.
+    ///
+    /// # Errors
+    /// When `cells` are no whole number of rows, or a number stands in a column of texts or a text in one of numbers.
+    pub fn encode(&self, cells: &[Cell<'_>], rows: &mut Vec<f32>) -> Result<(), ModelError> {
+        let columns = self.columns();
+        if !cells.len().is_multiple_of(columns.len()) {
+            return Err(ModelError::Rows {
+                expected: columns.len(),
+                given: cells.len(),
+            });
+        }
+        for (position, (cell, &kind)) in cells.iter().zip(columns.iter().cycle()).enumerate() {
+            rows.push(match (kind, cell) {
+                (ColumnKind::Number, Cell::Number(number)) => *number,
+                (ColumnKind::Number, Cell::Missing) => f32::NAN,
+                (ColumnKind::Text, Cell::Text(text)) => self.text_code(text),
+                (ColumnKind::Text, Cell::Missing) => self.text_code(""),
+                (ColumnKind::Number, Cell::Text(_)) | (ColumnKind::Text, Cell::Number(_)) => {
+                    return Err(ModelError::Cell {
+                        column: position % columns.len(),
+                        expected: kind,
+                    });
+                }
+            });
+        }
+        Ok(())
+    }
+
     /// The SHA-256 of the file's bytes, in hexadecimal.
     pub fn sha256(&self) -> &str {
-        &self.shared.sha256
+        &self.shared.description.sha256
     }
 
     /// Inputs, outputs, operators, trees, and what is the score.
@@ -108,10 +140,26 @@ impl Shared {
                 .iter()
                 .map(|output| output.name.as_str())
                 .collect();
-            Plan::new(&model, &self.inputs, &outputs, &self.limits)
+            Plan::new(&model, &self.inputs, &self.texts, &outputs, &self.limits)
         })?;
         Ok(self.verifying.get_or_init(|| plan))
     }
+}
+
+/// The bytes of a model file, if it is not too large.
+pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ModelError> {
+    let read_error = |source| ModelError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let size = std::fs::metadata(path).map_err(read_error)?.len();
+    if size > limits.file_bytes {
+        return Err(ModelError::Limit(format!(
+            "{size} bytes, {} are allowed",
+            limits.file_bytes
+        )));
+    }
+    std::fs::read(path).map_err(read_error)
 }
 
 fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
@@ -120,7 +168,8 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
     let graph = graph(&model)?;
     let inputs = inputs(graph, limits)?;
     let output = score_output(graph, options.score.as_ref())?;
-    let scoring = Plan::new(&model, &inputs, &[output], limits)?;
+    let texts = Texts::new(graph)?;
+    let scoring = Plan::new(&model, &inputs, &texts, &[output], limits)?;
     let asked = options.score.as_ref().and_then(|score| score.column);
     let (score_column, score_columns) = score_column(output, scoring.output_columns[0], asked)?;
     let score = ScoreOutput {
@@ -128,9 +177,10 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
         column: Some(score_column),
     };
     let shared = Shared {
-        sha256: hexadecimal(&Sha256::digest(bytes)),
-        description: describe(&model, graph, &inputs, bytes.len(), &score),
+        description: describe(&model, graph, bytes, Some(&score)),
         width: inputs.iter().map(|input| input.columns).sum(),
+        columns: columns(&inputs),
+        texts,
         bytes: bytes.to_vec(),
         limits: limits.clone(),
         inputs,
@@ -144,7 +194,19 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
     })
 }
 
-fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
+fn columns(inputs: &[Input]) -> Vec<ColumnKind> {
+    let kinds = |input: &Input| {
+        let kind = if input.is_text {
+            ColumnKind::Text
+        } else {
+            ColumnKind::Number
+        };
+        std::iter::repeat_n(kind, input.columns)
+    };
+    inputs.iter().flat_map(kinds).collect()
+}
+
+pub(crate) fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
     model
         .graph
         .as_ref()
@@ -199,8 +261,4 @@ fn score_column(output: &str, columns: Option<usize>, asked: Option<usize>) -> R
             columns.saturating_sub(1)
         ))),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -15,7 +15,8 @@ use tract_onnx::tract_hir::internal::{DimLike, Framework};
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
 use crate::operators::attributes::tensor_integers;
-use crate::{Limits, ModelError, fusion, operators};
+use crate::texts::Texts;
+use crate::{Limits, ModelError, fusion, operators, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Input {
     pub datum: DatumType,
     /// Sizes of all axes but the first, which counts rows.
     pub axes: Vec<usize>,
+    /// Its columns hold codes of texts.
+    pub is_text: bool,
     /// The first of its columns in a row.
     pub first_column: usize,
     pub columns: usize,
@@ -43,7 +46,7 @@ pub(crate) struct Plan {
     pub output_columns: Vec<Option<usize>>,
 }
 
-/// Reads the graph's inputs: tensors of numbers whose first axis counts rows.
+/// Reads the graph's inputs: tensors of numbers or texts whose first axis counts rows.
 pub(crate) fn inputs(graph: &GraphProto, limits: &Limits) -> Result<Vec<Input>, ModelError> {
     let mut inputs = Vec::new();
     let mut first_column = 0usize;
@@ -77,11 +80,9 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
     let datum = match DataType::try_from(tensor.elem_type).unwrap_or(DataType::Undefined) {
         DataType::Float => f32::datum_type(),
         DataType::Double => f64::datum_type(),
-        DataType::Int64 => i64::datum_type(),
+        // The graph gets codes instead of texts.
+        DataType::Int64 | DataType::String => i64::datum_type(),
         DataType::Int32 => i32::datum_type(),
-        DataType::String => {
-            return refuse("strings are not supported yet: encode them as numbers before the model");
-        }
         other => {
             return refuse(&format!("elements of type {} are not supported", other.as_str_name()));
         }
@@ -112,6 +113,7 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
         name: info.name.clone(),
         datum,
         axes: sizes,
+        is_text: texts::is_text(info),
         first_column,
         columns,
         fixed_rows,
@@ -127,6 +129,7 @@ impl Input {
             name: name.to_owned(),
             datum,
             axes: vec![1],
+            is_text: false,
             first_column: 0,
             columns: 1,
             fixed_rows: None,
@@ -158,7 +161,13 @@ impl Plan {
     ///
     /// A number of rows fixed in the file (often 1, from exporters that trace one row) is replaced by a variable one
     /// where the graph allows it.
-    pub fn new(model: &ModelProto, inputs: &[Input], outputs: &[&str], limits: &Limits) -> Result<Plan, ModelError> {
+    pub fn new(
+        model: &ModelProto,
+        inputs: &[Input],
+        texts: &Texts,
+        outputs: &[&str],
+        limits: &Limits,
+    ) -> Result<Plan, ModelError> {
         let graph = model
             .graph
             .as_ref()
@@ -166,6 +175,7 @@ impl Plan {
         let graph = prepare(graph, outputs)?;
         check_operators(&graph)?;
         check_size_operands(&graph, limits)?;
+        let graph = texts::encode(graph, texts)?;
         let graph = match fuse(model, &graph, limits) {
             Some(fused) => prepare(&fused, outputs)?,
             None => graph,
@@ -284,18 +294,27 @@ const RANDOM: [&str; 6] = [
 
 /// Every operator must have a builder, ours or tract's, and always give the same answer.
 fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
-    let onnx = operators::front_end();
-    for node in &graph.node {
-        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
-        if !is_known || RANDOM.contains(&node.op_type.as_str()) {
-            return Err(ModelError::Unsupported {
-                operator: operator_name(node),
-                node: node_name(node).to_owned(),
-                advice: operators::advice(&node.op_type).to_owned(),
-            });
-        }
+    match unsupported_operators(graph).into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A [`ModelError::Unsupported`] for each node whose operator is not supported. Subgraphs are tract's to check.
+pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
+    let onnx = operators::front_end();
+    let is_supported = |node: &&NodeProto| {
+        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
+        is_known && !RANDOM.contains(&node.op_type.as_str()) || node.op_type == "ZipMap"
+    };
+    let unsupported = graph.node.iter().filter(|node| !is_supported(node));
+    unsupported
+        .map(|node| ModelError::Unsupported {
+            operator: operator_name(node),
+            node: node_name(node).to_owned(),
+            advice: operators::advice(&node.op_type).to_owned(),
+        })
+        .collect()
 }
 
 /// Operators that make a tensor as large as the values of an operand say.

@@ -9,7 +9,7 @@ use crate::guard::{brief, guarded};
 use crate::plan::{Input, Plan};
 use crate::{Model, ModelError};
 
-/// Runs a model on rows of numbers. Each thread has its own.
+/// Runs a model on rows. Each thread has its own.
 pub struct Scorer {
     model: Model,
     /// tract's state; thrown away after an error, which may leave it half-done.
@@ -52,8 +52,9 @@ impl Scorer {
 
     /// Scores rows.
     ///
-    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value. `scores`
-    /// is cleared and filled with one score for each row.
+    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value; in a
+    /// column of texts stand their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with
+    /// one score for each row.
     ///
     /// # Errors
     /// When `rows` is no whole number of rows, or the model fails on them.

@@ -96,7 +96,7 @@ fn a_description_says_what_is_in_the_file() {
     let model = load_with(&two_outputs(), "b[1]").unwrap();
     let description = model.description();
     assert_eq!(model.input_width(), 1);
-    assert_eq!(description.score, "b[1]");
+    assert_eq!(description.score.as_deref(), Some("b[1]"));
     assert_eq!(description.bytes, bytes.len());
     assert_eq!(description.operators.len(), 1);
     assert_eq!(
@@ -147,7 +147,7 @@ fn a_zip_map_gives_columns() {
         vec![value("label", DataType::Int64, &[0]), map_value("y")],
     );
     let model = load(&model).unwrap();
-    assert_eq!(model.description().score, "y[1]");
+    assert_eq!(model.description().score.as_deref(), Some("y[1]"));
     assert_close(&[f64::from(score(&model, &[2.0])[0])], &[1.0 / (1.0 + 2f64.exp())]);
 }
 

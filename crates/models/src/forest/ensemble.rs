@@ -14,6 +14,26 @@ pub(crate) struct Ensemble {
     pub targets: usize,
 }
 
+impl Ensemble {
+    /// The longest way from a root to a leaf, in branches; `None` when the nodes form no trees.
+    pub fn depth(&self) -> Option<usize> {
+        let mut deepest = 0;
+        let mut seen = vec![false; self.nodes.len()];
+        let mut waiting: Vec<(u32, usize)> = self.roots.iter().map(|&root| (root, 0)).collect();
+        while let Some((index, depth)) = waiting.pop() {
+            deepest = deepest.max(depth);
+            let Node::Branch(branch) = self.nodes.get(index as usize)? else {
+                continue;
+            };
+            if std::mem::replace(&mut seen[index as usize], true) {
+                return None;
+            }
+            waiting.extend([(branch.on_true, depth + 1), (branch.on_false, depth + 1)]);
+        }
+        Some(deepest)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weight {
     pub target: u32,

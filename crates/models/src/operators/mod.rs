@@ -15,7 +15,7 @@ mod scaling;
 mod svm;
 mod tree_attributes;
 mod tree_attributes_5;
-mod tree_ensemble;
+pub(crate) mod tree_ensemble;
 mod tree_scores;
 
 use tract_onnx::model::{Onnx, OnnxOpRegister};
@@ -45,6 +45,9 @@ pub(crate) fn advice(operator: &str) -> &'static str {
             "a score must not depend on chance: export the model for inference"
         }
         "DictVectorizer" | "CastMap" => "export the model with tensor inputs instead of maps",
+        "StringNormalizer" | "StringConcat" | "StringSplit" | "RegexFullMatch" | "TfIdfVectorizer" | "Tokenizer" => {
+            "prepare texts before the model: in it they can only be looked up as they are"
+        }
         _ => "export the model without it, or compute that step before the model",
     }
 }

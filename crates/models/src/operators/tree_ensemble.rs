@@ -92,6 +92,20 @@ fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     })
 }
 
+/// The depth of the node's trees; `None` when it has none, or they cannot be read.
+pub(crate) fn depth(node: &NodeProto) -> Option<usize> {
+    // The number of targets is no matter here, and classifiers find it in another way.
+    const ANY: usize = u32::MAX as usize;
+    let attributes = Attributes(node);
+    let read = match node.op_type.as_str() {
+        "TreeEnsembleClassifier" => tree_attributes::read(attributes, &CLASS_WEIGHTS, ANY),
+        "TreeEnsembleRegressor" => tree_attributes::read(attributes, &TARGET_WEIGHTS, ANY),
+        "TreeEnsemble" => tree_attributes_5::read(attributes, ANY),
+        _ => return None,
+    };
+    read.ok()?.0.depth()
+}
+
 fn targets(attributes: Attributes<'_>) -> TractResult<usize> {
     let targets = attributes.int("n_targets")?.unwrap_or(1);
     ensure!((1..=1 << 16).contains(&targets), "n_targets is {targets}");
