@@ -1,6 +1,7 @@
 //! riskstream, the binary's parts: command line, configuration, wiring. Nothing else depends on it.
 #![forbid(unsafe_code)]
 
+pub mod card;
 pub mod commands;
 pub mod demo;
 pub mod file;

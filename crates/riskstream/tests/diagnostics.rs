@@ -173,9 +173,9 @@ const CASES: &[(&str, &str, &str)] = &[
         "model: {file: nothing.onnx, inputs: [amount, count_1day]}\ndecision:",
     ),
     (
-        "a model input that is a text",
+        "a model input that is a list",
         "decision:",
-        "model: {file: nothing.onnx, inputs: [country]}\ndecision:",
+        "model: {file: nothing.onnx, inputs: [favourites]}\ndecision:",
     ),
     ("an unset variable", "localhost:9092", "${BROKERS}"),
     ("Avro without a registry", "format: json", "format: avro"),

@@ -5,6 +5,7 @@ pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod generate;
+pub mod models;
 pub mod run;
 pub mod topics;
 
@@ -22,6 +23,8 @@ pub enum Command {
     Check(check::Args),
     /// Make transactions and labels with planted fraud
     Generate(generate::Args),
+    /// Look into model files, and verify them against their cards
+    Models(models::Args),
     /// Create the topics that a pipeline needs
     Topics(topics::Args),
     /// Compute features and decisions over a file
@@ -38,6 +41,7 @@ impl Command {
             Command::Run(args) => run::execute(args),
             Command::Check(args) => check::execute(&args),
             Command::Generate(args) => generate::execute(args),
+            Command::Models(args) => models::execute(&args),
             Command::Topics(args) => topics::execute(args),
             Command::Backfill(args) => backfill::execute(args),
             Command::Completions(args) => completions::execute(&args),

@@ -148,16 +148,17 @@ section! {
     pub struct ModelSection {
         /// The ONNX file, relative to the pipeline file.
         pub file: Required<String>,
-        /// The model's name in decisions; the file's name unless given.
+        /// The model's name in decisions; unless given, its card's, or the file's name.
         #[schemars(default)]
         pub name: Option<Spanned<String>>,
-        /// The model's version in decisions; the beginning of the file's hash unless given.
+        /// The model's version in decisions; unless given, its card's, or the beginning of the file's hash.
         #[schemars(default)]
         pub version: Option<Spanned<String>>,
-        /// The model's input columns in its order: features and numeric fields. What is null goes in as NaN.
+        /// The model's input columns in its order, as in its card if it has one: features and fields, numbers where it
+        /// takes numbers and texts where it takes texts. A null number goes in as NaN, a null text as the empty text.
         pub inputs: Required<List<String>>,
         /// Which output is the score: `probabilities[1]` is the second column of the output `probabilities`. Unless
-        /// given, the probability of the second class, or the only output.
+        /// given, what its card says, or the probability of the second class, or the only output.
         #[schemars(default)]
         pub score: Option<Spanned<String>>,
     }

@@ -4,8 +4,11 @@ use crate::process::run;
 
 #[test]
 fn help_tells_every_option() {
-    let cases: [(&str, &[&str]); 3] = [
+    let cases: [(&str, &[&str]); 6] = [
         ("run", &["run", "--help"]),
+        ("models", &["models", "--help"]),
+        ("models inspect", &["models", "inspect", "--help"]),
+        ("models verify", &["models", "verify", "--help"]),
         ("topics", &["topics", "--help"]),
         ("topics create", &["topics", "create", "--help"]),
     ];

@@ -1,17 +1,14 @@
-//! The decision: lists, model, rules and thresholds.
+//! The decision: lists, rules and thresholds.
 
 use super::names::Names;
 use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::node::{Node, NodeValue, Span};
 use crate::file::read::{List, Map, Raw, Required, Source, Spanned};
-use crate::file::surface::{ModelSection, PipelineFile, Rule};
+use crate::file::surface::{PipelineFile, Rule};
 use riskstream_engine::plan::ModelPlan;
-use riskstream_events::{Outcome, Slot, Value, ValueType};
-use riskstream_models::{LoadOptions, Model, ModelError};
+use riskstream_events::{Outcome, Slot, Value};
 use riskstream_policy::{Mistake as PolicyMistake, Place, Policy, PolicySpec, RuleSpec};
 use std::collections::HashSet;
-use std::path::Path;
-use std::sync::Arc;
 
 /// Adds the constant lists to the names.
 pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
@@ -57,134 +54,6 @@ fn constant(node: &Node, mistakes: &mut Mistakes) -> Option<Value> {
             return None;
         }
     })
-}
-
-/// Loads the model and resolves its inputs.
-pub fn compile_model(
-    section: &Spanned<ModelSection>,
-    directory: &Path,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<ModelPlan> {
-    let model = load(&section.value, directory, mistakes);
-    let inputs = section.value.inputs.0.as_ref().and_then(|inputs| {
-        let slots = model_inputs(&inputs.value, names, mistakes);
-        check_width(inputs, model.as_ref(), mistakes);
-        slots
-    });
-    let (model, inputs) = (model?, inputs?);
-    let file = section.value.file.0.as_ref()?;
-    let stem = Path::new(&file.value)
-        .file_stem()
-        .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
-    Some(ModelPlan {
-        name: section
-            .value
-            .name
-            .as_ref()
-            .map_or_else(|| stem.into_owned(), |name| name.value.clone()),
-        version: section
-            .value
-            .version
-            .as_ref()
-            .map_or_else(|| model.sha256()[..12].to_owned(), |version| version.value.clone()),
-        model: Arc::new(model),
-        inputs,
-    })
-}
-
-fn load(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Option<Model> {
-    let score = match &section.score {
-        None => None,
-        Some(score) => match score.value.parse() {
-            Ok(output) => Some(output),
-            Err(error) => {
-                mistakes.add(
-                    Mistake::new(format!("{error}"), score.span.clone())
-                        .help("write `probabilities[1]`: the output's name and the column, from 0"),
-                );
-                return None;
-            }
-        },
-    };
-    let file = section.file.0.as_ref()?;
-    let options = LoadOptions {
-        score,
-        ..LoadOptions::default()
-    };
-    match Model::load(&directory.join(&file.value), &options) {
-        Ok(model) => Some(model),
-        Err(error) => {
-            let (span, help) = match &error {
-                ModelError::Read { .. } => (file.span.clone(), "the path is relative to the pipeline file"),
-                ModelError::Score(_) => (
-                    section
-                        .score
-                        .as_ref()
-                        .map_or(file.span.clone(), |score| score.span.clone()),
-                    "say which output is the score: `score: probabilities[1]`",
-                ),
-                _ => (
-                    file.span.clone(),
-                    "export the model anew, and see docs/models.md for what is supported",
-                ),
-            };
-            mistakes.add(Mistake::new(error.to_string(), span).help(help));
-            None
-        }
-    }
-}
-
-fn model_inputs(inputs: &List<String>, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Vec<Slot>> {
-    let mut slots = Vec::new();
-    for input in &inputs.0 {
-        if names.is_broken(&input.value) {
-            continue;
-        }
-        let Some(symbol) = names.get(&input.value) else {
-            mistakes.add(
-                Mistake::new(
-                    format!("the model wants `{}`, which nothing defines", input.value),
-                    input.span.clone(),
-                )
-                .label("neither a field nor a feature")
-                .nearest(&input.value, names.all())
-                .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
-            );
-            continue;
-        };
-        if !matches!(symbol.value_type, ValueType::Bool | ValueType::Int | ValueType::Float) {
-            mistakes.add(
-                Mistake::new(
-                    format!(
-                        "a model takes numbers, `{}` is {}",
-                        input.value,
-                        symbol.value_type.name()
-                    ),
-                    input.span.clone(),
-                )
-                .help("make a number of it with a feature: `{expression: country in risky_countries ? 1 : 0}`"),
-            );
-            continue;
-        }
-        slots.push(symbol.slot);
-    }
-    (slots.len() == inputs.0.len()).then_some(slots)
-}
-
-fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: &mut Mistakes) {
-    let Some(model) = model else { return };
-    let (given, wanted) = (inputs.value.0.len(), model.input_width());
-    if given != wanted {
-        mistakes.add(
-            Mistake::new(
-                format!("the model takes {wanted} inputs, {given} are listed"),
-                inputs.span.clone(),
-            )
-            .label(format!("{given} here"))
-            .help("list every column once, in the order in which the model was trained"),
-        );
-    }
 }
 
 /// Compiles rules and thresholds. `None` if they have mistakes, which were reported, or use something broken.

@@ -7,6 +7,7 @@ mod features;
 mod fields;
 mod identifiers;
 mod inputs;
+mod model;
 mod names;
 mod provenance;
 mod stages;
@@ -75,7 +76,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     let model = file
         .model
         .as_ref()
-        .and_then(|section| decide::compile_model(section, directory, &names, mistakes));
+        .and_then(|section| model::compile_model(section, directory, &names, mistakes));
     let policy = decide::compile_policy(file, score, &names, mistakes);
     let mut decision_reads: BTreeSet<Slot> = decide::reads(model.as_ref(), policy.as_ref(), score)
         .into_iter()

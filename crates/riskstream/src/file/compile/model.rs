@@ -1,0 +1,260 @@
+//! The model: its file, its card, its inputs.
+
+use super::names::Names;
+use crate::card::{Card, CardError};
+use crate::file::mistakes::{Mistake, Mistakes, enumerate};
+use crate::file::node::Span;
+use crate::file::read::{List, Spanned};
+use crate::file::surface::ModelSection;
+use riskstream_engine::plan::ModelPlan;
+use riskstream_events::{Slot, ValueType};
+use riskstream_models::{ColumnKind, LoadOptions, Model, ModelError, ScoreOutput};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Loads the model, compares it with its card if it has one, and resolves its inputs.
+pub fn compile_model(
+    section: &Spanned<ModelSection>,
+    directory: &Path,
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<ModelPlan> {
+    let section = &section.value;
+    let card = read_card(section, directory, mistakes);
+    let model = load(section, card.as_ref(), directory, mistakes);
+    let fits_card = match (&card, &model) {
+        (Some(card), Some(model)) => check_card(card, model, section, mistakes),
+        _ => true,
+    };
+    let inputs = section.inputs.0.as_ref().and_then(|inputs| {
+        // Of inputs that are not the card's, kinds and number are no news.
+        let model = model.as_ref().filter(|_| fits_card);
+        let slots = model_inputs(&inputs.value, model.map_or(&[][..], Model::columns), names, mistakes);
+        check_width(inputs, model, mistakes);
+        slots
+    });
+    let (model, inputs) = (model?, inputs?);
+    let file = section.file.0.as_ref()?;
+    let stem = Path::new(&file.value)
+        .file_stem()
+        .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+    let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
+    let (card_name, card_version) = card.map(|card| (card.name, card.version)).unzip();
+    Some(ModelPlan {
+        name: given(&section.name).or(card_name).unwrap_or_else(|| stem.into_owned()),
+        version: given(&section.version)
+            .or(card_version)
+            .unwrap_or_else(|| model.sha256()[..12].to_owned()),
+        model: Arc::new(model),
+        inputs,
+    })
+}
+
+fn read_card(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Option<Card> {
+    let file = section.file.0.as_ref()?;
+    Card::of(&directory.join(&file.value)).unwrap_or_else(|error| {
+        mistakes.add(
+            Mistake::new(error.to_string(), file.span.clone())
+                .help("correct the card, or move it away; docs/models.md tells what it may say"),
+        );
+        None
+    })
+}
+
+fn load(section: &ModelSection, card: Option<&Card>, directory: &Path, mistakes: &mut Mistakes) -> Option<Model> {
+    let file = section.file.0.as_ref()?;
+    let score = match (&section.score, card) {
+        (Some(score), _) => parse_score(&score.value, &score.span, mistakes)?.into(),
+        (None, Some(card)) => parse_score(&card.score.output, &file.span, mistakes)?.into(),
+        (None, None) => None,
+    };
+    let options = LoadOptions {
+        score,
+        ..LoadOptions::default()
+    };
+    match Model::load(&directory.join(&file.value), &options) {
+        Ok(model) => Some(model),
+        Err(error) => {
+            let (span, help) = match &error {
+                ModelError::Read { .. } => (file.span.clone(), "the path is relative to the pipeline file"),
+                ModelError::Score(_) if section.score.is_none() && card.is_some() => {
+                    (file.span.clone(), "correct `score.output` in the model's card")
+                }
+                ModelError::Score(_) => (
+                    section
+                        .score
+                        .as_ref()
+                        .map_or(file.span.clone(), |score| score.span.clone()),
+                    "say which output is the score: `score: probabilities[1]`",
+                ),
+                _ => (
+                    file.span.clone(),
+                    "`riskstream models inspect FILE` shows what is in it; docs/models.md tells what is supported",
+                ),
+            };
+            mistakes.add(Mistake::new(error.to_string(), span).help(help));
+            None
+        }
+    }
+}
+
+fn parse_score(text: &str, span: &Span, mistakes: &mut Mistakes) -> Option<ScoreOutput> {
+    match text.parse() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            mistakes.add(
+                Mistake::new(format!("{error}"), span.clone())
+                    .help("write `probabilities[1]`: the output's name and the column, from 0"),
+            );
+            None
+        }
+    }
+}
+
+/// Reports where the card contradicts the model file or the pipeline; false if the inputs do not fit the card.
+fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut Mistakes) -> bool {
+    let Some(file) = &section.file.0 else { return true };
+    if let Err(error) = card.check(model) {
+        let help = match &error {
+            CardError::Hash { .. } => "the file or its card was changed: put the card of this very model beside it",
+            _ => "list the model's input columns in the card, in its order",
+        };
+        mistakes.add(Mistake::new(error.to_string(), file.span.clone()).help(help));
+        return true;
+    }
+    if let Some(score) = &section.score {
+        check_score(card, model, score, mistakes);
+    }
+    match &section.inputs.0 {
+        Some(inputs) => check_inputs(card, inputs, mistakes),
+        None => true,
+    }
+}
+
+fn check_score(card: &Card, model: &Model, score: &Spanned<String>, mistakes: &mut Mistakes) {
+    // `y` and `y[0]` may be the same: the model knows how it understood what the pipeline says.
+    let understood = model.description().score.as_deref();
+    if score.value.trim() != card.score.output.trim() && understood != Some(card.score.output.trim()) {
+        mistakes.add(
+            Mistake::new(
+                format!("the model's card says that `{}` is the score", card.score.output),
+                score.span.clone(),
+            )
+            .help("leave `score` out to follow the card"),
+        );
+    }
+}
+
+fn check_inputs(card: &Card, inputs: &Spanned<List<String>>, mistakes: &mut Mistakes) -> bool {
+    let listed: Vec<&str> = inputs.value.0.iter().map(|input| input.value.as_str()).collect();
+    let position = (0..listed.len().max(card.inputs.len()))
+        .find(|&position| listed.get(position).copied() != card.inputs.get(position).map(String::as_str));
+    let Some(position) = position else { return true };
+    let missing = card
+        .inputs
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !listed.contains(name));
+    let others = listed
+        .iter()
+        .copied()
+        .filter(|name| !card.inputs.iter().any(|input| input == name));
+    let (missing, others): (Vec<&str>, Vec<&str>) = (missing.collect(), others.collect());
+    let help = match (missing.as_slice(), others.as_slice()) {
+        ([], []) => "the order counts: list them as the card does".to_owned(),
+        (missing, []) => format!("missing here: {}", enumerate(missing.iter().copied())),
+        ([], others) => format!("not in the card: {}", enumerate(others.iter().copied())),
+        (missing, others) => format!(
+            "missing here: {}; not in the card: {}",
+            enumerate(missing.iter().copied()),
+            enumerate(others.iter().copied())
+        ),
+    };
+    let span = inputs
+        .value
+        .0
+        .get(position)
+        .map_or(inputs.span.clone(), |input| input.span.clone());
+    let label = match card.inputs.get(position) {
+        Some(name) => format!("the card has `{name}` here"),
+        None => "the card has no more".to_owned(),
+    };
+    mistakes.add(
+        Mistake::new("the inputs contradict the model's card", span)
+            .label(label)
+            .help(help),
+    );
+    false
+}
+
+/// The slots of the inputs, if each is what the model takes there. `columns` is empty when the model is not known.
+fn model_inputs(
+    inputs: &List<String>,
+    columns: &[ColumnKind],
+    names: &Names<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Vec<Slot>> {
+    // With one too many or too few the places say nothing about the kinds.
+    let knows_kinds = columns.len() == inputs.0.len();
+    let mut slots = Vec::new();
+    for (position, input) in inputs.0.iter().enumerate() {
+        if names.is_broken(&input.value) {
+            continue;
+        }
+        let Some(symbol) = names.get(&input.value) else {
+            mistakes.add(
+                Mistake::new(
+                    format!("the model wants `{}`, which nothing defines", input.value),
+                    input.span.clone(),
+                )
+                .label("neither a field nor a feature")
+                .nearest(&input.value, names.all())
+                .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
+            );
+            continue;
+        };
+        let kind = columns.get(position).filter(|_| knows_kinds);
+        match wrong_kind(&input.value, symbol.value_type, kind) {
+            Some((message, help)) => mistakes.add(Mistake::new(message, input.span.clone()).help(help)),
+            None => slots.push(symbol.slot),
+        }
+    }
+    (slots.len() == inputs.0.len()).then_some(slots)
+}
+
+/// What is wrong with feeding a value of this type, and what to do.
+fn wrong_kind(name: &str, given: ValueType, wanted: Option<&ColumnKind>) -> Option<(String, &'static str)> {
+    let is_number = matches!(given, ValueType::Bool | ValueType::Int | ValueType::Float);
+    let is_text = given == ValueType::Text;
+    let kind = given.name();
+    match wanted {
+        Some(ColumnKind::Number) if !is_number => Some((
+            format!("the model takes a number here, `{name}` is {kind}"),
+            "make a number of it with a feature: `{expression: country in risky_countries ? 1 : 0}`",
+        )),
+        Some(ColumnKind::Text) if !is_text => Some((
+            format!("the model takes a text here, `{name}` is {kind}"),
+            "name a field or feature that is text; `riskstream models inspect FILE` shows what the model takes",
+        )),
+        None if !is_number && !is_text => Some((
+            format!("a model takes numbers and texts, `{name}` is {kind}"),
+            "make a number of it with a feature",
+        )),
+        _ => None,
+    }
+}
+
+fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: &mut Mistakes) {
+    let Some(model) = model else { return };
+    let (given, wanted) = (inputs.value.0.len(), model.input_width());
+    if given != wanted {
+        mistakes.add(
+            Mistake::new(
+                format!("the model takes {wanted} inputs, {given} are listed"),
+                inputs.span.clone(),
+            )
+            .label(format!("{given} here"))
+            .help("list every column once, in the order in which the model was trained"),
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! `riskstream models`: what it shows, what it refuses and why.
+
+use crate::process::run;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+
+/// A copy of the model of a text and a number with its card, the card changed.
+fn copied(directory: &Path, change: impl Fn(String) -> String) -> PathBuf {
+    let from = Path::new(FIXTURES);
+    let model = directory.join("channel.onnx");
+    fs::copy(from.join("channel.onnx"), &model).unwrap();
+    let card = fs::read_to_string(from.join("channel.card.yaml")).unwrap();
+    fs::write(directory.join("channel.card.yaml"), change(card)).unwrap();
+    model
+}
+
+/// Exit code, standard output and error, with `directory` left out of paths.
+fn models(action: &str, files: &[&Path], directory: &Path) -> (Option<i32>, String) {
+    let mut arguments = vec!["models", action];
+    arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
+    let (code, output, errors) = run(&arguments);
+    let directory = format!("{}/", directory.display());
+    (code, (output + &errors).replace(&directory, ""))
+}
+
+#[test]
+fn a_model_is_shown() {
+    let shipped = Path::new(ROOT).join("models");
+    let (code, shown) = models("inspect", &[&shipped.join("card-fraud.onnx")], &shipped);
+    assert_eq!(code, Some(0), "{shown}");
+    insta::assert_snapshot!("inspect-trees", shown);
+    let (code, shown) = models(
+        "inspect",
+        &[&Path::new(FIXTURES).join("channel.onnx")],
+        Path::new(FIXTURES),
+    );
+    assert_eq!(code, Some(0), "{shown}");
+    insta::assert_snapshot!("inspect-texts", shown);
+}
+
+/// The operator's name changed in place: the file is as long as before.
+#[test]
+fn an_unsupported_operator_is_named_with_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut bytes = fs::read(Path::new(FIXTURES).join("channel.onnx")).unwrap();
+    let place = bytes.windows(7).position(|window| window == b"Reshape").unwrap();
+    bytes[place..place + 7].copy_from_slice(b"Reshade");
+    let model = directory.path().join("odd.onnx");
+    fs::write(&model, bytes).unwrap();
+    let (code, shown) = models("inspect", &[&model], directory.path());
+    assert_eq!(code, Some(1), "{shown}");
+    insta::assert_snapshot!("inspect-unsupported", shown);
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = directory.path().join("text.onnx");
+    fs::write(&text, "no model at all").unwrap();
+    for action in ["inspect", "verify"] {
+        let (code, error) = models(action, &[&text], directory.path());
+        assert_eq!(code, Some(1));
+        assert!(error.starts_with("error: text.onnx: not a valid ONNX model"), "{error}");
+        let (code, error) = models(action, &[&directory.path().join("none.onnx")], directory.path());
+        assert_eq!(code, Some(2));
+        assert!(
+            error.starts_with("error: cannot read the model file none.onnx: No such"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn models_that_are_what_their_cards_say_are_verified() {
+    let shipped = Path::new(ROOT).join("models/card-fraud.onnx");
+    let (code, shown) = models(
+        "verify",
+        &[&shipped, &Path::new(FIXTURES).join("channel.onnx")],
+        Path::new(""),
+    );
+    assert_eq!(code, Some(0), "{shown}");
+    let rows: Vec<&str> = shown.lines().filter_map(|line| line.split(": ok, ").nth(1)).collect();
+    assert!(
+        rows.len() == 2 && rows[0].starts_with("10 golden rows") && rows[1].starts_with("4 golden rows"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_mismatch_is_refused_with_its_place_and_size() {
+    let changes: [(&str, &str, &str); 7] = [
+        ("another hash", "sha256: ", "sha256: 00"),
+        ("another score", "score: 0.34", "score: 0.35"),
+        ("not a number", "0.3458118736743927", ".nan"),
+        ("a value too few", "['ATM', 0.25]", "['ATM']"),
+        ("a text for a number", "['ATM', 0.25]", "['ATM', much]"),
+        ("an input too many", "[channel, amount]", "[channel, amount, hour]"),
+        ("no golden rows", "golden_rows:", "notes:"),
+    ];
+    let mut shown = String::new();
+    for (what, from, to) in changes {
+        let directory = tempfile::tempdir().unwrap();
+        let model = copied(directory.path(), |card| {
+            assert!(card.contains(from), "{what}");
+            card.replacen(from, to, 1)
+        });
+        let (code, error) = models("verify", &[&model], directory.path());
+        assert_eq!(code, Some(1), "{what}: {error}");
+        shown += &format!("## {what}\n{error}\n");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let model = copied(directory.path(), |card| card.replace("version", "verison"));
+    let (code, error) = models("verify", &[&model], directory.path());
+    assert_eq!(code, Some(1), "{error}");
+    shown += &format!("## a key misspelt\n{error}\n");
+    fs::remove_file(directory.path().join("channel.card.yaml")).unwrap();
+    let (code, error) = models("verify", &[&model], directory.path());
+    assert_eq!(code, Some(1), "{error}");
+    shown += &format!("## no card\n{error}");
+    insta::assert_snapshot!("verify-refusals", shown);
+}
+
+/// One that is refused does not keep the others from being verified.
+#[test]
+fn every_file_is_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = copied(directory.path(), |card| card.replace("score: 0.34", "score: 0.35"));
+    let right = Path::new(FIXTURES).join("channel.onnx");
+    let (code, shown) = models("verify", &[&wrong, &right, &wrong], Path::new(FIXTURES));
+    assert_eq!(code, Some(1));
+    assert!(shown.contains("channel.onnx: ok, 4 golden rows"), "{shown}");
+    assert!(shown.contains("error: 2 models are refused:\n"), "{shown}");
+}
