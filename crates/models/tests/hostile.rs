@@ -4,25 +4,9 @@ mod support;
 
 use prost::Message;
 use riskstream_models::{LoadOptions, Model, ModelError};
+use support::mutate::Random;
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
-
-/// A small deterministic generator (SplitMix64): the same damage on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
-    }
-}
 
 /// A pipeline with most of the operators, a few hundred bytes long.
 fn pipeline() -> Vec<u8> {

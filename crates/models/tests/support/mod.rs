@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod mutate;
+
 use prost::Message;
 use riskstream_models::{LoadOptions, Model, ModelError, Values};
 use tract_onnx::pb::attribute_proto::AttributeType;
