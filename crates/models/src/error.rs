@@ -58,6 +58,9 @@ pub enum ModelError {
         /// What it takes.
         expected: ColumnKind,
     },
+    /// Scores cannot be attributed against these background rows.
+    #[error("unusable background rows: {0}")]
+    Background(String),
     /// The model failed while it ran.
     #[error("the model failed while running: {0}")]
     Run(String),

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod attribution;
 mod cell;
 mod description;
 mod error;
@@ -28,6 +29,7 @@ mod scorer;
 mod texts;
 mod wire;
 
+pub use attribution::{Explainer, Method, Space};
 pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
 pub use error::ModelError;

@@ -30,9 +30,9 @@ pub struct Model {
 
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// The file, for the plan that computes all outputs, which only verification needs.
-    bytes: Vec<u8>,
-    limits: Limits,
+    /// The file, for what only verification and attribution need.
+    pub bytes: Vec<u8>,
+    pub limits: Limits,
     pub description: ModelDescription,
     pub inputs: Vec<Input>,
     pub width: usize,

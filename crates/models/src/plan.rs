@@ -198,7 +198,7 @@ fn with_graph(model: &ModelProto, graph: GraphProto) -> ModelProto {
 }
 
 /// The graph with a sum over trees made one ensemble, where there is one and it can be.
-fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
+pub(crate) fn fuse(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
     let fusion = fusion::find(graph)?;
     let inputs: Vec<Input> = fusion
         .leaf_graph

@@ -85,6 +85,20 @@ impl Scorer {
         result
     }
 
+    /// Scores rows, whatever number of them the model is fixed to: the last is repeated until they fit.
+    pub(crate) fn score_padded(&mut self, rows: &mut Vec<f32>, scores: &mut Vec<f32>) -> Result<(), ModelError> {
+        let shared = &*self.model.shared;
+        let width = shared.width;
+        let count = row_count(rows, width)?;
+        let fixed = shared.scoring.fixed_rows.unwrap_or(1);
+        for _ in count..count.next_multiple_of(fixed) {
+            rows.extend_from_within(rows.len() - width..);
+        }
+        self.score(rows, scores)?;
+        scores.truncate(count);
+        Ok(())
+    }
+
     /// Computes every output of the model, for verification; slower than [`Scorer::score`].
     ///
     /// # Errors
@@ -113,7 +127,7 @@ impl Scorer {
     }
 }
 
-fn run_error(error: TractError) -> ModelError {
+pub(crate) fn run_error(error: TractError) -> ModelError {
     ModelError::Run(brief(&error))
 }
 
@@ -147,7 +161,7 @@ fn in_batches(
     }
 }
 
-fn run(
+pub(crate) fn run(
     plan: &Plan,
     state: &mut Option<TypedSimpleState>,
     inputs: &[Input],

@@ -4,9 +4,9 @@
 //! visit was seen at 0.8 ns.
 
 pub(crate) mod ensemble;
-mod key;
+pub(crate) mod key;
 mod layout;
-mod split;
+pub(crate) mod split;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -85,6 +85,51 @@ fn linear(attributes: Attributes<'_>, targets: Option<usize>) -> TractResult<Lin
     })
 }
 
+/// What a LinearClassifier or LinearRegressor computes, for one column of its scores.
+pub(crate) struct LinearScore {
+    pub coefficients: Vec<f32>,
+    pub intercept: f32,
+    /// The column is the negative of that, plus one.
+    pub is_complement: bool,
+    pub post_transform: PostTransform,
+}
+
+/// The function behind `column` of the scores; `None` when the node is no such operator.
+pub(crate) fn read(node: &NodeProto, column: usize) -> TractResult<Option<LinearScore>> {
+    let (linear, post_transform, labels) = match node.op_type.as_str() {
+        "LinearClassifier" => {
+            let Classifier {
+                linear,
+                labels,
+                post_transform,
+                ..
+            } = classifier(node)?;
+            (linear, post_transform, labels.len())
+        }
+        "LinearRegressor" => {
+            let Regressor { linear, post_transform } = regressor(node)?;
+            (linear, post_transform, 0)
+        }
+        _ => return Ok(None),
+    };
+    let targets = linear.targets();
+    let is_two_of_one = targets == 1 && labels == 2;
+    let is_applied = targets > 1 || post_transform == PostTransform::Probit;
+    let target = if is_two_of_one { 0 } else { column };
+    ensure!(target < targets, "column {column} of {targets}");
+    let width = linear.coefficients.len() / targets;
+    Ok(Some(LinearScore {
+        coefficients: linear.coefficients[target * width..][..width].to_vec(),
+        intercept: linear.intercepts[target],
+        is_complement: is_two_of_one && column == 0,
+        post_transform: if is_applied {
+            post_transform
+        } else {
+            PostTransform::None
+        },
+    }))
+}
+
 #[derive(Debug)]
 struct Classifier {
     linear: Linear,

@@ -8,15 +8,15 @@ mod encoding;
 mod features;
 mod kernel;
 mod labels;
-mod linear;
+pub(crate) mod linear;
 mod pairwise;
-mod post_transform;
+pub(crate) mod post_transform;
 mod scaling;
 mod svm;
 mod tree_attributes;
 mod tree_attributes_5;
 pub(crate) mod tree_ensemble;
-mod tree_scores;
+pub(crate) mod tree_scores;
 
 use tract_onnx::model::{Onnx, OnnxOpRegister};
 

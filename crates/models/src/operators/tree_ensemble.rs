@@ -25,19 +25,29 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsemble", |_, node| Ok(operator(version_5(node)?)));
 }
 
+/// The ensemble that a node holds; `None` when the node is none.
+pub(crate) fn read(node: &NodeProto) -> TractResult<Option<TreeEnsemble>> {
+    Ok(match node.op_type.as_str() {
+        "TreeEnsembleClassifier" => Some(classifier(node)?),
+        "TreeEnsembleRegressor" => Some(regressor(node)?),
+        "TreeEnsemble" => Some(version_5(node)?),
+        _ => None,
+    })
+}
+
 /// An ensemble whose input type is not known yet.
 #[derive(Debug)]
-struct TreeEnsemble {
+pub(crate) struct TreeEnsemble {
     name: &'static str,
-    ensemble: Ensemble,
-    has_doubles: bool,
-    base_values: Vec<f64>,
-    post_transform: PostTransform,
-    head: Head,
+    pub ensemble: Ensemble,
+    pub has_doubles: bool,
+    pub base_values: Vec<f64>,
+    pub post_transform: PostTransform,
+    pub head: Head,
 }
 
 #[derive(Clone, Debug)]
-enum Head {
+pub(crate) enum Head {
     Regressor(Aggregate),
     Classifier { labels: Labels, outputs: ClassifierOutputs },
 }

@@ -249,6 +249,7 @@ pub fn assert_close(found: &[f64], expected: &[f64]) {
 }
 
 /// A tree as a test writes it.
+#[derive(Clone, Debug)]
 pub enum Tree {
     /// Weights by target.
     Leaf(Vec<(i64, f32)>),

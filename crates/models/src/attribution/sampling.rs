@@ -1,0 +1,112 @@
+//! Contributions by sampling, for any model that can be run: networks, and graphs that are no trees or linear function.
+//!
+//! Castro et al. 2009, "Polynomial calculation of the Shapley value based on sampling", with antithetic pairs (Mitchell
+//! et al. 2022): features are taken from the row one after another, in a random order and then in the reverse one,
+//! beginning with a background row. Every background row serves in as many pairs, so that the contributions sum to the
+//! score minus the baseline whatever the orders, which come from a fixed seed: the same row, the same contributions.
+
+use super::Background;
+use crate::{ModelError, Scorer};
+
+/// At least so many pairs of orders, over all background rows.
+const PAIRS: usize = 64;
+/// Rows that are scored in one call.
+const BATCH: usize = 256;
+
+/// Memory that is used again.
+#[derive(Debug, Default)]
+pub(super) struct Sampler {
+    order: Vec<usize>,
+    rows: Vec<f32>,
+    /// For each row in `rows` the feature that was taken last; none for the row that an order begins with.
+    steps: Vec<Option<usize>>,
+    scores: Vec<f32>,
+}
+
+impl Sampler {
+    /// Writes each feature's contribution to the score.
+    pub fn attribute(
+        &mut self,
+        scorer: &mut Scorer,
+        background: &Background,
+        row: &[f32],
+        contributions: &mut [f64],
+    ) -> Result<(), ModelError> {
+        contributions.fill(0.0);
+        let rounds = PAIRS.div_ceil(background.len());
+        let mut random = Random(0x5EED);
+        let mut last_score = 0.0;
+        for other in background.rows() {
+            self.order.clear();
+            // What is the same in both moves nothing.
+            let differing = (0..row.len()).filter(|&column| row[column].to_bits() != other[column].to_bits());
+            self.order.extend(differing);
+            for _ in 0..rounds {
+                random.shuffle(&mut self.order);
+                for _ in 0..2 {
+                    self.push_path(row, other);
+                    if self.steps.len() >= BATCH {
+                        self.score(scorer, &mut last_score, contributions)?;
+                    }
+                    self.order.reverse();
+                }
+            }
+        }
+        self.score(scorer, &mut last_score, contributions)?;
+        let paths = (2 * rounds * background.len()) as f64;
+        contributions.iter_mut().for_each(|contribution| *contribution /= paths);
+        Ok(())
+    }
+
+    /// Adds the rows from `other` to `row`, a feature at a time.
+    fn push_path(&mut self, row: &[f32], other: &[f32]) {
+        self.steps.push(None);
+        self.rows.extend_from_slice(other);
+        for &column in &self.order {
+            self.rows.extend_from_within(self.rows.len() - row.len()..);
+            let first = self.rows.len() - row.len();
+            self.rows[first + column] = row[column];
+            self.steps.push(Some(column));
+        }
+    }
+
+    fn score(
+        &mut self,
+        scorer: &mut Scorer,
+        last_score: &mut f64,
+        contributions: &mut [f64],
+    ) -> Result<(), ModelError> {
+        scorer.score_padded(&mut self.rows, &mut self.scores)?;
+        for (&score, step) in self.scores.iter().zip(&self.steps) {
+            let score = f64::from(score);
+            if let Some(feature) = *step {
+                contributions[feature] += score - *last_score;
+            }
+            *last_score = score;
+        }
+        self.rows.clear();
+        self.steps.clear();
+        Ok(())
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014): a fixed sequence on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Fisher and Yates; the bias of the multiplication is below 2^-32.
+    fn shuffle(&mut self, order: &mut [usize]) {
+        for last in (1..order.len()).rev() {
+            let chosen = ((self.next() >> 32) * (last as u64 + 1)) >> 32;
+            order.swap(last, chosen as usize);
+        }
+    }
+}
