@@ -26,6 +26,13 @@ pub(super) struct Trees {
     /// The mean of the sum of leaf values over the background rows.
     pub(super) baseline: f64,
     pub(super) background_rows: usize,
+    /// Stands for no feature, after all features.
+    pub(super) no_feature: u32,
+}
+
+/// The number after the largest feature's.
+fn no_feature(features: &[u32]) -> u32 {
+    features.iter().max().map_or(0, |largest| largest + 1)
 }
 
 /// The trees laid out for up to 64 background rows.
@@ -35,9 +42,10 @@ pub(super) struct Block {
     pub branches: Vec<LaidBranch>,
     pub leaves: Vec<LaidLeaf>,
     pub sets: Vec<Set>,
-    /// For each leaf the features of its path, in the order in which the path meets them.
-    pub players: Vec<u32>,
-    /// For each leaf, by eight positions at a time, each background row's violated positions.
+    /// For each leaf the features of its path, in the order in which the path meets them, eight at a time; where there
+    /// are fewer, [`Trees::no_feature`] fills up.
+    pub features: Vec<[u32; 8]>,
+    /// For each eight of these, each background row's violated ones as bits.
     pub violations: Vec<u8>,
     pub rows: usize,
 }
@@ -63,9 +71,9 @@ pub(super) struct LaidBranch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LaidLeaf {
     pub value: f64,
-    pub first_player: u32,
-    pub first_violation: u32,
-    pub positions: u8,
+    /// Its first eight of [`Block::features`], and how many eights it has: at least one.
+    pub first_eight: u32,
+    pub eights: u32,
 }
 
 /// A comparison with several cuts: equality, or membership of a set.
@@ -97,7 +105,7 @@ pub(super) struct Weights {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Weight {
     /// (a−1)! b! / (a+b)!, what each of the former gains.
-    pub gain: f64,
+    pub gain: f32,
     /// a! (b−1)! / (a+b)!, what each of the latter loses.
     pub loss: f64,
 }
@@ -118,7 +126,7 @@ impl Weights {
                     }
                 };
                 pairs[from_background * stride + from_row] = Weight {
-                    gain: inverse(from_row),
+                    gain: inverse(from_row) as f32,
                     loss: inverse(from_background),
                 };
                 choices *= (from_row + 1 + from_background) as f64 / (from_row + 1) as f64;
@@ -175,6 +183,7 @@ impl Trees {
             columns,
             baseline: sum / background_rows as f64,
             background_rows,
+            no_feature: no_feature(source.features),
         })
     }
 
@@ -220,6 +229,7 @@ struct Builder<'a> {
     sum: f64,
     /// The most features on any path.
     positions: usize,
+    no_feature: u32,
 }
 
 impl<'a> Builder<'a> {
@@ -235,7 +245,7 @@ impl<'a> Builder<'a> {
             branches: Vec::new(),
             leaves: Vec::new(),
             sets: Vec::new(),
-            players: Vec::new(),
+            features: Vec::new(),
             violations: Vec::new(),
             rows: background.len(),
         };
@@ -247,6 +257,7 @@ impl<'a> Builder<'a> {
             block,
             sum: 0.0,
             positions: 0,
+            no_feature: no_feature(source.features),
         }
     }
 
@@ -353,24 +364,31 @@ impl<'a> Builder<'a> {
         let own = weights.iter().filter(|weight| weight.target == self.source.target);
         let value: f64 = own.map(|weight| weight.value).sum();
         let place = self.block.leaves.len() as u32;
+        let first_eight = self.block.features.len() as u32;
+        if path.is_empty() {
+            self.eight(path);
+        }
+        path.chunks(8).for_each(|eight| self.eight(eight));
         self.block.leaves.push(LaidLeaf {
             value,
-            first_player: self.block.players.len() as u32,
-            first_violation: self.block.violations.len() as u32,
-            positions: path.len() as u8,
+            first_eight,
+            eights: self.block.features.len() as u32 - first_eight,
         });
-        self.block.players.extend(path.iter().map(|known| known.feature));
-        for chunk in path.chunks(8) {
-            for lane in 0..self.background.len() {
-                let bit = |(bit, known): (usize, &PathFeature)| ((known.violating >> lane & 1) as u8) << bit;
-                let violated = chunk.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit);
-                self.block.violations.push(violated);
-            }
-        }
         let violated = path.iter().fold(0, |lanes, known| lanes | known.violating);
         let reached = self.background.len() as u32 - violated.count_ones();
         self.sum += value * f64::from(reached);
         LEAF | place
+    }
+
+    /// Lays out up to eight features of a leaf's path.
+    fn eight(&mut self, path: &[PathFeature]) {
+        let feature = |position: usize| path.get(position).map_or(self.no_feature, |known| known.feature);
+        self.block.features.push(std::array::from_fn(feature));
+        for lane in 0..self.background.len() {
+            let bit = |(bit, known): (usize, &PathFeature)| ((known.violating >> lane & 1) as u8) << bit;
+            let violated = path.iter().enumerate().map(bit).fold(0, |bits, bit| bits | bit);
+            self.block.violations.push(violated);
+        }
     }
 }
 

@@ -12,23 +12,27 @@ pub(super) struct Walk {
     keys: Vec<i64>,
     /// Nodes to visit, the positions that the row violates there, and the background rows that can get there.
     stack: Vec<(u32, u64, u64)>,
+    /// Each feature's sum over trees and background rows; the last is for no feature.
+    sums: Vec<f64>,
 }
 
 impl Trees {
-    /// Writes each feature's contribution to the sum of leaf values, `contributions.len()` features in all.
+    /// Adds each feature's contribution to the sum of leaf values.
     pub fn attribute(&self, row: impl Iterator<Item = f64>, walk: &mut Walk, contributions: &mut [f64]) {
-        contributions.fill(0.0);
         self.fill_keys(row, &mut walk.keys);
-        for block in &self.blocks {
-            self.walk(block, walk, contributions);
-        }
+        walk.sums.clear();
+        walk.sums.resize(self.no_feature as usize + 1, 0.0);
+        self.blocks.iter().for_each(|block| self.walk(block, walk));
         let rows = self.background_rows as f64;
-        contributions.iter_mut().for_each(|contribution| *contribution /= rows);
+        for (contribution, sum) in contributions.iter_mut().zip(&walk.sums[..self.no_feature as usize]) {
+            *contribution += sum / rows;
+        }
     }
 
-    fn walk(&self, block: &Block, walk: &mut Walk, contributions: &mut [f64]) {
+    fn walk(&self, block: &Block, walk: &mut Walk) {
+        let Walk { keys, stack, sums } = walk;
+        let (keys, sums) = (keys.as_slice(), sums.as_mut_slice());
         let all = u64::MAX >> (64 - block.rows);
-        let keys = walk.keys.as_slice();
         for &root in &block.roots {
             let (mut place, mut violated, mut lanes) = (root, 0u64, all);
             loop {
@@ -38,7 +42,7 @@ impl Trees {
                     let bit = 1 << branch.position;
                     let others = lanes & !branch.violating[1 - side];
                     if others != 0 {
-                        walk.stack.push((branch.children[1 - side], violated | bit, others));
+                        stack.push((branch.children[1 - side], violated | bit, others));
                     }
                     place = branch.children[side];
                     // Where the row violates the feature already, a background row has to provide it here as well.
@@ -49,9 +53,9 @@ impl Trees {
                     }
                 } else {
                     let leaf = &block.leaves[(place & !LEAF) as usize];
-                    self.leaf(block, leaf, violated, lanes, contributions);
+                    self.leaf(block, leaf, violated, lanes, sums);
                 }
-                let Some(next) = walk.stack.pop() else { break };
+                let Some(next) = stack.pop() else { break };
                 (place, violated, lanes) = next;
             }
         }
@@ -59,33 +63,32 @@ impl Trees {
 
     /// Adds what a leaf contributes: features that only the row satisfies gain, those it violates lose.
     #[inline(always)]
-    fn leaf(&self, block: &Block, leaf: &LaidLeaf, violated: u64, lanes: u64, contributions: &mut [f64]) {
-        if leaf.value == 0.0 || leaf.positions == 0 {
+    fn leaf(&self, block: &Block, leaf: &LaidLeaf, violated: u64, lanes: u64, sums: &mut [f64]) {
+        if leaf.value == 0.0 {
             return;
         }
-        let weights = self.weights.of(violated.count_ones() as usize);
-        let positions = usize::from(leaf.positions);
-        let players = &block.players[leaf.first_player as usize..][..positions];
-        let chunks = positions.div_ceil(8);
-        let violations = &block.violations[leaf.first_violation as usize..][..chunks * block.rows];
-        if chunks <= 1 {
-            let mut sums = Sums::default();
+        let first = leaf.first_eight as usize;
+        let violations = &block.violations[first * block.rows..];
+        if leaf.eights == 1 {
+            let weights = self.weights.of(usize::from(BITS[usize::from(violated as u8)]));
+            let mut moves = Moves::default();
             for_each_lane(lanes, |lane| {
-                let missing = usize::from(violations[lane]);
-                sums.add(missing, weights[usize::from(BITS[missing])]);
+                let missing = violations[lane];
+                moves.add(missing, weights[usize::from(BITS[usize::from(missing)])]);
             });
-            sums.finish(leaf.value, players, violated, contributions);
+            moves.finish(leaf.value, &block.features[first], violated as u8, sums);
             return;
         }
         // A long path: for each eight features the same, with the number of violations over all of them.
-        for (chunk, players) in players.chunks(8).enumerate() {
-            let mut sums = Sums::default();
+        let weights = self.weights.of(violated.count_ones() as usize);
+        for (eight, features) in block.features[first..][..leaf.eights as usize].iter().enumerate() {
+            let mut moves = Moves::default();
             for_each_lane(lanes, |lane| {
-                let missing = |chunk: usize| usize::from(violations[chunk * block.rows + lane]);
-                let count: usize = (0..chunks).map(|chunk| usize::from(BITS[missing(chunk)])).sum();
-                sums.add(missing(chunk), weights[count]);
+                let missing = |eight: usize| violations[eight * block.rows + lane];
+                let counts = (0..leaf.eights as usize).map(|eight| usize::from(BITS[usize::from(missing(eight))]));
+                moves.add(missing(eight), weights[counts.sum::<usize>()]);
             });
-            sums.finish(leaf.value, players, violated >> (8 * chunk), contributions);
+            moves.finish(leaf.value, features, (violated >> (8 * eight)) as u8, sums);
         }
     }
 }
@@ -98,28 +101,34 @@ fn for_each_lane(mut lanes: u64, mut visit: impl FnMut(usize)) {
     }
 }
 
-/// The sums over background rows for eight features of a leaf's path.
+/// What eight features of a leaf's path gain or lose, for a leaf of value 1. In f32: it is a sum of few numbers of one
+/// sign, and what counts is added up in f64.
 #[derive(Default)]
-struct Sums {
-    gains: [f64; 8],
+struct Moves {
+    gains: [f32; 8],
     loss: f64,
 }
 
-impl Sums {
+impl Moves {
     /// Adds a background row that violates the positions in `missing`.
     #[inline(always)]
-    fn add(&mut self, missing: usize, weight: Weight) {
+    fn add(&mut self, missing: u8, weight: Weight) {
         self.loss += weight.loss;
-        for (gain, is_missing) in self.gains.iter_mut().zip(&SPREAD[missing]) {
+        for (gain, is_missing) in self.gains.iter_mut().zip(&SPREAD[usize::from(missing)]) {
             *gain += weight.gain * is_missing;
         }
     }
 
+    /// Those that the row violates lose; they are not among those that gain.
     #[inline(always)]
-    fn finish(&self, value: f64, players: &[u32], violated: u64, contributions: &mut [f64]) {
-        for (position, (&player, gain)) in players.iter().zip(self.gains).enumerate() {
-            let is_violated = violated >> position & 1 != 0;
-            contributions[player as usize] += value * if is_violated { -self.loss } else { gain };
+    fn finish(&self, value: f64, features: &[u32; 8], violated: u8, sums: &mut [f64]) {
+        let loss = self.loss as f32;
+        let mut moves = self.gains;
+        for (moved, is_violated) in moves.iter_mut().zip(&SPREAD[usize::from(violated)]) {
+            *moved -= loss * is_violated;
+        }
+        for (&feature, moved) in features.iter().zip(moves) {
+            sums[feature as usize] += value * f64::from(moved);
         }
     }
 }
@@ -136,7 +145,7 @@ static BITS: [u8; 256] = {
 };
 
 /// A byte's bits as numbers.
-static SPREAD: [[f64; 8]; 256] = {
+static SPREAD: [[f32; 8]; 256] = {
     let mut spread = [[0.0; 8]; 256];
     let mut byte = 0;
     while byte < 256 {
