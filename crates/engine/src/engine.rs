@@ -1,12 +1,13 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
 use crate::event::Event;
+use crate::explain::{Contribution, largest};
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, TRANSACTIONS, WRITTEN_AT};
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
-use riskstream_models::{ColumnKind, Scorer};
+use riskstream_models::{ColumnKind, Explainer, Scorer};
 use riskstream_policy::Verdict;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -55,12 +56,16 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// The model's score, if it gave one.
     pub score: Option<f64>,
+    /// What moved the score most, if that is to be said.
+    pub contributions: Vec<Contribution>,
 }
 
 /// Follows a plan. One for each worker: it owns the model's scratch space.
 pub struct Engine {
     plan: Arc<Plan>,
     scorer: Option<Scorer>,
+    explainer: Option<Explainer>,
+    contributions: Vec<f64>,
     matrix: Vec<f32>,
     scores: Vec<f32>,
     key: String,
@@ -70,9 +75,16 @@ impl Engine {
     /// An engine for `plan`.
     pub fn new(plan: Arc<Plan>) -> Engine {
         let scorer = plan.decide.model.as_ref().map(|model| model.model.scorer());
+        let explainer = plan
+            .decide
+            .explain
+            .as_ref()
+            .map(|explain| explain.attribution.explainer());
         Engine {
             plan,
             scorer,
+            explainer,
+            contributions: Vec::new(),
             matrix: Vec::new(),
             scores: Vec::new(),
             key: String::new(),
@@ -189,13 +201,32 @@ impl Engine {
             evaluate(&plan.decide.steps, &mut event.row);
         }
         self.score(events, judgements);
-        for (event, judgement) in events.iter_mut().zip(judgements) {
+        for (index, (event, judgement)) in events.iter_mut().zip(judgements).enumerate() {
             event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
             plan.decide.policy.decide(&event.row, &mut judgement.verdict);
             if plan.decide.model.is_some() && judgement.score.is_none() {
                 event.flags |= Flags::DEGRADED;
                 judgement.verdict.outcome = judgement.verdict.outcome.max(plan.decide.without_score);
             }
+            self.explain(index, event, judgement);
+        }
+    }
+
+    /// Fills in what moved the score of the event whose row is the `index`th of the matrix.
+    fn explain(&mut self, index: usize, event: &Event, judgement: &mut Judgement) {
+        judgement.contributions.clear();
+        let decide = &self.plan.decide;
+        let (Some(plan), Some(model), Some(score)) = (&decide.explain, &decide.model, judgement.score) else {
+            return;
+        };
+        let Some(explainer) = &mut self.explainer else { return };
+        if !plan.calls_for(judgement.verdict.outcome, score, &self.plan.name, event.id()) {
+            return;
+        }
+        let width = model.inputs.len();
+        let row = &self.matrix[index * width..][..width];
+        if explainer.explain(row, &mut self.contributions).is_ok() {
+            largest(&self.contributions, plan.top, &mut judgement.contributions);
         }
     }
 

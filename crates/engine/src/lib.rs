@@ -4,7 +4,9 @@
 
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod plan;
 
 pub use engine::{Engine, Judgement, StageClock, StageError};
 pub use event::Event;
+pub use explain::{Contribution, ExplainPlan};

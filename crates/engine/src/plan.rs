@@ -1,6 +1,7 @@
 //! What is valid: the pipeline resolved to slots, stages and compiled parts. The binary makes it from
 //! the pipeline file; the engine only follows it.
 
+use crate::explain::ExplainPlan;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::EntityFeatures;
@@ -104,6 +105,8 @@ pub struct DecidePlan {
     pub steps: Vec<Step>,
     /// The model, if there is one.
     pub model: Option<ModelPlan>,
+    /// Which scores are explained, if any.
+    pub explain: Option<ExplainPlan>,
     /// Where the score goes ([`ValueType::Float`]); null without a model.
     pub score: Slot,
     /// Rules and thresholds.

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use riskstream_models::{Explainer, LoadOptions, Model};
+use riskstream_models::{Attribution, Explainer, LoadOptions, Model};
 
 const MODELS: [&str; 9] = [
     "xgb_100_6",
@@ -44,7 +44,7 @@ fn main() {
     if let [name, count] = arguments.as_slice() {
         let count: usize = count.parse().expect("the number of rows");
         attribute(
-            &mut explainer(&load(name).expect("a model"), &rows),
+            &mut attribution(&load(name).expect("a model"), &rows).explainer(),
             rows.iter().take(count * 30),
         );
         return;
@@ -53,16 +53,16 @@ fn main() {
     for name in MODELS {
         let model = load(name).expect("the reference models load");
         let start = Instant::now();
-        let mut explainer = explainer(&model, &rows);
+        let attribution = attribution(&model, &rows);
         let build = start.elapsed().as_secs_f64() * 1e3;
-        let method = format!("{:?}", explainer.method());
-        let fastest = microseconds_per_row(&mut explainer, &rows);
+        let method = format!("{:?}", attribution.method());
+        let fastest = microseconds_per_row(&mut attribution.explainer(), &rows);
         println!("{name:20} {method:>10} {build:10.1} {fastest:10.2}");
     }
 }
 
 /// Against rows spread over the data.
-fn explainer(model: &Model, rows: &[f32]) -> Explainer {
+fn attribution(model: &Model, rows: &[f32]) -> Attribution {
     let width = model.input_width();
     let every = rows.len() / width / BACKGROUND_ROWS;
     let background: Vec<f32> = rows
@@ -72,7 +72,7 @@ fn explainer(model: &Model, rows: &[f32]) -> Explainer {
         .flatten()
         .copied()
         .collect();
-    model.explainer(&background).expect("the background rows are scored")
+    model.attribution(&background).expect("the background rows are scored")
 }
 
 fn attribute<'a>(explainer: &mut Explainer, values: impl Iterator<Item = &'a f32>) {

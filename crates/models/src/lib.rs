@@ -29,7 +29,7 @@ mod scorer;
 mod texts;
 mod wire;
 
-pub use attribution::{Explainer, Method, Space};
+pub use attribution::{Attribution, Explainer, Method, Space};
 pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
 pub use error::ModelError;

@@ -57,16 +57,16 @@ fn log_odds(score: f32) -> f64 {
 
 #[track_caller]
 fn assert_exact(model: &Model, row: &[f32], background: &[f32], method: Method, space: Space) {
-    let mut explainer = model.explainer(background).unwrap();
-    assert_eq!((explainer.method(), explainer.space()), (method, space));
+    let attribution = model.attribution(background).unwrap();
+    assert_eq!((attribution.method(), attribution.space()), (method, space));
     let value = if space == Space::LogOdds { log_odds } else { identity };
     let (expected, baseline) = by_definition(model, row, background, value);
-    let found = explained(&mut explainer, row);
+    let found = explained(&mut attribution.explainer(), row);
     let close = |a: f64, b: f64| (a - b).abs() < 2e-5;
     assert!(
-        close(explainer.baseline(), baseline),
+        close(attribution.baseline(), baseline),
         "baseline {} is not {baseline}",
-        explainer.baseline()
+        attribution.baseline()
     );
     assert!(
         found.iter().zip(&expected).all(|(&a, &b)| close(a, b)),
@@ -356,12 +356,13 @@ fn other_models_are_attributed_by_sampling() {
     .unwrap();
     let (row, background) = ([2.0, 3.0, 4.0], [0.0, 1.0, 0.0, 1.0, 1.0, 1.0]);
     assert_exact(&model, &row, &background, Method::Sampling, Space::Score);
-    let mut explainer = model.explainer(&background).unwrap();
+    let attribution = model.attribution(&background).unwrap();
+    let mut explainer = attribution.explainer();
     let first = explained(&mut explainer, &row);
     explained(&mut explainer, &[5.0, 6.0, 7.0]);
     assert_eq!(
         first,
-        explained(&mut explainer.clone(), &row),
+        explained(&mut attribution.explainer(), &row),
         "the same row, the same contributions"
     );
 }
@@ -374,7 +375,7 @@ fn unusable_background_rows_are_refused() {
         (vec![0.0; 7], "rows of 5 numbers, but 7 numbers"),
         (vec![0.0; 1025 * FEATURES], "1025 rows, 1024 are allowed"),
     ] {
-        let error = model.explainer(&background).unwrap_err().to_string();
+        let error = model.attribution(&background).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let linear = ml(
@@ -385,7 +386,7 @@ fn unusable_background_rows_are_refused() {
     );
     let error = load(&single(1, linear))
         .unwrap()
-        .explainer(&[0.0, NAN])
+        .attribution(&[0.0, NAN])
         .unwrap_err()
         .to_string();
     assert_eq!(error, "unusable background rows: the model scores row 2 with NaN");

@@ -5,7 +5,7 @@ use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, Judgement};
 use riskstream_events::{
-    Decision, DecisionId, Flags, Latency, ModelRef, Reason, Value, encode_avro, encode_json, wire,
+    Decision, DecisionId, Flags, Latency, ModelRef, Outcome, Reason, Value, encode_avro, encode_json, wire,
 };
 use std::sync::Arc;
 
@@ -109,6 +109,18 @@ pub fn with_decision<R>(
             description: Some("the model gave no score"),
             contribution: None,
         });
+    }
+    if let Some(model) = &plan.decide.model {
+        reasons.extend(judgement.contributions.iter().map(|contribution| Reason {
+            code: "SCORE_FEATURE",
+            name: &plan.slots[model.inputs[contribution.input]].name,
+            outcome: match contribution.value > 0.0 {
+                true => judgement.verdict.outcome,
+                false => Outcome::Approve,
+            },
+            description: None,
+            contribution: Some(contribution.value),
+        }));
     }
     let latency = now.map(|decided_at| Latency {
         ingested_at: match event.row[WRITTEN_AT] {

@@ -62,20 +62,29 @@ impl fmt::Display for Space {
     }
 }
 
-/// Attributes scores to inputs. Each thread has its own clone; what is laid out is shared.
-#[derive(Debug)]
-pub struct Explainer {
+/// How a model's scores are attributed to its inputs: immutable, shared by all threads.
+#[derive(Clone, Debug)]
+pub struct Attribution {
     shared: Arc<Shared>,
+}
+
+/// Attributes scores to inputs. Each thread has its own.
+pub struct Explainer {
+    attribution: Attribution,
     scorer: Scorer,
     walk: Walk,
     sampler: Sampler,
     columns: Vec<f64>,
-    state: PrefixState,
+    /// tract's state for what comes before the core.
+    state: Option<TypedSimpleState>,
 }
 
-impl Clone for Explainer {
-    fn clone(&self) -> Self {
-        Explainer::new(Arc::clone(&self.shared))
+impl fmt::Debug for Explainer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Explainer")
+            .field("scorer", &self.scorer)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,11 +94,11 @@ struct Shared {
     background: Background,
     baseline: f64,
     space: Space,
-    attribution: Attribution,
+    way: Way,
 }
 
 #[derive(Debug)]
-enum Attribution {
+enum Way {
     Exact { kind: Kind, scale: f64, prefix: Prefix },
     Sampled,
 }
@@ -116,16 +125,6 @@ enum Prefix {
     Plan(Plan),
 }
 
-/// tract's state for the prefix.
-#[derive(Default)]
-struct PrefixState(Option<TypedSimpleState>);
-
-impl fmt::Debug for PrefixState {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("PrefixState")
-    }
-}
-
 /// Background rows, one after another.
 #[derive(Debug)]
 pub(crate) struct Background {
@@ -147,13 +146,13 @@ impl Background {
 const MAX_BACKGROUND_ROWS: usize = 1024;
 
 impl Model {
-    /// What attributes scores against background rows: ordinary ones, [`Model::input_width`] numbers each, NaN for a
+    /// How scores are attributed against background rows: ordinary ones, [`Model::input_width`] numbers each, NaN for a
     /// missing value, one after another.
     ///
     /// # Errors
     /// When there is no background row, more than 1,024, or no whole number of them; or when the model gives no finite
     /// score for one.
-    pub fn explainer(&self, background: &[f32]) -> Result<Explainer, ModelError> {
+    pub fn attribution(&self, background: &[f32]) -> Result<Attribution, ModelError> {
         let width = self.input_width();
         if background.is_empty() || !background.len().is_multiple_of(width) {
             return Err(ModelError::Rows {
@@ -186,29 +185,36 @@ impl Model {
     }
 }
 
-impl Explainer {
-    fn new(shared: Arc<Shared>) -> Self {
+impl Attribution {
+    fn new(shared: Shared) -> Self {
+        Attribution {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// What attributes rows, one for each thread.
+    pub fn explainer(&self) -> Explainer {
         Explainer {
-            scorer: shared.model.scorer(),
-            shared,
+            attribution: self.clone(),
+            scorer: self.shared.model.scorer(),
             walk: Walk::default(),
             sampler: Sampler::default(),
             columns: Vec::new(),
-            state: PrefixState::default(),
+            state: None,
         }
     }
 
     /// How contributions are computed.
     pub fn method(&self) -> Method {
-        match &self.shared.attribution {
-            Attribution::Exact {
+        match &self.shared.way {
+            Way::Exact {
                 kind: Kind::Trees(_), ..
             } => Method::Trees,
-            Attribution::Exact {
+            Way::Exact {
                 kind: Kind::Linear { .. },
                 ..
             } => Method::Linear,
-            Attribution::Sampled => Method::Sampling,
+            Way::Sampled => Method::Sampling,
         }
     }
 
@@ -221,14 +227,16 @@ impl Explainer {
     pub fn baseline(&self) -> f64 {
         self.shared.baseline
     }
+}
 
+impl Explainer {
     /// Attributes one row. `contributions` is cleared and filled with one number for each column of the row; they sum
     /// to the row's value minus the baseline.
     ///
     /// # Errors
     /// When the row has another width than the model's inputs, or the model fails on it.
     pub fn explain(&mut self, row: &[f32], contributions: &mut Vec<f64>) -> Result<(), ModelError> {
-        let shared = &*self.shared;
+        let shared = &*self.attribution.shared;
         contributions.clear();
         if row.len() != shared.model.input_width() {
             return Err(ModelError::Rows {
@@ -237,7 +245,7 @@ impl Explainer {
             });
         }
         contributions.resize(row.len(), 0.0);
-        let Attribution::Exact { kind, scale, prefix } = &shared.attribution else {
+        let Way::Exact { kind, scale, prefix } = &shared.way else {
             return self
                 .sampler
                 .attribute(&mut self.scorer, &shared.background, row, contributions);
@@ -250,24 +258,24 @@ impl Explainer {
     }
 }
 
-/// The explainer by sampling, which any model has.
-fn sampled(model: &Model, background: Background, scores: &[f32]) -> Explainer {
-    Explainer::new(Arc::new(Shared {
+/// Attribution by sampling, which any model has.
+fn sampled(model: &Model, background: Background, scores: &[f32]) -> Attribution {
+    Attribution::new(Shared {
         model: model.clone(),
         background,
         baseline: scores.iter().map(|&score| f64::from(score)).sum::<f64>() / scores.len() as f64,
         space: Space::Score,
-        attribution: Attribution::Sampled,
-    }))
+        way: Way::Sampled,
+    })
 }
 
-/// The exact explainer; `None` where there is none, or where it contradicts the model on the background rows.
-fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Explainer> {
+/// Exact attribution; `None` where there is none, or where it contradicts the model on the background rows.
+fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Attribution> {
     let file = decode(&model.shared.bytes, &model.shared.limits).ok()?;
     let core = find_core(model, &file)?;
     let prefix = Prefix::of(model, &file, &core)?;
     let mut columns = Vec::new();
-    let mut state = PrefixState::default();
+    let mut state = None;
     for row in background.rows() {
         prefix.columns(model, &mut state, row, &mut columns).ok()?;
     }
@@ -303,14 +311,14 @@ fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Expla
         },
         baseline: core.scale * kind.baseline() + core.offset,
         space: core.space,
-        attribution: Attribution::Exact {
+        way: Way::Exact {
             kind,
             scale: core.scale,
             prefix,
         },
     };
-    let mut explainer = Explainer::new(Arc::new(shared));
-    explainer.agrees(background, scores).then_some(explainer)
+    let attribution = Attribution::new(shared);
+    attribution.agrees(background, scores).then_some(attribution)
 }
 
 /// The core of the graph that computes the score.
@@ -338,14 +346,14 @@ fn in_single_precision(mut ensemble: Ensemble) -> Ensemble {
     ensemble
 }
 
-impl Explainer {
+impl Attribution {
     /// Do baseline and contributions come to the model's own scores of background rows?
-    fn agrees(&mut self, background: &Background, scores: &[f32]) -> bool {
+    fn agrees(&self, background: &Background, scores: &[f32]) -> bool {
         const ROWS: usize = 64;
         const TOLERANCE: f64 = 1e-4;
-        let mut contributions = Vec::new();
+        let (mut explainer, mut contributions) = (self.explainer(), Vec::new());
         background.rows().zip(scores).take(ROWS).all(|(row, &score)| {
-            if self.explain(row, &mut contributions).is_err() {
+            if explainer.explain(row, &mut contributions).is_err() {
                 return false;
             }
             let value = self.baseline() + contributions.iter().sum::<f64>();
@@ -430,7 +438,7 @@ impl Prefix {
     fn columns(
         &self,
         model: &Model,
-        state: &mut PrefixState,
+        state: &mut Option<TypedSimpleState>,
         row: &[f32],
         columns: &mut Vec<f64>,
     ) -> Result<(), ModelError> {
@@ -438,7 +446,7 @@ impl Prefix {
             Prefix::Row => columns.extend(row.iter().copied().map(f64::from)),
             Prefix::IntegerRow => columns.extend(row.iter().map(|&value| f64::from(value as i64 as f32))),
             Prefix::Plan(plan) => {
-                let tensors = scorer::run(plan, &mut state.0, &model.shared.inputs, row.len(), row, 1)?;
+                let tensors = scorer::run(plan, state, &model.shared.inputs, row.len(), row, 1)?;
                 let tensor = tensors[0].cast_to::<f64>().map_err(scorer::run_error)?;
                 let values = tensor.try_as_plain_ram().and_then(|plain| plain.as_slice::<f64>());
                 columns.extend_from_slice(values.map_err(scorer::run_error)?);

@@ -26,7 +26,7 @@ pub(super) struct Trees {
     /// The mean of the sum of leaf values over the background rows.
     pub(super) baseline: f64,
     pub(super) background_rows: usize,
-    /// Stands for no feature, after all features.
+    /// From here on numbers stand for no feature, one for each of eight positions: waiting for the same sum takes time.
     pub(super) no_feature: u32,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Block {
     pub leaves: Vec<LaidLeaf>,
     pub sets: Vec<Set>,
     /// For each leaf the features of its path, in the order in which the path meets them, eight at a time; where there
-    /// are fewer, [`Trees::no_feature`] fills up.
+    /// are fewer, numbers from [`Trees::no_feature`] on fill up.
     pub features: Vec<[u32; 8]>,
     /// For each eight of these, each background row's violated ones as bits.
     pub violations: Vec<u8>,
@@ -382,7 +382,10 @@ impl<'a> Builder<'a> {
 
     /// Lays out up to eight features of a leaf's path.
     fn eight(&mut self, path: &[PathFeature]) {
-        let feature = |position: usize| path.get(position).map_or(self.no_feature, |known| known.feature);
+        let feature = |position: usize| {
+            path.get(position)
+                .map_or(self.no_feature + position as u32, |known| known.feature)
+        };
         self.block.features.push(std::array::from_fn(feature));
         for lane in 0..self.background.len() {
             let bit = |(bit, known): (usize, &PathFeature)| ((known.violating >> lane & 1) as u8) << bit;

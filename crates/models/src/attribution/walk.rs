@@ -12,7 +12,7 @@ pub(super) struct Walk {
     keys: Vec<i64>,
     /// Nodes to visit, the positions that the row violates there, and the background rows that can get there.
     stack: Vec<(u32, u64, u64)>,
-    /// Each feature's sum over trees and background rows; the last is for no feature.
+    /// Each feature's sum over trees and background rows; the last eight are for none.
     sums: Vec<f64>,
 }
 
@@ -21,7 +21,7 @@ impl Trees {
     pub fn attribute(&self, row: impl Iterator<Item = f64>, walk: &mut Walk, contributions: &mut [f64]) {
         self.fill_keys(row, &mut walk.keys);
         walk.sums.clear();
-        walk.sums.resize(self.no_feature as usize + 1, 0.0);
+        walk.sums.resize(self.no_feature as usize + 8, 0.0);
         self.blocks.iter().for_each(|block| self.walk(block, walk));
         let rows = self.background_rows as f64;
         for (contribution, sum) in contributions.iter_mut().zip(&walk.sums[..self.no_feature as usize]) {

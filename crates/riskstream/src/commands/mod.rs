@@ -4,6 +4,7 @@ pub mod backfill;
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod explain;
 pub mod generate;
 pub mod models;
 pub mod run;
@@ -29,6 +30,8 @@ pub enum Command {
     Topics(topics::Args),
     /// Compute features and decisions over a file
     Backfill(backfill::Args),
+    /// Show why decisions are what they are: rules that fired, features that moved the score
+    Explain(explain::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -44,6 +47,7 @@ impl Command {
             Command::Models(args) => models::execute(&args),
             Command::Topics(args) => topics::execute(args),
             Command::Backfill(args) => backfill::execute(args),
+            Command::Explain(args) => explain::execute(&args),
             Command::Completions(args) => completions::execute(&args),
         }
     }

@@ -3,7 +3,7 @@
 use super::feed::Truth;
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{Outcome, OwnedDecision};
+use riskstream_events::{Outcome, OwnedDecision, OwnedReason};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
@@ -33,6 +33,14 @@ pub struct Results {
 const SHOWN: usize = 5;
 /// Days at the beginning that are not judged: no verdict is known yet and windows are empty.
 const WARM_UP_DAYS: i64 = 14;
+
+/// A rule's name, or a feature's with what it added to the score.
+fn reason(reason: &OwnedReason) -> String {
+    match reason.contribution {
+        Some(contribution) => format!("{} {contribution:+.2}", reason.name),
+        None => reason.name.clone(),
+    }
+}
 
 impl Results {
     pub fn create(path: &Path) -> anyhow::Result<Results> {
@@ -67,7 +75,7 @@ impl Results {
             .map(|(_, key)| key.clone())
             .unwrap_or_default();
         if decision.outcome == Outcome::Decline {
-            let reasons: Vec<&str> = decision.reasons.iter().map(|reason| reason.name.as_str()).collect();
+            let reasons: Vec<String> = decision.reasons.iter().map(reason).collect();
             let score = decision
                 .score
                 .map_or("no score".to_owned(), |score| format!("score {score:.3}"));

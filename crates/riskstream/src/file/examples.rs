@@ -6,7 +6,7 @@ use super::example::{Example, ExampleEvent, Expectation};
 use super::mistakes::{Mistake, Mistakes, Report};
 use super::node::{Node, NodeValue, Span};
 use super::read::{List, Spanned};
-use riskstream_events::{FeatureValue, OwnedDecision, dead_letter};
+use riskstream_events::{FeatureValue, OwnedDecision, OwnedReason, dead_letter};
 use riskstream_pipeline::driver::TestDriver;
 use riskstream_pipeline::memory::StoredRecord;
 use std::sync::Arc;
@@ -119,11 +119,16 @@ fn compare(event: &ExampleEvent, became: &Became, mistakes: &mut Mistakes) {
     }
 }
 
+/// The reasons that are rules and thresholds: an example does not pin down what moved the score.
+fn fired(decision: &OwnedDecision) -> impl Iterator<Item = &OwnedReason> {
+    decision.reasons.iter().filter(|reason| reason.contribution.is_none())
+}
+
 fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &mut Mistakes) {
     if let Some(outcome) = &expect.outcome
         && outcome.value.0 != decision.outcome
     {
-        let fired: Vec<&str> = decision.reasons.iter().map(|reason| reason.name.as_str()).collect();
+        let fired: Vec<&str> = fired(decision).map(|reason| reason.name.as_str()).collect();
         let why = if fired.is_empty() {
             "nothing fired".to_owned()
         } else {
@@ -139,7 +144,7 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
         );
     }
     if let Some(reasons) = &expect.reasons {
-        let got: Vec<&str> = decision.reasons.iter().map(|reason| reason.code.as_str()).collect();
+        let got: Vec<&str> = fired(decision).map(|reason| reason.code.as_str()).collect();
         compare_words("reasons", reasons, &got, mistakes);
     }
     if let Some(flags) = &expect.flags {

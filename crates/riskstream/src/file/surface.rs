@@ -31,6 +31,9 @@ section! {
         /// The model that scores transactions. Without one the score is null and rules decide.
         #[schemars(default)]
         pub model: Option<Spanned<ModelSection>>,
+        /// Which decisions say what moved the score: the model's inputs with the largest contributions.
+        #[schemars(default)]
+        pub explain: Option<Spanned<Explain>>,
         /// Named rules. All that hold are listed in the decision; the most severe outcome counts.
         #[schemars(default)]
         pub rules: List<Rule>,
@@ -161,6 +164,26 @@ section! {
         /// given, what its card says, or the probability of the second class, or the only output.
         #[schemars(default)]
         pub score: Option<Spanned<String>>,
+    }
+}
+
+section! {
+    /// Which decisions are explained: those of an outcome, of a score, or of a sample; each of the three suffices. The
+    /// model card, which lies beside the model's file as `NAME.card.yaml`, gives the `background` rows that the score is
+    /// compared with.
+    pub struct Explain {
+        /// Decisions of these outcomes: `[decline, review]`.
+        #[schemars(default)]
+        pub outcomes: List<OutcomeWord>,
+        /// Decisions with at least this score.
+        #[schemars(default)]
+        pub score: Option<Spanned<f64>>,
+        /// This share of all decisions, from 0 to 1, chosen by the decision id.
+        #[schemars(default)]
+        pub sample: Option<Spanned<f64>>,
+        /// How many inputs a decision names at most, those that moved the score most.
+        #[schemars(default, extend("default" = 3))]
+        pub top: Option<Spanned<u32>>,
     }
 }
 

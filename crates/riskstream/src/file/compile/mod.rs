@@ -3,6 +3,7 @@
 mod checks;
 mod decide;
 mod entities;
+mod explain;
 mod features;
 mod fields;
 mod identifiers;
@@ -77,6 +78,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .model
         .as_ref()
         .and_then(|section| model::compile_model(section, directory, &names, mistakes));
+    let explain = explain::compile_explain(file, directory, model.as_ref(), mistakes);
     let policy = decide::compile_policy(file, score, &names, mistakes);
     let mut decision_reads: BTreeSet<Slot> = decide::reads(model.as_ref(), policy.as_ref(), score)
         .into_iter()
@@ -117,6 +119,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         decide: DecidePlan {
             steps: planned.decide_steps,
             model,
+            explain,
             score,
             policy,
             without_score: decide::without_score(file),

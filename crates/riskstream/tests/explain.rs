@@ -1,0 +1,262 @@
+//! Decisions say what moved their score: from the pipeline file to the table that people read.
+
+use riskstream::file::{Compiled, compile};
+use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
+use riskstream_engine::{Engine, Event, Judgement};
+use riskstream_events::{Outcome, OwnedDecision, Value, encode_json};
+use riskstream_models::{Method, Space};
+use riskstream_pipeline::decide::with_decision;
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn pipeline(change: impl Fn(&str) -> String) -> Compiled {
+    let source = std::fs::read_to_string(root().join("pipelines/card-fraud.yaml")).unwrap();
+    compile("card-fraud.yaml", &change(&source), &root().join("pipelines"), &|_| {
+        None
+    })
+    .unwrap()
+}
+
+const EXPLAIN: &str = "explain: {outcomes: [decline], top: 3}";
+
+/// A transaction with these features; all others are missing.
+fn transaction(plan: &Plan, id: &str, values: &[(&str, f64)]) -> Event {
+    let mut row = vec![Value::Null; plan.slots.len()];
+    row[EVENT_ID] = Value::Text(id.into());
+    row[EVENT_TIME] = Value::Timestamp(1_767_700_000_000_000);
+    for (name, value) in values {
+        let slot = plan.slots.iter().position(|slot| slot.name == *name).unwrap();
+        row[slot] = Value::Float(*value);
+    }
+    Event {
+        row,
+        clock: 1_767_700_000_000_000,
+        ..Event::default()
+    }
+}
+
+const BURST: [(&str, f64); 3] = [
+    ("amount", 900.0),
+    ("customer_count_1h", 9.0),
+    ("customer_sum_1h", 2000.0),
+];
+
+fn decide(plan: &Plan, engine: &mut Engine, events: &mut [Event]) -> (Vec<Judgement>, Vec<Vec<u8>>) {
+    let mut judgements = Vec::new();
+    engine.decide(events, &mut judgements);
+    let encoded = |(event, judgement): (&Event, &Judgement)| {
+        let mut bytes = Vec::new();
+        with_decision(plan, event, judgement, None, |decision| {
+            encode_json(decision, &mut bytes)
+        });
+        bytes
+    };
+    let bytes = events.iter().zip(&judgements).map(encoded).collect();
+    (judgements, bytes)
+}
+
+#[test]
+fn a_decline_names_the_inputs_that_moved_its_score_most() {
+    let compiled = pipeline(str::to_owned);
+    let plan = &compiled.plan;
+    let attribution = &plan.decide.explain.as_ref().unwrap().attribution;
+    assert_eq!(
+        (attribution.method(), attribution.space()),
+        (Method::Trees, Space::LogOdds)
+    );
+    let mut engine = Engine::new(plan.clone());
+    let mut events = [
+        transaction(plan, "ordinary", &[("amount", 9.0)]),
+        transaction(plan, "burst", &BURST),
+    ];
+    let (judgements, decisions) = decide(plan, &mut engine, &mut events);
+    assert_eq!(judgements[0].verdict.outcome, Outcome::Approve);
+    assert!(judgements[0].contributions.is_empty());
+
+    let model = plan.decide.model.as_ref().unwrap();
+    let number = |slot: &usize| {
+        events[1].row[*slot]
+            .as_number()
+            .map_or(f32::NAN, |number| number as f32)
+    };
+    let row: Vec<f32> = model.inputs.iter().map(number).collect();
+    let mut all = Vec::new();
+    attribution.explainer().explain(&row, &mut all).unwrap();
+    let score = judgements[1].score.unwrap();
+    let sum = attribution.baseline() + all.iter().sum::<f64>();
+    assert!(
+        (sum - (score / (1.0 - score)).ln()).abs() < 1e-4,
+        "{sum} against the score {score}"
+    );
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|a, b| all[*b].abs().total_cmp(&all[*a].abs()));
+
+    let decision = OwnedDecision::from_json(&decisions[1]).unwrap();
+    let named = decision.reasons.iter().filter(|reason| reason.code == "SCORE_FEATURE");
+    let named: Vec<(String, f64)> = named
+        .map(|reason| (reason.name.clone(), reason.contribution.unwrap()))
+        .collect();
+    let expected = order[..3]
+        .iter()
+        .map(|&input| (plan.slots[model.inputs[input]].name.clone(), all[input]));
+    assert_eq!(named, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_same_events_give_the_same_bytes_whatever_they_are_scored_with() {
+    let compiled = pipeline(|source| source.replace(EXPLAIN, "explain: {sample: 1, top: 39}"));
+    let plan = &compiled.plan;
+    let some = || {
+        let amounts = (0..40).map(|number| {
+            [
+                ("amount", f64::from(number * number)),
+                ("customer_count_1h", f64::from(number % 5)),
+            ]
+        });
+        amounts
+            .enumerate()
+            .map(|(number, values)| transaction(plan, &format!("t{number}"), &values))
+    };
+    let mut together: Vec<Event> = some().collect();
+    let (_, together) = decide(plan, &mut Engine::new(plan.clone()), &mut together);
+    let mut engine = Engine::new(plan.clone());
+    for (mut event, expected) in some().zip(together) {
+        let (_, alone) = decide(plan, &mut engine, std::slice::from_mut(&mut event));
+        assert_eq!(
+            String::from_utf8(alone[0].clone()).unwrap(),
+            String::from_utf8(expected).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_score_or_a_sample_calls_for_an_explanation() {
+    for (explain, expected) in [
+        ("explain: {score: 0}", true),
+        ("explain: {score: 0.999999}", false),
+        ("explain: {sample: 1}", true),
+        ("explain: {sample: 0}", false),
+        ("explain: {outcomes: [review, approve]}", true),
+    ] {
+        let compiled = pipeline(|source| source.replace(EXPLAIN, explain));
+        let mut events = [transaction(&compiled.plan, "ordinary", &[("amount", 9.0)])];
+        let (judgements, _) = decide(&compiled.plan, &mut Engine::new(compiled.plan.clone()), &mut events);
+        assert_eq!(!judgements[0].contributions.is_empty(), expected, "{explain}");
+    }
+}
+
+#[test]
+fn mistakes_of_the_section_and_the_card_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir(directory.path().join("models")).unwrap();
+    std::fs::create_dir(directory.path().join("pipelines")).unwrap();
+    std::fs::copy(
+        root().join("models/card-fraud.onnx"),
+        directory.path().join("models/card-fraud.onnx"),
+    )
+    .unwrap();
+    let card = directory.path().join("models/card-fraud.card.yaml");
+    let source = std::fs::read_to_string(root().join("pipelines/card-fraud.yaml")).unwrap();
+    let whole = std::fs::read_to_string(root().join("models/card-fraud.card.yaml")).unwrap();
+    let (without_background, _) = whole.split_once("background:").unwrap();
+    let sections = [
+        ("nothing said", "explain: {top: 3}"),
+        ("no share", "explain: {sample: 2}"),
+        ("of nothing", "explain: {outcomes: [decline], top: 0}"),
+        ("an unknown outcome", "explain: {outcomes: [declined]}"),
+        ("an unknown key", "explain: {outcome: [decline]}"),
+    ];
+    let cards = [
+        ("no card", None),
+        ("no YAML", Some("background: [1".to_owned())),
+        ("no background", Some(without_background.to_owned())),
+        ("no rows", Some("background: []".to_owned())),
+        ("no list", Some("background: 1".to_owned())),
+        ("a short row", Some("background:\n- [1, 2]".to_owned())),
+        ("no number", Some(format!("background:\n- [{}many]", "1, ".repeat(38)))),
+    ];
+    let mut text = String::new();
+    let mut show = |what: &str, source: &str| {
+        let report = compile("card-fraud.yaml", source, &directory.path().join("pipelines"), &|_| {
+            None
+        })
+        .unwrap_err();
+        let report = report
+            .to_string()
+            .replace(&directory.path().display().to_string(), "DIRECTORY");
+        writeln!(text, "## {what}\n\n{report}\n").unwrap();
+    };
+    for (what, content) in cards {
+        match content {
+            Some(content) => std::fs::write(&card, content).unwrap(),
+            None => assert!(!card.exists()),
+        }
+        show(what, &source);
+    }
+    std::fs::write(&card, &whole).unwrap();
+    for (what, explain) in sections {
+        show(what, &source.replace(EXPLAIN, explain));
+    }
+    let rules = std::fs::read_to_string(root().join("pipelines/card-fraud-rules.yaml")).unwrap();
+    show(
+        "no model",
+        &rules.replacen("rules:\n", &format!("{EXPLAIN}\nrules:\n"), 1),
+    );
+    insta::assert_snapshot!(text);
+}
+
+const DECISIONS: &str = concat!(
+    r#"{"decision_id":"aa","event_id":"T1","pipeline":"shop","pipeline_version":"1","binary_version":"1","model":null,"#,
+    r#""event_time":"2026-01-05T12:00:00Z","entities":{},"score":null,"outcome":"approve","reasons":[],"features":{},"#,
+    r#""flags":[],"late_by_ms":null,"shadow_scores":{},"latency":null}"#,
+    "\n",
+    r#"{"decision_id":"bb","event_id":"T2","pipeline":"shop","pipeline_version":"1","binary_version":"1","#,
+    r#""model":{"name":"card-fraud","version":"1.0.0","sha256":"ab"},"event_time":"2026-01-05T12:00:00Z","entities":{},"#,
+    r#""score":0.97531,"outcome":"decline","reasons":["#,
+    r#"{"code":"R101","name":"burst","outcome":"decline","description":"more than six payments","contribution":null},"#,
+    r#"{"code":"SCORE_FEATURE","name":"amount_to_mean_30d","outcome":"decline","description":null,"contribution":3.25},"#,
+    r#"{"code":"SCORE_FEATURE","name":"online","outcome":"approve","description":null,"contribution":-0.5},"#,
+    r#"{"code":"SCORE_FEATURE","name":"usual","outcome":"decline","description":null,"contribution":0.25},"#,
+    r#"{"code":"SCORE_FEATURE","name":"amount","outcome":"decline","description":null,"contribution":0.125}],"#,
+    r#""features":{"amount_to_mean_30d":16.123456,"online":false,"usual":null},"flags":[],"late_by_ms":null,"#,
+    r#""shadow_scores":{},"latency":null}"#,
+    "\n",
+);
+
+#[test]
+fn explanations_are_tables() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(DECISIONS.as_bytes()).unwrap();
+    let path = file.path().to_str().unwrap();
+    let mut text = String::new();
+    for (arguments, input) in [
+        (vec!["explain", path], ""),
+        (vec!["explain", "--id", "bb"], DECISIONS),
+        (vec!["explain", path, "--id", "T1"], ""),
+        (vec!["explain", path, "--id", "T3"], ""),
+        (vec!["explain"], DECISIONS.split_once('\n').unwrap().0),
+        (vec!["explain"], "\n{\"decision_id\":1}"),
+        (vec!["explain", "no/such/file"], ""),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_riskstream"))
+            .args(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        writeln!(text, "$ riskstream {}", arguments.join(" ")).unwrap();
+        text += std::str::from_utf8(&output.stdout).unwrap();
+        text += std::str::from_utf8(&output.stderr).unwrap();
+        writeln!(text, "exit code {}\n", output.status.code().unwrap()).unwrap();
+    }
+    insta::assert_snapshot!(text.replace(path, "decisions.jsonl"));
+}
