@@ -34,7 +34,10 @@ fn attribution_of_trees_does_not_allocate() {
     let rows: Vec<f32> = (0..100 * WIDTH).map(|place| (place * 7 % 13) as f32 - 6.0).collect();
     let mut explainer = model.attribution(&rows[..16 * WIDTH]).unwrap().explainer();
     let mut contributions = Vec::new();
-    let mut explain_all = || rows.chunks(WIDTH).for_each(|row| explainer.explain(row, &mut contributions).unwrap());
+    let mut explain_all = || {
+        rows.chunks(WIDTH)
+            .for_each(|row| explainer.explain(row, &mut contributions).unwrap())
+    };
     explain_all();
     let before = ALLOCATIONS.with(Cell::get);
     explain_all();

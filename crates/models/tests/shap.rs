@@ -39,7 +39,11 @@ fn assert_agrees(name: &str, rows: &str, method: Method, space: Space) {
             "{name}, row {index}: {found:?}, shap says {expected:?}"
         );
         let value = attribution.baseline() + found.iter().sum::<f64>();
-        let score = if space == Space::LogOdds { 1.0 / (1.0 + (-value).exp()) } else { value };
+        let score = if space == Space::LogOdds {
+            1.0 / (1.0 + (-value).exp())
+        } else {
+            value
+        };
         assert!(
             (score - f64::from(scores[index])).abs() < 1e-4,
             "{name}, row {index}: contributions come to {score}, the score is {}",

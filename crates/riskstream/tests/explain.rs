@@ -174,12 +174,13 @@ fn mistakes_of_the_section_and_the_card_are_told() {
     ];
     let cards = [
         ("no card", None),
-        ("no YAML", Some("background: [1".to_owned())),
         ("no background", Some(without_background.to_owned())),
-        ("no rows", Some("background: []".to_owned())),
-        ("no list", Some("background: 1".to_owned())),
-        ("a short row", Some("background:\n- [1, 2]".to_owned())),
-        ("no number", Some(format!("background:\n- [{}many]", "1, ".repeat(38)))),
+        ("no rows", Some(format!("{without_background}background: []"))),
+        ("no list", Some(format!("{without_background}background: 1"))),
+        (
+            "a short row",
+            Some(format!("{without_background}background:\n- [1, 2]")),
+        ),
     ];
     let mut text = String::new();
     let mut show = |what: &str, source: &str| {

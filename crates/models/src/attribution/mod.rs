@@ -28,7 +28,7 @@ use crate::graph::prepare;
 use crate::guard::guarded;
 use crate::plan::{Plan, fuse};
 use crate::proto::decode;
-use crate::{Model, ModelError, ScoreOutput, Scorer, scorer};
+use crate::{ColumnKind, Model, ModelError, ScoreOutput, Scorer, scorer};
 
 /// How contributions are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,8 +151,13 @@ impl Model {
     ///
     /// # Errors
     /// When there is no background row, more than 1,024, or no whole number of them; or when the model gives no finite
-    /// score for one.
+    /// score for one; or when the model takes texts.
     pub fn attribution(&self, background: &[f32]) -> Result<Attribution, ModelError> {
+        if self.columns().contains(&ColumnKind::Text) {
+            return Err(ModelError::Background(
+                "scores of models that take texts are not attributed".to_owned(),
+            ));
+        }
         let width = self.input_width();
         if background.is_empty() || !background.len().is_multiple_of(width) {
             return Err(ModelError::Rows {

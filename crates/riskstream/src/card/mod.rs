@@ -38,6 +38,9 @@ pub struct Card {
     /// Rows and the scores that the exporting library gives them.
     #[serde(default)]
     pub golden_rows: Vec<GoldenRow>,
+    /// Ordinary rows that explanations compare another with: numbers in the order of `inputs`, null where missing.
+    #[serde(default)]
+    pub background: Vec<Vec<Option<f32>>>,
     #[serde(default, rename = "description")]
     _description: Option<String>,
     #[serde(default, rename = "training")]
@@ -117,6 +120,16 @@ pub enum CardError {
         /// What the card says.
         expected: String,
     },
+    /// A background row is of another length.
+    #[error("row {row} of `background` has {values} values, the card lists {inputs} inputs")]
+    Background {
+        /// The row, counted from 1.
+        row: usize,
+        /// How many values it has.
+        values: usize,
+        /// How many it should have.
+        inputs: usize,
+    },
     /// It lists another number of inputs than the model has.
     #[error("the model takes {model} inputs, its card lists {card}")]
     Width {
@@ -153,10 +166,11 @@ impl Card {
         }
     }
 
-    /// Refuses a card that belongs to another file, or names another number of inputs.
+    /// Refuses a card that belongs to another file, or names another number of inputs, or whose background rows do not
+    /// have as many.
     ///
     /// # Errors
-    /// [`CardError::Hash`] and [`CardError::Width`].
+    /// [`CardError::Hash`], [`CardError::Width`] and [`CardError::Background`].
     pub fn check(&self, model: &Model) -> Result<(), CardError> {
         if !self.sha256.eq_ignore_ascii_case(model.sha256()) {
             return Err(CardError::Hash {
@@ -170,7 +184,15 @@ impl Card {
                 card: self.inputs.len(),
             });
         }
-        Ok(())
+        let inputs = self.inputs.len();
+        match (1..).zip(&self.background).find(|(_, row)| row.len() != inputs) {
+            Some((row, values)) => Err(CardError::Background {
+                row,
+                values: values.len(),
+                inputs,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Which decisions are explained, and against which background rows.
 
+use crate::card::Card;
 use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Node, NodeValue, Span};
+use crate::file::node::Span;
 use crate::file::read::Spanned;
 use crate::file::surface::{Explain, PipelineFile};
-use crate::file::yaml;
 use riskstream_engine::ExplainPlan;
 use riskstream_engine::plan::ModelPlan;
 use riskstream_models::Attribution;
@@ -76,82 +76,32 @@ fn check(section: &Spanned<Explain>, mistakes: &mut Mistakes) {
     }
 }
 
-/// What attributes the model's scores, with the background rows of the card beside its file.
+/// What attributes the model's scores, with the background rows of the card beside its file. What is wrong with the
+/// card as a whole was told with the model.
 fn attribution(model: &ModelPlan, model_file: &Path, span: &Span, mistakes: &mut Mistakes) -> Option<Attribution> {
-    let path = model_file.with_extension("card.yaml");
-    let found = background(&path, model.inputs.len())
-        .and_then(|background| model.model.attribution(&background).map_err(|error| error.to_string()));
+    let card = Card::of(model_file).ok()?;
+    let rows = card.map(|card| card.background).unwrap_or_default();
+    let found = if rows.is_empty() {
+        Err(format!("{} has no `background`", Card::path(model_file).display()))
+    } else if rows.iter().any(|row| row.len() != model.inputs.len()) {
+        return None;
+    } else {
+        let background: Vec<f32> = rows
+            .into_iter()
+            .flatten()
+            .map(|value| value.unwrap_or(f32::NAN))
+            .collect();
+        model.model.attribution(&background).map_err(|error| error.to_string())
+    };
     match found {
         Ok(attribution) => Some(attribution),
         Err(why) => {
             mistakes.add(
-                Mistake::new(
-                    format!("scores cannot be explained: {}: {why}", path.display()),
-                    span.clone(),
-                )
-                .label("this model's card needs background rows")
-                .help("add `background:` to the card: about 16 ordinary rows, each a list of the inputs in order"),
+                Mistake::new(format!("scores cannot be explained: {why}"), span.clone())
+                    .label("this model's card needs background rows")
+                    .help("add `background:` to the card: about 16 ordinary rows, each a list of the inputs in order"),
             );
             None
         }
-    }
-}
-
-/// The card's background rows, one after another; what is null is missing.
-fn background(path: &Path, width: usize) -> Result<Vec<f32>, String> {
-    let source = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let mut mistakes = Mistakes::default();
-    let card = yaml::parse(&source, &|_| None, &mut mistakes);
-    let Some(card) = card.filter(|_| mistakes.is_empty()) else {
-        return Err(format!(
-            "it is no YAML that can be read:\n{}",
-            mistakes.into_report(&path.display().to_string(), &source)
-        ));
-    };
-    let NodeValue::Map(entries) = &card.value else {
-        return Err(format!("a mapping was expected, found {}", card.kind()));
-    };
-    let Some((_, background)) = entries.iter().find(|(key, _)| key.name == "background") else {
-        return Err("it has no key `background`".to_owned());
-    };
-    let rows = list(background).ok_or_else(|| format!("`background` is {}, not a list of rows", background.kind()))?;
-    let mut values = Vec::with_capacity(rows.len() * width);
-    for (row, number) in rows.iter().zip(1..) {
-        let row = list(row).ok_or_else(|| format!("row {number} of `background` is {}, not a list", row.kind()))?;
-        if row.len() != width {
-            return Err(format!(
-                "row {number} of `background` has {} values, the model takes {width}",
-                row.len()
-            ));
-        }
-        for (value, place) in row.iter().zip(1..) {
-            let what = || {
-                format!(
-                    "value {place} of row {number} of `background` is {}, not a number",
-                    value.kind()
-                )
-            };
-            values.push(self::value(value).ok_or_else(what)?);
-        }
-    }
-    if values.is_empty() {
-        return Err("`background` has no rows".to_owned());
-    }
-    Ok(values)
-}
-
-fn list(node: &Node) -> Option<&[Node]> {
-    match &node.value {
-        NodeValue::List(items) => Some(items),
-        _ => None,
-    }
-}
-
-fn value(node: &Node) -> Option<f32> {
-    match node.value {
-        NodeValue::Null => Some(f32::NAN),
-        NodeValue::Int(value) => Some(value as f32),
-        NodeValue::Float(value) => Some(value as f32),
-        _ => None,
     }
 }
