@@ -1,9 +1,10 @@
 //! What goes wrong before or without a broker: each a clear error, or a service that waits and says so.
 
-use crate::process::{Service, run};
+use crate::process::{Service, riskstream, run};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const PIPELINE: &str = "
 name: refusals
@@ -87,7 +88,6 @@ fn a_busy_port_is_an_error() {
 fn a_state_directory_that_cannot_be_written_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
-    // Whoever runs the tests as root may write anywhere; a file in the way stops root too.
     std::fs::write(directory.path().join("state"), "in the way").unwrap();
     let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
     assert_eq!(code, Some(1));
@@ -97,15 +97,34 @@ fn a_state_directory_that_cannot_be_written_is_an_error() {
     );
 
     std::fs::remove_file(directory.path().join("state")).unwrap();
-    let locked = directory.path().join("state");
+    read_only_directory(directory.path(), &pipeline);
+}
+
+fn read_only_directory(directory: &Path, pipeline: &Path) {
+    let locked = directory.join("state");
     std::fs::create_dir(&locked).unwrap();
     std::fs::set_permissions(&locked, std::fs::Permissions::from_mode(0o500)).unwrap();
+    let mut arguments = vec![
+        "run",
+        pipeline.to_str().unwrap(),
+        "--state-dir",
+        locked.to_str().unwrap(),
+    ];
+    arguments.extend(["--http", "127.0.0.1:0", "--brokers", NOBODY]);
+    let mut command = riskstream(&arguments);
     if std::fs::write(locked.join("probe"), "").is_ok() {
-        return; // root
+        // Whoever runs the tests as root may write anywhere; without these capabilities root is like anybody else.
+        command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search");
+        command.arg(env!("CARGO_BIN_EXE_riskstream")).args(&arguments);
     }
-    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
-    assert_eq!(code, Some(1));
-    assert!(error.contains("Permission denied"), "{error}");
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("error: the state directory ") && errors.contains("Permission denied"),
+        "{errors}"
+    );
 }
 
 #[test]
