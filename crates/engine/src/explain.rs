@@ -43,10 +43,14 @@ fn is_sampled(id: &DecisionId, share: f64) -> bool {
     f64::from(first) < share * 2f64.powi(32)
 }
 
-/// The `top` inputs that moved the score most, the first of equals first; what moved nothing is left out.
+/// The `top` inputs that moved the score most, the first of equals first; without those that moved nothing, or whose part
+/// is no number because the model gave none for a mixture of rows.
 pub(crate) fn largest(contributions: &[f64], top: usize, largest: &mut Vec<Contribution>) {
     largest.clear();
-    let moving = contributions.iter().enumerate().filter(|(_, value)| **value != 0.0);
+    let moving = contributions
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value != 0.0 && value.is_finite());
     largest.extend(moving.map(|(input, &value)| Contribution { input, value }));
     largest.sort_by(|a, b| match b.value.abs().total_cmp(&a.value.abs()) {
         Ordering::Equal => a.input.cmp(&b.input),

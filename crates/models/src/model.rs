@@ -36,7 +36,7 @@ pub(crate) struct Shared {
     pub description: ModelDescription,
     pub inputs: Vec<Input>,
     pub width: usize,
-    texts: Texts,
+    pub texts: Texts,
     /// What each column of a row holds.
     columns: Vec<ColumnKind>,
     /// Computes the output that holds the score.

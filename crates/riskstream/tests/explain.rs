@@ -3,7 +3,7 @@
 use riskstream::file::{Compiled, compile};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Engine, Event, Judgement};
-use riskstream_events::{Outcome, OwnedDecision, Value, encode_json};
+use riskstream_events::{Outcome, OwnedDecision, Value, ValueType, encode_json};
 use riskstream_models::{Method, Space};
 use riskstream_pipeline::decide::with_decision;
 use std::fmt::Write as _;
@@ -32,7 +32,10 @@ fn transaction(plan: &Plan, id: &str, values: &[(&str, f64)]) -> Event {
     row[EVENT_TIME] = Value::Timestamp(1_767_700_000_000_000);
     for (name, value) in values {
         let slot = plan.slots.iter().position(|slot| slot.name == *name).unwrap();
-        row[slot] = Value::Float(*value);
+        row[slot] = match plan.slots[slot].value_type {
+            ValueType::Int => Value::Int(*value as i64),
+            _ => Value::Float(*value),
+        };
     }
     Event {
         row,
@@ -78,6 +81,7 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let (judgements, decisions) = decide(plan, &mut engine, &mut events);
     assert_eq!(judgements[0].verdict.outcome, Outcome::Approve);
     assert!(judgements[0].contributions.is_empty());
+    assert_eq!(judgements[1].verdict.outcome, Outcome::Decline);
 
     let model = plan.decide.model.as_ref().unwrap();
     let number = |slot: &usize| {

@@ -329,7 +329,7 @@ fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Attri
 /// The core of the graph that computes the score.
 fn find_core(model: &Model, file: &ModelProto) -> Option<Core> {
     let description = model.description();
-    let output = description.score.parse::<ScoreOutput>().ok()?.output;
+    let output = description.score.as_ref()?.parse::<ScoreOutput>().ok()?.output;
     let graph = prepare(file.graph.as_ref()?, &[&output]).ok()?;
     let graph = match fuse(file, &graph, &model.shared.limits) {
         Some(fused) => prepare(&fused, &[&output]).ok()?,
@@ -425,7 +425,7 @@ impl Prefix {
                 DatumType::F32 | DatumType::F64 => Prefix::Row,
                 _ => Prefix::IntegerRow,
             }),
-            inputs => Plan::new(file, inputs, &[&core.input], &model.shared.limits)
+            inputs => Plan::new(file, inputs, &model.shared.texts, &[&core.input], &model.shared.limits)
                 .ok()
                 .map(Prefix::Plan),
         }
