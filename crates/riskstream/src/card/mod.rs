@@ -24,8 +24,6 @@ pub struct Card {
     pub name: String,
     /// The model's version in decisions.
     pub version: String,
-    /// The model file, relative to the card; unless given, the one that the card is named after.
-    pub file: Option<String>,
     /// The SHA-256 of the model file, in hexadecimal.
     pub sha256: String,
     /// The names of the model's input columns, in its order.
@@ -41,6 +39,8 @@ pub struct Card {
     /// Ordinary rows that explanations compare another with: numbers in the order of `inputs`, null where missing.
     #[serde(default)]
     pub background: Vec<Vec<Option<f32>>>,
+    #[serde(default, rename = "file")]
+    _file: Option<String>,
     #[serde(default, rename = "description")]
     _description: Option<String>,
     #[serde(default, rename = "training")]
@@ -205,8 +205,11 @@ fn first_line(error: &str) -> String {
 fn read(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     let file = std::fs::File::open(path)?;
-    file.take(MOST_BYTES).read_to_string(&mut text)?;
-    Ok(text)
+    file.take(MOST_BYTES + 1).read_to_string(&mut text)?;
+    match text.len() as u64 > MOST_BYTES {
+        true => Err(std::io::Error::other(format!("it is longer than {MOST_BYTES} bytes"))),
+        false => Ok(text),
+    }
 }
 
 #[cfg(test)]
@@ -233,8 +236,12 @@ mod tests {
 
     #[test]
     fn golden_values_are_numbers_texts_or_missing() {
-        let rows = "golden_rows: [{inputs: [1, -2.5e-3, null, .nan, DE, \"1\", 'NO', ''], score: 0.5}], version";
+        let rows = "golden_rows: [{inputs: [1, -2.5e-3, null, DE, \"1\", 'NO', ''], score: 0.5}], version";
         let card = parse(&SMALLEST.replace("version", rows)).unwrap();
+        assert!(
+            parse(&SMALLEST.replace("version", &rows.replace("null", ".nan"))).is_err(),
+            "null is missing"
+        );
         let written: Vec<String> = card.golden_rows[0]
             .inputs
             .iter()
@@ -246,7 +253,6 @@ mod tests {
                 "Some(Number(1.0))",
                 "Some(Number(-0.0025))",
                 "None",
-                "Some(Number(NaN))",
                 "Some(Text(\"DE\"))",
                 "Some(Text(\"1\"))",
                 "Some(Text(\"NO\"))",
