@@ -83,7 +83,7 @@ fn attribution(model: &ModelPlan, model_file: &Path, span: &Span, mistakes: &mut
     let rows = card.map(|card| card.background).unwrap_or_default();
     let found = if rows.is_empty() {
         Err(format!("{} has no `background`", Card::path(model_file).display()))
-    } else if rows.iter().any(|row| row.len() != model.inputs.len()) {
+    } else if rows.iter().any(|row| row.len() != model.model.input_width()) {
         return None;
     } else {
         let background: Vec<f32> = rows
