@@ -371,8 +371,8 @@ fn other_models_are_attributed_by_sampling() {
 fn unusable_background_rows_are_refused() {
     let model = load(&regressor(&[leaf(1.0)], vec![int("n_targets", 1)])).unwrap();
     for (background, expected) in [
-        (vec![], "rows of 5 numbers, but 0 numbers"),
-        (vec![0.0; 7], "rows of 5 numbers, but 7 numbers"),
+        (vec![], "rows of 5 values, but 0 values"),
+        (vec![0.0; 7], "rows of 5 values, but 7 values"),
         (vec![0.0; 1025 * FEATURES], "1025 rows, 1024 are allowed"),
     ] {
         let error = model.attribution(&background).unwrap_err().to_string();
