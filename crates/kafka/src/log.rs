@@ -12,7 +12,7 @@ use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, Record
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::failure;
-use crate::options::KafkaOptions;
+use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
 use crate::producer::Writer;
 use crate::reader::{Lent, Reader};
@@ -28,6 +28,11 @@ const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long requests that it cannot do without are repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the coordinator takes about to write a transaction's markers after it has said that it is committed. A
+/// transaction begun earlier is answered with CONCURRENT_TRANSACTIONS and backs off for longer; records that come
+/// meanwhile share the next one.
+const MARKERS_TAKE: Duration = Duration::from_micros(1_500);
 
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
 ///
@@ -50,6 +55,8 @@ pub struct KafkaLog {
     watch: TransactionWatch,
     lent: Lent,
     subscribed: bool,
+    /// When the last transaction was committed.
+    committed_at: Option<Instant>,
     partitions: BTreeMap<String, i32>,
     /// Revoked or lost, not yet stopped.
     leaving: BTreeSet<TopicPartition>,
@@ -85,6 +92,7 @@ impl KafkaLog {
             watch,
             lent: Lent::default(),
             subscribed: false,
+            committed_at: None,
             partitions: BTreeMap::new(),
             leaving: BTreeSet::new(),
             left: Vec::new(),
@@ -227,6 +235,9 @@ impl Log for KafkaLog {
         if !self.subscribed {
             self.join(deadline)?;
         }
+        if let Some(left) = self.committed_at.and_then(|at| MARKERS_TAKE.checked_sub(at.elapsed())) {
+            std::thread::sleep(left.min(timeout));
+        }
         loop {
             self.writer.serve();
             self.serve();
@@ -260,12 +271,18 @@ impl Log for KafkaLog {
         let Ok(list) = self.consumer.committed_offsets(list_of(partitions), GLANCE_TIMEOUT) else {
             return vec![None; partitions.len()];
         };
+        // Once a broker has kept us waiting, the rest is not asked.
+        let mut answers = true;
         let end = |partition: &TopicPartition| {
             let element = list.find_partition(&partition.topic, partition.partition)?;
             element.error().ok()?;
+            if !answers {
+                return None;
+            }
             let watermarks = self
                 .consumer
                 .fetch_watermarks(&partition.topic, partition.partition, GLANCE_TIMEOUT);
+            answers = watermarks.is_ok();
             let (low, end) = watermarks.ok()?;
             let position = positions::committed(&element).unwrap_or(low.into());
             (position.offset >= end && !position.holds_rows).then_some(end)
@@ -368,6 +385,7 @@ impl Log for KafkaLog {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         self.writer.commit(&self.consumer, outputs, positions)?;
+        self.committed_at = (self.options.delivery == Delivery::ExactlyOnce).then(Instant::now);
         self.connection.reached();
         Ok(())
     }
