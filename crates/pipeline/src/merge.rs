@@ -234,14 +234,13 @@ impl Merge {
             })
     }
 
-    /// The clock below which no row will be released any more; `i64::MAX` if nothing waits and all are absent.
-    pub fn bound(&self) -> i64 {
+    /// The clock below which no row will be released any more; none if nothing waits and all are absent.
+    pub fn bound(&self) -> Option<i64> {
         let bound = |source: &Source| match source.head.front() {
-            Some(row) => row.event.clock,
-            None if source.mark.absent => i64::MAX,
-            None => source.mark.clock,
+            Some(row) => Some(row.event.clock),
+            None => (!source.mark.absent).then_some(source.mark.clock),
         };
-        self.sources.iter().map(bound).min().unwrap_or(i64::MAX)
+        self.sources.iter().filter_map(bound).min()
     }
 
     fn release(&mut self, index: usize, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {

@@ -84,7 +84,9 @@ impl RollCall {
         now: i64,
     ) -> Result<(), LogError> {
         let before = std::mem::take(&mut self.silent);
-        for held in reading.iter().filter(|reading| reading.drained) {
+        // One that was stopped would never read its notices.
+        let reads_on = |reading: &&Reading| reading.drained && reading.retry_at.is_none();
+        for held in reading.iter().filter(reads_on) {
             let Task::Stage(task) = &held.task else { continue };
             for absence in task.awaited() {
                 let same = |silence: &&Silence| silence.absence == absence && silence.held == held.partition;

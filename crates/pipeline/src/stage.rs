@@ -273,10 +273,11 @@ impl StageTask {
         };
         match &mut self.next {
             Next::Stage(outbox) => {
-                let clock = match &self.feed {
-                    Feed::Hop(merge) if merge.bound() != i64::MAX => self.journal.frontier.max(merge.bound()),
-                    _ => self.journal.frontier,
+                let bound = match &self.feed {
+                    Feed::Hop(merge) => merge.bound(),
+                    Feed::Input(_) => None,
                 };
+                let clock = bound.map_or(self.journal.frontier, |bound| bound.max(self.journal.frontier));
                 outbox.flush(Frontier { clock, live }, context.now, context.outputs);
                 self.journal.sequence = outbox.sequence();
             }

@@ -144,7 +144,7 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_absent() {
     assert_eq!(merge.awaited().collect::<Vec<_>>(), [silent]);
     merge.note_absence(silent);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
-    assert_eq!(merge.bound(), 10);
+    assert_eq!(merge.bound(), Some(10));
 
     // Heard again, it is waited for again.
     push(&mut merge, 1, true, 11, 3, &[]);
@@ -173,11 +173,11 @@ fn when_no_row_waits_the_sources_behind_the_foremost_are_awaited() {
     push(&mut merge, 1, true, 10, 1, &[]);
     let never_heard = Absence { source: 2, heard: -1 };
     assert_eq!(merge.awaited().collect::<Vec<_>>(), [never_heard]);
-    assert_eq!(merge.bound(), i64::MIN);
+    assert_eq!(merge.bound(), Some(i64::MIN));
     assert!(!merge.is_live());
     merge.note_absence(never_heard);
     assert_eq!(merge.awaited().count(), 0);
-    assert_eq!(merge.bound(), 10);
+    assert_eq!(merge.bound(), Some(10));
     assert!(merge.is_live());
 }
 
