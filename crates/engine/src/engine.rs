@@ -1,13 +1,15 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
+use crate::circuit::Failure;
 use crate::event::Event;
 use crate::explain::{Contribution, largest};
+use crate::lineup::{Desk, Lineup};
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, TRANSACTIONS, WRITTEN_AT};
+use crate::scoring::Scoring;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
-use riskstream_models::{ColumnKind, Explainer, Scorer};
 use riskstream_policy::Verdict;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -54,39 +56,38 @@ pub enum StageError {
 pub struct Judgement {
     /// Outcome and fired rules.
     pub verdict: Verdict,
-    /// The model's score, if it gave one.
+    /// The score, if a model gave one.
     pub score: Option<f64>,
+    /// Which of the line-up's models was to decide; none where rules alone do.
+    pub asked: Option<usize>,
+    /// Which of them gave the score, or if none did, which was to.
+    pub model: Option<usize>,
+    /// Why the model that was to decide gave no score. One that steps in for it may have given one.
+    pub failure: Option<Failure>,
     /// What moved the score most, if that is to be said.
     pub contributions: Vec<Contribution>,
+    /// What each shadow said: its place among the line-up's models, and its score.
+    pub shadows: Vec<(usize, Result<f64, Failure>)>,
+    /// The event's row among those that the model scored.
+    pub(crate) matrix_row: usize,
 }
 
-/// Follows a plan. One for each worker: it owns the model's scratch space.
+/// Follows a plan. One for each worker: it owns the models' scratch space.
 pub struct Engine {
     plan: Arc<Plan>,
-    scorer: Option<Scorer>,
-    explainer: Option<Explainer>,
+    /// What runs the models of each line-up in force somewhere: one, and two while one takes over from another.
+    scorings: Vec<Scoring>,
     contributions: Vec<f64>,
-    matrix: Vec<f32>,
-    scores: Vec<f32>,
     key: String,
 }
 
 impl Engine {
     /// An engine for `plan`.
     pub fn new(plan: Arc<Plan>) -> Engine {
-        let scorer = plan.decide.model.as_ref().map(|model| model.model.scorer());
-        let explainer = plan
-            .decide
-            .explain
-            .as_ref()
-            .map(|explain| explain.attribution.explainer());
         Engine {
             plan,
-            scorer,
-            explainer,
+            scorings: Vec::new(),
             contributions: Vec::new(),
-            matrix: Vec::new(),
-            scores: Vec::new(),
             key: String::new(),
         }
     }
@@ -193,77 +194,28 @@ impl Engine {
         event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
-    /// Scores the events in one call to the model and judges each. `judgements` is made as long as `events`.
-    pub fn decide(&mut self, events: &mut [Event], judgements: &mut Vec<Judgement>) {
+    /// Scores the events with the models of `desk` and judges each. `judgements` is made as long as `events`.
+    pub fn decide(&mut self, desk: &mut Desk, events: &mut [Event], judgements: &mut Vec<Judgement>) {
         let plan = Arc::clone(&self.plan);
         judgements.resize_with(events.len(), Judgement::default);
         for event in events.iter_mut() {
             evaluate(&plan.decide.steps, &mut event.row);
         }
-        self.score(events, judgements);
-        for (index, (event, judgement)) in events.iter_mut().zip(judgements).enumerate() {
+        let lineup = Arc::clone(desk.lineup());
+        let scoring = scoring(&mut self.scorings, &lineup);
+        scoring.score(&mut desk.circuits, events, judgements);
+        for (event, judgement) in events.iter_mut().zip(judgements.iter_mut()) {
             event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
             plan.decide.policy.decide(&event.row, &mut judgement.verdict);
-            if plan.decide.model.is_some() && judgement.score.is_none() {
+            if judgement.failure.is_some() {
                 event.flags |= Flags::DEGRADED;
+            }
+            if judgement.asked.is_some() && judgement.score.is_none() {
                 judgement.verdict.outcome = judgement.verdict.outcome.max(plan.decide.without_score);
             }
-            self.explain(index, event, judgement);
+            explain(&plan, scoring, event, judgement, &mut self.contributions);
         }
-    }
-
-    /// Fills in what moved the score of the event whose row is the `index`th of the matrix.
-    fn explain(&mut self, index: usize, event: &Event, judgement: &mut Judgement) {
-        judgement.contributions.clear();
-        let decide = &self.plan.decide;
-        let (Some(plan), Some(model), Some(score)) = (&decide.explain, &decide.model, judgement.score) else {
-            return;
-        };
-        let Some(explainer) = &mut self.explainer else { return };
-        if !plan.calls_for(judgement.verdict.outcome, score, &self.plan.name, event.id()) {
-            return;
-        }
-        let width = model.inputs.len();
-        let row = &self.matrix[index * width..][..width];
-        if explainer.explain(row, &mut self.contributions).is_ok() {
-            largest(&self.contributions, plan.top, &mut judgement.contributions);
-        }
-    }
-
-    fn score(&mut self, events: &[Event], judgements: &mut [Judgement]) {
-        let plan = Arc::clone(&self.plan);
-        let Some(model) = &plan.decide.model else { return };
-        self.matrix.clear();
-        for event in events {
-            let columns = model.inputs.iter().zip(model.model.columns());
-            self.matrix.extend(columns.map(|(&slot, kind)| match kind {
-                ColumnKind::Number => model_number(&event.row[slot]),
-                ColumnKind::Text => model.model.text_code(model_text(&event.row[slot])),
-            }));
-        }
-        if self.run_model(0..events.len(), model.inputs.len()) {
-            for (judgement, &score) in judgements.iter_mut().zip(&self.scores) {
-                judgement.score = usable(score);
-            }
-            return;
-        }
-        // One row may spoil a batch: each gets its own chance.
-        for (index, judgement) in judgements.iter_mut().enumerate() {
-            let ran = self.run_model(index..index + 1, model.inputs.len());
-            judgement.score = if ran { usable(self.scores[0]) } else { None };
-        }
-    }
-
-    /// False if the model failed; its scratch is then made anew.
-    fn run_model(&mut self, rows: std::ops::Range<usize>, width: usize) -> bool {
-        let Some(scorer) = &mut self.scorer else { return false };
-        let matrix = &self.matrix[rows.start * width..rows.end * width];
-        self.scores.clear();
-        let ran = scorer.score(matrix, &mut self.scores).is_ok() && self.scores.len() == rows.len();
-        if !ran {
-            self.scorer = self.plan.decide.model.as_ref().map(|model| model.model.scorer());
-        }
-        ran
+        scoring.finish_shadows(judgements);
     }
 
     fn missing(&self, slot: Slot) -> Rejection {
@@ -287,6 +239,31 @@ impl Engine {
     }
 }
 
+/// What runs the models of `lineup`; what runs those that are in force nowhere is dropped.
+fn scoring<'s>(scorings: &'s mut Vec<Scoring>, lineup: &Arc<Lineup>) -> &'s mut Scoring {
+    let found = scorings
+        .iter()
+        .position(|scoring| Arc::ptr_eq(scoring.lineup(), lineup));
+    let index = found.unwrap_or_else(|| {
+        scorings.retain(|scoring| Arc::strong_count(scoring.lineup()) > 1);
+        scorings.push(Scoring::new(Arc::clone(lineup)));
+        scorings.len() - 1
+    });
+    &mut scorings[index]
+}
+
+/// Fills in what moved the score, if the plan calls for it.
+fn explain(plan: &Plan, scoring: &mut Scoring, event: &Event, judgement: &mut Judgement, contributions: &mut Vec<f64>) {
+    judgement.contributions.clear();
+    let (Some(explain), Some(score)) = (&plan.decide.explain, judgement.score) else {
+        return;
+    };
+    if explain.calls_for(judgement.verdict.outcome, score, &plan.name, event.id()) {
+        scoring.explain(judgement, contributions);
+        largest(contributions, explain.top, &mut judgement.contributions);
+    }
+}
+
 fn evaluate(steps: &[Step], row: &mut Row) {
     for step in steps {
         row[step.slot] = step.expression.evaluate(row);
@@ -302,21 +279,4 @@ pub fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
         _ => return None,
     }
     Some(buffer)
-}
-
-/// Models take float32; what is absent is NaN, as XGBoost and LightGBM expect it.
-fn model_number(value: &Value) -> f32 {
-    value.as_number().map_or(f32::NAN, |number| number as f32)
-}
-
-/// A text that is absent is empty: ONNX has no missing strings.
-fn model_text(value: &Value) -> &str {
-    match value {
-        Value::Text(text) => text,
-        _ => "",
-    }
-}
-
-fn usable(score: f32) -> Option<f64> {
-    score.is_finite().then_some(f64::from(score))
 }

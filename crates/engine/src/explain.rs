@@ -1,14 +1,11 @@
 //! Which decisions say what moved their score, and by how much.
 
 use riskstream_events::{DecisionId, Outcome};
-use riskstream_models::Attribution;
 use std::cmp::Ordering;
 
 /// What calls for an explanation. Any one of the three does.
 #[derive(Debug)]
 pub struct ExplainPlan {
-    /// Attributes scores to the model's inputs.
-    pub attribution: Attribution,
     /// Decisions of these outcomes are explained.
     pub outcomes: Vec<Outcome>,
     /// Decisions with at least this score are explained.

@@ -2,10 +2,10 @@
 //! the pipeline file; the engine only follows it.
 
 use crate::explain::ExplainPlan;
+use crate::lineup::Lineup;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::EntityFeatures;
-use riskstream_models::Model;
 use riskstream_policy::{Outcome, Policy};
 use std::sync::Arc;
 
@@ -103,32 +103,18 @@ pub struct Step {
 pub struct DecidePlan {
     /// Expressions over fields and features, in order of their dependencies.
     pub steps: Vec<Step>,
-    /// The model, if there is one.
-    pub model: Option<ModelPlan>,
+    /// The models of the pipeline file, which decide until a roll-out says otherwise.
+    pub lineup: Arc<Lineup>,
     /// Which scores are explained, if any.
     pub explain: Option<ExplainPlan>,
     /// Where the score goes ([`ValueType::Float`]); null without a model.
     pub score: Slot,
     /// Rules and thresholds.
     pub policy: Policy,
-    /// The mildest outcome when there is a model and it gave no score: thresholds cannot fire then.
+    /// The mildest outcome when a model was to decide and none gave a score: thresholds cannot fire then.
     pub without_score: Outcome,
     /// What the decision lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
     /// What the decision lists under `entities`: name and key.
     pub entities: Vec<(String, Slot)>,
-}
-
-/// A loaded model and where its inputs come from.
-#[derive(Debug)]
-pub struct ModelPlan {
-    /// The model's name.
-    pub name: String,
-    /// The model's version.
-    pub version: String,
-    /// The model.
-    pub model: Arc<Model>,
-    /// The slot of each input column, in the model's order: a number where the model takes numbers, a text where it
-    /// takes texts. Null becomes NaN, or the empty text.
-    pub inputs: Vec<Slot>,
 }

@@ -201,6 +201,7 @@ fn encode() {
         flags: Flags::NONE,
         late_by_ms: None,
         shadow_scores: &[],
+        rollout: 0,
         latency: Some(Latency {
             ingested_at: 1_767_225_600_000_000,
             decided_at: 1_767_225_600_010_000,

@@ -78,7 +78,9 @@ pub struct Decision<'a> {
     /// By how much the event came after a later one, in milliseconds of event time.
     pub late_by_ms: Option<i64>,
     /// Scores of models that only watch.
-    pub shadow_scores: &'a [(String, f64)],
+    pub shadow_scores: &'a [(&'a str, f64)],
+    /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
+    pub rollout: u64,
     /// None where there is no clock: files.
     pub latency: Option<Latency>,
 }
@@ -179,7 +181,9 @@ pub fn encode_json(decision: &Decision<'_>, out: &mut Vec<u8>) {
         out.push(b':');
         json_optional_float(Some(*score), out);
     }
-    out.extend_from_slice(b"},\"latency\":");
+    out.extend_from_slice(b"},\"rollout\":");
+    json_display(decision.rollout, out);
+    out.extend_from_slice(b",\"latency\":");
     match decision.latency {
         None => out.extend_from_slice(b"null"),
         Some(latency) => {
@@ -332,6 +336,7 @@ pub fn encode_avro(decision: &Decision<'_>, out: &mut Vec<u8>) {
         avro_float(*score, out);
     }
     avro_end(decision.shadow_scores.len(), out);
+    write_signed(i64::try_from(decision.rollout).unwrap_or(i64::MAX), out);
     avro_optional(decision.latency, out, |latency, out| {
         write_signed(latency.ingested_at, out);
         write_signed(latency.decided_at, out);

@@ -43,6 +43,9 @@ pub struct OwnedDecision {
     /// Scores of models that only watch.
     #[serde(with = "pairs")]
     pub shadow_scores: Vec<(String, Option<f64>)>,
+    /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
+    #[serde(default)]
+    pub rollout: u64,
     /// Wall-clock times; all that may differ when the same input is decided again.
     pub latency: Option<OwnedLatency>,
 }

@@ -1,7 +1,7 @@
 //! The pipeline's log on Apache Kafka: consumer groups, transactions, topics. The only user of rdkafka.
 //!
 //! [`KafkaLog`] is one member of a consumer group with one transactional producer; a worker thread owns
-//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics.
+//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics, [`TopicTail`] follows one.
 //! [`TransactionWatch`] lets another thread see how long a call to the broker has been running.
 #![deny(unsafe_code)]
 
@@ -16,10 +16,12 @@ mod producer;
 mod reader;
 mod signal;
 mod simple_producer;
+mod tail;
 pub mod topics;
 mod watch;
 
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions};
 pub use simple_producer::Producer;
+pub use tail::{Tailed, TopicTail};
 pub use watch::TransactionWatch;

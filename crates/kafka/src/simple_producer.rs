@@ -5,6 +5,8 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use riskstream_pipeline::log::LogError;
+
+use crate::options::KafkaOptions;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -38,8 +40,21 @@ impl Producer {
     /// # Errors
     /// When librdkafka refuses the settings.
     pub fn open(brokers: &str) -> Result<Producer, LogError> {
-        let inner = ClientConfig::new()
-            .set("bootstrap.servers", brokers)
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", brokers);
+        Producer::create(config)
+    }
+
+    /// A producer that reaches the brokers as a pipeline does.
+    ///
+    /// # Errors
+    /// When a setting is refused.
+    pub fn open_with(options: &KafkaOptions) -> Result<Producer, LogError> {
+        Producer::create(options.client()?)
+    }
+
+    fn create(mut config: ClientConfig) -> Result<Producer, LogError> {
+        let inner = config
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
             .set("linger.ms", "5")

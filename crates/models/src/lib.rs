@@ -13,6 +13,7 @@
 mod attribution;
 mod cell;
 mod description;
+mod detached;
 mod error;
 mod forest;
 mod fusion;
@@ -32,6 +33,7 @@ mod wire;
 pub use attribution::{Attribution, Explainer, Method, Space};
 pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
+pub use detached::{DetachedScorer, Unfinished};
 pub use error::ModelError;
 pub use inspection::Inspection;
 pub use limits::Limits;

@@ -14,6 +14,8 @@ pub struct Scorer {
     model: Model,
     /// tract's state; thrown away after an error, which may leave it half-done.
     state: Option<TypedSimpleState>,
+    /// Scratch of [`Scorer::score_each`].
+    together: Vec<f32>,
 }
 
 /// One output of a model.
@@ -47,7 +49,11 @@ impl std::fmt::Debug for Scorer {
 
 impl Scorer {
     pub(crate) fn new(model: Model) -> Self {
-        Scorer { model, state: None }
+        Scorer {
+            model,
+            state: None,
+            together: Vec::new(),
+        }
     }
 
     /// Scores rows.
@@ -60,7 +66,7 @@ impl Scorer {
     /// When `rows` is no whole number of rows, or the model fails on them.
     pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         scores.clear();
-        let Scorer { model, state } = self;
+        let Scorer { model, state, .. } = self;
         let shared = &*model.shared;
         let count = row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
@@ -83,6 +89,28 @@ impl Scorer {
             scores.clear();
         }
         result
+    }
+
+    /// Scores rows as [`Scorer::score`] does, but of rows that the model fails on only those have no score: one may spoil a
+    /// batch, so each then gets its own chance.
+    ///
+    /// # Errors
+    /// When `rows` is no whole number of rows.
+    pub fn score_each(&mut self, rows: &[f32], scores: &mut Vec<Option<f32>>) -> Result<(), ModelError> {
+        scores.clear();
+        let width = self.model.input_width();
+        let count = row_count(rows, width)?;
+        let mut together = std::mem::take(&mut self.together);
+        if self.score(rows, &mut together).is_ok() && together.len() == count {
+            scores.extend(together.iter().copied().map(Some));
+        } else {
+            for row in rows.chunks_exact(width) {
+                let ran = self.score(row, &mut together);
+                scores.push(ran.ok().and_then(|()| together.first().copied()));
+            }
+        }
+        self.together = together;
+        Ok(())
     }
 
     /// Scores rows, whatever number of them the model is fixed to: the last is repeated until they fit.

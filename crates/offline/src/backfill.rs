@@ -3,7 +3,7 @@
 
 use crate::read::{Next, ReadError, Rows};
 use riskstream_engine::plan::TRANSACTIONS;
-use riskstream_engine::{Engine, Event, Judgement, StageClock, StageError};
+use riskstream_engine::{Desk, Engine, Event, Judgement, StageClock, StageError};
 use riskstream_events::{Flags, Rejection, Row, Value};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{MemoryState, StateError};
@@ -99,6 +99,7 @@ pub fn run(
         head.advance(engine, sink, &mut spare, &mut summary)?;
         heads.push(head);
     }
+    let mut desk = Desk::new(Arc::clone(&plan.decide.lineup));
     let mut batch = Vec::with_capacity(BATCH);
     let mut judgements = Vec::new();
     while let Some(head) = earliest(&mut heads) {
@@ -115,13 +116,29 @@ pub fn run(
         }
         head.advance(engine, sink, &mut spare, &mut summary)?;
         if batch.len() == BATCH {
-            decide(engine, &mut batch, &mut judgements, sink, &mut spare, &mut summary)?;
+            decide(
+                engine,
+                &mut desk,
+                &mut batch,
+                &mut judgements,
+                sink,
+                &mut spare,
+                &mut summary,
+            )?;
         }
         if summary.records % BATCH as u64 == 0 && !progress(&summary) {
             return Ok(summary);
         }
     }
-    decide(engine, &mut batch, &mut judgements, sink, &mut spare, &mut summary)?;
+    decide(
+        engine,
+        &mut desk,
+        &mut batch,
+        &mut judgements,
+        sink,
+        &mut spare,
+        &mut summary,
+    )?;
     progress(&summary);
     Ok(summary)
 }
@@ -146,13 +163,14 @@ fn apply(engine: &mut Engine, stages: &mut [Stage], event: &mut Event) -> Result
 
 fn decide(
     engine: &mut Engine,
+    desk: &mut Desk,
     batch: &mut Vec<Event>,
     judgements: &mut Vec<Judgement>,
     sink: &mut dyn Sink,
     spare: &mut Vec<Row>,
     summary: &mut Summary,
 ) -> Result<(), BackfillError> {
-    engine.decide(batch, judgements);
+    engine.decide(desk, batch, judgements);
     sink.decided(batch, judgements)?;
     summary.decided += batch.len() as u64;
     spare.extend(batch.drain(..).map(|event| event.row));

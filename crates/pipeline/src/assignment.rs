@@ -1,16 +1,20 @@
 //! What is done with a partition when it is assigned: which task it belongs to, and where to begin.
 
 use crate::decide::DecisionBuffer;
+use crate::journal;
 use crate::log::{Committed, Log, TopicPartition};
 use crate::merge::Merge;
 use crate::outbox::Outbox;
 use crate::pace::Speedometer;
 use crate::reader::InputReader;
+use crate::rollout::Rollouts;
 use crate::stage::{Feed, Next, StageTask};
-use crate::task::{IngestTask, Task};
+use crate::task::{IngestTask, Task, TaskError};
 use crate::topology::{Role, Routes, Topology};
 use crate::worker::{Reading, Stores, WorkerError};
+use riskstream_engine::Lineup;
 use riskstream_features::state::StateStore;
+use std::sync::Arc;
 
 /// The outcome of opening a partition.
 pub(crate) enum Opened {
@@ -26,6 +30,7 @@ pub(crate) fn open<L: Log>(
     topology: &Topology,
     routes: &Routes,
     stores: &mut dyn Stores,
+    rollouts: &dyn Rollouts,
     partition: &TopicPartition,
     committed: Option<Committed>,
 ) -> Result<Opened, WorkerError> {
@@ -65,7 +70,10 @@ pub(crate) fn open<L: Log>(
             let next = if stage + 1 < topology.plan.stages.len() {
                 Next::Stage(outbox(log, topology, routes, stage + 1, partition.partition as u32)?)
             } else {
-                Next::Decide(DecisionBuffer::default())
+                match lineup_in_force(store.as_ref(), topology, rollouts)? {
+                    Ok(lineup) => Next::Decide(DecisionBuffer::new(lineup)),
+                    Err(reason) => return Ok(Opened::Stopped(reason)),
+                }
             };
             let task = StageTask::open(
                 &topology.plan,
@@ -107,7 +115,7 @@ fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i6
 
 /// Where a stage begins to read: at its state's position, which is never ahead of what was committed.
 fn start(store: &dyn StateStore, committed: Option<i64>, low: i64) -> Result<Result<i64, String>, WorkerError> {
-    let position = store.position().map_err(crate::task::TaskError::from)?;
+    let position = store.position().map_err(TaskError::from)?;
     Ok(match (position, committed) {
         (Some(position), Some(committed)) if position > committed => Err(format!(
             "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were reset, or \
@@ -122,6 +130,19 @@ fn start(store: &dyn StateStore, committed: Option<i64>, low: i64) -> Result<Res
         )),
         (None, Some(committed)) => Ok(low.min(committed)),
     })
+}
+
+/// The models that decided when the state was written; or why they are not ready.
+fn lineup_in_force(
+    store: &dyn StateStore,
+    topology: &Topology,
+    rollouts: &dyn Rollouts,
+) -> Result<Result<Arc<Lineup>, String>, WorkerError> {
+    let Some((revision, document)) = journal::read_lineup(store).map_err(TaskError::from)? else {
+        return Ok(Ok(Arc::clone(&topology.plan.decide.lineup)));
+    };
+    let not_ready = |why| format!("revision {revision} of the models decides here, which cannot be used: {why}");
+    Ok(rollouts.prepared(&document).map_err(not_ready))
 }
 
 fn gone(position: i64, low: i64) -> String {

@@ -3,7 +3,7 @@
 use crate::task::{Context, Tally};
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
-use riskstream_engine::{Event, Judgement};
+use riskstream_engine::{Desk, Event, Failure, Judgement, Lineup};
 use riskstream_events::{
     Decision, DecisionId, Flags, Latency, ModelRef, Outcome, Reason, Value, encode_avro, encode_json, wire,
 };
@@ -12,14 +12,49 @@ use std::sync::Arc;
 /// Rows scored in one call: enough to share the model's fixed cost, few enough to stay in the cache.
 const SCORED_TOGETHER: usize = 128;
 
-/// Transactions that wait to be scored; empty between batches.
-#[derive(Default)]
+/// Who decides at a task, and the transactions that wait to be scored; there are none between batches.
 pub struct DecisionBuffer {
+    desk: Desk,
+    /// The desk as of the last write.
+    written: Desk,
     events: Vec<Event>,
     judgements: Vec<Judgement>,
 }
 
 impl DecisionBuffer {
+    /// Nothing waits yet, and `lineup` decides.
+    pub fn new(lineup: Arc<Lineup>) -> DecisionBuffer {
+        let desk = Desk::new(lineup);
+        DecisionBuffer {
+            written: desk.clone(),
+            desk,
+            events: Vec::new(),
+            judgements: Vec::new(),
+        }
+    }
+
+    /// The line-up in force.
+    pub fn lineup(&self) -> &Arc<Lineup> {
+        self.desk.lineup()
+    }
+
+    /// Puts another line-up in force for what is pushed from now on.
+    pub fn change(&mut self, lineup: Arc<Lineup>, context: &mut Context<'_>) {
+        self.flush(context);
+        self.desk = Desk::new(lineup);
+    }
+
+    /// The line-up in force, if it came into force since the last write.
+    pub fn change_to_write(&self) -> Option<&Arc<Lineup>> {
+        let lineup = self.desk.lineup();
+        (!Arc::ptr_eq(lineup, self.written.lineup())).then_some(lineup)
+    }
+
+    /// Takes note that the desk was written.
+    pub fn written(&mut self) {
+        self.written.clone_from(&self.desk);
+    }
+
     /// Adds a transaction whose features are complete.
     pub fn push(&mut self, event: Event, context: &mut Context<'_>) {
         self.events.push(event);
@@ -34,19 +69,24 @@ impl DecisionBuffer {
             return;
         }
         let plan = Arc::clone(context.engine.plan());
-        context.engine.decide(&mut self.events, &mut self.judgements);
+        context
+            .engine
+            .decide(&mut self.desk, &mut self.events, &mut self.judgements);
+        let lineup = Arc::clone(self.desk.lineup());
         for (event, judgement) in self.events.iter().zip(&self.judgements) {
             count(context.tally, event, judgement, context.now);
-            write(&plan, event, judgement, context);
+            context.tally.models.count(&lineup, judgement);
+            write(&plan, &lineup, event, judgement, context);
         }
         for event in self.events.drain(..) {
             context.recycle(event.row);
         }
     }
 
-    /// Forgets what waits.
-    pub fn clear(&mut self) {
+    /// Goes back to the last write.
+    pub fn restore(&mut self) {
         self.events.clear();
+        self.desk.clone_from(&self.written);
     }
 }
 
@@ -60,7 +100,7 @@ fn count(tally: &mut Tally, event: &Event, judgement: &Judgement, now: i64) {
     }
 }
 
-fn write(plan: &Plan, event: &Event, judgement: &Judgement, context: &mut Context<'_>) {
+fn write(plan: &Plan, lineup: &Lineup, event: &Event, judgement: &Judgement, context: &mut Context<'_>) {
     let format = context.decision_format;
     let now = context.now;
     let key = plan.decide.entities.first().map(|(_, slot)| &event.row[*slot]);
@@ -68,7 +108,7 @@ fn write(plan: &Plan, event: &Event, judgement: &Judgement, context: &mut Contex
     let key = key.and_then(|value| riskstream_engine::engine::write_key(value, &mut key_text));
     let key = key.unwrap_or(event.id()).as_bytes();
     context.outputs.push(context.decisions, None, None, Some(key), |bytes| {
-        with_decision(plan, event, judgement, Some(now), |decision| match format {
+        with_decision(plan, lineup, event, judgement, Some(now), |decision| match format {
             DecisionFormat::Json => encode_json(decision, bytes),
             DecisionFormat::Avro { schema_id } => {
                 wire::prefix(schema_id, bytes);
@@ -83,6 +123,7 @@ fn write(plan: &Plan, event: &Event, judgement: &Judgement, context: &mut Contex
 /// microseconds; none where there is no log (files).
 pub fn with_decision<R>(
     plan: &Plan,
+    lineup: &Lineup,
     event: &Event,
     judgement: &Judgement,
     now: Option<i64>,
@@ -101,16 +142,22 @@ pub fn with_decision<R>(
             contribution: None,
         });
     }
-    if event.flags.contains(Flags::DEGRADED) {
+    if let Some(failure) = judgement.failure {
+        let has_score = judgement.score.is_some();
         reasons.push(Reason {
-            code: "NO_SCORE",
+            code: if has_score { "FALLBACK_SCORE" } else { "NO_SCORE" },
             name: "model",
-            outcome: plan.decide.without_score,
-            description: Some("the model gave no score"),
+            outcome: if has_score {
+                Outcome::Approve
+            } else {
+                plan.decide.without_score
+            },
+            description: Some(why(failure)),
             contribution: None,
         });
     }
-    if let Some(model) = &plan.decide.model {
+    let model = judgement.model.map(|model| &lineup.models[model]);
+    if let Some(model) = model {
         reasons.extend(judgement.contributions.iter().map(|contribution| Reason {
             code: "SCORE_FEATURE",
             name: &plan.slots[model.inputs[contribution.input]].name,
@@ -129,6 +176,11 @@ pub fn with_decision<R>(
         },
         decided_at,
     });
+    let shadow_scores: Vec<(&str, f64)> = judgement
+        .shadows
+        .iter()
+        .filter_map(|&(model, score)| Some((&*lineup.models[model].label, score.ok()?)))
+        .collect();
     let late_by = event.late_by();
     let decision = Decision {
         decision_id: id.as_str(),
@@ -136,7 +188,7 @@ pub fn with_decision<R>(
         pipeline: &plan.name,
         pipeline_version: &plan.version,
         binary_version: env!("CARGO_PKG_VERSION"),
-        model: plan.decide.model.as_ref().map(|model| ModelRef {
+        model: model.map(|model| ModelRef {
             name: &model.name,
             version: &model.version,
             sha256: model.model.sha256(),
@@ -150,8 +202,19 @@ pub fn with_decision<R>(
         features: &plan.decide.features,
         flags: event.flags,
         late_by_ms: (late_by > 0).then_some(late_by / 1000),
-        shadow_scores: &[],
+        rollout: lineup.revision,
+        shadow_scores: &shadow_scores,
         latency,
     };
     use_it(&decision)
+}
+
+/// What a degraded decision says of the model that was to decide.
+fn why(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Failed => "the model failed",
+        Failure::Late => "the model exceeded its time budget",
+        Failure::NotANumber => "the model's answer is not a finite number",
+        Failure::CircuitOpen => "the model failed repeatedly and is left alone until its next trial",
+    }
 }

@@ -4,9 +4,11 @@
 use crate::faulty::{Faults, FaultyLog};
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
+use crate::rollout::Rollouts;
 use crate::task::Task;
 use crate::topology::Topology;
 use crate::worker::{Clock, Stores, Worker, WorkerError, WorkerOptions};
+use riskstream_engine::Lineup;
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,6 +29,32 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Line-ups that are ready when they are put here.
+#[derive(Clone, Debug, Default)]
+pub struct ManualRollouts(Arc<Mutex<Vec<Arc<Lineup>>>>);
+
+impl ManualRollouts {
+    /// Makes a line-up ready.
+    pub fn put(&self, lineup: Arc<Lineup>) {
+        self.lock().push(lineup);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Lineup>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rollouts for ManualRollouts {
+    fn newest(&self) -> Option<Arc<Lineup>> {
+        self.lock().iter().max_by_key(|lineup| lineup.revision).cloned()
+    }
+
+    fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
+        let found = self.lock().iter().find(|lineup| &*lineup.document == document).cloned();
+        found.ok_or_else(|| format!("`{document}` is not ready"))
     }
 }
 
@@ -101,6 +129,8 @@ pub struct TestDriver {
     workers: Vec<Worker<FaultyLog<MemoryLog>>>,
     options: WorkerOptions,
     faults: Faults,
+    /// The line-ups that are ready.
+    pub rollouts: ManualRollouts,
 }
 
 impl TestDriver {
@@ -118,6 +148,7 @@ impl TestDriver {
             workers: Vec::new(),
             options: WorkerOptions::default(),
             faults: Faults::default(),
+            rollouts: ManualRollouts::default(),
         };
         driver.add_worker();
         driver
@@ -148,6 +179,7 @@ impl TestDriver {
             self.options,
             stores,
             clock,
+            Box::new(self.rollouts.clone()),
         ));
     }
 
@@ -222,7 +254,7 @@ impl TestDriver {
     }
 
     /// Tasks that stopped.
-    pub fn stopped(&self) -> Vec<crate::worker::Stopped> {
+    pub fn stopped(&self) -> Vec<crate::round::Stopped> {
         self.workers
             .iter()
             .flat_map(|worker| worker.stopped().iter().cloned())

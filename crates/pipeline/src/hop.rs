@@ -1,16 +1,18 @@
-//! What a record of a hop topic is: in front the number of the layout of its rows, then a frame of rows, or the
-//! reader's own notice that a source is absent.
+//! What a record of a hop topic is: in front the number of the layout of its rows, then a frame of rows, or a notice of
+//! the reader to itself: that a source is absent, or that other models decide from here on.
 //!
 //! ```text
 //! record  = layout:u32 kind:u8 (frame | absence)          numbers of fixed width are little endian
 //! frame   = see riskstream_events::frame                  kind 0
 //! absence = source:u32 heard:i64                          kind 1
+//! rollout = revision:u64 document:utf8                    kind 2
 //! ```
 //!
 //! A pipeline file that was changed may carry other values: its rows must not be read as if they were the old ones.
 
 use crate::merge::{Absence, Sequenced};
 use crate::partitioner::murmur2;
+use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
 use riskstream_events::{Flags, FrameError, FrameReader, Row, Value};
@@ -18,6 +20,7 @@ use std::collections::VecDeque;
 
 const FRAME: u8 = 0;
 const ABSENCE: u8 = 1;
+const ROLLOUT: u8 = 2;
 
 /// A hop record taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub enum Content<'a> {
     Frame(&'a [u8]),
     /// Nobody need wait for a source.
     Absence(Absence),
+    /// Other models decide on what follows.
+    Rollout(RolloutNotice<'a>),
 }
 
 /// The number of the layout of rows on their way to `stage`: a hash of their names and types in order.
@@ -60,6 +65,14 @@ pub fn write_absence(layout: u32, absence: Absence, out: &mut Vec<u8>) {
     out.extend_from_slice(&absence.heard.to_le_bytes());
 }
 
+/// Writes a change of the line-up.
+pub fn write_rollout(layout: u32, notice: RolloutNotice<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&layout.to_le_bytes());
+    out.push(ROLLOUT);
+    out.extend_from_slice(&notice.revision.to_le_bytes());
+    out.extend_from_slice(notice.document.as_bytes());
+}
+
 /// Takes a record's value apart.
 ///
 /// # Errors
@@ -71,6 +84,7 @@ pub fn parse(value: &[u8]) -> Result<HopRecord<'_>, FrameError> {
     let content = match *kind {
         FRAME => Content::Frame(rest),
         ABSENCE => Content::Absence(absence(rest).ok_or(damaged("a notice of absence of another length"))?),
+        ROLLOUT => Content::Rollout(rollout(rest).ok_or(damaged("a notice of a roll-out cut off or not in UTF-8"))?),
         _ => return Err(damaged("a kind of record that this binary does not know")),
     };
     Ok(HopRecord {
@@ -87,11 +101,19 @@ fn absence(bytes: &[u8]) -> Option<Absence> {
     })
 }
 
+fn rollout(bytes: &[u8]) -> Option<RolloutNotice<'_>> {
+    let (revision, document) = bytes.split_first_chunk()?;
+    Some(RolloutNotice {
+        revision: u64::from_le_bytes(*revision),
+        document: std::str::from_utf8(document).ok()?,
+    })
+}
+
 /// Reads the frame in the value of a record on its way to `stage`.
 pub fn frame_reader<'a>(plan: &'a Plan, stage: usize, value: &'a [u8]) -> Result<FrameReader<'a>, FrameError> {
     match parse(value)?.content {
         Content::Frame(frame) => FrameReader::new(frame, &plan.stages[stage].carries),
-        Content::Absence(_) => Err(FrameError::Damaged {
+        Content::Absence(_) | Content::Rollout(_) => Err(FrameError::Damaged {
             offset: 0,
             what: "a notice where a frame should be",
         }),
@@ -152,10 +174,22 @@ mod tests {
         for cut in 0..record.len() {
             assert!(parse(&record[..cut]).is_err(), "{cut} bytes");
         }
+
+        record.clear();
+        let notice = RolloutNotice {
+            revision: 7,
+            document: "{}",
+        };
+        write_rollout(5, notice, &mut record);
+        let content = Content::Rollout(notice);
+        assert_eq!(parse(&record), Ok(HopRecord { layout: 5, content }));
+        assert!(parse(&record[..12]).is_err(), "the revision is cut off");
+        *record.last_mut().unwrap() = 0xff;
+        assert!(parse(&record).is_err(), "no UTF-8");
     }
 
     #[test]
     fn another_kind_is_an_error() {
-        assert!(parse(b"\0\0\0\0\x02").is_err());
+        assert!(parse(b"\0\0\0\0\x03").is_err());
     }
 }

@@ -1,5 +1,5 @@
 //! What a task keeps in its state besides entities: its clock, how far its sources are, and the frames that
-//! wait for their turn. Written in the same batch as the entities and the position.
+//! wait for their turn; at a deciding task also which models decide. Written in the same batch as the entities and the position.
 
 use crate::merge::{Merge, SourceMark};
 use riskstream_engine::StageClock;
@@ -7,6 +7,7 @@ use riskstream_features::state::{StateError, StateStore, StateWrites};
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
+const LINEUP: &[u8] = b"r";
 const VERSION: u8 = 2;
 
 /// A task's bookkeeping as of a position.
@@ -99,6 +100,30 @@ fn number(bytes: &mut &[u8]) -> Option<i64> {
     let (number, rest) = bytes.split_first_chunk::<8>()?;
     *bytes = rest;
     Some(i64::from_le_bytes(*number))
+}
+
+/// Adds to a batch of writes which line-up of models is in force.
+pub fn write_lineup(revision: u64, document: &str, writes: &mut StateWrites) {
+    writes.put(LINEUP, |bytes| {
+        bytes.extend_from_slice(&revision.to_le_bytes());
+        bytes.extend_from_slice(document.as_bytes());
+    });
+}
+
+/// The revision and the document of the line-up in force; none if it is the pipeline file's own.
+pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, StateError> {
+    let Some(bytes) = store.get(LINEUP)? else {
+        return Ok(None);
+    };
+    let read = |bytes: &[u8]| {
+        let (revision, document) = bytes.split_first_chunk()?;
+        let document = std::str::from_utf8(document).ok()?;
+        Some((u64::from_le_bytes(*revision), document.to_owned()))
+    };
+    read(&bytes).map(Some).ok_or_else(|| StateError::Corrupt {
+        what: "the line-up of models".into(),
+        why: "it is cut off or not in UTF-8".into(),
+    })
 }
 
 /// Adds to a batch of writes the frames that wait beyond it, and removes those that are done with.

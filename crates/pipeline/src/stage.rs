@@ -7,9 +7,10 @@ use crate::log::{Outputs, RecordRef, TopicPartition};
 use crate::merge::{Absence, Merge};
 use crate::outbox::{Frontier, Outbox};
 use crate::reader::InputReader;
+use crate::rollout::RolloutNotice;
 use crate::task::{Context, Processed, TaskError};
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
-use riskstream_engine::{Event, StageError};
+use riskstream_engine::{Event, Lineup, StageError};
 use riskstream_events::{FrameError, ReasonCode, Rejection, Row};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{StateStore, StateWrites};
@@ -31,6 +32,14 @@ pub enum Next {
     Decide(DecisionBuffer),
 }
 
+/// What became of a hop record.
+enum TakenIn {
+    Done,
+    /// It is to be read again later, for this reason; nothing was changed.
+    NotReady(String),
+    Rejected(Rejection),
+}
+
 /// See the module.
 pub struct StageTask {
     partition: TopicPartition,
@@ -45,6 +54,8 @@ pub struct StageTask {
     /// The position that Kafka has committed: what lies before it was answered already.
     answered_until: i64,
     changed: bool,
+    /// The largest revision of a line-up that was written to the log here and may not have been read back yet.
+    told_rollout: u64,
     key: String,
 }
 
@@ -72,6 +83,7 @@ impl StageTask {
             writes: StateWrites::default(),
             answered_until,
             changed: false,
+            told_rollout: 0,
             key: String::new(),
         };
         task.load(plan)?;
@@ -90,7 +102,10 @@ impl StageTask {
         self.journal = Journal::read(self.store.as_ref())?;
         match &mut self.next {
             Next::Stage(outbox) => outbox.restart(self.journal.sequence),
-            Next::Decide(buffer) => buffer.clear(),
+            Next::Decide(buffer) => {
+                buffer.restore();
+                self.told_rollout = buffer.lineup().revision;
+            }
         }
         let merge = match &mut self.feed {
             Feed::Hop(merge) => merge,
@@ -152,12 +167,15 @@ impl StageTask {
             },
             Feed::Hop(_) => {
                 let plan = Arc::clone(context.engine.plan());
-                if let Err(rejection) = self.take_in(record, &plan, context.rows)?
-                    && !replayed
-                {
-                    context
-                        .dead_letters
-                        .record(&self.partition, record, &rejection, context.outputs);
+                match self.take_in(record, &plan, context)? {
+                    TakenIn::Done => {}
+                    TakenIn::NotReady(why) => return Ok(Processed::Retry(why)),
+                    TakenIn::Rejected(rejection) if !replayed => {
+                        context
+                            .dead_letters
+                            .record(&self.partition, record, &rejection, context.outputs);
+                    }
+                    TakenIn::Rejected(_) => {}
                 }
                 while let Some(event) = self.next_row(&plan, context.rows)? {
                     self.apply(event, replayed, context)?;
@@ -169,14 +187,12 @@ impl StageTask {
         Ok(Processed::Events(events))
     }
 
-    /// Gives a hop record to the merge.
-    fn take_in(
-        &mut self,
-        record: RecordRef<'_>,
-        plan: &Plan,
-        spare: &mut Vec<Row>,
-    ) -> Result<Result<(), Rejection>, TaskError> {
-        let rejected = |error: FrameError| Ok(Err(Rejection::new(ReasonCode::BadFrame, error.to_string())));
+    /// Gives a hop record to the merge, or acts on a notice.
+    fn take_in(&mut self, record: RecordRef<'_>, plan: &Plan, context: &mut Context<'_>) -> Result<TakenIn, TaskError> {
+        let rejected = |error: FrameError| {
+            let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
+            Ok(TakenIn::Rejected(rejection))
+        };
         let value = record.value.unwrap_or_default();
         let parsed = match hop::parse(value) {
             Ok(parsed) => parsed,
@@ -188,13 +204,56 @@ impl StageTask {
         };
         match parsed.content {
             Content::Absence(absence) => merge.note_absence(absence),
+            Content::Rollout(notice) => return Ok(self.change_lineup(notice, context)),
             Content::Frame(_) => {
-                if let Err(error) = take_frame(merge, plan, self.stage, record.offset, value, spare) {
+                if let Err(error) = take_frame(merge, plan, self.stage, record.offset, value, context.rows) {
                     return rejected(error);
                 }
             }
         }
-        Ok(Ok(()))
+        Ok(TakenIn::Done)
+    }
+
+    /// Puts the line-up of a notice in force, unless a later one is.
+    fn change_lineup(&mut self, notice: RolloutNotice<'_>, context: &mut Context<'_>) -> TakenIn {
+        let Next::Decide(buffer) = &mut self.next else {
+            return TakenIn::Done;
+        };
+        if notice.revision <= buffer.lineup().revision {
+            return TakenIn::Done;
+        }
+        let lineup = match context.rollouts.prepared(notice.document) {
+            Ok(lineup) => lineup,
+            Err(why) => return TakenIn::NotReady(why),
+        };
+        let (partition, revision) = (&self.partition, notice.revision);
+        tracing::info!(target: "riskstream::worker", %partition, revision, "other models decide from here on");
+        buffer.change(lineup, context);
+        TakenIn::Done
+    }
+
+    /// Writes a notice of the line-up that is ready to the topic at index `topic`, which this task reads, if it decides
+    /// and the line-up is news.
+    pub fn tell_rollout(&mut self, newest: &Lineup, topic: usize, outputs: &mut Outputs) {
+        if !matches!(self.next, Next::Decide(_)) || newest.revision <= self.told_rollout {
+            return;
+        }
+        self.told_rollout = newest.revision;
+        let notice = RolloutNotice {
+            revision: newest.revision,
+            document: &newest.document,
+        };
+        outputs.push(topic, Some(self.partition.partition), None, None, |bytes| {
+            hop::write_rollout(self.layout_id, notice, bytes);
+        });
+    }
+
+    /// The revision of the line-up in force, if this task decides.
+    pub fn rollout(&self) -> Option<u64> {
+        match &self.next {
+            Next::Stage(_) => None,
+            Next::Decide(buffer) => Some(buffer.lineup().revision),
+        }
     }
 
     fn check_layout(&self, record: HopRecord<'_>) -> Result<(), TaskError> {
@@ -293,6 +352,11 @@ impl StageTask {
             self.journal.sources.extend(merge.marks());
         }
         self.journal.write(&mut self.writes);
+        if let Next::Decide(buffer) = &self.next
+            && let Some(lineup) = buffer.change_to_write()
+        {
+            journal::write_lineup(lineup.revision, &lineup.document, &mut self.writes);
+        }
     }
 
     /// The stage's index.
@@ -328,6 +392,9 @@ impl StageTask {
         }
         self.store.write(&self.writes, position)?;
         self.states.written();
+        if let Next::Decide(buffer) = &mut self.next {
+            buffer.written();
+        }
         self.writes.clear();
         self.changed = false;
         Ok(())

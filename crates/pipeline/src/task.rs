@@ -2,8 +2,10 @@
 
 use crate::dead_letters::DeadLetters;
 use crate::log::{Committed, Outputs, RecordRef, TopicPartition};
+use crate::model_tally::ModelTally;
 use crate::outbox::{Frontier, Outbox};
 use crate::reader::{InputReader, Read};
+use crate::rollout::Rollouts;
 use crate::stage::StageTask;
 use crate::topology::DecisionFormat;
 use riskstream_engine::Engine;
@@ -26,6 +28,8 @@ pub struct Context<'a> {
     pub now: i64,
     /// Rows to use again.
     pub rows: &'a mut Vec<Row>,
+    /// Where line-ups of models come from.
+    pub rollouts: &'a dyn Rollouts,
     /// What was done, for the metrics.
     pub tally: &'a mut Tally,
 }
@@ -56,8 +60,10 @@ impl Context<'_> {
 pub struct Tally {
     /// Decisions by outcome: approve, review, decline.
     pub decisions: [u64; 3],
-    /// Decisions made without the model's score though there is a model.
+    /// Decisions made without the score of the model that was to decide.
     pub degraded: u64,
+    /// What each model did.
+    pub models: ModelTally,
     /// Decisions flagged as duplicates.
     pub duplicates: u64,
     /// Decisions flagged as late.

@@ -6,6 +6,8 @@ use crate::dead_letters::DeadLetters;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::pace::{PaceOptions, PartitionPace, Speedometer};
 use crate::roll_call::RollCall;
+use crate::rollout::Rollouts;
+use crate::round::{Changes, Round, Stopped};
 use crate::task::{Context, Processed, Tally, Task, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
@@ -82,58 +84,6 @@ pub(crate) struct Reading {
     pub(crate) taken: u64,
 }
 
-/// A task that had to stop, and why. Its partition is not read on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stopped {
-    /// Which.
-    pub partition: TopicPartition,
-    /// Why, and what to do.
-    pub reason: String,
-}
-
-/// What one round did.
-#[derive(Clone, Debug, Default)]
-pub struct Round {
-    /// Events applied.
-    pub events: usize,
-    /// Records written: hop records, decisions and dead letters.
-    pub written: usize,
-    /// How long the commit took, if there was one.
-    pub commit: Option<Duration>,
-    /// How long taking in the batch and computing its outputs took, without waiting for it.
-    pub processing: Duration,
-    /// How long writing the state took, if there was a commit.
-    pub state_write: Option<Duration>,
-    /// Whether the transaction was aborted; the batch will come again.
-    pub aborted: bool,
-    /// Counts of decisions. Empty if aborted.
-    pub tally: Tally,
-    /// Records taken in, by topic. Empty if aborted.
-    pub records: Vec<(Arc<str>, u64)>,
-    /// Records for the dead-letter topic, by the word of their reason. Empty if aborted.
-    pub dead_letters: BTreeMap<String, u64>,
-    /// Partitions that changed hands.
-    pub changes: Changes,
-}
-
-/// Partitions that changed hands in a round.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Given to this member.
-    pub assigned: usize,
-    /// Taken from this member, in order.
-    pub revoked: usize,
-    /// Taken from this member without being asked: its session had timed out.
-    pub lost: usize,
-}
-
-impl Changes {
-    /// Whether there was a rebalance.
-    pub fn is_rebalance(&self) -> bool {
-        *self != Changes::default()
-    }
-}
-
 /// One member of the group: owns a log and the tasks of its partitions.
 pub struct Worker<L: Log> {
     log: L,
@@ -142,6 +92,7 @@ pub struct Worker<L: Log> {
     options: WorkerOptions,
     stores: Box<dyn Stores + Send>,
     clock: Box<dyn Clock + Send>,
+    rollouts: Box<dyn Rollouts + Send>,
     engine: Engine,
     dead_letters: DeadLetters,
     reading: Vec<Reading>,
@@ -165,6 +116,7 @@ impl<L: Log> Worker<L> {
         options: WorkerOptions,
         stores: Box<dyn Stores + Send>,
         clock: Box<dyn Clock + Send>,
+        rollouts: Box<dyn Rollouts + Send>,
     ) -> Worker<L> {
         let routes = topology.routes();
         let dead_letters = DeadLetters {
@@ -180,6 +132,7 @@ impl<L: Log> Worker<L> {
             options,
             stores,
             clock,
+            rollouts,
             engine,
             dead_letters,
             reading: Vec::new(),
@@ -215,6 +168,7 @@ impl<L: Log> Worker<L> {
             now,
             &mut self.outputs,
         )?;
+        self.tell_rollout();
         let mut round = Round {
             events,
             changes,
@@ -275,6 +229,18 @@ impl<L: Log> Worker<L> {
         self.assigned(&partitions)
     }
 
+    /// Lets the deciding tasks know of a line-up that is ready, through their own log.
+    fn tell_rollout(&mut self) {
+        let Some(newest) = self.rollouts.newest() else { return };
+        for reading in &mut self.reading {
+            if let Task::Stage(task) = &mut reading.task
+                && let Some(topic) = self.routes.hops[task.stage()]
+            {
+                task.tell_rollout(&newest, topic, &mut self.outputs);
+            }
+        }
+    }
+
     fn records_by_topic(&self) -> Vec<(Arc<str>, u64)> {
         let mut records: Vec<(Arc<str>, u64)> = Vec::new();
         for reading in self.reading.iter().filter(|reading| reading.taken > 0) {
@@ -311,6 +277,7 @@ impl<L: Log> Worker<L> {
             decision_format: self.topology.decision_format,
             now,
             rows: &mut self.rows,
+            rollouts: self.rollouts.as_ref(),
             tally,
         };
         for reading in &mut self.reading {
@@ -411,6 +378,7 @@ impl<L: Log> Worker<L> {
                 &self.topology,
                 &self.routes,
                 stores,
+                self.rollouts.as_ref(),
                 partition,
                 committed,
             )?);

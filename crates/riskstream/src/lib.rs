@@ -7,6 +7,7 @@ pub mod demo;
 pub mod file;
 pub mod interrupt;
 pub mod registry;
+pub mod rollout;
 pub mod secret;
 pub mod service;
 pub mod telemetry;

@@ -25,6 +25,8 @@ pub enum Purpose {
     Decisions,
     /// Dead letters.
     DeadLetters,
+    /// Roll-outs.
+    Rollouts,
 }
 
 impl std::fmt::Display for Purpose {
@@ -34,6 +36,7 @@ impl std::fmt::Display for Purpose {
             Purpose::Hop(entity) => write!(f, "hop to: {entity}"),
             Purpose::Decisions => f.write_str("decisions"),
             Purpose::DeadLetters => f.write_str("dead letters"),
+            Purpose::Rollouts => f.write_str("roll-outs"),
         }
     }
 }
@@ -72,6 +75,16 @@ pub fn needed(compiled: &Compiled) -> Vec<Needed> {
         name: compiled.dead_letters.to_string(),
         purpose: Purpose::DeadLetters,
     });
+    if let Some(topic) = compiled
+        .rollout_settings
+        .as_ref()
+        .and_then(|settings| settings.topic.as_ref())
+    {
+        all.push(Needed {
+            name: topic.to_string(),
+            purpose: Purpose::Rollouts,
+        });
+    }
     all
 }
 
@@ -142,11 +155,20 @@ pub fn specification(topic: &Needed, creation: &Creation) -> TopicSpec {
         Purpose::DeadLetters => {
             settings.insert("max.message.bytes".to_owned(), LARGEST_DEAD_LETTER.to_owned());
         }
+        // Its order is the order of the roll-outs, and rolling back needs the earlier ones.
+        Purpose::Rollouts => {
+            settings.insert("cleanup.policy".to_owned(), "delete".to_owned());
+            settings.insert("retention.ms".to_owned(), "-1".to_owned());
+        }
         Purpose::Input(_) | Purpose::Decisions => {}
     }
+    let partitions = match topic.purpose {
+        Purpose::Rollouts => 1,
+        _ => creation.partitions,
+    };
     TopicSpec {
         name: topic.name.clone(),
-        partitions: creation.partitions,
+        partitions,
         replication: creation.replication,
         settings,
     }

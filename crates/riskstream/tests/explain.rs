@@ -2,7 +2,7 @@
 
 use riskstream::file::{Compiled, compile};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
-use riskstream_engine::{Engine, Event, Judgement};
+use riskstream_engine::{Desk, Engine, Event, Judgement};
 use riskstream_events::{Outcome, OwnedDecision, Value, ValueType, encode_json};
 use riskstream_models::{Method, Space};
 use riskstream_pipeline::decide::with_decision;
@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -52,10 +53,11 @@ const BURST: [(&str, f64); 3] = [
 
 fn decide(plan: &Plan, engine: &mut Engine, events: &mut [Event]) -> (Vec<Judgement>, Vec<Vec<u8>>) {
     let mut judgements = Vec::new();
-    engine.decide(events, &mut judgements);
+    let mut desk = Desk::new(Arc::clone(&plan.decide.lineup));
+    engine.decide(&mut desk, events, &mut judgements);
     let encoded = |(event, judgement): (&Event, &Judgement)| {
         let mut bytes = Vec::new();
-        with_decision(plan, event, judgement, None, |decision| {
+        with_decision(plan, desk.lineup(), event, judgement, None, |decision| {
             encode_json(decision, &mut bytes)
         });
         bytes
@@ -68,7 +70,8 @@ fn decide(plan: &Plan, engine: &mut Engine, events: &mut [Event]) -> (Vec<Judgem
 fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let compiled = pipeline(str::to_owned);
     let plan = &compiled.plan;
-    let attribution = &plan.decide.explain.as_ref().unwrap().attribution;
+    let model = plan.decide.lineup.champion_plan().unwrap();
+    let attribution = model.attribution.as_ref().unwrap();
     assert_eq!(
         (attribution.method(), attribution.space()),
         (Method::Trees, Space::LogOdds)
@@ -83,7 +86,6 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     assert!(judgements[0].contributions.is_empty());
     assert_eq!(judgements[1].verdict.outcome, Outcome::Decline);
 
-    let model = plan.decide.model.as_ref().unwrap();
     let number = |slot: &usize| {
         events[1].row[*slot]
             .as_number()
@@ -219,7 +221,7 @@ fn mistakes_of_the_section_and_the_card_are_told() {
 const DECISIONS: &str = concat!(
     r#"{"decision_id":"aa","event_id":"T1","pipeline":"shop","pipeline_version":"1","binary_version":"1","model":null,"#,
     r#""event_time":"2026-01-05T12:00:00Z","entities":{},"score":null,"outcome":"approve","reasons":[],"features":{},"#,
-    r#""flags":[],"late_by_ms":null,"shadow_scores":{},"latency":null}"#,
+    r#""flags":[],"late_by_ms":null,"shadow_scores":{},"rollout":0,"latency":null}"#,
     "\n",
     r#"{"decision_id":"bb","event_id":"T2","pipeline":"shop","pipeline_version":"1","binary_version":"1","#,
     r#""model":{"name":"card-fraud","version":"1.0.0","sha256":"ab"},"event_time":"2026-01-05T12:00:00Z","entities":{},"#,
@@ -230,7 +232,7 @@ const DECISIONS: &str = concat!(
     r#"{"code":"SCORE_FEATURE","name":"usual","outcome":"decline","description":null,"contribution":0.25},"#,
     r#"{"code":"SCORE_FEATURE","name":"amount","outcome":"decline","description":null,"contribution":0.125}],"#,
     r#""features":{"amount_to_mean_30d":16.123456,"online":false,"usual":null},"flags":[],"late_by_ms":null,"#,
-    r#""shadow_scores":{},"latency":null}"#,
+    r#""shadow_scores":{},"rollout":0,"latency":null}"#,
     "\n",
 );
 

@@ -1,7 +1,7 @@
 //! The shipped pipelines hold what their examples promise; the generated schema and reference are current.
 //! `UPDATE=1 cargo test` writes them anew.
 
-use riskstream::file::{compile, reference, run_examples, schema};
+use riskstream::file::{compile, reference, rollout_reference, rollout_schema, run_examples, schema};
 use std::path::{Path, PathBuf};
 
 /// Set to write generated files instead of comparing them.
@@ -50,14 +50,20 @@ fn the_documented_file_is_correct() {
 #[test]
 fn the_schema_is_current() {
     assert_current("schemas/pipeline.schema.json", &(schema() + "\n"));
+    assert_current("schemas/rollout.schema.json", &(rollout_schema() + "\n"));
 }
 
 #[test]
 fn the_reference_is_current() {
     const MARK: &str = "<!-- generated -->\n";
-    let text = read("docs/pipeline-file.md");
-    let (written, _) = text.split_once(MARK).unwrap();
-    assert_current("docs/pipeline-file.md", &format!("{written}{MARK}\n{}", reference()));
+    for (page, reference) in [
+        ("docs/pipeline-file.md", reference()),
+        ("docs/rollout.md", rollout_reference()),
+    ] {
+        let text = read(page);
+        let (written, _) = text.split_once(MARK).unwrap();
+        assert_current(page, &format!("{written}{MARK}\n{reference}"));
+    }
 }
 
 /// The schema accepts what the reader accepts, as far as a look at the keys can tell.

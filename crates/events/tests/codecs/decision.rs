@@ -12,7 +12,7 @@ struct Parts {
     row: Row,
     entities: Vec<(String, Slot)>,
     features: Vec<(String, Slot)>,
-    shadow_scores: Vec<(String, f64)>,
+    shadow_scores: Vec<(&'static str, f64)>,
 }
 
 fn parts() -> Parts {
@@ -35,7 +35,7 @@ fn parts() -> Parts {
         entities: [(0, "customer"), (1, "terminal"), (2, "device")].map(named).to_vec(),
         features: (2..row.len()).map(|slot| (format!("feature_{slot}"), slot)).collect(),
         row,
-        shadow_scores: vec![("next".into(), 0.25)],
+        shadow_scores: vec![("next", 0.25)],
     }
 }
 
@@ -78,6 +78,7 @@ fn full(parts: &Parts) -> Decision<'_> {
         flags: Flags::LATE | Flags::DEGRADED,
         late_by_ms: Some(1500),
         shadow_scores: &parts.shadow_scores,
+        rollout: 7,
         latency: Some(Latency {
             ingested_at: 1_522_540_831_100_000,
             decided_at: 1_522_540_831_200_000,
@@ -96,6 +97,7 @@ fn bare(parts: &Parts) -> Decision<'_> {
         flags: Flags::NONE,
         late_by_ms: None,
         shadow_scores: &[],
+        rollout: 0,
         latency: None,
         ..full(parts)
     }
@@ -130,7 +132,7 @@ fn json_to_the_letter() {
         r#""features":{"feature_2":null,"feature_3":0.30000000000000004,"feature_4":null,"feature_5":3.0,"#,
         r#""feature_6":true,"feature_7":[1.5,null,2,"x"],"feature_8":"2018-05-18T00:00:00.000001Z","feature_9":[],"#,
         r#""feature_10":-0.0,"feature_11":-9223372036854775808},"#,
-        r#""flags":["late","degraded"],"late_by_ms":1500,"shadow_scores":{"next":0.25},"#,
+        r#""flags":["late","degraded"],"late_by_ms":1500,"shadow_scores":{"next":0.25},"rollout":7,"#,
         r#""latency":{"ingested_at":"2018-04-01T00:00:31.100000Z","decided_at":"2018-04-01T00:00:31.200000Z"}}"#,
     );
     assert_eq!(json_of(&full(&parts())), expected);
@@ -254,6 +256,7 @@ fn avro_is_what_apache_avro_reads() {
         ("flags", Avro::Array(vec![text("late"), text("degraded")])),
         ("late_by_ms", some(Avro::Long(1500))),
         ("shadow_scores", map(&[("next", Avro::Double(0.25))])),
+        ("rollout", Avro::Long(7)),
         (
             "latency",
             some(record(&[

@@ -132,7 +132,8 @@ fn decisions_conform_to_the_json_schema() {
         features: &features,
         flags: Flags(u16::MAX),
         late_by_ms: Some(1),
-        shadow_scores: &[("s".into(), f64::NAN)],
+        shadow_scores: &[("s", f64::NAN)],
+        rollout: 1,
         latency: Some(Latency {
             ingested_at: 0,
             decided_at: 1,

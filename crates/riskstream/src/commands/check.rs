@@ -30,6 +30,7 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
         println!();
     }
     println!("{}: ok, {}", compiled.file, summary(&compiled));
+    check_rollout(&compiled)?;
     let examples = file::run_examples(&compiled).map_err(Failure::Examples)?;
     match examples {
         0 => println!("no examples"),
@@ -39,14 +40,29 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The roll-out file that copies will watch, if it is there already.
+fn check_rollout(compiled: &Compiled) -> Result<(), Failure> {
+    let watched = compiled
+        .rollout_settings
+        .as_ref()
+        .and_then(|settings| settings.file.as_ref());
+    let path = watched.map(|file| compiled.rollout.directory().join(file));
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok(());
+    };
+    let lineup = super::rollout::check(compiled, &path)?;
+    println!("{}: ok, revision {}", path.display(), lineup.revision);
+    Ok(())
+}
+
 fn summary(compiled: &Compiled) -> String {
     let plan = &compiled.plan;
     let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();
     let features = plan.decide.features.len();
     let model = plan
         .decide
-        .model
-        .as_ref()
+        .lineup
+        .champion_plan()
         .map_or("no model".to_owned(), |model| format!("model {}", model.name));
     let rules = plan.decide.policy.reasons().len();
     format!(

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod explain;
 pub mod generate;
 pub mod models;
+pub mod rollout;
 pub mod run;
 pub mod topics;
 
@@ -26,6 +27,8 @@ pub enum Command {
     Generate(generate::Args),
     /// Look into model files, and verify them against their cards
     Models(models::Args),
+    /// Let other models take over while a pipeline runs, and take that back
+    Rollout(rollout::Args),
     /// Create the topics that a pipeline needs
     Topics(topics::Args),
     /// Compute features and decisions over a file
@@ -45,6 +48,7 @@ impl Command {
             Command::Check(args) => check::execute(&args),
             Command::Generate(args) => generate::execute(args),
             Command::Models(args) => models::execute(&args),
+            Command::Rollout(args) => rollout::execute(&args),
             Command::Topics(args) => topics::execute(args),
             Command::Backfill(args) => backfill::execute(args),
             Command::Explain(args) => explain::execute(&args),

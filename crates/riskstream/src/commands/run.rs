@@ -1,15 +1,18 @@
 //! `riskstream run`: a member of the consumer group.
 
 use super::Failure;
-use crate::file;
+use crate::file::{self, Compiled};
+use crate::rollout::{Follower, RolloutDesk};
 use crate::secret::secret;
 use crate::service::{Health, HttpServer, Instance, Job, Stop, kafka_options, supervise};
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs};
 use anyhow::anyhow;
+use riskstream_kafka::KafkaOptions;
 use riskstream_store::SharedMemory;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The arguments of `riskstream run`.
 #[derive(clap::Args)]
@@ -62,6 +65,7 @@ pub fn execute(args: Args) -> Result<(), Failure> {
         "starting"
     );
     http.start(health.clone(), recorder, stop.clone())?;
+    let rollouts = follow_rollouts(&compiled, &kafka, &stop)?;
     let memory = SharedMemory::default();
     supervise(Job {
         file: args.pipeline,
@@ -72,11 +76,27 @@ pub fn execute(args: Args) -> Result<(), Failure> {
         memory,
         instance,
         workers,
+        rollouts,
         health,
         stop,
     })?;
     tracing::info!(target: "riskstream", "ended");
     Ok(())
+}
+
+/// Takes up the roll-outs that are there, then follows them on a thread of its own.
+fn follow_rollouts(compiled: &Compiled, kafka: &KafkaOptions, stop: &Stop) -> Result<RolloutDesk, Failure> {
+    let follower = Follower::new(Arc::new(compiled.clone()), kafka);
+    let mut follower = follower.map_err(|error| Failure::Configuration(error.into()))?;
+    let (desk, stop) = (follower.desk(), stop.clone());
+    if compiled.rollout_settings.is_some() {
+        follower.catch_up();
+        std::thread::Builder::new()
+            .name("rollouts".to_owned())
+            .spawn(move || follower.follow(&stop))
+            .map_err(anyhow::Error::from)?;
+    }
+    Ok(desk)
 }
 
 pub(super) fn no_brokers() -> Failure {

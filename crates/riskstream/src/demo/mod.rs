@@ -17,7 +17,7 @@ use riskstream_pipeline::memory::Broker;
 use riskstream_pipeline::pace::PaceOptions;
 use riskstream_pipeline::task::Task;
 use riskstream_pipeline::worker::Clock;
-use riskstream_pipeline::{Worker, WorkerOptions};
+use riskstream_pipeline::{NoRollouts, Worker, WorkerOptions};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -80,6 +80,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         worker_options(),
         stores,
         Box::new(SystemClock),
+        Box::new(NoRollouts),
     );
     loop {
         let fed = feed.is_finished();

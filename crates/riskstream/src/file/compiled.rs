@@ -1,5 +1,6 @@
 //! A valid pipeline: the plan, and what `run` needs around it.
 
+use super::compile::RolloutScope;
 use super::example::Example;
 use super::surface::{Delivery, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
@@ -25,6 +26,10 @@ pub struct Compiled {
     pub dead_letters: Arc<str>,
     /// The encoding of decisions.
     pub decision_format: Format,
+    /// What roll-outs are compiled with.
+    pub rollout: RolloutScope,
+    /// Where roll-outs come from, if there are any.
+    pub rollout_settings: Option<RolloutSettings>,
     /// Where Kafka is, where state lies.
     pub settings: Settings,
     /// The file's examples.
@@ -50,6 +55,15 @@ pub struct InputSettings {
     pub key: Option<String>,
     /// The fields that the plan uses.
     pub fields: Vec<Field>,
+}
+
+/// Where roll-outs come from.
+#[derive(Clone, Debug)]
+pub struct RolloutSettings {
+    /// The file to watch, relative to the pipeline file.
+    pub file: Option<String>,
+    /// The topic to follow.
+    pub topic: Option<Arc<str>>,
 }
 
 /// What surrounds the computation.

@@ -3,6 +3,7 @@
 use super::compiled::Compiled;
 use super::duration;
 use super::sizes::entity_size;
+use riskstream_engine::ModelPlan;
 use riskstream_engine::plan::{Plan, StagePlan};
 use riskstream_events::Slot;
 use std::fmt::{self, Write};
@@ -38,21 +39,30 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
             names(plan, plan.decide.steps.iter().map(|step| step.slot))
         )?;
     }
-    match &plan.decide.model {
-        Some(model) => writeln!(
-            out,
-            "  model {} version {}: {} inputs, sha256 {}",
-            model.name,
-            model.version,
-            model.inputs.len(),
-            &model.model.sha256()[..16]
-        )?,
+    let lineup = &plan.decide.lineup;
+    match lineup.champion_plan() {
+        Some(model) => {
+            writeln!(out, "  model {}", model_line(model))?;
+            if let Some(fallback) = model.fallback {
+                writeln!(out, "  fallback {}", model_line(&lineup.models[fallback]))?;
+            }
+        }
         None => writeln!(out, "  no model")?,
     }
     for reason in plan.decide.policy.reasons() {
         writeln!(out, "  {}: {} ({})", reason.name, reason.outcome.as_str(), reason.code)?;
     }
     writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
+}
+
+fn model_line(model: &ModelPlan) -> String {
+    format!(
+        "{} version {}: {} inputs, sha256 {}",
+        model.name,
+        model.version,
+        model.inputs.len(),
+        &model.model.sha256()[..16]
+    )
 }
 
 fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {

@@ -15,6 +15,7 @@ pub mod node;
 mod place;
 pub mod read;
 mod reference;
+pub mod rollout;
 mod schema;
 mod settings;
 mod sizes;
@@ -25,13 +26,15 @@ pub use compiled::{Compiled, InputSettings, KafkaSettings, RegistrySettings, Sch
 pub use examples::run_examples;
 pub use explain::explain;
 pub use mistakes::{Report, Style};
-pub use reference::reference;
-pub use schema::schema;
+pub use reference::{reference, rollout_reference};
+pub use schema::{rollout_schema, schema};
 pub use sizes::{EntitySize, entity_size};
 pub use surface::{Delivery, Format};
 
 use mistakes::Mistakes;
 use read::Read;
+use riskstream_engine::Lineup;
+use rollout::RolloutFile;
 use std::path::Path;
 use surface::PipelineFile;
 use yaml::Environment;
@@ -45,6 +48,34 @@ pub fn load(path: &Path) -> Result<Compiled, Report> {
     let source = std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
     compile(&name, &source, directory, &|variable| std::env::var(variable).ok())
+}
+
+/// Reads the text of a roll-out, without looking at its models.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn read_rollout(name: &str, source: &str) -> Result<RolloutFile, Report> {
+    let mut mistakes = Mistakes::default();
+    let file = yaml::parse(source, &|_| None, &mut mistakes).and_then(|tree| RolloutFile::read(&tree, &mut mistakes));
+    match file {
+        Some(file) if mistakes.is_empty() => Ok(file),
+        _ => Err(mistakes.into_report(name, source)),
+    }
+}
+
+/// Compiles the text of a roll-out for a pipeline: loads and checks its models. `name` is what messages call it. Nothing is
+/// taken from the environment: the text may have come over the network.
+///
+/// # Errors
+/// All mistakes at once.
+pub fn compile_rollout(name: &str, source: &str, pipeline: &Compiled) -> Result<(RolloutFile, Lineup), Report> {
+    let file = read_rollout(name, source)?;
+    let mut mistakes = Mistakes::default();
+    let lineup = pipeline.rollout.compile(&file, source, &pipeline.plan, &mut mistakes);
+    match lineup {
+        Some(lineup) if mistakes.is_empty() => Ok((file, lineup)),
+        _ => Err(mistakes.into_report(name, source)),
+    }
 }
 
 /// Compiles the text of a pipeline file. `name` is what messages call it; other files are looked for in `directory`.

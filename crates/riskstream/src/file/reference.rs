@@ -1,24 +1,32 @@
-//! The reference of the pipeline file's keys: the surface's doc comments as Markdown.
+//! The references of the keys of pipeline files and roll-outs: the surfaces' doc comments as Markdown.
 
 use super::example::{Example, Expectation};
 use super::feature::Feature;
 use super::field::LongField;
 use super::read::VARIABLE;
+use super::rollout::{ChallengerSection, RolloutFile};
 use super::surface::{
-    Entity, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rule, State, Thresholds,
+    Entity, Explain, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rollout, Rule,
+    State, Thresholds,
 };
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use std::fmt::{self, Write};
 
-/// The sections in the order of the reference: where each stands in the file, its name in the schema, its keys.
-const SECTIONS: [(&str, &str, &[&str]); 16] = [
+/// Where a section stands in the file, its name in the schema, its keys.
+type Section = (&'static str, &'static str, &'static [&'static str]);
+
+/// The sections of a pipeline file in the order of the reference.
+const SECTIONS: [Section; 18] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
     ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
     ("entities: {name: …}", "Entity", Entity::KEYS),
     ("features: {name: …}", "Feature", Feature::KEYS),
     ("model:", "ModelSection", ModelSection::KEYS),
+    ("rollout:", "Rollout", Rollout::KEYS),
+    ("explain:", "Explain", Explain::KEYS),
     ("rules: [ … ]", "Rule", Rule::KEYS),
     ("decision:", "Thresholds", Thresholds::KEYS),
     ("outputs:", "Outputs", Outputs::KEYS),
@@ -31,19 +39,31 @@ const SECTIONS: [(&str, &str, &[&str]); 16] = [
     ("examples: [{events: [{expect: … }]}]", "Expectation", Expectation::KEYS),
 ];
 
-/// The reference as Markdown.
+/// The sections of a roll-out. What a model says stands in the pipeline file's reference.
+const ROLLOUT_SECTIONS: [Section; 2] = [
+    ("The file", "RolloutFile", RolloutFile::KEYS),
+    ("challengers: [ … ]", "ChallengerSection", ChallengerSection::KEYS),
+];
+
+/// The reference of pipeline files as Markdown.
 pub fn reference() -> String {
+    reference_of::<PipelineFile>(&SECTIONS)
+}
+
+/// The reference of roll-outs as Markdown.
+pub fn rollout_reference() -> String {
+    reference_of::<RolloutFile>(&ROLLOUT_SECTIONS)
+}
+
+/// The first section is that of the file as a whole.
+fn reference_of<File: JsonSchema>(sections: &[Section]) -> String {
     let schema = SchemaSettings::draft2020_12()
         .into_generator()
-        .into_root_schema_for::<PipelineFile>();
+        .into_root_schema_for::<File>();
     let root = schema.as_value();
     let mut text = String::new();
-    for (place, name, keys) in SECTIONS {
-        let section = if name == "PipelineFile" {
-            root
-        } else {
-            &root["$defs"][name]
-        };
+    for (place, name, keys) in sections {
+        let section = root["$defs"].get(name).unwrap_or(root);
         write_section(&mut text, place, section, keys, root).expect("writing to a string");
     }
     text
@@ -153,6 +173,7 @@ fn kind(schema: &Json, root: &Json) -> String {
 fn section_of(name: &str) -> Option<&'static str> {
     SECTIONS
         .iter()
+        .chain(&ROLLOUT_SECTIONS)
         .find(|(_, section, _)| *section == name)
         .map(|(place, ..)| *place)
 }

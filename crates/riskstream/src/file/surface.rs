@@ -31,6 +31,9 @@ section! {
         /// The model that scores transactions. Without one the score is null and rules decide.
         #[schemars(default)]
         pub model: Option<Spanned<ModelSection>>,
+        /// How other models take over while the pipeline runs. Until one does, `model` decides.
+        #[schemars(default)]
+        pub rollout: Option<Spanned<Rollout>>,
         /// Which decisions say what moved the score: the model's inputs with the largest contributions.
         #[schemars(default)]
         pub explain: Option<Spanned<Explain>>,
@@ -157,13 +160,37 @@ section! {
         /// The model's version in decisions; unless given, its card's, or the beginning of the file's hash.
         #[schemars(default)]
         pub version: Option<Spanned<String>>,
-        /// The model's input columns in its order, as in its card if it has one: features and fields, numbers where it
-        /// takes numbers and texts where it takes texts. A null number goes in as NaN, a null text as the empty text.
-        pub inputs: Required<List<String>>,
+        /// The model's input columns in its order: features and fields, numbers where it takes numbers and texts where it
+        /// takes texts. A null number goes in as NaN, a null text as the empty text. A model with a card has its inputs
+        /// there; listed here as well they must be the same.
+        #[schemars(default)]
+        pub inputs: Option<Spanned<List<String>>>,
         /// Which output is the score: `probabilities[1]` is the second column of the output `probabilities`. Unless
         /// given, what its card says, or the probability of the second class, or the only output.
         #[schemars(default)]
         pub score: Option<Spanned<String>>,
+        /// The model's time budget for one call, which may be for many transactions: `5ms`. Exceeding it is a failure. Without
+        /// it the model takes as long as it takes.
+        #[schemars(default)]
+        pub within: Option<Spanned<Duration>>,
+        /// The model that steps in where this one fails, exceeds its time budget or answers with something that is no finite
+        /// number; the decision is flagged `degraded`. Without one, or where it fails too, `decision.without_score` counts.
+        #[schemars(default)]
+        pub fallback: Option<Box<Spanned<ModelSection>>>,
+    }
+}
+
+section! {
+    /// Where roll-outs come from: which model is the champion, which challengers decide on a share of the entities, and which
+    /// shadows only watch. docs/rollout.md tells what a roll-out says.
+    pub struct Rollout {
+        /// A roll-out file, relative to the pipeline file, that is watched: it takes effect when its `revision` is larger than
+        /// that in force.
+        #[schemars(default)]
+        pub file: Option<Spanned<String>>,
+        /// The topic that `riskstream rollout` writes to.
+        #[schemars(default)]
+        pub topic: Option<Spanned<String>>,
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the workers are, as /healthz and /readyz tell.
 
 use riskstream_kafka::TransactionWatch;
-use riskstream_pipeline::worker::Stopped;
+use riskstream_pipeline::round::Stopped;
 use serde::Serialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

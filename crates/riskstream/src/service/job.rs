@@ -5,6 +5,7 @@ use super::{Health, Instance, Stop};
 use crate::file::surface::Delivery as FileDelivery;
 use crate::file::{Compiled, Format, RegistrySettings, SchemaSources};
 use crate::registry::{Credentials, Registry, RegistryError, record_name, subject};
+use crate::rollout::RolloutDesk;
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::{Delivery, KafkaOptions};
 use riskstream_pipeline::worker::WorkerOptions;
@@ -36,6 +37,8 @@ pub struct Job {
     pub instance: Instance,
     /// Number of workers.
     pub workers: usize,
+    /// Where workers find the models of roll-outs.
+    pub rollouts: RolloutDesk,
     /// Where workers tell how they are.
     pub health: Health,
     /// When to end.

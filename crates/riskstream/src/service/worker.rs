@@ -55,6 +55,7 @@ pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result
             job.worker_options(),
             stores,
             Box::new(SystemClock),
+            Box::new(job.rollouts.clone()),
         );
         let began = Instant::now();
         let ended = rounds(job, number, &mut worker, &metrics);

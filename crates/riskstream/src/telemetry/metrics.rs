@@ -100,7 +100,15 @@ metrics! {
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
         "Decisions committed, by outcome: approve, review, decline.";
     DEGRADED: Counter "riskstream_degraded_decisions_total" [] in Count,
-        "Decisions made without the model's score though the pipeline has a model.";
+        "Decisions made without the score of the model that was to decide; a fallback may have scored them.";
+    MODEL_SCORES: Counter "riskstream_model_scores_total" ["model", "result"] in Count,
+        "What each model did, by transaction: scored, failed, late, not_a_number, or circuit_open (not asked).";
+    ROLLOUT: Gauge "riskstream_rollout_revision" ["topic", "partition"] in Count,
+        "The revision of the roll-out whose models decide; 0 for the pipeline file's own.";
+    ROLLOUT_READY: Gauge "riskstream_rollout_ready_revision" [] in Count,
+        "The revision of the newest roll-out whose models are loaded and checked.";
+    ROLLOUTS_REJECTED: Counter "riskstream_rollouts_rejected_total" [] in Count,
+        "Roll-outs that were refused; the log says why.";
     DUPLICATES: Counter "riskstream_duplicate_decisions_total" [] in Count,
         "Decisions sent again because their transaction id came again.";
     LATE: Counter "riskstream_late_decisions_total" [] in Count,

@@ -3,8 +3,9 @@
 use super::metrics as set;
 use metrics::{Counter, Histogram};
 use riskstream_pipeline::log::Log;
+use riskstream_pipeline::round::Round;
 use riskstream_pipeline::task::Task;
-use riskstream_pipeline::worker::{Round, Worker};
+use riskstream_pipeline::worker::Worker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ impl WorkerMetrics {
         for kind in ["kafka_unavailable", "fenced", "registry", "task"] {
             set::ERRORS.counter(&[kind]).increment(0);
         }
+        set::ROLLOUTS_REJECTED.counter(&[]).increment(0);
         WorkerMetrics {
             worker: worker.to_string(),
             decisions: OUTCOMES.map(|outcome| set::DECISIONS.counter(&[outcome])),
@@ -70,6 +72,9 @@ impl WorkerMetrics {
             counter.increment(decisions);
         }
         self.degraded.increment(round.tally.degraded);
+        for (model, result, count) in round.tally.models.iter() {
+            set::MODEL_SCORES.counter(&[model, result]).increment(count);
+        }
         self.duplicates.increment(round.tally.duplicates);
         self.late.increment(round.tally.late);
         self.events.increment(round.events as u64);
@@ -111,6 +116,9 @@ impl WorkerMetrics {
             set::CACHED_ENTITIES.gauge(&labels).set(entities as f64);
             set::CACHED_BYTES.gauge(&labels).set(bytes as f64);
             set::STATE_BYTES.gauge(&labels).set(stage.state_bytes() as f64);
+            if let Some(revision) = stage.rollout() {
+                set::ROLLOUT.gauge(&labels).set(revision as f64);
+            }
             set::WAITING_FRAMES.gauge(&labels).set(stage.waiting_frames() as f64);
             // Before the first event it is the smallest number there is.
             if stage.stream_time() > 0 {

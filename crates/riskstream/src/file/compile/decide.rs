@@ -5,10 +5,11 @@ use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::node::{Node, NodeValue, Span};
 use crate::file::read::{List, Map, Raw, Required, Source, Spanned};
 use crate::file::surface::{PipelineFile, Rule};
-use riskstream_engine::plan::ModelPlan;
+use riskstream_engine::ModelPlan;
 use riskstream_events::{Outcome, Slot, Value};
 use riskstream_policy::{Mistake as PolicyMistake, Place, Policy, PolicySpec, RuleSpec};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// Adds the constant lists to the names.
 pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
@@ -159,8 +160,8 @@ fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
 }
 
 /// What the decision reads besides features: model inputs, rules and thresholds, but not the score itself.
-pub fn reads(model: Option<&ModelPlan>, policy: Option<&Policy>, score: Slot) -> HashSet<Slot> {
-    let mut reads: HashSet<Slot> = model.iter().flat_map(|model| model.inputs.iter().copied()).collect();
+pub fn reads(models: &[Arc<ModelPlan>], policy: Option<&Policy>, score: Slot) -> HashSet<Slot> {
+    let mut reads: HashSet<Slot> = models.iter().flat_map(|model| model.inputs.iter().copied()).collect();
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
     reads.remove(&score);
     reads

@@ -1,27 +1,17 @@
-//! Which decisions are explained, and against which background rows.
+//! Which decisions are explained.
 
-use crate::card::Card;
 use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::Span;
 use crate::file::read::Spanned;
 use crate::file::surface::{Explain, PipelineFile};
 use riskstream_engine::ExplainPlan;
-use riskstream_engine::plan::ModelPlan;
-use riskstream_models::Attribution;
-use std::path::Path;
 
 /// Inputs that a decision names unless the file says otherwise.
 const TOP: u32 = 3;
 
-/// Compiles the section; what is wrong with it or with the model card's background rows goes to `mistakes`.
-pub fn compile_explain(
-    file: &PipelineFile,
-    directory: &Path,
-    model: Option<&ModelPlan>,
-    mistakes: &mut Mistakes,
-) -> Option<ExplainPlan> {
+/// Compiles the section; what is wrong with it goes to `mistakes`.
+pub fn compile_explain(file: &PipelineFile, mistakes: &mut Mistakes) -> Option<ExplainPlan> {
     let section = file.explain.as_ref()?;
-    let Some(model_section) = &file.model else {
+    if file.model.is_none() && file.rollout.is_none() {
         mistakes.add(
             Mistake::new(
                 "there is no model whose scores could be explained",
@@ -30,13 +20,10 @@ pub fn compile_explain(
             .help("add `model:`, or leave `explain:` out: reasons name the rules that fired anyway"),
         );
         return None;
-    };
+    }
     check(section, mistakes);
-    let model_file = model_section.value.file.0.as_ref()?;
-    let attribution = attribution(model?, &directory.join(&model_file.value), &model_file.span, mistakes)?;
     let explain = &section.value;
     Some(ExplainPlan {
-        attribution,
         outcomes: explain.outcomes.0.iter().map(|outcome| outcome.value.0).collect(),
         score: explain.score.as_ref().map(|score| score.value),
         sample: explain.sample.as_ref().map_or(0.0, |sample| sample.value),
@@ -73,35 +60,5 @@ fn check(section: &Spanned<Explain>, mistakes: &mut Mistakes) {
             Mistake::new("an explanation of no inputs explains nothing", top.span.clone())
                 .help("write `top: 3`, or leave `explain:` out"),
         );
-    }
-}
-
-/// What attributes the model's scores, with the background rows of the card beside its file. What is wrong with the
-/// card as a whole was told with the model.
-fn attribution(model: &ModelPlan, model_file: &Path, span: &Span, mistakes: &mut Mistakes) -> Option<Attribution> {
-    let card = Card::of(model_file).ok()?;
-    let rows = card.map(|card| card.background).unwrap_or_default();
-    let found = if rows.is_empty() {
-        Err(format!("{} has no `background`", Card::path(model_file).display()))
-    } else if rows.iter().any(|row| row.len() != model.model.input_width()) {
-        return None;
-    } else {
-        let background: Vec<f32> = rows
-            .into_iter()
-            .flatten()
-            .map(|value| value.unwrap_or(f32::NAN))
-            .collect();
-        model.model.attribution(&background).map_err(|error| error.to_string())
-    };
-    match found {
-        Ok(attribution) => Some(attribution),
-        Err(why) => {
-            mistakes.add(
-                Mistake::new(format!("scores cannot be explained: {why}"), span.clone())
-                    .label("this model's card needs background rows")
-                    .help("add `background:` to the card: about 16 ordinary rows, each a list of the inputs in order"),
-            );
-            None
-        }
     }
 }

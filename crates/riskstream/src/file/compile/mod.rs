@@ -1,5 +1,6 @@
 //! From what was typed to what is valid.
 
+mod cards;
 mod checks;
 mod decide;
 mod entities;
@@ -11,22 +12,28 @@ mod inputs;
 mod model;
 mod names;
 mod provenance;
+mod rollout;
 mod stages;
 mod topics;
 mod usage;
 
-use super::compiled::{Compiled, InputSettings};
+use super::compiled::{Compiled, InputSettings, RolloutSettings};
 use super::mistakes::Mistakes;
+use super::read::Spanned;
 use super::settings;
 use super::surface::{Format, PipelineFile};
+use cards::Cards;
 use checks::{check_examples, check_top};
 use entities::resolve_entities;
 use features::{CompiledFeatures, FeatureCompiler, StageEntity, aggregated_slots};
 use inputs::{ResolvedInput, Surroundings};
+use model::ModelCompiler;
 use names::Names;
 use provenance::Provenances;
+use riskstream_engine::Lineup;
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
 use riskstream_events::{Slot, ValueType};
+pub use rollout::RolloutScope;
 use sha2::{Digest, Sha256};
 use stages::{PlannedEntity, PlannedStages, StagePlanner};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,11 +60,12 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .enumerate()
         .map(|(index, input)| (input.name.clone(), index as u8))
         .collect();
+    let cards = Cards::new(directory);
     let mut names = Names::new(source);
     let fields = inputs::declare_fields(
         &inputs,
         &file.inputs,
-        &used_fields(file, &used_inputs, &entities),
+        &used_fields(file, &used_inputs, &entities, &cards),
         &mut names,
         mistakes,
     );
@@ -74,13 +82,22 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         mistakes,
     );
     let score = names.slot("score", ValueType::Float);
-    let model = file
-        .model
-        .as_ref()
-        .and_then(|section| model::compile_model(section, directory, &names, mistakes));
-    let explain = explain::compile_explain(file, directory, model.as_ref(), mistakes);
+    let explain = explain::compile_explain(file, mistakes);
+    let mut models = ModelCompiler {
+        cards: &cards,
+        names: &names,
+        explains: explain.is_some(),
+        mistakes,
+        models: Vec::new(),
+    };
+    let champion = file.model.as_ref().and_then(|section| models.decider(&section.value));
+    let lineup = Lineup {
+        champion,
+        models: models.models,
+        ..Lineup::default()
+    };
     let policy = decide::compile_policy(file, score, &names, mistakes);
-    let mut decision_reads: BTreeSet<Slot> = decide::reads(model.as_ref(), policy.as_ref(), score)
+    let mut decision_reads: BTreeSet<Slot> = decide::reads(&lineup.models, policy.as_ref(), score)
         .into_iter()
         .collect();
     let entity_slots: Vec<(String, Slot)> = entities
@@ -108,8 +125,13 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     let name = file.name.0.as_ref()?.value.clone();
     let input_plans = input_plans(&used_inputs, &fields, &features, &entities)?;
     let inputs = input_settings(&used_inputs, &fields, &planned);
-    let hops = hops(&name, &used_inputs, &planned, &entities);
-    let slots = names.into_slots();
+    let hops = hops(&name, &used_inputs, &planned, &entities, file.rollout.is_some());
+    let rollout = RolloutScope {
+        names: names.of_decision(&planned.at_decision),
+        explains: explain.is_some(),
+        directory: directory.to_owned(),
+    };
+    let slots = names.slots().to_vec();
     let plan = Plan {
         name,
         version: version(source),
@@ -118,7 +140,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         stages: planned.stages,
         decide: DecidePlan {
             steps: planned.decide_steps,
-            model,
+            lineup: Arc::new(lineup),
             explain,
             score,
             policy,
@@ -136,10 +158,21 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         decisions: outputs.decisions.0.as_ref()?.value.as_str().into(),
         dead_letters: outputs.dead_letters.0.as_ref()?.value.as_str().into(),
         decision_format: outputs.format.as_ref().map_or(Format::Json, |format| format.value),
+        rollout,
+        rollout_settings: rollout_settings(file),
         settings,
         examples: file.examples.0.iter().map(|example| example.value.clone()).collect(),
         file: "".into(),
         source: source.into(),
+    })
+}
+
+fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
+    let section = &file.rollout.as_ref()?.value;
+    let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
+    Some(RolloutSettings {
+        file: given(&section.file),
+        topic: given(&section.topic).map(Into::into),
     })
 }
 
@@ -240,14 +273,18 @@ fn input_settings(
         .collect()
 }
 
-/// A hop topic in front of each stage, unless the first can read the transactions themselves.
+/// A hop topic in front of each stage, unless the first can read the transactions themselves. A stage that decides after
+/// roll-outs needs one: they are written into its log.
 fn hops(
     name: &str,
     inputs: &[&ResolvedInput],
     planned: &PlannedStages,
     entities: &[PlannedEntity],
+    rolls_out: bool,
 ) -> Vec<Option<Arc<str>>> {
-    let direct = inputs.len() == 1 && inputs[0].key.as_ref() == entities.first().map(|entity| &entity.key.0);
+    let takes_notices = rolls_out && planned.stages.len() == 1;
+    let direct =
+        !takes_notices && inputs.len() == 1 && inputs[0].key.as_ref() == entities.first().map(|entity| &entity.key.0);
     planned
         .stages
         .iter()

@@ -1,64 +1,216 @@
-//! The model: its file, its card, its inputs.
+//! Models: their files, their cards, their inputs.
 
+use super::cards::{CardResult, Cards};
 use super::names::Names;
 use crate::card::{Card, CardError};
 use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::Span;
-use crate::file::read::{List, Spanned};
+use crate::file::read::{Duration, List, Spanned};
 use crate::file::surface::ModelSection;
-use riskstream_engine::plan::ModelPlan;
+use riskstream_engine::ModelPlan;
 use riskstream_events::{Slot, ValueType};
-use riskstream_models::{ColumnKind, LoadOptions, Model, ModelError, ScoreOutput};
+use riskstream_models::{Attribution, ColumnKind, LoadOptions, Model, ModelError, ScoreOutput};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Loads the model, compares it with its card if it has one, and resolves its inputs.
-pub fn compile_model(
-    section: &Spanned<ModelSection>,
-    directory: &Path,
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<ModelPlan> {
-    let section = &section.value;
-    let card = read_card(section, directory, mistakes);
-    let model = load(section, card.as_ref(), directory, mistakes);
-    let fits_card = match (&card, &model) {
-        (Some(card), Some(model)) => check_card(card, model, section, mistakes),
-        _ => true,
-    };
-    let inputs = section.inputs.0.as_ref().and_then(|inputs| {
-        // Of inputs that are not the card's, kinds and number are no news.
-        let model = model.as_ref().filter(|_| fits_card);
-        let slots = model_inputs(&inputs.value, model.map_or(&[][..], Model::columns), names, mistakes);
-        check_width(inputs, model, mistakes);
-        slots
-    });
-    let (model, inputs) = (model?, inputs?);
-    let file = section.file.0.as_ref()?;
-    let stem = Path::new(&file.value)
-        .file_stem()
-        .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
-    let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
-    let (card_name, card_version) = card.map(|card| (card.name, card.version)).unzip();
-    Some(ModelPlan {
-        name: given(&section.name).or(card_name).unwrap_or_else(|| stem.into_owned()),
-        version: given(&section.version)
-            .or(card_version)
-            .unwrap_or_else(|| model.sha256()[..12].to_owned()),
-        model: Arc::new(model),
-        inputs,
-    })
+/// Loads models, compares them with their cards, and resolves their inputs.
+pub struct ModelCompiler<'a, 's> {
+    /// Their cards, and where the files are.
+    pub cards: &'a Cards<'a>,
+    /// What their inputs may be.
+    pub names: &'a Names<'s>,
+    /// Whether their scores are to be explained.
+    pub explains: bool,
+    /// Where mistakes go.
+    pub mistakes: &'a mut Mistakes,
+    /// What was compiled.
+    pub models: Vec<Arc<ModelPlan>>,
 }
 
-fn read_card(section: &ModelSection, directory: &Path, mistakes: &mut Mistakes) -> Option<Card> {
-    let file = section.file.0.as_ref()?;
-    Card::of(&directory.join(&file.value)).unwrap_or_else(|error| {
-        mistakes.add(
-            Mistake::new(error.to_string(), file.span.clone())
-                .help("correct the card, or move it away; docs/models.md tells what it may say"),
-        );
-        None
-    })
+impl ModelCompiler<'_, '_> {
+    /// Compiles a model that may decide, and the one that steps in for it. Its place in `models`.
+    pub fn decider(&mut self, section: &ModelSection) -> Option<usize> {
+        let fallback = section.fallback.as_ref().map(|fallback| self.fallback(&fallback.value));
+        let within = section.within.as_ref().and_then(|within| self.budget(within));
+        let model = ModelPlan {
+            within,
+            fallback: fallback.flatten(),
+            ..self.model(section)?
+        };
+        Some(self.push(model))
+    }
+
+    /// Compiles a model that only watches. Its place in `models`.
+    pub fn shadow(&mut self, section: &ModelSection) -> Option<usize> {
+        if let Some(fallback) = &section.fallback {
+            self.mistakes.add(
+                Mistake::new(
+                    "a shadow decides nothing, so nothing steps in for it",
+                    fallback.span.clone(),
+                )
+                .help("leave `fallback` out"),
+            );
+        }
+        let within = section.within.as_ref().map(|within| micros(within.value.0));
+        let model = ModelPlan {
+            within: Some(within.unwrap_or(SHADOW_WITHIN)),
+            attribution: None,
+            ..self.model(section)?
+        };
+        Some(self.push(model))
+    }
+
+    fn fallback(&mut self, section: &ModelSection) -> Option<usize> {
+        if let Some(fallback) = &section.fallback {
+            self.mistakes.add(
+                Mistake::new("a fallback has no fallback of its own", fallback.span.clone())
+                    .help("where it gives no score either, `decision.without_score` says what happens"),
+            );
+        }
+        let within = section.within.as_ref().and_then(|within| self.budget(within));
+        let model = ModelPlan {
+            within,
+            ..self.model(section)?
+        };
+        Some(self.push(model))
+    }
+
+    fn budget(&mut self, within: &Spanned<Duration>) -> Option<std::time::Duration> {
+        if within.value.0 == 0 {
+            self.mistakes.add(
+                Mistake::new("no model answers in no time", within.span.clone())
+                    .help("write `within: 5ms`, or leave it out to wait as long as it takes"),
+            );
+        }
+        Some(micros(within.value.0))
+    }
+
+    fn push(&mut self, model: ModelPlan) -> usize {
+        self.models.push(Arc::new(model));
+        self.models.len() - 1
+    }
+
+    fn model(&mut self, section: &ModelSection) -> Option<ModelPlan> {
+        let file = section.file.0.as_ref()?;
+        let read = self.cards.of(&file.value);
+        let card = self.card(&read, &file.span);
+        let model = load(section, card, self.cards.directory(), self.mistakes);
+        let fits_card = match (card, &model) {
+            (Some(card), Some(model)) => check_card(card, model, section, self.mistakes),
+            _ => true,
+        };
+        let inputs = self.inputs(section, card).and_then(|inputs| {
+            // Of inputs that are not the card's, kinds and number are no news.
+            let model = model.as_ref().filter(|_| fits_card);
+            let slots = model_inputs(
+                &inputs.value,
+                model.map_or(&[][..], Model::columns),
+                self.names,
+                self.mistakes,
+            );
+            check_width(&inputs, model, self.mistakes);
+            slots
+        });
+        let (model, inputs) = (model?, inputs?);
+        let attribution = match self.explains {
+            // What is wrong with a card as a whole was told.
+            true if read.is_err() => return None,
+            true => Some(self.attribution(&model, card, file)?),
+            false => None,
+        };
+        let stem = Path::new(&file.value)
+            .file_stem()
+            .map_or_else(|| "model".into(), |stem| stem.to_string_lossy());
+        let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
+        let (card_name, card_version) = card.map(|card| (card.name.clone(), card.version.clone())).unzip();
+        let name = given(&section.name).or(card_name).unwrap_or_else(|| stem.into_owned());
+        let version = given(&section.version)
+            .or(card_version)
+            .unwrap_or_else(|| model.sha256()[..12].to_owned());
+        Some(ModelPlan {
+            label: format!("{name}@{version}").into(),
+            name,
+            version,
+            model: Arc::new(model),
+            inputs,
+            attribution,
+            within: None,
+            fallback: None,
+        })
+    }
+
+    fn card<'c>(&mut self, read: &'c CardResult, span: &Span) -> Option<&'c Card> {
+        match read {
+            Ok(card) => card.as_ref(),
+            Err(error) => {
+                self.mistakes.add(
+                    Mistake::new(error.to_string(), span.clone())
+                        .help("correct the card, or move it away; docs/models.md tells what it may say"),
+                );
+                None
+            }
+        }
+    }
+
+    /// What attributes the model's scores, with the background rows of its card.
+    fn attribution(&mut self, model: &Model, card: Option<&Card>, file: &Spanned<String>) -> Option<Attribution> {
+        let rows = card.map_or(&[][..], |card| &card.background);
+        let found = if rows.is_empty() {
+            let path = Card::path(&self.cards.directory().join(&file.value));
+            Err(format!("{} has no `background`", path.display()))
+        } else if rows.iter().any(|row| row.len() != model.input_width()) {
+            // This was told when the card was checked.
+            return None;
+        } else {
+            let values = rows.iter().flatten().map(|value| value.unwrap_or(f32::NAN));
+            let background: Vec<f32> = values.collect();
+            model.attribution(&background).map_err(|error| error.to_string())
+        };
+        match found {
+            Ok(attribution) => Some(attribution),
+            Err(why) => {
+                self.mistakes.add(
+                    Mistake::new(format!("scores cannot be explained: {why}"), file.span.clone())
+                        .label("this model's card needs background rows")
+                        .help(
+                            "add `background:` to the card: about 16 ordinary rows, each a list of the inputs in order",
+                        ),
+                );
+                None
+            }
+        }
+    }
+
+    /// The inputs as they are listed, or else as the card has them.
+    fn inputs(&mut self, section: &ModelSection, card: Option<&Card>) -> Option<Spanned<List<String>>> {
+        if let Some(inputs) = &section.inputs {
+            return Some(inputs.clone());
+        }
+        let span = section.file.0.as_ref()?.span.clone();
+        let Some(card) = card else {
+            if !section.is_flawed {
+                self.mistakes.add(
+                    Mistake::new("which features does the model take?", span)
+                        .label("it has no card that says it")
+                        .help("list them in the model's order: `inputs: [amount, night, …]`"),
+                );
+            }
+            return None;
+        };
+        let listed = |name: &String| Spanned {
+            value: name.clone(),
+            span: span.clone(),
+        };
+        let inputs = List(card.inputs.iter().map(listed).collect());
+        Some(Spanned { value: inputs, span })
+    }
+}
+
+/// How long a decision waits for a shadow unless the shadow's section says otherwise.
+const SHADOW_WITHIN: std::time::Duration = std::time::Duration::from_millis(2);
+
+fn micros(micros: i64) -> std::time::Duration {
+    std::time::Duration::from_micros(micros.unsigned_abs())
 }
 
 fn load(section: &ModelSection, card: Option<&Card>, directory: &Path, mistakes: &mut Mistakes) -> Option<Model> {
@@ -126,7 +278,7 @@ fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut
     if let Some(score) = &section.score {
         check_score(card, model, score, mistakes);
     }
-    match &section.inputs.0 {
+    match &section.inputs {
         Some(inputs) => check_inputs(card, inputs, mistakes),
         None => true,
     }
@@ -214,6 +366,9 @@ fn model_inputs(
             );
             continue;
         };
+        if names.refuse_absent(&input.value, &input.span, mistakes) {
+            continue;
+        }
         let kind = columns.get(position).filter(|_| knows_kinds);
         match wrong_kind(&input.value, symbol.value_type, kind) {
             Some((message, help)) => mistakes.add(Mistake::new(message, input.span.clone()).help(help)),

@@ -8,7 +8,7 @@ use crate::file::read::{Source, Spanned};
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Words that CEL or the plan keep for themselves.
 const RESERVED: [&str; 27] = [
@@ -51,6 +51,7 @@ pub struct Symbol {
 }
 
 /// The names of a pipeline and the slots of its rows.
+#[derive(Clone, Debug)]
 pub struct Names<'s> {
     source: &'s str,
     scope: Scope,
@@ -59,6 +60,8 @@ pub struct Names<'s> {
     places: HashMap<String, Span>,
     /// Names whose declaration is broken: that was reported, what uses them is not.
     broken: HashSet<String>,
+    /// Names whose values do not reach the decision: a roll-out cannot use them.
+    absent: HashSet<String>,
     slots: Vec<SlotInfo>,
 }
 
@@ -85,6 +88,7 @@ impl<'s> Names<'s> {
             symbols,
             places: HashMap::new(),
             broken: HashSet::new(),
+            absent: HashSet::new(),
             slots,
         }
     }
@@ -153,9 +157,41 @@ impl<'s> Names<'s> {
         &self.slots
     }
 
-    /// The slots of a row, for good.
-    pub fn into_slots(self) -> Vec<SlotInfo> {
-        self.slots
+    /// The same names for another text, such as a roll-out, of which only those in `at_hand` have values.
+    pub fn of_decision(&self, at_hand: &BTreeSet<Slot>) -> Names<'static> {
+        let absent = self
+            .symbols
+            .iter()
+            .filter(|(_, symbol)| !at_hand.contains(&symbol.slot));
+        Names {
+            source: "",
+            scope: self.scope.clone(),
+            symbols: self.symbols.clone(),
+            places: self.places.clone(),
+            broken: HashSet::new(),
+            absent: absent.map(|(name, _)| name.clone()).collect(),
+            slots: self.slots.clone(),
+        }
+    }
+
+    /// The same names in expressions that stand in `source`.
+    pub fn in_source<'t>(&self, source: &'t str) -> Names<'t> {
+        Names { source, ..self.clone() }
+    }
+
+    /// Whether a name's value does not reach the decision. Then that is reported.
+    pub fn refuse_absent(&self, name: &str, span: &Span, mistakes: &mut Mistakes) -> bool {
+        let is_absent = self.absent.contains(name);
+        if is_absent {
+            mistakes.add(
+                Mistake::new(format!("`{name}` does not reach the decision"), span.clone())
+                    .label("no rule, threshold or model of the pipeline file uses it there")
+                    .help(format!(
+                        "add a feature to the pipeline file, which every decision carries: `{name}_value: {{expression: {name}}}`"
+                    )),
+            );
+        }
+        is_absent
     }
 
     /// Checks that a name can be used in expressions and is still free.
@@ -187,7 +223,7 @@ impl<'s> Names<'s> {
     /// Compiles an expression. `None` if it has mistakes, which are then reported with their places, or if it uses
     /// something broken.
     pub fn compile(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
-        if self.uses_broken(&source.value.0) {
+        if self.uses_broken(&source.value.0) || self.uses_absent(source, mistakes) {
             return None;
         }
         match Expression::compile(&source.value.0, &self.scope) {
@@ -199,6 +235,14 @@ impl<'s> Names<'s> {
                 None
             }
         }
+    }
+
+    fn uses_absent(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> bool {
+        let mut uses_absent = false;
+        for name in identifiers(&source.value.0) {
+            uses_absent |= self.refuse_absent(name, &source.span, mistakes);
+        }
+        uses_absent
     }
 
     /// A mistake of an expression at its place in the file.

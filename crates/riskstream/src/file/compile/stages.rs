@@ -56,6 +56,8 @@ pub struct PlannedStages {
     pub decide_steps: Vec<Step>,
     /// Fields without which a record is rejected unless the file says otherwise: entity keys.
     pub keys: BTreeSet<String>,
+    /// The slots that have values when a transaction is decided.
+    pub at_decision: BTreeSet<Slot>,
 }
 
 /// Keys of all inputs at all stages.
@@ -82,6 +84,7 @@ impl StagePlanner<'_, '_> {
             .collect();
         let carries = self.carries(&keys, &before, &decide);
         let types: Vec<ValueType> = self.names.slots().iter().map(|slot| slot.value_type).collect();
+        let at_decision = self.at_decision(&carries, &before, &decide);
         let mut stages = Vec::new();
         for (at, entity) in self.entities.iter().enumerate() {
             let spec = self.spec(at, entity, &keys, &steps);
@@ -115,7 +118,23 @@ impl StagePlanner<'_, '_> {
             stages,
             decide_steps: decide.into_iter().map(to_step).collect(),
             keys: self.entities.iter().map(|entity| entity.key.0.clone()).collect(),
+            at_decision,
         })
+    }
+
+    /// What the last stage is brought, and what it and the decision compute.
+    fn at_decision(
+        &self,
+        carries: &[Vec<(Slot, ValueType)>],
+        before: &[Vec<PlannedStep>],
+        decide: &[&PlannedStep],
+    ) -> BTreeSet<Slot> {
+        let brought = carries.last().into_iter().flatten().map(|(slot, _)| *slot);
+        let features = self.features.stages.last().into_iter().flatten();
+        let features = features.map(|feature| feature.output);
+        let steps = before.last().into_iter().flatten().chain(decide.iter().copied());
+        let steps = steps.map(|step| step.slot);
+        brought.chain(features).chain(steps).collect()
     }
 
     fn keys(&mut self) -> Option<Keys> {

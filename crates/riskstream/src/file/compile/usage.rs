@@ -1,10 +1,11 @@
 //! What of the file is used at all.
 
+use super::cards::Cards;
 use super::features::sources;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::stages::PlannedEntity;
-use crate::file::surface::PipelineFile;
+use crate::file::surface::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
 
 /// Transactions, and the label inputs that features use, in the order of the file.
@@ -22,7 +23,12 @@ pub fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<
 }
 
 /// Every name that something in the file mentions, so that only those fields get a slot and are decoded.
-pub fn used_fields(file: &PipelineFile, inputs: &[&ResolvedInput], entities: &[PlannedEntity]) -> BTreeSet<String> {
+pub fn used_fields(
+    file: &PipelineFile,
+    inputs: &[&ResolvedInput],
+    entities: &[PlannedEntity],
+    cards: &Cards<'_>,
+) -> BTreeSet<String> {
     let mut used: BTreeSet<String> = entities.iter().map(|entity| entity.key.0.clone()).collect();
     for input in inputs {
         used.extend(input.id.clone());
@@ -42,7 +48,27 @@ pub fn used_fields(file: &PipelineFile, inputs: &[&ResolvedInput], entities: &[P
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }
-    let model_inputs = file.model.iter().filter_map(|model| model.value.inputs.0.as_ref());
-    used.extend(model_inputs.flat_map(|inputs| inputs.value.0.iter().map(|input| input.value.clone())));
+    let model = file.model.as_ref().map(|model| &model.value);
+    let fallback = model
+        .and_then(|model| model.fallback.as_ref())
+        .map(|fallback| &fallback.value);
+    used.extend(
+        model
+            .into_iter()
+            .chain(fallback)
+            .flat_map(|model| model_inputs(model, cards)),
+    );
     used
+}
+
+/// The names that a model takes, as they are listed or as its card has them.
+fn model_inputs(model: &ModelSection, cards: &Cards<'_>) -> Vec<String> {
+    if let Some(inputs) = &model.inputs {
+        return inputs.value.0.iter().map(|input| input.value.clone()).collect();
+    }
+    let file = model.file.0.as_ref();
+    match file.map(|file| cards.of(&file.value)).as_deref() {
+        Some(Ok(Some(card))) => card.inputs.clone(),
+        _ => Vec::new(),
+    }
 }

@@ -80,6 +80,12 @@ impl<T: Read> Read for Required<T> {
     }
 }
 
+impl<T: Read> Read for Box<T> {
+    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+        T::read(node, mistakes).map(Box::new)
+    }
+}
+
 impl<T: Read> Read for Option<T> {
     fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
         match node.value {

@@ -1,0 +1,119 @@
+//! When a model is left alone for a while: after it failed repeatedly, until a trial succeeds.
+//!
+//! Counted in decisions, not in seconds: the same rows in the same order open and close it at the same places.
+
+/// Why a model gave no score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// It failed on the row.
+    Failed,
+    /// It exceeded its time budget.
+    Late,
+    /// Its answer is not a finite number.
+    NotANumber,
+    /// It was not asked: it had failed repeatedly, and the next trial is not due.
+    CircuitOpen,
+}
+
+impl Failure {
+    /// All of them.
+    pub const ALL: [Failure; 4] = [
+        Failure::Failed,
+        Failure::Late,
+        Failure::NotANumber,
+        Failure::CircuitOpen,
+    ];
+
+    /// The word for it in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Failure::Failed => "failed",
+            Failure::Late => "late",
+            Failure::NotANumber => "not_a_number",
+            Failure::CircuitOpen => "circuit_open",
+        }
+    }
+}
+
+/// Failures in a row that open a circuit.
+pub const OPENS_AFTER: u32 = 5;
+/// Decisions without the model before the first trial; twice as many after each trial that fails.
+pub const FIRST_TRIAL_AFTER: u32 = 10;
+/// Decisions without the model before a trial, at most.
+pub const TRIAL_AFTER_AT_MOST: u32 = 1280;
+
+/// The circuit of one model at one deciding task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Circuit {
+    /// Failures in a row.
+    failures: u32,
+    /// How many decisions the circuit was opened for last; 0 if it is closed.
+    opened_for: u32,
+    /// How many of them are left.
+    left: u32,
+}
+
+impl Circuit {
+    /// Whether one of the next `rows` decisions is to try the model.
+    pub fn tries(&self, rows: usize) -> bool {
+        (self.left as usize) < rows
+    }
+
+    /// Takes note of what the model gave for the next decision, or would have given, and tells what counts.
+    pub fn pass(&mut self, tried: Result<f64, Failure>) -> Result<f64, Failure> {
+        if self.left > 0 {
+            self.left -= 1;
+            return Err(Failure::CircuitOpen);
+        }
+        match tried {
+            Ok(_) => *self = Circuit::default(),
+            Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                if self.failures >= OPENS_AFTER {
+                    self.opened_for = (self.opened_for * 2).clamp(FIRST_TRIAL_AFTER, TRIAL_AFTER_AT_MOST);
+                    self.left = self.opened_for;
+                }
+            }
+        }
+        tried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes `rows` answers; how many of them the circuit kept from the model.
+    fn kept_away(circuit: &mut Circuit, rows: usize, answer: Result<f64, Failure>) -> usize {
+        let passed = (0..rows).map(|_| circuit.pass(answer));
+        passed.filter(|passed| *passed == Err(Failure::CircuitOpen)).count()
+    }
+
+    #[test]
+    fn repeated_failures_open_it_and_a_trial_closes_it() {
+        let mut circuit = Circuit::default();
+        assert_eq!(kept_away(&mut circuit, 4, Err(Failure::Failed)), 0);
+        assert_eq!(circuit.pass(Ok(0.5)), Ok(0.5), "a success in between");
+        assert_eq!(kept_away(&mut circuit, 5, Err(Failure::NotANumber)), 0);
+        assert!(!circuit.tries(10));
+        assert!(circuit.tries(11), "the eleventh is the trial");
+        assert_eq!(kept_away(&mut circuit, 10, Ok(0.5)), 10);
+        assert_eq!(circuit.pass(Ok(0.5)), Ok(0.5));
+        assert_eq!(circuit, Circuit::default());
+    }
+
+    #[test]
+    fn trials_that_fail_become_rarer() {
+        let mut circuit = Circuit::default();
+        kept_away(&mut circuit, 5, Err(Failure::Late));
+        let mut between = Vec::new();
+        for _ in 0..10 {
+            let mut rows = 0;
+            while circuit.pass(Err(Failure::Late)) == Err(Failure::CircuitOpen) {
+                rows += 1;
+            }
+            between.push(rows);
+        }
+        assert_eq!(between, [10, 20, 40, 80, 160, 320, 640, 1280, 1280, 1280]);
+    }
+}

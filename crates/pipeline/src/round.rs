@@ -1,0 +1,59 @@
+//! What one round of a worker did, for metrics and health.
+
+use crate::log::TopicPartition;
+use crate::task::Tally;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A task that had to stop, and why. Its partition is not read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Why, and what to do.
+    pub reason: String,
+}
+
+/// What one round did.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// Events applied.
+    pub events: usize,
+    /// Records written: hop records, decisions and dead letters.
+    pub written: usize,
+    /// How long the commit took, if there was one.
+    pub commit: Option<Duration>,
+    /// How long taking in the batch and computing its outputs took, without waiting for it.
+    pub processing: Duration,
+    /// How long writing the state took, if there was a commit.
+    pub state_write: Option<Duration>,
+    /// Whether the transaction was aborted; the batch will come again.
+    pub aborted: bool,
+    /// Counts of decisions. Empty if aborted.
+    pub tally: Tally,
+    /// Records taken in, by topic. Empty if aborted.
+    pub records: Vec<(Arc<str>, u64)>,
+    /// Records for the dead-letter topic, by the word of their reason. Empty if aborted.
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Partitions that changed hands.
+    pub changes: Changes,
+}
+
+/// Partitions that changed hands in a round.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Given to this member.
+    pub assigned: usize,
+    /// Taken from this member, in order.
+    pub revoked: usize,
+    /// Taken from this member without being asked: its session had timed out.
+    pub lost: usize,
+}
+
+impl Changes {
+    /// Whether there was a rebalance.
+    pub fn is_rebalance(&self) -> bool {
+        *self != Changes::default()
+    }
+}

@@ -1,0 +1,287 @@
+//! From a roll-out to a line-up of models.
+
+use super::cards::Cards;
+use super::model::ModelCompiler;
+use super::names::Names;
+use crate::card;
+use crate::file::mistakes::{Mistake, Mistakes, enumerate};
+use crate::file::node::Span;
+use crate::file::read::{List, Spanned};
+use crate::file::rollout::{ChallengerSection, RolloutFile};
+use crate::file::surface::ModelSection;
+use riskstream_engine::plan::Plan;
+use riskstream_engine::{Challenger, Lineup, ModelPlan};
+use riskstream_events::{Slot, ValueType};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What of a pipeline file roll-outs are compiled with.
+#[derive(Clone, Debug)]
+pub struct RolloutScope {
+    /// The names that have values at the decision.
+    pub(super) names: Names<'static>,
+    /// Whether scores are to be explained.
+    pub(super) explains: bool,
+    /// Where model files are.
+    pub(super) directory: PathBuf,
+}
+
+impl RolloutScope {
+    /// Where model files are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Loads and checks the models of a roll-out, their golden rows included. What is wrong goes to `mistakes`; `Some`
+    /// only if nothing is. The line-up has no document yet.
+    pub(in crate::file) fn compile(
+        &self,
+        file: &RolloutFile,
+        source: &str,
+        plan: &Plan,
+        mistakes: &mut Mistakes,
+    ) -> Option<Lineup> {
+        let names = self.names.in_source(source);
+        let cards = Cards::new(&self.directory);
+        let revision = revision(file, mistakes);
+        if !stays_here(file, mistakes) {
+            return None;
+        }
+        let base = &plan.decide.lineup;
+        let mut compiler = RolloutCompiler {
+            names: &names,
+            entities: &plan.decide.entities,
+            shares: BTreeMap::new(),
+            models: ModelCompiler {
+                cards: &cards,
+                names: &names,
+                explains: self.explains,
+                mistakes,
+                models: match file.champion {
+                    None => base.models.clone(),
+                    Some(_) => Vec::new(),
+                },
+            },
+        };
+        let champion = match &file.champion {
+            None => base.champion,
+            Some(section) => compiler.decider(section),
+        };
+        let challengers = file
+            .challengers
+            .0
+            .iter()
+            .filter_map(|section| compiler.challenger(section));
+        let challengers = challengers.collect();
+        let shadows = compiler.shadows(&file.shadows);
+        let models = compiler.models.models;
+        mistakes.is_empty().then_some(Lineup {
+            revision: revision?,
+            document: Default::default(),
+            models,
+            champion,
+            challengers,
+            shadows,
+        })
+    }
+}
+
+/// The number, unless it is the pipeline file's own.
+fn revision(file: &RolloutFile, mistakes: &mut Mistakes) -> Option<u64> {
+    let Some(given) = &file.revision else {
+        mistakes.add(
+            Mistake::new("`revision` is missing", 0..0)
+                .help("write `revision: 1`, and a larger number with every change"),
+        );
+        return None;
+    };
+    if given.value == 0 {
+        mistakes.add(
+            Mistake::new("a revision is a number from 1 on", given.span.clone())
+                .help("0 is the pipeline file's own line-up"),
+        );
+        return None;
+    }
+    Some(u64::from(given.value))
+}
+
+struct RolloutCompiler<'a, 's> {
+    names: &'a Names<'s>,
+    /// Names of entities and the slots of their keys.
+    entities: &'a [(String, Slot)],
+    /// How much of each entity is taken.
+    shares: BTreeMap<String, f64>,
+    models: ModelCompiler<'a, 's>,
+}
+
+impl RolloutCompiler<'_, '_> {
+    fn decider(&mut self, section: &Spanned<ModelSection>) -> Option<usize> {
+        let first = self.models.models.len();
+        let index = self.models.decider(&section.value)?;
+        let fallback = section.value.fallback.as_ref().map(|fallback| &fallback.value);
+        for (section, index) in fallback.into_iter().chain([&section.value]).zip(first..) {
+            self.prove(section, index);
+        }
+        Some(index)
+    }
+
+    fn shadows(&mut self, sections: &List<ModelSection>) -> Vec<usize> {
+        let mut shadows = Vec::new();
+        for section in &sections.0 {
+            if let Some(index) = self.models.shadow(&section.value) {
+                self.prove(&section.value, index);
+                shadows.push(index);
+            }
+        }
+        shadows
+    }
+
+    fn challenger(&mut self, section: &Spanned<ChallengerSection>) -> Option<Challenger> {
+        let section = &section.value;
+        let model = section.model.0.as_ref().and_then(|model| self.decider(model));
+        let entity = self.entity(section);
+        let when = section.when.as_ref().map(|when| self.condition(when));
+        let share = section.share.0.as_ref().and_then(|share| self.share(share));
+        let (entity, share) = (entity?, share?);
+        let taken = self.shares.entry(entity.0.clone()).or_insert(0.0);
+        let share = *taken..*taken + share;
+        if share.end > 1.0 + 1e-9 {
+            let span = section.share.0.as_ref().map_or(0..0, |share| share.span.clone());
+            self.models.mistakes.add(
+                Mistake::new(
+                    format!("the challengers' shares of `{}` add up to more than 1", entity.0),
+                    span,
+                )
+                .help("shares of one entity lie side by side: make them smaller, or divide up another entity"),
+            );
+        }
+        *taken = share.end;
+        Some(Challenger {
+            model: model?,
+            entity,
+            share,
+            when: match when {
+                None => None,
+                Some(when) => Some(when?),
+            },
+        })
+    }
+
+    fn entity(&mut self, section: &ChallengerSection) -> Option<(String, Slot)> {
+        let Some(asked) = &section.entity else {
+            return self.entities.first().cloned();
+        };
+        let found = self.entities.iter().find(|(name, _)| *name == asked.value).cloned();
+        if found.is_none() {
+            let names = || self.entities.iter().map(|(name, _)| name.as_str());
+            self.models.mistakes.add(
+                Mistake::new(format!("there is no entity `{}`", asked.value), asked.span.clone())
+                    .nearest(&asked.value, names())
+                    .help(format!("the pipeline's entities are {}", enumerate(names()))),
+            );
+        }
+        found
+    }
+
+    fn share(&mut self, share: &Spanned<f64>) -> Option<f64> {
+        if (0.0..=1.0).contains(&share.value) {
+            return Some(share.value);
+        }
+        self.models.mistakes.add(
+            Mistake::new(
+                format!("a share lies between 0 and 1, not at {}", share.value),
+                share.span.clone(),
+            )
+            .help("`share: 0.05` is 5 % of the entities"),
+        );
+        None
+    }
+
+    fn condition(&mut self, when: &Spanned<crate::file::read::Source>) -> Option<riskstream_expressions::Expression> {
+        let expression = self.names.compile(when, self.models.mistakes)?;
+        if expression.value_type() == ValueType::Bool {
+            return Some(expression);
+        }
+        let found = expression.value_type().name();
+        self.models.mistakes.add(
+            Mistake::new(format!("a condition must be a bool, not {found}"), when.span.clone())
+                .help("compare it with something, as in x > 0"),
+        );
+        None
+    }
+
+    /// Runs the model before it may decide: on its golden rows, which must come out, or else on a row of nothing.
+    fn prove(&mut self, section: &ModelSection, index: usize) {
+        let Some(file) = &section.file.0 else { return };
+        let Some(plan) = self.models.models.get(index) else {
+            return;
+        };
+        if let Err(why) = prove(plan, self.models.cards, &file.value) {
+            self.models.mistakes.add(
+                Mistake::new(
+                    format!("`{}` does not do what it should: {why}", file.value),
+                    file.span.clone(),
+                )
+                .help("`riskstream models verify FILE` tells more"),
+            );
+        }
+    }
+}
+
+/// Runs that warm a model up, as many as fit in a tenth of a second.
+const WARM_UP_RUNS: usize = 20;
+const WARM_UP_TIME: Duration = Duration::from_millis(100);
+
+fn prove(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> {
+    match &*cards.of(file) {
+        Ok(Some(card)) if !card.golden_rows.is_empty() => {
+            card::verify(&plan.model, card).map_err(|mismatch| mismatch.to_string())?;
+        }
+        _ => {}
+    }
+    let mut scorer = plan.model.scorer();
+    let (row, mut scores) = (vec![0.0; plan.model.input_width()], Vec::new());
+    let began = Instant::now();
+    for _ in (0..WARM_UP_RUNS).take_while(|_| began.elapsed() < WARM_UP_TIME) {
+        scorer
+            .score_each(&row, &mut scores)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// A roll-out may come over the network: it can name files beside the pipeline file only.
+fn stays_here(file: &RolloutFile, mistakes: &mut Mistakes) -> bool {
+    let before = mistakes.count();
+    let challengers = file
+        .challengers
+        .0
+        .iter()
+        .filter_map(|challenger| challenger.value.model.0.as_ref());
+    let deciders = file.champion.iter().chain(challengers).map(|model| &model.value);
+    let shadows = file.shadows.0.iter().map(|shadow| &shadow.value);
+    for section in deciders.chain(shadows) {
+        let fallback = section.fallback.as_ref().map(|fallback| &fallback.value);
+        for named in [Some(section), fallback]
+            .into_iter()
+            .flatten()
+            .filter_map(|section| section.file.0.as_ref())
+        {
+            let stays = Path::new(&named.value)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            if !stays {
+                leaves(&named.value, &named.span, mistakes);
+            }
+        }
+    }
+    mistakes.count() == before
+}
+
+fn leaves(file: &str, span: &Span, mistakes: &mut Mistakes) {
+    mistakes.add(
+        Mistake::new(format!("`{file}` leaves the pipeline file's directory"), span.clone())
+            .help("put the model in a directory beside the pipeline file, and write the path from there"),
+    );
+}

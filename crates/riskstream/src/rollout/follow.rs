@@ -1,0 +1,162 @@
+//! Follows the file and the topic that roll-outs come from, and prepares what they bring.
+
+use super::desk::RolloutDesk;
+use super::document::{prepare, prepare_again};
+use crate::file::{Compiled, Report};
+use crate::service::Stop;
+use crate::telemetry::metrics;
+use riskstream_engine::Lineup;
+use riskstream_kafka::{KafkaOptions, Tailed, TopicTail};
+use riskstream_pipeline::log::LogError;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Between two looks at the file and the topic.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long workers wait at the start for what the topic already holds.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// Longer than any roll-out.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// Prepares roll-outs and puts them on the desk.
+pub struct Follower {
+    pipeline: Arc<Compiled>,
+    desk: RolloutDesk,
+    file: Option<WatchedFile>,
+    tail: Option<TopicTail>,
+    /// Line-ups made for tasks that wait for them, kept until the tasks have taken them up.
+    kept: Vec<Arc<Lineup>>,
+}
+
+/// A file and what it said when it was last looked at.
+struct WatchedFile {
+    path: PathBuf,
+    text: Option<String>,
+}
+
+impl Follower {
+    /// Follows what the pipeline file's section `rollout` says.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses.
+    pub fn new(pipeline: Arc<Compiled>, kafka: &KafkaOptions) -> Result<Follower, LogError> {
+        let settings = pipeline.rollout_settings.as_ref();
+        let file = settings
+            .and_then(|settings| settings.file.as_ref())
+            .map(|file| WatchedFile {
+                path: pipeline.rollout.directory().join(file),
+                text: None,
+            });
+        let topic = settings.and_then(|settings| settings.topic.as_ref());
+        let tail = topic.map(|topic| TopicTail::begin(kafka, topic)).transpose()?;
+        Ok(Follower {
+            pipeline,
+            desk: RolloutDesk::default(),
+            file,
+            tail,
+            kept: Vec::new(),
+        })
+    }
+
+    /// Where workers find what is ready.
+    pub fn desk(&self) -> RolloutDesk {
+        self.desk.clone()
+    }
+
+    /// Takes up what is there already, so that workers begin with it; gives up after a few seconds if the topic does not answer.
+    pub fn catch_up(&mut self) {
+        self.look_at_file();
+        let deadline = Instant::now() + FIRST_LOOK;
+        while !self.look_at_topic() && Instant::now() < deadline {}
+    }
+
+    /// Follows until the service is to end.
+    pub fn follow(mut self, stop: &Stop) {
+        while !stop.is_set() {
+            self.look_at_file();
+            self.look_at_topic();
+            self.kept.retain(|lineup| Arc::strong_count(lineup) == 1);
+            let mut all_ready = true;
+            for document in self.desk.wanted(LOOK_EVERY) {
+                all_ready &= self.make_again(&document);
+            }
+            if !all_ready {
+                stop.wait(LOOK_EVERY);
+            }
+        }
+    }
+
+    fn look_at_file(&mut self) {
+        let Some(file) = &mut self.file else { return };
+        let name = file.path.display().to_string();
+        let text = match read(&file.path) {
+            Ok(text) => text,
+            // It may be written at this moment, or come later.
+            Err(error) => {
+                tracing::debug!(target: "riskstream::rollout", file = name, %error, "the roll-out file cannot be read");
+                return;
+            }
+        };
+        if file.text.as_ref() != Some(&text) {
+            file.text = Some(text.clone());
+            self.take_up(&name, &text);
+        }
+    }
+
+    /// Takes up what the topic brings; whether its end was reached.
+    fn look_at_topic(&mut self) -> bool {
+        loop {
+            let Some(tail) = &mut self.tail else { return true };
+            match tail.next(Duration::from_millis(10)) {
+                Ok(Tailed::Record(value)) => {
+                    let text = String::from_utf8_lossy(&value).into_owned();
+                    self.take_up("the roll-out topic", &text);
+                }
+                Ok(Tailed::End) => return true,
+                Ok(Tailed::Nothing) => return false,
+                Err(error) => {
+                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read for now");
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn take_up(&mut self, name: &str, text: &str) {
+        match prepare(name, text, &self.pipeline) {
+            Ok(lineup) => {
+                let (revision, newest) = (lineup.revision, self.desk.newest_revision());
+                if revision > newest {
+                    tracing::info!(target: "riskstream::rollout", revision, from = name, "the models of a roll-out are ready");
+                    self.desk.put(lineup);
+                    metrics::ROLLOUT_READY.gauge(&[]).set(revision as f64);
+                } else if revision < newest {
+                    tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is passed over");
+                }
+            }
+            Err(report) => reject(name, &report),
+        }
+    }
+
+    fn make_again(&mut self, document: &str) -> bool {
+        let made = prepare_again(document, &self.pipeline).map_err(|error| error.to_string());
+        let made = self.desk.answer(document, made);
+        let succeeded = made.is_some();
+        self.kept.extend(made);
+        succeeded
+    }
+}
+
+fn reject(name: &str, report: &Report) {
+    metrics::ROLLOUTS_REJECTED.counter(&[]).increment(1);
+    tracing::error!(target: "riskstream::rollout", from = name, report = %report, "a roll-out is refused, the models in force stay");
+}
+
+fn read(path: &std::path::Path) -> std::io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MOST_BYTES {
+        return Err(std::io::Error::other(format!("it is longer than {MOST_BYTES} bytes")));
+    }
+    std::fs::read_to_string(path)
+}
