@@ -226,7 +226,8 @@ impl Engine {
         let width = model.inputs.len();
         let row = &self.matrix[index * width..][..width];
         if explainer.explain(row, &mut self.contributions).is_ok() {
-            largest(&self.contributions, plan.top, &mut judgement.contributions);
+            let outcome = judgement.verdict.outcome;
+            largest(&self.contributions, outcome, plan.top, &mut judgement.contributions);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The pipeline's log on Apache Kafka: consumer groups, transactions, topics. The only user of rdkafka.
 //!
 //! [`KafkaLog`] is one member of a consumer group with one transactional producer; a worker thread owns
-//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics.
+//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics, [`TopicScan`] reads one once.
 //! [`TransactionWatch`] lets another thread see how long a call to the broker has been running.
 #![deny(unsafe_code)]
 
@@ -14,6 +14,7 @@ mod options;
 mod positions;
 mod producer;
 mod reader;
+mod scan;
 mod signal;
 mod simple_producer;
 pub mod topics;
@@ -21,5 +22,6 @@ mod watch;
 
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions};
+pub use scan::{Scanned, TopicScan};
 pub use simple_producer::Producer;
 pub use watch::TransactionWatch;

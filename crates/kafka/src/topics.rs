@@ -152,7 +152,7 @@ pub(crate) fn partitions<C: ClientContext>(
 }
 
 /// A context that logs nothing but to whoever looks for it.
-struct Quiet;
+pub(crate) struct Quiet;
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {

@@ -79,6 +79,17 @@ fn write(plan: &Plan, event: &Event, judgement: &Judgement, context: &mut Contex
     });
 }
 
+/// What the model's card says of each contribution. Nothing is allocated for a decision that is not explained.
+fn texts(plan: &Plan, event: &Event, judgement: &Judgement) -> Vec<Option<String>> {
+    let Some(explain) = &plan.decide.explain else {
+        return Vec::new();
+    };
+    let contributions = judgement.contributions.iter();
+    contributions
+        .map(|contribution| explain.reason(contribution)?.text(&event.row))
+        .collect()
+}
+
 /// Assembles the decision record of a judged event and lends it to `use_it`. `now` is the wall clock in
 /// microseconds; none where there is no log (files).
 pub fn with_decision<R>(
@@ -110,16 +121,21 @@ pub fn with_decision<R>(
             contribution: None,
         });
     }
-    if let Some(model) = &plan.decide.model {
-        reasons.extend(judgement.contributions.iter().map(|contribution| Reason {
-            code: "SCORE_FEATURE",
-            name: &plan.slots[model.inputs[contribution.input]].name,
-            outcome: match contribution.value > 0.0 {
-                true => judgement.verdict.outcome,
-                false => Outcome::Approve,
-            },
-            description: None,
-            contribution: Some(contribution.value),
+    let texts = texts(plan, event, judgement);
+    if let (Some(model), Some(explain)) = (&plan.decide.model, &plan.decide.explain) {
+        reasons.extend(judgement.contributions.iter().zip(&texts).map(|(contribution, text)| {
+            Reason {
+                code: explain
+                    .reason(contribution)
+                    .map_or("SCORE_FEATURE", |reason| &reason.code),
+                name: &plan.slots[model.inputs[contribution.input]].name,
+                outcome: match contribution.raises() {
+                    true => judgement.verdict.outcome,
+                    false => Outcome::Approve,
+                },
+                description: text.as_deref(),
+                contribution: Some(contribution.value),
+            }
         }));
     }
     let latency = now.map(|decided_at| Latency {

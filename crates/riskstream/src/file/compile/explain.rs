@@ -1,5 +1,6 @@
 //! Which decisions are explained, and against which background rows.
 
+use super::reasons::{ReasonCompiler, Texts};
 use crate::card::Card;
 use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::node::Span;
@@ -18,6 +19,7 @@ pub fn compile_explain(
     file: &PipelineFile,
     directory: &Path,
     model: Option<&ModelPlan>,
+    texts: &Texts<'_, '_>,
     mistakes: &mut Mistakes,
 ) -> Option<ExplainPlan> {
     let section = file.explain.as_ref()?;
@@ -33,7 +35,20 @@ pub fn compile_explain(
     };
     check(section, mistakes);
     let model_file = model_section.value.file.0.as_ref()?;
-    let attribution = attribution(model?, &directory.join(&model_file.value), &model_file.span, mistakes)?;
+    let (model, path) = (model?, directory.join(&model_file.value));
+    // What is wrong with the card as a whole was told with the model.
+    let card = Card::of(&path).ok()?;
+    let reasons = card.as_ref().map_or(Vec::new(), |card| {
+        let compiler = ReasonCompiler {
+            card,
+            inputs: &model.inputs,
+            texts,
+            span: &model_file.span,
+            mistakes,
+        };
+        compiler.compile()
+    });
+    let attribution = attribution(model, card, &Card::path(&path), &model_file.span, mistakes)?;
     let explain = &section.value;
     Some(ExplainPlan {
         attribution,
@@ -41,6 +56,7 @@ pub fn compile_explain(
         score: explain.score.as_ref().map(|score| score.value),
         sample: explain.sample.as_ref().map_or(0.0, |sample| sample.value),
         top: explain.top.as_ref().map_or(TOP, |top| top.value) as usize,
+        reasons,
     })
 }
 
@@ -76,13 +92,17 @@ fn check(section: &Spanned<Explain>, mistakes: &mut Mistakes) {
     }
 }
 
-/// What attributes the model's scores, with the background rows of the card beside its file. What is wrong with the
-/// card as a whole was told with the model.
-fn attribution(model: &ModelPlan, model_file: &Path, span: &Span, mistakes: &mut Mistakes) -> Option<Attribution> {
-    let card = Card::of(model_file).ok()?;
+/// What attributes the model's scores, with the background rows of its card.
+fn attribution(
+    model: &ModelPlan,
+    card: Option<Card>,
+    card_file: &Path,
+    span: &Span,
+    mistakes: &mut Mistakes,
+) -> Option<Attribution> {
     let rows = card.map(|card| card.background).unwrap_or_default();
     let found = if rows.is_empty() {
-        Err(format!("{} has no `background`", Card::path(model_file).display()))
+        Err(format!("{} has no `background`", card_file.display()))
     } else if rows.iter().any(|row| row.len() != model.model.input_width()) {
         return None;
     } else {

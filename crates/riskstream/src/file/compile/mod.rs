@@ -11,6 +11,7 @@ mod inputs;
 mod model;
 mod names;
 mod provenance;
+mod reasons;
 mod stages;
 mod topics;
 mod usage;
@@ -25,6 +26,7 @@ use features::{CompiledFeatures, FeatureCompiler, StageEntity, aggregated_slots}
 use inputs::{ResolvedInput, Surroundings};
 use names::Names;
 use provenance::Provenances;
+use reasons::{Texts, personal_names};
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
 use riskstream_events::{Slot, ValueType};
 use sha2::{Digest, Sha256};
@@ -54,13 +56,9 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .map(|(index, input)| (input.name.clone(), index as u8))
         .collect();
     let mut names = Names::new(source);
-    let fields = inputs::declare_fields(
-        &inputs,
-        &file.inputs,
-        &used_fields(file, &used_inputs, &entities),
-        &mut names,
-        mistakes,
-    );
+    let mut used_fields = used_fields(file, &used_inputs, &entities);
+    used_fields.extend(reasons::mentioned_in_texts(file, directory));
+    let fields = inputs::declare_fields(&inputs, &file.inputs, &used_fields, &mut names, mistakes);
     let mut provenances = Provenances::default();
     fields.values().for_each(|slot| provenances.field(*slot));
     decide::declare_lists(&file.lists, &mut names, mistakes);
@@ -78,7 +76,11 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .model
         .as_ref()
         .and_then(|section| model::compile_model(section, directory, &names, mistakes));
-    let explain = explain::compile_explain(file, directory, model.as_ref(), mistakes);
+    let texts = Texts {
+        names: &names,
+        personal: personal_names(file, &inputs, &names),
+    };
+    let explain = explain::compile_explain(file, directory, model.as_ref(), &texts, mistakes);
     let policy = decide::compile_policy(file, score, &names, mistakes);
     let mut decision_reads: BTreeSet<Slot> = decide::reads(model.as_ref(), policy.as_ref(), score)
         .into_iter()
@@ -88,6 +90,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .filter_map(|entity| Some((entity.stage.name.clone(), *fields.get(&entity.key.0)?)))
         .collect();
     decision_reads.extend(entity_slots.iter().map(|(_, slot)| *slot));
+    decision_reads.extend(explain.iter().flat_map(|explain| explain.slots()));
     let planned = StagePlanner {
         inputs: &used_inputs,
         arrives_within: &arrives_within(file),

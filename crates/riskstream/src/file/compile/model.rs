@@ -118,6 +118,7 @@ fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut
         let help = match &error {
             CardError::Hash { .. } => "the file or its card was changed: put the card of this very model beside it",
             CardError::Background { .. } => "give each background row a value for every input, null where it has none",
+            CardError::Reason { .. } => "docs/models.md tells how reasons are written",
             _ => "list the model's input columns in the card, in its order",
         };
         mistakes.add(Mistake::new(error.to_string(), file.span.clone()).help(help));
