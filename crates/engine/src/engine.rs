@@ -260,7 +260,8 @@ fn explain(plan: &Plan, scoring: &mut Scoring, event: &Event, judgement: &mut Ju
     };
     if explain.calls_for(judgement.verdict.outcome, score, &plan.name, event.id()) {
         scoring.explain(judgement, contributions);
-        largest(contributions, explain.top, &mut judgement.contributions);
+        let outcome = judgement.verdict.outcome;
+        largest(contributions, outcome, explain.top, &mut judgement.contributions);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which decisions say what moved their score, and by how much.
 
-use riskstream_events::{DecisionId, Outcome};
-use std::cmp::Ordering;
+use crate::reason_text::InputReason;
+use riskstream_events::{DecisionId, Outcome, Slot};
+use riskstream_models::Attribution;
 
 /// What calls for an explanation. Any one of the three does.
 #[derive(Debug)]
@@ -14,6 +15,15 @@ pub struct ExplainPlan {
     pub sample: f64,
     /// How many inputs an explanation names at most.
     pub top: usize,
+}
+
+/// What explains a model's scores.
+#[derive(Debug)]
+pub struct Explanation {
+    /// Attributes them to the model's inputs.
+    pub attribution: Attribution,
+    /// What the model's card says of each input, in the model's order; empty if it says nothing of any.
+    pub reasons: Vec<Option<InputReason>>,
 }
 
 /// An input that moved a score.
@@ -34,24 +44,47 @@ impl ExplainPlan {
     }
 }
 
+impl Explanation {
+    /// The slots whose values the card's texts tell.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> {
+        self.reasons.iter().flatten().flat_map(InputReason::slots)
+    }
+
+    /// What the card says of an input that raised a score.
+    pub fn reason(&self, contribution: &Contribution) -> Option<&InputReason> {
+        let reason = self.reasons.get(contribution.input)?;
+        reason.as_ref().filter(|_| contribution.raises())
+    }
+}
+
+impl Contribution {
+    /// Whether it raised the score.
+    pub fn raises(&self) -> bool {
+        self.value > 0.0
+    }
+}
+
 /// Whether the first eight digits of the id, as a number, lie in the lowest `share` of such numbers.
 fn is_sampled(id: &DecisionId, share: f64) -> bool {
     let first = u32::from_str_radix(&id.as_str()[..8], 16).expect("an id is hexadecimal digits");
     f64::from(first) < share * 2f64.powi(32)
 }
 
-/// The `top` inputs that moved the score most, the first of equals first; without those that moved nothing, or whose part
-/// is no number because the model gave none for a mixture of rows.
-pub(crate) fn largest(contributions: &[f64], top: usize, largest: &mut Vec<Contribution>) {
+/// The `top` inputs that moved the score most, the first of equals first; where the outcome is not to approve, those that
+/// raised the score before all others. Without those that moved nothing, or whose part is no number because the model
+/// gave none for a mixture of rows.
+pub(crate) fn largest(contributions: &[f64], outcome: Outcome, top: usize, largest: &mut Vec<Contribution>) {
     largest.clear();
     let moving = contributions
         .iter()
         .enumerate()
         .filter(|(_, value)| **value != 0.0 && value.is_finite());
     largest.extend(moving.map(|(input, &value)| Contribution { input, value }));
-    largest.sort_by(|a, b| match b.value.abs().total_cmp(&a.value.abs()) {
-        Ordering::Equal => a.input.cmp(&b.input),
-        order => order,
+    let comes_later = |contribution: &Contribution| outcome != Outcome::Approve && !contribution.raises();
+    largest.sort_by(|a, b| {
+        let by_size = || b.value.abs().total_cmp(&a.value.abs());
+        let by_side = comes_later(a).cmp(&comes_later(b));
+        by_side.then_with(by_size).then(a.input.cmp(&b.input))
     });
     largest.truncate(top);
 }
@@ -62,10 +95,14 @@ mod tests {
 
     #[test]
     fn the_largest_come_first_and_the_first_of_equals() {
-        let mut found = Vec::new();
-        largest(&[0.5, -2.0, 0.0, 2.0, -0.5], 3, &mut found);
-        let pairs: Vec<(usize, f64)> = found.iter().map(|found| (found.input, found.value)).collect();
-        assert_eq!(pairs, [(1, -2.0), (3, 2.0), (0, 0.5)]);
+        let pairs = |outcome, top| {
+            let mut found = Vec::new();
+            largest(&[0.5, -2.0, 0.0, 2.0, -0.5, f64::NAN], outcome, top, &mut found);
+            found.iter().map(|found| (found.input, found.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(Outcome::Approve, 3), [(1, -2.0), (3, 2.0), (0, 0.5)]);
+        assert_eq!(pairs(Outcome::Review, 3), [(3, 2.0), (0, 0.5), (1, -2.0)]);
+        assert_eq!(pairs(Outcome::Decline, 9), [(3, 2.0), (0, 0.5), (1, -2.0), (4, -0.5)]);
     }
 
     #[test]

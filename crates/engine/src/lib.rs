@@ -9,10 +9,12 @@ pub mod explain;
 pub mod lineup;
 mod matrix;
 pub mod plan;
+pub mod reason_text;
 mod scoring;
 
 pub use circuit::Failure;
 pub use engine::{Engine, Judgement, StageClock, StageError};
 pub use event::Event;
-pub use explain::{Contribution, ExplainPlan};
+pub use explain::{Contribution, ExplainPlan, Explanation};
 pub use lineup::{Challenger, Desk, Lineup, ModelPlan};
+pub use reason_text::{InputReason, TextPart};

@@ -2,9 +2,10 @@
 
 use crate::circuit::Circuit;
 use crate::engine::write_key;
+use crate::explain::Explanation;
 use riskstream_events::{Row, Slot};
 use riskstream_expressions::Expression;
-use riskstream_models::{Attribution, Model};
+use riskstream_models::Model;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,8 +25,8 @@ pub struct ModelPlan {
     /// The slot of each input column, in the model's order: a number where the model takes numbers, a text where it
     /// takes texts. Null becomes NaN, or the empty text.
     pub inputs: Vec<Slot>,
-    /// Attributes its scores to its inputs, if decisions are to be explained.
-    pub attribution: Option<Attribution>,
+    /// Explains its scores, if decisions are to be explained.
+    pub explanation: Option<Explanation>,
     /// How long one call may take; without it, as long as it takes.
     pub within: Option<Duration>,
     /// Which of the line-up's models steps in where this one gives no score.

@@ -162,7 +162,10 @@ impl Seat {
     fn new(plan: &ModelPlan) -> Seat {
         Seat {
             runner: Runner::new(plan),
-            explainer: plan.attribution.as_ref().map(|attribution| attribution.explainer()),
+            explainer: plan
+                .explanation
+                .as_ref()
+                .map(|explanation| explanation.attribution.explainer()),
             ..Seat::empty()
         }
     }

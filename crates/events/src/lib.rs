@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod avro;
+mod avro_decision;
 pub mod convert;
 pub mod dead_letter;
 pub mod decision;
@@ -12,6 +13,7 @@ pub mod input;
 pub mod json;
 pub mod outcome;
 mod owned_decision;
+pub mod people;
 pub mod pseudonym;
 pub mod reason;
 pub mod time;
@@ -21,6 +23,7 @@ pub mod varint;
 pub mod wire;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
+pub use avro_decision::{AvroDecisionError, AvroDecisionReader};
 pub use decision::{
     DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Reason, encode_avro,
     encode_json,

@@ -1,7 +1,8 @@
 //! The pipeline's log on Apache Kafka: consumer groups, transactions, topics. The only user of rdkafka.
 //!
 //! [`KafkaLog`] is one member of a consumer group with one transactional producer; a worker thread owns
-//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics, [`TopicTail`] follows one.
+//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics, [`TopicScan`] reads one once,
+//! [`TopicTail`] follows one.
 //! [`TransactionWatch`] lets another thread see how long a call to the broker has been running.
 #![deny(unsafe_code)]
 
@@ -14,6 +15,7 @@ mod options;
 mod positions;
 mod producer;
 mod reader;
+mod scan;
 mod signal;
 mod simple_producer;
 mod tail;
@@ -22,6 +24,7 @@ mod watch;
 
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions};
+pub use scan::{Scanned, TopicScan};
 pub use simple_producer::Producer;
 pub use tail::{Tailed, TopicTail};
 pub use watch::TransactionWatch;

@@ -3,7 +3,7 @@
 use crate::task::{Context, Tally};
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
-use riskstream_engine::{Desk, Event, Failure, Judgement, Lineup};
+use riskstream_engine::{Desk, Event, Explanation, Failure, Judgement, Lineup};
 use riskstream_events::{
     Decision, DecisionId, Flags, Latency, ModelRef, Outcome, Reason, Value, encode_avro, encode_json, wire,
 };
@@ -119,6 +119,17 @@ fn write(plan: &Plan, lineup: &Lineup, event: &Event, judgement: &Judgement, con
     });
 }
 
+/// What the model's card says of each contribution. Nothing is allocated for a decision that is not explained.
+fn texts(explanation: Option<&Explanation>, event: &Event, judgement: &Judgement) -> Vec<Option<String>> {
+    let Some(explanation) = explanation else {
+        return Vec::new();
+    };
+    let contributions = judgement.contributions.iter();
+    contributions
+        .map(|contribution| explanation.reason(contribution)?.text(&event.row))
+        .collect()
+}
+
 /// Assembles the decision record of a judged event and lends it to `use_it`. `now` is the wall clock in
 /// microseconds; none where there is no log (files).
 pub fn with_decision<R>(
@@ -157,16 +168,22 @@ pub fn with_decision<R>(
         });
     }
     let model = judgement.model.map(|model| &lineup.models[model]);
-    if let Some(model) = model {
-        reasons.extend(judgement.contributions.iter().map(|contribution| Reason {
-            code: "SCORE_FEATURE",
-            name: &plan.slots[model.inputs[contribution.input]].name,
-            outcome: match contribution.value > 0.0 {
-                true => judgement.verdict.outcome,
-                false => Outcome::Approve,
-            },
-            description: None,
-            contribution: Some(contribution.value),
+    let explanation = model.and_then(|model| model.explanation.as_ref());
+    let texts = texts(explanation, event, judgement);
+    if let (Some(model), Some(explanation)) = (model, explanation) {
+        reasons.extend(judgement.contributions.iter().zip(&texts).map(|(contribution, text)| {
+            Reason {
+                code: explanation
+                    .reason(contribution)
+                    .map_or("SCORE_FEATURE", |reason| &reason.code),
+                name: &plan.slots[model.inputs[contribution.input]].name,
+                outcome: match contribution.raises() {
+                    true => judgement.verdict.outcome,
+                    false => Outcome::Approve,
+                },
+                description: text.as_deref(),
+                contribution: Some(contribution.value),
+            }
         }));
     }
     let latency = now.map(|decided_at| Latency {

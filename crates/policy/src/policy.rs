@@ -184,7 +184,7 @@ impl Compiler<'_> {
                 }));
             }
         }
-        if !is_code(&reason.code) {
+        if !is_reason_code(&reason.code) {
             self.errors.push(PolicyError {
                 place: reason_place,
                 mistake: Mistake::BadReason(reason.code),
@@ -206,7 +206,8 @@ fn condition(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionEr
     }
 }
 
-fn is_code(code: &str) -> bool {
+/// Whether a reason code is made of 1 to 64 letters, digits, `_`, `-` and `.`.
+pub fn is_reason_code(code: &str) -> bool {
     const LONGEST: usize = 64;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     !code.is_empty() && code.len() <= LONGEST && code.bytes().all(allowed)

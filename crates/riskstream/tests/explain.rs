@@ -1,5 +1,6 @@
 //! Decisions say what moved their score: from the pipeline file to the table that people read.
 
+use riskstream::commands::explain::explanation;
 use riskstream::file::{Compiled, compile};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Desk, Engine, Event, Judgement};
@@ -71,7 +72,7 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let compiled = pipeline(str::to_owned);
     let plan = &compiled.plan;
     let model = plan.decide.lineup.champion_plan().unwrap();
-    let attribution = model.attribution.as_ref().unwrap();
+    let attribution = &model.explanation.as_ref().unwrap().attribution;
     assert_eq!(
         (attribution.method(), attribution.space()),
         (Method::Trees, Space::LogOdds)
@@ -101,10 +102,10 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
         "{sum} against the score {score}"
     );
     let mut order: Vec<usize> = (0..all.len()).collect();
-    order.sort_by(|a, b| all[*b].abs().total_cmp(&all[*a].abs()));
+    order.sort_by(|a, b| all[*b].total_cmp(&all[*a]));
 
     let decision = OwnedDecision::from_json(&decisions[1]).unwrap();
-    let named = decision.reasons.iter().filter(|reason| reason.code == "SCORE_FEATURE");
+    let named = decision.reasons.iter().filter(|reason| reason.contribution.is_some());
     let named: Vec<(String, f64)> = named
         .map(|reason| (reason.name.clone(), reason.contribution.unwrap()))
         .collect();
@@ -112,6 +113,96 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
         .iter()
         .map(|&input| (plan.slots[model.inputs[input]].name.clone(), all[input]));
     assert_eq!(named, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn reasons_tell_what_the_card_says_in_the_words_of_people() {
+    let compiled = pipeline(|source| source.replace(EXPLAIN, "explain: {sample: 1, top: 39}"));
+    let plan = &compiled.plan;
+    let mut values = BURST.to_vec();
+    values.extend([
+        ("customer_mean_30d", 0.300_000_011_920_928_96),
+        ("amount_to_mean_30d", 3000.123_456),
+        ("night", 1.0),
+        ("terminal_frauds_7d", 2.0),
+    ]);
+    let mut events = [transaction(plan, "burst", &values)];
+    let (_, decisions) = decide(plan, &mut Engine::new(plan.clone()), &mut events);
+    let decision = OwnedDecision::from_json(&decisions[0]).unwrap();
+    insta::assert_snapshot!(explanation(&decision));
+    let lowered = |contribution: f64| contribution < 0.0;
+    for reason in decision
+        .reasons
+        .iter()
+        .filter(|reason| reason.contribution.is_some_and(lowered))
+    {
+        assert_eq!((reason.code.as_str(), &reason.description), ("SCORE_FEATURE", &None));
+        assert_eq!(reason.outcome, Outcome::Approve);
+    }
+}
+
+/// The demo's pipeline with these reasons in its model's card, and with more features.
+fn with_reasons(directory: &Path, reasons: &str, features: &str) -> Result<Compiled, String> {
+    std::fs::copy(root().join("models/card-fraud.onnx"), directory.join("model.onnx")).unwrap();
+    let card = std::fs::read_to_string(root().join("models/card-fraud.card.yaml")).unwrap();
+    let (before, rest) = card.split_once("# What decisions say").unwrap();
+    let (_, background) = rest.split_once("# Payments that explanations").unwrap();
+    let card = format!("{before}reasons:\n  {reasons}\n#{background}");
+    std::fs::write(directory.join("model.card.yaml"), card).unwrap();
+    let source = std::fs::read_to_string(root().join("pipelines/card-fraud.yaml")).unwrap();
+    let source = source
+        .replace(EXPLAIN, "explain: {sample: 1, top: 39}")
+        .replace("../models/card-fraud.onnx", "model.onnx")
+        .replace("      channel: text\n", "      channel: text\n      note: text\n")
+        .replace("features:\n", &format!("features:\n  {features}\n"));
+    compile("card-fraud.yaml", &source, directory, &|_| None).map_err(|report| report.to_string())
+}
+
+#[test]
+fn texts_may_name_fields_that_nothing_else_uses() {
+    let directory = tempfile::tempdir().unwrap();
+    let reasons = "amount: {code: A, text: '{note}: {last_country} at {event_time}'}";
+    let feature = "last_country: {entity: terminal, last: country}";
+    let compiled = with_reasons(directory.path(), reasons, feature).unwrap();
+    let plan = &compiled.plan;
+    assert!(compiled.inputs[0].fields.iter().any(|field| field.name == "note"));
+    let slot = |name: &str| plan.slots.iter().position(|slot| slot.name == name).unwrap();
+    let carried = |slot: usize| plan.stages[1].carries.iter().any(|(carried, _)| *carried == slot);
+    assert!(carried(slot("note")), "the last stage's rows bring it along");
+    let mut event = transaction(plan, "burst", &BURST);
+    event.row[slot("note")] = Value::Text("gift".into());
+    let (_, decisions) = decide(plan, &mut Engine::new(plan.clone()), &mut [event]);
+    let decision = OwnedDecision::from_json(&decisions[0]).unwrap();
+    let told = decision.reasons.iter().find(|reason| reason.code == "A").unwrap();
+    let expected = "gift: missing at 2026-01-06T11:46:40Z";
+    assert_eq!(told.description.as_deref(), Some(expected));
+}
+
+#[test]
+fn mistakes_in_reasons_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    let features = "last_card: {entity: customer, last: card_id}\n  masked: {expression: 'channel + last_card'}\n  \
+                    amounts: {entity: customer, last_k: amount, k: 3}";
+    for reasons in [
+        "amuont: {code: A}",
+        "amount: {code: 'A 1'}",
+        "amount: {text: 'much'}",
+        "amount: {code: A, text: '{value'}",
+        "amount: {code: A, text: '{}'}",
+        "amount: {code: A, text: '{customer_meen_30d}'}",
+        "amount: {code: A, text: '{card_id}'}",
+        "amount: {code: A, text: '{masked}'}",
+        "amount: {code: A, text: '{amounts}'}",
+        "amount: {code: A, text: '{score}'}",
+    ] {
+        let report = with_reasons(directory.path(), reasons, features)
+            .map(|_| ())
+            .unwrap_err();
+        let report = report.replace(&directory.path().display().to_string(), "DIRECTORY");
+        writeln!(text, "## {reasons}\n\n{report}\n").unwrap();
+    }
+    insta::assert_snapshot!(text);
 }
 
 #[test]
@@ -229,7 +320,7 @@ const DECISIONS: &str = concat!(
     r#"{"code":"R101","name":"burst","outcome":"decline","description":"more than six payments","contribution":null},"#,
     r#"{"code":"SCORE_FEATURE","name":"amount_to_mean_30d","outcome":"decline","description":null,"contribution":3.25},"#,
     r#"{"code":"SCORE_FEATURE","name":"online","outcome":"approve","description":null,"contribution":-0.5},"#,
-    r#"{"code":"SCORE_FEATURE","name":"usual","outcome":"decline","description":null,"contribution":0.25},"#,
+    r#"{"code":"USUAL","name":"usual","outcome":"decline","description":"nothing is usual","contribution":0.25},"#,
     r#"{"code":"SCORE_FEATURE","name":"amount","outcome":"decline","description":null,"contribution":0.125}],"#,
     r#""features":{"amount_to_mean_30d":16.123456,"online":false,"usual":null},"flags":[],"late_by_ms":null,"#,
     r#""shadow_scores":{},"rollout":0,"latency":null}"#,

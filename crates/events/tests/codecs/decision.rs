@@ -2,8 +2,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use riskstream_events::{
-    DECISION_AVRO_SCHEMA, Decision, DecisionId, FeatureValue, Flags, Latency, ModelRef, Outcome, OwnedDecision, Reason,
-    Row, Slot, Value, encode_avro, encode_json,
+    AvroDecisionReader, DECISION_AVRO_SCHEMA, Decision, DecisionId, FeatureValue, Flags, Latency, ModelRef, Outcome,
+    OwnedDecision, Reason, Row, Slot, Value, encode_avro, encode_json,
 };
 
 /// A decision's parts that are not borrowed from elsewhere.
@@ -331,4 +331,39 @@ proptest! {
         let Avro::Record(fields) = avro_of(&decision) else { panic!("not a record") };
         prop_assert_eq!(&fields[1].1, &text(&event_id));
     }
+}
+
+#[test]
+fn avro_reads_back_as_json_does() {
+    let parts = parts();
+    for decision in [full(&parts), bare(&parts)] {
+        let (mut json, mut avro) = (Vec::new(), Vec::new());
+        encode_json(&decision, &mut json);
+        encode_avro(&decision, &mut avro);
+        let mut expected = OwnedDecision::from_json(&json).unwrap();
+        expected.features.sort_by(|a, b| a.0.cmp(&b.0));
+        let reader = AvroDecisionReader::new(DECISION_AVRO_SCHEMA).unwrap();
+        assert_eq!(reader.read(&avro).unwrap(), expected);
+        // Where a null may stand, apache-avro takes the end of the bytes for one.
+        let parts = (0..avro.len()).map(|length| reader.read(&avro[..length]));
+        assert!(parts.flatten().all(|part| part != expected));
+        avro.push(0);
+        assert!(reader.read(&avro).is_err(), "a byte too many");
+    }
+}
+
+#[test]
+fn avro_of_another_version_is_resolved() {
+    let parts = parts();
+    let mut avro = Vec::new();
+    encode_avro(&full(&parts), &mut avro);
+    // A later version adds a field at the end.
+    let later = DECISION_AVRO_SCHEMA.trim_end().strip_suffix("]\n}").unwrap();
+    let later = format!("{later}, {{\"name\": \"later\", \"type\": \"string\"}}]}}");
+    let ours = AvroDecisionReader::new(DECISION_AVRO_SCHEMA).unwrap().read(&avro);
+    avro.extend_from_slice(b"\x02x");
+    assert_eq!(AvroDecisionReader::new(&later).unwrap().read(&avro), ours);
+    assert!(AvroDecisionReader::new("{}").is_err());
+    let other = AvroDecisionReader::new("\"string\"").unwrap();
+    assert!(other.read(b"\x02x").is_err(), "a text is no decision");
 }

@@ -3,8 +3,10 @@
 //! `fraud.onnx` has its card in `fraud.card.yaml`. docs/models.md is the reference of its keys.
 
 mod golden;
+mod reasons;
 
 pub use golden::{Mismatch, Verified, verify};
+pub use reasons::{Part, ReasonSection};
 
 use riskstream_models::Model;
 use serde::Deserialize;
@@ -39,6 +41,9 @@ pub struct Card {
     /// Ordinary rows that explanations compare another with: numbers in the order of `inputs`, null where missing.
     #[serde(default)]
     pub background: Vec<Vec<Option<f32>>>,
+    /// For inputs by name: what is told where they raised the score.
+    #[serde(default)]
+    pub reasons: BTreeMap<String, ReasonSection>,
     #[serde(default, rename = "file")]
     _file: Option<String>,
     #[serde(default, rename = "description")]
@@ -130,6 +135,16 @@ pub enum CardError {
         /// How many it should have.
         inputs: usize,
     },
+    /// What it says of an input that raised the score is of no use.
+    #[error("line {line} of the card, the reason of `{input}`: {problem}")]
+    Reason {
+        /// The line, counted from 1.
+        line: u64,
+        /// The name of the input.
+        input: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// It lists another number of inputs than the model has.
     #[error("the model takes {model} inputs, its card lists {card}")]
     Width {
@@ -167,10 +182,10 @@ impl Card {
     }
 
     /// Refuses a card that belongs to another file, or names another number of inputs, or whose background rows do not
-    /// have as many.
+    /// have as many, or whose reasons are not well formed.
     ///
     /// # Errors
-    /// [`CardError::Hash`], [`CardError::Width`] and [`CardError::Background`].
+    /// [`CardError::Hash`], [`CardError::Width`], [`CardError::Background`] and [`CardError::Reason`].
     pub fn check(&self, model: &Model) -> Result<(), CardError> {
         if !self.sha256.eq_ignore_ascii_case(model.sha256()) {
             return Err(CardError::Hash {
@@ -185,14 +200,15 @@ impl Card {
             });
         }
         let inputs = self.inputs.len();
-        match (1..).zip(&self.background).find(|(_, row)| row.len() != inputs) {
-            Some((row, values)) => Err(CardError::Background {
+        if let Some((row, values)) = (1..).zip(&self.background).find(|(_, row)| row.len() != inputs) {
+            return Err(CardError::Background {
                 row,
                 values: values.len(),
                 inputs,
-            }),
-            None => Ok(()),
+            });
         }
+        let mut reasons = self.reasons.iter();
+        reasons.try_for_each(|(input, reason)| reason.check(input, &self.inputs))
     }
 }
 

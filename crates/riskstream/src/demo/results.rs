@@ -34,10 +34,11 @@ const SHOWN: usize = 5;
 /// Days at the beginning that are not judged: no verdict is known yet and windows are empty.
 const WARM_UP_DAYS: i64 = 14;
 
-/// A rule's name, or a feature's with what it added to the score.
+/// A rule's name; or what the model's card says of an input, else its name, with what it added to the score.
 fn reason(reason: &OwnedReason) -> String {
+    let told = reason.description.as_ref().unwrap_or(&reason.name);
     match reason.contribution {
-        Some(contribution) => format!("{} {contribution:+.2}", reason.name),
+        Some(contribution) => format!("{told} ({contribution:+.2})"),
         None => reason.name.clone(),
     }
 }

@@ -4,7 +4,7 @@
 mod avro_types;
 mod compile;
 pub mod compiled;
-mod duration;
+pub mod duration;
 pub mod example;
 mod examples;
 mod explain;

@@ -130,7 +130,8 @@ pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Option<Kafka
     Some(options)
 }
 
-fn registry(settings: &RegistrySettings) -> Registry {
+/// The registry that a pipeline file names.
+pub fn registry(settings: &RegistrySettings) -> Registry {
     let credentials = match (&settings.username, &settings.password) {
         (Some(username), password) => Credentials::Basic {
             username: username.clone(),

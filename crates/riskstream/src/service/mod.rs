@@ -13,6 +13,6 @@ mod worker;
 pub use health::Health;
 pub use http::HttpServer;
 pub use instance::{Instance, InstanceError};
-pub use job::{Job, kafka_options};
+pub use job::{Job, kafka_options, registry};
 pub use stop::Stop;
 pub use supervisor::supervise;

@@ -12,6 +12,7 @@ mod inputs;
 mod model;
 mod names;
 mod provenance;
+mod reasons;
 mod rollout;
 mod stages;
 mod topics;
@@ -30,6 +31,7 @@ use inputs::{ResolvedInput, Surroundings};
 use model::ModelCompiler;
 use names::Names;
 use provenance::Provenances;
+use reasons::{Texts, personal_names};
 use riskstream_engine::Lineup;
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
 use riskstream_events::{Slot, ValueType};
@@ -83,10 +85,15 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     );
     let score = names.slot("score", ValueType::Float);
     let explain = explain::compile_explain(file, mistakes);
+    let personal = personal_names(file, &inputs, &names);
+    let texts = Texts {
+        names: &names,
+        personal: &personal,
+    };
     let mut models = ModelCompiler {
         cards: &cards,
         names: &names,
-        explains: explain.is_some(),
+        texts: explain.as_ref().map(|_| texts),
         mistakes,
         models: Vec::new(),
     };
@@ -105,6 +112,8 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         .filter_map(|entity| Some((entity.stage.name.clone(), *fields.get(&entity.key.0)?)))
         .collect();
     decision_reads.extend(entity_slots.iter().map(|(_, slot)| *slot));
+    let explanations = lineup.models.iter().filter_map(|model| model.explanation.as_ref());
+    decision_reads.extend(explanations.flat_map(|explanation| explanation.slots()));
     let planned = StagePlanner {
         inputs: &used_inputs,
         arrives_within: &arrives_within(file),
@@ -129,6 +138,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     let rollout = RolloutScope {
         names: names.of_decision(&planned.at_decision),
         explains: explain.is_some(),
+        personal,
         directory: directory.to_owned(),
     };
     let slots = names.slots().to_vec();

@@ -2,12 +2,13 @@
 
 use super::cards::{CardResult, Cards};
 use super::names::Names;
+use super::reasons::{ReasonCompiler, Texts};
 use crate::card::{Card, CardError};
 use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::Span;
 use crate::file::read::{Duration, List, Spanned};
 use crate::file::surface::ModelSection;
-use riskstream_engine::ModelPlan;
+use riskstream_engine::{Explanation, ModelPlan};
 use riskstream_events::{Slot, ValueType};
 use riskstream_models::{Attribution, ColumnKind, LoadOptions, Model, ModelError, ScoreOutput};
 use std::path::Path;
@@ -19,8 +20,8 @@ pub struct ModelCompiler<'a, 's> {
     pub cards: &'a Cards<'a>,
     /// What their inputs may be.
     pub names: &'a Names<'s>,
-    /// Whether their scores are to be explained.
-    pub explains: bool,
+    /// What explanations may tell, if scores are to be explained.
+    pub texts: Option<Texts<'a, 's>>,
     /// Where mistakes go.
     pub mistakes: &'a mut Mistakes,
     /// What was compiled.
@@ -54,7 +55,7 @@ impl ModelCompiler<'_, '_> {
         let within = section.within.as_ref().map(|within| micros(within.value.0));
         let model = ModelPlan {
             within: Some(within.unwrap_or(SHADOW_WITHIN)),
-            attribution: None,
+            explanation: None,
             ..self.model(section)?
         };
         Some(self.push(model))
@@ -112,11 +113,11 @@ impl ModelCompiler<'_, '_> {
             slots
         });
         let (model, inputs) = (model?, inputs?);
-        let attribution = match self.explains {
+        let explanation = match self.texts {
+            None => None,
             // What is wrong with a card as a whole was told.
-            true if read.is_err() => return None,
-            true => Some(self.attribution(&model, card, file)?),
-            false => None,
+            Some(_) if read.is_err() || !fits_card => return None,
+            Some(texts) => Some(self.explanation(texts, (&model, &inputs), card, file)?),
         };
         let stem = Path::new(&file.value)
             .file_stem()
@@ -133,7 +134,7 @@ impl ModelCompiler<'_, '_> {
             version,
             model: Arc::new(model),
             inputs,
-            attribution,
+            explanation,
             within: None,
             fallback: None,
         })
@@ -150,6 +151,28 @@ impl ModelCompiler<'_, '_> {
                 None
             }
         }
+    }
+
+    /// What explains the model's scores, with the words of its card.
+    fn explanation(
+        &mut self,
+        texts: Texts<'_, '_>,
+        (model, inputs): (&Model, &[Slot]),
+        card: Option<&Card>,
+        file: &Spanned<String>,
+    ) -> Option<Explanation> {
+        let reasons = card.map_or(Vec::new(), |card| {
+            let compiler = ReasonCompiler {
+                card,
+                inputs,
+                texts,
+                span: &file.span,
+                mistakes: self.mistakes,
+            };
+            compiler.compile()
+        });
+        let attribution = self.attribution(model, card, file)?;
+        Some(Explanation { attribution, reasons })
     }
 
     /// What attributes the model's scores, with the background rows of its card.
@@ -270,6 +293,7 @@ fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut
         let help = match &error {
             CardError::Hash { .. } => "the file or its card was changed: put the card of this very model beside it",
             CardError::Background { .. } => "give each background row a value for every input, null where it has none",
+            CardError::Reason { .. } => "docs/models.md tells how reasons are written",
             _ => "list the model's input columns in the card, in its order",
         };
         mistakes.add(Mistake::new(error.to_string(), file.span.clone()).help(help));

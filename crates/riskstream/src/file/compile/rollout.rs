@@ -3,6 +3,7 @@
 use super::cards::Cards;
 use super::model::ModelCompiler;
 use super::names::Names;
+use super::reasons::Texts;
 use crate::card;
 use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::Span;
@@ -12,7 +13,7 @@ use crate::file::surface::ModelSection;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Challenger, Lineup, ModelPlan};
 use riskstream_events::{Slot, ValueType};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct RolloutScope {
     pub(super) names: Names<'static>,
     /// Whether scores are to be explained.
     pub(super) explains: bool,
+    /// What no explanation may tell.
+    pub(super) personal: BTreeSet<String>,
     /// Where model files are.
     pub(super) directory: PathBuf,
 }
@@ -56,7 +59,10 @@ impl RolloutScope {
             models: ModelCompiler {
                 cards: &cards,
                 names: &names,
-                explains: self.explains,
+                texts: self.explains.then_some(Texts {
+                    names: &names,
+                    personal: &self.personal,
+                }),
                 mistakes,
                 models: match file.champion {
                     None => base.models.clone(),

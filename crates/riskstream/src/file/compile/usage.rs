@@ -4,6 +4,7 @@ use super::cards::Cards;
 use super::features::sources;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
+use super::reasons::mentioned_in_texts;
 use super::stages::PlannedEntity;
 use crate::file::surface::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
@@ -52,13 +53,21 @@ pub fn used_fields(
     let fallback = model
         .and_then(|model| model.fallback.as_ref())
         .map(|fallback| &fallback.value);
-    used.extend(
-        model
-            .into_iter()
-            .chain(fallback)
-            .flat_map(|model| model_inputs(model, cards)),
-    );
+    for model in model.into_iter().chain(fallback) {
+        used.extend(model_inputs(model, cards));
+        if file.explain.is_some() {
+            used.extend(names_in_texts(model, cards));
+        }
+    }
     used
+}
+
+fn names_in_texts(model: &ModelSection, cards: &Cards<'_>) -> Vec<String> {
+    let file = model.file.0.as_ref();
+    match file.map(|file| cards.of(&file.value)).as_deref() {
+        Some(Ok(Some(card))) => mentioned_in_texts(card).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The names that a model takes, as they are listed or as its card has them.

@@ -37,6 +37,12 @@ pub fn aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str, &S
         .filter_map(|(word, source)| Some((word, source.as_ref()?)))
 }
 
+/// What a feature's values are: its expression, or what is aggregated.
+pub fn value_source(feature: &Feature) -> Option<&Spanned<Source>> {
+    let aggregated = aggregations(feature).map(|(_, source)| source).next();
+    feature.expression.as_ref().or(aggregated)
+}
+
 /// Everything in a feature that is or may be an expression.
 pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<Source>> {
     aggregations(feature)

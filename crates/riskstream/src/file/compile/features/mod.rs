@@ -6,7 +6,7 @@ mod order;
 mod parameters;
 mod value;
 
-pub use keys::{aggregated_slots, sources};
+pub use keys::{aggregated_slots, sources, value_source};
 
 use super::inputs::ResolvedInput;
 use super::names::Names;
