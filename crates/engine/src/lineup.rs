@@ -22,6 +22,8 @@ pub struct ModelPlan {
     pub version: String,
     /// The model.
     pub model: Arc<Model>,
+    /// The SHA-256 of its card in hexadecimal, if it has one: explanations depend on what it says.
+    pub card: Option<String>,
     /// The slot of each input column, in the model's order: a number where the model takes numbers, a text where it
     /// takes texts. Null becomes NaN, or the empty text.
     pub inputs: Vec<Slot>,

@@ -122,7 +122,7 @@ fn reasons_tell_what_the_card_says_in_the_words_of_people() {
     let mut values = BURST.to_vec();
     values.extend([
         ("customer_mean_30d", 0.300_000_011_920_928_96),
-        ("amount_to_mean_30d", 3000.123_456),
+        ("amount_to_mean_30d", 3_000.123_456),
         ("night", 1.0),
         ("terminal_frauds_7d", 2.0),
     ]);

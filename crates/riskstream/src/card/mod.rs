@@ -11,6 +11,7 @@ pub use reasons::{Part, ReasonSection};
 use riskstream_models::Model;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -60,6 +61,9 @@ pub struct Card {
     _limits: IgnoredAny,
     #[serde(default, rename = "notes")]
     _notes: IgnoredAny,
+    /// The SHA-256 of the card itself, in hexadecimal: explanations depend on what it says.
+    #[serde(skip)]
+    pub digest: String,
 }
 
 /// The section `score:` of a card.
@@ -172,8 +176,11 @@ impl Card {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CardError::Read { path, source }),
         };
-        match serde_saphyr::from_str(&text) {
-            Ok(card) => Ok(Some(card)),
+        match serde_saphyr::from_str::<Card>(&text) {
+            Ok(card) => Ok(Some(Card {
+                digest: Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect(),
+                ..card
+            })),
             Err(error) => Err(CardError::Invalid {
                 path,
                 reason: first_line(&error.to_string()),

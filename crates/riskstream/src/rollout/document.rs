@@ -1,7 +1,7 @@
 //! What the log says of a roll-out: enough to make the same line-up again, or to refuse.
 
 use crate::file::{Compiled, Report, compile_rollout};
-use riskstream_engine::Lineup;
+use riskstream_engine::{Lineup, ModelPlan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -10,8 +10,26 @@ use std::sync::Arc;
 pub struct Document {
     /// What was typed.
     text: String,
-    /// The SHA-256 of each model that it names, in its order. A file that was exchanged since is another model.
-    sha256: Vec<String>,
+    /// The models that it names, in its order. A file that was exchanged since is another model.
+    models: Vec<Pinned>,
+}
+
+/// What a model's files held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Pinned {
+    /// The SHA-256 of the model file.
+    sha256: String,
+    /// The SHA-256 of its card, if it has one.
+    card: Option<String>,
+}
+
+impl Pinned {
+    fn new(model: &ModelPlan) -> Pinned {
+        Pinned {
+            sha256: model.model.sha256().to_owned(),
+            card: model.card.clone(),
+        }
+    }
 }
 
 /// Why the line-up that a document stands for cannot be made again.
@@ -25,14 +43,12 @@ pub enum DocumentError {
     Rollout(#[from] Report),
     /// A model file was exchanged.
     #[error(
-        "the file of model {label} has the SHA-256 {found}, it had {expected} when it was rolled out: put the former file back"
+        "model {label} or its card is not what it was when it was rolled out: put the files back whose SHA-256 are {expected}"
     )]
     Exchanged {
         /// The model's name and version.
         label: String,
-        /// What the file has.
-        found: String,
-        /// What it had.
+        /// The hashes of what was there.
         expected: String,
     },
 }
@@ -46,7 +62,7 @@ pub fn prepare(name: &str, text: &str, pipeline: &Compiled) -> Result<Lineup, Re
     let own = own_models(&lineup, file.champion.is_some(), pipeline);
     let document = Document {
         text: text.to_owned(),
-        sha256: own.map(|model| model.model.sha256().to_owned()).collect(),
+        models: own.map(|model| Pinned::new(model)).collect(),
     };
     let document = serde_json::to_string(&document).expect("text and hashes are JSON");
     Ok(Lineup {
@@ -63,12 +79,15 @@ pub fn prepare_again(document: &str, pipeline: &Compiled) -> Result<Lineup, Docu
     let parsed: Document = serde_json::from_str(document)?;
     let (file, lineup) = compile_rollout("the roll-out", &parsed.text, pipeline)?;
     let own = own_models(&lineup, file.champion.is_some(), pipeline);
-    for (model, expected) in own.zip(&parsed.sha256) {
-        if model.model.sha256() != expected {
+    for (model, expected) in own.zip(&parsed.models) {
+        if Pinned::new(model) != *expected {
             return Err(DocumentError::Exchanged {
                 label: model.label.to_string(),
-                found: model.model.sha256().to_owned(),
-                expected: expected.clone(),
+                expected: format!(
+                    "{} and {}",
+                    expected.sha256,
+                    expected.card.as_deref().unwrap_or("no card")
+                ),
             });
         }
     }
@@ -83,7 +102,7 @@ fn own_models<'l>(
     lineup: &'l Lineup,
     has_champion: bool,
     pipeline: &Compiled,
-) -> impl Iterator<Item = &'l Arc<riskstream_engine::ModelPlan>> {
+) -> impl Iterator<Item = &'l Arc<ModelPlan>> {
     let others = if has_champion {
         0
     } else {

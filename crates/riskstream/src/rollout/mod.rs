@@ -7,7 +7,7 @@ mod history;
 mod text;
 
 pub use desk::RolloutDesk;
-pub use document::{Document, prepare};
+pub use document::{DocumentError, prepare, prepare_again};
 pub use follow::Follower;
 pub use history::{Entry, History};
 pub use text::{restoring, with_revision};

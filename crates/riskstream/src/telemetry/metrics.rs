@@ -146,7 +146,7 @@ metrics! {
     STOPPED: Gauge "riskstream_stopped_partitions" ["worker"] in Count,
         "Partitions that a worker was given and cannot read on; /readyz says why.";
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
-        "Partitions whose next record cannot be decoded before the schema registry answers.";
+        "Partitions whose next record waits for the schema registry, or for the models of a roll-out.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
         "Rounds in which partitions were assigned, revoked or lost.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,

@@ -2,12 +2,13 @@
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
+use crate::memory::place;
 use crate::shop::{OLD, directory, payment, pipeline_text, version};
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
 use rdkafka::message::Message;
-use riskstream_events::OwnedDecision;
+use riskstream_events::{OwnedDecision, OwnedReason};
 use std::collections::BTreeMap;
 
 const PARTITIONS: usize = 3;
@@ -145,6 +146,76 @@ fn applied_killed_taken_over_rolled_back_and_changed_by_file() {
     third.end();
     second.end();
     check_decisions(&brokers, &name, 1000);
+    delete_topics(&brokers, &name);
+}
+
+#[test]
+fn canary_shadows_fallback_and_circuit() {
+    let (brokers, name) = (brokers(), unique("canary"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |file: &str| folder.path().join(file);
+    std::os::unix::fs::symlink(directory().join("models"), path("models")).unwrap();
+    let text = pipeline_text(&name, OLD).replace("rollout: {", "rollout: {file: rollout.yaml, ")
+        + &format!("kafka: {{brokers: '{brokers}'}}\n");
+    std::fs::write(path("pipeline.yaml"), text).unwrap();
+    let rollout = "
+revision: 1
+challengers:
+  - {model: {file: models/failing.onnx, version: n, inputs: [amount], fallback: {file: models/new.onnx}}, share: 0.5}
+shadows:
+  - {file: models/slow.onnx, version: n, inputs: [amount]}
+  - {file: models/new.onnx, version: shadow, within: 1m}
+";
+    std::fs::write(path("rollout.yaml"), rollout).unwrap();
+    create_topics_of(&path("pipeline.yaml"), PARTITIONS as i32, &[]);
+    let mut service = Service::start(&path("pipeline.yaml"), &path("state"), &path("log"), &[], &[]);
+    service.wait_until_ready();
+    wait_for_revision(&[&service], 1);
+    let writer = Writer::new(&brokers);
+    for number in 0..400 {
+        let customer = format!("c{}", number % 40);
+        writer.send(
+            &format!("{name}-transactions"),
+            Some(customer.as_bytes()),
+            Some(&payment(number, &customer, 700.0)),
+        );
+    }
+    writer.flush();
+    Reader::new(&brokers, &format!("{name}-decisions")).wait_for(400, || service.check_running());
+    let (_, metrics) = service.get("/metrics").unwrap();
+    service.end();
+
+    let (mut challenged, mut left_alone) = (0, 0);
+    read_all(&brokers, &format!("{name}-decisions"), |message| {
+        let decision = OwnedDecision::from_json(message.payload().unwrap()).unwrap();
+        assert_eq!(decision.shadow_scores, [("fraud@shadow".to_owned(), Some(1.0))]);
+        let is_challenged = place("customer", decision.entity("customer").unwrap()) < 0.5;
+        let told = decision.reasons.iter().find(|reason| reason.name == "model");
+        assert_eq!(told.is_some(), is_challenged, "{decision:?}");
+        let expected = if is_challenged {
+            ("2", 1.0)
+        } else {
+            ("1", 700.0 / 1024.0)
+        };
+        assert_eq!((version(&decision), decision.score), (expected.0, Some(expected.1)));
+        challenged += u64::from(is_challenged);
+        let is_left_alone = |told: &OwnedReason| told.description.as_ref().unwrap().contains("left alone");
+        left_alone += u64::from(told.is_some_and(is_left_alone));
+    });
+    assert!((100..300).contains(&challenged), "{challenged}");
+    assert!(
+        left_alone > 0 && left_alone < challenged,
+        "{left_alone} of {challenged}"
+    );
+    let counted = |model: &str, result: &str| -> u64 {
+        let line = format!("riskstream_model_scores_total{{model=\"{model}\",result=\"{result}\"}} ");
+        let found = metrics.lines().find_map(|found| found.strip_prefix(&line));
+        found.map_or(0, |count| count.parse().unwrap())
+    };
+    assert_eq!(counted("failing@n", "circuit_open"), left_alone);
+    assert_eq!(counted("failing@n", "failed"), challenged - left_alone);
+    assert_eq!(counted("fraud@2", "scored"), challenged);
+    assert_eq!(counted("slow@n", "late"), 400);
     delete_topics(&brokers, &name);
 }
 

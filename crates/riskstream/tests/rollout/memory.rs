@@ -58,7 +58,7 @@ fn another_champion_takes_over_between_two_transactions() {
 }
 
 /// Where a key stands among all keys, as docs/rollout.md defines it.
-fn place(entity: &str, key: &str) -> f64 {
+pub fn place(entity: &str, key: &str) -> f64 {
     let digest = Sha256::digest(format!("{entity}\0{key}"));
     let first = digest
         .iter()

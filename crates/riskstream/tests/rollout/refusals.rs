@@ -1,9 +1,11 @@
 //! What a roll-out may not say, and what the author reads.
 
-use crate::shop::{OLD, directory, pipeline, pipeline_text};
+use crate::shop::{OLD, directory, pipeline_text};
+use riskstream::file::Compiled;
 use riskstream::file::Style;
-use riskstream::rollout::prepare;
+use riskstream::rollout::{prepare, prepare_again};
 use std::fmt::Write;
+use std::path::Path;
 
 #[test]
 fn every_mistake_with_its_place_and_what_to_write() {
@@ -63,25 +65,56 @@ fn every_mistake_with_its_place_and_what_to_write() {
     insta::assert_snapshot!(page);
 }
 
+/// The same pipeline over copies of the models.
+fn elsewhere(folder: &Path) -> Compiled {
+    std::fs::create_dir(folder.join("models")).unwrap();
+    for file in std::fs::read_dir(directory().join("models")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), folder.join("models").join(file.file_name())).unwrap();
+    }
+    riskstream::file::compile("shop.yaml", &pipeline_text("shop", OLD), folder, &|_| None).unwrap()
+}
+
 /// A card whose golden rows do not come out is found before the model decides anything.
 #[test]
 fn golden_rows_must_come_out() {
-    let pipeline = pipeline(OLD);
     let folder = tempfile::tempdir().unwrap();
-    let models = directory().join("models");
-    std::fs::create_dir(folder.path().join("models")).unwrap();
-    for file in ["old.onnx", "old.card.yaml", "new.onnx"] {
-        std::fs::copy(models.join(file), folder.path().join("models").join(file)).unwrap();
-    }
-    let card = std::fs::read_to_string(models.join("new.card.yaml")).unwrap();
-    let card = card.replace("score: 1.0}", "score: 0.75}");
-    std::fs::write(folder.path().join("models/new.card.yaml"), card).unwrap();
-    let text = pipeline_text("shop", OLD);
-    let elsewhere = riskstream::file::compile("shop.yaml", &text, folder.path(), &|_| None).unwrap();
+    let pipeline = elsewhere(folder.path());
     let rollout = "{revision: 1, champion: {file: models/new.onnx}}";
-    let told = prepare("rollout.yaml", rollout, &elsewhere)
+    assert!(prepare("rollout.yaml", rollout, &pipeline).is_ok());
+    let card = folder.path().join("models/new.card.yaml");
+    let text = std::fs::read_to_string(&card).unwrap();
+    std::fs::write(&card, text.replace("score: 1.0}", "score: 0.75}")).unwrap();
+    let told = prepare("rollout.yaml", rollout, &pipeline)
         .unwrap_err()
         .render(Style::Plain, 120);
     assert!(told.contains("golden row 3 scores 1, its card says 0.75"), "{told}");
-    assert!(prepare("rollout.yaml", rollout, &pipeline).is_ok());
+}
+
+/// What the log says was decided by a model is not decided again by another of the same name.
+#[test]
+fn exchanged_files_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = elsewhere(folder.path());
+    let rollout = "{revision: 1, shadows: [{file: models/new.onnx}, {file: models/nan.onnx, inputs: [amount]}]}";
+    let lineup = prepare("rollout.yaml", rollout, &pipeline).unwrap();
+    let again = || prepare_again(&lineup.document, &pipeline).map_err(|error| error.to_string());
+    assert_eq!(again().unwrap().document, lineup.document);
+    for (file, by) in [
+        ("models/new.card.yaml", None),
+        ("models/nan.onnx", Some("models/failing.onnx")),
+    ] {
+        let path = folder.path().join(file);
+        let before = std::fs::read(&path).unwrap();
+        let other = match by {
+            None => [&before[..], b"description: another\n"].concat(),
+            Some(by) => std::fs::read(folder.path().join(by)).unwrap(),
+        };
+        std::fs::write(&path, other).unwrap();
+        let told = again().unwrap_err();
+        assert!(told.contains("is not what it was when it was rolled out"), "{told}");
+        std::fs::write(&path, before).unwrap();
+    }
+    assert!(again().is_ok());
+    assert!(prepare_again("{}", &pipeline).is_err());
 }

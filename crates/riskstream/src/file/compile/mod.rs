@@ -39,7 +39,7 @@ pub use rollout::RolloutScope;
 use sha2::{Digest, Sha256};
 use stages::{PlannedEntity, PlannedStages, StagePlanner};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use usage::{used_fields, used_inputs};
 
@@ -140,11 +140,12 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         explains: explain.is_some(),
         personal,
         directory: directory.to_owned(),
+        model: own_model(file),
     };
     let slots = names.slots().to_vec();
     let plan = Plan {
         name,
-        version: version(source),
+        version: version(source, &lineup),
         slots,
         inputs: input_plans,
         stages: planned.stages,
@@ -177,6 +178,11 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     })
 }
 
+fn own_model(file: &PipelineFile) -> Option<PathBuf> {
+    let file = file.model.as_ref()?.value.file.0.as_ref()?;
+    Some(file.value.as_str().into())
+}
+
 fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
     let section = &file.rollout.as_ref()?.value;
     let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
@@ -186,9 +192,15 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
     })
 }
 
-/// The first 16 hexadecimal digits of the file's SHA-256.
-fn version(source: &str) -> String {
-    Sha256::digest(source.as_bytes())
+/// The first 16 hexadecimal digits of the SHA-256 over the file and the hashes of its models' cards. (The models' own hashes
+/// stand in every decision.)
+fn version(source: &str, lineup: &Lineup) -> String {
+    let cards = lineup.models.iter().filter_map(|model| model.card.as_ref());
+    let hashed = cards.fold(Sha256::new().chain_update(source), |hashed, card| {
+        hashed.chain_update(card)
+    });
+    hashed
+        .finalize()
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))

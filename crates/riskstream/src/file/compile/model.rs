@@ -133,6 +133,7 @@ impl ModelCompiler<'_, '_> {
             name,
             version,
             model: Arc::new(model),
+            card: card.map(|card| card.digest.clone()),
             inputs,
             explanation,
             within: None,

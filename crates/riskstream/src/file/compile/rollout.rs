@@ -6,7 +6,6 @@ use super::names::Names;
 use super::reasons::Texts;
 use crate::card;
 use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::node::Span;
 use crate::file::read::{List, Spanned};
 use crate::file::rollout::{ChallengerSection, RolloutFile};
 use crate::file::surface::ModelSection;
@@ -26,14 +25,31 @@ pub struct RolloutScope {
     pub(super) explains: bool,
     /// What no explanation may tell.
     pub(super) personal: BTreeSet<String>,
-    /// Where model files are.
+    /// Where the pipeline file is.
     pub(super) directory: PathBuf,
+    /// The pipeline file's own model, from there.
+    pub(super) model: Option<PathBuf>,
 }
 
 impl RolloutScope {
-    /// Where model files are.
+    /// Where the pipeline file is: paths are relative to it.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    fn may_read(&self, file: &str) -> bool {
+        let beside = self
+            .model
+            .as_ref()
+            .and_then(|model| self.directory.join(model).parent().map(normal));
+        let below = normal(&self.directory);
+        let file = normal(&self.directory.join(file));
+        // The empty path is the working directory: everything that does not climb out of it lies below it.
+        let lies_in = |folder: &Path| match folder.as_os_str().is_empty() {
+            true => matches!(file.components().next(), Some(Component::Normal(_))),
+            false => file.starts_with(folder),
+        };
+        lies_in(&below) || beside.is_some_and(|beside| lies_in(&beside))
     }
 
     /// Loads and checks the models of a roll-out, their golden rows included. What is wrong goes to `mistakes`; `Some`
@@ -48,7 +64,7 @@ impl RolloutScope {
         let names = self.names.in_source(source);
         let cards = Cards::new(&self.directory);
         let revision = revision(file, mistakes);
-        if !stays_here(file, mistakes) {
+        if !stays_here(file, self, mistakes) {
             return None;
         }
         let base = &plan.decide.lineup;
@@ -257,37 +273,82 @@ fn prove(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> 
     Ok(())
 }
 
-/// A roll-out may come over the network: it can name files beside the pipeline file only.
-fn stays_here(file: &RolloutFile, mistakes: &mut Mistakes) -> bool {
+/// A roll-out may come over the network: it can name only files that lie where the pipeline's do.
+fn stays_here(file: &RolloutFile, scope: &RolloutScope, mistakes: &mut Mistakes) -> bool {
     let before = mistakes.count();
-    let challengers = file
-        .challengers
-        .0
-        .iter()
-        .filter_map(|challenger| challenger.value.model.0.as_ref());
+    let challengers = file.challengers.0.iter();
+    let challengers = challengers.filter_map(|challenger| challenger.value.model.0.as_ref());
     let deciders = file.champion.iter().chain(challengers).map(|model| &model.value);
     let shadows = file.shadows.0.iter().map(|shadow| &shadow.value);
     for section in deciders.chain(shadows) {
         let fallback = section.fallback.as_ref().map(|fallback| &fallback.value);
-        for named in [Some(section), fallback]
-            .into_iter()
-            .flatten()
-            .filter_map(|section| section.file.0.as_ref())
-        {
-            let stays = Path::new(&named.value)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            if !stays {
-                leaves(&named.value, &named.span, mistakes);
+        let sections = [Some(section), fallback].into_iter().flatten();
+        for named in sections.filter_map(|section| section.file.0.as_ref()) {
+            if !scope.may_read(&named.value) {
+                mistakes.add(
+                    Mistake::new(
+                        format!(
+                            "`{}` is neither below the pipeline file nor beside its model",
+                            named.value
+                        ),
+                        named.span.clone(),
+                    )
+                    .help("put the model beside the pipeline file's own, and write the path from the pipeline file"),
+                );
             }
         }
     }
     mistakes.count() == before
 }
 
-fn leaves(file: &str, span: &Span, mistakes: &mut Mistakes) {
-    mistakes.add(
-        Mistake::new(format!("`{file}` leaves the pipeline file's directory"), span.clone())
-            .help("put the model in a directory beside the pipeline file, and write the path from there"),
-    );
+/// The path without `.` and, as far as they take something back, `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_lie_below_the_pipeline_or_beside_its_model() {
+        let scope = |directory: &str| RolloutScope {
+            names: Names::new("").of_decision(&BTreeSet::new()),
+            explains: false,
+            personal: BTreeSet::new(),
+            directory: directory.into(),
+            model: Some("../models/old.onnx".into()),
+        };
+        for (file, may) in [
+            ("new.onnx", true),
+            ("./a/new.onnx", true),
+            ("../models/new.onnx", true),
+            ("../models/a/new.onnx", true),
+            ("../pipelines/../models/new.onnx", true),
+            ("../secrets/new.onnx", false),
+            ("../models/../secrets/new.onnx", false),
+            ("../../models/new.onnx", false),
+            ("/etc/passwd", false),
+        ] {
+            for directory in ["pipelines", "/srv/pipelines", "../up/pipelines"] {
+                assert_eq!(scope(directory).may_read(file), may, "{file} from {directory}");
+            }
+        }
+        let alone = RolloutScope {
+            model: None,
+            ..scope("")
+        };
+        assert!(alone.may_read("models/new.onnx"));
+        assert!(!alone.may_read("../models/new.onnx"));
+    }
 }
