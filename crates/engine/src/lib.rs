@@ -17,4 +17,5 @@ pub use engine::{Engine, Judgement, StageClock, StageError};
 pub use event::Event;
 pub use explain::{Contribution, ExplainPlan, Explanation};
 pub use lineup::{Challenger, Desk, Lineup, ModelPlan};
+pub use matrix::{Column, append_row};
 pub use reason_text::{InputReason, TextPart};

@@ -3,6 +3,7 @@
 use crate::circuit::Circuit;
 use crate::engine::write_key;
 use crate::explain::Explanation;
+use crate::matrix::Column;
 use riskstream_events::{Row, Slot};
 use riskstream_expressions::Expression;
 use riskstream_models::Model;
@@ -24,9 +25,13 @@ pub struct ModelPlan {
     pub model: Arc<Model>,
     /// The SHA-256 of its card in hexadecimal, if it has one: explanations depend on what it says.
     pub card: Option<String>,
-    /// The slot of each input column, in the model's order: a number where the model takes numbers, a text where it
-    /// takes texts. Null becomes NaN, or the empty text.
+    /// The slots of the inputs as they are listed, in the model's order: numbers where the model takes numbers, texts
+    /// where it takes texts, lists where it takes sequences. Null becomes NaN, or the empty text.
     pub inputs: Vec<Slot>,
+    /// Where each of the model's columns takes its value from.
+    pub columns: Vec<Column>,
+    /// What stands in the places of a sequence of numbers for which there is no event.
+    pub pad: f32,
     /// Explains its scores, if decisions are to be explained.
     pub explanation: Option<Explanation>,
     /// How long one call may take; without it, as long as it takes.

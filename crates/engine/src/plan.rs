@@ -51,6 +51,8 @@ pub struct SlotInfo {
     pub name: String,
     /// What it holds.
     pub value_type: ValueType,
+    /// What the values of a list in it are; of no meaning otherwise.
+    pub element: ValueType,
 }
 
 /// What the engine needs to know of an input.

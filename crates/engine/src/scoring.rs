@@ -5,7 +5,7 @@ use crate::circuit::{Circuit, Failure};
 use crate::engine::Judgement;
 use crate::event::Event;
 use crate::lineup::{Lineup, ModelPlan};
-use crate::matrix::append_row;
+use crate::matrix::{append_row, sum_by_input};
 use riskstream_models::{DetachedScorer, Explainer, Scorer, Unfinished};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub(crate) struct Scoring {
     /// The models that may decide: champion and challengers, then those that step in.
     order: Vec<usize>,
     key: String,
+    /// What each column moved a score by.
+    of_columns: Vec<f64>,
 }
 
 /// One model with its rows of the batch.
@@ -49,6 +51,7 @@ impl Scoring {
             seats,
             order,
             key: String::new(),
+            of_columns: Vec::new(),
         }
     }
 
@@ -133,16 +136,17 @@ impl Scoring {
         }
     }
 
-    /// What each input moved the score of a judged event by; empty if the model explains nothing.
+    /// What each listed input moved the score of a judged event by; empty if the model explains nothing.
     pub fn explain(&mut self, judgement: &Judgement, contributions: &mut Vec<f64>) {
         contributions.clear();
         let Some(model) = judgement.model else { return };
-        let width = self.lineup.models[model].inputs.len();
+        let plan = &self.lineup.models[model];
+        let width = plan.columns.len();
         let seat = &mut self.seats[model];
         let Some(explainer) = &mut seat.explainer else { return };
         let row = &seat.matrix[judgement.matrix_row * width..][..width];
-        if explainer.explain(row, contributions).is_err() {
-            contributions.clear();
+        if explainer.explain(row, &mut self.of_columns).is_ok() {
+            sum_by_input(plan, &self.of_columns, contributions);
         }
     }
 }
@@ -178,7 +182,7 @@ impl Seat {
 
     fn push(&mut self, plan: &ModelPlan, index: usize, event: &Event) {
         self.events.push(index);
-        append_row(plan, &event.row, &mut self.matrix);
+        append_row(plan, event, &mut self.matrix);
     }
 
     fn refuse(&mut self, failure: Failure) {

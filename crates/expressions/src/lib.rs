@@ -14,6 +14,7 @@ mod node;
 mod number;
 mod operators;
 mod parse;
+mod presence;
 mod reference;
 mod scan;
 mod scope;
@@ -63,6 +64,14 @@ impl Expression {
         self.0.value_type
     }
 
+    /// The type of the values in a list that it gives; its own type if it gives no list.
+    pub fn element_type(&self) -> ValueType {
+        match &self.0.node {
+            Node::List(list) => list.element,
+            _ => self.0.value_type,
+        }
+    }
+
     /// The slots it reads: sorted, each once.
     pub fn slots(&self) -> &[Slot] {
         &self.0.slots
@@ -83,6 +92,12 @@ impl Expression {
             Node::Bool(node) => node.evaluate(row) == Some(true),
             _ => false,
         }
+    }
+
+    /// Whether it has a value in every row in which the slots that `is_present` names have one. May say no of an expression
+    /// that always has one.
+    pub fn is_always_present(&self, is_present: &dyn Fn(Slot) -> bool) -> bool {
+        self.0.node.is_present(is_present)
     }
 
     /// What was compiled.

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
-use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, ValueInfoProto, tensor_shape_proto};
 
 use crate::ScoreOutput;
 use crate::graph::{fed_inputs, operator_name};
@@ -46,6 +46,8 @@ pub struct InputDescription {
     pub elements: String,
     /// Its number of columns; `None` when the file does not fix it.
     pub columns: Option<usize>,
+    /// The sizes of its axes but the first, which counts rows; empty when the file does not fix them.
+    pub axes: Vec<usize>,
 }
 
 /// One output.
@@ -119,19 +121,26 @@ fn describe_input(input: &ValueInfoProto) -> InputDescription {
         name: input.name.clone(),
         elements: elements(input),
         columns: columns(input),
+        axes: axes(input).unwrap_or_default(),
     }
 }
 
 /// The product of all axes but the first.
 fn columns(input: &ValueInfoProto) -> Option<usize> {
+    let product = |product: usize, size: &usize| product.checked_mul(*size);
+    axes(input)?.iter().try_fold(1, product)
+}
+
+fn axes(input: &ValueInfoProto) -> Option<Vec<usize>> {
     let Some(TypeValue::TensorType(tensor)) = input.r#type.as_ref()?.value.as_ref() else {
         return None;
     };
     let (_, axes) = tensor.shape.as_ref()?.dim.split_first()?;
-    axes.iter().try_fold(1usize, |product, axis| match axis.value {
-        Some(Dimension::DimValue(size)) => product.checked_mul(usize::try_from(size).ok()?),
+    let size = |axis: &tensor_shape_proto::Dimension| match axis.value {
+        Some(Dimension::DimValue(size)) => usize::try_from(size).ok(),
         _ => None,
-    })
+    };
+    axes.iter().map(size).collect()
 }
 
 /// The declared element type of an input or output; maps and sequences are `map`.

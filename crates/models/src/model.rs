@@ -74,6 +74,13 @@ impl Model {
         &self.shared.columns
     }
 
+    /// The model's inputs: their names, and the sizes of their axes but the first, which counts rows. The columns of a row
+    /// are their elements in this order, the last axis running fastest.
+    pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        let inputs = self.shared.inputs.iter();
+        inputs.map(|input| (input.name.as_str(), input.axes.as_slice()))
+    }
+
     /// What stands for `text` in a column of texts. All texts that the model does not know have the same code, 0.
     pub fn text_code(&self, text: &str) -> f32 {
         // Exact: there are fewer codes than integers that f32 holds.

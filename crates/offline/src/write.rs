@@ -1,14 +1,15 @@
 //! Decided transactions as Parquet: a row each, a column for each field, feature and expression.
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
-    TimestampMicrosecondBuilder,
+    ArrayRef, BooleanArray, Float64Array, Float64Builder, Int64Array, ListArray, RecordBatch, StringArray,
+    StringBuilder, TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
+use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan, SlotInfo};
 use riskstream_engine::{Event, Judgement};
 use riskstream_events::{Slot, Value, ValueType};
 use std::collections::HashSet;
@@ -32,24 +33,24 @@ pub struct ParquetSink {
     path: PathBuf,
     partial: PathBuf,
     schema: SchemaRef,
-    columns: Vec<(Slot, ValueType)>,
+    columns: Vec<(Slot, SlotInfo)>,
     writer: Option<ArrowWriter<File>>,
 }
 
 impl ParquetSink {
     /// A file with the event's id and time, the slots in `columns`, score, outcome, rules and flags.
     pub fn create(path: &Path, plan: &Plan, columns: &[Slot]) -> Result<ParquetSink, WriteError> {
-        let mut columns: Vec<(Slot, ValueType)> = [EVENT_ID, EVENT_TIME]
+        let mut columns: Vec<(Slot, SlotInfo)> = [EVENT_ID, EVENT_TIME]
             .iter()
             .chain(columns)
-            .map(|&slot| (slot, plan.slots[slot].value_type))
+            .map(|&slot| (slot, plan.slots[slot].clone()))
             .collect();
         // An input may call its own event time or id as the canonical slots are called; it is the same value.
         let mut names = HashSet::new();
-        columns.retain(|&(slot, _)| names.insert(plan.slots[slot].name.as_str()));
+        columns.retain(|(slot, _)| names.insert(plan.slots[*slot].name.as_str()));
         let mut fields: Vec<Field> = columns
             .iter()
-            .map(|&(slot, value_type)| Field::new(&plan.slots[slot].name, data_type(value_type), true))
+            .map(|(_, info)| Field::new(&info.name, data_type(info.value_type, info.element), true))
             .collect();
         fields.push(Field::new("score", DataType::Float64, true));
         for name in ["outcome", "rules", "flags"] {
@@ -85,7 +86,10 @@ impl ParquetSink {
         let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
-            .map(|&(slot, value_type)| column(events, slot, value_type))
+            .map(|(slot, info)| {
+                let values = events.iter().map(|event| &event.row[*slot]);
+                array(values, info.value_type, info.element)
+            })
             .collect();
         let mut scores = Float64Builder::with_capacity(events.len());
         let [mut outcomes, mut rules, mut flags] = std::array::from_fn(|_| StringBuilder::new());
@@ -132,7 +136,14 @@ impl Drop for ParquetSink {
     }
 }
 
-fn data_type(value_type: ValueType) -> DataType {
+fn data_type(value_type: ValueType, element: ValueType) -> DataType {
+    match value_type {
+        ValueType::List => DataType::List(item(element)),
+        _ => scalar_type(value_type),
+    }
+}
+
+fn scalar_type(value_type: ValueType) -> DataType {
     match value_type {
         ValueType::Bool => DataType::Boolean,
         ValueType::Int => DataType::Int64,
@@ -142,60 +153,55 @@ fn data_type(value_type: ValueType) -> DataType {
     }
 }
 
-fn column(events: &[Event], slot: Slot, value_type: ValueType) -> ArrayRef {
-    let values = events.iter().map(|event| &event.row[slot]);
+/// The values as an array. `element` is what lists hold; there are no lists of lists.
+fn array<'v>(values: impl ExactSizeIterator<Item = &'v Value>, value_type: ValueType, element: ValueType) -> ArrayRef {
     match value_type {
-        ValueType::Bool => {
-            let mut builder = BooleanBuilder::with_capacity(events.len());
-            values.for_each(|value| builder.append_option(if let Value::Bool(b) = value { Some(*b) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ValueType::Int => {
-            let mut builder = Int64Builder::with_capacity(events.len());
-            values.for_each(|value| builder.append_option(if let Value::Int(i) = value { Some(*i) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ValueType::Float => {
-            let mut builder = Float64Builder::with_capacity(events.len());
-            values.for_each(|value| builder.append_option(value.as_number()));
-            Arc::new(builder.finish())
-        }
+        ValueType::List => Arc::new(lists(values, element)),
+        _ => scalars(values, value_type),
+    }
+}
+
+fn scalars<'v>(values: impl ExactSizeIterator<Item = &'v Value>, value_type: ValueType) -> ArrayRef {
+    match value_type {
+        ValueType::Bool => Arc::new(BooleanArray::from_iter(values.map(|value| match value {
+            Value::Bool(bool) => Some(*bool),
+            _ => None,
+        }))),
+        ValueType::Int => Arc::new(Int64Array::from_iter(values.map(|value| match value {
+            Value::Int(int) => Some(*int),
+            _ => None,
+        }))),
+        ValueType::Float => Arc::new(Float64Array::from_iter(values.map(Value::as_number))),
         ValueType::Timestamp => {
-            let mut builder = TimestampMicrosecondBuilder::with_capacity(events.len()).with_timezone("UTC");
-            values.for_each(|value| {
-                builder.append_option(if let Value::Timestamp(t) = value {
-                    Some(*t)
-                } else {
-                    None
-                })
-            });
-            Arc::new(builder.finish())
+            let times = TimestampMicrosecondArray::from_iter(values.map(|value| match value {
+                Value::Timestamp(time) => Some(*time),
+                _ => None,
+            }));
+            Arc::new(times.with_timezone("UTC"))
         }
-        ValueType::Text | ValueType::List => {
-            let mut builder = StringBuilder::new();
-            values.for_each(|value| builder.append_option(text(value)));
-            debug_assert_eq!(builder.len(), events.len());
-            Arc::new(builder.finish())
-        }
+        ValueType::Text | ValueType::List => Arc::new(StringArray::from_iter(values.map(|value| match value {
+            Value::Text(text) => Some(text.as_str()),
+            _ => None,
+        }))),
     }
 }
 
-/// Text as it is; a list as JSON.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::Text(text) => Some(text.to_string()),
-        other => Some(json(other).to_string()),
-    }
+fn lists<'v>(values: impl ExactSizeIterator<Item = &'v Value>, element: ValueType) -> ListArray {
+    let lists: Vec<Option<&[Value]>> = values
+        .map(|value| match value {
+            Value::List(values) => Some(&**values),
+            _ => None,
+        })
+        .collect();
+    let lengths = lists.iter().map(|list| list.map_or(0, <[Value]>::len));
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    let items: Vec<&Value> = lists.iter().flatten().flat_map(|list| list.iter()).collect();
+    let present = lists.iter().map(Option::is_some).collect::<Vec<bool>>().into();
+    let items = scalars(items.into_iter(), element);
+    ListArray::new(item(element), offsets, items, Some(present))
 }
 
-fn json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(b) => (*b).into(),
-        Value::Int(i) | Value::Timestamp(i) => (*i).into(),
-        Value::Float(f) => (*f).into(),
-        Value::Text(text) => text.as_str().into(),
-        Value::List(items) => items.iter().map(json).collect(),
-    }
+/// The field of a list's values.
+fn item(element: ValueType) -> FieldRef {
+    Arc::new(Field::new_list_field(scalar_type(element), true))
 }

@@ -344,9 +344,8 @@ fn avro_reads_back_as_json_does() {
         expected.features.sort_by(|a, b| a.0.cmp(&b.0));
         let reader = AvroDecisionReader::new(DECISION_AVRO_SCHEMA).unwrap();
         assert_eq!(reader.read(&avro).unwrap(), expected);
-        // Past the end apache-avro finds zeros: an empty map, 0, null.
-        let all_but_zeros = avro.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        let parts = (0..all_but_zeros).map(|length| reader.read(&avro[..length]));
+        // Where a null may stand, as at the very end, apache-avro takes the end of the bytes for one.
+        let parts = (0..avro.len() - 1).map(|length| reader.read(&avro[..length]));
         assert!(parts.flatten().all(|part| part != expected));
         avro.push(0);
         assert!(reader.read(&avro).is_err(), "a byte too many");

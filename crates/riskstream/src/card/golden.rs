@@ -32,11 +32,11 @@ pub enum Mismatch {
         expected: usize,
     },
     /// A row has a text where the model takes a number, or the other way round.
-    #[error("golden row {row}: the model takes a {expected} for `{input}`")]
+    #[error("golden row {row}: the model takes a {expected} for {input}")]
     Kind {
         /// The row, counted from 1.
         row: usize,
-        /// The name of the input.
+        /// The name of the input; with sequences which value of the row.
         input: String,
         /// What it takes.
         expected: ColumnKind,
@@ -113,7 +113,10 @@ fn encode(model: &Model, card: &Card, golden: &GoldenRow, row: usize, rows: &mut
     model.encode(&cells, rows).map_err(|error| match error {
         ModelError::Cell { column, expected } => Mismatch::Kind {
             row,
-            input: card.inputs[column].clone(),
+            input: match card.sequences.is_empty() {
+                true => format!("`{}`", card.inputs[column]),
+                false => format!("value {}", column + 1),
+            },
             expected,
         },
         error => Mismatch::Model { row, error },

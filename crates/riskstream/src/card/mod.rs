@@ -29,8 +29,11 @@ pub struct Card {
     pub version: String,
     /// The SHA-256 of the model file, in hexadecimal.
     pub sha256: String,
-    /// The names of the model's input columns, in its order.
+    /// The names of the model's inputs, in its order: a column each, but for those that are sequences.
     pub inputs: Vec<String>,
+    /// The inputs that are sequences, and how many events each holds.
+    #[serde(default)]
+    pub sequences: BTreeMap<String, usize>,
     /// Which output is the score, and what it means.
     pub score: ScoreSection,
     /// What the golden rows' scores may differ by.
@@ -130,7 +133,7 @@ pub enum CardError {
         expected: String,
     },
     /// A background row is of another length.
-    #[error("row {row} of `background` has {values} values, the card lists {inputs} inputs")]
+    #[error("row {row} of `background` has {values} values, the model takes {inputs}")]
     Background {
         /// The row, counted from 1.
         row: usize,
@@ -149,12 +152,15 @@ pub enum CardError {
         /// What is wrong.
         problem: String,
     },
+    /// A sequence is none of the inputs.
+    #[error("`sequences` of the card has `{0}`, `inputs` has not")]
+    Sequence(String),
     /// It lists another number of inputs than the model has.
     #[error("the model takes {model} inputs, its card lists {card}")]
     Width {
         /// How many columns the model takes.
         model: usize,
-        /// How many names the card lists.
+        /// How many the card's inputs fill.
         card: usize,
     },
 }
@@ -192,7 +198,8 @@ impl Card {
     /// have as many, or whose reasons are not well formed.
     ///
     /// # Errors
-    /// [`CardError::Hash`], [`CardError::Width`], [`CardError::Background`] and [`CardError::Reason`].
+    /// [`CardError::Hash`], [`CardError::Sequence`], [`CardError::Width`], [`CardError::Background`] and
+    /// [`CardError::Reason`].
     pub fn check(&self, model: &Model) -> Result<(), CardError> {
         if !self.sha256.eq_ignore_ascii_case(model.sha256()) {
             return Err(CardError::Hash {
@@ -200,22 +207,33 @@ impl Card {
                 expected: self.sha256.clone(),
             });
         }
-        if self.inputs.len() != model.input_width() {
+        if let Some(name) = self.sequences.keys().find(|name| !self.inputs.contains(name)) {
+            return Err(CardError::Sequence(name.clone()));
+        }
+        let width = self.width();
+        if width != model.input_width() {
             return Err(CardError::Width {
                 model: model.input_width(),
-                card: self.inputs.len(),
+                card: width,
             });
         }
-        let inputs = self.inputs.len();
-        if let Some((row, values)) = (1..).zip(&self.background).find(|(_, row)| row.len() != inputs) {
+        if let Some((row, values)) = (1..).zip(&self.background).find(|(_, row)| row.len() != width) {
             return Err(CardError::Background {
                 row,
                 values: values.len(),
-                inputs,
+                inputs: width,
             });
         }
         let mut reasons = self.reasons.iter();
         reasons.try_for_each(|(input, reason)| reason.check(input, &self.inputs))
+    }
+}
+
+impl Card {
+    /// How many columns the inputs fill.
+    fn width(&self) -> usize {
+        let columns = |input| self.sequences.get(input).copied().unwrap_or(1);
+        self.inputs.iter().map(columns).fold(0, usize::saturating_add)
     }
 }
 

@@ -103,7 +103,12 @@ impl fmt::Display for Shown<'_> {
                 Some(columns) => format!("{columns} columns"),
                 None => "no fixed number of columns".to_owned(),
             };
-            let text = format!("{}: {}, {columns}", input.name, input.elements);
+            let shape: Vec<String> = input.axes.iter().map(usize::to_string).collect();
+            let shape = match shape.len() {
+                0 | 1 => String::new(),
+                _ => format!(" ({})", shape.join(" × ")),
+            };
+            let text = format!("{}: {}, {columns}{shape}", input.name, input.elements);
             line(if position == 0 { "inputs" } else { "" }, &text)?;
         }
         for (position, output) in description.outputs.iter().enumerate() {

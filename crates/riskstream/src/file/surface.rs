@@ -160,11 +160,14 @@ section! {
         /// The model's version in decisions; unless given, its card's, or the beginning of the file's hash.
         #[schemars(default)]
         pub version: Option<Spanned<String>>,
-        /// The model's input columns in its order: features and fields, numbers where it takes numbers and texts where it
-        /// takes texts. A null number goes in as NaN, a null text as the empty text. A model with a card has its inputs
-        /// there; listed here as well they must be the same.
+        /// The model's inputs in its order: features and fields, numbers where it takes numbers and texts where it takes
+        /// texts. A null number goes in as NaN, a null text as the empty text. A `last_k` feature fills k columns, the oldest
+        /// event first. A model with a card has its inputs there; listed here as well they must be the same.
         #[schemars(default)]
         pub inputs: Option<Spanned<List<String>>>,
+        /// What stands in the places of a `last_k` feature of numbers for which there is no event; NaN unless given.
+        #[schemars(default)]
+        pub pad: Option<Spanned<f64>>,
         /// Which output is the score: `probabilities[1]` is the second column of the output `probabilities`. Unless
         /// given, what its card says, or the probability of the second class, or the only output.
         #[schemars(default)]

@@ -2,6 +2,7 @@
 
 mod cards;
 mod checks;
+mod columns;
 mod decide;
 mod entities;
 mod explain;

@@ -1,6 +1,7 @@
 //! Models: their files, their cards, their inputs.
 
 use super::cards::{CardResult, Cards};
+use super::columns::{ModelInputs, lay_out};
 use super::names::Names;
 use super::reasons::{ReasonCompiler, Texts};
 use crate::card::{Card, CardError};
@@ -9,8 +10,7 @@ use crate::file::node::Span;
 use crate::file::read::{Duration, List, Spanned};
 use crate::file::surface::ModelSection;
 use riskstream_engine::{Explanation, ModelPlan};
-use riskstream_events::{Slot, ValueType};
-use riskstream_models::{Attribution, ColumnKind, LoadOptions, Model, ModelError, ScoreOutput};
+use riskstream_models::{Attribution, LoadOptions, Model, ModelError, ScoreOutput};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -103,14 +103,7 @@ impl ModelCompiler<'_, '_> {
         let inputs = self.inputs(section, card).and_then(|inputs| {
             // Of inputs that are not the card's, kinds and number are no news.
             let model = model.as_ref().filter(|_| fits_card);
-            let slots = model_inputs(
-                &inputs.value,
-                model.map_or(&[][..], Model::columns),
-                self.names,
-                self.mistakes,
-            );
-            check_width(&inputs, model, self.mistakes);
-            slots
+            lay_out(&inputs, model, self.names, self.mistakes)
         });
         let (model, inputs) = (model?, inputs?);
         let explanation = match self.texts {
@@ -134,7 +127,9 @@ impl ModelCompiler<'_, '_> {
             version,
             model: Arc::new(model),
             card: card.map(|card| card.digest.clone()),
-            inputs,
+            inputs: inputs.slots,
+            columns: inputs.columns,
+            pad: section.pad.as_ref().map_or(f32::NAN, |pad| pad.value as f32),
             explanation,
             within: None,
             fallback: None,
@@ -158,7 +153,7 @@ impl ModelCompiler<'_, '_> {
     fn explanation(
         &mut self,
         texts: Texts<'_, '_>,
-        (model, inputs): (&Model, &[Slot]),
+        (model, inputs): (&Model, &ModelInputs),
         card: Option<&Card>,
         file: &Spanned<String>,
     ) -> Option<Explanation> {
@@ -363,79 +358,4 @@ fn check_inputs(card: &Card, inputs: &Spanned<List<String>>, mistakes: &mut Mist
             .help(help),
     );
     false
-}
-
-/// The slots of the inputs, if each is what the model takes there. `columns` is empty when the model is not known.
-fn model_inputs(
-    inputs: &List<String>,
-    columns: &[ColumnKind],
-    names: &Names<'_>,
-    mistakes: &mut Mistakes,
-) -> Option<Vec<Slot>> {
-    // With one too many or too few the places say nothing about the kinds.
-    let knows_kinds = columns.len() == inputs.0.len();
-    let mut slots = Vec::new();
-    for (position, input) in inputs.0.iter().enumerate() {
-        if names.is_broken(&input.value) {
-            continue;
-        }
-        let Some(symbol) = names.get(&input.value) else {
-            mistakes.add(
-                Mistake::new(
-                    format!("the model wants `{}`, which nothing defines", input.value),
-                    input.span.clone(),
-                )
-                .label("neither a field nor a feature")
-                .nearest(&input.value, names.all())
-                .help(format!("add a feature of this name: `{}: {{…}}`", input.value)),
-            );
-            continue;
-        };
-        if names.refuse_absent(&input.value, &input.span, mistakes) {
-            continue;
-        }
-        let kind = columns.get(position).filter(|_| knows_kinds);
-        match wrong_kind(&input.value, symbol.value_type, kind) {
-            Some((message, help)) => mistakes.add(Mistake::new(message, input.span.clone()).help(help)),
-            None => slots.push(symbol.slot),
-        }
-    }
-    (slots.len() == inputs.0.len()).then_some(slots)
-}
-
-/// What is wrong with feeding a value of this type, and what to do.
-fn wrong_kind(name: &str, given: ValueType, wanted: Option<&ColumnKind>) -> Option<(String, &'static str)> {
-    let is_number = matches!(given, ValueType::Bool | ValueType::Int | ValueType::Float);
-    let is_text = given == ValueType::Text;
-    let kind = given.name();
-    match wanted {
-        Some(ColumnKind::Number) if !is_number => Some((
-            format!("the model takes a number here, `{name}` is {kind}"),
-            "make a number of it with a feature: `{expression: country in risky_countries ? 1 : 0}`",
-        )),
-        Some(ColumnKind::Text) if !is_text => Some((
-            format!("the model takes a text here, `{name}` is {kind}"),
-            "name a field or feature that is text; `riskstream models inspect FILE` shows what the model takes",
-        )),
-        None if !is_number && !is_text => Some((
-            format!("a model takes numbers and texts, `{name}` is {kind}"),
-            "make a number of it with a feature",
-        )),
-        _ => None,
-    }
-}
-
-fn check_width(inputs: &Spanned<List<String>>, model: Option<&Model>, mistakes: &mut Mistakes) {
-    let Some(model) = model else { return };
-    let (given, wanted) = (inputs.value.0.len(), model.input_width());
-    if given != wanted {
-        mistakes.add(
-            Mistake::new(
-                format!("the model takes {wanted} inputs, {given} are listed"),
-                inputs.span.clone(),
-            )
-            .label(format!("{given} here"))
-            .help("list every column once, in the order in which the model was trained"),
-        );
-    }
 }

@@ -48,6 +48,21 @@ pub struct Symbol {
     pub slot: Slot,
     /// What it holds.
     pub value_type: ValueType,
+    /// Set if it is a `last_k` feature.
+    pub sequence: Option<Sequence>,
+}
+
+/// What a model has to know of a `last_k` feature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// How many values it holds at most.
+    pub k: usize,
+    /// What each of them is.
+    pub element: ValueType,
+    /// Which events they are of: equal for features over the same events.
+    pub events: String,
+    /// Whether there may be events without a value, which it leaves out.
+    pub has_gaps: bool,
 }
 
 /// The names of a pipeline and the slots of its rows.
@@ -73,6 +88,7 @@ impl<'s> Names<'s> {
             .map(|(_, name, value_type)| SlotInfo {
                 name: (*name).to_owned(),
                 value_type: *value_type,
+                element: *value_type,
             })
             .collect();
         let mut scope = Scope::new();
@@ -80,6 +96,7 @@ impl<'s> Names<'s> {
         let symbol = Symbol {
             slot: EVENT_TIME,
             value_type: ValueType::Timestamp,
+            sequence: None,
         };
         let symbols = HashMap::from([("event_time".to_owned(), symbol)]);
         Names {
@@ -98,6 +115,7 @@ impl<'s> Names<'s> {
         self.slots.push(SlotInfo {
             name: name.to_owned(),
             value_type,
+            element: value_type,
         });
         self.slots.len() - 1
     }
@@ -105,13 +123,26 @@ impl<'s> Names<'s> {
     /// A slot with a name. The elements of a list are of type `element`.
     pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
         let slot = self.slot(name, value_type);
+        self.slots[slot].element = element;
         match value_type {
             ValueType::List => self.scope.add_list(name, slot, element),
             _ => self.scope.add(name, slot, value_type),
         }
-        self.symbols.insert(name.to_owned(), Symbol { slot, value_type });
+        let symbol = Symbol {
+            slot,
+            value_type,
+            sequence: None,
+        };
+        self.symbols.insert(name.to_owned(), symbol);
         self.places.insert(name.to_owned(), span);
         slot
+    }
+
+    /// Notes that a declared name is a `last_k` feature.
+    pub fn declare_sequence(&mut self, name: &str, sequence: Sequence) {
+        if let Some(symbol) = self.symbols.get_mut(name) {
+            symbol.sequence = Some(sequence);
+        }
     }
 
     /// A list of constants.

@@ -1,5 +1,6 @@
 //! The card's words for inputs that raised a score, resolved to slots.
 
+use super::columns::ModelInputs;
 use super::features::value_source;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
@@ -60,8 +61,8 @@ pub struct Texts<'a, 's> {
 pub struct ReasonCompiler<'a, 's> {
     /// The card; it fits the model and the pipeline's inputs.
     pub card: &'a Card,
-    /// The slots of the model's inputs.
-    pub inputs: &'a [Slot],
+    /// The model's inputs.
+    pub inputs: &'a ModelInputs,
     /// What they may name.
     pub texts: Texts<'a, 's>,
     /// Where the pipeline file names the model.
@@ -74,9 +75,10 @@ impl ReasonCompiler<'_, '_> {
     /// For each input what the card says of it.
     pub fn compile(mut self) -> Vec<Option<InputReason>> {
         let card = self.card;
-        let inputs = card.inputs.iter().zip(self.inputs).enumerate();
+        let inputs = card.inputs.iter().zip(&self.inputs.slots).enumerate();
         inputs
-            .map(|(column, (input, slot))| {
+            .map(|(place, (input, slot))| {
+                let column = self.inputs.columns.iter().position(|column| column.input == place);
                 let reason = card.reasons.get(input)?;
                 let parts = reason.parts().ok()?;
                 let text = parts
@@ -93,15 +95,17 @@ impl ReasonCompiler<'_, '_> {
     fn part(
         &mut self,
         part: Part<'_>,
-        (column, input, slot): (usize, &str, Slot),
+        (column, input, slot): (Option<usize>, &str, Slot),
         reason: &ReasonSection,
     ) -> Option<TextPart> {
         let (word, name) = match part {
             Part::Words(words) => return Some(TextPart::Words(words.to_owned())),
-            Part::Usual => {
-                let value_type = self.texts.names.slots()[slot].value_type;
-                return Some(TextPart::Words(usual(&self.card.background, column, value_type)));
-            }
+            Part::Usual => match (self.texts.names.slots()[slot].value_type, column) {
+                (value_type, Some(column)) if value_type != ValueType::List => {
+                    return Some(TextPart::Words(usual(&self.card.background, column, value_type)));
+                }
+                _ => ("usual", input),
+            },
             Part::Value => ("value", input),
             Part::Name(name) => (name, name),
         };

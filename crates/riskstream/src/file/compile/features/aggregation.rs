@@ -2,13 +2,15 @@
 
 use super::FeatureCompiler;
 use super::keys::COUNTING;
+use crate::file::compile::names::Sequence;
 use crate::file::duration;
 use crate::file::feature::Feature;
 use crate::file::mistakes::{Mistake, enumerate};
 use crate::file::node::Key;
 use crate::file::read::{Source, Spanned};
-use riskstream_events::{Value, ValueType};
-use riskstream_features::FeatureSpec;
+use riskstream_engine::plan::EVENT_TIME;
+use riskstream_events::{Slot, Value, ValueType};
+use riskstream_features::{Aggregation, FeatureSpec};
 
 impl<'a> FeatureCompiler<'a, '_> {
     pub(super) fn aggregation(
@@ -32,7 +34,8 @@ impl<'a> FeatureCompiler<'a, '_> {
         let stage = stage?;
         let window = window?;
         self.check_retention(feature, stage, window, delay);
-        let value_type = value?.map(|value| self.names.slots()[value].value_type);
+        let value = value?;
+        let value_type = value.map(|value| self.names.slots()[value].value_type);
         let aggregation = aggregation?;
         let output_type = aggregation.output_type(value_type);
         let empty = match &feature.empty {
@@ -43,16 +46,26 @@ impl<'a> FeatureCompiler<'a, '_> {
             Some(condition) => Some(condition?),
             None => None,
         };
-        let input = *self.input_index.get(input?)?;
+        let input_name = input?;
+        let input = *self.input_index.get(input_name)?;
         let element = value_type.unwrap_or(ValueType::Float);
         let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
+        if let (Aggregation::LastK(k), Some(value)) = (aggregation, value) {
+            let sequence = Sequence {
+                k,
+                element,
+                events: self.events(feature, stage, input, window),
+                has_gaps: !self.is_always_present(value, input_name),
+            };
+            self.names.declare_sequence(&name.name, sequence);
+        }
         self.compiled.stages[stage].push(FeatureSpec {
             name: name.name.clone(),
             output,
             aggregation,
             input,
-            value: value?,
+            value,
             condition,
             window,
             delay,
@@ -60,6 +73,33 @@ impl<'a> FeatureCompiler<'a, '_> {
             empty,
         });
         Some(())
+    }
+
+    /// Which events a feature is about, in words that are equal for equal events.
+    fn events(&self, feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
+        let when = feature.when.as_ref().map(|when| when.value.0.trim());
+        let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
+        let current = feature.include_current.as_ref().is_none_or(|include| include.value);
+        format!("{stage} {input} {window:?} {delay} {current} {when:?}")
+    }
+
+    /// Whether every event of an input has a value in this slot.
+    fn is_always_present(&self, slot: Slot, input: &str) -> bool {
+        let name = self.names.slots()[slot].name.as_str();
+        let input_of = self.inputs.iter().find(|candidate| candidate.name == input);
+        let is_named = |named: &Option<String>| named.as_deref() == Some(name);
+        let is_required = input_of.is_some_and(|input| {
+            let field = input.fields.get(name);
+            is_named(&input.id)
+                || is_named(&input.event_time)
+                || field.is_some_and(|field| field.required == Some(true))
+        });
+        let step = self.compiled.steps.iter().find(|step| step.slot == slot);
+        let is_computed = step.is_some_and(|step| {
+            let expression = &step.expression;
+            expression.is_always_present(&|read| self.is_always_present(read, input))
+        });
+        slot == EVENT_TIME || is_required || is_computed
     }
 
     pub(super) fn entity_of(&mut self, name: &Key, feature: &Feature) -> Option<usize> {

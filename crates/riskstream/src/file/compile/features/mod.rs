@@ -16,7 +16,7 @@ use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::node::{Key, Span};
 use crate::file::read::{Map, Source, Spanned};
 use keys::{aggregations, all_aggregations, keys_of_aggregations};
-use riskstream_events::{Slot, ValueType};
+use riskstream_events::Slot;
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
 use std::collections::{BTreeMap, HashMap};
@@ -180,7 +180,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         let value_type = expression.value_type();
         let slot = self
             .names
-            .declare(&name.name, value_type, ValueType::Float, name.span.clone());
+            .declare(&name.name, value_type, expression.element_type(), name.span.clone());
         self.provenances.expression(slot, expression.slots());
         self.compiled.steps.push(PlannedStep { slot, expression });
         Some(())
