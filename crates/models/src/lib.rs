@@ -12,6 +12,7 @@
 
 mod attribution;
 mod cell;
+mod corrections;
 mod description;
 mod error;
 mod forest;

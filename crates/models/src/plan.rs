@@ -16,7 +16,7 @@ use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
 use crate::operators::attributes::tensor_integers;
 use crate::texts::Texts;
-use crate::{Limits, ModelError, fusion, operators, texts};
+use crate::{Limits, ModelError, corrections, fusion, operators, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -233,11 +233,12 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
         set_shape(info, input, fixed_rows);
     }
     let invalid = |error: TractError| ModelError::Invalid(brief(&error));
-    let typed = operators::front_end()
+    let mut typed = operators::front_end()
         .model_for_proto_model(&model)
         .and_then(|model| model.into_typed())
-        .and_then(|model| model.into_decluttered())
         .map_err(invalid)?;
+    corrections::apply(&mut typed).map_err(invalid)?;
+    let typed = typed.into_decluttered().map_err(invalid)?;
     check_sizes(&typed, limits)?;
     let optimized = typed.into_optimized().map_err(invalid)?;
     let output_columns = output_columns(&optimized).map_err(invalid)?;
