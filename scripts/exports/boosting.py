@@ -8,7 +8,21 @@ import lightgbm
 import numpy as np
 import onnx
 import xgboost
-from cases import BOTH, CLEAN, COUNT, FEATURES, FRAUD, HOLES, KIND, LEVEL, OPSETS, POSITIVE, WORDS, X, Export, probability, sklearn
+from cases import (
+    BOTH,
+    COUNT,
+    FEATURES,
+    FRAUD,
+    HOLES,
+    KIND,
+    LEVEL,
+    POSITIVE,
+    WORDS,
+    Export,
+    X,
+    probability,
+    sklearn,
+)
 from onnxmltools.convert import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm as lightgbm_converter
@@ -31,7 +45,9 @@ for model, name, converter, shapes in [
     (lightgbm.LGBMClassifier, "LightGbmLGBMClassifier", lightgbm_converter, classifier_shapes),
     (lightgbm.LGBMRegressor, "LightGbmLGBMRegressor", lightgbm_converter, regressor_shapes),
 ]:
-    options = {"zipmap": [True, False, "columns"], "nocl": [True, False]} if shapes is classifier_shapes else {"split": None}
+    options = (
+        {"zipmap": [True, False, "columns"], "nocl": [True, False]} if shapes is classifier_shapes else {"split": None}
+    )
     update_registered_converter(model, name, shapes, converter, options=options)
 
 
@@ -71,7 +87,9 @@ def categories(values):
 
 
 def lgb_categories():
-    model = lightgbm.LGBMClassifier(**SMALL | {"verbose": -1, "min_data_per_group": 5, "cat_smooth": 1, "max_cat_to_onehot": 1})
+    model = lightgbm.LGBMClassifier(
+        **SMALL | {"verbose": -1, "min_data_per_group": 5, "cat_smooth": 1, "max_cat_to_onehot": 1}
+    )
     return lgb(model, x=categories(HOLES), rows=categories(BOTH), categorical_feature=[4, 5, 6])
 
 
@@ -88,7 +106,9 @@ CAT = dict(iterations=12, depth=4, random_seed=3, thread_count=1, allow_writing_
 
 
 def pipeline(model, y=FRAUD):
-    return sklearn(make_pipeline(SimpleImputer(), StandardScaler(), model), y, x=HOLES, opsets={"": 15, "ai.onnx.ml": 3})
+    return sklearn(
+        make_pipeline(SimpleImputer(), StandardScaler(), model), y, x=HOLES, opsets={"": 15, "ai.onnx.ml": 3}
+    )
 
 
 CASES = {
@@ -99,7 +119,11 @@ CASES = {
     "xgb_dart": lambda: xgb_classifier(booster="dart", rate_drop=0.3),
     "xgb_forest": lambda: xgb(xgboost.XGBRFClassifier(n_estimators=12, max_depth=4, random_state=3, n_jobs=1)),
     "xgb_many_parallel_trees": lambda: xgb_classifier(n_estimators=4, num_parallel_tree=3, subsample=0.7),
-    "xgb_early_stop": lambda: xgb(xgboost.XGBClassifier(**SMALL | {"n_estimators": 60, "early_stopping_rounds": 2}), eval_set=[(HOLES[:300], FRAUD[:300])], verbose=False),
+    "xgb_early_stop": lambda: xgb(
+        xgboost.XGBClassifier(**SMALL | {"n_estimators": 60, "early_stopping_rounds": 2}),
+        eval_set=[(HOLES[:300], FRAUD[:300])],
+        verbose=False,
+    ),
     "xgb_lossguide": lambda: xgb_classifier(grow_policy="lossguide", max_leaves=9, max_depth=0, tree_method="hist"),
     "xgb_one_leaf_trees": lambda: xgb_classifier(min_child_weight=1e6),
     "xgb_regressor": xgb_regressor,

@@ -45,7 +45,14 @@ random = np.random.default_rng(20240611)
 X = numbers(random, TRAINING_ROWS)
 T = texts(random, TRAINING_ROWS)
 HOLES = with_holes(random, X, 0.1)
-LEVEL = X[:, 0] * X[:, 1] + X[:, 2] - 0.7 * X[:, 3] + 0.2 * X[:, 4] + (T[:, 0] == "online") + random.normal(0, 0.4, TRAINING_ROWS)
+LEVEL = (
+    X[:, 0] * X[:, 1]
+    + X[:, 2]
+    - 0.7 * X[:, 3]
+    + 0.2 * X[:, 4]
+    + (T[:, 0] == "online")
+    + random.normal(0, 0.4, TRAINING_ROWS)
+)
 FRAUD = (LEVEL > 1).astype(np.int64)
 KIND = np.digitize(LEVEL, [-0.5, 1]).astype(np.int64)
 WORDS = np.array(["genuine", "suspect", "fraud"])[KIND]
@@ -80,7 +87,9 @@ def sklearn(model, y=FRAUD, x=X, rows=BOTH, opsets=OPSETS, score=None, refused=N
     """A model on one tensor, fitted and exported by skl2onnx."""
     model.fit(x, y)
     kind = TYPES[rows.dtype.type]([None, x.shape[1]])
-    exported = to_onnx(model, initial_types=[("input", kind)], options=sklearn_options(model, options), target_opset=opsets)
+    exported = to_onnx(
+        model, initial_types=[("input", kind)], options=sklearn_options(model, options), target_opset=opsets
+    )
     return Export(exported.SerializeToString(), {"input": rows}, score, refused)
 
 

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import torch
-from cases import BOTH, COUNTRIES, FEATURES, FRAUD, KIND, ROWS, T, X, Export, probability
+from cases import BOTH, COUNTRIES, FEATURES, FRAUD, KIND, ROWS, Export, T, X
 from torch import nn
 
 logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -48,7 +48,9 @@ def exported(network, feeds, dynamo, fixed=False, opset=18, outputs=("score",), 
         variable = {"dynamic_axes": {name: {0: "batch"} for name in [*feeds, *outputs]}}
     names = {"input_names": list(feeds), "output_names": list(outputs)}
     if dynamo:
-        program = torch.onnx.export(network, example, dynamo=True, verbose=False, opset_version=opset, **names, **variable)
+        program = torch.onnx.export(
+            network, example, dynamo=True, verbose=False, opset_version=opset, **names, **variable
+        )
         return Export(program.model_proto.SerializeToString(), feeds, score)
     torch.onnx.export(network, example, buffer, dynamo=False, opset_version=opset, **names, **variable)
     return Export(buffer.getvalue(), feeds, score)
@@ -117,7 +119,9 @@ class Attention(nn.Module):
 class Convolution(nn.Module):
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv1d(4, 6, 3, padding=1), nn.BatchNorm1d(6), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten())
+        self.layers = nn.Sequential(
+            nn.Conv1d(4, 6, 3, padding=1), nn.BatchNorm1d(6), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+        )
         self.end = nn.Linear(6, 1)
 
     def forward(self, sequences):
@@ -172,7 +176,13 @@ CASES = {
     **both("holes", Holes, feeds={"input": BOTH}),
     **both("lstm", lambda: Recurrent(nn.LSTM), SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
     **both("gru", lambda: Recurrent(nn.GRU), SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
-    **both("gru_both_ways", lambda: Recurrent(nn.GRU, bidirectional=True, num_layers=2), SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
+    **both(
+        "gru_both_ways",
+        lambda: Recurrent(nn.GRU, bidirectional=True, num_layers=2),
+        SEQUENCE_TRAINING,
+        FRAUD[:ROWS],
+        feeds={"input": SEQUENCES},
+    ),
     **both("attention", Attention, SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
     **both("convolution", Convolution, SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
 }

@@ -1,14 +1,27 @@
 """scikit-learn's preparation of columns before a model, on one tensor and on tables with texts."""
 
 import numpy as np
-from cases import BOTH, CLEAN, COLUMNS, COUNTRIES, FRAUD, HOLES, ROWS, T, TEXT_COLUMNS, UNSEEN, X, Export, frame, sklearn, sklearn_table
+from cases import (
+    BOTH,
+    CLEAN,
+    COLUMNS,
+    COUNTRIES,
+    FRAUD,
+    HOLES,
+    ROWS,
+    TEXT_COLUMNS,
+    T,
+    X,
+    frame,
+    sklearn,
+    sklearn_table,
+)
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA, FastICA, TruncatedSVD
+from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold
-from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
-from sklearn.kernel_approximation import Nystroem
+from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -49,7 +62,12 @@ def forest():
     return RandomForestClassifier(n_estimators=6, max_depth=4, random_state=3)
 
 
-SPLIT = [("a", StandardScaler(), [0, 1, 2]), ("b", preprocessing.MinMaxScaler(), [3, 7]), ("c", "drop", [4]), ("d", "passthrough", [5])]
+SPLIT = [
+    ("a", StandardScaler(), [0, 1, 2]),
+    ("b", preprocessing.MinMaxScaler(), [3, 7]),
+    ("c", "drop", [4]),
+    ("d", "passthrough", [5]),
+]
 
 CASES = {
     "standard_scaler": lambda: before(StandardScaler()),
@@ -62,12 +80,18 @@ CASES = {
     "normalizer_l2": lambda: before(preprocessing.Normalizer("l2")),
     "normalizer_max": lambda: before(preprocessing.Normalizer("max")),
     "power_transformer": lambda: before(preprocessing.PowerTransformer()),
-    "power_transformer_box_cox": lambda: before(preprocessing.MinMaxScaler((1, 2)), preprocessing.PowerTransformer("box-cox")),
+    "power_transformer_box_cox": lambda: before(
+        preprocessing.MinMaxScaler((1, 2)), preprocessing.PowerTransformer("box-cox")
+    ),
     "quantile_transformer": lambda: before(preprocessing.QuantileTransformer(n_quantiles=50)),
-    "bins_one_hot": lambda: before(preprocessing.KBinsDiscretizer(4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")),
+    "bins_one_hot": lambda: before(
+        preprocessing.KBinsDiscretizer(4, encode="onehot-dense", quantile_method="averaged_inverted_cdf")
+    ),
     "bins_ordinal": lambda: before(preprocessing.KBinsDiscretizer(4, encode="ordinal", strategy="uniform")),
     "polynomial": lambda: before(StandardScaler(), preprocessing.PolynomialFeatures(2)),
-    "polynomial_interactions": lambda: before(StandardScaler(), preprocessing.PolynomialFeatures(2, interaction_only=True, include_bias=False)),
+    "polynomial_interactions": lambda: before(
+        StandardScaler(), preprocessing.PolynomialFeatures(2, interaction_only=True, include_bias=False)
+    ),
     "binarizer": lambda: before(preprocessing.Binarizer(threshold=0.5), rows=CLEAN),
     "pca": lambda: before(StandardScaler(), PCA(4)),
     "pca_whiten": lambda: before(PCA(4, whiten=True)),
@@ -85,7 +109,10 @@ CASES = {
     "logarithm": lambda: before(preprocessing.FunctionTransformer()),
     "feature_union": lambda: before(FeatureUnion([("scaled", StandardScaler()), ("reduced", PCA(2))])),
     "columns_of_a_tensor": lambda: before(ColumnTransformer(SPLIT, remainder="passthrough")),
-    "imputer_before_trees": lambda: sklearn(make_pipeline(SimpleImputer(strategy="median"), GradientBoostingClassifier(n_estimators=8, random_state=3)), x=HOLES),
+    "imputer_before_trees": lambda: sklearn(
+        make_pipeline(SimpleImputer(strategy="median"), GradientBoostingClassifier(n_estimators=8, random_state=3)),
+        x=HOLES,
+    ),
     "double_pipeline": lambda: before(SimpleImputer(), StandardScaler(), x=HOLES, rows=BOTH.astype(np.float64)),
     "double_forest": lambda: sklearn(make_pipeline(StandardScaler(), forest()), rows=BOTH.astype(np.float64)),
     "opset_11": lambda: before(SimpleImputer(), StandardScaler(), x=HOLES, opsets={"": 11, "ai.onnx.ml": 1}),
@@ -104,8 +131,12 @@ CASES = {
     "table_ordinal": lambda: table(ordinal(), model=forest()),
     "table_ordinal_strict": lambda: table(preprocessing.OrdinalEncoder(), rows=known()),
     "table_target_encoder": lambda: table(preprocessing.TargetEncoder(random_state=3)),
-    "table_imputer": lambda: table(make_pipeline(SimpleImputer(missing_values="", strategy="most_frequent"), one_hot())),
-    "table_boosting": lambda: table(ordinal(), "passthrough", GradientBoostingClassifier(n_estimators=8, random_state=3)),
+    "table_imputer": lambda: table(
+        make_pipeline(SimpleImputer(missing_values="", strategy="most_frequent"), one_hot())
+    ),
+    "table_boosting": lambda: table(
+        ordinal(), "passthrough", GradientBoostingClassifier(n_estimators=8, random_state=3)
+    ),
     "table_numbers_only": lambda: sklearn_table(make_pipeline(SimpleImputer(), StandardScaler(), lr()), words=[]),
     "table_texts_only": lambda: sklearn_table(make_pipeline(one_hot(), lr()), numbers=[]),
 }

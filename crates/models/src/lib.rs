@@ -25,6 +25,7 @@ mod model;
 mod operators;
 mod plan;
 mod proto;
+mod recurrent;
 mod score_output;
 mod scorer;
 mod texts;

@@ -28,7 +28,9 @@ struct Case {
 fn cases(directory: &Path) -> Vec<Case> {
     let files = std::fs::read_dir(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
     let paths = files.map(|file| file.unwrap().path());
-    let mut answers: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|end| end == "json")).collect();
+    let mut answers: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
     answers.sort();
     answers.iter().map(|path| case(path)).collect()
 }
@@ -87,7 +89,9 @@ impl Case {
         let answers = scorer.outputs(&rows)?;
         for (name, expected) in &self.outputs {
             let answer = answers.iter().find(|answer| answer.name == *name);
-            let difference = answer.map_or(Some("is missing".to_owned()), |answer| difference(&answer.values, expected));
+            let difference = answer.map_or(Some("is missing".to_owned()), |answer| {
+                difference(&answer.values, expected)
+            });
             if let Some(difference) = difference {
                 return Ok(Some(format!("output {name}: {difference}")));
             }
@@ -102,13 +106,18 @@ impl Case {
         }
         let score = model.description().score.clone().expect("a loaded model has a score");
         let (name, column) = score.trim_end_matches(']').split_once('[').expect("a column is named");
-        let values = answers.into_iter().find(|answer| answer.name == name).map(|answer| answer.values);
+        let values = answers
+            .into_iter()
+            .find(|answer| answer.name == name)
+            .map(|answer| answer.values);
         let Some(Values::Numbers(values)) = values else {
             return Ok(Some(format!("the score {score} is no number")));
         };
         let columns = values.len() / together.len();
         let column = values.iter().skip(column.parse().unwrap()).step_by(columns);
-        let differs = column.zip(&together).any(|(&value, &score)| !is_near(value, f64::from(score)));
+        let differs = column
+            .zip(&together)
+            .any(|(&value, &score)| !is_near(value, f64::from(score)));
         Ok(differs.then(|| "the scores are not those of the output".to_owned()))
     }
 }

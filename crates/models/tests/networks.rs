@@ -60,7 +60,11 @@ fn a_missing_value_stays_missing() {
         for (operator, constants) in cases {
             let found = run(&alone(operator, kind, constants, Vec::new()), &row).unwrap();
             for (column, (found, given)) in found.iter().zip(&row).enumerate() {
-                assert_eq!(found.is_nan(), given.is_nan(), "{operator} of {kind:?}, column {column}");
+                assert_eq!(
+                    found.is_nan(),
+                    given.is_nan(),
+                    "{operator} of {kind:?}, column {column}"
+                );
             }
         }
         for operator in ["ReduceMax", "ReduceMin"] {
@@ -87,7 +91,10 @@ fn functions_of_doubles_are_computed_in_double() {
         let found = run(&alone(operator, DataType::Double, Vec::new(), Vec::new()), &row).unwrap();
         for (found, &x) in found.iter().zip(&row) {
             let expected = function(f64::from(x));
-            assert!((found - expected).abs() < 1e-14, "{operator} of {x}: {found}, expected {expected}");
+            assert!(
+                (found - expected).abs() < 1e-14,
+                "{operator} of {x}: {found}, expected {expected}"
+            );
         }
     }
     let Err(error) = load(&alone("Erf", DataType::Double, Vec::new(), Vec::new())) else {
@@ -96,8 +103,9 @@ fn functions_of_doubles_are_computed_in_double() {
     assert!(error.to_string().contains("Erf"), "{error}");
 }
 
-/// A GRU, LSTM or RNN of one state over sequences of two numbers; its last state is the score.
-fn recurrent(operator: &str, gates: i64) -> Model {
+/// A GRU, LSTM or RNN of one state over sequences of two numbers; its last state is the score. The initial state is zero,
+/// whether it is said (`start`) or not.
+fn recurrent(operator: &str, gates: i64, start: &str) -> Model {
     let count = gates as usize;
     let weights: Vec<f32> = (0..count).map(|gate| 0.5 - 0.3 * gate as f32).collect();
     let attributes = vec![int("hidden_size", 1)];
@@ -107,7 +115,7 @@ fn recurrent(operator: &str, gates: i64) -> Model {
         node("Gather", &["shape", "first"], &["rows"], Vec::new()),
         node("Concat", &["one", "rows", "one"], &["states"], vec![int("axis", 0)]),
         node("ConstantOfShape", &["states"], &["start"], Vec::new()),
-        node(operator, &["steps", "w", "r", "", "", "start"], &["", "last"], attributes),
+        node(operator, &["steps", "w", "r", "", "", start], &["", "last"], attributes),
         node("Reshape", &["last", "column"], &["y"], Vec::new()),
     ];
     let mut model = model(vec![value("x", DataType::Float, &[0, 2, 1])], nodes, vec![rows("y", 1)]);
@@ -125,7 +133,7 @@ fn recurrent(operator: &str, gates: i64) -> Model {
 #[test]
 fn a_sequence_is_scored_from_its_own_start() {
     for (operator, gates) in [("GRU", 3), ("LSTM", 4), ("RNN", 1)] {
-        let model = recurrent(operator, gates);
+        let model = recurrent(operator, gates, "start");
         let mut scorer = model.scorer();
         let (mut found, mut again) = (Vec::new(), Vec::new());
         scorer.score(&[1.0, -2.0], &mut found).unwrap();
@@ -133,10 +141,18 @@ fn a_sequence_is_scored_from_its_own_start() {
         assert_eq!(again[1], found[0], "{operator} among other sequences");
         scorer.score(&[1.0, -2.0], &mut again).unwrap();
         assert_eq!(again, found, "{operator} after other sequences");
+        recurrent(operator, gates, "")
+            .scorer()
+            .score(&[1.0, -2.0], &mut again)
+            .unwrap();
+        assert_eq!(again, found, "{operator} without an initial state");
     }
     // The state after both steps, by the specification's formula.
     let step = |state: f64, x: f64| (0.5 * x + 0.5 * state).tanh();
     let mut found = Vec::new();
-    recurrent("RNN", 1).scorer().score(&[1.0, -2.0], &mut found).unwrap();
+    recurrent("RNN", 1, "")
+        .scorer()
+        .score(&[1.0, -2.0], &mut found)
+        .unwrap();
     assert!((f64::from(found[0]) - step(step(0.0, 1.0), -2.0)).abs() < 1e-6);
 }

@@ -1,8 +1,7 @@
-//! Minima and maxima of floats that are NaN when one of the numbers is.
+//! Minima and maxima of floats that are NaN when one of the numbers is, and where along an axis they are.
 
-use tract_onnx::tract_core::ops::binary::BinMiniOp;
+use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayD, ArrayView1, Axis};
 use tract_onnx::tract_hir::internal::*;
-use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayD, Axis, Zip};
 
 /// The larger or the smaller of two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +12,7 @@ pub(super) enum Extreme {
 
 impl Extreme {
     /// `b` when it is NaN, for no comparison with NaN is true.
-    fn of<T: PartialOrd>(self, a: T, b: T) -> T {
+    pub fn of<T: PartialOrd>(self, a: T, b: T) -> T {
         let is_a = match self {
             Extreme::Largest => a > b,
             Extreme::Smallest => a < b,
@@ -21,55 +20,6 @@ impl Extreme {
         // NaN alone differs from itself.
         #[expect(clippy::eq_op, reason = "a number that may be NaN")]
         if is_a || a != a { a } else { b }
-    }
-
-    fn fold_into<T: Datum + PartialOrd + Copy>(self, a: &mut Tensor, b: &Tensor) -> TractResult<()> {
-        if let (1, scalar) = (b.len(), b.try_as_plain_ram()?.as_slice::<T>()?) {
-            let mut values = a.try_as_plain_ram_mut()?;
-            values.as_slice_mut::<T>()?.iter_mut().for_each(|value| *value = self.of(*value, scalar[0]));
-            return Ok(());
-        }
-        let mut a = a.to_plain_array_view_mut::<T>()?;
-        let b = b.to_plain_array_view::<T>()?;
-        Zip::from(&mut a).and_broadcast(&b).for_each(|a, &b| *a = self.of(*a, b));
-        Ok(())
-    }
-
-    fn combine<T: Datum + PartialOrd + Copy>(self, c: &mut Tensor, a: &Tensor, b: &Tensor) -> TractResult<()> {
-        let mut c = c.to_plain_array_view_mut::<T>()?;
-        let (a, b) = (a.to_plain_array_view::<T>()?, b.to_plain_array_view::<T>()?);
-        Zip::from(&mut c)
-            .and_broadcast(&a)
-            .and_broadcast(&b)
-            .for_each(|c, &a, &b| *c = self.of(a, b));
-        Ok(())
-    }
-}
-
-impl BinMiniOp for Extreme {
-    fn name(&self) -> &'static str {
-        match self {
-            Extreme::Largest => "Max",
-            Extreme::Smallest => "Min",
-        }
-    }
-
-    fn result_datum_type(&self, a: DatumType, b: DatumType) -> TractResult<DatumType> {
-        self.operating_datum_type(a, b)
-    }
-
-    fn eval_in_a(&self, a: &mut Tensor, b: &Tensor) -> TractResult<()> {
-        match a.datum_type() {
-            DatumType::F32 => self.fold_into::<f32>(a, b),
-            _ => self.fold_into::<f64>(a, b),
-        }
-    }
-
-    fn eval_out_of_place(&self, c: &mut Tensor, a: &Tensor, b: &Tensor) -> TractResult<()> {
-        match c.datum_type() {
-            DatumType::F32 => self.combine::<f32>(c, a, b),
-            _ => self.combine::<f64>(c, a, b),
-        }
     }
 }
 
@@ -95,7 +45,7 @@ impl ReducedExtreme {
 
 impl Op for ReducedExtreme {
     fn name(&self) -> StaticName {
-        format!("Reduce{}", self.extreme.name()).into()
+        format!("Reduce{:?}", self.extreme).into()
     }
 
     op_as_typed_op!();
@@ -118,12 +68,79 @@ impl EvalOp for ReducedExtreme {
 
 impl TypedOp for ReducedExtreme {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
-        let mut shape: TVec<TDim> = inputs[0].shape.to_tvec();
-        for &axis in &self.axes {
-            shape[axis] = 1.to_dim();
-        }
-        Ok(tvec!(inputs[0].datum_type.fact(&*shape)))
+        Ok(tvec!(
+            inputs[0].datum_type.fact(&*reduced(&inputs[0].shape, &self.axes))
+        ))
     }
 
     as_op!();
+}
+
+/// Where along an axis, which stays with a length of one, the largest or smallest number is: as in ONNX Runtime NaN is
+/// neither, unless it is the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Position {
+    pub extreme: Extreme,
+    pub axes: TVec<usize>,
+    /// Of equal numbers the last, not the first.
+    pub takes_last: bool,
+}
+
+impl Position {
+    fn find<T: Datum + PartialOrd + Copy>(&self, input: &Tensor) -> TractResult<TValue> {
+        let [axis] = *self.axes else {
+            bail!("the position along {} axes", self.axes.len());
+        };
+        let along = |numbers: ArrayView1<'_, T>| {
+            let mut best = 0;
+            for (index, number) in numbers.iter().enumerate().skip(1) {
+                let is_better = match self.extreme {
+                    Extreme::Largest => *number > numbers[best],
+                    Extreme::Smallest => *number < numbers[best],
+                };
+                if is_better || self.takes_last && *number == numbers[best] {
+                    best = index;
+                }
+            }
+            best as i64
+        };
+        let found = input.to_plain_array_view::<T>()?.map_axis(Axis(axis), along);
+        Ok(Tensor::from(found.insert_axis(Axis(axis))).into_tvalue())
+    }
+}
+
+impl Op for Position {
+    fn name(&self) -> StaticName {
+        format!("Position{:?}", self.extreme).into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Position {
+    op_out_of_plan!();
+
+    fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        Ok(tvec!(match inputs[0].datum_type() {
+            DatumType::F32 => self.find::<f32>(&inputs[0])?,
+            _ => self.find::<f64>(&inputs[0])?,
+        }))
+    }
+}
+
+impl TypedOp for Position {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        Ok(tvec!(i64::datum_type().fact(&*reduced(&inputs[0].shape, &self.axes))))
+    }
+
+    as_op!();
+}
+
+/// A shape with `axes` of length one.
+fn reduced(shape: &ShapeFact, axes: &[usize]) -> TVec<TDim> {
+    let mut shape = shape.to_tvec();
+    for &axis in axes {
+        shape[axis] = 1.to_dim();
+    }
+    shape
 }

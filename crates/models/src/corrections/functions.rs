@@ -16,7 +16,11 @@ pub(super) fn replacement(
     let in_f64 = in_f64(function);
     if datum == f64::datum_type() {
         let is_missing = function.is::<Erf>() || function.is::<GeluExact>() || function.is::<Silu>();
-        ensure!(!is_missing, "{} of doubles is not supported: export it with floats", function.name());
+        ensure!(
+            !is_missing,
+            "{} of doubles is not supported: export it with floats",
+            function.name()
+        );
         return Ok(in_f64.map(|function| Box::new(function) as _));
     }
     // tract's own is off by the argument's size times 5e-7.
@@ -113,10 +117,15 @@ impl ElementWiseMiniOp for Function {
         let is_f64 = tensor.datum_type() == f64::datum_type();
         let mut values = tensor.try_as_plain_ram_mut()?;
         if is_f64 {
-            values.as_slice_mut::<f64>()?.iter_mut().for_each(|value| *value = self.of(*value));
+            values
+                .as_slice_mut::<f64>()?
+                .iter_mut()
+                .for_each(|value| *value = self.of(*value));
         } else {
             let values = values.as_slice_mut::<f32>()?;
-            values.iter_mut().for_each(|value| *value = self.of(f64::from(*value)) as f32);
+            values
+                .iter_mut()
+                .for_each(|value| *value = self.of(f64::from(*value)) as f32);
         }
         Ok(())
     }
