@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
-use crate::ModelError;
+use crate::{ModelError, recurrent};
 
 /// The graph's inputs that are no initializers: what has to be fed.
 pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {
@@ -39,7 +39,8 @@ pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto
         name: graph.name.clone(),
         ..GraphProto::default()
     };
-    prepared.node = order.iter().map(|&node| without_map(&graph.node[node])).collect();
+    let nodes = order.iter().map(|&node| for_tract(&graph.node[node]));
+    prepared.node = nodes.flat_map(recurrent::with_initial_states).collect();
     let mut used: HashSet<String> = prepared.node.iter().flat_map(read_names).map(str::to_owned).collect();
     used.extend(outputs.iter().map(|&output| output.to_owned()));
     for node in &mut prepared.node {
@@ -177,16 +178,21 @@ fn captured_names<'a>(graph: &'a GraphProto, names: &mut Vec<&'a str>) {
     names.extend(read.chain(outputs).filter(|name| !own.contains(name)));
 }
 
-/// A ZipMap becomes the identity: its columns, in the order of the class labels, are what a score is taken from.
-fn without_map(node: &NodeProto) -> NodeProto {
-    if node.op_type != "ZipMap" {
-        return node.clone();
-    }
-    NodeProto {
-        op_type: "Identity".to_owned(),
-        domain: String::new(),
-        attribute: Vec::new(),
-        ..node.clone()
+/// A node as tract understands it. A ZipMap becomes the identity: its columns, in the order of the class labels, are what
+/// a score is taken from. A ConstantOfShape without a value gets the specification's, a zero of f32: tract takes f64.
+fn for_tract(node: &NodeProto) -> NodeProto {
+    match node.op_type.as_str() {
+        "ZipMap" => NodeProto {
+            op_type: "Identity".to_owned(),
+            domain: String::new(),
+            attribute: Vec::new(),
+            ..node.clone()
+        },
+        "ConstantOfShape" if node.attribute.is_empty() => NodeProto {
+            attribute: vec![recurrent::zero()],
+            ..node.clone()
+        },
+        _ => node.clone(),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod attribution;
 mod cell;
+mod corrections;
 mod description;
 mod detached;
 mod error;
@@ -25,6 +26,7 @@ mod model;
 mod operators;
 mod plan;
 mod proto;
+mod recurrent;
 mod score_output;
 mod scorer;
 mod texts;

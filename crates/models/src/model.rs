@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub texts: Texts,
     /// What each column of a row holds.
     columns: Vec<ColumnKind>,
+    /// The columns of integers, which cannot say that a value is missing.
+    pub integer_columns: Vec<usize>,
     /// Computes the output that holds the score.
     pub scoring: Plan,
     pub score_column: usize,
@@ -187,6 +189,7 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
         description: describe(&model, graph, bytes, Some(&score)),
         width: inputs.iter().map(|input| input.columns).sum(),
         columns: columns(&inputs),
+        integer_columns: integer_columns(&inputs),
         texts,
         bytes: bytes.to_vec(),
         limits: limits.clone(),
@@ -211,6 +214,13 @@ fn columns(inputs: &[Input]) -> Vec<ColumnKind> {
         std::iter::repeat_n(kind, input.columns)
     };
     inputs.iter().flat_map(kinds).collect()
+}
+
+fn integer_columns(inputs: &[Input]) -> Vec<usize> {
+    let integers = inputs.iter().filter(|input| input.datum.is_integer() && !input.is_text);
+    integers
+        .flat_map(|input| input.first_column..input.first_column + input.columns)
+        .collect()
 }
 
 pub(crate) fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {

@@ -11,14 +11,12 @@ use tract_onnx::pb::{
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
-use tract_onnx::tract_hir::tract_core::ops::gru_seq::GruSeq;
-use tract_onnx::tract_hir::tract_core::ops::scan::Scan;
 
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
 use crate::operators::attributes::tensor_integers;
 use crate::texts::Texts;
-use crate::{Limits, ModelError, fusion, operators, texts};
+use crate::{Limits, ModelError, corrections, fusion, operators, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -239,7 +237,7 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
         .model_for_proto_model(&model)
         .and_then(|model| model.into_typed())
         .map_err(invalid)?;
-    forget_between_runs(&mut typed);
+    corrections::apply(&mut typed).map_err(invalid)?;
     let typed = typed.into_decluttered().map_err(invalid)?;
     check_sizes(&typed, limits)?;
     let optimized = typed.into_optimized().map_err(invalid)?;
@@ -250,19 +248,6 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
         fixed_rows,
         output_columns,
     })
-}
-
-/// ONNX's recurrent operators begin anew with every run, tract's go on from where the last run ended unless told
-/// otherwise: but a score must not depend on the rows that were scored before.
-fn forget_between_runs(model: &mut TypedModel) {
-    for node in &mut model.nodes {
-        if let Some(scan) = node.op_as_mut::<Scan>() {
-            scan.reset_every_turn = true;
-            forget_between_runs(&mut scan.body);
-        } else if let Some(gru) = node.op_as_mut::<GruSeq>() {
-            gru.reset_every_turn = true;
-        }
-    }
 }
 
 /// Gives the input's first axis a symbol: the file's own, for the rest of the graph may speak of it, or "rows".

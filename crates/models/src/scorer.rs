@@ -60,7 +60,7 @@ impl Scorer {
     ///
     /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value; in a
     /// column of texts stand their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with
-    /// one score for each row.
+    /// one score for each row. A row that misses a value in a column of integers has the score NaN.
     ///
     /// # Errors
     /// When `rows` is no whole number of rows, or the model fails on them.
@@ -87,6 +87,12 @@ impl Scorer {
         if result.is_err() {
             *state = None;
             scores.clear();
+        }
+        for &column in &shared.integer_columns {
+            let values = rows.iter().skip(column).step_by(shared.width);
+            for (score, _) in scores.iter_mut().zip(values).filter(|(_, value)| value.is_nan()) {
+                *score = f32::NAN;
+            }
         }
         result
     }

@@ -129,6 +129,25 @@ fn several_inputs_share_a_row() {
     );
 }
 
+/// Turned into an integer NaN would be zero, a category like others.
+#[test]
+fn a_missing_integer_has_no_score() {
+    let inputs = vec![value("category", DataType::Int64, &[0, 1]), rows("amount", 1)];
+    let nodes = vec![
+        node(
+            "Cast",
+            &["category"],
+            &["number"],
+            vec![int("to", DataType::Float as i64)],
+        ),
+        node("Add", &["number", "amount"], &["y"], Vec::new()),
+    ];
+    let model = load(&model(inputs, nodes, vec![rows("y", 1)])).unwrap();
+    let found = score(&model, &[2.0, 0.5, f32::NAN, 0.5, 3.0, 1.0]);
+    assert_eq!((found[0], found[2]), (2.5, 4.0));
+    assert!(found[1].is_nan(), "{found:?}");
+}
+
 #[test]
 fn a_zip_map_gives_columns() {
     let attributes = vec![

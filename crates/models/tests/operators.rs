@@ -122,6 +122,43 @@ fn label_encoder_maps_keys_to_values() {
     assert_eq!(run(&model, &[1.0, 2.0, 3.0]).unwrap(), [0.5, 0.25, 0.0]);
 }
 
+/// Version 4: keys, values and the default as tensors, of doubles and of integers; NaN is a key like others.
+#[test]
+fn label_encoder_takes_tensors() {
+    let encoder = |kind, keys, values, default| {
+        let attributes = vec![
+            tensor_attribute("keys_tensor", keys),
+            tensor_attribute("values_tensor", values),
+            tensor_attribute("default_tensor", default),
+        ];
+        let encoder = ml("LabelEncoder", &["x"], &["y"], attributes);
+        model(
+            vec![value("x", kind, &[0, 1])],
+            vec![encoder],
+            vec![value("y", kind, &[0, 1])],
+        )
+    };
+    let doubles = encoder(
+        DataType::Double,
+        double_tensor("", &[0.5, f64::NAN]),
+        double_tensor("", &[0.1, 0.2]),
+        double_tensor("", &[0.3]),
+    );
+    assert_eq!(run(&doubles, &[NAN, 0.5, 1.0]).unwrap(), [0.2, 0.1, 0.3]);
+    let integers = |values: &[i64]| int_tensor("", &[values.len() as i64], values);
+    let integers = encoder(DataType::Int64, integers(&[1, 2]), integers(&[-5, 6]), integers(&[9]));
+    assert_eq!(run(&integers, &[2.0, 1.0, 3.0]).unwrap(), [6.0, -5.0, 9.0]);
+}
+
+#[test]
+fn imputer_replaces_an_integer() {
+    let attributes = vec![ints("imputed_value_int64s", &[7, 8]), int("replaced_value_int64", -1)];
+    let imputer = ml("Imputer", &["x"], &["y"], attributes);
+    let whole = |name| value(name, DataType::Int64, &[0, 2]);
+    let model = model(vec![whole("x")], vec![imputer], vec![whole("y")]);
+    assert_eq!(run(&model, &[-1.0, 1.0, 0.0, -1.0]).unwrap(), [7.0, 1.0, 0.0, 8.0]);
+}
+
 #[test]
 fn categories_go_through_strings_and_back() {
     let nodes = vec![
@@ -229,6 +266,36 @@ fn linear_models_multiply_and_add() {
         load(&classifier(vec![ints("classlabels_ints", &[1, 2, 3])])).is_err(),
         "three labels for two rows of coefficients"
     );
+}
+
+/// One row of coefficients for two classes: the score is the second's.
+#[test]
+fn a_linear_classifier_of_one_score_gives_two() {
+    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let cases = [
+        ("NONE", [-1.0, 2.0, 2.0, -1.0]),
+        (
+            "LOGISTIC",
+            [logistic(-2.0), logistic(2.0), logistic(1.0), logistic(-1.0)],
+        ),
+        ("SOFTMAX", [-1.0, 2.0, 2.0, -1.0]),
+    ];
+    for (transform, expected) in cases {
+        let attributes = vec![
+            floats("coefficients", &[1.0]),
+            floats("intercepts", &[0.0]),
+            ints("classlabels_ints", &[4, 8]),
+            string("post_transform", transform),
+        ];
+        let node = ml("LinearClassifier", &["x"], &["label", "y"], attributes);
+        let label = value("label", DataType::Int64, &[0]);
+        let model = model(
+            vec![rows("x", 1)],
+            vec![node],
+            vec![label, value("y", DataType::Float, &[0, 2])],
+        );
+        assert_close(&run(&model, &[2.0, -1.0]).unwrap(), &expected);
+    }
 }
 
 #[test]

@@ -76,10 +76,10 @@ fn function(node: &NodeProto, column: usize) -> Option<TractResult<Option<Found>
         (_, Ok(Some(score))) => {
             let weights = score.coefficients.iter().map(|&weight| f64::from(weight)).collect();
             let intercept = f64::from(score.intercept);
-            let (scale, offset) = if score.is_complement {
-                (-1.0, 1.0 - intercept)
-            } else {
-                (1.0, intercept)
+            let (scale, offset) = match (score.is_complement, score.post_transform) {
+                (false, _) => (1.0, intercept),
+                (true, PostTransform::Logistic) => (-1.0, -intercept),
+                (true, _) => (-1.0, 1.0 - intercept),
             };
             Some(Ok(Some((
                 Function::Linear(weights),

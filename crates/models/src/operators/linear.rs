@@ -1,8 +1,8 @@
 //! LinearClassifier and LinearRegressor (ai.onnx.ml 1).
 //!
-//! As in ONNX Runtime, and unlike what LOGISTIC says, a classifier with one row of coefficients and two labels gives the
-//! raw score s as [1 - s, s] and labels by s > 0 (scikit-learn's exporter writes two rows instead), and a regressor
-//! with one target applies no post_transform but PROBIT.
+//! As in ONNX Runtime a classifier with one row of coefficients and two labels labels by the raw score s > 0 and gives
+//! the logistic function of [-s, s] with LOGISTIC, otherwise [1 - s, s] (scikit-learn's exporter writes two rows
+//! instead); a regressor with one target applies no post_transform but PROBIT.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -11,7 +11,7 @@ use tract_onnx::tract_hir::internal::*;
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 use super::labels::{ClassifierOutputs, Label, Labels};
-use super::post_transform::PostTransform;
+use super::post_transform::{PostTransform, two_logistic};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LinearClassifier", |_, node| Ok(operator(classifier(node)?)));
@@ -89,7 +89,7 @@ fn linear(attributes: Attributes<'_>, targets: Option<usize>) -> TractResult<Lin
 pub(crate) struct LinearScore {
     pub coefficients: Vec<f32>,
     pub intercept: f32,
-    /// The column is the negative of that, plus one.
+    /// The column is the other class's: one minus that, or the logistic function of its negative.
     pub is_complement: bool,
     pub post_transform: PostTransform,
 }
@@ -114,7 +114,11 @@ pub(crate) fn read(node: &NodeProto, column: usize) -> TractResult<Option<Linear
     };
     let targets = linear.targets();
     let is_two_of_one = targets == 1 && labels == 2;
-    let is_applied = targets > 1 || post_transform == PostTransform::Probit;
+    let is_applied = match post_transform {
+        PostTransform::Logistic => targets > 1 || is_two_of_one,
+        PostTransform::Probit => true,
+        _ => targets > 1,
+    };
     let target = if is_two_of_one { 0 } else { column };
     ensure!(target < targets, "column {column} of {targets}");
     let width = linear.coefficients.len() / targets;
@@ -180,8 +184,14 @@ impl Classifier {
 
     fn finish(&self, mut scores: Vec<f32>) -> Vec<f32> {
         let targets = self.linear.targets();
-        if self.adds_second_class() && self.post_transform != PostTransform::Probit {
-            return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+        match self.post_transform {
+            PostTransform::Logistic if self.adds_second_class() => {
+                return scores.into_iter().flat_map(two_logistic).collect();
+            }
+            PostTransform::None | PostTransform::Softmax | PostTransform::SoftmaxZero if self.adds_second_class() => {
+                return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+            }
+            _ => {}
         }
         if targets > 1 || self.post_transform == PostTransform::Probit {
             scores

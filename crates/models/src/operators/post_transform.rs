@@ -45,6 +45,11 @@ pub(crate) fn logistic(value: f32) -> f32 {
     if value < 0.0 { 1.0 - positive } else { positive }
 }
 
+/// The logistic function of a score's negative and of the score: two classes' probabilities.
+pub(crate) fn two_logistic(score: f32) -> [f32; 2] {
+    [logistic(-score), logistic(score)]
+}
+
 fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::MIN, f32::max);
     let mut sum = 0.0;

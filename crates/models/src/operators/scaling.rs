@@ -1,4 +1,5 @@
-//! Scaler, Imputer, Normalizer and Binarizer (ai.onnx.ml 1): each number by itself or within its row.
+//! Scaler, Imputer, Normalizer and Binarizer (ai.onnx.ml 1), and IsNaN of the standard domain, which tract has for f32
+//! only: each number by itself or within its row.
 //!
 //! Normalizer with MAX divides by the largest value, not the largest absolute value, as the specification's formula and
 //! ONNX Runtime do; a row whose norm is zero stays as it is (ONNX Runtime; the specification is silent).
@@ -13,6 +14,7 @@ use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("Scaler", |_, node| Ok(operator(scaler(node)?)));
     operators.insert("Imputer", |_, node| Ok(operator(imputer(node)?)));
+    operators.insert("IsNaN", |_, _| Ok(operator(IsNan)));
     operators.insert("Normalizer", |_, node| Ok(operator(normalizer(node)?)));
     operators.insert("Binarizer", |_, node| {
         Ok(operator(Binarizer {
@@ -241,5 +243,27 @@ impl Kernel for Binarizer {
             .map(|&value| f32::from(u8::from(value > self.threshold)))
             .collect();
         Ok(tvec!(tensor::<f32>(inputs[0].shape(), binary)?))
+    }
+}
+
+/// Whether a number is NaN.
+#[derive(Debug)]
+struct IsNan;
+
+impl Kernel for IsNan {
+    fn name(&self) -> &'static str {
+        "IsNaN"
+    }
+
+    fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>> {
+        ensure!(inputs[0].datum.is_float(), "IsNaN of {:?}", inputs[0].datum);
+        Ok(tvec!(TensorType::new(bool::datum_type(), inputs[0].shape.clone())))
+    }
+
+    fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        let values = inputs[0].cast_to::<f64>()?;
+        let values = values.try_as_plain_ram()?.as_slice::<f64>()?;
+        let are_nan = values.iter().map(|value| value.is_nan()).collect();
+        Ok(tvec!(tensor::<bool>(inputs[0].shape(), are_nan)?))
     }
 }

@@ -1,8 +1,8 @@
 //! SVMClassifier and SVMRegressor (ai.onnx.ml 1).
 //!
 //! As in ONNX Runtime: the linear form adds rho[0] to every class's score; a regressor applies no post_transform; with
-//! two classes and no probabilities the scores are [-s, s] (NONE) or [1 - s, s] (anything else), whatever the label,
-//! which the votes decide; with more classes there is a score for each pair of them.
+//! two classes and no probabilities the scores are [-s, s] (NONE), the logistic function of that (LOGISTIC) or [1 - s, s]
+//! (SOFTMAX), whatever the label, which the votes decide; with more classes there is a score for each pair of them.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -13,7 +13,7 @@ use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 use super::labels::{ClassifierOutputs, Label, Labels};
 use super::linear::first_largest;
 use super::pairwise::{class_probabilities, vote};
-use super::post_transform::PostTransform;
+use super::post_transform::{PostTransform, two_logistic};
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("SVMClassifier", |_, node| Ok(operator(classifier(node)?)));
@@ -379,7 +379,8 @@ impl Classifier {
                 self.post_transform.apply(&mut scores);
                 vec![scores[0], 0.0]
             }
-            _ => vec![1.0 - score, score],
+            PostTransform::Logistic => two_logistic(score).to_vec(),
+            PostTransform::Softmax | PostTransform::SoftmaxZero => vec![1.0 - score, score],
         }
     }
 }

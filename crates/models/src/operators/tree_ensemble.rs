@@ -132,10 +132,11 @@ fn version_5(node: &NodeProto) -> TractResult<TreeEnsemble> {
         Some(3) => Aggregate::Max,
         Some(other) => bail!("unknown aggregate_function {other}"),
     };
+    // ONNX Runtime's numbers; the specification has 1 for SOFTMAX and 2 for LOGISTIC.
     let post_transform = match attributes.int("post_transform")? {
         None | Some(0) => PostTransform::None,
-        Some(1) => PostTransform::Softmax,
-        Some(2) => PostTransform::Logistic,
+        Some(1) => PostTransform::Logistic,
+        Some(2) => PostTransform::Softmax,
         Some(3) => PostTransform::SoftmaxZero,
         Some(4) => PostTransform::Probit,
         Some(other) => bail!("unknown post_transform {other}"),

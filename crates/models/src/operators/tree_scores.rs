@@ -11,7 +11,7 @@
 //! - A regressor with one target applies no post_transform but PROBIT.
 
 use super::labels::Label;
-use super::post_transform::{PostTransform, logistic};
+use super::post_transform::{PostTransform, two_logistic};
 use crate::forest::Number;
 
 /// How a target's leaf weights become one number.
@@ -163,7 +163,7 @@ impl<N: Number> Classification<N> {
                 self.post_transform.apply(&mut scores);
                 [scores[0], 0.0]
             }
-            PostTransform::Logistic => [logistic(-score), logistic(score)],
+            PostTransform::Logistic => two_logistic(score),
             _ if self.is_binary_case && self.has_no_negative_weight => [1.0 - score, score],
             _ => [-score, score],
         }

@@ -1,0 +1,146 @@
+//! What tract's own operators of the standard domain answer otherwise than ONNX Runtime, put right in the typed graph
+//! before tract optimizes it.
+//!
+//! - A recurrent operator starts each run from its initial state. tract goes on from where the last run ended, so that a
+//!   row's score would depend on the rows before it.
+//! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications lose
+//!   it, and a row with a missing value would get a score that looks like any other.
+//! - Functions that tract has for f32 only work on f64, too, and LogSoftmax is finite for whatever is.
+
+mod extremes;
+mod functions;
+mod pairs;
+
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::gru_seq::GruSeq;
+use tract_onnx::tract_core::ops::identity::Identity;
+use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::math::{Ln, Max, Min, Mul};
+use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax, SoftmaxKind};
+use tract_onnx::tract_core::ops::scan::Scan;
+use tract_onnx::tract_hir::internal::*;
+
+use extremes::{Extreme, Position, ReducedExtreme};
+use pairs::Pairwise;
+
+/// Puts the operators of `model` and of its loops' bodies right. Their inputs and outputs stay as they are.
+///
+/// # Errors
+/// When an operator has no form for the type of its input.
+pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
+    for node in 0..model.nodes.len() {
+        match_types_of_constants(model, node)?;
+        join_logarithm(model, node)?;
+        let mut inputs: TVec<TypedFact> = tvec!();
+        for &input in &model.nodes[node].inputs {
+            inputs.push(model.outlet_fact(input)?.clone());
+        }
+        let node = &mut model.nodes[node];
+        if let Some(scan) = node.op_as_mut::<Scan>() {
+            scan.reset_every_turn = true;
+            apply(&mut scan.body)?;
+        } else if let Some(gru) = node.op_as_mut::<GruSeq>() {
+            gru.reset_every_turn = true;
+        } else if let Some(better) = replacement(node, &inputs)? {
+            node.op = better;
+        }
+    }
+    Ok(())
+}
+
+fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box<dyn TypedOp>>> {
+    let datum = match inputs {
+        [first, ..] if matches!(first.datum_type, DatumType::F32 | DatumType::F64) => first.datum_type,
+        _ => return Ok(None),
+    };
+    if let Some(ElementWiseOp(function, output)) = node.op_as() {
+        let better = functions::replacement(&**function, datum).with_context(|| format!("node {:?}", node.name))?;
+        return Ok(better.map(|better| Box::new(ElementWiseOp(better, *output)) as _));
+    }
+    if let Some(TypedBinOp(operator, output)) = node.op_as() {
+        let better = if operator.is::<Max>() {
+            Pairwise::Extreme(Extreme::Largest)
+        } else if operator.is::<Min>() {
+            Pairwise::Extreme(Extreme::Smallest)
+        } else if operator.is::<Mul>() && inputs.iter().any(is_zero) {
+            Pairwise::Product
+        } else {
+            return Ok(None);
+        };
+        return Ok(Some(Box::new(TypedBinOp(Box::new(better), *output))));
+    }
+    let Some(reduce) = node.op_as::<Reduce>() else {
+        return Ok(None);
+    };
+    let axes = reduce.axes.clone();
+    let reduced = |extreme| {
+        Some(Box::new(ReducedExtreme {
+            extreme,
+            axes: axes.clone(),
+        }) as _)
+    };
+    let position = |extreme, takes_last| {
+        let axes = axes.clone();
+        Some(Box::new(Position {
+            extreme,
+            axes,
+            takes_last,
+        }) as _)
+    };
+    Ok(match reduce.reducer {
+        Reducer::Max => reduced(Extreme::Largest),
+        Reducer::Min => reduced(Extreme::Smallest),
+        Reducer::ArgMax(takes_last) => position(Extreme::Largest, takes_last),
+        Reducer::ArgMin(takes_last) => position(Extreme::Smallest, takes_last),
+        _ => None,
+    })
+}
+
+/// Whether a value is known to be zero in all its elements.
+fn is_zero(fact: &TypedFact) -> bool {
+    let uniform = fact.konst.as_ref().and_then(|constant| constant.as_uniform());
+    uniform.is_some_and(|number| number.cast_to_scalar::<f64>().is_ok_and(|number| number == 0.0))
+}
+
+/// The logarithm of a softmax, which is no number where the softmax is too small for one, becomes one operator.
+fn join_logarithm(model: &mut TypedModel, node: usize) -> TractResult<()> {
+    let is_logarithm = |op: &ElementWiseOp| op.0.is::<Ln>();
+    let ([input], true) = (
+        &*model.nodes[node].inputs,
+        model.nodes[node].op_as().is_some_and(is_logarithm),
+    ) else {
+        return Ok(());
+    };
+    let input = *input;
+    let is_read_elsewhere = model.outlet_successors(input).len() > 1 || model.output_outlets()?.contains(&input);
+    if let (Some(softmax), false) = (model.nodes[input.node].op_as_mut::<Softmax>(), is_read_elsewhere) {
+        softmax.kind = SoftmaxKind::LogSoftmax;
+        model.nodes[node].op = Box::new(Identity);
+    }
+    Ok(())
+}
+
+/// tract writes Gemm's alpha and beta as f32, whatever it multiplies.
+fn match_types_of_constants(model: &mut TypedModel, node: usize) -> TractResult<()> {
+    if !model.nodes[node].op_is::<TypedBinOp>() {
+        return Ok(());
+    }
+    let inputs = model.nodes[node].inputs.clone();
+    let mut datums = tvec!();
+    for &input in &inputs {
+        datums.push(model.outlet_fact(input)?.datum_type);
+    }
+    if !datums.contains(&f32::datum_type()) || !datums.contains(&f64::datum_type()) {
+        return Ok(());
+    }
+    for (&input, datum) in inputs.iter().zip(datums) {
+        let source = &mut model.nodes[input.node];
+        if let Some(constant) = source.op_as::<Const>().filter(|_| datum == f32::datum_type()) {
+            let double = constant.val().cast_to::<f64>()?.into_owned().into_arc_tensor();
+            source.op = Box::new(Const::new(double.clone())?);
+            source.outputs[input.slot].fact = TypedFact::try_from(double)?;
+        }
+    }
+    Ok(())
+}

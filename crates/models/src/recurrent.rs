@@ -1,0 +1,115 @@
+//! Recurrent layers without an initial state.
+//!
+//! The specification (GRU, LSTM, RNN: `initial_h`, `initial_c`) has zeros in its place; tract wants it spelt out where the
+//! number of rows is not known.
+
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+
+/// The places of `initial_h` and `initial_c` among the inputs.
+const STATES: [usize; 2] = [5, 6];
+
+/// `node`, with the nodes before it that make its initial states, if it is a recurrent layer that lacks them.
+pub(crate) fn with_initial_states(mut node: NodeProto) -> Vec<NodeProto> {
+    let states = match node.op_type.as_str() {
+        "GRU" | "RNN" => 1,
+        "LSTM" => 2,
+        _ => return vec![node],
+    };
+    let is_absent = |place: &&usize| node.input.get(**place).is_none_or(String::is_empty);
+    let absent: Vec<usize> = STATES[..states].iter().filter(is_absent).copied().collect();
+    let (Some(x), false) = (node.input.first().cloned(), absent.is_empty()) else {
+        return vec![node];
+    };
+    let integer = |name: &str| {
+        node.attribute
+            .iter()
+            .find(|attribute| attribute.name == name)
+            .map(|found| found.i)
+    };
+    let is_bidirectional = node.attribute.iter().any(|attribute| attribute.s == b"bidirectional");
+    let rows_first = integer("layout") == Some(1);
+    let Some(hidden) = integer("hidden_size") else {
+        return vec![node];
+    };
+
+    let stem = format!(
+        "{} start",
+        node.output.iter().find(|name| !name.is_empty()).unwrap_or(&x)
+    );
+    let name = |part: &str| format!("{stem} {part}");
+    let sizes = if rows_first {
+        ["rows", "directions", "hidden"]
+    } else {
+        ["directions", "rows", "hidden"]
+    };
+    let made = vec![
+        operator("Shape", &[&x], &name("shape"), Vec::new()),
+        whole_number(i64::from(!rows_first), &name("axis")),
+        operator("Gather", &[&name("shape"), &name("axis")], &name("rows"), Vec::new()),
+        whole_number(1 + i64::from(is_bidirectional), &name("directions")),
+        whole_number(hidden, &name("hidden")),
+        operator(
+            "Concat",
+            &sizes.map(name).each_ref().map(String::as_str),
+            &name("sizes"),
+            vec![axis_0()],
+        ),
+        operator("ConstantOfShape", &[&name("sizes")], &name("zeros"), vec![zero()]),
+    ];
+    for place in absent {
+        node.input.resize(node.input.len().max(place + 1), String::new());
+        node.input[place] = name("zeros");
+    }
+    made.into_iter().chain([node]).collect()
+}
+
+fn operator(op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
+    NodeProto {
+        op_type: op_type.to_owned(),
+        name: output.to_owned(),
+        input: inputs.iter().map(|&input| input.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        attribute,
+        ..NodeProto::default()
+    }
+}
+
+/// A vector of one number.
+fn whole_number(number: i64, output: &str) -> NodeProto {
+    let tensor = TensorProto {
+        dims: vec![1],
+        data_type: DataType::Int64 as i32,
+        int64_data: vec![number],
+        ..TensorProto::default()
+    };
+    operator("Constant", &[], output, vec![value(tensor)])
+}
+
+fn axis_0() -> AttributeProto {
+    AttributeProto {
+        name: "axis".to_owned(),
+        r#type: AttributeType::Int as i32,
+        ..AttributeProto::default()
+    }
+}
+
+/// The value that ConstantOfShape has by the specification when none is given: a zero of f32.
+pub(crate) fn zero() -> AttributeProto {
+    value(TensorProto {
+        dims: vec![1],
+        data_type: DataType::Float as i32,
+        float_data: vec![0.0],
+        ..TensorProto::default()
+    })
+}
+
+fn value(tensor: TensorProto) -> AttributeProto {
+    AttributeProto {
+        name: "value".to_owned(),
+        r#type: AttributeType::Tensor as i32,
+        t: Some(tensor),
+        ..AttributeProto::default()
+    }
+}
