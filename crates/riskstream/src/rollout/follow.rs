@@ -2,11 +2,12 @@
 
 use super::desk::RolloutDesk;
 use super::document::{prepare, prepare_again};
-use crate::file::{Compiled, Report};
+use crate::file::{Compiled, Report, read_rollout};
 use crate::service::Stop;
 use crate::telemetry::metrics;
 use riskstream_engine::Lineup;
 use riskstream_kafka::{KafkaOptions, Tailed, TopicTail};
+use riskstream_pipeline::Rollouts;
 use riskstream_pipeline::log::LogError;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long workers wait at the start for what the topic already holds.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// What messages call the topic.
+const TOPIC: &str = "the roll-out topic";
 /// Longer than any roll-out.
 const MOST_BYTES: u64 = 1 << 20;
 
@@ -104,23 +107,33 @@ impl Follower {
         }
     }
 
-    /// Takes up what the topic brings; whether its end was reached.
+    /// Takes up the newest that the topic brings; whether its end was reached. Models that were rolled out long ago need not be
+    /// there any more.
     fn look_at_topic(&mut self) -> bool {
-        loop {
+        let mut newest: Option<(u32, String)> = None;
+        let is_at_end = loop {
             let Some(tail) = &mut self.tail else { return true };
             match tail.next(Duration::from_millis(10)) {
                 Ok(Tailed::Record(value)) => {
                     let text = String::from_utf8_lossy(&value).into_owned();
-                    self.take_up("the roll-out topic", &text);
+                    match read_rollout(TOPIC, &text).map(|file| file.revision.map_or(0, |revision| revision.value)) {
+                        Ok(revision) if newest.as_ref().is_some_and(|(newest, _)| revision < *newest) => {}
+                        Ok(revision) => newest = Some((revision, text)),
+                        Err(report) => reject(TOPIC, &report),
+                    }
                 }
-                Ok(Tailed::End) => return true,
-                Ok(Tailed::Nothing) => return false,
+                Ok(Tailed::End) => break true,
+                Ok(Tailed::Nothing) => break false,
                 Err(error) => {
                     tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read for now");
-                    return false;
+                    break false;
                 }
             }
+        };
+        if let Some((_, text)) = newest {
+            self.take_up(TOPIC, &text);
         }
+        is_at_end
     }
 
     fn take_up(&mut self, name: &str, text: &str) {
@@ -131,11 +144,29 @@ impl Follower {
                     tracing::info!(target: "riskstream::rollout", revision, from = name, "the models of a roll-out are ready");
                     self.desk.put(lineup);
                     metrics::ROLLOUT_READY.gauge(&[]).set(revision as f64);
-                } else if revision < newest {
-                    tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is passed over");
+                } else {
+                    self.pass_over(name, &lineup);
                 }
             }
             Err(report) => reject(name, &report),
+        }
+    }
+
+    /// What every copy reads twice, by file and by topic, is no news; another text with a number that was used is a mistake.
+    fn pass_over(&self, name: &str, lineup: &Lineup) {
+        let revision = lineup.revision;
+        match self.desk.newest() {
+            Some(newest) if newest.revision > revision => {
+                let newest = newest.revision;
+                tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is passed over");
+            }
+            Some(newest) if newest.document != lineup.document => {
+                tracing::warn!(
+                    target: "riskstream::rollout", revision, from = name,
+                    "this revision was rolled out with another content: to change it, give it a larger number"
+                );
+            }
+            _ => {}
         }
     }
 
