@@ -5,8 +5,10 @@ from cases import BOTH, CLEAN, COUNT, FRAUD, HOLES, KIND, LEVEL, POSITIVE, WORDS
 from sklearn import discriminant_analysis, ensemble, gaussian_process, linear_model, naive_bayes, neighbors, svm, tree
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.isotonic import IsotonicRegression  # noqa: F401
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
@@ -35,6 +37,27 @@ def stumps():
 
 
 CASES = {
+    "isolation_forest_newest": lambda: sklearn(
+        ensemble.IsolationForest(n_estimators=5, max_samples=64, random_state=3), score="scores"
+    ),
+    "local_outlier_factor": lambda: few(neighbors.LocalOutlierFactor(5, novelty=True), rows=CLEAN, score="scores"),
+    "sgd_one_class": lambda: scaled(linear_model.SGDOneClassSVM(random_state=3), rows=CLEAN, score="scores"),
+    "naive_bayes_categories": lambda: sklearn(
+        naive_bayes.CategoricalNB(min_categories=30),
+        x=np.abs(np.round(X[:, 4:7])),
+        rows=np.abs(np.round(CLEAN[:, 4:7])),
+    ),
+    "grid_search": lambda: scaled(GridSearchCV(lr(), {"C": [0.1, 1.0]}, cv=2)),
+    "tuned_threshold": lambda: scaled(TunedThresholdClassifierCV(lr(), cv=2)),
+    "partial_least_squares": lambda: scaled(PLSRegression(3), LEVEL),
+    "theil_sen": lambda: sklearn(linear_model.TheilSenRegressor(random_state=3, max_subpopulation=200), LEVEL),
+    "ransac": lambda: sklearn(linear_model.RANSACRegressor(random_state=3), LEVEL),
+    "lars": lambda: sklearn(linear_model.LassoLars(alpha=0.01), LEVEL),
+    "logistic_class_labels": lambda: sklearn(lr(), output_class_labels=True),
+    "random_forest_path": lambda: sklearn(
+        ensemble.RandomForestClassifier(**TREES | {"n_estimators": 2}), decision_leaf=True
+    ),
+    "extra_trees_regressor": lambda: sklearn(ensemble.ExtraTreesRegressor(**TREES), LEVEL),
     "decision_tree": lambda: sklearn(tree.DecisionTreeClassifier(max_depth=5, random_state=3)),
     "decision_tree_holes": lambda: sklearn(tree.DecisionTreeClassifier(max_depth=5, random_state=3), x=HOLES),
     "decision_tree_regressor": lambda: sklearn(tree.DecisionTreeRegressor(max_depth=5, random_state=3), LEVEL),
@@ -172,7 +195,7 @@ CASES = {
         scaled(MLPClassifier(hidden_layer_sizes=[16], activation="logistic", max_iter=60, random_state=3), KIND), 2
     ),
     "mlp_regressor": lambda: scaled(MLPRegressor(hidden_layer_sizes=[16, 8], max_iter=60, random_state=3), LEVEL),
-    "gaussian_process": lambda: few(gaussian_process.GaussianProcessRegressor(), LEVEL, refused="kgpd_MatMul"),
+    "gaussian_process": lambda: few(gaussian_process.GaussianProcessRegressor(), LEVEL),
     "gaussian_mixture": lambda: scaled(GaussianMixture(3, random_state=3), score="probabilities[2]"),
     "k_means": lambda: scaled(KMeans(3, random_state=3, n_init=2), score="scores[1]"),
     "many_regressors": lambda: two_targets(MultiOutputRegressor(linear_model.Ridge())),

@@ -82,6 +82,29 @@ class Categories(nn.Module):
         return torch.sigmoid(self.rest(columns))
 
 
+class CategoryVector(Categories):
+    """The category comes as a vector, not as a column."""
+
+    def forward(self, numbers, country):
+        return super().forward(numbers, country.reshape(-1, 1))
+
+
+class Largest(nn.Module):
+    """The largest of what a layer gives, and where it is."""
+
+    def forward(self, rows):
+        return rows + rows.max(dim=1, keepdim=True).values - rows.clamp(-1, 1)
+
+
+class Pooled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv1d(4, 6, 3, padding=1), nn.MaxPool1d(3), nn.Flatten(), nn.Linear(24, 1))
+
+    def forward(self, sequences):
+        return torch.sigmoid(self.layers(sequences.transpose(1, 2)))
+
+
 class Autoencoder(nn.Module):
     """The reconstruction error is the score; a mean over the columns, one number for each row."""
 
@@ -171,6 +194,21 @@ CASES = {
     **both("hard", lambda: mlp(nn.Hardswish(), nn.Linear(16, 16), nn.ReLU6(), nn.Linear(16, 16), nn.Hardsigmoid())),
     **both("group_norm", lambda: mlp(nn.GroupNorm(4, 16), nn.ReLU())),
     **both("embedding", Categories, CATEGORY_TRAINING, feeds=CATEGORY_FEEDS),
+    **both(
+        "category_vector",
+        CategoryVector,
+        CATEGORY_TRAINING,
+        feeds=CATEGORY_FEEDS | {"country": CATEGORY_FEEDS["country"][:, 0]},
+    ),
+    **both("largest", lambda: mlp(Largest()), opset=20),
+    **both(
+        "log_softmax",
+        lambda: nn.Sequential(nn.Linear(FEATURES, 3), nn.LogSoftmax(dim=1)),
+        y=KIND == 2,
+        score="score[2]",
+    ),
+    **both("max_pool", Pooled, SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
+    **both("rnn", lambda: Recurrent(nn.RNN), SEQUENCE_TRAINING, FRAUD[:ROWS], feeds={"input": SEQUENCES}),
     **both("autoencoder", Autoencoder),
     **both("classes", Classes, y=KIND == 2, outputs=("label", "probabilities"), score="probabilities[2]"),
     **both("holes", Holes, feeds={"input": BOTH}),

@@ -8,19 +8,24 @@ from cases import (
     COUNTRIES,
     FRAUD,
     HOLES,
+    OPSETS,
     ROWS,
     TEXT_COLUMNS,
+    UNSEEN,
+    Export,
     T,
     X,
     frame,
     sklearn,
     sklearn_table,
 )
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import BooleanTensorType, FloatTensorType, Int64TensorType, StringTensorType
 from sklearn import preprocessing
 from sklearn.compose import ColumnTransformer
-from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.feature_selection import SelectKBest, SelectPercentile, VarianceThreshold
+from sklearn.decomposition import PCA, IncrementalPCA, KernelPCA, TruncatedSVD
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomTreesEmbedding
+from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest, SelectPercentile, VarianceThreshold
 from sklearn.impute import KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, make_pipeline
@@ -70,6 +75,35 @@ SPLIT = [
 ]
 
 CASES = {
+    "kernel_pca": lambda: sklearn(
+        make_pipeline(StandardScaler(), KernelPCA(3, kernel="rbf"), lr()), FRAUD[:200], x=X[:200]
+    ),
+    "incremental_pca": lambda: before(StandardScaler(), IncrementalPCA(3)),
+    "select_from_model": lambda: before(SelectFromModel(forest())),
+    "recursive_elimination": lambda: before(RFE(lr(), n_features_to_select=3)),
+    "trees_embedding": lambda: before(
+        RandomTreesEmbedding(4, max_depth=3, random_state=3, sparse_output=False), score="probabilities[1]"
+    ),
+    "one_hot_integers_column": lambda: before(
+        one_hot(categories=[np.arange(-9, 10, dtype=np.int64)] * 3),
+        x=np.round(X[:, 4:7]).astype(np.int64),
+        rows=np.round(CLEAN[:, 4:7]).astype(np.int64),
+    ),
+    "ordinal_integers": lambda: sklearn(
+        make_pipeline(ordinal(), forest()),
+        x=np.round(X[:, 4:7]).astype(np.int64),
+        rows=np.round(CLEAN[:, 4:7]).astype(np.int64),
+    ),
+    "ordinal_floats": lambda: sklearn(
+        make_pipeline(ordinal(), forest()), x=np.round(X[:, 4:7]), rows=np.round(BOTH[:, 4:7])
+    ),
+    "nested_columns": lambda: before(
+        FeatureUnion(
+            [("a", make_pipeline(SimpleImputer(), PCA(2))), ("b", ColumnTransformer([("c", SimpleImputer(), [1, 2])]))]
+        ),
+        x=HOLES,
+    ),
+    "table_of_kinds": lambda: mixed_table(),
     "standard_scaler": lambda: before(StandardScaler()),
     "standard_scaler_no_mean": lambda: before(StandardScaler(with_mean=False)),
     "min_max_scaler": lambda: before(preprocessing.MinMaxScaler((-1, 1))),
@@ -146,3 +180,28 @@ def whole_numbers():
     """A model whose input is of int64: its columns cannot miss a value."""
     values = np.round(X * 3).astype(np.int64)
     return sklearn(make_pipeline(StandardScaler(), lr()), x=values, rows=np.round(BOTH[:ROWS] * 3).astype(np.int64))
+
+
+def mixed_table():
+    """Inputs of floats, integers, booleans and texts."""
+    rows = frame(BOTH, np.concatenate([UNSEEN, UNSEEN]))
+    table = frame(X, T)
+    for data, values in [(table, X), (rows, np.nan_to_num(BOTH))]:
+        data["count"] = np.round(values[:, 4]).astype(np.int64)
+        data["night"] = values[:, 5] > 0
+    names = [*COLUMNS[:3], "count", "night"]
+    columns = ColumnTransformer(
+        [
+            ("numbers", SimpleImputer(), COLUMNS[:3]),
+            ("counts", StandardScaler(), ["count"]),
+            ("flags", "passthrough", ["night"]),
+            ("texts", one_hot(), TEXT_COLUMNS),
+        ]
+    )
+    model = make_pipeline(columns, lr()).fit(table, FRAUD)
+    kinds = {"count": Int64TensorType, "night": BooleanTensorType} | dict.fromkeys(TEXT_COLUMNS, StringTensorType)
+    types = [(name, kinds.get(name, FloatTensorType)([None, 1])) for name in [*names, *TEXT_COLUMNS]]
+    exported = to_onnx(model, initial_types=types, options={id(model): {"zipmap": False}}, target_opset=OPSETS)
+    arrays = {"count": np.int64, "night": np.bool_} | dict.fromkeys(TEXT_COLUMNS, object)
+    feeds = {name: rows[[name]].to_numpy(arrays.get(name, np.float32)) for name in [*names, *TEXT_COLUMNS]}
+    return Export(exported.SerializeToString(), feeds)

@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     pub texts: Texts,
     /// What each column of a row holds.
     columns: Vec<ColumnKind>,
-    /// The columns of integers, which cannot say that a value is missing.
+    /// The columns of integers and booleans, which cannot say that a value is missing.
     pub integer_columns: Vec<usize>,
     /// Computes the output that holds the score.
     pub scoring: Plan,
@@ -217,7 +217,7 @@ fn columns(inputs: &[Input]) -> Vec<ColumnKind> {
 }
 
 fn integer_columns(inputs: &[Input]) -> Vec<usize> {
-    let integers = inputs.iter().filter(|input| input.datum.is_integer() && !input.is_text);
+    let integers = inputs.iter().filter(|input| !input.datum.is_float() && !input.is_text);
     integers
         .flat_map(|input| input.first_column..input.first_column + input.columns)
         .collect()

@@ -83,6 +83,7 @@ fn input(info: &ValueInfoProto, first_column: usize) -> Result<Input, ModelError
         // The graph gets codes instead of texts.
         DataType::Int64 | DataType::String => i64::datum_type(),
         DataType::Int32 => i32::datum_type(),
+        DataType::Bool => bool::datum_type(),
         other => {
             return refuse(&format!("elements of type {} are not supported", other.as_str_name()));
         }

@@ -1,9 +1,10 @@
 //! Decoding a model file and checking what tract takes on trust.
 
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::Framework;
 
+use crate::graph::node_name;
 use crate::guard::brief;
 use crate::wire::check_memory;
 use crate::{Limits, ModelError};
@@ -55,6 +56,7 @@ fn check_graph(graph: &GraphProto, limits: &Limits, nodes: &mut usize) -> Result
 
 fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
     for attribute in &node.attribute {
+        check_axes(node, attribute)?;
         if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
             return Err(invalid(format!(
                 "attribute {} is a sparse tensor, which is not supported",
@@ -71,6 +73,19 @@ fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<()
         }
     }
     Ok(())
+}
+
+/// tract counts up to an axis, whatever the rank.
+fn check_axes(node: &NodeProto, attribute: &AttributeProto) -> Result<(), ModelError> {
+    const LAST: u64 = 63;
+    if !attribute.name.ends_with("axis") && !attribute.name.ends_with("axes") {
+        return Ok(());
+    }
+    let mut axes = attribute.ints.iter().chain([&attribute.i]);
+    match axes.find(|axis| axis.unsigned_abs() > LAST) {
+        Some(axis) => Err(invalid(format!("node {:?} has no axis {axis}", node_name(node)))),
+        None => Ok(()),
+    }
 }
 
 /// A tensor's elements must be in the file, and as many as its shape says.

@@ -60,7 +60,7 @@ impl Scorer {
     ///
     /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value; in a
     /// column of texts stand their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with
-    /// one score for each row. A row that misses a value in a column of integers has the score NaN.
+    /// one score for each row. A row that misses an integer or a boolean has the score NaN.
     ///
     /// # Errors
     /// When `rows` is no whole number of rows, or the model fails on them.

@@ -218,6 +218,18 @@ fn giant_constants_are_refused_before_they_are_made() {
     assert!(matches!(load(&model), Err(ModelError::Limit(_))));
 }
 
+/// tract would count up to the axis.
+#[test]
+fn an_axis_beyond_all_ranks_is_refused() {
+    for axis in [i64::MAX, i64::MIN, 1 << 31, -65] {
+        let normalization = node("LayerNormalization", &["x", "scale"], &["y"], vec![int("axis", axis)]);
+        let mut model = model(vec![rows("x", 2)], vec![normalization], vec![rows("y", 2)]);
+        model.graph.as_mut().unwrap().initializer = vec![float_tensor("scale", &[2], &[1.0, 1.0])];
+        let error = load(&model).unwrap_err();
+        assert!(error.to_string().contains("LayerNormalization_node"), "{error}");
+    }
+}
+
 #[test]
 fn operators_of_chance_are_refused() {
     let nodes = vec![node("RandomNormalLike", &["x"], &["y"], Vec::new())];

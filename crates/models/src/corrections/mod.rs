@@ -5,12 +5,14 @@
 //!   row's score would depend on the rows before it.
 //! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications lose
 //!   it, and a row with a missing value would get a score that looks like any other.
+//! - A constant that is broadcast before a matrix product, as initial states are, has the product's rank. tract refuses it.
 //! - Functions that tract has for f32 only work on f64, too, and LogSoftmax is finite for whatever is.
 
 mod extremes;
 mod functions;
 mod pairs;
 
+use tract_onnx::tract_core::ops::array::MultiBroadcastTo;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::gru_seq::GruSeq;
@@ -32,6 +34,7 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
     for node in 0..model.nodes.len() {
         match_types_of_constants(model, node)?;
         join_logarithm(model, node)?;
+        match_rank_of_constant(model, node)?;
         let mut inputs: TVec<TypedFact> = tvec!();
         for &input in &model.nodes[node].inputs {
             inputs.push(model.outlet_fact(input)?.clone());
@@ -117,6 +120,23 @@ fn join_logarithm(model: &mut TypedModel, node: usize) -> TractResult<()> {
     if let (Some(softmax), false) = (model.nodes[input.node].op_as_mut::<Softmax>(), is_read_elsewhere) {
         softmax.kind = SoftmaxKind::LogSoftmax;
         model.nodes[node].op = Box::new(Identity);
+    }
+    Ok(())
+}
+
+/// tract takes the broadcast of a constant before a product of matrices for the constant, whatever their ranks.
+fn match_rank_of_constant(model: &mut TypedModel, node: usize) -> TractResult<()> {
+    if !model.nodes[node].op_is::<MultiBroadcastTo>() {
+        return Ok(());
+    }
+    let rank = model.nodes[node].outputs[0].fact.rank();
+    let Some(constant) = model.outlet_fact(model.nodes[node].inputs[0])?.konst.clone() else {
+        return Ok(());
+    };
+    if constant.rank() < rank {
+        let name = format!("{} of rank {rank}", model.nodes[node].name);
+        let constant = model.add_const(name, constant.as_ref().clone().broadcast_into_rank(rank)?)?;
+        model.add_edge(constant, InletId::new(node, 0))?;
     }
     Ok(())
 }
