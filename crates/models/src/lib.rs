@@ -23,6 +23,7 @@ mod limits;
 mod model;
 mod operators;
 mod plan;
+mod program;
 mod proto;
 mod score_output;
 mod scorer;
