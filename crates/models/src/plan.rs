@@ -42,7 +42,7 @@ pub(crate) struct Input {
 pub(crate) struct Plan {
     pub runnable: Arc<TypedSimplePlan>,
     /// The same without tensors, where the graph allows it.
-    pub program: Option<Program>,
+    pub program: Option<Box<Program>>,
     /// The model runs on exactly so many rows at a time.
     pub fixed_rows: Option<usize>,
     /// For each output the number of columns in a row, where known.
@@ -242,7 +242,7 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
         .and_then(|model| model.into_decluttered())
         .map_err(invalid)?;
     check_sizes(&typed, limits)?;
-    let program = program::compile(&typed, inputs);
+    let program = program::compile(&typed, inputs).map(Box::new);
     let optimized = typed.into_optimized().map_err(invalid)?;
     let output_columns = output_columns(&optimized).map_err(invalid)?;
     let runnable = TypedSimplePlan::new(optimized).map_err(invalid)?;

@@ -15,7 +15,7 @@ use crate::{Model, ModelError};
 pub struct Scorer {
     model: Model,
     /// This thread's copy of the model's program, if it has one.
-    program: Option<Program>,
+    program: Option<Box<Program>>,
     /// tract's state, for models that have none; thrown away after an error, which may leave it half-done.
     state: Option<TypedSimpleState>,
 }

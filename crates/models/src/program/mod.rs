@@ -1,7 +1,7 @@
 //! Running a model without tensors: its graph, loaded, checked and simplified by tract, as steps over rows of f32.
 //!
-//! tract's cost is by the node and by the run (0.3 to 1 µs each), which is most of the time that a linear pipeline or
-//! a small network takes for one row. Where all that a graph does is done to each row by itself, in f32, with operators
+//! tract's cost is by the node and by the run, which is most of the time that a linear pipeline or a small network
+//! takes for one row. Where all that a graph does is done to each row by itself, in f32, with operators
 //! that are known here, it is compiled to a [`Program`]: every value gets a place in one buffer, which is used again, so
 //! nothing is allocated. All other graphs are run by tract.
 
