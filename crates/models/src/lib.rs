@@ -25,6 +25,7 @@ mod limits;
 mod model;
 mod operators;
 mod plan;
+mod program;
 mod proto;
 mod recurrent;
 mod score_output;

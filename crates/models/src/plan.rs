@@ -15,6 +15,7 @@ use tract_onnx::tract_hir::internal::{DimLike, Framework};
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
 use crate::operators::attributes::tensor_integers;
+use crate::program::{self, Program};
 use crate::texts::Texts;
 use crate::{Limits, ModelError, corrections, fusion, operators, texts};
 
@@ -40,6 +41,8 @@ pub(crate) struct Input {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub runnable: Arc<TypedSimplePlan>,
+    /// The same without tensors, where the graph allows it.
+    pub program: Option<Box<Program>>,
     /// The model runs on exactly so many rows at a time.
     pub fixed_rows: Option<usize>,
     /// For each output the number of columns in a row, where known.
@@ -241,11 +244,13 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
     corrections::apply(&mut typed).map_err(invalid)?;
     let typed = typed.into_decluttered().map_err(invalid)?;
     check_sizes(&typed, limits)?;
+    let program = program::compile(&typed, inputs).map(Box::new);
     let optimized = typed.into_optimized().map_err(invalid)?;
     let output_columns = output_columns(&optimized).map_err(invalid)?;
     let runnable = TypedSimplePlan::new(optimized).map_err(invalid)?;
     Ok(Plan {
         runnable,
+        program,
         fixed_rows,
         output_columns,
     })

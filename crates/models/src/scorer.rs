@@ -6,13 +6,17 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::tract_ndarray::ArrayD;
 
 use crate::guard::{brief, guarded};
+use crate::model::Shared;
 use crate::plan::{Input, Plan};
+use crate::program::Program;
 use crate::{Model, ModelError};
 
 /// Runs a model on rows. Each thread has its own.
 pub struct Scorer {
     model: Model,
-    /// tract's state; thrown away after an error, which may leave it half-done.
+    /// This thread's copy of the model's program, if it has one.
+    program: Option<Box<Program>>,
+    /// tract's state, for models that have none; thrown away after an error, which may leave it half-done.
     state: Option<TypedSimpleState>,
     /// Scratch of [`Scorer::score_each`].
     together: Vec<f32>,
@@ -49,8 +53,10 @@ impl std::fmt::Debug for Scorer {
 
 impl Scorer {
     pub(crate) fn new(model: Model) -> Self {
+        let program = model.shared.scoring.program.clone();
         Scorer {
             model,
+            program,
             state: None,
             together: Vec::new(),
         }
@@ -66,26 +72,16 @@ impl Scorer {
     /// When `rows` is no whole number of rows, or the model fails on them.
     pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         scores.clear();
-        let Scorer { model, state, .. } = self;
-        let shared = &*model.shared;
+        let shared = &*self.model.shared;
         let count = row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
-        let result = in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
-            let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
-            let expected = count * columns;
-            let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
-            let values = tensor
-                .try_as_plain_ram()
-                .and_then(|plain| plain.as_slice::<f32>())
-                .map_err(run_error)?;
-            if values.len() != expected {
-                return Err(ModelError::Run(format!("{} scores for {count} rows", values.len())));
-            }
-            scores.extend(values.iter().skip(column).step_by(columns));
-            Ok(())
-        });
+        let take = |results: &[f32]| scores.extend(results.iter().skip(column).step_by(columns));
+        let result = match &mut self.program {
+            Some(program) => guarded(ModelError::Run, || program.run(rows, take).map_err(run_error)),
+            None => run_scoring(shared, &mut self.state, rows, count, take),
+        };
         if result.is_err() {
-            *state = None;
+            self.state = None;
             scores.clear();
         }
         for &column in &shared.integer_columns {
@@ -159,6 +155,29 @@ impl Scorer {
         })?;
         Ok(outputs)
     }
+}
+
+/// Has tract compute the output that holds the scores; calls `take` with its rows, some at a time.
+fn run_scoring(
+    shared: &Shared,
+    state: &mut Option<TypedSimpleState>,
+    rows: &[f32],
+    count: usize,
+    mut take: impl FnMut(&[f32]),
+) -> Result<(), ModelError> {
+    in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
+        let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
+        let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
+        let values = tensor
+            .try_as_plain_ram()
+            .and_then(|plain| plain.as_slice::<f32>())
+            .map_err(run_error)?;
+        if values.len() != count * shared.score_columns {
+            return Err(ModelError::Run(format!("{} scores for {count} rows", values.len())));
+        }
+        take(values);
+        Ok(())
+    })
 }
 
 pub(crate) fn run_error(error: TractError) -> ModelError {

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 
 /// The number type of a forest's inputs, thresholds and leaf values.
-pub(crate) trait Number: Copy + Debug + Send + Sync + PartialOrd + 'static {
+pub(crate) trait Number: Copy + Debug + Send + Sync + PartialOrd + From<f32> + 'static {
     type Key: Key;
 
     fn from_f64(value: f64) -> Self;

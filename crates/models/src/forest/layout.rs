@@ -7,6 +7,7 @@
 //! Siblings are adjacent: the next node is `child + (key >= cut)`. A leaf compares a constant slot that holds the lowest
 //! key, so it always leads to `child`, which is itself, and its `cut` is free to hold the leaf's value.
 
+use super::crown::{Crowns, SLOTS};
 use super::ensemble::{Ensemble, EnsembleError, Node};
 use super::key::{Key, Number};
 use super::split::Splits;
@@ -102,6 +103,9 @@ pub(crate) struct Tree {
 pub(crate) struct Layout<R: Record> {
     pub records: Vec<R>,
     pub trees: Vec<Tree>,
+    pub crowns: Crowns<R>,
+    /// Number of slots in a row of keys, those that fill it up included.
+    pub slots: usize,
     /// Number of features that any branch looks at: the largest one and those before it.
     pub features: usize,
 }
@@ -144,7 +148,11 @@ pub(crate) fn lay_out<R: Record>(
             };
         }
     }
+    let slots = 2 * features + 1;
+    let crowns = Crowns::new(&builder.records, &trees, slots);
     Ok(Some(Layout {
+        slots: if crowns.levels > 0 { SLOTS } else { slots },
+        crowns,
         records: builder.records,
         trees,
         features,

@@ -1,7 +1,9 @@
 //! Walking the trees: 16 rows through one tree, or one row through 16 trees, at a time.
 
+use std::ops::Range;
+
 use super::key::{Key, Number};
-use super::layout::{KeyOf, Record, Tree};
+use super::layout::{KeyOf, Layout, Record, Tree};
 use super::{Forest, LeafWeight};
 
 /// Walks in flight at once: enough for their loads to hide each other's latency.
@@ -11,159 +13,208 @@ const LANES: usize = 16;
 const BLOCK: usize = 64;
 
 /// Space for the keys of a block of rows.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Keys<R: Record> {
-    keys: Vec<KeyOf<R>>,
+    /// Of rows that go together: for each group of them its slots, in each slot a key for each row.
+    groups: Vec<[KeyOf<R>; LANES]>,
+    /// Of a row that goes alone.
+    row: Vec<[KeyOf<R>; 1]>,
 }
 
 impl<R: Record> Default for Keys<R> {
     fn default() -> Self {
-        Keys { keys: Vec::new() }
+        Keys {
+            groups: Vec::new(),
+            row: Vec::new(),
+        }
     }
+}
+
+/// The keys of rows that are walked in the same way.
+enum Part<'k, R: Record> {
+    /// Of groups of [`LANES`] rows.
+    Groups(&'k [[KeyOf<R>; LANES]]),
+    /// Of a row alone.
+    Row(&'k [[KeyOf<R>; 1]]),
 }
 
 impl<R: Record> Forest<R> {
     /// Adds up each row's leaf weights, tree after tree in the number type itself, as ONNX Runtime does.
     ///
     /// `rows` are `width` numbers each; `sums` gets one sum for each row. Only for forests with single leaves.
-    pub fn sum_single(&self, rows: &[R::Number], width: usize, keys: &mut Keys<R>, sums: &mut [R::Number]) {
+    pub fn sum_single<T: Copy + Into<R::Number>>(
+        &self,
+        rows: &[T],
+        width: usize,
+        keys: &mut Keys<R>,
+        sums: &mut [R::Number],
+    ) {
         sums.fill(R::Number::zero());
-        self.for_each_payload(rows, width, keys, |row, payload| {
-            sums[row] = sums[row].add(Self::single(payload));
+        self.for_each_part(rows, width, keys, |first, part| match part {
+            Part::Groups(keys) => self.walk_rows(keys, |row, payload| {
+                let sum = &mut sums[first + row];
+                *sum = sum.add(Self::single(payload));
+            }),
+            Part::Row(keys) => {
+                let mut sum = R::Number::zero();
+                self.walk_trees(keys, |payload| sum = sum.add(Self::single(payload)));
+                sums[first] = sum;
+            }
         });
     }
 
     /// Calls `visit` with each row's leaf weights, for each row in the order of the trees.
-    pub fn for_each_leaf(
+    pub fn for_each_leaf<T: Copy + Into<R::Number>>(
         &self,
-        rows: &[R::Number],
+        rows: &[T],
         width: usize,
         keys: &mut Keys<R>,
         mut visit: impl FnMut(usize, &[LeafWeight<R::Number>]),
     ) {
-        if self.is_single() {
-            self.for_each_payload(rows, width, keys, |row, payload| {
-                visit(
-                    row,
-                    &[LeafWeight {
-                        target: 0,
-                        value: Self::single(payload),
-                    }],
-                );
-            });
-        } else {
-            self.for_each_payload(rows, width, keys, |row, payload| visit(row, self.several(payload)));
-        }
+        let mut visit = |row: usize, payload: KeyOf<R>| {
+            if self.is_single() {
+                let value = Self::single(payload);
+                visit(row, &[LeafWeight { target: 0, value }]);
+            } else {
+                visit(row, self.several(payload));
+            }
+        };
+        self.for_each_part(rows, width, keys, |first, part| match part {
+            Part::Groups(keys) => self.walk_rows(keys, |row, payload| visit(first + row, payload)),
+            Part::Row(keys) => self.walk_trees(keys, |payload| visit(first, payload)),
+        });
     }
 
-    fn for_each_payload(
+    /// Calls `walk` with the number of the first row and the keys of each part of the rows.
+    fn for_each_part<T: Copy + Into<R::Number>>(
         &self,
-        rows: &[R::Number],
+        rows: &[T],
         width: usize,
         keys: &mut Keys<R>,
-        mut visit: impl FnMut(usize, KeyOf<R>),
+        mut walk: impl FnMut(usize, Part<'_, R>),
     ) {
         assert!(width >= self.features(), "the operator checks the width of its input");
         if width == 0 {
             return;
         }
         for (block, rows) in rows.chunks(BLOCK * width).enumerate() {
-            let count = rows.len() / width;
-            let stride = self.fill_keys(rows, width, &mut keys.keys);
-            let mut row = 0;
-            while count - row >= LANES {
-                row += LANES;
+            let first = block * BLOCK;
+            let (grouped, alone) = rows.split_at(rows.len() - rows.len() % (LANES * width));
+            if !grouped.is_empty() {
+                walk(first, Part::Groups(self.fill_keys(grouped, width, &mut keys.groups)));
             }
-            if row > 0 {
-                self.walk_rows(&keys.keys, stride, row, |lane, payload| {
-                    visit(block * BLOCK + lane, payload)
-                });
-            }
-            for row in row..count {
-                let keys = &keys.keys[row * stride..][..stride];
-                self.walk_trees(keys, |payload| visit(block * BLOCK + row, payload));
+            let first = first + grouped.len() / width;
+            for (row, numbers) in alone.chunks_exact(width).enumerate() {
+                walk(first + row, Part::Row(self.fill_keys(numbers, width, &mut keys.row)));
             }
         }
     }
 
-    /// Each row becomes its keys with missing values lowest, then the same with missing values highest, then the slot
-    /// that leaves look at.
-    fn fill_keys(&self, rows: &[R::Number], width: usize, keys: &mut Vec<KeyOf<R>>) -> usize {
-        let features = self.features();
-        let stride = 2 * features + 1;
-        keys.resize(rows.len() / width * stride, KeyOf::<R>::LOWEST);
-        for (row, keys) in rows.chunks_exact(width).zip(keys.chunks_exact_mut(stride)) {
+    /// The keys of rows in groups of `N`: for each slot of each group the features with missing values lowest, then the
+    /// same with missing values highest, then the slot that leaves look at.
+    fn fill_keys<'k, T: Copy + Into<R::Number>, const N: usize>(
+        &self,
+        rows: &[T],
+        width: usize,
+        keys: &'k mut Vec<[KeyOf<R>; N]>,
+    ) -> &'k [[KeyOf<R>; N]] {
+        let (features, slots) = (self.features(), self.layout.slots);
+        let needed = rows.len() / (N * width) * slots;
+        // All slots but the features' keep what they are filled with here.
+        if keys.len() < needed {
+            keys.resize(needed, [KeyOf::<R>::LOWEST; N]);
+        }
+        for (rows, keys) in rows.chunks_exact(N * width).zip(keys.chunks_exact_mut(slots)) {
             let (low, high) = keys.split_at_mut(features);
-            for ((&value, low), high) in row.iter().zip(low).zip(high) {
-                let key = value.key();
-                let is_missing = value.is_nan();
-                *low = if is_missing { KeyOf::<R>::LOWEST } else { key };
-                *high = if is_missing { KeyOf::<R>::HIGHEST } else { key };
+            for lane in 0..N {
+                let row = &rows[lane * width..][..width];
+                for ((&value, low), high) in row.iter().zip(low.iter_mut()).zip(&mut high[..features]) {
+                    let value: R::Number = value.into();
+                    let key = value.key();
+                    let is_missing = value.is_nan();
+                    low[lane] = if is_missing { KeyOf::<R>::LOWEST } else { key };
+                    high[lane] = if is_missing { KeyOf::<R>::HIGHEST } else { key };
+                }
             }
-            keys[2 * features] = KeyOf::<R>::LOWEST;
         }
-        stride
+        &keys[..needed]
     }
 
-    /// `count` rows, a multiple of [`LANES`], through each tree.
-    fn walk_rows(&self, keys: &[KeyOf<R>], stride: usize, count: usize, mut visit: impl FnMut(usize, KeyOf<R>)) {
-        let records = self.layout.records.as_slice();
-        for tree in &self.layout.trees {
-            for first in (0..count).step_by(LANES) {
-                let keys = &keys[first * stride..][..LANES * stride];
-                let mut positions = [tree.root; LANES];
-                let lane_keys: [&[KeyOf<R>]; LANES] = std::array::from_fn(|lane| &keys[lane * stride..][..stride]);
-                descend(records, &mut positions, *tree, |lane| lane_keys[lane]);
+    /// Groups of rows through each tree.
+    fn walk_rows(&self, keys: &[[KeyOf<R>; LANES]], mut visit: impl FnMut(usize, KeyOf<R>)) {
+        let Layout {
+            records, trees, crowns, ..
+        } = &self.layout;
+        for (index, tree) in trees.iter().enumerate() {
+            let steps = below(crowns.levels, tree.min_steps, tree.max_steps);
+            for (group, keys) in keys.chunks_exact(self.layout.slots).enumerate() {
+                let mut positions = crowns.exits_of_rows(index, keys).unwrap_or([tree.root; LANES]);
+                descend(records, &mut positions, steps.clone(), |lane, slot| keys[slot][lane]);
                 for (lane, &position) in positions.iter().enumerate() {
-                    visit(first + lane, records[position as usize].cut());
+                    visit(group * LANES + lane, records[position as usize].cut());
                 }
             }
         }
     }
 
     /// One row through all trees.
-    fn walk_trees(&self, keys: &[KeyOf<R>], mut visit: impl FnMut(KeyOf<R>)) {
-        let records = self.layout.records.as_slice();
-        let (groups, rest) = self.layout.trees.as_chunks::<LANES>();
-        for trees in groups {
-            let mut positions = trees.map(|tree| tree.root);
-            let steps = Tree {
-                root: 0,
-                min_steps: trees.iter().map(|tree| tree.min_steps).max().unwrap_or(0),
-                max_steps: trees.iter().map(|tree| tree.max_steps).max().unwrap_or(0),
-            };
-            descend(records, &mut positions, steps, |_| keys);
+    fn walk_trees(&self, keys: &[[KeyOf<R>; 1]], mut visit: impl FnMut(KeyOf<R>)) {
+        let first = self.walk_groups::<LANES>(0, keys, &mut visit);
+        let first = self.walk_groups::<{ LANES / 4 }>(first, keys, &mut visit);
+        self.walk_groups::<1>(first, keys, &mut visit);
+    }
+
+    /// One row through the trees from `first` on, `N` at a time; returns the first of those that fill no group.
+    fn walk_groups<const N: usize>(
+        &self,
+        mut first: usize,
+        keys: &[[KeyOf<R>; 1]],
+        visit: &mut impl FnMut(KeyOf<R>),
+    ) -> usize {
+        let Layout {
+            records, trees, crowns, ..
+        } = &self.layout;
+        for trees in trees[first..].as_chunks::<N>().0 {
+            let most = |steps: fn(&Tree) -> u32| trees.iter().map(steps).max().unwrap_or(0);
+            let steps = below(crowns.levels, most(|tree| tree.min_steps), most(|tree| tree.max_steps));
+            let roots = || std::array::from_fn(|tree| trees[tree].root);
+            let mut positions: [u32; N] = crowns.exits_of_trees(first, keys).unwrap_or_else(roots);
+            descend(records, &mut positions, steps, |_, slot| keys[slot][0]);
             for position in positions {
                 visit(records[position as usize].cut());
             }
+            first += N;
         }
-        for tree in rest {
-            let mut positions = [tree.root];
-            descend(records, &mut positions, *tree, |_| keys);
-            visit(records[positions[0] as usize].cut());
-        }
+        first
     }
 }
 
-/// Moves every lane to its leaf. Those that are there already stay.
+/// How many steps all lanes, and how many some of them, have to go below a crown.
+fn below(levels: u32, all: u32, some: u32) -> Range<u32> {
+    all.saturating_sub(levels)..some.saturating_sub(levels)
+}
+
+/// Moves every lane along its records to its leaf. Those that are there already stay.
 #[inline(always)]
-fn descend<'a, R: Record, const LANES: usize>(
+fn descend<R: Record, const LANES: usize>(
     records: &[R],
     positions: &mut [u32; LANES],
-    steps: Tree,
-    keys: impl Fn(usize) -> &'a [KeyOf<R>],
-) where
-    KeyOf<R>: 'a,
-{
-    for _ in 0..steps.min_steps {
+    steps: Range<u32>,
+    key: impl Fn(usize, usize) -> KeyOf<R>,
+) {
+    let step = |position: u32, lane: usize| {
+        let record = records[position as usize];
+        record.child() + u32::from(key(lane, record.slot()) >= record.cut())
+    };
+    for _ in 0..steps.start {
         for (lane, position) in positions.iter_mut().enumerate() {
-            *position = step(records, *position, keys(lane));
+            *position = step(*position, lane);
         }
     }
-    for _ in steps.min_steps..steps.max_steps {
+    for _ in steps {
         let mut moved = 0;
         for (lane, position) in positions.iter_mut().enumerate() {
-            let next = step(records, *position, keys(lane));
+            let next = step(*position, lane);
             moved |= next ^ *position;
             *position = next;
         }
@@ -171,10 +222,4 @@ fn descend<'a, R: Record, const LANES: usize>(
             return;
         }
     }
-}
-
-#[inline(always)]
-fn step<R: Record>(records: &[R], position: u32, keys: &[KeyOf<R>]) -> u32 {
-    let record = records[position as usize];
-    record.child() + u32::from(keys[record.slot()] >= record.cut())
 }

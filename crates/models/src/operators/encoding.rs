@@ -12,6 +12,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, tensor};
+use crate::program::RowFunction;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LabelEncoder", |context, node| {
@@ -319,14 +320,16 @@ impl OneHotEncoder {
         }
         let values = input.cast_to::<f64>()?;
         let values = values.try_as_plain_ram()?.as_slice::<f64>()?;
-        let position = |value: &f64| {
-            if value.is_nan() {
-                None
-            } else {
-                categories.get(&(*value as i64)).copied()
-            }
-        };
-        Ok(values.iter().map(position).collect())
+        Ok(values.iter().map(|&value| position(categories, value)).collect())
+    }
+}
+
+/// The position of a number's integer part.
+fn position(categories: &HashMap<i64, usize>, value: f64) -> Option<usize> {
+    if value.is_nan() {
+        None
+    } else {
+        categories.get(&(value as i64)).copied()
     }
 }
 
@@ -352,5 +355,23 @@ impl Kernel for OneHotEncoder {
         }
         let shape: Vec<usize> = inputs[0].shape().iter().copied().chain([self.count]).collect();
         Ok(tvec!(tensor(&shape, encoded)?))
+    }
+
+    fn row_function(self: Arc<Self>, _: &TensorType) -> Option<Box<dyn RowFunction>> {
+        let is_known = matches!(self.categories, Positions::Integers(_));
+        let function = move |rows: &[f32], output: &mut [f32]| {
+            let Positions::Integers(categories) = &self.categories else {
+                bail!("the categories are no integers");
+            };
+            output.fill(0.0);
+            for (&value, encoded) in rows.iter().zip(output.chunks_exact_mut(self.count)) {
+                match position(categories, f64::from(value)) {
+                    Some(position) => encoded[position] = 1.0,
+                    None => ensure!(self.allows_others, "a value is in none of the categories"),
+                }
+            }
+            Ok(())
+        };
+        is_known.then(|| Box::new(function) as Box<dyn RowFunction>)
     }
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tract_onnx::tract_hir::internal::*;
 
+use crate::program::RowFunction;
+
 /// What a tensor is: element type and shape, with the number of rows as a symbol.
 #[derive(Clone, Debug)]
 pub(crate) struct TensorType {
@@ -44,6 +46,13 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     fn specialize(&self, inputs: &[TensorType]) -> TractResult<Option<Arc<dyn Kernel>>> {
         let _ = inputs;
         Ok(None)
+    }
+
+    /// The same without tensors, from the only input, of this type, to the only output: where both are rows of f32 (an
+    /// input of i64 comes as f32 too: it holds codes of texts) and each row is treated by itself.
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        let _ = input;
+        None
     }
 
     fn inputs(&self) -> usize {
@@ -149,6 +158,31 @@ impl Expansion for Operator {
         };
         model.wire_node(prefix, operator, inputs)
     }
+}
+
+/// The row function of a node, if it is one of this crate's operators and has one.
+pub(crate) fn row_function(model: &TypedModel, node: &TypedNode) -> Option<Box<dyn RowFunction>> {
+    let Operator(kernel) = node.op_as::<Operator>()?;
+    let [input] = node.inputs[..] else {
+        return None;
+    };
+    let fact = model.outlet_fact(input).ok()?;
+    let input = TensorType::new(fact.datum_type, fact.shape.iter().cloned());
+    Arc::clone(kernel).row_function(&input)
+}
+
+/// The row function of a kernel that changes numbers where they are.
+pub(crate) fn in_place<K: Kernel>(
+    kernel: Arc<K>,
+    input: &TensorType,
+    change: fn(&K, &mut [f32]),
+) -> Option<Box<dyn RowFunction>> {
+    let function = move |rows: &[f32], output: &mut [f32]| {
+        output.copy_from_slice(rows);
+        change(&kernel, output);
+        Ok(())
+    };
+    (input.datum == f32::datum_type()).then(|| Box::new(function) as Box<dyn RowFunction>)
 }
 
 /// A tensor of numbers as rows of f32.

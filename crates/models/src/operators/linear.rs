@@ -12,6 +12,7 @@ use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
 use super::labels::{ClassifierOutputs, Label, Labels};
 use super::post_transform::{PostTransform, two_logistic};
+use crate::program::RowFunction;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LinearClassifier", |_, node| Ok(operator(classifier(node)?)));
@@ -45,13 +46,24 @@ impl Linear {
 
     /// Scores, one for each row and target.
     pub fn run(&self, values: &[f32], columns: usize) -> Vec<f32> {
-        let mut scores = Vec::with_capacity(values.len() / columns.max(1) * self.targets());
-        for row in values.chunks_exact(columns.max(1)) {
-            for (coefficients, intercept) in self.coefficients.chunks_exact(columns.max(1)).zip(&self.intercepts) {
-                scores.push(intercept + dot(row, coefficients));
-            }
-        }
+        let mut scores = vec![0.0; values.len() / columns.max(1) * self.targets()];
+        let rows = values.chunks_exact(columns.max(1));
+        rows.zip(scores.chunks_exact_mut(self.targets()))
+            .for_each(|(row, scores)| self.score(row, scores));
         scores
+    }
+
+    /// Scores of one row, one for each target.
+    fn score(&self, row: &[f32], scores: &mut [f32]) {
+        let targets = self.coefficients.chunks_exact(row.len()).zip(&self.intercepts);
+        for ((coefficients, intercept), score) in targets.zip(scores) {
+            *score = intercept + dot(row, coefficients);
+        }
+    }
+
+    /// The columns of a row.
+    fn columns(&self) -> usize {
+        self.coefficients.len() / self.targets()
     }
 }
 
@@ -182,27 +194,24 @@ impl Classifier {
         }
     }
 
-    fn finish(&self, mut scores: Vec<f32>) -> Vec<f32> {
+    /// Turns one row's raw scores, at the beginning of `scores`, into what leaves the operator.
+    fn finish(&self, scores: &mut [f32]) {
         let targets = self.linear.targets();
         match self.post_transform {
             PostTransform::Logistic if self.adds_second_class() => {
-                return scores.into_iter().flat_map(two_logistic).collect();
+                scores.copy_from_slice(&two_logistic(scores[0]));
+                return;
             }
             PostTransform::None | PostTransform::Softmax | PostTransform::SoftmaxZero if self.adds_second_class() => {
-                return scores.iter().flat_map(|score| [1.0 - score, *score]).collect();
+                scores.copy_from_slice(&[1.0 - scores[0], scores[0]]);
+                return;
             }
             _ => {}
         }
         if targets > 1 || self.post_transform == PostTransform::Probit {
-            scores
-                .chunks_exact_mut(targets)
-                .for_each(|scores| self.post_transform.apply(scores));
+            self.post_transform.apply(&mut scores[..targets]);
         }
-        if self.adds_second_class() {
-            scores.iter().flat_map(|&score| [score, 0.0]).collect()
-        } else {
-            scores
-        }
+        scores[targets..].fill(0.0);
     }
 }
 
@@ -233,20 +242,40 @@ impl Kernel for Classifier {
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, columns) = rows_of_f32(&inputs[0])?;
-        let scores = self.linear.run(&values, columns);
-        let rows = scores.len() / self.linear.targets();
+        let rows = values.len() / columns.max(1);
+        let score_columns = self.score_columns();
+        let mut scores = vec![0.0; rows * score_columns];
+        let mut labels = Vec::with_capacity(rows);
+        for (row, scores) in values
+            .chunks_exact(columns.max(1))
+            .zip(scores.chunks_exact_mut(score_columns))
+        {
+            let (raw, _) = scores.split_at_mut(self.linear.targets());
+            self.linear.score(row, raw);
+            labels.push(self.label(raw));
+            self.finish(scores);
+        }
         let mut outputs = tvec!();
         if self.outputs.labels {
-            let labels: Vec<Label> = scores
-                .chunks_exact(self.linear.targets())
-                .map(|scores| self.label(scores))
-                .collect();
             outputs.push(self.labels.tensor(&labels)?);
         }
         if self.outputs.scores {
-            outputs.push(tensor(&[rows, self.score_columns()], self.finish(scores))?);
+            outputs.push(tensor(&[rows, score_columns], scores)?);
         }
         Ok(outputs)
+    }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        let is_scores_only = self.outputs.scores && !self.outputs.labels;
+        let (columns, score_columns) = (self.linear.columns(), self.score_columns());
+        let function = move |rows: &[f32], output: &mut [f32]| {
+            for (row, scores) in rows.chunks_exact(columns).zip(output.chunks_exact_mut(score_columns)) {
+                self.linear.score(row, scores);
+                self.finish(scores);
+            }
+            Ok(())
+        };
+        (is_scores_only && input.datum == f32::datum_type()).then(|| Box::new(function) as Box<dyn RowFunction>)
     }
 }
 
@@ -284,11 +313,28 @@ impl Kernel for Regressor {
         let (values, columns) = rows_of_f32(&inputs[0])?;
         let mut scores = self.linear.run(&values, columns);
         let targets = self.linear.targets();
-        if targets > 1 || self.post_transform == PostTransform::Probit {
-            scores
-                .chunks_exact_mut(targets)
-                .for_each(|scores| self.post_transform.apply(scores));
-        }
+        scores.chunks_exact_mut(targets).for_each(|scores| self.finish(scores));
         Ok(tvec!(tensor(&[scores.len() / targets, targets], scores)?))
+    }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        let (columns, targets) = (self.linear.columns(), self.linear.targets());
+        let function = move |rows: &[f32], output: &mut [f32]| {
+            for (row, scores) in rows.chunks_exact(columns).zip(output.chunks_exact_mut(targets)) {
+                self.linear.score(row, scores);
+                self.finish(scores);
+            }
+            Ok(())
+        };
+        (input.datum == f32::datum_type()).then(|| Box::new(function) as Box<dyn RowFunction>)
+    }
+}
+
+impl Regressor {
+    /// Turns one row's raw scores into what leaves the operator.
+    fn finish(&self, scores: &mut [f32]) {
+        if scores.len() > 1 || self.post_transform == PostTransform::Probit {
+            self.post_transform.apply(scores);
+        }
     }
 }

@@ -6,7 +6,7 @@
 pub(crate) mod attributes;
 mod encoding;
 mod features;
-mod kernel;
+pub(crate) mod kernel;
 mod labels;
 pub(crate) mod linear;
 mod pairwise;

@@ -9,7 +9,8 @@ use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
-use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
+use super::kernel::{Kernel, TensorType, in_place, operator, rows_of_f32, tensor};
+use crate::program::RowFunction;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("Scaler", |_, node| Ok(operator(scaler(node)?)));
@@ -64,23 +65,28 @@ impl Kernel for Scaler {
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
-        let (values, columns) = rows_of_f32(&inputs[0])?;
+        let (values, _) = rows_of_f32(&inputs[0])?;
         let mut scaled = values.into_owned();
+        self.scale(&mut scaled);
+        Ok(tvec!(tensor(inputs[0].shape(), scaled)?))
+    }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        in_place(self, input, Scaler::scale)
+    }
+}
+
+impl Scaler {
+    fn scale(&self, values: &mut [f32]) {
         if let ([offset], [scale]) = (&*self.offset, &*self.scale) {
-            scaled.iter_mut().for_each(|value| *value = (*value - offset) * scale);
-        } else {
-            ensure!(
-                self.offset.len() == columns,
-                "{columns} columns, {} offsets",
-                self.offset.len()
-            );
-            for row in scaled.chunks_exact_mut(columns) {
-                for ((value, offset), scale) in row.iter_mut().zip(&self.offset).zip(&self.scale) {
-                    *value = (*value - offset) * scale;
-                }
+            values.iter_mut().for_each(|value| *value = (*value - offset) * scale);
+            return;
+        }
+        for row in values.chunks_exact_mut(self.offset.len().max(1)) {
+            for ((value, offset), scale) in row.iter_mut().zip(&self.offset).zip(&self.scale) {
+                *value = (*value - offset) * scale;
             }
         }
-        Ok(tvec!(tensor(inputs[0].shape(), scaled)?))
     }
 }
 
@@ -137,29 +143,41 @@ impl Kernel for Imputer {
         let input = inputs[0].try_as_plain_ram()?;
         let shape = inputs[0].shape();
         let output = match self {
-            Imputer::Floats { replaced, imputed } if replaced.is_nan() => {
-                tensor(shape, impute(input.as_slice::<f32>()?, imputed, |value| value.is_nan()))
+            Imputer::Floats { .. } => {
+                let mut values = input.as_slice::<f32>()?.to_vec();
+                self.impute_floats(&mut values);
+                tensor(shape, values)
             }
-            Imputer::Floats { replaced, imputed } => tensor(
-                shape,
-                impute(input.as_slice::<f32>()?, imputed, |value| value == *replaced),
-            ),
-            Imputer::Integers { replaced, imputed } => tensor(
-                shape,
-                impute(input.as_slice::<i64>()?, imputed, |value| value == *replaced),
-            ),
+            Imputer::Integers { replaced, imputed } => {
+                let mut values = input.as_slice::<i64>()?.to_vec();
+                impute(&mut values, imputed, |value| value == *replaced);
+                tensor(shape, values)
+            }
         };
         Ok(tvec!(output?))
     }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        in_place(self, input, Imputer::impute_floats)
+    }
 }
 
-fn impute<T: Copy>(values: &[T], imputed: &[T], is_replaced: impl Fn(T) -> bool) -> Vec<T> {
-    let imputed = imputed.iter().copied().cycle();
-    values
-        .iter()
-        .zip(imputed)
-        .map(|(&value, imputed)| if is_replaced(value) { imputed } else { value })
-        .collect()
+impl Imputer {
+    fn impute_floats(&self, values: &mut [f32]) {
+        match self {
+            Imputer::Floats { replaced, imputed } if replaced.is_nan() => impute(values, imputed, f32::is_nan),
+            Imputer::Floats { replaced, imputed } => impute(values, imputed, |value| value == *replaced),
+            Imputer::Integers { .. } => {}
+        }
+    }
+}
+
+fn impute<T: Copy>(values: &mut [T], imputed: &[T], is_replaced: impl Fn(T) -> bool) {
+    for row in values.chunks_mut(imputed.len()) {
+        for (value, &imputed) in row.iter_mut().zip(imputed) {
+            *value = if is_replaced(*value) { imputed } else { *value };
+        }
+    }
 }
 
 /// Divides each row by its norm.
@@ -238,11 +256,21 @@ impl Kernel for Binarizer {
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
         let (values, _) = rows_of_f32(&inputs[0])?;
-        let binary = values
-            .iter()
-            .map(|&value| f32::from(u8::from(value > self.threshold)))
-            .collect();
-        Ok(tvec!(tensor::<f32>(inputs[0].shape(), binary)?))
+        let mut binary = values.into_owned();
+        self.binarize(&mut binary);
+        Ok(tvec!(tensor(inputs[0].shape(), binary)?))
+    }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        in_place(self, input, Binarizer::binarize)
+    }
+}
+
+impl Binarizer {
+    fn binarize(&self, values: &mut [f32]) {
+        values
+            .iter_mut()
+            .for_each(|value| *value = f32::from(u8::from(*value > self.threshold)));
     }
 }
 

@@ -18,6 +18,7 @@ use super::tree_attributes_5;
 use super::tree_scores::{Aggregate, Classification, Prediction, Regression};
 use crate::forest::ensemble::Ensemble;
 use crate::forest::{Compact, Forest, Keys, Number, Record, Wide, single_target};
+use crate::program::RowFunction;
 
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsembleClassifier", |_, node| Ok(operator(classifier(node)?)));
@@ -301,64 +302,113 @@ where
             self.forest.features()
         );
         let count = rows.len().checked_div(width).unwrap_or(0);
-        let mut predictions = self.predictions(rows, width, count);
         let mut scores = vec![0f32; count * self.targets];
-        let rows = predictions
-            .chunks_exact_mut(self.targets)
-            .zip(scores.chunks_exact_mut(self.targets));
-        match &self.finish {
-            Finish::Regression(regression) => {
-                rows.for_each(|(predictions, scores)| regression.finish(predictions, scores));
-                Ok(tvec!(tensor(&[count, self.targets], scores)?))
-            }
-            Finish::Classification {
-                labels,
-                outputs,
-                classification,
-            } => {
-                let chosen: Vec<Label> = rows
-                    .map(|(predictions, scores)| classification.finish(predictions, scores))
-                    .collect();
-                let mut tensors = tvec!();
-                if outputs.labels {
-                    tensors.push(labels.tensor(&chosen)?);
-                }
-                if outputs.scores {
-                    tensors.push(tensor(&[count, self.targets], scores)?);
-                }
-                Ok(tensors)
-            }
+        let mut chosen: Vec<Label> = Vec::new();
+        self.score(rows, width, &mut Scratch::default(), &mut scores, |label| {
+            chosen.push(label)
+        });
+        let scores = tensor(&[count, self.targets], scores)?;
+        let Finish::Classification { labels, outputs, .. } = &self.finish else {
+            return Ok(tvec!(scores));
+        };
+        let mut tensors = tvec!();
+        if outputs.labels {
+            tensors.push(labels.tensor(&chosen)?);
+        }
+        if outputs.scores {
+            tensors.push(scores);
+        }
+        Ok(tensors)
+    }
+
+    fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
+        let is_scores_only = match &self.finish {
+            Finish::Regression(_) => true,
+            Finish::Classification { outputs, .. } => outputs.scores && !outputs.labels,
+        };
+        let (_, width) = input.rows_and_columns().ok()?;
+        let mut scratch = Scratch::default();
+        let function = move |rows: &[f32], output: &mut [f32]| {
+            self.score(rows, width, &mut scratch, output, |_| {});
+            Ok(())
+        };
+        (is_scores_only && input.datum == f32::datum_type()).then(|| Box::new(function) as Box<dyn RowFunction>)
+    }
+}
+
+/// Memory to use again.
+#[derive(Clone)]
+struct Scratch<R: Record> {
+    keys: Keys<R>,
+    /// Each row's sum, for ensembles with one target.
+    sums: Vec<R::Number>,
+    /// Each row's predictions, one for each target.
+    predictions: Vec<Prediction<R::Number>>,
+}
+
+impl<R: Record> Default for Scratch<R> {
+    fn default() -> Self {
+        Scratch {
+            keys: Keys::default(),
+            sums: Vec::new(),
+            predictions: Vec::new(),
         }
     }
 }
 
 impl<R: Record> LaidOut<R> {
-    /// Each row's predictions, one for each target.
-    fn predictions(&self, rows: &[R::Number], width: usize, count: usize) -> Vec<Prediction<R::Number>> {
-        let mut keys = Keys::default();
-        let mut predictions = vec![Prediction::absent(); count * self.targets];
+    /// Writes each row's scores, one for each target, and calls `take` with each row's label if this is a classifier.
+    fn score<T: Copy + Into<R::Number>>(
+        &self,
+        rows: &[T],
+        width: usize,
+        scratch: &mut Scratch<R>,
+        scores: &mut [f32],
+        mut take: impl FnMut(Label),
+    ) {
+        self.predict(rows, width, scores.len() / self.targets, scratch);
+        let predictions = scratch.predictions.chunks_exact_mut(self.targets);
+        let rows = predictions.zip(scores.chunks_exact_mut(self.targets));
+        match &self.finish {
+            Finish::Regression(regression) => {
+                rows.for_each(|(predictions, scores)| regression.finish(predictions, scores));
+            }
+            Finish::Classification { classification, .. } => {
+                rows.for_each(|(predictions, scores)| take(classification.finish(predictions, scores)));
+            }
+        }
+    }
+
+    /// Fills in each row's predictions.
+    fn predict<T: Copy + Into<R::Number>>(&self, rows: &[T], width: usize, count: usize, scratch: &mut Scratch<R>) {
+        let Scratch {
+            keys,
+            sums,
+            predictions,
+        } = scratch;
+        predictions.clear();
+        predictions.resize(count * self.targets, Prediction::absent());
         let aggregate = match &self.finish {
             Finish::Regression(regression) => regression.aggregate,
             Finish::Classification { .. } => Aggregate::Sum,
         };
         match self.single_target {
             Some(target) if matches!(aggregate, Aggregate::Sum | Aggregate::Average) => {
-                let mut sums = vec![R::Number::zero(); count];
-                self.forest.sum_single(rows, width, &mut keys, &mut sums);
-                for (sum, predictions) in sums.into_iter().zip(predictions.chunks_exact_mut(self.targets)) {
+                sums.resize(count, R::Number::zero());
+                self.forest.sum_single(rows, width, keys, sums);
+                for (&sum, predictions) in sums.iter().zip(predictions.chunks_exact_mut(self.targets)) {
                     predictions[target] = Prediction {
                         score: sum,
                         is_present: true,
                     };
                 }
             }
-            _ => self.forest.for_each_leaf(rows, width, &mut keys, |row, weights| {
+            _ => self.forest.for_each_leaf(rows, width, keys, |row, weights| {
                 for weight in weights {
                     let target = self.single_target.unwrap_or(weight.target);
                     predictions[row * self.targets + target].take(aggregate, weight.value);
                 }
             }),
         }
-        predictions
     }
 }

@@ -1,0 +1,105 @@
+//! Arithmetic on rows.
+
+/// A function of two numbers: the input's and a constant, or two inputs'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binary {
+    Add,
+    Subtract,
+    /// The second minus the first.
+    SubtractFrom,
+    Multiply,
+    Divide,
+    /// The second by the first.
+    DivideInto,
+    Minimum,
+    Maximum,
+}
+
+impl Binary {
+    /// The function that tract calls so.
+    pub fn named(name: &str) -> Option<Binary> {
+        Some(match name {
+            "Add" => Binary::Add,
+            "Sub" => Binary::Subtract,
+            "SubF" => Binary::SubtractFrom,
+            "Mul" => Binary::Multiply,
+            "Div" => Binary::Divide,
+            "Min" => Binary::Minimum,
+            "Max" => Binary::Maximum,
+            _ => return None,
+        })
+    }
+
+    /// The same with the operands in the other order.
+    pub fn swapped(self) -> Binary {
+        match self {
+            Binary::Subtract => Binary::SubtractFrom,
+            Binary::SubtractFrom => Binary::Subtract,
+            Binary::Divide => Binary::DivideInto,
+            Binary::DivideInto => Binary::Divide,
+            Binary::Add | Binary::Multiply | Binary::Minimum | Binary::Maximum => self,
+        }
+    }
+
+    /// Combines each row in `numbers` with `constants`: one number, or one for each column.
+    pub fn with_constants(self, numbers: &mut [f32], constants: &[f32]) {
+        match constants {
+            [constant] => self.choose(Uniform(numbers, *constant)),
+            _ => numbers
+                .chunks_exact_mut(constants.len())
+                .for_each(|row| self.pairwise(row, constants)),
+        }
+    }
+
+    /// Combines each number with its partner.
+    pub fn pairwise(self, numbers: &mut [f32], others: &[f32]) {
+        self.choose(Pairs(numbers, others));
+    }
+
+    /// One loop for each function, so that the compiler makes it vector instructions.
+    fn choose(self, numbers: impl Combine) {
+        match self {
+            Binary::Add => numbers.combine(|a, b| a + b),
+            Binary::Subtract => numbers.combine(|a, b| a - b),
+            Binary::SubtractFrom => numbers.combine(|a, b| b - a),
+            Binary::Multiply => numbers.combine(|a, b| a * b),
+            Binary::Divide => numbers.combine(|a, b| a / b),
+            Binary::DivideInto => numbers.combine(|a, b| b / a),
+            Binary::Minimum => numbers.combine(minimum),
+            Binary::Maximum => numbers.combine(maximum),
+        }
+    }
+}
+
+/// The smaller number; NaN if one of them is, as in ONNX Runtime.
+fn minimum(a: f32, b: f32) -> f32 {
+    if a <= b || a.is_nan() { a } else { b }
+}
+
+/// The larger number; NaN if one of them is, as in ONNX Runtime.
+fn maximum(a: f32, b: f32) -> f32 {
+    if a >= b || a.is_nan() { a } else { b }
+}
+
+trait Combine {
+    fn combine(self, function: impl Fn(f32, f32) -> f32);
+}
+
+struct Uniform<'a>(&'a mut [f32], f32);
+
+impl Combine for Uniform<'_> {
+    fn combine(self, function: impl Fn(f32, f32) -> f32) {
+        self.0.iter_mut().for_each(|number| *number = function(*number, self.1));
+    }
+}
+
+struct Pairs<'a>(&'a mut [f32], &'a [f32]);
+
+impl Combine for Pairs<'_> {
+    fn combine(self, function: impl Fn(f32, f32) -> f32) {
+        self.0
+            .iter_mut()
+            .zip(self.1)
+            .for_each(|(number, &other)| *number = function(*number, other));
+    }
+}
