@@ -10,6 +10,7 @@ use tract_onnx::pb::{
     type_proto,
 };
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::ops::scan::OptScan;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
@@ -17,7 +18,7 @@ use crate::guard::brief;
 use crate::operators::attributes::tensor_integers;
 use crate::program::{self, Program};
 use crate::texts::Texts;
-use crate::{Limits, ModelError, corrections, fusion, operators, texts};
+use crate::{Limits, ModelError, corrections, fusion, operators, scorer, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -188,8 +189,22 @@ impl Plan {
         let fixed_rows = inputs.iter().find_map(|input| input.fixed_rows);
         match (build(&model, inputs, None, limits), fixed_rows) {
             (Err(ModelError::Invalid(_)), Some(rows)) => build(&model, inputs, Some(rows), limits),
+            (Ok(plan), _) if !plan.takes_several_rows(inputs) => build(&model, inputs, Some(1), limits),
             (result, _) => result,
         }
+    }
+
+    /// Within some stacked and bidirectional LSTMs tract takes the number of rows for 1: they load, and fail on every
+    /// other number. So loops are tried.
+    fn takes_several_rows(&self, inputs: &[Input]) -> bool {
+        const SEVERAL: usize = 3;
+        let mut nodes = self.runnable.model().nodes().iter();
+        if !nodes.any(|node| node.op_is::<OptScan>()) {
+            return true;
+        }
+        let width: usize = inputs.iter().map(|input| input.columns).sum();
+        let rows = vec![0.0; SEVERAL * width];
+        scorer::run(self, &mut None, inputs, width, &rows, SEVERAL).is_ok()
     }
 }
 

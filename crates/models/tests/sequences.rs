@@ -54,7 +54,7 @@ fn check(name: &str, shapes: &[(&str, &[usize])]) {
 
 #[test]
 fn recurrent_networks_over_the_last_events() {
-    for name in ["gru", "lstm", "rnn"] {
+    for name in ["gru", "lstm", "lstm_stacked"] {
         check(name, &[("event", &[2]), ("history", &[8, 3])]);
     }
 }
