@@ -14,7 +14,9 @@ fn every_mistake_with_its_place_and_what_to_write() {
         "{customer: {key: customer}}",
         "{customer: {key: customer}, payment: {key: id}}",
     );
-    let pipeline = riskstream::file::compile("shop.yaml", &two, &directory(), &|_| None).unwrap();
+    // A path that is as long wherever the checkout is: messages are wrapped.
+    let here = Path::new("tests/rollout");
+    let pipeline = riskstream::file::compile("shop.yaml", &two, here, &|_| None).unwrap();
     let cases = [
         ("no revision", "champion: {file: models/new.onnx}"),
         ("the pipeline file's own revision", "revision: 0"),
@@ -59,7 +61,6 @@ fn every_mistake_with_its_place_and_what_to_write() {
             Ok(_) => "ok".to_owned(),
             Err(report) => report.render(Style::Plain, 120),
         };
-        let told = told.replace(&format!("{}/", directory().display()), "");
         writeln!(page, "## {what}\n\n{told}").unwrap();
     }
     insta::assert_snapshot!(page);
