@@ -29,13 +29,13 @@ struct CrownNode<R: Record> {
 }
 
 impl<R: Record> Crowns<R> {
-    /// Crowns as high as the highest tree, or as high as leaves them no more nodes than there are records.
+    /// Crowns as high as the highest tree, or as high as leaves them at most twice as many nodes as there are records.
     pub fn new(records: &[R], trees: &[Tree], slots: usize) -> Self {
         const HIGHEST: u32 = PLACES.ilog2();
         /// Crowns take more memory than the records of small trees: at most by so much.
         const LARGER: usize = 32;
         let highest = trees.iter().map(|tree| tree.max_steps).max().unwrap_or(0).min(HIGHEST);
-        let fits = |levels: &u32| trees.len() << levels <= records.len();
+        let fits = |levels: &u32| trees.len() << levels <= 2 * records.len();
         let has_crowns = slots <= SLOTS && trees.len() * PLACES <= records.len() * LARGER;
         let levels = (1..=highest).rev().find(fits).filter(|_| has_crowns).unwrap_or(0);
         let crowned = if levels == 0 { &[] } else { trees };
