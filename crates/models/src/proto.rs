@@ -57,6 +57,7 @@ fn check_graph(graph: &GraphProto, limits: &Limits, nodes: &mut usize) -> Result
 fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<(), ModelError> {
     for attribute in &node.attribute {
         check_axes(node, attribute)?;
+        check_scanned_inputs(node, attribute)?;
         if attribute.sparse_tensor.is_some() || !attribute.sparse_tensors.is_empty() {
             return Err(invalid(format!(
                 "attribute {} is a sparse tensor, which is not supported",
@@ -85,6 +86,23 @@ fn check_axes(node: &NodeProto, attribute: &AttributeProto) -> Result<(), ModelE
     match axes.find(|axis| axis.unsigned_abs() > LAST) {
         Some(axis) => Err(invalid(format!("node {:?} has no axis {axis}", node_name(node)))),
         None => Ok(()),
+    }
+}
+
+/// tract makes a list of so many, and counts the states of a Scan's body from what they leave.
+fn check_scanned_inputs(node: &NodeProto, attribute: &AttributeProto) -> Result<(), ModelError> {
+    if attribute.name != "num_scan_inputs" {
+        return Ok(());
+    }
+    let bodies = node.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
+    let most = bodies.map(|body| body.input.len()).chain([node.input.len()]).min();
+    match most.is_some_and(|most| (0..=most as i64).contains(&attribute.i)) {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "node {:?} cannot scan {} inputs",
+            node_name(node),
+            attribute.i
+        ))),
     }
 }
 

@@ -230,6 +230,16 @@ fn an_axis_beyond_all_ranks_is_refused() {
     }
 }
 
+/// tract would make a list of so many.
+#[test]
+fn more_scanned_inputs_than_there_are_are_refused() {
+    for count in [i64::MAX, 1 << 32, 2, -1] {
+        let scan = node("Scan", &["x"], &["y"], vec![int("num_scan_inputs", count)]);
+        let error = load(&model(vec![rows("x", 2)], vec![scan], vec![rows("y", 2)])).unwrap_err();
+        assert!(error.to_string().contains("Scan_node"), "{error}");
+    }
+}
+
 #[test]
 fn operators_of_chance_are_refused() {
     let nodes = vec![node("RandomNormalLike", &["x"], &["y"], Vec::new())];
