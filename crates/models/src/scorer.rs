@@ -93,8 +93,8 @@ impl Scorer {
         result
     }
 
-    /// Scores rows as [`Scorer::score`] does, but of rows that the model fails on only those have no score: one may spoil a
-    /// batch, so each then gets its own chance.
+    /// Scores any number of rows as [`Scorer::score`] does, but of rows that the model fails on only those have no score: one may
+    /// spoil a batch, so each then gets its own chance.
     ///
     /// # Errors
     /// When `rows` is no whole number of rows.
@@ -103,16 +103,26 @@ impl Scorer {
         let width = self.model.input_width();
         let count = row_count(rows, width)?;
         let mut together = std::mem::take(&mut self.together);
-        if self.score(rows, &mut together).is_ok() && together.len() == count {
+        if self.score_any(rows, &mut together).is_ok() && together.len() == count {
             scores.extend(together.iter().copied().map(Some));
         } else {
             for row in rows.chunks_exact(width) {
-                let ran = self.score(row, &mut together);
+                let ran = self.score_any(row, &mut together);
                 scores.push(ran.ok().and_then(|()| together.first().copied()));
             }
         }
         self.together = together;
         Ok(())
+    }
+
+    /// Scores rows, whatever number of them the model is fixed to.
+    fn score_any(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
+        let count = rows.len() / self.model.input_width();
+        let fixed = self.model.shared.scoring.fixed_rows;
+        if fixed.is_none_or(|fixed| count.is_multiple_of(fixed)) {
+            return self.score(rows, scores);
+        }
+        self.score_padded(&mut rows.to_vec(), scores)
     }
 
     /// Scores rows, whatever number of them the model is fixed to: the last is repeated until they fit.

@@ -183,6 +183,25 @@ fn a_fixed_number_of_rows_is_made_variable_or_kept() {
     assert_eq!(run(&fixed, &[1.0, 2.0, 3.0, 4.0]).unwrap(), [1.0, 2.0, 3.0, 4.0]);
 }
 
+/// A pipeline decides on as many transactions as there are, whatever number of rows the exporter has fixed.
+#[test]
+fn a_model_fixed_to_four_rows_scores_any_number() {
+    let mut fixed = single(2, node("Reshape", &["x", "shape"], &["y"], Vec::new()));
+    let graph = fixed.graph.as_mut().unwrap();
+    graph.input = vec![value("x", DataType::Float, &[4, 2])];
+    graph.initializer.push(int_tensor("shape", &[2], &[4, 2]));
+    let model = load_with(&fixed, "y[1]").unwrap();
+    let mut scorer = model.scorer();
+    let mut scores = Vec::new();
+    for count in [1, 3, 4, 9] {
+        let rows: Vec<f32> = (0..2 * count).map(|number| number as f32).collect();
+        scorer.score_each(&rows, &mut scores).unwrap();
+        let expected: Vec<Option<f32>> = (0..count).map(|row| Some((2 * row + 1) as f32)).collect();
+        assert_eq!(scores, expected);
+    }
+    assert!(scorer.score_each(&[1.0], &mut scores).is_err());
+}
+
 #[test]
 fn unsupported_operators_are_named() {
     let error = load(&single(1, ml("Frobnicate", &["x"], &["y"], Vec::new())))

@@ -92,6 +92,20 @@ fn golden_rows_must_come_out() {
     assert!(told.contains("golden row 3 scores 1, its card says 0.75"), "{told}");
 }
 
+/// Where decisions are explained a model that may decide needs background rows, one that only watches does not.
+#[test]
+fn only_deciders_have_to_be_explained() {
+    let text = pipeline_text("shop", OLD) + "explain: {sample: 1}\n";
+    let pipeline = riskstream::file::compile("shop.yaml", &text, &directory(), &|_| None).unwrap();
+    let rollout = |part: &str| format!("revision: 1\n{part}: [{{file: models/nan.onnx, inputs: [amount]}}]\n");
+    assert!(prepare("rollout.yaml", &rollout("shadows"), &pipeline).is_ok());
+    let challenger = "{revision: 1, challengers: [{share: 1, model: {file: models/nan.onnx, inputs: [amount]}}]}";
+    let told = prepare("rollout.yaml", challenger, &pipeline)
+        .unwrap_err()
+        .render(Style::Plain, 200);
+    assert!(told.contains("models/nan.card.yaml has no `background`"), "{told}");
+}
+
 /// What the log says was decided by a model is not decided again by another of the same name.
 #[test]
 fn exchanged_files_are_noticed() {

@@ -36,7 +36,7 @@ impl ModelCompiler<'_, '_> {
         let model = ModelPlan {
             within,
             fallback: fallback.flatten(),
-            ..self.model(section)?
+            ..self.model(section, self.texts)?
         };
         Some(self.push(model))
     }
@@ -55,8 +55,7 @@ impl ModelCompiler<'_, '_> {
         let within = section.within.as_ref().map(|within| micros(within.value.0));
         let model = ModelPlan {
             within: Some(within.unwrap_or(SHADOW_WITHIN)),
-            explanation: None,
-            ..self.model(section)?
+            ..self.model(section, None)?
         };
         Some(self.push(model))
     }
@@ -71,7 +70,7 @@ impl ModelCompiler<'_, '_> {
         let within = section.within.as_ref().and_then(|within| self.budget(within));
         let model = ModelPlan {
             within,
-            ..self.model(section)?
+            ..self.model(section, self.texts)?
         };
         Some(self.push(model))
     }
@@ -91,7 +90,8 @@ impl ModelCompiler<'_, '_> {
         self.models.len() - 1
     }
 
-    fn model(&mut self, section: &ModelSection) -> Option<ModelPlan> {
+    /// `texts` is given if its scores are to be explained.
+    fn model(&mut self, section: &ModelSection, texts: Option<Texts<'_, '_>>) -> Option<ModelPlan> {
         let file = section.file.0.as_ref()?;
         let read = self.cards.of(&file.value);
         let card = self.card(&read, &file.span);
@@ -106,7 +106,7 @@ impl ModelCompiler<'_, '_> {
             lay_out(&inputs, model, self.names, self.mistakes)
         });
         let (model, inputs) = (model?, inputs?);
-        let explanation = match self.texts {
+        let explanation = match texts {
             None => None,
             // What is wrong with a card as a whole was told.
             Some(_) if read.is_err() || !fits_card => return None,
