@@ -16,14 +16,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// All of them.
-    pub const ALL: [Failure; 4] = [
-        Failure::Failed,
-        Failure::Late,
-        Failure::NotANumber,
-        Failure::CircuitOpen,
-    ];
-
     /// The word for it in metrics.
     pub fn as_str(self) -> &'static str {
         match self {

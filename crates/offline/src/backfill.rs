@@ -64,6 +64,13 @@ struct Head {
     next: Option<Event>,
 }
 
+/// Who decides, and the transactions that wait for it.
+struct Batch {
+    desk: Desk,
+    events: Vec<Event>,
+    judgements: Vec<Judgement>,
+}
+
 /// Rows scored together.
 const BATCH: usize = 1024;
 
@@ -99,13 +106,15 @@ pub fn run(
         head.advance(engine, sink, &mut spare, &mut summary)?;
         heads.push(head);
     }
-    let mut desk = Desk::new(Arc::clone(&plan.decide.lineup));
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut judgements = Vec::new();
+    let mut batch = Batch {
+        desk: Desk::new(Arc::clone(&plan.decide.lineup)),
+        events: Vec::with_capacity(BATCH),
+        judgements: Vec::new(),
+    };
     while let Some(head) = earliest(&mut heads) {
         let mut event = head.next.take().expect("the earliest has an event");
         match apply(engine, &mut stages, &mut event) {
-            Ok(()) if event.input == TRANSACTIONS => batch.push(event),
+            Ok(()) if event.input == TRANSACTIONS => batch.events.push(event),
             Ok(()) => spare.push(event.row),
             Err(StageError::Rejected(rejection)) => {
                 sink.rejected(event.input, 0, &rejection);
@@ -115,30 +124,14 @@ pub fn run(
             Err(StageError::State(error)) => return Err(error.into()),
         }
         head.advance(engine, sink, &mut spare, &mut summary)?;
-        if batch.len() == BATCH {
-            decide(
-                engine,
-                &mut desk,
-                &mut batch,
-                &mut judgements,
-                sink,
-                &mut spare,
-                &mut summary,
-            )?;
+        if batch.events.len() == BATCH {
+            batch.decide(engine, sink, &mut spare, &mut summary)?;
         }
         if summary.records % BATCH as u64 == 0 && !progress(&summary) {
             return Ok(summary);
         }
     }
-    decide(
-        engine,
-        &mut desk,
-        &mut batch,
-        &mut judgements,
-        sink,
-        &mut spare,
-        &mut summary,
-    )?;
+    batch.decide(engine, sink, &mut spare, &mut summary)?;
     progress(&summary);
     Ok(summary)
 }
@@ -161,20 +154,21 @@ fn apply(engine: &mut Engine, stages: &mut [Stage], event: &mut Event) -> Result
     Ok(())
 }
 
-fn decide(
-    engine: &mut Engine,
-    desk: &mut Desk,
-    batch: &mut Vec<Event>,
-    judgements: &mut Vec<Judgement>,
-    sink: &mut dyn Sink,
-    spare: &mut Vec<Row>,
-    summary: &mut Summary,
-) -> Result<(), BackfillError> {
-    engine.decide(desk, batch, judgements);
-    sink.decided(batch, judgements)?;
-    summary.decided += batch.len() as u64;
-    spare.extend(batch.drain(..).map(|event| event.row));
-    Ok(())
+impl Batch {
+    /// Decides all that wait.
+    fn decide(
+        &mut self,
+        engine: &mut Engine,
+        sink: &mut dyn Sink,
+        spare: &mut Vec<Row>,
+        summary: &mut Summary,
+    ) -> Result<(), BackfillError> {
+        engine.decide(&mut self.desk, &mut self.events, &mut self.judgements);
+        sink.decided(&self.events, &self.judgements)?;
+        summary.decided += self.events.len() as u64;
+        spare.extend(self.events.drain(..).map(|event| event.row));
+        Ok(())
+    }
 }
 
 impl Head {

@@ -75,11 +75,7 @@ pub fn needed(compiled: &Compiled) -> Vec<Needed> {
         name: compiled.dead_letters.to_string(),
         purpose: Purpose::DeadLetters,
     });
-    if let Some(topic) = compiled
-        .rollout_settings
-        .as_ref()
-        .and_then(|settings| settings.topic.as_ref())
-    {
+    if let Some(topic) = compiled.rollout_topic() {
         all.push(Needed {
             name: topic.to_string(),
             purpose: Purpose::Rollouts,

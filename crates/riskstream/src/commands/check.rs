@@ -42,12 +42,7 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
 
 /// The roll-out file that copies will watch, if it is there already.
 fn check_rollout(compiled: &Compiled) -> Result<(), Failure> {
-    let watched = compiled
-        .rollout_settings
-        .as_ref()
-        .and_then(|settings| settings.file.as_ref());
-    let path = watched.map(|file| compiled.rollout.directory().join(file));
-    let Some(path) = path.filter(|path| path.exists()) else {
+    let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
     let lineup = super::rollout::check(compiled, &path)?;

@@ -6,10 +6,10 @@ use crate::rollout::{Entry, History, restoring, with_revision};
 use crate::service::kafka_options;
 use anyhow::{Context, anyhow};
 use riskstream_engine::{Lineup, ModelPlan};
-use riskstream_kafka::{KafkaOptions, Producer, Tailed, TopicTail};
+use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The arguments of `riskstream rollout`.
 #[derive(clap::Args)]
@@ -54,9 +54,6 @@ struct Target {
     #[arg(long, value_name = "BROKERS")]
     brokers: Option<String>,
 }
-
-/// How long the roll-out topic may keep silent.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Does it.
 ///
@@ -226,8 +223,7 @@ struct Topic {
 impl Topic {
     fn open(target: &Target) -> Result<Topic, Failure> {
         let pipeline = file::load(&target.pipeline)?;
-        let settings = pipeline.rollout_settings.as_ref();
-        let name = settings.and_then(|settings| settings.topic.clone()).ok_or_else(|| {
+        let name = pipeline.rollout_topic().cloned().ok_or_else(|| {
             Failure::Configuration(anyhow!(
                 "{} has no roll-out topic: add `rollout: {{topic: {}-rollouts}}`, then `riskstream topics create`",
                 target.pipeline.display(),
@@ -240,25 +236,13 @@ impl Topic {
 
     /// Everything that the topic holds.
     fn history(&self) -> Result<History, Failure> {
-        let mut tail = TopicTail::begin(&self.kafka, &self.name).map_err(anyhow::Error::from)?;
+        let mut scan = TopicScan::begin(&self.kafka, &self.name, None).map_err(anyhow::Error::from)?;
         let mut history = History::default();
-        let mut heard = Instant::now();
         loop {
-            match tail.next(Duration::from_millis(100)).map_err(anyhow::Error::from)? {
-                Tailed::Record(value) => {
-                    heard = Instant::now();
-                    history.add(String::from_utf8_lossy(&value).into_owned());
-                }
-                Tailed::End => return Ok(history),
-                Tailed::Nothing if heard.elapsed() < PATIENCE => {}
-                Tailed::Nothing => {
-                    return Err(anyhow!(
-                        "{} cannot be read: nothing has come for {} s",
-                        self.name,
-                        PATIENCE.as_secs()
-                    )
-                    .into());
-                }
+            match scan.next(Duration::from_millis(100)).map_err(anyhow::Error::from)? {
+                Scanned::Record(Some(value)) => history.add(String::from_utf8_lossy(&value).into_owned()),
+                Scanned::Record(None) | Scanned::Nothing => {}
+                Scanned::End => return Ok(history),
             }
         }
     }

@@ -155,6 +155,17 @@ pub enum TopologyError {
 pub type SchemaSources = Arc<dyn Fn() -> Box<dyn SchemaSource> + Send + Sync>;
 
 impl Compiled {
+    /// The roll-out file to watch, if there is to be one.
+    pub fn rollout_file(&self) -> Option<PathBuf> {
+        let file = self.rollout_settings.as_ref()?.file.as_ref()?;
+        Some(self.rollout.directory().join(file))
+    }
+
+    /// The topic that roll-outs come from, if there is one.
+    pub fn rollout_topic(&self) -> Option<&Arc<str>> {
+        self.rollout_settings.as_ref()?.topic.as_ref()
+    }
+
     /// The fields of an input for decoders. `secret` makes pseudonyms of personal fields.
     pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
         InputFields::new(self.inputs[input].fields.clone(), secret.map(Pseudonymizer::new))

@@ -44,14 +44,8 @@ impl Follower {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(pipeline: Arc<Compiled>, kafka: &KafkaOptions) -> Result<Follower, LogError> {
-        let settings = pipeline.rollout_settings.as_ref();
-        let file = settings
-            .and_then(|settings| settings.file.as_ref())
-            .map(|file| WatchedFile {
-                path: pipeline.rollout.directory().join(file),
-                text: None,
-            });
-        let topic = settings.and_then(|settings| settings.topic.as_ref());
+        let file = pipeline.rollout_file().map(|path| WatchedFile { path, text: None });
+        let topic = pipeline.rollout_topic();
         let tail = topic.map(|topic| TopicTail::begin(kafka, topic)).transpose()?;
         Ok(Follower {
             pipeline,
