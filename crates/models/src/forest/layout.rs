@@ -151,7 +151,7 @@ pub(crate) fn lay_out<R: Record>(
     let slots = 2 * features + 1;
     let crowns = Crowns::new(&builder.records, &trees, slots);
     Ok(Some(Layout {
-        slots: if crowns.levels > 0 { SLOTS } else { slots },
+        slots: slots.max(SLOTS),
         crowns,
         records: builder.records,
         trees,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::crown::Exits;
 use super::key::{Key, Number};
 use super::layout::{KeyOf, Layout, Record, Tree};
 use super::{Forest, LeafWeight};
@@ -51,10 +52,14 @@ impl<R: Record> Forest<R> {
     ) {
         sums.fill(R::Number::zero());
         self.for_each_part(rows, width, keys, |first, part| match part {
-            Part::Groups(keys) => self.walk_rows(keys, |row, payload| {
-                let sum = &mut sums[first + row];
-                *sum = sum.add(Self::single(payload));
-            }),
+            Part::Groups(keys) => {
+                let sums = sums[first..].as_chunks_mut::<LANES>().0;
+                self.walk_rows(keys, |group, payloads| {
+                    for (sum, &payload) in sums[group].iter_mut().zip(payloads) {
+                        *sum = sum.add(Self::single(payload));
+                    }
+                });
+            }
             Part::Row(keys) => {
                 let mut sum = R::Number::zero();
                 self.walk_trees(keys, |payload| sum = sum.add(Self::single(payload)));
@@ -80,7 +85,11 @@ impl<R: Record> Forest<R> {
             }
         };
         self.for_each_part(rows, width, keys, |first, part| match part {
-            Part::Groups(keys) => self.walk_rows(keys, |row, payload| visit(first + row, payload)),
+            Part::Groups(keys) => self.walk_rows(keys, |group, payloads| {
+                for (lane, &payload) in payloads.iter().enumerate() {
+                    visit(first + group * LANES + lane, payload);
+                }
+            }),
             Part::Row(keys) => self.walk_trees(keys, |payload| visit(first, payload)),
         });
     }
@@ -140,19 +149,25 @@ impl<R: Record> Forest<R> {
         &keys[..needed]
     }
 
-    /// Groups of rows through each tree.
-    fn walk_rows(&self, keys: &[[KeyOf<R>; LANES]], mut visit: impl FnMut(usize, KeyOf<R>)) {
+    /// Groups of rows through each tree; `visit` gets the number of a group and its leaves' payloads.
+    fn walk_rows(&self, keys: &[[KeyOf<R>; LANES]], mut visit: impl FnMut(usize, &[KeyOf<R>; LANES])) {
         let Layout {
-            records, trees, crowns, ..
+            records,
+            trees,
+            crowns,
+            slots,
+            ..
         } = &self.layout;
+        let mut block = [[KeyOf::<R>::LOWEST; LANES]; BLOCK / LANES];
+        let groups = &mut block[..keys.len() / slots];
         for (index, tree) in trees.iter().enumerate() {
-            let steps = below(crowns.levels, tree.min_steps, tree.max_steps);
-            for (group, keys) in keys.chunks_exact(self.layout.slots).enumerate() {
-                let mut positions = crowns.exits_of_rows(index, keys).unwrap_or([tree.root; LANES]);
-                descend(records, &mut positions, steps.clone(), |lane, slot| keys[slot][lane]);
-                for (lane, &position) in positions.iter().enumerate() {
-                    visit(group * LANES + lane, records[position as usize].cut());
+            crowns.exits_of_rows(index, keys, groups);
+            for (group, (exits, keys)) in groups.iter_mut().zip(keys.chunks_exact(*slots)).enumerate() {
+                if crowns.exits_are == Exits::Records {
+                    let steps = below(crowns.levels, tree.min_steps, tree.max_steps);
+                    descend(records, exits, steps, |lane, slot| keys[slot][lane]);
                 }
+                visit(group, exits);
             }
         }
     }
@@ -175,14 +190,13 @@ impl<R: Record> Forest<R> {
             records, trees, crowns, ..
         } = &self.layout;
         for trees in trees[first..].as_chunks::<N>().0 {
-            let most = |steps: fn(&Tree) -> u32| trees.iter().map(steps).max().unwrap_or(0);
-            let steps = below(crowns.levels, most(|tree| tree.min_steps), most(|tree| tree.max_steps));
-            let roots = || std::array::from_fn(|tree| trees[tree].root);
-            let mut positions: [u32; N] = crowns.exits_of_trees(first, keys).unwrap_or_else(roots);
-            descend(records, &mut positions, steps, |_, slot| keys[slot][0]);
-            for position in positions {
-                visit(records[position as usize].cut());
+            let mut exits: [KeyOf<R>; N] = crowns.exits_of_trees(first, keys);
+            if crowns.exits_are == Exits::Records {
+                let most = |steps: fn(&Tree) -> u32| trees.iter().map(steps).max().unwrap_or(0);
+                let steps = below(crowns.levels, most(|tree| tree.min_steps), most(|tree| tree.max_steps));
+                descend(records, &mut exits, steps, |_, slot| keys[slot][0]);
             }
+            exits.into_iter().for_each(&mut *visit);
             first += N;
         }
         first
@@ -194,14 +208,15 @@ fn below(levels: u32, all: u32, some: u32) -> Range<u32> {
     all.saturating_sub(levels)..some.saturating_sub(levels)
 }
 
-/// Moves every lane along its records to its leaf. Those that are there already stay.
+/// Replaces the index of each lane's record by the payload of the leaf it leads to. Lanes that are there already stay.
 #[inline(always)]
 fn descend<R: Record, const LANES: usize>(
     records: &[R],
-    positions: &mut [u32; LANES],
-    steps: Range<u32>,
+    exits: &mut [KeyOf<R>; LANES],
+    mut steps: Range<u32>,
     key: impl Fn(usize, usize) -> KeyOf<R>,
 ) {
+    let mut positions = exits.map(Key::to_index);
     let step = |position: u32, lane: usize| {
         let record = records[position as usize];
         record.child() + u32::from(key(lane, record.slot()) >= record.cut())
@@ -211,15 +226,14 @@ fn descend<R: Record, const LANES: usize>(
             *position = step(*position, lane);
         }
     }
-    for _ in steps {
-        let mut moved = 0;
+    let mut moved = 1;
+    while moved != 0 && steps.next().is_some() {
+        moved = 0;
         for (lane, position) in positions.iter_mut().enumerate() {
             let next = step(*position, lane);
             moved |= next ^ *position;
             *position = next;
         }
-        if moved == 0 {
-            return;
-        }
     }
+    *exits = positions.map(|position| records[position as usize].cut());
 }

@@ -106,7 +106,12 @@ impl Compiler<'_> {
         };
         self.columns = self.columns.checked_add(output.columns)?;
         (self.columns <= MOST_COLUMNS).then_some(())?;
-        self.steps.push(Step { action, inputs, output });
+        self.steps.push(Step {
+            action,
+            inputs,
+            output,
+            finish: Vec::new(),
+        });
         self.values.insert(outlet, output);
         Some(())
     }
@@ -223,7 +228,30 @@ impl Compiler<'_> {
         let is_row = constant.len() == 1 || constant.len() == columns && constant.shape()[0] == 1;
         is_row.then_some(())?;
         let constants = constant.try_as_plain_ram().ok()?.as_slice::<f32>().ok()?.to_vec();
-        self.push(node, Action::WithConstant(binary, constants), vec![value])
+        self.with_constants(node, value, (binary, constants))
+    }
+
+    /// Combines a value with constants: where it lies, if nothing else reads it.
+    fn with_constants(&mut self, node: &TypedNode, value: Value, constants: (Binary, Vec<f32>)) -> Option<()> {
+        if value.first == self.input.first || self.readers(value) > 1 {
+            self.push(node, Action::Copy, vec![value])?;
+        } else {
+            self.values.insert(OutletId::new(node.id, 0), value);
+        }
+        let output = *self.values.get(&OutletId::new(node.id, 0))?;
+        let step = self.steps.iter_mut().find(|step| step.output.first == output.first)?;
+        step.finish.push(constants);
+        Some(())
+    }
+
+    /// The most readers that any outlet with this value has, the model's user among them.
+    fn readers(&self, value: Value) -> usize {
+        let outlets = self.values.iter().filter(|(_, other)| other.first == value.first);
+        let readers = outlets.map(|(outlet, _)| {
+            let is_output = self.model.outputs.contains(outlet);
+            self.model.node(outlet.node).outputs[outlet.slot].successors.len() + usize::from(is_output)
+        });
+        readers.max().unwrap_or(0)
     }
 
     /// Rows times a constant matrix, or a vector, which makes one column.

@@ -62,16 +62,17 @@ struct Step {
     inputs: Vec<Value>,
     /// Lies behind all inputs.
     output: Value,
+    /// What becomes of the output where it lies: each row with a row of constants, or with a single one.
+    finish: Vec<(Binary, Vec<f32>)>,
 }
 
 #[derive(Clone)]
 enum Action {
+    Copy,
     /// The inputs side by side.
     Concat,
     /// Columns of the input, in this order.
     Pick(Vec<usize>),
-    /// Each row with a row of constants, or with a single one.
-    WithConstant(Binary, Vec<f32>),
     /// Two inputs, number by number.
     Pairwise(Binary),
     Dense(Dense),
@@ -87,9 +88,9 @@ impl Clone for Box<dyn RowFunction> {
 impl fmt::Debug for Action {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
+            Action::Copy => "Copy",
             Action::Concat => "Concat",
             Action::Pick(_) => "Pick",
-            Action::WithConstant(..) => "WithConstant",
             Action::Pairwise(_) => "Pairwise",
             Action::Dense(_) => "Dense",
             Action::Function(_) => "Function",
@@ -126,18 +127,18 @@ impl Step {
         let output = &mut after[..self.output.columns * count];
         let input = |index: usize| self.inputs[index].of(before, count);
         match &mut self.action {
+            Action::Copy => output.copy_from_slice(input(0)),
             Action::Concat => concat(&self.inputs, before, output, count),
             Action::Pick(columns) => pick(columns, input(0), output, count),
-            Action::WithConstant(binary, constants) => {
-                output.copy_from_slice(input(0));
-                binary.with_constants(output, constants);
-            }
             Action::Pairwise(binary) => {
                 output.copy_from_slice(input(0));
                 binary.pairwise(output, input(1));
             }
             Action::Dense(dense) => dense.run(input(0), output),
             Action::Function(function) => function.run(input(0), output)?,
+        }
+        for (binary, constants) in &self.finish {
+            binary.with_constants(output, constants);
         }
         Ok(())
     }
