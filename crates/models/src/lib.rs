@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod attribution;
+mod bounded;
 mod cell;
 mod corrections;
 mod description;

@@ -6,8 +6,7 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto,
-    type_proto,
+    GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::scan::OptScan;
@@ -15,10 +14,9 @@ use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
 use crate::graph::{fed_inputs, node_name, operator_name, prepare};
 use crate::guard::brief;
-use crate::operators::attributes::tensor_integers;
 use crate::program::{self, Program};
 use crate::texts::Texts;
-use crate::{Limits, ModelError, corrections, fusion, operators, scorer, texts};
+use crate::{Limits, ModelError, bounded, corrections, fusion, operators, scorer, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -179,7 +177,7 @@ impl Plan {
             .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
         let graph = prepare(graph, outputs)?;
         check_operators(&graph)?;
-        check_size_operands(&graph, limits)?;
+        check_size_attributes(&graph, limits)?;
         let graph = texts::encode(graph, texts)?;
         let graph = match fuse(model, &graph, limits) {
             Some(fused) => prepare(&fused, outputs)?,
@@ -251,11 +249,11 @@ fn build(model: &ModelProto, inputs: &[Input], fixed_rows: Option<usize>, limits
     for (info, input) in graph.input.iter_mut().zip(inputs) {
         set_shape(info, input, fixed_rows);
     }
-    let invalid = |error: TractError| ModelError::Invalid(brief(&error));
-    let mut typed = operators::front_end()
-        .model_for_proto_model(&model)
-        .and_then(|model| model.into_typed())
-        .map_err(invalid)?;
+    let invalid = |error: TractError| bounded::limit(&error).unwrap_or_else(|| ModelError::Invalid(brief(&error)));
+    let mut inferred = operators::front_end().model_for_proto_model(&model).map_err(invalid)?;
+    bounded::bound(&mut inferred, model.graph.get_or_insert_default(), limits);
+    let mut typed = inferred.into_typed().map_err(invalid)?;
+    check_sizes(&typed, limits)?;
     corrections::apply(&mut typed).map_err(invalid)?;
     let typed = typed.into_decluttered().map_err(invalid)?;
     check_sizes(&typed, limits)?;
@@ -339,49 +337,36 @@ pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
         .collect()
 }
 
-/// Operators that make a tensor as large as the values of an operand say.
-const SIZED_BY_VALUES: [&str; 9] = [
-    "ConstantOfShape",
-    "EyeLike",
-    "Expand",
-    "OneHot",
-    "Pad",
-    "Range",
-    "Resize",
-    "Tile",
-    "Upsample",
+/// Attributes that say how large something is, which tract takes at their word.
+const SIZES: [&str; 7] = [
+    "dilations",
+    "hidden_size",
+    "kernel_shape",
+    "output_padding",
+    "output_shape",
+    "pads",
+    "strides",
 ];
 
-/// tract computes constants while it loads: those that name giant sizes must not get that far.
-fn check_size_operands(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
-    let is_sized = |node: &&NodeProto| SIZED_BY_VALUES.contains(&node.op_type.as_str());
-    for node in graph.node.iter().filter(is_sized) {
-        for tensor in node.input.iter().filter_map(|input| constant(graph, input)) {
-            let numbers = tensor_integers(tensor).unwrap_or_default();
-            let product = numbers.iter().fold(1u64, |product, number| {
-                product.saturating_mul(number.unsigned_abs().max(1))
-            });
-            if node.op_type != "OneHot" && numbers.len() <= 64 && product > limits.tensor_elements as u64 {
+/// No size that an attribute gives may be larger than a row.
+fn check_size_attributes(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
+    for node in &graph.node {
+        for attribute in &node.attribute {
+            let sizes = attribute.ints.iter().chain([&attribute.i]);
+            let largest = sizes.map(|size| size.unsigned_abs()).max().unwrap_or(0);
+            if SIZES.contains(&attribute.name.as_str()) && largest > limits.input_columns as u64 {
                 return Err(ModelError::Limit(format!(
-                    "node {:?} makes a tensor of {product} elements",
-                    node_name(node)
+                    "node {:?} has {} of {largest}",
+                    node_name(node),
+                    attribute.name
                 )));
+            }
+            for graph in attribute.g.iter().chain(&attribute.graphs) {
+                check_size_attributes(graph, limits)?;
             }
         }
     }
     Ok(())
-}
-
-/// The tensor behind a value that is an initializer or a Constant node.
-fn constant<'a>(graph: &'a GraphProto, value: &str) -> Option<&'a TensorProto> {
-    let initializer = graph.initializer.iter().find(|tensor| tensor.name == value);
-    let node = || {
-        graph
-            .node
-            .iter()
-            .find(|node| node.op_type == "Constant" && node.output.first().is_some_and(|name| name == value))
-    };
-    initializer.or_else(|| node()?.attribute.first()?.t.as_ref())
 }
 
 /// No tensor of one row may exceed the limit.

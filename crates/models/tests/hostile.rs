@@ -7,6 +7,7 @@ use riskstream_models::{LoadOptions, Model, ModelError};
 use support::mutate::Random;
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 /// A pipeline with most of the operators, a few hundred bytes long.
 fn pipeline() -> Vec<u8> {
@@ -201,21 +202,109 @@ fn small_files_cannot_take_much_memory() {
     assert!(matches!(error, ModelError::Limit(_)), "{error}");
 }
 
+/// A model that adds the largest number of what `nodes` make of constants, `giant`, to its input.
+fn with_constants(nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> ModelProto {
+    let ends = [
+        node("ReduceMax", &["giant"], &["largest"], vec![int("keepdims", 0)]),
+        node("Add", &["x", "largest"], &["y"], Vec::new()),
+    ];
+    let nodes = nodes.into_iter().chain(ends).collect();
+    let mut model = model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]);
+    model.graph.as_mut().unwrap().initializer = constants;
+    model
+}
+
+fn assert_limit(case: &str, model: &ModelProto) {
+    let error = load(model).map(|_| ()).expect_err(case);
+    assert!(matches!(error, ModelError::Limit(_)), "{case}: {error}");
+}
+
+/// tract computes constants while it loads, however large they are.
 #[test]
 fn giant_constants_are_refused_before_they_are_made() {
-    let nodes = vec![
-        node("ConstantOfShape", &["shape"], &["giant"], Vec::new()),
-        node("ReduceSum", &["giant"], &["sum"], vec![int("keepdims", 0)]),
-        node("Add", &["x", "sum"], &["y"], Vec::new()),
+    let sizes = |dims: &[i64]| int_tensor("sizes", &[dims.len() as i64], dims);
+    let many = || float_tensor("many", &[1, 100_000], &[1.0; 100_000]);
+    let column = || float_tensor("column", &[100_000, 1], &[1.0; 100_000]);
+    let image = || float_tensor("image", &[1, 1, 2, 2], &[1.0; 4]);
+    let nearest = || string("mode", "nearest");
+    let plain = |operator: &str, inputs: &[&str]| node(operator, inputs, &["giant"], Vec::new());
+    let no_zeros = || tensor_attribute("value", float_tensor("", &[1], &[1.0]));
+    let cases = [
+        (
+            node("ConstantOfShape", &["sizes"], &["giant"], vec![no_zeros()]),
+            vec![sizes(&[1 << 30, 1 << 30])],
+        ),
+        (plain("ConstantOfShape", &["sizes"]), vec![sizes(&[1 << 33])]),
+        (plain("Expand", &["many", "sizes"]), vec![many(), sizes(&[1 << 20, 1])]),
+        (plain("Tile", &["many", "sizes"]), vec![many(), sizes(&[1 << 33, 1])]),
+        (
+            plain("Pad", &["many", "sizes"]),
+            vec![many(), sizes(&[0, 0, 0, 1 << 33])],
+        ),
+        (plain("MatMul", &["column", "many"]), vec![column(), many()]),
+        (plain("Add", &["column", "many"]), vec![column(), many()]),
+        (
+            plain("Gather", &["many", "zeros"]),
+            vec![many(), int_tensor("zeros", &[100_000], &[0; 100_000])],
+        ),
+        (
+            node("Resize", &["image", "", "scales"], &["giant"], vec![nearest()]),
+            vec![image(), float_tensor("scales", &[4], &[1.0, 1.0, 60_000.0, 60_000.0])],
+        ),
+        (
+            plain("HannWindow", &["size"]),
+            vec![int_tensor("size", &[], &[1 << 34])],
+        ),
     ];
-    let mut model = model(vec![rows("x", 1)], nodes, vec![rows("y", 1)]);
-    model
-        .graph
-        .as_mut()
-        .unwrap()
-        .initializer
-        .push(int_tensor("shape", &[2], &[1 << 30, 1 << 30]));
-    assert!(matches!(load(&model), Err(ModelError::Limit(_))));
+    for (nodes, constants) in cases {
+        let case = nodes.op_type.clone();
+        assert_limit(&case, &with_constants(vec![nodes], constants));
+    }
+}
+
+#[test]
+fn giant_sizes_that_the_graph_computes_are_refused() {
+    let factors = || vec![int_tensor("a", &[1], &[1 << 20]), int_tensor("b", &[1], &[1 << 14])];
+    let product = || node("Mul", &["a", "b"], &["sizes"], Vec::new());
+    let zeros = node("ConstantOfShape", &["sizes"], &["giant"], Vec::new());
+    assert_limit("ConstantOfShape", &with_constants(vec![product(), zeros], factors()));
+    let pads = node("Concat", &["b", "sizes"], &["pads"], vec![int("axis", 0)]);
+    let padded = node("Pad", &["one", "pads"], &["giant"], Vec::new());
+    let mut constants = factors();
+    constants.push(float_tensor("one", &[1], &[1.0]));
+    assert_limit("Pad", &with_constants(vec![product(), pads, padded], constants));
+}
+
+/// Each is small enough, all together would take minutes.
+#[test]
+fn very_many_constants_are_refused() {
+    let mut nodes = vec![node("ConstantOfShape", &["sizes"], &["v0"], Vec::new())];
+    for step in 1..200 {
+        let names = [format!("v{}", step - 1), format!("v{step}")];
+        nodes.push(node("MatMul", &[&names[0], &names[0]], &[&names[1]], Vec::new()));
+    }
+    nodes.push(node("Identity", &["v199"], &["giant"], Vec::new()));
+    assert_limit(
+        "MatMul",
+        &with_constants(nodes, vec![int_tensor("sizes", &[2], &[1000, 1000])]),
+    );
+}
+
+#[test]
+fn giant_sizes_in_attributes_are_refused() {
+    let pool = node("MaxPool", &["x"], &["y"], vec![ints("kernel_shape", &[1 << 30])]);
+    let gru = node("GRU", &["x", "w", "r"], &["y"], vec![int("hidden_size", 1 << 30)]);
+    for node in [pool, gru] {
+        let case = node.op_type.clone();
+        let mut model = model(
+            vec![value("x", DataType::Float, &[0, 1, 3])],
+            vec![node],
+            vec![rows("y", 1)],
+        );
+        let weights = |name| float_tensor(name, &[1, 3, 1], &[1.0; 3]);
+        model.graph.as_mut().unwrap().initializer = vec![weights("w"), weights("r")];
+        assert_limit(&case, &model);
+    }
 }
 
 /// tract would count up to the axis.
