@@ -87,9 +87,7 @@ pub(crate) fn describe(
     }
     let (trees, tree_nodes) = count_trees(graph);
     ModelDescription {
-        producer: format!("{} {}", model.producer_name, model.producer_version)
-            .trim()
-            .to_owned(),
+        producer: on_one_line(&format!("{} {}", model.producer_name, model.producer_version)),
         operator_sets: model
             .opset_import
             .iter()
@@ -114,6 +112,13 @@ pub(crate) fn describe(
         sha256: Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
         score: score.map(ToString::to_string),
     }
+}
+
+/// Some exporters give pages.
+fn on_one_line(text: &str) -> String {
+    const LONGEST: usize = 100;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(LONGEST).collect()
 }
 
 fn describe_input(input: &ValueInfoProto) -> InputDescription {

@@ -15,8 +15,8 @@ pub enum ModelError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The bytes are no ONNX model, or one that contradicts itself.
-    #[error("not a valid ONNX model: {0}")]
+    /// The bytes are no ONNX model, or one that contradicts itself, that tract cannot load, or that fails on every row.
+    #[error("not a usable ONNX model: {0}")]
     Invalid(String),
     /// The model is larger than the limits allow.
     #[error("the model exceeds a limit: {0}")]

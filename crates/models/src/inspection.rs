@@ -6,8 +6,8 @@ use crate::description::{ModelDescription, describe};
 use crate::guard::guarded;
 use crate::model::{graph, read};
 use crate::operators::tree_ensemble;
-use crate::plan::unsupported_operators;
 use crate::proto::decode;
+use crate::supported::unsupported_operators;
 use crate::{LoadOptions, Model, ModelError};
 
 /// What a model file holds, whether or not it can be used.

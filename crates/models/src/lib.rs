@@ -31,7 +31,9 @@ mod proto;
 mod recurrent;
 mod score_output;
 mod scorer;
+mod supported;
 mod texts;
+mod trial;
 mod wire;
 
 pub use attribution::{Attribution, Explainer, Method, Space};

@@ -255,6 +255,10 @@ fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Resul
     let mut floats = graph.output.iter().filter(|output| is_float(&elements(output)));
     match (floats.next(), floats.next()) {
         (Some(only), None) => Ok(&only.name),
+        (None, _) => Err(ModelError::Score(format!(
+            "no output is of type float or double, as a score must be; the outputs are: {}",
+            names()
+        ))),
         _ => Err(ModelError::Score(format!(
             "which output is the score? Name one of: {}",
             names()

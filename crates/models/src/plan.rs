@@ -6,17 +6,17 @@ use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dimension;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
+    GraphProto, ModelProto, TensorShapeProto, TypeProto, ValueInfoProto, tensor_shape_proto, type_proto,
 };
 use tract_onnx::prelude::*;
-use tract_onnx::tract_core::ops::scan::OptScan;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
-use crate::graph::{fed_inputs, node_name, operator_name, prepare};
+use crate::graph::{fed_inputs, prepare};
 use crate::guard::brief;
 use crate::program::{self, Program};
 use crate::texts::Texts;
-use crate::{Limits, ModelError, bounded, corrections, fusion, operators, scorer, texts};
+use crate::trial::{self, Trial};
+use crate::{Limits, ModelError, bounded, corrections, fusion, operators, supported, texts};
 
 /// An input of the graph and the columns of a row that feed it.
 #[derive(Clone, Debug)]
@@ -176,8 +176,7 @@ impl Plan {
             .as_ref()
             .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
         let graph = prepare(graph, outputs)?;
-        check_operators(&graph)?;
-        check_size_attributes(&graph, limits)?;
+        supported::check(&graph, limits)?;
         let graph = texts::encode(graph, texts)?;
         let graph = match fuse(model, &graph, limits) {
             Some(fused) => prepare(&fused, outputs)?,
@@ -185,24 +184,17 @@ impl Plan {
         };
         let model = with_graph(model, graph);
         let fixed_rows = inputs.iter().find_map(|input| input.fixed_rows);
-        match (build(&model, inputs, None, limits), fixed_rows) {
-            (Err(ModelError::Invalid(_)), Some(rows)) => build(&model, inputs, Some(rows), limits),
-            (Ok(plan), _) if !plan.takes_several_rows(inputs) => build(&model, inputs, Some(1), limits),
-            (result, _) => result,
+        let build = |rows| {
+            let plan = build(&model, inputs, rows, limits)?;
+            let trial = trial::run(&plan, inputs)?;
+            Ok((plan, trial))
+        };
+        match (build(None), fixed_rows) {
+            (Ok((plan, Trial::RowsApart)), _) => Ok(plan),
+            (Ok((_, Trial::RowsTogether)), _) => Ok(build(Some(1))?.0),
+            (Err(ModelError::Invalid(_)), Some(rows)) => Ok(build(Some(rows))?.0),
+            (Err(error), _) => Err(error),
         }
-    }
-
-    /// Within some stacked and bidirectional LSTMs tract takes the number of rows for 1: they load, and fail on every
-    /// other number. So loops are tried.
-    fn takes_several_rows(&self, inputs: &[Input]) -> bool {
-        const SEVERAL: usize = 3;
-        let mut nodes = self.runnable.model().nodes().iter();
-        if !nodes.any(|node| node.op_is::<OptScan>()) {
-            return true;
-        }
-        let width: usize = inputs.iter().map(|input| input.columns).sum();
-        let rows = vec![0.0; SEVERAL * width];
-        scorer::run(self, &mut None, inputs, width, &rows, SEVERAL).is_ok()
     }
 }
 
@@ -297,76 +289,6 @@ fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>
     {
         shape.dim = std::iter::once(rows).chain(sizes).map(dimension).collect();
     }
-}
-
-/// Domains whose operators tract or this crate knows; the register itself is keyed without them.
-const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
-
-/// Operators whose answer depends on chance.
-const RANDOM: [&str; 6] = [
-    "Bernoulli",
-    "Multinomial",
-    "RandomNormal",
-    "RandomNormalLike",
-    "RandomUniform",
-    "RandomUniformLike",
-];
-
-/// Every operator must have a builder, ours or tract's, and always give the same answer.
-fn check_operators(graph: &GraphProto) -> Result<(), ModelError> {
-    match unsupported_operators(graph).into_iter().next() {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
-}
-
-/// A [`ModelError::Unsupported`] for each node whose operator is not supported. Subgraphs are tract's to check.
-pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
-    let onnx = operators::front_end();
-    let is_supported = |node: &&NodeProto| {
-        let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
-        is_known && !RANDOM.contains(&node.op_type.as_str()) || node.op_type == "ZipMap"
-    };
-    let unsupported = graph.node.iter().filter(|node| !is_supported(node));
-    unsupported
-        .map(|node| ModelError::Unsupported {
-            operator: operator_name(node),
-            node: node_name(node).to_owned(),
-            advice: operators::advice(&node.op_type).to_owned(),
-        })
-        .collect()
-}
-
-/// Attributes that say how large something is, which tract takes at their word.
-const SIZES: [&str; 7] = [
-    "dilations",
-    "hidden_size",
-    "kernel_shape",
-    "output_padding",
-    "output_shape",
-    "pads",
-    "strides",
-];
-
-/// No size that an attribute gives may be larger than a row.
-fn check_size_attributes(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
-    for node in &graph.node {
-        for attribute in &node.attribute {
-            let sizes = attribute.ints.iter().chain([&attribute.i]);
-            let largest = sizes.map(|size| size.unsigned_abs()).max().unwrap_or(0);
-            if SIZES.contains(&attribute.name.as_str()) && largest > limits.input_columns as u64 {
-                return Err(ModelError::Limit(format!(
-                    "node {:?} has {} of {largest}",
-                    node_name(node),
-                    attribute.name
-                )));
-            }
-            for graph in attribute.g.iter().chain(&attribute.graphs) {
-                check_size_attributes(graph, limits)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// No tensor of one row may exceed the limit.

@@ -1,11 +1,42 @@
-//! Recurrent layers without an initial state.
+//! Recurrent layers: GRU, LSTM, RNN.
 //!
-//! The specification (GRU, LSTM, RNN: `initial_h`, `initial_c`) has zeros in its place; tract wants it spelt out where the
-//! number of rows is not known.
+//! Without an initial state (`initial_h`, `initial_c`) the specification has zeros in its place; tract wants it spelt out
+//! where the number of rows is not known. Some attributes tract passes over in silence: layers with them are refused.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
+
+/// What to do about a layer with an attribute that tract passes over.
+pub(crate) const ADVICE: &str =
+    "export the layer forwards or in both directions, with its usual activations, without clip and input_forget";
+
+/// The attribute that makes a layer another one than tract computes.
+pub(crate) fn unsupported(node: &NodeProto) -> Option<String> {
+    let usual: &[&str] = match node.op_type.as_str() {
+        "GRU" => &["Sigmoid", "Tanh"],
+        "LSTM" => &["Sigmoid", "Tanh", "Tanh"],
+        "RNN" => &["Tanh"],
+        _ => return None,
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    node.attribute
+        .iter()
+        .find_map(|attribute| match attribute.name.as_str() {
+            "activations" => {
+                let given: Vec<String> = attribute.strings.iter().map(|name| text(name)).collect();
+                let is_usual = given
+                    .iter()
+                    .zip(usual.iter().cycle())
+                    .all(|(given, usual)| given.eq_ignore_ascii_case(usual));
+                (!is_usual).then(|| format!("the activations {}", given.join(", ")))
+            }
+            "direction" => (attribute.s == b"reverse").then(|| "the direction reverse".to_owned()),
+            "clip" => Some("clip".to_owned()),
+            "input_forget" => (attribute.i != 0).then(|| "input_forget".to_owned()),
+            _ => None,
+        })
+}
 
 /// The places of `initial_h` and `initial_c` among the inputs.
 const STATES: [usize; 2] = [5, 6];

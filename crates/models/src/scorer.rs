@@ -128,18 +128,14 @@ impl Scorer {
     /// Scores rows, whatever number of them the model is fixed to: the last is repeated until they fit.
     pub(crate) fn score_padded(&mut self, rows: &mut Vec<f32>, scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let shared = &*self.model.shared;
-        let width = shared.width;
-        let count = row_count(rows, width)?;
-        let fixed = shared.scoring.fixed_rows.unwrap_or(1);
-        for _ in count..count.next_multiple_of(fixed) {
-            rows.extend_from_within(rows.len() - width..);
-        }
+        let count = row_count(rows, shared.width)?;
+        pad(rows, shared.width, &shared.scoring);
         self.score(rows, scores)?;
         scores.truncate(count);
         Ok(())
     }
 
-    /// Computes every output of the model, for verification; slower than [`Scorer::score`].
+    /// Computes every output of the model for any number of rows, for verification; slower than [`Scorer::score`].
     ///
     /// # Errors
     /// As [`Scorer::score`], and when an output other than the score's cannot be computed.
@@ -155,7 +151,9 @@ impl Scorer {
         };
         let mut outputs: Vec<OutputValues> = names.map(empty).collect();
         let mut state = None;
-        in_batches(plan, rows, shared.width, count, |rows, count| {
+        let mut rows = rows.to_vec();
+        pad(&mut rows, shared.width, plan);
+        in_batches(plan, &rows, shared.width, rows.len() / shared.width, |rows, count| {
             let tensors = run(plan, &mut state, &shared.inputs, shared.width, rows, count)?;
             outputs
                 .iter_mut()
@@ -163,7 +161,30 @@ impl Scorer {
                 .try_for_each(|(output, tensor)| append(output, tensor))
                 .map_err(run_error)
         })?;
+        outputs.iter_mut().for_each(|output| output.truncate(count));
         Ok(outputs)
+    }
+}
+
+impl OutputValues {
+    /// Keeps the first `count` rows.
+    fn truncate(&mut self, count: usize) {
+        let Some(rows) = self.shape.first_mut().filter(|rows| **rows > count) else {
+            return;
+        };
+        match &mut self.values {
+            Values::Numbers(numbers) => numbers.truncate(numbers.len() / *rows * count),
+            Values::Strings(strings) => strings.truncate(strings.len() / *rows * count),
+        }
+        *rows = count;
+    }
+}
+
+/// Repeats the last row until there are as many as the model runs on.
+fn pad(rows: &mut Vec<f32>, width: usize, plan: &Plan) {
+    let count = rows.len() / width;
+    for _ in count..count.next_multiple_of(plan.fixed_rows.unwrap_or(1)) {
+        rows.extend_from_within(rows.len() - width..);
     }
 }
 

@@ -6,6 +6,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+/// A row's fault: with `zeros` = 0 there is no answer for a value that is in none of the categories.
+pub(crate) const UNKNOWN_CATEGORY: &str = "a value is in none of the categories";
+
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
 use tract_onnx::tract_hir::internal::*;
@@ -350,7 +353,7 @@ impl Kernel for OneHotEncoder {
         for (position, row) in positions.into_iter().zip(encoded.chunks_exact_mut(self.count)) {
             match position {
                 Some(position) => row[position] = 1.0,
-                None => ensure!(self.allows_others, "a value is in none of the categories"),
+                None => ensure!(self.allows_others, "{UNKNOWN_CATEGORY}"),
             }
         }
         let shape: Vec<usize> = inputs[0].shape().iter().copied().chain([self.count]).collect();
@@ -367,7 +370,7 @@ impl Kernel for OneHotEncoder {
             for (&value, encoded) in rows.iter().zip(output.chunks_exact_mut(self.count)) {
                 match position(categories, f64::from(value)) {
                     Some(position) => encoded[position] = 1.0,
-                    None => ensure!(self.allows_others, "a value is in none of the categories"),
+                    None => ensure!(self.allows_others, "{UNKNOWN_CATEGORY}"),
                 }
             }
             Ok(())

@@ -4,7 +4,7 @@
 //! file says so and which is followed; docs/models.md collects these cases.
 
 pub(crate) mod attributes;
-mod encoding;
+pub(crate) mod encoding;
 mod features;
 pub(crate) mod kernel;
 mod labels;

@@ -126,6 +126,7 @@ fn encode(model: &Model, card: &Card, golden: &GoldenRow, row: usize, rows: &mut
 fn cell(value: Option<&GoldenValue>) -> Cell<'_> {
     match value {
         Some(GoldenValue::Number(number)) => Cell::Number(*number as f32),
+        Some(GoldenValue::Truth(truth)) => Cell::Number(f32::from(u8::from(*truth))),
         Some(GoldenValue::Text(text)) => Cell::Text(text),
         None => Cell::Missing,
     }

@@ -97,6 +97,8 @@ pub struct GoldenRow {
 pub enum GoldenValue {
     /// For a column of numbers.
     Number(f64),
+    /// For a column of numbers too: 1 or 0.
+    Truth(bool),
     /// For a column of texts.
     Text(String),
 }

@@ -63,7 +63,10 @@ fn what_is_no_model_is_refused() {
     for action in ["inspect", "verify"] {
         let (code, error) = models(action, &[&text], directory.path());
         assert_eq!(code, Some(1));
-        assert!(error.starts_with("error: text.onnx: not a valid ONNX model"), "{error}");
+        assert!(
+            error.starts_with("error: text.onnx: not a usable ONNX model"),
+            "{error}"
+        );
         let (code, error) = models(action, &[&directory.path().join("none.onnx")], directory.path());
         assert_eq!(code, Some(2));
         assert!(
