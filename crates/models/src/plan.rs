@@ -291,26 +291,33 @@ fn set_shape(info: &mut ValueInfoProto, input: &Input, fixed_rows: Option<usize>
     }
 }
 
-/// No tensor of one row may exceed the limit.
+/// No tensor of one row may exceed the limit, nor all of them together by far.
 fn check_sizes(model: &TypedModel, limits: &Limits) -> Result<(), ModelError> {
+    const TOGETHER: i64 = 8;
     let one_row = model
         .symbols
         .all_symbols()
         .into_iter()
         .fold(SymbolValues::default(), |values, symbol| values.with(&symbol, 1));
+    let most = limits.tensor_elements as i64;
+    let mut total = 0i64;
     for node in &model.nodes {
         for output in &node.outputs {
             let elements = output.fact.shape.iter().try_fold(1i64, |product, dim| {
                 product.checked_mul(dim.eval(&one_row).to_i64().ok()?)
             });
-            let fits = elements.is_none_or(|elements| elements <= limits.tensor_elements as i64);
-            if !fits {
+            let elements = elements.unwrap_or(0);
+            if elements > most {
                 return Err(ModelError::Limit(format!(
                     "node {:?} makes a tensor of {:?}",
                     node.name, output.fact.shape
                 )));
             }
+            total = total.saturating_add(elements);
         }
+    }
+    if total > TOGETHER * most {
+        return Err(ModelError::Limit(format!("{total} elements in the tensors of one row")));
     }
     Ok(())
 }

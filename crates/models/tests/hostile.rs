@@ -290,6 +290,21 @@ fn very_many_constants_are_refused() {
     );
 }
 
+/// Each tensor of a row is small enough; all together would take minutes for every row.
+#[test]
+fn very_many_tensors_of_a_row_are_refused() {
+    let mut nodes = vec![node("Expand", &["x", "sizes"], &["v0"], Vec::new())];
+    for step in 1..20 {
+        let names = [format!("v{}", step - 1), format!("v{step}")];
+        nodes.push(node("Exp", &[&names[0]], &[&names[1]], Vec::new()));
+    }
+    nodes.push(node("ReduceMax", &["v19"], &["giant"], vec![int("keepdims", 0)]));
+    assert_limit(
+        "Exp",
+        &with_constants(nodes, vec![int_tensor("sizes", &[2], &[1, 60_000_000])]),
+    );
+}
+
 #[test]
 fn giant_sizes_in_attributes_are_refused() {
     let pool = node("MaxPool", &["x"], &["y"], vec![ints("kernel_shape", &[1 << 30])]);
