@@ -35,7 +35,8 @@ pub(crate) fn open<L: Log>(
     committed: Option<Committed>,
 ) -> Result<Opened, WorkerError> {
     let (low, _) = log.bounds(partition)?;
-    let clock = committed.and_then(|committed| committed.clock);
+    let clock = committed.as_ref().and_then(|committed| committed.clock);
+    let circuits = committed.as_ref().and_then(|committed| committed.circuits.clone());
     let committed = committed.map(|committed| committed.offset);
     match topology.role(&partition.topic) {
         Role::Ingest(input) => {
@@ -71,7 +72,7 @@ pub(crate) fn open<L: Log>(
                 Next::Stage(outbox(log, topology, routes, stage + 1, partition.partition as u32)?)
             } else {
                 match lineup_in_force(store.as_ref(), topology, rollouts)? {
-                    Ok(lineup) => Next::Decide(DecisionBuffer::new(lineup)),
+                    Ok(lineup) => Next::Decide(DecisionBuffer::new(Arc::clone(&topology.plan), lineup, circuits)),
                     Err(reason) => return Ok(Opened::Stopped(reason)),
                 }
             };

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+mod circuits;
 pub mod dead_letters;
 pub mod decide;
 pub mod driver;
