@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod pace;
 pub mod partitioner;
 pub mod reader;
+mod reading;
 mod roll_call;
 pub mod rollout;
 pub mod round;
