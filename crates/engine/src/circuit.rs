@@ -46,6 +46,25 @@ pub struct Circuit {
 }
 
 impl Circuit {
+    /// What to keep of it: failures in a row, how many decisions it was opened for last, and how many of them are left.
+    pub fn numbers(&self) -> [u32; 3] {
+        [self.failures, self.opened_for, self.left]
+    }
+
+    /// The circuit of which this was kept; none if no circuit comes to that.
+    pub fn from_numbers([failures, opened_for, left]: [u32; 3]) -> Option<Circuit> {
+        let is_open = failures >= OPENS_AFTER;
+        let may_be = match is_open {
+            true => (FIRST_TRIAL_AFTER..=TRIAL_AFTER_AT_MOST).contains(&opened_for) && left <= opened_for,
+            false => opened_for == 0 && left == 0,
+        };
+        may_be.then_some(Circuit {
+            failures,
+            opened_for,
+            left,
+        })
+    }
+
     /// Whether one of the next `rows` decisions is to try the model.
     pub fn tries(&self, rows: usize) -> bool {
         (self.left as usize) < rows
@@ -107,5 +126,24 @@ mod tests {
             between.push(rows);
         }
         assert_eq!(between, [10, 20, 40, 80, 160, 320, 640, 1280, 1280, 1280]);
+    }
+
+    #[test]
+    fn a_circuit_that_was_kept_goes_on_as_if_nothing_had_been() {
+        let mut circuit = Circuit::default();
+        for _ in 0..3000 {
+            assert_eq!(Circuit::from_numbers(circuit.numbers()), Some(circuit));
+            let _ = circuit.pass(Err(Failure::Late));
+        }
+        for numbers in [
+            [0, 10, 3],
+            [4, 0, 1],
+            [5, 0, 0],
+            [5, 10, 11],
+            [5, 1281, 0],
+            [5, u32::MAX, 0],
+        ] {
+            assert_eq!(Circuit::from_numbers(numbers), None, "{numbers:?}");
+        }
     }
 }

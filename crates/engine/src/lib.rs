@@ -12,7 +12,7 @@ pub mod plan;
 pub mod reason_text;
 mod scoring;
 
-pub use circuit::Failure;
+pub use circuit::{Circuit, Failure};
 pub use engine::{Engine, Judgement, StageClock, StageError};
 pub use event::Event;
 pub use explain::{Contribution, ExplainPlan, Explanation};

@@ -120,6 +120,17 @@ impl Desk {
         Desk { lineup, circuits }
     }
 
+    /// The circuits of models that failed last, each with its model's place in the line-up.
+    pub fn troubled(&self) -> impl Iterator<Item = (usize, Circuit)> {
+        let circuits = self.circuits.iter().copied().enumerate();
+        circuits.filter(|(_, circuit)| *circuit != Circuit::default())
+    }
+
+    /// Puts a circuit where the model at this place left it.
+    pub fn set_circuit(&mut self, model: usize, circuit: Circuit) {
+        self.circuits[model] = circuit;
+    }
+
     /// The line-up in force.
     pub fn lineup(&self) -> &Arc<Lineup> {
         &self.lineup

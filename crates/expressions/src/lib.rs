@@ -59,6 +59,21 @@ impl Expression {
         })))
     }
 
+    /// Compiles a condition: an expression of type bool.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`], or it is of another type.
+    pub fn condition(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
+        let expression = Expression::compile(source, scope)?;
+        let found = expression.value_type();
+        if found == ValueType::Bool {
+            return Ok(expression);
+        }
+        let message = format!("a condition must be a bool, not {}", found.name());
+        let error = ExpressionError::new(message, 0..source.len());
+        Err(vec![error.with_help("compare it with something, as in x > 0")])
+    }
+
     /// The type of every value but null that the expression gives.
     pub fn value_type(&self) -> ValueType {
         self.0.value_type

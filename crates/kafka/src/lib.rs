@@ -14,6 +14,7 @@ mod native;
 mod options;
 mod positions;
 mod producer;
+mod quiet;
 mod reader;
 mod scan;
 mod signal;

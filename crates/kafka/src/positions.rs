@@ -1,5 +1,5 @@
 //! Positions as Kafka keeps them: an offset, and in the metadata beside it what else there is to know, as words:
-//! `clock=MICROSECONDS`, `holds-rows`.
+//! `clock=MICROSECONDS`, `holds-rows`, `circuits=WORD`.
 
 use crate::failure;
 use rdkafka::Offset;
@@ -8,6 +8,7 @@ use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
 
 const CLOCK: &str = "clock=";
 const HOLDS_ROWS: &str = "holds-rows";
+const CIRCUITS: &str = "circuits=";
 
 /// The positions to commit.
 pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPartitionList, LogError> {
@@ -18,7 +19,8 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
         let clock = position.clock.map(|clock| format!("{CLOCK}{clock}"));
         let holds_rows = position.holds_rows.then(|| HOLDS_ROWS.to_owned());
-        let words: Vec<String> = clock.into_iter().chain(holds_rows).collect();
+        let circuits = position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}"));
+        let words: Vec<String> = clock.into_iter().chain(holds_rows).chain(circuits).collect();
         if !words.is_empty() {
             // Clients on librdkafka copy metadata without its end and read it as a C string.
             element.set_metadata(words.join(" ") + "\0");
@@ -32,11 +34,12 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     let Offset::Offset(offset) = element.offset() else {
         return None;
     };
-    let mut words = element.metadata().trim_end_matches('\0').split(' ');
+    let words = || element.metadata().trim_end_matches('\0').split(' ');
     Some(Committed {
         offset,
-        clock: words.clone().find_map(|word| word.strip_prefix(CLOCK)?.parse().ok()),
-        holds_rows: words.any(|word| word == HOLDS_ROWS),
+        clock: words().find_map(|word| word.strip_prefix(CLOCK)?.parse().ok()),
+        holds_rows: words().any(|word| word == HOLDS_ROWS),
+        circuits: words().find_map(|word| Some(word.strip_prefix(CIRCUITS)?.to_owned())),
     })
 }
 
@@ -51,13 +54,14 @@ mod tests {
             partition: 3,
         };
         for clock in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
-            for holds_rows in [false, true] {
+            for (holds_rows, circuits) in [(false, None), (true, None), (true, Some("7:5:10:3".to_owned()))] {
                 let position = Committed {
                     offset: 42,
                     clock,
                     holds_rows,
+                    circuits,
                 };
-                let list = list(&[(partition.clone(), position)]).unwrap();
+                let list = list(&[(partition.clone(), position.clone())]).unwrap();
                 assert_eq!(committed(&list.elements()[0]), Some(position));
             }
         }

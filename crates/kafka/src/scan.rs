@@ -11,7 +11,8 @@ use riskstream_pipeline::log::LogError;
 
 use crate::failure;
 use crate::options::KafkaOptions;
-use crate::topics::{Quiet, partitions};
+use crate::quiet::{self, Quiet};
+use crate::topics::partitions;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// After so long without a word from any partition, reading is given up.
@@ -51,12 +52,7 @@ impl TopicScan {
     /// # Errors
     /// `Unavailable`: no broker answers. `Fatal`: settings, or there is no such topic, or this client may not see it.
     pub fn begin(options: &KafkaOptions, topic: &str, since: Option<i64>) -> Result<TopicScan, LogError> {
-        let mut config = options.consumer()?;
-        // What retention takes away while it is read is not there to be found.
-        config.set("auto.offset.reset", "earliest");
-        let consumer: BaseConsumer<Quiet> = config
-            .create_with_context(Quiet)
-            .map_err(|error| failure::of_configuration(&error))?;
+        let consumer = quiet::reader(options)?;
         let count = partitions(consumer.client(), topic, TIMEOUT)?
             .ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))?;
         let what = format!("looking up the offsets of {topic}");

@@ -9,7 +9,7 @@ use riskstream_pipeline::log::LogError;
 
 use crate::failure;
 use crate::options::KafkaOptions;
-use crate::topics::Quiet;
+use crate::quiet::{self, Quiet};
 
 /// What [`TopicTail::next`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,7 @@ impl TopicTail {
     /// # Errors
     /// `Fatal`: the settings.
     pub fn begin(options: &KafkaOptions, topic: &str) -> Result<TopicTail, LogError> {
-        let mut config = options.consumer()?;
-        config.set("auto.offset.reset", "earliest");
-        let consumer: BaseConsumer<Quiet> = config
-            .create_with_context(Quiet)
-            .map_err(|error| failure::of_configuration(&error))?;
+        let consumer = quiet::reader(options)?;
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(topic, 0, Offset::Beginning)

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
 use crate::failure;
 use crate::options::KafkaOptions;
+use crate::quiet::Quiet;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// Between two looks at topics that were just created.
@@ -150,21 +150,6 @@ pub(crate) fn partitions<C: ClientContext>(
         Some(code) => Err(failure::of_request(&what, &KafkaError::MetadataFetch(code))),
     }
 }
-
-/// A context that logs nothing but to whoever looks for it.
-pub(crate) struct Quiet;
-
-impl ClientContext for Quiet {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        tracing::debug!(target: "riskstream::kafka::librdkafka", ?level, facility, line);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "riskstream::kafka", %error, reason);
-    }
-}
-
-impl ConsumerContext for Quiet {}
 
 /// Runs a future whose result comes from librdkafka's thread.
 fn block_on<F: Future>(future: F) -> F::Output {

@@ -5,21 +5,21 @@ use crate::journal;
 use crate::log::{Committed, Log, TopicPartition};
 use crate::merge::Merge;
 use crate::outbox::Outbox;
-use crate::pace::Speedometer;
 use crate::reader::InputReader;
+use crate::reading::Reading;
 use crate::rollout::Rollouts;
 use crate::stage::{Feed, Next, StageTask};
 use crate::task::{IngestTask, Task, TaskError};
 use crate::topology::{Role, Routes, Topology};
-use crate::worker::{Reading, Stores, WorkerError};
+use crate::worker::{Stores, WorkerError};
 use riskstream_engine::Lineup;
 use riskstream_features::state::StateStore;
 use std::sync::Arc;
 
 /// The outcome of opening a partition.
 pub(crate) enum Opened {
-    /// Read it from this position.
-    Reading(Box<Reading>, i64),
+    /// Read it from where it starts.
+    Reading(Box<Reading>),
     /// It cannot be read without a hole in its history: why, and what to do.
     Stopped(String),
 }
@@ -35,7 +35,8 @@ pub(crate) fn open<L: Log>(
     committed: Option<Committed>,
 ) -> Result<Opened, WorkerError> {
     let (low, _) = log.bounds(partition)?;
-    let clock = committed.and_then(|committed| committed.clock);
+    let clock = committed.as_ref().and_then(|committed| committed.clock);
+    let circuits = committed.as_ref().and_then(|committed| committed.circuits.clone());
     let committed = committed.map(|committed| committed.offset);
     match topology.role(&partition.topic) {
         Role::Ingest(input) => {
@@ -47,13 +48,9 @@ pub(crate) fn open<L: Log>(
                 return Ok(Opened::Stopped(gone(position, low)));
             }
             let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox, clock)));
-            Ok(reading(
-                partition,
-                task,
-                routes.priority_of_ingest(),
-                position,
-                position,
-            ))
+            let priority = routes.priority_of_ingest();
+            let reading = Reading::new(partition.clone(), task, priority, position, position);
+            Ok(Opened::Reading(Box::new(reading)))
         }
         Role::Stage(stage) => {
             let plan = &topology.plan.stages[stage];
@@ -71,7 +68,7 @@ pub(crate) fn open<L: Log>(
                 Next::Stage(outbox(log, topology, routes, stage + 1, partition.partition as u32)?)
             } else {
                 match lineup_in_force(store.as_ref(), topology, rollouts)? {
-                    Ok(lineup) => Next::Decide(DecisionBuffer::new(lineup)),
+                    Ok(lineup) => Next::Decide(DecisionBuffer::new(Arc::clone(&topology.plan), lineup, circuits)),
                     Err(reason) => return Ok(Opened::Stopped(reason)),
                 }
             };
@@ -84,33 +81,11 @@ pub(crate) fn open<L: Log>(
                 store,
                 answered_until,
             )?;
-            Ok(reading(
-                partition,
-                Task::Stage(Box::new(task)),
-                routes.priority_of_stage(stage),
-                start,
-                answered_until,
-            ))
+            let (task, priority) = (Task::Stage(Box::new(task)), routes.priority_of_stage(stage));
+            let reading = Reading::new(partition.clone(), task, priority, start, answered_until);
+            Ok(Opened::Reading(Box::new(reading)))
         }
     }
-}
-
-fn reading(partition: &TopicPartition, task: Task, priority: usize, position: i64, answered_until: i64) -> Opened {
-    let reading = Reading {
-        partition: partition.clone(),
-        task,
-        priority,
-        start: position,
-        committed: answered_until,
-        answered_until,
-        drained: false,
-        speedometer: Speedometer::default(),
-        retry_at: None,
-        waits_for: None,
-        done: false,
-        taken: 0,
-    };
-    Opened::Reading(Box::new(reading), position)
 }
 
 /// Where a stage begins to read: at its state's position, which is never ahead of what was committed.

@@ -1,5 +1,6 @@
 //! The end of the chain: transactions are collected, scored together, judged and encoded.
 
+use crate::circuits;
 use crate::task::{Context, Tally};
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
@@ -17,17 +18,22 @@ pub struct DecisionBuffer {
     desk: Desk,
     /// The desk as of the last write.
     written: Desk,
+    plan: Arc<Plan>,
+    /// What stood of circuits beside the committed position when the task was opened.
+    found: Option<String>,
     events: Vec<Event>,
     judgements: Vec<Judgement>,
 }
 
 impl DecisionBuffer {
-    /// Nothing waits yet, and `lineup` decides.
-    pub fn new(lineup: Arc<Lineup>) -> DecisionBuffer {
-        let desk = Desk::new(lineup);
+    /// Nothing waits yet, and `lineup` decides. `found` is what stands of circuits beside the position that decisions begin at.
+    pub fn new(plan: Arc<Plan>, lineup: Arc<Lineup>, found: Option<String>) -> DecisionBuffer {
+        let desk = circuits::desk(&plan, lineup, found.as_deref());
         DecisionBuffer {
             written: desk.clone(),
             desk,
+            plan,
+            found,
             events: Vec::new(),
             judgements: Vec::new(),
         }
@@ -41,7 +47,13 @@ impl DecisionBuffer {
     /// Puts another line-up in force for what is pushed from now on.
     pub fn change(&mut self, lineup: Arc<Lineup>, context: &mut Context<'_>) {
         self.flush(context);
-        self.desk = Desk::new(lineup);
+        // In a replay this may be the line-up that decided at the committed position.
+        self.desk = circuits::desk(&self.plan, lineup, self.found.as_deref());
+    }
+
+    /// The circuits, to be kept beside the position; none if all are closed.
+    pub fn circuits(&self) -> Option<String> {
+        circuits::note(&self.plan, &self.desk)
     }
 
     /// The line-up in force, if it came into force since the last write.
@@ -68,7 +80,6 @@ impl DecisionBuffer {
         if self.events.is_empty() {
             return;
         }
-        let plan = Arc::clone(context.engine.plan());
         context
             .engine
             .decide(&mut self.desk, &mut self.events, &mut self.judgements);
@@ -76,7 +87,7 @@ impl DecisionBuffer {
         for (event, judgement) in self.events.iter().zip(&self.judgements) {
             count(context.tally, event, judgement, context.now);
             context.tally.models.count(&lineup, judgement);
-            write(&plan, &lineup, event, judgement, context);
+            write(&self.plan, &lineup, event, judgement, context);
         }
         for event in self.events.drain(..) {
             context.recycle(event.row);

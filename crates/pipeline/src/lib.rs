@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod assignment;
+mod circuits;
 pub mod dead_letters;
 pub mod decide;
 pub mod driver;
@@ -17,6 +18,7 @@ pub mod outbox;
 pub mod pace;
 pub mod partitioner;
 pub mod reader;
+mod reading;
 mod roll_call;
 pub mod rollout;
 pub mod round;

@@ -21,7 +21,7 @@ impl std::fmt::Display for TopicPartition {
 }
 
 /// A position as a group commits it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
     /// The next offset to read.
     pub offset: i64,
@@ -29,6 +29,8 @@ pub struct Committed {
     pub clock: Option<i64>,
     /// Whether the reader has rows from before the position that wait for their turn.
     pub holds_rows: bool,
+    /// How the reader's models have been doing, if any failed last: a word without spaces, of 4,000 bytes at most.
+    pub circuits: Option<String>,
 }
 
 impl From<i64> for Committed {
@@ -37,6 +39,7 @@ impl From<i64> for Committed {
             offset,
             clock: None,
             holds_rows: false,
+            circuits: None,
         }
     }
 }

@@ -131,7 +131,7 @@ impl Broker {
 
     /// The group's committed position.
     pub fn committed(&self, partition: &TopicPartition) -> Option<Committed> {
-        self.lock().committed.get(partition).copied()
+        self.lock().committed.get(partition).cloned()
     }
 
     /// Whether the group has committed everything that these topics hold.
@@ -262,7 +262,7 @@ impl Log for MemoryLog {
         let inner = self.broker.lock();
         let end = |at: &TopicPartition| {
             let (partition, committed) = (inner.partition(at), inner.committed.get(at));
-            let position = committed.copied().unwrap_or(partition.low.into());
+            let position = committed.cloned().unwrap_or(partition.low.into());
             (position.offset >= partition.end() && !position.holds_rows).then(|| partition.end())
         };
         partitions.iter().map(end).collect()
@@ -349,7 +349,7 @@ impl Log for MemoryLog {
             });
         }
         for (at, position) in positions {
-            inner.committed.insert(at.clone(), *position);
+            inner.committed.insert(at.clone(), position.clone());
         }
         drop(inner);
         self.broker.inner.1.notify_all();

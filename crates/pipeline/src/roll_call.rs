@@ -7,9 +7,9 @@
 
 use crate::log::{Log, LogError, Outputs, TopicPartition};
 use crate::merge::Absence;
+use crate::reading::Reading;
 use crate::task::Task;
 use crate::topology::{Role, Routes, Topology};
-use crate::worker::Reading;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 

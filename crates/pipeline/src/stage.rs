@@ -256,6 +256,14 @@ impl StageTask {
         }
     }
 
+    /// The circuits of this task's models, to be kept beside the position; none if all are closed.
+    pub fn circuits(&self) -> Option<String> {
+        match &self.next {
+            Next::Stage(_) => None,
+            Next::Decide(buffer) => buffer.circuits(),
+        }
+    }
+
     fn check_layout(&self, record: HopRecord<'_>) -> Result<(), TaskError> {
         if record.layout == self.layout_id {
             return Ok(());

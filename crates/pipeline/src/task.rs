@@ -226,6 +226,7 @@ impl Task {
             },
             Task::Stage(task) => Committed {
                 holds_rows: task.waiting_frames() > 0,
+                circuits: task.circuits(),
                 ..offset.into()
             },
         }

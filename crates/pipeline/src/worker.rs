@@ -4,11 +4,12 @@
 use crate::assignment::{self, Opened};
 use crate::dead_letters::DeadLetters;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
-use crate::pace::{PaceOptions, PartitionPace, Speedometer};
+use crate::pace::PaceOptions;
+use crate::reading::{Reading, next_to_read, paces};
 use crate::roll_call::RollCall;
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
-use crate::task::{Context, Processed, Tally, Task, TaskError};
+use crate::task::{Context, Tally, Task, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
 use riskstream_events::{Row, dead_letter};
@@ -60,28 +61,6 @@ pub enum WorkerError {
     /// A task.
     #[error(transparent)]
     Task(#[from] TaskError),
-}
-
-/// A partition that this worker reads.
-pub(crate) struct Reading {
-    pub(crate) partition: TopicPartition,
-    pub(crate) task: Task,
-    /// Later stages go first, so that what was begun is finished before more is begun.
-    pub(crate) priority: usize,
-    /// Where reading began.
-    pub(crate) start: i64,
-    pub(crate) committed: i64,
-    /// Records before this were answered by an earlier run: replayed for state, not committed again.
-    pub(crate) answered_until: i64,
-    pub(crate) drained: bool,
-    pub(crate) speedometer: Speedometer,
-    pub(crate) retry_at: Option<i64>,
-    /// Why the next record cannot be processed yet.
-    pub(crate) waits_for: Option<String>,
-    /// Nothing more to take in this batch.
-    pub(crate) done: bool,
-    /// Records taken in this batch.
-    pub(crate) taken: u64,
 }
 
 /// One member of the group: owns a log and the tasks of its partitions.
@@ -286,7 +265,7 @@ impl<L: Log> Worker<L> {
         }
         let mut events = 0;
         while let Some(reading) = next_to_read(&mut self.reading) {
-            match read_run(&mut self.log, reading, &mut context) {
+            match reading.run(&mut self.log, &mut context) {
                 Ok(applied) => events += applied,
                 // Nothing after the hole is read; what was applied before it is committed as usual.
                 Err(WorkerError::Log(error @ LogError::OutOfRange { .. })) => {
@@ -389,8 +368,8 @@ impl<L: Log> Worker<L> {
         let mut starts = Vec::with_capacity(partitions.len());
         for (partition, opened) in partitions.iter().zip(opened) {
             match opened {
-                Opened::Reading(reading, position) => {
-                    let committed = reading.committed;
+                Opened::Reading(reading) => {
+                    let (position, committed) = (reading.start, reading.committed);
                     tracing::info!(target: "riskstream::worker", %partition, position, committed, "partition opened");
                     self.stopped.retain(|stopped| stopped.partition != *partition);
                     starts.push((partition.clone(), position));
@@ -444,68 +423,3 @@ impl<L: Log> Worker<L> {
 
 /// Microseconds between two attempts to open a partition that could not be opened.
 const OPEN_AGAIN_AFTER: i64 = 5_000_000;
-
-/// How each partition is read, in their order.
-fn paces<L: Log>(reading: &mut [Reading], log: &L, options: &PaceOptions, now: i64) -> Vec<PartitionPace> {
-    let pace = |reading: &mut Reading| {
-        let newest = reading.task.input_clock();
-        reading.speedometer.read(newest.unwrap_or(i64::MIN), now);
-        PartitionPace {
-            newest,
-            lag: log.lag(&reading.partition),
-            speed: reading.speedometer.speed(),
-            among_real_time: false,
-        }
-    };
-    let mut paces: Vec<PartitionPace> = reading.iter_mut().map(pace).collect();
-    let among_real_time = paces.iter().any(|pace| pace.is_real_time(options, now));
-    for pace in &mut paces {
-        pace.among_real_time = among_real_time;
-    }
-    paces
-}
-
-/// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
-const RUN: usize = 32;
-
-/// Later stages first; of the inputs the one furthest behind in event time.
-fn next_to_read(reading: &mut [Reading]) -> Option<&mut Reading> {
-    reading
-        .iter_mut()
-        .filter(|reading| !reading.done)
-        .min_by_key(|reading| (reading.priority, reading.task.input_clock().unwrap_or(i64::MIN)))
-}
-
-fn read_run<L: Log>(log: &mut L, reading: &mut Reading, context: &mut Context<'_>) -> Result<usize, WorkerError> {
-    let mut events = 0;
-    for _ in 0..RUN {
-        let Some(record) = log.take(&reading.partition)? else {
-            reading.done = true;
-            reading.drained = true;
-            break;
-        };
-        reading.drained = false;
-        reading.taken += 1;
-        let offset = record.offset;
-        match reading.task.process(record, context)? {
-            Processed::Events(applied) => {
-                events += applied.max(1);
-                if reading.waits_for.take().is_some() {
-                    tracing::info!(target: "riskstream::worker", partition = %reading.partition, "going on");
-                }
-            }
-            Processed::Retry(why) => {
-                if reading.waits_for.is_none() {
-                    tracing::warn!(target: "riskstream::worker", partition = %reading.partition, why, "waiting");
-                }
-                reading.waits_for = Some(why);
-                reading.done = true;
-                reading.taken -= 1;
-                reading.retry_at = Some(context.now + 1_000_000);
-                log.start(&[(reading.partition.clone(), offset)])?;
-                break;
-            }
-        }
-    }
-    Ok(events)
-}

@@ -2,8 +2,8 @@
 
 use crate::spec::{Mistake, Place, PolicyError, PolicySpec};
 use riskstream_events::Outcome;
-use riskstream_events::{Slot, Value, ValueType};
-use riskstream_expressions::{Expression, ExpressionError, Scope};
+use riskstream_events::{Slot, Value};
+use riskstream_expressions::{Expression, Scope};
 use std::collections::{BTreeSet, HashMap};
 
 /// Why a transaction was decided as it was: a rule or threshold that fired.
@@ -172,7 +172,7 @@ impl Compiler<'_> {
     }
 
     fn add(&mut self, when: &str, reason: Reason, place: Place, reason_place: Place) {
-        match condition(when, self.scope) {
+        match Expression::condition(when, self.scope) {
             Ok(expression) => self.conditions.push(Condition {
                 expression,
                 reason: reason.clone(),
@@ -190,19 +190,6 @@ impl Compiler<'_> {
                 mistake: Mistake::BadReason(reason.code),
             });
         }
-    }
-}
-
-/// An expression of type bool.
-fn condition(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
-    let expression = Expression::compile(source, scope)?;
-    match expression.value_type() {
-        ValueType::Bool => Ok(expression),
-        other => Err(vec![ExpressionError {
-            message: format!("a condition must be a bool, not {}", other.name()),
-            span: 0..source.len(),
-            help: Some("compare it with something, as in x > 0".to_owned()),
-        }]),
     }
 }
 

@@ -49,10 +49,11 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
         offset: 2,
         clock: Some(1_700_000_000_000_000),
         holds_rows: true,
+        circuits: Some("7,0:5:10:3".to_owned()),
     };
     member
         .log
-        .commit(&Outputs::default(), &[(partition.clone(), position)])
+        .commit(&Outputs::default(), &[(partition.clone(), position.clone())])
         .unwrap();
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(position)]);
     let mut outputs = Outputs::default();

@@ -1,8 +1,10 @@
 //! What steps in for a model that fails, and when the model is left alone.
 
-use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology, version};
+use crate::shop::{OLD, decision, decisions, directory, lineup, pay, pipeline, pipeline_text, topology, version};
+use riskstream::file::compile;
 use riskstream_events::{Outcome, OwnedDecision};
 use riskstream_pipeline::TestDriver;
+use riskstream_pipeline::faulty::Faults;
 
 /// Decides payments of these amounts, `together` in a batch.
 fn decide(model: &str, amounts: &[f64], together: usize) -> Vec<OwnedDecision> {
@@ -116,6 +118,137 @@ fn the_circuit_opens_and_closes_at_the_same_places_however_rows_are_batched() {
     }
     for together in [2, 7, amounts.len()] {
         assert_eq!(decide(&model, &amounts, together), one_by_one, "{together} together");
+    }
+}
+
+/// Fails often enough that its circuit is open for 10, 20 and 40 decisions; with good answers in between.
+fn troubled_amounts() -> Vec<f64> {
+    let mut amounts = vec![GOOD, BAD, BAD, GOOD];
+    amounts.extend([BAD; 60]);
+    amounts.extend([GOOD; 60]);
+    amounts.extend([BAD; 40]);
+    amounts
+}
+
+fn nan_model() -> String {
+    format!("{{file: models/nan.onnx, version: n, inputs: [amount], fallback: {OLD}}}")
+}
+
+/// A worker that ends, with or without its state, leaves a failing model alone for as long as it would have.
+#[test]
+fn circuits_survive_restarts_and_the_loss_of_state() {
+    let (amounts, model) = (troubled_amounts(), nan_model());
+    let undisturbed = decide(&model, &amounts, amounts.len());
+    assert!(
+        undisturbed
+            .iter()
+            .any(|decision| told(decision).is_some_and(|(_, why)| why == LEFT_ALONE))
+    );
+    for (together, lose) in [(1, false), (3, false), (7, true)] {
+        let pipeline = pipeline(&model);
+        let mut driver = TestDriver::new(topology(&pipeline), 1);
+        for (batch, amounts) in amounts.chunks(together).enumerate() {
+            pay(&driver, batch * together, amounts);
+            driver.run().unwrap();
+            driver.kill_worker(0);
+            if lose {
+                driver.stores.lose();
+            }
+            driver.add_worker();
+        }
+        assert_eq!(
+            decisions(&driver),
+            undisturbed,
+            "{together} together, state lost: {lose}"
+        );
+    }
+}
+
+/// Workers that end between a commit and the write of their state, or have lost it, go on as if they had not: what was
+/// decided is not decided again. The models come by roll-outs, through which a replay passes.
+#[test]
+fn circuits_survive_faults() {
+    let rollouts = [
+        "{revision: 1, champion: {file: models/nan.onnx, version: n, inputs: [amount]}}",
+        "{revision: 2, champion: {file: models/failing.onnx, version: f, inputs: [amount]}}",
+    ];
+    let amounts = troubled_amounts();
+    let count = amounts.len();
+    let decide = |faults: Option<Faults>| {
+        let pipeline = pipeline(OLD);
+        let mut driver = TestDriver::new(topology(&pipeline), 1);
+        driver.set_faults(faults.unwrap_or_default());
+        driver.kill_worker(0);
+        driver.add_worker();
+        for (round, rollout) in rollouts.iter().enumerate() {
+            driver.rollouts.put(lineup(&pipeline, rollout));
+            driver.run().unwrap();
+            for (batch, amounts) in amounts.chunks(4).enumerate() {
+                pay(&driver, round * count + batch * 4, amounts);
+                driver.run().unwrap();
+                if faults.is_some() && batch % 10 == 9 {
+                    driver.stores.lose();
+                    driver.kill_worker(0);
+                    driver.add_worker();
+                }
+            }
+        }
+        decisions(&driver)
+    };
+    let undisturbed = decide(None);
+    assert_eq!(undisturbed.len(), 2 * count);
+    for seed in 0..4 {
+        let faults = Faults {
+            seed: seed * 1000,
+            aborted: 100,
+            committed_unknown: 100,
+            lost_unknown: 100,
+            unavailable: 50,
+        };
+        assert_eq!(decide(Some(faults)), undisturbed, "seed {seed}");
+    }
+}
+
+/// A circuit is about one model in one line-up of one pipeline: others begin anew.
+#[test]
+fn circuits_are_forgotten_with_their_models() {
+    /// Eight payments that the model cannot score: how many decisions were made without it?
+    fn left_alone(driver: &mut TestDriver, first: usize) -> usize {
+        pay(driver, first, &[BAD; 8]);
+        driver.run().unwrap();
+        let decisions = decisions(driver);
+        let told = (first..first + 8).map(|number| told(decision(&decisions, number)));
+        told.filter(|told| *told == Some(("NO_SCORE", LEFT_ALONE))).count()
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let put = |model: &str| std::fs::copy(directory().join("models").join(model), folder.path().join("model.onnx"));
+    let pipeline = |version: &str| {
+        let model = format!("{{file: model.onnx, version: {version}, inputs: [amount]}}");
+        compile("shop.yaml", &pipeline_text("shop", &model), folder.path(), &|_| None).unwrap()
+    };
+    put("nan.onnx").unwrap();
+    let first = pipeline("one");
+    let mut driver = TestDriver::new(topology(&first), 1);
+    assert_eq!(left_alone(&mut driver, 0), 3);
+    driver.rollouts.put(lineup(&first, "revision: 1"));
+    driver.run().unwrap();
+    assert_eq!(left_alone(&mut driver, 10), 3, "the same model in a roll-out");
+    for (number, version, file, expected) in [
+        (20, "one", "nan.onnx", 7),
+        (30, "two", "nan.onnx", 3),
+        (40, "two", "failing.onnx", 3),
+    ] {
+        put(file).unwrap();
+        let next = pipeline(version);
+        let mut successor = TestDriver::new(topology(&next), 1);
+        successor.kill_worker(0);
+        driver.kill_worker(0);
+        successor.broker = driver.broker.clone();
+        successor.stores = driver.stores.clone();
+        successor.rollouts.put(lineup(&next, "revision: 1"));
+        successor.add_worker();
+        driver = successor;
+        assert_eq!(left_alone(&mut driver, number), expected, "{version} {file}");
     }
 }
 

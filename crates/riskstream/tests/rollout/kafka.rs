@@ -168,24 +168,33 @@ shadows:
 ";
     std::fs::write(path("rollout.yaml"), rollout).unwrap();
     create_topics_of(&path("pipeline.yaml"), PARTITIONS as i32, &[]);
-    let mut service = Service::start(&path("pipeline.yaml"), &path("state"), &path("log"), &[], &[]);
-    service.wait_until_ready();
-    wait_for_revision(&[&service], 1);
-    let writer = Writer::new(&brokers);
-    for number in 0..400 {
-        let customer = format!("c{}", number % 40);
-        writer.send(
-            &format!("{name}-transactions"),
-            Some(customer.as_bytes()),
-            Some(&payment(number, &customer, 700.0)),
-        );
+    let mut decided = Reader::new(&brokers, &format!("{name}-decisions"));
+    let mut metrics = Vec::new();
+    // The first copy is killed while the circuits are open.
+    for half in [0..200, 200..400] {
+        let mut service = Service::start(&path("pipeline.yaml"), &path("state"), &path("log"), &[], &[]);
+        service.wait_until_ready();
+        wait_for_revision(&[&service], 1);
+        let writer = Writer::new(&brokers);
+        for number in half {
+            let customer = format!("c{}", number % 40);
+            writer.send(
+                &format!("{name}-transactions"),
+                Some(customer.as_bytes()),
+                Some(&payment(number, &customer, 700.0)),
+            );
+        }
+        writer.flush();
+        decided.wait_for(200, || service.check_running());
+        metrics.push(wait_for("the count of all decisions", || {
+            let (_, metrics) = service.get("/metrics")?;
+            (counted(&metrics, "slow@n", "late") == 200).then_some(metrics)
+        }));
+        service.kill();
     }
-    writer.flush();
-    Reader::new(&brokers, &format!("{name}-decisions")).wait_for(400, || service.check_running());
-    let (_, metrics) = service.get("/metrics").unwrap();
-    service.end();
 
     let (mut challenged, mut left_alone) = (0, 0);
+    let mut told_in: BTreeMap<i32, Vec<bool>> = BTreeMap::new();
     read_all(&brokers, &format!("{name}-decisions"), |message| {
         let decision = OwnedDecision::from_json(message.payload().unwrap()).unwrap();
         assert_eq!(decision.shadow_scores, [("fraud@shadow".to_owned(), Some(1.0))]);
@@ -201,22 +210,38 @@ shadows:
         challenged += u64::from(is_challenged);
         let is_left_alone = |told: &OwnedReason| told.description.as_ref().unwrap().contains("left alone");
         left_alone += u64::from(told.is_some_and(is_left_alone));
+        told_in
+            .entry(message.partition())
+            .or_default()
+            .extend(told.map(is_left_alone));
     });
     assert!((100..300).contains(&challenged), "{challenged}");
     assert!(
         left_alone > 0 && left_alone < challenged,
         "{left_alone} of {challenged}"
     );
-    let counted = |model: &str, result: &str| -> u64 {
-        let line = format!("riskstream_model_scores_total{{model=\"{model}\",result=\"{result}\"}} ");
-        let found = metrics.lines().find_map(|found| found.strip_prefix(&line));
-        found.map_or(0, |count| count.parse().unwrap())
-    };
+    // In each partition five failures, then trials after 10, 20 and 40 decisions without the model.
+    for (partition, told) in told_in {
+        let tried = (0..told.len()).filter(|place| !told[*place]);
+        let expected = [0, 1, 2, 3, 4, 15, 36, 77, 158]
+            .into_iter()
+            .filter(|place| *place < told.len());
+        assert!(tried.eq(expected), "partition {partition}: {told:?}");
+    }
+    let counted =
+        |model: &str, result: &str| -> u64 { metrics.iter().map(|metrics| counted(metrics, model, result)).sum() };
     assert_eq!(counted("failing@n", "circuit_open"), left_alone);
     assert_eq!(counted("failing@n", "failed"), challenged - left_alone);
     assert_eq!(counted("fraud@2", "scored"), challenged);
     assert_eq!(counted("slow@n", "late"), 400);
     delete_topics(&brokers, &name);
+}
+
+/// How often a model did what `result` says, by a copy's metrics.
+fn counted(metrics: &str, model: &str, result: &str) -> u64 {
+    let line = format!("riskstream_model_scores_total{{model=\"{model}\",result=\"{result}\"}} ");
+    let found = metrics.lines().find_map(|found| found.strip_prefix(&line));
+    found.map_or(0, |count| count.parse().unwrap())
 }
 
 /// Each payment was decided once, and in each partition one roll-out followed the other.

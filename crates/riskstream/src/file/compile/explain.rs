@@ -1,5 +1,6 @@
 //! Which decisions are explained.
 
+use super::share_of;
 use crate::file::mistakes::{Mistake, Mistakes};
 use crate::file::read::Spanned;
 use crate::file::surface::{Explain, PipelineFile};
@@ -23,10 +24,12 @@ pub fn compile_explain(file: &PipelineFile, mistakes: &mut Mistakes) -> Option<E
     }
     check(section, mistakes);
     let explain = &section.value;
+    let sample = explain.sample.as_ref();
+    let sample = sample.and_then(|given| share_of(given, "`sample: 0.01` is one decision in a hundred", mistakes));
     Some(ExplainPlan {
         outcomes: explain.outcomes.0.iter().map(|outcome| outcome.value.0).collect(),
         score: explain.score.as_ref().map(|score| score.value),
-        sample: explain.sample.as_ref().map_or(0.0, |sample| sample.value),
+        sample: sample.unwrap_or(0.0),
         top: explain.top.as_ref().map_or(TOP, |top| top.value) as usize,
     })
 }
@@ -37,19 +40,6 @@ fn check(section: &Spanned<Explain>, mistakes: &mut Mistakes) {
         mistakes.add(
             Mistake::new("`explain` does not say which decisions", section.span.clone())
                 .help("write `outcomes: [decline]`, `score: 0.5`, or `sample: 0.01`"),
-        );
-    }
-    if let Some(sample) = explain
-        .sample
-        .as_ref()
-        .filter(|sample| !(0.0..=1.0).contains(&sample.value))
-    {
-        mistakes.add(
-            Mistake::new(
-                format!("a share lies between 0 and 1, not at {}", sample.value),
-                sample.span.clone(),
-            )
-            .help("`sample: 0.01` is one decision in a hundred"),
         );
     }
     if let Some(score) = explain.score.as_ref().filter(|score| !score.value.is_finite()) {

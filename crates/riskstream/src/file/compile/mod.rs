@@ -20,7 +20,7 @@ mod topics;
 mod usage;
 
 use super::compiled::{Compiled, InputSettings, RolloutSettings};
-use super::mistakes::Mistakes;
+use super::mistakes::{Mistake, Mistakes};
 use super::read::Spanned;
 use super::settings;
 use super::surface::{Format, PipelineFile};
@@ -191,6 +191,16 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
         file: given(&section.file),
         topic: given(&section.topic).map(Into::into),
     })
+}
+
+/// The share, unless it is none; then `example` tells what one means.
+fn share_of(given: &Spanned<f64>, example: &str, mistakes: &mut Mistakes) -> Option<f64> {
+    let is_share = (0.0..=1.0).contains(&given.value);
+    if !is_share {
+        let message = format!("a share lies between 0 and 1, not at {}", given.value);
+        mistakes.add(Mistake::new(message, given.span.clone()).help(example));
+    }
+    is_share.then_some(given.value)
 }
 
 /// The first 16 hexadecimal digits of the SHA-256 over the file and the hashes of its models' cards. (The models' own hashes

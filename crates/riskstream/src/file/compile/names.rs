@@ -254,10 +254,24 @@ impl<'s> Names<'s> {
     /// Compiles an expression. `None` if it has mistakes, which are then reported with their places, or if it uses
     /// something broken.
     pub fn compile(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
+        self.compile_with(Expression::compile, source, mistakes)
+    }
+
+    /// Compiles a condition, as [`Names::compile`] does expressions.
+    pub fn condition(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
+        self.compile_with(Expression::condition, source, mistakes)
+    }
+
+    fn compile_with(
+        &self,
+        compile: impl Fn(&str, &Scope) -> Result<Expression, Vec<ExpressionError>>,
+        source: &Spanned<Source>,
+        mistakes: &mut Mistakes,
+    ) -> Option<Expression> {
         if self.uses_broken(&source.value.0) || self.uses_absent(source, mistakes) {
             return None;
         }
-        match Expression::compile(&source.value.0, &self.scope) {
+        match compile(&source.value.0, &self.scope) {
             Ok(expression) => Some(expression),
             Err(errors) => {
                 errors

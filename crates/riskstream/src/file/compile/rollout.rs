@@ -4,6 +4,7 @@ use super::cards::Cards;
 use super::model::ModelCompiler;
 use super::names::Names;
 use super::reasons::Texts;
+use super::share_of;
 use crate::card;
 use crate::file::mistakes::{Mistake, Mistakes, enumerate};
 use crate::file::read::{List, Spanned};
@@ -11,7 +12,7 @@ use crate::file::rollout::{ChallengerSection, RolloutFile};
 use crate::file::surface::ModelSection;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Challenger, Lineup, ModelPlan};
-use riskstream_events::{Slot, ValueType};
+use riskstream_events::Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -163,8 +164,13 @@ impl RolloutCompiler<'_, '_> {
         let section = &section.value;
         let model = section.model.0.as_ref().and_then(|model| self.decider(model));
         let entity = self.entity(section);
-        let when = section.when.as_ref().map(|when| self.condition(when));
-        let share = section.share.0.as_ref().and_then(|share| self.share(share));
+        let when = section
+            .when
+            .as_ref()
+            .map(|when| self.names.condition(when, self.models.mistakes));
+        let share = section.share.0.as_ref();
+        let share =
+            share.and_then(|given| share_of(given, "`share: 0.05` is 5 % of the entities", self.models.mistakes));
         let (entity, share) = (entity?, share?);
         let taken = self.shares.entry(entity.0.clone()).or_insert(0.0);
         let share = *taken..*taken + share;
@@ -204,33 +210,6 @@ impl RolloutCompiler<'_, '_> {
             );
         }
         found
-    }
-
-    fn share(&mut self, share: &Spanned<f64>) -> Option<f64> {
-        if (0.0..=1.0).contains(&share.value) {
-            return Some(share.value);
-        }
-        self.models.mistakes.add(
-            Mistake::new(
-                format!("a share lies between 0 and 1, not at {}", share.value),
-                share.span.clone(),
-            )
-            .help("`share: 0.05` is 5 % of the entities"),
-        );
-        None
-    }
-
-    fn condition(&mut self, when: &Spanned<crate::file::read::Source>) -> Option<riskstream_expressions::Expression> {
-        let expression = self.names.compile(when, self.models.mistakes)?;
-        if expression.value_type() == ValueType::Bool {
-            return Some(expression);
-        }
-        let found = expression.value_type().name();
-        self.models.mistakes.add(
-            Mistake::new(format!("a condition must be a bool, not {found}"), when.span.clone())
-                .help("compare it with something, as in x > 0"),
-        );
-        None
     }
 
     /// Runs the model before it may decide: on its golden rows, which must come out, or else on a row of nothing.

@@ -60,17 +60,7 @@ impl FeatureCompiler<'_, '_> {
         stage: Option<usize>,
         input: Option<&str>,
     ) -> Option<Expression> {
-        let expression = self.names.compile(when, self.mistakes)?;
-        if expression.value_type() != ValueType::Bool {
-            self.mistakes.add(
-                Mistake::new(
-                    format!("a condition must be bool, this is {}", expression.value_type().name()),
-                    when.span.clone(),
-                )
-                .help("compare it with something: `amount > 100`"),
-            );
-            return None;
-        }
+        let expression = self.names.condition(when, self.mistakes)?;
         let mut available = true;
         for slot in expression.slots() {
             available &= self.check_available(*slot, &when.span, stage?, input);
