@@ -5,7 +5,7 @@ mod support;
 use riskstream_models::Model;
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
 
 /// More columns than a vector register holds numbers.
 const COLUMNS: usize = 19;
@@ -155,4 +155,255 @@ fn a_sequence_is_scored_from_its_own_start() {
         .score(&[1.0, -2.0], &mut found)
         .unwrap();
     assert!((f64::from(found[0]) - step(step(0.0, 1.0), -2.0)).abs() < 1e-6);
+}
+
+/// NaN makes all gates NaN by the specification's formulas. Sequences of 2 steps are a loop to tract, of 5 one operator
+/// where the reset gate follows the product, which with 70 units is simplified further.
+#[test]
+fn a_missing_event_makes_the_score_missing() {
+    for (operator, gates, after) in [("GRU", 3, 0), ("GRU", 3, 1), ("LSTM", 4, 0), ("RNN", 1, 0)] {
+        for (steps, hidden) in [(2, 2), (5, 2), (5, 70)] {
+            let rows = gates * hidden;
+            let weights = |columns: i64, name| {
+                let numbers = (0..rows * columns).map(|place| (place % 7) as f32 * 0.1 - 0.25);
+                float_tensor(name, &[1, rows, columns], &numbers.collect::<Vec<_>>())
+            };
+            let mut attributes = vec![int("hidden_size", hidden)];
+            if operator == "GRU" {
+                attributes.push(int("linear_before_reset", after));
+            }
+            let nodes = vec![
+                node("Transpose", &["x"], &["steps"], vec![ints("perm", &[1, 0, 2])]),
+                node(operator, &["steps", "w", "r", "b"], &["all", "last"], attributes),
+                node("Squeeze", &["last", "first"], &["last_state"], Vec::new()),
+                node(
+                    "ReduceMean",
+                    &["all"],
+                    &["mean"],
+                    vec![ints("axes", &[0, 1]), int("keepdims", 0)],
+                ),
+                node("Concat", &["last_state", "mean"], &["y"], vec![int("axis", 1)]),
+            ];
+            let input = value("x", DataType::Float, &[0, steps, 2]);
+            let mut model = model(vec![input], nodes, vec![value("y", DataType::Float, &[0, 2 * hidden])]);
+            let bias = vec![0.1; 2 * rows as usize];
+            model.graph.as_mut().unwrap().initializer = vec![
+                weights(2, "w"),
+                weights(hidden, "r"),
+                float_tensor("b", &[1, 2 * rows], &bias),
+                int_tensor("first", &[1], &[0]),
+            ];
+            let width = 2 * steps as usize;
+            let complete: Vec<f32> = (0..width).map(|column| column as f32 * 0.3 - 1.0).collect();
+            let alone = run(&model, &complete).unwrap();
+            let what = format!("{operator} {after} of {steps} steps and {hidden} units");
+            assert!(alone.iter().all(|number| number.is_finite()), "{what}: {alone:?}");
+            for place in [0, 3, width - 1] {
+                let mut missing = complete.clone();
+                missing[place] = f32::NAN;
+                let found = run(&model, &[complete.clone(), missing, complete.clone()].concat()).unwrap();
+                let rows: Vec<&[f64]> = found.chunks(found.len() / 3).collect();
+                assert!(rows[1].iter().all(|number| number.is_nan()), "{what}: {:?}", rows[1]);
+                assert_close(rows[0], &alone);
+                assert_close(rows[2], &alone);
+            }
+            let mut infinite = complete.clone();
+            infinite[0] = f32::INFINITY;
+            infinite[1] = f32::INFINITY;
+            let found = run(&model, &infinite).unwrap();
+            // Weights of both signs, or zero: the gates are infinity less infinity.
+            assert!(
+                found.iter().all(|number| number.is_nan()) || hidden == 2,
+                "{what}: {found:?}"
+            );
+        }
+    }
+}
+
+/// The bodies of If are graphs too.
+#[test]
+fn a_missing_value_stays_missing_in_a_branch() {
+    let branch = |name: &str, operator: &str| AttributeProto {
+        name: name.to_owned(),
+        r#type: tract_onnx::pb::attribute_proto::AttributeType::Graph as i32,
+        g: Some(GraphProto {
+            node: vec![node(operator, &["x"], &["inner"], Vec::new())],
+            output: vec![value("inner", DataType::Float, &[0, 3])],
+            name: name.to_owned(),
+            ..GraphProto::default()
+        }),
+        ..AttributeProto::default()
+    };
+    let branches = vec![branch("then_branch", "Sigmoid"), branch("else_branch", "Tanh")];
+    let nodes = vec![
+        node("Slice", &["x", "zero", "one", "one"], &["start"], Vec::new()),
+        node("ReduceMax", &["start"], &["most"], vec![int("keepdims", 0)]),
+        node("Greater", &["most", "bound"], &["is_more"], Vec::new()),
+        node("If", &["is_more"], &["y"], branches),
+    ];
+    let mut model = model(
+        vec![value("x", DataType::Float, &[0, 3])],
+        nodes,
+        vec![value("y", DataType::Float, &[0, 3])],
+    );
+    model.graph.as_mut().unwrap().initializer = vec![
+        int_tensor("zero", &[1], &[0]),
+        int_tensor("one", &[1], &[1]),
+        float_tensor("bound", &[], &[0.0]),
+    ];
+    let found = run(&model, &[1.0, f32::NAN, -2.0]).unwrap();
+    assert_close(
+        &found,
+        &[1.0 / (1.0 + (-1f64).exp()), f64::NAN, 1.0 / (1.0 + 2f64.exp())],
+    );
+}
+
+/// log(exp(a) + exp(b) + ...), also where the exponentials are infinite or zero.
+#[test]
+fn a_log_sum_exp_overflows_only_where_the_answer_does() {
+    let (least, most) = (f32::NEG_INFINITY, f32::INFINITY);
+    let rows = [
+        [1.0, 2.0, 0.5],
+        [1000.0, 999.0, -1000.0],
+        [-1000.0, -1001.0, -1002.0],
+        [least, 3.0, least],
+        [least, least, least],
+        [most, 1.0, least],
+        [1.0, f32::NAN, 2.0],
+        [most, f32::NAN, 2.0],
+    ];
+    let expected = [
+        (1f64.exp() + 2f64.exp() + 0.5f64.exp()).ln(),
+        1000.0 + (-1f64).exp().ln_1p(),
+        -1000.0 + ((-1f64).exp() + (-2f64).exp()).ln_1p(),
+        3.0,
+        f64::NEG_INFINITY,
+        f64::INFINITY,
+        f64::NAN,
+        f64::NAN,
+    ];
+    for kind in [DataType::Float, DataType::Double] {
+        let attributes = vec![ints("axes", &[1])];
+        let sum = node("ReduceLogSumExp", &["x"], &["y"], attributes);
+        let model = model(
+            vec![value("x", kind, &[0, 3])],
+            vec![sum],
+            vec![value("y", kind, &[0, 1])],
+        );
+        let found = run(&model, rows.as_flattened()).unwrap();
+        for ((found, expected), row) in found.iter().zip(expected).zip(rows) {
+            let is_same = *found == expected || found.is_nan() && expected.is_nan();
+            assert!(
+                is_same || (found - expected).abs() < 1e-7 * expected.abs().max(1.0),
+                "{row:?}: {found}"
+            );
+        }
+    }
+    let all = node(
+        "ReduceLogSumExp",
+        &["x"],
+        &["y"],
+        vec![ints("axes", &[1, 2]), int("keepdims", 0)],
+    );
+    let model = model(
+        vec![value("x", DataType::Float, &[0, 2, 2])],
+        vec![all],
+        vec![value("y", DataType::Float, &[0])],
+    );
+    assert_close(
+        &run(&model, &[500.0, 500.0, 500.0, 500.0]).unwrap(),
+        &[500.0 + 4f64.ln()],
+    );
+}
+
+#[test]
+fn a_softmax_of_a_missing_value_is_missing() {
+    for width in [2usize, 3, 4, 8, 19] {
+        for operator in ["Softmax", "LogSoftmax"] {
+            for kind in [DataType::Float, DataType::Double] {
+                let columns = width as i64;
+                let softmax = node(operator, &["x"], &["y"], vec![int("axis", 1)]);
+                let model = model(
+                    vec![value("x", kind, &[0, columns])],
+                    vec![softmax],
+                    vec![value("y", kind, &[0, columns])],
+                );
+                for place in 0..width {
+                    let mut row = vec![1000.0; width];
+                    let found = run(&model, &row).unwrap();
+                    let share = 1.0 / width as f64;
+                    let expected = if operator == "Softmax" { share } else { share.ln() };
+                    assert_close(&found, &vec![expected; width]);
+                    row[place] = f32::NAN;
+                    let found = run(&model, &row).unwrap();
+                    assert!(
+                        found.iter().all(|number| number.is_nan()),
+                        "{operator} of {width}, {place}: {found:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn celu_heeds_its_alpha_and_softplus_is_finite() {
+    let row: Vec<f32> = (0..COLUMNS).map(|column| (column as f32 - 9.0) * 40.0 + 0.5).collect();
+    for kind in [DataType::Float, DataType::Double] {
+        let celu = |alpha: f64, x: f64| x.max(0.0) + (alpha * ((x / alpha).exp() - 1.0)).min(0.0);
+        for alpha in [0.5f32, 3.0] {
+            let found = run(&alone("Celu", kind, Vec::new(), vec![float("alpha", alpha)]), &row).unwrap();
+            let expected = row.iter().map(|&x| celu(f64::from(alpha), f64::from(x)));
+            assert_close(&found, &expected.collect::<Vec<_>>());
+        }
+        let softplus = |x: f64| if x > 40.0 { x } else { (x.exp() + 1.0).ln() };
+        let found = run(&alone("Softplus", kind, Vec::new(), Vec::new()), &row).unwrap();
+        let expected = row.iter().map(|&x| softplus(f64::from(x)));
+        assert_close(&found, &expected.collect::<Vec<_>>());
+    }
+    let mut missing = row.clone();
+    missing[7] = f32::NAN;
+    let found = run(&alone("Celu", DataType::Float, Vec::new(), Vec::new()), &missing).unwrap();
+    assert!(found[7].is_nan() && found[8].is_finite());
+}
+
+/// OneHot: "any entries in the 'indices' input tensor with values outside the range [-depth, depth-1] will result in
+/// one-hot representation with all 'off_value' values".
+#[test]
+fn an_unknown_category_has_no_one_hot_value() {
+    for kind in [DataType::Int64, DataType::Float] {
+        for (axis, expected) in [
+            (-1, [[5.0, 2.0, 2.0], [2.0, 2.0, 5.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]),
+            (1, [[5.0, 2.0, 2.0], [2.0, 2.0, 5.0], [2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]),
+        ] {
+            let one_hot = node("OneHot", &["x", "depth", "values"], &["y"], vec![int("axis", axis)]);
+            let mut model = model(
+                vec![value("x", kind, &[0, 1])],
+                vec![one_hot],
+                vec![value("y", DataType::Float, &[0, 0, 0])],
+            );
+            model.graph.as_mut().unwrap().initializer = vec![
+                int_tensor("depth", &[1], &[3]),
+                float_tensor("values", &[2], &[2.0, 5.0]),
+            ];
+            let found = run(&model, &[0.0, -1.0, 3.0, -4.0]).unwrap();
+            assert_close(&found, expected.as_flattened());
+        }
+    }
+}
+
+#[test]
+fn an_unknown_category_of_an_embedding_is_an_error() {
+    let gather = node("Gather", &["table", "x"], &["y"], vec![int("axis", 0)]);
+    let mut model = model(
+        vec![value("x", DataType::Int64, &[0, 1])],
+        vec![gather],
+        vec![value("y", DataType::Float, &[0, 1, 2])],
+    );
+    model.graph.as_mut().unwrap().initializer = vec![float_tensor("table", &[3, 2], &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0])];
+    assert_close(&run(&model, &[1.0, -1.0]).unwrap(), &[2.0, 3.0, 4.0, 5.0]);
+    for unknown in [3.0, -4.0] {
+        let error = run(&model, &[1.0, unknown]).unwrap_err().to_string();
+        assert!(error.contains("out of range") && !error.contains("panic"), "{error}");
+    }
 }

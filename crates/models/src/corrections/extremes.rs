@@ -137,7 +137,7 @@ impl TypedOp for Position {
 }
 
 /// A shape with `axes` of length one.
-fn reduced(shape: &ShapeFact, axes: &[usize]) -> TVec<TDim> {
+pub(super) fn reduced(shape: &ShapeFact, axes: &[usize]) -> TVec<TDim> {
     let mut shape = shape.to_tvec();
     for &axis in axes {
         shape[axis] = 1.to_dim();

@@ -1,9 +1,11 @@
 //! Functions of single numbers.
 
-use tract_onnx::tract_core::ops::element_wise::ElementWiseMiniOp;
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
 use tract_onnx::tract_core::ops::math::{Erf, RoundHalfToEven, Tanh};
 use tract_onnx::tract_core::ops::nn::{GeluApproximate, GeluExact, HardSwish, LeakyRelu, Sigmoid, Silu};
 use tract_onnx::tract_hir::internal::*;
+use tract_onnx::tract_hir::ops::element_wise::ElementWiseIntoHir;
 
 /// What to put in the place of one of tract's functions of inputs of `datum`, f32 or f64.
 ///
@@ -65,6 +67,20 @@ impl ElementWiseMiniOp for NanKept {
     }
 }
 
+/// Builds the functions that tract composes of others and gets wrong: Celu without its alpha, Softplus infinite above 88.
+pub(super) fn register(operators: &mut OnnxOpRegister) {
+    operators.insert("Celu", |_, node| {
+        let alpha = node.get_attr_opt("alpha")?.unwrap_or(1.0f32);
+        Ok((
+            ElementWiseOp(Box::new(Function::Celu(alpha.to_bits())), None).into_hir(),
+            Vec::new(),
+        ))
+    });
+    operators.insert("Softplus", |_, _| {
+        Ok((ElementWiseOp(Box::new(Function::Softplus), None).into_hir(), Vec::new()))
+    });
+}
+
 /// A function computed in f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Function {
@@ -75,6 +91,9 @@ enum Function {
     /// Half to even.
     Round,
     GeluTanh,
+    /// With the bits of its alpha, an f32.
+    Celu(u32),
+    Softplus,
 }
 
 fn in_f64(function: &dyn ElementWiseMiniOp) -> Option<Function> {
@@ -104,6 +123,14 @@ impl Function {
             Function::GeluTanh => {
                 0.5 * x * (1.0 + (std::f64::consts::FRAC_2_PI.sqrt() * (x + 0.044715 * x * x * x)).tanh())
             }
+            // max(0, x) + min(0, alpha * (exp(x / alpha) - 1)), of which one is zero.
+            Function::Celu(alpha) if x < 0.0 => {
+                let alpha = f64::from(f32::from_bits(alpha));
+                alpha * (x / alpha).exp_m1()
+            }
+            Function::Celu(_) => x,
+            // log(exp(x) + 1); f64::max drops NaN, the other term keeps it.
+            Function::Softplus => (-x.abs()).exp().ln_1p() + x.max(0.0),
         }
     }
 }
@@ -114,18 +141,21 @@ impl ElementWiseMiniOp for Function {
     }
 
     fn eval_in_place(&self, tensor: &mut Tensor, _: Option<DatumType>) -> TractResult<()> {
-        let is_f64 = tensor.datum_type() == f64::datum_type();
+        let datum = tensor.datum_type();
         let mut values = tensor.try_as_plain_ram_mut()?;
-        if is_f64 {
-            values
-                .as_slice_mut::<f64>()?
-                .iter_mut()
-                .for_each(|value| *value = self.of(*value));
-        } else {
-            let values = values.as_slice_mut::<f32>()?;
-            values
-                .iter_mut()
-                .for_each(|value| *value = self.of(f64::from(*value)) as f32);
+        match datum {
+            DatumType::F64 => {
+                let values = values.as_slice_mut::<f64>()?.iter_mut();
+                values.for_each(|value| *value = self.of(*value));
+            }
+            DatumType::F16 => {
+                let values = values.as_slice_mut::<f16>()?.iter_mut();
+                values.for_each(|value| *value = f16::from_f64(self.of(value.to_f64())));
+            }
+            _ => {
+                let values = values.as_slice_mut::<f32>()?.iter_mut();
+                values.for_each(|value| *value = self.of(f64::from(*value)) as f32);
+            }
         }
         Ok(())
     }

@@ -1,32 +1,44 @@
 //! What tract's own operators of the standard domain answer otherwise than ONNX Runtime, put right in the typed graph
-//! before tract optimizes it.
+//! before tract optimizes it, or built here in the first place.
 //!
 //! - A recurrent operator starts each run from its initial state. tract goes on from where the last run ended, so that a
 //!   row's score would depend on the rows before it.
 //! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications lose
 //!   it, and a row with a missing value would get a score that looks like any other.
 //! - A constant that is broadcast before a matrix product, as initial states are, has the product's rank. tract refuses it.
-//! - Functions that tract has for f32 only work on f64, too, and LogSoftmax is finite for whatever is.
+//! - Functions that tract has for f32 only work on f64, too; LogSoftmax, ReduceLogSumExp and Softplus are finite wherever
+//!   the answer is.
+//! - An index out of range makes no one-hot value, and elsewhere is an error, not a panic.
 
+mod cells;
 mod extremes;
 mod functions;
+mod indices;
+mod log_sum_exp;
 mod pairs;
 
-use tract_onnx::tract_core::ops::array::MultiBroadcastTo;
+use tract_onnx::model::OnnxOpRegister;
+use tract_onnx::tract_core::ops::array::{MultiBroadcastTo, OneHot};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_core::ops::gru_seq::GruSeq;
 use tract_onnx::tract_core::ops::identity::Identity;
 use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::logic::IfThenElse;
 use tract_onnx::tract_core::ops::math::{Ln, Max, Min, Mul};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax, SoftmaxKind};
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
 
 use extremes::{Extreme, Position, ReducedExtreme};
+use indices::KnownOneHot;
 use pairs::Pairwise;
 
-/// Puts the operators of `model` and of its loops' bodies right. Their inputs and outputs stay as they are.
+/// Puts this crate's builders of operators in the place of tract's.
+pub(crate) fn register(operators: &mut OnnxOpRegister) {
+    functions::register(operators);
+}
+
+/// Puts the operators of `model`, of its loops' bodies and of its branches right. Their inputs and outputs stay as they are.
 ///
 /// # Errors
 /// When an operator has no form for the type of its input.
@@ -34,7 +46,9 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
     for node in 0..model.nodes.len() {
         match_types_of_constants(model, node)?;
         join_logarithm(model, node)?;
+        log_sum_exp::join(model, node)?;
         match_rank_of_constant(model, node)?;
+        indices::check(model, node)?;
         let mut inputs: TVec<TypedFact> = tvec!();
         for &input in &model.nodes[node].inputs {
             inputs.push(model.outlet_fact(input)?.clone());
@@ -43,8 +57,9 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
         if let Some(scan) = node.op_as_mut::<Scan>() {
             scan.reset_every_turn = true;
             apply(&mut scan.body)?;
-        } else if let Some(gru) = node.op_as_mut::<GruSeq>() {
-            gru.reset_every_turn = true;
+        } else if let Some(choice) = node.op_as_mut::<IfThenElse>() {
+            apply(&mut choice.then_body)?;
+            apply(&mut choice.else_body)?;
         } else if let Some(better) = replacement(node, &inputs)? {
             node.op = better;
         }
@@ -53,6 +68,12 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
 }
 
 fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box<dyn TypedOp>>> {
+    if let Some(cell) = cells::replacement(&*node.op) {
+        return Ok(Some(cell));
+    }
+    if let Some(one_hot) = node.op_as::<OneHot>() {
+        return Ok(Some(Box::new(KnownOneHot(one_hot.clone()))));
+    }
     let datum = match inputs {
         [first, ..] if matches!(first.datum_type, DatumType::F32 | DatumType::F64) => first.datum_type,
         _ => return Ok(None),

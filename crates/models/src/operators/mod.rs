@@ -20,12 +20,15 @@ pub(crate) mod tree_scores;
 
 use tract_onnx::model::{Onnx, OnnxOpRegister};
 
+use crate::corrections;
+
 /// tract's ONNX front end with this crate's operators.
 pub(crate) fn front_end() -> Onnx {
     let mut onnx = tract_onnx::onnx()
         .with_ignore_output_types(true)
         .with_ignore_value_info(true);
     register(&mut onnx.op_register);
+    corrections::register(&mut onnx.op_register);
     onnx
 }
 
@@ -48,6 +51,7 @@ pub(crate) fn advice(operator: &str) -> &'static str {
         "StringNormalizer" | "StringConcat" | "StringSplit" | "RegexFullMatch" | "TfIdfVectorizer" | "Tokenizer" => {
             "prepare texts before the model: in it they can only be looked up as they are"
         }
+        "GlobalLpPool" => "take the square root of the sum of squares instead (torch.linalg.vector_norm)",
         _ => "export the model without it, or compute that step before the model",
     }
 }
