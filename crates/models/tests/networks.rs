@@ -5,7 +5,7 @@ mod support;
 use riskstream_models::Model;
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// More columns than a vector register holds numbers.
 const COLUMNS: usize = 19;
@@ -405,5 +405,107 @@ fn an_unknown_category_of_an_embedding_is_an_error() {
     for unknown in [3.0, -4.0] {
         let error = run(&model, &[1.0, unknown]).unwrap_err().to_string();
         assert!(error.contains("out of range") && !error.contains("panic"), "{error}");
+    }
+}
+
+/// `nodes` from rows `x` of `kind` to `y`, with whole numbers for constants.
+fn of_whole_numbers(kind: DataType, nodes: Vec<NodeProto>, constants: &[(&str, i64)], answer: DataType) -> ModelProto {
+    let mut model = model(
+        vec![value("x", kind, &[0, 1])],
+        nodes,
+        vec![value("y", answer, &[0, 1])],
+    );
+    let constants = constants
+        .iter()
+        .map(|(name, number)| int_tensor(name, &[1], &[*number]));
+    model.graph.as_mut().unwrap().initializer = constants.collect();
+    model
+}
+
+#[test]
+fn whole_numbers_have_powers_and_64_bits() {
+    let rows = [3.0, -4.0, 100_000.0];
+    let squares = [9.0, 16.0, 1e10];
+    let whole = DataType::Int64;
+    let power = || vec![node("Pow", &["x", "n"], &["y"], Vec::new())];
+    assert_close(
+        &run(&of_whole_numbers(whole, power(), &[("n", 2)], whole), &rows).unwrap(),
+        &squares,
+    );
+    let cubes = [27.0, -64.0, 1e15];
+    assert_close(
+        &run(&of_whole_numbers(whole, power(), &[("n", 3)], whole), &rows).unwrap(),
+        &cubes,
+    );
+    let product = vec![node("Mul", &["x", "x"], &["y"], Vec::new())];
+    assert_close(
+        &run(&of_whole_numbers(whole, product, &[], whole), &rows).unwrap(),
+        &squares,
+    );
+    // Numbers that f32 has exactly.
+    let large = [3_000_000_256.0, -3_000_000_256.0, 7.9];
+    for kind in [DataType::Float, DataType::Double, whole] {
+        let cast = || node("Cast", &["x"], &["whole"], vec![int("to", whole as i64)]);
+        let same = vec![cast(), node("Add", &["whole", "n"], &["y"], Vec::new())];
+        let found = run(&of_whole_numbers(kind, same, &[("n", 0)], whole), &large).unwrap();
+        assert_eq!(found, [3_000_000_256.0, -3_000_000_256.0, 7.0], "{kind:?}");
+        let rest = vec![cast(), node("Mod", &["whole", "n"], &["y"], Vec::new())];
+        let found = run(&of_whole_numbers(kind, rest, &[("n", 1000)], whole), &large[..1]).unwrap();
+        assert_eq!(found, [256.0], "{kind:?}");
+    }
+}
+
+#[test]
+fn doubles_are_asked_and_booleans_compared() {
+    let to_float = |from: &str| node("Cast", &[from], &["y"], vec![int("to", DataType::Float as i64)]);
+    let rows = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let cases = [
+        ("IsNaN", vec![], [0.0, 1.0, 0.0, 0.0]),
+        ("IsInf", vec![], [0.0, 0.0, 1.0, 1.0]),
+        ("IsInf", vec![int("detect_negative", 0)], [0.0, 0.0, 1.0, 0.0]),
+        ("IsInf", vec![int("detect_positive", 0)], [0.0, 0.0, 0.0, 1.0]),
+    ];
+    for (operator, attributes, expected) in cases {
+        for kind in [DataType::Float, DataType::Double] {
+            let nodes = vec![node(operator, &["x"], &["is"], attributes.clone()), to_float("is")];
+            let found = run(&of_whole_numbers(kind, nodes, &[], DataType::Float), &rows).unwrap();
+            assert_eq!(found, expected, "{operator} of {kind:?}");
+        }
+    }
+    let nodes = vec![
+        node("Greater", &["x", "one"], &["is_more"], Vec::new()),
+        node("Less", &["x", "five"], &["is_less"], Vec::new()),
+        node("Equal", &["is_more", "is_less"], &["is"], Vec::new()),
+        to_float("is"),
+    ];
+    let model = of_whole_numbers(DataType::Int64, nodes, &[("one", 1), ("five", 5)], DataType::Float);
+    assert_eq!(run(&model, &[0.0, 3.0, 9.0]).unwrap(), [0.0, 1.0, 0.0]);
+}
+
+/// Windows of one row, of squares, and padded: the maximum of one with NaN is NaN.
+#[test]
+fn a_pool_of_a_missing_value_is_missing() {
+    let (nan, row) = (f64::NAN, [1.0, f32::NAN, 2.0, 3.0, 4.0, 9.0, 6.0, 5.0]);
+    let strides = || ints("strides", &[1, 2]);
+    let cases = [
+        (vec![ints("kernel_shape", &[1, 2]), strides()], vec![nan, 3.0, 9.0, 6.0]),
+        (vec![ints("kernel_shape", &[2, 2]), strides()], vec![nan, 6.0]),
+        (vec![ints("kernel_shape", &[2, 2])], vec![nan, nan, 6.0]),
+        (
+            vec![ints("kernel_shape", &[1, 3]), strides(), ints("pads", &[0, 1, 0, 0])],
+            vec![nan, nan, 9.0, 9.0],
+        ),
+    ];
+    for (attributes, expected) in cases {
+        let pool = node("MaxPool", &["x"], &["y"], attributes);
+        let input = value("x", DataType::Float, &[0, 1, 2, 4]);
+        let model = model(
+            vec![input],
+            vec![pool],
+            vec![value("y", DataType::Float, &[0, 0, 0, 0])],
+        );
+        let found = run(&model, &[row, [1.0; 8]].concat()).unwrap();
+        assert_close(&found[..expected.len()], &expected);
+        assert_close(&found[expected.len()..], &vec![1.0; expected.len()]);
     }
 }

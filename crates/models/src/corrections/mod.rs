@@ -8,18 +8,22 @@
 //! - A constant that is broadcast before a matrix product, as initial states are, has the product's rank. tract refuses it.
 //! - Functions that tract has for f32 only work on f64, too; LogSoftmax, ReduceLogSumExp and Softplus are finite wherever
 //!   the answer is.
+//! - Powers of integers, equality of booleans, IsNaN and IsInf of doubles; a cast to int64 keeps 64 bits.
 //! - An index out of range makes no one-hot value, and elsewhere is an error, not a panic.
 
 mod cells;
 mod extremes;
 mod functions;
 mod indices;
+mod kinds;
 mod log_sum_exp;
 mod pairs;
+mod pool;
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::tract_core::ops::array::{MultiBroadcastTo, OneHot};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::identity::Identity;
 use tract_onnx::tract_core::ops::konst::Const;
@@ -32,6 +36,7 @@ use tract_onnx::tract_hir::internal::*;
 use extremes::{Extreme, Position, ReducedExtreme};
 use indices::KnownOneHot;
 use pairs::Pairwise;
+use pool::NanPool;
 
 /// Puts this crate's builders of operators in the place of tract's.
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
@@ -49,6 +54,7 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
         log_sum_exp::join(model, node)?;
         match_rank_of_constant(model, node)?;
         indices::check(model, node)?;
+        kinds::compare_booleans(model, node)?;
         let mut inputs: TVec<TypedFact> = tvec!();
         for &input in &model.nodes[node].inputs {
             inputs.push(model.outlet_fact(input)?.clone());
@@ -73,6 +79,12 @@ fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box
     }
     if let Some(one_hot) = node.op_as::<OneHot>() {
         return Ok(Some(Box::new(KnownOneHot(one_hot.clone()))));
+    }
+    if let Some(pool) = node.op_as::<MaxPool>() {
+        return Ok(Some(Box::new(NanPool(pool.clone()))));
+    }
+    if let Some(better) = kinds::replacement(node, inputs) {
+        return Ok(Some(better));
     }
     let datum = match inputs {
         [first, ..] if matches!(first.datum_type, DatumType::F32 | DatumType::F64) => first.datum_type,
