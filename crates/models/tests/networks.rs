@@ -2,10 +2,9 @@
 
 mod support;
 
-use riskstream_models::Model;
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// More columns than a vector register holds numbers.
 const COLUMNS: usize = 19;
@@ -101,123 +100,6 @@ fn functions_of_doubles_are_computed_in_double() {
         panic!("Erf of doubles was accepted");
     };
     assert!(error.to_string().contains("Erf"), "{error}");
-}
-
-/// A GRU, LSTM or RNN of one state over sequences of two numbers; its last state is the score. The initial state is zero,
-/// whether it is said (`start`) or not.
-fn recurrent(operator: &str, gates: i64, start: &str) -> Model {
-    let count = gates as usize;
-    let weights: Vec<f32> = (0..count).map(|gate| 0.5 - 0.3 * gate as f32).collect();
-    let attributes = vec![int("hidden_size", 1)];
-    let nodes = vec![
-        node("Transpose", &["x"], &["steps"], vec![ints("perm", &[1, 0, 2])]),
-        node("Shape", &["x"], &["shape"], Vec::new()),
-        node("Gather", &["shape", "first"], &["rows"], Vec::new()),
-        node("Concat", &["one", "rows", "one"], &["states"], vec![int("axis", 0)]),
-        node("ConstantOfShape", &["states"], &["start"], Vec::new()),
-        node(operator, &["steps", "w", "r", "", "", start], &["", "last"], attributes),
-        node("Reshape", &["last", "column"], &["y"], Vec::new()),
-    ];
-    let mut model = model(vec![value("x", DataType::Float, &[0, 2, 1])], nodes, vec![rows("y", 1)]);
-    model.graph.as_mut().unwrap().initializer = vec![
-        float_tensor("w", &[1, gates, 1], &weights),
-        float_tensor("r", &[1, gates, 1], &weights),
-        int_tensor("first", &[1], &[0]),
-        int_tensor("one", &[1], &[1]),
-        int_tensor("column", &[2], &[-1, 1]),
-    ];
-    load(&model).unwrap()
-}
-
-/// tract keeps the state from one run to the next, as one would to hear a stream.
-#[test]
-fn a_sequence_is_scored_from_its_own_start() {
-    for (operator, gates) in [("GRU", 3), ("LSTM", 4), ("RNN", 1)] {
-        let model = recurrent(operator, gates, "start");
-        let mut scorer = model.scorer();
-        let (mut found, mut again) = (Vec::new(), Vec::new());
-        scorer.score(&[1.0, -2.0], &mut found).unwrap();
-        scorer.score(&[3.0, 3.0, 1.0, -2.0, 0.5, 4.0], &mut again).unwrap();
-        assert_eq!(again[1], found[0], "{operator} among other sequences");
-        scorer.score(&[1.0, -2.0], &mut again).unwrap();
-        assert_eq!(again, found, "{operator} after other sequences");
-        recurrent(operator, gates, "")
-            .scorer()
-            .score(&[1.0, -2.0], &mut again)
-            .unwrap();
-        assert_eq!(again, found, "{operator} without an initial state");
-    }
-    // The state after both steps, by the specification's formula.
-    let step = |state: f64, x: f64| (0.5 * x + 0.5 * state).tanh();
-    let mut found = Vec::new();
-    recurrent("RNN", 1, "")
-        .scorer()
-        .score(&[1.0, -2.0], &mut found)
-        .unwrap();
-    assert!((f64::from(found[0]) - step(step(0.0, 1.0), -2.0)).abs() < 1e-6);
-}
-
-/// NaN makes all gates NaN by the specification's formulas. Sequences of 2 steps are a loop to tract, of 5 one operator
-/// where the reset gate follows the product, which with 70 units is simplified further.
-#[test]
-fn a_missing_event_makes_the_score_missing() {
-    for (operator, gates, after) in [("GRU", 3, 0), ("GRU", 3, 1), ("LSTM", 4, 0), ("RNN", 1, 0)] {
-        for (steps, hidden) in [(2, 2), (5, 2), (5, 70)] {
-            let rows = gates * hidden;
-            let weights = |columns: i64, name| {
-                let numbers = (0..rows * columns).map(|place| (place % 7) as f32 * 0.1 - 0.25);
-                float_tensor(name, &[1, rows, columns], &numbers.collect::<Vec<_>>())
-            };
-            let mut attributes = vec![int("hidden_size", hidden)];
-            if operator == "GRU" {
-                attributes.push(int("linear_before_reset", after));
-            }
-            let nodes = vec![
-                node("Transpose", &["x"], &["steps"], vec![ints("perm", &[1, 0, 2])]),
-                node(operator, &["steps", "w", "r", "b"], &["all", "last"], attributes),
-                node("Squeeze", &["last", "first"], &["last_state"], Vec::new()),
-                node(
-                    "ReduceMean",
-                    &["all"],
-                    &["mean"],
-                    vec![ints("axes", &[0, 1]), int("keepdims", 0)],
-                ),
-                node("Concat", &["last_state", "mean"], &["y"], vec![int("axis", 1)]),
-            ];
-            let input = value("x", DataType::Float, &[0, steps, 2]);
-            let mut model = model(vec![input], nodes, vec![value("y", DataType::Float, &[0, 2 * hidden])]);
-            let bias = vec![0.1; 2 * rows as usize];
-            model.graph.as_mut().unwrap().initializer = vec![
-                weights(2, "w"),
-                weights(hidden, "r"),
-                float_tensor("b", &[1, 2 * rows], &bias),
-                int_tensor("first", &[1], &[0]),
-            ];
-            let width = 2 * steps as usize;
-            let complete: Vec<f32> = (0..width).map(|column| column as f32 * 0.3 - 1.0).collect();
-            let alone = run(&model, &complete).unwrap();
-            let what = format!("{operator} {after} of {steps} steps and {hidden} units");
-            assert!(alone.iter().all(|number| number.is_finite()), "{what}: {alone:?}");
-            for place in [0, 3, width - 1] {
-                let mut missing = complete.clone();
-                missing[place] = f32::NAN;
-                let found = run(&model, &[complete.clone(), missing, complete.clone()].concat()).unwrap();
-                let rows: Vec<&[f64]> = found.chunks(found.len() / 3).collect();
-                assert!(rows[1].iter().all(|number| number.is_nan()), "{what}: {:?}", rows[1]);
-                assert_close(rows[0], &alone);
-                assert_close(rows[2], &alone);
-            }
-            let mut infinite = complete.clone();
-            infinite[0] = f32::INFINITY;
-            infinite[1] = f32::INFINITY;
-            let found = run(&model, &infinite).unwrap();
-            // Weights of both signs, or zero: the gates are infinity less infinity.
-            assert!(
-                found.iter().all(|number| number.is_nan()) || hidden == 2,
-                "{what}: {found:?}"
-            );
-        }
-    }
 }
 
 /// The bodies of If are graphs too.
@@ -406,4 +288,134 @@ fn an_unknown_category_of_an_embedding_is_an_error() {
         let error = run(&model, &[1.0, unknown]).unwrap_err().to_string();
         assert!(error.contains("out of range") && !error.contains("panic"), "{error}");
     }
+}
+
+/// `nodes` from rows `x` of `kind` to `y`, with whole numbers for constants.
+fn of_whole_numbers(kind: DataType, nodes: Vec<NodeProto>, constants: &[(&str, i64)], answer: DataType) -> ModelProto {
+    let mut model = model(
+        vec![value("x", kind, &[0, 1])],
+        nodes,
+        vec![value("y", answer, &[0, 1])],
+    );
+    let constants = constants
+        .iter()
+        .map(|(name, number)| int_tensor(name, &[1], &[*number]));
+    model.graph.as_mut().unwrap().initializer = constants.collect();
+    model
+}
+
+#[test]
+fn whole_numbers_have_powers_and_64_bits() {
+    let rows = [3.0, -4.0, 100_000.0];
+    let squares = [9.0, 16.0, 1e10];
+    let whole = DataType::Int64;
+    let power = || vec![node("Pow", &["x", "n"], &["y"], Vec::new())];
+    assert_close(
+        &run(&of_whole_numbers(whole, power(), &[("n", 2)], whole), &rows).unwrap(),
+        &squares,
+    );
+    let cubes = [27.0, -64.0, 1e15];
+    assert_close(
+        &run(&of_whole_numbers(whole, power(), &[("n", 3)], whole), &rows).unwrap(),
+        &cubes,
+    );
+    let product = vec![node("Mul", &["x", "x"], &["y"], Vec::new())];
+    assert_close(
+        &run(&of_whole_numbers(whole, product, &[], whole), &rows).unwrap(),
+        &squares,
+    );
+    // Numbers that f32 has exactly.
+    let large = [3_000_000_256.0, -3_000_000_256.0, 7.9];
+    for kind in [DataType::Float, DataType::Double, whole] {
+        let cast = || node("Cast", &["x"], &["whole"], vec![int("to", whole as i64)]);
+        let same = vec![cast(), node("Add", &["whole", "n"], &["y"], Vec::new())];
+        let found = run(&of_whole_numbers(kind, same, &[("n", 0)], whole), &large).unwrap();
+        assert_eq!(found, [3_000_000_256.0, -3_000_000_256.0, 7.0], "{kind:?}");
+        let rest = vec![cast(), node("Mod", &["whole", "n"], &["y"], Vec::new())];
+        let found = run(&of_whole_numbers(kind, rest, &[("n", 1000)], whole), &large[..1]).unwrap();
+        assert_eq!(found, [256.0], "{kind:?}");
+    }
+}
+
+#[test]
+fn doubles_are_asked_and_booleans_compared() {
+    let to_float = |from: &str| node("Cast", &[from], &["y"], vec![int("to", DataType::Float as i64)]);
+    let rows = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let cases = [
+        ("IsNaN", vec![], [0.0, 1.0, 0.0, 0.0]),
+        ("IsInf", vec![], [0.0, 0.0, 1.0, 1.0]),
+        ("IsInf", vec![int("detect_negative", 0)], [0.0, 0.0, 1.0, 0.0]),
+        ("IsInf", vec![int("detect_positive", 0)], [0.0, 0.0, 0.0, 1.0]),
+    ];
+    for (operator, attributes, expected) in cases {
+        for kind in [DataType::Float, DataType::Double] {
+            let nodes = vec![node(operator, &["x"], &["is"], attributes.clone()), to_float("is")];
+            let found = run(&of_whole_numbers(kind, nodes, &[], DataType::Float), &rows).unwrap();
+            assert_eq!(found, expected, "{operator} of {kind:?}");
+        }
+    }
+    let nodes = vec![
+        node("Greater", &["x", "one"], &["is_more"], Vec::new()),
+        node("Less", &["x", "five"], &["is_less"], Vec::new()),
+        node("Equal", &["is_more", "is_less"], &["is"], Vec::new()),
+        to_float("is"),
+    ];
+    let model = of_whole_numbers(DataType::Int64, nodes, &[("one", 1), ("five", 5)], DataType::Float);
+    assert_eq!(run(&model, &[0.0, 3.0, 9.0]).unwrap(), [0.0, 1.0, 0.0]);
+}
+
+/// Windows of one row, of squares, and padded: the maximum of one with NaN is NaN.
+#[test]
+fn a_pool_of_a_missing_value_is_missing() {
+    let (nan, row) = (f64::NAN, [1.0, f32::NAN, 2.0, 3.0, 4.0, 9.0, 6.0, 5.0]);
+    let strides = || ints("strides", &[1, 2]);
+    let cases = [
+        (vec![ints("kernel_shape", &[1, 2]), strides()], vec![nan, 3.0, 9.0, 6.0]),
+        (vec![ints("kernel_shape", &[2, 2]), strides()], vec![nan, 6.0]),
+        (vec![ints("kernel_shape", &[2, 2])], vec![nan, nan, 6.0]),
+        (
+            vec![ints("kernel_shape", &[1, 3]), strides(), ints("pads", &[0, 1, 0, 0])],
+            vec![nan, nan, 9.0, 9.0],
+        ),
+    ];
+    for (attributes, expected) in cases {
+        let pool = node("MaxPool", &["x"], &["y"], attributes);
+        let input = value("x", DataType::Float, &[0, 1, 2, 4]);
+        let model = model(
+            vec![input],
+            vec![pool],
+            vec![value("y", DataType::Float, &[0, 0, 0, 0])],
+        );
+        let found = run(&model, &[row, [1.0; 8]].concat()).unwrap();
+        assert_close(&found[..expected.len()], &expected);
+        assert_close(&found[expected.len()..], &vec![1.0; expected.len()]);
+    }
+}
+
+/// LogSigmoid as PyTorch's older exporter writes it: the sigmoid is zero long before its logarithm overflows.
+#[test]
+fn the_logarithm_of_a_sigmoid_is_finite() {
+    for kind in [DataType::Float, DataType::Double] {
+        let nodes = vec![
+            node("Sigmoid", &["x"], &["share"], Vec::new()),
+            node("Log", &["share"], &["y"], Vec::new()),
+        ];
+        let model = model(vec![value("x", kind, &[0, 1])], nodes, vec![value("y", kind, &[0, 1])]);
+        let found = run(&model, &[-900.0, -25.0, 0.0, 30.0, f32::NAN]).unwrap();
+        assert_close(&found, &[-900.0, -25.0, 0.5f64.ln(), 0.0, f64::NAN]);
+    }
+}
+
+#[test]
+fn a_global_lp_pool_is_refused() {
+    let pool = node("GlobalLpPool", &["x"], &["y"], Vec::new());
+    let input = value("x", DataType::Float, &[0, 2, 3]);
+    let Err(error) = load(&model(
+        vec![input],
+        vec![pool],
+        vec![value("y", DataType::Float, &[0, 2, 1])],
+    )) else {
+        panic!("GlobalLpPool was accepted");
+    };
+    assert!(error.to_string().contains("square root"), "{error}");
 }

@@ -94,6 +94,18 @@ enum Function {
     /// With the bits of its alpha, an f32.
     Celu(u32),
     Softplus,
+    /// The logarithm of the sigmoid.
+    LogSigmoid,
+}
+
+/// Whether a node computes one of tract's functions.
+pub(super) fn is<F: ElementWiseMiniOp>(node: &TypedNode) -> bool {
+    node.op_as().is_some_and(|op: &ElementWiseOp| op.0.is::<F>())
+}
+
+/// The logarithm of the sigmoid, as one operator.
+pub(super) fn log_sigmoid() -> Box<dyn TypedOp> {
+    Box::new(ElementWiseOp(Box::new(Function::LogSigmoid), None))
 }
 
 fn in_f64(function: &dyn ElementWiseMiniOp) -> Option<Function> {
@@ -131,6 +143,7 @@ impl Function {
             Function::Celu(_) => x,
             // log(exp(x) + 1); f64::max drops NaN, the other term keeps it.
             Function::Softplus => (-x.abs()).exp().ln_1p() + x.max(0.0),
+            Function::LogSigmoid => -Function::Softplus.of(-x),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The logarithm of a sum of exponentials, which overflows only where the answer does.
 
-use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Exp, Ln};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer};
 use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayD, ArrayView1, Axis};
 use tract_onnx::tract_hir::internal::*;
 
 use super::extremes::reduced;
+use super::functions::is;
 
 /// ReduceLogSumExp along some axes, which stay, with a length of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +26,7 @@ pub(super) fn join(model: &mut TypedModel, node: usize) -> TractResult<()> {
         return Ok(());
     };
     let exponential = &model.nodes[exponential.node];
-    let is_logarithm = logarithm.op_as().is_some_and(|op: &ElementWiseOp| op.0.is::<Ln>());
-    let is_exponential = exponential.op_as().is_some_and(|op: &ElementWiseOp| op.0.is::<Exp>());
+    let (is_logarithm, is_exponential) = (is::<Ln>(logarithm), is::<Exp>(exponential));
     let is_named = sum.name.strip_suffix(".sum") == Some(name) && exponential.name.strip_suffix(".exp") == Some(name);
     if is_logarithm && is_exponential && is_named && reduce.reducer == Reducer::Sum {
         let axes = reduce.axes.clone();

@@ -6,32 +6,37 @@
 //! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications lose
 //!   it, and a row with a missing value would get a score that looks like any other.
 //! - A constant that is broadcast before a matrix product, as initial states are, has the product's rank. tract refuses it.
-//! - Functions that tract has for f32 only work on f64, too; LogSoftmax, ReduceLogSumExp and Softplus are finite wherever
-//!   the answer is.
+//! - Functions that tract has for f32 only work on f64, too; LogSoftmax, LogSigmoid, ReduceLogSumExp and Softplus are
+//!   finite wherever the answer is.
+//! - Powers of integers, equality of booleans, IsNaN and IsInf of doubles; a cast to int64 keeps 64 bits.
 //! - An index out of range makes no one-hot value, and elsewhere is an error, not a panic.
 
 mod cells;
 mod extremes;
 mod functions;
 mod indices;
+mod kinds;
 mod log_sum_exp;
 mod pairs;
+mod pool;
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::tract_core::ops::array::{MultiBroadcastTo, OneHot};
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::identity::Identity;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::logic::IfThenElse;
 use tract_onnx::tract_core::ops::math::{Ln, Max, Min, Mul};
-use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Softmax, SoftmaxKind};
+use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Sigmoid, Softmax, SoftmaxKind};
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
 
 use extremes::{Extreme, Position, ReducedExtreme};
 use indices::KnownOneHot;
 use pairs::Pairwise;
+use pool::NanPool;
 
 /// Puts this crate's builders of operators in the place of tract's.
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
@@ -49,6 +54,9 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
         log_sum_exp::join(model, node)?;
         match_rank_of_constant(model, node)?;
         indices::check(model, node)?;
+        kinds::compare_booleans(model, node)?;
+    }
+    for node in 0..model.nodes.len() {
         let mut inputs: TVec<TypedFact> = tvec!();
         for &input in &model.nodes[node].inputs {
             inputs.push(model.outlet_fact(input)?.clone());
@@ -73,6 +81,12 @@ fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box
     }
     if let Some(one_hot) = node.op_as::<OneHot>() {
         return Ok(Some(Box::new(KnownOneHot(one_hot.clone()))));
+    }
+    if let Some(pool) = node.op_as::<MaxPool>() {
+        return Ok(Some(Box::new(NanPool(pool.clone()))));
+    }
+    if let Some(better) = kinds::replacement(node, inputs) {
+        return Ok(Some(better));
     }
     let datum = match inputs {
         [first, ..] if matches!(first.datum_type, DatumType::F32 | DatumType::F64) => first.datum_type,
@@ -127,20 +141,22 @@ fn is_zero(fact: &TypedFact) -> bool {
     uniform.is_some_and(|number| number.cast_to_scalar::<f64>().is_ok_and(|number| number == 0.0))
 }
 
-/// The logarithm of a softmax, which is no number where the softmax is too small for one, becomes one operator.
+/// The logarithm of a softmax or of a sigmoid, which is no number where these are too small for one, becomes one operator.
 fn join_logarithm(model: &mut TypedModel, node: usize) -> TractResult<()> {
-    let is_logarithm = |op: &ElementWiseOp| op.0.is::<Ln>();
-    let ([input], true) = (
-        &*model.nodes[node].inputs,
-        model.nodes[node].op_as().is_some_and(is_logarithm),
-    ) else {
+    let ([input], true) = (&*model.nodes[node].inputs, functions::is::<Ln>(&model.nodes[node])) else {
         return Ok(());
     };
     let input = *input;
-    let is_read_elsewhere = model.outlet_successors(input).len() > 1 || model.output_outlets()?.contains(&input);
-    if let (Some(softmax), false) = (model.nodes[input.node].op_as_mut::<Softmax>(), is_read_elsewhere) {
+    if model.outlet_successors(input).len() > 1 || model.output_outlets()?.contains(&input) {
+        return Ok(());
+    }
+    if let Some(softmax) = model.nodes[input.node].op_as_mut::<Softmax>() {
         softmax.kind = SoftmaxKind::LogSoftmax;
         model.nodes[node].op = Box::new(Identity);
+    } else if functions::is::<Sigmoid>(&model.nodes[input.node]) {
+        model.nodes[node].op = functions::log_sigmoid();
+        let input = model.nodes[input.node].inputs[0];
+        model.add_edge(input, InletId::new(node, 0))?;
     }
     Ok(())
 }
