@@ -3,6 +3,8 @@
 //! What an event of a sequence lacks makes all gates NaN by the specification's formulas (GRU, LSTM), and so the state
 //! from there on.
 
+use std::borrow::Cow;
+
 use tract_onnx::tract_core::ops::gru_cell::GruEpilogue;
 use tract_onnx::tract_core::ops::gru_seq::GruSeq;
 use tract_onnx::tract_core::ops::lstm_cell::LstmEpilogue;
@@ -66,9 +68,9 @@ impl EvalOp for Cell {
         let (gates, hidden, state) = match self {
             Cell::Gru(cell) => {
                 let gates: Vec<f32> = slices[0].iter().zip(slices[1]).map(|(x, h)| x + h).collect();
-                (gates, cell.hidden, slices[2])
+                (Cow::Owned(gates), cell.hidden, slices[2])
             }
-            Cell::Lstm(cell) => (slices[0].to_vec(), cell.hidden, slices[1]),
+            Cell::Lstm(cell) => (Cow::Borrowed(slices[0]), cell.hidden, slices[1]),
         };
         let any_is_nan = |numbers: &[f32]| numbers.iter().fold(false, |any, number| any | number.is_nan());
         if !any_is_nan(&gates) && !any_is_nan(state) {
