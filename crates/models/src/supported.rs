@@ -18,9 +18,6 @@ const RANDOM: [&str; 6] = [
     "RandomUniformLike",
 ];
 
-/// Operators that tract computes otherwise than specified.
-const WRONG_IN_TRACT: [&str; 1] = ["GlobalLpPool"];
-
 /// Every operator must have a builder, ours or tract's, that always gives the specified answer; sizes must make sense.
 pub(crate) fn check(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
     match unsupported_operators(graph).into_iter().next() {
@@ -34,9 +31,7 @@ pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
     let onnx = operators::front_end();
     let is_supported = |node: &&NodeProto| {
         let is_known = DOMAINS.contains(&node.domain.as_str()) && onnx.op_register.0.contains_key(&node.op_type);
-        let operator = node.op_type.as_str();
-        let is_right = !RANDOM.contains(&operator) && !WRONG_IN_TRACT.contains(&operator);
-        is_known && is_right || node.op_type == "ZipMap"
+        is_known && !RANDOM.contains(&node.op_type.as_str()) || node.op_type == "ZipMap"
     };
     let refused = |node: &NodeProto| {
         let (operator, advice) = match recurrent::unsupported(node) {
