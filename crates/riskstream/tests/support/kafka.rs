@@ -105,7 +105,14 @@ impl Ends {
     }
 
     pub fn of(&self, topic: &str, partitions: i32) -> i64 {
-        let end = |partition| self.0.fetch_watermarks(topic, partition, DEADLINE).unwrap().1;
+        let deadline = Instant::now() + DEADLINE;
+        // Of a topic just made a broker may not know yet that it leads the partition.
+        let end = |partition| loop {
+            match self.0.fetch_watermarks(topic, partition, DEADLINE) {
+                Ok((_, end)) => break end,
+                Err(error) => assert!(Instant::now() < deadline, "{topic}: {error}"),
+            }
+        };
         (0..partitions).map(end).sum()
     }
 }
