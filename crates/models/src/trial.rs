@@ -7,6 +7,7 @@
 
 use tract_onnx::prelude::*;
 
+use crate::corrections::OUT_OF_RANGE;
 use crate::operators::encoding::UNKNOWN_CATEGORY;
 use crate::plan::{Input, Plan};
 use crate::{ModelError, scorer};
@@ -53,10 +54,12 @@ pub(crate) fn run(plan: &Plan, inputs: &[Input]) -> Result<Trial, ModelError> {
     })
 }
 
-/// Categories and indices that the model does not know say nothing of the model; of an index tract panics.
+/// Categories and indices that the model does not know say nothing of the model; of some indices tract panics.
 fn is_the_rows_fault(error: &ModelError) -> bool {
     let text = error.to_string();
-    text.contains(UNKNOWN_CATEGORY) || text.contains("panic: ")
+    [UNKNOWN_CATEGORY, OUT_OF_RANGE, "panic: "]
+        .iter()
+        .any(|fault| text.contains(fault))
 }
 
 /// Numbers of both signs, whole ones and others.

@@ -52,6 +52,26 @@ fn a_model_that_fails_on_every_row_is_refused() {
     assert!(matches!(error, ModelError::Invalid(_)), "{error}");
 }
 
+/// An embedding of the categories 1000 to 1004: none of the rows tried holds one.
+#[test]
+fn categories_that_no_trial_knows_are_no_fault_of_the_model() {
+    let mut model = model(
+        vec![rows("x", 1)],
+        vec![
+            node("Cast", &["x"], &["category"], vec![int("to", 7)]),
+            node("Sub", &["category", "first"], &["index"], Vec::new()),
+            node("Gather", &["weights", "index"], &["y"], Vec::new()),
+        ],
+        vec![rows("y", 1)],
+    );
+    model.graph.as_mut().unwrap().initializer = vec![
+        int_tensor("first", &[1], &[1000]),
+        float_tensor("weights", &[5], &[0.0, 1.0, 2.0, 3.0, 4.0]),
+    ];
+    let model = load(&model).unwrap();
+    assert_eq!(scores(&model, &[1003.0, 1000.0]), [3.0, 0.0]);
+}
+
 #[test]
 fn all_outputs_of_a_model_for_four_rows_are_there_for_one() {
     let sum = node("ReduceSum", &["x", "1"], &["y"], Vec::new());

@@ -4,6 +4,9 @@ use tract_onnx::tract_core::ops::array::{Gather, GatherElements, OneHot};
 use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
 use tract_onnx::tract_hir::internal::*;
 
+/// What the error of an index says: it is a row's fault.
+pub(crate) const OUT_OF_RANGE: &str = "is out of range";
+
 /// Checks the indices of a Gather before it runs, which panics where one is out of range.
 pub(super) fn check(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let gather = &model.nodes[node];
@@ -40,7 +43,7 @@ impl ElementWiseMiniOp for InRange {
         let size = self.size as i64;
         let indices = tensor.try_as_plain_ram()?.as_slice::<i64>()?;
         match indices.iter().find(|index| !(-size..size).contains(index)) {
-            Some(index) => bail!("index {index} is out of range: there are {size}"),
+            Some(index) => bail!("index {index} {OUT_OF_RANGE}: there are {size}"),
             None => Ok(()),
         }
     }

@@ -35,6 +35,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use extremes::{Extreme, Position, ReducedExtreme};
 use indices::KnownOneHot;
+pub(crate) use indices::OUT_OF_RANGE;
 use pairs::Pairwise;
 use pool::NanPool;
 
