@@ -1,7 +1,7 @@
 //! Pseudonyms for personal data: keyed, so that nobody without the secret can try card numbers out.
 
 use compact_str::CompactString;
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 /// Turns clear values into pseudonyms: the first 16 bytes of HMAC-SHA256 under a secret, in hex. The same

@@ -5,7 +5,7 @@
 
 mod support;
 
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rdkafka::message::Message;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! What merchants sell, and what is usually paid for it.
 
 use crate::random::weighted_index;
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 /// A kind of merchant.
 pub(crate) struct Category {

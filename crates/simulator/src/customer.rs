@@ -5,7 +5,7 @@ use crate::payment::{Payment, cents, channel, usual_cents};
 use crate::random::{Purpose, log_normal, normal, poisson, stream, weighted_index};
 use crate::time::{DAY, HOUR, weekday};
 use crate::world::World;
-use rand::Rng;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// How many payments begin in each hour of the day, for somebody who keeps usual hours.

@@ -7,7 +7,7 @@ use crate::payment::{Payment, cents, channel, usual_cents};
 use crate::random::{Purpose, exponential, log_normal, normal, poisson, stream};
 use crate::time::{DAY, HOUR, MINUTE, hours};
 use crate::world::World;
-use rand::Rng;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::ops::RangeInclusive;
 

@@ -4,7 +4,7 @@ use crate::card::card_number;
 use crate::event::{FraudScenario, Transaction};
 use crate::random::log_normal;
 use crate::world::World;
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 /// Up to this amount, in cents, most people hold the card to the device without a code.
 const CONTACTLESS_LIMIT: i64 = 50_00;

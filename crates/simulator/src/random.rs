@@ -1,6 +1,6 @@
 //! Random streams that are independent of each other, and the few draws that the standard distributions lack.
 
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 

@@ -3,7 +3,7 @@
 use crate::category::{CATEGORIES, Category, online_category, physical_category};
 use crate::config::SimulatorConfig;
 use crate::random::{Purpose, log_normal, popular_index, stream};
-use rand::Rng;
+use rand::{Rng, RngExt};
 use std::ops::Range;
 
 /// The country of the bank and of nearly all its customers.
