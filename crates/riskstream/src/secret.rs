@@ -1,7 +1,7 @@
 //! The secret that pseudonyms of personal data are made with. It comes from the environment only.
 
 use crate::commands::Failure;
-use crate::file::Settings;
+use riskstream_definition::Settings;
 use anyhow::anyhow;
 
 /// The secret that the pipeline file asks for; none if it declares no personal data.

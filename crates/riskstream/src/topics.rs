@@ -1,6 +1,6 @@
 //! The topics that a pipeline needs.
 
-use crate::file::Compiled;
+use riskstream_definition::Compiled;
 use anyhow::anyhow;
 use riskstream_kafka::KafkaOptions;
 use riskstream_kafka::topics::{self, Topic, TopicSpec};

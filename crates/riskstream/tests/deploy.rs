@@ -4,7 +4,7 @@
 
 use clap::Subcommand;
 use riskstream::commands::Command;
-use riskstream::file;
+use riskstream_definition;
 use riskstream::telemetry::metrics::{ALL, Kind};
 use serde::Deserialize;
 use serde_json::Value;

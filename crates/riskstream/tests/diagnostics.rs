@@ -1,6 +1,6 @@
 //! What a user sees of a pipeline file's mistakes: a correct file, and one change a case that breaks it.
 
-use riskstream::file::{Style, compile};
+use riskstream_definition::{Style, compile};
 use std::fmt::Write;
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Decisions say what moved their score: from the pipeline file to the table that people read.
 
 use riskstream::commands::explain::explanation;
-use riskstream::file::{Compiled, compile};
+use riskstream_definition::{Compiled, compile};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Desk, Engine, Event, Judgement};
 use riskstream_events::{Outcome, OwnedDecision, Value, ValueType, encode_json};

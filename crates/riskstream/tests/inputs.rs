@@ -1,6 +1,6 @@
 //! Inputs in Avro: types from a schema file, and what contradicts it. Examples that do not come out.
 
-use riskstream::file::{Compiled, Report, Style, compile, run_examples};
+use riskstream_definition::{Compiled, Report, Style, compile, run_examples};
 use riskstream_events::ValueType;
 use std::path::Path;
 

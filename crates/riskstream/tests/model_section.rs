@@ -1,6 +1,6 @@
 //! The section `model:` against a real model file and its card; texts as model inputs.
 
-use riskstream::file::{Style, compile, run_examples};
+use riskstream_definition::{Style, compile, run_examples};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;

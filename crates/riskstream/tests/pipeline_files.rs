@@ -1,7 +1,7 @@
 //! The shipped pipelines hold what their examples promise; the generated schema and reference are current.
 //! `UPDATE=1 cargo test` writes them anew.
 
-use riskstream::file::{compile, reference, rollout_reference, rollout_schema, run_examples, schema};
+use riskstream_definition::{compile, reference, rollout_reference, rollout_schema, run_examples, schema};
 use std::path::{Path, PathBuf};
 
 /// Set to write generated files instead of comparing them.

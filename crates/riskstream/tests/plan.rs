@@ -1,6 +1,6 @@
 //! The planner: stages, what rows carry between them, topics, keys of labels.
 
-use riskstream::file::{Compiled, compile, entity_size, explain};
+use riskstream_definition::{Compiled, compile, entity_size, explain};
 use riskstream_engine::plan::Plan;
 use riskstream_events::Slot;
 use std::path::Path;

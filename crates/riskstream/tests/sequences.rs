@@ -6,7 +6,7 @@ use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use riskstream::file::{Compiled, compile};
+use riskstream_definition::{Compiled, compile};
 use riskstream_events::{FeatureValue, OwnedDecision};
 use riskstream_models::{LoadOptions, Model};
 use riskstream_pipeline::driver::TestDriver;

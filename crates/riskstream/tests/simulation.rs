@@ -3,7 +3,7 @@
 //! offline engine computes over the same events.
 
 use riskstream::commands::generate::{key, to_json};
-use riskstream::file;
+use riskstream_definition;
 use riskstream_events::OwnedDecision;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::pace::PaceOptions;

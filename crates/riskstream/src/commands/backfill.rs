@@ -1,7 +1,8 @@
 //! `riskstream backfill`: the engine over files.
 
+use crate::pipeline_file;
 use super::Failure;
-use crate::file::{self, Compiled};
+use riskstream_definition::{Compiled};
 use crate::interrupt::Interrupt;
 use crate::secret::secret;
 use anyhow::{Context, anyhow};
@@ -31,7 +32,7 @@ pub struct Args {
 
 /// Computes features and decisions.
 pub fn execute(args: Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
+    let compiled = pipeline_file::load(&args.pipeline)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
     let sources = open(&compiled, &args.inputs, secret.as_deref())?;

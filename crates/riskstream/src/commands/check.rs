@@ -1,7 +1,8 @@
 //! `riskstream check`: all mistakes of a pipeline file, then its examples.
 
+use crate::pipeline_file;
 use super::Failure;
-use crate::file::{self, Compiled};
+use riskstream_definition::{Compiled};
 use std::path::PathBuf;
 
 /// The arguments of `riskstream check`.
@@ -21,17 +22,17 @@ pub struct Args {
 /// Checks the file.
 pub fn execute(args: &Args) -> Result<(), Failure> {
     let Some(path) = &args.pipeline else {
-        println!("{}", file::schema());
+        println!("{}", riskstream_definition::schema());
         return Ok(());
     };
-    let compiled = file::load(path)?;
+    let compiled = pipeline_file::load(path)?;
     if args.explain {
-        print!("{}", file::explain(&compiled));
+        print!("{}", riskstream_definition::explain(&compiled));
         println!();
     }
     println!("{}: ok, {}", compiled.file, summary(&compiled));
     check_rollout(&compiled)?;
-    let examples = file::run_examples(&compiled).map_err(Failure::Examples)?;
+    let examples = riskstream_definition::run_examples(&compiled).map_err(Failure::Examples)?;
     match examples {
         0 => println!("no examples"),
         1 => println!("1 example holds"),

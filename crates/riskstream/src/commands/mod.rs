@@ -11,7 +11,7 @@ pub mod rollout;
 pub mod run;
 pub mod topics;
 
-use crate::file::{Report, Style};
+use riskstream_definition::{Report, Style};
 use std::io::IsTerminal;
 
 /// What riskstream can be told to do.

@@ -1,7 +1,7 @@
 //! `riskstream models`: looking into model files, and verifying them against their cards.
 
 use super::Failure;
-use crate::card::{Card, Verified, verify};
+use riskstream_definition::card::{Card, Verified, verify};
 use anyhow::{Context, anyhow};
 use riskstream_models::{Inspection, LoadOptions, Model, ModelDescription, ModelError, ScoreOutput};
 use std::fmt::{self, Write};

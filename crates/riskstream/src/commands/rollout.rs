@@ -1,7 +1,8 @@
 //! `riskstream rollout`: which models decide, while the pipeline runs.
 
+use crate::pipeline_file;
 use super::Failure;
-use crate::file::{self, Compiled, compile_rollout, read_rollout};
+use riskstream_definition::{Compiled, compile_rollout, read_rollout};
 use crate::rollout::{Entry, History, restoring, with_revision};
 use crate::service::kafka_options;
 use anyhow::{Context, anyhow};
@@ -62,7 +63,7 @@ struct Target {
 pub fn execute(args: &Args) -> Result<(), Failure> {
     match &args.action {
         Action::Check { pipeline, rollout } => {
-            let lineup = check(&file::load(pipeline)?, rollout)?;
+            let lineup = check(&pipeline_file::load(pipeline)?, rollout)?;
             println!("{}: ok", rollout.display());
             print!("{}", describe(&lineup));
             Ok(())
@@ -145,7 +146,7 @@ fn show(history: &History) {
 /// What a roll-out is, in a line.
 fn summary(entry: &Entry) -> String {
     let file = &entry.file;
-    let named = |section: &crate::file::surface::ModelSection| {
+    let named = |section: &riskstream_definition::surface::ModelSection| {
         section
             .file
             .0
@@ -222,7 +223,7 @@ struct Topic {
 
 impl Topic {
     fn open(target: &Target) -> Result<Topic, Failure> {
-        let pipeline = file::load(&target.pipeline)?;
+        let pipeline = pipeline_file::load(&target.pipeline)?;
         let name = pipeline.rollout_topic().cloned().ok_or_else(|| {
             Failure::Configuration(anyhow!(
                 "{} has no roll-out topic: add `rollout: {{topic: {}-rollouts}}`, then `riskstream topics create`",

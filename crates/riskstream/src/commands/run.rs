@@ -1,7 +1,8 @@
 //! `riskstream run`: a member of the consumer group.
 
+use crate::pipeline_file;
 use super::Failure;
-use crate::file::{self, Compiled};
+use riskstream_definition::{Compiled};
 use crate::rollout::{Follower, RolloutDesk};
 use crate::secret::secret;
 use crate::service::{Health, HttpServer, Instance, Job, Stop, kafka_options, supervise};
@@ -40,7 +41,7 @@ pub struct Args {
 /// # Errors
 /// What we were told is wrong, or something failed that waiting does not mend.
 pub fn execute(args: Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
+    let compiled = pipeline_file::load(&args.pipeline)?;
     logs::start(&args.log).map_err(|error| Failure::Configuration(error.into()))?;
     let secret = secret(&compiled.settings)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(no_brokers)?;

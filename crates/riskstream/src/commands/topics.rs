@@ -1,7 +1,8 @@
 //! `riskstream topics`: what a pipeline needs and what is there; `riskstream topics create` makes what lacks.
 
+use crate::pipeline_file;
 use super::Failure;
-use crate::file::{self, Compiled};
+use riskstream_definition::{Compiled};
 use crate::service::kafka_options;
 use crate::topics::{self, Creation, Needed, Purpose};
 use anyhow::anyhow;
@@ -139,7 +140,7 @@ fn default_partitions(needed: &[Needed], described: &[Topic]) -> i32 {
 }
 
 fn open(target: &Target) -> Result<(Compiled, KafkaOptions), Failure> {
-    let compiled = file::load(&target.pipeline)?;
+    let compiled = pipeline_file::load(&target.pipeline)?;
     let kafka = kafka_options(&compiled, target.brokers.as_deref()).ok_or_else(super::run::no_brokers)?;
     Ok((compiled, kafka))
 }

@@ -4,7 +4,7 @@
 use crate::commands::Failure;
 use crate::commands::demo::Args;
 use crate::commands::generate::{key, to_json};
-use crate::file::Compiled;
+use riskstream_definition::Compiled;
 use crate::interrupt::Interrupt;
 use anyhow::anyhow;
 use riskstream_offline::read::json_objects;

@@ -6,7 +6,7 @@ mod results;
 
 use crate::commands::Failure;
 use crate::commands::demo::Args;
-use crate::file;
+use crate::pipeline_file;
 use crate::interrupt::Interrupt;
 use crate::secret::secret;
 use anyhow::{Context, anyhow};
@@ -52,7 +52,7 @@ impl Clock for SystemClock {
 
 /// Runs the pipeline over everything there is, shows progress, and tells how good the decisions were.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
+    let compiled = pipeline_file::load(&args.pipeline)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let secret = if args.inputs.is_empty() {
         Some(DEMO_SECRET.to_vec())

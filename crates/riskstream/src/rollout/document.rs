@@ -1,6 +1,6 @@
 //! What the log says of a roll-out: enough to make the same line-up again, or to refuse.
 
-use crate::file::{Compiled, Report, compile_rollout};
+use riskstream_definition::{Compiled, Report, compile_rollout};
 use riskstream_engine::{Lineup, ModelPlan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

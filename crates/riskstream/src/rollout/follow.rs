@@ -2,7 +2,7 @@
 
 use super::desk::RolloutDesk;
 use super::document::{prepare, prepare_again};
-use crate::file::{Compiled, Report, read_rollout};
+use riskstream_definition::{Compiled, Report, read_rollout};
 use crate::service::Stop;
 use crate::telemetry::metrics;
 use riskstream_engine::Lineup;

@@ -2,8 +2,8 @@
 
 use super::stores::RocksStores;
 use super::{Health, Instance, Stop};
-use crate::file::surface::Delivery as FileDelivery;
-use crate::file::{Compiled, Format, RegistrySettings, SchemaSources};
+use riskstream_definition::surface::Delivery as FileDelivery;
+use riskstream_definition::{Compiled, Format, RegistrySettings, SchemaSources};
 use crate::registry::{Credentials, Registry, RegistryError, record_name, subject};
 use crate::rollout::RolloutDesk;
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};

@@ -1,7 +1,7 @@
 //! What steps in for a model that fails, and when the model is left alone.
 
 use crate::shop::{OLD, decision, decisions, directory, lineup, pay, pipeline, pipeline_text, topology, version};
-use riskstream::file::compile;
+use riskstream_definition::compile;
 use riskstream_events::{Outcome, OwnedDecision};
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;
@@ -63,7 +63,7 @@ fn without_a_fallback_a_fixed_outcome_or_rules_alone_decide() {
     };
     for (without, outcome) in [("approve", Outcome::Approve), ("decline", Outcome::Decline)] {
         let compiled =
-            riskstream::file::compile("shop.yaml", &text(without), &crate::shop::directory(), &|_| None).unwrap();
+            riskstream_definition::compile("shop.yaml", &text(without), &crate::shop::directory(), &|_| None).unwrap();
         let mut driver = TestDriver::new(topology(&compiled), 1);
         pay(&driver, 0, &[BAD]);
         driver.run().unwrap();

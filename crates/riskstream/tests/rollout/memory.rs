@@ -1,7 +1,7 @@
 //! Champions and challengers on the in-process log: when they take over, whom they decide on, what a replay finds.
 
 use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology, version};
-use riskstream::file::Compiled;
+use riskstream_definition::Compiled;
 use riskstream_events::OwnedDecision;
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;

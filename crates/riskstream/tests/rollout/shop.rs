@@ -1,6 +1,6 @@
 //! A shop whose models are those under `models/`: `old` scores amount / 1024, `new` amount / 512.
 
-use riskstream::file::{Compiled, Style, compile};
+use riskstream_definition::{Compiled, Style, compile};
 use riskstream::rollout::prepare;
 use riskstream_engine::Lineup;
 use riskstream_events::OwnedDecision;

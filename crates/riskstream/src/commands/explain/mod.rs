@@ -6,7 +6,7 @@ mod topic;
 pub use table::explanation;
 
 use super::Failure;
-use crate::file::duration;
+use riskstream_definition::duration;
 use anyhow::{Context, anyhow};
 use riskstream_events::OwnedDecision;
 use std::fs::File;

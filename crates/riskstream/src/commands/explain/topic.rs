@@ -1,8 +1,9 @@
 //! Decisions from the topic that a pipeline writes them to.
 
+use crate::pipeline_file;
 use super::{Args, Printer};
 use crate::commands::{Failure, run};
-use crate::file::{self, Compiled, Format, duration};
+use riskstream_definition::{Compiled, Format, duration};
 use crate::interrupt::Interrupt;
 use crate::registry::{Registry, RegistryError};
 use crate::service::{kafka_options, registry};
@@ -22,7 +23,7 @@ const WAIT: Duration = Duration::from_millis(200);
 
 /// Shows what is wanted of the decisions topic, to its end or to the decision that is asked for. Says what was read.
 pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<String, Failure> {
-    let compiled = file::load(pipeline)?;
+    let compiled = pipeline_file::load(pipeline)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(run::no_brokers)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let mut decoder = Decoder::new(&compiled).map_err(anyhow::Error::from)?;

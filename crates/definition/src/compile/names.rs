@@ -1,10 +1,10 @@
 //! Every name that expressions may use, its slot and its type.
 
 use super::identifiers::identifiers;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::Span;
-use crate::file::place::within;
-use crate::file::read::{Source, Spanned};
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::Span;
+use crate::place::within;
+use crate::read::{Source, Spanned};
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};

@@ -1,8 +1,8 @@
 //! Mappings with known keys.
 
 use super::{Read, at_key, expected};
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::node::{Key, Node, NodeValue, Span};
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::node::{Key, Node, NodeValue, Span};
 
 /// The keys of a mapping while a section takes its own.
 pub struct Keys<'n> {
@@ -69,17 +69,17 @@ macro_rules! section {
 
         impl $name {
             /// The keys in the order of the reference.
-            pub const KEYS: &[&str] = &[$($crate::file::read::key_name(stringify!($key))),*];
+            pub const KEYS: &[&str] = &[$($crate::read::key_name(stringify!($key))),*];
         }
 
-        impl $crate::file::read::Read for $name {
+        impl $crate::read::Read for $name {
             fn read(
-                node: &$crate::file::node::Node,
-                mistakes: &mut $crate::file::mistakes::Mistakes,
+                node: &$crate::node::Node,
+                mistakes: &mut $crate::mistakes::Mistakes,
             ) -> Option<Self> {
                 let before = mistakes.count();
-                let keys = $crate::file::read::Keys::of(node, Self::KEYS, mistakes)?;
-                $(let $key = keys.take::<$type>($crate::file::read::key_name(stringify!($key)), mistakes);)*
+                let keys = $crate::read::Keys::of(node, Self::KEYS, mistakes)?;
+                $(let $key = keys.take::<$type>($crate::read::key_name(stringify!($key)), mistakes);)*
                 let is_flawed = mistakes.count() > before;
                 Some($name { $($key: $key?,)* is_flawed })
             }

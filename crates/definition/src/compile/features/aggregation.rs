@@ -2,12 +2,12 @@
 
 use super::FeatureCompiler;
 use super::keys::COUNTING;
-use crate::file::compile::names::Sequence;
-use crate::file::duration;
-use crate::file::feature::Feature;
-use crate::file::mistakes::{Mistake, enumerate};
-use crate::file::node::Key;
-use crate::file::read::{Source, Spanned};
+use crate::compile::names::Sequence;
+use crate::duration;
+use crate::feature::Feature;
+use crate::mistakes::{Mistake, enumerate};
+use crate::node::Key;
+use crate::read::{Source, Spanned};
 use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};

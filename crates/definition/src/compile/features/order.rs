@@ -2,11 +2,11 @@
 
 use super::FeatureCompiler;
 use super::keys::sources;
-use crate::file::compile::identifiers::identifiers;
-use crate::file::feature::Feature;
-use crate::file::mistakes::Mistake;
-use crate::file::node::Key;
-use crate::file::read::Map;
+use crate::compile::identifiers::identifiers;
+use crate::feature::Feature;
+use crate::mistakes::Mistake;
+use crate::node::Key;
+use crate::read::Map;
 use std::collections::HashMap;
 
 impl FeatureCompiler<'_, '_> {

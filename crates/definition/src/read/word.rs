@@ -1,8 +1,8 @@
 //! Words of closed sets, such as formats and outcomes.
 
 use super::expected;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::node::{Node, NodeValue};
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::node::{Node, NodeValue};
 use schemars::{Schema, json_schema};
 
 /// What a text matches that holds a variable of the environment: its value is not known to an editor.
@@ -49,9 +49,9 @@ pub trait Word: Sized + Copy + 'static {
 /// Gives a [`Word`] its reader and schema.
 macro_rules! word {
     ($name:ident) => {
-        impl $crate::file::read::Read for $name {
-            fn read(node: &$crate::file::node::Node, mistakes: &mut $crate::file::mistakes::Mistakes) -> Option<Self> {
-                <$name as $crate::file::read::Word>::read_word(node, mistakes)
+        impl $crate::read::Read for $name {
+            fn read(node: &$crate::node::Node, mistakes: &mut $crate::mistakes::Mistakes) -> Option<Self> {
+                <$name as $crate::read::Word>::read_word(node, mistakes)
             }
         }
 
@@ -65,7 +65,7 @@ macro_rules! word {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                <$name as $crate::file::read::Word>::word_schema()
+                <$name as $crate::read::Word>::word_schema()
             }
         }
     };

@@ -1,9 +1,9 @@
 //! What is aggregated, and on which condition.
 
 use super::{FeatureCompiler, PlannedStep};
-use crate::file::mistakes::Mistake;
-use crate::file::node::{Key, Span};
-use crate::file::read::{Source, Spanned};
+use crate::mistakes::Mistake;
+use crate::node::{Key, Span};
+use crate::read::{Source, Spanned};
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::Aggregation;

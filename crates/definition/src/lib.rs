@@ -1,7 +1,9 @@
 //! The pipeline file: what was typed ([`surface::PipelineFile`]) becomes what is valid ([`Compiled`]), or a
 //! [`Report`] of all that is wrong with it, each mistake with its place and what to write instead.
+#![forbid(unsafe_code)]
 
 mod avro_types;
+pub mod card;
 mod compile;
 pub mod compiled;
 pub mod duration;
@@ -39,15 +41,15 @@ use std::path::Path;
 use surface::PipelineFile;
 use yaml::Environment;
 
-/// Reads and compiles a pipeline file. `${NAME}` is taken from the process's environment.
+/// Reads and compiles a pipeline file. `environment` gives the values of `${NAME}`.
 ///
 /// # Errors
 /// All mistakes at once, or that the file cannot be read.
-pub fn load(path: &Path) -> Result<Compiled, Report> {
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Compiled, Report> {
     let name = path.display().to_string();
     let source = std::fs::read_to_string(path).map_err(|error| Report::unreadable(&name, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    compile(&name, &source, directory, &|variable| std::env::var(variable).ok())
+    compile(&name, &source, directory, environment)
 }
 
 /// Reads the text of a roll-out, without looking at its models.

@@ -1,9 +1,9 @@
 //! Values that are not collections.
 
 use super::{Read, expected};
-use crate::file::duration;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Node, NodeValue};
+use crate::duration;
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::{Node, NodeValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 

@@ -6,10 +6,10 @@ use super::names::Names;
 use super::reasons::Texts;
 use super::share_of;
 use crate::card;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::read::{List, Spanned};
-use crate::file::rollout::{ChallengerSection, RolloutFile};
-use crate::file::surface::ModelSection;
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::read::{List, Spanned};
+use crate::rollout::{ChallengerSection, RolloutFile};
+use crate::surface::ModelSection;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Challenger, Lineup, ModelPlan};
 use riskstream_events::Slot;
@@ -55,7 +55,7 @@ impl RolloutScope {
 
     /// Loads and checks the models of a roll-out, their golden rows included. What is wrong goes to `mistakes`; `Some`
     /// only if nothing is. The line-up has no document yet.
-    pub(in crate::file) fn compile(
+    pub(crate) fn compile(
         &self,
         file: &RolloutFile,
         source: &str,

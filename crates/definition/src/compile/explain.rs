@@ -1,9 +1,9 @@
 //! Which decisions are explained.
 
 use super::share_of;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::read::Spanned;
-use crate::file::surface::{Explain, PipelineFile};
+use crate::mistakes::{Mistake, Mistakes};
+use crate::read::Spanned;
+use crate::surface::{Explain, PipelineFile};
 use riskstream_engine::ExplainPlan;
 
 /// Inputs that a decision names unless the file says otherwise.

@@ -1,8 +1,8 @@
 //! The keys of a feature, sorted by what they are for.
 
-use crate::file::feature::Feature;
-use crate::file::node::Span;
-use crate::file::read::{Source, Spanned};
+use crate::feature::Feature;
+use crate::node::Span;
+use crate::read::{Source, Spanned};
 use riskstream_events::Slot;
 use riskstream_features::{Aggregation, FeatureSpec};
 

@@ -51,9 +51,9 @@ fn places(raw: &str, start: usize, value: &str) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::mistakes::Mistakes;
-    use crate::file::node::NodeValue;
-    use crate::file::yaml::parse;
+    use crate::mistakes::Mistakes;
+    use crate::node::NodeValue;
+    use crate::yaml::parse;
 
     #[test]
     fn places_within_scalars() {

@@ -3,11 +3,11 @@
 use super::fields::{ResolvedField, add_schema_fields, check_against_schema, resolve_field};
 use super::names::Names;
 use super::topics::{check_agreement, check_topics};
-use crate::file::avro_types::AvroTypes;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Key, Span};
-use crate::file::read::{Map, Required, Spanned};
-use crate::file::surface::{Format, Input, Registry};
+use crate::avro_types::AvroTypes;
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::{Key, Span};
+use crate::read::{Map, Required, Spanned};
+use crate::surface::{Format, Input, Registry};
 use riskstream_events::{ReaderSchema, Slot, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! What concerns the file as a whole.
 
 use super::topics::check_topic_name;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::node::Span;
-use crate::file::read::Spanned;
-use crate::file::surface::{Format, PipelineFile};
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::node::Span;
+use crate::read::Spanned;
+use crate::surface::{Format, PipelineFile};
 
 pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
     if file.inputs.get("transactions").is_none() {

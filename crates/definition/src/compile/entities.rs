@@ -5,9 +5,9 @@ use super::features::StageEntity;
 use super::inputs::ResolvedInput;
 use super::names;
 use super::stages::PlannedEntity;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::read::{Duration, Spanned};
-use crate::file::surface::{Entity, PipelineFile};
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::read::{Duration, Spanned};
+use crate::surface::{Entity, PipelineFile};
 use riskstream_events::ValueType;
 use std::collections::BTreeSet;
 

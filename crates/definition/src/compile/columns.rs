@@ -1,8 +1,8 @@
 //! Which listed input fills which columns of a model, and how sequences lie in its tensors.
 
 use super::names::{Names, Sequence, Symbol};
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::read::{List, Spanned};
+use crate::mistakes::{Mistake, Mistakes};
+use crate::read::{List, Spanned};
 use riskstream_engine::Column;
 use riskstream_events::{Slot, ValueType};
 use riskstream_models::{ColumnKind, Model};

@@ -3,8 +3,8 @@
 use super::features::{CompiledFeatures, PlannedStep, StageEntity};
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::Span;
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::Span;
 use riskstream_engine::plan::{CANONICAL, EVENT_ID, EVENT_TIME, StagePlan, Step, TRANSACTIONS};
 use riskstream_events::{Slot, ValueType};
 use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec, InputSpec};

@@ -1,11 +1,11 @@
 //! The fields of one input.
 
 use super::names::is_identifier;
-use crate::file::avro_types::{AvroTypes, Found};
-use crate::file::field::LongField;
-use crate::file::mistakes::{Mistake, Mistakes, enumerate};
-use crate::file::node::{Key, Span};
-use crate::file::surface::Input;
+use crate::avro_types::{AvroTypes, Found};
+use crate::field::LongField;
+use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::node::{Key, Span};
+use crate::surface::Input;
 use riskstream_events::{AvroProjection, Field, InputFields, Slot, TimestampUnit, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,10 @@
 //! The decision: lists, rules and thresholds.
 
 use super::names::Names;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Node, NodeValue, Span};
-use crate::file::read::{List, Map, Raw, Required, Source, Spanned};
-use crate::file::surface::{PipelineFile, Rule};
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::{Node, NodeValue, Span};
+use crate::read::{List, Map, Raw, Required, Source, Spanned};
+use crate::surface::{PipelineFile, Rule};
 use riskstream_engine::ModelPlan;
 use riskstream_events::{Outcome, Slot, Value};
 use riskstream_policy::{Mistake as PolicyMistake, Place, Policy, PolicySpec, RuleSpec};

@@ -1,10 +1,10 @@
 //! What inputs must not have in common, and what they must.
 
 use super::inputs::ResolvedInput;
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::Span;
-use crate::file::read::{Map, Spanned};
-use crate::file::surface::Input;
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::Span;
+use crate::read::{Map, Spanned};
+use crate::surface::Input;
 use std::collections::BTreeMap;
 
 /// Fields of one name are one thing, whichever input they come from.

@@ -11,8 +11,8 @@ pub use section::{Keys, key_name};
 pub(crate) use word::word;
 pub use word::{VARIABLE, Word};
 
-use crate::file::mistakes::{Mistake, Mistakes};
-use crate::file::node::{Key, Node, NodeValue, Span};
+use crate::mistakes::{Mistake, Mistakes};
+use crate::node::{Key, Node, NodeValue, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 

@@ -1,10 +1,10 @@
 //! An aggregation's own keys: window, `k`, `q`, half-life.
 
 use super::FeatureCompiler;
-use crate::file::duration;
-use crate::file::feature::{Feature, Window};
-use crate::file::mistakes::{Mistake, enumerate};
-use crate::file::node::{Key, Span};
+use crate::duration;
+use crate::feature::{Feature, Window};
+use crate::mistakes::{Mistake, enumerate};
+use crate::node::{Key, Span};
 use riskstream_features::Aggregation;
 
 impl FeatureCompiler<'_, '_> {
