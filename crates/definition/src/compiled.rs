@@ -2,24 +2,27 @@
 
 use super::compile::RolloutScope;
 use super::example::Example;
-use super::surface::{Delivery, Format, SubjectStrategy};
+use super::syntax::{Delivery, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
 use riskstream_events::{Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
 use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
+use riskstream_scoring::Lineup;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A pipeline file without mistakes.
+/// A pipeline file without diagnostics.
 #[derive(Clone, Debug)]
 pub struct Compiled {
     /// What is computed.
     pub plan: Arc<Plan>,
+    /// The models of the pipeline file, which decide until a roll-out changes them.
+    pub lineup: Arc<Lineup>,
     /// The inputs, in the plan's order.
     pub inputs: Vec<InputSettings>,
-    /// The topic in front of each stage; see [`Topology::hops`].
-    pub hops: Vec<Option<Arc<str>>>,
+    /// The topic in front of each stage; see [`Topology::repartition_topics`].
+    pub repartition_topics: Vec<Option<Arc<str>>>,
     /// The topic of the decisions.
     pub decisions: Arc<str>,
     /// The topic of the dead letters.
@@ -208,8 +211,9 @@ impl Compiled {
     fn lay(&self, inputs: Vec<InputTopic>, decision_format: DecisionFormat) -> Topology {
         Topology {
             plan: self.plan.clone(),
+            lineup: self.lineup.clone(),
             inputs,
-            hops: self.hops.clone(),
+            repartition_topics: self.repartition_topics.clone(),
             decisions: self.decisions.clone(),
             dead_letters: self.dead_letters.clone(),
             decision_format,

@@ -1,9 +1,9 @@
 //! `examples:`: a sequence of events, and what must come out of it.
 
-use super::mistakes::{Mistake, Mistakes};
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::{Key, Node, NodeValue};
 use super::read::{Keys, List, Map, Raw, Read, Required, Spanned, expected, section};
-use super::surface::OutcomeWord;
+use super::syntax::OutcomeWord;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -52,24 +52,24 @@ pub struct ScoreRange {
 }
 
 impl Read for ScoreRange {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         const CLOSE: f64 = 1e-6;
         if let NodeValue::List(ends) = &node.value
             && let [lowest, highest] = ends.as_slice()
         {
             return Some(ScoreRange {
-                lowest: f64::read(lowest, mistakes)?,
-                highest: f64::read(highest, mistakes)?,
+                lowest: f64::read(lowest, diagnostics)?,
+                highest: f64::read(highest, diagnostics)?,
             });
         }
         if matches!(node.value, NodeValue::Int(_) | NodeValue::Float(_)) {
-            let score = f64::read(node, mistakes)?;
+            let score = f64::read(node, diagnostics)?;
             return Some(ScoreRange {
                 lowest: score - CLOSE,
                 highest: score + CLOSE,
             });
         }
-        expected("a score or `[lowest, highest]`", node, mistakes);
+        expected("a score or `[lowest, highest]`", node, diagnostics);
         None
     }
 }
@@ -103,22 +103,22 @@ pub struct ExampleEvent {
 }
 
 impl Read for ExampleEvent {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         const FORM: &str = "write `- transactions: {…}`, and `expect: {…}` beside it where something is expected";
         let NodeValue::Map(entries) = &node.value else {
-            expected("an event", node, mistakes);
+            expected("an event", node, diagnostics);
             return None;
         };
         let known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
-        let keys = Keys::of(node, &known, mistakes)?;
-        let expect = keys.take::<Option<Expectation>>("expect", mistakes)?;
+        let keys = Keys::of(node, &known, diagnostics)?;
+        let expect = keys.take::<Option<Expectation>>("expect", diagnostics)?;
         let events: Vec<_> = entries.iter().filter(|(key, _)| key.name != "expect").collect();
         let [(input, record)] = events.as_slice() else {
-            mistakes.add(Mistake::new("an example's event names one input", node.span.clone()).help(FORM));
+            diagnostics.add(Diagnostic::new("an example's event names one input", node.span.clone()).help(FORM));
             return None;
         };
         if !matches!(record.value, NodeValue::Map(_)) {
-            expected("the record's fields", record, mistakes);
+            expected("the record's fields", record, diagnostics);
             return None;
         }
         Some(ExampleEvent {

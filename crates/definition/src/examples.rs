@@ -2,11 +2,11 @@
 //! reported at its place in the file.
 
 use super::compiled::Compiled;
+use super::diagnostics::{Diagnostic, Diagnostics, Report};
 use super::example::{Example, ExampleEvent, Expectation};
-use super::mistakes::{Mistake, Mistakes, Report};
 use super::node::{Node, NodeValue, Span};
 use super::read::{List, Spanned};
-use riskstream_events::{FeatureValue, OwnedDecision, OwnedReason, dead_letter};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, dead_letter};
 use riskstream_pipeline::driver::TestDriver;
 use riskstream_pipeline::memory::StoredRecord;
 use std::sync::Arc;
@@ -19,36 +19,36 @@ const SECRET: &[u8] = b"examples";
 /// # Errors
 /// Everything that did not come out as expected.
 pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
-    let mut mistakes = Mistakes::default();
+    let mut diagnostics = Diagnostics::default();
     for example in &compiled.examples {
-        run_example(compiled, example, &mut mistakes);
+        run_example(compiled, example, &mut diagnostics);
     }
-    if mistakes.is_empty() {
+    if diagnostics.is_empty() {
         Ok(compiled.examples.len())
     } else {
-        Err(mistakes.into_report_of(["difference", "differences"], &compiled.file, &compiled.source))
+        Err(diagnostics.into_report_of(["difference", "differences"], &compiled.file, &compiled.source))
     }
 }
 
-fn run_example(compiled: &Compiled, example: &Example, mistakes: &mut Mistakes) {
+fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnostics) {
     let place = example.name.0.as_ref().map_or(0..0, |name| name.span.clone());
     let topology = match compiled.json_topology(Some(SECRET)) {
         Ok(topology) => topology,
-        Err(error) => return mistakes.add(Mistake::new(error.to_string(), place)),
+        Err(error) => return diagnostics.add(Diagnostic::new(error.to_string(), place)),
     };
     let mut driver = TestDriver::new(Arc::new(topology), 1);
     for event in &example.events.0 {
         match run_event(compiled, &mut driver, &event.value) {
-            Ok(Some(outcome)) => compare(&event.value, &outcome, mistakes),
+            Ok(Some(outcome)) => compare(&event.value, &outcome, diagnostics),
             Ok(None) => {}
-            Err(why) => return mistakes.add(Mistake::new(why, event.value.input.span.clone())),
+            Err(why) => return diagnostics.add(Diagnostic::new(why, event.value.input.span.clone())),
         }
     }
 }
 
 /// What became of an event.
 enum Became {
-    Decision(Box<OwnedDecision>),
+    Decision(Box<OwnedDecisionRecord>),
     DeadLetter { reason: String, detail: String },
 }
 
@@ -79,7 +79,8 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
         };
     };
     let bytes = record.value.as_deref().unwrap_or_default();
-    let decision = OwnedDecision::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
+    let decision =
+        OwnedDecisionRecord::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
     Ok(Some(Became::Decision(Box::new(decision))))
 }
 
@@ -99,32 +100,33 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
     }
 }
 
-fn compare(event: &ExampleEvent, became: &Became, mistakes: &mut Mistakes) {
+fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics) {
     let expected_dead = event.expect.as_ref().and_then(|expect| expect.dead_letter.as_ref());
     match (became, expected_dead) {
         (Became::Decision(decision), None) => {
             if let Some(expect) = &event.expect {
-                compare_decision(expect, decision, mistakes);
+                compare_decision(expect, decision, diagnostics);
             }
         }
-        (Became::Decision(decision), Some(expected)) => mistakes.add(
-            Mistake::new("expected a dead letter, but it was decided", expected.span.clone())
+        (Became::Decision(decision), Some(expected)) => diagnostics.add(
+            Diagnostic::new("expected a dead letter, but it was decided", expected.span.clone())
                 .label(format!("outcome `{}`", decision.outcome.as_str())),
         ),
         (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
         (Became::DeadLetter { reason, detail }, expected) => {
             let span = expected.map_or(event.input.span.clone(), |expected| expected.span.clone());
-            mistakes.add(Mistake::new(format!("this became a dead letter: {reason}"), span).label(detail.clone()));
+            diagnostics
+                .add(Diagnostic::new(format!("this became a dead letter: {reason}"), span).label(detail.clone()));
         }
     }
 }
 
 /// The reasons that are rules and thresholds: an example does not pin down what moved the score.
-fn fired(decision: &OwnedDecision) -> impl Iterator<Item = &OwnedReason> {
+fn fired(decision: &OwnedDecisionRecord) -> impl Iterator<Item = &OwnedReason> {
     decision.reasons.iter().filter(|reason| reason.contribution.is_none())
 }
 
-fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &mut Mistakes) {
+fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagnostics: &mut Diagnostics) {
     if let Some(outcome) = &expect.outcome
         && outcome.value.0 != decision.outcome
     {
@@ -139,13 +141,13 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
             outcome.value.0.as_str(),
             decision.outcome.as_str(),
             &outcome.span,
-            mistakes,
+            diagnostics,
             Some(why),
         );
     }
     if let Some(reasons) = &expect.reasons {
         let got: Vec<&str> = fired(decision).map(|reason| reason.code.as_str()).collect();
-        compare_words("reasons", reasons, &got, mistakes);
+        compare_words("reasons", reasons, &got, diagnostics);
     }
     if let Some(flags) = &expect.flags {
         let mentioned = flags.value.0.iter().any(|flag| flag.value == "bootstrapping");
@@ -155,7 +157,7 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
             .map(String::as_str)
             .filter(|flag| mentioned || *flag != "bootstrapping")
             .collect();
-        compare_words("flags", flags, &got, mistakes);
+        compare_words("flags", flags, &got, diagnostics);
     }
     if let Some(score) = &expect.score {
         let fits = decision
@@ -164,7 +166,7 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
         if !fits {
             let got = decision.score.map_or("null".to_owned(), |score| score.to_string());
             let wanted = format!("{} to {}", score.value.lowest, score.value.highest);
-            differs("score", &wanted, &got, &score.span, mistakes, None);
+            differs("score", &wanted, &got, &score.span, diagnostics, None);
         }
     }
     for (name, expected) in expect.features.iter() {
@@ -176,27 +178,27 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecision, mistakes: &m
                 &expected.0.to_json().to_string(),
                 &got,
                 &expected.0.span,
-                mistakes,
+                diagnostics,
                 None,
             );
         }
     }
 }
 
-fn compare_words(what: &str, expected: &Spanned<List<String>>, got: &[&str], mistakes: &mut Mistakes) {
+fn compare_words(what: &str, expected: &Spanned<List<String>>, got: &[&str], diagnostics: &mut Diagnostics) {
     let wanted: Vec<&str> = expected.value.0.iter().map(|word| word.value.as_str()).collect();
     if wanted != got {
         let list = |words: &[&str]| format!("[{}]", words.join(", "));
-        differs(what, &list(&wanted), &list(got), &expected.span, mistakes, None);
+        differs(what, &list(&wanted), &list(got), &expected.span, diagnostics, None);
     }
 }
 
-fn differs(what: &str, expected: &str, got: &str, span: &Span, mistakes: &mut Mistakes, help: Option<String>) {
-    let mistake = Mistake::new(format!("{what} is {got}, the example expects {expected}"), span.clone())
+fn differs(what: &str, expected: &str, got: &str, span: &Span, diagnostics: &mut Diagnostics, help: Option<String>) {
+    let diagnostic = Diagnostic::new(format!("{what} is {got}, the example expects {expected}"), span.clone())
         .label(format!("got {got}"));
-    mistakes.add(match help {
-        Some(help) => mistake.help(help),
-        None => mistake,
+    diagnostics.add(match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
     });
 }
 

@@ -3,9 +3,9 @@
 use super::compiled::Compiled;
 use super::duration;
 use super::sizes::entity_size;
-use riskstream_engine::ModelPlan;
 use riskstream_engine::plan::{Plan, StagePlan};
 use riskstream_events::Slot;
+use riskstream_scoring::ModelPlan;
 use std::fmt::{self, Write};
 
 /// The plan as text.
@@ -32,14 +32,14 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         write_stage(out, compiled, plan, at, stage)?;
     }
     writeln!(out, "\ndecision: to topic {}", compiled.decisions)?;
-    if !plan.decide.steps.is_empty() {
+    if !plan.decide.expressions.is_empty() {
         writeln!(
             out,
             "  computes {}",
-            names(plan, plan.decide.steps.iter().map(|step| step.slot))
+            names(plan, plan.decide.expressions.iter().map(|computed| computed.slot))
         )?;
     }
-    let lineup = &plan.decide.lineup;
+    let lineup = &compiled.lineup;
     match lineup.champion_plan() {
         Some(model) => {
             writeln!(out, "  model {}", model_line(model))?;
@@ -66,7 +66,9 @@ fn model_line(model: &ModelPlan) -> String {
 }
 
 fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {
-    let source = compiled.hops[at].as_deref().unwrap_or(&compiled.inputs[0].topic);
+    let source = compiled.repartition_topics[at]
+        .as_deref()
+        .unwrap_or(&compiled.inputs[0].topic);
     writeln!(
         out,
         "\nstage {}: {} by {}, reads topic {source}",
@@ -74,7 +76,7 @@ fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, st
         stage.entity,
         keys(plan, stage)
     )?;
-    if compiled.hops[at].is_some() {
+    if compiled.repartition_topics[at].is_some() {
         writeln!(
             out,
             "  rows carry {}",

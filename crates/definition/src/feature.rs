@@ -1,8 +1,8 @@
 //! `features:`: each is one aggregation, or an expression.
 
-use super::mistakes::Mistakes;
+use super::diagnostics::Diagnostics;
 use super::node::{Node, NodeValue};
-use super::read::{Duration, Read, Source, Spanned, section};
+use super::read::{Duration, ExpressionText, Read, Spanned, section};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -14,55 +14,55 @@ section! {
         pub entity: Option<Spanned<String>>,
         /// An expression over fields and other features, instead of an aggregation.
         #[schemars(default)]
-        pub expression: Option<Spanned<Source>>,
+        pub expression: Option<Spanned<ExpressionText>>,
         /// How many events: `count: transactions`.
         #[schemars(default)]
-        pub count: Option<Spanned<Source>>,
+        pub count: Option<Spanned<ExpressionText>>,
         /// The sum of a number: `sum: amount`.
         #[schemars(default)]
-        pub sum: Option<Spanned<Source>>,
+        pub sum: Option<Spanned<ExpressionText>>,
         /// The mean of a number; of true and false the share of true: `mean: fraud`.
         #[schemars(default)]
-        pub mean: Option<Spanned<Source>>,
+        pub mean: Option<Spanned<ExpressionText>>,
         /// The least number or time.
         #[schemars(default)]
-        pub min: Option<Spanned<Source>>,
+        pub min: Option<Spanned<ExpressionText>>,
         /// The greatest number or time.
         #[schemars(default)]
-        pub max: Option<Spanned<Source>>,
+        pub max: Option<Spanned<ExpressionText>>,
         /// The sample variance of a number; null for fewer than two.
         #[schemars(default)]
-        pub variance: Option<Spanned<Source>>,
+        pub variance: Option<Spanned<ExpressionText>>,
         /// The square root of the variance.
         #[schemars(default)]
-        pub standard_deviation: Option<Spanned<Source>>,
+        pub standard_deviation: Option<Spanned<ExpressionText>>,
         /// How many different values: `distinct: terminal_id`.
         #[schemars(default)]
-        pub distinct: Option<Spanned<Source>>,
+        pub distinct: Option<Spanned<ExpressionText>>,
         /// The oldest value within the window.
         #[schemars(default)]
-        pub first: Option<Spanned<Source>>,
+        pub first: Option<Spanned<ExpressionText>>,
         /// The newest value within the window.
         #[schemars(default)]
-        pub last: Option<Spanned<Source>>,
+        pub last: Option<Spanned<ExpressionText>>,
         /// The newest `k` values, the newest first.
         #[schemars(default)]
-        pub last_k: Option<Spanned<Source>>,
+        pub last_k: Option<Spanned<ExpressionText>>,
         /// Seconds since the newest event before this one: `time_since_last: transactions`.
         #[schemars(default)]
-        pub time_since_last: Option<Spanned<Source>>,
+        pub time_since_last: Option<Spanned<ExpressionText>>,
         /// The `k` most frequent values, the most frequent first.
         #[schemars(default)]
-        pub top_k: Option<Spanned<Source>>,
+        pub top_k: Option<Spanned<ExpressionText>>,
         /// The quantile `q` of a number: `quantile: amount` with `q: 0.95`.
         #[schemars(default)]
-        pub quantile: Option<Spanned<Source>>,
+        pub quantile: Option<Spanned<ExpressionText>>,
         /// How many events, each counting half after every `half_life`.
         #[schemars(default)]
-        pub decayed_count: Option<Spanned<Source>>,
+        pub decayed_count: Option<Spanned<ExpressionText>>,
         /// The sum of a number, each counting half after every `half_life`.
         #[schemars(default)]
-        pub decayed_sum: Option<Spanned<Source>>,
+        pub decayed_sum: Option<Spanned<ExpressionText>>,
         /// The input whose events are aggregated.
         #[schemars(default, extend("default" = "transactions"))]
         pub of: Option<Spanned<String>>,
@@ -76,7 +76,7 @@ section! {
         pub delay: Option<Spanned<Duration>>,
         /// Only events for which this holds: `when: channel == "online"`.
         #[schemars(default)]
-        pub when: Option<Spanned<Source>>,
+        pub when: Option<Spanned<ExpressionText>>,
         /// Whether the event itself is in its own window, unless there is a delay.
         #[schemars(default, extend("default" = true))]
         pub include_current: Option<Spanned<bool>>,
@@ -108,10 +108,10 @@ pub enum Window {
 }
 
 impl Read for Window {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             NodeValue::Text(text) if text == "unlimited" => Some(Window::Unlimited),
-            _ => Duration::read(node, mistakes).map(|duration| Window::Limited(duration.0)),
+            _ => Duration::read(node, diagnostics).map(|duration| Window::Limited(duration.0)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `fields:` of an input: `amount: float`, or `{type: timestamp, path: payload.time, unit: millis}`.
 
-use super::mistakes::Mistakes;
+use super::diagnostics::Diagnostics;
 use super::node::{Node, NodeValue};
 use super::read::{Read, Spanned, Word, section, word};
 use riskstream_events::ValueType;
@@ -36,11 +36,11 @@ section! {
 pub struct FieldDeclaration(pub LongField);
 
 impl Read for FieldDeclaration {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match node.value {
-            NodeValue::Map(_) | NodeValue::Null => LongField::read(node, mistakes).map(FieldDeclaration),
+            NodeValue::Map(_) | NodeValue::Null => LongField::read(node, diagnostics).map(FieldDeclaration),
             _ => {
-                let value_type = Spanned::<FieldType>::read(node, mistakes)?;
+                let value_type = Spanned::<FieldType>::read(node, diagnostics)?;
                 Some(FieldDeclaration(LongField {
                     r#type: Some(value_type),
                     path: None,

@@ -1,5 +1,5 @@
 //! A tree of YAML that knows where everything stands. Going through a tree instead of straight into structs is what
-//! lets all mistakes be reported at once.
+//! lets all diagnostics be reported at once.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Places within scalars: the caret of an expression's mistake.
+//! Places within scalars: the caret of an expression's diagnostic.
 
 use super::node::Span;
 
@@ -51,7 +51,7 @@ fn places(raw: &str, start: usize, value: &str) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mistakes::Mistakes;
+    use crate::diagnostics::Diagnostics;
     use crate::node::NodeValue;
     use crate::yaml::parse;
 
@@ -68,8 +68,8 @@ mod tests {
             ("a: x >\n  bad", "bad", "bad"),
             ("a: ${SET}${SET}7", "777", "${SET}${SET}7"),
         ] {
-            let mut mistakes = Mistakes::default();
-            let node = parse(source, &|_| Some("7".to_owned()), &mut mistakes).unwrap();
+            let mut diagnostics = Diagnostics::default();
+            let node = parse(source, &|_| Some("7".to_owned()), &mut diagnostics).unwrap();
             let NodeValue::Map(entries) = node.value else { panic!() };
             let scalar = &entries[0].1;
             let value = match &scalar.value {

@@ -5,7 +5,7 @@ use super::feature::Feature;
 use super::field::LongField;
 use super::read::VARIABLE;
 use super::rollout::{ChallengerSection, RolloutFile};
-use super::surface::{
+use super::syntax::{
     Entity, Explain, Http, Input, Kafka, ModelSection, Outputs, PersonalData, PipelineFile, Registry, Rollout, Rule,
     State, Thresholds,
 };

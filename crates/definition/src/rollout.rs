@@ -1,7 +1,7 @@
-//! The surface of a roll-out: every key, as it is typed. The doc comments are the reference (docs/rollout.md).
+//! The syntax of a roll-out: every key, as it is typed. The doc comments are the reference (docs/rollout.md).
 
-use super::read::{List, Required, Source, Spanned, section};
-use super::surface::ModelSection;
+use super::read::{ExpressionText, List, Required, Spanned, section};
+use super::syntax::ModelSection;
 
 section! {
     /// A roll-out: which models decide and which only watch, from now on.
@@ -43,6 +43,6 @@ section! {
         pub entity: Option<Spanned<String>>,
         /// It takes only transactions for which this holds; the champion decides on the others.
         #[schemars(default)]
-        pub when: Option<Spanned<Source>>,
+        pub when: Option<Spanned<ExpressionText>>,
     }
 }

@@ -1,7 +1,7 @@
 //! The JSON Schemas of pipeline files and roll-outs, for editors.
 
 use super::rollout::RolloutFile;
-use super::surface::PipelineFile;
+use super::syntax::PipelineFile;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 

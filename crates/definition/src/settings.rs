@@ -1,9 +1,9 @@
 //! Everything of the pipeline file that is not computation: where Kafka is, where state lies.
 
 use super::compiled::{KafkaSettings, RegistrySettings, Settings};
-use super::mistakes::{Mistake, Mistakes};
-use super::read::{Source, Spanned};
-use super::surface::{Http, Kafka, PipelineFile, Registry, State};
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::read::{ExpressionText, Spanned};
+use super::syntax::{Http, Kafka, PipelineFile, Registry, State};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -20,34 +20,34 @@ const OWN_PROPERTIES: [(&str, &str); 6] = [
 ];
 
 /// The settings with their defaults.
-pub fn resolve(file: &PipelineFile, mistakes: &mut Mistakes) -> Settings {
+pub fn resolve(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
     let name = file.name.0.as_ref().map_or("", |name| name.value.as_str());
     Settings {
         delivery: file.delivery.unwrap_or_default(),
         kafka: file
             .kafka
             .as_ref()
-            .and_then(|kafka| resolve_kafka(&kafka.value, name, mistakes)),
+            .and_then(|kafka| resolve_kafka(&kafka.value, name, diagnostics)),
         registry: file
             .registry
             .as_ref()
-            .and_then(|registry| resolve_registry(&registry.value, mistakes)),
+            .and_then(|registry| resolve_registry(&registry.value, diagnostics)),
         state_directory: state_directory(file.state.as_ref()),
         cache_bytes: cache_bytes(file.state.as_ref()),
-        listen: listen(file.http.as_ref(), mistakes),
+        listen: listen(file.http.as_ref(), diagnostics),
         key_env: file
             .personal_data
             .as_ref()
             .and_then(|personal| Some(personal.key_env.0.as_ref()?.value.clone())),
-        personal: check_personal(file, mistakes),
+        personal: check_personal(file, diagnostics),
     }
 }
 
-fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<KafkaSettings> {
+fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Option<KafkaSettings> {
     for (key, _) in kafka.properties.iter() {
         if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == key.name) {
-            mistakes.add(
-                Mistake::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
                     .help(format!("remove it, and use `{instead}`")),
             );
         }
@@ -58,7 +58,8 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
         !broker.is_empty() && !broker.contains(char::is_whitespace)
     });
     if !legal {
-        mistakes.add(Mistake::new("these are not brokers", brokers.span.clone()).help("write `host:port,host:port`"));
+        diagnostics
+            .add(Diagnostic::new("these are not brokers", brokers.span.clone()).help("write `host:port,host:port`"));
     }
     Some(KafkaSettings {
         brokers: brokers.value.clone(),
@@ -69,16 +70,16 @@ fn resolve_kafka(kafka: &Kafka, name: &str, mistakes: &mut Mistakes) -> Option<K
         properties: kafka
             .properties
             .iter()
-            .map(|(key, Source(value))| (key.name.clone(), value.clone()))
+            .map(|(key, ExpressionText(value))| (key.name.clone(), value.clone()))
             .collect(),
     })
 }
 
-fn resolve_registry(registry: &Registry, mistakes: &mut Mistakes) -> Option<RegistrySettings> {
+fn resolve_registry(registry: &Registry, diagnostics: &mut Diagnostics) -> Option<RegistrySettings> {
     let url = registry.url.0.as_ref()?;
     if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
-        mistakes.add(
-            Mistake::new("this is not the address of a registry", url.span.clone())
+        diagnostics.add(
+            Diagnostic::new("this is not the address of a registry", url.span.clone())
                 .help("write `http://host:port` or `https://host`"),
         );
     }
@@ -102,14 +103,14 @@ fn cache_bytes(state: Option<&State>) -> usize {
         .map_or(CACHE_BYTES, |cache| usize::try_from(cache.0).unwrap_or(usize::MAX))
 }
 
-fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
+fn listen(http: Option<&Http>, diagnostics: &mut Diagnostics) -> SocketAddr {
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
     let Some(listen) = http.and_then(|http| http.listen.as_ref()) else {
         return default;
     };
     listen.value.parse().unwrap_or_else(|_| {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!("`{}` is not an address to listen on", listen.value),
                 listen.span.clone(),
             )
@@ -120,7 +121,7 @@ fn listen(http: Option<&Http>, mistakes: &mut Mistakes) -> SocketAddr {
 }
 
 /// Whether any field is personal; a secret must then be named.
-fn check_personal(file: &PipelineFile, mistakes: &mut Mistakes) -> bool {
+fn check_personal(file: &PipelineFile, diagnostics: &mut Diagnostics) -> bool {
     let mut personal: Vec<&Spanned<bool>> = Vec::new();
     for (_, input) in file.inputs.iter() {
         personal.extend(
@@ -132,8 +133,8 @@ fn check_personal(file: &PipelineFile, mistakes: &mut Mistakes) -> bool {
         );
     }
     if let (Some(first), None) = (personal.first(), &file.personal_data) {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 "personal fields need a secret to make pseudonyms with",
                 first.span.clone(),
             )

@@ -1,6 +1,6 @@
 //! From text to a tree, by serde-saphyr's parser.
 
-use super::mistakes::{Mistake, Mistakes};
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::{Key, Node, NodeValue, Span};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
 use std::collections::HashMap;
@@ -15,19 +15,19 @@ pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Reads `source` into a tree. `None` if it is not YAML at all; duplicate keys and unknown variables are reported and
 /// the tree goes on without them.
-pub fn parse(source: &str, environment: Environment<'_>, mistakes: &mut Mistakes) -> Option<Node> {
+pub fn parse(source: &str, environment: Environment<'_>, diagnostics: &mut Diagnostics) -> Option<Node> {
     let mut builder = Builder {
         parser: Parser::new_from_str(source),
         source,
         environment,
-        mistakes,
+        diagnostics,
         anchors: HashMap::new(),
         nodes: 0,
     };
     match builder.document() {
         Ok(node) => Some(node),
-        Err(mistake) => {
-            mistakes.add(mistake);
+        Err(diagnostic) => {
+            diagnostics.add(diagnostic);
             None
         }
     }
@@ -37,13 +37,13 @@ struct Builder<'a, 'b> {
     parser: Parser<'a, serde_saphyr::granit_parser::StrInput<'a>>,
     source: &'a str,
     environment: Environment<'b>,
-    mistakes: &'b mut Mistakes,
+    diagnostics: &'b mut Diagnostics,
     anchors: HashMap<usize, Node>,
     nodes: usize,
 }
 
 impl<'a> Builder<'a, '_> {
-    fn document(&mut self) -> Result<Node, Mistake> {
+    fn document(&mut self) -> Result<Node, Diagnostic> {
         loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
@@ -61,14 +61,13 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn end(&mut self) -> Result<(), Mistake> {
+    fn end(&mut self) -> Result<(), Diagnostic> {
         loop {
             match self.next()? {
                 (Event::StreamEnd, _) => return Ok(()),
                 (Event::DocumentStart(..), span) => {
-                    return Err(
-                        Mistake::new("a pipeline file holds one YAML document", span).label("a second one begins here")
-                    );
+                    return Err(Diagnostic::new("a pipeline file holds one YAML document", span)
+                        .label("a second one begins here"));
                 }
                 _ => {}
             }
@@ -76,7 +75,7 @@ impl<'a> Builder<'a, '_> {
     }
 
     /// The next event that is not a comment.
-    fn next(&mut self) -> Result<(Event<'a>, Span), Mistake> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Diagnostic> {
         loop {
             let Some(next) = self.parser.next() else {
                 return Ok((Event::StreamEnd, self.source.len()..self.source.len()));
@@ -88,7 +87,7 @@ impl<'a> Builder<'a, '_> {
                 Ok(_) => {}
                 Err(error) => {
                     let at = error.marker().byte_offset().unwrap_or(0).min(self.source.len());
-                    return Err(Mistake::new(format!("this is not YAML: {}", first_line(&error)), at..at)
+                    return Err(Diagnostic::new(format!("this is not YAML: {}", first_line(&error)), at..at)
                         .label("here")
                         .help("a tab, a missing quote or a line that is indented by too much or too little is the usual cause"));
                 }
@@ -96,10 +95,10 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Mistake> {
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
         self.nodes += 1;
         if self.nodes > MOST_NODES || depth > DEEPEST {
-            return Err(Mistake::new(
+            return Err(Diagnostic::new(
                 "the file is nested too deeply, or its aliases make it too large",
                 span,
             ));
@@ -119,7 +118,7 @@ impl<'a> Builder<'a, '_> {
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(Mistake::new(
+                    return Err(Diagnostic::new(
                         "an alias cannot stand inside the value that it names",
                         span,
                     ));
@@ -127,11 +126,11 @@ impl<'a> Builder<'a, '_> {
                 let node = node.clone();
                 self.nodes += count(&node);
                 if self.nodes > MOST_NODES {
-                    return Err(Mistake::new("the aliases of this file make it too large", span));
+                    return Err(Diagnostic::new("the aliases of this file make it too large", span));
                 }
                 Ok(node)
             }
-            _ => Err(Mistake::new("a value is missing here", span)),
+            _ => Err(Diagnostic::new("a value is missing here", span)),
         }
     }
 
@@ -142,7 +141,7 @@ impl<'a> Builder<'a, '_> {
         node
     }
 
-    fn list(&mut self, depth: usize) -> Result<NodeValue, Mistake> {
+    fn list(&mut self, depth: usize) -> Result<NodeValue, Diagnostic> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -152,7 +151,7 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn map(&mut self, depth: usize) -> Result<NodeValue, Mistake> {
+    fn map(&mut self, depth: usize) -> Result<NodeValue, Diagnostic> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -162,13 +161,13 @@ impl<'a> Builder<'a, '_> {
                     name: text.into_owned(),
                     span,
                 },
-                _ => return Err(Mistake::new("a key must be a word", span)),
+                _ => return Err(Diagnostic::new("a key must be a word", span)),
             };
             let (event, span) = self.next()?;
             let node = self.node(event, span, depth + 1)?;
             if let Some((first, _)) = entries.iter().find(|(other, _)| other.name == key.name) {
-                self.mistakes.add(
-                    Mistake::new(format!("`{}` stands here twice", key.name), key.span)
+                self.diagnostics.add(
+                    Diagnostic::new(format!("`{}` stands here twice", key.name), key.span)
                         .label("the second time")
                         .also(first.span.clone(), "the first time")
                         .help("remove one of them, or give it another name"),
@@ -202,8 +201,8 @@ impl<'a> Builder<'a, '_> {
             }
             result.push_str(&rest[..at]);
             let Some(end) = rest[at..].find('}') else {
-                self.mistakes.add(
-                    Mistake::new("`${` has no closing `}`", span.clone())
+                self.diagnostics.add(
+                    Diagnostic::new("`${` has no closing `}`", span.clone())
                         .help("write `${NAME}` for an environment variable, `$${` for the characters themselves"),
                 );
                 return None;
@@ -218,8 +217,8 @@ impl<'a> Builder<'a, '_> {
                 Some(value) => result.push_str(&value),
                 None => {
                     complete = false;
-                    self.mistakes.add(
-                        Mistake::new(format!("the environment variable {name} is not set"), span.clone())
+                    self.diagnostics.add(
+                        Diagnostic::new(format!("the environment variable {name} is not set"), span.clone())
                             .label("used here")
                             .help(format!(
                                 "set it, or write `${{{name}:-value}}` to say what holds without it"
@@ -285,9 +284,13 @@ mod tests {
     use super::*;
 
     fn tree(source: &str) -> Node {
-        let mut mistakes = Mistakes::default();
-        let node = parse(source, &|name| (name == "SET").then(|| "7".to_owned()), &mut mistakes);
-        assert!(mistakes.is_empty(), "{mistakes:?}");
+        let mut diagnostics = Diagnostics::default();
+        let node = parse(
+            source,
+            &|name| (name == "SET").then(|| "7".to_owned()),
+            &mut diagnostics,
+        );
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
         node.unwrap()
     }
 
@@ -323,9 +326,9 @@ mod tests {
             let below = format!("*a{}, ", level - 1).repeat(10);
             source += &format!("a{level}: &a{level} [{below}]\n");
         }
-        let mut mistakes = Mistakes::default();
-        assert!(parse(&source, &|_| None, &mut mistakes).is_none());
-        let mut mistakes = Mistakes::default();
-        assert!(parse(&"[".repeat(5_000), &|_| None, &mut mistakes).is_none());
+        let mut diagnostics = Diagnostics::default();
+        assert!(parse(&source, &|_| None, &mut diagnostics).is_none());
+        let mut diagnostics = Diagnostics::default();
+        assert!(parse(&"[".repeat(5_000), &|_| None, &mut diagnostics).is_none());
     }
 }

@@ -1,28 +1,28 @@
 //! What concerns the file as a whole.
 
 use super::topics::check_topic_name;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::node::Span;
 use crate::read::Spanned;
-use crate::surface::{Format, PipelineFile};
+use crate::syntax::{Format, PipelineFile};
 
-pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
+pub fn check_top(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     if file.inputs.get("transactions").is_none() {
         let span: Span = file.inputs.0.first().map_or(0..0, |(key, _)| key.span.clone());
-        mistakes.add(
-            Mistake::new("there is no input `transactions`", span)
+        diagnostics.add(
+            Diagnostic::new("there is no input `transactions`", span)
                 .nearest("transactions", file.inputs.names())
                 .help("`inputs:` needs `transactions:`, the topic whose records are decided upon"),
         );
     }
     if file.entities.0.is_empty() {
-        mistakes.add(
-            Mistake::new("there are no entities", 0..0)
+        diagnostics.add(
+            Diagnostic::new("there are no entities", 0..0)
                 .help("add what features are kept per: `entities: {customer: {key: customer_id}}`"),
         );
     }
     if let Some(name) = &file.name.0 {
-        check_topic_name(name, mistakes);
+        check_topic_name(name, diagnostics);
     }
     let Some(outputs) = &file.outputs.0 else {
         return;
@@ -32,15 +32,15 @@ pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
         .filter_map(|topic| topic.0.as_ref())
         .collect();
     for topic in &topics {
-        check_topic_name(topic, mistakes);
+        check_topic_name(topic, diagnostics);
         let read = file
             .inputs
             .iter()
             .filter_map(|(_, input)| input.topic.0.as_ref())
             .find(|read| read.value == topic.value);
         if let Some(read) = read {
-            mistakes.add(
-                Mistake::new(
+            diagnostics.add(
+                Diagnostic::new(
                     format!("the topic `{}` is read and written", topic.value),
                     topic.span.clone(),
                 )
@@ -53,8 +53,8 @@ pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
     if let [decisions, dead_letters] = topics.as_slice()
         && decisions.value == dead_letters.value
     {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 "decisions and dead letters need topics of their own",
                 dead_letters.span.clone(),
             )
@@ -68,14 +68,14 @@ pub fn check_top(file: &PipelineFile, mistakes: &mut Mistakes) {
         .filter(|format| format.value == Format::Avro)
         && file.registry.is_none()
     {
-        mistakes.add(
-            Mistake::new("`avro` needs a schema registry", format.span.clone())
+        diagnostics.add(
+            Diagnostic::new("`avro` needs a schema registry", format.span.clone())
                 .help("add `registry: {url: http://localhost:8081}`, or say `format: avro_plain`"),
         );
     }
 }
 
-pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
+pub fn check_examples(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     let features: Vec<&str> = file.features.names().collect();
     for event in file.examples.0.iter().flat_map(|example| &example.value.events.0) {
         let event = &event.value;
@@ -83,8 +83,8 @@ pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
             if event.input.name == "transactions" {
                 continue;
             }
-            mistakes.add(
-                Mistake::new(
+            diagnostics.add(
+                Diagnostic::new(
                     format!("unknown input `{}`", event.input.name),
                     event.input.span.clone(),
                 )
@@ -97,8 +97,8 @@ pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
             continue;
         };
         if event.input.name != "transactions" {
-            mistakes.add(
-                Mistake::new("only a transaction has a decision", event.input.span.clone())
+            diagnostics.add(
+                Diagnostic::new("only a transaction has a decision", event.input.span.clone())
                     .help("move `expect:` to a transaction"),
             );
         }
@@ -109,8 +109,8 @@ pub fn check_examples(file: &PipelineFile, mistakes: &mut Mistakes) {
             .map(|(key, _)| key)
             .filter(|key| !features.contains(&key.name.as_str()))
         {
-            mistakes.add(
-                Mistake::new(format!("unknown feature `{}`", name.name), name.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
                     .nearest(&name.name, features.iter().copied()),
             );
         }

@@ -1,11 +1,11 @@
 //! Which listed input fills which columns of a model, and how sequences lie in its tensors.
 
 use super::names::{Names, Sequence, Symbol};
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::read::{List, Spanned};
-use riskstream_engine::Column;
 use riskstream_events::{Slot, ValueType};
 use riskstream_models::{ColumnKind, Model};
+use riskstream_scoring::Column;
 
 /// The inputs of a model, and what its columns take of them.
 #[derive(Debug)]
@@ -22,18 +22,18 @@ pub fn lay_out(
     inputs: &Spanned<List<String>>,
     model: Option<&Model>,
     names: &Names<'_>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<ModelInputs> {
-    let before = mistakes.count();
-    let listed = inputs.value.0.iter().map(|name| Listed::find(name, names, mistakes));
+    let before = diagnostics.count();
+    let listed = inputs.value.0.iter().map(|name| Listed::find(name, names, diagnostics));
     let listed: Vec<Option<Listed<'_>>> = listed.collect();
     // How many columns a name fills that is not known nobody knows either.
     let listed: Vec<Listed<'_>> = listed.into_iter().collect::<Option<_>>()?;
     let model = model?;
     let given: usize = listed.iter().map(Listed::width).sum();
     if given != model.input_width() {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!("the model takes {} inputs, {given} are listed", model.input_width()),
                 inputs.span.clone(),
             )
@@ -47,14 +47,14 @@ pub fn lay_out(
         next: 0,
         columns: Vec::new(),
         kinds: model.columns(),
-        mistakes,
+        diagnostics,
     };
     for (tensor, axes) in model.inputs() {
         layout.tensor(tensor, axes)?;
     }
     let columns = layout.columns;
-    check_side_by_side(&listed, mistakes);
-    (mistakes.count() == before).then(|| ModelInputs {
+    check_side_by_side(&listed, diagnostics);
+    (diagnostics.count() == before).then(|| ModelInputs {
         slots: listed.iter().map(|input| input.symbol.slot).collect(),
         columns,
     })
@@ -67,13 +67,13 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn find(name: &'a Spanned<String>, names: &'a Names<'_>, mistakes: &mut Mistakes) -> Option<Listed<'a>> {
+    fn find(name: &'a Spanned<String>, names: &'a Names<'_>, diagnostics: &mut Diagnostics) -> Option<Listed<'a>> {
         if names.is_broken(&name.value) {
             return None;
         }
         let Some(symbol) = names.get(&name.value) else {
-            mistakes.add(
-                Mistake::new(
+            diagnostics.add(
+                Diagnostic::new(
                     format!("the model wants `{}`, which nothing defines", name.value),
                     name.span.clone(),
                 )
@@ -83,7 +83,7 @@ impl<'a> Listed<'a> {
             );
             return None;
         };
-        if names.refuse_absent(&name.value, &name.span, mistakes) {
+        if names.refuse_absent(&name.value, &name.span, diagnostics) {
             return None;
         }
         let fits = symbol.sequence.is_some()
@@ -93,8 +93,8 @@ impl<'a> Listed<'a> {
             );
         if !fits {
             let kind = symbol.value_type.name();
-            mistakes.add(
-                Mistake::new(
+            diagnostics.add(
+                Diagnostic::new(
                     format!("a model takes numbers and texts, `{}` is {kind}", name.value),
                     name.span.clone(),
                 )
@@ -114,8 +114,8 @@ impl<'a> Listed<'a> {
         self.sequence().map_or(1, |sequence| sequence.k)
     }
 
-    fn place(&self, message: String) -> Mistake {
-        Mistake::new(message, self.name.span.clone())
+    fn place(&self, message: String) -> Diagnostic {
+        Diagnostic::new(message, self.name.span.clone())
     }
 }
 
@@ -126,7 +126,7 @@ struct Layout<'a> {
     next: usize,
     columns: Vec<Column>,
     kinds: &'a [ColumnKind],
-    mistakes: &'a mut Mistakes,
+    diagnostics: &'a mut Diagnostics,
 }
 
 impl Layout<'_> {
@@ -150,7 +150,7 @@ impl Layout<'_> {
                     input.name.value,
                     input.width()
                 );
-                self.mistakes.add(input.place(message).help(
+                self.diagnostics.add(input.place(message).help(
                     "`riskstream models inspect FILE` shows the model's inputs: list what belongs to each, one after the other",
                 ));
                 return None;
@@ -181,7 +181,7 @@ impl Layout<'_> {
                         first.name.value, input.name.value
                     );
                     let keys = "`entity`, `of`, `when`, `window`, `delay` and `include_current`";
-                    self.mistakes
+                    self.diagnostics
                         .add(input.place(message).help(format!("give both the same {keys}")));
                     return None;
                 }
@@ -191,7 +191,7 @@ impl Layout<'_> {
                 }
             };
             let message = format!("the model's input `{tensor}` takes {fields} sequences of {k} events, {problem}");
-            self.mistakes.add(input.place(message).help(format!(
+            self.diagnostics.add(input.place(message).help(format!(
                 "list `last_k` features with `k: {k}` here, one for each of its last axis"
             )));
             return None;
@@ -224,12 +224,12 @@ impl Layout<'_> {
             ),
             _ => return,
         };
-        self.mistakes.add(input.place(message).help(help));
+        self.diagnostics.add(input.place(message).help(help));
     }
 }
 
 /// Sequences of the same events go together place by place, so none of them may leave events out.
-fn check_side_by_side(listed: &[Listed<'_>], mistakes: &mut Mistakes) {
+fn check_side_by_side(listed: &[Listed<'_>], diagnostics: &mut Diagnostics) {
     for (index, input) in listed.iter().enumerate() {
         let Some(sequence) = input.sequence().filter(|sequence| sequence.has_gaps) else {
             continue;
@@ -242,7 +242,7 @@ fn check_side_by_side(listed: &[Listed<'_>], mistakes: &mut Mistakes) {
                 "`{}` leaves out events without a value: its places would not be those of `{}`",
                 input.name.value, other.name.value
             );
-            mistakes.add(
+            diagnostics.add(
                 input.place(message).help(
                     "say what stands in for it, `last_k: coalesce(x, -1)`, or declare the field `required: true`",
                 ),

@@ -1,18 +1,18 @@
 //! The decision: lists, rules and thresholds.
 
 use super::names::Names;
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::{Node, NodeValue, Span};
-use crate::read::{List, Map, Raw, Required, Source, Spanned};
-use crate::surface::{PipelineFile, Rule};
-use riskstream_engine::ModelPlan;
+use crate::read::{ExpressionText, List, Map, Raw, Required, Spanned};
+use crate::syntax::{PipelineFile, Rule};
 use riskstream_events::{Outcome, Slot, Value};
-use riskstream_policy::{Mistake as PolicyMistake, Place, Policy, PolicySpec, RuleSpec};
+use riskstream_policy::{Place, Policy, PolicyProblem, PolicySpec, RuleSpec};
+use riskstream_scoring::ModelPlan;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Adds the constant lists to the names.
-pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mistakes: &mut Mistakes) {
+pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
     for (name, list) in &lists.0 {
         let Some(Required(Some(list))) = list else {
             names.declare_broken(&name.name);
@@ -22,14 +22,14 @@ pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mi
             .value
             .0
             .iter()
-            .map(|item| constant(&item.value.0, mistakes))
+            .map(|item| constant(&item.value.0, diagnostics))
             .collect();
-        let declared = names.check_free(&name.name, &name.span, mistakes)
+        let declared = names.check_free(&name.name, &name.span, diagnostics)
             && values.is_some_and(
                 |values| match names.declare_list(&name.name, &values, name.span.clone()) {
                     Ok(()) => true,
                     Err(error) => {
-                        mistakes.add(Mistake::new(error.to_string(), name.span.clone()));
+                        diagnostics.add(Diagnostic::new(error.to_string(), name.span.clone()));
                         false
                     }
                 },
@@ -40,26 +40,31 @@ pub fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, mi
     }
 }
 
-fn constant(node: &Node, mistakes: &mut Mistakes) -> Option<Value> {
+fn constant(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {
     Some(match &node.value {
         NodeValue::Bool(value) => Value::Bool(*value),
         NodeValue::Int(value) => Value::Int(*value),
         NodeValue::Float(value) => Value::Float(*value),
         NodeValue::Text(value) => Value::Text(value.as_str().into()),
         _ => {
-            let mistake = Mistake::new(
+            let diagnostic = Diagnostic::new(
                 format!("a list holds texts or numbers, this is {}", node.kind()),
                 node.span.clone(),
             );
-            mistakes.add(mistake);
+            diagnostics.add(diagnostic);
             return None;
         }
     })
 }
 
-/// Compiles rules and thresholds. `None` if they have mistakes, which were reported, or use something broken.
-pub fn compile_policy(file: &PipelineFile, score: Slot, names: &Names<'_>, mistakes: &mut Mistakes) -> Option<Policy> {
-    check_rule_names(file, mistakes);
+/// Compiles rules and thresholds. `None` if they have diagnostics, which were reported, or use something broken.
+pub fn compile_policy(
+    file: &PipelineFile,
+    score: Slot,
+    names: &Names<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Policy> {
+    check_rule_names(file, diagnostics);
     let scope = names.scope_with_score(score);
     let mut complete = true;
     let mut spec = PolicySpec::default();
@@ -76,7 +81,7 @@ pub fn compile_policy(file: &PipelineFile, score: Slot, names: &Names<'_>, mista
     let thresholds = file.decision.as_ref().map(|decision| &decision.value);
     let decline = thresholds.and_then(|thresholds| thresholds.decline.as_ref());
     let review = thresholds.and_then(|thresholds| thresholds.review.as_ref());
-    let mut usable = |source: Option<&Spanned<Source>>| {
+    let mut usable = |source: Option<&Spanned<ExpressionText>>| {
         let source = source?;
         let broken = names.uses_broken(&source.value.0);
         complete &= !broken;
@@ -109,18 +114,18 @@ pub fn compile_policy(file: &PipelineFile, score: Slot, names: &Names<'_>, mista
             Place::DeclineReason => (None, decline_reason),
             Place::ReviewReason => (None, review_reason),
         };
-        match (error.mistake, source, span) {
-            (PolicyMistake::Expression(error), Some(source), _) => mistakes.add(names.place(source, error)),
-            (mistake, _, span) => {
+        match (error.problem, source, span) {
+            (PolicyProblem::Expression(error), Some(source), _) => diagnostics.add(names.place(source, error)),
+            (diagnostic, _, span) => {
                 let span: Span = span.map_or(0..0, |span| span.span.clone());
-                mistakes.add(Mistake::new(mistake.to_string(), span).help("write `reason: R101`"));
+                diagnostics.add(Diagnostic::new(diagnostic.to_string(), span).help("write `reason: R101`"));
             }
         }
     }
     None
 }
 
-fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spanned<Source>)> {
+fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spanned<ExpressionText>)> {
     let name = rule.name.0.as_ref()?;
     let when = rule.when.0.as_ref()?;
     let then = rule.then.0.as_ref()?;
@@ -140,13 +145,13 @@ fn rule_spec<'r>(rule: &'r Rule, names: &Names<'_>) -> Option<(RuleSpec, &'r Spa
     Some((spec, when))
 }
 
-fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
+fn check_rule_names(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     let mut seen: Vec<&Spanned<String>> = Vec::new();
     let names = file.rules.0.iter().filter_map(|rule| rule.value.name.0.as_ref());
     for name in names {
         match seen.iter().find(|other| other.value == name.value) {
-            Some(first) => mistakes.add(
-                Mistake::new(format!("two rules are named `{}`", name.value), name.span.clone())
+            Some(first) => diagnostics.add(
+                Diagnostic::new(format!("two rules are named `{}`", name.value), name.span.clone())
                     .label("the second")
                     .also(first.span.clone(), "the first")
                     .help("decisions name the rules that fired: give one of them another name"),
@@ -154,7 +159,7 @@ fn check_rule_names(file: &PipelineFile, mistakes: &mut Mistakes) {
             None => seen.push(name),
         }
         if name.value.trim().is_empty() {
-            mistakes.add(Mistake::new("a rule needs a name", name.span.clone()));
+            diagnostics.add(Diagnostic::new("a rule needs a name", name.span.clone()));
         }
     }
 }

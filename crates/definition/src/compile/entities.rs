@@ -5,14 +5,18 @@ use super::features::StageEntity;
 use super::inputs::ResolvedInput;
 use super::names;
 use super::stages::PlannedEntity;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::read::{Duration, Spanned};
-use crate::surface::{Entity, PipelineFile};
+use crate::syntax::{Entity, PipelineFile};
 use riskstream_events::ValueType;
 use std::collections::BTreeSet;
 
 /// The chain of entities: those that features use, and the first.
-pub fn resolve_entities(file: &PipelineFile, inputs: &[ResolvedInput], mistakes: &mut Mistakes) -> Vec<PlannedEntity> {
+pub fn resolve_entities(
+    file: &PipelineFile,
+    inputs: &[ResolvedInput],
+    diagnostics: &mut Diagnostics,
+) -> Vec<PlannedEntity> {
     let used: BTreeSet<&str> = file
         .features
         .iter()
@@ -23,13 +27,13 @@ pub fn resolve_entities(file: &PipelineFile, inputs: &[ResolvedInput], mistakes:
     for (at, (key, entity)) in file.entities.0.iter().enumerate() {
         let Some(entity) = entity else { continue };
         if !names::is_identifier(&key.name) || key.name.contains('.') {
-            mistakes.add(
-                Mistake::new(format!("`{}` is not a name", key.name), key.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("`{}` is not a name", key.name), key.span.clone())
                     .help("names are letters, digits and `_`, and do not begin with a digit"),
             );
             continue;
         }
-        let entity = resolve_entity(&key.name, entity, transactions, file, mistakes);
+        let entity = resolve_entity(&key.name, entity, transactions, file, diagnostics);
         planned.extend(entity.filter(|_| at == 0 || used.contains(key.name.as_str())));
     }
     planned
@@ -40,15 +44,15 @@ fn resolve_entity(
     entity: &Entity,
     transactions: Option<&ResolvedInput>,
     file: &PipelineFile,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<PlannedEntity> {
     let key = entity.key.0.as_ref();
     if let (Some(key), Some(transactions)) = (key, transactions) {
-        check_entity_key(key, transactions, file, mistakes);
+        check_entity_key(key, transactions, file, diagnostics);
     }
     let resolution = match &entity.precision {
         None => Some(1_000_000),
-        Some(precision) => resolution(precision, mistakes),
+        Some(precision) => resolution(precision, diagnostics),
     };
     let duration = |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
     Some(PlannedEntity {
@@ -66,11 +70,16 @@ fn resolve_entity(
     })
 }
 
-fn check_entity_key(key: &Spanned<String>, transactions: &ResolvedInput, file: &PipelineFile, mistakes: &mut Mistakes) {
+fn check_entity_key(
+    key: &Spanned<String>,
+    transactions: &ResolvedInput,
+    file: &PipelineFile,
+    diagnostics: &mut Diagnostics,
+) {
     match transactions.fields.get(&key.value) {
         Some(field) if matches!(field.value_type, ValueType::Text | ValueType::Int) => {}
-        Some(field) => mistakes.add(
-            Mistake::new(
+        Some(field) => diagnostics.add(
+            Diagnostic::new(
                 format!(
                     "the key of an entity is text or int, `{}` is {}",
                     key.value,
@@ -85,8 +94,8 @@ fn check_entity_key(key: &Spanned<String>, transactions: &ResolvedInput, file: &
             if typed.is_some_and(|input| input.fields.names().any(|name| name == key.value)) {
                 return;
             }
-            mistakes.add(
-                Mistake::new(format!("transactions have no field `{}`", key.value), key.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("transactions have no field `{}`", key.value), key.span.clone())
                     .nearest(&key.value, transactions.fields.keys().map(String::as_str))
                     .help(format!(
                         "their fields are {}",
@@ -98,12 +107,12 @@ fn check_entity_key(key: &Spanned<String>, transactions: &ResolvedInput, file: &
 }
 
 /// Units per 1.0.
-fn resolution(precision: &Spanned<f64>, mistakes: &mut Mistakes) -> Option<i64> {
+fn resolution(precision: &Spanned<f64>, diagnostics: &mut Diagnostics) -> Option<i64> {
     let units = (1.0 / precision.value).round();
     let exact = precision.value > 0.0 && (1.0..=1e12).contains(&units) && (units * precision.value - 1.0).abs() < 1e-9;
     if !exact {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!("{} cannot be a precision", precision.value),
                 precision.span.clone(),
             )

@@ -2,10 +2,10 @@
 
 use super::names::is_identifier;
 use crate::avro_types::{AvroTypes, Found};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::field::LongField;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
 use crate::node::{Key, Span};
-use crate::surface::Input;
+use crate::syntax::Input;
 use riskstream_events::{AvroProjection, Field, InputFields, Slot, TimestampUnit, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,11 +30,11 @@ pub fn resolve_field(
     name: &Key,
     field: &LongField,
     types: Option<&AvroTypes>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<ResolvedField> {
     if !is_identifier(&name.name) {
-        mistakes.add(
-            Mistake::new(format!("`{}` is not a name", name.name), name.span.clone()).help(
+        diagnostics.add(
+            Diagnostic::new(format!("`{}` is not a name", name.name), name.span.clone()).help(
                 "names are letters, digits and `_`; say where the field lies with `path:`: `{type: float, path: …}`",
             ),
         );
@@ -47,14 +47,14 @@ pub fn resolve_field(
     let path: Vec<String> = path_text.split('.').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
         let span = field.path.as_ref().map_or(name.span.clone(), |path| path.span.clone());
-        mistakes.add(Mistake::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"));
+        diagnostics.add(Diagnostic::new(format!("`{path_text}` is not a path"), span).help("write `payload.time`"));
         return None;
     }
     let value_type = match &field.r#type {
         Some(word) => word.value.0,
         None => {
             let place = field.path.as_ref().map_or(&name.span, |path| &path.span);
-            type_from_schema(name, place, &path, types, mistakes)?
+            type_from_schema(name, place, &path, types, diagnostics)?
         }
     };
     let personal = field.personal.as_ref().is_some_and(|personal| personal.value);
@@ -63,8 +63,8 @@ pub fn resolve_field(
             .personal
             .as_ref()
             .map_or(name.span.clone(), |personal| personal.span.clone());
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!(
                     "a personal field must be text, `{}` is {}",
                     name.name,
@@ -77,8 +77,8 @@ pub fn resolve_field(
         return None;
     }
     if let Some(unit) = field.unit.as_ref().filter(|_| value_type != ValueType::Timestamp) {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!(
                     "a unit belongs to a timestamp, `{}` is {}",
                     name.name,
@@ -104,11 +104,11 @@ fn type_from_schema(
     place: &Span,
     path: &[String],
     types: Option<&AvroTypes>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<ValueType> {
     let Some(types) = types else {
-        mistakes.add(
-            Mistake::new(format!("field `{}` has no type", name.name), name.span.clone())
+        diagnostics.add(
+            Diagnostic::new(format!("field `{}` has no type", name.name), name.span.clone())
                 .help("write `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
         );
         return None;
@@ -116,15 +116,15 @@ fn type_from_schema(
     match types.find(path) {
         Found::Type(value_type) => Some(value_type),
         Found::Unsupported(what) => {
-            mistakes.add(
-                Mistake::new(format!("field `{}` is {what}", name.name), place.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("field `{}` is {what}", name.name), place.clone())
                     .help("fields hold one number, text, time or boolean: take another one"),
             );
             None
         }
         Found::Missing { part, names } => {
-            mistakes.add(
-                Mistake::new(format!("the schema has no field `{part}`"), place.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("the schema has no field `{part}`"), place.clone())
                     .nearest(&part, names.iter().map(String::as_str))
                     .help(format!(
                         "its fields are {}",
@@ -167,7 +167,7 @@ pub fn check_against_schema(
     input: &Input,
     schema: &str,
     fields: &BTreeMap<String, ResolvedField>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) {
     for (name, field) in fields {
         let single = Field {
@@ -185,7 +185,7 @@ pub fn check_against_schema(
                 input.schema.as_ref().map_or(0..0, |schema| schema.span.clone())
             };
             if !missing {
-                mistakes.add(Mistake::new(error.to_string(), span));
+                diagnostics.add(Diagnostic::new(error.to_string(), span));
             }
         }
     }

@@ -4,10 +4,10 @@ use super::fields::{ResolvedField, add_schema_fields, check_against_schema, reso
 use super::names::Names;
 use super::topics::{check_agreement, check_topics};
 use crate::avro_types::AvroTypes;
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::{Key, Span};
 use crate::read::{Map, Required, Spanned};
-use crate::surface::{Format, Input, Registry};
+use crate::syntax::{Format, Input, Registry};
 use riskstream_events::{ReaderSchema, Slot, ValueType};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -45,24 +45,33 @@ pub struct Surroundings<'a> {
 }
 
 /// Resolves all inputs, transactions first. Inputs that are broken as a whole are left out.
-pub fn resolve(inputs: &Map<Input>, surroundings: &Surroundings<'_>, mistakes: &mut Mistakes) -> Vec<ResolvedInput> {
+pub fn resolve(
+    inputs: &Map<Input>,
+    surroundings: &Surroundings<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Vec<ResolvedInput> {
     let mut resolved: Vec<ResolvedInput> = inputs
         .iter()
-        .map(|(key, input)| resolve_input(key, input, surroundings, mistakes))
+        .map(|(key, input)| resolve_input(key, input, surroundings, diagnostics))
         .collect();
     resolved.sort_by_key(|input| input.name != "transactions");
-    check_agreement(&resolved, mistakes);
-    check_topics(inputs, mistakes);
+    check_agreement(&resolved, diagnostics);
+    check_topics(inputs, diagnostics);
     resolved
 }
 
-fn resolve_input(key: &Key, input: &Input, surroundings: &Surroundings<'_>, mistakes: &mut Mistakes) -> ResolvedInput {
+fn resolve_input(
+    key: &Key,
+    input: &Input,
+    surroundings: &Surroundings<'_>,
+    diagnostics: &mut Diagnostics,
+) -> ResolvedInput {
     let format = input.format.as_ref().map_or(Format::Json, |format| format.value);
-    let schema = read_schema(key, input, format, surroundings, mistakes);
+    let schema = read_schema(key, input, format, surroundings, diagnostics);
     let types = schema.as_deref().and_then(AvroTypes::new);
     let mut fields = BTreeMap::new();
     for (name, declaration) in input.fields.iter() {
-        if let Some(field) = resolve_field(name, &declaration.0, types.as_ref(), mistakes) {
+        if let Some(field) = resolve_field(name, &declaration.0, types.as_ref(), diagnostics) {
             fields.insert(name.name.clone(), field);
         }
     }
@@ -72,7 +81,7 @@ fn resolve_input(key: &Key, input: &Input, surroundings: &Surroundings<'_>, mist
     let mut names = Declared {
         input,
         fields: &fields,
-        mistakes,
+        diagnostics,
     };
     let id = names.field(&input.id, "id", &[ValueType::Text, ValueType::Int]);
     let event_time = names.field(&input.event_time, "event_time", &[ValueType::Timestamp]);
@@ -81,7 +90,7 @@ fn resolve_input(key: &Key, input: &Input, surroundings: &Surroundings<'_>, mist
         .as_ref()
         .and_then(|key| names.field(&Required(Some(key.clone())), "key", &[ValueType::Text, ValueType::Int]));
     if let (Some(schema), Format::Avro | Format::AvroPlain) = (&schema, format) {
-        check_against_schema(input, schema, &fields, mistakes);
+        check_against_schema(input, schema, &fields, diagnostics);
     }
     ResolvedInput {
         name: key.name.clone(),
@@ -106,25 +115,25 @@ fn read_schema(
     input: &Input,
     format: Format,
     surroundings: &Surroundings<'_>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> Option<Arc<str>> {
     let format_span = input
         .format
         .as_ref()
         .map_or(key.span.clone(), |format| format.span.clone());
     match (format, &input.schema) {
-        (Format::Json, Some(schema)) => mistakes.add(
-            Mistake::new("JSON has no schema file", schema.span.clone())
+        (Format::Json, Some(schema)) => diagnostics.add(
+            Diagnostic::new("JSON has no schema file", schema.span.clone())
                 .help("remove `schema:`, or say `format: avro` or `format: avro_plain`"),
         ),
-        (Format::AvroPlain, None) => mistakes.add(
-            Mistake::new("`avro_plain` needs a schema file", format_span.clone())
+        (Format::AvroPlain, None) => diagnostics.add(
+            Diagnostic::new("`avro_plain` needs a schema file", format_span.clone())
                 .help("add `schema: transaction.avsc`; or, if records carry a schema id, say `format: avro`"),
         ),
         _ => {}
     }
     if format == Format::Avro && surroundings.registry.is_none() {
-        mistakes.add(Mistake::new("`avro` needs a schema registry", format_span).help(
+        diagnostics.add(Diagnostic::new("`avro` needs a schema registry", format_span).help(
             "add `registry: {url: http://localhost:8081}` to the file; or, if records are bare Avro, say \
                  `format: avro_plain` with `schema:`",
         ));
@@ -134,8 +143,8 @@ fn read_schema(
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) => {
-            mistakes.add(
-                Mistake::new(
+            diagnostics.add(
+                Diagnostic::new(
                     format!("cannot read the schema file {}: {error}", path.display()),
                     schema.span.clone(),
                 )
@@ -147,7 +156,7 @@ fn read_schema(
     match ReaderSchema::parse(&text) {
         Ok(_) => Some(text.into()),
         Err(error) => {
-            mistakes.add(Mistake::new(
+            diagnostics.add(Diagnostic::new(
                 format!("{}: {error}", path.display()),
                 schema.span.clone(),
             ));
@@ -160,7 +169,7 @@ fn read_schema(
 struct Declared<'a> {
     input: &'a Input,
     fields: &'a BTreeMap<String, ResolvedField>,
-    mistakes: &'a mut Mistakes,
+    diagnostics: &'a mut Diagnostics,
 }
 
 impl Declared<'_> {
@@ -175,8 +184,8 @@ impl Declared<'_> {
                 .map(|wanted| wanted.name())
                 .collect::<Vec<_>>()
                 .join(" or ");
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!(
                         "`{role}` must be {wanted}, `{}` is {}",
                         name.value,
@@ -191,8 +200,8 @@ impl Declared<'_> {
         let declared_but_broken = self.input.fields.names().any(|declared| declared == name.value);
         if !declared_but_broken {
             let wanted = types[0].name();
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!("`{role}` names a field that is not declared: `{}`", name.value),
                     name.span.clone(),
                 )
@@ -210,7 +219,7 @@ pub fn declare_fields(
     file_inputs: &Map<Input>,
     used: &BTreeSet<String>,
     names: &mut Names<'_>,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> BTreeMap<String, Slot> {
     let mut slots = BTreeMap::new();
     for input in inputs {
@@ -223,8 +232,8 @@ pub fn declare_fields(
                     slots.insert(name.clone(), names.slot(name, ValueType::Timestamp));
                     continue;
                 }
-                mistakes.add(
-                    Mistake::new(
+                diagnostics.add(
+                    Diagnostic::new(
                         "`event_time` always means the field that `event_time:` names",
                         field.span.clone(),
                     )
@@ -232,7 +241,7 @@ pub fn declare_fields(
                 );
                 continue;
             }
-            if names.check_free(name, &field.span, mistakes) {
+            if names.check_free(name, &field.span, diagnostics) {
                 slots.insert(
                     name.clone(),
                     names.declare(name, field.value_type, ValueType::Float, field.span.clone()),

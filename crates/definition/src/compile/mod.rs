@@ -20,10 +20,10 @@ mod topics;
 mod usage;
 
 use super::compiled::{Compiled, InputSettings, RolloutSettings};
-use super::mistakes::{Mistake, Mistakes};
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::read::Spanned;
 use super::settings;
-use super::surface::{Format, PipelineFile};
+use super::syntax::{Format, PipelineFile};
 use cards::Cards;
 use checks::{check_examples, check_top};
 use entities::resolve_entities;
@@ -33,9 +33,9 @@ use model::ModelCompiler;
 use names::Names;
 use provenance::Provenances;
 use reasons::{Texts, personal_names};
-use riskstream_engine::Lineup;
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
 use riskstream_events::{Slot, ValueType};
+use riskstream_scoring::Lineup;
 pub use rollout::RolloutScope;
 use sha2::{Digest, Sha256};
 use stages::{PlannedEntity, PlannedStages, StagePlanner};
@@ -47,16 +47,16 @@ use usage::{used_fields, used_inputs};
 const DAY: i64 = 86_400_000_000;
 const HOUR: i64 = DAY / 24;
 
-/// Compiles the file; what is wrong with it goes to `mistakes`, all of it. `Some` only if nothing is.
-pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &mut Mistakes) -> Option<Compiled> {
-    let settings = settings::resolve(file, mistakes);
-    check_top(file, mistakes);
+/// Compiles the file; what is wrong with it goes to `diagnostics`, all of it. `Some` only if nothing is.
+pub fn compile(file: &PipelineFile, source: &str, directory: &Path, diagnostics: &mut Diagnostics) -> Option<Compiled> {
+    let settings = settings::resolve(file, diagnostics);
+    check_top(file, diagnostics);
     let surroundings = Surroundings {
         directory,
         registry: file.registry.as_ref(),
     };
-    let inputs = inputs::resolve(&file.inputs, &surroundings, mistakes);
-    let entities = resolve_entities(file, &inputs, mistakes);
+    let inputs = inputs::resolve(&file.inputs, &surroundings, diagnostics);
+    let entities = resolve_entities(file, &inputs, diagnostics);
     let used_inputs = used_inputs(file, &inputs);
     let input_index: BTreeMap<String, u8> = used_inputs
         .iter()
@@ -70,11 +70,11 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         &file.inputs,
         &used_fields(file, &used_inputs, &entities, &cards),
         &mut names,
-        mistakes,
+        diagnostics,
     );
     let mut provenances = Provenances::default();
     fields.values().for_each(|slot| provenances.field(*slot));
-    decide::declare_lists(&file.lists, &mut names, mistakes);
+    decide::declare_lists(&file.lists, &mut names, diagnostics);
     let features = compile_features(
         file,
         &inputs,
@@ -82,10 +82,10 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         &entities,
         &mut names,
         &mut provenances,
-        mistakes,
+        diagnostics,
     );
     let score = names.slot("score", ValueType::Float);
-    let explain = explain::compile_explain(file, mistakes);
+    let explain = explain::compile_explain(file, diagnostics);
     let personal = personal_names(file, &inputs, &names);
     let texts = Texts {
         names: &names,
@@ -95,7 +95,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         cards: &cards,
         names: &names,
         texts: explain.as_ref().map(|_| texts),
-        mistakes,
+        diagnostics,
         models: Vec::new(),
     };
     let champion = file.model.as_ref().and_then(|section| models.decider(&section.value));
@@ -104,7 +104,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         models: models.models,
         ..Lineup::default()
     };
-    let policy = decide::compile_policy(file, score, &names, mistakes);
+    let policy = decide::compile_policy(file, score, &names, diagnostics);
     let mut decision_reads: BTreeSet<Slot> = decide::reads(&lineup.models, policy.as_ref(), score)
         .into_iter()
         .collect();
@@ -124,18 +124,18 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         features: &features,
         decision_reads: &decision_reads,
         cache_bytes: settings.cache_bytes,
-        mistakes,
+        diagnostics,
     }
     .plan();
-    check_examples(file, mistakes);
-    if !mistakes.is_empty() {
+    check_examples(file, diagnostics);
+    if !diagnostics.is_empty() {
         return None;
     }
     let (planned, policy) = (planned?, policy?);
     let name = file.name.0.as_ref()?.value.clone();
     let input_plans = input_plans(&used_inputs, &fields, &features, &entities)?;
     let inputs = input_settings(&used_inputs, &fields, &planned);
-    let hops = hops(&name, &used_inputs, &planned, &entities, file.rollout.is_some());
+    let repartition_topics = repartition_topics(&name, &used_inputs, &planned, &entities, file.rollout.is_some());
     let rollout = RolloutScope {
         names: names.of_decision(&planned.at_decision),
         explains: explain.is_some(),
@@ -151,8 +151,7 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
         inputs: input_plans,
         stages: planned.stages,
         decide: DecidePlan {
-            steps: planned.decide_steps,
-            lineup: Arc::new(lineup),
+            expressions: planned.decide_expressions,
             explain,
             score,
             policy,
@@ -165,8 +164,9 @@ pub fn compile(file: &PipelineFile, source: &str, directory: &Path, mistakes: &m
     let outputs = &file.outputs.0.as_ref()?.value;
     Some(Compiled {
         plan: Arc::new(plan),
+        lineup: Arc::new(lineup),
         inputs,
-        hops,
+        repartition_topics,
         decisions: outputs.decisions.0.as_ref()?.value.as_str().into(),
         dead_letters: outputs.dead_letters.0.as_ref()?.value.as_str().into(),
         decision_format: outputs.format.as_ref().map_or(Format::Json, |format| format.value),
@@ -194,11 +194,11 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
 }
 
 /// The share, unless it is none; then `example` tells what one means.
-fn share_of(given: &Spanned<f64>, example: &str, mistakes: &mut Mistakes) -> Option<f64> {
+fn share_of(given: &Spanned<f64>, example: &str, diagnostics: &mut Diagnostics) -> Option<f64> {
     let is_share = (0.0..=1.0).contains(&given.value);
     if !is_share {
         let message = format!("a share lies between 0 and 1, not at {}", given.value);
-        mistakes.add(Mistake::new(message, given.span.clone()).help(example));
+        diagnostics.add(Diagnostic::new(message, given.span.clone()).help(example));
     }
     is_share.then_some(given.value)
 }
@@ -225,7 +225,7 @@ fn compile_features(
     entities: &[PlannedEntity],
     names: &mut Names<'_>,
     provenances: &mut Provenances,
-    mistakes: &mut Mistakes,
+    diagnostics: &mut Diagnostics,
 ) -> CompiledFeatures {
     let stages: Vec<StageEntity> = entities.iter().map(|entity| entity.stage.clone()).collect();
     let entity_names: Vec<String> = file.entities.names().map(str::to_owned).collect();
@@ -236,14 +236,13 @@ fn compile_features(
         input_index,
         &stages,
         &entity_names,
-        mistakes,
+        diagnostics,
     )
     .compile(&file.features)
 }
 
 fn arrives_within(file: &PipelineFile) -> BTreeMap<String, i64> {
-    let within =
-        |input: &super::surface::Input| input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0);
+    let within = |input: &super::syntax::Input| input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0);
     file.inputs
         .iter()
         .map(|(key, input)| (key.name.clone(), within(input)))
@@ -306,9 +305,9 @@ fn input_settings(
         .collect()
 }
 
-/// A hop topic in front of each stage, unless the first can read the transactions themselves. A stage that decides after
+/// A repartition topic in front of each stage, unless the first can read the transactions themselves. A stage that decides after
 /// roll-outs needs one: they are written into its log.
-fn hops(
+fn repartition_topics(
     name: &str,
     inputs: &[&ResolvedInput],
     planned: &PlannedStages,

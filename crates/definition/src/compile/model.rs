@@ -5,12 +5,12 @@ use super::columns::{ModelInputs, lay_out};
 use super::names::Names;
 use super::reasons::{ReasonCompiler, Texts};
 use crate::card::{Card, CardError};
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::node::Span;
 use crate::read::{Duration, List, Spanned};
-use crate::surface::ModelSection;
-use riskstream_engine::{Explanation, ModelPlan};
+use crate::syntax::ModelSection;
 use riskstream_models::{Attribution, LoadOptions, Model, ModelError, ScoreOutput};
+use riskstream_scoring::{Explanation, ModelPlan};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ pub struct ModelCompiler<'a, 's> {
     pub names: &'a Names<'s>,
     /// What explanations may tell, if scores are to be explained.
     pub texts: Option<Texts<'a, 's>>,
-    /// Where mistakes go.
-    pub mistakes: &'a mut Mistakes,
+    /// Where diagnostics go.
+    pub diagnostics: &'a mut Diagnostics,
     /// What was compiled.
     pub models: Vec<Arc<ModelPlan>>,
 }
@@ -44,8 +44,8 @@ impl ModelCompiler<'_, '_> {
     /// Compiles a model that only watches. Its place in `models`.
     pub fn shadow(&mut self, section: &ModelSection) -> Option<usize> {
         if let Some(fallback) = &section.fallback {
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     "a shadow decides nothing, so nothing steps in for it",
                     fallback.span.clone(),
                 )
@@ -62,8 +62,8 @@ impl ModelCompiler<'_, '_> {
 
     fn fallback(&mut self, section: &ModelSection) -> Option<usize> {
         if let Some(fallback) = &section.fallback {
-            self.mistakes.add(
-                Mistake::new("a fallback has no fallback of its own", fallback.span.clone())
+            self.diagnostics.add(
+                Diagnostic::new("a fallback has no fallback of its own", fallback.span.clone())
                     .help("where it gives no score either, `decision.without_score` says what happens"),
             );
         }
@@ -77,8 +77,8 @@ impl ModelCompiler<'_, '_> {
 
     fn budget(&mut self, within: &Spanned<Duration>) -> Option<std::time::Duration> {
         if within.value.0 == 0 {
-            self.mistakes.add(
-                Mistake::new("no model answers in no time", within.span.clone())
+            self.diagnostics.add(
+                Diagnostic::new("no model answers in no time", within.span.clone())
                     .help("write `within: 5ms`, or leave it out to wait as long as it takes"),
             );
         }
@@ -95,15 +95,15 @@ impl ModelCompiler<'_, '_> {
         let file = section.file.0.as_ref()?;
         let read = self.cards.of(&file.value);
         let card = self.card(&read, &file.span);
-        let model = load(section, card, self.cards.directory(), self.mistakes);
+        let model = load(section, card, self.cards.directory(), self.diagnostics);
         let fits_card = match (card, &model) {
-            (Some(card), Some(model)) => check_card(card, model, section, self.mistakes),
+            (Some(card), Some(model)) => check_card(card, model, section, self.diagnostics),
             _ => true,
         };
         let inputs = self.inputs(section, card).and_then(|inputs| {
             // Of inputs that are not the card's, kinds and number are no news.
             let model = model.as_ref().filter(|_| fits_card);
-            lay_out(&inputs, model, self.names, self.mistakes)
+            lay_out(&inputs, model, self.names, self.diagnostics)
         });
         let (model, inputs) = (model?, inputs?);
         let explanation = match texts {
@@ -140,8 +140,8 @@ impl ModelCompiler<'_, '_> {
         match read {
             Ok(card) => card.as_ref(),
             Err(error) => {
-                self.mistakes.add(
-                    Mistake::new(error.to_string(), span.clone())
+                self.diagnostics.add(
+                    Diagnostic::new(error.to_string(), span.clone())
                         .help("correct the card, or move it away; docs/models.md tells what it may say"),
                 );
                 None
@@ -163,7 +163,7 @@ impl ModelCompiler<'_, '_> {
                 inputs,
                 texts,
                 span: &file.span,
-                mistakes: self.mistakes,
+                diagnostics: self.diagnostics,
             };
             compiler.compile()
         });
@@ -188,8 +188,8 @@ impl ModelCompiler<'_, '_> {
         match found {
             Ok(attribution) => Some(attribution),
             Err(why) => {
-                self.mistakes.add(
-                    Mistake::new(format!("scores cannot be explained: {why}"), file.span.clone())
+                self.diagnostics.add(
+                    Diagnostic::new(format!("scores cannot be explained: {why}"), file.span.clone())
                         .label("this model's card needs background rows")
                         .help(
                             "add `background:` to the card: about 16 ordinary rows, each a list of the inputs in order",
@@ -208,8 +208,8 @@ impl ModelCompiler<'_, '_> {
         let span = section.file.0.as_ref()?.span.clone();
         let Some(card) = card else {
             if !section.is_flawed {
-                self.mistakes.add(
-                    Mistake::new("which features does the model take?", span)
+                self.diagnostics.add(
+                    Diagnostic::new("which features does the model take?", span)
                         .label("it has no card that says it")
                         .help("list them in the model's order: `inputs: [amount, night, …]`"),
                 );
@@ -232,11 +232,11 @@ fn micros(micros: i64) -> std::time::Duration {
     std::time::Duration::from_micros(micros.unsigned_abs())
 }
 
-fn load(section: &ModelSection, card: Option<&Card>, directory: &Path, mistakes: &mut Mistakes) -> Option<Model> {
+fn load(section: &ModelSection, card: Option<&Card>, directory: &Path, diagnostics: &mut Diagnostics) -> Option<Model> {
     let file = section.file.0.as_ref()?;
     let score = match (&section.score, card) {
-        (Some(score), _) => parse_score(&score.value, &score.span, mistakes)?.into(),
-        (None, Some(card)) => parse_score(&card.score.output, &file.span, mistakes)?.into(),
+        (Some(score), _) => parse_score(&score.value, &score.span, diagnostics)?.into(),
+        (None, Some(card)) => parse_score(&card.score.output, &file.span, diagnostics)?.into(),
         (None, None) => None,
     };
     let options = LoadOptions {
@@ -263,18 +263,18 @@ fn load(section: &ModelSection, card: Option<&Card>, directory: &Path, mistakes:
                     "`riskstream models inspect FILE` shows what is in it; docs/models.md tells what is supported",
                 ),
             };
-            mistakes.add(Mistake::new(error.to_string(), span).help(help));
+            diagnostics.add(Diagnostic::new(error.to_string(), span).help(help));
             None
         }
     }
 }
 
-fn parse_score(text: &str, span: &Span, mistakes: &mut Mistakes) -> Option<ScoreOutput> {
+fn parse_score(text: &str, span: &Span, diagnostics: &mut Diagnostics) -> Option<ScoreOutput> {
     match text.parse() {
         Ok(output) => Some(output),
         Err(error) => {
-            mistakes.add(
-                Mistake::new(format!("{error}"), span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("{error}"), span.clone())
                     .help("write `probabilities[1]`: the output's name and the column, from 0"),
             );
             None
@@ -283,7 +283,7 @@ fn parse_score(text: &str, span: &Span, mistakes: &mut Mistakes) -> Option<Score
 }
 
 /// Reports where the card contradicts the model file or the pipeline; false if the inputs do not fit the card.
-fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut Mistakes) -> bool {
+fn check_card(card: &Card, model: &Model, section: &ModelSection, diagnostics: &mut Diagnostics) -> bool {
     let Some(file) = &section.file.0 else { return true };
     if let Err(error) = card.check(model) {
         let help = match &error {
@@ -292,24 +292,24 @@ fn check_card(card: &Card, model: &Model, section: &ModelSection, mistakes: &mut
             CardError::Reason { .. } => "docs/models.md tells how reasons are written",
             _ => "list the model's input columns in the card, in its order",
         };
-        mistakes.add(Mistake::new(error.to_string(), file.span.clone()).help(help));
+        diagnostics.add(Diagnostic::new(error.to_string(), file.span.clone()).help(help));
         return true;
     }
     if let Some(score) = &section.score {
-        check_score(card, model, score, mistakes);
+        check_score(card, model, score, diagnostics);
     }
     match &section.inputs {
-        Some(inputs) => check_inputs(card, inputs, mistakes),
+        Some(inputs) => check_inputs(card, inputs, diagnostics),
         None => true,
     }
 }
 
-fn check_score(card: &Card, model: &Model, score: &Spanned<String>, mistakes: &mut Mistakes) {
+fn check_score(card: &Card, model: &Model, score: &Spanned<String>, diagnostics: &mut Diagnostics) {
     // `y` and `y[0]` may be the same: the model knows how it understood what the pipeline says.
     let understood = model.description().score.as_deref();
     if score.value.trim() != card.score.output.trim() && understood != Some(card.score.output.trim()) {
-        mistakes.add(
-            Mistake::new(
+        diagnostics.add(
+            Diagnostic::new(
                 format!("the model's card says that `{}` is the score", card.score.output),
                 score.span.clone(),
             )
@@ -318,7 +318,7 @@ fn check_score(card: &Card, model: &Model, score: &Spanned<String>, mistakes: &m
     }
 }
 
-fn check_inputs(card: &Card, inputs: &Spanned<List<String>>, mistakes: &mut Mistakes) -> bool {
+fn check_inputs(card: &Card, inputs: &Spanned<List<String>>, diagnostics: &mut Diagnostics) -> bool {
     let listed: Vec<&str> = inputs.value.0.iter().map(|input| input.value.as_str()).collect();
     let position = (0..listed.len().max(card.inputs.len()))
         .find(|&position| listed.get(position).copied() != card.inputs.get(position).map(String::as_str));
@@ -352,8 +352,8 @@ fn check_inputs(card: &Card, inputs: &Spanned<List<String>>, mistakes: &mut Mist
         Some(name) => format!("the card has `{name}` here"),
         None => "the card has no more".to_owned(),
     };
-    mistakes.add(
-        Mistake::new("the inputs contradict the model's card", span)
+    diagnostics.add(
+        Diagnostic::new("the inputs contradict the model's card", span)
             .label(label)
             .help(help),
     );

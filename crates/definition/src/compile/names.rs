@@ -1,10 +1,10 @@
 //! Every name that expressions may use, its slot and its type.
 
 use super::identifiers::identifiers;
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::Span;
 use crate::place::within;
-use crate::read::{Source, Spanned};
+use crate::read::{ExpressionText, Spanned};
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};
@@ -211,11 +211,11 @@ impl<'s> Names<'s> {
     }
 
     /// Whether a name's value does not reach the decision. Then that is reported.
-    pub fn refuse_absent(&self, name: &str, span: &Span, mistakes: &mut Mistakes) -> bool {
+    pub fn refuse_absent(&self, name: &str, span: &Span, diagnostics: &mut Diagnostics) -> bool {
         let is_absent = self.absent.contains(name);
         if is_absent {
-            mistakes.add(
-                Mistake::new(format!("`{name}` does not reach the decision"), span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("`{name}` does not reach the decision"), span.clone())
                     .label("no rule, threshold or model of the pipeline file uses it there")
                     .help(format!(
                         "add a feature to the pipeline file, which every decision carries: `{name}_value: {{expression: {name}}}`"
@@ -226,22 +226,23 @@ impl<'s> Names<'s> {
     }
 
     /// Checks that a name can be used in expressions and is still free.
-    pub fn check_free(&self, name: &str, span: &Span, mistakes: &mut Mistakes) -> bool {
+    pub fn check_free(&self, name: &str, span: &Span, diagnostics: &mut Diagnostics) -> bool {
         if !is_identifier(name) {
-            mistakes.add(
-                Mistake::new(format!("`{name}` is not a name"), span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("`{name}` is not a name"), span.clone())
                     .help("names are letters, digits and `_`, and do not begin with a digit"),
             );
             return false;
         }
         if RESERVED.contains(&name) {
-            mistakes
-                .add(Mistake::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"));
+            diagnostics.add(
+                Diagnostic::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"),
+            );
             return false;
         }
         if let Some(other) = self.places.get(name) {
-            mistakes.add(
-                Mistake::new(format!("`{name}` is declared twice"), span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("`{name}` is declared twice"), span.clone())
                     .label("the second time")
                     .also(other.clone(), "the first time")
                     .help("fields, features and lists share one space of names: rename one of them"),
@@ -251,24 +252,24 @@ impl<'s> Names<'s> {
         true
     }
 
-    /// Compiles an expression. `None` if it has mistakes, which are then reported with their places, or if it uses
+    /// Compiles an expression. `None` if it has diagnostics, which are then reported with their places, or if it uses
     /// something broken.
-    pub fn compile(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
-        self.compile_with(Expression::compile, source, mistakes)
+    pub fn compile(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> Option<Expression> {
+        self.compile_with(Expression::compile, source, diagnostics)
     }
 
     /// Compiles a condition, as [`Names::compile`] does expressions.
-    pub fn condition(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> Option<Expression> {
-        self.compile_with(Expression::condition, source, mistakes)
+    pub fn condition(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> Option<Expression> {
+        self.compile_with(Expression::condition, source, diagnostics)
     }
 
     fn compile_with(
         &self,
         compile: impl Fn(&str, &Scope) -> Result<Expression, Vec<ExpressionError>>,
-        source: &Spanned<Source>,
-        mistakes: &mut Mistakes,
+        source: &Spanned<ExpressionText>,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Expression> {
-        if self.uses_broken(&source.value.0) || self.uses_absent(source, mistakes) {
+        if self.uses_broken(&source.value.0) || self.uses_absent(source, diagnostics) {
             return None;
         }
         match compile(&source.value.0, &self.scope) {
@@ -276,31 +277,32 @@ impl<'s> Names<'s> {
             Err(errors) => {
                 errors
                     .into_iter()
-                    .for_each(|error| mistakes.add(self.place(source, error)));
+                    .for_each(|error| diagnostics.add(self.place(source, error)));
                 None
             }
         }
     }
 
-    fn uses_absent(&self, source: &Spanned<Source>, mistakes: &mut Mistakes) -> bool {
+    fn uses_absent(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> bool {
         let mut uses_absent = false;
         for name in identifiers(&source.value.0) {
-            uses_absent |= self.refuse_absent(name, &source.span, mistakes);
+            uses_absent |= self.refuse_absent(name, &source.span, diagnostics);
         }
         uses_absent
     }
 
-    /// A mistake of an expression at its place in the file.
-    pub fn place(&self, source: &Spanned<Source>, error: ExpressionError) -> Mistake {
+    /// A diagnostic of an expression at its place in the file.
+    pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
         let is_score = error.message == "unknown name score";
-        let mistake = Mistake::new(error.message, place).label("here");
+        let diagnostic = Diagnostic::new(error.message, place).label("here");
         if is_score {
-            return mistake.help("the score is known to rules and thresholds only: features are what the model sees");
+            return diagnostic
+                .help("the score is known to rules and thresholds only: features are what the model sees");
         }
         match error.help {
-            Some(help) => mistake.help(help),
-            None => mistake,
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
         }
     }
 }

@@ -6,11 +6,11 @@ use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use crate::card::{Card, Part, ReasonSection};
-use crate::mistakes::{Mistake, Mistakes, nearest};
+use crate::diagnostics::{Diagnostic, Diagnostics, nearest};
 use crate::node::Span;
-use crate::surface::PipelineFile;
-use riskstream_engine::{InputReason, TextPart};
-use riskstream_events::{Slot, Value, ValueType, people};
+use crate::syntax::PipelineFile;
+use riskstream_events::{Slot, Value, ValueType, display};
+use riskstream_scoring::{InputReason, TextPart};
 use std::collections::BTreeSet;
 
 /// Every name in the texts of a card: such fields have to be decoded.
@@ -67,8 +67,8 @@ pub struct ReasonCompiler<'a, 's> {
     pub texts: Texts<'a, 's>,
     /// Where the pipeline file names the model.
     pub span: &'a Span,
-    /// Where mistakes go.
-    pub mistakes: &'a mut Mistakes,
+    /// Where diagnostics go.
+    pub diagnostics: &'a mut Diagnostics,
 }
 
 impl ReasonCompiler<'_, '_> {
@@ -109,7 +109,7 @@ impl ReasonCompiler<'_, '_> {
             Part::Value => ("value", input),
             Part::Name(name) => (name, name),
         };
-        if self.texts.names.refuse_absent(name, self.span, self.mistakes) {
+        if self.texts.names.refuse_absent(name, self.span, self.diagnostics) {
             return None;
         }
         let (problem, help) = match self.texts.names.get(name) {
@@ -134,8 +134,8 @@ impl ReasonCompiler<'_, '_> {
             "line {} of the card, the reason of `{input}`: `{{{word}}}` {problem}",
             reason.text_line()
         );
-        self.mistakes.add(
-            Mistake::new(message, self.span.clone())
+        self.diagnostics.add(
+            Diagnostic::new(message, self.span.clone())
                 .label("this model's card")
                 .help(help),
         );
@@ -153,7 +153,7 @@ fn usual(background: &[Vec<Option<f32>>], column: usize, value_type: ValueType) 
     let number = values
         .get(middle)
         .and_then(|value| value.to_string().parse::<f64>().ok());
-    people::value(&match (number, value_type) {
+    display::value(&match (number, value_type) {
         (None, _) => Value::Null,
         (Some(number), ValueType::Bool) => Value::Bool(number != 0.0),
         (Some(number), _) => Value::Float(number),

@@ -6,13 +6,13 @@ use super::names::Names;
 use super::reasons::Texts;
 use super::share_of;
 use crate::card;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::read::{List, Spanned};
 use crate::rollout::{ChallengerSection, RolloutFile};
-use crate::surface::ModelSection;
+use crate::syntax::ModelSection;
 use riskstream_engine::plan::Plan;
-use riskstream_engine::{Challenger, Lineup, ModelPlan};
 use riskstream_events::Slot;
+use riskstream_scoring::{Challenger, Lineup, ModelPlan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -53,22 +53,22 @@ impl RolloutScope {
         lies_in(&below) || beside.is_some_and(|beside| lies_in(&beside))
     }
 
-    /// Loads and checks the models of a roll-out, their golden rows included. What is wrong goes to `mistakes`; `Some`
+    /// Loads and checks the models of a roll-out, their golden rows included. What is wrong goes to `diagnostics`; `Some`
     /// only if nothing is. The line-up has no document yet.
     pub(crate) fn compile(
         &self,
         file: &RolloutFile,
         source: &str,
         plan: &Plan,
-        mistakes: &mut Mistakes,
+        base: &Lineup,
+        diagnostics: &mut Diagnostics,
     ) -> Option<Lineup> {
         let names = self.names.in_source(source);
         let cards = Cards::new(&self.directory);
-        let revision = revision(file, mistakes);
-        if !stays_here(file, self, mistakes) {
+        let revision = revision(file, diagnostics);
+        if !stays_here(file, self, diagnostics) {
             return None;
         }
-        let base = &plan.decide.lineup;
         let mut compiler = RolloutCompiler {
             names: &names,
             entities: &plan.decide.entities,
@@ -80,7 +80,7 @@ impl RolloutScope {
                     names: &names,
                     personal: &self.personal,
                 }),
-                mistakes,
+                diagnostics,
                 models: match file.champion {
                     None => base.models.clone(),
                     Some(_) => Vec::new(),
@@ -99,7 +99,7 @@ impl RolloutScope {
         let challengers = challengers.collect();
         let shadows = compiler.shadows(&file.shadows);
         let models = compiler.models.models;
-        mistakes.is_empty().then_some(Lineup {
+        diagnostics.is_empty().then_some(Lineup {
             revision: revision?,
             document: Default::default(),
             models,
@@ -111,17 +111,17 @@ impl RolloutScope {
 }
 
 /// The number, unless it is the pipeline file's own.
-fn revision(file: &RolloutFile, mistakes: &mut Mistakes) -> Option<u64> {
+fn revision(file: &RolloutFile, diagnostics: &mut Diagnostics) -> Option<u64> {
     let Some(given) = &file.revision else {
-        mistakes.add(
-            Mistake::new("`revision` is missing", 0..0)
+        diagnostics.add(
+            Diagnostic::new("`revision` is missing", 0..0)
                 .help("write `revision: 1`, and a larger number with every change"),
         );
         return None;
     };
     if given.value == 0 {
-        mistakes.add(
-            Mistake::new("a revision is a number from 1 on", given.span.clone())
+        diagnostics.add(
+            Diagnostic::new("a revision is a number from 1 on", given.span.clone())
                 .help("0 is the pipeline file's own line-up"),
         );
         return None;
@@ -167,17 +167,17 @@ impl RolloutCompiler<'_, '_> {
         let when = section
             .when
             .as_ref()
-            .map(|when| self.names.condition(when, self.models.mistakes));
+            .map(|when| self.names.condition(when, self.models.diagnostics));
         let share = section.share.0.as_ref();
         let share =
-            share.and_then(|given| share_of(given, "`share: 0.05` is 5 % of the entities", self.models.mistakes));
+            share.and_then(|given| share_of(given, "`share: 0.05` is 5 % of the entities", self.models.diagnostics));
         let (entity, share) = (entity?, share?);
         let taken = self.shares.entry(entity.0.clone()).or_insert(0.0);
         let share = *taken..*taken + share;
         if share.end > 1.0 + 1e-9 {
             let span = section.share.0.as_ref().map_or(0..0, |share| share.span.clone());
-            self.models.mistakes.add(
-                Mistake::new(
+            self.models.diagnostics.add(
+                Diagnostic::new(
                     format!("the challengers' shares of `{}` add up to more than 1", entity.0),
                     span,
                 )
@@ -203,8 +203,8 @@ impl RolloutCompiler<'_, '_> {
         let found = self.entities.iter().find(|(name, _)| *name == asked.value).cloned();
         if found.is_none() {
             let names = || self.entities.iter().map(|(name, _)| name.as_str());
-            self.models.mistakes.add(
-                Mistake::new(format!("there is no entity `{}`", asked.value), asked.span.clone())
+            self.models.diagnostics.add(
+                Diagnostic::new(format!("there is no entity `{}`", asked.value), asked.span.clone())
                     .nearest(&asked.value, names())
                     .help(format!("the pipeline's entities are {}", enumerate(names()))),
             );
@@ -219,8 +219,8 @@ impl RolloutCompiler<'_, '_> {
             return;
         };
         if let Err(why) = prove(plan, self.models.cards, &file.value) {
-            self.models.mistakes.add(
-                Mistake::new(
+            self.models.diagnostics.add(
+                Diagnostic::new(
                     format!("`{}` does not do what it should: {why}", file.value),
                     file.span.clone(),
                 )
@@ -253,8 +253,8 @@ fn prove(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> 
 }
 
 /// A roll-out may come over the network: it can name only files that lie where the pipeline's do.
-fn stays_here(file: &RolloutFile, scope: &RolloutScope, mistakes: &mut Mistakes) -> bool {
-    let before = mistakes.count();
+fn stays_here(file: &RolloutFile, scope: &RolloutScope, diagnostics: &mut Diagnostics) -> bool {
+    let before = diagnostics.count();
     let challengers = file.challengers.0.iter();
     let challengers = challengers.filter_map(|challenger| challenger.value.model.0.as_ref());
     let deciders = file.champion.iter().chain(challengers).map(|model| &model.value);
@@ -264,8 +264,8 @@ fn stays_here(file: &RolloutFile, scope: &RolloutScope, mistakes: &mut Mistakes)
         let sections = [Some(section), fallback].into_iter().flatten();
         for named in sections.filter_map(|section| section.file.0.as_ref()) {
             if !scope.may_read(&named.value) {
-                mistakes.add(
-                    Mistake::new(
+                diagnostics.add(
+                    Diagnostic::new(
                         format!(
                             "`{}` is neither below the pipeline file nor beside its model",
                             named.value
@@ -277,7 +277,7 @@ fn stays_here(file: &RolloutFile, scope: &RolloutScope, mistakes: &mut Mistakes)
             }
         }
     }
-    mistakes.count() == before
+    diagnostics.count() == before
 }
 
 /// The path without `.` and, as far as they take something back, `..`.

@@ -1,11 +1,11 @@
 //! The chain of stages: whose keys, which expressions before, what travels in between.
 
-use super::features::{CompiledFeatures, PlannedStep, StageEntity};
+use super::features::{CompiledFeatures, PlannedExpression, StageEntity};
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::Span;
-use riskstream_engine::plan::{CANONICAL, EVENT_ID, EVENT_TIME, StagePlan, Step, TRANSACTIONS};
+use riskstream_engine::plan::{CANONICAL, EVENT_ID, EVENT_TIME, SlotExpression, StagePlan, TRANSACTIONS};
 use riskstream_events::{Slot, ValueType};
 use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec, InputSpec};
 use sha2::{Digest, Sha256};
@@ -44,8 +44,8 @@ pub struct StagePlanner<'a, 's> {
     pub decision_reads: &'a BTreeSet<Slot>,
     /// Memory for decoded entities of a task.
     pub cache_bytes: usize,
-    /// Where mistakes go.
-    pub mistakes: &'a mut Mistakes,
+    /// Where diagnostics go.
+    pub diagnostics: &'a mut Diagnostics,
 }
 
 /// The planned chain.
@@ -53,7 +53,7 @@ pub struct PlannedStages {
     /// The stages.
     pub stages: Vec<StagePlan>,
     /// The expressions that are left to the decision.
-    pub decide_steps: Vec<Step>,
+    pub decide_expressions: Vec<SlotExpression>,
     /// Fields without which a record is rejected unless the file says otherwise: entity keys.
     pub keys: BTreeSet<String>,
     /// The slots that have values when a transaction is decided.
@@ -74,9 +74,10 @@ impl StagePlanner<'_, '_> {
     /// Plans the chain; `None` if something is wrong with it, which was reported.
     pub fn plan(mut self) -> Option<PlannedStages> {
         let keys = self.keys()?;
-        let steps: HashMap<Slot, &PlannedStep> = self.features.steps.iter().map(|step| (step.slot, step)).collect();
+        let steps: HashMap<Slot, &PlannedExpression> =
+            self.features.steps.iter().map(|step| (step.slot, step)).collect();
         let before = self.steps_of_stages(&steps);
-        let decide: Vec<&PlannedStep> = self
+        let decide: Vec<&PlannedExpression> = self
             .features
             .steps
             .iter()
@@ -93,7 +94,8 @@ impl StagePlanner<'_, '_> {
                 Err(errors) => {
                     // Everything that can be typed wrongly was checked before with better words; this is the safety net.
                     for error in errors {
-                        self.mistakes.add(Mistake::new(error.to_string(), entity.key.1.clone()));
+                        self.diagnostics
+                            .add(Diagnostic::new(error.to_string(), entity.key.1.clone()));
                     }
                     return None;
                 }
@@ -106,7 +108,7 @@ impl StagePlanner<'_, '_> {
             stages.push(StagePlan {
                 entity: entity.stage.name.clone(),
                 keys: keys.slots[at].clone(),
-                before: before[at].iter().map(to_step).collect(),
+                before: before[at].iter().map(slot_expression).collect(),
                 fingerprint: self.fingerprint(entity, &spec, &features, &steps),
                 features,
                 reach: reach.unwrap_or(0),
@@ -116,7 +118,7 @@ impl StagePlanner<'_, '_> {
         }
         Some(PlannedStages {
             stages,
-            decide_steps: decide.into_iter().map(to_step).collect(),
+            decide_expressions: decide.into_iter().map(slot_expression).collect(),
             keys: self.entities.iter().map(|entity| entity.key.0.clone()).collect(),
             at_decision,
         })
@@ -126,8 +128,8 @@ impl StagePlanner<'_, '_> {
     fn at_decision(
         &self,
         carries: &[Vec<(Slot, ValueType)>],
-        before: &[Vec<PlannedStep>],
-        decide: &[&PlannedStep],
+        before: &[Vec<PlannedExpression>],
+        decide: &[&PlannedExpression],
     ) -> BTreeSet<Slot> {
         let brought = carries.last().into_iter().flatten().map(|(slot, _)| *slot);
         let features = self.features.stages.last().into_iter().flatten();
@@ -199,8 +201,8 @@ impl StagePlanner<'_, '_> {
                 input.name
             ),
         };
-        self.mistakes.add(
-            Mistake::new(
+        self.diagnostics.add(
+            Diagnostic::new(
                 format!(
                     "features of `{}` use `{}`, which does not say whose event it is",
                     self.entities[at].stage.name, input.name
@@ -215,7 +217,7 @@ impl StagePlanner<'_, '_> {
     }
 
     /// The expressions that each stage's values and conditions need and no stage before has computed.
-    fn steps_of_stages(&self, steps: &HashMap<Slot, &PlannedStep>) -> Vec<Vec<PlannedStep>> {
+    fn steps_of_stages(&self, steps: &HashMap<Slot, &PlannedExpression>) -> Vec<Vec<PlannedExpression>> {
         let mut done = BTreeSet::new();
         let mut stages = Vec::new();
         for features in &self.features.stages {
@@ -223,7 +225,7 @@ impl StagePlanner<'_, '_> {
             for slot in features.iter().flat_map(reads_of_feature) {
                 collect_steps(slot, steps, &mut needed);
             }
-            let mine: Vec<PlannedStep> = self
+            let mine: Vec<PlannedExpression> = self
                 .features
                 .steps
                 .iter()
@@ -239,8 +241,8 @@ impl StagePlanner<'_, '_> {
     fn carries(
         &self,
         keys: &Keys,
-        before: &[Vec<PlannedStep>],
-        decide: &[&PlannedStep],
+        before: &[Vec<PlannedExpression>],
+        decide: &[&PlannedExpression],
     ) -> Vec<Vec<(Slot, ValueType)>> {
         let mut needed = self.decision_reads.clone();
         needed.extend(self.features.listed.iter().map(|(_, slot)| *slot));
@@ -280,7 +282,13 @@ impl StagePlanner<'_, '_> {
 
     /// What the entity keeps. Features are in an order of their own, so that the state outlives their being moved and
     /// renamed in the file.
-    fn spec(&self, at: usize, entity: &PlannedEntity, keys: &Keys, steps: &HashMap<Slot, &PlannedStep>) -> EntitySpec {
+    fn spec(
+        &self,
+        at: usize,
+        entity: &PlannedEntity,
+        keys: &Keys,
+        steps: &HashMap<Slot, &PlannedExpression>,
+    ) -> EntitySpec {
         let mut features = self.features.stages[at].clone();
         features.sort_by_cached_key(|feature| self.identity(feature, steps));
         EntitySpec {
@@ -309,7 +317,7 @@ impl StagePlanner<'_, '_> {
         entity: &PlannedEntity,
         spec: &EntitySpec,
         features: &EntityFeatures,
-        steps: &HashMap<Slot, &PlannedStep>,
+        steps: &HashMap<Slot, &PlannedExpression>,
     ) -> String {
         let mut text = format!(
             "{} by {} {:08x}",
@@ -329,7 +337,7 @@ impl StagePlanner<'_, '_> {
     }
 
     /// All that a feature's share of the state depends on, in words without slots.
-    fn identity(&self, feature: &FeatureSpec, steps: &HashMap<Slot, &PlannedStep>) -> String {
+    fn identity(&self, feature: &FeatureSpec, steps: &HashMap<Slot, &PlannedExpression>) -> String {
         let FeatureSpec {
             aggregation,
             input,
@@ -346,7 +354,7 @@ impl StagePlanner<'_, '_> {
         text
     }
 
-    fn describe(&self, slot: Slot, steps: &HashMap<Slot, &PlannedStep>, text: &mut String) {
+    fn describe(&self, slot: Slot, steps: &HashMap<Slot, &PlannedExpression>, text: &mut String) {
         match steps.get(&slot) {
             Some(step) => {
                 write!(text, " ({})", step.expression.source()).expect("writing to a string");
@@ -363,8 +371,8 @@ impl StagePlanner<'_, '_> {
     }
 }
 
-fn to_step(step: &PlannedStep) -> Step {
-    Step {
+fn slot_expression(step: &PlannedExpression) -> SlotExpression {
+    SlotExpression {
         slot: step.slot,
         expression: step.expression.clone(),
     }
@@ -379,7 +387,7 @@ fn reads_of_feature(feature: &FeatureSpec) -> impl Iterator<Item = Slot> {
     feature.value.into_iter().chain(condition)
 }
 
-fn collect_steps(slot: Slot, steps: &HashMap<Slot, &PlannedStep>, needed: &mut BTreeSet<Slot>) {
+fn collect_steps(slot: Slot, steps: &HashMap<Slot, &PlannedExpression>, needed: &mut BTreeSet<Slot>) {
     if let Some(step) = steps.get(&slot)
         && needed.insert(slot)
     {

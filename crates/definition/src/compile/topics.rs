@@ -1,14 +1,14 @@
 //! What inputs must not have in common, and what they must.
 
 use super::inputs::ResolvedInput;
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::Span;
 use crate::read::{Map, Spanned};
-use crate::surface::Input;
+use crate::syntax::Input;
 use std::collections::BTreeMap;
 
 /// Fields of one name are one thing, whichever input they come from.
-pub fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
+pub fn check_agreement(inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     for (index, input) in inputs.iter().enumerate() {
         for (name, field) in &input.fields {
             let Some((other_input, other)) = inputs[..index]
@@ -29,8 +29,8 @@ pub fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
             } else {
                 continue;
             };
-            mistakes.add(
-                Mistake::new(format!("fields of one name must {what}"), field.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("fields of one name must {what}"), field.span.clone())
                     .label(format!("`{name}` of `{}` is {second}", input.name))
                     .also(
                         other.span.clone(),
@@ -42,16 +42,16 @@ pub fn check_agreement(inputs: &[ResolvedInput], mistakes: &mut Mistakes) {
     }
 }
 
-pub fn check_topics(inputs: &Map<Input>, mistakes: &mut Mistakes) {
+pub fn check_topics(inputs: &Map<Input>, diagnostics: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, &Span> = BTreeMap::new();
     for (_, input) in inputs.iter() {
         let Some(topic) = &input.topic.0 else {
             continue;
         };
-        check_topic_name(topic, mistakes);
+        check_topic_name(topic, diagnostics);
         if let Some(first) = seen.insert(&topic.value, &topic.span) {
-            mistakes.add(
-                Mistake::new(format!("the topic `{}` is read twice", topic.value), topic.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("the topic `{}` is read twice", topic.value), topic.span.clone())
                     .label("the second time")
                     .also(first.clone(), "the first time"),
             );
@@ -60,7 +60,7 @@ pub fn check_topics(inputs: &Map<Input>, mistakes: &mut Mistakes) {
 }
 
 /// Kafka's rules for the name of a topic.
-pub fn check_topic_name(topic: &Spanned<String>, mistakes: &mut Mistakes) {
+pub fn check_topic_name(topic: &Spanned<String>, diagnostics: &mut Diagnostics) {
     let name = topic.value.as_str();
     let legal = !name.is_empty()
         && name.len() <= 249
@@ -68,8 +68,8 @@ pub fn check_topic_name(topic: &Spanned<String>, mistakes: &mut Mistakes) {
         && name != ".."
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
     if !legal {
-        mistakes.add(
-            Mistake::new(format!("`{name}` cannot be the name of a topic"), topic.span.clone())
+        diagnostics.add(
+            Diagnostic::new(format!("`{name}` cannot be the name of a topic"), topic.span.clone())
                 .help("a topic's name is 1 to 249 of the characters a-z, A-Z, 0-9, `.`, `_` and `-`"),
         );
     }

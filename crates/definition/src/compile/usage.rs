@@ -6,7 +6,7 @@ use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::reasons::mentioned_in_texts;
 use super::stages::PlannedEntity;
-use crate::surface::{ModelSection, PipelineFile};
+use crate::syntax::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
 
 /// Transactions, and the label inputs that features use, in the order of the file.

@@ -1,17 +1,17 @@
-//! From the tree to typed sections. Reading goes on after a mistake: a broken part is left out, and whoever uses it
+//! From the tree to typed sections. Reading goes on after a diagnostic: a broken part is left out, and whoever uses it
 //! later knows that it was reported already.
 
 mod scalar;
 mod section;
 mod word;
 
-pub use scalar::{ByteSize, Duration, Raw, Source};
+pub use scalar::{ByteSize, Duration, ExpressionText, Raw};
 pub(crate) use section::section;
 pub use section::{Keys, key_name};
 pub(crate) use word::word;
 pub use word::{VARIABLE, Word};
 
-use crate::mistakes::{Mistake, Mistakes};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::node::{Key, Node, NodeValue, Span};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -19,31 +19,31 @@ use std::borrow::Cow;
 /// Something that can be read from a node. `None` means that what is wrong with it was reported.
 pub trait Read: Sized {
     /// Reads a value that is there.
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self>;
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self>;
 
     /// Reads the value of a key that may be missing from the mapping at `map`.
-    fn entry(node: Option<&Node>, key: &str, map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
+    fn entry(node: Option<&Node>, key: &str, map: &Span, diagnostics: &mut Diagnostics) -> Option<Self> {
         match node {
-            Some(node) => Self::read(node, mistakes),
+            Some(node) => Self::read(node, diagnostics),
             None => {
-                mistakes.add(missing(key, map));
+                diagnostics.add(missing(key, map));
                 None
             }
         }
     }
 }
 
-fn missing(key: &str, map: &Span) -> Mistake {
-    Mistake::new(format!("`{key}` is missing"), map.clone()).label(format!("this needs `{key}:`"))
+fn missing(key: &str, map: &Span) -> Diagnostic {
+    Diagnostic::new(format!("`{key}` is missing"), map.clone()).label(format!("this needs `{key}:`"))
 }
 
 /// Reports that something else was expected.
-pub fn expected(what: &str, node: &Node, mistakes: &mut Mistakes) {
+pub fn expected(what: &str, node: &Node, diagnostics: &mut Diagnostics) {
     if node.value == NodeValue::Unknown {
         return;
     }
-    mistakes.add(
-        Mistake::new(format!("expected {what}, found {}", node.kind()), node.span.clone())
+    diagnostics.add(
+        Diagnostic::new(format!("expected {what}, found {}", node.kind()), node.span.clone())
             .label(format!("this should be {what}")),
     );
 }
@@ -58,8 +58,8 @@ pub struct Spanned<T> {
 }
 
 impl<T: Read> Read for Spanned<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        T::read(node, mistakes).map(|value| Spanned {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        T::read(node, diagnostics).map(|value| Spanned {
             value,
             span: node.span.clone(),
         })
@@ -71,32 +71,32 @@ impl<T: Read> Read for Spanned<T> {
 pub struct Required<T>(pub Option<Spanned<T>>);
 
 impl<T: Read> Read for Required<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        Some(Required(Spanned::read(node, mistakes)))
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        Some(Required(Spanned::read(node, diagnostics)))
     }
 
-    fn entry(node: Option<&Node>, key: &str, map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
-        Some(Required(Spanned::entry(node, key, map, mistakes)))
+    fn entry(node: Option<&Node>, key: &str, map: &Span, diagnostics: &mut Diagnostics) -> Option<Self> {
+        Some(Required(Spanned::entry(node, key, map, diagnostics)))
     }
 }
 
 impl<T: Read> Read for Box<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
-        T::read(node, mistakes).map(Box::new)
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        T::read(node, diagnostics).map(Box::new)
     }
 }
 
 impl<T: Read> Read for Option<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match node.value {
             NodeValue::Null | NodeValue::Unknown => Some(None),
-            _ => Some(T::read(node, mistakes)),
+            _ => Some(T::read(node, diagnostics)),
         }
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, diagnostics: &mut Diagnostics) -> Option<Self> {
         match node {
-            Some(node) => Self::read(node, mistakes),
+            Some(node) => Self::read(node, diagnostics),
             None => Some(None),
         }
     }
@@ -113,18 +113,21 @@ impl<T> Default for List<T> {
 }
 
 impl<T: Read> Read for List<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         let NodeValue::List(items) = &node.value else {
-            expected("a list", node, mistakes);
+            expected("a list", node, diagnostics);
             return Some(List::default());
         };
         Some(List(
-            items.iter().filter_map(|item| Spanned::read(item, mistakes)).collect(),
+            items
+                .iter()
+                .filter_map(|item| Spanned::read(item, diagnostics))
+                .collect(),
         ))
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
-        node.map_or_else(|| Some(List::default()), |node| List::read(node, mistakes))
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, diagnostics: &mut Diagnostics) -> Option<Self> {
+        node.map_or_else(|| Some(List::default()), |node| List::read(node, diagnostics))
     }
 }
 
@@ -162,7 +165,7 @@ impl<T> Map<T> {
 }
 
 impl<T: Read> Read for Map<T> {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             NodeValue::Null => Some(Map::default()),
             NodeValue::Map(entries) => Some(Map(entries
@@ -172,18 +175,18 @@ impl<T: Read> Read for Map<T> {
                         value: node.value.clone(),
                         span: at_key(key, node),
                     };
-                    (key.clone(), T::read(&place, mistakes))
+                    (key.clone(), T::read(&place, diagnostics))
                 })
                 .collect())),
             _ => {
-                expected("a mapping", node, mistakes);
+                expected("a mapping", node, diagnostics);
                 Some(Map::default())
             }
         }
     }
 
-    fn entry(node: Option<&Node>, _key: &str, _map: &Span, mistakes: &mut Mistakes) -> Option<Self> {
-        node.map_or_else(|| Some(Map::default()), |node| Map::read(node, mistakes))
+    fn entry(node: Option<&Node>, _key: &str, _map: &Span, diagnostics: &mut Diagnostics) -> Option<Self> {
+        node.map_or_else(|| Some(Map::default()), |node| Map::read(node, diagnostics))
     }
 }
 

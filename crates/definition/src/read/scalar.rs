@@ -1,25 +1,25 @@
 //! Values that are not collections.
 
 use super::{Read, expected};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration;
-use crate::mistakes::{Mistake, Mistakes};
 use crate::node::{Node, NodeValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 impl Read for String {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             NodeValue::Text(text) => Some(text.clone()),
             NodeValue::Int(_) | NodeValue::Float(_) | NodeValue::Bool(_) => {
-                mistakes.add(
-                    Mistake::new(format!("expected text, found {}", node.kind()), node.span.clone())
+                diagnostics.add(
+                    Diagnostic::new(format!("expected text, found {}", node.kind()), node.span.clone())
                         .label("put it in quotes if it is meant as text"),
                 );
                 None
             }
             _ => {
-                expected("text", node, mistakes);
+                expected("text", node, diagnostics);
                 None
             }
         }
@@ -27,11 +27,11 @@ impl Read for String {
 }
 
 impl Read for bool {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             NodeValue::Bool(value) => Some(*value),
             _ => {
-                expected("true or false", node, mistakes);
+                expected("true or false", node, diagnostics);
                 None
             }
         }
@@ -39,12 +39,12 @@ impl Read for bool {
 }
 
 impl Read for f64 {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
             NodeValue::Int(value) => Some(*value as f64),
             NodeValue::Float(value) => Some(*value),
             _ => {
-                expected("a number", node, mistakes);
+                expected("a number", node, diagnostics);
                 None
             }
         }
@@ -52,13 +52,13 @@ impl Read for f64 {
 }
 
 impl Read for u32 {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         let value = match &node.value {
             NodeValue::Int(value) => u32::try_from(*value).ok(),
             _ => None,
         };
         if value.is_none() {
-            expected("a whole number from 0 to 4294967295", node, mistakes);
+            expected("a whole number from 0 to 4294967295", node, diagnostics);
         }
         value
     }
@@ -66,17 +66,17 @@ impl Read for u32 {
 
 /// An expression: text, or a constant that YAML already made something else of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source(pub String);
+pub struct ExpressionText(pub String);
 
-impl Read for Source {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+impl Read for ExpressionText {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.value {
-            NodeValue::Bool(value) => Some(Source(value.to_string())),
-            NodeValue::Int(value) => Some(Source(value.to_string())),
-            NodeValue::Float(value) => Some(Source(format!("{value:?}"))),
-            NodeValue::Text(text) => Some(Source(text.trim_end().to_owned())),
+            NodeValue::Bool(value) => Some(ExpressionText(value.to_string())),
+            NodeValue::Int(value) => Some(ExpressionText(value.to_string())),
+            NodeValue::Float(value) => Some(ExpressionText(format!("{value:?}"))),
+            NodeValue::Text(text) => Some(ExpressionText(text.trim_end().to_owned())),
             _ => {
-                expected("an expression", node, mistakes);
+                expected("an expression", node, diagnostics);
                 None
             }
         }
@@ -88,20 +88,20 @@ impl Read for Source {
 pub struct Duration(pub i64);
 
 impl Read for Duration {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         let text = match &node.value {
             NodeValue::Text(text) => text.clone(),
             NodeValue::Int(value) => value.to_string(),
             NodeValue::Float(value) => value.to_string(),
             _ => {
-                expected("a duration such as `7d`", node, mistakes);
+                expected("a duration such as `7d`", node, diagnostics);
                 return None;
             }
         };
         match duration::parse(&text) {
             Ok(micros) => Some(Duration(micros)),
             Err(why) => {
-                mistakes.add(Mistake::new(why, node.span.clone()).help(duration::FORM));
+                diagnostics.add(Diagnostic::new(why, node.span.clone()).help(duration::FORM));
                 None
             }
         }
@@ -113,15 +113,15 @@ impl Read for Duration {
 pub struct ByteSize(pub u64);
 
 impl Read for ByteSize {
-    fn read(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         let size = match &node.value {
             NodeValue::Text(text) => byte_size(text),
             NodeValue::Unknown => return None,
             _ => None,
         };
         if size.is_none() {
-            mistakes.add(
-                Mistake::new(format!("expected a size, found {}", node.kind()), node.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("expected a size, found {}", node.kind()), node.span.clone())
                     .help("write a whole number and a unit: `64MiB`, `1GiB`, `512KiB`"),
             );
         }
@@ -149,7 +149,7 @@ fn byte_size(text: &str) -> Option<u64> {
 pub struct Raw(pub Node);
 
 impl Read for Raw {
-    fn read(node: &Node, _mistakes: &mut Mistakes) -> Option<Self> {
+    fn read(node: &Node, _mistakes: &mut Diagnostics) -> Option<Self> {
         Some(Raw(node.clone()))
     }
 }
@@ -174,7 +174,7 @@ macro_rules! scalar_schema {
 }
 
 scalar_schema!(
-    Source: { "type": ["string", "number", "boolean"] },
+    ExpressionText: { "type": ["string", "number", "boolean"] },
     Duration: { "type": ["string", "integer"], "pattern": r"^(0|([0-9]+(ms|s|m|h|d|w))+|.*\$\{.*)$" },
     ByteSize: { "type": "string", "pattern": r"^([0-9]+ *(B|KiB|MiB|GiB|kB|KB|MB|GB)|.*\$\{.*)$" },
     Raw: true,

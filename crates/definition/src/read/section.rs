@@ -1,7 +1,7 @@
 //! Mappings with known keys.
 
 use super::{Read, at_key, expected};
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::node::{Key, Node, NodeValue, Span};
 
 /// The keys of a mapping while a section takes its own.
@@ -12,18 +12,18 @@ pub struct Keys<'n> {
 
 impl<'n> Keys<'n> {
     /// The mapping at `node`, whose keys must all be among `known`.
-    pub fn of(node: &'n Node, known: &[&str], mistakes: &mut Mistakes) -> Option<Keys<'n>> {
+    pub fn of(node: &'n Node, known: &[&str], diagnostics: &mut Diagnostics) -> Option<Keys<'n>> {
         let entries = match &node.value {
             NodeValue::Map(entries) => entries.as_slice(),
             NodeValue::Null => &[],
             _ => {
-                expected("a mapping", node, mistakes);
+                expected("a mapping", node, diagnostics);
                 return None;
             }
         };
         for (key, _) in entries.iter().filter(|(key, _)| !known.contains(&key.name.as_str())) {
-            mistakes.add(
-                Mistake::new(format!("unknown key `{}`", key.name), key.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("unknown key `{}`", key.name), key.span.clone())
                     .label("not a key of this section")
                     .nearest(&key.name, known.iter().copied())
                     .help(format!("the keys here are {}", enumerate(known.iter().copied()))),
@@ -36,13 +36,13 @@ impl<'n> Keys<'n> {
     }
 
     /// The value of a key.
-    pub fn take<T: Read>(&self, name: &str, mistakes: &mut Mistakes) -> Option<T> {
+    pub fn take<T: Read>(&self, name: &str, diagnostics: &mut Diagnostics) -> Option<T> {
         let found = self.entries.iter().find(|(key, _)| key.name == name);
         let placed = found.map(|(key, node)| Node {
             value: node.value.clone(),
             span: at_key(key, node),
         });
-        T::entry(placed.as_ref(), name, &self.span, mistakes)
+        T::entry(placed.as_ref(), name, &self.span, diagnostics)
     }
 }
 
@@ -75,12 +75,12 @@ macro_rules! section {
         impl $crate::read::Read for $name {
             fn read(
                 node: &$crate::node::Node,
-                mistakes: &mut $crate::mistakes::Mistakes,
+                diagnostics: &mut $crate::diagnostics::Diagnostics,
             ) -> Option<Self> {
-                let before = mistakes.count();
-                let keys = $crate::read::Keys::of(node, Self::KEYS, mistakes)?;
-                $(let $key = keys.take::<$type>($crate::read::key_name(stringify!($key)), mistakes);)*
-                let is_flawed = mistakes.count() > before;
+                let before = diagnostics.count();
+                let keys = $crate::read::Keys::of(node, Self::KEYS, diagnostics)?;
+                $(let $key = keys.take::<$type>($crate::read::key_name(stringify!($key)), diagnostics);)*
+                let is_flawed = diagnostics.count() > before;
                 Some($name { $($key: $key?,)* is_flawed })
             }
         }

@@ -1,7 +1,7 @@
 //! Words of closed sets, such as formats and outcomes.
 
 use super::expected;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::node::{Node, NodeValue};
 use schemars::{Schema, json_schema};
 
@@ -16,10 +16,10 @@ pub trait Word: Sized + Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 
     /// The word.
-    fn read_word(node: &Node, mistakes: &mut Mistakes) -> Option<Self> {
+    fn read_word(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         let words = || Self::WORDS.iter().map(|(word, _)| *word);
         let NodeValue::Text(text) = &node.value else {
-            expected(&format!("{}: {}", Self::WHAT, enumerate(words())), node, mistakes);
+            expected(&format!("{}: {}", Self::WHAT, enumerate(words())), node, diagnostics);
             return None;
         };
         let found = Self::WORDS
@@ -27,8 +27,8 @@ pub trait Word: Sized + Copy + 'static {
             .find(|(word, _)| word == text)
             .map(|(_, value)| *value);
         if found.is_none() {
-            mistakes.add(
-                Mistake::new(format!("`{text}` is not {}", Self::WHAT), node.span.clone())
+            diagnostics.add(
+                Diagnostic::new(format!("`{text}` is not {}", Self::WHAT), node.span.clone())
                     .nearest(text, words())
                     .help(format!("write one of {}", enumerate(words()))),
             );
@@ -50,8 +50,8 @@ pub trait Word: Sized + Copy + 'static {
 macro_rules! word {
     ($name:ident) => {
         impl $crate::read::Read for $name {
-            fn read(node: &$crate::node::Node, mistakes: &mut $crate::mistakes::Mistakes) -> Option<Self> {
-                <$name as $crate::read::Word>::read_word(node, mistakes)
+            fn read(node: &$crate::node::Node, diagnostics: &mut $crate::diagnostics::Diagnostics) -> Option<Self> {
+                <$name as $crate::read::Word>::read_word(node, diagnostics)
             }
         }
 

@@ -3,11 +3,11 @@
 use super::FeatureCompiler;
 use super::keys::COUNTING;
 use crate::compile::names::Sequence;
+use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
 use crate::feature::Feature;
-use crate::mistakes::{Mistake, enumerate};
 use crate::node::Key;
-use crate::read::{Source, Spanned};
+use crate::read::{ExpressionText, Spanned};
 use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
@@ -18,7 +18,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         name: &Key,
         feature: &Feature,
         word: &'static str,
-        source: &Spanned<Source>,
+        source: &Spanned<ExpressionText>,
     ) -> Option<()> {
         let stage = self.entity_of(name, feature);
         let input = self.input_of(feature, word, source);
@@ -107,8 +107,8 @@ impl<'a> FeatureCompiler<'a, '_> {
             if feature.is_flawed {
                 return None;
             }
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!("`{}` does not say whose events it aggregates", name.name),
                     name.span.clone(),
                 )
@@ -118,8 +118,8 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let stage = self.entities.iter().position(|stage| stage.name == entity.value);
         if stage.is_none() && !self.entity_names.contains(&entity.value) {
-            self.mistakes.add(
-                Mistake::new(format!("unknown entity `{}`", entity.value), entity.span.clone())
+            self.diagnostics.add(
+                Diagnostic::new(format!("unknown entity `{}`", entity.value), entity.span.clone())
                     .label("not declared under `entities:`")
                     .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
                     .help(format!("the entities are {}", self.known_entities())),
@@ -133,7 +133,12 @@ impl<'a> FeatureCompiler<'a, '_> {
     }
 
     /// The input whose events are aggregated.
-    pub(super) fn input_of(&mut self, feature: &Feature, word: &str, source: &Spanned<Source>) -> Option<&'a str> {
+    pub(super) fn input_of(
+        &mut self,
+        feature: &Feature,
+        word: &str,
+        source: &Spanned<ExpressionText>,
+    ) -> Option<&'a str> {
         let counted = COUNTING.contains(&word).then(|| Spanned {
             value: source.value.0.clone(),
             span: source.span.clone(),
@@ -141,8 +146,8 @@ impl<'a> FeatureCompiler<'a, '_> {
         if let (Some(counted), Some(of)) = (&counted, &feature.of)
             && counted.value != of.value
         {
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!("`{word}: {}` contradicts `of: {}`", counted.value, of.value),
                     of.span.clone(),
                 )
@@ -159,12 +164,12 @@ impl<'a> FeatureCompiler<'a, '_> {
         // That there are no transactions at all was reported.
         if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
-            let mut mistake = Mistake::new(format!("unknown input `{}`", named.value), named.span.clone())
+            let mut diagnostic = Diagnostic::new(format!("unknown input `{}`", named.value), named.span.clone())
                 .label("not declared under `inputs:`")
                 .nearest(&named.value, names())
                 .help(format!("the inputs are {}", enumerate(names())));
             if counted.is_some() && self.names.get(&named.value).is_some() {
-                mistake = Mistake::new(
+                diagnostic = Diagnostic::new(
                     format!("`{word}` counts events, `{}` is a value", named.value),
                     named.span.clone(),
                 )
@@ -174,7 +179,7 @@ impl<'a> FeatureCompiler<'a, '_> {
                     named.value
                 ));
             }
-            self.mistakes.add(mistake);
+            self.diagnostics.add(diagnostic);
         }
         found.map(|input| input.name.as_str())
     }
@@ -186,8 +191,8 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let reach = delay + window + entity.lateness;
         if reach > *retention {
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!("the window reaches back beyond the retention of `{}`", entity.name),
                     given.span.clone(),
                 )
@@ -206,8 +211,8 @@ impl<'a> FeatureCompiler<'a, '_> {
             }
             _ => {}
         }
-        self.mistakes.add(
-            Mistake::new(
+        self.diagnostics.add(
+            Diagnostic::new(
                 format!("the feature is {}, `empty` is not", output_type.name()),
                 empty.span.clone(),
             )

@@ -2,7 +2,7 @@
 
 use crate::feature::Feature;
 use crate::node::Span;
-use crate::read::{Source, Spanned};
+use crate::read::{ExpressionText, Spanned};
 use riskstream_events::Slot;
 use riskstream_features::{Aggregation, FeatureSpec};
 
@@ -10,7 +10,7 @@ use riskstream_features::{Aggregation, FeatureSpec};
 pub const COUNTING: [&str; 3] = ["count", "time_since_last", "decayed_count"];
 
 /// The keys that name an aggregation, given or not.
-pub fn all_aggregations(feature: &Feature) -> [(&'static str, &Option<Spanned<Source>>); 16] {
+pub fn all_aggregations(feature: &Feature) -> [(&'static str, &Option<Spanned<ExpressionText>>); 16] {
     [
         ("count", &feature.count),
         ("sum", &feature.sum),
@@ -31,20 +31,20 @@ pub fn all_aggregations(feature: &Feature) -> [(&'static str, &Option<Spanned<So
     ]
 }
 
-pub fn aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str, &Spanned<Source>)> {
+pub fn aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str, &Spanned<ExpressionText>)> {
     all_aggregations(feature)
         .into_iter()
         .filter_map(|(word, source)| Some((word, source.as_ref()?)))
 }
 
 /// What a feature's values are: its expression, or what is aggregated.
-pub fn value_source(feature: &Feature) -> Option<&Spanned<Source>> {
+pub fn value_source(feature: &Feature) -> Option<&Spanned<ExpressionText>> {
     let aggregated = aggregations(feature).map(|(_, source)| source).next();
     feature.expression.as_ref().or(aggregated)
 }
 
 /// Everything in a feature that is or may be an expression.
-pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<Source>> {
+pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<ExpressionText>> {
     aggregations(feature)
         .map(|(_, source)| source)
         .chain(&feature.expression)

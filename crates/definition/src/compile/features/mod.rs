@@ -11,10 +11,10 @@ pub use keys::{aggregated_slots, sources, value_source};
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::provenance::Provenances;
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::feature::Feature;
-use crate::mistakes::{Mistake, Mistakes, enumerate};
 use crate::node::{Key, Span};
-use crate::read::{Map, Source, Spanned};
+use crate::read::{ExpressionText, Map, Spanned};
 use keys::{aggregations, all_aggregations, keys_of_aggregations};
 use riskstream_events::Slot;
 use riskstream_expressions::Expression;
@@ -34,7 +34,7 @@ pub struct StageEntity {
 
 /// An expression and the slot of its value.
 #[derive(Clone, Debug)]
-pub struct PlannedStep {
+pub struct PlannedExpression {
     /// Where.
     pub slot: Slot,
     /// What.
@@ -47,7 +47,7 @@ pub struct CompiledFeatures {
     /// Each stage's aggregations.
     pub stages: Vec<Vec<FeatureSpec>>,
     /// Expressions in order of their dependencies: those that are features, and values of aggregations.
-    pub steps: Vec<PlannedStep>,
+    pub steps: Vec<PlannedExpression>,
     /// Feature names and slots in the order of the file.
     pub listed: Vec<(String, Slot)>,
 }
@@ -66,8 +66,8 @@ pub struct FeatureCompiler<'a, 's> {
     pub entities: &'a [StageEntity],
     /// The names of all entities of the file.
     pub entity_names: &'a [String],
-    /// Where mistakes go.
-    pub mistakes: &'a mut Mistakes,
+    /// Where diagnostics go.
+    pub diagnostics: &'a mut Diagnostics,
     compiled: CompiledFeatures,
     values: HashMap<String, Slot>,
 }
@@ -81,7 +81,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         input_index: &'a BTreeMap<String, u8>,
         entities: &'a [StageEntity],
         entity_names: &'a [String],
-        mistakes: &'a mut Mistakes,
+        diagnostics: &'a mut Diagnostics,
     ) -> FeatureCompiler<'a, 's> {
         let compiled = CompiledFeatures {
             stages: vec![Vec::new(); entities.len()],
@@ -94,7 +94,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             input_index,
             entities,
             entity_names,
-            mistakes,
+            diagnostics,
             compiled,
             values: HashMap::new(),
         }
@@ -127,10 +127,11 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
 
     /// A name that is taken goes on meaning what it meant.
     fn is_free(&mut self, name: &Key) -> bool {
-        let free = self.names.check_free(&name.name, &name.span, self.mistakes);
+        let free = self.names.check_free(&name.name, &name.span, self.diagnostics);
         if free && name.name.contains('.') {
-            let mistake = Mistake::new(format!("`{}` is not a name", name.name), name.span.clone());
-            self.mistakes.add(mistake.help("the name of a feature has no dots"));
+            let diagnostic = Diagnostic::new(format!("`{}` is not a name", name.name), name.span.clone());
+            self.diagnostics
+                .add(diagnostic.help("the name of a feature has no dots"));
             return false;
         }
         free
@@ -144,8 +145,8 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
             (None, []) if feature.is_flawed => None,
             (None, []) => {
                 let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
-                self.mistakes.add(
-                    Mistake::new(
+                self.diagnostics.add(
+                    Diagnostic::new(
                         format!("`{}` does not say what to compute", name.name),
                         name.span.clone(),
                     )
@@ -154,35 +155,35 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 None
             }
             (expression, several) => {
-                let mut mistake = Mistake::new(
+                let mut diagnostic = Diagnostic::new(
                     format!("`{}` says more than one thing to compute", name.name),
                     name.span.clone(),
                 )
                 .help("keep one of them; put the others into features of their own");
                 let expression = expression.as_ref().map(|source| ("expression", source));
                 for (word, source) in expression.into_iter().chain(several.iter().copied()) {
-                    mistake = mistake.also(source.span.clone(), word);
+                    diagnostic = diagnostic.also(source.span.clone(), word);
                 }
-                self.mistakes.add(mistake);
+                self.diagnostics.add(diagnostic);
                 None
             }
         }
     }
 
-    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<Source>) -> Option<()> {
+    fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<ExpressionText>) -> Option<()> {
         for (key, span) in keys_of_aggregations(feature) {
-            self.mistakes.add(
-                Mistake::new(format!("an expression takes no `{key}`"), span)
+            self.diagnostics.add(
+                Diagnostic::new(format!("an expression takes no `{key}`"), span)
                     .help("remove it, or replace `expression:` by an aggregation such as `mean:`"),
             );
         }
-        let expression = self.names.compile(source, self.mistakes)?;
+        let expression = self.names.compile(source, self.diagnostics)?;
         let value_type = expression.value_type();
         let slot = self
             .names
             .declare(&name.name, value_type, expression.element_type(), name.span.clone());
         self.provenances.expression(slot, expression.slots());
-        self.compiled.steps.push(PlannedStep { slot, expression });
+        self.compiled.steps.push(PlannedExpression { slot, expression });
         Some(())
     }
 }

@@ -3,8 +3,8 @@
 use super::FeatureCompiler;
 use super::keys::sources;
 use crate::compile::identifiers::identifiers;
+use crate::diagnostics::Diagnostic;
 use crate::feature::Feature;
-use crate::mistakes::Mistake;
 use crate::node::Key;
 use crate::read::Map;
 use std::collections::HashMap;
@@ -56,13 +56,13 @@ impl FeatureCompiler<'_, '_> {
         } else {
             "these features are defined by each other in a circle".to_owned()
         };
-        let mut mistake = Mistake::new(message, first.span.clone())
+        let mut diagnostic = Diagnostic::new(message, first.span.clone())
             .label(chain.join(" → "))
             .help("one of them must be defined without the others");
         for other in others {
-            mistake = mistake.also(other.span.clone(), "part of the circle");
+            diagnostic = diagnostic.also(other.span.clone(), "part of the circle");
         }
-        self.mistakes.add(mistake);
+        self.diagnostics.add(diagnostic);
         circle.iter().for_each(|key| self.names.declare_broken(&key.name));
     }
 }

@@ -1,9 +1,9 @@
 //! An aggregation's own keys: window, `k`, `q`, half-life.
 
 use super::FeatureCompiler;
+use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
 use crate::feature::{Feature, Window};
-use crate::mistakes::{Mistake, enumerate};
 use crate::node::{Key, Span};
 use riskstream_features::Aggregation;
 
@@ -49,14 +49,14 @@ impl FeatureCompiler<'_, '_> {
                     Aggregation::DecayedSum { half_life }
                 }
             }
-            _ => unreachable!("every aggregation of the surface is listed"),
+            _ => unreachable!("every aggregation of the syntax is listed"),
         })
     }
 
     pub(super) fn superfluous(&mut self, key: &str, span: Option<&Span>, only: &[&str], word: &str) {
         if let Some(span) = span.filter(|_| !only.contains(&word)) {
-            self.mistakes.add(
-                Mistake::new(format!("`{word}` takes no `{key}`"), span.clone())
+            self.diagnostics.add(
+                Diagnostic::new(format!("`{word}` takes no `{key}`"), span.clone())
                     .help(format!("`{key}` belongs to {}", enumerate(only.iter().copied()))),
             );
         }
@@ -79,14 +79,14 @@ impl FeatureCompiler<'_, '_> {
                     "q" => "`q` lies between 0 and 1",
                     _ => "a half-life is longer than nothing",
                 };
-                self.mistakes
-                    .add(Mistake::new(range, span.clone()).help(format!("write `{key}: {example}`")));
+                self.diagnostics
+                    .add(Diagnostic::new(range, span.clone()).help(format!("write `{key}: {example}`")));
                 None
             }
             None if flawed => None,
             None => {
-                self.mistakes.add(
-                    Mistake::new(format!("`{word}` needs `{key}`"), place.clone())
+                self.diagnostics.add(
+                    Diagnostic::new(format!("`{word}` needs `{key}`"), place.clone())
                         .help(format!("add `{key}: {example}`")),
                 );
                 None
@@ -118,15 +118,16 @@ impl FeatureCompiler<'_, '_> {
             } else {
                 ""
             };
-            self.mistakes.add(
-                Mistake::new(format!("`{}` has no window", name.name), name.span.clone())
+            self.diagnostics.add(
+                Diagnostic::new(format!("`{}` has no window", name.name), name.span.clone())
                     .label(format!("`{}` needs `window:`", aggregation.name()))
                     .help(format!("add how far back it reaches: `window: 7d`{unlimited}")),
             );
             return None;
         };
         let mut wrong = |message: String, help: &str| {
-            self.mistakes.add(Mistake::new(message, window.span.clone()).help(help));
+            self.diagnostics
+                .add(Diagnostic::new(message, window.span.clone()).help(help));
             None
         };
         match (window.value, aggregation) {

@@ -1,9 +1,9 @@
 //! What is aggregated, and on which condition.
 
-use super::{FeatureCompiler, PlannedStep};
-use crate::mistakes::Mistake;
+use super::{FeatureCompiler, PlannedExpression};
+use crate::diagnostics::Diagnostic;
 use crate::node::{Key, Span};
-use crate::read::{Source, Spanned};
+use crate::read::{ExpressionText, Spanned};
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::Aggregation;
@@ -12,7 +12,7 @@ impl FeatureCompiler<'_, '_> {
     pub(super) fn value(
         &mut self,
         name: &Key,
-        source: &Spanned<Source>,
+        source: &Spanned<ExpressionText>,
         aggregation: Option<Aggregation>,
         stage: usize,
         input: Option<&str>,
@@ -22,12 +22,12 @@ impl FeatureCompiler<'_, '_> {
             (Some(symbol), _) => symbol.slot,
             (None, Some(slot)) => *slot,
             (None, None) => {
-                let expression = self.names.compile(source, self.mistakes)?;
+                let expression = self.names.compile(source, self.diagnostics)?;
                 let slot = self
                     .names
                     .slot(&format!("{}: {text}", name.name), expression.value_type());
                 self.provenances.expression(slot, expression.slots());
-                self.compiled.steps.push(PlannedStep { slot, expression });
+                self.compiled.steps.push(PlannedExpression { slot, expression });
                 self.values.insert(text.to_owned(), slot);
                 slot
             }
@@ -41,8 +41,8 @@ impl FeatureCompiler<'_, '_> {
                 _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`",
                 _ => "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`",
             };
-            self.mistakes.add(
-                Mistake::new(
+            self.diagnostics.add(
+                Diagnostic::new(
                     format!("`{}` of {} makes no sense", aggregation.name(), value_type.name()),
                     source.span.clone(),
                 )
@@ -56,11 +56,11 @@ impl FeatureCompiler<'_, '_> {
 
     pub(super) fn condition(
         &mut self,
-        when: &Spanned<Source>,
+        when: &Spanned<ExpressionText>,
         stage: Option<usize>,
         input: Option<&str>,
     ) -> Option<Expression> {
-        let expression = self.names.condition(when, self.mistakes)?;
+        let expression = self.names.condition(when, self.diagnostics)?;
         let mut available = true;
         for slot in expression.slots() {
             available &= self.check_available(*slot, &when.span, stage?, input);
@@ -84,10 +84,10 @@ impl FeatureCompiler<'_, '_> {
             .iter()
             .map(|field| slots[*field].name.as_str())
             .find(|field| !input.fields.contains_key(*field));
-        let mistake = if let Some(field) = foreign {
+        let diagnostic = if let Some(field) = foreign {
             let owner = self.inputs.iter().find(|other| other.fields.contains_key(field));
             let owner = owner.map_or("another input", |owner| owner.name.as_str());
-            Mistake::new(
+            Diagnostic::new(
                 format!("`{field}` is a field of `{owner}`, not of `{}`", input.name),
                 span.clone(),
             )
@@ -115,7 +115,7 @@ impl FeatureCompiler<'_, '_> {
                     self.entities[other].name, self.entities[stage].name
                 )
             };
-            Mistake::new(
+            Diagnostic::new(
                 format!("`{feature}` is not yet known when this is aggregated"),
                 span.clone(),
             )
@@ -123,7 +123,7 @@ impl FeatureCompiler<'_, '_> {
         } else {
             return true;
         };
-        self.mistakes.add(mistake);
+        self.diagnostics.add(diagnostic);
         false
     }
 }

@@ -1,16 +1,16 @@
-//! The surface of the pipeline file: every key, as it is typed. The doc comments are the reference
+//! The syntax of the pipeline file: every key, as it is typed. The doc comments are the reference
 //! (docs/pipeline-file.md) and the JSON Schema's descriptions.
 
 use super::example::Example;
 use super::feature::Feature;
 use super::field::FieldDeclaration;
-use super::read::{ByteSize, Duration, List, Map, Raw, Required, Source, Spanned, Word, section, word};
+use super::read::{ByteSize, Duration, ExpressionText, List, Map, Raw, Required, Spanned, Word, section, word};
 use riskstream_events::Outcome;
 
 section! {
     /// A pipeline: what comes in, what is computed of it, and what is decided.
     pub struct PipelineFile {
-        /// The pipeline's name. Part of every decision id, of the names of hop topics and, unless `kafka.group` says
+        /// The pipeline's name. Part of every decision id, of the names of repartition topics and, unless `kafka.group` says
         /// otherwise, the consumer group.
         pub name: Required<String>,
         /// What the pipeline is for, in a sentence. For people.
@@ -89,7 +89,7 @@ section! {
         pub schema: Option<Spanned<String>>,
         /// The field that the records' Kafka key holds. If it is the first entity's key and transactions are the only
         /// input that features use, the first stage reads this topic itself, and a record without a Kafka key is a dead
-        /// letter; otherwise a hop topic is in between.
+        /// letter; otherwise a repartition topic is in between.
         #[schemars(default)]
         pub key: Option<Spanned<String>>,
         /// The field with the event's id. A label's is the id of the transaction that it is about. Text or int.
@@ -140,7 +140,7 @@ section! {
         #[schemars(default, extend("default" = "1d"))]
         pub dedupe: Option<Spanned<Duration>>,
         /// The longest that events of this entity may be kept. A feature that looks further back (delay + window +
-        /// lateness) is a mistake. Without it, as long as the features need.
+        /// lateness) is a diagnostic. Without it, as long as the features need.
         #[schemars(default)]
         pub retention: Option<Spanned<Duration>>,
         /// A number enters sums in whole multiples of this, so that they are exact.
@@ -223,7 +223,7 @@ section! {
         /// The rule's name. Unique.
         pub name: Required<String>,
         /// The condition, over fields, features and `score`. What is null makes it false.
-        pub when: Required<Source>,
+        pub when: Required<ExpressionText>,
         /// `approve`, `review` or `decline`.
         pub then: Required<OutcomeWord>,
         /// The reason code that the decision lists: letters, digits, `_`, `-` and `.`. The rule's name unless given.
@@ -254,10 +254,10 @@ section! {
     pub struct Thresholds {
         /// When to decline: `score >= 0.95`.
         #[schemars(default)]
-        pub decline: Option<Spanned<Source>>,
+        pub decline: Option<Spanned<ExpressionText>>,
         /// When to send to review, unless declined: `score >= 0.7`.
         #[schemars(default)]
-        pub review: Option<Spanned<Source>>,
+        pub review: Option<Spanned<ExpressionText>>,
         /// The reason code of the decline threshold.
         #[schemars(default, extend("default" = "SCORE_DECLINE"))]
         pub decline_reason: Option<Spanned<String>>,
@@ -313,7 +313,7 @@ section! {
         pub group: Option<Spanned<String>>,
         /// Any of librdkafka's properties, such as `security.protocol` and `sasl.password: ${KAFKA_PASSWORD}`.
         #[schemars(default)]
-        pub properties: Map<Source>,
+        pub properties: Map<ExpressionText>,
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// When a source counts as reading at the end of its log.
 #[derive(Clone, Copy, Debug)]
-pub struct PaceOptions {
+pub struct LivenessOptions {
     /// Event times this close to the wall clock are live at whatever rate.
     pub real_time: Duration,
     /// A partition whose event time passes at most so many times as fast as the wall clock is not catching up.
@@ -20,9 +20,9 @@ pub struct PaceOptions {
     pub absent_after: Duration,
 }
 
-impl Default for PaceOptions {
+impl Default for LivenessOptions {
     fn default() -> Self {
-        PaceOptions {
+        LivenessOptions {
             real_time: Duration::from_secs(60),
             calm_speed: 3_600,
             calm_lag: 500,
@@ -33,7 +33,7 @@ impl Default for PaceOptions {
 
 /// How fast a partition's event time has passed during the last second or so, in two buckets.
 #[derive(Debug, Default)]
-pub struct Speedometer {
+pub struct EventTimeRate {
     clock: Option<i64>,
     bucket_start: i64,
     current: i64,
@@ -42,7 +42,7 @@ pub struct Speedometer {
 
 const BUCKET: i64 = 1_000_000;
 
-impl Speedometer {
+impl EventTimeRate {
     /// Event time stands at `clock` at `now` (both in microseconds). The first event time that is seen counts as
     /// infinitely fast: whether it is the first of many is not known yet.
     pub fn read(&mut self, clock: i64, now: i64) {
@@ -69,7 +69,7 @@ impl Speedometer {
 
 /// What is known of one input partition.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PartitionPace {
+pub struct PartitionLiveness {
     /// The largest event time read.
     pub newest: Option<i64>,
     /// Records known to wait; 0 only if the log has said that there is none.
@@ -80,15 +80,15 @@ pub struct PartitionPace {
     pub among_real_time: bool,
 }
 
-impl PartitionPace {
+impl PartitionLiveness {
     /// Whether event time is the wall clock's as of `now` (microseconds), about.
-    pub fn is_real_time(&self, options: &PaceOptions, now: i64) -> bool {
+    pub fn is_real_time(&self, options: &LivenessOptions, now: i64) -> bool {
         self.newest
             .is_some_and(|newest| newest >= now - micros(options.real_time))
     }
 
     /// Whether the partition is read at its end as of `now` (microseconds).
-    pub fn reads_at_end(&self, options: &PaceOptions, now: i64) -> bool {
+    pub fn reads_at_end(&self, options: &LivenessOptions, now: i64) -> bool {
         if self.is_real_time(options, now) {
             return true;
         }
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_source_is_live_in_real_time_or_when_calm() {
-        let options = PaceOptions::default();
+        let options = LivenessOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
             // (newest, lag, speed, among real time, live)
@@ -129,35 +129,35 @@ mod tests {
             (Some(0), None, 0, true, false),
         ];
         for (newest, lag, speed, among_real_time, live) in cases {
-            let pace = PartitionPace {
+            let liveness = PartitionLiveness {
                 newest,
                 lag,
                 speed,
                 among_real_time,
             };
-            assert_eq!(pace.reads_at_end(&options, now), live, "{pace:?}");
+            assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
         }
     }
 
     #[test]
     fn nothing_is_calm_at_a_speed_of_0() {
-        let options = PaceOptions {
+        let options = LivenessOptions {
             calm_speed: 0,
-            ..PaceOptions::default()
+            ..LivenessOptions::default()
         };
-        let pace = PartitionPace {
+        let liveness = PartitionLiveness {
             lag: Some(0),
-            ..PartitionPace::default()
+            ..PartitionLiveness::default()
         };
-        assert!(!pace.reads_at_end(&options, 0));
+        assert!(!liveness.reads_at_end(&options, 0));
     }
 
     #[test]
     fn speed_falls_only_after_a_slow_second() {
-        let mut speedometer = Speedometer::default();
+        let mut rate = EventTimeRate::default();
         let mut read = |clock: i64, now: i64| {
-            speedometer.read(clock, now);
-            speedometer.speed()
+            rate.read(clock, now);
+            rate.speed()
         };
         assert_eq!(read(i64::MIN, 10 * SECOND), 0);
         assert_eq!(read(HOUR, 10 * SECOND), i64::MAX);

@@ -1,13 +1,13 @@
-//! What is wrong with a pipeline file: every mistake with its place and what to write instead.
+//! What is wrong with a pipeline file: every diagnostic with its place and what to write instead.
 
 use super::node::Span;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::sync::Arc;
 
-/// One mistake.
+/// One diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct Diagnostic {
     message: String,
     span: Span,
     label: String,
@@ -15,10 +15,10 @@ pub struct Mistake {
     help: Option<String>,
 }
 
-impl Mistake {
-    /// A mistake at a place in the file.
-    pub fn new(message: impl Into<String>, span: Span) -> Mistake {
-        Mistake {
+impl Diagnostic {
+    /// A diagnostic at a place in the file.
+    pub fn new(message: impl Into<String>, span: Span) -> Diagnostic {
+        Diagnostic {
             message: message.into(),
             span,
             label: String::new(),
@@ -28,25 +28,25 @@ impl Mistake {
     }
 
     /// What stands under the caret.
-    pub fn label(mut self, label: impl Into<String>) -> Mistake {
+    pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
         self.label = label.into();
         self
     }
 
     /// Another place that has to do with it.
-    pub fn also(mut self, span: Span, label: impl Into<String>) -> Mistake {
+    pub fn also(mut self, span: Span, label: impl Into<String>) -> Diagnostic {
         self.others.push((span, label.into()));
         self
     }
 
     /// What to write instead.
-    pub fn help(mut self, help: impl Into<String>) -> Mistake {
+    pub fn help(mut self, help: impl Into<String>) -> Diagnostic {
         self.help = Some(help.into());
         self
     }
 
     /// Adds the name that was probably meant to what the label says, if one of `names` is near enough.
-    pub fn nearest<'n>(self, typed: &str, names: impl IntoIterator<Item = &'n str>) -> Mistake {
+    pub fn nearest<'n>(self, typed: &str, names: impl IntoIterator<Item = &'n str>) -> Diagnostic {
         match nearest(typed, names) {
             Some(name) => self.label(format!("did you mean `{name}`?")),
             None => self,
@@ -75,17 +75,17 @@ pub fn enumerate<'n>(names: impl IntoIterator<Item = &'n str>) -> String {
     }
 }
 
-/// Mistakes as they are found.
+/// Diagnostics as they are found.
 #[derive(Debug, Default)]
-pub struct Mistakes {
-    found: Vec<Mistake>,
+pub struct Diagnostics {
+    found: Vec<Diagnostic>,
 }
 
-impl Mistakes {
-    /// Notes a mistake; the same one twice is one.
-    pub fn add(&mut self, mistake: Mistake) {
-        if !self.found.contains(&mistake) {
-            self.found.push(mistake);
+impl Diagnostics {
+    /// Notes a diagnostic; the same one twice is one.
+    pub fn add(&mut self, diagnostic: Diagnostic) {
+        if !self.found.contains(&diagnostic) {
+            self.found.push(diagnostic);
         }
     }
 
@@ -101,18 +101,19 @@ impl Mistakes {
 
     /// All of them in the order of the file, to be shown with the source that they point into.
     pub fn into_report(self, name: &str, source: &str) -> Report {
-        self.into_report_of(["mistake", "mistakes"], name, source)
+        self.into_report_of(["diagnostic", "diagnostics"], name, source)
     }
 
-    /// As [`Mistakes::into_report`], with another word for them: one, and several.
+    /// As [`Diagnostics::into_report`], with another word for them: one, and several.
     pub fn into_report_of(mut self, words: [&'static str; 2], name: &str, source: &str) -> Report {
-        self.found.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        self.found
+            .sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
         let source = Arc::new(NamedSource::new(name, source.to_owned()).with_language("yaml"));
         let found = self
             .found
             .into_iter()
-            .map(|mistake| Placed {
-                mistake,
+            .map(|diagnostic| Placed {
+                diagnostic,
                 source: source.clone(),
             })
             .collect();
@@ -124,7 +125,7 @@ impl Mistakes {
     }
 }
 
-/// All mistakes of a pipeline file, or that it cannot be read. [`fmt::Display`] shows each with its place; so does
+/// All diagnostics of a pipeline file, or that it cannot be read. [`fmt::Display`] shows each with its place; so does
 /// miette, in colours.
 pub struct Report {
     name: String,
@@ -135,17 +136,17 @@ pub struct Report {
 impl Report {
     /// A file that cannot be opened: there is no place to point at.
     pub fn unreadable(name: &str, why: &dyn fmt::Display) -> Report {
-        let mut mistakes = Mistakes::default();
-        mistakes.add(Mistake::new(format!("cannot read {name}: {why}"), 0..0));
-        mistakes.into_report(name, "")
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add(Diagnostic::new(format!("cannot read {name}: {why}"), 0..0));
+        diagnostics.into_report(name, "")
     }
 
-    /// How many mistakes there are.
+    /// How many diagnostics there are.
     pub fn count(&self) -> usize {
         self.found.len()
     }
 
-    /// The mistakes as text for a terminal of this width.
+    /// The diagnostics as text for a terminal of this width.
     pub fn render(&self, style: Style, width: usize) -> String {
         let theme = match style {
             Style::Plain => miette::GraphicalTheme::unicode_nocolor(),
@@ -156,9 +157,9 @@ impl Report {
             .with_context_lines(1)
             .with_links(false);
         let mut text = String::new();
-        for mistake in &self.found {
+        for diagnostic in &self.found {
             handler
-                .render_report(&mut text, mistake)
+                .render_report(&mut text, diagnostic)
                 .expect("writing to a string cannot fail");
             text.push('\n');
         }
@@ -198,21 +199,21 @@ impl fmt::Debug for Report {
 
 impl std::error::Error for Report {}
 
-/// A mistake together with the source that it points into.
+/// A diagnostic together with the source that it points into.
 struct Placed {
-    mistake: Mistake,
+    diagnostic: Diagnostic,
     source: Arc<NamedSource<String>>,
 }
 
 impl fmt::Display for Placed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.mistake.message)
+        f.write_str(&self.diagnostic.message)
     }
 }
 
 impl fmt::Debug for Placed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.mistake, f)
+        fmt::Debug::fmt(&self.diagnostic, f)
     }
 }
 
@@ -220,7 +221,7 @@ impl std::error::Error for Placed {}
 
 impl Diagnostic for Placed {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
-        self.mistake
+        self.diagnostic
             .help
             .as_ref()
             .map(|help| Box::new(help) as Box<dyn fmt::Display>)
@@ -234,10 +235,10 @@ impl Diagnostic for Placed {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = (!self.mistake.label.is_empty()).then(|| self.mistake.label.clone());
-        let first = LabeledSpan::new_primary_with_span(label, self.mistake.span.clone());
+        let label = (!self.diagnostic.label.is_empty()).then(|| self.diagnostic.label.clone());
+        let first = LabeledSpan::new_primary_with_span(label, self.diagnostic.span.clone());
         let others = self
-            .mistake
+            .diagnostic
             .others
             .iter()
             .map(|(span, label)| LabeledSpan::new_with_span(Some(label.clone()), span.clone()));

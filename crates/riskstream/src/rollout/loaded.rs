@@ -1,14 +1,14 @@
 //! Where workers find line-ups that are ready.
 
-use riskstream_engine::Lineup;
 use riskstream_pipeline::Rollouts;
+use riskstream_scoring::Lineup;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 /// Line-ups that are ready, and documents in the log that wait to be. Cheap to clone; shared by the workers and the follower.
 #[derive(Clone, Default)]
-pub struct RolloutDesk {
+pub struct LoadedRollouts {
     shared: Arc<(Mutex<State>, Condvar)>,
 }
 
@@ -21,7 +21,7 @@ struct State {
     wanted: BTreeMap<String, String>,
 }
 
-impl RolloutDesk {
+impl LoadedRollouts {
     /// Makes a line-up ready. It takes over if it is newer than that which did last.
     pub fn put(&self, lineup: Lineup) {
         let lineup = Arc::new(lineup);
@@ -77,7 +77,7 @@ impl State {
     }
 }
 
-impl Rollouts for RolloutDesk {
+impl Rollouts for LoadedRollouts {
     fn newest(&self) -> Option<Arc<Lineup>> {
         self.lock().newest.clone()
     }

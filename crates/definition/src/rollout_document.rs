@@ -1,11 +1,11 @@
 //! What the log says of a roll-out: enough to make the same line-up again, or to refuse.
 
-use riskstream_definition::{Compiled, Report, compile_rollout};
-use riskstream_engine::{Lineup, ModelPlan};
+use crate::{Compiled, Report, compile_rollout};
+use riskstream_scoring::{Lineup, ModelPlan};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A roll-out as it stands in a hop topic and in state.
+/// A roll-out as it stands in a repartition topic and in state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// What was typed.
@@ -56,7 +56,7 @@ pub enum DocumentError {
 /// Makes the line-up of a roll-out: its models are loaded, checked and warm. `name` is what messages call it.
 ///
 /// # Errors
-/// All mistakes at once.
+/// All diagnostics at once.
 pub fn prepare(name: &str, text: &str, pipeline: &Compiled) -> Result<Lineup, Report> {
     let (file, lineup) = compile_rollout(name, text, pipeline)?;
     let own = own_models(&lineup, file.champion.is_some(), pipeline);
@@ -103,10 +103,6 @@ fn own_models<'l>(
     has_champion: bool,
     pipeline: &Compiled,
 ) -> impl Iterator<Item = &'l Arc<ModelPlan>> {
-    let others = if has_champion {
-        0
-    } else {
-        pipeline.plan.decide.lineup.models.len()
-    };
+    let others = if has_champion { 0 } else { pipeline.lineup.models.len() };
     lineup.models.iter().skip(others)
 }

@@ -1,6 +1,6 @@
 //! What a model's card says of an input that raised the score, with the event's own values.
 
-use riskstream_events::{Row, Slot, people};
+use riskstream_events::{Row, Slot, display};
 
 /// The reason of one input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub struct InputReason {
 pub enum TextPart {
     /// As it stands.
     Words(String),
-    /// The event's value in this slot, as [`people::value`] writes it.
+    /// The event's value in this slot, as [`display::value`] writes it.
     Value(Slot),
 }
 
@@ -25,7 +25,7 @@ impl InputReason {
     pub fn text(&self, row: &Row) -> Option<String> {
         let parts = self.text.iter().map(|part| match part {
             TextPart::Words(words) => words.clone(),
-            TextPart::Value(slot) => people::value(&row[*slot]),
+            TextPart::Value(slot) => display::value(&row[*slot]),
         });
         (!self.text.is_empty()).then(|| parts.collect())
     }

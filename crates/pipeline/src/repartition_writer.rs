@@ -1,8 +1,8 @@
-//! What a task writes to the next stage: one growing frame for each partition of the hop topic.
+//! What a task writes to the next stage: one growing frame for each partition of the repartition topic.
 
-use crate::hop;
 use crate::log::Outputs;
 use crate::partitioner;
+use crate::repartition;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
 use riskstream_events::{FrameHeader, FrameWriter, RowHeader, Slot, ValueType};
@@ -12,49 +12,49 @@ use std::sync::Arc;
 const FRAME_BYTES: usize = 256 * 1024;
 
 /// Microseconds after which the readers of a live source are told again how far it is.
-const TELL_EVERY: i64 = 1_000_000;
+const ANNOUNCE_EVERY: i64 = 1_000_000;
 
-/// How far a source is, as its readers are told.
+/// How far a source is, as its readers are announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frontier {
-    /// No later row will have a smaller clock.
-    pub clock: i64,
+pub struct Watermark {
+    /// No later row will have a smaller watermark.
+    pub watermark: i64,
     /// Whether the source reads at the end of its log: rows of other such sources need not wait for it.
     pub live: bool,
 }
 
-struct Lane {
+struct PartitionBuffer {
     frame: FrameWriter,
-    /// What this partition's reader was last told; nothing yet after a start.
-    told: Option<Frontier>,
+    /// What this partition's reader was last announced; nothing yet after a start.
+    announced: Option<Watermark>,
     /// When, by the wall clock.
-    told_at: i64,
+    announced_at: i64,
 }
 
 /// The frames of one source.
-pub struct Outbox {
+pub struct RepartitionWriter {
     topic: usize,
     source: u32,
     layout_id: u32,
-    lanes: Vec<Lane>,
+    buffers: Vec<PartitionBuffer>,
     sequence: i64,
 }
 
-impl Outbox {
-    /// An outbox of `source` towards the topic at index `topic`, in front of `stage`.
-    pub fn new(topic: usize, partitions: i32, source: u32, plan: &Plan, stage: usize) -> Outbox {
+impl RepartitionWriter {
+    /// An writer of `source` towards the topic at index `topic`, in front of `stage`.
+    pub fn new(topic: usize, partitions: i32, source: u32, plan: &Plan, stage: usize) -> RepartitionWriter {
         let layout: Arc<[(Slot, ValueType)]> = plan.stages[stage].carries.as_slice().into();
-        let lane = |_| Lane {
+        let buffer = |_| PartitionBuffer {
             frame: FrameWriter::new(Arc::clone(&layout)),
-            told: None,
-            told_at: 0,
+            announced: None,
+            announced_at: 0,
         };
-        let lanes = (0..partitions).map(lane).collect();
-        Outbox {
+        let buffers = (0..partitions).map(buffer).collect();
+        RepartitionWriter {
             topic,
             source,
-            layout_id: hop::layout_id(plan, stage),
-            lanes,
+            layout_id: repartition::layout_id(plan, stage),
+            buffers,
             sequence: 0,
         }
     }
@@ -67,9 +67,9 @@ impl Outbox {
     /// Goes on after row number `sequence`; frames not yet flushed are dropped, readers are told anew.
     pub fn restart(&mut self, sequence: i64) {
         self.sequence = sequence;
-        for lane in &mut self.lanes {
-            lane.frame.clear();
-            lane.told = None;
+        for buffer in &mut self.buffers {
+            buffer.frame.clear();
+            buffer.announced = None;
         }
     }
 
@@ -86,27 +86,27 @@ impl Outbox {
     /// Adds a row with a number of the caller's, higher than all before.
     pub fn push_numbered(&mut self, event: &Event, key: Option<&str>, sequence: i64, outputs: &mut Outputs) {
         self.sequence = sequence;
-        let partition = partitioner::partition(key.unwrap_or(event.id()).as_bytes(), self.lanes.len() as i32);
-        let lane = &mut self.lanes[partition as usize];
+        let partition = partitioner::partition(key.unwrap_or(event.id()).as_bytes(), self.buffers.len() as i32);
+        let buffer = &mut self.buffers[partition as usize];
         let header = RowHeader {
             input: event.input,
             source_offset: sequence,
-            clock: event.clock,
+            watermark: event.watermark,
             flags: event.flags.0,
         };
-        lane.frame.push(header, &event.row);
-        if lane.frame.size() > FRAME_BYTES {
-            // Rows of the same clock may follow in the next frame: this is as much as is known here.
-            let frontier = Frontier {
-                clock: event.clock,
+        buffer.frame.push(header, &event.row);
+        if buffer.frame.size() > FRAME_BYTES {
+            // Rows of the same watermark may follow in the next frame: this is as much as is known here.
+            let watermark = Watermark {
+                watermark: event.watermark,
                 live: false,
             };
             flush(
-                lane,
+                buffer,
                 self.topic,
                 partition,
                 (self.source, self.layout_id),
-                frontier,
+                watermark,
                 outputs,
             );
         }
@@ -114,40 +114,40 @@ impl Outbox {
 
     /// Closes the frames of a batch at `now` (wall clock, microseconds). Readers are told of the source's progress even
     /// if there is no row for them: at once while it is catching up, as they wait for it; once a second when live.
-    pub fn flush(&mut self, frontier: Frontier, now: i64, outputs: &mut Outputs) {
-        for (partition, lane) in self.lanes.iter_mut().enumerate() {
-            let is_due = !frontier.live || now - lane.told_at >= TELL_EVERY;
-            let news = match lane.told {
+    pub fn flush(&mut self, watermark: Watermark, now: i64, outputs: &mut Outputs) {
+        for (partition, buffer) in self.buffers.iter_mut().enumerate() {
+            let is_due = !watermark.live || now - buffer.announced_at >= ANNOUNCE_EVERY;
+            let news = match buffer.announced {
                 None => true,
-                Some(told) => told.live != frontier.live || (told != frontier && is_due),
+                Some(announced) => announced.live != watermark.live || (announced != watermark && is_due),
             };
-            if news || lane.frame.rows() > 0 {
+            if news || buffer.frame.rows() > 0 {
                 let from = (self.source, self.layout_id);
-                flush(lane, self.topic, partition as i32, from, frontier, outputs);
-                lane.told_at = now;
+                flush(buffer, self.topic, partition as i32, from, watermark, outputs);
+                buffer.announced_at = now;
             }
         }
     }
 }
 
 fn flush(
-    lane: &mut Lane,
+    buffer: &mut PartitionBuffer,
     topic: usize,
     partition: i32,
     (source, layout_id): (u32, u32),
-    frontier: Frontier,
+    watermark: Watermark,
     outputs: &mut Outputs,
 ) {
     outputs.push(topic, Some(partition), None, None, |bytes| {
-        hop::begin_frame(layout_id, bytes);
-        lane.frame.finish(
+        repartition::begin_frame(layout_id, bytes);
+        buffer.frame.finish(
             FrameHeader {
                 source,
-                live: frontier.live,
-                clock: frontier.clock,
+                live: watermark.live,
+                watermark: watermark.watermark,
             },
             bytes,
         );
     });
-    lane.told = Some(frontier);
+    buffer.announced = Some(watermark);
 }

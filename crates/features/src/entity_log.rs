@@ -7,7 +7,7 @@ use crate::encode::Reader;
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
 use crate::layout::InputLayout;
-use crate::source::Source;
+use crate::source::ValueSource;
 use crate::state::StateError;
 
 /// The least number of entries at which a chunk is sealed.
@@ -20,7 +20,7 @@ const NEEDLESS_IDS: u32 = 16;
 /// A place in the log, before the entry `ordinal`. The rest tells where its bytes are, as long as the
 /// log's `epoch` is still the same; otherwise it has to be found anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct Cursor {
     pub(crate) ordinal: u64,
     /// Event time of the entry before, or of the chunk's first.
     pub(crate) time: i64,
@@ -31,11 +31,11 @@ pub(crate) struct Spot {
     pub(crate) epoch: u32,
 }
 
-impl Spot {
+impl Cursor {
     /// A place of which only the ordinal is known.
     #[inline]
     pub(crate) fn unresolved(ordinal: u64) -> Self {
-        Spot {
+        Cursor {
             ordinal,
             time: 0,
             next: i64::MIN,
@@ -47,7 +47,7 @@ impl Spot {
 
 /// The log. Its last chunk, the tail, is kept with the entity and empty only if there is no other.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct EntityLog {
     pub(crate) tail: Chunk,
     /// The chunks before the tail, each under its own key.
     pub(crate) sealed: Vec<Chunk>,
@@ -56,20 +56,20 @@ pub(crate) struct Log {
     /// Changes whenever entries move; never 0.
     pub(crate) epoch: u32,
     /// The first entry whose id still matters; where to look from.
-    pub(crate) recent: Spot,
+    pub(crate) recent: Cursor,
     pub(crate) index: Option<Box<IdIndex>>,
     /// Chunks that the store has to forget.
     pub(crate) gone: Vec<u32>,
 }
 
-impl Log {
+impl EntityLog {
     pub(crate) fn new() -> Self {
-        Log::from_chunks(Vec::new(), Chunk::empty(0), 0)
+        EntityLog::from_chunks(Vec::new(), Chunk::empty(0), 0)
     }
 
     pub(crate) fn from_chunks(sealed: Vec<Chunk>, tail: Chunk, next_id: u32) -> Self {
-        let recent = Spot::unresolved(sealed.first().unwrap_or(&tail).start);
-        Log {
+        let recent = Cursor::unresolved(sealed.first().unwrap_or(&tail).start);
+        EntityLog {
             tail,
             sealed,
             next_id,
@@ -112,7 +112,7 @@ impl Log {
     }
 
     #[inline]
-    pub(crate) fn load(&mut self, index: usize, source: Source<'_>) -> Result<&Chunk, StateError> {
+    pub(crate) fn load(&mut self, index: usize, source: ValueSource<'_>) -> Result<&Chunk, StateError> {
         let chunk = self.chunk(index);
         chunk.touched = true;
         if chunk.bytes.is_none() {
@@ -123,10 +123,10 @@ impl Log {
 
     /// The beginning of a chunk.
     #[inline]
-    pub(crate) fn start_of(&mut self, index: usize) -> Spot {
+    pub(crate) fn start_of(&mut self, index: usize) -> Cursor {
         let epoch = self.epoch;
         let chunk = self.chunk(index);
-        Spot {
+        Cursor {
             ordinal: chunk.start,
             time: chunk.first,
             next: chunk.first,
@@ -137,14 +137,14 @@ impl Log {
 
     /// The end of the log.
     #[inline]
-    pub(crate) fn end_spot(&self) -> Spot {
+    pub(crate) fn end_spot(&self) -> Cursor {
         if self.tail.len == 0 {
             // The time that the next entry will be read with is not known yet.
-            return Spot::unresolved(self.end());
+            return Cursor::unresolved(self.end());
         }
         let offset = self.tail.bytes().len() as u32;
         let (time, epoch) = (self.tail.last, self.epoch);
-        Spot {
+        Cursor {
             ordinal: self.end(),
             time,
             next: i64::MIN,
@@ -156,7 +156,12 @@ impl Log {
     /// Inserts an entry after all with its event time or an earlier one, and gives back its ordinal. Ids
     /// of entries at or before `forget_ids` no longer matter.
     #[inline]
-    pub(crate) fn insert(&mut self, entry: Entry<'_>, forget_ids: i64, source: Source<'_>) -> Result<u64, StateError> {
+    pub(crate) fn insert(
+        &mut self,
+        entry: Entry<'_>,
+        forget_ids: i64,
+        source: ValueSource<'_>,
+    ) -> Result<u64, StateError> {
         if let Some(ids) = &mut self.index {
             ids.add(entry.id(), entry.time(), forget_ids);
         }
@@ -172,8 +177,8 @@ impl Log {
         Ok(self.tail.end() - 1)
     }
 
-    fn insert_late(&mut self, entry: Entry<'_>, source: Source<'_>) -> Result<u64, StateError> {
-        let start = Spot::unresolved(self.base());
+    fn insert_late(&mut self, entry: Entry<'_>, source: ValueSource<'_>) -> Result<u64, StateError> {
+        let start = Cursor::unresolved(self.base());
         let ordinal = self.position_after(entry.time(), start, source)?.ordinal;
         let index = self.chunk_of(ordinal);
         let chunk = self.load(index, source)?;
@@ -239,7 +244,7 @@ impl Log {
 
     /// Ids that are no longer needed take up most of a tail's bytes.
     #[inline]
-    fn leave_out_ids(&mut self, forget_ids: i64, source: Source<'_>) -> Result<(), StateError> {
+    fn leave_out_ids(&mut self, forget_ids: i64, source: ValueSource<'_>) -> Result<(), StateError> {
         self.recent = self.position_after(forget_ids, self.recent, source)?;
         let needless = self.recent.ordinal.saturating_sub(self.tail.start) as u32;
         if needless >= self.tail.without_id + NEEDLESS_IDS {
@@ -261,7 +266,7 @@ impl Log {
     pub(crate) fn drop_through(&mut self, time: i64, layout: &InputLayout) -> Result<(), StateError> {
         while self.sealed.first().is_some_and(|chunk| chunk.last <= time) {
             self.gone.push(self.sealed.remove(0).id);
-            self.recent = Spot::unresolved(self.recent.ordinal.max(self.base()));
+            self.recent = Cursor::unresolved(self.recent.ordinal.max(self.base()));
         }
         let is_alone = self.sealed.is_empty();
         if is_alone && self.tail.len >= LEAST_DROP && self.tail.first <= time {
@@ -288,7 +293,7 @@ impl Log {
             self.tail.start += u64::from(expired);
             self.tail.set(&rows, layout);
             self.entries_moved();
-            self.recent = Spot::unresolved(self.recent.ordinal.max(self.base()));
+            self.recent = Cursor::unresolved(self.recent.ordinal.max(self.base()));
         }
         Ok(())
     }
@@ -316,14 +321,14 @@ impl Log {
     }
 
     #[inline]
-    pub(crate) fn touch(&self, spot: Spot) -> i64 {
-        let chunk = self.sealed.get(self.chunk_of(spot.ordinal)).unwrap_or(&self.tail);
-        chunk.touch(spot.offset as usize)
+    pub(crate) fn touch(&self, cursor: Cursor) -> i64 {
+        let chunk = self.sealed.get(self.chunk_of(cursor.ordinal)).unwrap_or(&self.tail);
+        chunk.touch(cursor.offset as usize)
     }
 
     pub(crate) fn memory(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| index.memory());
         let sealed: usize = self.sealed.iter().map(Chunk::memory).sum();
-        size_of::<Log>() + self.tail.memory() + self.sealed.capacity() * size_of::<Chunk>() + sealed + index
+        size_of::<EntityLog>() + self.tail.memory() + self.sealed.capacity() * size_of::<Chunk>() + sealed + index
     }
 }

@@ -1,9 +1,8 @@
 //! Who decides: the champion, its challengers and their shares, shadows that only watch, and who steps in for whom.
 
-use crate::circuit::Circuit;
-use crate::engine::write_key;
-use crate::explain::Explanation;
+use crate::explanation::Explanation;
 use crate::matrix::Column;
+use riskstream_engine::write_key;
 use riskstream_events::{Row, Slot};
 use riskstream_expressions::Expression;
 use riskstream_models::Model;
@@ -104,37 +103,6 @@ pub fn place_of_key(entity: &str, key: &str) -> f64 {
     let first = digest.first_chunk().expect("SHA-256 has 32 bytes");
     // The highest 53 bits are exact as a float: the quotient is below 1.
     (u64::from_be_bytes(*first) >> 11) as f64 / (1u64 << 53) as f64
-}
-
-/// Who decides at one deciding task, and how its models have been doing there.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    lineup: Arc<Lineup>,
-    pub(crate) circuits: Vec<Circuit>,
-}
-
-impl Desk {
-    /// A desk with all circuits closed.
-    pub fn new(lineup: Arc<Lineup>) -> Desk {
-        let circuits = vec![Circuit::default(); lineup.models.len()];
-        Desk { lineup, circuits }
-    }
-
-    /// The circuits of models that failed last, each with its model's place in the line-up.
-    pub fn troubled(&self) -> impl Iterator<Item = (usize, Circuit)> {
-        let circuits = self.circuits.iter().copied().enumerate();
-        circuits.filter(|(_, circuit)| *circuit != Circuit::default())
-    }
-
-    /// Puts a circuit where the model at this place left it.
-    pub fn set_circuit(&mut self, model: usize, circuit: Circuit) {
-        self.circuits[model] = circuit;
-    }
-
-    /// The line-up in force.
-    pub fn lineup(&self) -> &Arc<Lineup> {
-        &self.lineup
-    }
 }
 
 #[cfg(test)]

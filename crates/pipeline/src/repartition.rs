@@ -1,16 +1,16 @@
-//! What a record of a hop topic is: in front the number of the layout of its rows, then a frame of rows, or a notice of
+//! What a record of a repartition topic is: in front the number of the layout of its rows, then a frame of rows, or a notice of
 //! the reader to itself: that a source is absent, or that other models decide from here on.
 //!
 //! ```text
-//! record  = layout:u32 kind:u8 (frame | absence)          numbers of fixed width are little endian
+//! record  = layout:u32 kind:u8 (frame | idle_notice)          numbers of fixed width are little endian
 //! frame   = see riskstream_events::frame                  kind 0
-//! absence = source:u32 heard:i64                          kind 1
+//! idle_notice = source:u32 heard:i64                          kind 1
 //! rollout = revision:u64 document:utf8                    kind 2
 //! ```
 //!
 //! A pipeline file that was changed may carry other values: its rows must not be read as if they were the old ones.
 
-use crate::merge::{Absence, Sequenced};
+use crate::merge::{IdleNotice, Sequenced};
 use crate::partitioner::murmur2;
 use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;
@@ -22,22 +22,22 @@ const FRAME: u8 = 0;
 const ABSENCE: u8 = 1;
 const ROLLOUT: u8 = 2;
 
-/// A hop record taken apart.
+/// A repartition record taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HopRecord<'a> {
+pub struct RepartitionRecord<'a> {
     /// The number of the layout of its rows.
     pub layout: u32,
     /// What it brings.
     pub content: Content<'a>,
 }
 
-/// See [`HopRecord`].
+/// See [`RepartitionRecord`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
     /// Rows of a source, and how far it is.
     Frame(&'a [u8]),
     /// Nobody need wait for a source.
-    Absence(Absence),
+    Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
 }
@@ -57,12 +57,12 @@ pub fn begin_frame(layout: u32, out: &mut Vec<u8>) {
     out.push(FRAME);
 }
 
-/// Writes a notice of absence.
-pub fn write_absence(layout: u32, absence: Absence, out: &mut Vec<u8>) {
+/// Writes a notice of idle_notice.
+pub fn write_idle(layout: u32, idle_notice: IdleNotice, out: &mut Vec<u8>) {
     out.extend_from_slice(&layout.to_le_bytes());
     out.push(ABSENCE);
-    out.extend_from_slice(&absence.source.to_le_bytes());
-    out.extend_from_slice(&absence.heard.to_le_bytes());
+    out.extend_from_slice(&idle_notice.source.to_le_bytes());
+    out.extend_from_slice(&idle_notice.heard.to_le_bytes());
 }
 
 /// Writes a change of the line-up.
@@ -77,25 +77,25 @@ pub fn write_rollout(layout: u32, notice: RolloutNotice<'_>, out: &mut Vec<u8>) 
 ///
 /// # Errors
 /// It is cut off, or of a kind that this binary does not know.
-pub fn parse(value: &[u8]) -> Result<HopRecord<'_>, FrameError> {
+pub fn parse(value: &[u8]) -> Result<RepartitionRecord<'_>, FrameError> {
     let damaged = |what| FrameError::Damaged { offset: 0, what };
     let (layout, rest) = value.split_first_chunk().ok_or(damaged("end of the layout's number"))?;
     let (kind, rest) = rest.split_first().ok_or(damaged("end of the record's kind"))?;
     let content = match *kind {
         FRAME => Content::Frame(rest),
-        ABSENCE => Content::Absence(absence(rest).ok_or(damaged("a notice of absence of another length"))?),
+        ABSENCE => Content::Idle(idle_notice(rest).ok_or(damaged("a notice of idle_notice of another length"))?),
         ROLLOUT => Content::Rollout(rollout(rest).ok_or(damaged("a notice of a roll-out cut off or not in UTF-8"))?),
         _ => return Err(damaged("a kind of record that this binary does not know")),
     };
-    Ok(HopRecord {
+    Ok(RepartitionRecord {
         layout: u32::from_le_bytes(*layout),
         content,
     })
 }
 
-fn absence(bytes: &[u8]) -> Option<Absence> {
+fn idle_notice(bytes: &[u8]) -> Option<IdleNotice> {
     let (source, heard) = bytes.split_first_chunk()?;
-    Some(Absence {
+    Some(IdleNotice {
         source: u32::from_le_bytes(*source),
         heard: i64::from_le_bytes(heard.try_into().ok()?),
     })
@@ -113,7 +113,7 @@ fn rollout(bytes: &[u8]) -> Option<RolloutNotice<'_>> {
 pub fn frame_reader<'a>(plan: &'a Plan, stage: usize, value: &'a [u8]) -> Result<FrameReader<'a>, FrameError> {
     match parse(value)?.content {
         Content::Frame(frame) => FrameReader::new(frame, &plan.stages[stage].carries),
-        Content::Absence(_) | Content::Rollout(_) => Err(FrameError::Damaged {
+        Content::Idle(_) | Content::Rollout(_) => Err(FrameError::Damaged {
             offset: 0,
             what: "a notice where a frame should be",
         }),
@@ -140,7 +140,7 @@ pub fn decode_rows(
     while let Some(header) = reader.next_row(&mut row)? {
         let event = Event {
             input: header.input,
-            clock: header.clock,
+            watermark: header.watermark,
             flags: Flags(header.flags),
             row: std::mem::replace(&mut row, next()),
         };
@@ -163,14 +163,14 @@ mod tests {
         begin_frame(7, &mut record);
         record.extend_from_slice(b"rows");
         let content = Content::Frame(b"rows");
-        assert_eq!(parse(&record), Ok(HopRecord { layout: 7, content }));
+        assert_eq!(parse(&record), Ok(RepartitionRecord { layout: 7, content }));
 
         record.clear();
-        let absence = Absence { source: 3, heard: -1 };
-        write_absence(u32::MAX, absence, &mut record);
-        let content = Content::Absence(absence);
+        let idle_notice = IdleNotice { source: 3, heard: -1 };
+        write_idle(u32::MAX, idle_notice, &mut record);
+        let content = Content::Idle(idle_notice);
         let layout = u32::MAX;
-        assert_eq!(parse(&record), Ok(HopRecord { layout, content }));
+        assert_eq!(parse(&record), Ok(RepartitionRecord { layout, content }));
         for cut in 0..record.len() {
             assert!(parse(&record[..cut]).is_err(), "{cut} bytes");
         }
@@ -182,7 +182,7 @@ mod tests {
         };
         write_rollout(5, notice, &mut record);
         let content = Content::Rollout(notice);
-        assert_eq!(parse(&record), Ok(HopRecord { layout: 5, content }));
+        assert_eq!(parse(&record), Ok(RepartitionRecord { layout: 5, content }));
         assert!(parse(&record[..12]).is_err(), "the revision is cut off");
         *record.last_mut().unwrap() = 0xff;
         assert!(parse(&record).is_err(), "no UTF-8");

@@ -6,7 +6,7 @@
 //! acts when it reads the notice, so that what it did is a function of the log.
 
 use crate::log::{Log, LogError, Outputs, TopicPartition};
-use crate::merge::Absence;
+use crate::merge::IdleNotice;
 use crate::reading::Reading;
 use crate::task::Task;
 use crate::topology::{Role, Routes, Topology};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A source that a task waits for.
 struct Silence {
     held: TopicPartition,
-    absence: Absence,
+    idle_notice: IdleNotice,
     /// Since when it was not heard, as far as is known.
     since: i64,
     /// Where a row of it can still come from.
@@ -32,13 +32,13 @@ struct Rest {
 
 /// What one worker has found out so far.
 #[derive(Default)]
-pub(crate) struct RollCall {
+pub(crate) struct IdlenessCheck {
     looked_at: i64,
     silent: Vec<Silence>,
     at_rest: HashMap<TopicPartition, Rest>,
 }
 
-impl RollCall {
+impl IdlenessCheck {
     /// Writes notices for tasks that are held up at `now` (microseconds) by sources that have had nothing to give for
     /// `patience`. Asks the log only about sources that were silent for half of that time.
     pub(crate) fn hold<L: Log>(
@@ -66,11 +66,11 @@ impl RollCall {
             let Some(Task::Stage(task)) = held.map(|held| &held.task) else {
                 continue;
             };
-            let Some(topic) = routes.hops[task.stage()] else {
+            let Some(topic) = routes.repartition_topics[task.stage()] else {
                 continue;
             };
-            tracing::debug!(target: "riskstream::worker", partition = %silence.held, source = silence.absence.source, "source is absent");
-            task.tell_absence(silence.absence, topic, outputs);
+            tracing::debug!(target: "riskstream::worker", partition = %silence.held, source = silence.idle_notice.source, "source is absent");
+            task.write_idle_notice(silence.idle_notice, topic, outputs);
         }
         Ok(())
     }
@@ -88,13 +88,13 @@ impl RollCall {
         let reads_on = |reading: &&Reading| reading.drained && reading.retry_at.is_none();
         for held in reading.iter().filter(reads_on) {
             let Task::Stage(task) = &held.task else { continue };
-            for absence in task.awaited() {
-                let same = |silence: &&Silence| silence.absence == absence && silence.held == held.partition;
+            for idle_notice in task.awaited() {
+                let same = |silence: &&Silence| silence.idle_notice == idle_notice && silence.held == held.partition;
                 self.silent.push(Silence {
                     held: held.partition.clone(),
-                    absence,
+                    idle_notice,
                     since: before.iter().find(same).map_or(now, |silence| silence.since),
-                    upstream: upstream(log, topology, task.stage(), absence.source)?,
+                    upstream: upstream(log, topology, task.stage(), idle_notice.source)?,
                 });
             }
         }
@@ -124,7 +124,7 @@ impl RollCall {
 }
 
 /// The partitions from which a row of this source in front of `stage` can still come: of an input its own partition;
-/// of another stage its hop partition and all that is before it.
+/// of another stage its repartition partition and all that is before it.
 fn upstream<L: Log>(
     log: &mut L,
     topology: &Topology,
@@ -146,7 +146,7 @@ fn upstream<L: Log>(
         }));
     }
     if stage == 0 {
-        // Sources of the first hop are numbered over the inputs' partitions in this very order.
+        // Sources of the first repartition are numbered over the inputs' partitions in this very order.
         return Ok(vec![all.swap_remove(source as usize)]);
     }
     Ok(all)

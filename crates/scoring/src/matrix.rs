@@ -1,7 +1,7 @@
 //! From an event's values to the row that a model takes, and from its columns back to inputs.
 
-use crate::event::Event;
 use crate::lineup::ModelPlan;
+use riskstream_engine::Event;
 use riskstream_events::Value;
 use riskstream_models::ColumnKind;
 

@@ -2,30 +2,7 @@
 //!
 //! Counted in decisions, not in seconds: the same rows in the same order open and close it at the same places.
 
-/// Why a model gave no score.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// It failed on the row.
-    Failed,
-    /// It exceeded its time budget.
-    Late,
-    /// Its answer is not a finite number.
-    NotANumber,
-    /// It was not asked: it had failed repeatedly, and the next trial is not due.
-    CircuitOpen,
-}
-
-impl Failure {
-    /// The word for it in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Failure::Failed => "failed",
-            Failure::Late => "late",
-            Failure::NotANumber => "not_a_number",
-            Failure::CircuitOpen => "circuit_open",
-        }
-    }
-}
+use riskstream_engine::ModelFailure;
 
 /// Failures in a row that open a circuit.
 pub const OPENS_AFTER: u32 = 5;
@@ -71,10 +48,10 @@ impl Circuit {
     }
 
     /// Takes note of what the model gave for the next decision, or would have given, and tells what counts.
-    pub fn pass(&mut self, tried: Result<f64, Failure>) -> Result<f64, Failure> {
+    pub fn pass(&mut self, tried: Result<f64, ModelFailure>) -> Result<f64, ModelFailure> {
         if self.left > 0 {
             self.left -= 1;
-            return Err(Failure::CircuitOpen);
+            return Err(ModelFailure::CircuitOpen);
         }
         match tried {
             Ok(_) => *self = Circuit::default(),
@@ -95,17 +72,19 @@ mod tests {
     use super::*;
 
     /// Passes `rows` answers; how many of them the circuit kept from the model.
-    fn kept_away(circuit: &mut Circuit, rows: usize, answer: Result<f64, Failure>) -> usize {
+    fn kept_away(circuit: &mut Circuit, rows: usize, answer: Result<f64, ModelFailure>) -> usize {
         let passed = (0..rows).map(|_| circuit.pass(answer));
-        passed.filter(|passed| *passed == Err(Failure::CircuitOpen)).count()
+        passed
+            .filter(|passed| *passed == Err(ModelFailure::CircuitOpen))
+            .count()
     }
 
     #[test]
     fn repeated_failures_open_it_and_a_trial_closes_it() {
         let mut circuit = Circuit::default();
-        assert_eq!(kept_away(&mut circuit, 4, Err(Failure::Failed)), 0);
+        assert_eq!(kept_away(&mut circuit, 4, Err(ModelFailure::Failed)), 0);
         assert_eq!(circuit.pass(Ok(0.5)), Ok(0.5), "a success in between");
-        assert_eq!(kept_away(&mut circuit, 5, Err(Failure::NotANumber)), 0);
+        assert_eq!(kept_away(&mut circuit, 5, Err(ModelFailure::NotANumber)), 0);
         assert!(!circuit.tries(10));
         assert!(circuit.tries(11), "the eleventh is the trial");
         assert_eq!(kept_away(&mut circuit, 10, Ok(0.5)), 10);
@@ -116,11 +95,11 @@ mod tests {
     #[test]
     fn trials_that_fail_become_rarer() {
         let mut circuit = Circuit::default();
-        kept_away(&mut circuit, 5, Err(Failure::Late));
+        kept_away(&mut circuit, 5, Err(ModelFailure::Late));
         let mut between = Vec::new();
         for _ in 0..10 {
             let mut rows = 0;
-            while circuit.pass(Err(Failure::Late)) == Err(Failure::CircuitOpen) {
+            while circuit.pass(Err(ModelFailure::Late)) == Err(ModelFailure::CircuitOpen) {
                 rows += 1;
             }
             between.push(rows);
@@ -133,7 +112,7 @@ mod tests {
         let mut circuit = Circuit::default();
         for _ in 0..3000 {
             assert_eq!(Circuit::from_numbers(circuit.numbers()), Some(circuit));
-            let _ = circuit.pass(Err(Failure::Late));
+            let _ = circuit.pass(Err(ModelFailure::Late));
         }
         for numbers in [
             [0, 10, 3],

@@ -1,4 +1,4 @@
-//! What a user sees of a pipeline file's mistakes: a correct file, and one change a case that breaks it.
+//! What a user sees of a pipeline file's diagnostics: a correct file, and one change a case that breaks it.
 
 use riskstream_definition::{Style, compile};
 use std::fmt::Write;
@@ -116,12 +116,12 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a type that does not fit", "count_1h > 5", "country > 5"),
     ("a rule that is not bool", "risk > 0.5", "risk + 0.5"),
     (
-        "a mistake in an expression over lines",
+        "a diagnostic in an expression over lines",
         "    when: ratio > 10 && !(country in home)\n",
         "    when: >\n      ratio > 10 &&\n      !(cuontry in home)\n",
     ),
     (
-        "a mistake in an escaped text",
+        "a diagnostic in an escaped text",
         "    when: ratio > 10 && !(country in home)\n",
         "    when: \"country == \\\"DE\\\" && nothing\"\n",
     ),
@@ -234,13 +234,13 @@ fn one_mistake_each() {
     insta::assert_snapshot!(text);
 }
 
-/// What follows from a mistake is not reported again.
+/// What follows from a diagnostic is not reported again.
 #[test]
 fn one_mistake_is_one_report() {
-    // Without its file a model's inputs are a second mistake.
+    // Without its file a model's inputs are a second diagnostic.
     for (what, from, to) in CASES.iter().filter(|(what, ..)| !what.starts_with("a model input")) {
         let report = diagnostics(&CORRECT.replacen(from, to, 1));
-        assert!(report.ends_with("pipeline.yaml: 1 mistake"), "{what}:\n{report}");
+        assert!(report.ends_with("pipeline.yaml: 1 diagnostic"), "{what}:\n{report}");
     }
 }
 
@@ -264,7 +264,7 @@ fn ten_mistakes_at_once() {
         broken = broken.replacen(from, to, 1);
     }
     let report = diagnostics(&broken);
-    assert!(report.ends_with("pipeline.yaml: 10 mistakes"), "{report}");
+    assert!(report.ends_with("pipeline.yaml: 10 diagnostics"), "{report}");
     insta::assert_snapshot!(report);
 }
 

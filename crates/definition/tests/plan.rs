@@ -70,7 +70,10 @@ fn expressions_are_computed_by_the_first_stage_that_needs_them() {
         .map(|stage| names(&plan, stage.before.iter().map(|step| step.slot)))
         .collect();
     assert_eq!(steps, [vec!["night", "double: amount * 2.0"], vec!["large"]]);
-    assert_eq!(names(&plan, plan.decide.steps.iter().map(|step| step.slot)), ["sum"]);
+    assert_eq!(
+        names(&plan, plan.decide.expressions.iter().map(|computed| computed.slot)),
+        ["sum"]
+    );
 }
 
 #[test]
@@ -204,8 +207,12 @@ fn hop_topics() {
         ),
     ] {
         let compiled = compiled(&source);
-        let hops: Vec<&str> = compiled.hops.iter().map(|hop| hop.as_deref().unwrap_or("-")).collect();
-        assert_eq!(hops.join(" "), expected, "{what}");
+        let repartition_topics: Vec<&str> = compiled
+            .repartition_topics
+            .iter()
+            .map(|hop| hop.as_deref().unwrap_or("-"))
+            .collect();
+        assert_eq!(repartition_topics.join(" "), expected, "{what}");
     }
 }
 
