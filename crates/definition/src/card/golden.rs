@@ -1,78 +1,79 @@
-//! Golden rows: does the model still give the scores that it was exported with?
+//! Golden rows: whether the model gives the scores that it had when it was exported.
 
-use super::{Card, CardError, GoldenRow, GoldenValue};
+use super::card::{Card, GoldenRow, GoldenValue};
+use super::error::CardError;
 use riskstream_models::{Cell, ColumnKind, Model, ModelError};
 
-/// All golden rows came out.
+/// The result if all golden rows have their scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Verified {
-    /// How many there are.
+    /// The number of golden rows.
     pub rows: usize,
-    /// The largest difference between a score and what the card says.
+    /// The largest difference between a score and the card's.
     pub largest_difference: f64,
 }
 
-/// Why a model is not the one that its card describes.
+/// Why a model does not match its card.
 #[derive(Debug, thiserror::Error)]
 pub enum Mismatch {
-    /// The card contradicts the file.
+    /// The card does not match the model file.
     #[error(transparent)]
     Card(#[from] CardError),
-    /// There is nothing to compare with.
-    #[error("its card has no golden rows: there is nothing to verify; list rows and their scores under `golden_rows`")]
+    /// The card has no golden rows.
+    #[error("its card has no golden rows to verify; list rows and their scores under `golden_rows`")]
     NoRows,
     /// A row has the wrong number of values.
     #[error("golden row {row} has {found} values, the model takes {expected}")]
     Width {
         /// The row, counted from 1.
         row: usize,
-        /// How many it has.
+        /// The number of its values.
         found: usize,
-        /// How many it needs.
+        /// The number of the model's columns.
         expected: usize,
     },
-    /// A row has a text where the model takes a number, or the other way round.
+    /// A row has a text in a column of numbers, or a number in a column of texts.
     #[error("golden row {row}: the model takes a {expected} for {input}")]
     Kind {
         /// The row, counted from 1.
         row: usize,
-        /// The name of the input; with sequences which value of the row.
+        /// The name of the input; of a card with sequences, the number of the value.
         input: String,
-        /// What it takes.
+        /// What the column takes.
         expected: ColumnKind,
     },
-    /// The model does not run on a row.
+    /// The model fails on a row.
     #[error("golden row {row}: {error}")]
     Model {
         /// The row, counted from 1.
         row: usize,
-        /// What it says.
+        /// The model's error.
         error: ModelError,
     },
-    /// A score came out differently.
+    /// A score differs from the card's.
     #[error(
         "golden row {row} scores {found}, its card says {expected}: {difference:.1e} apart, {tolerance:e} is allowed"
     )]
     Score {
         /// The row, counted from 1.
         row: usize,
-        /// What the model gave.
+        /// The model's score.
         found: f64,
-        /// What the card says.
+        /// The card's score.
         expected: f64,
-        /// By how much they differ.
+        /// Their difference.
         difference: f64,
-        /// What is allowed.
+        /// The card's tolerance.
         tolerance: f64,
     },
 }
 
-/// Compares the model's hash and width with its card, and scores the card's golden rows, each alone and all at once.
+/// Checks the card against the model, and scores its golden rows, each alone and all in one batch.
 ///
 /// `model` must have been loaded with the card's score output.
 ///
 /// # Errors
-/// The first thing that does not fit.
+/// The first mismatch.
 pub fn verify(model: &Model, card: &Card) -> Result<Verified, Mismatch> {
     card.check(model)?;
     if card.golden_rows.is_empty() {
@@ -132,7 +133,7 @@ fn cell(value: Option<&GoldenValue>) -> Cell<'_> {
     }
 }
 
-/// How far apart score and card are; an error when it is too far, or not a number.
+/// The difference between a score and the card's; an error if it exceeds the tolerance or is NaN.
 fn compare(card: &Card, row: usize, golden: &GoldenRow, score: f32) -> Result<f64, Mismatch> {
     let difference = (f64::from(score) - golden.score).abs();
     if difference <= card.tolerance {

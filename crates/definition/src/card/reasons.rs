@@ -1,48 +1,48 @@
-//! The section `reasons:` of a card: for each input a reason code, and words with places for values.
+//! The section `reasons:` of a card: for each input a reason code, and a text with placeholders for values.
 
-use super::CardError;
+use super::error::CardError;
 use riskstream_policy::is_reason_code;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// What is told where an input raised the score.
+/// What a decision says if an input raised the score.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonSection {
     /// The reason code.
     pub code: Spanned<String>,
-    /// What an analyst reads: words, and in braces the names of values.
+    /// The text for an analyst; placeholders are in braces.
     pub text: Option<Spanned<String>>,
 }
 
 /// A part of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'t> {
-    /// As it stands.
+    /// Literal text.
     Words(&'t str),
     /// `{value}`: the input's own value.
     Value,
-    /// `{usual}`: the middle one of the background rows' values of the input.
+    /// `{usual}`: the median of the input's values in the background rows.
     Usual,
     /// `{name}`: a feature or field of the pipeline.
     Name(&'t str),
 }
 
 impl ReasonSection {
-    /// The parts of its text; none without one.
+    /// The parts of the text; none without a text.
     ///
     /// # Errors
-    /// What is wrong with the braces.
+    /// Braces do not match, or are empty.
     pub fn parts(&self) -> Result<Vec<Part<'_>>, &'static str> {
         self.text.as_ref().map_or(Ok(Vec::new()), |text| parts(&text.value))
     }
 
-    /// The line of the card in which its text stands.
+    /// The line of the card that the text is on.
     pub fn text_line(&self) -> u64 {
         self.text.as_ref().map_or(0, |text| text.referenced.line())
     }
 
-    /// Refuses what is wrong whatever the pipeline.
+    /// Checks what does not depend on a pipeline: the input's name, the code and the braces.
     pub(super) fn check(&self, input: &str, inputs: &[String]) -> Result<(), CardError> {
         let reason = |line, problem: String| CardError::Reason {
             line,
