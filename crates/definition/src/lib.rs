@@ -5,14 +5,14 @@
 //! 2. [`syntax`]: tree → what was typed, a struct per section.
 //! 3. `compile`: what was typed → what is valid, phase by phase.
 //!
-//! Every step returns a value and adds to the diagnostics. `rollout` does the same for roll-out files. [`card`] reads
+//! Every step returns a value and adds to the diagnostics. `rollout` does the same for roll-out files. [`cards`] reads
 //! model cards. `output` makes the JSON Schemas, the references and `riskstream check --explain`.
 //!
 //! The crate reads files beside the pipeline file: models, their cards and Avro schemas. It knows no broker, database,
 //! clock or environment: the caller passes variables, the secret and the schema registry.
 #![forbid(unsafe_code)]
 
-pub mod card;
+pub mod cards;
 mod compile;
 mod diagnostics;
 pub mod duration;

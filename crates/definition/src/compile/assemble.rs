@@ -3,12 +3,12 @@
 use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Settings};
 use super::entities::PlannedEntity;
 use super::features::{CompiledFeatures, aggregated_slots};
+use super::file_text::FileText;
 use super::inputs::ResolvedInput;
 use super::models::Models;
 use super::policy::without_score;
 use super::stages::PlannedStages;
 use super::symbols::Symbols;
-use super::file_text::FileText;
 use super::topics::Topics;
 use super::usage::Usage;
 use crate::duration::HOUR;

@@ -30,7 +30,7 @@ pub use models::{ModelCompiler, TextNames};
 pub use names::Names;
 pub use share::share_of;
 
-use crate::card::Cards;
+use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use assemble::Phases;

@@ -4,7 +4,7 @@ use super::entities::PlannedEntity;
 use super::features::sources;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
-use crate::card::{Card, Cards, Part};
+use crate::cards::{Card, Cards, Part};
 use crate::syntax::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
 

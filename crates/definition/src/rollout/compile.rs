@@ -1,7 +1,7 @@
 //! From a roll-out file to models.
 
 use super::paths::check_paths;
-use crate::card::{self, Cards};
+use crate::cards::{self, Cards};
 use crate::compile::{Compiled, ModelCompiler, Names, TextNames, share_of};
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::read::{List, Spanned};
@@ -223,7 +223,7 @@ const WARM_UP_RUNS: usize = 20;
 fn verify(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> {
     match &*cards.of(file) {
         Ok(Some(card)) if !card.golden_rows.is_empty() => {
-            card::verify(&plan.model, card).map_err(|mismatch| mismatch.to_string())?;
+            cards::verify(&plan.model, card).map_err(|mismatch| mismatch.to_string())?;
         }
         _ => {}
     }

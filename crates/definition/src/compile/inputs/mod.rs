@@ -7,6 +7,5 @@ mod input;
 mod resolve;
 mod schema_file;
 
-pub use field::ResolvedField;
 pub use input::ResolvedInput;
 pub use resolve::compile;

@@ -1,6 +1,6 @@
 //! Whether a model's card matches the model file and the section of the pipeline file.
 
-use crate::card::{Card, CardError};
+use crate::cards::{Card, CardError};
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::ModelSection;
 use crate::syntax::read::{List, Spanned};

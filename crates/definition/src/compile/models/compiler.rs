@@ -5,7 +5,7 @@ use super::columns::{ModelInputs, lay_out};
 use super::explanation::Explainer;
 use super::load::load;
 use super::reasons::TextNames;
-use crate::card::{Card, CardResult, Cards};
+use crate::cards::{Card, CardResult, Cards};
 use crate::compile::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::ModelSection;

@@ -2,7 +2,7 @@
 
 use super::columns::ModelInputs;
 use super::reasons::{ReasonCompiler, TextNames};
-use crate::card::Card;
+use crate::cards::Card;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::Spanned;
 use riskstream_models::{Attribution, Model};

@@ -1,6 +1,6 @@
 //! Loading of a model file.
 
-use crate::card::Card;
+use crate::cards::Card;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::ModelSection;
 use riskstream_models::{LoadOptions, Model, ModelError, ScoreOutput};

@@ -14,7 +14,7 @@ pub use reasons::TextNames;
 
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use crate::card::Cards;
+use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use explain::compile_explain;

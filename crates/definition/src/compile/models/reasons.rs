@@ -1,7 +1,7 @@
 //! The reasons of a card: placeholders in their texts become slots.
 
 use super::columns::ModelInputs;
-use crate::card::{Card, Part, ReasonSection};
+use crate::cards::{Card, Part, ReasonSection};
 use crate::compile::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, nearest};
 use riskstream_events::{Slot, Value, ValueType, display};

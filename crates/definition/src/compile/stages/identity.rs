@@ -16,7 +16,7 @@ pub fn fingerprint(
     features: &EntityFeatures,
 ) -> String {
     let mut text = format!("{} by {} {:08x}", entity.name, entity.key.0, features.fingerprint());
-    for input in context.usage.inputs {
+    for input in &context.usage.inputs {
         write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
     }
     for feature in &spec.features {

@@ -3,13 +3,13 @@
 //! `fraud.onnx` has its card in `fraud.card.yaml`. docs/models.md is the reference of its keys.
 
 mod card;
-mod cards;
+mod directory;
 mod error;
 mod golden;
 mod reasons;
 
 pub use card::{Card, GoldenRow, GoldenValue, ScoreSection};
-pub use cards::{CardResult, Cards};
+pub use directory::{CardResult, Cards};
 pub use error::CardError;
 pub use golden::{Mismatch, Verified, verify};
 pub use reasons::{Part, ReasonSection};
