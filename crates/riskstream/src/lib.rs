@@ -1,11 +1,10 @@
 //! riskstream, the binary's parts: command line, configuration, wiring. Nothing else depends on it.
 #![forbid(unsafe_code)]
 
-pub mod card;
 pub mod commands;
 pub mod demo;
-pub mod file;
 pub mod interrupt;
+pub mod pipeline_file;
 pub mod registry;
 pub mod rollout;
 pub mod secret;

@@ -1,6 +1,6 @@
 //! `riskstream demo`: the whole main job on the in-process log.
 
-use super::Failure;
+use super::CommandError;
 use super::generate::World;
 use crate::demo;
 use std::path::PathBuf;
@@ -23,6 +23,6 @@ pub struct Args {
 }
 
 /// Runs the demo.
-pub fn execute(args: Args) -> Result<(), Failure> {
+pub fn execute(args: Args) -> Result<(), CommandError> {
     demo::run(&args)
 }

@@ -1,6 +1,6 @@
 //! `riskstream generate`: simulated transactions and labels with planted fraud, to files or to Kafka topics.
 
-use super::Failure;
+use super::CommandError;
 use crate::interrupt::Interrupt;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
@@ -30,7 +30,7 @@ pub struct World {
 
 impl World {
     /// The simulator of this world.
-    pub fn simulator(&self) -> Result<Simulator, Failure> {
+    pub fn simulator(&self) -> Result<Simulator, CommandError> {
         let config = SimulatorConfig {
             seed: self.seed,
             days: self.days,
@@ -38,7 +38,7 @@ impl World {
             terminals: self.terminals,
             ..SimulatorConfig::default()
         };
-        Simulator::new(config).map_err(|error| Failure::Configuration(error.into()))
+        Simulator::new(config).map_err(|error| CommandError::Configuration(error.into()))
     }
 }
 
@@ -68,18 +68,18 @@ pub struct Args {
 }
 
 /// Generates.
-pub fn execute(args: Args) -> Result<(), Failure> {
+pub fn execute(args: Args) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let simulator = args.world.simulator()?;
     let mut target = Target::open(&args)?;
-    let mut pace = args.rate.map(Pace::new);
+    let mut liveness = args.rate.map(Pace::new);
     let (mut transactions, mut labels) = (0u64, 0u64);
     for event in simulator {
         if interrupt.requested() {
             break;
         }
-        if let Some(pace) = &mut pace {
-            pace.wait();
+        if let Some(liveness) = &mut pace {
+            liveness.wait();
         }
         match &event {
             SimulatedEvent::Transaction(_) => transactions += 1,
@@ -131,7 +131,7 @@ enum Target {
 }
 
 impl Target {
-    fn open(args: &Args) -> Result<Target, Failure> {
+    fn open(args: &Args) -> Result<Target, CommandError> {
         if let Some(output) = &args.output {
             let create = |path: &PathBuf| -> anyhow::Result<BufWriter<File>> {
                 Ok(BufWriter::new(

@@ -11,7 +11,7 @@ pub mod rollout;
 pub mod run;
 pub mod topics;
 
-use crate::file::{Report, Style};
+use riskstream_definition::{Report, Style};
 use std::io::IsTerminal;
 
 /// What riskstream can be told to do.
@@ -21,7 +21,7 @@ pub enum Command {
     Demo(demo::Args),
     /// Score a Kafka cluster's transactions as a member of a consumer group
     Run(run::Args),
-    /// Check a pipeline file: all mistakes at once, then its examples
+    /// Check a pipeline file: all diagnostics at once, then its examples
     Check(check::Args),
     /// Make transactions and labels with planted fraud
     Generate(generate::Args),
@@ -41,7 +41,7 @@ pub enum Command {
 
 impl Command {
     /// Does it.
-    pub fn execute(self) -> Result<(), Failure> {
+    pub fn execute(self) -> Result<(), CommandError> {
         match self {
             Command::Demo(args) => demo::execute(args),
             Command::Run(args) => run::execute(args),
@@ -59,7 +59,7 @@ impl Command {
 
 /// Why a command did not succeed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CommandError {
     /// The pipeline file is wrong.
     Pipeline(Report),
     /// Something else that the user told us is wrong: an argument, a setting, a missing topic.
@@ -70,19 +70,19 @@ pub enum Failure {
     Failed(anyhow::Error),
 }
 
-impl Failure {
+impl CommandError {
     /// 2 if what we were told is wrong, 1 if what we tried failed.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Pipeline(_) | Failure::Configuration(_) => 2,
-            Failure::Examples(_) | Failure::Failed(_) => 1,
+            CommandError::Pipeline(_) | CommandError::Configuration(_) => 2,
+            CommandError::Examples(_) | CommandError::Failed(_) => 1,
         }
     }
 
     /// The failure as text for standard error.
     pub fn render(&self) -> String {
         match self {
-            Failure::Pipeline(report) | Failure::Examples(report) => {
+            CommandError::Pipeline(report) | CommandError::Examples(report) => {
                 let style = if std::io::stderr().is_terminal() {
                     Style::Coloured
                 } else {
@@ -90,19 +90,19 @@ impl Failure {
                 };
                 report.render(style, 120)
             }
-            Failure::Configuration(error) | Failure::Failed(error) => format!("error: {error:#}\n"),
+            CommandError::Configuration(error) | CommandError::Failed(error) => format!("error: {error:#}\n"),
         }
     }
 }
 
-impl From<Report> for Failure {
-    fn from(report: Report) -> Failure {
-        Failure::Pipeline(report)
+impl From<Report> for CommandError {
+    fn from(report: Report) -> CommandError {
+        CommandError::Pipeline(report)
     }
 }
 
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Failure {
-        Failure::Failed(error)
+impl From<anyhow::Error> for CommandError {
+    fn from(error: anyhow::Error) -> CommandError {
+        CommandError::Failed(error)
     }
 }
