@@ -2,6 +2,7 @@
 //! [`Report`] of all that is wrong with it, each diagnostic with its place and what to write instead.
 #![forbid(unsafe_code)]
 
+pub mod aggregations;
 mod avro_types;
 pub mod card;
 mod compile;

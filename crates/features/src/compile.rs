@@ -1,15 +1,30 @@
 //! Compiles an [`EntitySpec`] that was checked.
 
+use crate::accumulator::{Accumulator, DerivedKind};
+use crate::aggregation::Operand;
+use crate::cell::Form;
+use crate::check::check;
 use crate::hash::hash_bytes;
 use crate::layout::{
-    Column, DerivedKind, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, Form, HEADER, InputLayout, Linear,
-    LinearKind, NumberColumn, NumberKind, Output, Read, TextColumn, WindowLayout,
+    Column, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, HEADER, InputLayout, Linear, LinearKind,
+    NumberColumn, NumberKind, Output, Read, TextColumn, WindowLayout,
 };
-use crate::spec::{Aggregation, EntitySpec, FeatureSpec};
+use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::Expression;
 
-pub(crate) struct Compiler<'a> {
+impl EntityFeatures {
+    /// Checks and compiles. `types` holds the declared type of each slot of a row.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn compile(spec: &EntitySpec, types: &[ValueType]) -> Result<Self, Vec<FeatureError>> {
+        check(spec, types)?;
+        Ok(Compiler::new(spec, types).compile())
+    }
+}
+
+struct Compiler<'a> {
     spec: &'a EntitySpec,
     types: &'a [ValueType],
     inputs: Vec<InputLayout>,
@@ -17,7 +32,7 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
+    fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
         Compiler {
             spec,
             types,
@@ -26,7 +41,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(crate) fn compile(mut self) -> EntityFeatures {
+    fn compile(mut self) -> EntityFeatures {
         let spec = self.spec;
         self.inputs = self.columns();
         for feature in &spec.features {
@@ -84,7 +99,7 @@ impl<'a> Compiler<'a> {
                     layout.conditions.push(condition.clone());
                 }
                 if let Some(slot) = aggregated(feature) {
-                    self.add_column(&mut layout, slot, feature.aggregation.is_sum());
+                    self.add_column(&mut layout, slot, feature.aggregation.is_fixed_point());
                 }
             }
             if index == 0 {
@@ -122,7 +137,7 @@ impl<'a> Compiler<'a> {
 
     fn column(&self, feature: &FeatureSpec, slot: Slot) -> Column {
         let layout = &self.inputs[usize::from(feature.input)];
-        find_column(layout, slot, self.types[slot], feature.aggregation.is_sum())
+        find_column(layout, slot, self.types[slot], feature.aggregation.is_fixed_point())
             .expect("columns() has made a column for every feature")
     }
 
@@ -139,7 +154,7 @@ impl<'a> Compiler<'a> {
 
     fn window(&mut self, feature: &FeatureSpec) -> usize {
         let at_current = feature.input == 0 && feature.delay == 0;
-        let counts_itself = feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
+        let counts_itself = feature.include_current && feature.aggregation.definition().operand != Operand::EarlierEvents;
         let end = match (at_current, counts_itself) {
             (true, true) => EdgeKind::Through,
             (true, false) => EdgeKind::Before,
@@ -204,56 +219,33 @@ impl<'a> Compiler<'a> {
         edges
     }
 
+    /// The accumulator that a feature needs, if entries can be taken out of it again.
     fn linear_kind(&self, feature: &FeatureSpec) -> Option<LinearKind> {
-        let word = |slot| match self.column(feature, slot) {
-            Column::Word(word) => word,
-            Column::Text(_) => unreachable!("check() lets no text be summed"),
-        };
-        match (feature.aggregation, feature.value) {
-            (Aggregation::Count, _) => Some(LinearKind::Count),
-            (Aggregation::Sum | Aggregation::Mean, Some(slot)) => Some(LinearKind::Sum(word(slot))),
-            (Aggregation::Variance | Aggregation::StandardDeviation, Some(slot)) => {
-                Some(LinearKind::Moments(word(slot)))
-            }
-            _ => None,
+        match feature.aggregation.accumulator() {
+            Accumulator::Count => Some(LinearKind::Count),
+            Accumulator::PowerSums(read) => match self.column(feature, feature.value?) {
+                Column::Word(word) if read.highest() == 1 => Some(LinearKind::Sum(word)),
+                Column::Word(word) => Some(LinearKind::Moments(word)),
+                Column::Text(_) => unreachable!("check() lets no text be summed"),
+            },
+            Accumulator::Derived(..) => None,
         }
     }
 
-    fn derived_layout(&self, feature: &FeatureSpec) -> DerivedLayout {
-        let kind = match feature.aggregation {
-            Aggregation::Min => DerivedKind::Min,
-            Aggregation::Max => DerivedKind::Max,
-            Aggregation::First => DerivedKind::First,
-            Aggregation::LastK(k) => DerivedKind::LastK(k),
-            Aggregation::Distinct => DerivedKind::Distinct,
-            Aggregation::TopK(_) => DerivedKind::Top,
-            Aggregation::Quantile(_) => DerivedKind::Sorted,
-            Aggregation::DecayedCount { half_life } => DerivedKind::Decayed {
-                half_life: half_life as f64,
-                scale: None,
-            },
-            Aggregation::DecayedSum { half_life } => DerivedKind::Decayed {
-                half_life: half_life as f64,
-                scale: feature.value.map(|slot| self.scale(slot)),
-            },
-            _ => DerivedKind::Last,
-        };
-        let of_time = matches!(feature.aggregation, Aggregation::TimeSinceLast)
-            || matches!(kind, DerivedKind::Decayed { scale: None, .. });
-        let column = match feature.value {
-            Some(slot) if !of_time => self.column(feature, slot),
-            _ => Column::Word(0),
-        };
+    fn derived_layout(&self, feature: &FeatureSpec, kind: DerivedKind) -> DerivedLayout {
+        let value = feature.value.filter(|_| feature.aggregation.needs_value());
         DerivedLayout {
             mask: self.mask(feature),
-            column,
+            column: value.map_or(Column::Word(0), |slot| self.column(feature, slot)),
+            scale: self.scale(feature),
             kind,
         }
     }
 
-    /// Units per 1.0 of a summed column: only floats are in fixed point.
-    fn scale(&self, slot: Slot) -> f64 {
-        if self.types[slot] == ValueType::Float {
+    /// Units per 1.0 of the column that a feature aggregates: only floats in fixed point have units.
+    fn scale(&self, feature: &FeatureSpec) -> f64 {
+        let is_float = |slot: Slot| self.types[slot] == ValueType::Float;
+        if feature.aggregation.is_fixed_point() && feature.value.is_some_and(is_float) {
             self.spec.resolution as f64
         } else {
             1.0
@@ -264,14 +256,14 @@ impl<'a> Compiler<'a> {
     fn declare(&mut self, feature: &FeatureSpec) {
         let window = self.window(feature);
         let mask = self.mask(feature);
-        let Some(kind) = self.linear_kind(feature) else {
-            let derived = self.derived_layout(feature);
+        if let Accumulator::Derived(kind, _) = feature.aggregation.accumulator() {
+            let derived = self.derived_layout(feature, kind);
             let known = &mut self.windows[window].derived;
             if !known.contains(&derived) {
                 known.push(derived);
             }
-            return;
-        };
+        }
+        let Some(kind) = self.linear_kind(feature) else { return };
         if kind == LinearKind::Count && mask == 0 {
             return;
         }
@@ -304,10 +296,7 @@ impl<'a> Compiler<'a> {
 
     fn output(&mut self, feature: &FeatureSpec) -> Output {
         let window = self.window(feature);
-        let read = match self.linear_kind(feature) {
-            Some(kind) => self.read_linear(feature, window, kind),
-            None => self.read_derived(feature, window),
-        };
+        let read = self.read(feature, window);
         let value_type = feature.value.map(|slot| self.types[slot]);
         let output_type = feature.aggregation.output_type(value_type);
         let empty = match feature.empty.clone().unwrap_or(feature.aggregation.empty_value()) {
@@ -322,47 +311,40 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn read_linear(&self, feature: &FeatureSpec, window: usize, kind: LinearKind) -> Read {
-        let mask = self.mask(feature);
-        let known = &self.windows[window].linear;
-        let Some(linear) = known.iter().find(|l| l.mask == mask && serves(l.kind, kind)) else {
-            return Read::Entries;
-        };
-        let at = linear.at;
-        let scale = feature.value.map_or(1.0, |slot| self.scale(slot));
-        match feature.aggregation {
-            Aggregation::Sum => Read::Sum { at, scale },
-            Aggregation::Mean => Read::Mean { at, scale },
-            Aggregation::Variance => Read::Variance { at, scale },
-            Aggregation::StandardDeviation => Read::Deviation { at, scale },
-            _ => Read::Count { at },
+    fn read(&self, feature: &FeatureSpec, window: usize) -> Read {
+        match feature.aggregation.accumulator() {
+            Accumulator::Count => match self.linear_at(feature, window) {
+                Some(at) => Read::Count { at },
+                None => Read::Entries,
+            },
+            Accumulator::PowerSums(read) => Read::Sums {
+                at: self.linear_at(feature, window).expect("declare() has noted every sum"),
+                scale: self.scale(feature),
+                read,
+            },
+            Accumulator::Derived(kind, read) => {
+                let layout = self.derived_layout(feature, kind);
+                let index = self.windows[window].derived.iter().position(|derived| *derived == layout);
+                Read::Derived {
+                    index: index.expect("declare() has noted every accumulator"),
+                    form: feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot])),
+                    read,
+                }
+            }
         }
     }
 
-    fn read_derived(&self, feature: &FeatureSpec, window: usize) -> Read {
-        let layout = self.derived_layout(feature);
-        let known = &self.windows[window];
-        let index = known.derived.iter().position(|derived| *derived == layout);
-        let derived = known.derived_at + index.expect("declare() has noted every accumulator");
-        let form = feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot]));
-        match feature.aggregation {
-            Aggregation::TimeSinceLast => Read::TimeSince { derived },
-            Aggregation::Distinct => Read::Distinct { derived },
-            Aggregation::TopK(k) => Read::Top { derived, k, form },
-            Aggregation::Quantile(q) => Read::Quantile { derived, q, form },
-            Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Read::Decayed { derived },
-            _ => Read::Values { derived, form },
-        }
+    /// Where the words of a feature's linear accumulator begin. All entries of the window count if there is none.
+    fn linear_at(&self, feature: &FeatureSpec, window: usize) -> Option<usize> {
+        let (mask, kind) = (self.mask(feature), self.linear_kind(feature)?);
+        let known = self.windows[window].linear.iter();
+        known.filter(|linear| linear.mask == mask && serves(linear.kind, kind)).map(|linear| linear.at).next()
     }
 }
 
-/// The slot whose value a feature aggregates; counts look at no value.
+/// The slot whose value a feature aggregates, or must not be null; `None` for plain counts.
 fn aggregated(feature: &FeatureSpec) -> Option<Slot> {
-    let counts = matches!(
-        feature.aggregation,
-        Aggregation::Count | Aggregation::DecayedCount { .. }
-    );
-    feature.value.filter(|_| !counts)
+    feature.value.filter(|_| feature.aggregation.definition().operand != Operand::Events)
 }
 
 fn same(a: &Expression, b: &Expression) -> bool {

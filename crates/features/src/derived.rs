@@ -1,9 +1,11 @@
 //! Accumulators that are made from the log when they are needed and then kept up while the window moves
 //! forward: extremes, first and last values, multisets, decayed sums.
 
-use crate::entry::{Cell, Entry};
+use crate::cell::Cell;
+use crate::entry::Entry;
 use crate::hash::FixedState;
-use crate::layout::{Column, DerivedKind, DerivedLayout};
+use crate::accumulator::DerivedKind;
+use crate::layout::{Column, DerivedLayout};
 use crate::sorted::Sorted;
 use hashbrown::HashMap;
 use std::cmp::Reverse;
@@ -243,7 +245,7 @@ impl Summary {
             DerivedKind::Last => Summary::Last(None),
             DerivedKind::LastK(_) => Summary::LastK(VecDeque::new()),
             DerivedKind::Distinct => Summary::Distinct(HashMap::default()),
-            DerivedKind::Top => Summary::Top(Top::default()),
+            DerivedKind::Frequencies => Summary::Top(Top::default()),
             DerivedKind::Sorted => Summary::Sorted(Sorted::default()),
             DerivedKind::Decayed { .. } => Summary::Decayed(Decay::default()),
         }
@@ -285,8 +287,11 @@ impl Summary {
             Summary::Top(top) => top.change(entry.cell(layout.column), |count| count + 1),
             Summary::Sorted(sorted) => sorted.add(word(layout, entry)),
             Summary::Decayed(decay) => {
-                if let DerivedKind::Decayed { half_life, scale } = layout.kind {
-                    let weight = scale.map_or(1.0, |scale| word(layout, entry) as f64 / scale);
+                if let DerivedKind::Decayed { half_life, is_weighted } = layout.kind {
+                    let weight = match is_weighted {
+                        true => word(layout, entry) as f64 / layout.scale,
+                        false => 1.0,
+                    };
                     decay.add(entry.time(), weight, half_life);
                 }
             }

@@ -5,7 +5,7 @@ use crate::derived::Derived;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::EntityFeatures;
-use crate::read::{from_cell, write_features};
+use crate::read::write_features;
 use crate::state::{StateError, StateStore};
 use crate::windows::{AsOf, Logs, Place, Windows};
 use compact_str::CompactString;
@@ -151,7 +151,7 @@ impl Entity {
         log.visit(cursor, ordinal + 1, source, buffer, |_, entry| {
             for &(slot, column, form) in &layout.carried {
                 let is_present = entry.meets(layout.present(column));
-                let cell = is_present.then(|| from_cell(&entry.cell(column), form));
+                let cell = is_present.then(|| form.of_cell(&entry.cell(column)));
                 row[slot] = cell.unwrap_or_default();
             }
             ControlFlow::Continue(())

@@ -7,7 +7,7 @@ use crate::encode::Reader;
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
 use crate::layout::InputLayout;
-use crate::source::ValueSource;
+use crate::value_source::ValueSource;
 use crate::state::StateError;
 
 /// The least number of entries at which a chunk is sealed.

@@ -1,5 +1,6 @@
 //! One event as the log keeps it: a few words, and texts beside them.
 
+use crate::cell::Cell;
 use crate::hash::hash_bytes;
 use crate::layout::{Column, HEADER, InputLayout, NumberKind};
 use crate::number::{to_fixed, to_ordered};
@@ -45,13 +46,6 @@ impl Entry<'_> {
             Column::Text(text) => Cell::Text(self.texts[text].clone().unwrap_or_default()),
         }
     }
-}
-
-/// A value taken from an entry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Cell {
-    Word(i64),
-    Text(CompactString),
 }
 
 /// An entry on its way into the log or out of it; the memory is used again for the next one.

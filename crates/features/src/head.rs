@@ -5,7 +5,7 @@ use crate::derived::{Decay, Derived, Summary};
 use crate::encode::{Malformed, Reader, VERSION, put_signed, put_signed_wide, put_text, put_unsigned, put_wide};
 use crate::entity::Entity;
 use crate::entity_log::{Cursor, EntityLog};
-use crate::entry::Cell;
+use crate::cell::Cell;
 use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
 use crate::linear;
 use crate::state::StateError;

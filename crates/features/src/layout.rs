@@ -1,9 +1,9 @@
-//! The compiled form of an [`EntitySpec`]: which columns a log has, which windows there are and where their
-//! edges lie, which accumulators they keep, and how a feature is read off them.
+//! The compiled form of an [`EntitySpec`](crate::EntitySpec): which columns a log has, which windows there are and where
+//! their edges lie, which accumulators they keep, and how a feature is read off them.
 
-use crate::compile::Compiler;
-use crate::spec::{EntitySpec, FeatureError};
-use riskstream_events::{Slot, Value, ValueType};
+use crate::accumulator::{DerivedKind, DerivedRead, SumsRead};
+use crate::cell::Form;
+use riskstream_events::{Slot, Value};
 use riskstream_expressions::Expression;
 use std::ops::Range;
 
@@ -200,30 +200,16 @@ impl LinearKind {
     }
 }
 
-/// An accumulator that can be made from the log at any time: it is not kept in state.
+/// An accumulator that can be rebuilt from the log at any time: it is not kept in state.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DerivedLayout {
+    /// Entries count if they have all these flags.
     pub(crate) mask: u64,
+    /// Where entries keep the value; the event time if no value is aggregated.
     pub(crate) column: Column,
+    /// Units per 1.0 of the column.
+    pub(crate) scale: f64,
     pub(crate) kind: DerivedKind,
-}
-
-/// What a derived accumulator keeps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum DerivedKind {
-    Min,
-    Max,
-    First,
-    Last,
-    LastK(usize),
-    Distinct,
-    Top,
-    Sorted,
-    /// Entries weigh 1, or their value if there is a scale (units per 1.0).
-    Decayed {
-        half_life: f64,
-        scale: Option<f64>,
-    },
 }
 
 /// A feature: where its value is read and where it goes.
@@ -235,88 +221,20 @@ pub(crate) struct Output {
     pub(crate) empty: Value,
 }
 
-/// How a feature is read off its window's accumulators.
+/// Where a feature's accumulator is, and how the feature is read off it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Read {
-    /// The distance of the edges.
+    /// The distance of the window's edges: all its entries count.
     Entries,
-    Count {
-        at: usize,
-    },
-    Sum {
-        at: usize,
-        scale: f64,
-    },
-    Mean {
-        at: usize,
-        scale: f64,
-    },
-    Variance {
-        at: usize,
-        scale: f64,
-    },
-    Deviation {
-        at: usize,
-        scale: f64,
-    },
-    /// One value, or a list of values.
-    Values {
-        derived: usize,
-        form: Form,
-    },
-    TimeSince {
-        derived: usize,
-    },
-    Distinct {
-        derived: usize,
-    },
-    Top {
-        derived: usize,
-        k: usize,
-        form: Form,
-    },
-    Quantile {
-        derived: usize,
-        q: f64,
-        form: Form,
-    },
-    Decayed {
-        derived: usize,
-    },
-}
-
-/// How a kept value becomes a [`Value`] again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Float,
-    Int,
-    Bool,
-    Timestamp,
-    Text,
-}
-
-impl Form {
-    pub(crate) fn of(value_type: ValueType) -> Form {
-        match value_type {
-            ValueType::Float => Form::Float,
-            ValueType::Bool => Form::Bool,
-            ValueType::Timestamp => Form::Timestamp,
-            ValueType::Text => Form::Text,
-            ValueType::Int | ValueType::List => Form::Int,
-        }
-    }
+    /// The count in the word `at` of the window.
+    Count { at: usize },
+    /// The sums from the word `at` of the window on, in units of 1 / `scale`.
+    Sums { at: usize, scale: f64, read: SumsRead },
+    /// A derived accumulator, by its index in the window.
+    Derived { index: usize, form: Form, read: DerivedRead },
 }
 
 impl EntityFeatures {
-    /// Checks and compiles. `types` holds the declared type of each slot of a row.
-    ///
-    /// # Errors
-    /// All mistakes at once.
-    pub fn compile(spec: &EntitySpec, types: &[ValueType]) -> Result<Self, Vec<FeatureError>> {
-        crate::check::check(spec, types)?;
-        Ok(Compiler::new(spec, types).compile())
-    }
-
     /// For how long behind stream time an entry is kept, in microseconds.
     pub fn retention(&self) -> i64 {
         self.retention

@@ -2,6 +2,9 @@
 //! Knows nothing of storage engines, rules or models.
 #![forbid(unsafe_code)]
 
+mod accumulator;
+mod aggregation;
+mod cell;
 mod check;
 mod chunk;
 mod compile;
@@ -18,14 +21,15 @@ mod linear;
 mod number;
 mod read;
 mod sorted;
-mod source;
 pub mod spec;
 pub mod state;
 mod states;
+mod value_source;
 mod walk;
 mod windows;
 
+pub use aggregation::{Aggregation, Constructor, Definition, Empty, Operand, Output, Parameter, WindowRule};
 pub use entity::Applied;
 pub use layout::EntityFeatures;
-pub use spec::{Aggregation, EntitySpec, FeatureError, FeatureSpec, InputSpec, ValueReason};
+pub use spec::{EntitySpec, FeatureError, FeatureSpec, InputSpec, ValueReason};
 pub use states::{ApplyError, EntityStates};

@@ -1,5 +1,6 @@
 //! Accumulators of integers: adding an entry and taking it out again are exact inverses.
 
+use crate::accumulator::SumsRead;
 use crate::entry::Entry;
 use crate::layout::{Linear, LinearKind};
 use crate::number::variance_numerator;
@@ -78,20 +79,25 @@ pub(crate) fn count(words: &[i64], at: usize) -> i64 {
     words[at]
 }
 
-/// Sum, or none without entries.
+/// What a feature reads off the sums at `at`, in units of 1 / `scale`. `None` if too few entries count.
 #[inline]
-pub(crate) fn sum(words: &[i64], at: usize, scale: f64) -> Option<f64> {
-    (words[at] > 0).then(|| read(words, at + 1) as i128 as f64 / scale)
+pub(crate) fn read_sums(words: &[i64], at: usize, scale: f64, read: SumsRead) -> Option<f64> {
+    let count = words[at];
+    match read {
+        SumsRead::Sum => (count > 0).then(|| sum(words, at) / scale),
+        SumsRead::Mean => (count > 0).then(|| sum(words, at) / (count as f64 * scale)),
+        SumsRead::Variance => variance(words, at, scale),
+        SumsRead::StandardDeviation => variance(words, at, scale).map(f64::sqrt),
+    }
 }
 
-/// Mean, or none without entries.
 #[inline]
-pub(crate) fn mean(words: &[i64], at: usize, scale: f64) -> Option<f64> {
-    (words[at] > 0).then(|| read(words, at + 1) as i128 as f64 / (words[at] as f64 * scale))
+fn sum(words: &[i64], at: usize) -> f64 {
+    read(words, at + 1) as i128 as f64
 }
 
 /// Sample variance, or none with fewer than two entries.
-pub(crate) fn variance(words: &[i64], at: usize, scale: f64) -> Option<f64> {
+fn variance(words: &[i64], at: usize, scale: f64) -> Option<f64> {
     let count = words[at];
     (count > 1).then(|| {
         let sum = read(words, at + 1) as i128;

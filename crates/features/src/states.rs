@@ -6,7 +6,7 @@ use crate::entry::{EntryBuffer, text_id_hash};
 use crate::hash::hash_bytes;
 use crate::head::{decode_head, encode_head, head_key};
 use crate::layout::EntityFeatures;
-use crate::source::chunk_key;
+use crate::value_source::chunk_key;
 use crate::spec::ValueReason;
 use crate::state::{StateError, StateStore, StateWrites};
 use hashbrown::HashTable;

@@ -4,7 +4,7 @@ use crate::encode::Reader;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
-use crate::source::ValueSource;
+use crate::value_source::ValueSource;
 use crate::state::StateError;
 use std::ops::ControlFlow;
 

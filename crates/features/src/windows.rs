@@ -7,7 +7,7 @@ use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
 use crate::linear;
-use crate::source::ValueSource;
+use crate::value_source::ValueSource;
 use crate::state::{StateError, StateStore};
 use std::ops::ControlFlow;
 

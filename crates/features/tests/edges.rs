@@ -6,6 +6,7 @@ use common::{ABROAD, AMOUNT, FRAUD, ITEMS, OUTPUT, SHOP, condition, feature, row
 use riskstream_events::{Slot, Value};
 use riskstream_features::state::MemoryState;
 use riskstream_features::{Aggregation, Applied, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const SECOND: i64 = 1_000_000;
@@ -163,6 +164,9 @@ fn windows_empty_as_stated() {
         (TimeSinceLast, None, Value::Null),
         (Quantile(0.5), Some(AMOUNT), Value::Null),
     ];
+    let names: BTreeSet<&str> = cases.iter().map(|(aggregation, ..)| aggregation.name()).collect();
+    let all: BTreeSet<&str> = Aggregation::TABLE.iter().map(|definition| definition.name).collect();
+    assert_eq!(names, all);
     for (aggregation, value, expected) in cases {
         let window = (!aggregation.is_decayed()).then_some(DAY);
         let plain = FeatureSpec {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use riskstream_events::{Row, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use riskstream_features::{
-    Aggregation, ApplyError, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec, InputSpec,
+    Aggregation, ApplyError, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec, InputSpec,
     ValueReason,
 };
 use std::cell::Cell;
@@ -100,6 +100,30 @@ fn values_that_do_not_fit_leave_everything_as_it_was() {
     }
     commit(&mut states, &mut store);
     assert_eq!(bytes(&store), before);
+}
+
+/// Only sums bound the size of a float. A quantile, an extreme or a list takes it as it is, however large.
+#[test]
+fn a_float_beyond_fixed_point_is_refused_by_sums_alone() {
+    for definition in Aggregation::TABLE {
+        let aggregation = match definition.constructor {
+            Constructor::Plain(aggregation) => aggregation,
+            Constructor::K(of) => of(3),
+            Constructor::Q(of) => of(0.5),
+            Constructor::HalfLife(of) => of(DAY),
+        };
+        let window = (!aggregation.is_decayed()).then_some(DAY);
+        let spec = common::spec(vec![feature(aggregation, Some(AMOUNT), window)]);
+        let mut states = states(&spec);
+        let mut row = row(0, "a", 1);
+        row[AMOUNT] = Value::Float(1e13);
+        let applied = states.apply(&MemoryState::default(), 0, "card", 0, &mut row);
+        let name = definition.name;
+        assert_eq!(applied.is_err(), aggregation.is_fixed_point(), "{name}: {applied:?}");
+        if let Aggregation::Quantile(_) = aggregation {
+            assert_eq!(row[OUTPUT], Value::Float(1e13));
+        }
+    }
 }
 
 #[test]

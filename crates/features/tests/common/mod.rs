@@ -223,12 +223,12 @@ fn empty(feature: &FeatureSpec, aggregation: Aggregation) -> Value {
 }
 
 fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64) -> Option<Value> {
-    let counted = entries.len();
     let mut entries = entries.to_vec();
-    if let Some(slot) = feature.value {
+    let value = feature.value.filter(|_| !ignores_value(feature.aggregation));
+    if let Some(slot) = value {
         entries.retain(|entry| !entry.row[slot].is_null());
     }
-    let values: Vec<&Value> = match feature.value {
+    let values: Vec<&Value> = match value {
         Some(slot) => entries.iter().map(|entry| &entry.row[slot]).collect(),
         None => Vec::new(),
     };
@@ -240,8 +240,8 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
     let numbers = || values.iter().filter_map(|value| value.as_number());
     let float = |value: f64| Some(Value::Float(value));
     match feature.aggregation {
-        Aggregation::Count => (counted > 0).then_some(Value::Int(counted as i64)),
         _ if entries.is_empty() => None,
+        Aggregation::Count => Some(Value::Int(entries.len() as i64)),
         Aggregation::Sum => float(sum as f64 / scale as f64),
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
@@ -281,8 +281,8 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
     }
 }
 
-/// A decayed count ignores its value; only the others in `aggregate` drop nulls.
-pub fn ignores_value(aggregation: Aggregation) -> bool {
+/// Plain counts include events without a value.
+fn ignores_value(aggregation: Aggregation) -> bool {
     matches!(aggregation, Aggregation::Count | Aggregation::DecayedCount { .. })
 }
 

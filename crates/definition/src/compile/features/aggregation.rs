@@ -1,13 +1,13 @@
 //! A feature that aggregates an entity's events.
 
 use super::FeatureCompiler;
-use super::keys::COUNTING;
+use crate::aggregations::Aggregated;
 use crate::compile::names::Sequence;
 use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
 use crate::feature::Feature;
 use crate::node::Key;
-use crate::read::{ExpressionText, Spanned};
+use crate::read::Spanned;
 use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
@@ -17,15 +17,15 @@ impl<'a> FeatureCompiler<'a, '_> {
         &mut self,
         name: &Key,
         feature: &Feature,
-        word: &'static str,
-        source: &Spanned<ExpressionText>,
+        aggregated: &Aggregated,
     ) -> Option<()> {
+        let Aggregated { definition, source } = aggregated;
         let stage = self.entity_of(name, feature);
-        let input = self.input_of(feature, word, source);
-        let aggregation = self.parameters(name, feature, word);
+        let input = self.input_of(feature, aggregated);
+        let aggregation = self.parameters(name, feature, definition);
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
         let window = self.window(name, feature, aggregation);
-        let value = match (COUNTING.contains(&word), stage) {
+        let value = match (definition.operand.is_events(), stage) {
             (true, _) => Some(None),
             (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
             (false, None) => None,
@@ -37,7 +37,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         let value = value?;
         let value_type = value.map(|value| self.names.slots()[value].value_type);
         let aggregation = aggregation?;
-        let output_type = aggregation.output_type(value_type);
+        let output_type = definition.output.value_type(value_type);
         let empty = match &feature.empty {
             Some(empty) => Some(self.empty(empty, output_type)?),
             None => None,
@@ -48,7 +48,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let input_name = input?;
         let input = *self.input_index.get(input_name)?;
-        let element = value_type.unwrap_or(ValueType::Float);
+        let element = definition.output.element_type(value_type);
         let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
         if let (Aggregation::LastK(k), Some(value)) = (aggregation, value) {
@@ -136,10 +136,10 @@ impl<'a> FeatureCompiler<'a, '_> {
     pub(super) fn input_of(
         &mut self,
         feature: &Feature,
-        word: &str,
-        source: &Spanned<ExpressionText>,
+        Aggregated { definition, source }: &Aggregated,
     ) -> Option<&'a str> {
-        let counted = COUNTING.contains(&word).then(|| Spanned {
+        let word = definition.name;
+        let counted = definition.operand.is_events().then(|| Spanned {
             value: source.value.0.clone(),
             span: source.span.clone(),
         });

@@ -11,11 +11,12 @@ pub use keys::{aggregated_slots, sources, value_source};
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::provenance::Provenances;
+use crate::aggregations::Aggregations;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::feature::Feature;
 use crate::node::{Key, Span};
 use crate::read::{ExpressionText, Map, Spanned};
-use keys::{aggregations, all_aggregations, keys_of_aggregations};
+use keys::keys_of_aggregations;
 use riskstream_events::Slot;
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
@@ -138,13 +139,12 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     fn feature(&mut self, name: &Key, feature: &Feature) -> Option<()> {
-        let aggregations: Vec<_> = aggregations(feature).collect();
-        match (&feature.expression, aggregations.as_slice()) {
+        match (&feature.expression, feature.aggregations.0.as_slice()) {
             (Some(source), []) => self.expression(name, feature, source),
-            (None, [(word, source)]) => self.aggregation(name, feature, word, source),
+            (None, [aggregated]) => self.aggregation(name, feature, aggregated),
             (None, []) if feature.is_flawed => None,
             (None, []) => {
-                let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
+                let words = Aggregations::KEYS.iter().copied();
                 self.diagnostics.add(
                     Diagnostic::new(
                         format!("`{}` does not say what to compute", name.name),
@@ -161,7 +161,8 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 )
                 .help("keep one of them; put the others into features of their own");
                 let expression = expression.as_ref().map(|source| ("expression", source));
-                for (word, source) in expression.into_iter().chain(several.iter().copied()) {
+                let several = several.iter().map(|other| (other.definition.name, &other.source));
+                for (word, source) in expression.into_iter().chain(several) {
                     diagnostic = diagnostic.also(source.span.clone(), word);
                 }
                 self.diagnostics.add(diagnostic);

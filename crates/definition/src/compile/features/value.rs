@@ -1,12 +1,13 @@
 //! What is aggregated, and on which condition.
 
 use super::{FeatureCompiler, PlannedExpression};
+use crate::aggregations::enumerate_where;
 use crate::diagnostics::Diagnostic;
 use crate::node::{Key, Span};
 use crate::read::{ExpressionText, Spanned};
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
-use riskstream_features::Aggregation;
+use riskstream_features::{Aggregation, Operand};
 
 impl FeatureCompiler<'_, '_> {
     pub(super) fn value(
@@ -36,10 +37,13 @@ impl FeatureCompiler<'_, '_> {
         let value_type = self.names.slots()[slot].value_type;
         let aggregation = aggregation?;
         if !aggregation.accepts(value_type) {
-            let help = match aggregation {
-                Aggregation::Min | Aggregation::Max => "it takes numbers and timestamps",
-                _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`",
-                _ => "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`",
+            let help = match aggregation.definition().operand {
+                Operand::NumbersAndTimes => "it takes numbers and timestamps".to_owned(),
+                _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`".to_owned(),
+                _ => format!(
+                    "it takes numbers; for texts there are {}",
+                    enumerate_where(|other| other.operand == Operand::Values)
+                ),
             };
             self.diagnostics.add(
                 Diagnostic::new(
