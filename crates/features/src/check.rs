@@ -1,10 +1,10 @@
-//! Finds every mistake in an [`EntitySpec`] before it is compiled.
+//! Validates an [`EntitySpec`] before it is compiled, and reports everything that is wrong.
 
 use crate::aggregation::Parameter;
 use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 
-/// Times and widths beyond this are mistakes; sums of a few of them do not overflow.
+/// The largest duration. Sums of a few of them do not overflow.
 const MAX_DURATION: i64 = i64::MAX / 16;
 
 /// Conditions and columns of one input: they share the 64 flags of an entry.

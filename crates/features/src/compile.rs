@@ -1,17 +1,18 @@
-//! Compiles an [`EntitySpec`] that was checked.
+//! Compiles an [`EntitySpec`].
 
 use crate::accumulator::{Accumulator, DerivedKind};
 use crate::aggregation::Operand;
 use crate::cell::Form;
 use crate::check::check;
-use crate::hash::hash_bytes;
+use crate::encode::VERSION;
 use crate::layout::{
-    Column, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, HEADER, InputLayout, Linear, LinearKind,
-    NumberColumn, NumberKind, Output, Read, TextColumn, WindowLayout,
+    Column, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, HEADER, InputLayout, Linear, LinearKind, NumberColumn,
+    NumberKind, Output, Read, TextColumn, WindowLayout,
 };
 use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::Expression;
+use xxhash_rust::xxh3::xxh3_64;
 
 impl EntityFeatures {
     /// Checks and compiles. `types` holds the declared type of each slot of a row.
@@ -56,7 +57,7 @@ impl<'a> Compiler<'a> {
             .max()
             .unwrap_or(0);
         let horizon = spec.lateness.max(spec.dedupe);
-        // One more than windows reach back: what has just left a window without a beginning sinks first.
+        // One more than windows reach back: an entry that leaves an unlimited window moves into its base first.
         let retention = (reach + horizon + 1).max(spec.keep);
         let edges = self.edges(retention, horizon);
         let words = self.windows.iter().map(|window| window.words_len).sum();
@@ -77,7 +78,7 @@ impl<'a> Compiler<'a> {
         features
     }
 
-    /// The columns of every input. Bits of the flags are known only once all of them are.
+    /// The columns of every input. The flags' bits are assigned once all columns are known.
     fn columns(&self) -> Vec<InputLayout> {
         let mut inputs: Vec<InputLayout> = Vec::new();
         for (index, input) in self.spec.inputs.iter().enumerate() {
@@ -154,7 +155,8 @@ impl<'a> Compiler<'a> {
 
     fn window(&mut self, feature: &FeatureSpec) -> usize {
         let at_current = feature.input == 0 && feature.delay == 0;
-        let counts_itself = feature.include_current && feature.aggregation.definition().operand != Operand::EarlierEvents;
+        let counts_itself =
+            feature.include_current && feature.aggregation.definition().operand != Operand::EarlierEvents;
         let end = match (at_current, counts_itself) {
             (true, true) => EdgeKind::Through,
             (true, false) => EdgeKind::Before,
@@ -184,12 +186,12 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The edges of all windows, in the order in which entries pass them.
+    /// The edges of all windows, sorted in the order in which an entry passes them.
     fn edges(&mut self, retention: i64, horizon: i64) -> Vec<EdgeLayout> {
         let keys = |window: &WindowLayout| {
             let (lo, floor) = match window.span {
                 Some(span) => ((window.delay + span, EdgeKind::Age), retention),
-                // What any event that is still inserted could need apart has not sunk yet.
+                // An entry moves into the base only once no event that may still be inserted can lie before it.
                 None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
             };
             [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
@@ -224,8 +226,10 @@ impl<'a> Compiler<'a> {
         match feature.aggregation.accumulator() {
             Accumulator::Count => Some(LinearKind::Count),
             Accumulator::PowerSums(read) => match self.column(feature, feature.value?) {
-                Column::Word(word) if read.highest() == 1 => Some(LinearKind::Sum(word)),
-                Column::Word(word) => Some(LinearKind::Moments(word)),
+                Column::Word(word) => Some(LinearKind::PowerSums {
+                    word,
+                    highest: read.highest(),
+                }),
                 Column::Text(_) => unreachable!("check() lets no text be summed"),
             },
             Accumulator::Derived(..) => None,
@@ -252,7 +256,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Notes which accumulators a feature needs.
+    /// Adds the accumulators that a feature needs.
     fn declare(&mut self, feature: &FeatureSpec) {
         let window = self.window(feature);
         let mask = self.mask(feature);
@@ -278,7 +282,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Gives each accumulator its place.
+    /// Assigns the positions of all accumulators.
     fn place(&mut self) {
         let (mut words, mut derived) = (0, 0);
         for window in &mut self.windows {
@@ -324,7 +328,10 @@ impl<'a> Compiler<'a> {
             },
             Accumulator::Derived(kind, read) => {
                 let layout = self.derived_layout(feature, kind);
-                let index = self.windows[window].derived.iter().position(|derived| *derived == layout);
+                let index = self.windows[window]
+                    .derived
+                    .iter()
+                    .position(|derived| *derived == layout);
                 Read::Derived {
                     index: index.expect("declare() has noted every accumulator"),
                     form: feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot])),
@@ -338,25 +345,30 @@ impl<'a> Compiler<'a> {
     fn linear_at(&self, feature: &FeatureSpec, window: usize) -> Option<usize> {
         let (mask, kind) = (self.mask(feature), self.linear_kind(feature)?);
         let known = self.windows[window].linear.iter();
-        known.filter(|linear| linear.mask == mask && serves(linear.kind, kind)).map(|linear| linear.at).next()
+        known
+            .filter(|linear| linear.mask == mask && serves(linear.kind, kind))
+            .map(|linear| linear.at)
+            .next()
     }
 }
 
 /// The slot whose value a feature aggregates, or must not be null; `None` for plain counts.
 fn aggregated(feature: &FeatureSpec) -> Option<Slot> {
-    feature.value.filter(|_| feature.aggregation.definition().operand != Operand::Events)
+    feature
+        .value
+        .filter(|_| feature.aggregation.definition().operand != Operand::Events)
 }
 
 fn same(a: &Expression, b: &Expression) -> bool {
     a.source() == b.source() && a.slots() == b.slots()
 }
 
-/// Whether an accumulator of one kind can serve, or grow to serve, for the other.
+/// Whether an accumulator can serve another feature too, if necessary with higher powers.
 fn serves(known: LinearKind, wanted: LinearKind) -> bool {
-    use LinearKind::{Count, Moments, Sum};
+    use LinearKind::{Count, PowerSums};
     match (known, wanted) {
         (Count, Count) => true,
-        (Sum(a) | Moments(a), Sum(b) | Moments(b)) => a == b,
+        (PowerSums { word: a, .. }, PowerSums { word: b, .. }) => a == b,
         _ => false,
     }
 }
@@ -385,10 +397,10 @@ fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: 
     }
 }
 
-/// A hash of everything that the meaning of the state's bytes depends on, but for slots and expressions.
+/// A hash of everything that the meaning of the state's bytes depends on, except slots and expressions.
 fn fingerprint(features: &EntityFeatures) -> u32 {
     let mut text = format!(
-        "{} {} {} {}",
+        "{VERSION} {} {} {} {}",
         features.lateness, features.retention, features.dedupe, features.resolution
     );
     for input in &features.inputs {
@@ -400,6 +412,6 @@ fn fingerprint(features: &EntityFeatures) -> u32 {
         text += &format!("|{} {:?} {} ", window.input, window.span, window.delay);
         text += &format!("{:?} {:?} {:?}", window.end, window.linear, window.derived);
     }
-    let hash = hash_bytes(text.as_bytes());
+    let hash = xxh3_64(text.as_bytes());
     (hash >> 32) as u32 ^ hash as u32
 }

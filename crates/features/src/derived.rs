@@ -1,10 +1,9 @@
-//! Accumulators that are made from the log when they are needed and then kept up while the window moves
-//! forward: extremes, first and last values, multisets, decayed sums.
+//! Derived accumulators: summaries of a window's entries that are updated while the window moves forward, and rebuilt from
+//! the log when that is not possible.
 
+use crate::accumulator::DerivedKind;
 use crate::cell::Cell;
 use crate::entry::Entry;
-use crate::hash::FixedState;
-use crate::accumulator::DerivedKind;
 use crate::layout::{Column, DerivedLayout};
 use crate::sorted::Sorted;
 use hashbrown::HashMap;
@@ -14,14 +13,14 @@ use std::collections::{BTreeSet, VecDeque};
 /// One derived accumulator of one window.
 #[derive(Debug)]
 pub(crate) struct Derived {
-    /// Whether `current` is what it should be; if not, it is made anew before it is read.
+    /// Whether `current` is up to date. If not, it is rebuilt before it is read.
     pub(crate) valid: bool,
     pub(crate) current: Summary,
-    /// In a window without a beginning: the summary of all entries before the cursors.
+    /// Of an unlimited window: the summary of all entries before its edges.
     pub(crate) base: Option<Summary>,
 }
 
-/// What is known of the entries between two cursors, or up to one.
+/// A summary of the entries between two edges, or up to one.
 #[derive(Clone, Debug)]
 pub(crate) enum Summary {
     /// Greatest keys that no later one exceeds, falling, each with its ordinal: a monotonic queue.
@@ -35,7 +34,7 @@ pub(crate) enum Summary {
     /// Last k values, newest last.
     LastK(VecDeque<(u64, Cell)>),
     /// How often each value occurs.
-    Distinct(HashMap<Cell, u32, FixedState>),
+    Distinct(HashMap<Cell, u32>),
     /// The same, and the values by frequency.
     Top(Top),
     /// Values in order.
@@ -47,7 +46,7 @@ pub(crate) enum Summary {
 /// Values by frequency.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Top {
-    counts: HashMap<Cell, u32, FixedState>,
+    counts: HashMap<Cell, u32>,
     order: BTreeSet<(Reverse<u32>, Cell)>,
 }
 
@@ -111,7 +110,7 @@ impl Derived {
         }
     }
 
-    /// Starts anew: no entries but those before the cursors.
+    /// Resets it to the base: no entries but those before the edges.
     pub(crate) fn reset(&mut self, layout: &DerivedLayout) {
         self.valid = true;
         match &self.base {
@@ -120,7 +119,7 @@ impl Derived {
         }
     }
 
-    /// An entry comes in after all others.
+    /// An entry enters after all others.
     #[inline]
     pub(crate) fn add_newest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
         if self.valid && entry.meets(layout.mask) {
@@ -128,7 +127,7 @@ impl Derived {
         }
     }
 
-    /// The oldest entry goes out, or sinks into the base.
+    /// The oldest entry leaves, or moves into the base.
     #[inline]
     pub(crate) fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
         if !entry.meets(layout.mask) {
@@ -141,19 +140,19 @@ impl Derived {
         }
     }
 
-    /// An entry comes in somewhere else than at the end.
+    /// An entry enters at another place than the end.
     pub(crate) fn add_elsewhere(&mut self, layout: &DerivedLayout, entry: Entry<'_>) {
         self.change_elsewhere(layout, entry, Summary::add);
     }
 
-    /// An entry goes out somewhere else than at the beginning.
+    /// An entry leaves from another place than the beginning.
     pub(crate) fn remove_elsewhere(&mut self, layout: &DerivedLayout, entry: Entry<'_>) {
         self.change_elsewhere(layout, entry, |summary, layout, ordinal, entry| {
             summary.remove_oldest(layout, ordinal, entry);
         });
     }
 
-    /// Multisets do not care where; all others have to be made anew, if only for the ordinals.
+    /// In multisets the place does not matter. All others have to be rebuilt, because ordinals change too.
     fn change_elsewhere(
         &mut self,
         layout: &DerivedLayout,
@@ -167,7 +166,7 @@ impl Derived {
         }
     }
 
-    /// An entry was inserted before the cursors.
+    /// An entry was inserted before the edges.
     pub(crate) fn shifted(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
         self.valid &= self.current.is_multiset();
         if let Some(base) = self.base.as_mut().filter(|_| entry.meets(layout.mask)) {
@@ -175,7 +174,7 @@ impl Derived {
         }
     }
 
-    /// Whether earlier entries, or later ones, cannot change it any more while it is made anew.
+    /// Whether further entries cannot change it while it is rebuilt.
     pub(crate) fn is_complete(&self, layout: &DerivedLayout) -> bool {
         match &self.current {
             Summary::First(first) => first.is_some(),
@@ -185,12 +184,12 @@ impl Derived {
         }
     }
 
-    /// Whether it is made anew from the newest entry backwards.
+    /// Whether it is rebuilt from the newest entry backwards.
     pub(crate) fn looks_back(&self) -> bool {
         matches!(self.current, Summary::Last(_) | Summary::LastK(_))
     }
 
-    /// While it is made anew backwards: an entry before all others but those of the base.
+    /// While it is rebuilt backwards: an entry before all others except those of the base.
     pub(crate) fn add_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
         if !entry.meets(layout.mask) {
             return;
@@ -203,13 +202,13 @@ impl Derived {
         }
     }
 
-    /// Before it is made anew backwards: nothing, not even the base.
+    /// Before it is rebuilt backwards: empties it, without the base.
     pub(crate) fn clear(&mut self, layout: &DerivedLayout) {
         self.valid = true;
         self.current.clear(layout);
     }
 
-    /// After it was made anew backwards down to the beginning: what the base adds before it.
+    /// After it was rebuilt backwards to the beginning: adds the values of the base before the others.
     pub(crate) fn add_base(&mut self, layout: &DerivedLayout) {
         let (current, Some(base)) = (&mut self.current, &self.base) else {
             return;
@@ -298,7 +297,7 @@ impl Summary {
         }
     }
 
-    /// False if it then has to be made anew.
+    /// False if it has to be rebuilt then.
     fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) -> bool {
         match self {
             Summary::Extreme(queue) => {

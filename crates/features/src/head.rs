@@ -1,17 +1,17 @@
-//! An entity as bytes: everything but its sealed chunks, of which only the outlines.
+//! The encoding of an entity's head: everything but its sealed chunks, of which it has the outlines.
 
+use crate::cell::Cell;
 use crate::chunk::Chunk;
 use crate::derived::{Decay, Derived, Summary};
-use crate::encode::{Malformed, Reader, VERSION, put_signed, put_signed_wide, put_text, put_unsigned, put_wide};
+use crate::encode::{Malformed, OTHER_VERSION, Reader, VERSION, put_signed, put_text, put_unsigned};
 use crate::entity::Entity;
 use crate::entity_log::{Cursor, EntityLog};
-use crate::cell::Cell;
-use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
+use crate::layout::{EntityFeatures, InputLayout, WindowLayout};
 use crate::linear;
 use crate::state::StateError;
 use std::collections::VecDeque;
 
-/// Makes `out` the key of an entity's head.
+/// Sets `out` to the key of an entity's head.
 pub(crate) fn head_key(key: &str, out: &mut Vec<u8>) {
     out.clear();
     out.push(b'e');
@@ -31,7 +31,7 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
         put_unsigned(out, cursor.ordinal - entity.logs[edge.input].base());
     }
     for window in &features.windows {
-        encode_words(window, &entity.windows.words[window.words()], out);
+        linear::encode(window, &entity.windows.words[window.words()], out);
         for derived in &entity.windows.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
                 encode_base(base, out);
@@ -56,20 +56,6 @@ fn encode_log(log: &EntityLog, out: &mut Vec<u8>) {
     put_signed(out, log.tail.first);
     put_unsigned(out, log.tail.bytes().len() as u64);
     out.extend_from_slice(log.tail.bytes());
-}
-
-fn encode_words(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
-    for accumulator in &window.linear {
-        let words = &words[accumulator.at..];
-        put_signed(out, words[0]);
-        if accumulator.kind != LinearKind::Count {
-            put_signed_wide(out, linear::read(words, 1) as i128);
-        }
-        if let LinearKind::Moments(_) = accumulator.kind {
-            put_wide(out, linear::read(words, 3));
-            put_wide(out, linear::read(words, 5));
-        }
-    }
 }
 
 fn encode_base(base: &Summary, out: &mut Vec<u8>) {
@@ -125,7 +111,7 @@ pub(crate) fn decode_head(bytes: &[u8], features: &EntityFeatures, key: &str) ->
 fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, Malformed> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != VERSION {
-        return Err(Malformed("its format is another version's"));
+        return Err(OTHER_VERSION);
     }
     if u32::from_le_bytes(reader.array()?) != features.fingerprint {
         return Err(Malformed(
@@ -140,7 +126,7 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     }
     decode_edges(&mut reader, features, &mut entity)?;
     for window in &features.windows {
-        decode_words(&mut reader, window, &mut entity.windows.words[window.words()])?;
+        linear::decode(&mut reader, window, &mut entity.windows.words[window.words()])?;
         for derived in &mut entity.windows.derived[window.deriveds()] {
             decode_base(&mut reader, derived)?;
         }
@@ -212,22 +198,7 @@ fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut
     Ok(())
 }
 
-fn decode_words(reader: &mut Reader<'_>, window: &WindowLayout, words: &mut [i64]) -> Result<(), Malformed> {
-    for accumulator in &window.linear {
-        let words = &mut words[accumulator.at..];
-        words[0] = reader.signed()?;
-        if accumulator.kind != LinearKind::Count {
-            linear::write(words, 1, reader.signed_wide()? as u128);
-        }
-        if let LinearKind::Moments(_) = accumulator.kind {
-            linear::write(words, 3, reader.wide()?);
-            linear::write(words, 5, reader.wide()?);
-        }
-    }
-    Ok(())
-}
-
-/// What has a base is made anew from it and the log.
+/// A derived accumulator is rebuilt from its base and the log.
 fn decode_base(reader: &mut Reader<'_>, derived: &mut Derived) -> Result<(), Malformed> {
     derived.valid = false;
     let Some(base) = &mut derived.base else { return Ok(()) };

@@ -1,5 +1,6 @@
-//! Windowed features: definitions, exact windows, aggregations, and the state they need.
-//! Knows nothing of storage engines, rules or models.
+//! Windowed features of entities: specifications, exact windows, aggregations, and their state.
+//!
+//! The crate does not depend on a storage engine, on rules or on models.
 #![forbid(unsafe_code)]
 
 mod accumulator;
@@ -13,7 +14,6 @@ mod encode;
 mod entity;
 mod entity_log;
 mod entry;
-mod hash;
 mod head;
 mod ids;
 mod layout;
@@ -26,6 +26,7 @@ pub mod state;
 mod states;
 mod value_source;
 mod walk;
+mod wide;
 mod windows;
 
 pub use aggregation::{Aggregation, Constructor, Definition, Empty, Operand, Output, Parameter, WindowRule};

@@ -1,8 +1,8 @@
-//! Features read off their windows' accumulators.
+//! Reading features off their windows' accumulators.
 
-use crate::derived::{Summary, from_key};
-use crate::cell::{Cell, Form, list};
 use crate::accumulator::{DerivedKind, DerivedRead};
+use crate::cell::{Cell, Form, list};
+use crate::derived::{Summary, from_key};
 use crate::layout::{DerivedLayout, EntityFeatures, Output, Read};
 use crate::linear;
 use crate::windows::{AsOf, Windows};
@@ -11,8 +11,7 @@ use riskstream_events::{Row, Value};
 /// Microseconds in a second.
 const SECOND: f64 = 1e6;
 
-/// Writes every feature into its slot. The windows stand as of `as_of` and their derived accumulators
-/// are valid.
+/// Writes every feature into its slot. The windows must lie as of `as_of`, and their derived accumulators be valid.
 pub(crate) fn write_features(features: &EntityFeatures, windows: &Windows, as_of: AsOf, row: &mut Row) {
     for output in &features.outputs {
         let value = read(features, windows, output, as_of);

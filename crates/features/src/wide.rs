@@ -113,7 +113,8 @@ mod tests {
 
     /// Any integer of five words.
     fn wide() -> impl Strategy<Value = Wide<5>> {
-        prop::collection::vec(prop_oneof![any::<i64>(), Just(0), Just(-1)], 5).prop_map(|words| Wide::from_words(&words))
+        prop::collection::vec(prop_oneof![any::<i64>(), Just(0), Just(-1)], 5)
+            .prop_map(|words| Wide::from_words(&words))
     }
 
     /// 2^(64 · words).

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use riskstream_events::{Row, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use riskstream_features::{
-    Aggregation, ApplyError, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec, InputSpec,
-    ValueReason,
+    Aggregation, ApplyError, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec,
+    InputSpec, ValueReason,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -208,6 +208,27 @@ fn state_of_other_features_is_refused_in_words() {
     let expected =
         "state of an entity cannot be read: it was written for other features: windows, values or settings differ";
     assert_eq!(error, expected);
+}
+
+/// Format 1 was that of versions with another hash of ids and other sums.
+#[test]
+fn state_of_another_format_is_refused_in_words() {
+    let mut store = MemoryState::default();
+    let mut old = states(&counting());
+    old.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
+        .expect("applied");
+    commit(&mut old, &mut store);
+    let mut writes = StateWrites::default();
+    for (key, value) in bytes(&store) {
+        assert_eq!(value[0], 2, "the number of the format");
+        writes.put(&key, |out| out.extend([1].iter().chain(&value[1..])));
+    }
+    store.write(&writes, 0).expect("memory can be written");
+    let error = states(&counting()).apply(&store, 1, "card", 0, &mut payment(1, "b", 1.0));
+    assert_eq!(
+        error.expect_err("the state is another's").to_string(),
+        "state of an entity cannot be read: another version wrote it, in another format: move the state away to rebuild it from the log"
+    );
 }
 
 /// A store of which reading can be made to fail.

@@ -204,8 +204,16 @@ impl Aggregation {
             Aggregation::First => (&FIRST, None, Derived(DerivedKind::First, DerivedRead::Values)),
             Aggregation::Last => (&LAST, None, Derived(DerivedKind::Last, DerivedRead::Values)),
             Aggregation::LastK(k) => (&LAST_K, K(k), Derived(DerivedKind::LastK(k), DerivedRead::Values)),
-            Aggregation::TimeSinceLast => (&TIME_SINCE_LAST, None, Derived(DerivedKind::Last, DerivedRead::TimeSince)),
-            Aggregation::TopK(k) => (&TOP_K, K(k), Derived(DerivedKind::Frequencies, DerivedRead::MostFrequent(k))),
+            Aggregation::TimeSinceLast => (
+                &TIME_SINCE_LAST,
+                None,
+                Derived(DerivedKind::Last, DerivedRead::TimeSince),
+            ),
+            Aggregation::TopK(k) => (
+                &TOP_K,
+                K(k),
+                Derived(DerivedKind::Frequencies, DerivedRead::MostFrequent(k)),
+            ),
             Aggregation::Quantile(q) => (&QUANTILE, Q(q), Derived(DerivedKind::Sorted, DerivedRead::Quantile(q))),
             Aggregation::DecayedCount { half_life } => (&DECAYED_COUNT, HalfLife(half_life), decayed(half_life, false)),
             Aggregation::DecayedSum { half_life } => (&DECAYED_SUM, HalfLife(half_life), decayed(half_life, true)),

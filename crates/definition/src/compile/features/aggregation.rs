@@ -13,12 +13,7 @@ use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
 
 impl<'a> FeatureCompiler<'a, '_> {
-    pub(super) fn aggregation(
-        &mut self,
-        name: &Key,
-        feature: &Feature,
-        aggregated: &Aggregated,
-    ) -> Option<()> {
+    pub(super) fn aggregation(&mut self, name: &Key, feature: &Feature, aggregated: &Aggregated) -> Option<()> {
         let Aggregated { definition, source } = aggregated;
         let stage = self.entity_of(name, feature);
         let input = self.input_of(feature, aggregated);

@@ -10,12 +10,7 @@ use riskstream_features::{Aggregation, Constructor, Definition, WindowRule};
 
 impl FeatureCompiler<'_, '_> {
     /// The aggregation with its parameter.
-    pub(super) fn parameters(
-        &mut self,
-        name: &Key,
-        feature: &Feature,
-        definition: &Definition,
-    ) -> Option<Aggregation> {
+    pub(super) fn parameters(&mut self, name: &Key, feature: &Feature, definition: &Definition) -> Option<Aggregation> {
         let k = feature.k.as_ref().map(|k| (k.value as usize, &k.span));
         let q = feature.q.as_ref().map(|q| (q.value, &q.span));
         let half_life = feature.half_life.as_ref();
