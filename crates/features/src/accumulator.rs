@@ -73,10 +73,17 @@ pub(crate) enum DerivedRead {
     TimeSince,
     /// How many different values there are.
     Distinct,
-    /// The k most frequent values.
-    MostFrequent(usize),
+    /// What is read off frequencies.
+    Frequencies(FrequenciesRead),
     /// The quantile q.
     Quantile(f64),
     /// The decayed sum as of the window's end.
     Decayed,
+}
+
+/// How a feature is read off frequencies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrequenciesRead {
+    /// The k most frequent values.
+    MostFrequent(usize),
 }

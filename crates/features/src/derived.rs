@@ -2,13 +2,10 @@
 //! the log when that is not possible.
 
 use crate::accumulator::DerivedKind;
-use crate::cell::Cell;
+use crate::encode::{Malformed, Reader};
 use crate::entry::Entry;
-use crate::layout::{Column, DerivedLayout};
-use crate::sorted::Sorted;
-use hashbrown::HashMap;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use crate::layout::DerivedLayout;
+use crate::summary::Summary;
 
 /// One derived accumulator of one window.
 #[derive(Debug)]
@@ -18,87 +15,6 @@ pub(crate) struct Derived {
     pub(crate) current: Summary,
     /// Of an unlimited window: the summary of all entries before its edges.
     pub(crate) base: Option<Summary>,
-}
-
-/// A summary of the entries between two edges, or up to one.
-#[derive(Clone, Debug)]
-pub(crate) enum Summary {
-    /// Greatest keys that no later one exceeds, falling, each with its ordinal: a monotonic queue.
-    Extreme(VecDeque<(u64, i64)>),
-    /// Greatest key so far.
-    Best(Option<i64>),
-    /// First value, with its ordinal.
-    First(Option<(u64, Cell)>),
-    /// Last value, with its ordinal.
-    Last(Option<(u64, Cell)>),
-    /// Last k values, newest last.
-    LastK(VecDeque<(u64, Cell)>),
-    /// How often each value occurs.
-    Distinct(HashMap<Cell, u32>),
-    /// The same, and the values by frequency.
-    Top(Top),
-    /// Values in order.
-    Sorted(Sorted),
-    /// A decayed sum.
-    Decayed(Decay),
-}
-
-/// Values by frequency.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Top {
-    counts: HashMap<Cell, u32>,
-    order: BTreeSet<(Reverse<u32>, Cell)>,
-}
-
-impl Top {
-    fn change(&mut self, cell: Cell, change: impl FnOnce(u32) -> u32) {
-        let count = self.counts.get(&cell).copied().unwrap_or(0);
-        let changed = change(count);
-        if count > 0 {
-            self.order.remove(&(Reverse(count), cell.clone()));
-        }
-        if changed > 0 {
-            self.order.insert((Reverse(changed), cell.clone()));
-            self.counts.insert(cell, changed);
-        } else {
-            self.counts.remove(&cell);
-        }
-    }
-
-    /// Most frequent first.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &Cell> {
-        self.order.iter().map(|(_, cell)| cell)
-    }
-}
-
-/// The sum of weights · 2^(−age / half-life), as of the event time of the newest entry. Entries are always
-/// added in the log's order, so the same entries give the same bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Decay {
-    /// The sum and the time as of which it is, once there is an entry.
-    pub(crate) sum: Option<(f64, i64)>,
-}
-
-impl Decay {
-    fn add(&mut self, time: i64, weight: f64, half_life: f64) {
-        self.sum = Some(match self.sum {
-            None => (weight, time),
-            Some((sum, at)) if time >= at => (sum * decay(time - at, half_life) + weight, time),
-            // Only an entry that came too late to be inserted is older than the newest.
-            Some((sum, at)) => (sum + weight * decay(at - time, half_life), at),
-        });
-    }
-
-    /// The sum as of `end`, or none without entries.
-    pub(crate) fn as_of(&self, end: i64, half_life: f64) -> Option<f64> {
-        self.sum
-            .map(|(sum, at)| sum * decay(end.saturating_sub(at).max(0), half_life))
-    }
-}
-
-/// 2^(−age / half-life), the same bits on every machine.
-fn decay(age: i64, half_life: f64) -> f64 {
-    libm::exp2(-(age as f64) / half_life)
 }
 
 impl Derived {
@@ -174,16 +90,6 @@ impl Derived {
         }
     }
 
-    /// Whether further entries cannot change it while it is rebuilt.
-    pub(crate) fn is_complete(&self, layout: &DerivedLayout) -> bool {
-        match &self.current {
-            Summary::First(first) => first.is_some(),
-            Summary::Last(last) => last.is_some(),
-            Summary::LastK(cells) => matches!(layout.kind, DerivedKind::LastK(k) if cells.len() >= k),
-            _ => false,
-        }
-    }
-
     /// Whether it is rebuilt from the newest entry backwards.
     pub(crate) fn looks_back(&self) -> bool {
         matches!(self.current, Summary::Last(_) | Summary::LastK(_))
@@ -225,6 +131,12 @@ impl Derived {
         }
     }
 
+    /// Decodes the base, if there is one. Derived accumulators are rebuilt from it and the log.
+    pub(crate) fn decode_base(&mut self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        self.valid = false;
+        self.base.as_mut().map_or(Ok(()), |base| base.decode(reader))
+    }
+
     pub(crate) fn memory(&self) -> usize {
         size_of::<Derived>()
             + self.current.memory()
@@ -233,135 +145,4 @@ impl Derived {
                 .as_ref()
                 .map_or(0, |base| size_of::<Summary>() + base.memory())
     }
-}
-
-impl Summary {
-    pub(crate) fn new(layout: &DerivedLayout, bounded: bool) -> Self {
-        match layout.kind {
-            DerivedKind::Min | DerivedKind::Max if bounded => Summary::Extreme(VecDeque::new()),
-            DerivedKind::Min | DerivedKind::Max => Summary::Best(None),
-            DerivedKind::First => Summary::First(None),
-            DerivedKind::Last => Summary::Last(None),
-            DerivedKind::LastK(_) => Summary::LastK(VecDeque::new()),
-            DerivedKind::Distinct => Summary::Distinct(HashMap::default()),
-            DerivedKind::Frequencies => Summary::Top(Top::default()),
-            DerivedKind::Sorted => Summary::Sorted(Sorted::default()),
-            DerivedKind::Decayed { .. } => Summary::Decayed(Decay::default()),
-        }
-    }
-
-    fn clear(&mut self, layout: &DerivedLayout) {
-        match self {
-            Summary::Extreme(queue) => queue.clear(),
-            Summary::LastK(cells) => cells.clear(),
-            Summary::Distinct(counts) => counts.clear(),
-            other => *other = Summary::new(layout, !matches!(other, Summary::Best(_))),
-        }
-    }
-
-    fn is_multiset(&self) -> bool {
-        matches!(self, Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_))
-    }
-
-    fn add(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        match self {
-            Summary::Extreme(queue) => {
-                let key = key(layout, entry);
-                while queue.back().is_some_and(|&(_, other)| other <= key) {
-                    queue.pop_back();
-                }
-                queue.push_back((ordinal, key));
-            }
-            Summary::Best(best) => *best = (*best).max(Some(key(layout, entry))),
-            Summary::First(first @ None) => *first = Some((ordinal, entry.cell(layout.column))),
-            Summary::First(Some(_)) => {}
-            Summary::Last(last) => *last = Some((ordinal, entry.cell(layout.column))),
-            Summary::LastK(cells) => {
-                if matches!(layout.kind, DerivedKind::LastK(k) if cells.len() >= k) {
-                    cells.pop_front();
-                }
-                cells.push_back((ordinal, entry.cell(layout.column)));
-            }
-            Summary::Distinct(counts) => *counts.entry(entry.cell(layout.column)).or_insert(0) += 1,
-            Summary::Top(top) => top.change(entry.cell(layout.column), |count| count + 1),
-            Summary::Sorted(sorted) => sorted.add(word(layout, entry)),
-            Summary::Decayed(decay) => {
-                if let DerivedKind::Decayed { half_life, is_weighted } = layout.kind {
-                    let weight = match is_weighted {
-                        true => word(layout, entry) as f64 / layout.scale,
-                        false => 1.0,
-                    };
-                    decay.add(entry.time(), weight, half_life);
-                }
-            }
-        }
-    }
-
-    /// False if it has to be rebuilt then.
-    fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) -> bool {
-        match self {
-            Summary::Extreme(queue) => {
-                if queue.front().is_some_and(|&(oldest, _)| oldest == ordinal) {
-                    queue.pop_front();
-                }
-            }
-            Summary::First(_) => return false,
-            Summary::Last(last) => {
-                if last.as_ref().is_some_and(|&(newest, _)| newest == ordinal) {
-                    *last = None;
-                }
-            }
-            Summary::LastK(cells) => {
-                if cells.front().is_some_and(|&(oldest, _)| oldest == ordinal) {
-                    cells.pop_front();
-                }
-            }
-            Summary::Distinct(counts) => {
-                let cell = entry.cell(layout.column);
-                let count = counts
-                    .get_mut(&cell)
-                    .expect("a value that leaves a window has entered it");
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(&cell);
-                }
-            }
-            Summary::Top(top) => top.change(entry.cell(layout.column), |count| count - 1),
-            Summary::Sorted(sorted) => sorted.remove(word(layout, entry)),
-            Summary::Best(_) | Summary::Decayed(_) => {
-                unreachable!("windows without a beginning let no entry go")
-            }
-        }
-        true
-    }
-
-    fn memory(&self) -> usize {
-        const CELL: usize = size_of::<(u64, Cell)>();
-        match self {
-            Summary::Extreme(queue) => queue.capacity() * 16,
-            Summary::LastK(cells) => cells.capacity() * CELL,
-            Summary::Distinct(counts) => counts.capacity() * (CELL + 1),
-            Summary::Top(top) => top.counts.capacity() * (2 * CELL + 1),
-            Summary::Sorted(sorted) => sorted.memory(),
-            _ => 0,
-        }
-    }
-}
-
-fn word(layout: &DerivedLayout, entry: Entry<'_>) -> i64 {
-    match layout.column {
-        Column::Word(word) => entry.words[word],
-        Column::Text(_) => unreachable!("texts are not compared or summed"),
-    }
-}
-
-/// The greater the key, the better; the complement turns the order round without overflow.
-fn key(layout: &DerivedLayout, entry: Entry<'_>) -> i64 {
-    let word = word(layout, entry);
-    if layout.kind == DerivedKind::Min { !word } else { word }
-}
-
-/// The inverse of what was done to a key.
-pub(crate) fn from_key(layout: &DerivedLayout, key: i64) -> i64 {
-    if layout.kind == DerivedKind::Min { !key } else { key }
 }

@@ -1,15 +1,12 @@
 //! The encoding of an entity's head: everything but its sealed chunks, of which it has the outlines.
 
-use crate::cell::Cell;
 use crate::chunk::Chunk;
-use crate::derived::{Decay, Derived, Summary};
-use crate::encode::{Malformed, OTHER_VERSION, Reader, VERSION, put_signed, put_text, put_unsigned};
+use crate::encode::{Malformed, OTHER_VERSION, Reader, VERSION, put_signed, put_unsigned};
 use crate::entity::Entity;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::layout::{EntityFeatures, InputLayout, WindowLayout};
 use crate::linear;
 use crate::state::StateError;
-use std::collections::VecDeque;
 
 /// Sets `out` to the key of an entity's head.
 pub(crate) fn head_key(key: &str, out: &mut Vec<u8>) {
@@ -34,7 +31,7 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
         linear::encode(window, &entity.windows.words[window.words()], out);
         for derived in &entity.windows.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
-                encode_base(base, out);
+                base.encode(out);
             }
         }
     }
@@ -56,48 +53,6 @@ fn encode_log(log: &EntityLog, out: &mut Vec<u8>) {
     put_signed(out, log.tail.first);
     put_unsigned(out, log.tail.bytes().len() as u64);
     out.extend_from_slice(log.tail.bytes());
-}
-
-fn encode_base(base: &Summary, out: &mut Vec<u8>) {
-    match base {
-        Summary::Best(best) => {
-            out.push(u8::from(best.is_some()));
-            put_signed(out, best.unwrap_or(0));
-        }
-        Summary::First(value) | Summary::Last(value) => {
-            out.push(u8::from(value.is_some()));
-            if let Some((_, cell)) = value {
-                encode_cell(cell, out);
-            }
-        }
-        Summary::LastK(cells) => {
-            put_unsigned(out, cells.len() as u64);
-            cells.iter().for_each(|(_, cell)| encode_cell(cell, out));
-        }
-        Summary::Decayed(decay) => {
-            out.push(u8::from(decay.sum.is_some()));
-            if let Some((sum, at)) = decay.sum {
-                out.extend_from_slice(&sum.to_le_bytes());
-                put_signed(out, at);
-            }
-        }
-        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {
-            unreachable!("windows without a beginning have none of these")
-        }
-    }
-}
-
-fn encode_cell(cell: &Cell, out: &mut Vec<u8>) {
-    match cell {
-        Cell::Word(word) => {
-            out.push(0);
-            put_signed(out, *word);
-        }
-        Cell::Text(text) => {
-            out.push(1);
-            put_text(out, Some(text));
-        }
-    }
 }
 
 /// Reads what [`encode_head`] wrote.
@@ -128,7 +83,7 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     for window in &features.windows {
         linear::decode(&mut reader, window, &mut entity.windows.words[window.words()])?;
         for derived in &mut entity.windows.derived[window.deriveds()] {
-            decode_base(&mut reader, derived)?;
+            derived.decode_base(&mut reader)?;
         }
     }
     reader.end()?;
@@ -196,44 +151,4 @@ fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut
         return Err(Malformed("a window ends before it begins"));
     }
     Ok(())
-}
-
-/// A derived accumulator is rebuilt from its base and the log.
-fn decode_base(reader: &mut Reader<'_>, derived: &mut Derived) -> Result<(), Malformed> {
-    derived.valid = false;
-    let Some(base) = &mut derived.base else { return Ok(()) };
-    match base {
-        Summary::Best(best) => {
-            let is_some = reader.byte()? != 0;
-            *best = Some(reader.signed()?).filter(|_| is_some);
-        }
-        Summary::First(value) | Summary::Last(value) => {
-            *value = if reader.byte()? != 0 {
-                Some((0, decode_cell(reader)?))
-            } else {
-                None
-            };
-        }
-        Summary::LastK(cells) => {
-            let count = reader.count()?;
-            *cells = (0..count)
-                .map(|_| Ok((0, decode_cell(reader)?)))
-                .collect::<Result<VecDeque<_>, _>>()?;
-        }
-        Summary::Decayed(decay) => {
-            *decay = Decay::default();
-            if reader.byte()? != 0 {
-                decay.sum = Some((f64::from_le_bytes(reader.array()?), reader.signed()?));
-            }
-        }
-        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {}
-    }
-    Ok(())
-}
-
-fn decode_cell(reader: &mut Reader<'_>) -> Result<Cell, Malformed> {
-    Ok(match reader.byte()? {
-        0 => Cell::Word(reader.signed()?),
-        _ => Cell::Text(reader.text()?.unwrap_or_default()),
-    })
 }

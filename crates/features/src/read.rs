@@ -1,10 +1,10 @@
 //! Reading features off their windows' accumulators.
 
 use crate::accumulator::{DerivedKind, DerivedRead};
-use crate::cell::{Cell, Form, list};
-use crate::derived::{Summary, from_key};
+use crate::cell::{Cell, Form};
 use crate::layout::{DerivedLayout, EntityFeatures, Output, Read};
 use crate::linear;
+use crate::summary::Summary;
 use crate::windows::{AsOf, Windows};
 use riskstream_events::{Row, Value};
 
@@ -36,7 +36,7 @@ fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: As
             let layout = &window.derived[index];
             let summary = &windows.derived[window.derived_at + index].current;
             match read {
-                DerivedRead::Values => values(layout, summary, form),
+                DerivedRead::Values => summary.values(layout, form),
                 DerivedRead::TimeSince => time_since(summary, as_of),
                 DerivedRead::Decayed => {
                     let end = features.edges[window.hi].bound(as_of.time, as_of.stream);
@@ -74,20 +74,10 @@ fn of_multiset(summary: &Summary, form: Form, read: DerivedRead) -> Option<Value
         (Summary::Distinct(counts), DerivedRead::Distinct) if !counts.is_empty() => {
             Some(Value::Int(counts.len() as i64))
         }
-        (Summary::Top(top), DerivedRead::MostFrequent(k)) => list(top.values().take(k).map(|cell| form.of_cell(cell))),
+        (Summary::Frequencies(values), DerivedRead::Frequencies(read)) => values.read(read, form),
         (Summary::Sorted(sorted), DerivedRead::Quantile(q)) => quantile(q, sorted.len(), |rank| {
             sorted.get(rank).map_or(0.0, |word| form.number_of_word(word))
         }),
-        _ => None,
-    }
-}
-
-fn values(layout: &DerivedLayout, summary: &Summary, form: Form) -> Option<Value> {
-    match summary {
-        Summary::Extreme(queue) => queue.front().map(|&(_, key)| form.of_word(from_key(layout, key))),
-        Summary::Best(best) => best.map(|key| form.of_word(from_key(layout, key))),
-        Summary::First(value) | Summary::Last(value) => value.as_ref().map(|(_, cell)| form.of_cell(cell)),
-        Summary::LastK(cells) => list(cells.iter().rev().map(|(_, cell)| form.of_cell(cell))),
         _ => None,
     }
 }

@@ -371,7 +371,7 @@ impl Windows {
         let derived = &mut self.derived[window.derived_at + index];
         let (lo, hi) = (self.edges[window.lo], self.edges[window.hi].ordinal);
         let (log, source, buffer) = logs.of(window.input);
-        let flow = |derived: &Derived| match derived.is_complete(layout) {
+        let flow = |derived: &Derived| match derived.current.is_complete(layout) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };

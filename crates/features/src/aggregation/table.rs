@@ -1,7 +1,7 @@
 //! The table of aggregations.
 
 use super::definition::{Aggregation, Constructor, Definition, Empty, Operand, Output, Parameter, WindowRule};
-use crate::accumulator::{Accumulator, DerivedKind, DerivedRead, SumsRead};
+use crate::accumulator::{Accumulator, DerivedKind, DerivedRead, FrequenciesRead, SumsRead};
 
 /// In the order of the reference.
 pub(super) const TABLE: &[Definition] = &[
@@ -192,6 +192,7 @@ impl Aggregation {
             let half_life = half_life as f64;
             Derived(DerivedKind::Decayed { half_life, is_weighted }, DerivedRead::Decayed)
         };
+        let frequencies = |read| Derived(DerivedKind::Frequencies, DerivedRead::Frequencies(read));
         match self {
             Aggregation::Count => (&COUNT, None, Count),
             Aggregation::Sum => (&SUM, None, PowerSums(SumsRead::Sum)),
@@ -209,11 +210,7 @@ impl Aggregation {
                 None,
                 Derived(DerivedKind::Last, DerivedRead::TimeSince),
             ),
-            Aggregation::TopK(k) => (
-                &TOP_K,
-                K(k),
-                Derived(DerivedKind::Frequencies, DerivedRead::MostFrequent(k)),
-            ),
+            Aggregation::TopK(k) => (&TOP_K, K(k), frequencies(FrequenciesRead::MostFrequent(k))),
             Aggregation::Quantile(q) => (&QUANTILE, Q(q), Derived(DerivedKind::Sorted, DerivedRead::Quantile(q))),
             Aggregation::DecayedCount { half_life } => (&DECAYED_COUNT, HalfLife(half_life), decayed(half_life, false)),
             Aggregation::DecayedSum { half_life } => (&DECAYED_SUM, HalfLife(half_life), decayed(half_life, true)),
