@@ -50,6 +50,8 @@ pub(crate) enum DerivedKind {
     Max,
     /// The oldest value.
     First,
+    /// The oldest k values.
+    FirstK(usize),
     /// The newest value.
     Last,
     /// The newest k values.

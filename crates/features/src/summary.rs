@@ -20,6 +20,8 @@ pub(crate) enum Summary {
     Best(Option<i64>),
     /// First value, with its ordinal.
     First(Option<(u64, Cell)>),
+    /// First k values, oldest first, each with its ordinal.
+    FirstK(VecDeque<(u64, Cell)>),
     /// Last value, with its ordinal.
     Last(Option<(u64, Cell)>),
     /// Last k values, newest last.
@@ -70,6 +72,7 @@ impl Summary {
             DerivedKind::Min | DerivedKind::Max if bounded => Summary::Extreme(VecDeque::new()),
             DerivedKind::Min | DerivedKind::Max => Summary::Best(None),
             DerivedKind::First => Summary::First(None),
+            DerivedKind::FirstK(_) => Summary::FirstK(VecDeque::new()),
             DerivedKind::Last => Summary::Last(None),
             DerivedKind::LastK(_) => Summary::LastK(VecDeque::new()),
             DerivedKind::Distinct => Summary::Distinct(HashMap::default()),
@@ -82,7 +85,7 @@ impl Summary {
     pub(crate) fn clear(&mut self, layout: &DerivedLayout) {
         match self {
             Summary::Extreme(queue) => queue.clear(),
-            Summary::LastK(cells) => cells.clear(),
+            Summary::FirstK(cells) | Summary::LastK(cells) => cells.clear(),
             Summary::Distinct(counts) => counts.clear(),
             other => *other = Summary::new(layout, !matches!(other, Summary::Best(_))),
         }
@@ -93,6 +96,7 @@ impl Summary {
         match self {
             Summary::First(first) => first.is_some(),
             Summary::Last(last) => last.is_some(),
+            Summary::FirstK(cells) => matches!(layout.kind, DerivedKind::FirstK(k) if cells.len() >= k),
             Summary::LastK(cells) => matches!(layout.kind, DerivedKind::LastK(k) if cells.len() >= k),
             _ => false,
         }
@@ -117,6 +121,11 @@ impl Summary {
             Summary::Best(best) => *best = (*best).max(Some(key(layout, entry))),
             Summary::First(first @ None) => *first = Some((ordinal, entry.cell(layout.column))),
             Summary::First(Some(_)) => {}
+            Summary::FirstK(cells) => {
+                if matches!(layout.kind, DerivedKind::FirstK(k) if cells.len() < k) {
+                    cells.push_back((ordinal, entry.cell(layout.column)));
+                }
+            }
             Summary::Last(last) => *last = Some((ordinal, entry.cell(layout.column))),
             Summary::LastK(cells) => {
                 if matches!(layout.kind, DerivedKind::LastK(k) if cells.len() >= k) {
@@ -148,6 +157,12 @@ impl Summary {
                 }
             }
             Summary::First(_) => return false,
+            Summary::FirstK(cells) => {
+                // If it holds fewer than k values, it holds all there are.
+                let holds_all = matches!(layout.kind, DerivedKind::FirstK(k) if cells.len() < k);
+                cells.pop_front();
+                return holds_all;
+            }
             Summary::Last(last) => {
                 if last.as_ref().is_some_and(|&(newest, _)| newest == ordinal) {
                     *last = None;
@@ -181,7 +196,7 @@ impl Summary {
         const CELL: usize = size_of::<(u64, Cell)>();
         match self {
             Summary::Extreme(queue) => queue.capacity() * 16,
-            Summary::LastK(cells) => cells.capacity() * CELL,
+            Summary::FirstK(cells) | Summary::LastK(cells) => cells.capacity() * CELL,
             Summary::Distinct(counts) => counts.capacity() * (CELL + 1),
             Summary::Frequencies(frequencies) => frequencies.memory(),
             Summary::Sorted(sorted) => sorted.memory(),
@@ -195,6 +210,7 @@ impl Summary {
             Summary::Extreme(queue) => queue.front().map(|&(_, key)| form.of_word(from_key(layout, key))),
             Summary::Best(best) => best.map(|key| form.of_word(from_key(layout, key))),
             Summary::First(value) | Summary::Last(value) => value.as_ref().map(|(_, cell)| form.of_cell(cell)),
+            Summary::FirstK(cells) => list(cells.iter().map(|(_, cell)| form.of_cell(cell))),
             Summary::LastK(cells) => list(cells.iter().rev().map(|(_, cell)| form.of_cell(cell))),
             _ => None,
         }
@@ -213,7 +229,7 @@ impl Summary {
                     encode_cell(cell, out);
                 }
             }
-            Summary::LastK(cells) => {
+            Summary::FirstK(cells) | Summary::LastK(cells) => {
                 put_unsigned(out, cells.len() as u64);
                 cells.iter().for_each(|(_, cell)| encode_cell(cell, out));
             }
@@ -244,7 +260,7 @@ impl Summary {
                     None
                 };
             }
-            Summary::LastK(cells) => {
+            Summary::FirstK(cells) | Summary::LastK(cells) => {
                 let count = reader.count()?;
                 *cells = (0..count)
                     .map(|_| Ok((0, decode_cell(reader)?)))

@@ -23,6 +23,8 @@ pub enum Aggregation {
     Distinct,
     /// The oldest value. Of the value's type.
     First,
+    /// The oldest k values, oldest first; fewer if there are fewer. List.
+    FirstK(usize),
     /// The newest value. Of the value's type.
     Last,
     /// The newest k values, newest first; fewer if there are fewer. List.

@@ -14,6 +14,7 @@ pub(super) const TABLE: &[Definition] = &[
     STANDARD_DEVIATION,
     DISTINCT,
     FIRST,
+    FIRST_K,
     LAST,
     LAST_K,
     TIME_SINCE_LAST,
@@ -113,6 +114,16 @@ const FIRST: Definition = Definition {
     empty: Empty::Null,
 };
 
+const FIRST_K: Definition = Definition {
+    name: "first_k",
+    summary: "The oldest `k` values within the window, the oldest first.",
+    operand: Operand::Values,
+    constructor: Constructor::K(Aggregation::FirstK),
+    window: WindowRule::Stated,
+    output: Output::Values,
+    empty: Empty::Null,
+};
+
 const LAST: Definition = Definition {
     name: "last",
     summary: "The newest value within the window.",
@@ -203,6 +214,7 @@ impl Aggregation {
             Aggregation::StandardDeviation => (&STANDARD_DEVIATION, None, PowerSums(SumsRead::StandardDeviation)),
             Aggregation::Distinct => (&DISTINCT, None, Derived(DerivedKind::Distinct, DerivedRead::Distinct)),
             Aggregation::First => (&FIRST, None, Derived(DerivedKind::First, DerivedRead::Values)),
+            Aggregation::FirstK(k) => (&FIRST_K, K(k), Derived(DerivedKind::FirstK(k), DerivedRead::Values)),
             Aggregation::Last => (&LAST, None, Derived(DerivedKind::Last, DerivedRead::Values)),
             Aggregation::LastK(k) => (&LAST_K, K(k), Derived(DerivedKind::LastK(k), DerivedRead::Values)),
             Aggregation::TimeSinceLast => (

@@ -250,6 +250,7 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
         Aggregation::Max => extreme(&values, |a, b| a > b),
         Aggregation::Distinct => Some(Value::Int(frequencies(&values).len() as i64)),
         Aggregation::First => values.first().map(|&value| value.clone()),
+        Aggregation::FirstK(k) => Some(Value::List(values.iter().take(k).map(|&value| value.clone()).collect())),
         Aggregation::Last => values.last().map(|&value| value.clone()),
         Aggregation::LastK(k) => Some(Value::List(
             values.iter().rev().take(k).map(|&value| value.clone()).collect(),
