@@ -86,6 +86,8 @@ pub(crate) enum DerivedRead {
 /// How a feature is read off frequencies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FrequenciesRead {
+    /// The most frequent value.
+    Mode,
     /// The k most frequent values.
     MostFrequent(usize),
 }

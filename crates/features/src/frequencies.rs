@@ -43,6 +43,7 @@ impl Frequencies {
     pub(crate) fn read(&self, read: FrequenciesRead, form: Form) -> Option<Value> {
         let value = |(_, value): &(_, Cell)| form.of_cell(value);
         match read {
+            FrequenciesRead::Mode => self.order.first().map(value),
             FrequenciesRead::MostFrequent(k) => list(self.order.iter().take(k).map(value)),
         }
     }

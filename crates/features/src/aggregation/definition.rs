@@ -32,6 +32,8 @@ pub enum Aggregation {
     /// Seconds from the newest entry (with a value, if one is named) to the transaction. The transaction
     /// itself never counts. Float.
     TimeSinceLast,
+    /// The most frequent value, of equally frequent ones the least. Of the value's type.
+    Mode,
     /// The k most frequent values, most frequent first, of equally frequent ones the lesser first. List.
     TopK(usize),
     /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.

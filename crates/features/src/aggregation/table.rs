@@ -18,6 +18,7 @@ pub(super) const TABLE: &[Definition] = &[
     LAST,
     LAST_K,
     TIME_SINCE_LAST,
+    MODE,
     TOP_K,
     QUANTILE,
     DECAYED_COUNT,
@@ -154,6 +155,16 @@ const TIME_SINCE_LAST: Definition = Definition {
     empty: Empty::Null,
 };
 
+const MODE: Definition = Definition {
+    name: "mode",
+    summary: "The most frequent value; of equally frequent ones the least.",
+    operand: Operand::Values,
+    constructor: Constructor::Plain(Aggregation::Mode),
+    window: WindowRule::Limited,
+    output: Output::Value,
+    empty: Empty::Null,
+};
+
 const TOP_K: Definition = Definition {
     name: "top_k",
     summary: "The `k` most frequent values, the most frequent first.",
@@ -222,6 +233,7 @@ impl Aggregation {
                 None,
                 Derived(DerivedKind::Last, DerivedRead::TimeSince),
             ),
+            Aggregation::Mode => (&MODE, None, frequencies(FrequenciesRead::Mode)),
             Aggregation::TopK(k) => (&TOP_K, K(k), frequencies(FrequenciesRead::MostFrequent(k))),
             Aggregation::Quantile(q) => (&QUANTILE, Q(q), Derived(DerivedKind::Sorted, DerivedRead::Quantile(q))),
             Aggregation::DecayedCount { half_life } => (&DECAYED_COUNT, HalfLife(half_life), decayed(half_life, false)),

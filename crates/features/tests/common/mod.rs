@@ -255,9 +255,9 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
         Aggregation::LastK(k) => Some(Value::List(
             values.iter().rev().take(k).map(|&value| value.clone()).collect(),
         )),
+        Aggregation::Mode => most_frequent(&values).first().map(|(value, _)| (*value).clone()),
         Aggregation::TopK(k) => {
-            let mut all = frequencies(&values);
-            all.sort_by(|a, b| b.1.cmp(&a.1).then(compare(a.0, b.0)));
+            let all = most_frequent(&values);
             Some(Value::List(
                 all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
             ))
@@ -327,6 +327,13 @@ fn extreme(values: &[&Value], better: impl Fn(f64, f64) -> bool) -> Option<Value
             }
         })
         .cloned()
+}
+
+/// The most frequent first, of equally frequent values the lesser first.
+fn most_frequent<'a>(values: &[&'a Value]) -> Vec<(&'a Value, usize)> {
+    let mut all = frequencies(values);
+    all.sort_by(|a, b| b.1.cmp(&a.1).then(compare(a.0, b.0)));
+    all
 }
 
 fn frequencies<'a>(values: &[&'a Value]) -> Vec<(&'a Value, usize)> {
