@@ -90,4 +90,6 @@ pub(crate) enum FrequenciesRead {
     Mode,
     /// The k most frequent values.
     MostFrequent(usize),
+    /// The k least frequent values.
+    LeastFrequent(usize),
 }

@@ -6,6 +6,10 @@ use hashbrown::HashMap;
 use riskstream_events::Value;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::iter::successors;
+
+/// No cell is less: words come before texts.
+const LEAST: Cell = Cell::Word(i64::MIN);
 
 /// The values of a window by their frequency, the most frequent first, of equally frequent ones the lesser first.
 #[derive(Clone, Debug, Default)]
@@ -45,7 +49,21 @@ impl Frequencies {
         match read {
             FrequenciesRead::Mode => self.order.first().map(value),
             FrequenciesRead::MostFrequent(k) => list(self.order.iter().take(k).map(value)),
+            FrequenciesRead::LeastFrequent(k) => list(self.ascending().take(k).map(value)),
         }
+    }
+
+    /// The least frequent first, of equally frequent values the lesser first. `order` read backwards would give the greater
+    /// ones first, so each run of equally frequent values is read forwards.
+    fn ascending(&self) -> impl Iterator<Item = &(Reverse<u32>, Cell)> {
+        let start_of_run = |&(count, _): &(Reverse<u32>, Cell)| (count, LEAST);
+        let runs = successors(self.order.last().map(start_of_run), move |start| {
+            self.order.range(..start).next_back().map(start_of_run)
+        });
+        runs.flat_map(|start| {
+            let count = start.0;
+            self.order.range(start..).take_while(move |(other, _)| *other == count)
+        })
     }
 
     /// Approximate memory in bytes, without texts on the heap.

@@ -163,6 +163,7 @@ fn windows_empty_as_stated() {
         (LastK(3), Some(AMOUNT), Value::Null),
         (Mode, Some(SHOP), Value::Null),
         (TopK(3), Some(SHOP), Value::Null),
+        (BottomK(3), Some(SHOP), Value::Null),
         (TimeSinceLast, None, Value::Null),
         (Quantile(0.5), Some(AMOUNT), Value::Null),
     ];
@@ -196,6 +197,7 @@ fn each_aggregation_of_a_few_payments() {
         (Last, Some(AMOUNT), Value::Float(2.0)),
         (LastK(3), Some(AMOUNT), list(&[2.0, 10.25, -2.0])),
         (Mode, Some(AMOUNT), Value::Float(10.25)),
+        (BottomK(2), Some(AMOUNT), list(&[-2.0, 2.0])),
         (TopK(2), Some(AMOUNT), list(&[10.25, -2.0])),
         (TimeSinceLast, None, Value::Float(60.0)),
         (Quantile(0.5), Some(AMOUNT), Value::Float(6.125)),

@@ -36,6 +36,8 @@ pub enum Aggregation {
     Mode,
     /// The k most frequent values, most frequent first, of equally frequent ones the lesser first. List.
     TopK(usize),
+    /// The k least frequent of the values, least frequent first, of equally frequent ones the lesser first. List.
+    BottomK(usize),
     /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.
     Quantile(f64),
     /// Sum of 2^(−age / half-life) over the entries, age measured from the window's end. Float.

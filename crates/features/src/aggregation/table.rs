@@ -20,6 +20,7 @@ pub(super) const TABLE: &[Definition] = &[
     TIME_SINCE_LAST,
     MODE,
     TOP_K,
+    BOTTOM_K,
     QUANTILE,
     DECAYED_COUNT,
     DECAYED_SUM,
@@ -167,9 +168,19 @@ const MODE: Definition = Definition {
 
 const TOP_K: Definition = Definition {
     name: "top_k",
-    summary: "The `k` most frequent values, the most frequent first.",
+    summary: "The `k` most frequent values, the most frequent first; of equally frequent ones the lesser first.",
     operand: Operand::Values,
     constructor: Constructor::K(Aggregation::TopK),
+    window: WindowRule::Limited,
+    output: Output::Values,
+    empty: Empty::Null,
+};
+
+const BOTTOM_K: Definition = Definition {
+    name: "bottom_k",
+    summary: "The `k` least frequent of the values in the window, the least frequent first; of equally frequent ones the lesser first.",
+    operand: Operand::Values,
+    constructor: Constructor::K(Aggregation::BottomK),
     window: WindowRule::Limited,
     output: Output::Values,
     empty: Empty::Null,
@@ -235,6 +246,7 @@ impl Aggregation {
             ),
             Aggregation::Mode => (&MODE, None, frequencies(FrequenciesRead::Mode)),
             Aggregation::TopK(k) => (&TOP_K, K(k), frequencies(FrequenciesRead::MostFrequent(k))),
+            Aggregation::BottomK(k) => (&BOTTOM_K, K(k), frequencies(FrequenciesRead::LeastFrequent(k))),
             Aggregation::Quantile(q) => (&QUANTILE, Q(q), Derived(DerivedKind::Sorted, DerivedRead::Quantile(q))),
             Aggregation::DecayedCount { half_life } => (&DECAYED_COUNT, HalfLife(half_life), decayed(half_life, false)),
             Aggregation::DecayedSum { half_life } => (&DECAYED_SUM, HalfLife(half_life), decayed(half_life, true)),

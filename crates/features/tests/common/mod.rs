@@ -262,6 +262,13 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
                 all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
             ))
         }
+        Aggregation::BottomK(k) => {
+            let mut all = frequencies(&values);
+            all.sort_by(|a, b| a.1.cmp(&b.1).then(compare(a.0, b.0)));
+            Some(Value::List(
+                all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
+            ))
+        }
         Aggregation::TimeSinceLast => float((time - entries.last()?.time) as f64 / 1e6),
         Aggregation::Quantile(q) => {
             let mut sorted: Vec<f64> = numbers().collect();
