@@ -92,4 +92,6 @@ pub(crate) enum FrequenciesRead {
     MostFrequent(usize),
     /// The k least frequent values.
     LeastFrequent(usize),
+    /// How often the k most frequent values occur.
+    Counts(usize),
 }

@@ -49,6 +49,10 @@ impl Frequencies {
         match read {
             FrequenciesRead::Mode => self.order.first().map(value),
             FrequenciesRead::MostFrequent(k) => list(self.order.iter().take(k).map(value)),
+            FrequenciesRead::Counts(k) => {
+                let counts = self.order.iter().take(k);
+                list(counts.map(|(Reverse(count), _)| Value::Int(i64::from(*count))))
+            }
             FrequenciesRead::LeastFrequent(k) => list(self.ascending().take(k).map(value)),
         }
     }

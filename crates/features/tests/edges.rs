@@ -164,6 +164,7 @@ fn windows_empty_as_stated() {
         (Mode, Some(SHOP), Value::Null),
         (TopK(3), Some(SHOP), Value::Null),
         (BottomK(3), Some(SHOP), Value::Null),
+        (Histogram(3), Some(SHOP), Value::Null),
         (TimeSinceLast, None, Value::Null),
         (Quantile(0.5), Some(AMOUNT), Value::Null),
     ];
@@ -197,6 +198,11 @@ fn each_aggregation_of_a_few_payments() {
         (Last, Some(AMOUNT), Value::Float(2.0)),
         (LastK(3), Some(AMOUNT), list(&[2.0, 10.25, -2.0])),
         (Mode, Some(AMOUNT), Value::Float(10.25)),
+        (
+            Histogram(2),
+            Some(AMOUNT),
+            Value::List([Value::Int(2), Value::Int(1)].into()),
+        ),
         (BottomK(2), Some(AMOUNT), list(&[-2.0, 2.0])),
         (TopK(2), Some(AMOUNT), list(&[10.25, -2.0])),
         (TimeSinceLast, None, Value::Float(60.0)),

@@ -38,6 +38,8 @@ pub enum Aggregation {
     TopK(usize),
     /// The k least frequent of the values, least frequent first, of equally frequent ones the lesser first. List.
     BottomK(usize),
+    /// How often each of the k most frequent values occurs, in the order of [`Aggregation::TopK`]. List of ints.
+    Histogram(usize),
     /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.
     Quantile(f64),
     /// Sum of 2^(−age / half-life) over the entries, age measured from the window's end. Float.
@@ -167,6 +169,8 @@ pub enum Output {
     Value,
     /// A list of values.
     Values,
+    /// A list of ints.
+    Ints,
 }
 
 impl Output {
@@ -176,7 +180,7 @@ impl Output {
             Output::Int => ValueType::Int,
             Output::Float => ValueType::Float,
             Output::Value => value.unwrap_or(ValueType::Float),
-            Output::Values => ValueType::List,
+            Output::Values | Output::Ints => ValueType::List,
         }
     }
 
@@ -184,6 +188,7 @@ impl Output {
     pub fn element_type(self, value: Option<ValueType>) -> ValueType {
         match self {
             Output::Values => value.unwrap_or(ValueType::Float),
+            Output::Ints => ValueType::Int,
             Output::Int | Output::Float | Output::Value => self.value_type(value),
         }
     }

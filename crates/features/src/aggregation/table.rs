@@ -21,6 +21,7 @@ pub(super) const TABLE: &[Definition] = &[
     MODE,
     TOP_K,
     BOTTOM_K,
+    HISTOGRAM,
     QUANTILE,
     DECAYED_COUNT,
     DECAYED_SUM,
@@ -186,6 +187,16 @@ const BOTTOM_K: Definition = Definition {
     empty: Empty::Null,
 };
 
+const HISTOGRAM: Definition = Definition {
+    name: "histogram",
+    summary: "How often each of the `k` most frequent values occurs: a list of counts in the order of `top_k`.",
+    operand: Operand::Values,
+    constructor: Constructor::K(Aggregation::Histogram),
+    window: WindowRule::Limited,
+    output: Output::Ints,
+    empty: Empty::Null,
+};
+
 const QUANTILE: Definition = Definition {
     name: "quantile",
     summary: "The quantile `q` of a number: `quantile: amount` with `q: 0.95`.",
@@ -247,6 +258,7 @@ impl Aggregation {
             Aggregation::Mode => (&MODE, None, frequencies(FrequenciesRead::Mode)),
             Aggregation::TopK(k) => (&TOP_K, K(k), frequencies(FrequenciesRead::MostFrequent(k))),
             Aggregation::BottomK(k) => (&BOTTOM_K, K(k), frequencies(FrequenciesRead::LeastFrequent(k))),
+            Aggregation::Histogram(k) => (&HISTOGRAM, K(k), frequencies(FrequenciesRead::Counts(k))),
             Aggregation::Quantile(q) => (&QUANTILE, Q(q), Derived(DerivedKind::Sorted, DerivedRead::Quantile(q))),
             Aggregation::DecayedCount { half_life } => (&DECAYED_COUNT, HalfLife(half_life), decayed(half_life, false)),
             Aggregation::DecayedSum { half_life } => (&DECAYED_SUM, HalfLife(half_life), decayed(half_life, true)),

@@ -269,6 +269,12 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
                 all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
             ))
         }
+        Aggregation::Histogram(k) => {
+            let all = most_frequent(&values);
+            Some(Value::List(
+                all.iter().take(k).map(|(_, count)| Value::Int(*count as i64)).collect(),
+            ))
+        }
         Aggregation::TimeSinceLast => float((time - entries.last()?.time) as f64 / 1e6),
         Aggregation::Quantile(q) => {
             let mut sorted: Vec<f64> = numbers().collect();
