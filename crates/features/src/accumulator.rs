@@ -29,6 +29,7 @@ pub(crate) enum SumsRead {
     Mean,
     Variance,
     StandardDeviation,
+    Skewness,
 }
 
 impl SumsRead {
@@ -37,6 +38,7 @@ impl SumsRead {
         match self {
             SumsRead::Sum | SumsRead::Mean => 1,
             SumsRead::Variance | SumsRead::StandardDeviation => 2,
+            SumsRead::Skewness => 3,
         }
     }
 }

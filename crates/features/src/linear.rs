@@ -43,6 +43,12 @@ fn change_sums(words: &mut [i64], highest: u8, value: i64, times: i64) {
     if highest >= 2 {
         add_wide::<3>(&mut words[power(2)], Wide::from(value * value * times));
     }
+    if highest >= 3 {
+        add_wide::<4>(
+            &mut words[power(3)],
+            Wide::from(value * value) * Wide::from(value * times),
+        );
+    }
 }
 
 #[inline]
@@ -73,6 +79,7 @@ pub(crate) fn read_sums(words: &[i64], at: usize, scale: f64, read: SumsRead) ->
         SumsRead::Mean => (count > 0).then(|| sum(words) / (count as f64 * scale)),
         SumsRead::Variance => variance(words, scale),
         SumsRead::StandardDeviation => variance(words, scale).map(f64::sqrt),
+        SumsRead::Skewness => skewness(words),
     }
 }
 
@@ -102,6 +109,20 @@ fn variance(words: &[i64], scale: f64) -> Option<f64> {
     (count > 1).then(|| {
         let numerator = second_moment::<4>(words).to_f64();
         numerator / (count as f64 * (count - 1) as f64) / (scale * scale)
+    })
+}
+
+/// Sample skewness G1 = √(n (n − 1)) / (n − 2) · m₃ / m₂^1.5, where mₖ is the mean of (x − mean)ᵏ (Joanes and Gill 1998).
+/// None with fewer than three entries, or if all are equal.
+fn skewness(words: &[i64]) -> Option<f64> {
+    let [n, sum, squares, cubes] = [0, 1, 2, 3].map(|of| power_sum::<6>(words, of));
+    // n³ m₃ and n² m₂, exactly. The first is less than 2^382.
+    let third = n * n * cubes - Wide::from(3) * n * sum * squares + Wide::from(2) * sum * sum * sum;
+    let second = second_moment::<6>(words).to_f64();
+    let count = words[0] as f64;
+    (count > 2.0 && second > 0.0).then(|| {
+        let skewness = third.to_f64() / (second * second.sqrt());
+        (count * (count - 1.0)).sqrt() / (count - 2.0) * skewness
     })
 }
 
@@ -169,10 +190,10 @@ mod tests {
 
         #[test]
         fn what_is_taken_out_leaves_no_trace(values in prop::collection::vec(any::<i64>(), 1..50), other in any::<i64>()) {
-            let before = sums(&values, 2);
+            let before = sums(&values, 3);
             let mut words = before.clone();
-            change_sums(&mut words, 2, other, 1);
-            change_sums(&mut words, 2, other, -1);
+            change_sums(&mut words, 3, other, 1);
+            change_sums(&mut words, 3, other, -1);
             prop_assert_eq!(words, before);
         }
     }

@@ -175,7 +175,8 @@ impl Event {
 }
 
 fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
-    let inexact = feature.aggregation.is_decayed() || matches!(feature.aggregation, Aggregation::Quantile(_));
+    let is_approximate = |aggregation| matches!(aggregation, Aggregation::Quantile(_) | Aggregation::Skewness);
+    let inexact = feature.aggregation.is_decayed() || is_approximate(feature.aggregation);
     match (value, expected) {
         (Value::Float(a), Value::Float(b)) if inexact => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),
         (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),

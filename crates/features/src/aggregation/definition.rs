@@ -19,6 +19,8 @@ pub enum Aggregation {
     Variance,
     /// Square root of the sample variance. Float.
     StandardDeviation,
+    /// Sample skewness G1, empty for fewer than three values or if all are equal. Float.
+    Skewness,
     /// Number of distinct values, exact. Int.
     Distinct,
     /// The oldest value. Of the value's type.

@@ -12,6 +12,7 @@ pub(super) const TABLE: &[Definition] = &[
     MAX,
     VARIANCE,
     STANDARD_DEVIATION,
+    SKEWNESS,
     DISTINCT,
     FIRST,
     FIRST_K,
@@ -92,6 +93,16 @@ const STANDARD_DEVIATION: Definition = Definition {
     summary: "The square root of the variance.",
     operand: Operand::Numbers,
     constructor: Constructor::Plain(Aggregation::StandardDeviation),
+    window: WindowRule::Stated,
+    output: Output::Float,
+    empty: Empty::Null,
+};
+
+const SKEWNESS: Definition = Definition {
+    name: "skewness",
+    summary: "The sample skewness of a number, as pandas' `skew`; null for fewer than three, or if all are equal.",
+    operand: Operand::Numbers,
+    constructor: Constructor::Plain(Aggregation::Skewness),
     window: WindowRule::Stated,
     output: Output::Float,
     empty: Empty::Null,
@@ -245,6 +256,7 @@ impl Aggregation {
             Aggregation::Max => (&MAX, None, Derived(DerivedKind::Max, DerivedRead::Values)),
             Aggregation::Variance => (&VARIANCE, None, PowerSums(SumsRead::Variance)),
             Aggregation::StandardDeviation => (&STANDARD_DEVIATION, None, PowerSums(SumsRead::StandardDeviation)),
+            Aggregation::Skewness => (&SKEWNESS, None, PowerSums(SumsRead::Skewness)),
             Aggregation::Distinct => (&DISTINCT, None, Derived(DerivedKind::Distinct, DerivedRead::Distinct)),
             Aggregation::First => (&FIRST, None, Derived(DerivedKind::First, DerivedRead::Values)),
             Aggregation::FirstK(k) => (&FIRST_K, K(k), Derived(DerivedKind::FirstK(k), DerivedRead::Values)),

@@ -246,6 +246,7 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
         Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
+        Aggregation::Skewness => float(skewness(&deviations(units()))?),
         Aggregation::Min => extreme(&values, |a, b| a < b),
         Aggregation::Max => extreme(&values, |a, b| a > b),
         Aggregation::Distinct => Some(Value::Int(frequencies(&values).len() as i64)),
@@ -314,6 +315,26 @@ fn variance(sum: i128, squares: i128, n: i128, scale: i64) -> Option<f64> {
         let numerator = (n * squares - sum * sum) as f64;
         numerator / (n as f64 * (n - 1) as f64) / (scale as f64 * scale as f64)
     })
+}
+
+/// The values' deviations from their mean.
+fn deviations(units: impl Iterator<Item = i128>) -> Vec<f64> {
+    let units: Vec<i128> = units.collect();
+    let n = units.len() as i128;
+    let sum: i128 = units.iter().sum();
+    units.iter().map(|x| (n * x - sum) as f64 / n as f64).collect()
+}
+
+/// The mean of the deviations to the power `of`.
+fn moment(deviations: &[f64], of: i32) -> f64 {
+    deviations.iter().map(|x| x.powi(of)).sum::<f64>() / deviations.len() as f64
+}
+
+fn skewness(deviations: &[f64]) -> Option<f64> {
+    let n = deviations.len() as f64;
+    let spread = moment(deviations, 2);
+    let is_defined = n >= 3.0 && spread > 0.0;
+    is_defined.then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * moment(deviations, 3) / spread.powf(1.5))
 }
 
 fn decay(age: i64, half_life: i64) -> f64 {
