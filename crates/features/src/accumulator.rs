@@ -30,6 +30,7 @@ pub(crate) enum SumsRead {
     Variance,
     StandardDeviation,
     Skewness,
+    Kurtosis,
 }
 
 impl SumsRead {
@@ -39,6 +40,7 @@ impl SumsRead {
             SumsRead::Sum | SumsRead::Mean => 1,
             SumsRead::Variance | SumsRead::StandardDeviation => 2,
             SumsRead::Skewness => 3,
+            SumsRead::Kurtosis => 4,
         }
     }
 }

@@ -49,6 +49,12 @@ fn change_sums(words: &mut [i64], highest: u8, value: i64, times: i64) {
             Wide::from(value * value) * Wide::from(value * times),
         );
     }
+    if highest >= 4 {
+        add_wide::<5>(
+            &mut words[power(4)],
+            Wide::from(value * value) * Wide::from(value * value * times),
+        );
+    }
 }
 
 #[inline]
@@ -80,6 +86,7 @@ pub(crate) fn read_sums(words: &[i64], at: usize, scale: f64, read: SumsRead) ->
         SumsRead::Variance => variance(words, scale),
         SumsRead::StandardDeviation => variance(words, scale).map(f64::sqrt),
         SumsRead::Skewness => skewness(words),
+        SumsRead::Kurtosis => kurtosis(words),
     }
 }
 
@@ -123,6 +130,22 @@ fn skewness(words: &[i64]) -> Option<f64> {
     (count > 2.0 && second > 0.0).then(|| {
         let skewness = third.to_f64() / (second * second.sqrt());
         (count * (count - 1.0)).sqrt() / (count - 2.0) * skewness
+    })
+}
+
+/// Sample excess kurtosis G2 = (n − 1) / ((n − 2) (n − 3)) · ((n + 1) (m₄ / m₂² − 3) + 6), where mₖ is the mean of
+/// (x − mean)ᵏ (Joanes and Gill 1998). None with fewer than four entries, or if all are equal.
+fn kurtosis(words: &[i64]) -> Option<f64> {
+    let [n, sum, squares, cubes, fourths] = [0, 1, 2, 3, 4].map(|of| power_sum::<8>(words, of));
+    // n⁴ m₄ and n² m₂, exactly, and n⁴ (m₄ − 3 m₂²), which would cancel out in floats. Each is less than 2^510.
+    let fourth = n * n * n * fourths - Wide::from(4) * n * n * sum * cubes + Wide::from(6) * n * sum * sum * squares
+        - Wide::from(3) * sum * sum * sum * sum;
+    let second = second_moment::<8>(words);
+    let excess = fourth - Wide::from(3) * second * second;
+    let (count, second) = (words[0] as f64, second.to_f64());
+    (count > 3.0 && second > 0.0).then(|| {
+        let excess = excess.to_f64() / (second * second);
+        (count - 1.0) / ((count - 2.0) * (count - 3.0)) * ((count + 1.0) * excess + 6.0)
     })
 }
 
@@ -190,10 +213,10 @@ mod tests {
 
         #[test]
         fn what_is_taken_out_leaves_no_trace(values in prop::collection::vec(any::<i64>(), 1..50), other in any::<i64>()) {
-            let before = sums(&values, 3);
+            let before = sums(&values, 4);
             let mut words = before.clone();
-            change_sums(&mut words, 3, other, 1);
-            change_sums(&mut words, 3, other, -1);
+            change_sums(&mut words, 4, other, 1);
+            change_sums(&mut words, 4, other, -1);
             prop_assert_eq!(words, before);
         }
     }

@@ -158,6 +158,7 @@ fn windows_empty_as_stated() {
         (Variance, Some(AMOUNT), Value::Null),
         (StandardDeviation, Some(AMOUNT), Value::Null),
         (Skewness, Some(AMOUNT), Value::Null),
+        (Kurtosis, Some(AMOUNT), Value::Null),
         (First, Some(SHOP), Value::Null),
         (FirstK(3), Some(SHOP), Value::Null),
         (Last, Some(SHOP), Value::Null),
@@ -212,6 +213,7 @@ fn each_aggregation_of_a_few_payments() {
         // (5.125², 7.125², 5.125², 3.125²) / 3
         (Variance, Some(AMOUNT), Value::Float(113.0625 / 3.0)),
         (Skewness, Some(AMOUNT), Value::Float(-0.3544197036936925)),
+        (Kurtosis, Some(AMOUNT), Value::Float(-3.9899287421378458)),
     ];
     for (aggregation, value, expected) in cases {
         let mut card = Entity::new(common::spec(vec![feature(aggregation, value, Some(DAY))]));
@@ -239,12 +241,40 @@ fn skewness_is_that_of_pandas_and_scipy() {
             0.57511106493699,
         ),
         (
-            &[1e12, 1e12 + 1.0, 1e12 + 2.0, 1e12 + 5.0, 1e12 + 9.0],
+            &[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0],
             1.0638300169445647,
         ),
     ];
     for (amounts, expected) in cases {
         agrees_with(Aggregation::Skewness, amounts, expected);
+    }
+}
+
+/// As above, with `Series.kurt` and `stats.kurtosis(bias=False)`.
+#[test]
+fn kurtosis_is_that_of_pandas_and_scipy() {
+    let cases: [(&[f64], f64); 5] = [
+        (&[1.0, 2.0, 3.0, 4.0, 10.0], 3.152),
+        (&[10.25, -2.0, 10.25, 2.0], -3.9899287421378458),
+        (&[0.01, 0.02, 0.5, 100.0, 99.99, 1234.56, 7.77], 6.767975435028397),
+        (
+            &[2.5, 3.7, 6.6, 9.1, 9.5, 10.7, 11.9, 21.5, 22.6, 25.2],
+            -1.097679379561256,
+        ),
+        (
+            &[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0],
+            0.20182034032449545,
+        ),
+    ];
+    for (amounts, expected) in cases {
+        agrees_with(Aggregation::Kurtosis, amounts, expected);
+    }
+}
+
+#[test]
+fn kurtosis_of_three_values_or_of_equal_ones_is_null() {
+    for amounts in [&[1.0, 2.0, 4.0][..], &[5.0; 10]] {
+        assert_eq!(paid(Aggregation::Kurtosis, amounts), Value::Null);
     }
 }
 

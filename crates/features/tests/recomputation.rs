@@ -175,7 +175,12 @@ impl Event {
 }
 
 fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
-    let is_approximate = |aggregation| matches!(aggregation, Aggregation::Quantile(_) | Aggregation::Skewness);
+    let is_approximate = |aggregation| {
+        matches!(
+            aggregation,
+            Aggregation::Quantile(_) | Aggregation::Skewness | Aggregation::Kurtosis
+        )
+    };
     let inexact = feature.aggregation.is_decayed() || is_approximate(feature.aggregation);
     match (value, expected) {
         (Value::Float(a), Value::Float(b)) if inexact => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),

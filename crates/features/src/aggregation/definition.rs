@@ -21,6 +21,8 @@ pub enum Aggregation {
     StandardDeviation,
     /// Sample skewness G1, empty for fewer than three values or if all are equal. Float.
     Skewness,
+    /// Sample excess kurtosis G2, empty for fewer than four values or if all are equal. Float.
+    Kurtosis,
     /// Number of distinct values, exact. Int.
     Distinct,
     /// The oldest value. Of the value's type.

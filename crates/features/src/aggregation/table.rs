@@ -13,6 +13,7 @@ pub(super) const TABLE: &[Definition] = &[
     VARIANCE,
     STANDARD_DEVIATION,
     SKEWNESS,
+    KURTOSIS,
     DISTINCT,
     FIRST,
     FIRST_K,
@@ -103,6 +104,16 @@ const SKEWNESS: Definition = Definition {
     summary: "The sample skewness of a number, as pandas' `skew`; null for fewer than three, or if all are equal.",
     operand: Operand::Numbers,
     constructor: Constructor::Plain(Aggregation::Skewness),
+    window: WindowRule::Stated,
+    output: Output::Float,
+    empty: Empty::Null,
+};
+
+const KURTOSIS: Definition = Definition {
+    name: "kurtosis",
+    summary: "The sample excess kurtosis of a number, as pandas' `kurt`; null for fewer than four, or if all are equal.",
+    operand: Operand::Numbers,
+    constructor: Constructor::Plain(Aggregation::Kurtosis),
     window: WindowRule::Stated,
     output: Output::Float,
     empty: Empty::Null,
@@ -257,6 +268,7 @@ impl Aggregation {
             Aggregation::Variance => (&VARIANCE, None, PowerSums(SumsRead::Variance)),
             Aggregation::StandardDeviation => (&STANDARD_DEVIATION, None, PowerSums(SumsRead::StandardDeviation)),
             Aggregation::Skewness => (&SKEWNESS, None, PowerSums(SumsRead::Skewness)),
+            Aggregation::Kurtosis => (&KURTOSIS, None, PowerSums(SumsRead::Kurtosis)),
             Aggregation::Distinct => (&DISTINCT, None, Derived(DerivedKind::Distinct, DerivedRead::Distinct)),
             Aggregation::First => (&FIRST, None, Derived(DerivedKind::First, DerivedRead::Values)),
             Aggregation::FirstK(k) => (&FIRST_K, K(k), Derived(DerivedKind::FirstK(k), DerivedRead::Values)),

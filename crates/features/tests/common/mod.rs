@@ -247,6 +247,7 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
         Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
         Aggregation::Skewness => float(skewness(&deviations(units()))?),
+        Aggregation::Kurtosis => float(kurtosis(&deviations(units()))?),
         Aggregation::Min => extreme(&values, |a, b| a < b),
         Aggregation::Max => extreme(&values, |a, b| a > b),
         Aggregation::Distinct => Some(Value::Int(frequencies(&values).len() as i64)),
@@ -335,6 +336,14 @@ fn skewness(deviations: &[f64]) -> Option<f64> {
     let spread = moment(deviations, 2);
     let is_defined = n >= 3.0 && spread > 0.0;
     is_defined.then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * moment(deviations, 3) / spread.powf(1.5))
+}
+
+fn kurtosis(deviations: &[f64]) -> Option<f64> {
+    let n = deviations.len() as f64;
+    let spread = moment(deviations, 2);
+    let excess = moment(deviations, 4) / (spread * spread) - 3.0;
+    let is_defined = n >= 4.0 && spread > 0.0;
+    is_defined.then(|| (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * excess + 6.0))
 }
 
 fn decay(age: i64, half_life: i64) -> f64 {
