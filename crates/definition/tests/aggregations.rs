@@ -47,7 +47,12 @@ fn each_entry_of_the_table_is_a_key_of_a_feature_and_of_the_schema() {
     let compiled = compiled(&features);
     for definition in Aggregation::TABLE {
         let name = format!("f_{}", definition.name);
-        let slot = compiled.plan.slots.iter().find(|slot| slot.name == name).expect("it has a slot");
+        let slot = compiled
+            .plan
+            .slots
+            .iter()
+            .find(|slot| slot.name == name)
+            .expect("it has a slot");
         let (_, value) = operand(definition);
         assert_eq!(slot.value_type, definition.output.value_type(value), "{name}");
         assert_eq!(slot.element, definition.output.element_type(value), "{name}");

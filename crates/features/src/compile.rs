@@ -120,11 +120,11 @@ impl<'a> Compiler<'a> {
         inputs
     }
 
-    fn add_column(&self, layout: &mut InputLayout, slot: Slot, summed: bool) -> Column {
-        if let Some(column) = find_column(layout, slot, self.types[slot], summed) {
+    fn add_column(&self, layout: &mut InputLayout, slot: Slot, is_fixed_point: bool) -> Column {
+        if let Some(column) = find_column(layout, slot, self.types[slot], is_fixed_point) {
             return column;
         }
-        match number_kind(self.types[slot], summed) {
+        match number_kind(self.types[slot], is_fixed_point) {
             Some(kind) => {
                 layout.numbers.push(NumberColumn { slot, kind, present: 0 });
                 Column::Word(layout.stride() - 1)
@@ -373,17 +373,17 @@ fn serves(known: LinearKind, wanted: LinearKind) -> bool {
     }
 }
 
-fn number_kind(value_type: ValueType, summed: bool) -> Option<NumberKind> {
+fn number_kind(value_type: ValueType, is_fixed_point: bool) -> Option<NumberKind> {
     match value_type {
-        ValueType::Float if summed => Some(NumberKind::Fixed),
+        ValueType::Float if is_fixed_point => Some(NumberKind::Fixed),
         ValueType::Float => Some(NumberKind::Ordered),
         ValueType::Bool | ValueType::Int | ValueType::Timestamp => Some(NumberKind::Integer),
         ValueType::Text | ValueType::List => None,
     }
 }
 
-fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: bool) -> Option<Column> {
-    match number_kind(value_type, summed) {
+fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, is_fixed_point: bool) -> Option<Column> {
+    match number_kind(value_type, is_fixed_point) {
         Some(kind) => layout
             .numbers
             .iter()

@@ -1,4 +1,4 @@
-//! A feature that aggregates an entity's events.
+//! Compiles a feature that aggregates an entity's events.
 
 use super::FeatureCompiler;
 use crate::aggregations::Aggregated;
@@ -70,7 +70,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         Some(())
     }
 
-    /// Which events a feature is about, in words that are equal for equal events.
+    /// Identifies the events that a feature aggregates: equal for two features over the same events.
     fn events(&self, feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
         let when = feature.when.as_ref().map(|when| when.value.0.trim());
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
@@ -156,7 +156,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let inputs = self.inputs;
         let found = inputs.iter().find(|input| input.name == named.value);
-        // That there are no transactions at all was reported.
+        // A missing `transactions` was reported before.
         if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
             let mut diagnostic = Diagnostic::new(format!("unknown input `{}`", named.value), named.span.clone())

@@ -1,4 +1,4 @@
-//! The keys of a feature, sorted by what they are for.
+//! The keys of a feature, by purpose.
 
 use crate::feature::Feature;
 use crate::node::Span;
@@ -6,13 +6,13 @@ use crate::read::{ExpressionText, Spanned};
 use riskstream_events::Slot;
 use riskstream_features::FeatureSpec;
 
-/// What a feature's values are: its expression, or what is aggregated.
+/// The text of a feature's expression, or of what it aggregates.
 pub fn value_source(feature: &Feature) -> Option<&Spanned<ExpressionText>> {
     let aggregated = feature.aggregations.0.first().map(|aggregated| &aggregated.source);
     feature.expression.as_ref().or(aggregated)
 }
 
-/// Everything in a feature that is or may be an expression.
+/// All texts in a feature that are or may be expressions.
 pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<ExpressionText>> {
     let aggregated = feature.aggregations.0.iter();
     aggregated
@@ -21,7 +21,7 @@ pub fn sources(feature: &Feature) -> impl Iterator<Item = &Spanned<ExpressionTex
         .chain(&feature.when)
 }
 
-/// The keys that only an aggregation takes and that are there.
+/// The given keys that only aggregations take, with their places.
 pub fn keys_of_aggregations(feature: &Feature) -> impl Iterator<Item = (&'static str, Span)> {
     [
         ("entity", feature.entity.as_ref().map(|value| &value.span)),
@@ -42,7 +42,7 @@ pub fn keys_of_aggregations(feature: &Feature) -> impl Iterator<Item = (&'static
     .filter_map(|(key, span)| Some((key, span?.clone())))
 }
 
-/// The slots that features aggregate, by the input they come from: at which stage, and whether in fixed point.
+/// The slots of an input that features aggregate, each with the stage and whether it enters in fixed point.
 pub fn aggregated_slots(stages: &[Vec<FeatureSpec>], input: u8) -> impl Iterator<Item = (usize, Slot, bool)> {
     stages
         .iter()

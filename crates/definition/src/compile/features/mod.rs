@@ -1,4 +1,4 @@
-//! Features: in order of their dependencies, typed, each with its slot.
+//! Compiles features in order of their dependencies. Each gets a type and a slot.
 
 mod aggregation;
 mod keys;
@@ -22,32 +22,32 @@ use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
 use std::collections::{BTreeMap, HashMap};
 
-/// A stage's entity, as far as features need to know it.
+/// What features need to know of a stage's entity.
 #[derive(Clone, Debug)]
 pub struct StageEntity {
     /// Its name.
     pub name: String,
     /// How late events may be, in microseconds.
     pub lateness: i64,
-    /// How long events may be kept at most, and where that is said.
+    /// The longest time for which events may be kept, and its place in the file.
     pub retention: Option<(i64, Span)>,
 }
 
-/// An expression and the slot of its value.
+/// A compiled expression and the slot that its value is written to.
 #[derive(Clone, Debug)]
 pub struct PlannedExpression {
-    /// Where.
+    /// The slot.
     pub slot: Slot,
-    /// What.
+    /// The expression.
     pub expression: Expression,
 }
 
-/// All features, compiled.
+/// The compiled features.
 #[derive(Debug, Default)]
 pub struct CompiledFeatures {
     /// Each stage's aggregations.
     pub stages: Vec<Vec<FeatureSpec>>,
-    /// Expressions in order of their dependencies: those that are features, and values of aggregations.
+    /// Expressions in order of their dependencies: expression features, and aggregated expressions.
     pub steps: Vec<PlannedExpression>,
     /// Feature names and slots in the order of the file.
     pub listed: Vec<(String, Slot)>,
@@ -55,11 +55,11 @@ pub struct CompiledFeatures {
 
 /// Compiles features.
 pub struct FeatureCompiler<'a, 's> {
-    /// The names, to which features are added.
+    /// All names. Features are added to them.
     pub names: &'a mut Names<'s>,
-    /// Where slots come from.
+    /// The provenance of slots.
     pub provenances: &'a mut Provenances,
-    /// All inputs that are not broken.
+    /// All inputs without errors.
     pub inputs: &'a [ResolvedInput],
     /// The index in the plan of each input that is used.
     pub input_index: &'a BTreeMap<String, u8>,
@@ -67,14 +67,14 @@ pub struct FeatureCompiler<'a, 's> {
     pub entities: &'a [StageEntity],
     /// The names of all entities of the file.
     pub entity_names: &'a [String],
-    /// Where diagnostics go.
+    /// Diagnostics are added here.
     pub diagnostics: &'a mut Diagnostics,
     compiled: CompiledFeatures,
     values: HashMap<String, Slot>,
 }
 
 impl<'a, 's> FeatureCompiler<'a, 's> {
-    /// A compiler over what is known so far.
+    /// A compiler without features yet.
     pub fn new(
         names: &'a mut Names<'s>,
         provenances: &'a mut Provenances,
@@ -101,7 +101,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    /// Compiles all features of the file.
+    /// Compiles all features.
     pub fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
         for name in features
             .0
@@ -126,7 +126,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         self.compiled
     }
 
-    /// A name that is taken goes on meaning what it meant.
+    /// Whether a feature may have this name. Reports it if not; a name that is taken keeps its meaning.
     fn is_free(&mut self, name: &Key) -> bool {
         let free = self.names.check_free(&name.name, &name.span, self.diagnostics);
         if free && name.name.contains('.') {

@@ -1,4 +1,4 @@
-//! An aggregation's own keys: window, `k`, `q`, half-life.
+//! The parameters of aggregations: window, `k`, `q` and half-life.
 
 use super::FeatureCompiler;
 use crate::aggregations::enumerate_where;

@@ -1,4 +1,4 @@
-//! What is aggregated, and on which condition.
+//! Compiles the aggregated value and the condition of a feature.
 
 use super::{FeatureCompiler, PlannedExpression};
 use crate::aggregations::enumerate_where;
@@ -72,7 +72,7 @@ impl FeatureCompiler<'_, '_> {
         available.then_some(expression)
     }
 
-    /// Whether what a feature aggregates is known when its stage gets an event of the input.
+    /// Whether a value is known when the feature's stage reads an event of the input. Reports it if not.
     pub(super) fn check_available(&mut self, slot: Slot, span: &Span, stage: usize, input: Option<&str>) -> bool {
         let Some(input) = self
             .inputs
