@@ -1,25 +1,22 @@
 //! Compiles features in order of their dependencies. Each gets a type and a slot.
 
 mod aggregation;
-mod keys;
 mod order;
 mod parameters;
+mod provenance;
 mod value;
-
-pub use keys::{aggregated_slots, sources, value_source};
 
 use super::declare::Declared;
 use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use super::provenance::Provenances;
 use super::symbols::Symbols;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::read::{ExpressionText, Map, Spanned};
 use crate::syntax::{Aggregations, Feature, PipelineFile};
 use crate::text::Key;
-use keys::keys_of_aggregations;
+use provenance::Provenances;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
@@ -193,7 +190,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<ExpressionText>) -> Option<()> {
-        for (key, span) in keys_of_aggregations(feature) {
+        for (key, span) in feature.keys_of_aggregations() {
             self.diagnostics.add(
                 Diagnostic::new(format!("an expression takes no `{key}`"), span)
                     .help("remove it, or replace `expression:` by an aggregation such as `mean:`"),
