@@ -1,7 +1,7 @@
 //! Which fields and which stages' features the value of a slot depends on.
 
 use riskstream_events::Slot;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What a value depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,21 +15,20 @@ pub struct Provenance {
 }
 
 /// The provenance of all slots. That of the event time is empty, since all inputs have it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Provenances {
     slots: HashMap<Slot, Provenance>,
 }
 
 impl Provenances {
-    /// Adds a field.
-    pub fn field(&mut self, slot: Slot) {
-        self.slots.insert(
-            slot,
-            Provenance {
-                fields: BTreeSet::from([slot]),
-                ..Provenance::default()
-            },
-        );
+    /// Fields by name. Each depends on itself.
+    pub fn of_fields(fields: &BTreeMap<String, Slot>) -> Provenances {
+        let provenance = |slot: &Slot| Provenance {
+            fields: BTreeSet::from([*slot]),
+            ..Provenance::default()
+        };
+        let slots = fields.values().map(|slot| (*slot, provenance(slot)));
+        Provenances { slots: slots.collect() }
     }
 
     /// Adds an aggregation's feature.
