@@ -1,5 +1,5 @@
-//! The log against a real broker: `scripts/kafka start` gives one. Without it these tests fail; they
-//! never skip. Every test has topics and groups of its own.
+//! Tests of the log on a real broker, which `scripts/kafka start` starts. Without a broker these tests fail; they are
+//! never skipped. Every test has its own topics and groups.
 
 mod groups;
 mod harness;

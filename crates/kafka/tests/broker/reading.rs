@@ -21,7 +21,7 @@ fn in_transaction(producer: &BaseProducer, topic: &str, values: &[&str]) {
     producer.flush(LIMIT).unwrap();
 }
 
-/// Takes until the partition is drained and its lag is known to be 0; the offsets.
+/// Takes records until the partition is drained and its lag is known to be 0. Returns their offsets.
 fn drain(log: &mut KafkaLog, partition: &TopicPartition) -> Vec<i64> {
     let deadline = Instant::now() + LIMIT;
     let mut offsets = Vec::new();
@@ -53,7 +53,7 @@ fn positions_pass_over_transaction_markers() {
     assert_eq!(member.log.position(&partition), Some(6));
     assert_eq!(member.log.bounds(&partition).unwrap(), (0, 6));
 
-    // Nothing but an aborted transaction: no record, and yet the position moves on.
+    // An aborted transaction only: there is no record, but the position moves.
     in_transaction(&writer, &input, &["never", "seen"]);
     writer.abort_transaction(LIMIT).unwrap();
     in_transaction(&writer, &input, &["d"]);
@@ -68,7 +68,7 @@ fn positions_pass_over_transaction_markers() {
 }
 
 #[test]
-fn what_is_not_committed_is_not_handed_out() {
+fn uncommitted_records_are_not_returned() {
     let options = options("open", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, ["before"]);
@@ -100,18 +100,18 @@ fn each_record_ends_the_wait_and_nothing_else_does() {
         let partition = &partitions[number % 2];
         send(&writer, &input, partition.partition, ["x"]);
         writer.flush(LIMIT).unwrap();
-        // A wait that misses the record lasts a minute, and fifty of them nearly an hour.
+        // A wait that misses the record lasts a minute, so the test would take up to 50 minutes.
         while member.log.take(partition).unwrap().is_none() {
             member.log.wait(LIMIT).unwrap();
             waits += 1;
         }
     }
-    // Besides the record, the notice that the end is reached ends a wait.
+    // Reaching the end of the partition also ends a wait.
     assert!(waits <= 150, "{waits} waits for 50 records");
 }
 
 #[test]
-fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
+fn a_partition_that_is_not_read_does_not_end_every_wait() {
     let options = options("alone", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, vec!["x"; 100]);
@@ -121,11 +121,11 @@ fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
     while member.log.take(&partition).unwrap().is_none() {
         member.log.wait(LIMIT).unwrap();
     }
-    // One record was taken, more are there: no wait.
+    // One record was taken and more are available: the wait ends at once.
     let began = Instant::now();
     member.log.wait(LIMIT).unwrap();
     assert!(began.elapsed() < LIMIT / 2);
-    // None was taken since: the owner has its reasons.
+    // No record was taken since: the wait lasts.
     for _ in 0..3 {
         let began = Instant::now();
         member.log.wait(Duration::from_millis(100)).unwrap();
@@ -156,7 +156,7 @@ fn lag_counts_what_waits() {
 }
 
 #[test]
-fn a_position_that_is_gone_is_an_error() {
+fn a_position_whose_records_were_deleted_is_an_error() {
     let options = options("gone", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, vec!["x"; 10]);
@@ -188,7 +188,7 @@ fn a_position_that_is_gone_is_an_error() {
 }
 
 #[test]
-fn brokers_out_of_reach_are_waited_for() {
+fn unreachable_brokers_are_retried() {
     let mut options = KafkaOptions::new("127.0.0.1:1", "nobody");
     options.inputs = vec!["in".to_owned()];
     let mut log = KafkaLog::open(options).unwrap();

@@ -1,4 +1,4 @@
-//! What loading finds out by running a model: whether it runs at all, and whether it treats rows apart.
+//! Loading runs a model on a few rows: it refuses a model that always fails, and finds rows that depend on each other.
 
 mod support;
 
@@ -21,7 +21,7 @@ fn two_columns(nodes: Vec<NodeProto>) -> ModelProto {
     model
 }
 
-/// The sum of a row's exponents over the sum of all rows': what a row scores depends on its neighbours.
+/// The exponentials of a row over the sum of those of all rows: the score of a row depends on the other rows.
 fn softmax_over_rows() -> ModelProto {
     two_columns(vec![
         node("Softmax", &["x"], &["shares"], vec![int("axis", 0)]),
@@ -35,7 +35,7 @@ fn a_model_that_mixes_rows_scores_each_alone() {
     assert_eq!(
         scores(&model, &ROWS),
         [2.0, 2.0, 2.0],
-        "each alone has all the shares of both columns"
+        "a row alone has a share of 1 in both columns"
     );
 }
 
@@ -52,9 +52,9 @@ fn a_model_that_fails_on_every_row_is_refused() {
     assert!(matches!(error, ModelError::Invalid(_)), "{error}");
 }
 
-/// An embedding of the categories 1000 to 1004: none of the rows tried holds one.
+/// An embedding of the categories 1000 to 1004, of which the rows tried hold none.
 #[test]
-fn categories_that_no_trial_knows_are_no_fault_of_the_model() {
+fn a_model_that_knows_no_category_of_the_rows_tried_is_accepted() {
     let mut model = model(
         vec![rows("x", 1)],
         vec![
@@ -91,7 +91,7 @@ fn all_outputs_of_a_model_for_four_rows_are_there_for_one() {
     assert_eq!(answers(&model, &ROWS[..2], "y"), [3.0]);
 }
 
-/// tract passes over these attributes in silence.
+/// tract ignores these attributes without an error.
 #[test]
 fn recurrent_layers_with_unusual_attributes_are_refused() {
     let cases = [

@@ -1,4 +1,4 @@
-//! Operators on types that tract does not have them for.
+//! Operators on types for which tract does not support them.
 
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
 use tract_onnx::tract_core::ops::cast::{Cast, cast};
@@ -8,69 +8,69 @@ use tract_onnx::tract_core::ops::math::{IsInf, IsNan, Mul, Pow};
 use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayD, Zip};
 use tract_onnx::tract_hir::internal::*;
 
-/// What to put in the place of an operator of tract's on `inputs`.
+/// The replacement of an operator of tract's for inputs of these types, if it needs one.
 pub(super) fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> Option<Box<dyn TypedOp>> {
     let datum = inputs.first()?.datum_type;
     if let Some(TypedBinOp(operator, output)) = node.op_as() {
-        // tract makes a square of both, which it has for floats only.
+        // tract turns the product of a value with itself into a square, which it supports for floats only.
         let is_square = operator.is::<Mul>() && node.inputs[0] == node.inputs[1];
-        let whole = match datum {
-            DatumType::I32 | DatumType::I64 if operator.is::<Pow>() => Whole::Power,
-            DatumType::I32 | DatumType::I64 if is_square => Whole::Product,
+        let function = match datum {
+            DatumType::I32 | DatumType::I64 if operator.is::<Pow>() => IntegerBinary::Power,
+            DatumType::I32 | DatumType::I64 if is_square => IntegerBinary::Product,
             _ => return None,
         };
-        return Some(Box::new(TypedBinOp(Box::new(whole), *output)));
+        return Some(Box::new(TypedBinOp(Box::new(function), *output)));
     }
     let is_number = datum.is_integer() || datum.is_float();
     if node.op_as::<Cast>().is_some_and(|cast| cast.to == TDim::datum_type()) && is_number {
-        return Some(Box::new(ElementWiseOp(Box::new(ToWhole), None)));
+        return Some(Box::new(ElementWiseOp(Box::new(CastToInt64), None)));
     }
     let ElementWiseOp(function, output) = node.op_as().filter(|_| datum == f64::datum_type())?;
-    let question = if function.is::<IsNan>() {
-        Question::IsNan
+    let test = if function.is::<IsNan>() {
+        DoubleTest::IsNan
     } else {
         let IsInf {
             detect_positive,
             detect_negative,
         } = *function.downcast_ref()?;
-        Question::IsInf {
+        DoubleTest::IsInf {
             detect_positive,
             detect_negative,
         }
     };
-    Some(Box::new(ElementWiseOp(Box::new(question), *output)))
+    Some(Box::new(ElementWiseOp(Box::new(test), *output)))
 }
 
-/// tract compares numbers only: booleans become numbers before.
+/// Casts booleans to numbers before a comparison: tract compares numbers only.
 pub(super) fn compare_booleans(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let inputs = model.nodes[node].inputs.clone();
     let is_equal = |op: &TypedBinOp| op.0.is::<CompEq>();
     if !model.nodes[node].op_as().is_some_and(is_equal) {
         return Ok(());
     }
-    for (place, input) in inputs.into_iter().enumerate() {
+    for (index, input) in inputs.into_iter().enumerate() {
         if model.outlet_fact(input)?.datum_type == bool::datum_type() {
-            let name = format!("{} number {place}", model.nodes[node].name);
+            let name = format!("{} number {index}", model.nodes[node].name);
             let number = model.wire_node(name, cast(u8::datum_type()), &[input])?;
-            model.add_edge(number[0], InletId::new(node, place))?;
+            model.add_edge(number[0], InletId::new(node, index))?;
         }
     }
     Ok(())
 }
 
-/// Functions of two whole numbers.
+/// Functions of two integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Whole {
+enum IntegerBinary {
     Power,
     Product,
 }
 
-impl Whole {
+impl IntegerBinary {
     fn of(self, a: i64, b: i64) -> i64 {
         match (self, u32::try_from(b)) {
-            (Whole::Product, _) => a.wrapping_mul(b),
-            (Whole::Power, Ok(b)) => a.wrapping_pow(b),
-            (Whole::Power, Err(_)) => (a as f64).powf(b as f64) as i64,
+            (IntegerBinary::Product, _) => a.wrapping_mul(b),
+            (IntegerBinary::Power, Ok(b)) => a.wrapping_pow(b),
+            (IntegerBinary::Power, Err(_)) => (a as f64).powf(b as f64) as i64,
         }
     }
 
@@ -87,16 +87,16 @@ impl Whole {
     }
 }
 
-impl BinMiniOp for Whole {
+impl BinMiniOp for IntegerBinary {
     fn name(&self) -> &'static str {
         match self {
-            Whole::Power => "Pow",
-            Whole::Product => "Mul",
+            IntegerBinary::Power => "Pow",
+            IntegerBinary::Product => "Mul",
         }
     }
 
     fn is_commutative(&self) -> bool {
-        *self == Whole::Product
+        *self == IntegerBinary::Product
     }
 
     fn result_datum_type(&self, a: DatumType, b: DatumType) -> TractResult<DatumType> {
@@ -114,35 +114,35 @@ impl BinMiniOp for Whole {
     }
 }
 
-/// A cast to int64, which to tract is the type of sizes: it casts numbers to 32 bits on the way.
+/// A cast to int64. tract represents int64 by its type of sizes, and its own cast goes through 32 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct ToWhole;
+struct CastToInt64;
 
-impl ElementWiseMiniOp for ToWhole {
+impl ElementWiseMiniOp for CastToInt64 {
     fn name(&self) -> String {
-        "ToWhole".to_owned()
+        "CastToInt64".to_owned()
     }
 
     fn output_type(&self, _: DatumType) -> Option<DatumType> {
         Some(TDim::datum_type())
     }
 
-    /// Of what tract knows about all numbers of a tensor: sizes are whole.
+    /// tract calls this for a value that all elements share; sizes are integers already.
     fn eval_in_place(&self, tensor: &mut Tensor, _: Option<DatumType>) -> TractResult<()> {
         ensure!(tensor.datum_type() == TDim::datum_type(), "not a size");
         Ok(())
     }
 
     fn eval_out_of_place(&self, tensor: &Tensor, _: Option<DatumType>) -> TractResult<Tensor> {
-        let whole = tensor.cast_to::<i64>()?;
-        let sizes = whole.to_plain_array_view::<i64>()?.mapv(|number| number.to_dim());
+        let integers = tensor.cast_to::<i64>()?;
+        let sizes = integers.to_plain_array_view::<i64>()?.mapv(|number| number.to_dim());
         Ok(Tensor::from(sizes))
     }
 }
 
-/// What tract asks floats, of doubles.
+/// IsNaN and IsInf of doubles, which tract supports for f32 only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Question {
+enum DoubleTest {
     IsNan,
     IsInf {
         detect_positive: bool,
@@ -150,11 +150,11 @@ enum Question {
     },
 }
 
-impl Question {
+impl DoubleTest {
     fn of(self, number: f64) -> bool {
         match self {
-            Question::IsNan => number.is_nan(),
-            Question::IsInf {
+            DoubleTest::IsNan => number.is_nan(),
+            DoubleTest::IsInf {
                 detect_positive,
                 detect_negative,
             } => detect_positive && number == f64::INFINITY || detect_negative && number == f64::NEG_INFINITY,
@@ -162,7 +162,7 @@ impl Question {
     }
 }
 
-impl ElementWiseMiniOp for Question {
+impl ElementWiseMiniOp for DoubleTest {
     fn name(&self) -> String {
         format!("{self:?}")
     }

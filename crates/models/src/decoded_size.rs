@@ -1,18 +1,18 @@
-//! How much memory decoding a file would take, found without decoding it.
+//! Estimates the memory that decoding a protobuf file takes, without decoding it.
 //!
-//! Two bytes of a protobuf file can become a message of some hundred bytes in memory, so a file within the size limit
-//! could still exhaust it. This walks over the file's fields and adds up what they become.
+//! Two bytes of a file can become a message of some hundred bytes in memory, so a file within the size limit could
+//! still exhaust memory. This module walks over the fields of the file and adds up their sizes in memory.
 
 use tract_onnx::pb;
 
 use crate::ModelError;
 
-/// Decoded memory that any file may take, and how many times its own size a larger one may.
-const FREE: u64 = 64 << 20;
-const FACTOR: u64 = 8;
+/// A file may take this many bytes of memory, plus [`MEMORY_FACTOR`] times its size.
+const BASE_MEMORY: u64 = 64 << 20;
+const MEMORY_FACTOR: u64 = 8;
 
-/// Depth at which the decoder gives up.
-const DEEPEST: usize = 100;
+/// prost's limit on the depth of nested messages.
+const MAX_DEPTH: usize = 100;
 
 #[derive(Clone, Copy)]
 enum Message {
@@ -21,11 +21,11 @@ enum Message {
     Node,
     Attribute,
     Tensor,
-    /// A message that nothing large nests in.
+    /// A message that holds no large ones.
     Other,
 }
 
-/// What a field holds.
+/// The content of a field.
 enum Field {
     Message(Message, usize),
     /// A string or bytes.
@@ -52,7 +52,7 @@ impl Message {
             (Message::Attribute, 15 | 22 | 23) => Sub(Message::Other, 2 * size_of::<pb::TensorProto>()),
             (Message::Attribute, 7 | 8) | (Message::Tensor, 1 | 4 | 5 | 7 | 10 | 11) => Numbers,
             (Message::Tensor, 13) => Sub(Message::Other, size_of::<pb::StringStringEntryProto>()),
-            // Whatever nests in the remaining messages is taken for the largest that could.
+            // A message within another kind is counted with the size of the largest possible.
             (Message::Other, _) => Sub(Message::Other, size_of::<pb::NodeProto>()),
             _ => Scalar,
         }
@@ -60,10 +60,10 @@ impl Message {
 }
 
 /// Refuses a file whose decoding would take far more memory than its size.
-pub(crate) fn check_memory(bytes: &[u8]) -> Result<(), ModelError> {
-    let allowed = FREE.saturating_add(FACTOR.saturating_mul(bytes.len() as u64));
+pub(crate) fn check(bytes: &[u8]) -> Result<(), ModelError> {
+    let allowed = BASE_MEMORY.saturating_add(MEMORY_FACTOR.saturating_mul(bytes.len() as u64));
     let mut memory = 0;
-    // A file that breaks off or lies about a length is the decoder's to refuse.
+    // The decoder refuses truncated files and wrong lengths.
     let _ = walk(bytes, Message::Model, 0, allowed, &mut memory);
     if memory > allowed {
         return Err(ModelError::Limit(format!(
@@ -74,9 +74,10 @@ pub(crate) fn check_memory(bytes: &[u8]) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Adds up what `bytes` become; `None` when they are no message or the sum exceeds what is allowed.
+/// Adds the size of the message `bytes` in memory to `memory`; `None` if they are not a message, or the sum exceeds
+/// `allowed`.
 fn walk(mut bytes: &[u8], message: Message, depth: usize, allowed: u64, memory: &mut u64) -> Option<()> {
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return None;
     }
     while !bytes.is_empty() {
@@ -106,7 +107,7 @@ fn walk(mut bytes: &[u8], message: Message, depth: usize, allowed: u64, memory: 
             return None;
         }
         if let (Field::Message(message, _), Some(content)) = (field, content) {
-            // Text within a message of the kind Other may look like one; it then ends early, which is no harm.
+            // Text in a message of kind Other is walked as if it were a message; the walk may then end early.
             let inner = walk(content, message, depth + 1, allowed, memory);
             if !matches!(message, Message::Other) {
                 inner?;

@@ -1,9 +1,9 @@
-//! What librdkafka's errors mean for the owner of a log.
+//! librdkafka's errors as errors of the log.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
-/// A short text without the value of any property.
+/// A short description. It does not contain the values of properties, which may be secrets.
 pub(crate) fn describe(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, _, name, _) => {
@@ -17,7 +17,7 @@ pub(crate) fn describe(error: &KafkaError) -> String {
     }
 }
 
-/// Whether waiting does not help: somebody has to change a right or a setting.
+/// Whether retries cannot help: a permission or a setting has to be changed.
 pub(crate) fn is_permanent(code: Code) -> bool {
     matches!(
         code,
@@ -41,8 +41,8 @@ pub(crate) fn is_permanent(code: Code) -> bool {
     )
 }
 
-/// An error of a request that changes nothing, such as reading positions.
-pub(crate) fn of_request(what: &str, error: &KafkaError) -> LogError {
+/// The error of a request that changes nothing, such as reading positions.
+pub(crate) fn request_error(what: &str, error: &KafkaError) -> LogError {
     let text = format!("{what}: {}", describe(error));
     match error.rdkafka_error_code() {
         Some(code) if is_permanent(code) => LogError::Fatal(text),
@@ -50,7 +50,7 @@ pub(crate) fn of_request(what: &str, error: &KafkaError) -> LogError {
     }
 }
 
-/// An error on creating a client.
-pub(crate) fn of_configuration(error: &KafkaError) -> LogError {
+/// The error of creating a client.
+pub(crate) fn configuration_error(error: &KafkaError) -> LogError {
     LogError::Fatal(describe(error))
 }

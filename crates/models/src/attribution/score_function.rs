@@ -1,61 +1,63 @@
-//! Finding what can be attributed exactly: an ensemble or a linear function that the score increases with.
+//! Finds the score function of a graph: a tree ensemble or a linear function that the score is a monotonic function of.
+//! It can be attributed exactly.
 //!
-//! The graph is read from the score backwards: operators that act on each score by itself, the core, and before it
-//! operators that act on each column by itself. Anything else is left to sampling.
+//! The graph is read backwards from the score: first operators that act on each score alone (the link), then the score
+//! function, then operators that act on each column alone (the preprocessing). Other graphs are attributed by sampling.
 
 use std::collections::HashMap;
 
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::TractResult;
 
-use super::Space;
+use super::space::Space;
 use crate::forest::ensemble::{Ensemble, Node};
+use crate::input::Input;
 use crate::operators::attributes::{Attributes, tensor_integers, tensor_numbers};
 use crate::operators::linear;
 use crate::operators::post_transform::PostTransform;
 use crate::operators::tree_ensemble::{self, Head, TreeEnsemble};
 use crate::operators::tree_scores::Aggregate;
-use crate::plan::Input;
 
-/// What is attributed: `scale` times a function's value, plus `offset`.
-pub(super) struct Core {
-    pub function: Function,
+/// `scale` times the value of a function, plus `offset`.
+pub(super) struct ScoreFunction {
+    pub kind: FunctionKind,
     pub scale: f64,
     pub offset: f64,
-    /// How the score follows from that.
+    /// The relation of the score to that value.
     pub space: Space,
-    /// The value that the function reads.
+    /// The name of the value that the function reads.
     pub input: String,
-    /// The column of a row that each column of that value comes from.
+    /// For each column of that value the column of the row that it is computed from.
     pub columns: Vec<u32>,
 }
 
-pub(super) enum Function {
+pub(super) enum FunctionKind {
     Trees {
         ensemble: Ensemble,
         target: u32,
-        /// Compared and added up in f64, whatever the input's type.
+        /// Whether values are compared and added up in f64, whatever the type of the input.
         has_doubles: bool,
     },
+    /// A weight for each column.
     Linear(Vec<f64>),
 }
 
-/// The core of a prepared graph with one output, whose column `column` is the score.
-pub(super) fn find(graph: &GraphProto, inputs: &[Input], column: usize) -> Option<Core> {
-    let reader = Reader::new(graph, inputs);
+/// The score function of a prepared graph with one output; the score is its column `column`.
+pub(super) fn find(graph: &GraphProto, inputs: &[Input], column: usize) -> Option<ScoreFunction> {
+    let reader = GraphReader::new(graph, inputs);
     let mut value = graph.output.first()?.name.as_str();
-    let mut suffix = Suffix::default();
+    let mut link = Link::default();
     loop {
         let node = reader.producer(value)?;
         if let Some(found) = function(node, column) {
-            let (function, scale, offset, space) = found.ok()??;
-            let (sign, space) = match suffix {
-                Suffix { is_identity: true, .. } => (1.0, space),
-                Suffix { increases, .. } => (if increases { 1.0 } else { -1.0 }, Space::Raw),
+            let (kind, scale, offset, space) = found.ok()??;
+            let (sign, space) = match link {
+                Link { is_identity: true, .. } => (1.0, space),
+                Link { increases, .. } => (if increases { 1.0 } else { -1.0 }, Space::Raw),
             };
             let input = node.input.first()?.clone();
-            return Some(Core {
-                function,
+            return Some(ScoreFunction {
+                kind,
                 scale: sign * scale,
                 offset: sign * offset,
                 space,
@@ -63,13 +65,14 @@ pub(super) fn find(graph: &GraphProto, inputs: &[Input], column: usize) -> Optio
                 input,
             });
         }
-        value = reader.step_back(node, &mut suffix)?;
+        value = reader.step_back(node, &mut link)?;
     }
 }
 
-type Found = (Function, f64, f64, Space);
+/// Kind, scale, offset and space.
+type Found = (FunctionKind, f64, f64, Space);
 
-/// What the node computes for the score; `None` when it is no core.
+/// The function that the node computes for the score; `None` if it is not an ensemble or a linear function.
 fn function(node: &NodeProto, column: usize) -> Option<TractResult<Option<Found>>> {
     match (tree_ensemble::read(node), linear::read(node, column)) {
         (Ok(Some(ensemble)), _) => Some(Ok(trees(ensemble, column))),
@@ -82,7 +85,7 @@ fn function(node: &NodeProto, column: usize) -> Option<TractResult<Option<Found>
                 (true, _) => (-1.0, 1.0 - intercept),
             };
             Some(Ok(Some((
-                Function::Linear(weights),
+                FunctionKind::Linear(weights),
                 scale,
                 offset,
                 space(score.post_transform),
@@ -101,8 +104,8 @@ fn space(post_transform: PostTransform) -> Space {
     }
 }
 
-/// The sum behind one column of an ensemble's scores, as [`tree_scores`](crate::operators::tree_scores) makes it; `None`
-/// where a score is no function of one sum.
+/// The sum that one column of an ensemble's scores is computed from ([`tree_scores`](crate::operators::tree_scores));
+/// `None` if the score is not a function of one sum.
 fn trees(read: TreeEnsemble, column: usize) -> Option<Found> {
     let TreeEnsemble {
         ensemble,
@@ -120,7 +123,8 @@ fn trees(read: TreeEnsemble, column: usize) -> Option<Found> {
                 Aggregate::Average => 1.0 / ensemble.roots.len() as f64,
                 Aggregate::Min | Aggregate::Max => return None,
             };
-            // With several targets, one that no leaf of a walk has a weight for is 0 without its base value.
+            // With several targets, the score of a target without a weight in any leaf reached is 0, without base
+            // value.
             let is_alone = ensemble.targets == 1;
             if !is_alone && base(column) != 0.0 {
                 return None;
@@ -144,7 +148,7 @@ fn trees(read: TreeEnsemble, column: usize) -> Option<Found> {
             (0, 1.0, base(0), if is_transformed { Space::Raw } else { Space::Score })
         }
     };
-    let function = Function::Trees {
+    let function = FunctionKind::Trees {
         ensemble,
         target,
         has_doubles,
@@ -160,15 +164,15 @@ fn two_classes(
 ) -> Option<(u32, f64, f64, Space)> {
     let is_binary_case = ensemble.weights.windows(2).all(|pair| pair[0].target == pair[1].target);
     if !is_binary_case {
-        // Every leaf must say something of both classes: what is absent is not transformed like a zero.
-        let says_both = |node: &Node| match node {
+        // Every leaf must have weights for both classes: an absent score is not transformed like a zero.
+        let has_both = |node: &Node| match node {
             &Node::Leaf { first, count } => {
                 let weights = &ensemble.weights[first as usize..][..count as usize];
                 (0..2).all(|target| weights.iter().any(|weight| weight.target == target))
             }
             Node::Branch(_) => true,
         };
-        let is_plain = base_values.is_empty() && ensemble.nodes.iter().all(says_both);
+        let is_plain = base_values.is_empty() && ensemble.nodes.iter().all(has_both);
         return is_plain.then_some((column as u32, 1.0, 0.0, space(post_transform)));
     }
     let is_for_first = ensemble.weights.first().is_some_and(|weight| weight.target == 0);
@@ -187,22 +191,22 @@ fn two_classes(
     })
 }
 
-/// What the operators after the core do to a score.
-struct Suffix {
+/// The combined effect of the operators after the score function.
+struct Link {
     is_identity: bool,
     increases: bool,
 }
 
-impl Default for Suffix {
+impl Default for Link {
     fn default() -> Self {
-        Suffix {
+        Link {
             is_identity: true,
             increases: true,
         }
     }
 }
 
-/// Operators that act on each element by itself, their other operands being constants or equally arranged.
+/// Operators that act on each element alone, if their other operands are constants or of the same shape.
 const ELEMENTWISE: [&str; 30] = [
     "Abs",
     "Add",
@@ -236,17 +240,17 @@ const ELEMENTWISE: [&str; 30] = [
     "Where",
 ];
 
-struct Reader<'a> {
+struct GraphReader<'a> {
     producers: HashMap<&'a str, &'a NodeProto>,
     constants: HashMap<&'a str, &'a TensorProto>,
     inputs: &'a [Input],
 }
 
-impl<'a> Reader<'a> {
+impl<'a> GraphReader<'a> {
     fn new(graph: &'a GraphProto, inputs: &'a [Input]) -> Self {
         let outputs = |node: &'a NodeProto| node.output.iter().map(move |output| (output.as_str(), node));
         let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        Reader {
+        GraphReader {
             producers: graph.node.iter().flat_map(outputs).collect(),
             constants: constants.collect(),
             inputs,
@@ -257,13 +261,13 @@ impl<'a> Reader<'a> {
         self.producers.get(value).copied()
     }
 
-    /// The operand of an operator after the core whose every element it increases, or decreases, with.
-    fn step_back(&self, node: &'a NodeProto, suffix: &mut Suffix) -> Option<&'a str> {
+    /// The operand that `node` is an element-wise monotonic function of.
+    fn step_back(&self, node: &'a NodeProto, link: &mut Link) -> Option<&'a str> {
         let constant = |place: usize| self.number(node.input.get(place)?);
         let first = || node.input.first().map(String::as_str);
         let second = || node.input.get(1).map(String::as_str);
         let (operand, is_identity, increases) = match (node.op_type.as_str(), constant(0), constant(1)) {
-            // Of two complements that sum to one, which is checked with the background rows.
+            // Normalizer: of two scores that add up to one, which the background rows confirm.
             ("Identity" | "Cast" | "Normalizer", ..) => (first(), true, true),
             ("Exp" | "Sigmoid" | "Tanh", ..) => (first(), false, true),
             ("Neg", ..) => (first(), false, false),
@@ -275,21 +279,21 @@ impl<'a> Reader<'a> {
             ("Pow", Some(base), None) if base > 0.0 && base != 1.0 => (second(), false, base > 1.0),
             _ => return None,
         };
-        suffix.is_identity &= is_identity;
-        suffix.increases ^= !increases;
+        link.is_identity &= is_identity;
+        link.increases ^= !increases;
         operand
     }
 
-    /// The only element of a constant.
+    /// The element of a constant with only one.
     fn number(&self, value: &str) -> Option<f64> {
         let (numbers, _) = tensor_numbers(self.constants.get(value)?).ok()?;
         (numbers.len() == 1).then(|| numbers[0])
     }
 
-    /// The column of a row that each column of `value` depends on; `None` if one depends on several.
+    /// For each column of `value` the column of the row that it depends on; `None` if one depends on several.
     fn columns(&self, value: &str) -> Option<Vec<u32>> {
-        const DEEPEST: usize = 64;
-        self.columns_within(value, DEEPEST)
+        const MAX_DEPTH: usize = 64;
+        self.columns_within(value, MAX_DEPTH)
     }
 
     fn columns_within(&self, value: &str, depth: usize) -> Option<Vec<u32>> {
@@ -345,7 +349,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Does the constant hold one number, or one for each of `columns`, for every row alike?
+/// Whether the constant holds one number, or one for each of `columns`, the same for every row.
 fn is_row_or_number(tensor: &TensorProto, columns: usize) -> bool {
     let elements: i64 = tensor.dims.iter().product();
     let last = tensor.dims.last().copied().unwrap_or(1);

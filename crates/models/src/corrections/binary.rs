@@ -9,9 +9,9 @@ use tract_onnx::tract_hir::internal::*;
 use super::extremes::Extreme;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pairwise {
+pub(super) enum NanBinary {
     Extreme(Extreme),
-    /// Nothing times zero is zero to tract, but what is NaN or infinite is NaN times zero.
+    /// Multiplication. tract replaces a product with zero by zero; of NaN or an infinite number it is NaN.
     Product,
 }
 
@@ -19,11 +19,11 @@ trait Real: Datum + Copy + PartialOrd + Mul<Output = Self> {}
 impl Real for f32 {}
 impl Real for f64 {}
 
-impl Pairwise {
+impl NanBinary {
     fn of<T: Real>(self, a: T, b: T) -> T {
         match self {
-            Pairwise::Extreme(extreme) => extreme.of(a, b),
-            Pairwise::Product => a * b,
+            NanBinary::Extreme(extreme) => extreme.of(a, b),
+            NanBinary::Product => a * b,
         }
     }
 
@@ -53,12 +53,12 @@ impl Pairwise {
     }
 }
 
-impl BinMiniOp for Pairwise {
+impl BinMiniOp for NanBinary {
     fn name(&self) -> &'static str {
         match self {
-            Pairwise::Extreme(Extreme::Largest) => "Max",
-            Pairwise::Extreme(Extreme::Smallest) => "Min",
-            Pairwise::Product => "Mul",
+            NanBinary::Extreme(Extreme::Largest) => "Max",
+            NanBinary::Extreme(Extreme::Smallest) => "Min",
+            NanBinary::Product => "Mul",
         }
     }
 

@@ -1,7 +1,7 @@
-//! Recurrent layers that keep NaN: tract's sigmoid and tanh take it for a number, also within its fused operators.
+//! Recurrent layers that keep NaN. tract's sigmoid and tanh do not keep it, nor do its fused operators.
 //!
-//! What an event of a sequence lacks makes all gates NaN by the specification's formulas (GRU, LSTM), and so the state
-//! from there on.
+//! A missing value in an event of a sequence makes all gates NaN by the formulas of the specification (GRU, LSTM), and
+//! so the state from this event on.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ use tract_onnx::tract_hir::internal::*;
 /// The corrected form of one of tract's fused operators.
 pub(super) fn replacement(op: &dyn TypedOp) -> Option<Box<dyn TypedOp>> {
     if let Some(cell) = op.downcast_ref::<GruEpilogue>() {
-        Some(Box::new(Cell::Gru(cell.clone())))
+        Some(Box::new(RecurrentCell::Gru(cell.clone())))
     } else if let Some(cell) = op.downcast_ref::<LstmEpilogue>() {
-        Some(Box::new(Cell::Lstm(cell.clone())))
+        Some(Box::new(RecurrentCell::Lstm(cell.clone())))
     } else if let Some(sequence) = op.downcast_ref::<GruSeq>() {
         let reset_every_turn = true;
         let sequence = sequence.clone();
-        Some(Box::new(Sequence(GruSeq {
+        Some(Box::new(NanGruSeq(GruSeq {
             reset_every_turn,
             ..sequence
         })))
@@ -29,25 +29,26 @@ pub(super) fn replacement(op: &dyn TypedOp) -> Option<Box<dyn TypedOp>> {
     }
 }
 
-/// What follows the products of one step: from the gates before their functions and the state to the next state.
+/// The rest of one step after its products: computes the next state from the pre-activations of the gates and the
+/// state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Cell {
-    /// Of the products with the input and with the state, and of the state.
+enum RecurrentCell {
+    /// Inputs: the products with the input and with the state, and the state.
     Gru(GruEpilogue),
-    /// Of the sum of both products and of the cell's state, to the state and the cell's.
+    /// Inputs: the sum of both products, and the state of the cell. Outputs: the next state, and that of the cell.
     Lstm(LstmEpilogue),
 }
 
-impl Cell {
+impl RecurrentCell {
     fn inner(&self) -> &dyn TypedOp {
         match self {
-            Cell::Gru(cell) => cell,
-            Cell::Lstm(cell) => cell,
+            RecurrentCell::Gru(cell) => cell,
+            RecurrentCell::Lstm(cell) => cell,
         }
     }
 }
 
-impl Op for Cell {
+impl Op for RecurrentCell {
     fn name(&self) -> StaticName {
         self.inner().name()
     }
@@ -55,7 +56,7 @@ impl Op for Cell {
     op_as_typed_op!();
 }
 
-impl EvalOp for Cell {
+impl EvalOp for RecurrentCell {
     op_out_of_plan!();
 
     fn eval(&self, context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -66,24 +67,24 @@ impl EvalOp for Cell {
         let slices = inputs.iter().map(|input| input.try_as_plain_ram()?.as_slice::<f32>());
         let slices = slices.collect::<TractResult<TVec<&[f32]>>>()?;
         let (gates, hidden, state) = match self {
-            Cell::Gru(cell) => {
+            RecurrentCell::Gru(cell) => {
                 let gates: Vec<f32> = slices[0].iter().zip(slices[1]).map(|(x, h)| x + h).collect();
                 (Cow::Owned(gates), cell.hidden, slices[2])
             }
-            Cell::Lstm(cell) => (Cow::Borrowed(slices[0]), cell.hidden, slices[1]),
+            RecurrentCell::Lstm(cell) => (Cow::Borrowed(slices[0]), cell.hidden, slices[1]),
         };
         let any_is_nan = |numbers: &[f32]| numbers.iter().fold(false, |any, number| any | number.is_nan());
         if !any_is_nan(&gates) && !any_is_nan(state) {
             return Ok(outputs);
         }
-        // In one row a unit's gates lie as far from each other as there are units.
+        // A row holds all units of the first gate, then of the second, and so on.
         let in_row = gates.len() / state.len() * hidden;
-        let is_nan = |place: usize| {
-            let row = &gates[place / hidden * in_row..][..in_row];
-            state[place].is_nan()
+        let is_nan = |index: usize| {
+            let row = &gates[index / hidden * in_row..][..in_row];
+            state[index].is_nan()
                 || row
                     .iter()
-                    .skip(place % hidden)
+                    .skip(index % hidden)
                     .step_by(hidden)
                     .any(|gate| gate.is_nan())
         };
@@ -92,7 +93,7 @@ impl EvalOp for Cell {
             let mut numbers = tensor.try_as_plain_ram_mut()?;
             let numbers = numbers.as_slice_mut::<f32>()?.iter_mut().enumerate();
             numbers
-                .filter(|(place, _)| is_nan(*place))
+                .filter(|(index, _)| is_nan(*index))
                 .for_each(|(_, number)| *number = f32::NAN);
             *output = tensor.into_tvalue();
         }
@@ -100,7 +101,7 @@ impl EvalOp for Cell {
     }
 }
 
-impl TypedOp for Cell {
+impl TypedOp for RecurrentCell {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         self.inner().output_facts(inputs)
     }
@@ -108,24 +109,25 @@ impl TypedOp for Cell {
     as_op!();
 }
 
-/// A GRU over a whole sequence: rows of steps of numbers, W unless the numbers are its products, R, perhaps B, the first
-/// state; to the states after all steps, where somebody reads them, and after the last.
+/// A GRU over a whole sequence. Inputs: rows of steps of numbers, W (unless the numbers are already multiplied by it),
+/// R, B if present, the initial state. Outputs: the states after each step (empty if not read), and the last state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Sequence(GruSeq);
+struct NanGruSeq(GruSeq);
 
-impl Sequence {
-    /// What tract makes of the inner operator, corrected again.
-    fn again(patch: Option<TypedModelPatch>) -> Option<TypedModelPatch> {
+impl NanGruSeq {
+    /// A patch of tract's for the inner operator, with its operators corrected again.
+    fn corrected(patch: Option<TypedModelPatch>) -> Option<TypedModelPatch> {
         let mut patch = patch?;
         for node in &mut patch.model.nodes {
             if let Some(sequence) = node.op_as::<GruSeq>() {
-                node.op = Box::new(Sequence(sequence.clone()));
+                node.op = Box::new(NanGruSeq(sequence.clone()));
             }
         }
         Some(patch)
     }
 
-    fn restore(&self, inputs: &[TValue], outputs: &mut TVec<TValue>) -> TractResult<()> {
+    /// Sets the states from the first step with a NaN gate on to NaN.
+    fn restore_nan(&self, inputs: &[TValue], outputs: &mut TVec<TValue>) -> TractResult<()> {
         let numbers = inputs[0].to_plain_array_view::<f32>()?.into_dimensionality::<Ix3>()?;
         let start = inputs[inputs.len() - 1].try_as_plain_ram()?;
         let start = start.as_slice::<f32>()?;
@@ -161,7 +163,7 @@ impl Sequence {
     }
 }
 
-/// Whether any of a step's gates is NaN: infinite numbers may make it so, but need not.
+/// Whether a gate of a step is NaN. Infinite inputs can make it NaN.
 fn makes_nan(numbers: ArrayView1<'_, f32>, weights: Option<&ArrayView2<'_, f32>>) -> bool {
     let Some(weights) = weights.filter(|_| !numbers.iter().all(|number| number.is_finite())) else {
         return numbers.iter().any(|number| number.is_nan());
@@ -169,7 +171,7 @@ fn makes_nan(numbers: ArrayView1<'_, f32>, weights: Option<&ArrayView2<'_, f32>>
     weights.outer_iter().any(|weights| weights.dot(&numbers).is_nan())
 }
 
-impl Op for Sequence {
+impl Op for NanGruSeq {
     fn name(&self) -> StaticName {
         self.0.name()
     }
@@ -177,26 +179,26 @@ impl Op for Sequence {
     op_as_typed_op!();
 }
 
-impl EvalOp for Sequence {
+impl EvalOp for NanGruSeq {
     not_out_of_plan!();
 
     fn state(&self, context: &EvalContext) -> TractResult<Option<Box<dyn OpState>>> {
         let inner = self.0.state(context)?.context("tract's GruSeq has a state")?;
-        Ok(Some(Box::new(SequenceState(inner))))
+        Ok(Some(Box::new(NanGruState(inner))))
     }
 }
 
-impl TypedOp for Sequence {
+impl TypedOp for NanGruSeq {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         self.0.output_facts(inputs)
     }
 
     fn declutter(&self, model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
-        self.0.declutter(model, node).map(Sequence::again)
+        self.0.declutter(model, node).map(NanGruSeq::corrected)
     }
 
     fn codegen(&self, model: &TypedModel, node: &TypedNode) -> TractResult<Option<TypedModelPatch>> {
-        self.0.codegen(model, node).map(Sequence::again)
+        self.0.codegen(model, node).map(NanGruSeq::corrected)
     }
 
     as_op!();
@@ -204,13 +206,15 @@ impl TypedOp for Sequence {
 
 /// tract's state, which holds packed weights.
 #[derive(Clone, Debug)]
-struct SequenceState(Box<dyn OpState>);
+struct NanGruState(Box<dyn OpState>);
 
-impl OpState for SequenceState {
+impl OpState for NanGruState {
     fn eval(&mut self, context: &EvalContext, op: &dyn Op, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
-        let op = op.downcast_ref::<Sequence>().context("the state of another operator")?;
+        let op = op
+            .downcast_ref::<NanGruSeq>()
+            .context("the state of another operator")?;
         let mut outputs = self.0.eval(context, &op.0, inputs.clone())?;
-        op.restore(&inputs, &mut outputs)?;
+        op.restore_nan(&inputs, &mut outputs)?;
         Ok(outputs)
     }
 

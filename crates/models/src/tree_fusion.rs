@@ -1,9 +1,9 @@
-//! Fusing forests that were exported with an operator for each tree.
+//! Fuses forests that were exported with one operator for each tree.
 //!
-//! scikit-learn's isolation forest becomes a sum over trees of some function of the tree's leaf: a TreeEnsembleRegressor
-//! with one tree that gives the leaf's number, followed by thirty small operators. That function is evaluated once for
-//! each leaf, when the model is loaded, by the very operators of the file; what is left is one ensemble whose leaves hold
-//! the results. It adds them up in f32 in the order of the sum, so the answers stay the same to the bit.
+//! scikit-learn's isolation forest is exported as a sum over trees of a function of the tree's leaf: a
+//! TreeEnsembleRegressor with one tree gives the number of the leaf, and thirty small operators follow. On loading, the
+//! operators of the file compute that function once for each leaf. One ensemble whose leaves hold the results replaces
+//! the sum. It adds them up in f32 in the order of the sum, so the results are bit-identical.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
 use crate::operators::attributes::{Attributes, tensor_integers};
 
-/// Operators that act on each row by itself when their other inputs are single numbers.
+/// Operators that act on each row alone if their other inputs are single numbers.
 const ROW_WISE: [&str; 24] = [
     "Abs",
     "Add",
@@ -40,10 +40,10 @@ const ROW_WISE: [&str; 24] = [
     "Where",
 ];
 
-/// The fewest trees that are worth it.
-const FEWEST: usize = 2;
+/// A sum of fewer trees is not fused.
+const MIN_TREES: usize = 2;
 
-/// A sum over trees that can become one ensemble.
+/// A sum over trees that one ensemble can replace.
 pub(crate) struct Fusion {
     /// The node that sums.
     sum: usize,
@@ -51,7 +51,7 @@ pub(crate) struct Fusion {
     trees: Vec<usize>,
     /// The graph that computes the sum's inputs from the trees' outputs.
     pub leaf_graph: GraphProto,
-    /// For each tree the numbers that its leaves give.
+    /// For each tree the values of its leaves.
     pub leaf_values: Vec<Vec<f32>>,
 }
 
@@ -61,14 +61,14 @@ struct Index<'a> {
     initializers: HashMap<&'a str, &'a TensorProto>,
 }
 
-/// Finds a sum to fuse in a graph that is pruned and in order.
+/// Finds a sum to fuse in a prepared graph.
 pub(crate) fn find(graph: &GraphProto) -> Option<Fusion> {
     let index = Index::new(graph);
     let mut sums = graph
         .node
         .iter()
         .enumerate()
-        .filter(|(_, node)| node.op_type == "Sum" && node.input.len() >= FEWEST);
+        .filter(|(_, node)| node.op_type == "Sum" && node.input.len() >= MIN_TREES);
     sums.find_map(|(place, _)| index.fusion(place))
 }
 
@@ -117,7 +117,8 @@ impl<'a> Index<'a> {
         })
     }
 
-    /// The only tree that a value is a row-wise function of; collects the nodes between them.
+    /// The tree, if there is only one, that a value is a row-wise function of. Adds the nodes between them to
+    /// `between`.
     fn tree_behind(&self, value: &str, between: &mut BTreeSet<usize>) -> Option<usize> {
         let mut tree = None;
         let mut seen = BTreeSet::new();
@@ -140,7 +141,7 @@ impl<'a> Index<'a> {
         tree
     }
 
-    /// The nodes that a row-wise node reads from; `None` when it is not row-wise.
+    /// The nodes that a row-wise node reads from; `None` if it is not row-wise.
     fn row_wise_inputs(&self, node: &NodeProto) -> Option<Vec<usize>> {
         let mut producers = Vec::new();
         for (place, input) in node.input.iter().enumerate() {
@@ -155,7 +156,7 @@ impl<'a> Index<'a> {
         (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str())).then_some(producers)
     }
 
-    /// The value whose columns a tree looks at, and which columns when a Gather picks them.
+    /// The value that a tree reads, and the columns of it if a Gather selects them.
     fn source(&self, tree: usize) -> Option<(&'a str, Option<Vec<i64>>)> {
         let input = self.graph.node[tree].input.first()?;
         let Some(&producer) = self.producers.get(input.as_str()) else {
@@ -195,12 +196,12 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// The ensemble of all trees, each leaf giving its result.
+    /// One ensemble of all trees whose leaves have the values `results`.
     fn fused(&self, fusion: &Fusion, results: &[Vec<f32>]) -> Option<NodeProto> {
-        let mut lists = Lists::default();
+        let mut attributes = EnsembleAttributes::default();
         for (tree, (&place, results)) in fusion.trees.iter().zip(results).enumerate() {
             let (_, columns) = self.source(place)?;
-            lists.add(tree as i64, &self.graph.node[place], columns.as_deref(), results)?;
+            attributes.add(tree as i64, &self.graph.node[place], columns.as_deref(), results)?;
         }
         let sum = &self.graph.node[fusion.sum];
         Some(NodeProto {
@@ -209,13 +210,13 @@ impl<'a> Index<'a> {
             name: sum.name.clone(),
             input: vec![self.source(fusion.trees[0])?.0.to_owned()],
             output: sum.output.clone(),
-            attribute: lists.attributes(),
+            attribute: attributes.build(),
             ..NodeProto::default()
         })
     }
 }
 
-/// Replaces the sum by one ensemble whose leaves give `results`.
+/// Replaces the sum by one ensemble whose leaves have the values `results`.
 pub(crate) fn apply(graph: &GraphProto, fusion: &Fusion, results: &[Vec<f32>]) -> Option<GraphProto> {
     let fused = Index::new(graph).fused(fusion, results)?;
     let mut graph = graph.clone();
@@ -223,7 +224,7 @@ pub(crate) fn apply(graph: &GraphProto, fusion: &Fusion, results: &[Vec<f32>]) -
     Some(graph)
 }
 
-/// One tree with one target, its output untouched.
+/// Whether the node is one tree with one target, without base value and transform.
 fn is_single_tree(node: &NodeProto) -> bool {
     let attributes = Attributes(node);
     let trees = attributes.ints("nodes_treeids").unwrap_or_default();
@@ -237,7 +238,7 @@ fn is_single_tree(node: &NodeProto) -> bool {
     is_one_tree && is_one_target && is_plain && has_no_tensors && has_no_base
 }
 
-/// What each weight of a tree is, each leaf having one.
+/// The value of each leaf of a tree, if each has one.
 fn leaf_values(node: &NodeProto) -> Option<Vec<f32>> {
     let attributes = Attributes(node);
     let nodes = attributes.ints("target_nodeids").ok()?;
@@ -251,16 +252,16 @@ fn leaf_values(node: &NodeProto) -> Option<Vec<f32>> {
     is_one_each.then(|| attributes.floats("target_weights").map(<[f32]>::to_vec).ok())?
 }
 
-/// The attributes of an ensemble in the making.
+/// Collects the attributes of an ensemble.
 #[derive(Default)]
-struct Lists {
+struct EnsembleAttributes {
     integers: BTreeMap<&'static str, Vec<i64>>,
     modes: Vec<Vec<u8>>,
     thresholds: Vec<f32>,
     weights: Vec<f32>,
 }
 
-impl Lists {
+impl EnsembleAttributes {
     fn add(&mut self, tree: i64, node: &NodeProto, columns: Option<&[i64]>, results: &[f32]) -> Option<()> {
         let attributes = Attributes(node);
         let modes = attributes.byte_strings("nodes_modes").ok()?;
@@ -298,7 +299,7 @@ impl Lists {
         Some(())
     }
 
-    fn attributes(self) -> Vec<AttributeProto> {
+    fn build(self) -> Vec<AttributeProto> {
         let attribute = |name: &str, kind: AttributeType| AttributeProto {
             name: name.to_owned(),
             r#type: kind as i32,
