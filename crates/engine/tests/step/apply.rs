@@ -1,9 +1,11 @@
 //! State and features, labels, flags, stream time.
 
-use crate::shop::{DAY, HOUR, LABELS, MINUTE, NOON, SHOP, Shop, flags, text};
-use riskstream_engine::{Event, StageError, StreamTime, write_key};
+use crate::shop::{DAY, HOUR, LABELS, MINUTE, NOON, SHOP, Shop, flags, slot, text};
+use riskstream_engine::{StageError, StreamTime, write_key};
 use riskstream_events::{Flags, ReasonCode, Value};
+use riskstream_features::EntityStates;
 use riskstream_features::state::{MemoryState, Pair, StateError, StateStore, StateWrites};
+use std::sync::Arc;
 
 #[test]
 fn each_stage_adds_its_features() {
@@ -23,8 +25,7 @@ fn each_stage_adds_its_features() {
         Value::Null,
         "expressions of the decision come last"
     );
-    let other = shop.payment("t3", NOON + MINUTE, "other", "t", 1.0);
-    let mut other = Event { ..other };
+    let mut other = shop.payment("t3", NOON + MINUTE, "other", "t", 1.0);
     shop.apply(&mut other).unwrap();
     assert_eq!(shop.value(&other, "payments"), Value::Int(1), "entities are kept apart");
 }
@@ -33,7 +34,7 @@ fn each_stage_adds_its_features() {
 fn an_event_without_a_key_passes_without_features() {
     let mut shop = Shop::new(SHOP);
     let mut event = shop.payment("t1", NOON, "c", "t", 10.0);
-    let customer = crate::shop::slot(shop.plan(), "customer");
+    let customer = slot(shop.plan(), "customer");
     event.row[customer] = Value::Null;
     shop.apply(&mut event).unwrap();
     assert_eq!(shop.value(&event, "payments"), Value::Null);
@@ -59,7 +60,7 @@ fn integers_and_their_decimal_texts_are_one_key() {
     let source = SHOP.replace("customer: text", "customer: int");
     let source = source.replace("customer == 'vip'", "customer == 1");
     let mut shop = Shop::new(&source);
-    let customer = crate::shop::slot(shop.plan(), "customer");
+    let customer = slot(shop.plan(), "customer");
     for (id, expected) in [("t1", 1), ("t2", 2)] {
         let mut event = shop.payment(id, NOON, "", "t", 10.0);
         event.row[customer] = Value::Int(42);
@@ -204,8 +205,8 @@ fn features_do_not_depend_on_what_is_in_memory() {
             let mut writes = StateWrites::default();
             stage.states.collect(&mut writes);
             stage.store.write(&writes, number).unwrap();
-            let features = std::sync::Arc::clone(stage.states.features());
-            stage.states = riskstream_features::EntityStates::new(features);
+            let features = Arc::clone(stage.states.features());
+            stage.states = EntityStates::new(features);
         }
     }
 }

@@ -40,7 +40,7 @@ inputs:
     key: customer
     id: id
     event_time: time
-    fields: {{id: text, time: timestamp, customer: text, country: text, amount: float}}
+    fields: {{id: text, time: timestamp, customer: text, amount: float}}
 entities: {{customer: {{key: customer}}}}
 features: {{payments: {{entity: customer, count: transactions, window: 1d}}}}
 model: {model}
