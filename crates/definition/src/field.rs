@@ -3,8 +3,8 @@
 use super::diagnostics::Diagnostics;
 use super::node::{Node, NodeValue};
 use super::read::{Read, Spanned, Word, section, word};
+use riskstream_events::TimestampUnit;
 use riskstream_events::ValueType;
-use riskstream_events::input::TimestampUnit;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 

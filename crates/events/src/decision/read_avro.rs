@@ -1,26 +1,26 @@
-//! Decisions read back from Avro, for tools: any writer's schema that resolves to schemas/decision.avsc.
+//! Decision records read back from Avro, for tools. The writer's schema may be any that resolves to schemas/decision.avsc.
 
-use crate::decision::DECISION_AVRO_SCHEMA;
-use crate::owned_decision::OwnedDecisionRecord;
+use super::owned::OwnedDecisionRecord;
+use super::record::DECISION_AVRO_SCHEMA;
 use crate::time;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use serde_json::Value as Json;
 
-/// Why a record could not be read as a decision.
+/// Why bytes could not be read as a decision record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AvroDecisionError(String);
 
-/// Reads decisions that were written with one schema.
+/// Reads decision records that were written with one schema.
 pub struct AvroDecisionReader {
     writer: Schema,
     ours: Schema,
 }
 
 impl AvroDecisionReader {
-    /// A reader of what was written with the schema `writer` (JSON text).
+    /// A reader of records that were written with the schema `writer` (JSON text).
     ///
     /// # Errors
     /// It is no Avro schema.
@@ -32,10 +32,10 @@ impl AvroDecisionReader {
         })
     }
 
-    /// Reads one decision, without a prefix. Its maps are in the order of their names: Avro keeps no other.
+    /// Reads one decision record, without a prefix. Its maps are ordered by name, since Avro maps have no order.
     ///
     /// # Errors
-    /// The bytes were not written with the schema, or the schema is not that of a decision.
+    /// The bytes were not written with the schema, or the schema is not one of decision records.
     pub fn read(&self, mut bytes: &[u8]) -> Result<OwnedDecisionRecord, AvroDecisionError> {
         let error = |error: &dyn std::fmt::Display| AvroDecisionError(error.to_string());
         let reader = GenericDatumReader::builder(&self.writer)
@@ -50,7 +50,7 @@ impl AvroDecisionReader {
     }
 }
 
-/// As [`encode_json`](crate::encode_json) would have written it.
+/// The JSON that [`encode_json`](crate::encode_json) writes for the value.
 fn to_json(value: Avro) -> Json {
     match value {
         Avro::Union(_, value) => to_json(*value),
@@ -71,7 +71,7 @@ fn to_json(value: Avro) -> Json {
             .map(|(name, value)| (name, to_json(value)))
             .collect(),
         Avro::Record(fields) => fields.into_iter().map(|(name, value)| (name, to_json(value))).collect(),
-        // The schema has nothing else.
+        // The schema has no other types.
         _ => Json::Null,
     }
 }

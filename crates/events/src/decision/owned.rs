@@ -1,4 +1,4 @@
-//! A decision read back from JSON, for tools and tests.
+//! A decision record read back from JSON, for tools and tests.
 
 use crate::outcome::Outcome;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A decision as [`encode_json`](crate::encode_json) writes it. Times are RFC 3339 text.
+/// A decision record as [`encode_json`](crate::encode_json) writes it. Times are RFC 3339 text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwnedDecisionRecord {
     /// The same for the same event and pipeline name.
@@ -29,29 +29,29 @@ pub struct OwnedDecisionRecord {
     pub entities: Vec<(String, String)>,
     /// The model's score.
     pub score: Option<f64>,
-    /// What happens to the transaction.
+    /// The outcome.
     pub outcome: Outcome,
-    /// Why.
+    /// The reasons.
     pub reasons: Vec<OwnedReason>,
     /// Features in the order of the plan.
     #[serde(with = "pairs")]
     pub features: Vec<(String, FeatureValue)>,
-    /// Circumstances; see [`Flags`](crate::Flags).
+    /// The circumstances; see [`Flags`](crate::Flags).
     pub flags: Vec<String>,
-    /// By how much the event came after a later one, in milliseconds of event time.
+    /// How far the event time is behind the source's watermark, in milliseconds.
     pub late_by_ms: Option<i64>,
-    /// Scores of models that only watch.
+    /// Names and scores of shadows.
     #[serde(with = "pairs")]
     pub shadow_scores: Vec<(String, Option<f64>)>,
     /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
     #[serde(default)]
     pub rollout: u64,
-    /// Wall-clock times; all that may differ when the same input is decided again.
+    /// Wall-clock times. Only these may differ when the same input is decided again.
     pub latency: Option<OwnedLatency>,
 }
 
 impl OwnedDecisionRecord {
-    /// Reads one decision.
+    /// Reads one decision record.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)
     }
@@ -84,14 +84,14 @@ pub struct OwnedModel {
     pub sha256: String,
 }
 
-/// Why a decision is what it is.
+/// A reason of a decision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OwnedReason {
     /// The reason code.
     pub code: String,
-    /// The rule's or feature's name.
+    /// The name of the rule or input.
     pub name: String,
-    /// The outcome that it calls for.
+    /// The outcome that it asks for.
     pub outcome: Outcome,
     /// What an analyst reads.
     pub description: Option<String>,
@@ -126,7 +126,7 @@ pub enum FeatureValue {
     List(Vec<FeatureValue>),
 }
 
-/// By hand: what serde derives for untagged enums makes an error for each variant that it tries.
+/// Not derived: serde's code for untagged enums builds an error for each variant that it tries.
 impl<'de> Deserialize<'de> for FeatureValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(FeatureValueVisitor)
