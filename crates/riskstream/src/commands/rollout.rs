@@ -5,7 +5,7 @@ use crate::pipeline_file;
 use crate::rollout::{Entry, History, restoring, with_revision};
 use crate::service::kafka_options;
 use anyhow::{Context, anyhow};
-use riskstream_definition::{Compiled, compile_rollout, read_rollout};
+use riskstream_definition::{Compiled, prepare, read_rollout};
 use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
 use riskstream_scoring::{Lineup, ModelPlan};
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ fn apply(topic: &Topic, path: &Path) -> Result<(), CommandError> {
         }
         Some(_) => text,
     };
-    let (_, lineup) = compile_rollout(&name, &text, &topic.pipeline)?;
+    let lineup = prepare(&name, &text, &topic.pipeline)?;
     topic.publish(&text)?;
     println!("revision {} is on its way to every copy:", lineup.revision);
     print!("{}", describe(&lineup));
@@ -110,7 +110,7 @@ fn back(topic: &Topic) -> Result<(), CommandError> {
         Some(Entry { text, file, .. }) => restoring(text, file, next, previous),
         None => format!("revision: {next}\nrestores: 0\n"),
     };
-    let (_, lineup) = compile_rollout(&format!("revision {previous}"), &text, &topic.pipeline)?;
+    let lineup = prepare(&format!("revision {previous}"), &text, &topic.pipeline)?;
     topic.publish(&text)?;
     let what = match previous {
         0 => "the pipeline file's own models".to_owned(),

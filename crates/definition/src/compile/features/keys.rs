@@ -1,8 +1,8 @@
 //! The keys of a feature, sorted by what they are for.
 
-use crate::feature::Feature;
-use crate::node::Span;
-use crate::read::{ExpressionText, Spanned};
+use crate::diagnostics::Span;
+use crate::syntax::Feature;
+use crate::syntax::read::{ExpressionText, Spanned};
 use riskstream_events::Slot;
 use riskstream_features::{Aggregation, FeatureSpec};
 

@@ -8,29 +8,22 @@ mod value;
 
 pub use keys::{aggregated_slots, sources, value_source};
 
+use super::declare::Declared;
+use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::provenance::Provenances;
+use super::symbols::Symbols;
+use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use crate::feature::Feature;
-use crate::node::{Key, Span};
-use crate::read::{ExpressionText, Map, Spanned};
+use crate::syntax::read::{ExpressionText, Map, Spanned};
+use crate::syntax::{Feature, PipelineFile};
+use crate::text::Key;
 use keys::{aggregations, all_aggregations, keys_of_aggregations};
-use riskstream_events::Slot;
+use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
 use std::collections::{BTreeMap, HashMap};
-
-/// A stage's entity, as far as features need to know it.
-#[derive(Clone, Debug)]
-pub struct StageEntity {
-    /// Its name.
-    pub name: String,
-    /// How late events may be, in microseconds.
-    pub lateness: i64,
-    /// How long events may be kept at most, and where that is said.
-    pub retention: Option<(i64, Span)>,
-}
 
 /// An expression and the slot of its value.
 #[derive(Clone, Debug)]
@@ -52,6 +45,35 @@ pub struct CompiledFeatures {
     pub listed: Vec<(String, Slot)>,
 }
 
+/// Compiles all features. Returns them, and the names of `declared` with theirs added.
+pub fn compile<'s>(
+    file: &PipelineFile,
+    inputs: &[ResolvedInput],
+    usage: &Usage<'_>,
+    entities: &[PlannedEntity],
+    declared: Declared<'s>,
+    diagnostics: &mut Diagnostics,
+) -> (Symbols<'s>, CompiledFeatures) {
+    let Declared { mut names, fields } = declared;
+    let mut provenances = Provenances::default();
+    fields.values().for_each(|slot| provenances.field(*slot));
+    let used = usage.inputs.iter().map(|input| input.name.clone());
+    let input_index: BTreeMap<String, u8> = used.zip(0..).collect();
+    let entity_names: Vec<String> = file.entities.names().map(str::to_owned).collect();
+    let compiler = FeatureCompiler::new(
+        &mut names,
+        &mut provenances,
+        inputs,
+        &input_index,
+        entities,
+        &entity_names,
+        diagnostics,
+    );
+    let features = compiler.compile(&file.features);
+    let score = names.slot("score", ValueType::Float);
+    (Symbols { names, fields, score }, features)
+}
+
 /// Compiles features.
 pub struct FeatureCompiler<'a, 's> {
     /// The names, to which features are added.
@@ -63,7 +85,7 @@ pub struct FeatureCompiler<'a, 's> {
     /// The index in the plan of each input that is used.
     pub input_index: &'a BTreeMap<String, u8>,
     /// The stages' entities.
-    pub entities: &'a [StageEntity],
+    pub entities: &'a [PlannedEntity],
     /// The names of all entities of the file.
     pub entity_names: &'a [String],
     /// Where diagnostics go.
@@ -79,7 +101,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         provenances: &'a mut Provenances,
         inputs: &'a [ResolvedInput],
         input_index: &'a BTreeMap<String, u8>,
-        entities: &'a [StageEntity],
+        entities: &'a [PlannedEntity],
         entity_names: &'a [String],
         diagnostics: &'a mut Diagnostics,
     ) -> FeatureCompiler<'a, 's> {

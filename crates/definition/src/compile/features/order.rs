@@ -4,9 +4,9 @@ use super::FeatureCompiler;
 use super::keys::sources;
 use crate::compile::identifiers::identifiers;
 use crate::diagnostics::Diagnostic;
-use crate::feature::Feature;
-use crate::node::Key;
-use crate::read::Map;
+use crate::syntax::Feature;
+use crate::syntax::read::Map;
+use crate::text::Key;
 use std::collections::HashMap;
 
 impl FeatureCompiler<'_, '_> {

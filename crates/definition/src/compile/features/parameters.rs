@@ -1,10 +1,11 @@
 //! An aggregation's own keys: window, `k`, `q`, half-life.
 
 use super::FeatureCompiler;
+use crate::diagnostics::Span;
 use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
-use crate::feature::{Feature, Window};
-use crate::node::{Key, Span};
+use crate::syntax::{Feature, Window};
+use crate::text::Key;
 use riskstream_features::Aggregation;
 
 impl FeatureCompiler<'_, '_> {

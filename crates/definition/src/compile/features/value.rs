@@ -2,8 +2,9 @@
 
 use super::{FeatureCompiler, PlannedExpression};
 use crate::diagnostics::Diagnostic;
-use crate::node::{Key, Span};
-use crate::read::{ExpressionText, Spanned};
+use crate::diagnostics::Span;
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::text::Key;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::Aggregation;
