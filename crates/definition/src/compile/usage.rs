@@ -32,8 +32,9 @@ fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i 
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
     for (_, feature) in file.features.iter() {
         mentioned.extend(feature.of.as_ref().map(|of| of.value.as_str()));
-        let counted = [&feature.count, &feature.time_since_last, &feature.decayed_count];
-        mentioned.extend(counted.into_iter().flatten().map(|source| source.value.0.as_str()));
+        let aggregated = feature.aggregations.0.iter();
+        let of_events = aggregated.filter(|aggregated| aggregated.definition.operand.is_events());
+        mentioned.extend(of_events.map(|aggregated| aggregated.source.value.0.as_str()));
     }
     inputs
         .iter()

@@ -1,5 +1,6 @@
 //! `features:`: each is one aggregation, or an expression.
 
+use super::aggregations::Aggregations;
 use super::read::{Duration, ExpressionText, Read, Spanned, section};
 use crate::diagnostics::Diagnostics;
 use crate::text::{Node, NodeValue};
@@ -15,60 +16,12 @@ section! {
         /// An expression over fields and other features, instead of an aggregation.
         #[schemars(default)]
         pub expression: Option<Spanned<ExpressionText>>,
-        /// How many events: `count: transactions`.
-        #[schemars(default)]
-        pub count: Option<Spanned<ExpressionText>>,
-        /// The sum of a number: `sum: amount`.
-        #[schemars(default)]
-        pub sum: Option<Spanned<ExpressionText>>,
-        /// The mean of a number; of true and false the share of true: `mean: fraud`.
-        #[schemars(default)]
-        pub mean: Option<Spanned<ExpressionText>>,
-        /// The least number or time.
-        #[schemars(default)]
-        pub min: Option<Spanned<ExpressionText>>,
-        /// The greatest number or time.
-        #[schemars(default)]
-        pub max: Option<Spanned<ExpressionText>>,
-        /// The sample variance of a number; null for fewer than two.
-        #[schemars(default)]
-        pub variance: Option<Spanned<ExpressionText>>,
-        /// The square root of the variance.
-        #[schemars(default)]
-        pub standard_deviation: Option<Spanned<ExpressionText>>,
-        /// How many different values: `distinct: terminal_id`.
-        #[schemars(default)]
-        pub distinct: Option<Spanned<ExpressionText>>,
-        /// The oldest value within the window.
-        #[schemars(default)]
-        pub first: Option<Spanned<ExpressionText>>,
-        /// The newest value within the window.
-        #[schemars(default)]
-        pub last: Option<Spanned<ExpressionText>>,
-        /// The newest `k` values, the newest first.
-        #[schemars(default)]
-        pub last_k: Option<Spanned<ExpressionText>>,
-        /// Seconds since the newest event before this one: `time_since_last: transactions`.
-        #[schemars(default)]
-        pub time_since_last: Option<Spanned<ExpressionText>>,
-        /// The `k` most frequent values, the most frequent first.
-        #[schemars(default)]
-        pub top_k: Option<Spanned<ExpressionText>>,
-        /// The quantile `q` of a number: `quantile: amount` with `q: 0.95`.
-        #[schemars(default)]
-        pub quantile: Option<Spanned<ExpressionText>>,
-        /// How many events, each counting half after every `half_life`.
-        #[schemars(default)]
-        pub decayed_count: Option<Spanned<ExpressionText>>,
-        /// The sum of a number, each counting half after every `half_life`.
-        #[schemars(default)]
-        pub decayed_sum: Option<Spanned<ExpressionText>>,
+        [aggregations: Aggregations]
         /// The input whose events are aggregated.
         #[schemars(default, extend("default" = "transactions"))]
         pub of: Option<Spanned<String>>,
         /// How far back the window reaches: `90s`, `1h`, `30d`, or `unlimited`. For an event at t and a delay D it covers
-        /// (t − D − window, t − D]. `last`, `last_k` and `time_since_last` are unlimited unless given; decayed ones take
-        /// a `half_life` instead.
+        /// (t − D − window, t − D].
         #[schemars(default)]
         pub window: Option<Spanned<Window>>,
         /// How long before the event the window ends.
@@ -80,10 +33,10 @@ section! {
         /// Whether the event itself is in its own window, unless there is a delay.
         #[schemars(default, extend("default" = true))]
         pub include_current: Option<Spanned<bool>>,
-        /// The value of an empty window; 0 for counts and sums, null for the others, unless given.
+        /// The value of an empty window.
         #[schemars(default)]
         pub empty: Option<Spanned<f64>>,
-        /// How many values `last_k` and `top_k` hold.
+        /// How many values a list holds.
         #[schemars(default)]
         pub k: Option<Spanned<u32>>,
         /// Which quantile, from 0 to 1: 0.5 is the median.

@@ -3,6 +3,7 @@
 //! [`read::section!`](read) makes the struct, its reader and its JSON Schema from one list of keys. The doc comments are
 //! the reference (docs/pipeline-file.md, docs/rollout.md) and the schema's descriptions.
 
+mod aggregations;
 mod decision;
 mod entity;
 mod example;
@@ -15,6 +16,7 @@ pub mod read;
 mod rollout;
 mod service;
 
+pub use aggregations::{Aggregated, Aggregations, enumerate_where};
 pub use decision::{Explain, OutcomeWord, Rule, Thresholds};
 pub use entity::Entity;
 pub use example::{Example, ExampleEvent, Expectation};

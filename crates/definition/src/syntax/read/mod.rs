@@ -10,7 +10,7 @@ mod word;
 pub use collection::{List, Map};
 pub use scalar::{ByteSize, Duration, ExpressionText, Raw};
 pub(crate) use section::section;
-pub use section::{Keys, key_name};
+pub use section::{Keys, count, join, key_name};
 pub use value::{Read, Required, Spanned, expected};
 pub(crate) use word::word;
 pub use word::{VARIABLE, Word};

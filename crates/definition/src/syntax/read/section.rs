@@ -54,22 +54,65 @@ pub const fn key_name(field: &'static str) -> &'static str {
     }
 }
 
-/// Declares a section: a struct, its reader and its schema from one list of keys.
+/// The keys of a section's parts, one part after the other. `N` is their number.
+pub const fn join<const N: usize>(parts: &[&[&'static str]]) -> [&'static str; N] {
+    let mut joined = [""; N];
+    let (mut part, mut at) = (0, 0);
+    while part < parts.len() {
+        let mut key = 0;
+        while key < parts[part].len() {
+            joined[at] = parts[part][key];
+            (key, at) = (key + 1, at + 1);
+        }
+        part += 1;
+    }
+    joined
+}
+
+/// How many keys a section's parts have together.
+pub const fn count(parts: &[&[&str]]) -> usize {
+    let (mut part, mut keys) = (0, 0);
+    while part < parts.len() {
+        keys += parts[part].len();
+        part += 1;
+    }
+    keys
+}
+
+/// Declares a section: a struct, its reader, and its schema, from one list of keys.
+///
+/// `[group: Type]` between two keys stands for the keys of a table. `Type` has `KEYS`, `take_all`, which reads them, and
+/// `describe`, which adds them to the section's schema.
 macro_rules! section {
-    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$key_meta:meta])* pub $key:ident: $type:ty,)* }) => {
+    ($(#[$meta:meta])* pub struct $name:ident {
+        $($(#[$key_meta:meta])* pub $key:ident: $type:ty,)*
+        $([$group:ident: $group_type:ident]
+        $($(#[$more_meta:meta])* pub $more:ident: $more_type:ty,)*)?
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Debug, schemars::JsonSchema)]
-        #[schemars(deny_unknown_fields)]
+        #[schemars(deny_unknown_fields $(, transform = $group_type::describe)?)]
         pub struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
+            $(
+                /// What the keys of the table say.
+                #[schemars(skip)]
+                pub $group: $group_type,
+                $($(#[$more_meta])* pub $more: $more_type,)*
+            )?
             /// Whether reading it added diagnostics. A missing key may then be a misspelt one.
             #[schemars(skip)]
             pub is_flawed: bool,
         }
 
         impl $name {
+            const PARTS: &[&[&'static str]] = &[
+                &[$($crate::syntax::read::key_name(stringify!($key))),*],
+                $($group_type::KEYS, &[$($crate::syntax::read::key_name(stringify!($more))),*],)?
+            ];
+
             /// The keys in the order of the reference.
-            pub const KEYS: &[&str] = &[$($crate::syntax::read::key_name(stringify!($key))),*];
+            pub const KEYS: &[&'static str] = &$crate::syntax::read::join::<{ $crate::syntax::read::count($name::PARTS) }>($name::PARTS);
         }
 
         impl $crate::syntax::read::Read for $name {
@@ -80,8 +123,12 @@ macro_rules! section {
                 let before = diagnostics.count();
                 let keys = $crate::syntax::read::Keys::of(node, Self::KEYS, diagnostics)?;
                 $(let $key = keys.take::<$type>($crate::syntax::read::key_name(stringify!($key)), diagnostics);)*
+                $(
+                    let $group = $group_type::take_all(&keys, diagnostics);
+                    $(let $more = keys.take::<$more_type>($crate::syntax::read::key_name(stringify!($more)), diagnostics);)*
+                )?
                 let is_flawed = diagnostics.count() > before;
-                Some($name { $($key: $key?,)* is_flawed })
+                Some($name { $($key: $key?,)* $($group, $($more: $more?,)*)? is_flawed })
             }
         }
     };

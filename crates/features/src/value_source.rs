@@ -1,11 +1,11 @@
-//! Where a log's chunks come from.
+//! The source of a log's values: its chunks in the store.
 
 use crate::chunk::Chunk;
-use crate::encode::{Malformed, VERSION};
+use crate::encode::{Malformed, OTHER_VERSION, VERSION};
 use crate::layout::InputLayout;
 use crate::state::{StateError, StateStore};
 
-/// Where chunks that are not in memory are read from.
+/// Reads chunks that are not in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct ValueSource<'a> {
     pub(crate) store: &'a dyn StateStore,
@@ -19,7 +19,7 @@ impl ValueSource<'_> {
         let key = chunk_key(self.key, self.input, chunk.id);
         let bytes = self.store.get(&key)?.ok_or(Malformed("it is missing"))?;
         let Some((&VERSION, packed)) = bytes.split_first() else {
-            return Err(Malformed("its format is another version's").into());
+            return Err(OTHER_VERSION.into());
         };
         let loaded = Chunk::unpack(chunk.start, chunk.first, chunk.len, packed, self.layout)?;
         if loaded.last != chunk.last {
