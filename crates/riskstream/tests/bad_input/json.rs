@@ -1,11 +1,11 @@
-//! Bad JSON, and bad values in good JSON.
+//! Malformed JSON, and bad values in well-formed JSON.
 
 use crate::support::kafka::brokers;
 use crate::support::trial::{GOOD, Setup, Trial};
 use crate::support::unique;
 use serde_json::{Value, json};
 
-/// What has to become of a record.
+/// The expected result of a record.
 enum Expected {
     /// A dead letter with this reason.
     Dead(&'static str),
@@ -14,13 +14,13 @@ enum Expected {
 }
 use Expected::{Dead, Decided};
 
-/// Makes bad payments out of good ones, each of its own card and shop.
+/// Makes bad payments, each with a card and a shop of its own.
 struct Bad {
     time: u64,
 }
 
 impl Bad {
-    /// A payment with some fields changed or, if null, left out.
+    /// A payment with some fields changed. A field whose change is null is left out.
     fn changed(&self, id: &str, changes: Value) -> Vec<u8> {
         let (card, shop) = (format!("card of {id}"), format!("shop of {id}"));
         let mut value = json!({"id": id, "time": self.time, "card": card, "shop": shop, "amount": 1.0});
@@ -34,7 +34,7 @@ impl Bad {
         value.to_string().into_bytes()
     }
 
-    /// A payment with the amount as it is written here.
+    /// A payment with `amount` as the text of its amount.
     fn amount(&self, id: &str, amount: &str) -> Vec<u8> {
         let value = String::from_utf8(self.changed(id, json!({"amount": "AMOUNT"}))).unwrap();
         value.replace("\"AMOUNT\"", amount).into_bytes()
@@ -53,7 +53,7 @@ impl Bad {
 }
 
 #[test]
-fn each_bad_record_is_answered_and_the_rest_undisturbed() {
+fn each_bad_record_has_its_result_and_the_others_are_undisturbed() {
     let (brokers, name) = (brokers(), unique("json"));
     let trial = Trial::new(&Setup::new(&brokers, &name));
     let year = 365 * 86_400_000_u64;
@@ -90,7 +90,7 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
     ];
     let mut service = trial.start();
     service.wait_until_ready();
-    // Each bad record between good ones, in both partitions.
+    // Each bad record is sent between good ones, in both partitions.
     for n in 0..GOOD {
         trial.send(n, &trial.payment(n));
         if let Some((_, value, _)) = cases.get(n as usize) {
@@ -100,7 +100,7 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
                 .send(&trial.topic("transactions"), Some(key.as_bytes()), value.as_deref());
         }
     }
-    // Without a key: nothing needs it, as the record names its card itself. Twice: the second is recognised.
+    // A record without a Kafka key is good: repartitioning uses the field. Repeated records are flagged.
     let keyless = bad.changed("no key", json!({}));
     trial.writer.send(&trial.topic("transactions"), None, Some(&keyless));
     let twice = bad.changed("twice", json!({}));
@@ -109,7 +109,7 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
             .writer
             .send(&trial.topic("transactions"), Some(b"any"), Some(&twice));
     }
-    // A label on a transaction that nobody has seen, and bad ones.
+    // A label on an unknown transaction, and malformed labels.
     let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": time}).to_string();
     let labels: [(&[u8], &str); 3] = [
         (unknown.as_bytes(), "unknown_transaction"),
@@ -124,10 +124,10 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
     }
     trial.writer.flush();
     let others = cases.len() + 1 + 3 + labels.len();
-    let outcome = trial.finish(service, GOOD, others, |n| trial.payment(n));
+    let results = trial.finish(service, GOOD, others, |n| trial.payment(n));
     let mut wrong = Vec::new();
     for (name, value, expected) in &cases {
-        let (reasons, flags) = (outcome.reasons(value.as_deref()), outcome.flags(name));
+        let (reasons, flags) = (results.reasons(value.as_deref()), results.flags(name));
         let right = match expected {
             Dead(reason) => reasons == [*reason] && flags.is_empty(),
             Decided(expected) => reasons.is_empty() && flags == **expected,
@@ -137,16 +137,16 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(outcome.flags("no key"), [[""; 0]]);
-    assert_eq!(outcome.flags("twice"), [&[][..], &["duplicate"], &["duplicate"]]);
-    let first = &outcome.decisions["twice"][0];
-    for decision in &outcome.decisions["twice"][1..] {
+    assert_eq!(results.flags("no key"), [[""; 0]]);
+    assert_eq!(results.flags("twice"), [&[][..], &["duplicate"], &["duplicate"]]);
+    let first = &results.decisions["twice"][0];
+    for decision in &results.decisions["twice"][1..] {
         assert_eq!(decision["decision_id"], first["decision_id"]);
         assert_eq!(decision["features"], first["features"]);
     }
-    // A label that passed the decoder is a dead letter with its id: later stages do not have its bytes.
-    assert_eq!(outcome.reasons(Some(b"nobody knows")), [labels[0].1]);
+    // The dead letter of a label that was decoded holds its id: later stages do not have its bytes.
+    assert_eq!(results.reasons(Some(b"nobody knows")), [labels[0].1]);
     for (label, reason) in &labels[1..] {
-        assert_eq!(outcome.reasons(Some(label)), [*reason]);
+        assert_eq!(results.reasons(Some(label)), [*reason]);
     }
 }

@@ -1,4 +1,4 @@
-//! The same on a real Kafka, through the commands that people use: apply, kill, take over, roll back, edit the watched file.
+//! Roll-outs on a real Kafka, with the commands: apply, kill, take over, roll back, change of the watched file.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 const PARTITIONS: usize = 3;
 
-/// The revisions in force in the partitions that a copy decides on, as its metrics tell.
+/// The revisions in force in the partitions of a copy, by its metrics.
 fn revisions(service: &Service) -> Vec<u64> {
     let Some((200, metrics)) = service.get("/metrics") else {
         return Vec::new();
@@ -26,7 +26,7 @@ fn revisions(service: &Service) -> Vec<u64> {
         .collect()
 }
 
-/// Waits until all partitions are decided by the models of `revision`.
+/// Waits until the models of `revision` are in force in all partitions.
 fn wait_for_revision(services: &[&Service], revision: u64) {
     wait_for(&format!("revision {revision} everywhere"), || {
         let revisions: Vec<u64> = services.iter().flat_map(|service| revisions(service)).collect();
@@ -96,7 +96,7 @@ fn applied_killed_taken_over_rolled_back_and_changed_by_file() {
     wait_for_revision(&[&first], 1);
     pay(200);
     decided.wait_for(100, || first.check_running());
-    // Whoever takes over knows which models decide: from the log and the state, not from its own memory.
+    // A copy that takes over finds the models in force in the log and the state.
     first.kill();
     let (mut second, mut third) = (start("second"), start("third"));
     second.wait_until_ready();
@@ -194,13 +194,13 @@ shadows:
     }
 
     let (mut challenged, mut left_alone) = (0, 0);
-    let mut told_in: BTreeMap<i32, Vec<bool>> = BTreeMap::new();
+    let mut reasons_in: BTreeMap<i32, Vec<bool>> = BTreeMap::new();
     read_all(&brokers, &format!("{name}-decisions"), |message| {
         let decision = OwnedDecisionRecord::from_json(message.payload().unwrap()).unwrap();
         assert_eq!(decision.shadow_scores, [("fraud@shadow".to_owned(), Some(1.0))]);
         let is_challenged = place("customer", decision.entity("customer").unwrap()) < 0.5;
-        let told = decision.reasons.iter().find(|reason| reason.name == "model");
-        assert_eq!(told.is_some(), is_challenged, "{decision:?}");
+        let reason = decision.reasons.iter().find(|reason| reason.name == "model");
+        assert_eq!(reason.is_some(), is_challenged, "{decision:?}");
         let expected = if is_challenged {
             ("2", 1.0)
         } else {
@@ -210,7 +210,7 @@ shadows:
         challenged += u64::from(is_challenged);
         let is_left_alone = |told: &OwnedReason| told.description.as_ref().unwrap().contains("left alone");
         left_alone += u64::from(told.is_some_and(is_left_alone));
-        told_in
+        reasons_in
             .entry(message.partition())
             .or_default()
             .extend(told.map(is_left_alone));
@@ -220,8 +220,8 @@ shadows:
         left_alone > 0 && left_alone < challenged,
         "{left_alone} of {challenged}"
     );
-    // In each partition five failures, then trials after 10, 20 and 40 decisions without the model.
-    for (partition, told) in told_in {
+    // In each partition the circuit opens after five failures. The model is tried again after 10, 20 and 40 decisions.
+    for (partition, told) in reasons_in {
         let tried = (0..told.len()).filter(|place| !told[*place]);
         let expected = [0, 1, 2, 3, 4, 15, 36, 77, 158]
             .into_iter()
@@ -237,14 +237,14 @@ shadows:
     delete_topics(&brokers, &name);
 }
 
-/// How often a model did what `result` says, by a copy's metrics.
+/// The number of results `result` of a model, by the metrics of a copy.
 fn counted(metrics: &str, model: &str, result: &str) -> u64 {
     let line = format!("riskstream_model_scores_total{{model=\"{model}\",result=\"{result}\"}} ");
     let found = metrics.lines().find_map(|found| found.strip_prefix(&line));
     found.map_or(0, |count| count.parse().unwrap())
 }
 
-/// Each payment was decided once, and in each partition one roll-out followed the other.
+/// Checks that each payment was decided once, and that revisions only grow in each partition.
 fn check_decisions(brokers: &str, name: &str, expected: usize) {
     let mut decisions: BTreeMap<String, OwnedDecisionRecord> = BTreeMap::new();
     let mut last: BTreeMap<i32, u64> = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! What the command line says of itself.
+//! The help texts of commands.
 
-use crate::process::run;
+use crate::support::process::run;
 
 #[test]
-fn help_tells_every_option() {
+fn help_lists_every_option() {
     let cases: [(&str, &[&str]); 6] = [
         ("run", &["run", "--help"]),
         ("models", &["models", "--help"]),
@@ -13,7 +13,7 @@ fn help_tells_every_option() {
         ("topics create", &["topics", "create", "--help"]),
     ];
     for (name, arguments) in cases {
-        let (code, help, _) = run(arguments);
+        let (code, help, _) = run(arguments, &[]);
         assert_eq!(code, Some(0));
         insta::assert_snapshot!(name.replace(' ', "-"), help);
     }
