@@ -81,7 +81,7 @@ fn start_worker(options: &KafkaOptions, records: usize) -> Child {
         .unwrap()
 }
 
-/// Copies `count` records in transactions, then prints the CPU time and memory that this took.
+/// Copies `records` records in transactions, then prints the CPU time and memory that this took.
 fn worker(name: &str, records: usize) {
     let mut log = KafkaLog::open(options(name)).unwrap();
     let watch = Arc::new(Mutex::new(log.watch()));

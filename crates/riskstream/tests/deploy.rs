@@ -47,14 +47,14 @@ fn compose() -> Compose {
 }
 
 /// The services that run the image of this repository.
-fn ours(compose: &Compose) -> Vec<(&String, &Service)> {
-    let ours: Vec<_> = compose
+fn own_services(compose: &Compose) -> Vec<(&String, &Service)> {
+    let own: Vec<_> = compose
         .services
         .iter()
         .filter(|(_, service)| service.image == "riskstream")
         .collect();
-    assert!(ours.len() >= 3, "topics, pipeline and generator");
-    ours
+    assert!(own.len() >= 3, "topics, pipeline and generator");
+    own
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn services_and_volumes_exist() {
 
 #[test]
 fn commands_are_valid() {
-    for (name, service) in ours(&compose()) {
+    for (name, service) in own_services(&compose()) {
         let parser = Command::augment_subcommands(clap::Command::new("riskstream").no_binary_name(true));
         if let Err(error) = parser.try_get_matches_from(&service.command) {
             panic!("{name}: {:?}\n{error}", service.command);
@@ -101,7 +101,7 @@ fn commands_are_valid() {
 fn pipelines_are_valid_in_their_environment() {
     let compose = compose();
     let mut found = 0;
-    for (name, service) in ours(&compose) {
+    for (name, service) in own_services(&compose) {
         for path in service.command.iter().filter(|argument| argument.ends_with(".yaml")) {
             let variable = |variable: &str| Some(interpolated(service.environment.get(variable)?.as_str()?));
             let directory = root().join("pipelines");

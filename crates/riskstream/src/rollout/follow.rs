@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Interval at which the file and the topic are looked at.
+/// Interval at which the file and the topic are read.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// How long the start waits for the roll-outs that the topic already holds.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

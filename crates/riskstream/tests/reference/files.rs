@@ -80,7 +80,7 @@ fn features_and_scores_of_files_are_the_published_ones() {
     for model in ["xgboost", "logreg", "random_forest"] {
         let decisions = backfill(directory.path(), &transactions, &inputs, model);
         compare_with_published(&transactions, &decisions).expect_none("the published test week");
-        compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, computed anew");
+        compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, recomputed");
         check_scores(&transactions, &decisions, model);
     }
 }

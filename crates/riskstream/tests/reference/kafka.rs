@@ -118,7 +118,7 @@ impl Trial {
         for copy in &mut self.copies {
             copy.wait_until_ready();
         }
-        wait_for("a share for every copy", || {
+        wait_for("partitions for every copy", || {
             let shares: Vec<u64> = self.copies.iter().map(Service::partitions).collect();
             (shares.iter().sum::<u64>() == ALL_PARTITIONS && !shares.contains(&0)).then_some(())
         });
@@ -208,7 +208,7 @@ fn parse(bytes: &[u8]) -> (i64, Decision) {
 /// Checks features against the published ones and the recomputed ones, and scores.
 fn check(transactions: &[Transaction], decisions: &Decisions, log: &[Record], model: &str) {
     compare_with_recomputation(transactions, decisions, &recompute(transactions, log))
-        .expect_none("all rows, computed anew");
+        .expect_none("all rows, recomputed");
     compare_with_published(transactions, decisions).expect_none("the published test week");
     check_scores(transactions, decisions, model);
 }
@@ -256,7 +256,7 @@ fn out_of_order(copies: usize, seed: u64) {
     println!("  decided after {:.1?}", began.elapsed());
     let expected = recompute(&transactions, &log);
     compare_with_recomputation(&transactions, &decisions, &expected)
-        .expect_none("all rows as of their arrival, computed anew");
+        .expect_none("all rows as of their arrival, recomputed");
 }
 
 /// A rate in records a second that the copies keep up with.
@@ -275,7 +275,7 @@ fn fed_slowly(copies: usize) {
     trial.feed(&transactions, slowly, Some(SLOW));
     let decisions = trial.decisions(&transactions);
     let expected = recompute(&transactions, &log);
-    compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, computed anew");
+    compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, recomputed");
 }
 
 #[test]

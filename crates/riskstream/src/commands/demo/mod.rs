@@ -97,7 +97,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// A worker with small batches: people watch, so each decision is made soon after its payment. One thread feeds all
+/// A worker with small batches: each decision is made soon after its payment, for the live display. One thread feeds all
 /// partitions, so a partition without records for half a second has none to come.
 fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
     let options = WorkerOptions {
