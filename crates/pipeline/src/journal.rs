@@ -58,7 +58,7 @@ impl Journal {
                 bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
                 bytes.extend_from_slice(&source.heard.to_le_bytes());
-                bytes.push(u8::from(source.live) | u8::from(source.absent) << 1);
+                bytes.push(u8::from(source.live) | u8::from(source.idle) << 1);
             }
         });
     }

@@ -117,8 +117,8 @@ pub(crate) fn liveness_of<L: Log>(
         }
     };
     let mut liveness_of: Vec<PartitionLiveness> = reading.iter_mut().map(liveness).collect();
-    let among_real_time = liveness_of.iter().any(|pace| liveness.is_real_time(options, now));
-    for pace in &mut liveness_of {
+    let among_real_time = liveness_of.iter().any(|liveness| liveness.is_real_time(options, now));
+    for liveness in &mut liveness_of {
         liveness.among_real_time = among_real_time;
     }
     liveness_of
