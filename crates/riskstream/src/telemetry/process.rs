@@ -20,8 +20,8 @@ pub(super) fn publish() {
     START_TIME.gauge(&[]).set(start_time());
 }
 
-/// The time of the first call, in seconds since the epoch: about that of the process's start.
-fn start_time() -> f64 {
+/// The time of the first call, in seconds since the epoch. The recorder calls it when it is installed.
+pub(super) fn start_time() -> f64 {
     static START_TIME: OnceLock<f64> = OnceLock::new();
     *START_TIME.get_or_init(|| SystemClock.now() as f64 / 1e6)
 }

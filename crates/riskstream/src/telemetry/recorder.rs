@@ -23,6 +23,7 @@ impl Recorder {
     /// # Errors
     /// A recorder is installed already.
     pub fn install(pipeline: &str, version: &str) -> Result<Recorder, anyhow::Error> {
+        process::start_time();
         let recorder = build()?;
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder)?;
