@@ -4,13 +4,19 @@
 
 pub mod clock;
 pub mod commands;
+#[cfg(feature = "kafka")]
 pub mod connections;
 pub mod pipeline_file;
+#[cfg(feature = "kafka")]
 pub mod registry;
+#[cfg(feature = "kafka")]
 pub mod required_topics;
+#[cfg(feature = "kafka")]
 pub mod rollout;
 pub mod secret;
+#[cfg(feature = "kafka")]
 pub mod service;
 pub mod shutdown;
 pub mod simulated;
+#[cfg(feature = "kafka")]
 pub mod telemetry;

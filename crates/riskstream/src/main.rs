@@ -6,6 +6,7 @@ use riskstream::commands::Command;
 use std::process::ExitCode;
 
 /// State is many small buffers that grow and shrink for months. glibc's allocator fragments under this load.
+#[cfg(feature = "kafka")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

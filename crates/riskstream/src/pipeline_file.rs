@@ -1,7 +1,12 @@
-//! Loading of the pipeline file with the environment variables of the process.
+//! Loading of pipeline files and roll-out files.
 
-use riskstream_definition::{Compiled, Report};
+use riskstream_definition::{Compiled, Report, compile_rollout};
+use riskstream_scoring::Lineup;
+use std::io;
 use std::path::Path;
+
+/// Limit for the size of a roll-out file.
+const MAX_ROLLOUT_BYTES: u64 = 1 << 20;
 
 /// Reads and compiles a pipeline file. `${NAME}` in the file is replaced by the environment variable NAME.
 ///
@@ -9,4 +14,27 @@ use std::path::Path;
 /// All diagnostics of the file, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Compiled, Report> {
     riskstream_definition::load(path, &|variable| std::env::var(variable).ok())
+}
+
+/// Reads a roll-out file, and loads and checks its models.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<Lineup, Report> {
+    let name = path.display().to_string();
+    let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let (_, lineup) = compile_rollout(&name, &text, pipeline)?;
+    Ok(lineup)
+}
+
+/// Reads the text of a roll-out file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read_rollout_text(path: &Path) -> io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MAX_ROLLOUT_BYTES {
+        return Err(io::Error::other(format!("it is longer than {MAX_ROLLOUT_BYTES} bytes")));
+    }
+    std::fs::read_to_string(path)
 }

@@ -1,9 +1,12 @@
 //! The request to end the process, as all threads see it.
 
-use std::io;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level::pipe;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code after a second signal: that of a shell for SIGINT.
 const EXIT_CODE: i32 = 130;
@@ -16,29 +19,32 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// A shutdown that SIGINT or SIGTERM requests. A second signal ends the process at once. Signals are handled on a
-    /// thread of their own.
+    /// A shutdown that SIGINT or SIGTERM requests. A second signal ends the process at once. Each signal has a thread that
+    /// waits for it.
     ///
     /// # Errors
     /// The operating system gives no thread, or refuses the handlers.
     pub fn on_signals() -> io::Result<Shutdown> {
         let shutdown = Shutdown::default();
-        let requested = shutdown.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let (mut interrupt, mut terminate) = {
-            let _in_runtime = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                let signal = either(&mut interrupt, &mut terminate).await;
-                tracing::info!(target: "riskstream", signal, "finishing the batch, then ending; a second signal ends at once");
-                requested.request();
-                let signal = either(&mut interrupt, &mut terminate).await;
-                tracing::warn!(target: "riskstream", signal, "ending at once");
-                std::process::exit(EXIT_CODE);
-            });
-        })?;
+        let is_second = Arc::new(AtomicBool::new(false));
+        for (signal, name) in [(SIGINT, "SIGINT"), (SIGTERM, "SIGTERM")] {
+            let (mut receiver, sender) = UnixStream::pair()?;
+            pipe::register(signal, sender)?;
+            let (shutdown, is_second) = (shutdown.clone(), Arc::clone(&is_second));
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+                while receiver.read_exact(&mut [0]).is_ok() {
+                    if is_second.swap(true, Ordering::Relaxed) {
+                        tracing::warn!(target: "riskstream", signal = name, "ending at once");
+                        std::process::exit(EXIT_CODE);
+                    }
+                    tracing::info!(
+                        target: "riskstream", signal = name,
+                        "finishing the batch, then ending; a second signal ends at once"
+                    );
+                    shutdown.request();
+                }
+            })?;
+        }
         Ok(shutdown)
     }
 
@@ -63,12 +69,5 @@ impl Shutdown {
 
     fn lock(&self) -> MutexGuard<'_, bool> {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
     }
 }

@@ -2,7 +2,6 @@
 
 use super::error::CommandError;
 use crate::pipeline_file;
-use crate::rollout::load_lineup;
 use riskstream_definition::Compiled;
 use std::path::PathBuf;
 
@@ -50,7 +49,7 @@ fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
-    let lineup = load_lineup(&path, compiled)?;
+    let lineup = pipeline_file::load_rollout(&path, compiled)?;
     println!("{}: ok, revision {}", path.display(), lineup.revision);
     Ok(())
 }

@@ -1,17 +1,24 @@
-//! The subcommands: a module, a variant of [`Command`] and a line of [`Command::execute`] for each.
+//! The subcommands: a module, a variant of [`Command`] and a line of [`Command::execute`] for each. The features `kafka`
+//! and `parquet` are described in Cargo.toml.
 
+#[cfg(feature = "parquet")]
 pub mod backfill;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod error;
 pub mod explain;
+#[cfg(feature = "kafka")]
 pub mod generate;
 mod input_file;
 pub mod models;
+#[cfg(feature = "kafka")]
 pub mod rollout;
+#[cfg(feature = "kafka")]
 pub mod run;
+#[cfg(feature = "kafka")]
 mod target;
+#[cfg(feature = "kafka")]
 pub mod topics;
 
 use clap::Subcommand;
@@ -23,18 +30,23 @@ pub enum Command {
     /// Run a pipeline on simulated transactions in this process; needs no Kafka
     Demo(demo::Args),
     /// Score the transactions of a Kafka cluster as a member of a consumer group
+    #[cfg(feature = "kafka")]
     Run(run::Args),
     /// Check a pipeline file: show all diagnostics at once, then run its examples
     Check(check::Args),
     /// Generate simulated transactions and labels with planted fraud
+    #[cfg(feature = "kafka")]
     Generate(generate::Args),
     /// Inspect model files, and verify them against their cards
     Models(models::Args),
     /// Change the models of a running pipeline, and undo a change
+    #[cfg(feature = "kafka")]
     Rollout(rollout::Args),
     /// List the topics that a pipeline needs, and create those that are missing
+    #[cfg(feature = "kafka")]
     Topics(topics::Args),
     /// Compute features and decisions over files
+    #[cfg(feature = "parquet")]
     Backfill(backfill::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
@@ -50,12 +62,17 @@ impl Command {
     pub fn execute(self) -> Result<(), CommandError> {
         match self {
             Command::Demo(args) => demo::execute(args),
+            #[cfg(feature = "kafka")]
             Command::Run(args) => run::execute(args),
             Command::Check(args) => check::execute(args),
+            #[cfg(feature = "kafka")]
             Command::Generate(args) => generate::execute(args),
             Command::Models(args) => models::execute(args),
+            #[cfg(feature = "kafka")]
             Command::Rollout(args) => rollout::execute(args),
+            #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
+            #[cfg(feature = "parquet")]
             Command::Backfill(args) => backfill::execute(args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {

@@ -2,11 +2,11 @@
 
 use super::error::CommandError;
 use super::target::Target;
-use crate::pipeline_file;
-use crate::rollout::{History, PublishedRollout, load_lineup, read_text, restoring, with_revision};
+use crate::pipeline_file::{self, read_rollout_text};
+use crate::rollout::{History, PublishedRollout, restoring, with_revision};
 use anyhow::{Context, anyhow};
 use riskstream_definition::syntax::ModelSection;
-use riskstream_definition::{Compiled, compile_rollout, read_rollout};
+use riskstream_definition::{Compiled, Report, compile_rollout, read_rollout};
 use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
 use riskstream_scoring::{Lineup, ModelPlan};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ enum Action {
 pub fn execute(args: Args) -> Result<(), CommandError> {
     match args.action {
         Action::Check { pipeline, rollout } => {
-            let lineup = load_lineup(&rollout, &pipeline_file::load(&pipeline)?)?;
+            let lineup = pipeline_file::load_rollout(&rollout, &pipeline_file::load(&pipeline)?)?;
             println!("{}: ok", rollout.display());
             print!("{}", describe(&lineup));
             Ok(())
@@ -70,7 +70,8 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
 }
 
 fn apply(topic: &RolloutTopic, path: &Path) -> Result<(), CommandError> {
-    let (name, text) = (path.display().to_string(), read_text(path)?);
+    let name = path.display().to_string();
+    let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
     let next = topic.history()?.newest() + 1;
     let text = match read_rollout(&name, &text)?.revision {
         None => with_revision(&text, next),

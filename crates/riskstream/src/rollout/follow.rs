@@ -1,7 +1,7 @@
 //! Follows the roll-out file and the roll-out topic, and loads the models of new roll-outs.
 
-use super::file::read_limited;
 use super::loaded::LoadedRollouts;
+use crate::pipeline_file::read_rollout_text;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics;
 use riskstream_definition::{Compiled, Report, prepare, prepare_again, read_rollout};
@@ -86,7 +86,7 @@ impl Follower {
     fn read_file(&mut self) {
         let Some(file) = &mut self.file else { return };
         let name = file.path.display().to_string();
-        let text = match read_limited(&file.path) {
+        let text = match read_rollout_text(&file.path) {
             Ok(text) => text,
             // The file may be created later, or be in the middle of being replaced.
             Err(error) => {

@@ -1,13 +1,11 @@
 //! Roll-outs: the file and the topic that they come from, their history, and the line-ups that are loaded and checked.
 
 mod edit;
-mod file;
 mod follow;
 mod history;
 mod loaded;
 
 pub use edit::{restoring, with_revision};
-pub use file::{load_lineup, read_text};
 pub use follow::Follower;
 pub use history::{History, PublishedRollout};
 pub use loaded::LoadedRollouts;

@@ -98,7 +98,11 @@ impl Dead {
     fn new(message: &BorrowedMessage<'_>) -> Dead {
         let headers = message.headers().expect("a dead letter has headers").iter();
         let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
-        let named = |name: &str| name.strip_prefix("riskstream.").expect("the prefix of all headers").to_owned();
+        let named = |name: &str| {
+            name.strip_prefix("riskstream.")
+                .expect("the prefix of all headers")
+                .to_owned()
+        };
         Dead {
             record: bytes(message),
             headers: headers.map(|header| (named(header.key), text(header.value))).collect(),

@@ -2,6 +2,10 @@
 
 mod printer;
 mod table;
+#[cfg(feature = "kafka")]
+mod topic;
+#[cfg(not(feature = "kafka"))]
+#[path = "no_topic.rs"]
 mod topic;
 
 pub use table::explanation;

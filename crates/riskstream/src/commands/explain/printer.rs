@@ -45,6 +45,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Whether the one decision that is asked for was printed.
+    #[cfg(feature = "kafka")]
     pub(super) fn is_done(&self) -> bool {
         self.id.is_some() && self.has_printed
     }
