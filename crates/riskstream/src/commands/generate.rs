@@ -24,7 +24,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", requires = "output")]
     labels: Option<PathBuf>,
     /// The Kafka brokers to write to if no file is given: host:port,host:port
-    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
+    #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS", hide_env_values = true)]
     brokers: Option<String>,
     /// The topic for transactions
     #[arg(long, default_value = "transactions", value_name = "TOPIC")]

@@ -1,6 +1,7 @@
 //! The recorder of metrics, and their text for Prometheus.
 
-use super::{metrics, process};
+use super::metrics;
+use super::process;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
 use std::sync::Arc;
