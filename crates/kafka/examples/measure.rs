@@ -1,10 +1,10 @@
-//! Measures the log on a real broker, which KAFKA_BOOTSTRAP_SERVERS names.
+//! Measures the log with a real broker, whose address is in KAFKA_BOOTSTRAP_SERVERS.
 //!
 //!     cargo run --release --example measure -- copy 1000000   # consume and produce in transactions: rate, CPU, memory
 //!     cargo run --release --example measure -- transactions   # transactions of one record, one after another
 //!     cargo run --release --example measure -- latency 10     # seconds at 200 records a second, produce to read_committed
 //!
-//! `copy` and `latency` run the measured log in a separate process.
+//! `copy` and `latency` measure a process that they start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::{Child, Command};
@@ -81,7 +81,7 @@ fn start_worker(options: &KafkaOptions, records: usize) -> Child {
         .unwrap()
 }
 
-/// Copies `records` records in transactions, then prints the rate, CPU time and memory.
+/// Copies `records` records in transactions, then prints the CPU time and memory that this took.
 fn worker(name: &str, records: usize) {
     let mut log = KafkaLog::open(options(name)).unwrap();
     let watch = Arc::new(Mutex::new(log.watch()));
@@ -137,7 +137,7 @@ fn end_when_hanging(watch: Arc<Mutex<TransactionWatch>>) {
     });
 }
 
-/// Waits, copies the available records, and commits. Returns their number.
+/// Waits, copies the available records, commits.
 fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outputs) -> Result<usize, LogError> {
     for change in log.wait(Duration::from_secs(1))? {
         match change {
@@ -297,7 +297,7 @@ fn measure_latency(seconds: usize) {
     }
     writer.join().unwrap();
     worker.wait().unwrap();
-    // The first second is a warm-up: topics are looked up, and the group forms.
+    // The first second is a warm-up: metadata is fetched and the group is formed.
     let mut times = times.split_off(200);
     println!("produce to read_committed: {}", percentiles(&mut times));
 }
@@ -308,7 +308,7 @@ fn percentiles(milliseconds: &mut [f64]) -> String {
     format!("p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.9), at(0.99))
 }
 
-/// The CPU time of this process in seconds.
+/// CPU seconds of this process so far.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat[stat.rfind(')').unwrap()..].split(' ').collect();

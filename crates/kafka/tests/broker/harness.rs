@@ -1,4 +1,4 @@
-//! Helpers of the tests: names, plain clients that check results independently, and a member that copies records.
+//! Shared by the tests: names, plain clients that share no code with the log, and a member that copies records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use riskstream_kafka::topics::{self, TopicSpec};
 use riskstream_kafka::{KafkaLog, KafkaOptions};
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
 
-/// A time limit that only a hanging test exceeds.
+/// How long tests wait for something to happen.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The address of the brokers. Also sets up logging for failing tests, according to RUST_LOG.
+/// The brokers' address. Also starts logs, with RUST_LOG as their filter.
 pub fn brokers() -> String {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt()
@@ -97,7 +97,7 @@ pub fn send<V: AsRef<[u8]>>(producer: &BaseProducer, topic: &str, partition: i32
     }
 }
 
-/// All values of a topic at this isolation level, in order for each partition.
+/// All values of a topic for a reader with this isolation level, in order, for each partition.
 pub fn read_all(topic: &str, partitions: i32, isolation: &str) -> Vec<Vec<Vec<u8>>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers())
@@ -130,7 +130,7 @@ pub fn committed(topic: &str, partitions: i32) -> Vec<Vec<Vec<u8>>> {
     read_all(topic, partitions, "read_committed")
 }
 
-/// A log that has joined its group, if it has inputs.
+/// A log that has joined its group.
 pub fn joined(options: KafkaOptions) -> KafkaLog {
     let mut log = KafkaLog::open(options).unwrap();
     let deadline = Instant::now() + LIMIT;
@@ -147,11 +147,11 @@ pub fn joined(options: KafkaOptions) -> KafkaLog {
 pub struct Member {
     pub log: KafkaLog,
     pub owned: Vec<TopicPartition>,
-    /// The position at which reading started, for each assignment of a partition.
+    /// The start position of each partition each time it was assigned.
     pub starts: Vec<(TopicPartition, i64)>,
     pub copied: usize,
     pub waits: usize,
-    /// Upper bound on the records of one commit.
+    /// Limit of records in a commit.
     pub batch: usize,
     outputs: Outputs,
 }
@@ -169,7 +169,7 @@ impl Member {
         }
     }
 
-    /// Waits once, and acts on changes.
+    /// Waits once and handles changes.
     pub fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
         self.waits += 1;
         let changes = match self.log.wait(timeout) {
@@ -203,7 +203,7 @@ impl Member {
         }
     }
 
-    /// One round: waits, copies the available records, and commits. Returns the number of records copied.
+    /// One round: waits, copies the available records, commits. Returns the number of copied records.
     pub fn round(&mut self, timeout: Duration) -> Result<usize, LogError> {
         self.wait(timeout)?;
         self.outputs.clear();
@@ -232,7 +232,7 @@ impl Member {
         Ok(copied)
     }
 
-    /// Runs rounds until `count` records have been copied in all.
+    /// Rounds until `count` records were copied in total.
     pub fn copy_until(&mut self, count: usize) {
         let deadline = Instant::now() + LIMIT;
         while self.copied < count {
@@ -242,7 +242,7 @@ impl Member {
     }
 }
 
-/// The committed positions, or the beginnings.
+/// The committed positions; without one, the beginning of the partition.
 pub fn positions(log: &mut KafkaLog, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, i64)>, LogError> {
     let committed = log.committed(partitions)?;
     partitions

@@ -1,4 +1,4 @@
-//! Processes that are killed at any time.
+//! Processes that are killed at arbitrary times.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::harness::{LIMIT, Member, brokers, committed, joined, numbered, option
 /// Set in a child process: its role and the name of its group.
 const ROLE: &str = "RISKSTREAM_TEST_CHILD";
 
-/// Starts this test binary as a child process that runs only [`child`].
+/// Runs this test binary as a child process that executes only [`child`].
 fn spawn(role: &str, name: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::child", "--nocapture"])
@@ -26,7 +26,7 @@ fn spawn(role: &str, name: &str) -> Child {
         .unwrap()
 }
 
-/// Ends the child when its standard input ends, which is when its parent ends.
+/// Ends the child with the test that started it: its standard input is closed then.
 fn end_with_parent() {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -43,7 +43,7 @@ fn child() {
     match role {
         "copy" => {
             let mut member = Member::new(named(name, 0));
-            // Small batches make many commits in which it can be killed.
+            // Small batches give many commits in which a kill can happen.
             member.batch = 20;
             loop {
                 member.round(Duration::from_secs(1)).unwrap();
@@ -68,14 +68,14 @@ fn named(name: &str, slot: usize) -> KafkaOptions {
     options.inputs = vec![format!("{name}-in")];
     options.outputs = vec![format!("{name}-out")];
     options.slot = slot;
-    // The group detects killed members soon.
+    // The group notices a kill soon.
     options
         .overrides
         .insert("session.timeout.ms".to_owned(), "6000".to_owned());
     options
 }
 
-/// The number of records in a topic, including open transactions.
+/// The end offsets of topics, including records of open transactions.
 struct Ends(BaseConsumer);
 
 impl Ends {
@@ -106,9 +106,9 @@ fn after_kills_every_record_is_copied_once() {
     for kill in 0..kills {
         let before = ends.of(&output, 2);
         let mut process = spawn("copy", &name);
-        // Killed after a different number of records each time.
+        // Each kill happens after another number of records.
         while ends.of(&output, 2) < before + 20 + 37 * kill {
-            assert!(Instant::now() < deadline, "kill {kill}: nothing happens");
+            assert!(Instant::now() < deadline, "kill {kill}: no records");
             assert!(
                 process.try_wait().unwrap().is_none(),
                 "kill {kill}: the child ended by itself"
@@ -139,7 +139,7 @@ fn a_transaction_left_open_is_aborted_by_the_successor() {
     process.kill().unwrap();
     process.wait().unwrap();
 
-    // A committed record of another producer follows the open transaction, so it cannot be read yet.
+    // The committed record of another producer cannot be read before the open transaction ends.
     let other = producer(&[("transactional.id", unique("other").as_str())]);
     other.init_transactions(LIMIT).unwrap();
     other.begin_transaction().unwrap();
@@ -156,8 +156,8 @@ fn a_transaction_left_open_is_aborted_by_the_successor() {
 
 #[test]
 fn positions_of_an_open_transaction_are_waited_for() {
-    // A reader of committed positions must not get the old position during a commit: it would process records again
-    // that the commit makes final.
+    // While a commit is in progress, a reader of committed positions must not get the old position: it would process
+    // records again whose outputs are about to be committed.
     let base = options("unstable", 1);
     produce(&base.inputs[0], 0, numbered("in", 10));
     let mut member = Member::new(base.clone());

@@ -1,5 +1,5 @@
-//! Tests of the log on a real broker, which `scripts/kafka start` starts. Without a broker these tests fail; they are
-//! never skipped. Every test has its own topics and groups.
+//! Tests of the log with a real broker. They need KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), and fail without it.
+//! Every test has topics and groups of its own.
 
 mod groups;
 mod harness;

@@ -1,9 +1,9 @@
 //! `riskstream backfill`: the engine over files.
 
-use super::CommandError;
-use crate::interrupt::Interrupt;
+use super::error::CommandError;
 use crate::pipeline_file;
 use crate::secret::secret;
+use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::Compiled;
@@ -34,7 +34,7 @@ pub struct Args {
 /// Computes features and decisions.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
     let sources = open(&compiled, &args.inputs, secret.as_deref())?;
     let plan = Arc::clone(&compiled.plan);
@@ -55,12 +55,12 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         &mut sink,
         &mut |summary: &Summary| {
             bar.set_position(summary.records);
-            !interrupt.requested()
+            !shutdown.requested()
         },
     )
     .map_err(anyhow::Error::from)?;
     bar.finish_and_clear();
-    if interrupt.requested() {
+    if shutdown.requested() {
         return Err(anyhow!(
             "interrupted after {} records; nothing was written",
             HumanCount(summary.records)

@@ -1,7 +1,7 @@
 //! A shop whose model `old` scores amount / 1024 and `new` amount / 512. `failing` fails and `nan` answers with NaN for
 //! amounts above 500; `slow` takes many milliseconds.
 
-use riskstream_definition::{Compiled, Style, compile, compile_rollout};
+use riskstream_definition::{Compiled, Style, compile, prepare};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{OwnedDecisionRecord, Value, ValueType, encode_json};
@@ -55,8 +55,8 @@ outputs: {{decisions: decisions, dead_letters: dead-letters}}
 
 /// The line-up of a roll-out of this text.
 pub fn rollout(shop: &Compiled, text: &str) -> Arc<Lineup> {
-    let (_, lineup) = compile_rollout("rollout.yaml", text, shop)
-        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    let lineup =
+        prepare("rollout.yaml", text, shop).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
     Arc::new(lineup)
 }
 

@@ -1,4 +1,4 @@
-//! Live progress on a terminal; without one, a line now and then.
+//! Progress: a live display on a terminal, otherwise a line every five seconds.
 
 use super::results::Results;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
@@ -6,23 +6,28 @@ use riskstream_pipeline::task::Tally;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-pub struct Display {
+/// The display.
+pub(super) struct Progress {
     bar: ProgressBar,
-    terminal: bool,
+    is_terminal: bool,
     began: Instant,
-    shown: Instant,
+    updated: Instant,
     latencies: Vec<i64>,
 }
 
-/// Latencies that the shown quantiles are taken from.
+/// The quantiles are those of so many of the latest latencies.
 const RECENT: usize = 20_000;
+/// Interval of updates on a terminal.
+const INTERVAL: Duration = Duration::from_millis(150);
+/// Interval of lines without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
-impl Display {
-    /// `days`: how many days of payments there will be, if that is known.
-    pub fn new(days: Option<u32>) -> Display {
-        let terminal = std::io::stderr().is_terminal();
+impl Progress {
+    /// A display for so many days of payments; `None` if their number is not known.
+    pub(super) fn new(days: Option<u32>) -> Progress {
+        let is_terminal = std::io::stderr().is_terminal();
         let (bar, template) = match days {
-            _ if !terminal => (ProgressBar::hidden(), "{msg}"),
+            _ if !is_terminal => (ProgressBar::hidden(), "{msg}"),
             Some(days) => (
                 ProgressBar::new(days.into()),
                 "{spinner} [{bar:30}] day {pos} of {len}, {elapsed}\n  {msg}",
@@ -31,31 +36,27 @@ impl Display {
         };
         let bar = bar.with_style(ProgressStyle::with_template(template).expect("the template is fixed"));
         let now = Instant::now();
-        Display {
+        Progress {
             bar,
-            terminal,
+            is_terminal,
             began: now,
-            shown: now,
+            updated: now,
             latencies: Vec::new(),
         }
     }
 
-    /// Takes note of a round and shows where things stand, some times a second.
-    pub fn update(&mut self, tally: &Tally, results: &Results) {
+    /// Adds the latencies of a round, and updates the display if it is due.
+    pub(super) fn update(&mut self, tally: &Tally, results: &Results) {
         self.latencies.extend_from_slice(&tally.latencies);
-        let interval = if self.terminal {
-            Duration::from_millis(150)
-        } else {
-            Duration::from_secs(5)
-        };
-        if self.shown.elapsed() < interval {
+        let interval = if self.is_terminal { INTERVAL } else { LINE_INTERVAL };
+        if self.updated.elapsed() < interval {
             return;
         }
-        self.shown = Instant::now();
+        self.updated = Instant::now();
         let excess = self.latencies.len().saturating_sub(RECENT);
         self.latencies.drain(..excess);
         let line = self.line(results);
-        if self.terminal {
+        if self.is_terminal {
             let declines: String = results.latest_declines().map(|line| format!("\n    {line}")).collect();
             self.bar.set_position(results.days());
             self.bar.set_message(format!("{line}\n  latest declines{declines}"));
@@ -87,7 +88,8 @@ impl Display {
         )
     }
 
-    pub fn finish(&mut self) {
+    /// Removes the live display.
+    pub(super) fn finish(&mut self) {
         self.bar.finish_and_clear();
     }
 }

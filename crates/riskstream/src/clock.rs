@@ -4,7 +4,8 @@ use riskstream_pipeline::worker::Clock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The operating system's clock.
-pub(super) struct SystemClock;
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> i64 {

@@ -1,4 +1,4 @@
-//! What was decided, against what is published and what was computed anew.
+//! Comparison of decisions with published values and with a recomputation.
 
 use crate::data::{DAY, Transaction, file, floats, gzipped_lines, integers, parquet};
 use crate::recomputation::{Features, NAMES};
@@ -9,17 +9,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 const MEAN_TOLERANCE: f64 = 1e-9;
 const SCORE_TOLERANCE: f64 = 1e-5;
 
-/// One decision.
+/// The score and features of a decision.
 #[derive(Clone, Copy, Debug)]
-pub struct Answer {
+pub struct Decision {
     pub score: f64,
     pub features: Features,
 }
 
-/// The decisions on all transactions, in their order.
-pub type Answers = Vec<Answer>;
+/// The decisions on all transactions, in the order of the transactions.
+pub type Decisions = Vec<Decision>;
 
-/// Differences by feature: how many, and the first few in words.
+/// Differences by feature: their number, and the first ones as text.
 #[derive(Default)]
 pub struct Differences {
     compared: usize,
@@ -70,22 +70,22 @@ impl Differences {
     }
 }
 
-/// Against features computed anew. `expected` is in the order of `transactions`, NaN where it says nothing.
+/// Compares with recomputed features. `expected` is in the order of `transactions`.
 pub fn compare_with_recomputation(
     transactions: &[Transaction],
-    answers: &Answers,
+    decisions: &Decisions,
     expected: &[Features],
 ) -> Differences {
     let mut differences = Differences::default();
-    for (row, (answer, expected)) in answers.iter().zip(expected).enumerate() {
-        differences.compare(row, &transactions[row], &answer.features, expected, 0..0);
+    for (row, (decision, expected)) in decisions.iter().zip(expected).enumerate() {
+        differences.compare(row, &transactions[row], &decision.features, expected, 0..0);
     }
     differences
 }
 
-/// Against the published features of the test week's 67,080 rows. Of the ties that were published in the other order
-/// the customer's features are not looked at.
-pub fn compare_with_published(transactions: &[Transaction], answers: &Answers) -> Differences {
+/// Compares with the published features of the test week's 67,080 rows. The customer's features are skipped for ties that
+/// were published in the other order.
+pub fn compare_with_published(transactions: &[Transaction], decisions: &Decisions) -> Differences {
     let reversed = reversed_ties();
     let mut differences = Differences::default();
     for line in gzipped_lines("slice_expected_features_2018-08-08_14.csv.gz") {
@@ -94,7 +94,7 @@ pub fn compare_with_published(transactions: &[Transaction], answers: &Answers) -
         let row = index(transactions, id);
         let expected: Features = fields[2..16].try_into().unwrap();
         let skipped = if reversed.contains(&id) { 2..8 } else { 0..0 };
-        differences.compare(row, &transactions[row], &answers[row].features, &expected, skipped);
+        differences.compare(row, &transactions[row], &decisions[row].features, &expected, skipped);
     }
     assert_eq!(differences.compared, 67_080);
     differences
@@ -116,8 +116,9 @@ fn index(transactions: &[Transaction], id: i64) -> usize {
         .unwrap()
 }
 
-/// Against ONNX Runtime's scores of the test week, and the published table: AUC, average precision, card precision@100.
-pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str) {
+/// Compares with ONNX Runtime's scores of the test week, and with the published AUC, average precision and card
+/// precision@100.
+pub fn check_scores(transactions: &[Transaction], decisions: &Decisions, model: &str) {
     let batch = parquet(&file("expected_scores_test_week.parquet"));
     let ids = integers(&batch, "TRANSACTION_ID");
     let expected = floats(&batch, &format!("{model}_onnx"));
@@ -127,7 +128,7 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
     let (mut largest, mut compared) = (0.0_f64, 0);
     for ((id, expected), in_test_set) in ids.iter().zip(expected).zip(in_test_set) {
         let row = index(transactions, *id);
-        let score = answers[row].score;
+        let score = decisions[row].score;
         if !reversed.contains(id) {
             let difference = (score - expected).abs();
             assert!(
@@ -155,7 +156,7 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
             .mean,
     ];
     println!("  {model}: {compared} scores, largest difference {largest:e}; AUC, AP, CP@100: {found:.4?}");
-    // The README of the data: to four digits where it gives them, else to three.
+    // The README of the data gives four digits for some models, and three for others.
     let (published, tolerance) = match model {
         "logreg" => ([0.8705, 0.6057, 0.2914], 0.00005),
         "random_forest" => ([0.8672, 0.6584, 0.2871], 0.00005),
@@ -170,15 +171,15 @@ pub fn check_scores(transactions: &[Transaction], answers: &Answers, model: &str
     }
 }
 
-/// Puts what was found in the order of the transactions.
+/// Sorts decisions in the order of the transactions.
 ///
 /// # Panics
 /// One was decided twice or not at all.
-pub fn in_order(transactions: &[Transaction], found: impl Iterator<Item = (i64, Answer)>) -> Answers {
-    let mut by_id: HashMap<i64, Answer> = HashMap::with_capacity(transactions.len());
+pub fn in_order(transactions: &[Transaction], found: impl Iterator<Item = (i64, Decision)>) -> Decisions {
+    let mut by_id: HashMap<i64, Decision> = HashMap::with_capacity(transactions.len());
     let mut twice = 0;
-    for (id, answer) in found {
-        twice += usize::from(by_id.insert(id, answer).is_some());
+    for (id, decision) in found {
+        twice += usize::from(by_id.insert(id, decision).is_some());
     }
     let missing = transactions
         .iter()
