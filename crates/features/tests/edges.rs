@@ -240,10 +240,7 @@ fn skewness_is_that_of_pandas_and_scipy() {
             &[2.5, 3.7, 6.6, 9.1, 9.5, 10.7, 11.9, 21.5, 22.6, 25.2],
             0.57511106493699,
         ),
-        (
-            &[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0],
-            1.0638300169445647,
-        ),
+        (&[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0], 1.0638300169445647),
     ];
     for (amounts, expected) in cases {
         agrees_with(Aggregation::Skewness, amounts, expected);
@@ -261,10 +258,7 @@ fn kurtosis_is_that_of_pandas_and_scipy() {
             &[2.5, 3.7, 6.6, 9.1, 9.5, 10.7, 11.9, 21.5, 22.6, 25.2],
             -1.097679379561256,
         ),
-        (
-            &[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0],
-            0.20182034032449545,
-        ),
+        (&[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0], 0.20182034032449545),
     ];
     for (amounts, expected) in cases {
         agrees_with(Aggregation::Kurtosis, amounts, expected);

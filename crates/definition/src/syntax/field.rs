@@ -3,8 +3,8 @@
 use super::read::{Read, Spanned, Word, section, word};
 use crate::diagnostics::Diagnostics;
 use crate::text::{Node, NodeValue};
+use riskstream_events::TimestampUnit;
 use riskstream_events::ValueType;
-use riskstream_events::input::TimestampUnit;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
