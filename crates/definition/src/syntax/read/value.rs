@@ -111,6 +111,10 @@ macro_rules! schema_of_inner {
                 T::schema_name()
             }
 
+            fn schema_id() -> Cow<'static, str> {
+                T::schema_id()
+            }
+
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
                 T::json_schema(generator)
             }
