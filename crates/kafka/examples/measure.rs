@@ -52,7 +52,7 @@ fn options(name: &str) -> KafkaOptions {
     options
 }
 
-/// A group with new topics.
+/// Options of a group with new topics.
 fn new_group() -> KafkaOptions {
     let options = options(&format!("measure-{}", now()));
     let specs: Vec<_> = options
@@ -100,7 +100,7 @@ fn worker(name: &str, records: usize) {
             }
             Err(LogError::Unavailable(why)) => eprintln!("waiting: {why}"),
             Err(error) => {
-                eprintln!("starting anew: {error}");
+                eprintln!("opening a new log: {error}");
                 let failed = Instant::now();
                 drop(log);
                 eprintln!("closed in {:?}", failed.elapsed());
@@ -130,7 +130,7 @@ fn end_when_hanging(watch: Arc<Mutex<TransactionWatch>>) {
         loop {
             std::thread::sleep(Duration::from_secs(1));
             if let Some(time) = watch.lock().unwrap().hanging_for() {
-                eprintln!("a call hangs for {time:?}");
+                eprintln!("a call has been hanging for {time:?}");
                 std::process::exit(3);
             }
         }
@@ -292,7 +292,7 @@ fn measure_latency(seconds: usize) {
         times.push((now() - sent) as f64 / 1e3);
         let place = (record.partition(), record.offset());
         if let Some(before) = seen.insert(number.to_vec(), place) {
-            eprintln!("a record came out twice: at {before:?} and {place:?}");
+            eprintln!("a record was written twice: at {before:?} and {place:?}");
         }
     }
     writer.join().unwrap();

@@ -1,6 +1,6 @@
 //! Loading of pipeline files and roll-out files.
 
-use riskstream_definition::{Compiled, Report, compile_rollout};
+use riskstream_definition::{Compiled, Report, prepare};
 use riskstream_scoring::Lineup;
 use std::io;
 use std::path::Path;
@@ -23,8 +23,7 @@ pub fn load(path: &Path) -> Result<Compiled, Report> {
 pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<Lineup, Report> {
     let name = path.display().to_string();
     let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
-    let (_, lineup) = compile_rollout(&name, &text, pipeline)?;
-    Ok(lineup)
+    prepare(&name, &text, pipeline)
 }
 
 /// Reads the text of a roll-out file.

@@ -30,7 +30,7 @@ pub fn brokers() -> String {
     })
 }
 
-/// A name that no other test, and no other run, uses.
+/// A name that is unique among tests and runs.
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let now = SystemTime::now()

@@ -34,7 +34,7 @@ fn end_with_parent() {
     });
 }
 
-/// Not a test of its own: the child processes of the tests below.
+/// The body of the child processes of the tests below. It does nothing in a normal test run.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -118,7 +118,7 @@ fn after_kills_every_record_is_copied_once() {
         process.wait().unwrap();
     }
     let copied: usize = committed(&output, 2).iter().map(Vec::len).sum();
-    assert!(copied < 2 * records, "nothing was left to the last member");
+    assert!(copied < 2 * records, "no records were left for the last member");
     let mut last = Member::new(named(&name, 0));
     last.copy_until(2 * records - copied);
     let found = committed(&output, 2);

@@ -1,4 +1,4 @@
-//! Outputs and positions are committed together, or not at all.
+//! Outputs and positions are committed together or not at all.
 
 use std::time::{Duration, Instant};
 
@@ -89,7 +89,7 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
     assert!(error.to_string().contains(&output), "{error}");
     assert!(
         read_all(&output, 1, "read_uncommitted")[0].len() >= 40,
-        "it proves nothing otherwise"
+        "some good records are written before the failure"
     );
     assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
     assert_eq!(member.log.committed(std::slice::from_ref(&partition)).unwrap(), [None]);
@@ -134,7 +134,7 @@ fn a_start_at_an_earlier_position_gives_the_same_records_again() {
 }
 
 #[test]
-fn a_successor_with_the_same_identity_fences_the_zombie() {
+fn a_successor_with_the_same_transactional_id_fences_its_predecessor() {
     let options = options("zombie", 1);
     let output = options.outputs[0].clone();
     let mut zombie = joined(options.clone());
@@ -213,7 +213,7 @@ fn keys_headers_timestamps_and_tombstones_arrive() {
 
 #[test]
 fn keys_go_to_the_partitions_that_java_clients_choose() {
-    // From Apache Kafka's own test of Utils.murmur2: (hash & 0x7fffffff) % partitions.
+    // From Apache Kafka's test of Utils.murmur2: (hash & 0x7fffffff) % partitions.
     let hashes: [(&[u8], i32); 5] = [
         (b"21", -973_932_308),
         (b"foobar", -790_332_482),

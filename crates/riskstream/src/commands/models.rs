@@ -2,7 +2,7 @@
 
 use super::error::CommandError;
 use anyhow::{Context, anyhow};
-use riskstream_definition::card::{Card, Verified, verify};
+use riskstream_definition::cards::{Card, Verified, verify};
 use riskstream_models::{InputDescription, Inspection, LoadOptions, Model, ModelDescription, ModelError, ScoreOutput};
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};

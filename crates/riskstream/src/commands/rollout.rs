@@ -6,7 +6,7 @@ use crate::pipeline_file::{self, read_rollout_text};
 use crate::rollout::{History, PublishedRollout, restoring, with_revision};
 use anyhow::{Context, anyhow};
 use riskstream_definition::syntax::ModelSection;
-use riskstream_definition::{Compiled, Report, compile_rollout, read_rollout};
+use riskstream_definition::{Compiled, Report, prepare, read_rollout};
 use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
 use riskstream_scoring::{Lineup, ModelPlan};
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ fn apply(topic: &RolloutTopic, path: &Path) -> Result<(), CommandError> {
         }
         Some(_) => text,
     };
-    let (_, lineup) = compile_rollout(&name, &text, &topic.pipeline)?;
+    let lineup = prepare(&name, &text, &topic.pipeline)?;
     topic.publish(&text)?;
     println!("revision {} is on its way to every copy:", lineup.revision);
     print!("{}", describe(&lineup));
@@ -103,7 +103,7 @@ fn back(topic: &RolloutTopic) -> Result<(), CommandError> {
         Some(PublishedRollout { text, file, .. }) => restoring(text, file, next, previous),
         None => format!("revision: {next}\nrestores: 0\n"),
     };
-    let (_, lineup) = compile_rollout(&format!("revision {previous}"), &text, &topic.pipeline)?;
+    let lineup = prepare(&format!("revision {previous}"), &text, &topic.pipeline)?;
     topic.publish(&text)?;
     let restored = match previous {
         0 => "the pipeline file's own models".to_owned(),

@@ -1,6 +1,6 @@
 //! Edits to the text of a roll-out. Everything else in the text stays as it was typed.
 
-use riskstream_definition::rollout::RolloutFile;
+use riskstream_definition::syntax::RolloutFile;
 use std::ops::Range;
 
 /// The text with this revision. The text must not have a revision yet.

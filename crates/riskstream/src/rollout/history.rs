@@ -1,7 +1,7 @@
 //! The history of a pipeline's roll-outs, as the roll-out topic keeps it.
 
 use riskstream_definition::read_rollout;
-use riskstream_definition::rollout::RolloutFile;
+use riskstream_definition::syntax::RolloutFile;
 
 /// A roll-out on the topic.
 #[derive(Debug)]
