@@ -1,44 +1,16 @@
 //! The step itself: admit an event, apply it to a stage's state, decide.
 
-use crate::circuit::Failure;
+use crate::answer::Answer;
 use crate::event::Event;
-use crate::explain::{Contribution, largest};
-use crate::lineup::{Desk, Lineup};
-use crate::plan::{EVENT_ID, EVENT_TIME, Plan, Step, TRANSACTIONS, WRITTEN_AT};
-use crate::scoring::Scoring;
+use crate::key::write_key;
+use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates};
-use riskstream_policy::Verdict;
-use std::fmt::Write;
+use riskstream_policy::PolicyResult;
 use std::sync::Arc;
-
-/// What a stage's task knows of time: only event times, never the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageClock {
-    /// The largest event time seen, microseconds.
-    pub stream_time: i64,
-    /// The smallest event time seen: before it, history is unknown.
-    pub first_time: i64,
-}
-
-impl Default for StageClock {
-    fn default() -> Self {
-        StageClock {
-            stream_time: i64::MIN,
-            first_time: i64::MAX,
-        }
-    }
-}
-
-impl StageClock {
-    /// Takes note of an event time.
-    pub fn observe(&mut self, time: i64) {
-        self.stream_time = self.stream_time.max(time);
-        self.first_time = self.first_time.min(time);
-    }
-}
 
 /// Why a stage could not apply an event.
 #[derive(Debug, thiserror::Error)]
@@ -51,33 +23,9 @@ pub enum StageError {
     State(#[from] StateError),
 }
 
-/// The outcome of [`Engine::decide`] for one event. Which rules fired stands in `verdict`.
-#[derive(Clone, Debug, Default)]
-pub struct Judgement {
-    /// Outcome and fired rules.
-    pub verdict: Verdict,
-    /// The score, if a model gave one.
-    pub score: Option<f64>,
-    /// Which of the line-up's models was to decide; none where rules alone do.
-    pub asked: Option<usize>,
-    /// Which of them gave the score, or if none did, which was to.
-    pub model: Option<usize>,
-    /// Why the model that was to decide gave no score. One that steps in for it may have given one.
-    pub failure: Option<Failure>,
-    /// What moved the score most, if that is to be said.
-    pub contributions: Vec<Contribution>,
-    /// What each shadow said: its place among the line-up's models, and its score.
-    pub shadows: Vec<(usize, Result<f64, Failure>)>,
-    /// The event's row among those that the model scored.
-    pub(crate) matrix_row: usize,
-}
-
-/// Follows a plan. One for each worker: it owns the models' scratch space.
+/// Follows a plan. One for each worker: it owns scratch space.
 pub struct Engine {
     plan: Arc<Plan>,
-    /// What runs the models of each line-up in force somewhere: one, and two while one takes over from another.
-    scorings: Vec<Scoring>,
-    contributions: Vec<f64>,
     key: String,
 }
 
@@ -86,8 +34,6 @@ impl Engine {
     pub fn new(plan: Arc<Plan>) -> Engine {
         Engine {
             plan,
-            scorings: Vec::new(),
-            contributions: Vec::new(),
             key: String::new(),
         }
     }
@@ -148,7 +94,7 @@ impl Engine {
         stage: usize,
         states: &mut EntityStates,
         store: &dyn StateStore,
-        clock: &mut StageClock,
+        stream_time: &mut StreamTime,
         event: &mut Event,
     ) -> Result<(), StageError> {
         let plan = &self.plan.stages[stage];
@@ -167,12 +113,12 @@ impl Engine {
                 )));
             }
         }
-        let stream_time = clock.stream_time.max(time);
+        let latest = stream_time.latest.max(time);
         let applied = states
-            .apply(store, stream_time, key, event.input, &mut event.row)
+            .apply(store, latest, key, event.input, &mut event.row)
             .map_err(|error| self.stage_error(error))?;
         if !applied.too_late {
-            clock.observe(time);
+            stream_time.observe(time);
         }
         if applied.duplicate {
             event.flags |= Flags::DUPLICATE;
@@ -183,7 +129,7 @@ impl Engine {
         if event.late_by() > 0 {
             event.flags |= Flags::LATE;
         }
-        if time.saturating_sub(plan.reach) < clock.first_time {
+        if time.saturating_sub(plan.reach) < stream_time.earliest {
             event.flags |= Flags::BOOTSTRAPPING;
         }
         Ok(())
@@ -194,28 +140,22 @@ impl Engine {
         event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
-    /// Scores the events with the models of `desk` and judges each. `judgements` is made as long as `events`.
-    pub fn decide(&mut self, desk: &mut Desk, events: &mut [Event], judgements: &mut Vec<Judgement>) {
-        let plan = Arc::clone(&self.plan);
-        judgements.resize_with(events.len(), Judgement::default);
-        for event in events.iter_mut() {
-            evaluate(&plan.decide.steps, &mut event.row);
+    /// Fills in the expressions that models, rules and thresholds read: the row is complete and can be scored.
+    pub fn complete(&self, event: &mut Event) {
+        evaluate(&self.plan.decide.expressions, &mut event.row);
+    }
+
+    /// Applies rules and thresholds to a complete event and the models' answer. `result` is overwritten.
+    pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
+        let plan = &self.plan.decide;
+        event.row[plan.score] = answer.score.map_or(Value::Null, Value::Float);
+        plan.policy.decide(&event.row, result);
+        if answer.failure.is_some() {
+            event.flags |= Flags::DEGRADED;
         }
-        let lineup = Arc::clone(desk.lineup());
-        let scoring = scoring(&mut self.scorings, &lineup);
-        scoring.score(&mut desk.circuits, events, judgements);
-        for (event, judgement) in events.iter_mut().zip(judgements.iter_mut()) {
-            event.row[plan.decide.score] = judgement.score.map_or(Value::Null, Value::Float);
-            plan.decide.policy.decide(&event.row, &mut judgement.verdict);
-            if judgement.failure.is_some() {
-                event.flags |= Flags::DEGRADED;
-            }
-            if judgement.asked.is_some() && judgement.score.is_none() {
-                judgement.verdict.outcome = judgement.verdict.outcome.max(plan.decide.without_score);
-            }
-            explain(&plan, scoring, event, judgement, &mut self.contributions);
+        if answer.asked.is_some() && answer.score.is_none() {
+            result.outcome = result.outcome.max(plan.without_score);
         }
-        scoring.finish_shadows(judgements);
     }
 
     fn missing(&self, slot: Slot) -> Rejection {
@@ -239,45 +179,8 @@ impl Engine {
     }
 }
 
-/// What runs the models of `lineup`; what runs those that are in force nowhere is dropped.
-fn scoring<'s>(scorings: &'s mut Vec<Scoring>, lineup: &Arc<Lineup>) -> &'s mut Scoring {
-    let found = scorings
-        .iter()
-        .position(|scoring| Arc::ptr_eq(scoring.lineup(), lineup));
-    let index = found.unwrap_or_else(|| {
-        scorings.retain(|scoring| Arc::strong_count(scoring.lineup()) > 1);
-        scorings.push(Scoring::new(Arc::clone(lineup)));
-        scorings.len() - 1
-    });
-    &mut scorings[index]
-}
-
-/// Fills in what moved the score, if the plan calls for it.
-fn explain(plan: &Plan, scoring: &mut Scoring, event: &Event, judgement: &mut Judgement, contributions: &mut Vec<f64>) {
-    judgement.contributions.clear();
-    let (Some(explain), Some(score)) = (&plan.decide.explain, judgement.score) else {
-        return;
-    };
-    if explain.calls_for(judgement.verdict.outcome, score, &plan.name, event.id()) {
-        scoring.explain(judgement, contributions);
-        let outcome = judgement.verdict.outcome;
-        largest(contributions, outcome, explain.top, &mut judgement.contributions);
+fn evaluate(expressions: &[SlotExpression], row: &mut Row) {
+    for computed in expressions {
+        row[computed.slot] = computed.expression.evaluate(row);
     }
-}
-
-fn evaluate(steps: &[Step], row: &mut Row) {
-    for step in steps {
-        row[step.slot] = step.expression.evaluate(row);
-    }
-}
-
-/// Writes an entity key into `buffer`: keys are text; integers are written in decimal so that 42 and "42" are the same entity.
-pub fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
-    buffer.clear();
-    match value {
-        Value::Text(text) => buffer.push_str(text),
-        Value::Int(number) => write!(buffer, "{number}").expect("writing to a String succeeds"),
-        _ => return None,
-    }
-    Some(buffer)
 }

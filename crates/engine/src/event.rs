@@ -9,8 +9,8 @@ pub struct Event {
     /// Index of the input it came from; [`crate::plan::TRANSACTIONS`] or a label input.
     pub input: u8,
     /// The largest event time that its source had seen when it was read, its own included; microseconds.
-    /// Sources are merged in the order of their clocks.
-    pub clock: i64,
+    /// Sources are merged in the order of their watermarks.
+    pub watermark: i64,
     /// What happened to it so far.
     pub flags: Flags,
     /// Its values.
@@ -36,9 +36,9 @@ impl Event {
         }
     }
 
-    /// By how much it was behind its source's clock, in microseconds.
+    /// By how much it was behind its source's watermark, in microseconds.
     #[inline]
     pub fn late_by(&self) -> i64 {
-        self.clock.saturating_sub(self.event_time())
+        self.watermark.saturating_sub(self.event_time())
     }
 }

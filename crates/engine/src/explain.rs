@@ -1,8 +1,6 @@
 //! Which decisions say what moved their score, and by how much.
 
-use crate::reason_text::InputReason;
-use riskstream_events::{DecisionId, Outcome, Slot};
-use riskstream_models::Attribution;
+use riskstream_events::{DecisionId, Outcome};
 
 /// What calls for an explanation. Any one of the three does.
 #[derive(Debug)]
@@ -17,21 +15,12 @@ pub struct ExplainPlan {
     pub top: usize,
 }
 
-/// What explains a model's scores.
-#[derive(Debug)]
-pub struct Explanation {
-    /// Attributes them to the model's inputs.
-    pub attribution: Attribution,
-    /// What the model's card says of each input, in the model's order; empty if it says nothing of any.
-    pub reasons: Vec<Option<InputReason>>,
-}
-
 /// An input that moved a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
     /// Its place among the model's inputs.
     pub input: usize,
-    /// By how much: see [`riskstream_models::Space`].
+    /// By how much: in the space of scores that the model's attribution names.
     pub value: f64,
 }
 
@@ -44,23 +33,18 @@ impl ExplainPlan {
     }
 }
 
-impl Explanation {
-    /// The slots whose values the card's texts tell.
-    pub fn slots(&self) -> impl Iterator<Item = Slot> {
-        self.reasons.iter().flatten().flat_map(InputReason::slots)
-    }
-
-    /// What the card says of an input that raised a score.
-    pub fn reason(&self, contribution: &Contribution) -> Option<&InputReason> {
-        let reason = self.reasons.get(contribution.input)?;
-        reason.as_ref().filter(|_| contribution.raises())
-    }
-}
-
 impl Contribution {
     /// Whether it raised the score.
     pub fn raises(&self) -> bool {
         self.value > 0.0
+    }
+}
+
+impl ExplainPlan {
+    /// The inputs that an explanation of `outcome` names, out of what each input of the model moved the score by: see
+    /// [`largest`].
+    pub fn select(&self, contributions: &[f64], outcome: Outcome, selected: &mut Vec<Contribution>) {
+        largest(contributions, outcome, self.top, selected);
     }
 }
 
@@ -73,7 +57,7 @@ fn is_sampled(id: &DecisionId, share: f64) -> bool {
 /// The `top` inputs that moved the score most, the first of equals first; where the outcome is not to approve, those that
 /// raised the score before all others. Without those that moved nothing, or whose part is no number because the model
 /// gave none for a mixture of rows.
-pub(crate) fn largest(contributions: &[f64], outcome: Outcome, top: usize, largest: &mut Vec<Contribution>) {
+fn largest(contributions: &[f64], outcome: Outcome, top: usize, largest: &mut Vec<Contribution>) {
     largest.clear();
     let moving = contributions
         .iter()

@@ -1,21 +1,20 @@
-//! The deterministic step: event and state in, decision out. Knows nothing of bytes on the wire, clocks,
-//! the environment, files or threads.
+//! The deterministic step: event and state in, decision out. It knows nothing of bytes on the wire, clocks,
+//! the environment, files, threads or models: what models answered is given to it.
 #![forbid(unsafe_code)]
 
-pub mod circuit;
+mod answer;
+mod decision;
 pub mod engine;
-pub mod event;
-pub mod explain;
-pub mod lineup;
-mod matrix;
+mod event;
+mod explain;
+mod key;
 pub mod plan;
-pub mod reason_text;
-mod scoring;
+mod stream_time;
 
-pub use circuit::{Circuit, Failure};
-pub use engine::{Engine, Judgement, StageClock, StageError};
+pub use answer::{Answer, ModelFailure};
+pub use decision::Decision;
+pub use engine::{Engine, StageError};
 pub use event::Event;
-pub use explain::{Contribution, ExplainPlan, Explanation};
-pub use lineup::{Challenger, Desk, Lineup, ModelPlan};
-pub use matrix::{Column, append_row};
-pub use reason_text::{InputReason, TextPart};
+pub use explain::{Contribution, ExplainPlan};
+pub use key::write_key;
+pub use stream_time::StreamTime;

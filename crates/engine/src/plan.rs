@@ -2,7 +2,6 @@
 //! the pipeline file; the engine only follows it.
 
 use crate::explain::ExplainPlan;
-use crate::lineup::Lineup;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::EntityFeatures;
@@ -77,7 +76,7 @@ pub struct StagePlan {
     /// events neither carry the key nor can be completed: then they do not come here.
     pub keys: Vec<Option<Slot>>,
     /// Expressions that this stage's features use as values or conditions, in order.
-    pub before: Vec<Step>,
+    pub before: Vec<SlotExpression>,
     /// The windows and their layout in state.
     pub features: Arc<EntityFeatures>,
     /// The longest reach back of a feature here (delay + window), in microseconds; 0 if unlimited.
@@ -93,20 +92,18 @@ pub struct StagePlan {
 
 /// An expression and where its value goes.
 #[derive(Debug)]
-pub struct Step {
+pub struct SlotExpression {
     /// Where.
     pub slot: Slot,
     /// What.
     pub expression: Expression,
 }
 
-/// Expressions, model and policy of the decision.
+/// Expressions and policy of the decision. Which models score is said by the line-up in force, see riskstream-scoring.
 #[derive(Debug)]
 pub struct DecidePlan {
     /// Expressions over fields and features, in order of their dependencies.
-    pub steps: Vec<Step>,
-    /// The models of the pipeline file, which decide until a roll-out says otherwise.
-    pub lineup: Arc<Lineup>,
+    pub expressions: Vec<SlotExpression>,
     /// Which scores are explained, if any.
     pub explain: Option<ExplainPlan>,
     /// Where the score goes ([`ValueType::Float`]); null without a model.

@@ -8,7 +8,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::{
-    AvroProjection, Decision, DecisionId, Field, Flags, FrameHeader, FrameReader, FrameWriter, InputFields,
+    AvroProjection, DecisionId, DecisionRecord, Field, Flags, FrameHeader, FrameReader, FrameWriter, InputFields,
     JsonDecoder, Latency, ModelRef, Outcome, Row, RowHeader, Value, ValueType, encode_avro, encode_json,
 };
 use serde_json::json;
@@ -180,7 +180,7 @@ fn encode() {
         .collect();
     let entities = [("customer".to_owned(), 16), ("terminal".to_owned(), 17)];
     let id = DecisionId::new("card-fraud", "T1-0000000001");
-    let decision = Decision {
+    let decision = DecisionRecord {
         decision_id: id.as_str(),
         event_id: "T1-0000000001",
         pipeline: "card-fraud",
@@ -228,10 +228,10 @@ fn frames() {
         .map(|(slot, &(_, value_type))| (slot, value_type))
         .chain((5..11).map(|slot| (slot, ValueType::Float)))
         .collect();
-    let clock = 1_767_225_600_000_000;
+    let watermark = 1_767_225_600_000_000;
     let mut row: Row = vec![
         Value::Text("T1-0000000001".into()),
-        Value::Timestamp(clock),
+        Value::Timestamp(watermark),
         Value::Text("C0001234".into()),
         Value::Text("M0001234".into()),
         Value::Float(57.16),
@@ -243,7 +243,7 @@ fn frames() {
         let header = RowHeader {
             input: 0,
             source_offset: index as i64,
-            clock: clock + index as i64,
+            watermark: watermark + index as i64,
             flags: 0,
         };
         writer.push(header, black_box(&row));
@@ -253,7 +253,7 @@ fn frames() {
                 FrameHeader {
                     source: 0,
                     live: false,
-                    clock,
+                    watermark,
                 },
                 &mut bytes,
             );

@@ -1,7 +1,7 @@
 //! Decisions read back from Avro, for tools: any writer's schema that resolves to schemas/decision.avsc.
 
 use crate::decision::DECISION_AVRO_SCHEMA;
-use crate::owned_decision::OwnedDecision;
+use crate::owned_decision::OwnedDecisionRecord;
 use crate::time;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -36,7 +36,7 @@ impl AvroDecisionReader {
     ///
     /// # Errors
     /// The bytes were not written with the schema, or the schema is not that of a decision.
-    pub fn read(&self, mut bytes: &[u8]) -> Result<OwnedDecision, AvroDecisionError> {
+    pub fn read(&self, mut bytes: &[u8]) -> Result<OwnedDecisionRecord, AvroDecisionError> {
         let error = |error: &dyn std::fmt::Display| AvroDecisionError(error.to_string());
         let reader = GenericDatumReader::builder(&self.writer)
             .reader_schema(&self.ours)

@@ -46,7 +46,7 @@ pub struct Latency {
 
 /// A decision, borrowed from the plan, the row and the step that made it.
 #[derive(Clone, Copy, Debug)]
-pub struct Decision<'a> {
+pub struct DecisionRecord<'a> {
     /// See [`DecisionId`].
     pub decision_id: &'a str,
     /// The transaction's id.
@@ -113,7 +113,7 @@ pub const DECISION_AVRO_SCHEMA: &str = include_str!("../../../schemas/decision.a
 pub const DECISION_JSON_SCHEMA: &str = include_str!("../../../schemas/decision.schema.json");
 
 /// Appends the decision as one JSON object without line breaks. NaN and infinities become null, times RFC 3339.
-pub fn encode_json(decision: &Decision<'_>, out: &mut Vec<u8>) {
+pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"decision_id\":");
     json_text(decision.decision_id, out);
     json_member("event_id", decision.event_id, out);
@@ -282,7 +282,7 @@ fn with_key_text(key: &Value, use_text: impl FnOnce(&str)) {
 }
 
 /// Appends the decision as Avro with [`DECISION_AVRO_SCHEMA`], without a prefix.
-pub fn encode_avro(decision: &Decision<'_>, out: &mut Vec<u8>) {
+pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     avro_text(decision.decision_id, out);
     avro_text(decision.event_id, out);
     avro_text(decision.pipeline, out);

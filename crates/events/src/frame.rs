@@ -2,10 +2,10 @@
 //! next stage needs. Under load a message's fixed cost is shared by hundreds of rows; an idle frame has one.
 //!
 //! ```text
-//! frame  = version:u8 live:u8 source:varint clock:zigzag offset0:zigzag clock0:zigzag row*
-//! row    = input:u8 offset:zigzag(delta to the row before) clock:zigzag(delta to the row before)
+//! frame  = version:u8 live:u8 source:varint watermark:zigzag offset0:zigzag watermark:zigzag row*
+//! row    = input:u8 offset:zigzag(delta to the row before) watermark:zigzag(delta to the row before)
 //!          flags:varint nulls:bitmap(one bit a slot) value*(those not null)
-//! bool   = u8    int = zigzag    float = 8 bytes, little endian    timestamp = zigzag(delta to the row's clock)
+//! bool   = u8    int = zigzag    float = 8 bytes, little endian    timestamp = zigzag(delta to the row's watermark)
 //! text   = length:varint bytes   list = length:varint (tag:u8 value)*
 //! ```
 
@@ -25,7 +25,7 @@ pub struct FrameHeader {
     /// Whether the source had reached the end of its log when it wrote the frame.
     pub live: bool,
     /// The source's stream time, in microseconds: later rows of it are not known to be older.
-    pub clock: i64,
+    pub watermark: i64,
 }
 
 /// What is said of one row besides its values.
@@ -36,7 +36,7 @@ pub struct RowHeader {
     /// The event's offset in the source's log.
     pub source_offset: i64,
     /// The source's stream time when the row was written, in microseconds.
-    pub clock: i64,
+    pub watermark: i64,
     /// The row's [`Flags`](crate::Flags), as bits.
     pub flags: u16,
 }
@@ -73,14 +73,14 @@ impl FrameWriter {
         let out = &mut self.rows;
         out.push(header.input);
         write_signed(header.source_offset.wrapping_sub(self.last.source_offset), out);
-        write_signed(header.clock.wrapping_sub(self.last.clock), out);
+        write_signed(header.watermark.wrapping_sub(self.last.watermark), out);
         write_unsigned(u64::from(header.flags), out);
         for slots in self.layout.chunks(8) {
             let bit = |(index, &(slot, _)): (usize, &(Slot, ValueType))| u8::from(row[slot].is_null()) << index;
             out.push(slots.iter().enumerate().map(bit).fold(0, |byte, bit| byte | bit));
         }
         for &(slot, value_type) in &*self.layout {
-            write_value(&row[slot], value_type, header.clock, out);
+            write_value(&row[slot], value_type, header.watermark, out);
         }
         self.last = header;
         self.count += 1;
@@ -101,9 +101,9 @@ impl FrameWriter {
         out.push(FRAME_VERSION);
         out.push(u8::from(header.live));
         write_unsigned(u64::from(header.source), out);
-        write_signed(header.clock, out);
+        write_signed(header.watermark, out);
         write_signed(self.first.source_offset, out);
-        write_signed(self.first.clock.wrapping_sub(header.clock), out);
+        write_signed(self.first.watermark.wrapping_sub(header.watermark), out);
         out.extend_from_slice(&self.rows);
         self.clear();
     }
@@ -117,14 +117,14 @@ impl FrameWriter {
     }
 }
 
-fn write_value(value: &Value, value_type: ValueType, clock: i64, out: &mut Vec<u8>) {
+fn write_value(value: &Value, value_type: ValueType, watermark: i64, out: &mut Vec<u8>) {
     match (value, value_type) {
         (Value::Null, _) => {}
         (Value::Bool(bool), ValueType::Bool) => out.push(u8::from(*bool)),
         (Value::Int(int), ValueType::Int) => write_signed(*int, out),
         (Value::Float(float), ValueType::Float) => out.extend_from_slice(&float.to_bits().to_le_bytes()),
         (Value::Int(int), ValueType::Float) => out.extend_from_slice(&(*int as f64).to_bits().to_le_bytes()),
-        (Value::Timestamp(micros), ValueType::Timestamp) => write_signed(micros.wrapping_sub(clock), out),
+        (Value::Timestamp(micros), ValueType::Timestamp) => write_signed(micros.wrapping_sub(watermark), out),
         (Value::Text(text), ValueType::Text) => {
             write_unsigned(text.len() as u64, out);
             out.extend_from_slice(text.as_bytes());
@@ -139,7 +139,7 @@ fn write_value(value: &Value, value_type: ValueType, clock: i64, out: &mut Vec<u
                         value_type != ValueType::List,
                         "lists of lists are not values of any feature"
                     );
-                    write_value(value, value_type, clock, out);
+                    write_value(value, value_type, watermark, out);
                 }
             }
         }
@@ -195,7 +195,7 @@ impl<'a> FrameReader<'a> {
         let header = FrameHeader {
             source: 0,
             live: false,
-            clock: 0,
+            watermark: 0,
         };
         let mut reader = FrameReader {
             layout,
@@ -210,9 +210,9 @@ impl<'a> FrameReader<'a> {
         }
         reader.header.live = reader.bool()?;
         reader.header.source = u32::try_from(reader.unsigned()?).map_err(|_| reader.damaged("source"))?;
-        reader.header.clock = reader.signed()?;
+        reader.header.watermark = reader.signed()?;
         reader.last.source_offset = reader.signed()?;
-        reader.last.clock = reader.header.clock.wrapping_add(reader.signed()?);
+        reader.last.watermark = reader.header.watermark.wrapping_add(reader.signed()?);
         Ok(reader)
     }
 
@@ -229,7 +229,7 @@ impl<'a> FrameReader<'a> {
         }
         let input = self.byte()?;
         let source_offset = self.last.source_offset.wrapping_add(self.signed()?);
-        let clock = self.last.clock.wrapping_add(self.signed()?);
+        let watermark = self.last.watermark.wrapping_add(self.signed()?);
         let flags = u16::try_from(self.unsigned()?).map_err(|_| self.damaged("flags"))?;
         let width = self
             .layout
@@ -241,19 +241,19 @@ impl<'a> FrameReader<'a> {
         let nulls = self.take(self.layout.len().div_ceil(8))?;
         for (index, &(slot, value_type)) in self.layout.iter().enumerate() {
             if nulls[index / 8] >> (index % 8) & 1 == 0 {
-                row[slot] = self.value(value_type, clock)?;
+                row[slot] = self.value(value_type, watermark)?;
             }
         }
         self.last = RowHeader {
             input,
             source_offset,
-            clock,
+            watermark,
             flags,
         };
         Ok(Some(self.last))
     }
 
-    fn value(&mut self, value_type: ValueType, clock: i64) -> Result<Value, FrameError> {
+    fn value(&mut self, value_type: ValueType, watermark: i64) -> Result<Value, FrameError> {
         Ok(match value_type {
             ValueType::Bool => Value::Bool(self.bool()?),
             ValueType::Int => Value::Int(self.signed()?),
@@ -261,7 +261,7 @@ impl<'a> FrameReader<'a> {
                 let bytes = self.take(8)?.try_into().expect("eight bytes were taken");
                 Value::Float(f64::from_bits(u64::from_le_bytes(bytes)))
             }
-            ValueType::Timestamp => Value::Timestamp(clock.wrapping_add(self.signed()?)),
+            ValueType::Timestamp => Value::Timestamp(watermark.wrapping_add(self.signed()?)),
             ValueType::Text => {
                 let length = self.length()?;
                 let text = self.take(length)?;
@@ -271,14 +271,14 @@ impl<'a> FrameReader<'a> {
                 let length = self.length()?;
                 let mut values = Vec::with_capacity(length);
                 for _ in 0..length {
-                    values.push(self.element(clock)?);
+                    values.push(self.element(watermark)?);
                 }
                 Value::List(values.into())
             }
         })
     }
 
-    fn element(&mut self, clock: i64) -> Result<Value, FrameError> {
+    fn element(&mut self, watermark: i64) -> Result<Value, FrameError> {
         let value_type = match self.byte()? {
             0 => return Ok(Value::Null),
             1 => ValueType::Bool,
@@ -288,7 +288,7 @@ impl<'a> FrameReader<'a> {
             5 => ValueType::Timestamp,
             _ => return Err(self.damaged("element of a list")),
         };
-        self.value(value_type, clock)
+        self.value(value_type, watermark)
     }
 
     /// A length of things that take at least a byte each.

@@ -59,11 +59,11 @@ struct Pass<'a> {
     row: &'a mut Row,
     /// The field whose value is being read.
     field: Option<usize>,
-    failure: Option<Failure>,
+    failure: Option<ModelFailure>,
 }
 
 /// What our own visitors object to. serde's errors are text, so it is kept here.
-enum Failure {
+enum ModelFailure {
     Field(Problem),
     NotAnObject(usize),
 }
@@ -72,10 +72,10 @@ impl Pass<'_> {
     fn explain(&self, error: &serde_json::Error, text: &str) -> DecodeError {
         let offset = offset_of(error, text);
         match (&self.failure, self.field) {
-            (Some(Failure::Field(problem)), Some(field)) => {
+            (Some(ModelFailure::Field(problem)), Some(field)) => {
                 return self.decoder.fields.problem_at(field, *problem, offset);
             }
-            (Some(Failure::NotAnObject(node)), _) if *node != ROOT => {
+            (Some(ModelFailure::NotAnObject(node)), _) if *node != ROOT => {
                 let path = &self.decoder.tree.nodes[*node].path;
                 let detail = format!("{path} at byte {offset}: not an object");
                 return DecodeError::rejected(ReasonCode::WrongType, detail);
@@ -140,7 +140,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_> {
 
 impl ObjectSeed<'_, '_> {
     fn refuse<E: Error>(self) -> Result<(), E> {
-        self.pass.failure = Some(Failure::NotAnObject(self.node));
+        self.pass.failure = Some(ModelFailure::NotAnObject(self.node));
         Err(E::custom("not an object"))
     }
 }
@@ -262,7 +262,7 @@ impl FieldSeed<'_, '_> {
                 Ok(())
             }
             Err(problem) => {
-                self.pass.failure = Some(Failure::Field(problem));
+                self.pass.failure = Some(ModelFailure::Field(problem));
                 Err(E::custom("wrong value"))
             }
         }

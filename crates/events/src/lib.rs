@@ -7,13 +7,13 @@ mod avro_decision;
 pub mod convert;
 pub mod dead_letter;
 pub mod decision;
+pub mod display;
 pub mod flags;
 pub mod frame;
 pub mod input;
 pub mod json;
 pub mod outcome;
 mod owned_decision;
-pub mod people;
 pub mod pseudonym;
 pub mod reason;
 pub mod time;
@@ -25,7 +25,7 @@ pub mod wire;
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
 pub use avro_decision::{AvroDecisionError, AvroDecisionReader};
 pub use decision::{
-    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, Decision, DecisionId, Latency, ModelRef, Reason, encode_avro,
+    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionId, DecisionRecord, Latency, ModelRef, Reason, encode_avro,
     encode_json,
 };
 pub use flags::Flags;
@@ -33,7 +33,7 @@ pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use input::{Field, FieldError, InputFields, TimestampUnit};
 pub use json::JsonDecoder;
 pub use outcome::{Outcome, UnknownOutcome};
-pub use owned_decision::{FeatureValue, OwnedDecision, OwnedLatency, OwnedModel, OwnedReason};
+pub use owned_decision::{FeatureValue, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason};
 pub use pseudonym::Pseudonymizer;
 pub use reason::{DecodeError, ReasonCode, Rejection};
 pub use value::{Row, Slot, Value, ValueType};

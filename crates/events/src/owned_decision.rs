@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 /// A decision as [`encode_json`](crate::encode_json) writes it. Times are RFC 3339 text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct OwnedDecision {
+pub struct OwnedDecisionRecord {
     /// The same for the same event and pipeline name.
     pub decision_id: String,
     /// The transaction's id.
@@ -50,7 +50,7 @@ pub struct OwnedDecision {
     pub latency: Option<OwnedLatency>,
 }
 
-impl OwnedDecision {
+impl OwnedDecisionRecord {
     /// Reads one decision.
     pub fn from_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(bytes)

@@ -2,9 +2,9 @@
 //! stands as of the newest transaction; what else is asked for, the windows are moved to and back.
 
 use crate::derived::Derived;
+use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::EntityFeatures;
-use crate::log::{Log, Spot};
 use crate::read::{from_cell, write_features};
 use crate::state::{StateError, StateStore};
 use crate::windows::{AsOf, Logs, Place, Windows};
@@ -28,7 +28,7 @@ pub struct Applied {
 }
 
 /// What an event is applied with.
-pub(crate) struct Context<'a> {
+pub(crate) struct ApplyContext<'a> {
     pub(crate) features: &'a EntityFeatures,
     pub(crate) store: &'a dyn StateStore,
     /// For entries that are looked at.
@@ -61,7 +61,7 @@ pub(crate) struct Entity {
     /// Event time of the newest transaction; `i64::MIN` if there was none.
     pub(crate) newest: i64,
     /// One for each input.
-    pub(crate) logs: Box<[Log]>,
+    pub(crate) logs: Box<[EntityLog]>,
     pub(crate) windows: Windows,
 }
 
@@ -72,7 +72,7 @@ impl Entity {
             key: key.into(),
             stream: i64::MIN,
             newest: i64::MIN,
-            logs: features.inputs.iter().map(|_| Log::new()).collect(),
+            logs: features.inputs.iter().map(|_| EntityLog::new()).collect(),
             windows: Windows::new(features),
         }
     }
@@ -80,7 +80,7 @@ impl Entity {
     /// Applies an event and, if it is a transaction, writes its features into its row.
     pub(crate) fn apply(
         &mut self,
-        context: Context<'_>,
+        context: ApplyContext<'_>,
         event: Incoming<'_>,
         row: &mut Row,
     ) -> Result<Applied, StateError> {
@@ -122,7 +122,7 @@ impl Entity {
 
     /// The logs, and what lies above them.
     #[inline]
-    fn split<'a>(&'a mut self, context: Context<'a>) -> (Logs<'a>, Above<'a>) {
+    fn split<'a>(&'a mut self, context: ApplyContext<'a>) -> (Logs<'a>, Above<'a>) {
         let logs = Logs {
             features: context.features,
             logs: &mut self.logs,
@@ -139,7 +139,7 @@ impl Entity {
     }
 
     /// Copies the carried slots of the transaction with this id into `row`. False if it is not there.
-    pub(crate) fn complete(&mut self, context: Context<'_>, id: u64, row: &mut Row) -> Result<bool, StateError> {
+    pub(crate) fn complete(&mut self, context: ApplyContext<'_>, id: u64, row: &mut Row) -> Result<bool, StateError> {
         let features = context.features;
         let after = self.stream.saturating_sub(features.retention);
         let (mut logs, _) = self.split(context);
@@ -147,8 +147,8 @@ impl Entity {
         let found = log.find(id, after, i64::MAX, source)?;
         let Some(ordinal) = found else { return Ok(false) };
         let layout = &features.inputs[0];
-        let spot = Spot::unresolved(ordinal);
-        log.visit(spot, ordinal + 1, source, buffer, |_, entry| {
+        let cursor = Cursor::unresolved(ordinal);
+        log.visit(cursor, ordinal + 1, source, buffer, |_, entry| {
             for &(slot, column, form) in &layout.carried {
                 let is_present = entry.meets(layout.present(column));
                 let cell = is_present.then(|| from_cell(&entry.cell(column), form));
@@ -188,13 +188,13 @@ impl Entity {
                 .edges
                 .iter()
                 .zip(&self.windows.edges)
-                .fold(0, |sum, (edge, spot)| sum ^ self.logs[edge.input].touch(*spot)),
+                .fold(0, |sum, (edge, cursor)| sum ^ self.logs[edge.input].touch(*cursor)),
         }
     }
 
     /// Lets go of what can be read from the store again.
     pub(crate) fn release(&mut self) {
-        self.logs.iter_mut().for_each(Log::release);
+        self.logs.iter_mut().for_each(EntityLog::release);
     }
 
     /// Memory held, about.
@@ -206,7 +206,7 @@ impl Entity {
         };
         size_of::<Entity>()
             + heap
-            + self.logs.iter().map(Log::memory).sum::<usize>()
+            + self.logs.iter().map(EntityLog::memory).sum::<usize>()
             + size_of_val(&*self.windows.edges)
             + size_of_val(&*self.windows.words)
             + self.windows.derived.iter().map(Derived::memory).sum::<usize>()
@@ -286,7 +286,7 @@ impl Above<'_> {
     ) -> Result<(), StateError> {
         let (log, source, buffer) = logs.of(0);
         let mut time = *self.newest;
-        log.visit(Spot::unresolved(ordinal), ordinal + 1, source, buffer, |_, entry| {
+        log.visit(Cursor::unresolved(ordinal), ordinal + 1, source, buffer, |_, entry| {
             time = entry.time();
             ControlFlow::Break(())
         })?;

@@ -4,10 +4,10 @@ use crate::chunk::Chunk;
 use crate::derived::{Decay, Derived, Summary};
 use crate::encode::{Malformed, Reader, VERSION, put_signed, put_signed_wide, put_text, put_unsigned, put_wide};
 use crate::entity::Entity;
+use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::Cell;
 use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
 use crate::linear;
-use crate::log::{Log, Spot};
 use crate::state::StateError;
 use std::collections::VecDeque;
 
@@ -27,8 +27,8 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     for log in &entity.logs {
         encode_log(log, out);
     }
-    for (edge, spot) in features.edges.iter().zip(&entity.windows.edges) {
-        put_unsigned(out, spot.ordinal - entity.logs[edge.input].base());
+    for (edge, cursor) in features.edges.iter().zip(&entity.windows.edges) {
+        put_unsigned(out, cursor.ordinal - entity.logs[edge.input].base());
     }
     for window in &features.windows {
         encode_words(window, &entity.windows.words[window.words()], out);
@@ -40,7 +40,7 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
     }
 }
 
-fn encode_log(log: &Log, out: &mut Vec<u8>) {
+fn encode_log(log: &EntityLog, out: &mut Vec<u8>) {
     put_unsigned(out, log.base());
     put_unsigned(out, u64::from(log.next_id));
     put_unsigned(out, log.sealed.len() as u64);
@@ -149,7 +149,7 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     Ok(entity)
 }
 
-fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malformed> {
+fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<EntityLog, Malformed> {
     const DISORDERED: Malformed = Malformed("its chunks are out of order");
     let mut start = reader.unsigned()?;
     let next_id = small(reader)?;
@@ -187,7 +187,7 @@ fn decode_log(reader: &mut Reader<'_>, layout: &InputLayout) -> Result<Log, Malf
     {
         return Err(DISORDERED);
     }
-    Ok(Log::from_chunks(chunks, tail, next_id))
+    Ok(EntityLog::from_chunks(chunks, tail, next_id))
 }
 
 fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
@@ -197,13 +197,13 @@ fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
 fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut Entity) -> Result<(), Malformed> {
     const OUTSIDE: Malformed = Malformed("a window lies outside the log");
     let edges = &mut entity.windows.edges;
-    for (edge, spot) in features.edges.iter().zip(&mut *edges) {
+    for (edge, cursor) in features.edges.iter().zip(&mut *edges) {
         let log = &entity.logs[edge.input];
         let ordinal = log.base().checked_add(reader.unsigned()?).ok_or(OUTSIDE)?;
         if ordinal > log.end() {
             return Err(OUTSIDE);
         }
-        *spot = Spot::unresolved(ordinal);
+        *cursor = Cursor::unresolved(ordinal);
     }
     let is_reversed = |window: &WindowLayout| edges[window.lo].ordinal > edges[window.hi].ordinal;
     if features.windows.iter().any(is_reversed) {

@@ -7,14 +7,14 @@ use crate::state::{StateError, StateStore};
 
 /// Where chunks that are not in memory are read from.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct ValueSource<'a> {
     pub(crate) store: &'a dyn StateStore,
     pub(crate) layout: &'a InputLayout,
     pub(crate) key: &'a str,
     pub(crate) input: u8,
 }
 
-impl Source<'_> {
+impl ValueSource<'_> {
     pub(crate) fn load(&self, chunk: &mut Chunk) -> Result<(), StateError> {
         let key = chunk_key(self.key, self.input, chunk.id);
         let bytes = self.store.get(&key)?.ok_or(Malformed("it is missing"))?;

@@ -1,7 +1,7 @@
 //! One task's entities: the states in use, decoded, in front of a store.
 
 use crate::encode::VERSION;
-use crate::entity::{Applied, Context, Entity, Incoming, PARTS};
+use crate::entity::{Applied, ApplyContext, Entity, Incoming, PARTS};
 use crate::entry::{EntryBuffer, text_id_hash};
 use crate::hash::hash_bytes;
 use crate::head::{decode_head, encode_head, head_key};
@@ -113,7 +113,7 @@ impl EntityStates {
             .map_err(|(slot, reason)| ApplyError::Value { slot, reason })?;
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
-        let context = Context {
+        let context = ApplyContext {
             features: &features,
             store,
             buffer: &mut self.buffer,
@@ -141,7 +141,7 @@ impl EntityStates {
         let features = Arc::clone(&self.features);
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
-        let context = Context {
+        let context = ApplyContext {
             features: &features,
             store,
             buffer: &mut self.buffer,

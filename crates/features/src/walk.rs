@@ -1,37 +1,37 @@
 //! Going through a log: from a place on, back, up to a time, and in search of an id.
 
 use crate::encode::Reader;
+use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
-use crate::log::{Log, Spot};
-use crate::source::Source;
+use crate::source::ValueSource;
 use crate::state::StateError;
 use std::ops::ControlFlow;
 
 /// Entries that are searched for an id one by one before an index is made.
 const UNINDEXED: u64 = 32;
 
-impl Log {
+impl EntityLog {
     #[inline]
-    fn resolve(&mut self, spot: Spot, source: Source<'_>) -> Result<Spot, StateError> {
-        if spot.epoch == self.epoch {
-            return Ok(spot);
+    fn resolve(&mut self, cursor: Cursor, source: ValueSource<'_>) -> Result<Cursor, StateError> {
+        if cursor.epoch == self.epoch {
+            return Ok(cursor);
         }
-        if spot.ordinal == self.end() {
+        if cursor.ordinal == self.end() {
             return Ok(self.end_spot());
         }
-        let index = self.chunk_of(spot.ordinal);
+        let index = self.chunk_of(cursor.ordinal);
         let mut found = self.start_of(index);
         let chunk = self.load(index, source)?;
         let bytes = chunk.bytes();
         let mut reader = Reader::new(bytes);
-        while found.ordinal < spot.ordinal {
+        while found.ordinal < cursor.ordinal {
             let header = reader.header(found.time)?;
             reader.skip_values(source.layout, header)?;
             found.time = header.time;
             found.ordinal += 1;
         }
-        Ok(Spot {
+        Ok(Cursor {
             offset: (bytes.len() - reader.left()) as u32,
             next: i64::MIN,
             ..found
@@ -43,12 +43,12 @@ impl Log {
     #[inline]
     pub(crate) fn visit(
         &mut self,
-        from: Spot,
+        from: Cursor,
         to: u64,
-        source: Source<'_>,
+        source: ValueSource<'_>,
         buffer: &mut EntryBuffer,
         mut visit: impl FnMut(u64, Entry<'_>) -> ControlFlow<()>,
-    ) -> Result<Spot, StateError> {
+    ) -> Result<Cursor, StateError> {
         if from.ordinal >= to {
             return Ok(from);
         }
@@ -56,62 +56,67 @@ impl Log {
             self.base() <= from.ordinal && to <= self.end(),
             "the entries are in the log"
         );
-        let mut spot = Spot {
+        let mut cursor = Cursor {
             next: i64::MIN,
             ..self.resolve(from, source)?
         };
-        while spot.ordinal < to {
-            let index = self.chunk_of(spot.ordinal);
+        while cursor.ordinal < to {
+            let index = self.chunk_of(cursor.ordinal);
             let is_tail = index == self.sealed.len();
             let chunk = self.load(index, source)?;
             let bytes = chunk.bytes();
-            let mut reader = Reader::new(&bytes[spot.offset as usize..]);
+            let mut reader = Reader::new(&bytes[cursor.offset as usize..]);
             let stop = to.min(chunk.end());
             let mut flow = ControlFlow::Continue(());
-            while spot.ordinal < stop && flow.is_continue() {
-                reader.entry(source.layout, spot.time, buffer)?;
+            while cursor.ordinal < stop && flow.is_continue() {
+                reader.entry(source.layout, cursor.time, buffer)?;
                 let entry = buffer.entry();
-                spot.time = entry.time();
-                spot.next = i64::MIN;
-                flow = visit(spot.ordinal, entry);
-                spot.ordinal += 1;
+                cursor.time = entry.time();
+                cursor.next = i64::MIN;
+                flow = visit(cursor.ordinal, entry);
+                cursor.ordinal += 1;
             }
-            spot.offset = (bytes.len() - reader.left()) as u32;
-            if spot.ordinal == chunk.end() && !is_tail {
-                spot = self.start_of(index + 1);
+            cursor.offset = (bytes.len() - reader.left()) as u32;
+            if cursor.ordinal == chunk.end() && !is_tail {
+                cursor = self.start_of(index + 1);
             }
             if flow.is_break() {
                 break;
             }
         }
-        Ok(spot)
+        Ok(cursor)
     }
 
     /// Whether the entry after a place is known to be later than `time`, or there is none.
     #[inline]
-    fn is_before(&self, spot: Spot, time: i64) -> bool {
-        (spot.next > time && spot.epoch == self.epoch) || spot.ordinal == self.end()
+    fn is_before(&self, cursor: Cursor, time: i64) -> bool {
+        (cursor.next > time && cursor.epoch == self.epoch) || cursor.ordinal == self.end()
     }
 
-    /// As [`Log::visit_through`], for when only the place matters.
+    /// As [`EntityLog::visit_through`], for when only the place matters.
     #[inline]
-    pub(crate) fn pass_through(&mut self, from: Spot, time: i64, source: Source<'_>) -> Result<Spot, StateError> {
+    pub(crate) fn pass_through(
+        &mut self,
+        from: Cursor,
+        time: i64,
+        source: ValueSource<'_>,
+    ) -> Result<Cursor, StateError> {
         if self.is_before(from, time) {
             return Ok(from);
         }
         self.position_after(time, from, source)
     }
 
-    /// As [`Log::visit`], up to the last entry at or before `time`.
+    /// As [`EntityLog::visit`], up to the last entry at or before `time`.
     #[inline]
     pub(crate) fn visit_through(
         &mut self,
-        from: Spot,
+        from: Cursor,
         time: i64,
-        source: Source<'_>,
+        source: ValueSource<'_>,
         buffer: &mut EntryBuffer,
         mut visit: impl FnMut(u64, Entry<'_>),
-    ) -> Result<Spot, StateError> {
+    ) -> Result<Cursor, StateError> {
         if self.is_before(from, time) {
             return Ok(from);
         }
@@ -119,40 +124,40 @@ impl Log {
             self.base() <= from.ordinal && from.ordinal < self.end(),
             "it is in the log"
         );
-        let mut spot = self.resolve(from, source)?;
+        let mut cursor = self.resolve(from, source)?;
         loop {
-            let index = self.chunk_of(spot.ordinal);
+            let index = self.chunk_of(cursor.ordinal);
             let is_tail = index == self.sealed.len();
             let chunk = self.load(index, source)?;
             let bytes = chunk.bytes();
-            let mut reader = Reader::new(&bytes[spot.offset as usize..]);
-            while spot.ordinal < chunk.end() {
-                spot.offset = (bytes.len() - reader.left()) as u32;
-                let header = reader.header(spot.time)?;
+            let mut reader = Reader::new(&bytes[cursor.offset as usize..]);
+            while cursor.ordinal < chunk.end() {
+                cursor.offset = (bytes.len() - reader.left()) as u32;
+                let header = reader.header(cursor.time)?;
                 if header.time > time {
-                    return Ok(Spot {
+                    return Ok(Cursor {
                         next: header.time,
-                        ..spot
+                        ..cursor
                     });
                 }
                 reader.values(source.layout, header, buffer)?;
-                visit(spot.ordinal, buffer.entry());
-                spot.time = header.time;
-                spot.ordinal += 1;
+                visit(cursor.ordinal, buffer.entry());
+                cursor.time = header.time;
+                cursor.ordinal += 1;
             }
             if is_tail {
                 return Ok(self.end_spot());
             }
-            spot = self.start_of(index + 1);
+            cursor = self.start_of(index + 1);
         }
     }
 
-    /// As [`Log::visit`], backwards from the ordinal `to` down to the ordinal `from`.
+    /// As [`EntityLog::visit`], backwards from the ordinal `to` down to the ordinal `from`.
     pub(crate) fn visit_back(
         &mut self,
         from: u64,
         mut to: u64,
-        source: Source<'_>,
+        source: ValueSource<'_>,
         mut visit: impl FnMut(u64, Entry<'_>) -> ControlFlow<()>,
     ) -> Result<(), StateError> {
         while to > from {
@@ -172,7 +177,12 @@ impl Log {
 
     /// The place before the first entry later than `time`. Quickest if that is at or soon after `hint`.
     #[inline]
-    pub(crate) fn position_after(&mut self, time: i64, hint: Spot, source: Source<'_>) -> Result<Spot, StateError> {
+    pub(crate) fn position_after(
+        &mut self,
+        time: i64,
+        hint: Cursor,
+        source: ValueSource<'_>,
+    ) -> Result<Cursor, StateError> {
         if self.tail.last <= time || self.tail.len == 0 {
             return Ok(self.end_spot());
         }
@@ -188,39 +198,44 @@ impl Log {
         if time < start.time {
             return Ok(start);
         }
-        let mut spot = start;
+        let mut cursor = start;
         if index == near {
             let hint = self.resolve(hint, source)?;
             // Entries before the hint are not later than its time.
-            spot = if hint.time <= time { hint } else { start };
+            cursor = if hint.time <= time { hint } else { start };
         }
         let epoch = self.epoch;
         let chunk = self.load(index, source)?;
         let bytes = chunk.bytes();
-        let mut reader = Reader::new(&bytes[spot.offset as usize..]);
+        let mut reader = Reader::new(&bytes[cursor.offset as usize..]);
         // The last entry is later than `time`, so the search ends in this chunk.
         let mut left = reader.left();
         loop {
-            let header = reader.header(spot.time)?;
+            let header = reader.header(cursor.time)?;
             if header.time > time {
-                return Ok(Spot {
+                return Ok(Cursor {
                     next: header.time,
                     offset: (bytes.len() - left) as u32,
                     epoch,
-                    ..spot
+                    ..cursor
                 });
             }
             reader.skip_values(source.layout, header)?;
             left = reader.left();
-            spot.time = header.time;
-            spot.ordinal += 1;
+            cursor.time = header.time;
+            cursor.ordinal += 1;
         }
     }
 
     /// The newest entry with this id and an event time after `after`. Quickest if that seldom falls from
     /// call to call.
     #[inline]
-    pub(crate) fn find_recent(&mut self, id: u64, after: i64, source: Source<'_>) -> Result<Option<u64>, StateError> {
+    pub(crate) fn find_recent(
+        &mut self,
+        id: u64,
+        after: i64,
+        source: ValueSource<'_>,
+    ) -> Result<Option<u64>, StateError> {
         if let Some(index) = self.index.as_ref().filter(|index| index.reaches(after)) {
             return match index.newest(id) {
                 Some(time) if time > after => self.find(id, time.saturating_sub(1), time, source),
@@ -243,44 +258,50 @@ impl Log {
         id: u64,
         after: i64,
         through: i64,
-        source: Source<'_>,
+        source: ValueSource<'_>,
     ) -> Result<Option<u64>, StateError> {
-        let from = self.position_after(after, Spot::unresolved(self.base()), source)?;
+        let from = self.position_after(after, Cursor::unresolved(self.base()), source)?;
         self.find_from(from, id, through, source)
     }
 
     #[inline]
-    fn find_from(&mut self, from: Spot, id: u64, through: i64, source: Source<'_>) -> Result<Option<u64>, StateError> {
+    fn find_from(
+        &mut self,
+        from: Cursor,
+        id: u64,
+        through: i64,
+        source: ValueSource<'_>,
+    ) -> Result<Option<u64>, StateError> {
         let (mut found, end) = (None, self.end());
         if from.ordinal == end {
             return Ok(None);
         }
-        let mut spot = self.resolve(from, source)?;
+        let mut cursor = self.resolve(from, source)?;
         loop {
-            let index = self.chunk_of(spot.ordinal);
+            let index = self.chunk_of(cursor.ordinal);
             let is_tail = index == self.sealed.len();
             let chunk = self.load(index, source)?;
-            let mut reader = Reader::new(&chunk.bytes()[spot.offset as usize..]);
-            while spot.ordinal < chunk.end() {
-                let header = reader.header(spot.time)?;
+            let mut reader = Reader::new(&chunk.bytes()[cursor.offset as usize..]);
+            while cursor.ordinal < chunk.end() {
+                let header = reader.header(cursor.time)?;
                 if header.time > through {
                     return Ok(found);
                 }
                 reader.skip_values(source.layout, header)?;
                 if header.id == id {
-                    found = Some(spot.ordinal);
+                    found = Some(cursor.ordinal);
                 }
-                spot.time = header.time;
-                spot.ordinal += 1;
+                cursor.time = header.time;
+                cursor.ordinal += 1;
             }
             if is_tail {
                 return Ok(found);
             }
-            spot = self.start_of(index + 1);
+            cursor = self.start_of(index + 1);
         }
     }
 
-    fn make_index(&mut self, from: Spot, after: i64, source: Source<'_>) -> Result<(), StateError> {
+    fn make_index(&mut self, from: Cursor, after: i64, source: ValueSource<'_>) -> Result<(), StateError> {
         let mut index = IdIndex::new(after);
         let mut buffer = EntryBuffer::default();
         self.visit(from, self.end(), source, &mut buffer, |_, entry| {

@@ -3,11 +3,11 @@
 //! into the windows that end there and goes out of those that begin there.
 
 use crate::derived::Derived;
+use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
 use crate::linear;
-use crate::log::{Log, Spot};
-use crate::source::Source;
+use crate::source::ValueSource;
 use crate::state::{StateError, StateStore};
 use std::ops::ControlFlow;
 
@@ -62,7 +62,7 @@ impl EdgeLayout {
 /// The windows of an entity: where their edges are, and what lies between.
 #[derive(Debug)]
 pub(crate) struct Windows {
-    pub(crate) edges: Box<[Spot]>,
+    pub(crate) edges: Box<[Cursor]>,
     /// All windows' linear accumulators.
     pub(crate) words: Box<[i64]>,
     /// All windows' derived accumulators.
@@ -72,7 +72,7 @@ pub(crate) struct Windows {
 /// The logs below the windows, borrowed.
 pub(crate) struct Logs<'a> {
     pub(crate) features: &'a EntityFeatures,
-    pub(crate) logs: &'a mut [Log],
+    pub(crate) logs: &'a mut [EntityLog],
     pub(crate) key: &'a str,
     pub(crate) store: &'a dyn StateStore,
     /// For entries that are looked at.
@@ -82,8 +82,8 @@ pub(crate) struct Logs<'a> {
 impl<'a> Logs<'a> {
     /// One log, where its chunks come from, and the buffer.
     #[inline]
-    pub(crate) fn of(&mut self, input: usize) -> (&mut Log, Source<'a>, &mut EntryBuffer) {
-        let source = Source {
+    pub(crate) fn of(&mut self, input: usize) -> (&mut EntityLog, ValueSource<'a>, &mut EntryBuffer) {
+        let source = ValueSource {
             store: self.store,
             layout: &self.features.inputs[input],
             key: self.key,
@@ -100,7 +100,7 @@ impl Windows {
             window.derived.iter().map(move |layout| Derived::new(layout, bounded))
         });
         Windows {
-            edges: vec![Spot::unresolved(0); features.edges.len()].into(),
+            edges: vec![Cursor::unresolved(0); features.edges.len()].into(),
             words: vec![0; features.words].into(),
             derived: derived.collect(),
         }
@@ -163,7 +163,7 @@ impl Windows {
         index: usize,
         edge: &EdgeLayout,
         as_of: AsOf,
-    ) -> Result<Spot, StateError> {
+    ) -> Result<Cursor, StateError> {
         let from = self.edges[index];
         if as_of.place.is_some() && matches!(edge.kind, EdgeKind::Through | EdgeKind::Before) {
             return self.end(logs, edge, as_of);
@@ -174,14 +174,14 @@ impl Windows {
 
     /// Where windows end that end with the transaction.
     #[inline]
-    fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Spot, StateError> {
+    fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Cursor, StateError> {
         let place = as_of
             .place
             .expect("only a transaction in the log has windows end with it");
         if edge.kind == EdgeKind::Through {
-            return Ok(Spot::unresolved(place.through));
+            return Ok(Cursor::unresolved(place.through));
         }
-        let before = Spot::unresolved(place.before);
+        let before = Cursor::unresolved(place.before);
         let floor = as_of.stream.saturating_sub(edge.floor);
         if floor < as_of.time {
             return Ok(before);
@@ -193,7 +193,7 @@ impl Windows {
     }
 
     /// Moves an edge on to the ordinal `to`.
-    fn pass(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, from: Spot, to: u64) -> Result<Spot, StateError> {
+    fn pass(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, from: Cursor, to: u64) -> Result<Cursor, StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
         log.visit(from, to, source, buffer, |ordinal, entry| {
@@ -208,9 +208,9 @@ impl Windows {
         &mut self,
         logs: &mut Logs<'_>,
         edge: &EdgeLayout,
-        from: Spot,
+        from: Cursor,
         time: i64,
-    ) -> Result<Spot, StateError> {
+    ) -> Result<Cursor, StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
         if edge.is_quiet {
@@ -222,7 +222,7 @@ impl Windows {
     }
 
     /// Moves an edge back from the ordinal `from`.
-    fn pass_back(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, to: Spot, from: u64) -> Result<(), StateError> {
+    fn pass_back(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, to: Cursor, from: u64) -> Result<(), StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
         log.visit(to, from, source, buffer, |_, entry| {
@@ -312,7 +312,7 @@ impl Windows {
         }
         for (index, edge) in features.edges.iter().enumerate() {
             if edge.input == input && passed(index) {
-                self.edges[index] = Spot::unresolved(self.edges[index].ordinal + 1);
+                self.edges[index] = Cursor::unresolved(self.edges[index].ordinal + 1);
             }
         }
     }

@@ -6,7 +6,7 @@ use rdkafka::Offset;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
 
-const CLOCK: &str = "clock=";
+const WATERMARK: &str = "clock=";
 const HOLDS_ROWS: &str = "holds-rows";
 const CIRCUITS: &str = "circuits=";
 
@@ -17,10 +17,10 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
     for (partition, position) in positions {
         let mut element = list.add_partition(&partition.topic, partition.partition);
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
-        let clock = position.clock.map(|clock| format!("{CLOCK}{clock}"));
+        let watermark = position.watermark.map(|watermark| format!("{WATERMARK}{watermark}"));
         let holds_rows = position.holds_rows.then(|| HOLDS_ROWS.to_owned());
         let circuits = position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}"));
-        let words: Vec<String> = clock.into_iter().chain(holds_rows).chain(circuits).collect();
+        let words: Vec<String> = watermark.into_iter().chain(holds_rows).chain(circuits).collect();
         if !words.is_empty() {
             // Clients on librdkafka copy metadata without its end and read it as a C string.
             element.set_metadata(words.join(" ") + "\0");
@@ -37,7 +37,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     let words = || element.metadata().trim_end_matches('\0').split(' ');
     Some(Committed {
         offset,
-        clock: words().find_map(|word| word.strip_prefix(CLOCK)?.parse().ok()),
+        watermark: words().find_map(|word| word.strip_prefix(WATERMARK)?.parse().ok()),
         holds_rows: words().any(|word| word == HOLDS_ROWS),
         circuits: words().find_map(|word| Some(word.strip_prefix(CIRCUITS)?.to_owned())),
     })
@@ -53,11 +53,11 @@ mod tests {
             topic: "t".into(),
             partition: 3,
         };
-        for clock in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
+        for watermark in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
             for (holds_rows, circuits) in [(false, None), (true, None), (true, Some("7:5:10:3".to_owned()))] {
                 let position = Committed {
                     offset: 42,
-                    clock,
+                    watermark,
                     holds_rows,
                     circuits,
                 };

@@ -3,14 +3,15 @@
 
 use crate::read::{Next, ReadError, Rows};
 use riskstream_engine::plan::TRANSACTIONS;
-use riskstream_engine::{Desk, Engine, Event, Judgement, StageClock, StageError};
+use riskstream_engine::{Decision, Engine, Event, StageError, StreamTime};
 use riskstream_events::{Flags, Rejection, Row, Value};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{MemoryState, StateError};
+use riskstream_scoring::{Decider, Lineup, ModelsInForce};
 use std::sync::Arc;
 
 /// A file as an input of the pipeline.
-pub struct Source {
+pub struct InputFile {
     /// Index of the input in the plan.
     pub input: u8,
     /// Its records.
@@ -33,8 +34,8 @@ pub enum BackfillError {
 
 /// Takes decided transactions, in order, and what could not be used.
 pub trait Sink {
-    /// Transactions with all features, and their judgements.
-    fn decided(&mut self, events: &[Event], judgements: &[Judgement]) -> Result<(), BackfillError>;
+    /// Transactions with all features, and their decisions.
+    fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError>;
 
     /// A record that cannot be used: the input, its number in the file (0 if a later step refused it), why.
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection);
@@ -54,32 +55,34 @@ pub struct Summary {
 struct Stage {
     states: EntityStates,
     store: MemoryState,
-    clock: StageClock,
+    stream_time: StreamTime,
 }
 
 /// A source with its next event at hand.
 struct Head {
-    source: Source,
-    clock: i64,
+    source: InputFile,
+    watermark: i64,
     next: Option<Event>,
 }
 
 /// Who decides, and the transactions that wait for it.
 struct Batch {
-    desk: Desk,
+    models: ModelsInForce,
+    decider: Decider,
     events: Vec<Event>,
-    judgements: Vec<Judgement>,
+    decisions: Vec<Decision>,
 }
 
 /// Rows scored together.
 const BATCH: usize = 1024;
 
 /// Runs the pipeline of `engine` over `sources`. Several files are merged as the service merges topics: by the
-/// clock of each (the largest event time so far), labels first, so a file's own order is its order of arrival.
+/// watermark of each (the largest event time so far), labels first, so a file's own order is its order of arrival.
 /// `progress` is called about every thousand records and may end the run by answering false.
 pub fn run(
     engine: &mut Engine,
-    sources: Vec<Source>,
+    lineup: Arc<Lineup>,
+    sources: Vec<InputFile>,
     sink: &mut dyn Sink,
     progress: &mut dyn FnMut(&Summary) -> bool,
 ) -> Result<Summary, BackfillError> {
@@ -87,7 +90,7 @@ pub fn run(
     let stage = |features| Stage {
         states: EntityStates::new(features),
         store: MemoryState::default(),
-        clock: StageClock::default(),
+        stream_time: StreamTime::default(),
     };
     let mut stages: Vec<Stage> = plan
         .stages
@@ -100,16 +103,17 @@ pub fn run(
     for source in sources {
         let mut head = Head {
             source,
-            clock: i64::MIN,
+            watermark: i64::MIN,
             next: None,
         };
         head.advance(engine, sink, &mut spare, &mut summary)?;
         heads.push(head);
     }
     let mut batch = Batch {
-        desk: Desk::new(Arc::clone(&plan.decide.lineup)),
+        models: ModelsInForce::new(lineup),
+        decider: Decider::default(),
         events: Vec::with_capacity(BATCH),
-        judgements: Vec::new(),
+        decisions: Vec::new(),
     };
     while let Some(head) = earliest(&mut heads) {
         let mut event = head.next.take().expect("the earliest has an event");
@@ -140,7 +144,7 @@ fn earliest(heads: &mut [Head]) -> Option<&mut Head> {
     heads
         .iter_mut()
         .filter(|head| head.next.is_some())
-        .min_by_key(|head| (head.clock, head.source.input == TRANSACTIONS))
+        .min_by_key(|head| (head.watermark, head.source.input == TRANSACTIONS))
 }
 
 /// Takes the event through all stages that it travels to.
@@ -149,7 +153,7 @@ fn apply(engine: &mut Engine, stages: &mut [Stage], event: &mut Event) -> Result
         if index > 0 && !engine.travels(index, event) {
             break;
         }
-        engine.apply(index, &mut stage.states, &stage.store, &mut stage.clock, event)?;
+        engine.apply(index, &mut stage.states, &stage.store, &mut stage.stream_time, event)?;
     }
     Ok(())
 }
@@ -163,8 +167,9 @@ impl Batch {
         spare: &mut Vec<Row>,
         summary: &mut Summary,
     ) -> Result<(), BackfillError> {
-        engine.decide(&mut self.desk, &mut self.events, &mut self.judgements);
-        sink.decided(&self.events, &self.judgements)?;
+        self.decider
+            .decide(engine, &mut self.models, &mut self.events, &mut self.decisions);
+        sink.decided(&self.events, &self.decisions)?;
         summary.decided += self.events.len() as u64;
         spare.extend(self.events.drain(..).map(|event| event.row));
         Ok(())
@@ -194,12 +199,12 @@ impl Head {
                         summary.records += 1;
                         let mut event = Event {
                             input,
-                            clock: 0,
+                            watermark: 0,
                             flags: Flags::default(),
                             row,
                         };
-                        self.clock = self.clock.max(event.event_time());
-                        event.clock = self.clock;
+                        self.watermark = self.watermark.max(event.event_time());
+                        event.watermark = self.watermark;
                         self.next = Some(event);
                         return Ok(());
                     }

@@ -10,7 +10,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan, SlotInfo};
-use riskstream_engine::{Event, Judgement};
+use riskstream_engine::{Decision, Event};
 use riskstream_events::{Slot, Value, ValueType};
 use std::collections::HashSet;
 use std::fs::File;
@@ -79,7 +79,7 @@ impl ParquetSink {
     }
 
     /// Adds a batch of decided transactions.
-    pub fn write(&mut self, plan: &Plan, events: &[Event], judgements: &[Judgement]) -> Result<(), WriteError> {
+    pub fn write(&mut self, plan: &Plan, events: &[Event], decisions: &[Decision]) -> Result<(), WriteError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -93,11 +93,11 @@ impl ParquetSink {
             .collect();
         let mut scores = Float64Builder::with_capacity(events.len());
         let [mut outcomes, mut rules, mut flags] = std::array::from_fn(|_| StringBuilder::new());
-        for (event, judgement) in events.iter().zip(judgements) {
-            scores.append_option(judgement.score);
-            outcomes.append_value(judgement.verdict.outcome.as_str());
-            let fired = judgement
-                .verdict
+        for (event, decision) in events.iter().zip(decisions) {
+            scores.append_option(decision.answer.score);
+            outcomes.append_value(decision.policy.outcome.as_str());
+            let fired = decision
+                .policy
                 .fired
                 .iter()
                 .filter_map(|&rule| plan.decide.policy.reason(rule));

@@ -4,16 +4,16 @@ use crate::decide::DecisionBuffer;
 use crate::journal;
 use crate::log::{Committed, Log, TopicPartition};
 use crate::merge::Merge;
-use crate::outbox::Outbox;
 use crate::reader::InputReader;
 use crate::reading::Reading;
+use crate::repartition_writer::RepartitionWriter;
 use crate::rollout::Rollouts;
 use crate::stage::{Feed, Next, StageTask};
 use crate::task::{IngestTask, Task, TaskError};
 use crate::topology::{Role, Routes, Topology};
 use crate::worker::{Stores, WorkerError};
-use riskstream_engine::Lineup;
 use riskstream_features::state::StateStore;
+use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
 /// The outcome of opening a partition.
@@ -35,19 +35,19 @@ pub(crate) fn open<L: Log>(
     committed: Option<Committed>,
 ) -> Result<Opened, WorkerError> {
     let (low, _) = log.bounds(partition)?;
-    let clock = committed.as_ref().and_then(|committed| committed.clock);
+    let watermark = committed.as_ref().and_then(|committed| committed.watermark);
     let circuits = committed.as_ref().and_then(|committed| committed.circuits.clone());
     let committed = committed.map(|committed| committed.offset);
     match topology.role(&partition.topic) {
         Role::Ingest(input) => {
             let source = ingest_source(log, topology, input, partition.partition)?;
-            let outbox = outbox(log, topology, routes, 0, source)?;
+            let writer = writer(log, topology, routes, 0, source)?;
             let reader = InputReader::new(input, (topology.inputs[usize::from(input)].decoder)());
             let position = committed.unwrap_or(low);
             if position < low {
                 return Ok(Opened::Stopped(gone(position, low)));
             }
-            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, outbox, clock)));
+            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, writer, watermark)));
             let priority = routes.priority_of_ingest();
             let reading = Reading::new(partition.clone(), task, priority, position, position);
             Ok(Opened::Reading(Box::new(reading)))
@@ -65,7 +65,7 @@ pub(crate) fn open<L: Log>(
             let answered_until = committed.unwrap_or(start);
             let feed = feed(log, topology, stage)?;
             let next = if stage + 1 < topology.plan.stages.len() {
-                Next::Stage(outbox(log, topology, routes, stage + 1, partition.partition as u32)?)
+                Next::Stage(writer(log, topology, routes, stage + 1, partition.partition as u32)?)
             } else {
                 match lineup_in_force(store.as_ref(), topology, rollouts)? {
                     Ok(lineup) => Next::Decide(DecisionBuffer::new(Arc::clone(&topology.plan), lineup, circuits)),
@@ -114,7 +114,7 @@ fn lineup_in_force(
     rollouts: &dyn Rollouts,
 ) -> Result<Result<Arc<Lineup>, String>, WorkerError> {
     let Some((revision, document)) = journal::read_lineup(store).map_err(TaskError::from)? else {
-        return Ok(Ok(Arc::clone(&topology.plan.decide.lineup)));
+        return Ok(Ok(Arc::clone(&topology.lineup)));
     };
     let not_ready = |why| format!("revision {revision} of the models decides here, which cannot be used: {why}");
     Ok(rollouts.prepared(&document).map_err(not_ready))
@@ -129,7 +129,7 @@ fn gone(position: i64, low: i64) -> String {
 }
 
 fn feed<L: Log>(log: &mut L, topology: &Topology, stage: usize) -> Result<Feed, WorkerError> {
-    if topology.hops[stage].is_none() {
+    if topology.repartition_topics[stage].is_none() {
         let decoder = (topology.inputs[0].decoder)();
         return Ok(Feed::Input(InputReader::of_keyed_topic(0, decoder)));
     }
@@ -141,10 +141,10 @@ fn feed<L: Log>(log: &mut L, topology: &Topology, stage: usize) -> Result<Feed, 
     } else {
         sources = log.partitions(topology.topic_of_stage(stage - 1))?;
     }
-    Ok(Feed::Hop(Merge::new(sources as usize)))
+    Ok(Feed::Repartition(Merge::new(sources as usize)))
 }
 
-/// Sources of the first hop are numbered over all inputs' partitions, in the plan's order.
+/// Sources of the first repartition are numbered over all inputs' partitions, in the plan's order.
 fn ingest_source<L: Log>(log: &mut L, topology: &Topology, input: u8, partition: i32) -> Result<u32, WorkerError> {
     let mut source = partition;
     for input in &topology.inputs[..usize::from(input)] {
@@ -153,16 +153,16 @@ fn ingest_source<L: Log>(log: &mut L, topology: &Topology, input: u8, partition:
     Ok(source as u32)
 }
 
-fn outbox<L: Log>(
+fn writer<L: Log>(
     log: &mut L,
     topology: &Topology,
     routes: &Routes,
     stage: usize,
     source: u32,
-) -> Result<Outbox, WorkerError> {
+) -> Result<RepartitionWriter, WorkerError> {
     let partitions = log.partitions(topology.topic_of_stage(stage))?;
-    Ok(Outbox::new(
-        routes.hops[stage].expect("a stage that is written to has a hop topic"),
+    Ok(RepartitionWriter::new(
+        routes.repartition_topics[stage].expect("a stage that is written to has a repartition topic"),
         partitions,
         source,
         &topology.plan,

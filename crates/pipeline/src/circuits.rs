@@ -9,7 +9,7 @@
 //! A model that is another now, or runs in another pipeline or line-up, is not held to it.
 
 use riskstream_engine::plan::Plan;
-use riskstream_engine::{Circuit, Desk, Lineup};
+use riskstream_scoring::{Circuit, Lineup, ModelsInForce};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use std::sync::Arc;
 const MOST: usize = 80;
 
 /// The word; none if all circuits are closed and no model failed last.
-pub fn note(plan: &Plan, desk: &Desk) -> Option<String> {
-    let mut circuits = desk.troubled().take(MOST).peekable();
+pub fn note(plan: &Plan, models: &ModelsInForce) -> Option<String> {
+    let mut circuits = models.open_or_failing().take(MOST).peekable();
     circuits.peek()?;
-    let lineup = desk.lineup();
+    let lineup = models.lineup();
     let mut word = format!("{},{}", plan.version, lineup.revision);
     for (place, circuit) in circuits {
         let [failures, opened_for, left] = circuit.numbers();
@@ -30,17 +30,17 @@ pub fn note(plan: &Plan, desk: &Desk) -> Option<String> {
     Some(word)
 }
 
-/// A desk for `lineup`, with the circuits in the word as far as they are its models'.
-pub fn desk(plan: &Plan, lineup: Arc<Lineup>, word: Option<&str>) -> Desk {
-    let mut desk = Desk::new(Arc::clone(&lineup));
+/// The models in force with `lineup`, with the circuits in the word as far as they are its models'.
+pub fn models(plan: &Plan, lineup: Arc<Lineup>, word: Option<&str>) -> ModelsInForce {
+    let mut models = ModelsInForce::new(Arc::clone(&lineup));
     let mut words = word.unwrap_or_default().split(',');
     let revision = lineup.revision.to_string();
     if words.next() == Some(&plan.version) && words.next() == Some(&revision) {
         for (place, circuit) in words.filter_map(|word| circuit(&lineup, word)) {
-            desk.set_circuit(place, circuit);
+            models.set_circuit(place, circuit);
         }
     }
-    desk
+    models
 }
 
 fn circuit(lineup: &Lineup, word: &str) -> Option<(usize, Circuit)> {

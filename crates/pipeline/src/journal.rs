@@ -1,8 +1,8 @@
-//! What a task keeps in its state besides entities: its clock, how far its sources are, and the frames that
+//! What a task keeps in its state besides entities: its watermark, how far its sources are, and the frames that
 //! wait for their turn; at a deciding task also which models decide. Written in the same batch as the entities and the position.
 
 use crate::merge::{Merge, SourceMark};
-use riskstream_engine::StageClock;
+use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 
 const MARKS: &[u8] = b"m";
@@ -14,9 +14,9 @@ const VERSION: u8 = 2;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
     /// Event times seen.
-    pub clock: StageClock,
-    /// The clock of the last row processed: what this task tells the next stage.
-    pub frontier: i64,
+    pub stream_time: StreamTime,
+    /// The watermark of the last row processed: what this task tells the next stage.
+    pub watermark: i64,
     /// The number of the last row written to the next stage.
     pub sequence: i64,
     /// Where each source stands; empty if the task reads an input topic itself.
@@ -28,7 +28,7 @@ impl Journal {
     pub fn read(store: &dyn StateStore) -> Result<Journal, StateError> {
         match store.get(MARKS)? {
             None => Ok(Journal {
-                frontier: i64::MIN,
+                watermark: i64::MIN,
                 ..Journal::default()
             }),
             Some(bytes) => decode(&bytes).ok_or_else(|| StateError::Corrupt {
@@ -47,18 +47,18 @@ impl Journal {
         writes.put(MARKS, |bytes| {
             bytes.push(VERSION);
             for number in [
-                self.clock.stream_time,
-                self.clock.first_time,
-                self.frontier,
+                self.stream_time.latest,
+                self.stream_time.earliest,
+                self.watermark,
                 self.sequence,
             ] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
             for source in &self.sources {
-                bytes.extend_from_slice(&source.clock.to_le_bytes());
+                bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
                 bytes.extend_from_slice(&source.heard.to_le_bytes());
-                bytes.push(u8::from(source.live) | u8::from(source.absent) << 1);
+                bytes.push(u8::from(source.live) | u8::from(source.idle) << 1);
             }
         });
     }
@@ -69,28 +69,28 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     if *version != VERSION {
         return None;
     }
-    let clock = StageClock {
-        stream_time: number(&mut rest)?,
-        first_time: number(&mut rest)?,
+    let stream_time = StreamTime {
+        latest: number(&mut rest)?,
+        earliest: number(&mut rest)?,
     };
-    let (frontier, sequence) = (number(&mut rest)?, number(&mut rest)?);
+    let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
     let mut sources = Vec::new();
     while !rest.is_empty() {
-        let (clock, sequence) = (number(&mut rest)?, number(&mut rest)?);
+        let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
         let heard = number(&mut rest)?;
         let (flags, tail) = rest.split_first()?;
         rest = tail;
         sources.push(SourceMark {
-            clock,
+            watermark,
             live: flags & 1 != 0,
-            absent: flags & 2 != 0,
+            idle: flags & 2 != 0,
             sequence,
             heard,
         });
     }
     Some(Journal {
-        clock,
-        frontier,
+        stream_time,
+        watermark,
         sequence,
         sources,
     })
@@ -166,24 +166,24 @@ mod tests {
     #[test]
     fn what_was_written_is_read_again() {
         let journal = Journal {
-            clock: StageClock {
-                stream_time: 7,
-                first_time: -3,
+            stream_time: StreamTime {
+                latest: 7,
+                earliest: -3,
             },
-            frontier: 6,
+            watermark: 6,
             sequence: 99,
             sources: vec![
                 SourceMark {
-                    clock: 5,
+                    watermark: 5,
                     live: true,
-                    absent: false,
+                    idle: false,
                     sequence: 12,
                     heard: 44,
                 },
                 SourceMark {
-                    clock: i64::MIN,
+                    watermark: i64::MIN,
                     live: false,
-                    absent: true,
+                    idle: true,
                     sequence: 0,
                     heard: -1,
                 },

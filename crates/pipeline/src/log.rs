@@ -25,8 +25,8 @@ impl std::fmt::Display for TopicPartition {
 pub struct Committed {
     /// The next offset to read.
     pub offset: i64,
-    /// The reader's clock there, in microseconds of event time, if it keeps it nowhere else.
-    pub clock: Option<i64>,
+    /// The reader's watermark there, in microseconds of event time, if it keeps it nowhere else.
+    pub watermark: Option<i64>,
     /// Whether the reader has rows from before the position that wait for their turn.
     pub holds_rows: bool,
     /// How the reader's models have been doing, if any failed last: a word without spaces, of 4,000 bytes at most.
@@ -37,7 +37,7 @@ impl From<i64> for Committed {
     fn from(offset: i64) -> Committed {
         Committed {
             offset,
-            clock: None,
+            watermark: None,
             holds_rows: false,
             circuits: None,
         }

@@ -1,7 +1,7 @@
-//! Brings the rows of a hop partition into event-time order.
+//! Brings the rows of a repartition partition into event-time order.
 //!
-//! A hop partition is written by many sources (the tasks of the stage before), each in its own order but
-//! interleaved as their workers happened to commit. Every frame says how far its source's clock is, so the
+//! A repartition partition is written by many sources (the tasks of the stage before), each in its own order but
+//! interleaved as their workers happened to commit. Every frame says how far its source's watermark is, so the
 //! reader can hold a row back until no other source can still send an older one. The order that results is
 //! a function of the log alone, whoever wrote at whatever speed: replay finds the same order again, and a
 //! catch-up over old topics computes what a live run would have.
@@ -9,7 +9,7 @@
 //! Rows of a source that is `live` (it reads at the end of its topic, in real time or nearly so) wait only for those
 //! that are not: they pass as they come. Rows of a source that is catching up wait for all others, live or not; for a
 //! source of which nothing is on its way that would be for ever, so the reader tells itself, in the log, that the
-//! source is absent (see roll_call.rs).
+//! source is absent (see idleness.rs).
 
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
@@ -32,11 +32,11 @@ pub struct Sequenced {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceMark {
     /// No row to come is older; `i64::MIN` until the source was heard.
-    pub clock: i64,
+    pub watermark: i64,
     /// Whether rows of live sources need not wait for this one.
     pub live: bool,
     /// Whether nobody waits for the source until it is heard again.
-    pub absent: bool,
+    pub idle: bool,
     /// The highest sequence number released.
     pub sequence: i64,
     /// The offset of the last frame; -1 until the source was heard.
@@ -45,16 +45,16 @@ pub struct SourceMark {
 
 /// A source that was never heard holds everybody back.
 const UNHEARD: SourceMark = SourceMark {
-    clock: i64::MIN,
+    watermark: i64::MIN,
     live: false,
-    absent: false,
+    idle: false,
     sequence: 0,
     heard: -1,
 };
 
 /// Nothing of a source is on its way, as of its last frame: a later one makes this void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Absence {
+pub struct IdleNotice {
     /// The source.
     pub source: u32,
     /// The offset of its last frame when this was found; -1 if it was never heard.
@@ -77,7 +77,7 @@ struct Source {
     head: VecDeque<Sequenced>,
 }
 
-/// The merge of one hop partition's sources.
+/// The merge of one repartition partition's sources.
 pub struct Merge {
     sources: Vec<Source>,
     /// Frames whose last row was released though they had been stored: to be deleted.
@@ -143,19 +143,19 @@ impl Merge {
         };
         self.enqueue(source, frame, decode)?;
         let mark = &mut self.sources[source].mark;
-        mark.clock = mark.clock.max(head.clock);
+        mark.watermark = mark.watermark.max(head.watermark);
         mark.live = head.live;
-        mark.absent = false;
+        mark.idle = false;
         mark.heard = offset;
         Ok(())
     }
 
     /// Waits no longer for a source, unless it was heard since that was found.
-    pub fn note_absence(&mut self, absence: Absence) {
-        if let Some(source) = self.sources.get_mut(absence.source as usize)
-            && source.mark.heard == absence.heard
+    pub fn mark_idle(&mut self, idle_notice: IdleNotice) {
+        if let Some(source) = self.sources.get_mut(idle_notice.source as usize)
+            && source.mark.heard == idle_notice.heard
         {
-            source.mark.absent = true;
+            source.mark.idle = true;
         }
     }
 
@@ -189,27 +189,27 @@ impl Merge {
         let mut least_live = i64::MAX;
         for (index, source) in self.sources.iter().enumerate() {
             match source.head.front() {
-                // Of equal clocks, what is known (a label) comes before what is judged by it.
+                // Of equal watermarks, what is known (a label) comes before what is judged by it.
                 Some(row) => {
-                    let key = (row.event.clock, row.event.input == TRANSACTIONS, index);
+                    let key = (row.event.watermark, row.event.input == TRANSACTIONS, index);
                     if first.is_none_or(|(least, _)| key < least) {
                         first = Some((key, index));
                     }
                 }
-                None if source.mark.absent => {}
-                None if source.mark.live => least_live = least_live.min(source.mark.clock),
-                None => least_behind = least_behind.min(source.mark.clock),
+                None if source.mark.idle => {}
+                None if source.mark.live => least_live = least_live.min(source.mark.watermark),
+                None => least_behind = least_behind.min(source.mark.watermark),
             }
         }
-        let Some(((clock, ..), index)) = first else {
+        let Some(((watermark, ..), index)) = first else {
             return Ok(None);
         };
         let bound = match self.sources[index].frames.front() {
             Some(frame) if frame.live => least_behind,
             _ => least_behind.min(least_live),
         };
-        // A source at the same clock may still send a label of that very moment.
-        if clock >= bound {
+        // A source at the same watermark may still send a label of that very moment.
+        if watermark >= bound {
             return Ok(None);
         }
         self.release(index, decode).map(Some)
@@ -217,28 +217,28 @@ impl Merge {
 
     /// The sources that hold up the next row if it is of one that is catching up, or if none waits, those that keep
     /// [`Merge::bound`] behind the foremost source; as of when they were last heard.
-    pub fn awaited(&self) -> impl Iterator<Item = Absence> {
+    pub fn awaited(&self) -> impl Iterator<Item = IdleNotice> {
         let heads = self.sources.iter().filter_map(|source| source.head.front());
-        let first = heads.map(|row| row.event.clock).min();
-        let foremost = self.sources.iter().map(|source| source.mark.clock).max();
-        let is_behind = move |clock: i64| match first {
-            Some(first) => clock <= first,
-            None => foremost.is_some_and(|foremost| clock < foremost),
+        let first = heads.map(|row| row.event.watermark).min();
+        let foremost = self.sources.iter().map(|source| source.mark.watermark).max();
+        let is_behind = move |watermark: i64| match first {
+            Some(first) => watermark <= first,
+            None => foremost.is_some_and(|foremost| watermark < foremost),
         };
         let sources = self.sources.iter().enumerate();
         sources
-            .filter(move |(_, source)| source.head.is_empty() && !source.mark.absent && is_behind(source.mark.clock))
-            .map(|(index, source)| Absence {
+            .filter(move |(_, source)| source.head.is_empty() && !source.mark.idle && is_behind(source.mark.watermark))
+            .map(|(index, source)| IdleNotice {
                 source: index as u32,
                 heard: source.mark.heard,
             })
     }
 
-    /// The clock below which no row will be released any more; none if nothing waits and all are absent.
+    /// The watermark below which no row will be released any more; none if nothing waits and all are absent.
     pub fn bound(&self) -> Option<i64> {
         let bound = |source: &Source| match source.head.front() {
-            Some(row) => Some(row.event.clock),
-            None => (!source.mark.absent).then_some(source.mark.clock),
+            Some(row) => Some(row.event.watermark),
+            None => (!source.mark.idle).then_some(source.mark.watermark),
         };
         self.sources.iter().filter_map(bound).min()
     }
@@ -277,7 +277,7 @@ impl Merge {
 
     /// Whether nothing waits and no source is catching up.
     pub fn is_live(&self) -> bool {
-        let at_end = |source: &Source| source.mark.live || source.mark.absent;
+        let at_end = |source: &Source| source.mark.live || source.mark.idle;
         self.waiting == 0 && self.sources.iter().all(at_end)
     }
 

@@ -1,6 +1,7 @@
 //! What each model did, for the metrics.
 
-use riskstream_engine::{Failure, Judgement, Lineup};
+use riskstream_engine::{Decision, ModelFailure};
+use riskstream_scoring::Lineup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelTally(BTreeMap<(Arc<str>, Option<FailureWord>), u64>);
 
-/// The word of a [`Failure`].
+/// The word of a [`ModelFailure`].
 type FailureWord = &'static str;
 
 /// The word for an answer that is a score.
@@ -16,24 +17,24 @@ pub const SCORED: &str = "scored";
 
 impl ModelTally {
     /// Counts what the models of `lineup` said about one transaction.
-    pub fn count(&mut self, lineup: &Lineup, judgement: &Judgement) {
-        if let (Some(asked), Some(failure)) = (judgement.asked, judgement.failure) {
+    pub fn count(&mut self, lineup: &Lineup, decision: &Decision) {
+        if let (Some(asked), Some(failure)) = (decision.answer.asked, decision.answer.failure) {
             self.add(lineup, asked, Some(failure));
         }
-        if let (Some(model), Some(_)) = (judgement.model, judgement.score) {
+        if let (Some(model), Some(_)) = (decision.answer.model, decision.answer.score) {
             self.add(lineup, model, None);
         }
-        for &(shadow, answer) in &judgement.shadows {
+        for &(shadow, answer) in &decision.shadows {
             self.add(lineup, shadow, answer.err());
         }
     }
 
-    fn add(&mut self, lineup: &Lineup, model: usize, failure: Option<Failure>) {
+    fn add(&mut self, lineup: &Lineup, model: usize, failure: Option<ModelFailure>) {
         let label = Arc::clone(&lineup.models[model].label);
-        *self.0.entry((label, failure.map(Failure::as_str))).or_default() += 1;
+        *self.0.entry((label, failure.map(ModelFailure::as_str))).or_default() += 1;
     }
 
-    /// Model, result ([`SCORED`] or the word of a [`Failure`]) and how often.
+    /// Model, result ([`SCORED`] or the word of a [`ModelFailure`]) and how often.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         self.0
             .iter()

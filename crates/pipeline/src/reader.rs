@@ -1,7 +1,7 @@
 //! From an input record's bytes to an admitted event.
 
 use crate::log::RecordRef;
-use crate::task::{Context, TaskError};
+use crate::task::{TaskContext, TaskError};
 use riskstream_engine::Event;
 use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection};
 
@@ -23,7 +23,7 @@ pub struct InputReader {
     input: u8,
     decoder: InputDecoder,
     needs_key: bool,
-    clock: i64,
+    watermark: i64,
 }
 
 impl InputReader {
@@ -33,7 +33,7 @@ impl InputReader {
             input,
             decoder,
             needs_key: false,
-            clock: i64::MIN,
+            watermark: i64::MIN,
         }
     }
 
@@ -47,17 +47,17 @@ impl InputReader {
     }
 
     /// The largest event time read.
-    pub fn clock(&self) -> i64 {
-        self.clock
+    pub fn watermark(&self) -> i64 {
+        self.watermark
     }
 
-    /// Goes back to an earlier clock: after an abort, or to that of a state just opened.
-    pub fn set_clock(&mut self, clock: i64) {
-        self.clock = clock;
+    /// Goes back to an earlier watermark: after an abort, or to that of a state just opened.
+    pub fn set_watermark(&mut self, watermark: i64) {
+        self.watermark = watermark;
     }
 
     /// Decodes and admits a record.
-    pub fn read(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Read, TaskError> {
+    pub fn read(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Read, TaskError> {
         let mut row = context.row();
         let decoded = match record.value {
             None => Err(Rejection::new(ReasonCode::Tombstone, "the record has no value").into()),
@@ -69,12 +69,12 @@ impl InputReader {
                 Ok(()) => {
                     let mut event = Event {
                         input: self.input,
-                        clock: 0,
+                        watermark: 0,
                         flags: Flags::default(),
                         row,
                     };
-                    self.clock = self.clock.max(event.event_time());
-                    event.clock = self.clock;
+                    self.watermark = self.watermark.max(event.event_time());
+                    event.watermark = self.watermark;
                     return Ok(Read::Event(event));
                 }
                 Err(rejection) => rejection,

@@ -1,8 +1,8 @@
 //! A partition that a worker reads: its task, how far it is, and which one is next.
 
+use crate::liveness::{EventTimeRate, LivenessOptions, PartitionLiveness};
 use crate::log::{Log, TopicPartition};
-use crate::pace::{PaceOptions, PartitionPace, Speedometer};
-use crate::task::{Context, Processed, Task};
+use crate::task::{Processed, Task, TaskContext};
 use crate::worker::WorkerError;
 
 /// See the module.
@@ -17,7 +17,7 @@ pub(crate) struct Reading {
     /// Records before this were answered by an earlier run: replayed for state, not committed again.
     pub(crate) answered_until: i64,
     pub(crate) drained: bool,
-    pub(crate) speedometer: Speedometer,
+    pub(crate) rate: EventTimeRate,
     pub(crate) retry_at: Option<i64>,
     /// Why the next record cannot be processed yet.
     pub(crate) waits_for: Option<String>,
@@ -44,7 +44,7 @@ impl Reading {
             committed: answered_until,
             answered_until,
             drained: false,
-            speedometer: Speedometer::default(),
+            rate: EventTimeRate::default(),
             retry_at: None,
             waits_for: None,
             done: false,
@@ -53,7 +53,7 @@ impl Reading {
     }
 
     /// Processes the next records, a few at a time; how many events were applied.
-    pub(crate) fn run<L: Log>(&mut self, log: &mut L, context: &mut Context<'_>) -> Result<usize, WorkerError> {
+    pub(crate) fn run<L: Log>(&mut self, log: &mut L, context: &mut TaskContext<'_>) -> Result<usize, WorkerError> {
         let mut events = 0;
         for _ in 0..RUN {
             let Some(record) = log.take(&self.partition)? else {
@@ -96,25 +96,30 @@ pub(crate) fn next_to_read(reading: &mut [Reading]) -> Option<&mut Reading> {
     reading
         .iter_mut()
         .filter(|reading| !reading.done)
-        .min_by_key(|reading| (reading.priority, reading.task.input_clock().unwrap_or(i64::MIN)))
+        .min_by_key(|reading| (reading.priority, reading.task.input_watermark().unwrap_or(i64::MIN)))
 }
 
 /// How each partition is read, in their order.
-pub(crate) fn paces<L: Log>(reading: &mut [Reading], log: &L, options: &PaceOptions, now: i64) -> Vec<PartitionPace> {
-    let pace = |reading: &mut Reading| {
-        let newest = reading.task.input_clock();
-        reading.speedometer.read(newest.unwrap_or(i64::MIN), now);
-        PartitionPace {
+pub(crate) fn liveness_of<L: Log>(
+    reading: &mut [Reading],
+    log: &L,
+    options: &LivenessOptions,
+    now: i64,
+) -> Vec<PartitionLiveness> {
+    let liveness = |reading: &mut Reading| {
+        let newest = reading.task.input_watermark();
+        reading.rate.read(newest.unwrap_or(i64::MIN), now);
+        PartitionLiveness {
             newest,
             lag: log.lag(&reading.partition),
-            speed: reading.speedometer.speed(),
+            speed: reading.rate.speed(),
             among_real_time: false,
         }
     };
-    let mut paces: Vec<PartitionPace> = reading.iter_mut().map(pace).collect();
-    let among_real_time = paces.iter().any(|pace| pace.is_real_time(options, now));
-    for pace in &mut paces {
-        pace.among_real_time = among_real_time;
+    let mut liveness_of: Vec<PartitionLiveness> = reading.iter_mut().map(liveness).collect();
+    let among_real_time = liveness_of.iter().any(|liveness| liveness.is_real_time(options, now));
+    for liveness in &mut liveness_of {
+        liveness.among_real_time = among_real_time;
     }
-    paces
+    liveness_of
 }

@@ -2,10 +2,10 @@
 //! at the same place.
 //!
 //! Whoever runs the worker prepares line-ups: reads what was asked for, loads the models, checks and warms them. When one
-//! is ready the worker writes a notice to each hop partition that it decides on, and acts when it reads that notice, between
+//! is ready the worker writes a notice to each repartition partition that it decides on, and acts when it reads that notice, between
 //! two rows. What a line-up needs besides the notice (model files) has to be there on every machine that reads it.
 
-use riskstream_engine::Lineup;
+use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
 /// Where prepared line-ups come from. Asked between batches: it must answer at once.
@@ -36,7 +36,7 @@ impl Rollouts for NoRollouts {
     }
 }
 
-/// A change of the line-up as it stands in a hop topic.
+/// A change of the line-up as it stands in a repartition topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RolloutNotice<'a> {
     /// Its revision.

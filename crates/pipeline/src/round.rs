@@ -20,7 +20,7 @@ pub struct Stopped {
 pub struct Round {
     /// Events applied.
     pub events: usize,
-    /// Records written: hop records, decisions and dead letters.
+    /// Records written: repartition records, decisions and dead letters.
     pub written: usize,
     /// How long the commit took, if there was one.
     pub commit: Option<Duration>,

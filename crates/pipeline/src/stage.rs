@@ -1,38 +1,39 @@
 //! A stage on one partition: one ordered log in, one private state, rows or decisions out.
 
 use crate::decide::DecisionBuffer;
-use crate::hop::{self, Content, HopRecord};
 use crate::journal::{self, Journal};
 use crate::log::{Outputs, RecordRef, TopicPartition};
-use crate::merge::{Absence, Merge};
-use crate::outbox::{Frontier, Outbox};
+use crate::merge::{IdleNotice, Merge};
 use crate::reader::InputReader;
+use crate::repartition::{self, Content, RepartitionRecord};
+use crate::repartition_writer::{RepartitionWriter, Watermark};
 use crate::rollout::RolloutNotice;
-use crate::task::{Context, Processed, TaskError};
+use crate::task::{Processed, TaskContext, TaskError};
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
-use riskstream_engine::{Event, Lineup, StageError};
+use riskstream_engine::{Event, StageError};
 use riskstream_events::{FrameError, ReasonCode, Rejection, Row};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{StateStore, StateWrites};
+use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
 /// What a stage reads.
 pub enum Feed {
     /// The transactions topic itself: one source, its order is the order.
     Input(InputReader),
-    /// A hop topic: many sources, merged.
-    Hop(Merge),
+    /// A repartition topic: many sources, merged.
+    Repartition(Merge),
 }
 
 /// Where a stage's results go.
 pub enum Next {
-    /// To the next stage's hop topic.
-    Stage(Outbox),
+    /// To the next stage's repartition topic.
+    Stage(RepartitionWriter),
     /// It is the last stage: transactions are decided.
     Decide(DecisionBuffer),
 }
 
-/// What became of a hop record.
+/// What became of a repartition record.
 enum TakenIn {
     Done,
     /// It is to be read again later, for this reason; nothing was changed.
@@ -55,7 +56,7 @@ pub struct StageTask {
     answered_until: i64,
     changed: bool,
     /// The largest revision of a line-up that was written to the log here and may not have been read back yet.
-    told_rollout: u64,
+    announced_rollout: u64,
     key: String,
 }
 
@@ -74,7 +75,7 @@ impl StageTask {
         let mut task = StageTask {
             partition,
             stage,
-            layout_id: hop::layout_id(plan, stage),
+            layout_id: repartition::layout_id(plan, stage),
             feed,
             next,
             store,
@@ -83,7 +84,7 @@ impl StageTask {
             writes: StateWrites::default(),
             answered_until,
             changed: false,
-            told_rollout: 0,
+            announced_rollout: 0,
             key: String::new(),
         };
         task.load(plan)?;
@@ -101,16 +102,16 @@ impl StageTask {
     fn load(&mut self, plan: &Plan) -> Result<(), TaskError> {
         self.journal = Journal::read(self.store.as_ref())?;
         match &mut self.next {
-            Next::Stage(outbox) => outbox.restart(self.journal.sequence),
+            Next::Stage(writer) => writer.restart(self.journal.sequence),
             Next::Decide(buffer) => {
                 buffer.restore();
-                self.told_rollout = buffer.lineup().revision;
+                self.announced_rollout = buffer.lineup().revision;
             }
         }
         let merge = match &mut self.feed {
-            Feed::Hop(merge) => merge,
+            Feed::Repartition(merge) => merge,
             Feed::Input(reader) => {
-                reader.set_clock(self.journal.frontier);
+                reader.set_watermark(self.journal.watermark);
                 return Ok(());
             }
         };
@@ -126,19 +127,19 @@ impl StageTask {
             merge.restore_mark(source, *mark);
         }
         for (source, offset, bytes) in journal::read_frames(self.store.as_ref())? {
-            let record = hop::parse(&bytes).map_err(|error| self.unreadable(error))?;
+            let record = repartition::parse(&bytes).map_err(|error| self.unreadable(error))?;
             self.check_layout(record)?;
-            let head = hop::frame_reader(plan, self.stage, &bytes)
+            let head = repartition::frame_reader(plan, self.stage, &bytes)
                 .map_err(|error| self.unreadable(error))?
                 .header();
             assert_eq!(head.source, source, "frames are stored by their source");
             let stage = self.stage;
-            let Feed::Hop(merge) = &mut self.feed else {
+            let Feed::Repartition(merge) = &mut self.feed else {
                 unreachable!("it was one above")
             };
             merge
                 .restore_frame(head, offset, bytes, &mut |frame, rows| {
-                    hop::decode_rows(plan, stage, frame, &mut Vec::new(), rows)
+                    repartition::decode_rows(plan, stage, frame, &mut Vec::new(), rows)
                 })
                 .map_err(|error| self.unreadable(error))?;
         }
@@ -146,7 +147,7 @@ impl StageTask {
     }
 
     /// Takes in the next record and applies all rows that may be applied after it.
-    pub fn process(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Processed, TaskError> {
+    pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.answered_until;
         let mut events = 0;
         match &mut self.feed {
@@ -165,7 +166,7 @@ impl StageTask {
                 }
                 crate::reader::Read::Unavailable(why) => return Ok(Processed::Retry(why)),
             },
-            Feed::Hop(_) => {
+            Feed::Repartition(_) => {
                 let plan = Arc::clone(context.engine.plan());
                 match self.take_in(record, &plan, context)? {
                     TakenIn::Done => {}
@@ -187,23 +188,28 @@ impl StageTask {
         Ok(Processed::Events(events))
     }
 
-    /// Gives a hop record to the merge, or acts on a notice.
-    fn take_in(&mut self, record: RecordRef<'_>, plan: &Plan, context: &mut Context<'_>) -> Result<TakenIn, TaskError> {
+    /// Gives a repartition record to the merge, or acts on a notice.
+    fn take_in(
+        &mut self,
+        record: RecordRef<'_>,
+        plan: &Plan,
+        context: &mut TaskContext<'_>,
+    ) -> Result<TakenIn, TaskError> {
         let rejected = |error: FrameError| {
             let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
             Ok(TakenIn::Rejected(rejection))
         };
         let value = record.value.unwrap_or_default();
-        let parsed = match hop::parse(value) {
+        let parsed = match repartition::parse(value) {
             Ok(parsed) => parsed,
             Err(error) => return rejected(error),
         };
         self.check_layout(parsed)?;
-        let Feed::Hop(merge) = &mut self.feed else {
-            unreachable!("only hop records come here")
+        let Feed::Repartition(merge) = &mut self.feed else {
+            unreachable!("only repartition records come here")
         };
         match parsed.content {
-            Content::Absence(absence) => merge.note_absence(absence),
+            Content::Idle(idle_notice) => merge.mark_idle(idle_notice),
             Content::Rollout(notice) => return Ok(self.change_lineup(notice, context)),
             Content::Frame(_) => {
                 if let Err(error) = take_frame(merge, plan, self.stage, record.offset, value, context.rows) {
@@ -215,7 +221,7 @@ impl StageTask {
     }
 
     /// Puts the line-up of a notice in force, unless a later one is.
-    fn change_lineup(&mut self, notice: RolloutNotice<'_>, context: &mut Context<'_>) -> TakenIn {
+    fn change_lineup(&mut self, notice: RolloutNotice<'_>, context: &mut TaskContext<'_>) -> TakenIn {
         let Next::Decide(buffer) = &mut self.next else {
             return TakenIn::Done;
         };
@@ -234,17 +240,17 @@ impl StageTask {
 
     /// Writes a notice of the line-up that is ready to the topic at index `topic`, which this task reads, if it decides
     /// and the line-up is news.
-    pub fn tell_rollout(&mut self, newest: &Lineup, topic: usize, outputs: &mut Outputs) {
-        if !matches!(self.next, Next::Decide(_)) || newest.revision <= self.told_rollout {
+    pub fn write_rollout_notice(&mut self, newest: &Lineup, topic: usize, outputs: &mut Outputs) {
+        if !matches!(self.next, Next::Decide(_)) || newest.revision <= self.announced_rollout {
             return;
         }
-        self.told_rollout = newest.revision;
+        self.announced_rollout = newest.revision;
         let notice = RolloutNotice {
             revision: newest.revision,
             document: &newest.document,
         };
         outputs.push(topic, Some(self.partition.partition), None, None, |bytes| {
-            hop::write_rollout(self.layout_id, notice, bytes);
+            repartition::write_rollout(self.layout_id, notice, bytes);
         });
     }
 
@@ -264,7 +270,7 @@ impl StageTask {
         }
     }
 
-    fn check_layout(&self, record: HopRecord<'_>) -> Result<(), TaskError> {
+    fn check_layout(&self, record: RepartitionRecord<'_>) -> Result<(), TaskError> {
         if record.layout == self.layout_id {
             return Ok(());
         }
@@ -281,22 +287,25 @@ impl StageTask {
     }
 
     fn next_row(&mut self, plan: &Plan, spare: &mut Vec<Row>) -> Result<Option<Event>, TaskError> {
-        let Feed::Hop(merge) = &mut self.feed else {
+        let Feed::Repartition(merge) = &mut self.feed else {
             return Ok(None);
         };
         let stage = self.stage;
         merge
-            .pop(&mut |bytes, rows| hop::decode_rows(plan, stage, bytes, spare, rows))
+            .pop(&mut |bytes, rows| repartition::decode_rows(plan, stage, bytes, spare, rows))
             .map_err(|error| self.unreadable(error))
     }
 
-    fn apply(&mut self, mut event: Event, replayed: bool, context: &mut Context<'_>) -> Result<(), TaskError> {
-        self.journal.frontier = self.journal.frontier.max(event.clock);
+    fn apply(&mut self, mut event: Event, replayed: bool, context: &mut TaskContext<'_>) -> Result<(), TaskError> {
+        self.journal.watermark = self.journal.watermark.max(event.watermark);
         let store = self.store.as_ref();
-        match context
-            .engine
-            .apply(self.stage, &mut self.states, store, &mut self.journal.clock, &mut event)
-        {
+        match context.engine.apply(
+            self.stage,
+            &mut self.states,
+            store,
+            &mut self.journal.stream_time,
+            &mut event,
+        ) {
             Ok(()) => {}
             Err(StageError::Rejected(rejection)) => {
                 if !replayed {
@@ -310,13 +319,13 @@ impl StageTask {
             Err(StageError::State(error)) => return Err(error.into()),
         }
         match &mut self.next {
-            Next::Stage(outbox) => {
+            Next::Stage(writer) => {
                 let travels = context.engine.travels(self.stage + 1, &event);
                 if travels && replayed {
-                    outbox.skip();
+                    writer.skip();
                 } else if travels {
                     let key = context.engine.key(self.stage + 1, &event, &mut self.key);
-                    outbox.push(&event, key, context.outputs);
+                    writer.push(&event, key, context.outputs);
                 }
                 context.recycle(event.row);
             }
@@ -333,20 +342,20 @@ impl StageTask {
 
     /// Ends a batch: outputs are complete, and what has to be written after their commit is collected.
     /// `reads_at_end` tells of a task that reads an input topic whether it is at the end of it.
-    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut Context<'_>) {
+    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut TaskContext<'_>) {
         let live = match &self.feed {
             Feed::Input(_) => reads_at_end,
-            Feed::Hop(merge) => merge.is_live(),
+            Feed::Repartition(merge) => merge.is_live(),
         };
         match &mut self.next {
-            Next::Stage(outbox) => {
+            Next::Stage(writer) => {
                 let bound = match &self.feed {
-                    Feed::Hop(merge) => merge.bound(),
+                    Feed::Repartition(merge) => merge.bound(),
                     Feed::Input(_) => None,
                 };
-                let clock = bound.map_or(self.journal.frontier, |bound| bound.max(self.journal.frontier));
-                outbox.flush(Frontier { clock, live }, context.now, context.outputs);
-                self.journal.sequence = outbox.sequence();
+                let watermark = bound.map_or(self.journal.watermark, |bound| bound.max(self.journal.watermark));
+                writer.flush(Watermark { watermark, live }, context.now, context.outputs);
+                self.journal.sequence = writer.sequence();
             }
             Next::Decide(buffer) => buffer.flush(context),
         }
@@ -354,7 +363,7 @@ impl StageTask {
             return;
         }
         self.states.collect(&mut self.writes);
-        if let Feed::Hop(merge) = &mut self.feed {
+        if let Feed::Repartition(merge) = &mut self.feed {
             journal::write_frames(merge, &mut self.writes);
             self.journal.sources.clear();
             self.journal.sources.extend(merge.marks());
@@ -373,18 +382,18 @@ impl StageTask {
     }
 
     /// The sources whose silence may hold up rows here, as of when they were last heard.
-    pub fn awaited(&self) -> Vec<Absence> {
+    pub fn awaited(&self) -> Vec<IdleNotice> {
         match &self.feed {
             Feed::Input(_) => Vec::new(),
-            Feed::Hop(merge) => merge.awaited().collect(),
+            Feed::Repartition(merge) => merge.awaited().collect(),
         }
     }
 
     /// Writes a notice to the topic at index `topic`, which this task reads: it acts on what the log says, so that
     /// a replay does the same.
-    pub fn tell_absence(&self, absence: Absence, topic: usize, outputs: &mut Outputs) {
+    pub fn write_idle_notice(&self, idle_notice: IdleNotice, topic: usize, outputs: &mut Outputs) {
         outputs.push(topic, Some(self.partition.partition), None, None, |bytes| {
-            hop::write_absence(self.layout_id, absence, bytes);
+            repartition::write_idle(self.layout_id, idle_notice, bytes);
         });
     }
 
@@ -415,7 +424,7 @@ impl StageTask {
 
     /// The largest event time that was applied.
     pub fn stream_time(&self) -> i64 {
-        self.journal.clock.stream_time
+        self.journal.stream_time.latest
     }
 
     /// The committed position when the task was opened: records before it are replayed for state only.
@@ -437,15 +446,15 @@ impl StageTask {
     pub fn waiting_frames(&self) -> usize {
         match &self.feed {
             Feed::Input(_) => 0,
-            Feed::Hop(merge) => merge.waiting(),
+            Feed::Repartition(merge) => merge.waiting(),
         }
     }
 
-    /// Whether a direct feed's clock is known, for reading inputs in event-time order.
-    pub fn input_clock(&self) -> Option<i64> {
+    /// Whether a direct feed's watermark is known, for reading inputs in event-time order.
+    pub fn input_watermark(&self) -> Option<i64> {
         match &self.feed {
-            Feed::Input(reader) => Some(reader.clock()),
-            Feed::Hop(_) => None,
+            Feed::Input(reader) => Some(reader.watermark()),
+            Feed::Repartition(_) => None,
         }
     }
 }
@@ -458,7 +467,7 @@ fn take_frame(
     value: &[u8],
     spare: &mut Vec<Row>,
 ) -> Result<(), FrameError> {
-    let header = hop::frame_reader(plan, stage, value)?.header();
+    let header = repartition::frame_reader(plan, stage, value)?.header();
     if header.source as usize >= merge.sources() {
         return Err(FrameError::Damaged {
             offset: 2,
@@ -466,6 +475,6 @@ fn take_frame(
         });
     }
     merge.push(header, offset, value, &mut |bytes, rows| {
-        hop::decode_rows(plan, stage, bytes, spare, rows)
+        repartition::decode_rows(plan, stage, bytes, spare, rows)
     })
 }

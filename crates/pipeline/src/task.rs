@@ -3,19 +3,22 @@
 use crate::dead_letters::DeadLetters;
 use crate::log::{Committed, Outputs, RecordRef, TopicPartition};
 use crate::model_tally::ModelTally;
-use crate::outbox::{Frontier, Outbox};
 use crate::reader::{InputReader, Read};
+use crate::repartition_writer::{RepartitionWriter, Watermark};
 use crate::rollout::Rollouts;
 use crate::stage::StageTask;
 use crate::topology::DecisionFormat;
 use riskstream_engine::Engine;
 use riskstream_events::{FrameError, Row, Value};
 use riskstream_features::state::StateError;
+use riskstream_scoring::Decider;
 
 /// What tasks of a worker share while they process a batch.
-pub struct Context<'a> {
+pub struct TaskContext<'a> {
     /// The step.
     pub engine: &'a mut Engine,
+    /// Runs the models.
+    pub decider: &'a mut Decider,
     /// What the batch writes.
     pub outputs: &'a mut Outputs,
     /// Where dead letters go.
@@ -37,7 +40,7 @@ pub struct Context<'a> {
 /// Rows kept for later use: as many as the frames hold that are decoded at one time, about.
 const SPARE_ROWS: usize = 8192;
 
-impl Context<'_> {
+impl TaskContext<'_> {
     /// A row of nulls as wide as the plan.
     pub fn row(&mut self) -> Row {
         let width = self.engine.plan().slots.len();
@@ -75,7 +78,7 @@ pub struct Tally {
 /// What became of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Processed {
-    /// It is done; so many events were applied (a hop record holds many rows, or releases none yet).
+    /// It is done; so many events were applied (a repartition record holds many rows, or releases none yet).
     Events(usize),
     /// It has to be read again later, for this reason.
     Retry(String),
@@ -95,7 +98,7 @@ pub enum TaskError {
         /// Why.
         error: FrameError,
     },
-    /// Rows in the hop topic, or waiting in the state, carry other values than this pipeline's.
+    /// Rows in the repartition topic, or waiting in the state, carry other values than this pipeline's.
     #[error(
         "{partition}: rows on their way here were written by another version of the pipeline file, which carries other values; let that version finish them, or give the changed pipeline another name"
     )]
@@ -117,38 +120,43 @@ pub enum TaskError {
     },
 }
 
-/// The stateless task in front of the first hop topic: decodes one partition of one input.
+/// The stateless task in front of the first repartition topic: decodes one partition of one input.
 pub struct IngestTask {
     partition: TopicPartition,
     reader: InputReader,
-    outbox: Outbox,
+    writer: RepartitionWriter,
     key: String,
-    /// The reader's clock as of the last commit.
-    committed_clock: i64,
+    /// The reader's watermark as of the last commit.
+    committed_watermark: i64,
 }
 
 impl IngestTask {
     /// A task for `partition`, writing to the first stage.
-    /// `clock` is the reader's clock as it was committed with the position to begin at.
-    pub fn new(partition: TopicPartition, mut reader: InputReader, outbox: Outbox, clock: Option<i64>) -> IngestTask {
-        let committed_clock = clock.unwrap_or(i64::MIN);
-        reader.set_clock(committed_clock);
+    /// `watermark` is the reader's watermark as it was committed with the position to begin at.
+    pub fn new(
+        partition: TopicPartition,
+        mut reader: InputReader,
+        writer: RepartitionWriter,
+        watermark: Option<i64>,
+    ) -> IngestTask {
+        let committed_watermark = watermark.unwrap_or(i64::MIN);
+        reader.set_watermark(committed_watermark);
         let key = String::new();
         IngestTask {
             partition,
             reader,
-            outbox,
+            writer,
             key,
-            committed_clock,
+            committed_watermark,
         }
     }
 
-    fn process(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Processed, TaskError> {
+    fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         match self.reader.read(record, context)? {
             Read::Event(event) => {
                 let key = context.engine.key(0, &event, &mut self.key);
                 // The input's own offsets number the rows, so that a row written twice is recognised.
-                self.outbox
+                self.writer
                     .push_numbered(&event, key, record.offset + 1, context.outputs);
                 context.recycle(event.row);
             }
@@ -173,7 +181,7 @@ pub enum Task {
 
 impl Task {
     /// Takes in the next record.
-    pub fn process(&mut self, record: RecordRef<'_>, context: &mut Context<'_>) -> Result<Processed, TaskError> {
+    pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         match self {
             Task::Ingest(task) => task.process(record, context),
             Task::Stage(task) => task.process(record, context),
@@ -181,14 +189,14 @@ impl Task {
     }
 
     /// Completes the outputs of a batch. `reads_at_end`: whether an input partition is read at its end.
-    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut Context<'_>) {
+    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut TaskContext<'_>) {
         match self {
             Task::Ingest(task) => {
-                let frontier = Frontier {
-                    clock: task.reader.clock(),
+                let watermark = Watermark {
+                    watermark: task.reader.watermark(),
                     live: reads_at_end,
                 };
-                task.outbox.flush(frontier, context.now, context.outputs);
+                task.writer.flush(watermark, context.now, context.outputs);
             }
             Task::Stage(task) => task.finish_batch(reads_at_end, context),
         }
@@ -198,8 +206,8 @@ impl Task {
     pub fn restore(&mut self, engine: &Engine) -> Result<(), TaskError> {
         match self {
             Task::Ingest(task) => {
-                task.outbox.restart(0);
-                task.reader.set_clock(task.committed_clock);
+                task.writer.restart(0);
+                task.reader.set_watermark(task.committed_watermark);
                 Ok(())
             }
             Task::Stage(task) => task.restore(engine.plan()),
@@ -210,7 +218,7 @@ impl Task {
     pub fn write(&mut self, position: i64) -> Result<(), TaskError> {
         match self {
             Task::Ingest(task) => {
-                task.committed_clock = task.reader.clock();
+                task.committed_watermark = task.reader.watermark();
                 Ok(())
             }
             Task::Stage(task) => task.write(position),
@@ -221,7 +229,7 @@ impl Task {
     pub fn committed(&self, offset: i64) -> Committed {
         match self {
             Task::Ingest(task) => Committed {
-                clock: Some(task.reader.clock()).filter(|clock| *clock != i64::MIN),
+                watermark: Some(task.reader.watermark()).filter(|watermark| *watermark != i64::MIN),
                 ..offset.into()
             },
             Task::Stage(task) => Committed {
@@ -233,10 +241,10 @@ impl Task {
     }
 
     /// The largest event time read, if this task reads an input topic.
-    pub fn input_clock(&self) -> Option<i64> {
+    pub fn input_watermark(&self) -> Option<i64> {
         match self {
-            Task::Ingest(task) => Some(task.reader.clock()),
-            Task::Stage(task) => task.input_clock(),
+            Task::Ingest(task) => Some(task.reader.watermark()),
+            Task::Stage(task) => task.input_watermark(),
         }
     }
 }

@@ -2,17 +2,20 @@
 
 use riskstream_engine::plan::Plan;
 use riskstream_events::InputDecoder;
+use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
 /// The pipeline as topics. Made by the binary from the pipeline file.
 pub struct Topology {
     /// What is computed.
     pub plan: Arc<Plan>,
+    /// The models of the pipeline file, which decide until a roll-out changes them.
+    pub lineup: Arc<Lineup>,
     /// The inputs' topics, in the plan's order of inputs.
     pub inputs: Vec<InputTopic>,
     /// The topic in front of each stage: `None` for a first stage that reads the transactions topic itself,
     /// because that topic is keyed by the first entity and there is no other input.
-    pub hops: Vec<Option<Arc<str>>>,
+    pub repartition_topics: Vec<Option<Arc<str>>>,
     /// Where decisions go.
     pub decisions: Arc<str>,
     /// Where records go that cannot be processed.
@@ -61,38 +64,43 @@ pub struct Routes {
     pub decisions: usize,
     /// Dead letters.
     pub dead_letters: usize,
-    /// The hop topic in front of each stage, if it has one.
-    pub hops: Vec<Option<usize>>,
+    /// The repartition topic in front of each stage, if it has one.
+    pub repartition_topics: Vec<Option<usize>>,
 }
 
 impl Routes {
     pub(crate) fn priority_of_stage(&self, stage: usize) -> usize {
-        self.hops.len() - 1 - stage
+        self.repartition_topics.len() - 1 - stage
     }
 
     pub(crate) fn priority_of_ingest(&self) -> usize {
-        self.hops.len()
+        self.repartition_topics.len()
     }
 }
 
 impl Topology {
-    /// The topics to read: the inputs and the hop topics.
+    /// The topics to read: the inputs and the repartition topics.
     pub fn input_topics(&self) -> Vec<Arc<str>> {
         let inputs = self.inputs.iter().map(|input| Arc::clone(&input.topic));
-        inputs.chain(self.hops.iter().flatten().cloned()).collect()
+        inputs
+            .chain(self.repartition_topics.iter().flatten().cloned())
+            .collect()
     }
 
-    /// The topics to write: decisions, dead letters and the hop topics.
+    /// The topics to write: decisions, dead letters and the repartition topics.
     pub fn output_topics(&self) -> Vec<Arc<str>> {
         let fixed = [Arc::clone(&self.decisions), Arc::clone(&self.dead_letters)];
-        fixed.into_iter().chain(self.hops.iter().flatten().cloned()).collect()
+        fixed
+            .into_iter()
+            .chain(self.repartition_topics.iter().flatten().cloned())
+            .collect()
     }
 
     /// Where in [`Topology::output_topics`] each topic is.
     pub fn routes(&self) -> Routes {
         let mut next = 2;
-        let hops = self.hops.iter().map(|hop| {
-            hop.as_ref().map(|_| {
+        let repartition_topics = self.repartition_topics.iter().map(|repartition| {
+            repartition.as_ref().map(|_| {
                 next += 1;
                 next - 1
             })
@@ -100,16 +108,19 @@ impl Topology {
         Routes {
             decisions: 0,
             dead_letters: 1,
-            hops: hops.collect(),
+            repartition_topics: repartition_topics.collect(),
         }
     }
 
     /// What a topic that is read is for.
     pub fn role(&self, topic: &str) -> Role {
-        let hop = self.hops.iter().position(|hop| hop.as_deref() == Some(topic));
-        match hop {
+        let repartition = self
+            .repartition_topics
+            .iter()
+            .position(|repartition| repartition.as_deref() == Some(topic));
+        match repartition {
             Some(stage) => Role::Stage(stage),
-            None if self.hops[0].is_none() => Role::Stage(0),
+            None if self.repartition_topics[0].is_none() => Role::Stage(0),
             None => {
                 let input = self.inputs.iter().position(|input| &*input.topic == topic);
                 Role::Ingest(input.expect("only topics that were asked for are assigned") as u8)
@@ -119,6 +130,8 @@ impl Topology {
 
     /// The topic that a stage reads.
     pub fn topic_of_stage(&self, stage: usize) -> &str {
-        self.hops[stage].as_deref().unwrap_or(&self.inputs[0].topic)
+        self.repartition_topics[stage]
+            .as_deref()
+            .unwrap_or(&self.inputs[0].topic)
     }
 }

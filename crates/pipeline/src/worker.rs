@@ -3,17 +3,18 @@
 
 use crate::assignment::{self, Opened};
 use crate::dead_letters::DeadLetters;
+use crate::idleness::IdlenessCheck;
+use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
-use crate::pace::PaceOptions;
-use crate::reading::{Reading, next_to_read, paces};
-use crate::roll_call::RollCall;
+use crate::reading::{Reading, liveness_of, next_to_read};
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
-use crate::task::{Context, Tally, Task, TaskError};
+use crate::task::{Tally, Task, TaskContext, TaskError};
 use crate::topology::{Routes, Topology};
 use riskstream_engine::Engine;
 use riskstream_events::{Row, dead_letter};
 use riskstream_features::state::{StateError, StateStore};
+use riskstream_scoring::Decider;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ pub trait Clock {
     fn now(&self) -> i64;
 }
 
-/// Limits of a batch, and the pace.
+/// Limits of a batch, and the liveness.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
     /// Events of one transaction at most, counted at each stage. An entity's state is written once a batch,
@@ -39,7 +40,7 @@ pub struct WorkerOptions {
     /// Bytes written by one transaction at most, about.
     pub batch_bytes: usize,
     /// When a source counts as live.
-    pub pace: PaceOptions,
+    pub liveness: LivenessOptions,
 }
 
 impl Default for WorkerOptions {
@@ -47,7 +48,7 @@ impl Default for WorkerOptions {
         WorkerOptions {
             batch_events: 40_000,
             batch_bytes: 16 << 20,
-            pace: PaceOptions::default(),
+            liveness: LivenessOptions::default(),
         }
     }
 }
@@ -73,6 +74,7 @@ pub struct Worker<L: Log> {
     clock: Box<dyn Clock + Send>,
     rollouts: Box<dyn Rollouts + Send>,
     engine: Engine,
+    decider: Decider,
     dead_letters: DeadLetters,
     reading: Vec<Reading>,
     stopped: Vec<Stopped>,
@@ -84,7 +86,7 @@ pub struct Worker<L: Log> {
     outputs: Outputs,
     rows: Vec<Row>,
     last_commit: i64,
-    roll_call: RollCall,
+    idleness: IdlenessCheck,
 }
 
 impl<L: Log> Worker<L> {
@@ -113,6 +115,7 @@ impl<L: Log> Worker<L> {
             clock,
             rollouts,
             engine,
+            decider: Decider::default(),
             dead_letters,
             reading: Vec::new(),
             stopped: Vec::new(),
@@ -122,7 +125,7 @@ impl<L: Log> Worker<L> {
             outputs: Outputs::default(),
             rows: Vec::new(),
             last_commit: 0,
-            roll_call: RollCall::default(),
+            idleness: IdlenessCheck::default(),
         }
     }
 
@@ -139,15 +142,15 @@ impl<L: Log> Worker<L> {
         let began = Instant::now();
         let mut tally = Tally::default();
         let events = self.process_batch(now, &mut tally)?;
-        self.roll_call.hold(
+        self.idleness.hold(
             &mut self.log,
             (&self.topology, &self.routes),
             &self.reading,
-            self.options.pace.absent_after,
+            self.options.liveness.absent_after,
             now,
             &mut self.outputs,
         )?;
-        self.tell_rollout();
+        self.write_rollout_notice();
         let mut round = Round {
             events,
             changes,
@@ -209,13 +212,13 @@ impl<L: Log> Worker<L> {
     }
 
     /// Lets the deciding tasks know of a line-up that is ready, through their own log.
-    fn tell_rollout(&mut self) {
+    fn write_rollout_notice(&mut self) {
         let Some(newest) = self.rollouts.newest() else { return };
         for reading in &mut self.reading {
             if let Task::Stage(task) = &mut reading.task
-                && let Some(topic) = self.routes.hops[task.stage()]
+                && let Some(topic) = self.routes.repartition_topics[task.stage()]
             {
-                task.tell_rollout(&newest, topic, &mut self.outputs);
+                task.write_rollout_notice(&newest, topic, &mut self.outputs);
             }
         }
     }
@@ -248,8 +251,9 @@ impl<L: Log> Worker<L> {
     }
 
     fn process_batch(&mut self, now: i64, tally: &mut Tally) -> Result<usize, WorkerError> {
-        let mut context = Context {
+        let mut context = TaskContext {
             engine: &mut self.engine,
+            decider: &mut self.decider,
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: self.routes.decisions,
@@ -286,9 +290,9 @@ impl<L: Log> Worker<L> {
                 break;
             }
         }
-        let paces = paces(&mut self.reading, &self.log, &self.options.pace, now);
-        for (reading, pace) in self.reading.iter_mut().zip(paces) {
-            let at_end = pace.reads_at_end(&self.options.pace, now);
+        let liveness_of = liveness_of(&mut self.reading, &self.log, &self.options.liveness, now);
+        for (reading, liveness) in self.reading.iter_mut().zip(liveness_of) {
+            let at_end = liveness.reads_at_end(&self.options.liveness, now);
             reading.task.finish_batch(at_end, &mut context);
         }
         Ok(events)

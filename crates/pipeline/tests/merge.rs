@@ -1,20 +1,20 @@
-//! The merge of a hop partition: whatever the interleaving of the sources' frames, rows come in the order of
-//! their clocks, labels first, none lost, none twice.
+//! The merge of a repartition partition: whatever the interleaving of the sources' frames, rows come in the order of
+//! their watermarks, labels first, none lost, none twice.
 
 use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
-use riskstream_pipeline::merge::{Absence, Merge, Sequenced, SourceMark};
+use riskstream_pipeline::merge::{IdleNotice, Merge, Sequenced, SourceMark};
 use std::collections::VecDeque;
 
-/// A row as the tests know it: clock, whether it is a label, source, sequence.
+/// A row as the tests know it: watermark, whether it is a label, source, sequence.
 type Key = (i64, bool, u32, i64);
 
 fn encode(rows: &[Key]) -> Vec<u8> {
     rows.iter()
-        .flat_map(|(clock, transaction, source, sequence)| {
+        .flat_map(|(watermark, transaction, source, sequence)| {
             [
-                clock.to_le_bytes(),
+                watermark.to_le_bytes(),
                 i64::from(*transaction).to_le_bytes(),
                 i64::from(*source).to_le_bytes(),
                 sequence.to_le_bytes(),
@@ -30,7 +30,7 @@ fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError
         let input = u8::from(number(1) == 0);
         let event = Event {
             input,
-            clock: number(0),
+            watermark: number(0),
             flags: Flags(number(2) as u16),
             row: Vec::new(),
         };
@@ -45,28 +45,37 @@ fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError
 fn pop_all(merge: &mut Merge) -> Vec<(i64, bool, u32)> {
     let mut rows = Vec::new();
     while let Some(event) = merge.pop(&mut decode).unwrap() {
-        rows.push((event.clock, event.input == 0, u32::from(event.flags.0)));
+        rows.push((event.watermark, event.input == 0, u32::from(event.flags.0)));
     }
     rows
 }
 
-fn push(merge: &mut Merge, source: u32, live: bool, clock: i64, offset: i64, rows: &[Key]) {
+fn push(merge: &mut Merge, source: u32, live: bool, watermark: i64, offset: i64, rows: &[Key]) {
     merge
-        .push(FrameHeader { source, live, clock }, offset, &encode(rows), &mut decode)
+        .push(
+            FrameHeader {
+                source,
+                live,
+                watermark,
+            },
+            offset,
+            &encode(rows),
+            &mut decode,
+        )
         .unwrap();
 }
 
 /// Says that no source will send any more.
 fn dismiss(merge: &mut Merge) {
     for (source, mark) in merge.marks().collect::<Vec<_>>().into_iter().enumerate() {
-        merge.note_absence(Absence {
+        merge.mark_idle(IdleNotice {
             source: source as u32,
             heard: mark.heard,
         });
     }
 }
 
-/// Frames of each source: rows with clocks that never fall, cut into frames anywhere.
+/// Frames of each source: rows with watermarks that never fall, cut into frames anywhere.
 fn sources() -> impl Strategy<Value = Vec<Vec<Vec<(i64, bool)>>>> {
     let frame = prop::collection::vec((0..3i64, any::<bool>()), 0..4);
     prop::collection::vec(prop::collection::vec(frame, 0..6), 1..5)
@@ -77,7 +86,7 @@ proptest! {
     fn rows_come_in_order_whatever_the_interleaving(sources in sources(), choices in prop::collection::vec(any::<prop::sample::Index>(), 40)) {
         let mut merge = Merge::new(sources.len());
         let mut next = vec![0; sources.len()];
-        let mut clocks = vec![0; sources.len()];
+        let mut watermarks = vec![0; sources.len()];
         let mut sequences = vec![0; sources.len()];
         let mut expected = Vec::new();
         let mut got = Vec::new();
@@ -86,20 +95,20 @@ proptest! {
             if open.is_empty() { break }
             let source = open[choice.index(open.len())];
             let rows: Vec<Key> = sources[source][next[source]].iter().map(|&(step, transaction)| {
-                clocks[source] += step;
+                watermarks[source] += step;
                 sequences[source] += 1;
-                (clocks[source], transaction, source as u32, sequences[source])
+                (watermarks[source], transaction, source as u32, sequences[source])
             }).collect();
             next[source] += 1;
             expected.extend(rows.iter().copied());
-            push(&mut merge, source as u32, false, clocks[source], offset as i64, &rows);
+            push(&mut merge, source as u32, false, watermarks[source], offset as i64, &rows);
             got.extend(pop_all(&mut merge));
         }
         dismiss(&mut merge);
         got.extend(pop_all(&mut merge));
-        // What each source sent keeps its order; between sources the clock decides, then label before transaction.
+        // What each source sent keeps its order; between sources the watermark decides, then label before transaction.
         prop_assert_eq!(got.len(), expected.len());
-        prop_assert!(got.windows(2).all(|pair| pair[0].0 <= pair[1].0), "clocks fall: {:?}", got);
+        prop_assert!(got.windows(2).all(|pair| pair[0].0 <= pair[1].0), "watermarks fall: {:?}", got);
         for source in 0..sources.len() as u32 {
             let sent: Vec<_> = expected.iter().filter(|row| row.2 == source).map(|row| (row.0, row.1, row.2)).collect();
             let seen: Vec<_> = got.iter().filter(|row| row.2 == source).copied().collect();
@@ -140,9 +149,9 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_absent() {
     push(&mut merge, 2, true, 20, 1, &[]);
     push(&mut merge, 0, false, 10, 2, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
-    let silent = Absence { source: 1, heard: 0 };
+    let silent = IdleNotice { source: 1, heard: 0 };
     assert_eq!(merge.awaited().collect::<Vec<_>>(), [silent]);
-    merge.note_absence(silent);
+    merge.mark_idle(silent);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
     assert_eq!(merge.bound(), Some(10));
 
@@ -159,11 +168,11 @@ fn a_notice_of_absence_is_void_if_the_source_was_heard_since() {
     let mut merge = Merge::new(2);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 0, false, 10, 1, &[(10, true, 0, 1)]);
-    let silent: Vec<Absence> = merge.awaited().collect();
+    let silent: Vec<IdleNotice> = merge.awaited().collect();
     push(&mut merge, 1, true, 4, 2, &[]);
-    merge.note_absence(silent[0]);
+    merge.mark_idle(silent[0]);
     assert_eq!(pop_all(&mut merge), []);
-    merge.note_absence(Absence { source: 9, heard: -1 });
+    merge.mark_idle(IdleNotice { source: 9, heard: -1 });
 }
 
 #[test]
@@ -171,11 +180,11 @@ fn when_no_row_waits_the_sources_behind_the_foremost_are_awaited() {
     let mut merge = Merge::new(3);
     push(&mut merge, 0, true, 10, 0, &[]);
     push(&mut merge, 1, true, 10, 1, &[]);
-    let never_heard = Absence { source: 2, heard: -1 };
+    let never_heard = IdleNotice { source: 2, heard: -1 };
     assert_eq!(merge.awaited().collect::<Vec<_>>(), [never_heard]);
     assert_eq!(merge.bound(), Some(i64::MIN));
     assert!(!merge.is_live());
-    merge.note_absence(never_heard);
+    merge.mark_idle(never_heard);
     assert_eq!(merge.awaited().count(), 0);
     assert_eq!(merge.bound(), Some(10));
     assert!(merge.is_live());
@@ -209,7 +218,7 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
         let head = FrameHeader {
             source,
             live: false,
-            clock: 5,
+            watermark: 5,
         };
         restored.restore_frame(head, offset, bytes, &mut decode).unwrap();
     }

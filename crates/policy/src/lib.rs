@@ -15,6 +15,6 @@
 mod policy;
 mod spec;
 
-pub use policy::{Policy, Reason, Verdict, is_reason_code};
+pub use policy::{Policy, PolicyResult, Reason, is_reason_code};
 pub use riskstream_events::{Outcome, UnknownOutcome};
-pub use spec::{Mistake, Place, PolicyError, PolicySpec, RuleSpec};
+pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleSpec};

@@ -1,6 +1,6 @@
 //! The compiled policy.
 
-use crate::spec::{Mistake, Place, PolicyError, PolicySpec};
+use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec};
 use riskstream_events::Outcome;
 use riskstream_events::{Slot, Value};
 use riskstream_expressions::{Expression, Scope};
@@ -21,7 +21,7 @@ pub struct Reason {
 
 /// What a policy decided. Kept and reused from one transaction to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct PolicyResult {
     /// The decision.
     pub outcome: Outcome,
     /// What fired, ascending: rules by their index, then the threshold, to be looked up with [`Policy::reason`].
@@ -46,7 +46,7 @@ impl Policy {
     /// Compiles the conditions over the names of `scope`.
     ///
     /// # Errors
-    /// All mistakes at once, ordered by place: rules first, then thresholds.
+    /// All problems at once, ordered by place: rules first, then thresholds.
     pub fn compile(spec: &PolicySpec, scope: &Scope) -> Result<Policy, Vec<PolicyError>> {
         let mut compiler = Compiler {
             scope,
@@ -111,16 +111,16 @@ impl Policy {
         slots.into_iter().collect()
     }
 
-    /// Decides over a row. What `verdict` held before does not matter; its memory is used again.
-    pub fn decide(&self, row: &[Value], verdict: &mut Verdict) {
-        verdict.fired.clear();
+    /// Decides over a row. What `result` held before does not matter; its memory is used again.
+    pub fn decide(&self, row: &[Value], result: &mut PolicyResult) {
+        result.fired.clear();
         let (rules, thresholds) = self.conditions.split_at(self.rules);
         let fired = rules
             .iter()
             .enumerate()
             .filter(|(_, rule)| rule.expression.is_true(row));
-        verdict.fired.extend(fired.map(|(index, _)| index));
-        let allowed = verdict
+        result.fired.extend(fired.map(|(index, _)| index));
+        let allowed = result
             .fired
             .iter()
             .any(|index| rules[*index].reason.outcome == Outcome::Approve);
@@ -129,18 +129,18 @@ impl Policy {
                 .iter()
                 .position(|threshold| threshold.expression.is_true(row))
         {
-            verdict.fired.push(self.rules + index);
+            result.fired.push(self.rules + index);
         }
-        let outcomes = verdict.fired.iter().map(|index| self.conditions[*index].reason.outcome);
-        verdict.outcome = outcomes.max().unwrap_or(Outcome::Approve);
+        let outcomes = result.fired.iter().map(|index| self.conditions[*index].reason.outcome);
+        result.outcome = outcomes.max().unwrap_or(Outcome::Approve);
     }
 
-    /// What a number in [`Verdict::fired`] stands for; none for a number that this policy never gives.
+    /// What a number in [`PolicyResult::fired`] stands for; none for a number that this policy never gives.
     pub fn reason(&self, index: usize) -> Option<&Reason> {
         self.conditions.get(index).map(|condition| &condition.reason)
     }
 
-    /// All reasons that this policy can give, by their number in [`Verdict::fired`].
+    /// All reasons that this policy can give, by their number in [`PolicyResult::fired`].
     pub fn reasons(&self) -> impl ExactSizeIterator<Item = &Reason> {
         self.conditions.iter().map(|condition| &condition.reason)
     }
@@ -154,9 +154,9 @@ struct Compiler<'a> {
 
 impl Compiler<'_> {
     fn check_name<'a>(&mut self, index: usize, name: &'a str, names: &mut HashMap<&'a str, usize>) {
-        let mistake = match names.get(name) {
-            _ if name.trim().is_empty() => Mistake::EmptyName,
-            Some(&first) => Mistake::DuplicateName {
+        let problem = match names.get(name) {
+            _ if name.trim().is_empty() => PolicyProblem::EmptyName,
+            Some(&first) => PolicyProblem::DuplicateName {
                 name: name.to_owned(),
                 first,
             },
@@ -167,7 +167,7 @@ impl Compiler<'_> {
         };
         self.errors.push(PolicyError {
             place: Place::RuleName(index),
-            mistake,
+            problem,
         });
     }
 
@@ -180,14 +180,14 @@ impl Compiler<'_> {
             Err(errors) => {
                 self.errors.extend(errors.into_iter().map(|error| PolicyError {
                     place,
-                    mistake: error.into(),
+                    problem: error.into(),
                 }));
             }
         }
         if !is_reason_code(&reason.code) {
             self.errors.push(PolicyError {
                 place: reason_place,
-                mistake: Mistake::BadReason(reason.code),
+                problem: PolicyProblem::BadReason(reason.code),
             });
         }
     }

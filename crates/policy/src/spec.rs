@@ -47,7 +47,7 @@ impl Default for PolicySpec {
     }
 }
 
-/// The part of a policy that a mistake is in.
+/// The part of a policy that a problem is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The name of the rule with this index.
@@ -82,7 +82,7 @@ impl fmt::Display for Place {
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum PolicyProblem {
     /// The condition is no valid expression, or not one of type bool. Its span counts within the condition.
     #[error(transparent)]
     Expression(#[from] ExpressionError),
@@ -102,12 +102,12 @@ pub enum Mistake {
     BadReason(String),
 }
 
-/// A mistake in a policy.
+/// A problem in a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {mistake}")]
+#[error("{place}: {problem}")]
 pub struct PolicyError {
     /// Where it is.
     pub place: Place,
     /// What it is.
-    pub mistake: Mistake,
+    pub problem: PolicyProblem,
 }

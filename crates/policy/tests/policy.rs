@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use riskstream_events::{Outcome, Outcome::*, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Mistake, Place, Policy, PolicySpec, RuleSpec, Verdict};
+use riskstream_policy::{Place, Policy, PolicyProblem, PolicyResult, PolicySpec, RuleSpec};
 
 fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
     RuleSpec {
@@ -59,7 +59,7 @@ fn outcomes() {
     const F: bool = false;
     const T: bool = true;
     let policy = Policy::compile(&spec(), &scope()).expect("a valid policy");
-    let mut verdict = Verdict::default();
+    let mut result = PolicyResult::default();
     for (score, listed, fast, stolen, outcome, fired) in [
         (Some(0.10), F, F, F, Approve, &[][..]),
         (Some(0.70), F, F, F, Review,  &[4]),
@@ -77,24 +77,24 @@ fn outcomes() {
         (None,       F, F, F, Approve, &[]),        // null is not beyond a threshold
         (Some(f64::NAN), F, F, F, Approve, &[]),
     ] {
-        policy.decide(&row(score, listed, fast, stolen), &mut verdict);
-        assert_eq!((verdict.outcome, verdict.fired.as_slice()), (outcome, fired), "{score:?} {listed} {fast} {stolen}");
+        policy.decide(&row(score, listed, fast, stolen), &mut result);
+        assert_eq!((result.outcome, result.fired.as_slice()), (outcome, fired), "{score:?} {listed} {fast} {stolen}");
     }
 }
 
 #[test]
 fn lists_and_null() {
     let policy = Policy::compile(&spec(), &scope()).expect("a valid policy");
-    let mut verdict = Verdict::default();
+    let mut result = PolicyResult::default();
     let mut row = row(Some(0.1), false, false, false);
     row[3] = Value::Null;
-    policy.decide(&row, &mut verdict);
-    assert_eq!(verdict.outcome, Approve);
+    policy.decide(&row, &mut result);
+    assert_eq!(result.outcome, Approve);
     row[4] = Value::Text("XX".into());
-    policy.decide(&row, &mut verdict);
-    assert_eq!((verdict.outcome, verdict.fired.as_slice()), (Decline, &[2][..]));
-    policy.decide(&[], &mut verdict);
-    assert_eq!(verdict, Verdict::default());
+    policy.decide(&row, &mut result);
+    assert_eq!((result.outcome, result.fired.as_slice()), (Decline, &[2][..]));
+    policy.decide(&[], &mut result);
+    assert_eq!(result, PolicyResult::default());
 }
 
 #[test]
@@ -125,12 +125,12 @@ fn reasons() {
 #[test]
 fn a_policy_without_anything_approves() {
     let policy = Policy::compile(&PolicySpec::default(), &Scope::new()).expect("a valid policy");
-    let mut verdict = Verdict {
+    let mut result = PolicyResult {
         outcome: Decline,
         fired: vec![7],
     };
-    policy.decide(&[], &mut verdict);
-    assert_eq!(verdict, Verdict::default());
+    policy.decide(&[], &mut result);
+    assert_eq!(result, PolicyResult::default());
     assert_eq!(policy.slots(), [0; 0]);
 }
 
@@ -173,7 +173,7 @@ fn mistakes_have_places_and_help() {
     let [error] = errors.as_slice() else {
         panic!("{errors:?}")
     };
-    let Mistake::Expression(expression) = &error.mistake else {
+    let PolicyProblem::Expression(expression) = &error.problem else {
         panic!("{error:?}")
     };
     assert_eq!((error.place, expression.span.clone()), (Place::Review, 16..22));
@@ -196,14 +196,14 @@ proptest! {
             spec.rules.push(rule(&format!("r{index}"), &format!("f{index}"), *then));
             row.push(Value::Bool(*fires));
         }
-        let mut verdict = Verdict::default();
-        Policy::compile(&spec, &scope).expect("a valid policy").decide(&row, &mut verdict);
+        let mut result = PolicyResult::default();
+        Policy::compile(&spec, &scope).expect("a valid policy").decide(&row, &mut result);
 
         let fired: Vec<Outcome> = rules.iter().filter(|(fires, _)| *fires).map(|(_, then)| *then).collect();
         let by_score = if score > 0.9 { Decline } else if score > 0.5 { Review } else { Approve };
         let by_rules = fired.iter().copied().max().unwrap_or(Approve);
         let expected = if fired.contains(&Approve) { by_rules } else { by_rules.max(by_score) };
-        prop_assert_eq!(verdict.outcome, expected);
-        prop_assert_eq!(verdict.fired.iter().filter(|index| **index < rules.len()).count(), fired.len());
+        prop_assert_eq!(result.outcome, expected);
+        prop_assert_eq!(result.fired.iter().filter(|index| **index < rules.len()).count(), fired.len());
     }
 }

@@ -2,10 +2,11 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use riskstream::commands::{Command, Failure};
+use riskstream::commands::{Command, CommandError};
 use std::process::ExitCode;
 
 /// State is many small buffers that grow and shrink for months: glibc's allocator fragments, this one does not.
+#[cfg(feature = "kafka")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn report(failure: &Failure) -> ExitCode {
+fn report(failure: &CommandError) -> ExitCode {
     eprint!("{}", failure.render());
     ExitCode::from(failure.exit_code())
 }

@@ -1,7 +1,7 @@
 //! The topics that a pipeline needs.
 
-use crate::file::Compiled;
 use anyhow::anyhow;
+use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
 use riskstream_kafka::topics::{self, Topic, TopicSpec};
 use riskstream_pipeline::log::LogError;
@@ -20,7 +20,7 @@ pub enum Purpose {
     /// An input; its name in the pipeline file.
     Input(String),
     /// In front of a stage; its entity.
-    Hop(String),
+    Repartition(String),
     /// Decisions.
     Decisions,
     /// Dead letters.
@@ -33,7 +33,7 @@ impl std::fmt::Display for Purpose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Purpose::Input(name) => write!(f, "input: {name}"),
-            Purpose::Hop(entity) => write!(f, "hop to: {entity}"),
+            Purpose::Repartition(entity) => write!(f, "hop to: {entity}"),
             Purpose::Decisions => f.write_str("decisions"),
             Purpose::DeadLetters => f.write_str("dead letters"),
             Purpose::Rollouts => f.write_str("roll-outs"),
@@ -59,11 +59,11 @@ pub fn needed(compiled: &Compiled) -> Vec<Needed> {
             purpose: Purpose::Input(input.name.clone()),
         });
     }
-    for (hop, stage) in compiled.hops.iter().zip(&compiled.plan.stages) {
+    for (hop, stage) in compiled.repartition_topics.iter().zip(&compiled.plan.stages) {
         if let Some(hop) = hop {
             all.push(Needed {
                 name: hop.to_string(),
-                purpose: Purpose::Hop(stage.entity.clone()),
+                purpose: Purpose::Repartition(stage.entity.clone()),
             });
         }
     }
@@ -131,7 +131,7 @@ pub struct Creation {
     pub partitions: i32,
     /// Brokers that hold each; `None`: the brokers' default.
     pub replication: Option<i32>,
-    /// How long hop topics keep records; `None`: for ever.
+    /// How long repartition topics keep records; `None`: for ever.
     pub hop_retention: Option<Duration>,
 }
 
@@ -139,7 +139,7 @@ pub struct Creation {
 pub fn specification(topic: &Needed, creation: &Creation) -> TopicSpec {
     let mut settings = BTreeMap::new();
     match topic.purpose {
-        Purpose::Hop(_) => {
+        Purpose::Repartition(_) => {
             let retention = creation
                 .hop_retention
                 .map_or("-1".to_owned(), |time| time.as_millis().to_string());
@@ -219,7 +219,7 @@ mod tests {
         };
         vec![
             topic("transactions", Purpose::Input("transactions".into())),
-            topic("card-fraud.terminal", Purpose::Hop("terminal".into())),
+            topic("card-fraud.terminal", Purpose::Repartition("terminal".into())),
             topic("dead-letters", Purpose::DeadLetters),
         ]
     }

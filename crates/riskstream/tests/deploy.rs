@@ -4,8 +4,8 @@
 
 use clap::Subcommand;
 use riskstream::commands::Command;
-use riskstream::file;
 use riskstream::telemetry::metrics::{ALL, Kind};
+use riskstream_definition;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

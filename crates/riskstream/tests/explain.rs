@@ -1,12 +1,13 @@
 //! Decisions say what moved their score: from the pipeline file to the table that people read.
 
 use riskstream::commands::explain::explanation;
-use riskstream::file::{Compiled, compile};
+use riskstream_definition::{Compiled, compile};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
-use riskstream_engine::{Desk, Engine, Event, Judgement};
-use riskstream_events::{Outcome, OwnedDecision, Value, ValueType, encode_json};
+use riskstream_engine::{Decision, Engine, Event};
+use riskstream_events::{Outcome, OwnedDecisionRecord, Value, ValueType, encode_json};
 use riskstream_models::{Method, Space};
 use riskstream_pipeline::decide::with_decision;
+use riskstream_scoring::{Decider, ModelsInForce};
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ fn transaction(plan: &Plan, id: &str, values: &[(&str, f64)]) -> Event {
     }
     Event {
         row,
-        clock: 1_767_700_000_000_000,
+        watermark: 1_767_700_000_000_000,
         ..Event::default()
     }
 }
@@ -52,40 +53,42 @@ const BURST: [(&str, f64); 3] = [
     ("customer_sum_1h", 2000.0),
 ];
 
-fn decide(plan: &Plan, engine: &mut Engine, events: &mut [Event]) -> (Vec<Judgement>, Vec<Vec<u8>>) {
-    let mut judgements = Vec::new();
-    let mut desk = Desk::new(Arc::clone(&plan.decide.lineup));
-    engine.decide(&mut desk, events, &mut judgements);
-    let encoded = |(event, judgement): (&Event, &Judgement)| {
+fn decide(compiled: &Compiled, decider: &mut Decider, events: &mut [Event]) -> (Vec<Decision>, Vec<Vec<u8>>) {
+    let plan = &compiled.plan;
+    let engine = Engine::new(Arc::clone(plan));
+    let mut decisions = Vec::new();
+    let mut models = ModelsInForce::new(Arc::clone(&compiled.lineup));
+    decider.decide(&engine, &mut models, events, &mut decisions);
+    let encoded = |(event, decision): (&Event, &Decision)| {
         let mut bytes = Vec::new();
-        with_decision(plan, desk.lineup(), event, judgement, None, |decision| {
+        with_decision(plan, models.lineup(), event, decision, None, |decision| {
             encode_json(decision, &mut bytes)
         });
         bytes
     };
-    let bytes = events.iter().zip(&judgements).map(encoded).collect();
-    (judgements, bytes)
+    let bytes = events.iter().zip(&decisions).map(encoded).collect();
+    (decisions, bytes)
 }
 
 #[test]
 fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let compiled = pipeline(str::to_owned);
     let plan = &compiled.plan;
-    let model = plan.decide.lineup.champion_plan().unwrap();
+    let model = compiled.lineup.champion_plan().unwrap();
     let attribution = &model.explanation.as_ref().unwrap().attribution;
     assert_eq!(
         (attribution.method(), attribution.space()),
         (Method::Trees, Space::LogOdds)
     );
-    let mut engine = Engine::new(plan.clone());
+    let mut decider = Decider::default();
     let mut events = [
         transaction(plan, "ordinary", &[("amount", 9.0)]),
         transaction(plan, "burst", &BURST),
     ];
-    let (judgements, decisions) = decide(plan, &mut engine, &mut events);
-    assert_eq!(judgements[0].verdict.outcome, Outcome::Approve);
-    assert!(judgements[0].contributions.is_empty());
-    assert_eq!(judgements[1].verdict.outcome, Outcome::Decline);
+    let (decisions, encoded) = decide(&compiled, &mut decider, &mut events);
+    assert_eq!(decisions[0].policy.outcome, Outcome::Approve);
+    assert!(decisions[0].contributions.is_empty());
+    assert_eq!(decisions[1].policy.outcome, Outcome::Decline);
 
     let number = |slot: &usize| {
         events[1].row[*slot]
@@ -95,7 +98,7 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let row: Vec<f32> = model.inputs.iter().map(number).collect();
     let mut all = Vec::new();
     attribution.explainer().explain(&row, &mut all).unwrap();
-    let score = judgements[1].score.unwrap();
+    let score = decisions[1].answer.score.unwrap();
     let sum = attribution.baseline() + all.iter().sum::<f64>();
     assert!(
         (sum - (score / (1.0 - score)).ln()).abs() < 1e-4,
@@ -104,7 +107,7 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|a, b| all[*b].total_cmp(&all[*a]));
 
-    let decision = OwnedDecision::from_json(&decisions[1]).unwrap();
+    let decision = OwnedDecisionRecord::from_json(&encoded[1]).unwrap();
     let named = decision.reasons.iter().filter(|reason| reason.contribution.is_some());
     let named: Vec<(String, f64)> = named
         .map(|reason| (reason.name.clone(), reason.contribution.unwrap()))
@@ -127,8 +130,8 @@ fn reasons_tell_what_the_card_says_in_the_words_of_people() {
         ("terminal_frauds_7d", 2.0),
     ]);
     let mut events = [transaction(plan, "burst", &values)];
-    let (_, decisions) = decide(plan, &mut Engine::new(plan.clone()), &mut events);
-    let decision = OwnedDecision::from_json(&decisions[0]).unwrap();
+    let (_, decisions) = decide(&compiled, &mut Decider::default(), &mut events);
+    let decision = OwnedDecisionRecord::from_json(&decisions[0]).unwrap();
     insta::assert_snapshot!(explanation(&decision));
     let lowered = |contribution: f64| contribution < 0.0;
     for reason in decision
@@ -171,8 +174,8 @@ fn texts_may_name_fields_that_nothing_else_uses() {
     assert!(carried(slot("note")), "the last stage's rows bring it along");
     let mut event = transaction(plan, "burst", &BURST);
     event.row[slot("note")] = Value::Text("gift".into());
-    let (_, decisions) = decide(plan, &mut Engine::new(plan.clone()), &mut [event]);
-    let decision = OwnedDecision::from_json(&decisions[0]).unwrap();
+    let (_, decisions) = decide(&compiled, &mut Decider::default(), &mut [event]);
+    let decision = OwnedDecisionRecord::from_json(&decisions[0]).unwrap();
     let told = decision.reasons.iter().find(|reason| reason.code == "A").unwrap();
     let expected = "gift: missing at 2026-01-06T11:46:40Z";
     assert_eq!(told.description.as_deref(), Some(expected));
@@ -221,10 +224,10 @@ fn the_same_events_give_the_same_bytes_whatever_they_are_scored_with() {
             .map(|(number, values)| transaction(plan, &format!("t{number}"), &values))
     };
     let mut together: Vec<Event> = some().collect();
-    let (_, together) = decide(plan, &mut Engine::new(plan.clone()), &mut together);
-    let mut engine = Engine::new(plan.clone());
+    let (_, together) = decide(&compiled, &mut Decider::default(), &mut together);
+    let mut decider = Decider::default();
     for (mut event, expected) in some().zip(together) {
-        let (_, alone) = decide(plan, &mut engine, std::slice::from_mut(&mut event));
+        let (_, alone) = decide(&compiled, &mut decider, std::slice::from_mut(&mut event));
         assert_eq!(
             String::from_utf8(alone[0].clone()).unwrap(),
             String::from_utf8(expected).unwrap()
@@ -243,8 +246,8 @@ fn a_score_or_a_sample_calls_for_an_explanation() {
     ] {
         let compiled = pipeline(|source| source.replace(EXPLAIN, explain));
         let mut events = [transaction(&compiled.plan, "ordinary", &[("amount", 9.0)])];
-        let (judgements, _) = decide(&compiled.plan, &mut Engine::new(compiled.plan.clone()), &mut events);
-        assert_eq!(!judgements[0].contributions.is_empty(), expected, "{explain}");
+        let (decisions, _) = decide(&compiled, &mut Decider::default(), &mut events);
+        assert_eq!(!decisions[0].contributions.is_empty(), expected, "{explain}");
     }
 }
 

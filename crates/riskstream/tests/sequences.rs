@@ -1,13 +1,13 @@
 //! A model over a customer's last events: what it is fed is what a plain recomputation gives, whatever the order in which
-//! events come, and mistakes in how sequences are listed are told.
+//! events come, and diagnostics in how sequences are listed are told.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use riskstream::file::{Compiled, compile};
-use riskstream_events::{FeatureValue, OwnedDecision};
+use riskstream_definition::{Compiled, compile};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_models::{LoadOptions, Model};
 use riskstream_pipeline::driver::TestDriver;
 use std::fmt::Write;
@@ -107,7 +107,7 @@ fn row(payments: &[Payment], index: usize, pad: f32) -> Vec<f32> {
 }
 
 /// Scores by decision of a run through the in-process log; each event alone, or all at once.
-fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<OwnedDecision> {
+fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<OwnedDecisionRecord> {
     let mut driver = TestDriver::new(Arc::new(compiled.json_topology(None).unwrap()), 1);
     for (id, payment) in payments.iter().enumerate() {
         let key = payment.customer.to_string();
@@ -120,7 +120,9 @@ fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<Owned
     assert_eq!(driver.dead_letters().len(), 0);
     let decisions = driver.decisions();
     let decisions = decisions.iter().map(|record| record.value.as_deref().unwrap());
-    decisions.map(|json| OwnedDecision::from_json(json).unwrap()).collect()
+    decisions
+        .map(|json| OwnedDecisionRecord::from_json(json).unwrap())
+        .collect()
 }
 
 #[test]
@@ -211,7 +213,7 @@ fn mistakes_in_how_sequences_are_listed_are_told() {
 fn a_decision_carries_the_sequences_it_was_made_from() {
     let compiled = compiled(PIPELINE).unwrap();
     let decisions = run(&compiled, &payments()[..20], false);
-    let list = |decision: &OwnedDecision, name: &str| match decision.feature(name) {
+    let list = |decision: &OwnedDecisionRecord, name: &str| match decision.feature(name) {
         Some(FeatureValue::List(values)) => values.len(),
         other => panic!("{name}: {other:?}"),
     };

@@ -3,10 +3,10 @@
 //! offline engine computes over the same events.
 
 use riskstream::commands::generate::{key, to_json};
-use riskstream::file;
-use riskstream_events::OwnedDecision;
+use riskstream_definition;
+use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
-use riskstream_pipeline::pace::PaceOptions;
+use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::{TestDriver, Topology, WorkerOptions};
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::collections::BTreeMap;
@@ -48,14 +48,14 @@ fn driver() -> TestDriver {
 
 /// Small batches, so that there are many commits, and sources that are always merged by their clocks.
 fn options() -> WorkerOptions {
-    let pace = PaceOptions {
+    let liveness = LivenessOptions {
         calm_speed: 0,
         real_time: std::time::Duration::ZERO,
-        ..PaceOptions::default()
+        ..LivenessOptions::default()
     };
     WorkerOptions {
         batch_events: 50,
-        pace,
+        liveness,
         ..WorkerOptions::default()
     }
 }
@@ -77,10 +77,11 @@ fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
 }
 
 /// Every decision by its event, without the latency stamps. Panics if an event was decided twice.
-fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecision> {
+fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
     let mut decisions = BTreeMap::new();
     for record in driver.decisions() {
-        let mut decision = OwnedDecision::from_json(&record.value.expect("a decision has a value")).expect("valid");
+        let mut decision =
+            OwnedDecisionRecord::from_json(&record.value.expect("a decision has a value")).expect("valid");
         decision.latency = None;
         let twice = decisions.insert(decision.event_id.clone(), decision);
         assert!(twice.is_none(), "decided twice: {twice:?}");
@@ -88,7 +89,7 @@ fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecision> {
     decisions
 }
 
-fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecision> {
+fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecisionRecord> {
     let mut driver = driver();
     driver.set_faults(faults);
     for _ in 0..workers {
@@ -123,7 +124,7 @@ fn faults_change_nothing_where_events_come_late() {
     run_with_faults(&events, &undisturbed);
 }
 
-fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, OwnedDecision>) {
+fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, OwnedDecisionRecord>) {
     let is_transaction = |event: &&SimulatedEvent| matches!(event, SimulatedEvent::Transaction(_));
     let transactions = events.iter().filter(is_transaction).count();
     assert_eq!(undisturbed.len(), transactions);

@@ -21,14 +21,14 @@ enum Fault {
 
 /// A fault and the field that was being read.
 #[derive(Clone, Copy, Debug)]
-struct Failure {
+struct ModelFailure {
     fault: Fault,
     field: Option<usize>,
 }
 
-impl From<Fault> for Failure {
+impl From<Fault> for ModelFailure {
     fn from(fault: Fault) -> Self {
-        Failure { fault, field: None }
+        ModelFailure { fault, field: None }
     }
 }
 
@@ -63,7 +63,7 @@ impl AvroProjection {
         }
     }
 
-    fn explain(&self, failure: Failure, at: usize) -> DecodeError {
+    fn explain(&self, failure: ModelFailure, at: usize) -> DecodeError {
         let place = match failure.field {
             Some(field) => format!("field {} at byte {at}", self.fields.fields[field].name),
             None => format!("at byte {at}"),
@@ -89,7 +89,7 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn list(&mut self, list: ListId, depth: usize) -> Result<(), Failure> {
+    fn list(&mut self, list: ListId, depth: usize) -> Result<(), ModelFailure> {
         if depth > MAX_DEPTH {
             return Err(Fault::Malformed("nested too deeply").into());
         }
@@ -122,7 +122,7 @@ impl<'a> Run<'a> {
                 Step::ReadMap(map) => self.map(map, depth)?,
                 Step::Read { field, wire } => {
                     let value = self.value(*field, wire);
-                    let value = value.map_err(|fault| Failure {
+                    let value = value.map_err(|fault| ModelFailure {
                         fault,
                         field: Some(*field),
                     })?;
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
                 Step::Refuse { field, found } => {
                     let expected = projection.fields.fields[*field].value_type;
                     let fault = Fault::Value(Problem::WrongType { expected, found });
-                    return Err(Failure {
+                    return Err(ModelFailure {
                         fault,
                         field: Some(*field),
                     });
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
     }
 
     /// Skips an array's or map's blocks: whole ones where their size is given.
-    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), Failure>) -> Result<(), Failure> {
+    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), ModelFailure>) -> Result<(), ModelFailure> {
         loop {
             let count = self.signed()?;
             if count == 0 {
@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reads the wanted values of a map. Of a key that occurs twice the last counts.
-    fn map(&mut self, map: &ReadMap, depth: usize) -> Result<(), Failure> {
+    fn map(&mut self, map: &ReadMap, depth: usize) -> Result<(), ModelFailure> {
         loop {
             let count = self.signed()?;
             if count == 0 {

@@ -2,8 +2,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use riskstream_events::{
-    AvroDecisionReader, DECISION_AVRO_SCHEMA, Decision, DecisionId, FeatureValue, Flags, Latency, ModelRef, Outcome,
-    OwnedDecision, Reason, Row, Slot, Value, encode_avro, encode_json,
+    AvroDecisionReader, DECISION_AVRO_SCHEMA, DecisionId, DecisionRecord, FeatureValue, Flags, Latency, ModelRef,
+    Outcome, OwnedDecisionRecord, Reason, Row, Slot, Value, encode_avro, encode_json,
 };
 
 /// A decision's parts that are not borrowed from elsewhere.
@@ -56,8 +56,8 @@ const REASONS: [Reason<'static>; 2] = [
     },
 ];
 
-fn full(parts: &Parts) -> Decision<'_> {
-    Decision {
+fn full(parts: &Parts) -> DecisionRecord<'_> {
+    DecisionRecord {
         decision_id: "00112233445566778899aabbccddeeff",
         event_id: "tx-1",
         pipeline: "card-fraud",
@@ -86,8 +86,8 @@ fn full(parts: &Parts) -> Decision<'_> {
     }
 }
 
-fn bare(parts: &Parts) -> Decision<'_> {
-    Decision {
+fn bare(parts: &Parts) -> DecisionRecord<'_> {
+    DecisionRecord {
         model: None,
         entities: &[],
         score: None,
@@ -103,13 +103,13 @@ fn bare(parts: &Parts) -> Decision<'_> {
     }
 }
 
-fn json_of(decision: &Decision<'_>) -> String {
+fn json_of(decision: &DecisionRecord<'_>) -> String {
     let mut bytes = Vec::new();
     encode_json(decision, &mut bytes);
     String::from_utf8(bytes).unwrap()
 }
 
-fn avro_of(decision: &Decision<'_>) -> Avro {
+fn avro_of(decision: &DecisionRecord<'_>) -> Avro {
     let schema = apache_avro::Schema::parse_str(DECISION_AVRO_SCHEMA).unwrap();
     let mut bytes = Vec::new();
     encode_avro(decision, &mut bytes);
@@ -142,10 +142,10 @@ fn json_to_the_letter() {
 fn json_is_read_back() {
     for decision in [full(&parts()), bare(&parts())] {
         let json = json_of(&decision);
-        let owned = OwnedDecision::from_json(json.as_bytes()).unwrap();
+        let owned = OwnedDecisionRecord::from_json(json.as_bytes()).unwrap();
         assert_eq!(serde_json::to_string(&owned).unwrap(), json);
     }
-    let owned = OwnedDecision::from_json(json_of(&full(&parts())).as_bytes()).unwrap();
+    let owned = OwnedDecisionRecord::from_json(json_of(&full(&parts())).as_bytes()).unwrap();
     assert_eq!(owned.outcome, Outcome::Review);
     assert_eq!(owned.entity("terminal"), Some("42"));
     assert_eq!(owned.entity("device"), None);
@@ -296,15 +296,15 @@ fn decision_ids() {
 #[test]
 fn only_latency_differs_between_replays() {
     let parts = parts();
-    let replayed = Decision {
+    let replayed = DecisionRecord {
         latency: Some(Latency {
             ingested_at: 1,
             decided_at: 2,
         }),
         ..full(&parts)
     };
-    let mut first = OwnedDecision::from_json(json_of(&full(&parts)).as_bytes()).unwrap();
-    let mut second = OwnedDecision::from_json(json_of(&replayed).as_bytes()).unwrap();
+    let mut first = OwnedDecisionRecord::from_json(json_of(&full(&parts)).as_bytes()).unwrap();
+    let mut second = OwnedDecisionRecord::from_json(json_of(&replayed).as_bytes()).unwrap();
     assert_ne!(first, second);
     first.latency = None;
     second.latency = None;
@@ -316,7 +316,7 @@ proptest! {
     fn floats_survive_json(bits: u64) {
         let float = f64::from_bits(bits);
         let parts = parts();
-        let owned = OwnedDecision::from_json(json_of(&Decision { score: Some(float), ..bare(&parts) }).as_bytes()).unwrap();
+        let owned = OwnedDecisionRecord::from_json(json_of(&DecisionRecord { score: Some(float), ..bare(&parts) }).as_bytes()).unwrap();
         let expected = float.is_finite().then_some(float.to_bits());
         prop_assert_eq!(owned.score.map(f64::to_bits), expected);
     }
@@ -324,8 +324,8 @@ proptest! {
     #[test]
     fn any_text_survives(event_id: String, key: String) {
         let parts = Parts { row: vec![Value::Text(key.clone().into())], entities: vec![("e".into(), 0)], ..parts() };
-        let decision = Decision { event_id: &event_id, entities: &parts.entities, ..bare(&parts) };
-        let owned = OwnedDecision::from_json(json_of(&decision).as_bytes()).unwrap();
+        let decision = DecisionRecord { event_id: &event_id, entities: &parts.entities, ..bare(&parts) };
+        let owned = OwnedDecisionRecord::from_json(json_of(&decision).as_bytes()).unwrap();
         prop_assert_eq!(&owned.event_id, &event_id);
         prop_assert_eq!(owned.entity("e"), Some(key.as_str()));
         let Avro::Record(fields) = avro_of(&decision) else { panic!("not a record") };
@@ -340,7 +340,7 @@ fn avro_reads_back_as_json_does() {
         let (mut json, mut avro) = (Vec::new(), Vec::new());
         encode_json(&decision, &mut json);
         encode_avro(&decision, &mut avro);
-        let mut expected = OwnedDecision::from_json(&json).unwrap();
+        let mut expected = OwnedDecisionRecord::from_json(&json).unwrap();
         expected.features.sort_by(|a, b| a.0.cmp(&b.0));
         let reader = AvroDecisionReader::new(DECISION_AVRO_SCHEMA).unwrap();
         assert_eq!(reader.read(&avro).unwrap(), expected);

@@ -41,11 +41,13 @@ fn value(value_type: ValueType) -> BoxedStrategy<Value> {
 }
 
 fn row_header() -> impl Strategy<Value = RowHeader> {
-    (any::<u8>(), any::<i64>(), any::<i64>(), any::<u16>()).prop_map(|(input, source_offset, clock, flags)| RowHeader {
-        input,
-        source_offset,
-        clock,
-        flags,
+    (any::<u8>(), any::<i64>(), any::<i64>(), any::<u16>()).prop_map(|(input, source_offset, watermark, flags)| {
+        RowHeader {
+            input,
+            source_offset,
+            watermark,
+            flags,
+        }
     })
 }
 
@@ -78,12 +80,12 @@ proptest! {
         (types, rows) in frames(),
         source: u32,
         live: bool,
-        clock: i64,
+        watermark: i64,
     ) {
         let count = types.len();
         let layout: Vec<_> = types.iter().enumerate().map(|(i, &t)| (slot_of(i, count), t)).collect();
         let mut writer = FrameWriter::new(layout.clone());
-        let header = FrameHeader { source, live, clock };
+        let header = FrameHeader { source, live, watermark };
         let mut bytes = Vec::new();
         // The second frame shows that nothing is left over from the first.
         for _ in 0..2 {
@@ -124,7 +126,7 @@ fn an_integer_in_a_floats_slot_becomes_a_float() {
         FrameHeader {
             source: 0,
             live: true,
-            clock: 0,
+            watermark: 0,
         },
         &mut bytes,
     );
@@ -143,9 +145,9 @@ fn a_row_costs_few_bytes() {
     ];
     let mut writer = FrameWriter::new(layout);
     for index in 0..100 {
-        let clock = 1_522_540_800_000_000 + index * 1_000;
+        let watermark = 1_522_540_800_000_000 + index * 1_000;
         let row = vec![
-            Value::Timestamp(clock),
+            Value::Timestamp(watermark),
             Value::Text("T0001234".into()),
             Value::Float(57.16),
             Value::Int(5),
@@ -154,7 +156,7 @@ fn a_row_costs_few_bytes() {
             RowHeader {
                 input: 0,
                 source_offset: 7_000_000 + index,
-                clock,
+                watermark,
                 flags: 0,
             },
             &row,
@@ -165,11 +167,11 @@ fn a_row_costs_few_bytes() {
         FrameHeader {
             source: 3,
             live: false,
-            clock: 1_522_540_900_000_000,
+            watermark: 1_522_540_900_000_000,
         },
         &mut bytes,
     );
-    // input 1, offset 1, clock 2, flags 1, nulls 1, time 1, text 9, float 8, int 1.
+    // input 1, offset 1, watermark 2, flags 1, nulls 1, time 1, text 9, float 8, int 1.
     assert!(bytes.len() <= 100 * 25 + 30, "{}", bytes.len());
 }
 

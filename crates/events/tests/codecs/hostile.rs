@@ -4,8 +4,8 @@
 use crate::avro_oracle::case;
 use crate::support::{Random, field, fields, personal, required, text};
 use riskstream_events::{
-    AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder, OwnedDecision, ReaderSchema, Row,
-    RowHeader, Value, ValueType, time, wire,
+    AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder, OwnedDecisionRecord,
+    ReaderSchema, Row, RowHeader, Value, ValueType, time, wire,
 };
 
 #[test]
@@ -107,7 +107,7 @@ fn frames() {
             RowHeader {
                 input: 0,
                 source_offset: offset,
-                clock: 5,
+                watermark: 5,
                 flags: 1,
             },
             &row,
@@ -118,7 +118,7 @@ fn frames() {
         FrameHeader {
             source: 1,
             live: true,
-            clock: 9,
+            watermark: 9,
         },
         &mut good,
     );
@@ -158,7 +158,7 @@ fn everything_else() {
         let bytes = random.bytes(30);
         let _ = wire::split(&bytes);
         let _ = decoder.decode(&bytes, &mut Row::new());
-        let _ = OwnedDecision::from_json(&bytes);
+        let _ = OwnedDecisionRecord::from_json(&bytes);
         let mut time = b"2018-05-18T00:00:00.123456+02:00".to_vec();
         random.damage(&mut time);
         if let Ok(time) = std::str::from_utf8(&time) {

@@ -6,8 +6,8 @@ use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::dead_letter::{DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC};
 use riskstream_events::{
-    AvroProjection, DECISION_JSON_SCHEMA, Decision, Flags, Latency, ModelRef, Outcome, Reason, ReasonCode, Row, Value,
-    ValueType, encode_json,
+    AvroProjection, DECISION_JSON_SCHEMA, DecisionRecord, Flags, Latency, ModelRef, Outcome, Reason, ReasonCode, Row,
+    Value, ValueType, encode_json,
 };
 use serde_json::{Value as Json, json};
 
@@ -112,7 +112,7 @@ fn decisions_conform_to_the_json_schema() {
         description: None,
         contribution: Some(1.0),
     }];
-    let decision = Decision {
+    let decision = DecisionRecord {
         decision_id: "00112233445566778899aabbccddeeff",
         event_id: "e",
         pipeline: "p",
@@ -139,7 +139,7 @@ fn decisions_conform_to_the_json_schema() {
             decided_at: 1,
         }),
     };
-    let bare = Decision {
+    let bare = DecisionRecord {
         model: None,
         score: None,
         late_by_ms: None,

@@ -47,7 +47,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     let partition = member.owned[0].clone();
     let position = Committed {
         offset: 2,
-        clock: Some(1_700_000_000_000_000),
+        watermark: Some(1_700_000_000_000_000),
         holds_rows: true,
         circuits: Some("7,0:5:10:3".to_owned()),
     };

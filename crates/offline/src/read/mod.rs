@@ -1,13 +1,25 @@
 //! Files as inputs: JSON Lines, CSV and Parquet, decoded into the same rows as records of a topic.
 
+#[cfg(feature = "parquet")]
 mod columns;
+#[cfg(feature = "parquet")]
 mod delimited;
+#[cfg(feature = "parquet")]
 mod json_lines;
 mod objects;
+#[cfg(feature = "parquet")]
+mod parquet_objects;
 
 pub use objects::json_objects;
 use riskstream_events::{InputFields, Rejection, Row};
 use std::path::{Path, PathBuf};
+
+/// The endings of the files that this build reads.
+const ENDINGS: &str = if cfg!(feature = "parquet") {
+    ".jsonl, .ndjson, .json, .csv or .parquet"
+} else {
+    ".jsonl, .ndjson, .json or .csv; Parquet needs a build with the feature `parquet`"
+};
 
 /// Why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +33,7 @@ pub enum ReadError {
         error: std::io::Error,
     },
     /// The ending names no known format.
-    #[error("{0}: unknown kind of file: the name must end in .jsonl, .ndjson, .json, .csv or .parquet")]
+    #[error("{0}: unknown kind of file: the name must end in {ENDINGS}")]
     UnknownFormat(PathBuf),
     /// The file is not of its format.
     #[error("{path}: {why}")]
@@ -68,6 +80,7 @@ pub trait Rows {
 }
 
 /// Opens a file by its ending.
+#[cfg(feature = "parquet")]
 pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadError> {
     let ending = path
         .extension()

@@ -1,8 +1,6 @@
 //! Any of the files as JSON objects: to feed them to a topic.
 
 use super::{ReadError, io};
-use arrow::json::LineDelimitedWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -16,12 +14,13 @@ pub fn json_objects(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bo
             from_lines(path, BufReader::new(File::open(path).map_err(io(path))?), take).map(|_| ())
         }
         Some("csv") => from_csv(path, take),
-        Some("parquet") => from_parquet(path, take),
+        #[cfg(feature = "parquet")]
+        Some("parquet") => super::parquet_objects::from_parquet(path, take),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }
 }
 
-fn from_lines(
+pub(super) fn from_lines(
     path: &Path,
     lines: impl BufRead,
     take: &mut dyn FnMut(&Map<String, Value>) -> bool,
@@ -75,24 +74,7 @@ fn insert(object: &mut Map<String, Value>, name: &str, cell: &str) {
     }
 }
 
-fn from_parquet(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bool) -> Result<(), ReadError> {
-    let file = File::open(path).map_err(io(path))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .and_then(|builder| builder.with_batch_size(4096).build())
-        .map_err(|error| malformed(path, error.to_string()))?;
-    for batch in reader {
-        let batch = batch.map_err(|error| malformed(path, error.to_string()))?;
-        let mut lines = LineDelimitedWriter::new(Vec::new());
-        let written = lines.write(&batch).and_then(|()| lines.finish());
-        written.map_err(|error| malformed(path, error.to_string()))?;
-        if !from_lines(path, lines.into_inner().as_slice(), take)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn malformed(path: &Path, why: String) -> ReadError {
+pub(super) fn malformed(path: &Path, why: String) -> ReadError {
     ReadError::Malformed {
         path: path.to_owned(),
         why,

@@ -1,14 +1,15 @@
 //! `riskstream backfill`: the engine over files.
 
-use super::Failure;
-use crate::file::{self, Compiled};
+use super::CommandError;
 use crate::interrupt::Interrupt;
+use crate::pipeline_file;
 use crate::secret::secret;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use riskstream_engine::{Engine, Event, Judgement};
+use riskstream_definition::Compiled;
+use riskstream_engine::{Decision, Engine, Event};
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{self, BackfillError, Sink, Source, Summary};
+use riskstream_offline::backfill::{self, BackfillError, InputFile, Sink, Summary};
 use riskstream_offline::read;
 use riskstream_offline::write::ParquetSink;
 use std::collections::BTreeMap;
@@ -30,8 +31,8 @@ pub struct Args {
 }
 
 /// Computes features and decisions.
-pub fn execute(args: Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
+pub fn execute(args: Args) -> Result<(), CommandError> {
+    let compiled = pipeline_file::load(&args.pipeline)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
     let sources = open(&compiled, &args.inputs, secret.as_deref())?;
@@ -46,10 +47,16 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     let bar = progress_bar();
     let began = Instant::now();
     let mut engine = Engine::new(plan);
-    let summary = backfill::run(&mut engine, sources, &mut sink, &mut |summary: &Summary| {
-        bar.set_position(summary.records);
-        !interrupt.requested()
-    })
+    let summary = backfill::run(
+        &mut engine,
+        Arc::clone(&compiled.lineup),
+        sources,
+        &mut sink,
+        &mut |summary: &Summary| {
+            bar.set_position(summary.records);
+            !interrupt.requested()
+        },
+    )
     .map_err(anyhow::Error::from)?;
     bar.finish_and_clear();
     if interrupt.requested() {
@@ -75,7 +82,7 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result<Vec<Source>, Failure> {
+fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
     let mut sources = Vec::new();
     for input in inputs {
         let (name, path) = match input.split_once('=') {
@@ -90,7 +97,7 @@ fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result
                 .position(|input| input.name == name)
                 .ok_or_else(|| {
                     let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
-                    Failure::Configuration(anyhow!(
+                    CommandError::Configuration(anyhow!(
                         "the pipeline uses no input `{name}`; it has {}",
                         names.join(", ")
                     ))
@@ -98,15 +105,15 @@ fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result
         };
         let fields = compiled
             .input_fields(index, secret)
-            .map_err(|error| Failure::Configuration(error.into()))?;
+            .map_err(|error| CommandError::Configuration(error.into()))?;
         let rows = read::open(path.as_ref(), &fields).map_err(anyhow::Error::from)?;
-        sources.push(Source {
+        sources.push(InputFile {
             input: index as u8,
             rows,
         });
     }
     if !sources.iter().any(|source| source.input == 0) {
-        return Err(Failure::Configuration(anyhow!(
+        return Err(CommandError::Configuration(anyhow!(
             "there are no transactions among the inputs: add --input FILE"
         )));
     }
@@ -145,8 +152,8 @@ struct FileSink {
 const SHOWN: usize = 5;
 
 impl Sink for FileSink {
-    fn decided(&mut self, events: &[Event], judgements: &[Judgement]) -> Result<(), BackfillError> {
-        Ok(self.parquet.write(&self.plan, events, judgements)?)
+    fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
+        Ok(self.parquet.write(&self.plan, events, decisions)?)
     }
 
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {

@@ -1,7 +1,8 @@
-//! `riskstream check`: all mistakes of a pipeline file, then its examples.
+//! `riskstream check`: all diagnostics of a pipeline file, then its examples.
 
-use super::Failure;
-use crate::file::{self, Compiled};
+use super::CommandError;
+use crate::pipeline_file;
+use riskstream_definition::Compiled;
 use std::path::PathBuf;
 
 /// The arguments of `riskstream check`.
@@ -19,19 +20,19 @@ pub struct Args {
 }
 
 /// Checks the file.
-pub fn execute(args: &Args) -> Result<(), Failure> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     let Some(path) = &args.pipeline else {
-        println!("{}", file::schema());
+        println!("{}", riskstream_definition::schema());
         return Ok(());
     };
-    let compiled = file::load(path)?;
+    let compiled = pipeline_file::load(path)?;
     if args.explain {
-        print!("{}", file::explain(&compiled));
+        print!("{}", riskstream_definition::explain(&compiled));
         println!();
     }
     println!("{}: ok, {}", compiled.file, summary(&compiled));
     check_rollout(&compiled)?;
-    let examples = file::run_examples(&compiled).map_err(Failure::Examples)?;
+    let examples = riskstream_definition::run_examples(&compiled).map_err(CommandError::Examples)?;
     match examples {
         0 => println!("no examples"),
         1 => println!("1 example holds"),
@@ -41,11 +42,11 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
 }
 
 /// The roll-out file that copies will watch, if it is there already.
-fn check_rollout(compiled: &Compiled) -> Result<(), Failure> {
+fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
-    let lineup = super::rollout::check(compiled, &path)?;
+    let lineup = pipeline_file::load_rollout(compiled, &path)?;
     println!("{}: ok, revision {}", path.display(), lineup.revision);
     Ok(())
 }
@@ -54,8 +55,7 @@ fn summary(compiled: &Compiled) -> String {
     let plan = &compiled.plan;
     let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();
     let features = plan.decide.features.len();
-    let model = plan
-        .decide
+    let model = compiled
         .lineup
         .champion_plan()
         .map_or("no model".to_owned(), |model| format!("model {}", model.name));

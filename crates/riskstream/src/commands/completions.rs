@@ -1,6 +1,6 @@
 //! `riskstream completions`: a completion script for a shell.
 
-use super::{Command, Failure};
+use super::{Command, CommandError};
 use clap::Subcommand;
 use clap_complete::Shell;
 
@@ -12,7 +12,7 @@ pub struct Args {
 }
 
 /// Prints the script.
-pub fn execute(args: &Args) -> Result<(), Failure> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     let mut command = Command::augment_subcommands(clap::Command::new("riskstream"));
     clap_complete::generate(args.shell, &mut command, "riskstream", &mut std::io::stdout());
     Ok(())

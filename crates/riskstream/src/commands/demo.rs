@@ -1,8 +1,8 @@
 //! `riskstream demo`: the whole main job on the in-process log.
 
-use super::Failure;
-use super::generate::World;
+use super::CommandError;
 use crate::demo;
+use crate::simulated::World;
 use std::path::PathBuf;
 
 /// The arguments of `riskstream demo`.
@@ -23,6 +23,6 @@ pub struct Args {
 }
 
 /// Runs the demo.
-pub fn execute(args: Args) -> Result<(), Failure> {
+pub fn execute(args: Args) -> Result<(), CommandError> {
     demo::run(&args)
 }

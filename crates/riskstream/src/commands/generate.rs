@@ -1,46 +1,16 @@
 //! `riskstream generate`: simulated transactions and labels with planted fraud, to files or to Kafka topics.
 
-use super::Failure;
+use super::CommandError;
 use crate::interrupt::Interrupt;
+use crate::simulated::{World, key, to_json};
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
 use riskstream_kafka::Producer;
-use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use riskstream_simulator::SimulatedEvent;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// The size of the simulated world; shared with the demo.
-#[derive(clap::Args, Clone)]
-pub struct World {
-    /// Which of the possible worlds
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// Days of payments
-    #[arg(long, default_value_t = 30)]
-    pub days: u32,
-    /// Customers, about 1.8 payments a day each
-    #[arg(long, default_value_t = 5_000)]
-    pub customers: u32,
-    /// Terminals
-    #[arg(long, default_value_t = 10_000)]
-    pub terminals: u32,
-}
-
-impl World {
-    /// The simulator of this world.
-    pub fn simulator(&self) -> Result<Simulator, Failure> {
-        let config = SimulatorConfig {
-            seed: self.seed,
-            days: self.days,
-            customers: self.customers,
-            terminals: self.terminals,
-            ..SimulatorConfig::default()
-        };
-        Simulator::new(config).map_err(|error| Failure::Configuration(error.into()))
-    }
-}
 
 /// The arguments of `riskstream generate`.
 #[derive(clap::Args)]
@@ -68,18 +38,18 @@ pub struct Args {
 }
 
 /// Generates.
-pub fn execute(args: Args) -> Result<(), Failure> {
+pub fn execute(args: Args) -> Result<(), CommandError> {
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let simulator = args.world.simulator()?;
     let mut target = Target::open(&args)?;
-    let mut pace = args.rate.map(Pace::new);
+    let mut liveness = args.rate.map(Pace::new);
     let (mut transactions, mut labels) = (0u64, 0u64);
     for event in simulator {
         if interrupt.requested() {
             break;
         }
-        if let Some(pace) = &mut pace {
-            pace.wait();
+        if let Some(liveness) = &mut pace {
+            liveness.wait();
         }
         match &event {
             SimulatedEvent::Transaction(_) => transactions += 1,
@@ -99,23 +69,6 @@ pub fn execute(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// An event as its JSON text: what a topic or a line of a file holds.
-pub fn to_json(event: &SimulatedEvent, line: &mut Vec<u8>) -> serde_json::Result<()> {
-    line.clear();
-    match event {
-        SimulatedEvent::Transaction(transaction) => serde_json::to_writer(line, transaction),
-        SimulatedEvent::Label(label) => serde_json::to_writer(line, label),
-    }
-}
-
-/// The customer of an event: the key of its record.
-pub fn key(event: &SimulatedEvent) -> &str {
-    match event {
-        SimulatedEvent::Transaction(transaction) => &transaction.customer_id,
-        SimulatedEvent::Label(label) => &label.customer_id,
-    }
-}
-
 enum Target {
     Files {
         transactions: BufWriter<File>,
@@ -131,7 +84,7 @@ enum Target {
 }
 
 impl Target {
-    fn open(args: &Args) -> Result<Target, Failure> {
+    fn open(args: &Args) -> Result<Target, CommandError> {
         if let Some(output) = &args.output {
             let create = |path: &PathBuf| -> anyhow::Result<BufWriter<File>> {
                 Ok(BufWriter::new(

@@ -1,8 +1,8 @@
 //! `riskstream models`: looking into model files, and verifying them against their cards.
 
-use super::Failure;
-use crate::card::{Card, Verified, verify};
+use super::CommandError;
 use anyhow::{Context, anyhow};
+use riskstream_definition::card::{Card, Verified, verify};
 use riskstream_models::{Inspection, LoadOptions, Model, ModelDescription, ModelError, ScoreOutput};
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,15 +42,15 @@ struct Verify {
 ///
 /// # Errors
 /// A file cannot be read; a model cannot be used, or is not what its card says.
-pub fn execute(args: &Args) -> Result<(), Failure> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     match &args.action {
         Action::Inspect(inspect) => self::inspect(inspect),
         Action::Verify(verify) => verify_all(&verify.files),
     }
 }
 
-fn inspect(args: &Inspect) -> Result<(), Failure> {
-    let card = Card::of(&args.file).map_err(|error| Failure::Configuration(told(error)))?;
+fn inspect(args: &Inspect) -> Result<(), CommandError> {
+    let card = Card::of(&args.file).map_err(|error| CommandError::Configuration(told(error)))?;
     let options = LoadOptions {
         score: args.score.clone().or(card_score(card.as_ref())?),
         ..LoadOptions::default()
@@ -64,22 +64,22 @@ fn inspect(args: &Inspect) -> Result<(), Failure> {
     for problem in &inspection.problems {
         let _ = write!(reasons, "\n  {problem}");
     }
-    Err(Failure::Failed(anyhow!(
+    Err(CommandError::Failed(anyhow!(
         "{} cannot be used:{reasons}",
         args.file.display()
     )))
 }
 
-fn card_score(card: Option<&Card>) -> Result<Option<ScoreOutput>, Failure> {
+fn card_score(card: Option<&Card>) -> Result<Option<ScoreOutput>, CommandError> {
     let parsed = card.map(|card| card.score.output.parse()).transpose();
-    parsed.context("the model's card").map_err(Failure::Configuration)
+    parsed.context("the model's card").map_err(CommandError::Configuration)
 }
 
 /// A file that cannot be read is a wrong argument; one that cannot be used is what we were asked to find out.
-fn failure(file: &Path, error: ModelError) -> Failure {
+fn failure(file: &Path, error: ModelError) -> CommandError {
     match error {
-        ModelError::Read { .. } => Failure::Configuration(told(error)),
-        error => Failure::Failed(anyhow!("{}: {error}", file.display())),
+        ModelError::Read { .. } => CommandError::Configuration(told(error)),
+        error => CommandError::Failed(anyhow!("{}: {error}", file.display())),
     }
 }
 
@@ -146,7 +146,7 @@ fn trees(description: &ModelDescription, depth: Option<usize>) -> String {
 }
 
 /// Verifies every file, whatever comes of the others.
-fn verify_all(files: &[PathBuf]) -> Result<(), Failure> {
+fn verify_all(files: &[PathBuf]) -> Result<(), CommandError> {
     let mut refused = Vec::new();
     for file in files {
         match verify_one(file) {
@@ -157,30 +157,30 @@ fn verify_all(files: &[PathBuf]) -> Result<(), Failure> {
                 "{}: ok, {rows} golden rows, at most {largest_difference:.1e} from the card",
                 file.display()
             ),
-            Err(Failure::Failed(error)) => refused.push(format!("{}: {error:#}", file.display())),
+            Err(CommandError::Failed(error)) => refused.push(format!("{}: {error:#}", file.display())),
             Err(failure) => return Err(failure),
         }
     }
     match refused.len() {
         0 => Ok(()),
-        1 => Err(Failure::Failed(anyhow!("{}", refused.remove(0)))),
-        many => Err(Failure::Failed(anyhow!(
+        1 => Err(CommandError::Failed(anyhow!("{}", refused.remove(0)))),
+        many => Err(CommandError::Failed(anyhow!(
             "{many} models are refused:\n  {}",
             refused.join("\n  ")
         ))),
     }
 }
 
-fn verify_one(file: &Path) -> Result<Verified, Failure> {
-    let card = Card::of(file).map_err(|error| Failure::Failed(told(error)))?;
+fn verify_one(file: &Path) -> Result<Verified, CommandError> {
+    let card = Card::of(file).map_err(|error| CommandError::Failed(told(error)))?;
     let options = LoadOptions {
         score: card_score(card.as_ref())?,
         ..LoadOptions::default()
     };
     let model = Model::load(file, &options).map_err(|error| match error {
-        ModelError::Read { .. } => Failure::Configuration(told(error)),
-        error => Failure::Failed(told(error)),
+        ModelError::Read { .. } => CommandError::Configuration(told(error)),
+        error => CommandError::Failed(told(error)),
     })?;
     let card = card.ok_or_else(|| anyhow!("there is no card: write {}", Card::path(file).display()))?;
-    verify(&model, &card).map_err(|error| Failure::Failed(told(error)))
+    verify(&model, &card).map_err(|error| CommandError::Failed(told(error)))
 }

@@ -1,12 +1,13 @@
 //! `riskstream rollout`: which models decide, while the pipeline runs.
 
-use super::Failure;
-use crate::file::{self, Compiled, compile_rollout, read_rollout};
+use super::CommandError;
+use crate::pipeline_file;
 use crate::rollout::{Entry, History, restoring, with_revision};
 use crate::service::kafka_options;
 use anyhow::{Context, anyhow};
-use riskstream_engine::{Lineup, ModelPlan};
+use riskstream_definition::{Compiled, compile_rollout, read_rollout};
 use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
+use riskstream_scoring::{Lineup, ModelPlan};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,10 +60,10 @@ struct Target {
 ///
 /// # Errors
 /// The pipeline file or the roll-out is wrong, or Kafka cannot be reached or refuses.
-pub fn execute(args: &Args) -> Result<(), Failure> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     match &args.action {
         Action::Check { pipeline, rollout } => {
-            let lineup = check(&file::load(pipeline)?, rollout)?;
+            let lineup = pipeline_file::load_rollout(&pipeline_file::load(pipeline)?, rollout)?;
             println!("{}: ok", rollout.display());
             print!("{}", describe(&lineup));
             Ok(())
@@ -76,19 +77,13 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
     }
 }
 
-/// Loads and checks the models of a roll-out file.
-pub(super) fn check(pipeline: &Compiled, path: &Path) -> Result<Lineup, Failure> {
-    let (_, lineup) = compile_rollout(&path.display().to_string(), &read(path)?, pipeline)?;
-    Ok(lineup)
-}
-
-fn apply(topic: &Topic, path: &Path) -> Result<(), Failure> {
-    let (name, text) = (path.display().to_string(), read(path)?);
+fn apply(topic: &Topic, path: &Path) -> Result<(), CommandError> {
+    let (name, text) = (path.display().to_string(), pipeline_file::read_rollout_text(path)?);
     let next = topic.history()?.newest() + 1;
     let text = match read_rollout(&name, &text)?.revision {
         None => with_revision(&text, next),
         Some(given) if u64::from(given.value) < next => {
-            return Err(Failure::Configuration(anyhow!(
+            return Err(CommandError::Configuration(anyhow!(
                 "{name}: revision {} would have no effect, {} was rolled out already; write {next}, or leave `revision` out",
                 given.value,
                 next - 1
@@ -103,10 +98,10 @@ fn apply(topic: &Topic, path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn back(topic: &Topic) -> Result<(), Failure> {
+fn back(topic: &Topic) -> Result<(), CommandError> {
     let history = topic.history()?;
     let Some(previous) = history.previous() else {
-        return Err(Failure::Configuration(anyhow!(
+        return Err(CommandError::Configuration(anyhow!(
             "there is nothing to go back to: the pipeline file's own models decide"
         )));
     };
@@ -145,7 +140,7 @@ fn show(history: &History) {
 /// What a roll-out is, in a line.
 fn summary(entry: &Entry) -> String {
     let file = &entry.file;
-    let named = |section: &crate::file::surface::ModelSection| {
+    let named = |section: &riskstream_definition::syntax::ModelSection| {
         section
             .file
             .0
@@ -221,10 +216,10 @@ struct Topic {
 }
 
 impl Topic {
-    fn open(target: &Target) -> Result<Topic, Failure> {
-        let pipeline = file::load(&target.pipeline)?;
+    fn open(target: &Target) -> Result<Topic, CommandError> {
+        let pipeline = pipeline_file::load(&target.pipeline)?;
         let name = pipeline.rollout_topic().cloned().ok_or_else(|| {
-            Failure::Configuration(anyhow!(
+            CommandError::Configuration(anyhow!(
                 "{} has no roll-out topic: add `rollout: {{topic: {}-rollouts}}`, then `riskstream topics create`",
                 target.pipeline.display(),
                 pipeline.plan.name
@@ -235,7 +230,7 @@ impl Topic {
     }
 
     /// Everything that the topic holds.
-    fn history(&self) -> Result<History, Failure> {
+    fn history(&self) -> Result<History, CommandError> {
         let mut scan = TopicScan::begin(&self.kafka, &self.name, None).map_err(anyhow::Error::from)?;
         let mut history = History::default();
         loop {
@@ -247,7 +242,7 @@ impl Topic {
         }
     }
 
-    fn publish(&self, text: &str) -> Result<(), Failure> {
+    fn publish(&self, text: &str) -> Result<(), CommandError> {
         let producer = Producer::open_with(&self.kafka).map_err(anyhow::Error::from)?;
         let key = self.pipeline.plan.name.as_bytes();
         producer
@@ -256,9 +251,4 @@ impl Topic {
             .with_context(|| format!("the roll-out was not written to {}", self.name))?;
         Ok(())
     }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path)
-        .map_err(|error| Failure::Configuration(anyhow!("cannot read {}: {error}", path.display())))
 }

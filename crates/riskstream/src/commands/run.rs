@@ -1,13 +1,14 @@
 //! `riskstream run`: a member of the consumer group.
 
-use super::Failure;
-use crate::file::{self, Compiled};
-use crate::rollout::{Follower, RolloutDesk};
+use super::CommandError;
+use crate::pipeline_file;
+use crate::rollout::{Follower, LoadedRollouts};
 use crate::secret::secret;
 use crate::service::{Health, HttpServer, Instance, Job, Stop, kafka_options, supervise};
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs};
 use anyhow::anyhow;
+use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
 use riskstream_store::SharedMemory;
 use std::net::SocketAddr;
@@ -39,9 +40,9 @@ pub struct Args {
 ///
 /// # Errors
 /// What we were told is wrong, or something failed that waiting does not mend.
-pub fn execute(args: Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
-    logs::start(&args.log).map_err(|error| Failure::Configuration(error.into()))?;
+pub fn execute(args: Args) -> Result<(), CommandError> {
+    let compiled = pipeline_file::load(&args.pipeline)?;
+    logs::start(&args.log).map_err(|error| CommandError::Configuration(error.into()))?;
     let secret = secret(&compiled.settings)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(no_brokers)?;
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
@@ -85,10 +86,10 @@ pub fn execute(args: Args) -> Result<(), Failure> {
 }
 
 /// Takes up the roll-outs that are there, then follows them on a thread of its own.
-fn follow_rollouts(compiled: &Compiled, kafka: &KafkaOptions, stop: &Stop) -> Result<RolloutDesk, Failure> {
+fn follow_rollouts(compiled: &Compiled, kafka: &KafkaOptions, stop: &Stop) -> Result<LoadedRollouts, CommandError> {
     let follower = Follower::new(Arc::new(compiled.clone()), kafka);
-    let mut follower = follower.map_err(|error| Failure::Configuration(error.into()))?;
-    let (desk, stop) = (follower.desk(), stop.clone());
+    let mut follower = follower.map_err(|error| CommandError::Configuration(error.into()))?;
+    let (rollouts, stop) = (follower.rollouts(), stop.clone());
     if compiled.rollout_settings.is_some() {
         follower.catch_up();
         std::thread::Builder::new()
@@ -96,11 +97,11 @@ fn follow_rollouts(compiled: &Compiled, kafka: &KafkaOptions, stop: &Stop) -> Re
             .spawn(move || follower.follow(&stop))
             .map_err(anyhow::Error::from)?;
     }
-    Ok(desk)
+    Ok(rollouts)
 }
 
-pub(super) fn no_brokers() -> Failure {
-    Failure::Configuration(anyhow!(
+pub(super) fn no_brokers() -> CommandError {
+    CommandError::Configuration(anyhow!(
         "neither the file nor the command line says where Kafka is: add `kafka: {{brokers: host:port}}` to the file, or --brokers host:port"
     ))
 }

@@ -1,10 +1,11 @@
 //! `riskstream topics`: what a pipeline needs and what is there; `riskstream topics create` makes what lacks.
 
-use super::Failure;
-use crate::file::{self, Compiled};
+use super::CommandError;
+use crate::pipeline_file;
 use crate::service::kafka_options;
 use crate::topics::{self, Creation, Needed, Purpose};
 use anyhow::anyhow;
+use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
 use riskstream_kafka::topics::{Created, Topic};
 use std::path::PathBuf;
@@ -45,7 +46,7 @@ struct Create {
     /// Brokers that hold each new topic; unless given, the brokers' default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100))]
     replication_factor: Option<i32>,
-    /// How many days hop topics keep records; unless given, for ever: lost state is rebuilt from them
+    /// How many days repartition topics keep records; unless given, for ever: lost state is rebuilt from them
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     hop_retention_days: Option<u32>,
     /// Only show what would be created
@@ -57,17 +58,17 @@ struct Create {
 ///
 /// # Errors
 /// The pipeline file is wrong, or Kafka cannot be reached or refuses.
-pub fn execute(args: Args) -> Result<(), Failure> {
+pub fn execute(args: Args) -> Result<(), CommandError> {
     match (args.action, args.target) {
         (Some(Action::Create(create)), _) => execute_create(&create),
         (None, Some(target)) => show(&target),
-        (None, None) => Err(Failure::Configuration(anyhow!(
+        (None, None) => Err(CommandError::Configuration(anyhow!(
             "which pipeline? riskstream topics PIPELINE"
         ))),
     }
 }
 
-fn show(target: &Target) -> Result<(), Failure> {
+fn show(target: &Target) -> Result<(), CommandError> {
     let (compiled, kafka) = open(target)?;
     let needed = topics::needed(&compiled);
     let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
@@ -81,7 +82,7 @@ fn show(target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
-fn execute_create(create: &Create) -> Result<(), Failure> {
+fn execute_create(create: &Create) -> Result<(), CommandError> {
     let (compiled, kafka) = open(&create.target)?;
     let needed = topics::needed(&compiled);
     let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
@@ -138,8 +139,8 @@ fn default_partitions(needed: &[Needed], described: &[Topic]) -> i32 {
     inputs.find_map(|(_, topic)| topic.partitions).unwrap_or(4)
 }
 
-fn open(target: &Target) -> Result<(Compiled, KafkaOptions), Failure> {
-    let compiled = file::load(&target.pipeline)?;
+fn open(target: &Target) -> Result<(Compiled, KafkaOptions), CommandError> {
+    let compiled = pipeline_file::load(&target.pipeline)?;
     let kafka = kafka_options(&compiled, target.brokers.as_deref()).ok_or_else(super::run::no_brokers)?;
     Ok((compiled, kafka))
 }

@@ -1,12 +1,12 @@
 //! Where the demo's records come from: the simulator, or the user's files. On a thread of its own, at most so
 //! many records ahead of the worker.
 
-use crate::commands::Failure;
+use crate::commands::CommandError;
 use crate::commands::demo::Args;
-use crate::commands::generate::{key, to_json};
-use crate::file::Compiled;
 use crate::interrupt::Interrupt;
+use crate::simulated::{key, to_json};
 use anyhow::anyhow;
+use riskstream_definition::Compiled;
 use riskstream_offline::read::json_objects;
 use riskstream_pipeline::memory::Broker;
 use riskstream_simulator::SimulatedEvent;
@@ -28,13 +28,13 @@ pub fn start(
     compiled: &Compiled,
     broker: Broker,
     interrupt: Interrupt,
-) -> Result<JoinHandle<anyhow::Result<Truth>>, Failure> {
+) -> Result<JoinHandle<anyhow::Result<Truth>>, CommandError> {
     let topics: Vec<Arc<str>> = compiled.inputs.iter().map(|input| Arc::clone(&input.topic)).collect();
     if args.inputs.is_empty() {
         let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
         let labels = compiled.inputs.iter().position(|input| input.name == "labels");
         if names.len() > 1 && labels.is_none() {
-            return Err(Failure::Configuration(anyhow!(
+            return Err(CommandError::Configuration(anyhow!(
                 "the simulator makes transactions and labels, the pipeline wants {}",
                 names.join(", ")
             )));
@@ -128,7 +128,7 @@ fn wait_for_room(topics: &[Arc<str>], broker: &Broker, interrupt: &Interrupt) ->
     !interrupt.requested()
 }
 
-fn files(compiled: &Compiled, inputs: &[String]) -> Result<Vec<(usize, PathBuf)>, Failure> {
+fn files(compiled: &Compiled, inputs: &[String]) -> Result<Vec<(usize, PathBuf)>, CommandError> {
     let file = |input: &String| {
         let (name, path) = input
             .split_once('=')
@@ -136,13 +136,13 @@ fn files(compiled: &Compiled, inputs: &[String]) -> Result<Vec<(usize, PathBuf)>
         let index = compiled.inputs.iter().position(|input| input.name == name);
         let index = index.ok_or_else(|| {
             let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
-            Failure::Configuration(anyhow!(
+            CommandError::Configuration(anyhow!(
                 "the pipeline uses no input `{name}`; it has {}",
                 names.join(", ")
             ))
         })?;
         if !Path::new(path).is_file() {
-            return Err(Failure::Configuration(anyhow!("{path}: no such file")));
+            return Err(CommandError::Configuration(anyhow!("{path}: no such file")));
         }
         Ok((index, PathBuf::from(path)))
     };

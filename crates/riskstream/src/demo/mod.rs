@@ -4,17 +4,17 @@ mod display;
 mod feed;
 mod results;
 
-use crate::commands::Failure;
+use crate::commands::CommandError;
 use crate::commands::demo::Args;
-use crate::file;
 use crate::interrupt::Interrupt;
+use crate::pipeline_file;
 use crate::secret::secret;
 use anyhow::{Context, anyhow};
 use display::Display;
 use results::Results;
 use riskstream_pipeline::driver::MemoryStores;
+use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::memory::Broker;
-use riskstream_pipeline::pace::PaceOptions;
 use riskstream_pipeline::task::Task;
 use riskstream_pipeline::worker::Clock;
 use riskstream_pipeline::{NoRollouts, Worker, WorkerOptions};
@@ -30,13 +30,13 @@ const DEMO_SECRET: &[u8] = b"riskstream demo: nobody is real here";
 /// Small batches, as people watch: a decision comes soon after its payment. All partitions are fed by one thread, so one
 /// that is silent for long has nothing to come.
 fn worker_options() -> WorkerOptions {
-    let pace = PaceOptions {
+    let liveness = LivenessOptions {
         absent_after: Duration::from_millis(500),
-        ..PaceOptions::default()
+        ..LivenessOptions::default()
     };
     WorkerOptions {
         batch_events: 1_000,
-        pace,
+        liveness,
         ..WorkerOptions::default()
     }
 }
@@ -51,8 +51,8 @@ impl Clock for SystemClock {
 }
 
 /// Runs the pipeline over everything there is, shows progress, and tells how good the decisions were.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let compiled = file::load(&args.pipeline)?;
+pub fn run(args: &Args) -> Result<(), CommandError> {
+    let compiled = pipeline_file::load(&args.pipeline)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let secret = if args.inputs.is_empty() {
         Some(DEMO_SECRET.to_vec())
@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let topology = compiled
         .json_topology(secret.as_deref())
-        .map_err(|error| Failure::Configuration(error.into()))?;
+        .map_err(|error| CommandError::Configuration(error.into()))?;
     let topology = Arc::new(topology);
     let broker = Broker::new();
     for topic in topology.input_topics().iter().chain(&topology.output_topics()) {

@@ -3,7 +3,7 @@
 use super::feed::Truth;
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{Outcome, OwnedDecision, OwnedReason};
+use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
@@ -63,12 +63,12 @@ impl Results {
             let json = record.value.context("a decision without a value")?;
             self.file.write_all(&json)?;
             self.file.write_all(b"\n")?;
-            self.note(OwnedDecision::from_json(&json)?);
+            self.note(OwnedDecisionRecord::from_json(&json)?);
         }
         Ok(())
     }
 
-    fn note(&mut self, decision: OwnedDecision) {
+    fn note(&mut self, decision: OwnedDecisionRecord) {
         self.outcomes[decision.outcome as usize] += 1;
         let customer = decision
             .entities

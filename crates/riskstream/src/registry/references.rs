@@ -5,7 +5,7 @@ use super::{Registry, RegistryError};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// More than this many schemas behind one are a cycle or a mistake.
+/// More than this many schemas behind one are a cycle or a diagnostic.
 const MOST_REFERENCES: usize = 200;
 
 /// The text of the schema in the registry's `answer`, with its references resolved.

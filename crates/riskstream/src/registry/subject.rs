@@ -1,6 +1,6 @@
 //! How a subject is named.
 
-use crate::file::surface::SubjectStrategy;
+use riskstream_definition::syntax::SubjectStrategy;
 use serde_json::Value;
 
 /// The subject of a topic's values, where the record is called `record`.

@@ -1,14 +1,14 @@
 //! Follows the file and the topic that roll-outs come from, and prepares what they bring.
 
-use super::desk::RolloutDesk;
 use super::document::{prepare, prepare_again};
-use crate::file::{Compiled, Report, read_rollout};
+use super::loaded::LoadedRollouts;
 use crate::service::Stop;
 use crate::telemetry::metrics;
-use riskstream_engine::Lineup;
+use riskstream_definition::{Compiled, Report, read_rollout};
 use riskstream_kafka::{KafkaOptions, Tailed, TopicTail};
 use riskstream_pipeline::Rollouts;
 use riskstream_pipeline::log::LogError;
+use riskstream_scoring::Lineup;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,10 +22,10 @@ const TOPIC: &str = "the roll-out topic";
 /// Longer than any roll-out.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Prepares roll-outs and puts them on the desk.
+/// Prepares roll-outs and puts them on the rollouts.
 pub struct Follower {
     pipeline: Arc<Compiled>,
-    desk: RolloutDesk,
+    rollouts: LoadedRollouts,
     file: Option<WatchedFile>,
     tail: Option<TopicTail>,
     /// Line-ups made for tasks that wait for them, kept until the tasks have taken them up.
@@ -49,7 +49,7 @@ impl Follower {
         let tail = topic.map(|topic| TopicTail::begin(kafka, topic)).transpose()?;
         Ok(Follower {
             pipeline,
-            desk: RolloutDesk::default(),
+            rollouts: LoadedRollouts::default(),
             file,
             tail,
             kept: Vec::new(),
@@ -57,8 +57,8 @@ impl Follower {
     }
 
     /// Where workers find what is ready.
-    pub fn desk(&self) -> RolloutDesk {
-        self.desk.clone()
+    pub fn rollouts(&self) -> LoadedRollouts {
+        self.rollouts.clone()
     }
 
     /// Takes up what is there already, so that workers begin with it; gives up after a few seconds if the topic does not answer.
@@ -75,7 +75,7 @@ impl Follower {
             self.look_at_topic();
             self.kept.retain(|lineup| Arc::strong_count(lineup) == 1);
             let mut all_ready = true;
-            for document in self.desk.wanted(LOOK_EVERY) {
+            for document in self.rollouts.wanted(LOOK_EVERY) {
                 all_ready &= self.make_again(&document);
             }
             if !all_ready {
@@ -133,10 +133,10 @@ impl Follower {
     fn take_up(&mut self, name: &str, text: &str) {
         match prepare(name, text, &self.pipeline) {
             Ok(lineup) => {
-                let (revision, newest) = (lineup.revision, self.desk.newest_revision());
+                let (revision, newest) = (lineup.revision, self.rollouts.newest_revision());
                 if revision > newest {
                     tracing::info!(target: "riskstream::rollout", revision, from = name, "the models of a roll-out are ready");
-                    self.desk.put(lineup);
+                    self.rollouts.put(lineup);
                     metrics::ROLLOUT_READY.gauge(&[]).set(revision as f64);
                 } else {
                     self.pass_over(name, &lineup);
@@ -146,10 +146,10 @@ impl Follower {
         }
     }
 
-    /// What every copy reads twice, by file and by topic, is no news; another text with a number that was used is a mistake.
+    /// What every copy reads twice, by file and by topic, is no news; another text with a number that was used is a diagnostic.
     fn pass_over(&self, name: &str, lineup: &Lineup) {
         let revision = lineup.revision;
-        match self.desk.newest() {
+        match self.rollouts.newest() {
             Some(newest) if newest.revision > revision => {
                 let newest = newest.revision;
                 tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is passed over");
@@ -166,7 +166,7 @@ impl Follower {
 
     fn make_again(&mut self, document: &str) -> bool {
         let made = prepare_again(document, &self.pipeline).map_err(|error| error.to_string());
-        let made = self.desk.answer(document, made);
+        let made = self.rollouts.answer(document, made);
         let succeeded = made.is_some();
         self.kept.extend(made);
         succeeded

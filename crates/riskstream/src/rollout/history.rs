@@ -1,7 +1,7 @@
 //! What was rolled out, in order, as the topic keeps it.
 
-use crate::file::read_rollout;
-use crate::file::rollout::RolloutFile;
+use riskstream_definition::read_rollout;
+use riskstream_definition::rollout::RolloutFile;
 
 /// One roll-out in the topic.
 #[derive(Debug)]

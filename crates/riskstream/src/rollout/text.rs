@@ -1,6 +1,6 @@
 //! Changes to the text of a roll-out that leave everything else in it as it was typed.
 
-use crate::file::rollout::RolloutFile;
+use riskstream_definition::rollout::RolloutFile;
 
 /// The text with this revision, where it has none of its own.
 pub fn with_revision(text: &str, revision: u64) -> String {

@@ -57,7 +57,7 @@ impl HttpServer {
                     }
                 };
                 tokio::spawn(tidy(recorder.clone()));
-                tokio::spawn(heed(signals, stop));
+                tokio::spawn(stop_on_signals(signals, stop));
                 if let Err(error) = axum::serve(listener, routes(health, recorder)).await {
                     tracing::error!(target: "riskstream::http", %error, "the HTTP server has ended");
                 }
@@ -101,7 +101,7 @@ async fn tidy(recorder: Recorder) {
     }
 }
 
-async fn heed([mut terminate, mut interrupt]: [Signal; 2], stop: Stop) {
+async fn stop_on_signals([mut terminate, mut interrupt]: [Signal; 2], stop: Stop) {
     let first = either(&mut terminate, &mut interrupt).await;
     tracing::info!(target: "riskstream", signal = first, "finishing the batch, then ending; a second signal ends at once");
     stop.set();

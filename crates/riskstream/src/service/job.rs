@@ -2,10 +2,10 @@
 
 use super::stores::RocksStores;
 use super::{Health, Instance, Stop};
-use crate::file::surface::Delivery as FileDelivery;
-use crate::file::{Compiled, Format, RegistrySettings, SchemaSources};
 use crate::registry::{Credentials, Registry, RegistryError, record_name, subject};
-use crate::rollout::RolloutDesk;
+use crate::rollout::LoadedRollouts;
+use riskstream_definition::syntax::Delivery as FileDelivery;
+use riskstream_definition::{Compiled, Format, RegistrySettings, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::{Delivery, KafkaOptions};
 use riskstream_pipeline::worker::WorkerOptions;
@@ -38,7 +38,7 @@ pub struct Job {
     /// Number of workers.
     pub workers: usize,
     /// Where workers find the models of roll-outs.
-    pub rollouts: RolloutDesk,
+    pub rollouts: LoadedRollouts,
     /// Where workers tell how they are.
     pub health: Health,
     /// When to end.
@@ -69,7 +69,7 @@ impl Job {
                 tracing::info!(target: "riskstream::registry", subject, schema_id, "the decision's schema is registered");
                 Ok(DecisionFormat::Avro { schema_id })
             }
-            // `avro` without a registry is a mistake that the file was checked for.
+            // `avro` without a registry is a diagnostic that the file was checked for.
             (Format::Avro | Format::AvroPlain, ..) => Ok(DecisionFormat::AvroPlain),
         }
     }

@@ -94,7 +94,7 @@ macro_rules! metrics {
 
 metrics! {
     RECORDS: Counter "riskstream_records_total" ["topic"] in Count,
-        "Records taken in from input and hop topics, and committed.";
+        "Records taken in from input and repartition topics, and committed.";
     EVENTS: Counter "riskstream_events_total" [] in Count,
         "Events applied: an event counts once in each stage that it passes.";
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
@@ -116,7 +116,7 @@ metrics! {
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
         "Records sent to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,
-        "Records written and committed: decisions, dead letters and hop frames.";
+        "Records written and committed: decisions, dead letters and repartition frames.";
     LATENCY: Histogram "riskstream_decision_latency_seconds" [] in Seconds,
         "From the input record's timestamp in Kafka until its decision was committed.";
     BATCH: Histogram "riskstream_batch_seconds" [] in Seconds,
@@ -134,7 +134,7 @@ metrics! {
     STREAM_TIME: Gauge "riskstream_stream_time_seconds" ["topic", "partition"] in Seconds,
         "The largest event time that a stage has applied, in seconds since 1970. Its age: time() - this.";
     WAITING_FRAMES: Gauge "riskstream_waiting_frames" ["topic", "partition"] in Count,
-        "Hop frames that wait for slower sources, so that rows are applied in event-time order.";
+        "Repartition frames that wait for slower sources, so that rows are applied in event-time order.";
     STATE_BYTES: Gauge "riskstream_state_bytes" ["topic", "partition"] in Bytes,
         "Size of a task's state on disk, about.";
     CACHED_ENTITIES: Gauge "riskstream_cached_entities" ["topic", "partition"] in Count,

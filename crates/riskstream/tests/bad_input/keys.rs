@@ -7,7 +7,7 @@ use rdkafka::message::Message;
 use serde_json::json;
 
 /// The stage reads the topic itself, as it is keyed by the stage's entity: a record without a key would be counted in
-/// whatever partition it lies in. In front of a hop topic no key is needed, see the JSON trial.
+/// whatever partition it lies in. In front of a repartition topic no key is needed, see the JSON trial.
 #[test]
 fn a_record_without_the_key_that_its_partition_goes_by_is_a_dead_letter() {
     let (brokers, name) = (brokers(), unique("keys"));

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const PARTITIONS: i32 = 4;
-/// Two inputs and two hop topics.
+/// Two inputs and two repartition topics.
 const ALL_PARTITIONS: u64 = 4 * PARTITIONS as u64;
 
-/// The pipeline file under a name of its own, so that its group and its hop topics are too.
+/// The pipeline file under a name of its own, so that its group and its repartition topics are too.
 pub fn pipeline_file(directory: &Path, name: &str) -> PathBuf {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/handbook.yaml");
     let text = std::fs::read_to_string(path).unwrap();

@@ -1,13 +1,13 @@
 //! What steps in for a model that fails, and when the model is left alone.
 
 use crate::shop::{OLD, decision, decisions, directory, lineup, pay, pipeline, pipeline_text, topology, version};
-use riskstream::file::compile;
-use riskstream_events::{Outcome, OwnedDecision};
+use riskstream_definition::compile;
+use riskstream_events::{Outcome, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;
 
 /// Decides payments of these amounts, `together` in a batch.
-fn decide(model: &str, amounts: &[f64], together: usize) -> Vec<OwnedDecision> {
+fn decide(model: &str, amounts: &[f64], together: usize) -> Vec<OwnedDecisionRecord> {
     let pipeline = pipeline(model);
     let mut driver = TestDriver::new(topology(&pipeline), 1);
     for (batch, amounts) in amounts.chunks(together).enumerate() {
@@ -18,7 +18,7 @@ fn decide(model: &str, amounts: &[f64], together: usize) -> Vec<OwnedDecision> {
 }
 
 /// The code and the description of the reason that tells of the model.
-fn told(decision: &OwnedDecision) -> Option<(&str, &str)> {
+fn told(decision: &OwnedDecisionRecord) -> Option<(&str, &str)> {
     let reason = decision.reasons.iter().find(|reason| reason.name == "model")?;
     Some((reason.code.as_str(), reason.description.as_deref()?))
 }
@@ -63,7 +63,7 @@ fn without_a_fallback_a_fixed_outcome_or_rules_alone_decide() {
     };
     for (without, outcome) in [("approve", Outcome::Approve), ("decline", Outcome::Decline)] {
         let compiled =
-            riskstream::file::compile("shop.yaml", &text(without), &crate::shop::directory(), &|_| None).unwrap();
+            riskstream_definition::compile("shop.yaml", &text(without), &crate::shop::directory(), &|_| None).unwrap();
         let mut driver = TestDriver::new(topology(&compiled), 1);
         pay(&driver, 0, &[BAD]);
         driver.run().unwrap();

@@ -8,7 +8,7 @@ use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_to
 use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
 use rdkafka::message::Message;
-use riskstream_events::{OwnedDecision, OwnedReason};
+use riskstream_events::{OwnedDecisionRecord, OwnedReason};
 use std::collections::BTreeMap;
 
 const PARTITIONS: usize = 3;
@@ -196,7 +196,7 @@ shadows:
     let (mut challenged, mut left_alone) = (0, 0);
     let mut told_in: BTreeMap<i32, Vec<bool>> = BTreeMap::new();
     read_all(&brokers, &format!("{name}-decisions"), |message| {
-        let decision = OwnedDecision::from_json(message.payload().unwrap()).unwrap();
+        let decision = OwnedDecisionRecord::from_json(message.payload().unwrap()).unwrap();
         assert_eq!(decision.shadow_scores, [("fraud@shadow".to_owned(), Some(1.0))]);
         let is_challenged = place("customer", decision.entity("customer").unwrap()) < 0.5;
         let told = decision.reasons.iter().find(|reason| reason.name == "model");
@@ -246,10 +246,10 @@ fn counted(metrics: &str, model: &str, result: &str) -> u64 {
 
 /// Each payment was decided once, and in each partition one roll-out followed the other.
 fn check_decisions(brokers: &str, name: &str, expected: usize) {
-    let mut decisions: BTreeMap<String, OwnedDecision> = BTreeMap::new();
+    let mut decisions: BTreeMap<String, OwnedDecisionRecord> = BTreeMap::new();
     let mut last: BTreeMap<i32, u64> = BTreeMap::new();
     read_all(brokers, &format!("{name}-decisions"), |message| {
-        let decision = OwnedDecision::from_json(message.payload().unwrap()).unwrap();
+        let decision = OwnedDecisionRecord::from_json(message.payload().unwrap()).unwrap();
         let before = last.insert(message.partition(), decision.rollout).unwrap_or(0);
         assert!(before <= decision.rollout, "{} after {before}", decision.rollout);
         let (version_expected, score) = match decision.rollout {

@@ -1,8 +1,8 @@
 //! Champions and challengers on the in-process log: when they take over, whom they decide on, what a replay finds.
 
 use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology, version};
-use riskstream::file::Compiled;
-use riskstream_events::OwnedDecision;
+use riskstream_definition::Compiled;
+use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ fn expected(version: &str, amount: f64) -> f64 {
     f64::from((amount as f32 / full as f32).clamp(0.0, 1.0))
 }
 
-fn check_scores(decisions: &[OwnedDecision], amounts: &[f64]) {
+fn check_scores(decisions: &[OwnedDecisionRecord], amounts: &[f64]) {
     for (number, amount) in amounts.iter().enumerate() {
         let decision = decision(decisions, number);
         assert_eq!(decision.score, Some(expected(version(decision), *amount)), "t{number}");
@@ -160,14 +160,14 @@ fn faults_neither_double_nor_mix_and_a_replay_finds_every_change_where_it_was() 
     }
 }
 
-/// Decides again what lies in the hop topic, with all line-ups ready from the beginning.
-fn replayed(pipeline: &Compiled, original: &TestDriver) -> Vec<OwnedDecision> {
+/// Decides again what lies in the repartition topic, with all line-ups ready from the beginning.
+fn replayed(pipeline: &Compiled, original: &TestDriver) -> Vec<OwnedDecisionRecord> {
     let topology = topology(pipeline);
     let mut driver = TestDriver::new(topology.clone(), 1);
     for text in [NEW, CANARY] {
         driver.rollouts.put(lineup(pipeline, text));
     }
-    let hop = topology.hops[0].as_ref().unwrap();
+    let hop = topology.repartition_topics[0].as_ref().unwrap();
     for record in original.broker.all_records(hop) {
         driver
             .broker

@@ -1,7 +1,7 @@
 //! Shadows watch: whatever they do, decisions are what they are without them.
 
 use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology};
-use riskstream_events::OwnedDecision;
+use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
 
 const AMOUNTS: [f64; 60] = {
@@ -15,7 +15,7 @@ const AMOUNTS: [f64; 60] = {
 };
 
 /// The decisions with this roll-out in force, payment by payment.
-fn decide(rollout: &str) -> Vec<OwnedDecision> {
+fn decide(rollout: &str) -> Vec<OwnedDecisionRecord> {
     let pipeline = pipeline(OLD);
     let mut driver = TestDriver::new(topology(&pipeline), 3);
     driver.rollouts.put(lineup(&pipeline, rollout));

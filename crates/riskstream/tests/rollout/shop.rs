@@ -1,10 +1,10 @@
 //! A shop whose models are those under `models/`: `old` scores amount / 1024, `new` amount / 512.
 
-use riskstream::file::{Compiled, Style, compile};
 use riskstream::rollout::prepare;
-use riskstream_engine::Lineup;
-use riskstream_events::OwnedDecision;
+use riskstream_definition::{Compiled, Style, compile};
+use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::{TestDriver, Topology};
+use riskstream_scoring::Lineup;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,9 +67,9 @@ pub fn pay(driver: &TestDriver, first: usize, amounts: &[f64]) {
 }
 
 /// The decisions partition by partition in the order of the log, without their latency stamps.
-pub fn decisions(driver: &TestDriver) -> Vec<OwnedDecision> {
+pub fn decisions(driver: &TestDriver) -> Vec<OwnedDecisionRecord> {
     let read = |record: riskstream_pipeline::memory::StoredRecord| {
-        let mut decision = OwnedDecision::from_json(&record.value.unwrap()).unwrap();
+        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
         decision.latency = None;
         decision
     };
@@ -77,7 +77,7 @@ pub fn decisions(driver: &TestDriver) -> Vec<OwnedDecision> {
 }
 
 /// The decision on payment `number`.
-pub fn decision(decisions: &[OwnedDecision], number: usize) -> &OwnedDecision {
+pub fn decision(decisions: &[OwnedDecisionRecord], number: usize) -> &OwnedDecisionRecord {
     let id = format!("t{number}");
     let mut found = decisions.iter().filter(|decision| decision.event_id == id);
     let decision = found.next().unwrap_or_else(|| panic!("{id} was not decided"));
@@ -86,6 +86,6 @@ pub fn decision(decisions: &[OwnedDecision], number: usize) -> &OwnedDecision {
 }
 
 /// The version of the model that gave the score, or was to.
-pub fn version(decision: &OwnedDecision) -> &str {
+pub fn version(decision: &OwnedDecisionRecord) -> &str {
     &decision.model.as_ref().unwrap().version
 }

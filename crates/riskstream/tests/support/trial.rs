@@ -355,7 +355,7 @@ impl Trial {
         for Dead { record, headers } in &outcome.dead {
             assert_eq!(headers["pipeline"], self.name, "{headers:?}");
             assert!(!headers["detail"].is_empty(), "{headers:?}");
-            // What a later stage could not apply comes from a hop topic, where many rows share a record.
+            // What a later stage could not apply comes from a repartition topic, where many rows share a record.
             let Some(offset) = headers.get("offset") else { continue };
             let origin = ["topic", "partition"].map(|name| headers[name].clone());
             let [topic, partition] = origin;

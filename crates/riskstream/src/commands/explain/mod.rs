@@ -1,14 +1,18 @@
 //! `riskstream explain`: why decisions are what they are, as tables.
 
 mod table;
+#[cfg(feature = "kafka")]
+mod topic;
+#[cfg(not(feature = "kafka"))]
+#[path = "no_topic.rs"]
 mod topic;
 
 pub use table::explanation;
 
-use super::Failure;
-use crate::file::duration;
+use super::CommandError;
 use anyhow::{Context, anyhow};
-use riskstream_events::OwnedDecision;
+use riskstream_definition::duration;
+use riskstream_events::OwnedDecisionRecord;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, StdoutLock, Write};
 use std::ops::ControlFlow;
@@ -37,7 +41,7 @@ pub struct Args {
 ///
 /// # Errors
 /// The decisions cannot be read, or those that are asked for are not there.
-pub fn execute(args: &Args) -> Result<(), Failure> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     let mut printer = Printer::new(args.id.as_deref());
     let source = match (&args.pipeline, &args.decisions) {
         (Some(pipeline), _) => topic::read(pipeline, args, &mut printer)?,
@@ -47,20 +51,24 @@ pub fn execute(args: &Args) -> Result<(), Failure> {
     printer.finish(&source)
 }
 
-fn read_file(path: &Path, printer: &mut Printer<'_>) -> Result<String, Failure> {
+fn read_file(path: &Path, printer: &mut Printer<'_>) -> Result<String, CommandError> {
     let name = path.display().to_string();
     let file = File::open(path).with_context(|| format!("cannot read {name}"));
-    read_lines(&name, BufReader::new(file.map_err(Failure::Configuration)?), printer)
+    read_lines(
+        &name,
+        BufReader::new(file.map_err(CommandError::Configuration)?),
+        printer,
+    )
 }
 
 /// Shows what is wanted of a decision a line. Says what was read.
-fn read_lines(name: &str, lines: impl BufRead, printer: &mut Printer<'_>) -> Result<String, Failure> {
+fn read_lines(name: &str, lines: impl BufRead, printer: &mut Printer<'_>) -> Result<String, CommandError> {
     for (line, number) in lines.lines().zip(1..) {
         let line = line.with_context(|| format!("cannot read {name}"))?;
         if line.trim().is_empty() {
             continue;
         }
-        let decision = OwnedDecision::from_json(line.as_bytes())
+        let decision = OwnedDecisionRecord::from_json(line.as_bytes())
             .with_context(|| format!("{name}, line {number}: this is no decision"))?;
         if printer.show(&decision)?.is_break() {
             break;
@@ -86,7 +94,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints the decision if it is wanted. Breaks when nobody reads on.
-    fn show(&mut self, decision: &OwnedDecision) -> Result<ControlFlow<()>, anyhow::Error> {
+    fn show(&mut self, decision: &OwnedDecisionRecord) -> Result<ControlFlow<()>, anyhow::Error> {
         let is_wanted = match self.id {
             Some(id) => id == decision.event_id || id == decision.decision_id,
             None => decision.reasons.iter().any(|reason| reason.contribution.is_some()),
@@ -106,11 +114,11 @@ impl<'a> Printer<'a> {
     }
 
     /// What was asked for is there, or `source` does not hold it.
-    fn finish(self, source: &str) -> Result<(), Failure> {
+    fn finish(self, source: &str) -> Result<(), CommandError> {
         match self.id {
             _ if self.found => Ok(()),
-            Some(id) => Err(Failure::Failed(anyhow!("{source} holds no decision on {id}"))),
-            None => Err(Failure::Failed(anyhow!(
+            Some(id) => Err(CommandError::Failed(anyhow!("{source} holds no decision on {id}"))),
+            None => Err(CommandError::Failed(anyhow!(
                 "{source} holds no decision with contributions: `explain:` in the pipeline file says which get them"
             ))),
         }

@@ -1,19 +1,19 @@
 //! A decision for people: what was decided, which rules fired, and as a table what moved the score.
 
-use riskstream_events::{FeatureValue, OwnedDecision, OwnedReason, people};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, display};
 use std::fmt::Write;
 
 /// In place of a value that a decision does not carry.
 const NOT_CARRIED: &str = "–";
 
 /// The decision in words.
-pub fn explanation(decision: &OwnedDecision) -> String {
+pub fn explanation(decision: &OwnedDecisionRecord) -> String {
     let mut text = String::new();
     write_explanation(&mut text, decision).expect("writing to a string");
     text
 }
 
-fn write_explanation(out: &mut String, decision: &OwnedDecision) -> std::fmt::Result {
+fn write_explanation(out: &mut String, decision: &OwnedDecisionRecord) -> std::fmt::Result {
     let score = decision
         .score
         .map_or("no score".to_owned(), |score| format!("score {score:.4}"));
@@ -57,7 +57,7 @@ fn write_explanation(out: &mut String, decision: &OwnedDecision) -> std::fmt::Re
     }
 }
 
-fn row(decision: &OwnedDecision, reason: &OwnedReason) -> [String; 4] {
+fn row(decision: &OwnedDecisionRecord, reason: &OwnedReason) -> [String; 4] {
     let value = decision.feature(&reason.name).map_or(NOT_CARRIED.to_owned(), value);
     let contribution = reason.contribution.unwrap_or_default();
     let told = match &reason.description {
@@ -69,12 +69,12 @@ fn row(decision: &OwnedDecision, reason: &OwnedReason) -> [String; 4] {
 
 fn value(value: &FeatureValue) -> String {
     match value {
-        FeatureValue::Null(()) => people::MISSING.to_owned(),
-        FeatureValue::Bool(value) => people::yes_or_no(*value).to_owned(),
+        FeatureValue::Null(()) => display::MISSING.to_owned(),
+        FeatureValue::Bool(value) => display::yes_or_no(*value).to_owned(),
         FeatureValue::Int(value) => value.to_string(),
-        FeatureValue::Float(value) => people::number(*value),
+        FeatureValue::Float(value) => display::number(*value),
         FeatureValue::Text(value) => value.clone(),
-        FeatureValue::List(values) => people::list(values.len()),
+        FeatureValue::List(values) => display::list(values.len()),
     }
 }
 

@@ -1,15 +1,16 @@
 //! Decisions from the topic that a pipeline writes them to.
 
 use super::{Args, Printer};
-use crate::commands::{Failure, run};
-use crate::file::{self, Compiled, Format, duration};
+use crate::commands::{CommandError, run};
 use crate::interrupt::Interrupt;
+use crate::pipeline_file;
 use crate::registry::{Registry, RegistryError};
 use crate::service::{kafka_options, registry};
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use riskstream_definition::{Compiled, Format, duration};
 use riskstream_events::{
-    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecision, SchemaId, wire,
+    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaId, wire,
 };
 use riskstream_kafka::{Scanned, TopicScan};
 use std::collections::HashMap;
@@ -21,8 +22,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const WAIT: Duration = Duration::from_millis(200);
 
 /// Shows what is wanted of the decisions topic, to its end or to the decision that is asked for. Says what was read.
-pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<String, Failure> {
-    let compiled = file::load(pipeline)?;
+pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<String, CommandError> {
+    let compiled = pipeline_file::load(pipeline)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(run::no_brokers)?;
     let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
     let mut decoder = Decoder::new(&compiled).map_err(anyhow::Error::from)?;
@@ -110,16 +111,16 @@ impl Decoder {
                 registry: registry(settings),
                 readers: HashMap::new(),
             },
-            // `avro` without a registry is a mistake that the file was checked for.
+            // `avro` without a registry is a diagnostic that the file was checked for.
             (Format::Avro | Format::AvroPlain, _) => {
                 Decoder::AvroPlain(AvroDecisionReader::new(DECISION_AVRO_SCHEMA)?.into())
             }
         })
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecision, NotRead> {
+    fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecisionRecord, NotRead> {
         match self {
-            Decoder::Json => Ok(OwnedDecision::from_json(bytes)?),
+            Decoder::Json => Ok(OwnedDecisionRecord::from_json(bytes)?),
             Decoder::AvroPlain(reader) => Ok(reader.read(bytes)?),
             Decoder::Avro { registry, readers } => {
                 let (id, record) = wire::split(bytes)?;

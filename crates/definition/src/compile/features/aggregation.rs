@@ -1,0 +1,223 @@
+//! A feature that aggregates an entity's events.
+
+use super::FeatureCompiler;
+use super::keys::COUNTING;
+use crate::compile::names::Sequence;
+use crate::diagnostics::{Diagnostic, enumerate};
+use crate::duration;
+use crate::feature::Feature;
+use crate::node::Key;
+use crate::read::{ExpressionText, Spanned};
+use riskstream_engine::plan::EVENT_TIME;
+use riskstream_events::{Slot, Value, ValueType};
+use riskstream_features::{Aggregation, FeatureSpec};
+
+impl<'a> FeatureCompiler<'a, '_> {
+    pub(super) fn aggregation(
+        &mut self,
+        name: &Key,
+        feature: &Feature,
+        word: &'static str,
+        source: &Spanned<ExpressionText>,
+    ) -> Option<()> {
+        let stage = self.entity_of(name, feature);
+        let input = self.input_of(feature, word, source);
+        let aggregation = self.parameters(name, feature, word);
+        let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
+        let window = self.window(name, feature, aggregation);
+        let value = match (COUNTING.contains(&word), stage) {
+            (true, _) => Some(None),
+            (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
+            (false, None) => None,
+        };
+        let condition = feature.when.as_ref().map(|when| self.condition(when, stage, input));
+        let stage = stage?;
+        let window = window?;
+        self.check_retention(feature, stage, window, delay);
+        let value = value?;
+        let value_type = value.map(|value| self.names.slots()[value].value_type);
+        let aggregation = aggregation?;
+        let output_type = aggregation.output_type(value_type);
+        let empty = match &feature.empty {
+            Some(empty) => Some(self.empty(empty, output_type)?),
+            None => None,
+        };
+        let condition = match condition {
+            Some(condition) => Some(condition?),
+            None => None,
+        };
+        let input_name = input?;
+        let input = *self.input_index.get(input_name)?;
+        let element = value_type.unwrap_or(ValueType::Float);
+        let output = self.names.declare(&name.name, output_type, element, name.span.clone());
+        self.provenances.aggregation(output, stage);
+        if let (Aggregation::LastK(k), Some(value)) = (aggregation, value) {
+            let sequence = Sequence {
+                k,
+                element,
+                events: self.events(feature, stage, input, window),
+                has_gaps: !self.is_always_present(value, input_name),
+            };
+            self.names.declare_sequence(&name.name, sequence);
+        }
+        self.compiled.stages[stage].push(FeatureSpec {
+            name: name.name.clone(),
+            output,
+            aggregation,
+            input,
+            value,
+            condition,
+            window,
+            delay,
+            include_current: feature.include_current.as_ref().is_none_or(|include| include.value),
+            empty,
+        });
+        Some(())
+    }
+
+    /// Which events a feature is about, in words that are equal for equal events.
+    fn events(&self, feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
+        let when = feature.when.as_ref().map(|when| when.value.0.trim());
+        let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
+        let current = feature.include_current.as_ref().is_none_or(|include| include.value);
+        format!("{stage} {input} {window:?} {delay} {current} {when:?}")
+    }
+
+    /// Whether every event of an input has a value in this slot.
+    fn is_always_present(&self, slot: Slot, input: &str) -> bool {
+        let name = self.names.slots()[slot].name.as_str();
+        let input_of = self.inputs.iter().find(|candidate| candidate.name == input);
+        let is_named = |named: &Option<String>| named.as_deref() == Some(name);
+        let is_required = input_of.is_some_and(|input| {
+            let field = input.fields.get(name);
+            is_named(&input.id)
+                || is_named(&input.event_time)
+                || field.is_some_and(|field| field.required == Some(true))
+        });
+        let step = self.compiled.steps.iter().find(|step| step.slot == slot);
+        let is_computed = step.is_some_and(|step| {
+            let expression = &step.expression;
+            expression.is_always_present(&|read| self.is_always_present(read, input))
+        });
+        slot == EVENT_TIME || is_required || is_computed
+    }
+
+    pub(super) fn entity_of(&mut self, name: &Key, feature: &Feature) -> Option<usize> {
+        let Some(entity) = &feature.entity else {
+            if feature.is_flawed {
+                return None;
+            }
+            self.diagnostics.add(
+                Diagnostic::new(
+                    format!("`{}` does not say whose events it aggregates", name.name),
+                    name.span.clone(),
+                )
+                .help(format!("add `entity:` with one of {}", self.known_entities())),
+            );
+            return None;
+        };
+        let stage = self.entities.iter().position(|stage| stage.name == entity.value);
+        if stage.is_none() && !self.entity_names.contains(&entity.value) {
+            self.diagnostics.add(
+                Diagnostic::new(format!("unknown entity `{}`", entity.value), entity.span.clone())
+                    .label("not declared under `entities:`")
+                    .nearest(&entity.value, self.entity_names.iter().map(String::as_str))
+                    .help(format!("the entities are {}", self.known_entities())),
+            );
+        }
+        stage
+    }
+
+    pub(super) fn known_entities(&self) -> String {
+        enumerate(self.entity_names.iter().map(String::as_str))
+    }
+
+    /// The input whose events are aggregated.
+    pub(super) fn input_of(
+        &mut self,
+        feature: &Feature,
+        word: &str,
+        source: &Spanned<ExpressionText>,
+    ) -> Option<&'a str> {
+        let counted = COUNTING.contains(&word).then(|| Spanned {
+            value: source.value.0.clone(),
+            span: source.span.clone(),
+        });
+        if let (Some(counted), Some(of)) = (&counted, &feature.of)
+            && counted.value != of.value
+        {
+            self.diagnostics.add(
+                Diagnostic::new(
+                    format!("`{word}: {}` contradicts `of: {}`", counted.value, of.value),
+                    of.span.clone(),
+                )
+                .also(counted.span.clone(), "this names the input already")
+                .help("remove `of:`"),
+            );
+            return None;
+        }
+        let Some(named) = counted.as_ref().or(feature.of.as_ref()) else {
+            return Some("transactions");
+        };
+        let inputs = self.inputs;
+        let found = inputs.iter().find(|input| input.name == named.value);
+        // That there are no transactions at all was reported.
+        if found.is_none() && named.value != "transactions" {
+            let names = || self.inputs.iter().map(|input| input.name.as_str());
+            let mut diagnostic = Diagnostic::new(format!("unknown input `{}`", named.value), named.span.clone())
+                .label("not declared under `inputs:`")
+                .nearest(&named.value, names())
+                .help(format!("the inputs are {}", enumerate(names())));
+            if counted.is_some() && self.names.get(&named.value).is_some() {
+                diagnostic = Diagnostic::new(
+                    format!("`{word}` counts events, `{}` is a value", named.value),
+                    named.span.clone(),
+                )
+                .label("this should be an input")
+                .help(format!(
+                    "write `{word}: transactions`; for different values `distinct: {}`",
+                    named.value
+                ));
+            }
+            self.diagnostics.add(diagnostic);
+        }
+        found.map(|input| input.name.as_str())
+    }
+
+    pub(super) fn check_retention(&mut self, feature: &Feature, stage: usize, window: Option<i64>, delay: i64) {
+        let entity = &self.entities[stage];
+        let (Some((retention, place)), Some(window), Some(given)) = (&entity.retention, window, &feature.window) else {
+            return;
+        };
+        let reach = delay + window + entity.lateness;
+        if reach > *retention {
+            self.diagnostics.add(
+                Diagnostic::new(
+                    format!("the window reaches back beyond the retention of `{}`", entity.name),
+                    given.span.clone(),
+                )
+                .label(format!("delay + window + lateness = {}", duration::text(reach)))
+                .also(place.clone(), format!("only {} are kept", duration::text(*retention)))
+                .help("make the window shorter, or the retention longer"),
+            );
+        }
+    }
+
+    pub(super) fn empty(&mut self, empty: &Spanned<f64>, output_type: ValueType) -> Option<Value> {
+        match output_type {
+            ValueType::Float => return Some(Value::Float(empty.value)),
+            ValueType::Int if empty.value.fract() == 0.0 && empty.value.abs() < 1e15 => {
+                return Some(Value::Int(empty.value as i64));
+            }
+            _ => {}
+        }
+        self.diagnostics.add(
+            Diagnostic::new(
+                format!("the feature is {}, `empty` is not", output_type.name()),
+                empty.span.clone(),
+            )
+            .help("`empty` gives a number to features that are numbers: whole ones to counts"),
+        );
+        None
+    }
+}

@@ -1,0 +1,226 @@
+//! Runs a pipeline file's examples: production code on the in-process log, and what does not come out as expected is
+//! reported at its place in the file.
+
+use super::compiled::Compiled;
+use super::diagnostics::{Diagnostic, Diagnostics, Report};
+use super::example::{Example, ExampleEvent, Expectation};
+use super::node::{Node, NodeValue, Span};
+use super::read::{List, Spanned};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, dead_letter};
+use riskstream_pipeline::driver::TestDriver;
+use riskstream_pipeline::memory::StoredRecord;
+use std::sync::Arc;
+
+/// Personal fields of examples are made up, so any secret does.
+const SECRET: &[u8] = b"examples";
+
+/// Runs all examples, each from empty state; how many there are.
+///
+/// # Errors
+/// Everything that did not come out as expected.
+pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
+    let mut diagnostics = Diagnostics::default();
+    for example in &compiled.examples {
+        run_example(compiled, example, &mut diagnostics);
+    }
+    if diagnostics.is_empty() {
+        Ok(compiled.examples.len())
+    } else {
+        Err(diagnostics.into_report_of(["difference", "differences"], &compiled.file, &compiled.source))
+    }
+}
+
+fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnostics) {
+    let place = example.name.0.as_ref().map_or(0..0, |name| name.span.clone());
+    let topology = match compiled.json_topology(Some(SECRET)) {
+        Ok(topology) => topology,
+        Err(error) => return diagnostics.add(Diagnostic::new(error.to_string(), place)),
+    };
+    let mut driver = TestDriver::new(Arc::new(topology), 1);
+    for event in &example.events.0 {
+        match run_event(compiled, &mut driver, &event.value) {
+            Ok(Some(outcome)) => compare(&event.value, &outcome, diagnostics),
+            Ok(None) => {}
+            Err(why) => return diagnostics.add(Diagnostic::new(why, event.value.input.span.clone())),
+        }
+    }
+}
+
+/// What became of an event.
+enum Became {
+    Decision(Box<OwnedDecisionRecord>),
+    DeadLetter { reason: String, detail: String },
+}
+
+/// Sends an event and waits for what becomes of it. `None` for a label, and for an input that no feature uses.
+fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent) -> Result<Option<Became>, String> {
+    let Some(input) = compiled.inputs.iter().position(|input| input.name == event.input.name) else {
+        return Ok(None);
+    };
+    let (decisions, dead_letters) = (driver.decisions().len(), driver.dead_letters().len());
+    let key = compiled.inputs[input]
+        .key
+        .as_deref()
+        .and_then(|key| text_of(&event.record, key))
+        .unwrap_or_default();
+    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), None);
+    driver.run().map_err(|error| error.to_string())?;
+    if let Some(record) = driver.dead_letters().get(dead_letters) {
+        return Ok(Some(Became::DeadLetter {
+            reason: header(record, dead_letter::REASON),
+            detail: header(record, dead_letter::DETAIL),
+        }));
+    }
+    let decisions = driver.decisions().split_off(decisions);
+    let Some(record) = decisions.first() else {
+        return match event.input.name.as_str() {
+            "transactions" => Err("no decision came out".to_owned()),
+            _ => Ok(None),
+        };
+    };
+    let bytes = record.value.as_deref().unwrap_or_default();
+    let decision =
+        OwnedDecisionRecord::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
+    Ok(Some(Became::Decision(Box::new(decision))))
+}
+
+fn header(record: &StoredRecord, name: &str) -> String {
+    let found = record.headers.iter().find(|(header, _)| header == name);
+    found.map_or_else(String::new, |(_, value)| String::from_utf8_lossy(value).into_owned())
+}
+
+fn text_of(record: &Node, key: &str) -> Option<String> {
+    let NodeValue::Map(entries) = &record.value else {
+        return None;
+    };
+    let (_, node) = entries.iter().find(|(name, _)| name.name == key)?;
+    match node.to_json() {
+        serde_json::Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics) {
+    let expected_dead = event.expect.as_ref().and_then(|expect| expect.dead_letter.as_ref());
+    match (became, expected_dead) {
+        (Became::Decision(decision), None) => {
+            if let Some(expect) = &event.expect {
+                compare_decision(expect, decision, diagnostics);
+            }
+        }
+        (Became::Decision(decision), Some(expected)) => diagnostics.add(
+            Diagnostic::new("expected a dead letter, but it was decided", expected.span.clone())
+                .label(format!("outcome `{}`", decision.outcome.as_str())),
+        ),
+        (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
+        (Became::DeadLetter { reason, detail }, expected) => {
+            let span = expected.map_or(event.input.span.clone(), |expected| expected.span.clone());
+            diagnostics
+                .add(Diagnostic::new(format!("this became a dead letter: {reason}"), span).label(detail.clone()));
+        }
+    }
+}
+
+/// The reasons that are rules and thresholds: an example does not pin down what moved the score.
+fn fired(decision: &OwnedDecisionRecord) -> impl Iterator<Item = &OwnedReason> {
+    decision.reasons.iter().filter(|reason| reason.contribution.is_none())
+}
+
+fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagnostics: &mut Diagnostics) {
+    if let Some(outcome) = &expect.outcome
+        && outcome.value.0 != decision.outcome
+    {
+        let fired: Vec<&str> = fired(decision).map(|reason| reason.name.as_str()).collect();
+        let why = if fired.is_empty() {
+            "nothing fired".to_owned()
+        } else {
+            format!("fired: {}", fired.join(", "))
+        };
+        differs(
+            "outcome",
+            outcome.value.0.as_str(),
+            decision.outcome.as_str(),
+            &outcome.span,
+            diagnostics,
+            Some(why),
+        );
+    }
+    if let Some(reasons) = &expect.reasons {
+        let got: Vec<&str> = fired(decision).map(|reason| reason.code.as_str()).collect();
+        compare_words("reasons", reasons, &got, diagnostics);
+    }
+    if let Some(flags) = &expect.flags {
+        let mentioned = flags.value.0.iter().any(|flag| flag.value == "bootstrapping");
+        let got: Vec<&str> = decision
+            .flags
+            .iter()
+            .map(String::as_str)
+            .filter(|flag| mentioned || *flag != "bootstrapping")
+            .collect();
+        compare_words("flags", flags, &got, diagnostics);
+    }
+    if let Some(score) = &expect.score {
+        let fits = decision
+            .score
+            .is_some_and(|got| (score.value.lowest..=score.value.highest).contains(&got));
+        if !fits {
+            let got = decision.score.map_or("null".to_owned(), |score| score.to_string());
+            let wanted = format!("{} to {}", score.value.lowest, score.value.highest);
+            differs("score", &wanted, &got, &score.span, diagnostics, None);
+        }
+    }
+    for (name, expected) in expect.features.iter() {
+        let got = decision.feature(&name.name).unwrap_or(&FeatureValue::Null(()));
+        if !is_same(&expected.0, got) {
+            let got = serde_json::to_string(got).unwrap_or_default();
+            differs(
+                &name.name,
+                &expected.0.to_json().to_string(),
+                &got,
+                &expected.0.span,
+                diagnostics,
+                None,
+            );
+        }
+    }
+}
+
+fn compare_words(what: &str, expected: &Spanned<List<String>>, got: &[&str], diagnostics: &mut Diagnostics) {
+    let wanted: Vec<&str> = expected.value.0.iter().map(|word| word.value.as_str()).collect();
+    if wanted != got {
+        let list = |words: &[&str]| format!("[{}]", words.join(", "));
+        differs(what, &list(&wanted), &list(got), &expected.span, diagnostics, None);
+    }
+}
+
+fn differs(what: &str, expected: &str, got: &str, span: &Span, diagnostics: &mut Diagnostics, help: Option<String>) {
+    let diagnostic = Diagnostic::new(format!("{what} is {got}, the example expects {expected}"), span.clone())
+        .label(format!("got {got}"));
+    diagnostics.add(match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    });
+}
+
+/// Whole numbers exactly, others to a billionth.
+fn is_same(expected: &Node, got: &FeatureValue) -> bool {
+    match (&expected.value, got) {
+        (NodeValue::Null, FeatureValue::Null(())) => true,
+        (NodeValue::Bool(expected), FeatureValue::Bool(got)) => expected == got,
+        (NodeValue::Text(expected), FeatureValue::Text(got)) => expected == got,
+        (NodeValue::Int(expected), FeatureValue::Int(got)) => expected == got,
+        (NodeValue::Int(_) | NodeValue::Float(_), FeatureValue::Int(_) | FeatureValue::Float(_)) => {
+            let expected = match expected.value {
+                NodeValue::Int(expected) => expected as f64,
+                NodeValue::Float(expected) => expected,
+                _ => return false,
+            };
+            got.as_number()
+                .is_some_and(|got| (got - expected).abs() <= 1e-9 * expected.abs().max(1.0))
+        }
+        (NodeValue::List(expected), FeatureValue::List(got)) => {
+            expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| is_same(expected, got))
+        }
+        _ => false,
+    }
+}

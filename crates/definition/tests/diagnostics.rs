@@ -1,0 +1,320 @@
+//! What a user sees of a pipeline file's diagnostics: a correct file, and one change a case that breaks it.
+
+use riskstream_definition::{Style, compile};
+use std::fmt::Write;
+use std::path::Path;
+
+const CORRECT: &str = r#"name: shop
+inputs:
+  transactions:
+    topic: transactions
+    format: json
+    key: customer_id
+    id: transaction_id
+    event_time: time
+    fields:
+      transaction_id: text
+      time: timestamp
+      customer_id: text
+      terminal_id: text
+      country: text
+      card: {type: text, personal: true}
+      amount: float
+  labels:
+    topic: labels
+    id: transaction_id
+    event_time: known_at
+    fields: {transaction_id: text, customer_id: text, fraud: bool, known_at: timestamp}
+entities:
+  customer: {key: customer_id, lateness: 1h, retention: 90d}
+  terminal: {key: terminal_id}
+features:
+  count_1h: {entity: customer, count: transactions, window: 1h}
+  usual: {entity: customer, mean: amount, window: 30d, when: amount > 0.0, include_current: false}
+  ratio: {expression: amount / usual}
+  risk: {entity: terminal, mean: fraud, of: labels, window: 28d, empty: 0}
+  favourites: {entity: customer, top_k: country, k: 3, window: 30d}
+lists:
+  home: [DE, FR]
+rules:
+  - {name: velocity, when: count_1h > 5 && amount > 100, then: review, reason: R101}
+  - name: abroad
+    when: ratio > 10 && !(country in home)
+    then: decline
+decision: {decline: score >= 0.95, review: risk > 0.5}
+outputs: {decisions: risk-decisions, dead_letters: dead-letters}
+delivery: exactly_once
+kafka: {brokers: "localhost:9092", properties: {client.id: shop}}
+state: {directory: state, cache: 64MiB}
+http: {listen: "127.0.0.1:9464"}
+personal_data: {key_env: SECRET}
+max_future: 1h
+examples:
+  - name: nothing special
+    events:
+      - transactions: {transaction_id: a, time: "2026-01-05T12:00:00Z", customer_id: C, terminal_id: T, country: DE, card: "1", amount: 1}
+        expect: {outcome: approve, features: {count_1h: 1}}
+"#;
+
+/// What the case is about, what is replaced, by what.
+const CASES: &[(&str, &str, &str)] = &[
+    ("not YAML", "name: shop", "name: \"shop"),
+    ("a tab", "  customer: {", "\tcustomer: {"),
+    ("a key twice", "delivery: exactly_once", "name: again"),
+    ("an unknown section", "rules:\n", "rule:\n"),
+    ("an unknown key", "window: 1h}", "widnow: 1h}"),
+    ("an unknown type", "amount: float", "amount: flaot"),
+    ("an unknown word", "delivery: exactly_once", "delivery: exactly-once"),
+    ("a missing key", "    topic: transactions\n", ""),
+    (
+        "a missing output topic",
+        "outputs: {decisions: risk-decisions, dead_letters: dead-letters}",
+        "outputs: {decisions: risk-decisions}",
+    ),
+    ("a name that YAML takes for a number", "name: shop", "name: 42"),
+    (
+        "an undeclared id",
+        "id: transaction_id\n    event_time: time",
+        "id: transaction\n    event_time: time",
+    ),
+    ("an event time that is none", "event_time: time", "event_time: amount"),
+    (
+        "an unknown entity",
+        "count_1h: {entity: customer",
+        "count_1h: {entity: custmer",
+    ),
+    ("an unknown input", "of: labels", "of: lables"),
+    (
+        "an entity's key that is no field",
+        "{key: terminal_id}",
+        "{key: terminal}",
+    ),
+    ("an entity's key that is a float", "{key: terminal_id}", "{key: amount}"),
+    ("a bad duration", "window: 1h}", "window: 1hour}"),
+    ("a duration without a unit", "window: 1h}", "window: 3600}"),
+    ("no window", ", window: 1h}", "}"),
+    ("a window beyond retention", "window: 30d, when", "window: 90d, when"),
+    ("two aggregations", "mean: amount", "mean: amount, sum: amount"),
+    ("no aggregation", "count: transactions, window: 1h", "window: 1h"),
+    ("the sum of a text", "mean: amount", "sum: country"),
+    ("counting a value", "count: transactions", "count: amount"),
+    ("an unlimited top k", "k: 3, window: 30d", "k: 3, window: unlimited"),
+    ("no k", "k: 3, ", ""),
+    ("a k where there is none", "window: 1h}", "window: 1h, k: 3}"),
+    (
+        "a window of an expression",
+        "{expression: amount / usual}",
+        "{expression: amount / usual, window: 1d}",
+    ),
+    ("a label's field of a transaction", "of: labels, ", ""),
+    (
+        "an expression that does not parse",
+        "amount / usual",
+        "amount / / usual",
+    ),
+    ("an unknown name in an expression", "amount / usual", "amuont / usual"),
+    ("a type that does not fit", "count_1h > 5", "country > 5"),
+    ("a rule that is not bool", "risk > 0.5", "risk + 0.5"),
+    (
+        "a diagnostic in an expression over lines",
+        "    when: ratio > 10 && !(country in home)\n",
+        "    when: >\n      ratio > 10 &&\n      !(cuontry in home)\n",
+    ),
+    (
+        "a diagnostic in an escaped text",
+        "    when: ratio > 10 && !(country in home)\n",
+        "    when: \"country == \\\"DE\\\" && nothing\"\n",
+    ),
+    (
+        "a circle",
+        "{expression: amount / usual}",
+        "{expression: other + 1}\n  other: {expression: ratio + 1}",
+    ),
+    (
+        "defined by itself",
+        "{expression: amount / usual}",
+        "{expression: ratio + 1}",
+    ),
+    ("a feature named like a field", "  favourites: {", "  amount: {"),
+    ("a reserved name", "  home: [DE, FR]", "  home: [DE, FR]\n  score: [1]"),
+    ("a list of two types", "[DE, FR]", "[DE, 5]"),
+    ("two rules of one name", "- name: abroad", "- name: velocity"),
+    ("a bad reason code", "reason: R101", "reason: R 101"),
+    ("an unknown outcome", "then: decline", "then: reject"),
+    ("score in a feature", "amount / usual", "score / usual"),
+    (
+        "a feature of the same entity in a condition",
+        "when: amount > 0.0",
+        "when: count_1h > 1",
+    ),
+    (
+        "a feature of a later entity in a condition",
+        "when: amount > 0.0",
+        "when: risk > 0.1",
+    ),
+    (
+        "a label that does not say whose it is",
+        "customer_id: text, fraud: bool",
+        "fraud: bool",
+    ),
+    (
+        "fields that disagree",
+        "transaction_id: text, customer_id: text, fraud",
+        "transaction_id: text, customer_id: int, fraud",
+    ),
+    (
+        "a model that is not there",
+        "decision:",
+        "model: {file: nothing.onnx, inputs: [amount]}\ndecision:",
+    ),
+    (
+        "a model input that nothing defines",
+        "decision:",
+        "model: {file: nothing.onnx, inputs: [amount, count_1day]}\ndecision:",
+    ),
+    (
+        "a model input that is a list",
+        "decision:",
+        "model: {file: nothing.onnx, inputs: [favourites]}\ndecision:",
+    ),
+    ("an unset variable", "localhost:9092", "${BROKERS}"),
+    ("Avro without a registry", "format: json", "format: avro"),
+    ("bare Avro without a schema", "format: json", "format: avro_plain"),
+    (
+        "a schema file that is not there",
+        "format: json",
+        "format: avro_plain\n    schema: nothing.avsc",
+    ),
+    (
+        "personal data without a secret",
+        "personal_data: {key_env: SECRET}\n",
+        "",
+    ),
+    ("a personal number", "card: {type: text", "card: {type: int"),
+    (
+        "a topic read and written",
+        "decisions: risk-decisions",
+        "decisions: transactions",
+    ),
+    (
+        "one topic for two things",
+        "dead_letters: dead-letters",
+        "dead_letters: risk-decisions",
+    ),
+    ("a bad topic name", "topic: labels", "topic: my labels"),
+    (
+        "no transactions",
+        "  transactions:\n    topic",
+        "  payments:\n    topic",
+    ),
+    ("a property that is ours", "client.id: shop", "group.id: shop"),
+    ("a bad address", "listen: \"127.0.0.1:9464\"", "listen: localhost"),
+    ("a bad size", "cache: 64MiB", "cache: 64"),
+    (
+        "an example of an unknown input",
+        "- transactions: {transaction_id: a",
+        "- transaction: {transaction_id: a",
+    ),
+    ("an example of an unknown feature", "{count_1h: 1}", "{count_1hour: 1}"),
+];
+
+#[test]
+fn the_correct_file_is_correct() {
+    assert_eq!(diagnostics(CORRECT), "ok");
+}
+
+#[test]
+fn one_mistake_each() {
+    let mut text = String::new();
+    for (what, from, to) in CASES {
+        assert!(CORRECT.contains(from), "{what}: nothing to replace");
+        let broken = CORRECT.replacen(from, to, 1);
+        writeln!(text, "## {what}\n\n{}\n", diagnostics(&broken)).unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// What follows from a diagnostic is not reported again.
+#[test]
+fn one_mistake_is_one_report() {
+    // Without its file a model's inputs are a second diagnostic.
+    for (what, from, to) in CASES.iter().filter(|(what, ..)| !what.starts_with("a model input")) {
+        let report = diagnostics(&CORRECT.replacen(from, to, 1));
+        assert!(report.ends_with("pipeline.yaml: 1 diagnostic"), "{what}:\n{report}");
+    }
+}
+
+#[test]
+fn ten_mistakes_at_once() {
+    let mut broken = CORRECT.to_owned();
+    for what in [
+        "an unknown key",
+        "an unknown word",
+        "an unknown input",
+        "a type that does not fit",
+        "no k",
+        "an unknown outcome",
+        "a bad size",
+        "an unset variable",
+        "an unknown name in an expression",
+        "an example of an unknown feature",
+    ] {
+        let (_, from, to) = CASES.iter().find(|(case, ..)| *case == what).unwrap();
+        assert!(broken.contains(from), "{what}");
+        broken = broken.replacen(from, to, 1);
+    }
+    let report = diagnostics(&broken);
+    assert!(report.ends_with("pipeline.yaml: 10 diagnostics"), "{report}");
+    insta::assert_snapshot!(report);
+}
+
+#[test]
+fn rubbish_is_reported_and_nothing_panics() {
+    for source in [
+        "",
+        "[]",
+        "42",
+        "name: x",
+        "inputs: 3",
+        "inputs: {transactions: 5}",
+        "entities: [a]",
+        "features: {a: {}}",
+        "- -",
+        "{",
+        "a: b: c",
+        "\u{0}",
+        "inputs:\n  transactions:\n",
+        "rules: [{}]",
+        "examples: [{name: x, events: [{}]}]",
+    ] {
+        assert_ne!(diagnostics(source), "ok", "{source}");
+    }
+    // Every prefix of a correct file is a file that somebody is still typing.
+    for end in (0..CORRECT.len())
+        .filter(|end| CORRECT.is_char_boundary(*end))
+        .step_by(7)
+    {
+        diagnostics(&CORRECT[..end]);
+    }
+    // So is every file with one line missing or one character too many.
+    let lines: Vec<&str> = CORRECT.lines().collect();
+    for missing in 0..lines.len() {
+        let mut fewer = lines.clone();
+        fewer.remove(missing);
+        diagnostics(&fewer.join("\n"));
+    }
+    for at in (0..CORRECT.len()).filter(|at| CORRECT.is_char_boundary(*at)).step_by(5) {
+        for insert in ["{", "'", "ä", ": "] {
+            let mut typed = CORRECT.to_owned();
+            typed.insert_str(at, insert);
+            diagnostics(&typed);
+        }
+    }
+}
+
+fn diagnostics(source: &str) -> String {
+    match compile("pipeline.yaml", source, Path::new("no such directory"), &|_| None) {
+        Ok(_) => "ok".to_owned(),
+        Err(report) => report.render(Style::Plain, 120).trim_end().to_owned(),
+    }
+}

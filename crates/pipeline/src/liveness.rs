@@ -1,0 +1,171 @@
+//! Whether an input is read at its end, or still catching up. This decides only in which order rows of
+//! different sources are merged, never what is computed from an order.
+//!
+//! Rows of a source at its end pass as they come. Said too early, rows pass that should have come after what another
+//! source has yet to read. So it is said only of times that pass as they do on a clock, or slowly enough that what
+//! overtakes within milliseconds is close in time; never of history that streams by.
+
+use std::time::Duration;
+
+/// When a source counts as reading at the end of its log.
+#[derive(Clone, Copy, Debug)]
+pub struct LivenessOptions {
+    /// Event times this close to the wall clock are live at whatever rate.
+    pub real_time: Duration,
+    /// A partition whose event time passes at most so many times as fast as the wall clock is not catching up.
+    pub calm_speed: u64,
+    /// A partition with more records than this before it is catching up, unless they are of real time.
+    pub calm_lag: i64,
+    /// A source that has had nothing to give for this long is no longer waited for.
+    pub absent_after: Duration,
+}
+
+impl Default for LivenessOptions {
+    fn default() -> Self {
+        LivenessOptions {
+            real_time: Duration::from_secs(60),
+            calm_speed: 3_600,
+            calm_lag: 500,
+            absent_after: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How fast a partition's event time has passed during the last second or so, in two buckets.
+#[derive(Debug, Default)]
+pub struct EventTimeRate {
+    clock: Option<i64>,
+    bucket_start: i64,
+    current: i64,
+    previous: i64,
+}
+
+const BUCKET: i64 = 1_000_000;
+
+impl EventTimeRate {
+    /// Event time stands at `clock` at `now` (both in microseconds). The first event time that is seen counts as
+    /// infinitely fast: whether it is the first of many is not known yet.
+    pub fn read(&mut self, clock: i64, now: i64) {
+        let passed = now.saturating_sub(self.bucket_start);
+        if passed >= BUCKET {
+            self.previous = if passed < 2 * BUCKET { self.current } else { 0 };
+            self.current = 0;
+            self.bucket_start = now;
+        }
+        if clock == i64::MIN {
+            return;
+        }
+        let advance = self.clock.map_or(i64::MAX, |before| clock.saturating_sub(before));
+        self.current = self.current.saturating_add(advance);
+        self.clock = Some(clock);
+    }
+
+    /// Microseconds of event time a second, the larger of this and the last bucket: high at once, low only after a
+    /// slow second.
+    pub fn speed(&self) -> i64 {
+        self.current.max(self.previous)
+    }
+}
+
+/// What is known of one input partition.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PartitionLiveness {
+    /// The largest event time read.
+    pub newest: Option<i64>,
+    /// Records known to wait; 0 only if the log has said that there is none.
+    pub lag: Option<i64>,
+    /// Microseconds of event time that pass in a second.
+    pub speed: i64,
+    /// Whether some input of this worker is in real time: then what lags in event time only came late.
+    pub among_real_time: bool,
+}
+
+impl PartitionLiveness {
+    /// Whether event time is the wall clock's as of `now` (microseconds), about.
+    pub fn is_real_time(&self, options: &LivenessOptions, now: i64) -> bool {
+        self.newest
+            .is_some_and(|newest| newest >= now - micros(options.real_time))
+    }
+
+    /// Whether the partition is read at its end as of `now` (microseconds).
+    pub fn reads_at_end(&self, options: &LivenessOptions, now: i64) -> bool {
+        if self.is_real_time(options, now) {
+            return true;
+        }
+        // An unknown lag is that of a partition of which nothing was fetched yet.
+        let lag = self.lag.unwrap_or(i64::MAX);
+        let slow = self.speed / 1_000_000 < i64::try_from(options.calm_speed).unwrap_or(i64::MAX);
+        lag <= options.calm_lag && (slow || self.among_real_time)
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: i64 = 1_000_000;
+    const HOUR: i64 = 3_600 * SECOND;
+
+    #[test]
+    fn a_source_is_live_in_real_time_or_when_calm() {
+        let options = LivenessOptions::default();
+        let now = 1_000_000_000_000;
+        let cases = [
+            // (newest, lag, speed, among real time, live)
+            (Some(now - SECOND), Some(9_999), 9 * HOUR, false, true),
+            (Some(now - 61 * SECOND), Some(9_999), SECOND, false, false),
+            (None, Some(0), HOUR, false, false),
+            (None, Some(0), 0, false, true),
+            (None, None, 0, false, false),
+            (Some(0), Some(500), HOUR - 1, false, true),
+            (Some(0), Some(501), HOUR - 1, false, false),
+            (Some(0), Some(500), HOUR, false, false),
+            (Some(0), Some(500), HOUR, true, true),
+            (Some(0), Some(501), HOUR, true, false),
+            (Some(0), None, 0, true, false),
+        ];
+        for (newest, lag, speed, among_real_time, live) in cases {
+            let liveness = PartitionLiveness {
+                newest,
+                lag,
+                speed,
+                among_real_time,
+            };
+            assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_calm_at_a_speed_of_0() {
+        let options = LivenessOptions {
+            calm_speed: 0,
+            ..LivenessOptions::default()
+        };
+        let liveness = PartitionLiveness {
+            lag: Some(0),
+            ..PartitionLiveness::default()
+        };
+        assert!(!liveness.reads_at_end(&options, 0));
+    }
+
+    #[test]
+    fn speed_falls_only_after_a_slow_second() {
+        let mut rate = EventTimeRate::default();
+        let mut read = |clock: i64, now: i64| {
+            rate.read(clock, now);
+            rate.speed()
+        };
+        assert_eq!(read(i64::MIN, 10 * SECOND), 0);
+        assert_eq!(read(HOUR, 10 * SECOND), i64::MAX);
+        assert_eq!(read(2 * HOUR, 11 * SECOND), i64::MAX);
+        assert_eq!(read(2 * HOUR + 5, 12 * SECOND), HOUR);
+        assert_eq!(read(2 * HOUR + 5, 12 * SECOND + 999_999), HOUR);
+        assert_eq!(read(2 * HOUR + 5, 13 * SECOND), 5);
+        assert_eq!(read(2 * HOUR + 5, 14 * SECOND), 0);
+        assert_eq!(read(3 * HOUR + 5, 20 * SECOND), HOUR);
+    }
+}

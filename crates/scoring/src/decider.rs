@@ -1,0 +1,69 @@
+//! Deciding on a batch of events: complete rows (engine), answers of the models (here), rules and thresholds (engine).
+
+use crate::in_force::ModelsInForce;
+use crate::lineup::Lineup;
+use crate::lineup_run::LineupRun;
+use riskstream_engine::plan::Plan;
+use riskstream_engine::{Decision, Engine, Event};
+use std::sync::Arc;
+
+/// Runs the models for one worker.
+#[derive(Default)]
+pub struct Decider {
+    /// One for each line-up in force at a task of the worker: one, or two while one takes over from another.
+    runs: Vec<LineupRun>,
+    /// What each input of a model moved a score by.
+    contributions: Vec<f64>,
+}
+
+impl Decider {
+    /// Decides on the events with the models in force. `decisions` is made as long as `events`.
+    pub fn decide(
+        &mut self,
+        engine: &Engine,
+        models: &mut ModelsInForce,
+        events: &mut [Event],
+        decisions: &mut Vec<Decision>,
+    ) {
+        decisions.resize_with(events.len(), Decision::default);
+        events.iter_mut().for_each(|event| engine.complete(event));
+        let run = run_of(&mut self.runs, models.lineup());
+        run.answer(models.circuits_mut(), events, decisions);
+        for (index, (event, decision)) in events.iter_mut().zip(decisions.iter_mut()).enumerate() {
+            engine.decide(event, &decision.answer, &mut decision.policy);
+            explain(engine.plan(), run, index, event, decision, &mut self.contributions);
+        }
+        run.finish_shadows(decisions);
+    }
+}
+
+/// What runs the models of `lineup`. Runs of line-ups that are no longer in force anywhere are dropped.
+fn run_of<'r>(runs: &'r mut Vec<LineupRun>, lineup: &Arc<Lineup>) -> &'r mut LineupRun {
+    let found = runs.iter().position(|run| Arc::ptr_eq(run.lineup(), lineup));
+    let index = found.unwrap_or_else(|| {
+        runs.retain(|run| Arc::strong_count(run.lineup()) > 1);
+        runs.push(LineupRun::new(Arc::clone(lineup)));
+        runs.len() - 1
+    });
+    &mut runs[index]
+}
+
+/// Fills in what moved the score, if the plan asks for an explanation of this decision.
+fn explain(
+    plan: &Plan,
+    run: &mut LineupRun,
+    index: usize,
+    event: &Event,
+    decision: &mut Decision,
+    contributions: &mut Vec<f64>,
+) {
+    decision.contributions.clear();
+    let (Some(explain), Some(score)) = (&plan.decide.explain, decision.answer.score) else {
+        return;
+    };
+    let outcome = decision.policy.outcome;
+    if explain.calls_for(outcome, score, &plan.name, event.id()) {
+        run.attribute(index, &decision.answer, contributions);
+        explain.select(contributions, outcome, &mut decision.contributions);
+    }
+}
