@@ -2,7 +2,7 @@
 //! transactions, the decisions are those of an undisturbed run, each exactly once; and they equal what the
 //! offline engine computes over the same events.
 
-use riskstream::commands::generate::{key, to_json};
+use riskstream::simulated::{key, to_json};
 use riskstream_definition;
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
