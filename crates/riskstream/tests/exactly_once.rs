@@ -228,8 +228,8 @@ fn kill_repeatedly(trial: &Trial<'_>, copies: usize, kills: usize, random: &mut 
             );
         }
         let victim = random.random_range(0..copies);
-        living.remove(victim).kill();
-        living.insert(victim, trial.copy(victim));
+        running.remove(victim).kill();
+        running.insert(victim, trial.copy(victim));
     }
     let mut decided = 0;
     read_all(trial.brokers, &topic, |_| decided += 1);
