@@ -3,11 +3,11 @@
 
 use crate::read::{Next, ReadError, Rows};
 use riskstream_engine::plan::TRANSACTIONS;
-use riskstream_engine::{Decision, Engine, Event, StageError, StreamTime};
+use riskstream_engine::{Engine, Event, StageError, StreamTime};
 use riskstream_events::{Flags, Rejection, Row, Value};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{MemoryState, StateError};
-use riskstream_scoring::{Decider, Lineup, ModelsInForce};
+use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
 use std::sync::Arc;
 
 /// A file as an input of the pipeline.

@@ -2,8 +2,8 @@
 //! transactions, the decisions are those of an undisturbed run, each exactly once; and they equal what the
 //! offline engine computes over the same events.
 
-use riskstream::commands::generate::{key, to_json};
-use riskstream_definition;
+use riskstream::simulated::{key, to_json};
+
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::liveness::LivenessOptions;
@@ -18,7 +18,7 @@ const SECRET: &[u8] = b"a secret for simulated people only";
 
 fn topology() -> Arc<Topology> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
-    let compiled = file::load(&path).unwrap_or_else(|report| panic!("{}", report.render(file::Style::Plain, 120)));
+    let compiled = riskstream_definition::load(&path, &|_| None).unwrap_or_else(|report| panic!("{}", report.render(riskstream_definition::Style::Plain, 120)));
     Arc::new(
         compiled
             .json_topology(Some(SECRET))

@@ -1,9 +1,7 @@
 //! What a roll-out may not say, and what the author reads.
 
 use crate::shop::{OLD, directory, pipeline_text};
-use riskstream::rollout::{prepare, prepare_again};
-use riskstream_definition::Compiled;
-use riskstream_definition::Style;
+use riskstream_definition::{Compiled, Style, prepare, prepare_again};
 use std::fmt::Write;
 use std::path::Path;
 

@@ -1,7 +1,6 @@
 //! A shop whose models are those under `models/`: `old` scores amount / 1024, `new` amount / 512.
 
-use riskstream::rollout::prepare;
-use riskstream_definition::{Compiled, Style, compile};
+use riskstream_definition::{Compiled, Style, compile, prepare};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::{TestDriver, Topology};
 use riskstream_scoring::Lineup;

@@ -1,0 +1,15 @@
+//! The wall clock.
+
+use riskstream_pipeline::worker::Clock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+}
