@@ -208,7 +208,7 @@ impl Trial {
     }
 
     /// The id, card and shop of good payment number `n`. Cards and shops alternate.
-    pub fn names(&self, n: u64) -> [String; 3] {
+    pub fn names(n: u64) -> [String; 3] {
         [
             format!("good-{n}"),
             format!("card-{}", n % CARDS),
@@ -218,7 +218,7 @@ impl Trial {
 
     /// Good payment number `n` as JSON.
     pub fn payment(&self, n: u64) -> Vec<u8> {
-        let [id, card, shop] = self.names(n);
+        let [id, card, shop] = Self::names(n);
         json!({"id": id, "time": self.time(n), "card": card, "shop": shop, "amount": 2.5})
             .to_string()
             .into_bytes()
@@ -243,7 +243,7 @@ impl Trial {
 
     /// Writes a transaction, keyed by the card of good payment number `n`.
     pub fn send(&self, n: u64, value: &[u8]) {
-        let [_, card, _] = self.names(n);
+        let [_, card, _] = Self::names(n);
         self.writer
             .send(&self.topic("transactions"), Some(card.as_bytes()), Some(value));
     }
@@ -327,7 +327,7 @@ impl Trial {
     /// all others were decided, count them all.
     pub fn check_good(&self, results: &Results, good: u64) {
         for n in 0..good + SHOPS {
-            let [id, ..] = self.names(n);
+            let [id, ..] = Self::names(n);
             let decisions = results.decisions.get(&id).map_or(&[][..], Vec::as_slice);
             assert_eq!(decisions.len(), 1, "{id}: {decisions:?}");
             let features = &decisions[0]["features"];
