@@ -282,7 +282,7 @@ impl Trial {
         service.wait_until_ready();
         service.end();
         let results = self.results();
-        self.check_good(&results, good);
+        Trial::check_good(&results, good);
         self.check_dead(&results);
         results
     }
@@ -296,7 +296,7 @@ impl Trial {
         let results = self.results();
         let repeated = results.count() - results.decisions.len();
         let results = results.without_repetitions();
-        self.check_good(&results, good);
+        Trial::check_good(&results, good);
         assert!(results.dead.is_empty());
         repeated
     }
@@ -325,7 +325,7 @@ impl Trial {
     /// Checks that every good payment was decided once. The payments of a card are in one partition and are counted in
     /// order. Those of a shop are in both partitions and are counted in any order, but the last ones, which were sent after
     /// all others were decided, count them all.
-    pub fn check_good(&self, results: &Results, good: u64) {
+    pub fn check_good(results: &Results, good: u64) {
         for n in 0..good + SHOPS {
             let [id, ..] = Self::names(n);
             let decisions = results.decisions.get(&id).map_or(&[][..], Vec::as_slice);
