@@ -18,7 +18,8 @@ const SECRET: &[u8] = b"a secret for simulated people only";
 
 fn topology() -> Arc<Topology> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
-    let compiled = riskstream_definition::load(&path, &|_| None).unwrap_or_else(|report| panic!("{}", report.render(riskstream_definition::Style::Plain, 120)));
+    let compiled = riskstream_definition::load(&path, &|_| None)
+        .unwrap_or_else(|report| panic!("{}", report.render(riskstream_definition::Style::Plain, 120)));
     Arc::new(
         compiled
             .json_topology(Some(SECRET))
