@@ -11,7 +11,7 @@ mod objects;
 mod parquet_objects;
 
 pub use objects::json_objects;
-use riskstream_events::{InputFields, Rejection, Row};
+use riskstream_events::{Rejection, Row};
 use std::path::{Path, PathBuf};
 
 /// The endings of the files that this build reads.
@@ -81,7 +81,7 @@ pub trait Rows {
 
 /// Opens a file by its ending.
 #[cfg(feature = "parquet")]
-pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadError> {
+pub fn open(path: &Path, fields: &riskstream_events::InputFields) -> Result<Box<dyn Rows>, ReadError> {
     let ending = path
         .extension()
         .and_then(|ending| ending.to_str())

@@ -2,7 +2,7 @@
 
 use super::objects::{from_lines, malformed};
 use super::{ReadError, io};
-use arrow::json::LineDelimitedWriter;
+use arrow_json::LineDelimitedWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 use std::fs::File;
