@@ -135,9 +135,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the event goes on to `stage`: every transaction does, and labels that some feature there uses.
+    /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and
+    /// labels that some feature there uses.
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
-        event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
+        stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
     /// Fills in the expressions that models, rules and thresholds read: the row is complete and can be scored.

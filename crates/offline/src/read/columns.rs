@@ -1,6 +1,7 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
-use super::{Next, ReadError, Rows, io};
+use super::error::{ReadError, io};
+use super::rows::{Next, Rows};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
@@ -22,15 +23,14 @@ pub(super) struct Columns {
     arrays: Vec<(usize, ArrayRef)>,
     in_batch: usize,
     batch_len: usize,
+    /// Records read.
     read: u64,
-    rows: u64,
 }
 
 impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
-        let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
         let names: Vec<String> = builder
             .schema()
             .fields()
@@ -51,7 +51,6 @@ impl Columns {
             in_batch: 0,
             batch_len: 0,
             read: 0,
-            rows,
         })
     }
 
@@ -99,14 +98,6 @@ impl Rows for Columns {
             Ok(()) => Next::Row,
             Err(rejection) => Next::Rejected(self.read, rejection),
         })
-    }
-
-    fn len_hint(&self) -> Option<u64> {
-        Some(self.rows)
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.read, self.rows)
     }
 }
 

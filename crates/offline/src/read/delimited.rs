@@ -1,6 +1,7 @@
 //! CSV with a header line. Nested fields are columns named by their path joined with dots.
 
-use super::{Next, ReadError, Rows, io};
+use super::error::{ReadError, io};
+use super::rows::{Next, Rows};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,13 +13,11 @@ pub(super) struct Delimited {
     /// The column of each field; none if the file lacks it and it is not required.
     columns: Vec<Option<usize>>,
     record: csv::ByteRecord,
-    size: u64,
 }
 
 impl Delimited {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Delimited, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let size = file.metadata().map_err(io(path))?.len();
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 20).from_reader(file);
         let header = reader.headers().map_err(|error| malformed(path, &error))?.clone();
         let columns = super::columns::find(path, fields, &header.iter().collect::<Vec<_>>())?;
@@ -29,7 +28,6 @@ impl Delimited {
             fields: fields.clone(),
             columns,
             record,
-            size,
         })
     }
 
@@ -69,10 +67,6 @@ impl Rows for Delimited {
             }
             Err(error) => Err(malformed(&self.path, &error)),
         }
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.reader.position().byte(), self.size)
     }
 }
 

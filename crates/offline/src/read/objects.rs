@@ -1,6 +1,6 @@
 //! Any of the files as JSON objects: to feed them to a topic.
 
-use super::{ReadError, io};
+use super::error::{ReadError, io};
 use arrow::json::LineDelimitedWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};

@@ -15,11 +15,9 @@ use results::Results;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::memory::Broker;
-use riskstream_pipeline::task::Task;
-use riskstream_pipeline::worker::Clock;
-use riskstream_pipeline::{NoRollouts, Worker, WorkerOptions};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use riskstream_pipeline::{Clock, NoRollouts, Worker, WorkerOptions};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Partitions of every topic of the demo.
 const PARTITIONS: i32 = 4;
@@ -31,7 +29,7 @@ const DEMO_SECRET: &[u8] = b"riskstream demo: nobody is real here";
 /// that is silent for long has nothing to come.
 fn worker_options() -> WorkerOptions {
     let liveness = LivenessOptions {
-        absent_after: Duration::from_millis(500),
+        idle_after: Duration::from_millis(500),
         ..LivenessOptions::default()
     };
     WorkerOptions {
@@ -47,6 +45,11 @@ impl Clock for SystemClock {
     fn now(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        START.elapsed()
     }
 }
 
@@ -88,8 +91,8 @@ pub fn run(args: &Args) -> Result<(), CommandError> {
         results.take(&broker, &topology)?;
         display.update(&round.tally, &results);
         let left = broker.forget_consumed(&topology.input_topics());
-        let waits = |task: &Task| matches!(task, Task::Stage(stage) if stage.waiting_frames() > 0);
-        let done = fed && left == 0 && round.events == 0 && !worker.tasks().any(|(_, task, _)| waits(task));
+        let waits = worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0);
+        let done = fed && left == 0 && round.events == 0 && !waits;
         if done || (interrupt.requested() && fed) {
             break;
         }

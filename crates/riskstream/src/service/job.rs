@@ -8,7 +8,7 @@ use riskstream_definition::syntax::Delivery as FileDelivery;
 use riskstream_definition::{Compiled, Format, RegistrySettings, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::{Delivery, KafkaOptions};
-use riskstream_pipeline::worker::WorkerOptions;
+use riskstream_pipeline::WorkerOptions;
 use riskstream_pipeline::{DecisionFormat, Topology};
 use riskstream_store::SharedMemory;
 use std::path::PathBuf;

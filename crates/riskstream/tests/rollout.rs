@@ -1,9 +1,16 @@
-//! The same on a real Kafka, through the commands that people use: apply, kill, take over, roll back, edit the watched file.
+//! Roll-outs on a real Kafka, through the commands that people use: apply, kill, take over, roll back, edit the watched
+//! file.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
-use crate::memory::place;
-use crate::shop::{OLD, directory, payment, pipeline_text, version};
+#[path = "../../pipeline/tests/rollout/payments.rs"]
+mod payments;
+#[path = "../../definition/tests/rollout/shop.rs"]
+mod shop;
+mod support;
+
+use crate::payments::{payment, place, version};
+use crate::shop::{OLD, directory, pipeline_text};
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
