@@ -2,16 +2,23 @@
 # riskstream as an image: built on Debian, run as a user without rights. The image holds the shipped pipelines and
 # model; mount your own and name them: docker run ... riskstream run /etc/riskstream/pipeline.yaml
 
-FROM rust:1.95-bookworm AS build
+FROM rust:1.95-bookworm AS chef
+RUN cargo install --locked --version 0.1.78 cargo-chef
 WORKDIR /build
 COPY scripts scripts
 RUN scripts/setup build
+
+# The recipe says which libraries there are. It changes with the manifests only.
+FROM chef AS recipe
 COPY . .
-# The caches outlive the build, so that the next one compiles only what changed.
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/build/target \
-    cargo build --release --locked --package riskstream \
-    && install -D target/release/riskstream /out/riskstream
+RUN cargo chef prepare --recipe-path /recipe.json
+
+FROM chef AS build
+COPY --from=recipe /recipe.json /recipe.json
+# A layer of their own for the libraries: it is built again when the recipe changes.
+RUN cargo chef cook --profile dist --locked --package riskstream --recipe-path /recipe.json
+COPY . .
+RUN cargo build --profile dist --locked --package riskstream
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -20,7 +27,7 @@ RUN apt-get update \
     && groupadd --system --gid 10001 riskstream \
     && useradd --system --uid 10001 --gid riskstream --no-create-home --shell /usr/sbin/nologin riskstream \
     && install -d -o riskstream -g riskstream /var/lib/riskstream
-COPY --from=build /out/riskstream /usr/local/bin/riskstream
+COPY --from=build /build/target/dist/riskstream /usr/local/bin/riskstream
 COPY pipelines /opt/riskstream/pipelines
 COPY models /opt/riskstream/models
 COPY schemas /opt/riskstream/schemas

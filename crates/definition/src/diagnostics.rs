@@ -1,7 +1,7 @@
 //! What is wrong with a pipeline file: every diagnostic with its place and what to write instead.
 
 use super::node::Span;
-use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode};
+use miette::{LabeledSpan, NamedSource, SourceCode};
 use std::fmt;
 use std::sync::Arc;
 
@@ -219,7 +219,7 @@ impl fmt::Debug for Placed {
 
 impl std::error::Error for Placed {}
 
-impl Diagnostic for Placed {
+impl miette::Diagnostic for Placed {
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         self.diagnostic
             .help

@@ -32,7 +32,7 @@ fn parts(zone: &str, micros: i64) -> Vec<Value> {
 fn expected(zone: TimeZone, micros: i64) -> Vec<Value> {
     let at = Timestamp::from_microsecond(micros)
         .expect("within jiff's years")
-        .to_zoned(zone);
+        .to_zoned_datetime(zone);
     [
         i64::from(at.year()),
         i64::from(at.month()) - 1,

@@ -1,34 +1,29 @@
 //! Ctrl-C and SIGTERM as a flag: whoever works looks at it between two steps, and leaves nothing half done.
 
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::signal::unix::{SignalKind, signal};
+
+/// Exit status of a process that was interrupted twice, as shells give it for SIGINT.
+const INTERRUPTED: i32 = 130;
 
 /// Set once the process was asked to end. A second request ends it at once.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Begins to listen for SIGINT and SIGTERM on a thread of its own.
+    /// Sets the handlers of SIGINT and SIGTERM.
     ///
     /// # Errors
-    /// When the operating system gives no thread or refuses the handlers.
+    /// When the operating system refuses the handlers.
     pub fn listen() -> std::io::Result<Interrupt> {
         let interrupt = Interrupt::default();
-        let flag = interrupt.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let (mut int, mut term) = {
-            let _entered = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        std::thread::Builder::new().name("signals".into()).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-                flag.0.store(true, Ordering::Relaxed);
-                tokio::select! { _ = int.recv() => {}, _ = term.recv() => {} }
-                std::process::exit(130);
-            });
-        })?;
+        for signal in [SIGINT, SIGTERM] {
+            // Handlers run in the order of registration: the first request finds the flag unset.
+            flag::register_conditional_shutdown(signal, INTERRUPTED, Arc::clone(&interrupt.0))?;
+            flag::register(signal, Arc::clone(&interrupt.0))?;
+        }
         Ok(interrupt)
     }
 

@@ -5,9 +5,15 @@ pub mod commands;
 pub mod demo;
 pub mod interrupt;
 pub mod pipeline_file;
+#[cfg(feature = "kafka")]
 pub mod registry;
+#[cfg(feature = "kafka")]
 pub mod rollout;
 pub mod secret;
+#[cfg(feature = "kafka")]
 pub mod service;
+pub mod simulated;
+#[cfg(feature = "kafka")]
 pub mod telemetry;
+#[cfg(feature = "kafka")]
 pub mod topics;

@@ -6,6 +6,7 @@ use riskstream::commands::{Command, CommandError};
 use std::process::ExitCode;
 
 /// State is many small buffers that grow and shrink for months: glibc's allocator fragments, this one does not.
+#[cfg(feature = "kafka")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

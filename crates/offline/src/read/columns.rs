@@ -1,6 +1,6 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
-use super::error::{ReadError, io};
+use super::error::{ReadError, io, malformed};
 use super::rows::{Next, Rows};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{
@@ -30,7 +30,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
         let names: Vec<String> = builder
             .schema()
             .fields()
@@ -41,7 +41,7 @@ impl Columns {
         let reader = builder
             .with_batch_size(8192)
             .build()
-            .map_err(|error| malformed(path, &error))?;
+            .map_err(|error| malformed(path, error))?;
         Ok(Columns {
             path: path.to_owned(),
             reader,
@@ -84,10 +84,7 @@ impl Rows for Columns {
                 None => return Ok(Next::End),
                 Some(Ok(batch)) => self.load(&batch),
                 Some(Err(error)) => {
-                    return Err(ReadError::Malformed {
-                        path: self.path.clone(),
-                        why: error.to_string(),
-                    });
+                    return Err(malformed(&self.path, error));
                 }
             }
         }
@@ -212,11 +209,4 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
 
 fn rejected(fields: &InputFields, field: usize, code: ReasonCode, what: &str) -> Rejection {
     Rejection::new(code, format!("field {}: {what}", fields.fields[field].name))
-}
-
-fn malformed(path: &Path, error: &parquet::errors::ParquetError) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
 }

@@ -1,6 +1,6 @@
 //! CSV with a header line. Nested fields are columns named by their path joined with dots.
 
-use super::error::{ReadError, io};
+use super::error::{ReadError, io, malformed};
 use super::rows::{Next, Rows};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
 use std::fs::File;
@@ -19,7 +19,7 @@ impl Delimited {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Delimited, ReadError> {
         let file = File::open(path).map_err(io(path))?;
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 20).from_reader(file);
-        let header = reader.headers().map_err(|error| malformed(path, &error))?.clone();
+        let header = reader.headers().map_err(|error| malformed(path, error))?.clone();
         let columns = super::columns::find(path, fields, &header.iter().collect::<Vec<_>>())?;
         let record = csv::ByteRecord::new();
         Ok(Delimited {
@@ -65,14 +65,7 @@ impl Rows for Delimited {
                 let detail = "the line has another number of cells than the header";
                 Ok(Next::Rejected(line, Rejection::new(ReasonCode::WrongType, detail)))
             }
-            Err(error) => Err(malformed(&self.path, &error)),
+            Err(error) => Err(malformed(&self.path, error)),
         }
-    }
-}
-
-fn malformed(path: &Path, error: &csv::Error) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why: error.to_string(),
     }
 }

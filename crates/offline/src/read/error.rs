@@ -1,6 +1,14 @@
 //! Why a file cannot be read.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+
+/// The endings of the files that this build reads.
+const ENDINGS: &str = if cfg!(feature = "parquet") {
+    ".jsonl, .ndjson, .json, .csv or .parquet"
+} else {
+    ".jsonl, .ndjson, .json or .csv; Parquet needs a build with the feature `parquet`"
+};
 
 /// Why a file cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -14,7 +22,7 @@ pub enum ReadError {
         error: std::io::Error,
     },
     /// The ending names no known format.
-    #[error("{0}: unknown kind of file: the name must end in .jsonl, .ndjson, .json, .csv or .parquet")]
+    #[error("{0}: unknown kind of file: the name must end in {ENDINGS}")]
     UnknownFormat(PathBuf),
     /// The file is not of its format.
     #[error("{path}: {why}")]
@@ -40,5 +48,12 @@ pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> ReadError + '_ {
     move |error| ReadError::Io {
         path: path.to_owned(),
         error,
+    }
+}
+
+pub(super) fn malformed(path: &Path, why: impl Display) -> ReadError {
+    ReadError::Malformed {
+        path: path.to_owned(),
+        why: why.to_string(),
     }
 }

@@ -110,9 +110,9 @@ fn a_stage_in_the_middle_passes_on_what_it_has_applied() {
     let state = StageState::new(&shop.compiled.plan, CUSTOMER, Box::new(MemoryState::default()));
     let (source, sink) = (shop.repartition(CUSTOMER), shop.writer(TERMINAL, 1, 0));
     let mut task = Task::open(partition("repartition"), source, Some(state), sink, start(0, 0)).unwrap();
-    let mut feeders = [ingest(&shop, start(0, 0)), ingest(&shop, start(0, 0))];
-    process(&mut shop, &mut feeders[0], 0, &payment("a", 1)).unwrap();
-    feeders[0].finish_batch(false, &mut shop.context());
+    let mut feeder = ingest(&shop, start(0, 0));
+    process(&mut shop, &mut feeder, 0, &payment("a", 1)).unwrap();
+    feeder.finish_batch(false, &mut shop.context());
     let frame = shop.written(TO_CUSTOMER).pop().unwrap();
     assert_eq!(process(&mut shop, &mut task, 0, &frame).unwrap(), Processed::Events(0));
     assert_eq!(task.waiting_frames(), 1);

@@ -46,7 +46,7 @@ fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
-    let lineup = super::rollout::check(compiled, &path)?;
+    let lineup = pipeline_file::load_rollout(compiled, &path)?;
     println!("{}: ok, revision {}", path.display(), lineup.revision);
     Ok(())
 }

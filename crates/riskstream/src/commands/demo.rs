@@ -1,8 +1,8 @@
 //! `riskstream demo`: the whole main job on the in-process log.
 
 use super::CommandError;
-use super::generate::World;
 use crate::demo;
+use crate::simulated::World;
 use std::path::PathBuf;
 
 /// The arguments of `riskstream demo`.

@@ -1,14 +1,19 @@
-//! The subcommands, a file for each.
+//! The subcommands, a file for each. Cargo.toml says which feature brings which of them.
 
+#[cfg(feature = "backfill")]
 pub mod backfill;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod explain;
+#[cfg(feature = "kafka")]
 pub mod generate;
 pub mod models;
+#[cfg(feature = "kafka")]
 pub mod rollout;
+#[cfg(feature = "kafka")]
 pub mod run;
+#[cfg(feature = "kafka")]
 pub mod topics;
 
 use riskstream_definition::{Report, Style};
@@ -20,18 +25,23 @@ pub enum Command {
     /// Watch the whole job run on simulated transactions; nothing to install
     Demo(demo::Args),
     /// Score a Kafka cluster's transactions as a member of a consumer group
+    #[cfg(feature = "kafka")]
     Run(run::Args),
     /// Check a pipeline file: all diagnostics at once, then its examples
     Check(check::Args),
     /// Make transactions and labels with planted fraud
+    #[cfg(feature = "kafka")]
     Generate(generate::Args),
     /// Look into model files, and verify them against their cards
     Models(models::Args),
     /// Let other models take over while a pipeline runs, and take that back
+    #[cfg(feature = "kafka")]
     Rollout(rollout::Args),
     /// Create the topics that a pipeline needs
+    #[cfg(feature = "kafka")]
     Topics(topics::Args),
     /// Compute features and decisions over a file
+    #[cfg(feature = "backfill")]
     Backfill(backfill::Args),
     /// Show why decisions are what they are: rules that fired, features that moved the score
     Explain(explain::Args),
@@ -44,12 +54,17 @@ impl Command {
     pub fn execute(self) -> Result<(), CommandError> {
         match self {
             Command::Demo(args) => demo::execute(args),
+            #[cfg(feature = "kafka")]
             Command::Run(args) => run::execute(args),
             Command::Check(args) => check::execute(&args),
+            #[cfg(feature = "kafka")]
             Command::Generate(args) => generate::execute(args),
             Command::Models(args) => models::execute(&args),
+            #[cfg(feature = "kafka")]
             Command::Rollout(args) => rollout::execute(&args),
+            #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
+            #[cfg(feature = "backfill")]
             Command::Backfill(args) => backfill::execute(args),
             Command::Explain(args) => explain::execute(&args),
             Command::Completions(args) => completions::execute(&args),

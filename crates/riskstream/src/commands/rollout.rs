@@ -63,7 +63,7 @@ struct Target {
 pub fn execute(args: &Args) -> Result<(), CommandError> {
     match &args.action {
         Action::Check { pipeline, rollout } => {
-            let lineup = check(&pipeline_file::load(pipeline)?, rollout)?;
+            let lineup = pipeline_file::load_rollout(&pipeline_file::load(pipeline)?, rollout)?;
             println!("{}: ok", rollout.display());
             print!("{}", describe(&lineup));
             Ok(())
@@ -77,14 +77,8 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
     }
 }
 
-/// Loads and checks the models of a roll-out file.
-pub(super) fn check(pipeline: &Compiled, path: &Path) -> Result<Lineup, CommandError> {
-    let (_, lineup) = compile_rollout(&path.display().to_string(), &read(path)?, pipeline)?;
-    Ok(lineup)
-}
-
 fn apply(topic: &Topic, path: &Path) -> Result<(), CommandError> {
-    let (name, text) = (path.display().to_string(), read(path)?);
+    let (name, text) = (path.display().to_string(), pipeline_file::read_rollout_text(path)?);
     let next = topic.history()?.newest() + 1;
     let text = match read_rollout(&name, &text)?.revision {
         None => with_revision(&text, next),
@@ -257,9 +251,4 @@ impl Topic {
             .with_context(|| format!("the roll-out was not written to {}", self.name))?;
         Ok(())
     }
-}
-
-fn read(path: &Path) -> Result<String, CommandError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| CommandError::Configuration(anyhow!("cannot read {}: {error}", path.display())))
 }

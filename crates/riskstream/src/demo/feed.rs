@@ -3,8 +3,8 @@
 
 use crate::commands::CommandError;
 use crate::commands::demo::Args;
-use crate::commands::generate::{key, to_json};
 use crate::interrupt::Interrupt;
+use crate::simulated::{key, to_json};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_offline::read::json_objects;

@@ -1,6 +1,10 @@
 //! `riskstream explain`: why decisions are what they are, as tables.
 
 mod table;
+#[cfg(feature = "kafka")]
+mod topic;
+#[cfg(not(feature = "kafka"))]
+#[path = "no_topic.rs"]
 mod topic;
 
 pub use table::explanation;

@@ -1,0 +1,112 @@
+//! Records of repartition topics, and the frames in them.
+
+use riskstream_events::{FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, Value, ValueType};
+use riskstream_pipeline::merge::IdleNotice;
+use riskstream_pipeline::repartition::{Content, begin_frame, parse, write_idle, write_rollout};
+use riskstream_pipeline::rollout::RolloutNotice;
+
+/// A slot of each type.
+const LAYOUT: [(Slot, ValueType); 6] = [
+    (0, ValueType::Text),
+    (1, ValueType::List),
+    (2, ValueType::Float),
+    (3, ValueType::Bool),
+    (4, ValueType::Timestamp),
+    (5, ValueType::Int),
+];
+
+/// A frame. What is read of it, written again, reads the same.
+pub fn frame(bytes: &[u8]) {
+    let Some((header, rows)) = read(bytes) else {
+        return;
+    };
+    let written = write(header, &rows);
+    let (header, rows) = read(&written).expect("what was written is a frame");
+    assert_eq!(write(header, &rows), written);
+}
+
+/// All of a frame; nothing if it is damaged.
+fn read(bytes: &[u8]) -> Option<(FrameHeader, Vec<(RowHeader, Row)>)> {
+    let mut reader = FrameReader::new(bytes, &LAYOUT).ok()?;
+    let (mut rows, mut row) = (Vec::new(), Row::new());
+    while let Some(header) = reader.next_row(&mut row).ok()? {
+        rows.push((header, row.clone()));
+        assert!(rows.len() <= bytes.len(), "each row takes a byte or more");
+    }
+    Some((reader.header(), rows))
+}
+
+fn write(header: FrameHeader, rows: &[(RowHeader, Row)]) -> Vec<u8> {
+    let mut writer = FrameWriter::new(LAYOUT);
+    for (header, row) in rows {
+        writer.push(*header, row);
+    }
+    let mut bytes = Vec::new();
+    writer.finish(header, &mut bytes);
+    bytes
+}
+
+pub fn frame_seeds() -> Vec<Vec<u8>> {
+    let text = |text: &str| Value::Text(text.into());
+    let list = vec![
+        Value::Null,
+        Value::Int(4),
+        text("x"),
+        Value::Float(1.0),
+        Value::Bool(true),
+    ];
+    let row = vec![
+        text("key"),
+        Value::List(list.into()),
+        Value::Float(0.5),
+        Value::Bool(false),
+        Value::Timestamp(77),
+        Value::Null,
+    ];
+    let header = |source_offset| RowHeader {
+        input: 1,
+        source_offset,
+        watermark: 5,
+        flags: 1,
+    };
+    let frame = FrameHeader {
+        source: 1,
+        live: true,
+        watermark: 9,
+    };
+    let rows: Vec<(RowHeader, Row)> = (0..3).map(|offset| (header(offset), row.clone())).collect();
+    vec![write(frame, &rows), write(frame, &[])]
+}
+
+/// A record: a frame or a notice. A notice that is written again is the same record.
+pub fn repartition_record(bytes: &[u8]) {
+    let Ok(record) = parse(bytes) else {
+        return;
+    };
+    let mut written = Vec::new();
+    match record.content {
+        Content::Frame(bytes) => return frame(bytes),
+        Content::Idle(notice) => write_idle(record.layout, notice, &mut written),
+        Content::Rollout(notice) => write_rollout(record.layout, notice, &mut written),
+    }
+    assert_eq!(written, bytes);
+}
+
+pub fn repartition_record_seeds() -> Vec<Vec<u8>> {
+    let with_frame = |frame: Vec<u8>| {
+        let mut record = Vec::new();
+        begin_frame(7, &mut record);
+        record.extend(frame);
+        record
+    };
+    let mut seeds: Vec<Vec<u8>> = frame_seeds().into_iter().map(with_frame).collect();
+    let (mut idle, mut rollout) = (Vec::new(), Vec::new());
+    write_idle(7, IdleNotice { source: 3, heard: -1 }, &mut idle);
+    let notice = RolloutNotice {
+        revision: 2,
+        document: "{\"text\": \"é\"}",
+    };
+    write_rollout(7, notice, &mut rollout);
+    seeds.extend([idle, rollout]);
+    seeds
+}
