@@ -1,10 +1,10 @@
-//! Any bytes as a model file: inspected, loaded and run.
+//! Inspects, loads and runs arbitrary bytes as a model file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use riskstream_models::{Inspection, LoadOptions, Model};
 
-/// Panics inside tract are caught and become errors: only one that nobody catches is a finding.
+/// Silences panics inside tract, which are caught and become errors. Only an uncaught panic is a finding.
 fn allow_caught_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }

@@ -1,4 +1,4 @@
-//! Any lists as a tree ensemble's attributes: the tree builder and the walk, behind a file that always decodes.
+//! Loads and walks a tree ensemble with arbitrary lists as attributes, in a file that always decodes.
 #![no_main]
 
 #[path = "../../crates/models/tests/support/mod.rs"]
@@ -18,7 +18,7 @@ const MODES: [&str; 7] = [
     "BRANCH_NEQ",
 ];
 
-/// Small numbers, since those are mostly valid; `offset` moves one list beyond all bounds.
+/// Small numbers, which are mostly valid. [`Input::offset`] moves the numbers of one list out of range.
 #[derive(Arbitrary, Debug)]
 struct Node {
     tree: i8,
@@ -48,14 +48,14 @@ struct Input {
     row: [f32; 3],
 }
 
-/// Panics inside tract are caught and become errors: only one that nobody catches is a finding.
+/// Silences panics inside tract, which are caught and become errors. Only an uncaught panic is a finding.
 fn allow_caught_panics() {
     std::panic::set_hook(Box::new(|_| {}));
 }
 
 fuzz_target!(init: allow_caught_panics(), |input: Input| {
-    let list = |place: u8, value: &dyn Fn(&Node) -> i8| -> Vec<i64> {
-        let offset = if input.offset.0 == place { input.offset.1 } else { 0 };
+    let list = |index: u8, value: &dyn Fn(&Node) -> i8| -> Vec<i64> {
+        let offset = if input.offset.0 == index { input.offset.1 } else { 0 };
         input.nodes.iter().map(|node| i64::from(value(node)).wrapping_add(offset)).collect()
     };
     let weights = |value: &dyn Fn(&Weight) -> i8| -> Vec<i64> {

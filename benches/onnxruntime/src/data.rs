@@ -1,4 +1,4 @@
-//! The rows that both score.
+//! The rows that both libraries score.
 
 use std::ffi::{CString, c_char};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use riskstream_models::Cell;
 
-/// Rows in memory as ONNX Runtime takes them: one matrix for each input of a model.
+/// Rows in memory in ONNX Runtime's layout: one matrix for each input of a model.
 pub struct Table {
     pub rows: usize,
     pub columns: Vec<Column>,
@@ -26,7 +26,7 @@ pub enum Column {
 }
 
 impl Table {
-    /// Reads 30 columns of floats from `numbers` and, if there shall be texts, two of those from `cat.txt`.
+    /// Reads 30 columns of floats from `numbers` and, with `has_texts`, two columns of texts from `cat.txt`.
     pub fn read(directory: &Path, numbers: &str, has_texts: bool) -> Result<Table> {
         let bytes = std::fs::read(directory.join(numbers)).with_context(|| format!("{}", directory.display()))?;
         let values: Vec<f32> = bytes
@@ -54,7 +54,7 @@ impl Table {
         Ok(Table { rows, columns })
     }
 
-    /// All cells, row after row, as riskstream takes rows that hold texts.
+    /// All cells in row-major order, which is riskstream's layout of rows with texts.
     pub fn cells(&self) -> Result<Vec<Cell<'_>>> {
         let mut cells = Vec::new();
         for row in 0..self.rows {

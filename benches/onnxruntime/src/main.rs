@@ -1,9 +1,9 @@
-//! riskstream-models beside ONNX Runtime: the same models and rows, one thread each, in turns, in one run.
+//! Compares riskstream-models with ONNX Runtime: the same models and rows, one thread each, alternately, in one run.
 //!
-//! `benches/onnxruntime/run` (see there) brings what is needed and starts it. For each model: first the scores of all
-//! rows are compared, then passes over all rows are timed, ours and ONNX Runtime's in turns, so that other work on the
-//! machine meets both; what is printed is the median of the passes and of the pairs' ratios. Times are CPU times of the
-//! one thread, which is what both run on.
+//! `benches/onnxruntime/run` installs what is needed and runs it. For each model: first the scores of all
+//! rows are compared, then passes over all rows are timed, alternately riskstream's and ONNX Runtime's, so that other work
+//! on the machine affects both. The medians of the passes and of the pairs' ratios are printed. Times are CPU times of
+//! the one thread on which both run.
 
 mod data;
 mod onnxruntime;
@@ -20,7 +20,7 @@ use data::Table;
 use onnxruntime::OnnxRuntime;
 use riskstream::Riskstream;
 
-/// A model and how many times as fast as ONNX Runtime it is to be: a row alone, and in batches of 64.
+/// A model and its goal: how many times as fast as ONNX Runtime it must be, for single rows and in batches of 64.
 struct Goal {
     model: &'static str,
     alone: Option<f64>,
@@ -43,7 +43,7 @@ const fn no_goal(model: &'static str) -> Goal {
     }
 }
 
-/// No slower for one row, at most one and a half times as long in batches.
+/// As fast for single rows, two thirds as fast in batches.
 const fn small(model: &'static str) -> Goal {
     goal(model, 1.0, 1.0 / 1.5)
 }
@@ -73,7 +73,7 @@ const GOALS: [Goal; 15] = [
 const BATCHES: [usize; 2] = [1, 64];
 const LOADS: usize = 5;
 const PAIRS: usize = 31;
-/// How long a pass shall take at least, in seconds: as often over all rows as it needs.
+/// The minimum time of a pass in seconds. A pass repeats all rows until it has lasted this long.
 const PASS: f64 = 0.01;
 
 /// Median times in microseconds, and the median of the pairs' ratios.
@@ -166,7 +166,7 @@ fn compare(environment: &Environment, goal: &Goal, path: &Path, data: &Path) -> 
     Ok(missed)
 }
 
-/// Every score must be ONNX Runtime's to 1e-5.
+/// Checks that every score is equal to ONNX Runtime's within 1e-5.
 fn check_equal(ours: &mut Riskstream<'_>, theirs: &OnnxRuntime, table: &Table, batch: usize) -> Result<()> {
     let (mut our_scores, mut their_scores) = (Vec::new(), Vec::new());
     for first in (0..table.rows).step_by(batch) {
@@ -188,7 +188,7 @@ fn check_equal(ours: &mut Riskstream<'_>, theirs: &OnnxRuntime, table: &Table, b
     Ok(())
 }
 
-/// Microseconds for a row, over all rows that fill batches, as often as it takes.
+/// Microseconds for a row: the mean over all rows that fill batches, repeated for the minimum time of a pass.
 fn pass(rows: usize, batch: usize, mut score: impl FnMut(usize) -> Result<()>) -> Result<f64> {
     let start = ThreadTime::now();
     let mut scored = 0;
@@ -201,7 +201,7 @@ fn pass(rows: usize, batch: usize, mut score: impl FnMut(usize) -> Result<()>) -
     Ok(start.elapsed().as_secs_f64() * 1e6 / scored as f64)
 }
 
-/// Microseconds that `work` takes, what it makes being dropped afterwards.
+/// Microseconds that `work` takes, without the time to drop its result.
 fn timed<T>(work: impl Fn() -> Result<T>) -> Result<f64> {
     let start = ThreadTime::now();
     let made = work()?;

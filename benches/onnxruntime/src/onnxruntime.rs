@@ -1,4 +1,4 @@
-//! ONNX Runtime through its C interface, one thread, all graph optimisations, without a wrapper around a call.
+//! ONNX Runtime through its C interface, with one thread and all graph optimisations.
 
 use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct OnnxRuntime {
     memory: *mut OrtMemoryInfo,
     inputs: Vec<CString>,
     output: CString,
-    /// The score is the last of so many columns.
+    /// The number of columns of the output. The score is the last one.
     output_columns: usize,
 }
 
@@ -33,7 +33,8 @@ fn check(status: OrtStatusPtr) -> Result<()> {
     if status.0.is_null() {
         return Ok(());
     }
-    // SAFETY: a status that is not null is the library's; its message ends with a zero and lives as long as it does.
+    // SAFETY: a status that is not null belongs to the library. Its message ends with a zero byte and lives as long as
+    // the status.
     unsafe {
         let message = CStr::from_ptr((ort::api().GetErrorMessage)(status.0))
             .to_string_lossy()
@@ -44,7 +45,7 @@ fn check(status: OrtStatusPtr) -> Result<()> {
 }
 
 impl OnnxRuntime {
-    /// Loads a model; `score` is an output and its last column.
+    /// Loads a model. The score is the last column of the output `score`.
     pub fn load(environment: &Environment, path: &Path, score: (&str, usize)) -> Result<Self> {
         let session = Session::builder(environment)?
             .with_optimization_level(GraphOptimizationLevel::All)
@@ -77,8 +78,8 @@ impl OnnxRuntime {
 
     /// Scores `count` rows of the table from row `first` on.
     ///
-    /// What is timed: tensors around the numbers where they are, or filled with the texts, the run for the one output
-    /// that is wanted, and reading it.
+    /// The time includes the creation of tensors (numbers are not copied, texts are), the run for the one output, and
+    /// reading it.
     pub fn score(&self, table: &Table, first: usize, count: usize, scores: &mut Vec<f32>) -> Result<()> {
         scores.clear();
         let mut inputs = [null_mut::<OrtValue>(); 4];
@@ -92,8 +93,8 @@ impl OnnxRuntime {
             .zip(&mut names)
             .for_each(|(name, pointer)| *pointer = name.as_ptr());
         let mut output: *mut OrtValue = null_mut();
-        // SAFETY: all pointers are to live values, as many as told; the run leaves a tensor of floats with `count` rows
-        // in `output`, which is read before it is released.
+        // SAFETY: all pointers are to live values, and the counts are those of the arrays. The run leaves a tensor of floats
+        // with `count` rows in `output`, which is read before it is released.
         unsafe {
             let api = ort::api();
             check((api.Run)(
@@ -122,7 +123,7 @@ impl OnnxRuntime {
 
     fn tensor(&self, column: &Column, first: usize, count: usize) -> Result<*mut OrtValue> {
         let mut value = null_mut();
-        // SAFETY: the tensor is released before the table, whose memory it may use, is gone, and inputs are only read.
+        // SAFETY: the tensor, which may use the table's memory, is released before the table, and inputs are only read.
         unsafe {
             let api = ort::api();
             match column {

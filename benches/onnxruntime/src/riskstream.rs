@@ -1,11 +1,11 @@
-//! riskstream's side.
+//! riskstream-models, with the same interface as the module for ONNX Runtime.
 
 use anyhow::Result;
 use riskstream_models::{Cell, ColumnKind, Model, Scorer};
 
 use crate::data::{Column, Table};
 
-/// A loaded model and the rows in memory as it takes them.
+/// A loaded model, and the rows in its layout.
 pub struct Riskstream<'t> {
     model: Model,
     scorer: Scorer,
@@ -37,7 +37,7 @@ impl<'t> Riskstream<'t> {
         model.columns().contains(&ColumnKind::Text)
     }
 
-    /// Scores `count` rows from row `first` on; texts are encoded first.
+    /// Scores `count` rows from row `first` on. The time includes the encoding of texts.
     pub fn score(&mut self, first: usize, count: usize, scores: &mut Vec<f32>) -> Result<()> {
         let width = self.model.input_width();
         let range = first * width..(first + count) * width;

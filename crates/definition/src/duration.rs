@@ -1,22 +1,28 @@
-//! Durations as people write them: `90s`, `1h`, `7d`, `1h30m`.
+//! Durations as they are typed: `90s`, `1h`, `7d`, `1h30m`.
 
 /// Microseconds in each unit.
 const UNITS: [(&str, i64); 6] = [
     ("ms", 1_000),
     ("s", 1_000_000),
     ("m", 60_000_000),
-    ("h", 3_600_000_000),
+    ("h", HOUR),
     ("d", DAY),
     ("w", 7 * DAY),
 ];
-const DAY: i64 = 86_400_000_000;
-/// A hundred years: no window is longer, and sums of a few durations fit.
+/// Microseconds of a day.
+pub const DAY: i64 = 24 * HOUR;
+/// Microseconds of an hour.
+pub const HOUR: i64 = 3_600_000_000;
+/// A hundred years. Sums of a few durations then fit into 64 bits.
 const LONGEST: i64 = 36_525 * DAY;
 
-/// What a duration has to look like, for messages.
+/// How to write a duration, for messages.
 pub const FORM: &str = "write a whole number and a unit: `500ms`, `90s`, `15m`, `1h`, `7d`, `2w` or `1h30m`";
 
-/// Microseconds of a text such as `30d`; the error says what is wrong.
+/// Microseconds of a text such as `30d`.
+///
+/// # Errors
+/// A message about the text.
 pub fn parse(text: &str) -> Result<i64, String> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -62,7 +68,7 @@ pub fn text(micros: i64) -> String {
     let mut text = String::new();
     for (unit, size) in [
         ("d", DAY),
-        ("h", 3_600_000_000),
+        ("h", HOUR),
         ("m", 60_000_000),
         ("s", 1_000_000),
         ("ms", 1_000),

@@ -1,23 +1,23 @@
-//! Runs a pipeline file's examples: production code on the in-process log, and what does not come out as expected is
-//! reported at its place in the file.
+//! Runs the examples of a pipeline file with production code on the in-process log, and reports differences from what
+//! they expect.
 
-use super::compiled::Compiled;
-use super::diagnostics::{Diagnostic, Diagnostics, Report};
-use super::example::{Example, ExampleEvent, Expectation};
-use super::node::{Node, NodeValue, Span};
-use super::read::{List, Spanned};
+use crate::compile::Compiled;
+use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report, Span};
+use crate::syntax::read::{List, Spanned};
+use crate::syntax::{Example, ExampleEvent, Expectation};
+use crate::text::{Node, NodeValue};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, dead_letter};
 use riskstream_pipeline::driver::TestDriver;
 use riskstream_pipeline::memory::StoredRecord;
 use std::sync::Arc;
 
-/// Personal fields of examples are made up, so any secret does.
+/// The secret for pseudonyms. Personal fields of examples are made up.
 const SECRET: &[u8] = b"examples";
 
-/// Runs all examples, each from empty state; how many there are.
+/// Runs all examples, each from empty state. Returns how many there are.
 ///
 /// # Errors
-/// Everything that did not come out as expected.
+/// All differences from what the examples expect.
 pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
     let mut diagnostics = Diagnostics::default();
     for example in &compiled.examples {
@@ -26,7 +26,12 @@ pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
     if diagnostics.is_empty() {
         Ok(compiled.examples.len())
     } else {
-        Err(diagnostics.into_report_of(["difference", "differences"], &compiled.file, &compiled.source))
+        Err(Report::new(
+            Findings::Differences,
+            diagnostics,
+            &compiled.file,
+            &compiled.source,
+        ))
     }
 }
 
@@ -46,13 +51,13 @@ fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnos
     }
 }
 
-/// What became of an event.
+/// The result of an event.
 enum Became {
     Decision(Box<OwnedDecisionRecord>),
     DeadLetter { reason: String, detail: String },
 }
 
-/// Sends an event and waits for what becomes of it. `None` for a label, and for an input that no feature uses.
+/// Sends an event and returns its result. `None` for a label, and for an input that no feature uses.
 fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent) -> Result<Option<Became>, String> {
     let Some(input) = compiled.inputs.iter().position(|input| input.name == event.input.name) else {
         return Ok(None);
@@ -74,7 +79,7 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
     let decisions = driver.decisions().split_off(decisions);
     let Some(record) = decisions.first() else {
         return match event.input.name.as_str() {
-            "transactions" => Err("no decision came out".to_owned()),
+            "transactions" => Err("there is no decision".to_owned()),
             _ => Ok(None),
         };
     };
@@ -109,8 +114,11 @@ fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics)
             }
         }
         (Became::Decision(decision), Some(expected)) => diagnostics.add(
-            Diagnostic::new("expected a dead letter, but it was decided", expected.span.clone())
-                .label(format!("outcome `{}`", decision.outcome.as_str())),
+            Diagnostic::new(
+                "the example expects a dead letter, but this was decided",
+                expected.span.clone(),
+            )
+            .label(format!("outcome `{}`", decision.outcome.as_str())),
         ),
         (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
         (Became::DeadLetter { reason, detail }, expected) => {
@@ -121,7 +129,7 @@ fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics)
     }
 }
 
-/// The reasons that are rules and thresholds: an example does not pin down what moved the score.
+/// The reasons that are rules and thresholds. Examples do not compare those that explain the score.
 fn fired(decision: &OwnedDecisionRecord) -> impl Iterator<Item = &OwnedReason> {
     decision.reasons.iter().filter(|reason| reason.contribution.is_none())
 }
@@ -132,9 +140,9 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagno
     {
         let fired: Vec<&str> = fired(decision).map(|reason| reason.name.as_str()).collect();
         let why = if fired.is_empty() {
-            "nothing fired".to_owned()
+            "no rule fired".to_owned()
         } else {
-            format!("fired: {}", fired.join(", "))
+            format!("these fired: {}", fired.join(", "))
         };
         differs(
             "outcome",
@@ -202,7 +210,7 @@ fn differs(what: &str, expected: &str, got: &str, span: &Span, diagnostics: &mut
     });
 }
 
-/// Whole numbers exactly, others to a billionth.
+/// Whether values are equal: whole numbers exactly, others with a tolerance of 1e-9.
 fn is_same(expected: &Node, got: &FeatureValue) -> bool {
     match (&expected.value, got) {
         (NodeValue::Null, FeatureValue::Null(())) => true,

@@ -1,4 +1,4 @@
-//! What a user sees of a pipeline file's diagnostics: a correct file, and one change a case that breaks it.
+//! The diagnostics of pipeline files: a correct file, and one error in each case.
 
 use riskstream_definition::{Style, compile};
 use std::fmt::Write;
@@ -56,7 +56,7 @@ examples:
         expect: {outcome: approve, features: {count_1h: 1}}
 "#;
 
-/// What the case is about, what is replaced, by what.
+/// The name of each case, the text that is replaced, and its replacement.
 const CASES: &[(&str, &str, &str)] = &[
     ("not YAML", "name: shop", "name: \"shop"),
     ("a tab", "  customer: {", "\tcustomer: {"),
@@ -116,12 +116,12 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a type that does not fit", "count_1h > 5", "country > 5"),
     ("a rule that is not bool", "risk > 0.5", "risk + 0.5"),
     (
-        "a diagnostic in an expression over lines",
+        "an error in an expression over lines",
         "    when: ratio > 10 && !(country in home)\n",
         "    when: >\n      ratio > 10 &&\n      !(cuontry in home)\n",
     ),
     (
-        "a diagnostic in an escaped text",
+        "an error in an escaped text",
         "    when: ratio > 10 && !(country in home)\n",
         "    when: \"country == \\\"DE\\\" && nothing\"\n",
     ),
@@ -224,7 +224,7 @@ fn the_correct_file_is_correct() {
 }
 
 #[test]
-fn one_mistake_each() {
+fn one_error_each() {
     let mut text = String::new();
     for (what, from, to) in CASES {
         assert!(CORRECT.contains(from), "{what}: nothing to replace");
@@ -234,18 +234,18 @@ fn one_mistake_each() {
     insta::assert_snapshot!(text);
 }
 
-/// What follows from a diagnostic is not reported again.
+/// What follows from an error is not reported again.
 #[test]
-fn one_mistake_is_one_report() {
-    // Without its file a model's inputs are a second diagnostic.
+fn one_error_is_one_diagnostic() {
+    // The missing model file is a second error there.
     for (what, from, to) in CASES.iter().filter(|(what, ..)| !what.starts_with("a model input")) {
         let report = diagnostics(&CORRECT.replacen(from, to, 1));
-        assert!(report.ends_with("pipeline.yaml: 1 diagnostic"), "{what}:\n{report}");
+        assert!(report.ends_with("\n1 error in pipeline.yaml"), "{what}:\n{report}");
     }
 }
 
 #[test]
-fn ten_mistakes_at_once() {
+fn ten_errors_at_once() {
     let mut broken = CORRECT.to_owned();
     for what in [
         "an unknown key",
@@ -264,12 +264,12 @@ fn ten_mistakes_at_once() {
         broken = broken.replacen(from, to, 1);
     }
     let report = diagnostics(&broken);
-    assert!(report.ends_with("pipeline.yaml: 10 diagnostics"), "{report}");
+    assert!(report.ends_with("\n10 errors in pipeline.yaml"), "{report}");
     insta::assert_snapshot!(report);
 }
 
 #[test]
-fn rubbish_is_reported_and_nothing_panics() {
+fn invalid_text_is_reported_without_a_panic() {
     for source in [
         "",
         "[]",
@@ -289,14 +289,14 @@ fn rubbish_is_reported_and_nothing_panics() {
     ] {
         assert_ne!(diagnostics(source), "ok", "{source}");
     }
-    // Every prefix of a correct file is a file that somebody is still typing.
+    // Prefixes of a correct file: a file that is being typed.
     for end in (0..CORRECT.len())
         .filter(|end| CORRECT.is_char_boundary(*end))
         .step_by(7)
     {
         diagnostics(&CORRECT[..end]);
     }
-    // So is every file with one line missing or one character too many.
+    // Files with a missing line or an additional character.
     let lines: Vec<&str> = CORRECT.lines().collect();
     for missing in 0..lines.len() {
         let mut fewer = lines.clone();

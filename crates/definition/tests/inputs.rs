@@ -1,4 +1,4 @@
-//! Inputs in Avro: types from a schema file, and what contradicts it. Examples that do not come out.
+//! Inputs in Avro: types from a schema file, and contradictions of it. Differences from examples.
 
 use riskstream_definition::{Compiled, Report, Style, compile, run_examples};
 use riskstream_events::ValueType;
@@ -66,7 +66,7 @@ fn types_come_from_the_schema() {
 }
 
 #[test]
-fn what_contradicts_the_schema() {
+fn fields_that_contradict_the_schema() {
     let mut text = String::new();
     for (what, from, to) in [
         (
@@ -96,7 +96,7 @@ fn what_contradicts_the_schema() {
 }
 
 #[test]
-fn examples_that_do_not_come_out() {
+fn differences_from_examples() {
     let mut source = PIPELINE.to_owned();
     for (from, to) in [
         ("outcome: decline", "outcome: approve"),

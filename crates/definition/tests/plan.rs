@@ -1,4 +1,4 @@
-//! The planner: stages, what rows carry between them, topics, keys of labels.
+//! The plan: stages, what rows carry between them, topics, keys of labels.
 
 use riskstream_definition::{Compiled, compile, entity_size, explain};
 use riskstream_engine::plan::Plan;
@@ -178,10 +178,10 @@ fn floats_that_are_aggregated_must_be_finite_and_those_that_are_summed_must_fit(
 }
 
 #[test]
-fn hop_topics() {
+fn repartition_topics() {
     for (what, source, expected) in [
         (
-            "labels are an input of their own",
+            "labels are a second input",
             TWO_ENTITIES.to_owned(),
             "shop-hop-customer shop-hop-terminal",
         ),
@@ -196,12 +196,12 @@ fn hop_topics() {
             "shop-hop-customer shop-hop-terminal",
         ),
         (
-            "not known how it is keyed",
+            "no key is declared",
             without_labels().replace("    key: customer_id\n", ""),
             "shop-hop-customer shop-hop-terminal",
         ),
         (
-            "labels declared, but used by nothing",
+            "labels that no feature uses",
             TWO_ENTITIES.replace("mean: fraud, of: labels", "mean: amount"),
             "- shop-hop-terminal",
         ),
@@ -210,7 +210,7 @@ fn hop_topics() {
         let repartition_topics: Vec<&str> = compiled
             .repartition_topics
             .iter()
-            .map(|hop| hop.as_deref().unwrap_or("-"))
+            .map(|topic| topic.as_deref().unwrap_or("-"))
             .collect();
         assert_eq!(repartition_topics.join(" "), expected, "{what}");
     }
@@ -243,14 +243,14 @@ fn keys_of_labels() {
         assert_eq!(found.join(" "), keys, "{what}");
         assert_eq!(plan.stages[0].completes_labels, completes, "{what}");
     }
-    // Labels go no further than the features that use them.
+    // Labels do not go beyond the last stage whose features use them.
     let plan = plan(&TWO_ENTITIES.replace("risk: {entity: terminal", "risk: {entity: customer"));
     assert!(plan.stages[0].keys[1].is_some());
     assert!(plan.stages[1].keys[1].is_none());
 }
 
 #[test]
-fn a_fingerprint_changes_with_what_state_holds_and_with_nothing_else() {
+fn a_fingerprint_depends_on_the_content_of_state_only() {
     let fingerprints = |source: &str| -> Vec<String> {
         plan(source)
             .stages
@@ -333,9 +333,9 @@ fn the_version_is_the_files_hash() {
     );
 }
 
-/// Sizes and fingerprints change with the layout of state: here it only counts that they are there.
+/// Sizes and fingerprints change with the layout of state, so only their presence is checked.
 #[test]
-fn the_plan_in_words() {
+fn the_plan_as_text() {
     let text = explain(&compiled(TWO_ENTITIES));
     let is_layout = |line: &&str| line.starts_with("  about ") || line.starts_with("  fingerprint ");
     assert_eq!(text.lines().filter(is_layout).count(), 4);

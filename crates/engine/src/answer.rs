@@ -1,4 +1,4 @@
-//! What the models answered for one event, as far as a decision depends on it.
+//! What the models answered for one event, as far as the policy depends on it.
 
 /// Why a model gave no score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,7 +9,7 @@ pub enum ModelFailure {
     Late,
     /// Its answer is not a finite number.
     NotANumber,
-    /// It was not asked: it had failed repeatedly, and the next trial is not due.
+    /// It was not asked: its circuit is open after repeated failures.
     CircuitOpen,
 }
 
@@ -25,15 +25,15 @@ impl ModelFailure {
     }
 }
 
-/// The score of one event, and which model gave it. Models are named by their index in the line-up in force.
+/// The score of one event, and the model that gave it. Models are named by their index in the line-up in force.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// The model that was to decide; none where rules alone do.
+    /// The model that was asked first: the champion or a challenger. `None` if rules alone decide.
     pub asked: Option<usize>,
-    /// The model that gave the score: `asked`, or the fallback that stepped in for it. Without a score it is `asked`.
+    /// The model that gave the score: `asked` or its fallback. Without a score it is `asked`.
     pub model: Option<usize>,
     /// The score, if a model gave one.
     pub score: Option<f64>,
-    /// Why `asked` gave no score. A fallback may have given one.
+    /// Why `asked` gave no score. Its fallback may have given one.
     pub failure: Option<ModelFailure>,
 }

@@ -1,4 +1,4 @@
-//! The step itself: admit an event, apply it to a stage's state, decide.
+//! The step: admit an event, apply it to the state of each stage, complete its row, decide.
 
 use crate::answer::Answer;
 use crate::event::Event;
@@ -15,17 +15,19 @@ use std::sync::Arc;
 /// Why a stage could not apply an event.
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
-    /// The event is at fault: a dead letter. State is untouched.
+    /// The event cannot be used: it becomes a dead letter. State is as it was.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The state is at fault.
+    /// State could not be read. The batch has to be given up.
     #[error(transparent)]
     State(#[from] StateError),
 }
 
-/// Follows a plan. One for each worker: it owns scratch space.
+/// Follows a plan. What its methods give depends on their arguments and the plan alone; all that it owns besides the plan is a
+/// buffer, so each worker has its own.
 pub struct Engine {
     plan: Arc<Plan>,
+    /// A buffer for keys.
     key: String,
 }
 
@@ -43,8 +45,12 @@ impl Engine {
         &self.plan
     }
 
-    /// Checks a decoded row and fills its canonical slots, event id and event time. `written_at` is the
-    /// log's timestamp in milliseconds: an event time too far beyond it must not move any stream time.
+    /// Checks a decoded row of an input and fills its canonical slots. `written_at` is the record's timestamp in the log, in
+    /// milliseconds since the epoch: an event time further than `max_future` after it is refused, so that it cannot advance
+    /// stream time.
+    ///
+    /// # Errors
+    /// The event cannot be used: no id, no event time, an event time in the future, or a number that no aggregate can hold.
     pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
         let plan = &self.plan.inputs[usize::from(input)];
         row[EVENT_ID] = match &row[plan.id] {
@@ -58,8 +64,8 @@ impl Engine {
         row[EVENT_TIME] = Value::Timestamp(time);
         let written_at = written_at.map(|ms| ms.saturating_mul(1000));
         row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
-        let latest = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
-        if latest.is_some_and(|latest| time > latest) {
+        let limit = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
+        if limit.is_some_and(|limit| time > limit) {
             let detail = format!(
                 "`{}` lies further than max_future after the record's timestamp",
                 self.name(plan.event_time)
@@ -81,14 +87,23 @@ impl Engine {
         Ok(())
     }
 
-    /// The key of `stage`'s entity in this event, as text, or `None` if the event has none.
+    /// The key of `stage`'s entity in this event, as text; `None` if the event has none.
     pub fn key<'k>(&self, stage: usize, event: &Event, buffer: &'k mut String) -> Option<&'k str> {
         let slot = self.plan.stages[stage].keys[usize::from(event.input)]?;
         write_key(&event.row[slot], buffer)
     }
 
-    /// Applies the event to the state of its entity at `stage` and fills in that stage's features. A label is
-    /// first completed from its transaction (later entities' keys), which the first stage remembers.
+    /// Applies the event to the state of its entity at `stage` and, if it is a transaction, writes the features of that stage
+    /// into its row. The first stage completes a label before that: it copies the keys of later entities from the label's
+    /// transaction, which it remembers.
+    ///
+    /// State is the caller's. `states` holds the entities in use and is changed; entities that it lacks are read from
+    /// `store`, which is never written. The result depends on the event, on `stream_time` and on the state that the two
+    /// hold together, not on which of them holds it.
+    ///
+    /// # Errors
+    /// [`StageError::Rejected`] leaves state and stream time as they were. After [`StageError::State`] the caller has to
+    /// discard what the batch changed.
     pub fn apply(
         &mut self,
         stage: usize,
@@ -98,7 +113,7 @@ impl Engine {
         event: &mut Event,
     ) -> Result<(), StageError> {
         let plan = &self.plan.stages[stage];
-        evaluate(&plan.before, &mut event.row);
+        fill_in(&plan.before, &mut event.row);
         let time = event.event_time();
         let Some(key) = plan.keys[usize::from(event.input)].and_then(|slot| write_key(&event.row[slot], &mut self.key))
         else {
@@ -135,18 +150,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and
-    /// labels that some feature there uses.
+    /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and so do
+    /// labels that a feature there or later uses.
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
         stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
-    /// Fills in the expressions that models, rules and thresholds read: the row is complete and can be scored.
+    /// Evaluates the expressions that models, rules and thresholds read. The row is then complete: models can score it.
     pub fn complete(&self, event: &mut Event) {
-        evaluate(&self.plan.decide.expressions, &mut event.row);
+        fill_in(&self.plan.decide.expressions, &mut event.row);
     }
 
-    /// Applies rules and thresholds to a complete event and the models' answer. `result` is overwritten.
+    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score into the event's row, sets
+    /// [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
     pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
         let plan = &self.plan.decide;
         event.row[plan.score] = answer.score.map_or(Value::Null, Value::Float);
@@ -180,8 +196,9 @@ impl Engine {
     }
 }
 
-fn evaluate(expressions: &[SlotExpression], row: &mut Row) {
-    for computed in expressions {
-        row[computed.slot] = computed.expression.evaluate(row);
+/// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.
+fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
+    for SlotExpression { slot, expression } in expressions {
+        row[*slot] = expression.evaluate(row);
     }
 }

@@ -1,4 +1,4 @@
-//! One event between its bytes and its decision.
+//! One event between its decoding and its decision.
 
 use crate::plan::{EVENT_ID, EVENT_TIME};
 use riskstream_events::{Flags, Row, Value};
@@ -6,10 +6,10 @@ use riskstream_events::{Flags, Row, Value};
 /// A transaction or a label on its way through the stages.
 #[derive(Clone, Debug, Default)]
 pub struct Event {
-    /// Index of the input it came from; [`crate::plan::TRANSACTIONS`] or a label input.
+    /// Index of the input it came from: [`crate::plan::TRANSACTIONS`] or a label input.
     pub input: u8,
-    /// The largest event time that its source had seen when it was read, its own included; microseconds.
-    /// Sources are merged in the order of their watermarks.
+    /// The watermark of its source when it was read, in microseconds since the epoch: the largest event time read so far,
+    /// its own included. Sources are merged in the order of their watermarks.
     pub watermark: i64,
     /// What happened to it so far.
     pub flags: Flags,
@@ -18,7 +18,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Event time in microseconds since the epoch. Set by [`crate::Engine::admit`].
+    /// Event time in microseconds since the epoch. [`crate::Engine::admit`] has set it.
     #[inline]
     pub fn event_time(&self) -> i64 {
         match self.row[EVENT_TIME] {
@@ -27,7 +27,7 @@ impl Event {
         }
     }
 
-    /// The event's id. Set by [`crate::Engine::admit`].
+    /// The event's id. [`crate::Engine::admit`] has set it.
     #[inline]
     pub fn id(&self) -> &str {
         match &self.row[EVENT_ID] {
@@ -36,7 +36,7 @@ impl Event {
         }
     }
 
-    /// By how much it was behind its source's watermark, in microseconds.
+    /// By how much its event time is behind its source's watermark, in microseconds.
     #[inline]
     pub fn late_by(&self) -> i64 {
         self.watermark.saturating_sub(self.event_time())

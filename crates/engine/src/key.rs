@@ -3,7 +3,8 @@
 use riskstream_events::Value;
 use std::fmt::Write;
 
-/// Writes an entity key into `buffer`: keys are text; integers are written in decimal so that 42 and "42" are the same entity.
+/// Writes an entity's key to `buffer`. Integers are written in decimal: 42 and "42" are the same entity. `None` if the value
+/// is neither a text nor an integer.
 pub fn write_key<'k>(value: &Value, buffer: &'k mut String) -> Option<&'k str> {
     buffer.clear();
     match value {

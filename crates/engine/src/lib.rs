@@ -1,10 +1,15 @@
-//! The deterministic step: event and state in, decision out. It knows nothing of bytes on the wire, clocks,
-//! the environment, files, threads or models: what models answered is given to it.
+//! The deterministic step of a stage: event and state in, features and policy result out.
+//!
+//! Deciding has three parts. [`Engine::complete`] makes the row that models score. Whoever runs the models gives an
+//! [`Answer`] (riskstream-scoring: line-ups, time budgets, circuits, shadows). [`Engine::decide`] applies rules and thresholds
+//! to the row and the answer.
+//!
+//! The crate knows no bytes on the wire, clock, environment, file, thread or model. State is the caller's:
+//! [`Engine::apply`] reads the store that it is given and keeps no handle of it.
 #![forbid(unsafe_code)]
 
 mod answer;
-mod decision;
-pub mod engine;
+mod engine;
 mod event;
 mod explain;
 mod key;
@@ -12,9 +17,8 @@ pub mod plan;
 mod stream_time;
 
 pub use answer::{Answer, ModelFailure};
-pub use decision::Decision;
 pub use engine::{Engine, StageError};
 pub use event::Event;
-pub use explain::{Contribution, ExplainPlan};
+pub use explain::ExplainPlan;
 pub use key::write_key;
 pub use stream_time::StreamTime;

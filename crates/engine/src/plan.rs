@@ -1,5 +1,5 @@
-//! What is valid: the pipeline resolved to slots, stages and compiled parts. The binary makes it from
-//! the pipeline file; the engine only follows it.
+//! The plan: a pipeline resolved to slots, stages and compiled expressions. riskstream-definition compiles it from the
+//! pipeline file; the engine follows it.
 
 use crate::explain::ExplainPlan;
 use riskstream_events::{Slot, ValueType};
@@ -12,16 +12,16 @@ use std::sync::Arc;
 pub const EVENT_TIME: Slot = 0;
 /// The slot of every row that holds the event's id ([`ValueType::Text`]), whatever the input calls it.
 pub const EVENT_ID: Slot = 1;
-/// The slot of every row that holds the input record's log timestamp ([`ValueType::Timestamp`]), null if it
-/// had none. Only latencies are taken from it, never a feature or a decision.
+/// The slot of every row that holds the input record's timestamp in the log ([`ValueType::Timestamp`]), null if it
+/// had none. Latencies are computed from it; features and decisions do not depend on it.
 pub const WRITTEN_AT: Slot = 2;
-/// The slots that every plan begins with and every row on its way to a stage carries, in order.
+/// The first slots of every plan, in order. Every row on its way to a stage carries them.
 pub const CANONICAL: [(Slot, &str, ValueType); 3] = [
     (EVENT_TIME, "event_time", ValueType::Timestamp),
     (EVENT_ID, "event_id", ValueType::Text),
     (WRITTEN_AT, "written_at", ValueType::Timestamp),
 ];
-/// Input 0 is always the transactions: only they are decided upon.
+/// Input 0 is the transactions. Only they are decided on; all other inputs are labels.
 pub const TRANSACTIONS: u8 = 0;
 
 /// A whole pipeline.
@@ -29,7 +29,7 @@ pub const TRANSACTIONS: u8 = 0;
 pub struct Plan {
     /// The pipeline's name; part of every decision id.
     pub name: String,
-    /// Names this very plan: a hash of the pipeline file.
+    /// Identifies this plan: a hash of the pipeline file.
     pub version: String,
     /// All slots of a row, in order. The first are [`CANONICAL`].
     pub slots: Vec<SlotInfo>,
@@ -39,7 +39,7 @@ pub struct Plan {
     pub stages: Vec<StagePlan>,
     /// What happens to a transaction after the last stage.
     pub decide: DecidePlan,
-    /// How far ahead of its log timestamp an event time may be, in microseconds.
+    /// How far after its record's timestamp in the log an event time may lie, in microseconds.
     pub max_future: i64,
 }
 
@@ -50,11 +50,11 @@ pub struct SlotInfo {
     pub name: String,
     /// What it holds.
     pub value_type: ValueType,
-    /// What the values of a list in it are; of no meaning otherwise.
+    /// The type of the values in a list; without meaning for other types.
     pub element: ValueType,
 }
 
-/// What the engine needs to know of an input.
+/// The fields of an input that the engine reads.
 #[derive(Clone, Debug)]
 pub struct InputPlan {
     /// `transactions`, `labels`, …
@@ -63,57 +63,58 @@ pub struct InputPlan {
     pub id: Slot,
     /// The decoded field with the event time.
     pub event_time: Slot,
-    /// Fields that enter aggregates, with the units per 1.0: they must be finite and fit.
+    /// Fields that enter sums, each with its units per 1.0: they must be finite, and fit into 64 bits in these units.
     pub numbers: Vec<(Slot, i64)>,
 }
 
-/// One stage: an entity, its features, and what a row must bring along.
+/// One stage: an entity, its features, and the slots that its rows carry.
 #[derive(Debug)]
 pub struct StagePlan {
     /// The entity's name.
     pub entity: String,
-    /// For each input the field that holds this entity's key (text or int), or `None` if the input's
-    /// events neither carry the key nor can be completed: then they do not come here.
+    /// For each input the slot of this entity's key (text or int); `None` if the input's events have no such key and
+    /// cannot be completed with one. Such events do not come to this stage.
     pub keys: Vec<Option<Slot>>,
-    /// Expressions that this stage's features use as values or conditions, in order.
+    /// Expressions that this stage's features use as values or conditions, in order of their dependencies.
     pub before: Vec<SlotExpression>,
     /// The windows and their layout in state.
     pub features: Arc<EntityFeatures>,
-    /// The longest reach back of a feature here (delay + window), in microseconds; 0 if unlimited.
+    /// How far back a feature of this stage looks at most (delay + window), in microseconds; 0 if none has a window.
     pub reach: i64,
-    /// Whether later stages need keys of labels that only this stage's state knows.
+    /// Whether this stage completes labels with the keys of later stages, out of the transactions in its state.
     pub completes_labels: bool,
     /// The slots that rows on their way to this stage carry, in order. Unused by a first stage that reads
     /// the transactions topic itself.
     pub carries: Vec<(Slot, ValueType)>,
-    /// Named by the state: a change of anything that the state's bytes depend on changes it.
+    /// Stored with the state. It changes with anything that the state's bytes depend on.
     pub fingerprint: String,
 }
 
-/// An expression and where its value goes.
+/// An expression and the slot that it fills.
 #[derive(Debug)]
 pub struct SlotExpression {
-    /// Where.
+    /// The slot.
     pub slot: Slot,
-    /// What.
+    /// The expression.
     pub expression: Expression,
 }
 
-/// Expressions and policy of the decision. Which models score is said by the line-up in force, see riskstream-scoring.
+/// Expressions and policy of the decision. The models are not part of the plan, since roll-outs change them: see the line-ups of
+/// riskstream-scoring.
 #[derive(Debug)]
 pub struct DecidePlan {
     /// Expressions over fields and features, in order of their dependencies.
     pub expressions: Vec<SlotExpression>,
-    /// Which scores are explained, if any.
+    /// Which decisions are explained, if any.
     pub explain: Option<ExplainPlan>,
-    /// Where the score goes ([`ValueType::Float`]); null without a model.
+    /// The slot of the score ([`ValueType::Float`]); null without a score.
     pub score: Slot,
     /// Rules and thresholds.
     pub policy: Policy,
-    /// The mildest outcome when a model was to decide and none gave a score: thresholds cannot fire then.
+    /// The mildest outcome if a model was asked and none gave a score. Thresholds cannot fire then.
     pub without_score: Outcome,
-    /// What the decision lists under `features`, in order.
+    /// Names and slots of what the decision record lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
-    /// What the decision lists under `entities`: name and key.
+    /// Names and key slots of what the decision record lists under `entities`, in order.
     pub entities: Vec<(String, Slot)>,
 }

@@ -1,11 +1,12 @@
-//! Stream time: how far a task's event times reach.
+//! Stream time: the event times that a task has seen.
 
-/// What a stage's task knows of time: only event times, never the wall clock.
+/// The largest and the smallest event time that a stage's task has seen. The wall clock is not part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamTime {
-    /// The largest event time seen, microseconds.
+    /// The largest event time, in microseconds since the epoch; `i64::MIN` before the first event.
     pub latest: i64,
-    /// The smallest event time seen: before it, history is unknown.
+    /// The smallest event time, in microseconds since the epoch; `i64::MAX` before the first event. State knows nothing from
+    /// before it.
     pub earliest: i64,
 }
 
@@ -19,7 +20,7 @@ impl Default for StreamTime {
 }
 
 impl StreamTime {
-    /// Takes note of an event time.
+    /// Adds an event time.
     pub fn observe(&mut self, time: i64) {
         self.latest = self.latest.max(time);
         self.earliest = self.earliest.min(time);

@@ -1,4 +1,4 @@
-//! From what a record holds to what a slot holds: the same rules for every format.
+//! Conversion from a record's values to a slot's, with the same rules for every format.
 //!
 //! | in the record | bool | int | float | text | timestamp |
 //! | --- | --- | --- | --- | --- | --- |
@@ -9,7 +9,7 @@
 //!
 //! NaN and infinities are rejected everywhere, and so are times outside the years 1 to 9999.
 
-use crate::input::{Field, TimestampUnit};
+use crate::field::{Field, TimestampUnit};
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::ReasonCode;
 use crate::time::{self, MAX_MICROS, MIN_MICROS};
@@ -19,17 +19,17 @@ use compact_str::{CompactString, ToCompactString};
 /// Integers up to here are exact as floats.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// What is wrong with a value, without the value.
+/// What is wrong with a value. Does not contain the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// The record holds `found` where the field is of type `expected`.
     WrongType {
         /// What the field is declared as.
         expected: ValueType,
-        /// What is there.
+        /// What the record holds.
         found: &'static str,
     },
-    /// A text where a number is expected, and it is none.
+    /// A text that is no number, where a number is expected.
     NotANumber,
     /// NaN or infinite.
     NotFinite,
@@ -127,7 +127,7 @@ impl Field {
             ValueType::Int => Ok(Value::Int(float as i64)),
             ValueType::Timestamp => {
                 let unit = self.timestamp_unit.unwrap_or(TimestampUnit::Millis);
-                // The cast saturates, and what it saturates at is out of range.
+                // The cast saturates; the limits are out of range.
                 timestamp((float * unit.micros() as f64).round() as i64)
             }
             expected => Err(Problem::WrongType {

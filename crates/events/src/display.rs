@@ -1,12 +1,12 @@
-//! Values as people read them, in reasons and tables; JSON and Avro carry them in full.
+//! Values as text for people, shortened, in reasons and tables. JSON and Avro have them in full.
 
 use crate::time;
 use crate::value::Value;
 
-/// What is written for a value that is absent.
+/// The text for an absent value.
 pub const MISSING: &str = "missing";
 
-/// Two decimals; of numbers below 1 two significant digits. No zeros at the end: 2.5, 40, 0.064.
+/// A number with two decimals, or with two significant digits if it is below 1. Without trailing zeros: 2.5, 40, 0.064.
 pub fn number(number: f64) -> String {
     if !number.is_finite() {
         return MISSING.to_owned();
@@ -27,7 +27,7 @@ pub fn number(number: f64) -> String {
     }
 }
 
-/// Booleans are `yes` and `no`, times RFC 3339 to the second; of a list its length.
+/// A value. Booleans are `yes` and `no`, times are RFC 3339 to the second, a list is its length.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Null => MISSING.to_owned(),
@@ -46,12 +46,12 @@ pub fn value(value: &Value) -> String {
     }
 }
 
-/// A boolean.
+/// `yes` or `no`.
 pub fn yes_or_no(bool: bool) -> &'static str {
     if bool { "yes" } else { "no" }
 }
 
-/// A list of this many values.
+/// The text for a list of this many values.
 pub fn list(length: usize) -> String {
     match length {
         1 => "1 value".to_owned(),

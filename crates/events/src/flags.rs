@@ -1,4 +1,4 @@
-//! What a decision says about the circumstances under which it was made.
+//! Flags: the circumstances under which a decision was made.
 
 /// A set of flags; travels with a row between stages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -7,15 +7,15 @@ pub struct Flags(pub u16);
 impl Flags {
     /// None.
     pub const NONE: Flags = Flags(0);
-    /// The event came after one with a later event time; its features are exact as of its own time.
+    /// Its event time is behind its source's watermark. Its features are exact as of its own time.
     pub const LATE: Flags = Flags(1);
-    /// The event is older than what some state keeps: scored, not inserted, features incomplete.
+    /// The event is older than some state keeps: it is scored but not inserted, and its features are incomplete.
     pub const TOO_LATE: Flags = Flags(1 << 1);
-    /// The transaction id was seen before: the decision was not made anew.
+    /// The transaction id was seen before. The features are those of the first event with the id.
     pub const DUPLICATE: Flags = Flags(1 << 2);
-    /// Something was not available and a fallback decided.
+    /// The model that was asked gave no score: its fallback, `without_score` or rules alone decided.
     pub const DEGRADED: Flags = Flags(1 << 3);
-    /// Some window reaches back to before the state began.
+    /// A window begins before the first event that the state knows.
     pub const BOOTSTRAPPING: Flags = Flags(1 << 4);
 
     const NAMES: [(Flags, &'static str); 5] = [

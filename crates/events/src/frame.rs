@@ -1,5 +1,5 @@
-//! The record between two stages: a frame holds rows of one source task, in order, with the slots that the
-//! next stage needs. Under load a message's fixed cost is shared by hundreds of rows; an idle frame has one.
+//! The frame: a record of a repartition topic. It holds rows of one source, in order, with the slots that the next stage
+//! needs. Under load hundreds of rows share the fixed cost of a record.
 //!
 //! ```text
 //! frame  = version:u8 live:u8 source:varint watermark:zigzag offset0:zigzag watermark:zigzag row*
@@ -17,25 +17,25 @@ use std::sync::Arc;
 /// The version that this code writes, and the only one that it reads.
 pub const FRAME_VERSION: u8 = 1;
 
-/// What is said of all rows of a frame.
+/// What holds for all rows of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
-    /// The task that wrote the frame.
+    /// The task that wrote the frame: the source of its rows.
     pub source: u32,
-    /// Whether the source had reached the end of its log when it wrote the frame.
+    /// Whether the source was live when it wrote the frame.
     pub live: bool,
-    /// The source's stream time, in microseconds: later rows of it are not known to be older.
+    /// The source's watermark, in microseconds: no later row of it has a smaller one.
     pub watermark: i64,
 }
 
-/// What is said of one row besides its values.
+/// What a row has besides its values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowHeader {
     /// The index of the input that the event came from.
     pub input: u8,
-    /// The event's offset in the source's log.
+    /// The number of the row at its source: the event's offset in the source's log.
     pub source_offset: i64,
-    /// The source's stream time when the row was written, in microseconds.
+    /// The source's watermark when the row was written, in microseconds.
     pub watermark: i64,
     /// The row's [`Flags`](crate::Flags), as bits.
     pub flags: u16,
@@ -63,8 +63,10 @@ impl FrameWriter {
         }
     }
 
-    /// Adds a row. An integer in a float's slot is written as a float; any other value that is not of its
-    /// slot's type is our own bug.
+    /// Adds a row. An integer in a float's slot is written as a float.
+    ///
+    /// # Panics
+    /// A value is not of its slot's type: the plan is wrong.
     pub fn push(&mut self, header: RowHeader, row: &Row) {
         if self.count == 0 {
             self.first = header;
@@ -108,7 +110,7 @@ impl FrameWriter {
         self.clear();
     }
 
-    /// Forgets the rows pushed since the last frame.
+    /// Drops the rows pushed since the last frame.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.count = 0;
@@ -166,15 +168,15 @@ fn tag(value_type: ValueType) -> u8 {
 /// Why bytes are not a frame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// Written by another version.
+    /// Another version wrote it.
     #[error("frame version {0}, this binary reads {FRAME_VERSION}")]
     Version(u8),
-    /// Cut off or damaged, or written with another layout.
+    /// It is cut off or damaged, or was written with another layout.
     #[error("frame damaged at byte {offset}: {what}")]
     Damaged {
-        /// Where.
+        /// The byte at which reading failed.
         offset: usize,
-        /// What does not fit.
+        /// What was being read.
         what: &'static str,
     },
 }
@@ -216,13 +218,13 @@ impl<'a> FrameReader<'a> {
         Ok(reader)
     }
 
-    /// What is said of all rows.
+    /// What holds for all rows.
     pub fn header(&self) -> FrameHeader {
         self.header
     }
 
-    /// Makes all of `row` null and stores the next row's values in it; `None` behind the last row. After an
-    /// error there is nothing more to be read.
+    /// Sets all of `row` to null and stores the next row's values in it; `None` after the last row. After an error no
+    /// further row can be read.
     pub fn next_row(&mut self, row: &mut Row) -> Result<Option<RowHeader>, FrameError> {
         if self.at == self.bytes.len() {
             return Ok(None);
@@ -291,7 +293,7 @@ impl<'a> FrameReader<'a> {
         self.value(value_type, watermark)
     }
 
-    /// A length of things that take at least a byte each.
+    /// A number of items of at least a byte each.
     fn length(&mut self) -> Result<usize, FrameError> {
         let length = self.unsigned()?;
         let left = self.bytes.len() - self.at;

@@ -1,70 +1,29 @@
-//! What of a record is decoded, and where it goes in the row.
+//! The fields of an input: checked together, and stored in a row.
 
 use crate::convert::Problem;
+use crate::field::Field;
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
-use crate::value::{Row, Slot, Value, ValueType};
+use crate::value::{Row, Value, ValueType};
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// The unit of a timestamp that is a plain number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimestampUnit {
-    /// Seconds since the epoch.
-    Seconds,
-    /// Milliseconds since the epoch.
-    Millis,
-    /// Microseconds since the epoch.
-    Micros,
-}
-
-impl TimestampUnit {
-    /// Microseconds in one unit.
-    pub fn micros(self) -> i64 {
-        match self {
-            TimestampUnit::Seconds => 1_000_000,
-            TimestampUnit::Millis => 1_000,
-            TimestampUnit::Micros => 1,
-        }
-    }
-}
-
-/// One field to decode.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Field {
-    /// Its name in the pipeline file, for error messages.
-    pub name: String,
-    /// Where it lies in the record: names from the outside in.
-    pub path: Vec<String>,
-    /// What the slot holds. [`ValueType::List`] cannot be decoded.
-    pub value_type: ValueType,
-    /// Where it goes.
-    pub slot: Slot,
-    /// Whether a record without it (or with null in it) is rejected.
-    pub required: bool,
-    /// Whether it is personal data: then its pseudonym enters the row, and it must be text.
-    pub personal: bool,
-    /// What a number in a [`ValueType::Timestamp`] counts; milliseconds if not declared. A type of the
-    /// writer that says so itself (Avro's timestamp-micros) goes before.
-    pub timestamp_unit: Option<TimestampUnit>,
-}
-
-/// Why fields cannot be decoded together. A mistake of the pipeline file.
+/// Why fields cannot be decoded together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldError {
     /// No path.
     #[error("field {0} has no path")]
     EmptyPath(String),
-    /// Both want the same place of the record, or one lies within the other.
+    /// Both lie at the same place of the record, or one lies within the other.
     #[error("fields {0} and {1} lie at the same place of the record, or one within the other")]
     Overlap(String, String),
-    /// Both want the same slot.
+    /// Both go to the same slot.
     #[error("fields {0} and {1} go to the same slot")]
     SameSlot(String, String),
     /// Lists are not read from inputs.
     #[error("field {0}: a list cannot be read from an input")]
     List(String),
-    /// Only text can be a pseudonym.
+    /// Pseudonyms are text.
     #[error("field {0} is personal, so it must be declared as text")]
     PersonalNotText(String),
     /// Personal fields need a secret.
@@ -118,7 +77,7 @@ impl InputFields {
         })
     }
 
-    /// Makes every slot of the row null, and the row wide enough for the fields. Each decoder does so first.
+    /// Sets every slot of the row to null and makes the row wide enough for the fields. Each decoder begins with it.
     pub fn reset(&self, row: &mut Row) {
         let width = row.len().max(self.width);
         row.clear();
@@ -202,6 +161,7 @@ impl InputFields {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Slot;
 
     fn field(name: &str, path: &[&str], value_type: ValueType, slot: Slot) -> Field {
         Field {

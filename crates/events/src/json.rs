@@ -1,16 +1,16 @@
-//! JSON to rows: one pass that stores the plan's fields and skips everything else without building it.
+//! JSON to rows: one pass over the text that stores the plan's fields and skips everything else without building values.
 
 use crate::convert::Problem;
 use crate::input::InputFields;
 use crate::reason::{DecodeError, ReasonCode};
-use crate::tree::{FieldTree, Member, Node, ROOT};
+use crate::tree::{FieldTree, Member, Object, ROOT};
 use crate::value::{Row, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::fmt;
 
-/// Decodes JSON objects. Of a name that occurs twice the last counts. Accepts what
-/// [`convert`](crate::convert) lists.
+/// Decodes JSON objects. If a name occurs twice, the last one counts. The values that fields accept are listed in
+/// [`convert`](crate::convert).
 #[derive(Clone, Debug)]
 pub struct JsonDecoder {
     fields: InputFields,
@@ -42,41 +42,41 @@ impl JsonDecoder {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let result = ObjectSeed {
             pass: &mut pass,
-            node: ROOT,
+            object: ROOT,
         }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end());
         if let Err(error) = result {
-            return Err(pass.explain(&error, text));
+            return Err(pass.to_error(&error, text));
         }
         Ok(self.fields.check_required(row)?)
     }
 }
 
-/// What one pass over a record keeps.
+/// The state of one pass over a record.
 struct Pass<'a> {
     decoder: &'a JsonDecoder,
     row: &'a mut Row,
     /// The field whose value is being read.
     field: Option<usize>,
-    failure: Option<ModelFailure>,
+    failure: Option<Refusal>,
 }
 
-/// What our own visitors object to. serde's errors are text, so it is kept here.
-enum ModelFailure {
+/// Why a visitor refused a value. serde's errors are text, so the reason is stored here.
+enum Refusal {
     Field(Problem),
     NotAnObject(usize),
 }
 
 impl Pass<'_> {
-    fn explain(&self, error: &serde_json::Error, text: &str) -> DecodeError {
+    fn to_error(&self, error: &serde_json::Error, text: &str) -> DecodeError {
         let offset = offset_of(error, text);
         match (&self.failure, self.field) {
-            (Some(ModelFailure::Field(problem)), Some(field)) => {
+            (Some(Refusal::Field(problem)), Some(field)) => {
                 return self.decoder.fields.problem_at(field, *problem, offset);
             }
-            (Some(ModelFailure::NotAnObject(node)), _) if *node != ROOT => {
-                let path = &self.decoder.tree.nodes[*node].path;
+            (Some(Refusal::NotAnObject(object)), _) if *object != ROOT => {
+                let path = &self.decoder.tree.objects[*object].path;
                 let detail = format!("{path} at byte {offset}: not an object");
                 return DecodeError::rejected(ReasonCode::WrongType, detail);
             }
@@ -107,14 +107,14 @@ impl Pass<'_> {
     }
 }
 
-/// The byte that serde_json's line and column stand for.
+/// The byte at serde_json's line and column.
 fn offset_of(error: &serde_json::Error, text: &str) -> usize {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let start: usize = lines_before.map(str::len).sum();
     (start + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// Whether the text has one of the usual tokens of a NaN or an infinity where the parser stopped.
+/// Whether one of the usual tokens for NaN or infinity stands where the parser stopped.
 fn is_not_finite(text: &str, offset: usize) -> bool {
     (offset.saturating_sub(2)..=offset).any(|start| {
         let rest = &text.as_bytes()[start..];
@@ -127,7 +127,7 @@ fn is_not_finite(text: &str, offset: usize) -> bool {
 /// Reads one object of the tree of fields.
 struct ObjectSeed<'s, 'a> {
     pass: &'s mut Pass<'a>,
-    node: usize,
+    object: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_> {
@@ -140,7 +140,7 @@ impl<'de> DeserializeSeed<'de> for ObjectSeed<'_, '_> {
 
 impl ObjectSeed<'_, '_> {
     fn refuse<E: Error>(self) -> Result<(), E> {
-        self.pass.failure = Some(ModelFailure::NotAnObject(self.node));
+        self.pass.failure = Some(Refusal::NotAnObject(self.object));
         Err(E::custom("not an object"))
     }
 }
@@ -153,21 +153,21 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let ObjectSeed { pass, node } = self;
+        let ObjectSeed { pass, object } = self;
         let decoder = pass.decoder;
-        let node = &decoder.tree.nodes[node];
-        for &slot in &node.slots {
+        let object = &decoder.tree.objects[object];
+        for &slot in &object.slots {
             pass.row[slot] = Value::Null;
         }
-        // Producers write names in the same order every time: look first behind the last one found.
+        // Producers write names in the same order every time: the next name is tried first.
         let mut next = 0;
-        while let Some(found) = map.next_key_seed(NameSeed { node, next })? {
+        while let Some(found) = map.next_key_seed(NameSeed { object, next })? {
             let Some(at) = found else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             next = at + 1;
-            match node.members[at].1 {
+            match object.members[at].1 {
                 Member::Field(field) => {
                     pass.field = Some(field);
                     map.next_value_seed(FieldSeed {
@@ -176,17 +176,20 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
                     })?;
                     pass.field = None;
                 }
-                Member::Node(node) => map.next_value_seed(ObjectSeed { pass: &mut *pass, node })?,
+                Member::Object(object) => map.next_value_seed(ObjectSeed {
+                    pass: &mut *pass,
+                    object,
+                })?,
             }
         }
         Ok(())
     }
 
     fn visit_unit<E: Error>(self) -> Result<(), E> {
-        if self.node == ROOT {
+        if self.object == ROOT {
             return self.refuse();
         }
-        for &slot in &self.pass.decoder.tree.nodes[self.node].slots {
+        for &slot in &self.pass.decoder.tree.objects[self.object].slots {
             self.pass.row[slot] = Value::Null;
         }
         Ok(())
@@ -217,9 +220,9 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
     }
 }
 
-/// Finds a name among a node's members: its index, or none if nobody wants it.
+/// Finds a name among an object's members: its index, or `None` if it is not read.
 struct NameSeed<'a> {
-    node: &'a Node,
+    object: &'a Object,
     next: usize,
 }
 
@@ -239,7 +242,7 @@ impl Visitor<'_> for NameSeed<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Option<usize>, E> {
-        let members = &self.node.members;
+        let members = &self.object.members;
         let is_name = |(member, _): &(String, Member)| member == name;
         if members.get(self.next).is_some_and(is_name) {
             return Ok(Some(self.next));
@@ -262,7 +265,7 @@ impl FieldSeed<'_, '_> {
                 Ok(())
             }
             Err(problem) => {
-                self.pass.failure = Some(ModelFailure::Field(problem));
+                self.pass.failure = Some(Refusal::Field(problem));
                 Err(E::custom("wrong value"))
             }
         }

@@ -1,19 +1,19 @@
-//! The topic contract: values and rows, codecs from bytes to rows and from decisions to bytes,
-//! masking of personal data. Knows nothing of Kafka, state, clocks or configuration files.
+//! The topic contract: values and rows, codecs from bytes to rows and from decisions to bytes, pseudonyms for personal data. It
+//! knows no Kafka, state, clock or configuration file.
 #![forbid(unsafe_code)]
 
 pub mod avro;
-mod avro_decision;
+pub mod calendar;
 pub mod convert;
 pub mod dead_letter;
 pub mod decision;
 pub mod display;
+pub mod field;
 pub mod flags;
 pub mod frame;
 pub mod input;
 pub mod json;
 pub mod outcome;
-mod owned_decision;
 pub mod pseudonym;
 pub mod reason;
 pub mod time;
@@ -23,17 +23,17 @@ pub mod varint;
 pub mod wire;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
-pub use avro_decision::{AvroDecisionError, AvroDecisionReader};
 pub use decision::{
-    DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionId, DecisionRecord, Latency, ModelRef, Reason, encode_avro,
-    encode_json,
+    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionId, DecisionReason,
+    DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,
+    encode_avro, encode_json,
 };
+pub use field::{Field, TimestampUnit};
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
-pub use input::{Field, FieldError, InputFields, TimestampUnit};
+pub use input::{FieldError, InputFields};
 pub use json::JsonDecoder;
 pub use outcome::{Outcome, UnknownOutcome};
-pub use owned_decision::{FeatureValue, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason};
 pub use pseudonym::Pseudonymizer;
 pub use reason::{DecodeError, ReasonCode, Rejection};
 pub use value::{Row, Slot, Value, ValueType};

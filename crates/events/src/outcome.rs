@@ -1,10 +1,10 @@
-//! What can be decided about a transaction.
+//! Outcomes: what happens to a transaction.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A decision, ordered by severity.
+/// What happens to a transaction, ordered by severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -21,7 +21,7 @@ impl Outcome {
     /// All outcomes, the mildest first.
     pub const ALL: [Outcome; 3] = [Outcome::Approve, Outcome::Review, Outcome::Decline];
 
-    /// The word that pipeline files and decisions use.
+    /// The word for it in pipeline files and decision records.
     pub fn as_str(self) -> &'static str {
         match self {
             Outcome::Approve => "approve",

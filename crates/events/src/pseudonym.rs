@@ -1,18 +1,18 @@
-//! Pseudonyms for personal data: keyed, so that nobody without the secret can try card numbers out.
+//! Pseudonyms for personal data. They are keyed hashes: without the secret, card numbers cannot be found by trying them out.
 
 use compact_str::CompactString;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Turns clear values into pseudonyms: the first 16 bytes of HMAC-SHA256 under a secret, in hex. The same
-/// value has the same pseudonym under the same secret, so counts, joins and lists go on working.
+/// Makes pseudonyms: the first 16 bytes of HMAC-SHA256 under a secret, in hexadecimal. The same value has the same pseudonym
+/// under the same secret, so counts, joins and lists work with pseudonyms.
 #[derive(Clone)]
 pub struct Pseudonymizer {
     keyed: Hmac<Sha256>,
 }
 
 impl Pseudonymizer {
-    /// A pseudonymizer with a secret of any length (32 random bytes are best).
+    /// A pseudonymizer with a secret of any length; 32 random bytes are recommended.
     pub fn new(secret: &[u8]) -> Self {
         Pseudonymizer {
             keyed: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"),

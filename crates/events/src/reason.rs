@@ -1,7 +1,6 @@
-//! Why a record is a dead letter: a closed set of codes, and the error that carries one.
+//! Reasons of dead letters: a closed set of codes, and the error that carries one.
 
-/// Declares the codes together with the words on the wire and what they mean, so that the three
-/// cannot drift apart.
+/// Declares each code together with its word on the wire and its meaning.
 macro_rules! reason_codes {
     ($($(#[doc = $meaning:literal])+ $name:ident = $word:literal,)+) => {
         /// The stable reason of a dead letter.
@@ -14,7 +13,7 @@ macro_rules! reason_codes {
             /// Every code, in the order of the reference table.
             pub const ALL: &'static [ReasonCode] = &[$(ReasonCode::$name,)+];
 
-            /// The word in headers, logs and metrics. It never changes.
+            /// The word in headers, logs and metrics. It is part of the contract and does not change.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(ReasonCode::$name => $word,)+
@@ -80,13 +79,13 @@ impl std::fmt::Display for ReasonCode {
     }
 }
 
-/// A record that cannot be processed, now or later.
+/// A record cannot be processed, now or later: it becomes a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {detail}")]
 pub struct Rejection {
     /// The stable code.
     pub code: ReasonCode,
-    /// Which field, and where; never a value of the record.
+    /// The field and its place. Never a value of the record.
     pub detail: String,
 }
 
@@ -103,21 +102,21 @@ impl Rejection {
 /// Why bytes did not become a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// For the dead-letter topic.
+    /// The record is at fault: it goes to the dead-letter topic.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The schema registry is out of reach: nothing is wrong with the record, try it again later.
+    /// The schema registry cannot be reached. The record has to be tried again later.
     #[error("the schema registry is out of reach: {0}")]
     Unavailable(String),
 }
 
 impl DecodeError {
-    /// Shorthand for a [`Rejection`].
+    /// A [`Rejection`] as a decode error.
     pub(crate) fn rejected(code: ReasonCode, detail: impl Into<String>) -> Self {
         DecodeError::Rejected(Rejection::new(code, detail))
     }
 
-    /// The reason code, unless the record has to be tried again.
+    /// The reason code; `None` if the record has to be tried again.
     pub fn code(&self) -> Option<ReasonCode> {
         match self {
             DecodeError::Rejected(rejection) => Some(rejection.code),

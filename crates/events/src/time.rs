@@ -1,11 +1,12 @@
-//! Points in time as text: RFC 3339 and its usual relaxations, without a calendar library on the hot path.
+//! Points in time as text: RFC 3339 and its usual relaxations. The text is read and written here, dates are computed by
+//! [`crate::calendar`] (why: docs/adr/0016-calendar.md).
+
+use crate::calendar::{Civil, seconds_to_day};
 
 /// 0001-01-01T00:00:00Z.
 pub const MIN_MICROS: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z.
 pub const MAX_MICROS: i64 = 253_402_300_799_999_999;
-
-const DAY_SECONDS: i64 = 86_400;
 
 /// Microseconds since the epoch of `YYYY-MM-DDTHH:MM:SS`, with a `T`, `t` or space, optionally a fraction
 /// (cut after the microsecond) and an offset (`Z`, `z`, `+HH:MM`, `-HHMM`, `+HH`); without an offset it is UTC.
@@ -19,46 +20,47 @@ pub fn parse(text: &str) -> Option<i64> {
     }
     let (year, month, day) = (digits(&head[0..4])?, digits(&head[5..7])?, digits(&head[8..10])?);
     let (hour, minute, second) = (digits(&head[11..13])?, digits(&head[14..16])?, digits(&head[17..19])?);
-    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
-        return None;
-    }
+    let day = seconds_to_day(year, month, day)?;
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let (micros, rest) = fraction(rest)?;
     let offset = offset_seconds(rest)?;
-    let seconds = days_from_civil(year, month, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second - offset;
+    let seconds = day + hour * 3600 + minute * 60 + second - offset;
     Some(seconds * 1_000_000 + micros)
 }
 
 /// Appends `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Years outside 0 to 9999 are written with a sign and as many digits
 /// as they need.
 pub fn write(micros: i64, out: &mut Vec<u8>) {
-    let seconds = micros.div_euclid(1_000_000);
-    let fraction = micros.rem_euclid(1_000_000);
-    let (year, month, day) = civil_from_days(seconds.div_euclid(DAY_SECONDS));
-    let second = seconds.rem_euclid(DAY_SECONDS);
-    if !(0..=9999).contains(&year) {
-        out.push(if year < 0 { b'-' } else { b'+' });
+    let civil = Civil::at(micros);
+    let year = civil.year();
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let time = civil.within_cycle;
+    let microsecond = time.subsec_nanosecond() / 1000;
+    two_digits(&mut text[5..], time.month());
+    two_digits(&mut text[8..], time.day());
+    two_digits(&mut text[11..], time.hour());
+    two_digits(&mut text[14..], time.minute());
+    two_digits(&mut text[17..], time.second());
+    two_digits(&mut text[20..], (microsecond / 10_000) as i8);
+    two_digits(&mut text[22..], (microsecond / 100 % 100) as i8);
+    two_digits(&mut text[24..], (microsecond % 100) as i8);
+    if (0..=9999).contains(&year) {
+        two_digits(&mut text[0..], (year / 100) as i8);
+        two_digits(&mut text[2..], (year % 100) as i8);
+        out.extend_from_slice(&text);
+    } else {
+        out.extend_from_slice(format!("{year:+05}").as_bytes());
+        out.extend_from_slice(&text[4..]);
     }
-    let mut number = |value: i64, width: u32, end: u8| {
-        let mut unit = 10_i64.pow(width - 1);
-        while value / unit >= 10 {
-            unit *= 10;
-        }
-        while unit > 0 {
-            out.push(b'0' + (value / unit % 10) as u8);
-            unit /= 10;
-        }
-        out.push(end);
-    };
-    number(year.abs(), 4, b'-');
-    number(month, 2, b'-');
-    number(day, 2, b'T');
-    number(second / 3600, 2, b':');
-    number(second / 60 % 60, 2, b':');
-    number(second % 60, 2, b'.');
-    number(fraction, 6, b'Z');
+}
+
+/// Writes a number of 0 to 99 to the first two bytes.
+#[inline]
+fn two_digits(text: &mut [u8], number: i8) {
+    text[0] = b'0' + (number / 10) as u8;
+    text[1] = b'0' + (number % 10) as u8;
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
@@ -96,44 +98,6 @@ fn offset_seconds(bytes: &[u8]) -> Option<i64> {
         _ => return None,
     };
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days from 1970-01-01 in the proleptic Gregorian calendar: years begin in March, so that the leap day is
-/// the last, and repeat every 400 years.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-/// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
@@ -200,11 +164,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn years_of_more_than_four_digits_have_a_sign() {
+        for (micros, expected) in [
+            (i64::MIN, "-290308-12-21T19:59:05.224192Z"),
+            (MIN_MICROS - 1, "0000-12-31T23:59:59.999999Z"),
+            (MIN_MICROS - 366 * 86_400_000_000 - 1, "-0001-12-31T23:59:59.999999Z"),
+            (MAX_MICROS + 1, "+10000-01-01T00:00:00.000000Z"),
+            (i64::MAX, "+294247-01-10T04:00:54.775807Z"),
+        ] {
+            assert_eq!(text(micros), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn agrees_with_jiff(micros in MIN_MICROS..=MAX_MICROS) {
-            let expected = format!("{:.6}", jiff::Timestamp::from_microsecond(micros.min(253_402_200_000_000_000)).unwrap());
             let micros = micros.min(253_402_200_000_000_000);
+            let expected = format!("{:.6}", jiff::Timestamp::from_microsecond(micros).unwrap());
             prop_assert_eq!(text(micros), expected.clone());
             prop_assert_eq!(parse(&expected), Some(micros));
         }

@@ -1,9 +1,9 @@
-//! The values that fields, features and expressions take, and the row of slots they live in.
+//! The values of fields, features and expressions, and the row of slots that holds them.
 
 use compact_str::CompactString;
 use std::sync::Arc;
 
-/// What a slot of a [`Row`] can hold: declared once in the plan, never guessed per event.
+/// The type of a slot of a [`Row`], declared in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValueType {
     /// true or false.
@@ -16,12 +16,12 @@ pub enum ValueType {
     Text,
     /// A point in time, in microseconds since 1970-01-01T00:00:00Z.
     Timestamp,
-    /// Several values of one kind, such as the last k amounts.
+    /// Several values of one type, such as the last k amounts.
     List,
 }
 
 impl ValueType {
-    /// The word that the pipeline file and error messages use.
+    /// The word for it in pipeline files and error messages.
     pub fn name(self) -> &'static str {
         match self {
             ValueType::Bool => "bool",
@@ -34,7 +34,7 @@ impl ValueType {
     }
 }
 
-/// One value. `Null` means that the event did not carry it or that a feature has none.
+/// One value. `Null` means that the event lacks it or that a feature has none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Value {
     /// Absent.
@@ -55,8 +55,8 @@ pub enum Value {
 }
 
 impl Value {
-    /// The number that a model or an aggregation sees: integers and floats as they are, booleans as
-    /// 0 and 1, everything else none.
+    /// The number for a model or an aggregation: integers and floats as they are, booleans as 0 and 1; `None` for all
+    /// others.
     #[inline]
     pub fn as_number(&self) -> Option<f64> {
         match self {
@@ -73,7 +73,7 @@ impl Value {
         matches!(self, Value::Null)
     }
 
-    /// The type of a present value.
+    /// The type of the value; `None` if it is absent.
     pub fn value_type(&self) -> Option<ValueType> {
         Some(match self {
             Value::Null => return None,
@@ -87,9 +87,9 @@ impl Value {
     }
 }
 
-/// The place of a value in a [`Row`], resolved once when the plan is made.
+/// The index of a value in a [`Row`]. The plan resolves names to slots.
 pub type Slot = usize;
 
-/// One event on its way through the pipeline: a value for each slot of the plan (fields of all inputs
-/// first, then features and expressions).
+/// The values of one event on its way through the pipeline: one for each slot of the plan (fields of all inputs first, then
+/// features and expressions).
 pub type Row = Vec<Value>;

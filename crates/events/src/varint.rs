@@ -1,5 +1,5 @@
-//! Variable-length integers as Avro and Protocol Buffers have them: seven bits a byte, least significant
-//! first, signed numbers zigzag.
+//! Variable-length integers as in Avro and Protocol Buffers: seven bits a byte, least significant first, signed numbers in
+//! zigzag encoding.
 
 /// Appends an unsigned number.
 pub fn write_unsigned(mut number: u64, out: &mut Vec<u8>) {
@@ -15,7 +15,7 @@ pub fn write_signed(number: i64, out: &mut Vec<u8>) {
     write_unsigned(zigzag(number), out);
 }
 
-/// Small magnitudes to small numbers.
+/// Maps numbers of small magnitude to small unsigned numbers.
 pub fn zigzag(number: i64) -> u64 {
     ((number << 1) ^ (number >> 63)) as u64
 }

@@ -1,5 +1,5 @@
-//! Confluent's wire format (a zero byte and the schema's id in front of the Avro bytes), and the decoder that
-//! a pipeline uses for one input whatever its format.
+//! Confluent's wire format (a zero byte and the schema's id in front of the Avro bytes), and the decoder of an input in any
+//! format.
 
 use crate::avro::{AvroProjection, ReaderSchema, SchemaError};
 use crate::input::InputFields;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// A schema's id in the registry.
 pub type SchemaId = u32;
 
-/// The bytes in front of the Avro record.
+/// Length of what precedes the Avro record.
 pub const PREFIX_BYTES: usize = 5;
 
 /// The largest record that is decoded unless the pipeline says otherwise: 1 MiB, Kafka's own default.
@@ -34,24 +34,24 @@ pub fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), DecodeError> {
     }
 }
 
-/// Appends what goes in front of an Avro record written with schema `id`.
+/// Appends the bytes that precede an Avro record written with schema `id`.
 pub fn prefix(id: SchemaId, out: &mut Vec<u8>) {
     out.push(0);
     out.extend_from_slice(&id.to_be_bytes());
 }
 
-/// Why a schema could not be had.
+/// Why there is no schema for an id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaSourceError {
     /// The registry answered that there is no such schema.
     #[error("no such schema")]
     Unknown,
-    /// The registry did not answer, or not to the point.
+    /// The registry did not answer, or not with a schema.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// Where writer schemas come from: the registry, through the binary.
+/// The source of writer schemas: in the service, the schema registry.
 pub trait SchemaSource: Send {
     /// The JSON text of the schema with this id.
     fn writer_schema(&mut self, id: SchemaId) -> Result<Arc<str>, SchemaSourceError>;
@@ -130,16 +130,16 @@ struct Registry {
     source: Box<dyn SchemaSource>,
     reader: Option<ReaderSchema>,
     fields: InputFields,
-    /// A schema never changes, so what became of it is kept: a projection, or why there is none.
+    /// The projection of each schema, or why there is none. Schemas never change.
     schemas: HashMap<SchemaId, Result<Arc<AvroProjection>, Rejection>>,
-    /// How many records each unknown id still has to reject before the registry is asked again.
+    /// For each unknown id how many more of its records are rejected before the registry is asked again.
     unknown: HashMap<SchemaId, u32>,
     last: Option<(SchemaId, Arc<AvroProjection>)>,
 }
 
-/// An unknown schema may be registered later, so the registry is asked again, but not for every record.
+/// An unknown schema may be registered later, so the registry is asked again after this many records.
 const ASK_AGAIN_AFTER: u32 = 1_000;
-/// Ids come from the record: a bound on what hostile ones may fill.
+/// Ids come from records. This bounds the memory for unknown ones.
 const MAX_UNKNOWN: usize = 1_000;
 
 impl Registry {

@@ -16,14 +16,14 @@ pub(crate) struct Checker<'a> {
     pub(crate) positions: &'a Positions,
     errors: Vec<ExpressionError>,
     slots: BTreeSet<Slot>,
-    /// How many variables were read so far: a part that adds none is constant.
+    /// Number of variables read so far: a part that adds none is constant.
     reads: usize,
 }
 
 /// Checks a syntax tree.
 ///
 /// # Errors
-/// All mistakes, ordered by place.
+/// All errors, ordered by place.
 pub(crate) fn check(
     tree: &IdedExpr,
     positions: &Positions,
@@ -52,7 +52,7 @@ pub(crate) fn check(
 }
 
 impl Checker<'_> {
-    /// The type of the whole. Durations and null are types within an expression only.
+    /// The type of the whole expression. Durations and null are types of its parts only.
     fn value_type(&mut self, node: &Node, span: Range<usize>) -> Option<ValueType> {
         Some(match node.kind() {
             Kind::Bool => ValueType::Bool,
@@ -71,13 +71,13 @@ impl Checker<'_> {
         })
     }
 
-    /// Notes a mistake.
+    /// Adds an error.
     pub(crate) fn fail<T>(&mut self, error: ExpressionError) -> Option<T> {
         self.errors.push(error);
         None
     }
 
-    /// The typed tree of a part; none when it has mistakes, which are then noted.
+    /// The typed tree of a part; `None` if it has errors, which are then added.
     pub(crate) fn check(&mut self, tree: &IdedExpr) -> Option<Node> {
         let reads = self.reads;
         let node = match &tree.expr {
@@ -185,7 +185,7 @@ impl Checker<'_> {
         self.reads += 1;
     }
 
-    /// Checks all arguments, so that the mistakes of each are found.
+    /// Checks all arguments, so that the errors of each are found.
     pub(crate) fn check_all(&mut self, trees: &[IdedExpr]) -> Option<Vec<Node>> {
         let nodes: Vec<Option<Node>> = trees.iter().map(|tree| self.check(tree)).collect();
         nodes.into_iter().collect()
@@ -198,7 +198,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Computes a constant part here and now. One without a value is a mistake.
+    /// Evaluates a constant part. One without a value is an error.
     fn fold(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
         let row = &[];
         let folded = match &node {

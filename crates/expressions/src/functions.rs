@@ -76,7 +76,7 @@ impl Checker<'_> {
         })
     }
 
-    /// A function of arguments whose number is right.
+    /// Applies a function to as many arguments as it takes.
     fn apply(&mut self, function: &Function, nodes: Vec<Node>, span: Range<usize>) -> Option<Node> {
         let kinds = kind_names(&nodes);
         let applied = match (function.name, nodes.as_slice()) {
@@ -320,7 +320,7 @@ fn duration_part(name: &str) -> Option<fn(i64) -> Option<i64>> {
     })
 }
 
-/// The part of a timestamp as the clocks of a time zone show it.
+/// The part of a timestamp in the local time of a time zone.
 fn local_time_part(name: &str, nodes: Vec<Node>, zone: TimeZone) -> Option<Node> {
     let Some(Node::Timestamp(part)) = nodes.into_iter().next() else {
         return None;

@@ -1,6 +1,7 @@
 //! Expressions over the fields and features of an event: the Common Expression Language (CEL),
 //! type-checked once and compiled to a tree over the slots of a row, evaluated in tens of nanoseconds
-//! without allocation. The `cel` crate parses; checking and evaluation are ours.
+//! without allocation. The `cel` crate parses; this crate checks and evaluates. Depends on `cel` (its parser), on
+//! `riskstream-events` (values, slots, calendar), on `jiff` (time zones, RFC 3339) and on `strsim` (suggestions).
 //!
 #![doc = include_str!("../../../docs/expressions.md")]
 #![forbid(unsafe_code)]
@@ -21,10 +22,10 @@ mod scope;
 mod set;
 mod time;
 
-pub use error::ExpressionError;
+pub use error::{ExpressionError, ScopeError};
 pub use reference::{FUNCTIONS, Function};
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
-pub use scope::{Scope, ScopeError};
+pub use scope::Scope;
 
 use node::Node;
 use riskstream_events::{Slot, Value, ValueType};
@@ -46,8 +47,8 @@ impl Expression {
     /// Parses and checks an expression and resolves its names to slots.
     ///
     /// # Errors
-    /// All mistakes at once, ordered by place: syntax (then nothing else is checked), unknown names and
-    /// functions, types that do not fit, parts that can only ever be null.
+    /// All errors at once, ordered by place: syntax (then nothing else is checked), unknown names and
+    /// functions, types that do not fit, parts that are null for every row.
     pub fn compile(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
         let (tree, positions) = parse::parse(source)?;
         let (node, value_type, slots) = check::check(&tree, &positions, scope)?;
@@ -99,8 +100,8 @@ impl Expression {
         self.0.node.evaluate(row)
     }
 
-    /// Whether the value is true: null and values of other types are not. Never allocates but for
-    /// texts that the expression itself makes.
+    /// Whether the value is true: null and values of other types are not. Allocates only for texts that the expression
+    /// itself makes.
     #[inline]
     pub fn is_true(&self, row: &[Value]) -> bool {
         match &self.0.node {
@@ -109,13 +110,13 @@ impl Expression {
         }
     }
 
-    /// Whether it has a value in every row in which the slots that `is_present` names have one. May say no of an expression
-    /// that always has one.
+    /// Whether it has a value in every row in which the slots that `is_present` accepts have one. May be false for an
+    /// expression that always has one.
     pub fn is_always_present(&self, is_present: &dyn Fn(Slot) -> bool) -> bool {
         self.0.node.is_present(is_present)
     }
 
-    /// What was compiled.
+    /// The text that was compiled.
     pub fn source(&self) -> &str {
         &self.0.source
     }

@@ -12,7 +12,7 @@ use riskstream_events::{Value, ValueType};
 use std::sync::Arc;
 
 impl Checker<'_> {
-    /// `x in list`: a constant list of the scope, a list in the row, or a list written out.
+    /// `x in list`: a constant list of the scope, a list in the row, or a list literal.
     pub(crate) fn membership(&mut self, call: &CallExpr, tree: &IdedExpr) -> Option<Node> {
         let value = self.check(&call.args[0]);
         let list = &call.args[1];
@@ -60,7 +60,7 @@ impl Checker<'_> {
                 return self.cannot_hold(kind, "constants", tree);
             }
             (value, Constants::Empty) => {
-                // Not simply false: null in a list is null.
+                // Not simply false: `null in list` is null.
                 let absent = BoolNode::IsNull(Box::new(value));
                 BoolNode::Conditional(Box::new((absent, BoolNode::Null, BoolNode::Constant(false))))
             }
@@ -81,7 +81,7 @@ impl Checker<'_> {
         }))
     }
 
-    /// A list written out: constants are looked up, anything else is compared one by one.
+    /// A list literal: constants become a set, other elements are compared one by one.
     fn in_elements(&mut self, value: Node, elements: Vec<Node>, trees: &[IdedExpr], tree: &IdedExpr) -> Option<Node> {
         if let Some(null) = elements.iter().position(|element| matches!(element, Node::Null)) {
             let error = ExpressionError::new("null is in no list", self.positions.span(&trees[null]));

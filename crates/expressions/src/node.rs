@@ -1,5 +1,5 @@
-//! The typed tree that an expression is compiled to. What a node computes is known from its type
-//! alone, so evaluation asks no questions about types. Every evaluation gives `None` for null.
+//! The typed tree that an expression is compiled to. Each node has the type of its value, so evaluation checks no types.
+//! Evaluation gives `None` for null.
 
 use crate::set::Set;
 use compact_str::CompactString;
@@ -81,7 +81,7 @@ pub(crate) struct Element {
     pub(crate) index: IntNode,
 }
 
-/// Says whether an ordering is the one wanted; `None` is that of a NaN.
+/// Whether a comparison holds for an ordering; the ordering is `None` if one side is NaN.
 pub(crate) type Test = fn(Option<Ordering>) -> bool;
 
 #[derive(Clone, Debug)]
@@ -135,7 +135,7 @@ pub(crate) enum IntNode {
     OfFloat(Box<FloatNode>),
     OfText(fn(&str) -> Option<i64>, Box<TextNode>),
     LengthOfList(Slot),
-    /// A timestamp as the clocks of a time zone show it, in microseconds as if they showed UTC.
+    /// The local time of a timestamp in a time zone, in microseconds as if it were UTC.
     LocalTime(Box<(IntNode, TimeZone)>),
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn compare_int_float(int: i64, float: f64) -> Option<Ordering> {
     }
 }
 
-/// Cut towards zero; none outside the integers and, as CEL has it, at the least of them.
+/// Rounds towards zero. `None` outside the 64-bit integers and, as in CEL, for the least of them.
 pub(crate) fn float_to_int(float: f64) -> Option<i64> {
     (float > -TWO_TO_63 && float < TWO_TO_63).then_some(float as i64)
 }

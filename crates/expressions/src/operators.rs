@@ -76,7 +76,7 @@ pub(crate) fn float(node: Node) -> Option<FloatNode> {
     }
 }
 
-/// The tests of the comparison operators, and those with the sides exchanged. A NaN is unequal to
+/// The tests of the comparison operators, and the tests for exchanged sides. A NaN is unequal to
 /// everything and neither less nor greater.
 fn comparison(name: &str) -> Option<(&'static str, Test, Test)> {
     let (less, less_equal): (Test, Test) = (|o| o == Some(Less), |o| matches!(o, Some(Less | Equal)));
@@ -137,12 +137,12 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks both sides of an operator, so that the mistakes of each are found.
+    /// Checks both sides of an operator, so that the errors of each are found.
     fn sides(&mut self, call: &CallExpr) -> Option<(Node, Node)> {
         pair(self.check_all(&call.args)?).map(|sides| *sides)
     }
 
-    /// A mistake about the types of an operator's sides.
+    /// An error about the types of an operator's sides.
     pub(crate) fn mismatch<T>(&mut self, symbol: &str, kinds: &[&str], tree: &IdedExpr) -> Option<T> {
         let message = format!("{symbol} does not take {}", kinds.join(" and "));
         let error = ExpressionError::new(message, self.positions.span(tree));

@@ -1,4 +1,4 @@
-//! From source to syntax tree: the `cel` crate's parser, behind our limits and with our messages.
+//! From source to syntax tree: the `cel` crate's parser, with limits on size and depth and with this crate's messages.
 
 use crate::error::ExpressionError;
 use crate::scan::{Brackets, MAX_DEPTH, scan};
@@ -16,7 +16,7 @@ pub(crate) struct Positions {
 /// Parses CEL.
 ///
 /// # Errors
-/// All mistakes of syntax, ordered by place.
+/// All syntax errors, ordered by place.
 pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<ExpressionError>> {
     if source.trim().is_empty() {
         return Err(vec![ExpressionError::new("the expression is empty", 0..source.len())]);
@@ -26,7 +26,7 @@ pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<Expressio
     match Parser::new().max_recursion_depth(limit).parse_with_source_info(source) {
         Ok((tree, info)) => Ok((tree, Positions { info, brackets })),
         Err(errors) => {
-            // What the parser's later steps say about a tree with gaps is only an echo of the gap.
+            // Once the grammar has failed, errors of the parser's later steps are consequences of it.
             let from_grammar = errors.errors.iter().any(is_from_grammar);
             let errors = errors
                 .errors
@@ -80,7 +80,7 @@ impl Positions {
         self.brackets.balance(span)
     }
 
-    /// The name of the function whose arguments open at `open`; that place itself if it is not there.
+    /// The name of the function whose arguments open at `open`; an empty range at `open` if the name does not stand there.
     pub(crate) fn name_before(&self, open: usize, name: &str) -> Range<usize> {
         let before = self.info.source[..open].trim_end();
         match before.ends_with(name) {

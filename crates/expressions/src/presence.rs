@@ -1,9 +1,10 @@
-//! Which expressions always have a value. Errs on the safe side: integers may overflow, a text may be no number.
+//! Which expressions always have a value. The answer is conservative: integer arithmetic may overflow and a text may be no
+//! number, so both count as absent.
 
 use crate::node::{BoolNode, FloatNode, IntNode, Node, TextNode};
 use riskstream_events::Slot;
 
-/// Says of a slot whether it always has a value.
+/// Whether a slot always has a value.
 pub(crate) type IsPresent<'a> = &'a dyn Fn(Slot) -> bool;
 
 impl Node {

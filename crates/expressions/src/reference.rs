@@ -1,4 +1,4 @@
-//! The list of functions: what the checker accepts, error messages name and the documentation shows.
+//! The table of functions: the checker accepts what is in it, error messages and the documentation are made from it.
 
 /// A function of the language.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,5 @@
-//! A first look at the source, before it goes to the parser: is it small and shallow enough that
-//! parsing, checking and evaluating it cannot exhaust the stack, and which brackets belong together?
+//! Scans the source before the parser does: refuses sources that are so long or nested so deeply that parsing, checking or
+//! evaluating them could exhaust the stack, and finds matching brackets.
 
 use crate::error::ExpressionError;
 use std::ops::Range;
@@ -11,7 +11,7 @@ pub const MAX_LENGTH: usize = 65_536;
 /// `a + b + c` and the `:` of chained conditions count; terms joined by `&&`, `||` or `,` do not.
 pub const MAX_DEPTH: usize = 128;
 
-/// The places of matching brackets, ordered by where they open.
+/// The places of matching brackets, in the order of the opening ones.
 #[derive(Debug, Default)]
 pub(crate) struct Brackets(Vec<(usize, usize)>);
 
@@ -41,7 +41,7 @@ impl Brackets {
     }
 }
 
-/// How deep the syntax tree can get at one level of brackets.
+/// What decides how deep the syntax tree is at one level of brackets.
 #[derive(Default)]
 struct Level {
     open: usize,
@@ -60,8 +60,8 @@ struct Scanner<'a> {
 /// Finds the brackets.
 ///
 /// # Errors
-/// A source that is too long or too deep, a text that is never closed or has a bad escape, a bracket
-/// without its other half, or a character that no expression can hold.
+/// The source is too long or nested too deeply, a text is never closed or has an unknown escape, a bracket has no counterpart,
+/// or a character cannot occur in an expression.
 pub(crate) fn scan(source: &str) -> Result<Brackets, ExpressionError> {
     if source.len() > MAX_LENGTH {
         return Err(ExpressionError::new(
@@ -198,7 +198,7 @@ impl Scanner<'_> {
         self.depth_allowed()
     }
 
-    /// A number; the sign of an exponent is left to the operators' rule and counts as a link.
+    /// A number. The sign of an exponent is scanned as an operator and counts as a link of a chain.
     fn number(&mut self) {
         let bytes = self.source.as_bytes();
         let digits = |from: usize| {
@@ -262,7 +262,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// A character that begins no token, with what was probably meant.
+    /// The error for a character that begins no token, with what was probably meant.
     fn stray(&self) -> ExpressionError {
         let found = self.source[self.at..].chars().next().unwrap_or_default();
         let error = ExpressionError::new(format!("unexpected {found:?}"), self.at..self.at + found.len_utf8());

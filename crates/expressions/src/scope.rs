@@ -1,6 +1,6 @@
 //! The names an expression may use.
 
-use crate::error::nearest;
+use crate::error::{ScopeError, nearest};
 use crate::set::Constants;
 use riskstream_events::{Slot, Value, ValueType};
 use std::collections::HashMap;
@@ -21,36 +21,13 @@ pub(crate) enum Entry {
     Constants(Arc<Constants>),
 }
 
-/// A name or a constant list that a [`Scope`] does not accept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ScopeError {
-    /// A constant list mixes types that cannot be compared with each other.
-    #[error("the list {name} holds both {first} and {second}: a list holds values of one type")]
-    MixedList {
-        /// The list.
-        name: String,
-        /// The type of its first value.
-        first: &'static str,
-        /// The type that does not fit.
-        second: &'static str,
-    },
-    /// A constant list holds an absent value or another list.
-    #[error("the list {name} holds {what}: a list holds bool, int, float, text or timestamp values")]
-    BadElement {
-        /// The list.
-        name: String,
-        /// `null` or `a list`.
-        what: &'static str,
-    },
-}
-
 impl Scope {
     /// A scope without names.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a variable; of two with one name the later counts. The elements of a list added here
+    /// Adds a variable; of two with the same name the later counts. The elements of a list added here
     /// are taken to be floats (integers widen): [`Scope::add_list`] states another type.
     pub fn add(&mut self, name: impl Into<String>, slot: Slot, value_type: ValueType) {
         let entry = match value_type {
@@ -90,7 +67,7 @@ impl Scope {
         self.entries.contains_key(name)
     }
 
-    /// The name nearest to a mistyped one, if one is near enough to be meant.
+    /// The name nearest to a mistyped one, if it is near enough to be the one that was meant.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         nearest(name, self.names())
     }

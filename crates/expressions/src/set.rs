@@ -1,6 +1,6 @@
-//! Constant lists, made for looking values up in them.
+//! Constant lists, prepared for lookups.
 
-use crate::scope::ScopeError;
+use crate::error::ScopeError;
 use compact_str::CompactString;
 use riskstream_events::Value;
 use std::borrow::Borrow;
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// Up to this many values are compared one by one; more are hashed.
+/// Lists of up to this many values are searched one by one; longer ones are hashed.
 const FEW: usize = 8;
 
 /// The values of a constant list of one type.
@@ -73,7 +73,7 @@ fn kind(value: &Value) -> Result<&'static str, &'static str> {
     }
 }
 
-/// For an integer only the whole numbers can match, for a float only what a float holds exactly.
+/// An integer can equal only the whole numbers of the list, a float only those that a float holds exactly.
 fn numbers(values: &[Value]) -> Constants {
     let ints = values.iter().filter_map(|value| match value {
         Value::Int(i) => Some(*i),
@@ -107,7 +107,7 @@ pub(crate) fn contains_float(sorted: &[f64], float: f64) -> bool {
     sorted.binary_search_by(|probe| probe.total_cmp(&(float + 0.0))).is_ok()
 }
 
-/// A set that compares when there are few values and hashes when there are many.
+/// A set: a list if it has few values, a hash set if it has many.
 #[derive(Clone, Debug)]
 pub(crate) enum Set<T> {
     Few(Box<[T]>),

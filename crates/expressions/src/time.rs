@@ -1,7 +1,8 @@
-//! Points in time and durations in microseconds, UTC, on the proleptic Gregorian calendar.
+//! Points in time and durations in microseconds. Dates are UTC on the calendar of [`riskstream_events::calendar`].
 
 use compact_str::{CompactString, ToCompactString};
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use riskstream_events::calendar::Civil;
 
 const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -15,7 +16,7 @@ pub(crate) fn parse_timestamp(text: &str) -> Option<i64> {
         .map(jiff::Timestamp::as_microsecond)
 }
 
-/// Writes an RFC 3339 timestamp; none outside the years -9999 to 9999.
+/// Writes an RFC 3339 timestamp; `None` outside the years -9999 to 9999.
 pub(crate) fn format_timestamp(micros: i64) -> Option<CompactString> {
     Some(jiff::Timestamp::from_microsecond(micros).ok()?.to_compact_string())
 }
@@ -71,8 +72,8 @@ fn nanos(number: &str, unit: i128) -> Option<i128> {
     Some(digits(whole)? * unit + digits(fraction)? * unit / scale)
 }
 
-/// A time zone by its IANA name, out of the database that is built into the program (never the
-/// machine's), or an offset from UTC such as `+02:00`.
+/// A time zone by its IANA name or as an offset from UTC such as `+02:00`. Names are looked up in the database that is built
+/// into the program, never in the machine's.
 pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
     match parse_offset(name) {
         Some(seconds) => Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?)),
@@ -95,60 +96,39 @@ fn parse_offset(text: &str) -> Option<i32> {
     Some(sign * (field(hours, 24)? * 3_600 + field(minutes, 60)? * 60))
 }
 
-/// What the clocks of a zone show, as microseconds; none outside the years -9999 to 9999.
+/// The local time of a zone, as microseconds as if it were UTC; `None` outside the years -9999 to 9999.
 pub(crate) fn local_time(micros: i64, zone: &TimeZone) -> Option<i64> {
     let offset = zone.to_offset(jiff::Timestamp::from_microsecond(micros).ok()?);
     micros.checked_add(i64::from(offset.seconds()) * SECOND)
 }
 
-/// Year, month (1 to 12) and day (1 to 31). The algorithm is Howard Hinnant's `civil_from_days`
-/// (<https://howardhinnant.github.io/date_algorithms.html>).
-fn civil(micros: i64) -> (i64, i64, i64) {
-    let days = micros.div_euclid(DAY) + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 pub(crate) fn full_year(micros: i64) -> Option<i64> {
-    Some(civil(micros).0)
+    Some(Civil::at(micros).year())
 }
 
 /// 0 is January.
 pub(crate) fn month(micros: i64) -> Option<i64> {
-    Some(civil(micros).1 - 1)
+    Some(Civil::at(micros).month() - 1)
 }
 
 /// The first is 1.
 pub(crate) fn date(micros: i64) -> Option<i64> {
-    Some(civil(micros).2)
+    Some(Civil::at(micros).day())
 }
 
 /// The first is 0.
 pub(crate) fn day_of_month(micros: i64) -> Option<i64> {
-    Some(civil(micros).2 - 1)
+    Some(Civil::at(micros).day() - 1)
 }
 
 /// The first is 0.
 pub(crate) fn day_of_year(micros: i64) -> Option<i64> {
-    let (year, month, day) = civil(micros);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][usize::try_from(month - 1).ok()?];
-    Some(before + i64::from(leap && month > 2) + day - 1)
+    Some(Civil::at(micros).day_of_year() - 1)
 }
 
 /// 0 is Sunday.
 pub(crate) fn day_of_week(micros: i64) -> Option<i64> {
-    Some((micros.div_euclid(DAY) + 4).rem_euclid(7))
+    Some(Civil::at(micros).day_of_week())
 }
 
 pub(crate) fn hours(micros: i64) -> Option<i64> {
@@ -176,7 +156,7 @@ pub(crate) fn from_epoch(seconds: i64) -> Option<i64> {
     seconds.checked_mul(SECOND)
 }
 
-/// The whole hours of a duration, cut towards zero; likewise minutes and seconds.
+/// The whole hours of a duration, rounded towards zero; likewise minutes and seconds.
 pub(crate) fn duration_hours(micros: i64) -> Option<i64> {
     Some(micros / HOUR)
 }

@@ -1,11 +1,11 @@
-//! What is said about mistakes, and where: one case per line.
+//! Error messages and the places that they point to: one case per line.
 mod common;
 
 use common::scope;
 use riskstream_expressions::{Expression, MAX_DEPTH, MAX_LENGTH};
 
-/// Every mistake as `message @ what it points to | help`.
-fn mistakes(source: &str) -> Vec<String> {
+/// Every error as `message @ what it points to | help`.
+fn errors(source: &str) -> Vec<String> {
     let errors = Expression::compile(source, &scope())
         .map(|e| panic!("{source} compiles: {e:?}"))
         .unwrap_err();
@@ -87,14 +87,14 @@ fn messages() {
         ("at > at - duration('1x')", "this is not a duration @ duration('1x') | write duration(\"1h30m\")"),
         ("at.getHours('Mars/Base')", "this is not a time zone @ at.getHours('Mars/Base') | write \"Europe/Paris\" or \"+02:00\""),
     ] {
-        assert_eq!(mistakes(source), [expected], "{source}");
+        assert_eq!(errors(source), [expected], "{source}");
     }
 }
 
 #[test]
-fn all_mistakes_at_once_in_their_order() {
+fn all_errors_at_once_in_their_order() {
     assert_eq!(
-        mistakes("thre > 1 && name > 2 || abss(hal) == three + yes"),
+        errors("thre > 1 && name > 2 || abss(hal) == three + yes"),
         [
             "unknown name thre @ thre | did you mean three?",
             "> does not take text and int @ name > 2 | compare like with like: int(x), double(x) or string(x) convert",
@@ -108,7 +108,7 @@ fn all_mistakes_at_once_in_their_order() {
 #[test]
 fn spans_over_lines_and_comments() {
     let source = "// é\nthree > 1 &&\n\tnam == 'a'";
-    assert_eq!(mistakes(source), ["unknown name nam @ nam | did you mean name?"]);
+    assert_eq!(errors(source), ["unknown name nam @ nam | did you mean name?"]);
     assert_eq!(
         Expression::compile(source, &scope()).unwrap_err()[0].span.start,
         source.find("nam").unwrap()

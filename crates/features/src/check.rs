@@ -1,9 +1,10 @@
-//! Finds every mistake in an [`EntitySpec`] before it is compiled.
+//! Validates an [`EntitySpec`] before it is compiled, and reports everything that is wrong.
 
-use crate::spec::{Aggregation, EntitySpec, FeatureError, FeatureSpec};
+use crate::aggregation::Parameter;
+use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 
-/// Times and widths beyond this are mistakes; sums of a few of them do not overflow.
+/// The largest duration. Sums of a few of them do not overflow.
 const MAX_DURATION: i64 = i64::MAX / 16;
 
 /// Conditions and columns of one input: they share the 64 flags of an entry.
@@ -54,7 +55,7 @@ fn flags_needed(spec: &EntitySpec, input: usize) -> usize {
     for feature in spec.features.iter().filter(|f| usize::from(f.input) == input) {
         conditions.extend(feature.condition.as_ref().map(|c| (c.source(), c.slots())));
         // A float may need two columns: one for sums, one for comparisons.
-        columns.extend(feature.value.map(|slot| (slot, feature.aggregation.is_sum())));
+        columns.extend(feature.value.map(|slot| (slot, feature.aggregation.is_fixed_point())));
     }
     if input == 0 {
         columns.extend(spec.carried.iter().map(|&slot| (slot, false)));
@@ -157,12 +158,10 @@ fn bad_parameter(feature: &FeatureSpec) -> Option<&'static str> {
     if !(0..=MAX_DURATION).contains(&feature.delay) {
         return Some("the delay must not be negative");
     }
-    match feature.aggregation {
-        Aggregation::LastK(0) | Aggregation::TopK(0) => Some("k must be at least 1"),
-        Aggregation::Quantile(q) if !(0.0..=1.0).contains(&q) => Some("the quantile must lie between 0 and 1"),
-        Aggregation::DecayedCount { half_life } | Aggregation::DecayedSum { half_life }
-            if !(1..=MAX_DURATION).contains(&half_life) =>
-        {
+    match feature.aggregation.parameter() {
+        Parameter::K(0) => Some("k must be at least 1"),
+        Parameter::Q(q) if !(0.0..=1.0).contains(&q) => Some("the quantile must lie between 0 and 1"),
+        Parameter::HalfLife(half_life) if !(1..=MAX_DURATION).contains(&half_life) => {
             Some("the half-life must be longer than nothing")
         }
         _ => None,

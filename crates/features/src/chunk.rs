@@ -1,29 +1,29 @@
-//! A run of a log's entries, ordered by event time, packed as in the store; or only its outline, and the
-//! entries to be read from the store.
+//! A chunk: consecutive entries of a log, ordered by event time, in the encoding of the store. A chunk that is not in memory
+//! has only its outline.
 
 use crate::encode::{Malformed, Reader, put_entry};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::InputLayout;
 use compact_str::CompactString;
 
-/// Some consecutive entries.
+/// Consecutive entries of a log.
 #[derive(Debug)]
 pub(crate) struct Chunk {
     /// Ordinal of the first entry.
     pub(crate) start: u64,
-    /// Event times of the first and the last entry; without meaning when empty.
+    /// Event times of the first and the last entry; undefined if the chunk is empty.
     pub(crate) first: i64,
     pub(crate) last: i64,
-    /// The packed entries; `None`: only in the store.
+    /// The encoded entries; `None` if they are only in the store.
     pub(crate) bytes: Option<Vec<u8>>,
     pub(crate) len: u32,
-    /// How many entries at the beginning have no id, or have been made to forget it.
+    /// How many entries at the beginning have no id, or no longer.
     pub(crate) without_id: u32,
-    /// Names the chunk in the store, once it is sealed.
+    /// Part of the chunk's key in the store, once it is sealed.
     pub(crate) id: u32,
     /// Whether the store lacks it or holds an older version.
     pub(crate) dirty: bool,
-    /// Whether it was looked at since the cache last asked.
+    /// Whether it was read since the last release.
     pub(crate) touched: bool,
 }
 
@@ -47,7 +47,7 @@ impl Chunk {
         self.start + u64::from(self.len)
     }
 
-    /// The packed entries; they must have been loaded.
+    /// The encoded entries; they must have been loaded.
     #[inline]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.as_ref().expect("the chunk has been loaded")
@@ -70,7 +70,7 @@ impl Chunk {
         self.dirty = true;
     }
 
-    /// Takes entries from the store's or a head's bytes, which may be damaged.
+    /// Decodes a chunk from the store or from a head. The bytes may be damaged.
     pub(crate) fn unpack(
         start: u64,
         first: i64,
@@ -102,7 +102,7 @@ impl Chunk {
         Ok(chunk)
     }
 
-    /// The entries one by one, for a change.
+    /// The decoded entries, to be changed.
     pub(crate) fn entries(&self, layout: &InputLayout) -> Result<Rows, Malformed> {
         let mut rows = Rows::new(layout);
         let mut reader = Reader::new(self.bytes());
@@ -116,7 +116,7 @@ impl Chunk {
         Ok(rows)
     }
 
-    /// Packs other entries in place of its own.
+    /// Replaces its entries.
     pub(crate) fn set(&mut self, rows: &Rows, layout: &InputLayout) {
         let start = self.start;
         let (id, mut bytes) = (self.id, self.bytes.take().unwrap_or_default());
@@ -130,7 +130,7 @@ impl Chunk {
         self.dirty = true;
     }
 
-    /// Lets go of memory that only growing needs.
+    /// Frees spare capacity.
     pub(crate) fn shrink(&mut self) {
         if let Some(bytes) = &mut self.bytes {
             bytes.shrink_to_fit();
@@ -149,7 +149,7 @@ impl Chunk {
     }
 }
 
-/// Entries row by row.
+/// Decoded entries.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
     stride: usize,

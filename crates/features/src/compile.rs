@@ -1,15 +1,31 @@
-//! Compiles an [`EntitySpec`] that was checked.
+//! Compiles an [`EntitySpec`].
 
-use crate::hash::hash_bytes;
+use crate::accumulator::{Accumulator, DerivedKind};
+use crate::aggregation::Operand;
+use crate::cell::Form;
+use crate::check::check;
+use crate::encode::VERSION;
 use crate::layout::{
-    Column, DerivedKind, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, Form, HEADER, InputLayout, Linear,
-    LinearKind, NumberColumn, NumberKind, Output, Read, TextColumn, WindowLayout,
+    Column, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, HEADER, InputLayout, Linear, LinearKind, NumberColumn,
+    NumberKind, Output, Read, TextColumn, WindowLayout,
 };
-use crate::spec::{Aggregation, EntitySpec, FeatureSpec};
+use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::Expression;
+use xxhash_rust::xxh3::xxh3_64;
 
-pub(crate) struct Compiler<'a> {
+impl EntityFeatures {
+    /// Checks and compiles. `types` holds the declared type of each slot of a row.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn compile(spec: &EntitySpec, types: &[ValueType]) -> Result<Self, Vec<FeatureError>> {
+        check(spec, types)?;
+        Ok(Compiler::new(spec, types).compile())
+    }
+}
+
+struct Compiler<'a> {
     spec: &'a EntitySpec,
     types: &'a [ValueType],
     inputs: Vec<InputLayout>,
@@ -17,7 +33,7 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub(crate) fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
+    fn new(spec: &'a EntitySpec, types: &'a [ValueType]) -> Self {
         Compiler {
             spec,
             types,
@@ -26,7 +42,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(crate) fn compile(mut self) -> EntityFeatures {
+    fn compile(mut self) -> EntityFeatures {
         let spec = self.spec;
         self.inputs = self.columns();
         for feature in &spec.features {
@@ -41,7 +57,7 @@ impl<'a> Compiler<'a> {
             .max()
             .unwrap_or(0);
         let horizon = spec.lateness.max(spec.dedupe);
-        // One more than windows reach back: what has just left a window without a beginning sinks first.
+        // One more than windows reach back: an entry that leaves an unlimited window moves into its base first.
         let retention = (reach + horizon + 1).max(spec.keep);
         let edges = self.edges(retention, horizon);
         let words = self.windows.iter().map(|window| window.words_len).sum();
@@ -62,7 +78,7 @@ impl<'a> Compiler<'a> {
         features
     }
 
-    /// The columns of every input. Bits of the flags are known only once all of them are.
+    /// The columns of every input. The flags' bits are assigned once all columns are known.
     fn columns(&self) -> Vec<InputLayout> {
         let mut inputs: Vec<InputLayout> = Vec::new();
         for (index, input) in self.spec.inputs.iter().enumerate() {
@@ -84,7 +100,7 @@ impl<'a> Compiler<'a> {
                     layout.conditions.push(condition.clone());
                 }
                 if let Some(slot) = aggregated(feature) {
-                    self.add_column(&mut layout, slot, feature.aggregation.is_sum());
+                    self.add_column(&mut layout, slot, feature.aggregation.is_fixed_point());
                 }
             }
             if index == 0 {
@@ -104,11 +120,11 @@ impl<'a> Compiler<'a> {
         inputs
     }
 
-    fn add_column(&self, layout: &mut InputLayout, slot: Slot, summed: bool) -> Column {
-        if let Some(column) = find_column(layout, slot, self.types[slot], summed) {
+    fn add_column(&self, layout: &mut InputLayout, slot: Slot, is_fixed_point: bool) -> Column {
+        if let Some(column) = find_column(layout, slot, self.types[slot], is_fixed_point) {
             return column;
         }
-        match number_kind(self.types[slot], summed) {
+        match number_kind(self.types[slot], is_fixed_point) {
             Some(kind) => {
                 layout.numbers.push(NumberColumn { slot, kind, present: 0 });
                 Column::Word(layout.stride() - 1)
@@ -122,7 +138,7 @@ impl<'a> Compiler<'a> {
 
     fn column(&self, feature: &FeatureSpec, slot: Slot) -> Column {
         let layout = &self.inputs[usize::from(feature.input)];
-        find_column(layout, slot, self.types[slot], feature.aggregation.is_sum())
+        find_column(layout, slot, self.types[slot], feature.aggregation.is_fixed_point())
             .expect("columns() has made a column for every feature")
     }
 
@@ -139,7 +155,8 @@ impl<'a> Compiler<'a> {
 
     fn window(&mut self, feature: &FeatureSpec) -> usize {
         let at_current = feature.input == 0 && feature.delay == 0;
-        let counts_itself = feature.include_current && feature.aggregation != Aggregation::TimeSinceLast;
+        let counts_itself =
+            feature.include_current && feature.aggregation.definition().operand != Operand::EarlierEvents;
         let end = match (at_current, counts_itself) {
             (true, true) => EdgeKind::Through,
             (true, false) => EdgeKind::Before,
@@ -169,12 +186,12 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    /// The edges of all windows, in the order in which entries pass them.
+    /// The edges of all windows, sorted in the order in which an entry passes them.
     fn edges(&mut self, retention: i64, horizon: i64) -> Vec<EdgeLayout> {
         let keys = |window: &WindowLayout| {
             let (lo, floor) = match window.span {
                 Some(span) => ((window.delay + span, EdgeKind::Age), retention),
-                // What any event that is still inserted could need apart has not sunk yet.
+                // An entry moves into the base only once no event that may still be inserted can lie before it.
                 None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
             };
             [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
@@ -204,74 +221,53 @@ impl<'a> Compiler<'a> {
         edges
     }
 
+    /// The accumulator that a feature needs, if entries can be taken out of it again.
     fn linear_kind(&self, feature: &FeatureSpec) -> Option<LinearKind> {
-        let word = |slot| match self.column(feature, slot) {
-            Column::Word(word) => word,
-            Column::Text(_) => unreachable!("check() lets no text be summed"),
-        };
-        match (feature.aggregation, feature.value) {
-            (Aggregation::Count, _) => Some(LinearKind::Count),
-            (Aggregation::Sum | Aggregation::Mean, Some(slot)) => Some(LinearKind::Sum(word(slot))),
-            (Aggregation::Variance | Aggregation::StandardDeviation, Some(slot)) => {
-                Some(LinearKind::Moments(word(slot)))
-            }
-            _ => None,
+        match feature.aggregation.accumulator() {
+            Accumulator::Count => Some(LinearKind::Count),
+            Accumulator::PowerSums(read) => match self.column(feature, feature.value?) {
+                Column::Word(word) => Some(LinearKind::PowerSums {
+                    word,
+                    highest: read.highest(),
+                }),
+                Column::Text(_) => unreachable!("check() lets no text be summed"),
+            },
+            Accumulator::Derived(..) => None,
         }
     }
 
-    fn derived_layout(&self, feature: &FeatureSpec) -> DerivedLayout {
-        let kind = match feature.aggregation {
-            Aggregation::Min => DerivedKind::Min,
-            Aggregation::Max => DerivedKind::Max,
-            Aggregation::First => DerivedKind::First,
-            Aggregation::LastK(k) => DerivedKind::LastK(k),
-            Aggregation::Distinct => DerivedKind::Distinct,
-            Aggregation::TopK(_) => DerivedKind::Top,
-            Aggregation::Quantile(_) => DerivedKind::Sorted,
-            Aggregation::DecayedCount { half_life } => DerivedKind::Decayed {
-                half_life: half_life as f64,
-                scale: None,
-            },
-            Aggregation::DecayedSum { half_life } => DerivedKind::Decayed {
-                half_life: half_life as f64,
-                scale: feature.value.map(|slot| self.scale(slot)),
-            },
-            _ => DerivedKind::Last,
-        };
-        let of_time = matches!(feature.aggregation, Aggregation::TimeSinceLast)
-            || matches!(kind, DerivedKind::Decayed { scale: None, .. });
-        let column = match feature.value {
-            Some(slot) if !of_time => self.column(feature, slot),
-            _ => Column::Word(0),
-        };
+    fn derived_layout(&self, feature: &FeatureSpec, kind: DerivedKind) -> DerivedLayout {
+        let value = feature.value.filter(|_| feature.aggregation.needs_value());
         DerivedLayout {
             mask: self.mask(feature),
-            column,
+            column: value.map_or(Column::Word(0), |slot| self.column(feature, slot)),
+            scale: self.scale(feature),
             kind,
         }
     }
 
-    /// Units per 1.0 of a summed column: only floats are in fixed point.
-    fn scale(&self, slot: Slot) -> f64 {
-        if self.types[slot] == ValueType::Float {
+    /// Units per 1.0 of the column that a feature aggregates: only floats in fixed point have units.
+    fn scale(&self, feature: &FeatureSpec) -> f64 {
+        let is_float = |slot: Slot| self.types[slot] == ValueType::Float;
+        if feature.aggregation.is_fixed_point() && feature.value.is_some_and(is_float) {
             self.spec.resolution as f64
         } else {
             1.0
         }
     }
 
-    /// Notes which accumulators a feature needs.
+    /// Adds the accumulators that a feature needs.
     fn declare(&mut self, feature: &FeatureSpec) {
         let window = self.window(feature);
         let mask = self.mask(feature);
-        let Some(kind) = self.linear_kind(feature) else {
-            let derived = self.derived_layout(feature);
+        if let Accumulator::Derived(kind, _) = feature.aggregation.accumulator() {
+            let derived = self.derived_layout(feature, kind);
             let known = &mut self.windows[window].derived;
             if !known.contains(&derived) {
                 known.push(derived);
             }
-            return;
-        };
+        }
+        let Some(kind) = self.linear_kind(feature) else { return };
         if kind == LinearKind::Count && mask == 0 {
             return;
         }
@@ -286,7 +282,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Gives each accumulator its place.
+    /// Assigns the positions of all accumulators.
     fn place(&mut self) {
         let (mut words, mut derived) = (0, 0);
         for window in &mut self.windows {
@@ -304,10 +300,7 @@ impl<'a> Compiler<'a> {
 
     fn output(&mut self, feature: &FeatureSpec) -> Output {
         let window = self.window(feature);
-        let read = match self.linear_kind(feature) {
-            Some(kind) => self.read_linear(feature, window, kind),
-            None => self.read_derived(feature, window),
-        };
+        let read = self.read(feature, window);
         let value_type = feature.value.map(|slot| self.types[slot]);
         let output_type = feature.aggregation.output_type(value_type);
         let empty = match feature.empty.clone().unwrap_or(feature.aggregation.empty_value()) {
@@ -322,74 +315,75 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn read_linear(&self, feature: &FeatureSpec, window: usize, kind: LinearKind) -> Read {
-        let mask = self.mask(feature);
-        let known = &self.windows[window].linear;
-        let Some(linear) = known.iter().find(|l| l.mask == mask && serves(l.kind, kind)) else {
-            return Read::Entries;
-        };
-        let at = linear.at;
-        let scale = feature.value.map_or(1.0, |slot| self.scale(slot));
-        match feature.aggregation {
-            Aggregation::Sum => Read::Sum { at, scale },
-            Aggregation::Mean => Read::Mean { at, scale },
-            Aggregation::Variance => Read::Variance { at, scale },
-            Aggregation::StandardDeviation => Read::Deviation { at, scale },
-            _ => Read::Count { at },
+    fn read(&self, feature: &FeatureSpec, window: usize) -> Read {
+        match feature.aggregation.accumulator() {
+            Accumulator::Count => match self.linear_at(feature, window) {
+                Some(at) => Read::Count { at },
+                None => Read::Entries,
+            },
+            Accumulator::PowerSums(read) => Read::Sums {
+                at: self.linear_at(feature, window).expect("declare() has noted every sum"),
+                scale: self.scale(feature),
+                read,
+            },
+            Accumulator::Derived(kind, read) => {
+                let layout = self.derived_layout(feature, kind);
+                let index = self.windows[window]
+                    .derived
+                    .iter()
+                    .position(|derived| *derived == layout);
+                Read::Derived {
+                    index: index.expect("declare() has noted every accumulator"),
+                    form: feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot])),
+                    read,
+                }
+            }
         }
     }
 
-    fn read_derived(&self, feature: &FeatureSpec, window: usize) -> Read {
-        let layout = self.derived_layout(feature);
-        let known = &self.windows[window];
-        let index = known.derived.iter().position(|derived| *derived == layout);
-        let derived = known.derived_at + index.expect("declare() has noted every accumulator");
-        let form = feature.value.map_or(Form::Int, |slot| Form::of(self.types[slot]));
-        match feature.aggregation {
-            Aggregation::TimeSinceLast => Read::TimeSince { derived },
-            Aggregation::Distinct => Read::Distinct { derived },
-            Aggregation::TopK(k) => Read::Top { derived, k, form },
-            Aggregation::Quantile(q) => Read::Quantile { derived, q, form },
-            Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Read::Decayed { derived },
-            _ => Read::Values { derived, form },
-        }
+    /// Where the words of a feature's linear accumulator begin. All entries of the window count if there is none.
+    fn linear_at(&self, feature: &FeatureSpec, window: usize) -> Option<usize> {
+        let (mask, kind) = (self.mask(feature), self.linear_kind(feature)?);
+        let known = self.windows[window].linear.iter();
+        known
+            .filter(|linear| linear.mask == mask && serves(linear.kind, kind))
+            .map(|linear| linear.at)
+            .next()
     }
 }
 
-/// The slot whose value a feature aggregates; counts look at no value.
+/// The slot whose value a feature aggregates, or must not be null; `None` for plain counts.
 fn aggregated(feature: &FeatureSpec) -> Option<Slot> {
-    let counts = matches!(
-        feature.aggregation,
-        Aggregation::Count | Aggregation::DecayedCount { .. }
-    );
-    feature.value.filter(|_| !counts)
+    feature
+        .value
+        .filter(|_| feature.aggregation.definition().operand != Operand::Events)
 }
 
 fn same(a: &Expression, b: &Expression) -> bool {
     a.source() == b.source() && a.slots() == b.slots()
 }
 
-/// Whether an accumulator of one kind can serve, or grow to serve, for the other.
+/// Whether an accumulator can serve another feature too, if necessary with higher powers.
 fn serves(known: LinearKind, wanted: LinearKind) -> bool {
-    use LinearKind::{Count, Moments, Sum};
+    use LinearKind::{Count, PowerSums};
     match (known, wanted) {
         (Count, Count) => true,
-        (Sum(a) | Moments(a), Sum(b) | Moments(b)) => a == b,
+        (PowerSums { word: a, .. }, PowerSums { word: b, .. }) => a == b,
         _ => false,
     }
 }
 
-fn number_kind(value_type: ValueType, summed: bool) -> Option<NumberKind> {
+fn number_kind(value_type: ValueType, is_fixed_point: bool) -> Option<NumberKind> {
     match value_type {
-        ValueType::Float if summed => Some(NumberKind::Fixed),
+        ValueType::Float if is_fixed_point => Some(NumberKind::Fixed),
         ValueType::Float => Some(NumberKind::Ordered),
         ValueType::Bool | ValueType::Int | ValueType::Timestamp => Some(NumberKind::Integer),
         ValueType::Text | ValueType::List => None,
     }
 }
 
-fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: bool) -> Option<Column> {
-    match number_kind(value_type, summed) {
+fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, is_fixed_point: bool) -> Option<Column> {
+    match number_kind(value_type, is_fixed_point) {
         Some(kind) => layout
             .numbers
             .iter()
@@ -403,10 +397,10 @@ fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, summed: 
     }
 }
 
-/// A hash of everything that the meaning of the state's bytes depends on, but for slots and expressions.
+/// A hash of everything that the meaning of the state's bytes depends on, except slots and expressions.
 fn fingerprint(features: &EntityFeatures) -> u32 {
     let mut text = format!(
-        "{} {} {} {}",
+        "{VERSION} {} {} {} {}",
         features.lateness, features.retention, features.dedupe, features.resolution
     );
     for input in &features.inputs {
@@ -418,6 +412,6 @@ fn fingerprint(features: &EntityFeatures) -> u32 {
         text += &format!("|{} {:?} {} ", window.input, window.span, window.delay);
         text += &format!("{:?} {:?} {:?}", window.end, window.linear, window.derived);
     }
-    let hash = hash_bytes(text.as_bytes());
+    let hash = xxh3_64(text.as_bytes());
     (hash >> 32) as u32 ^ hash as u32
 }

@@ -1,14 +1,18 @@
-//! Numbers and entries as bytes: varints, differences of times, and decimals without their trailing zeros.
+//! The encoding of numbers and entries: varints, differences of times, and decimals without trailing zeros.
 
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{HEADER, InputLayout, NumberKind};
 use crate::number::{from_ordered, to_ordered};
 use compact_str::CompactString;
 
-/// The first byte of everything that is written.
-pub(crate) const VERSION: u8 = 1;
+/// The number of the format: the first byte of every value in the store.
+pub(crate) const VERSION: u8 = 2;
 
-/// Bytes that this version did not write, or that were damaged, and what is wrong with them.
+/// Why a value whose first byte is another number is refused.
+pub(crate) const OTHER_VERSION: Malformed =
+    Malformed("another version wrote it, in another format: move the state away to rebuild it from the log");
+
+/// What is wrong with bytes that another version wrote or that are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
@@ -45,6 +49,21 @@ pub(crate) fn put_wide(out: &mut Vec<u8>, mut number: u128) {
         number >>= 7;
     }
     put_unsigned(out, number as u64);
+}
+
+/// An integer in two's complement, the least significant word first: without the bytes that only repeat its sign.
+pub(crate) fn put_words(out: &mut Vec<u8>, words: &[i64]) {
+    let start = out.len() + 1;
+    out.push(0);
+    out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+    while let [.., before, last] = out[start..] {
+        let sign = if before < 0x80 { 0 } else { 0xff };
+        if last != sign {
+            break;
+        }
+        out.pop();
+    }
+    out[start - 1] = (out.len() - start) as u8;
 }
 
 pub(crate) fn put_signed_wide(out: &mut Vec<u8>, number: i128) {
@@ -118,13 +137,28 @@ impl<'a> Reader<'a> {
         Ok((number >> 1) as i128 ^ -((number & 1) as i128))
     }
 
+    /// Reads what [`put_words`] wrote into words of the same number.
+    pub(crate) fn words(&mut self, words: &mut [i64]) -> Result<(), Malformed> {
+        let count = usize::from(self.byte()?);
+        let bytes = self.bytes(count)?;
+        if count > 8 * words.len() {
+            return Err(Malformed("a number is too long"));
+        }
+        let sign = bytes.last().map_or(0, |&last| (last as i8 >> 7) as u8);
+        for (index, word) in words.iter_mut().enumerate() {
+            let byte = |at| bytes.get(8 * index + at).copied().unwrap_or(sign);
+            *word = i64::from_le_bytes(std::array::from_fn(byte));
+        }
+        Ok(())
+    }
+
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (array, rest) = self.bytes.split_first_chunk().ok_or(TRUNCATED)?;
         self.bytes = rest;
         Ok(*array)
     }
 
-    /// A number of things that take at least one byte each.
+    /// A number of items of at least one byte each.
     pub(crate) fn count(&mut self) -> Result<usize, Malformed> {
         let count = self.unsigned()?;
         if count > self.bytes.len() as u64 {
@@ -176,8 +210,8 @@ const DIVISORS: [i64; 4] = [1_000_000, 10_000, 100, 1];
 /// Floats are written as the integers that the least of these makes of them.
 const DECIMALS: [f64; 4] = [1.0, 1e2, 1e4, 1e6];
 
-/// Appends an entry. `previous` is the time of the entry before, or the entry's own if it is a chunk's
-/// first. Rows can be appended one after the other, but each can only be read after those before it.
+/// Appends an entry. `previous` is the time of the entry before, or the entry's own if it is a chunk's first. An entry can
+/// only be decoded after those before it.
 #[inline]
 pub(crate) fn put_entry(out: &mut Vec<u8>, layout: &InputLayout, previous: i64, entry: Entry<'_>) {
     put_difference(out, entry.time().wrapping_sub(previous) as u64);
@@ -328,7 +362,7 @@ impl Reader<'_> {
         self.values(layout, header, entry)
     }
 
-    /// Passes over the rest of an entry.
+    /// Skips the rest of an entry.
     #[inline]
     pub(crate) fn skip_values(&mut self, layout: &InputLayout, header: Header) -> Result<(), Malformed> {
         for column in layout

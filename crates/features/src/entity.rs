@@ -1,37 +1,35 @@
-//! One entity's state in memory: its logs, and the windows over them. Between two events every window
-//! stands as of the newest transaction; what else is asked for, the windows are moved to and back.
+//! One entity's state in memory: its logs, and the windows over them. Between two events all windows lie as of the newest
+//! transaction. To evaluate an earlier one they are moved back to it, and then forward again.
 
 use crate::derived::Derived;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::EntityFeatures;
-use crate::read::{from_cell, write_features};
+use crate::read::write_features;
 use crate::state::{StateError, StateStore};
 use crate::windows::{AsOf, Logs, Place, Windows};
 use compact_str::CompactString;
 use riskstream_events::Row;
 use std::ops::ControlFlow;
 
-/// What came of an event. Times in microseconds.
+/// The result of applying an event. Times in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
     /// How far the event lies behind stream time; 0 if it is on time.
     pub late_by: i64,
-    /// Whether later features count it.
+    /// Whether it is in the log, so that later features count it.
     pub inserted: bool,
-    /// Whether its id was there already: nothing changed, and the features are those of the entry that
-    /// was there first.
+    /// Whether its id was in the log already. Nothing changed then, and the features are those of the entry with this id.
     pub duplicate: bool,
-    /// Whether it came too late to be inserted: the features are still as of its own time, as far as
-    /// entries reach back.
+    /// Whether it is too late to be inserted. The features are as of its own time, as far as entries reach back.
     pub too_late: bool,
 }
 
-/// What an event is applied with.
+/// What is needed to apply an event to an entity.
 pub(crate) struct ApplyContext<'a> {
     pub(crate) features: &'a EntityFeatures,
     pub(crate) store: &'a dyn StateStore,
-    /// For entries that are looked at.
+    /// For decoding entries.
     pub(crate) buffer: &'a mut EntryBuffer,
 }
 
@@ -49,7 +47,7 @@ impl Incoming<'_> {
     }
 }
 
-/// Parts that [`Entity::touch`] knows.
+/// Number of parts of [`Entity::touch`].
 pub(crate) const PARTS: usize = 4;
 
 /// An entity.
@@ -66,7 +64,7 @@ pub(crate) struct Entity {
 }
 
 impl Entity {
-    /// An entity of which nothing is known.
+    /// An entity without events.
     pub(crate) fn new(features: &EntityFeatures, key: &str) -> Self {
         Entity {
             key: key.into(),
@@ -77,7 +75,7 @@ impl Entity {
         }
     }
 
-    /// Applies an event and, if it is a transaction, writes its features into its row.
+    /// Applies an event. If it is a transaction, writes its features into its row.
     pub(crate) fn apply(
         &mut self,
         context: ApplyContext<'_>,
@@ -120,7 +118,7 @@ impl Entity {
         })
     }
 
-    /// The logs, and what lies above them.
+    /// The logs, and the rest of the entity.
     #[inline]
     fn split<'a>(&'a mut self, context: ApplyContext<'a>) -> (Logs<'a>, Above<'a>) {
         let logs = Logs {
@@ -138,7 +136,7 @@ impl Entity {
         (logs, above)
     }
 
-    /// Copies the carried slots of the transaction with this id into `row`. False if it is not there.
+    /// Copies the carried slots of the transaction with this id into `row`. False if the log does not have it.
     pub(crate) fn complete(&mut self, context: ApplyContext<'_>, id: u64, row: &mut Row) -> Result<bool, StateError> {
         let features = context.features;
         let after = self.stream.saturating_sub(features.retention);
@@ -151,7 +149,7 @@ impl Entity {
         log.visit(cursor, ordinal + 1, source, buffer, |_, entry| {
             for &(slot, column, form) in &layout.carried {
                 let is_present = entry.meets(layout.present(column));
-                let cell = is_present.then(|| from_cell(&entry.cell(column), form));
+                let cell = is_present.then(|| form.of_cell(&entry.cell(column)));
                 row[slot] = cell.unwrap_or_default();
             }
             ControlFlow::Continue(())
@@ -159,8 +157,8 @@ impl Entity {
         Ok(true)
     }
 
-    /// Reads something of the given part, which the parts before lead to, so that it is in the processor's
-    /// cache. The value means nothing.
+    /// Prefetches one part of the entity into the processor's cache by reading from it. Each part is found through the
+    /// parts before. The result has no meaning.
     #[inline]
     pub(crate) fn touch(&self, features: &EntityFeatures, part: usize) -> i64 {
         match part {
@@ -192,12 +190,12 @@ impl Entity {
         }
     }
 
-    /// Lets go of what can be read from the store again.
+    /// Frees chunks that can be read from the store again.
     pub(crate) fn release(&mut self) {
         self.logs.iter_mut().for_each(EntityLog::release);
     }
 
-    /// Memory held, about.
+    /// Approximate memory in bytes.
     pub(crate) fn memory(&self) -> usize {
         let heap = if self.key.is_heap_allocated() {
             self.key.len()
@@ -213,14 +211,14 @@ impl Entity {
     }
 }
 
-/// An entity without its logs.
+/// The parts of an entity other than its logs.
 struct Above<'a> {
     stream: &'a mut i64,
     newest: &'a mut i64,
     windows: &'a mut Windows,
 }
 
-/// The entry that an event repeats.
+/// The ordinal of the entry that an event duplicates.
 #[inline]
 fn first(logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<Option<u64>, StateError> {
     let dedupe = logs.features.dedupe;
@@ -252,7 +250,7 @@ impl Above<'_> {
             place: Some(Place::at(ordinal)),
         };
         if event.is_transaction() && time >= *self.newest {
-            // Every edge lies before it.
+            // No edge lies behind it.
             (*self.newest, *self.stream) = (time, stream);
             self.windows.advance(logs, as_of, Some(event.entry))?;
             return self.write(logs, as_of, row);
@@ -268,7 +266,7 @@ impl Above<'_> {
         self.windows.advance(logs, self.settled(logs), None)
     }
 
-    /// Features as of the moment that the windows stand at.
+    /// Writes the features as of the moment that the windows lie at.
     #[inline]
     fn write(&mut self, logs: &mut Logs<'_>, as_of: AsOf, row: &mut Row) -> Result<(), StateError> {
         self.windows.refresh(logs)?;
@@ -276,7 +274,7 @@ impl Above<'_> {
         Ok(())
     }
 
-    /// Features as of an entry that was there before. The state stays as it is.
+    /// Writes the features as of an entry of the log. The state does not change.
     fn evaluate_again(
         &mut self,
         logs: &mut Logs<'_>,
@@ -301,7 +299,7 @@ impl Above<'_> {
         self.settle(logs)
     }
 
-    /// Features of a transaction that is not in the log. The state stays as it is.
+    /// Writes the features of a transaction that is not in the log. The state does not change.
     fn evaluate_apart(
         &mut self,
         logs: &mut Logs<'_>,
@@ -323,7 +321,7 @@ impl Above<'_> {
         self.settle(logs)
     }
 
-    /// The moment that the windows stand at between two events.
+    /// The moment that the windows lie at between two events.
     fn settled(&self, logs: &Logs<'_>) -> AsOf {
         let end = logs.logs[0].end();
         AsOf {

@@ -1,38 +1,38 @@
-//! An entity's log of one input: its entries in order of event time (of equal times in order of
-//! arrival), in chunks. An entry's ordinal is the number of entries before it since the beginning, those
-//! dropped since included; a late insertion moves the ordinals after it by one.
+//! An entity's log of one input: its entries in order of event time, entries of equal time in order of arrival. The log is
+//! stored in chunks. An entry's ordinal is the number of entries before it, including those that were dropped. Inserting a
+//! late entry increases the ordinals after it by one.
 
 use crate::chunk::Chunk;
 use crate::encode::Reader;
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
 use crate::layout::InputLayout;
-use crate::source::ValueSource;
 use crate::state::StateError;
+use crate::value_source::ValueSource;
 
 /// The least number of entries at which a chunk is sealed.
 const LEAST_CHUNK: u32 = 32;
 /// The least number of entries that are dropped from a tail at once.
 const LEAST_DROP: u32 = 8;
-/// How many ids that are no longer needed come together in a tail before they are left out.
+/// How many ids that are no longer needed accumulate in a tail before the tail is rewritten without them.
 const NEEDLESS_IDS: u32 = 16;
 
-/// A place in the log, before the entry `ordinal`. The rest tells where its bytes are, as long as the
-/// log's `epoch` is still the same; otherwise it has to be found anew.
+/// A position in the log, before the entry `ordinal`. The other fields locate its bytes. They are valid as long as the
+/// log's `epoch` is the same; otherwise the position has to be looked up again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
     pub(crate) ordinal: u64,
     /// Event time of the entry before, or of the chunk's first.
     pub(crate) time: i64,
-    /// Event time of the entry after, or `i64::MIN` if that is not known.
+    /// Event time of the entry after, or `i64::MIN` if it is not known.
     pub(crate) next: i64,
-    /// Bytes before it in its chunk.
+    /// Offset in its chunk, in bytes.
     pub(crate) offset: u32,
     pub(crate) epoch: u32,
 }
 
 impl Cursor {
-    /// A place of which only the ordinal is known.
+    /// A cursor with only its ordinal.
     #[inline]
     pub(crate) fn unresolved(ordinal: u64) -> Self {
         Cursor {
@@ -45,20 +45,20 @@ impl Cursor {
     }
 }
 
-/// The log. Its last chunk, the tail, is kept with the entity and empty only if there is no other.
+/// The log. Its last chunk, the tail, is stored with the entity. The tail is empty only if it is the only chunk.
 #[derive(Debug)]
 pub(crate) struct EntityLog {
     pub(crate) tail: Chunk,
-    /// The chunks before the tail, each under its own key.
+    /// The chunks before the tail, each stored under its own key.
     pub(crate) sealed: Vec<Chunk>,
     /// The id of the next chunk to be sealed.
     pub(crate) next_id: u32,
-    /// Changes whenever entries move; never 0.
+    /// Changes whenever entries move, which invalidates cursors. Never 0.
     pub(crate) epoch: u32,
-    /// The first entry whose id still matters; where to look from.
+    /// The first entry whose id may still be needed: a hint for searches.
     pub(crate) recent: Cursor,
     pub(crate) index: Option<Box<IdIndex>>,
-    /// Chunks that the store has to forget.
+    /// Chunks that are to be deleted from the store.
     pub(crate) gone: Vec<u32>,
 }
 
@@ -80,7 +80,7 @@ impl EntityLog {
         }
     }
 
-    /// Ordinal of the first entry that is still there.
+    /// Ordinal of the first entry that was not dropped.
     #[inline]
     pub(crate) fn base(&self) -> u64 {
         self.sealed.first().unwrap_or(&self.tail).start
@@ -92,7 +92,7 @@ impl EntityLog {
         self.tail.end()
     }
 
-    /// The tail comes after all sealed chunks.
+    /// The chunk with this index. The tail's comes after those of all sealed chunks.
     #[inline]
     pub(crate) fn chunk(&mut self, index: usize) -> &mut Chunk {
         if index == self.sealed.len() {
@@ -102,7 +102,7 @@ impl EntityLog {
         }
     }
 
-    /// The chunk with this ordinal; the tail for the end of the log.
+    /// The index of the chunk with this ordinal; the tail's for the end of the log.
     #[inline]
     pub(crate) fn chunk_of(&self, ordinal: u64) -> usize {
         if ordinal >= self.tail.start {
@@ -121,7 +121,7 @@ impl EntityLog {
         Ok(chunk)
     }
 
-    /// The beginning of a chunk.
+    /// A cursor at the beginning of a chunk.
     #[inline]
     pub(crate) fn start_of(&mut self, index: usize) -> Cursor {
         let epoch = self.epoch;
@@ -135,11 +135,11 @@ impl EntityLog {
         }
     }
 
-    /// The end of the log.
+    /// A cursor at the end of the log.
     #[inline]
     pub(crate) fn end_spot(&self) -> Cursor {
         if self.tail.len == 0 {
-            // The time that the next entry will be read with is not known yet.
+            // The event time of the next entry, which it is decoded with, is not known yet.
             return Cursor::unresolved(self.end());
         }
         let offset = self.tail.bytes().len() as u32;
@@ -153,8 +153,8 @@ impl EntityLog {
         }
     }
 
-    /// Inserts an entry after all with its event time or an earlier one, and gives back its ordinal. Ids
-    /// of entries at or before `forget_ids` no longer matter.
+    /// Inserts an entry after all entries with its event time or an earlier one, and returns its ordinal. Ids of entries at
+    /// or before `forget_ids` are no longer needed.
     #[inline]
     pub(crate) fn insert(
         &mut self,
@@ -200,7 +200,7 @@ impl EntityLog {
         Ok(ordinal)
     }
 
-    /// Puts a chunk after another one, which is thereby sealed.
+    /// Inserts a chunk after another one, and seals that one.
     fn put_after(&mut self, index: usize, mut second: Chunk) {
         let id = self.next_id;
         self.next_id += 1;
@@ -222,7 +222,7 @@ impl EntityLog {
         self.epoch = self.epoch.wrapping_add(1).max(1);
     }
 
-    /// About the square root of the log's length: that keeps both the tail and the directory short.
+    /// About the square root of the log's length. This keeps both the tail and the list of chunks short.
     #[inline]
     fn chunk_size(&self) -> u32 {
         let len = self.end() - self.base();
@@ -242,7 +242,7 @@ impl EntityLog {
         Ok(())
     }
 
-    /// Ids that are no longer needed take up most of a tail's bytes.
+    /// Rewrites the tail without ids that are no longer needed, once there are enough of them: they take most of its bytes.
     #[inline]
     fn leave_out_ids(&mut self, forget_ids: i64, source: ValueSource<'_>) -> Result<(), StateError> {
         self.recent = self.position_after(forget_ids, self.recent, source)?;
@@ -261,7 +261,7 @@ impl EntityLog {
         Ok(())
     }
 
-    /// Drops entries at or before `time`, when enough of them have come together.
+    /// Drops entries at or before `time`, once there are enough of them.
     #[inline]
     pub(crate) fn drop_through(&mut self, time: i64, layout: &InputLayout) -> Result<(), StateError> {
         while self.sealed.first().is_some_and(|chunk| chunk.last <= time) {
@@ -298,7 +298,7 @@ impl EntityLog {
         Ok(())
     }
 
-    /// Lets go of sealed chunks that were not looked at since the last call and that the store has.
+    /// Frees sealed chunks that were not read since the last call and that the store has.
     pub(crate) fn release(&mut self) {
         for chunk in &mut self.sealed {
             if !chunk.touched && !chunk.dirty {

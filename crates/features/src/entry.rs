@@ -1,13 +1,14 @@
-//! One event as the log keeps it: a few words, and texts beside them.
+//! One event as the log stores it: numbers in words, and texts.
 
-use crate::hash::hash_bytes;
+use crate::cell::Cell;
 use crate::layout::{Column, HEADER, InputLayout, NumberKind};
 use crate::number::{to_fixed, to_ordered};
 use crate::spec::ValueReason;
 use compact_str::CompactString;
 use riskstream_events::{Row, Slot, Value};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// An entry of the log, lent out.
+/// An entry of the log, borrowed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry<'a> {
     /// Event time, id hash, flags, number columns.
@@ -47,14 +48,7 @@ impl Entry<'_> {
     }
 }
 
-/// A value taken from an entry.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Cell {
-    Word(i64),
-    Text(CompactString),
-}
-
-/// An entry on its way into the log or out of it; the memory is used again for the next one.
+/// A buffer for encoding or decoding an entry. Its memory is reused.
 #[derive(Debug, Default)]
 pub(crate) struct EntryBuffer {
     pub(crate) words: Vec<i64>,
@@ -76,7 +70,7 @@ impl EntryBuffer {
         self.texts.clear();
     }
 
-    /// Takes from the row what the log keeps.
+    /// Reads from a row what the log stores.
     pub(crate) fn read(&mut self, layout: &InputLayout, resolution: f64, row: &Row) -> Result<(), (Slot, ValueReason)> {
         self.clear();
         let time = match row[layout.event_time] {
@@ -123,7 +117,7 @@ fn number(value: &Value, kind: NumberKind, resolution: f64) -> Result<Option<i64
     }))
 }
 
-/// The hash under which an id is kept; never 0, which stands for no id. 42 and "42" are the same id.
+/// The hash by which an id is stored; never 0, which stands for no id. 42 and "42" are the same id.
 pub(crate) fn id_hash(id: &Value) -> u64 {
     match id {
         Value::Text(text) => text_id_hash(text),
@@ -136,7 +130,7 @@ pub(crate) fn id_hash(id: &Value) -> u64 {
 }
 
 pub(crate) fn text_id_hash(id: &str) -> u64 {
-    hash_bytes(id.as_bytes()).max(1)
+    xxh3_64(id.as_bytes()).max(1)
 }
 
 fn decimal(number: i64, digits: &mut [u8; 20]) -> &str {
@@ -160,6 +154,13 @@ fn decimal(number: i64, digits: &mut [u8; 20]) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// State in stores holds these: XXH3-64, without a seed.
+    #[test]
+    fn the_hash_of_an_id_never_changes() {
+        assert_eq!(text_id_hash(""), 0x2d06_8005_38d3_94c2);
+        assert_eq!(text_id_hash("tx-0000000001"), 0x8b19_95b4_a70b_25b9);
+    }
 
     #[test]
     fn an_integer_id_and_its_text_are_the_same() {

@@ -1,17 +1,14 @@
-//! An entity as bytes: everything but its sealed chunks, of which only the outlines.
+//! The encoding of an entity's head: everything but its sealed chunks, of which it has the outlines.
 
 use crate::chunk::Chunk;
-use crate::derived::{Decay, Derived, Summary};
-use crate::encode::{Malformed, Reader, VERSION, put_signed, put_signed_wide, put_text, put_unsigned, put_wide};
+use crate::encode::{Malformed, OTHER_VERSION, Reader, VERSION, put_signed, put_unsigned};
 use crate::entity::Entity;
 use crate::entity_log::{Cursor, EntityLog};
-use crate::entry::Cell;
-use crate::layout::{EntityFeatures, InputLayout, LinearKind, WindowLayout};
+use crate::layout::{EntityFeatures, InputLayout, WindowLayout};
 use crate::linear;
 use crate::state::StateError;
-use std::collections::VecDeque;
 
-/// Makes `out` the key of an entity's head.
+/// Sets `out` to the key of an entity's head.
 pub(crate) fn head_key(key: &str, out: &mut Vec<u8>) {
     out.clear();
     out.push(b'e');
@@ -31,10 +28,10 @@ pub(crate) fn encode_head(entity: &Entity, features: &EntityFeatures, out: &mut 
         put_unsigned(out, cursor.ordinal - entity.logs[edge.input].base());
     }
     for window in &features.windows {
-        encode_words(window, &entity.windows.words[window.words()], out);
+        linear::encode(window, &entity.windows.words[window.words()], out);
         for derived in &entity.windows.derived[window.deriveds()] {
             if let Some(base) = &derived.base {
-                encode_base(base, out);
+                base.encode(out);
             }
         }
     }
@@ -58,62 +55,6 @@ fn encode_log(log: &EntityLog, out: &mut Vec<u8>) {
     out.extend_from_slice(log.tail.bytes());
 }
 
-fn encode_words(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
-    for accumulator in &window.linear {
-        let words = &words[accumulator.at..];
-        put_signed(out, words[0]);
-        if accumulator.kind != LinearKind::Count {
-            put_signed_wide(out, linear::read(words, 1) as i128);
-        }
-        if let LinearKind::Moments(_) = accumulator.kind {
-            put_wide(out, linear::read(words, 3));
-            put_wide(out, linear::read(words, 5));
-        }
-    }
-}
-
-fn encode_base(base: &Summary, out: &mut Vec<u8>) {
-    match base {
-        Summary::Best(best) => {
-            out.push(u8::from(best.is_some()));
-            put_signed(out, best.unwrap_or(0));
-        }
-        Summary::First(value) | Summary::Last(value) => {
-            out.push(u8::from(value.is_some()));
-            if let Some((_, cell)) = value {
-                encode_cell(cell, out);
-            }
-        }
-        Summary::LastK(cells) => {
-            put_unsigned(out, cells.len() as u64);
-            cells.iter().for_each(|(_, cell)| encode_cell(cell, out));
-        }
-        Summary::Decayed(decay) => {
-            out.push(u8::from(decay.sum.is_some()));
-            if let Some((sum, at)) = decay.sum {
-                out.extend_from_slice(&sum.to_le_bytes());
-                put_signed(out, at);
-            }
-        }
-        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {
-            unreachable!("windows without a beginning have none of these")
-        }
-    }
-}
-
-fn encode_cell(cell: &Cell, out: &mut Vec<u8>) {
-    match cell {
-        Cell::Word(word) => {
-            out.push(0);
-            put_signed(out, *word);
-        }
-        Cell::Text(text) => {
-            out.push(1);
-            put_text(out, Some(text));
-        }
-    }
-}
-
 /// Reads what [`encode_head`] wrote.
 pub(crate) fn decode_head(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, StateError> {
     decode(bytes, features, key).map_err(|why| StateError::Corrupt {
@@ -125,7 +66,7 @@ pub(crate) fn decode_head(bytes: &[u8], features: &EntityFeatures, key: &str) ->
 fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, Malformed> {
     let mut reader = Reader::new(bytes);
     if reader.byte()? != VERSION {
-        return Err(Malformed("its format is another version's"));
+        return Err(OTHER_VERSION);
     }
     if u32::from_le_bytes(reader.array()?) != features.fingerprint {
         return Err(Malformed(
@@ -140,9 +81,9 @@ fn decode(bytes: &[u8], features: &EntityFeatures, key: &str) -> Result<Entity, 
     }
     decode_edges(&mut reader, features, &mut entity)?;
     for window in &features.windows {
-        decode_words(&mut reader, window, &mut entity.windows.words[window.words()])?;
+        linear::decode(&mut reader, window, &mut entity.windows.words[window.words()])?;
         for derived in &mut entity.windows.derived[window.deriveds()] {
-            decode_base(&mut reader, derived)?;
+            derived.decode_base(&mut reader)?;
         }
     }
     reader.end()?;
@@ -210,59 +151,4 @@ fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut
         return Err(Malformed("a window ends before it begins"));
     }
     Ok(())
-}
-
-fn decode_words(reader: &mut Reader<'_>, window: &WindowLayout, words: &mut [i64]) -> Result<(), Malformed> {
-    for accumulator in &window.linear {
-        let words = &mut words[accumulator.at..];
-        words[0] = reader.signed()?;
-        if accumulator.kind != LinearKind::Count {
-            linear::write(words, 1, reader.signed_wide()? as u128);
-        }
-        if let LinearKind::Moments(_) = accumulator.kind {
-            linear::write(words, 3, reader.wide()?);
-            linear::write(words, 5, reader.wide()?);
-        }
-    }
-    Ok(())
-}
-
-/// What has a base is made anew from it and the log.
-fn decode_base(reader: &mut Reader<'_>, derived: &mut Derived) -> Result<(), Malformed> {
-    derived.valid = false;
-    let Some(base) = &mut derived.base else { return Ok(()) };
-    match base {
-        Summary::Best(best) => {
-            let is_some = reader.byte()? != 0;
-            *best = Some(reader.signed()?).filter(|_| is_some);
-        }
-        Summary::First(value) | Summary::Last(value) => {
-            *value = if reader.byte()? != 0 {
-                Some((0, decode_cell(reader)?))
-            } else {
-                None
-            };
-        }
-        Summary::LastK(cells) => {
-            let count = reader.count()?;
-            *cells = (0..count)
-                .map(|_| Ok((0, decode_cell(reader)?)))
-                .collect::<Result<VecDeque<_>, _>>()?;
-        }
-        Summary::Decayed(decay) => {
-            *decay = Decay::default();
-            if reader.byte()? != 0 {
-                decay.sum = Some((f64::from_le_bytes(reader.array()?), reader.signed()?));
-            }
-        }
-        Summary::Extreme(_) | Summary::Distinct(_) | Summary::Top(_) | Summary::Sorted(_) => {}
-    }
-    Ok(())
-}
-
-fn decode_cell(reader: &mut Reader<'_>) -> Result<Cell, Malformed> {
-    Ok(match reader.byte()? {
-        0 => Cell::Word(reader.signed()?),
-        _ => Cell::Text(reader.text()?.unwrap_or_default()),
-    })
 }

@@ -1,17 +1,16 @@
-//! The newest event time of each id of a log, once there are too many entries to look through.
+//! An index of a log's ids with the newest event time of each, for logs that are too long for a linear search.
 
-use crate::hash::FixedState;
 use hashbrown::HashMap;
 
-/// At how many ids old ones are thrown out at the earliest.
+/// The least number of ids at which old ones are removed.
 const LEAST: usize = 128;
 
 #[derive(Debug)]
 pub(crate) struct IdIndex {
-    times: HashMap<u64, i64, FixedState>,
-    /// Ids not seen after this event time may be missing.
+    times: HashMap<u64, i64>,
+    /// Ids last seen at or before this event time may be missing.
     after: i64,
-    /// At how many ids old ones are thrown out.
+    /// The number of ids at which old ones are removed.
     limit: usize,
 }
 
@@ -25,14 +24,14 @@ impl IdIndex {
         }
     }
 
-    /// Whether it knows all ids of entries after an event time. After an abort stream time falls, and ids
-    /// matter again that were left out or thrown out.
+    /// Whether it has all ids of entries after an event time. After an abort stream time decreases, and ids that were
+    /// removed are needed again.
     #[inline]
     pub(crate) fn reaches(&self, after: i64) -> bool {
         self.after <= after
     }
 
-    /// Takes note of an id; those not seen after `forget` may be thrown out.
+    /// Adds an id. Ids last seen at or before `forget` may be removed.
     pub(crate) fn add(&mut self, id: u64, time: i64, forget: i64) {
         if id == 0 {
             return;

@@ -1,9 +1,9 @@
-//! The compiled form of an [`EntitySpec`]: which columns a log has, which windows there are and where their
-//! edges lie, which accumulators they keep, and how a feature is read off them.
+//! The compiled form of an [`EntitySpec`](crate::EntitySpec): which columns a log has, which windows there are and where
+//! their edges lie, which accumulators they keep, and how a feature is read off them.
 
-use crate::compile::Compiler;
-use crate::spec::{EntitySpec, FeatureError};
-use riskstream_events::{Slot, Value, ValueType};
+use crate::accumulator::{DerivedKind, DerivedRead, SumsRead};
+use crate::cell::Form;
+use riskstream_events::{Slot, Value};
 use riskstream_expressions::Expression;
 use std::ops::Range;
 
@@ -19,21 +19,21 @@ pub struct EntityFeatures {
     pub(crate) words: usize,
     pub(crate) lateness: i64,
     pub(crate) dedupe: i64,
-    /// Entries this far behind stream time are as good as gone.
+    /// Entries further behind stream time than this are treated as dropped.
     pub(crate) retention: i64,
     pub(crate) resolution: f64,
     pub(crate) cache_bytes: usize,
     pub(crate) fingerprint: u32,
 }
 
-/// What an input's log keeps of an event.
+/// What an input's log stores of an event.
 #[derive(Debug)]
 pub(crate) struct InputLayout {
     pub(crate) event_time: Slot,
     pub(crate) id: Option<Slot>,
-    /// Whether an entity is likely to have events of this input.
+    /// Whether a feature, or completion, uses this input: only then is its log worth prefetching.
     pub(crate) is_used: bool,
-    /// Whether entries older than the dedupe horizon need their ids no longer.
+    /// Whether ids of entries older than the dedupe horizon may be dropped.
     pub(crate) forgets_ids: bool,
     /// Condition i is bit i of an entry's flags.
     pub(crate) conditions: Vec<Expression>,
@@ -78,7 +78,7 @@ pub(crate) struct NumberColumn {
     pub(crate) present: u64,
 }
 
-/// How a value is kept in a word.
+/// How a value is stored in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NumberKind {
     /// A float in fixed point, for sums.
@@ -96,7 +96,7 @@ pub(crate) struct TextColumn {
     pub(crate) present: u64,
 }
 
-/// Where an entry keeps a value.
+/// The place of a value in an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
     /// An index into the entry's words.
@@ -105,7 +105,7 @@ pub(crate) enum Column {
     Text(usize),
 }
 
-/// Where windows begin or end: entries as old as this.
+/// An age at which windows begin or end.
 #[derive(Debug)]
 pub(crate) struct EdgeLayout {
     pub(crate) input: usize,
@@ -114,15 +114,15 @@ pub(crate) struct EdgeLayout {
     pub(crate) kind: EdgeKind,
     /// How far it can lie behind stream time.
     pub(crate) floor: i64,
-    /// Windows that end here: an entry that passes comes in.
+    /// Windows that end here: an entry that passes the edge enters them.
     pub(crate) enters: Vec<usize>,
-    /// Windows that begin here: an entry that passes goes out.
+    /// Windows that begin here: an entry that passes the edge leaves them.
     pub(crate) leaves: Vec<usize>,
-    /// Whether no window needs to look at what passes.
+    /// Whether no window needs to look at the entries that pass.
     pub(crate) is_quiet: bool,
 }
 
-/// What an edge is the end of, youngest first.
+/// Which entries have passed an edge, from the youngest edge to the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EdgeKind {
     /// Transactions up to and including the one that is evaluated.
@@ -131,18 +131,18 @@ pub(crate) enum EdgeKind {
     Before,
     /// Entries at least as old as the edge.
     Age,
-    /// Entries that have sunk into windows without a beginning.
+    /// Entries that moved into the bases of unlimited windows.
     Sunk,
 }
 
-/// Features that look at the same entries share a window.
+/// A window. Features over the same entries share one.
 #[derive(Debug)]
 pub(crate) struct WindowLayout {
     pub(crate) input: usize,
-    /// Width; `None` reaches back to the first event.
+    /// Width; `None` is unlimited.
     pub(crate) span: Option<i64>,
     pub(crate) delay: i64,
-    /// Where it ends. It covers the entries from the edge `lo` up to this one.
+    /// The kind of its end. It covers the entries from the edge `lo` up to the edge `hi`.
     pub(crate) end: EdgeKind,
     pub(crate) hi: usize,
     pub(crate) lo: usize,
@@ -169,7 +169,7 @@ impl WindowLayout {
     }
 }
 
-/// An accumulator of which entries can be taken out again exactly: it is kept in state.
+/// An accumulator from which entries can be taken out again exactly. It is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Linear {
     /// Entries count if they have all these flags.
@@ -182,51 +182,39 @@ pub(crate) struct Linear {
 /// What a linear accumulator adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinearKind {
-    /// One word: count.
+    /// One word: the count.
     Count,
-    /// Three words: count, sum.
-    Sum(usize),
-    /// Seven words: count, sum, squares' high and low halves.
-    Moments(usize),
+    /// The count in one word, and for each power of the value in `word` up to the highest their sum: that of the values in
+    /// two words, of their squares in three, and so on.
+    PowerSums { word: usize, highest: u8 },
 }
 
 impl LinearKind {
+    /// How many words it takes.
     pub(crate) fn words(self) -> usize {
         match self {
             LinearKind::Count => 1,
-            LinearKind::Sum(_) => 3,
-            LinearKind::Moments(_) => 7,
+            LinearKind::PowerSums { highest, .. } => {
+                let highest = usize::from(highest);
+                (highest + 1) * (highest + 2) / 2
+            }
         }
     }
 }
 
-/// An accumulator that can be made from the log at any time: it is not kept in state.
+/// An accumulator that can be rebuilt from the log at any time. It is not stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DerivedLayout {
+    /// Entries count if they have all these flags.
     pub(crate) mask: u64,
+    /// Where entries keep the value; the event time if no value is aggregated.
     pub(crate) column: Column,
+    /// Units per 1.0 of the column.
+    pub(crate) scale: f64,
     pub(crate) kind: DerivedKind,
 }
 
-/// What a derived accumulator keeps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum DerivedKind {
-    Min,
-    Max,
-    First,
-    Last,
-    LastK(usize),
-    Distinct,
-    Top,
-    Sorted,
-    /// Entries weigh 1, or their value if there is a scale (units per 1.0).
-    Decayed {
-        half_life: f64,
-        scale: Option<f64>,
-    },
-}
-
-/// A feature: where its value is read and where it goes.
+/// A feature: how its value is read, and the slot that it is written to.
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) slot: Slot,
@@ -235,88 +223,24 @@ pub(crate) struct Output {
     pub(crate) empty: Value,
 }
 
-/// How a feature is read off its window's accumulators.
+/// Where a feature's accumulator is, and how the feature is read off it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Read {
-    /// The distance of the edges.
+    /// The distance of the window's edges: all its entries count.
     Entries,
-    Count {
-        at: usize,
-    },
-    Sum {
-        at: usize,
-        scale: f64,
-    },
-    Mean {
-        at: usize,
-        scale: f64,
-    },
-    Variance {
-        at: usize,
-        scale: f64,
-    },
-    Deviation {
-        at: usize,
-        scale: f64,
-    },
-    /// One value, or a list of values.
-    Values {
-        derived: usize,
+    /// The count in the word `at` of the window.
+    Count { at: usize },
+    /// The sums from the word `at` of the window on, in units of 1 / `scale`.
+    Sums { at: usize, scale: f64, read: SumsRead },
+    /// A derived accumulator, by its index in the window.
+    Derived {
+        index: usize,
         form: Form,
+        read: DerivedRead,
     },
-    TimeSince {
-        derived: usize,
-    },
-    Distinct {
-        derived: usize,
-    },
-    Top {
-        derived: usize,
-        k: usize,
-        form: Form,
-    },
-    Quantile {
-        derived: usize,
-        q: f64,
-        form: Form,
-    },
-    Decayed {
-        derived: usize,
-    },
-}
-
-/// How a kept value becomes a [`Value`] again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Float,
-    Int,
-    Bool,
-    Timestamp,
-    Text,
-}
-
-impl Form {
-    pub(crate) fn of(value_type: ValueType) -> Form {
-        match value_type {
-            ValueType::Float => Form::Float,
-            ValueType::Bool => Form::Bool,
-            ValueType::Timestamp => Form::Timestamp,
-            ValueType::Text => Form::Text,
-            ValueType::Int | ValueType::List => Form::Int,
-        }
-    }
 }
 
 impl EntityFeatures {
-    /// Checks and compiles. `types` holds the declared type of each slot of a row.
-    ///
-    /// # Errors
-    /// All mistakes at once.
-    pub fn compile(spec: &EntitySpec, types: &[ValueType]) -> Result<Self, Vec<FeatureError>> {
-        crate::check::check(spec, types)?;
-        Ok(Compiler::new(spec, types).compile())
-    }
-
     /// For how long behind stream time an entry is kept, in microseconds.
     pub fn retention(&self) -> i64 {
         self.retention
@@ -327,8 +251,8 @@ impl EntityFeatures {
         self.windows.len()
     }
 
-    /// Names the layout of the state's bytes: state written under another cannot be read. Slots do not
-    /// matter to it, nor does what expressions say: whoever plans the pipeline has to tell those apart.
+    /// Identifies the layout of the state's bytes: state written under another fingerprint cannot be read. It does not
+    /// depend on slots or on the text of expressions; the plan's fingerprint has to cover those.
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint
     }

@@ -1,7 +1,11 @@
-//! Windowed features: definitions, exact windows, aggregations, and the state they need.
-//! Knows nothing of storage engines, rules or models.
+//! Windowed features of entities: specifications, exact windows, aggregations, and their state.
+//!
+//! The crate does not depend on a storage engine, on rules or on models.
 #![forbid(unsafe_code)]
 
+mod accumulator;
+mod aggregation;
+mod cell;
 mod check;
 mod chunk;
 mod compile;
@@ -10,7 +14,7 @@ mod encode;
 mod entity;
 mod entity_log;
 mod entry;
-mod hash;
+mod frequencies;
 mod head;
 mod ids;
 mod layout;
@@ -18,14 +22,17 @@ mod linear;
 mod number;
 mod read;
 mod sorted;
-mod source;
 pub mod spec;
 pub mod state;
 mod states;
+mod summary;
+mod value_source;
 mod walk;
+mod wide;
 mod windows;
 
+pub use aggregation::{Aggregation, Constructor, Definition, Empty, Operand, Output, Parameter, WindowRule};
 pub use entity::Applied;
 pub use layout::EntityFeatures;
-pub use spec::{Aggregation, EntitySpec, FeatureError, FeatureSpec, InputSpec, ValueReason};
+pub use spec::{EntitySpec, FeatureError, FeatureSpec, InputSpec, ValueReason};
 pub use states::{ApplyError, EntityStates};

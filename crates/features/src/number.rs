@@ -1,5 +1,4 @@
-//! Numbers as integers: fixed point for sums, an order-preserving form for comparisons, and the exact
-//! variance of integers.
+//! Numbers as integers: fixed point for sums, an order-preserving form for comparisons.
 
 use crate::spec::ValueReason;
 
@@ -48,42 +47,6 @@ pub(crate) fn from_ordered(ordered: i64) -> f64 {
     f64::from_bits((ordered ^ ((ordered >> 63) & i64::MAX)) as u64)
 }
 
-/// An unsigned integer of 256 bits: high and low half.
-type Wide = (u128, u128);
-
-fn multiply(a: u128, b: u128) -> Wide {
-    const HALF: u128 = u64::MAX as u128;
-    let (a_high, a_low) = (a >> 64, a & HALF);
-    let (b_high, b_low) = (b >> 64, b & HALF);
-    let low = a_low * b_low;
-    let (middle, carried) = (a_high * b_low).overflowing_add(a_low * b_high);
-    let carry = u128::from(carried) << 64;
-    let (low, overflow) = low.overflowing_add(middle << 64);
-    (a_high * b_high + (middle >> 64) + carry + u128::from(overflow), low)
-}
-
-fn subtract(a: Wide, b: Wide) -> Wide {
-    let (low, borrow) = a.1.overflowing_sub(b.1);
-    (a.0.wrapping_sub(b.0).wrapping_sub(u128::from(borrow)), low)
-}
-
-/// n · Σx² − (Σx)² as the nearest float, exact as long as it fits 128 bits. The sum of squares is
-/// `squares.0` · 2^64 + `squares.1`.
-pub(crate) fn variance_numerator(count: u64, sum: i128, squares: (u128, u128)) -> f64 {
-    let (low, carry) = squares.1.overflowing_add(squares.0 << 64);
-    let high = (squares.0 >> 64).wrapping_add(u128::from(carry));
-    let product = multiply(low, u128::from(count));
-    // Σx² < 2^190 and n < 2^63, so nothing is lost.
-    let product = (product.0.wrapping_add(high.wrapping_mul(u128::from(count))), product.1);
-    let difference = subtract(product, multiply(sum.unsigned_abs(), sum.unsigned_abs()));
-    const TWO_TO_128: f64 = 340_282_366_920_938_463_463_374_607_431_768_211_456.0;
-    if difference.0 == 0 {
-        difference.1 as f64
-    } else {
-        difference.0 as f64 * TWO_TO_128 + difference.1 as f64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,16 +76,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_variance_of_extremes_is_exact() {
-        // n = 2, x = ±(2^63 − 1): n Σx² − 0 = 4 (2^63 − 1)².
-        let x = i128::from(i64::MAX);
-        let square = (x * x) as u128;
-        let squares = (2 * (square >> 64), 2 * (square & u128::from(u64::MAX)));
-        assert_eq!(variance_numerator(2, 0, squares), 4.0 * (x as f64) * (x as f64));
-        assert_eq!(variance_numerator(2, 2 * x, squares), 0.0);
-    }
-
     proptest! {
         #[test]
         fn rounding_is_that_of_the_standard_library(value in -1e18..1e18f64, small in -1e4..1e4f64) {
@@ -136,23 +89,6 @@ mod tests {
             let (x, y) = (to_ordered(a).unwrap(), to_ordered(b).unwrap());
             prop_assert_eq!(x.cmp(&y), a.partial_cmp(&b).unwrap());
             prop_assert_eq!(from_ordered(x), a);
-        }
-
-        #[test]
-        fn wide_products_are_right(a in any::<u64>(), b in any::<u128>()) {
-            let a = u128::from(a);
-            let (high, low) = multiply(a, b);
-            prop_assert_eq!(low, a.wrapping_mul(b));
-            let carried = (a * (b & u128::from(u64::MAX))) >> 64;
-            prop_assert_eq!(high, (a * (b >> 64) + carried) >> 64);
-        }
-
-        #[test]
-        fn variances_of_small_numbers_match(values in prop::collection::vec(-1_000_000i64..1_000_000, 2..50)) {
-            let sum: i128 = values.iter().map(|&x| i128::from(x)).sum();
-            let squares: u128 = values.iter().map(|&x| (i128::from(x) * i128::from(x)) as u128).sum();
-            let expected = values.len() as i128 * squares as i128 - sum * sum;
-            prop_assert_eq!(variance_numerator(values.len() as u64, sum, (0, squares)), expected as f64);
         }
     }
 }

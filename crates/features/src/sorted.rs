@@ -30,7 +30,7 @@ impl Sorted {
         }
     }
 
-    /// Removes one number; it must be there.
+    /// Removes one number, which must be in the multiset.
     pub(crate) fn remove(&mut self, number: i64) {
         self.len -= 1;
         let index = self.run_of(number);

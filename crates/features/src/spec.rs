@@ -1,5 +1,6 @@
-//! What is asked for: the features of one entity, as the plan states them.
+//! The specification of an entity's features, as the plan states them.
 
+use crate::aggregation::Aggregation;
 use riskstream_events::{ReasonCode, Slot, Value, ValueType};
 use riskstream_expressions::Expression;
 
@@ -14,192 +15,47 @@ const DAY: i64 = 86_400_000_000;
 pub struct FeatureSpec {
     /// The feature's name; used in error messages only.
     pub name: String,
-    /// Where the value goes, in rows of input 0.
+    /// The slot in rows of input 0 that the value is written to.
     pub output: Slot,
-    /// What is computed.
+    /// The aggregation.
     pub aggregation: Aggregation,
-    /// Whose events are aggregated: 0 the transactions, 1 and up the label inputs.
+    /// The input whose events are aggregated: 0 for the transactions, 1 and up for the label inputs.
     pub input: u8,
     /// The slot of the aggregated value in rows of `input`: a field, or an expression evaluated before.
-    /// A null does not enter aggregations of values; [`Aggregation::Count`] ignores the value.
+    /// Aggregations of values skip nulls. [`Aggregation::Count`] ignores the value.
     pub value: Option<Slot>,
-    /// Only events that meet the condition count. It is evaluated once, when the event arrives.
+    /// Events count only if they meet the condition. It is evaluated once, when the event arrives.
     pub condition: Option<Expression>,
-    /// The window's width in microseconds; `None` reaches back to the very first event (only for
-    /// aggregations that need no expiry).
+    /// The window's width in microseconds. `None` is an unlimited window, for aggregations that need no expiry.
     pub window: Option<i64>,
     /// How far the window's end lies behind the event, in microseconds.
     pub delay: i64,
-    /// Whether the transaction counts itself. Without meaning for a delayed window or a label input.
+    /// Whether the evaluated transaction counts itself. Has no effect with a delay or a label input.
     pub include_current: bool,
     /// The value when nothing in the window counts. By default 0 for counts and sums, null for all others.
     pub empty: Option<Value>,
 }
 
-/// What a feature computes from the entries in its window.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Aggregation {
-    /// Number of entries, whether or not they carry a value. Int.
-    Count,
-    /// Sum of the values, exact in fixed point. Float.
-    Sum,
-    /// Arithmetic mean of the values. Float.
-    Mean,
-    /// Least value, exactly as it came. Of the value's type.
-    Min,
-    /// Greatest value, exactly as it came. Of the value's type.
-    Max,
-    /// Sample variance (n − 1), empty for fewer than two values. Float.
-    Variance,
-    /// Square root of the sample variance. Float.
-    StandardDeviation,
-    /// Number of distinct values, exact. Int.
-    Distinct,
-    /// The oldest value. Of the value's type.
-    First,
-    /// The newest value. Of the value's type.
-    Last,
-    /// The newest k values, newest first; fewer if there are fewer. List.
-    LastK(usize),
-    /// Seconds from the newest entry (with a value, if one is named) to the transaction. The transaction
-    /// itself never counts. Float.
-    TimeSinceLast,
-    /// The k most frequent values, most frequent first, of equally frequent ones the lesser first. List.
-    TopK(usize),
-    /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.
-    Quantile(f64),
-    /// Sum of 2^(−age / half-life) over the entries, age measured from the window's end. Float.
-    DecayedCount {
-        /// In microseconds.
-        half_life: i64,
-    },
-    /// Sum of value · 2^(−age / half-life) over the values, age measured from the window's end. Float.
-    DecayedSum {
-        /// In microseconds.
-        half_life: i64,
-    },
-}
-
-impl Aggregation {
-    /// The word that the pipeline file and error messages use.
-    pub fn name(self) -> &'static str {
-        match self {
-            Aggregation::Count => "count",
-            Aggregation::Sum => "sum",
-            Aggregation::Mean => "mean",
-            Aggregation::Min => "min",
-            Aggregation::Max => "max",
-            Aggregation::Variance => "variance",
-            Aggregation::StandardDeviation => "standard_deviation",
-            Aggregation::Distinct => "distinct",
-            Aggregation::First => "first",
-            Aggregation::Last => "last",
-            Aggregation::LastK(_) => "last_k",
-            Aggregation::TimeSinceLast => "time_since_last",
-            Aggregation::TopK(_) => "top_k",
-            Aggregation::Quantile(_) => "quantile",
-            Aggregation::DecayedCount { .. } => "decayed_count",
-            Aggregation::DecayedSum { .. } => "decayed_sum",
-        }
-    }
-
-    /// Whether a value must be named.
-    pub fn needs_value(self) -> bool {
-        !matches!(
-            self,
-            Aggregation::Count | Aggregation::TimeSinceLast | Aggregation::DecayedCount { .. }
-        )
-    }
-
-    /// Whether values of this type can be aggregated so.
-    pub fn accepts(self, value_type: ValueType) -> bool {
-        use ValueType::{Bool, Float, Int, Text, Timestamp};
-        match self {
-            Aggregation::Count | Aggregation::TimeSinceLast | Aggregation::DecayedCount { .. } => true,
-            Aggregation::Sum
-            | Aggregation::Mean
-            | Aggregation::Variance
-            | Aggregation::StandardDeviation
-            | Aggregation::Quantile(_)
-            | Aggregation::DecayedSum { .. } => matches!(value_type, Bool | Int | Float),
-            Aggregation::Min | Aggregation::Max => {
-                matches!(value_type, Bool | Int | Float | Timestamp)
-            }
-            Aggregation::Distinct
-            | Aggregation::First
-            | Aggregation::Last
-            | Aggregation::LastK(_)
-            | Aggregation::TopK(_) => matches!(value_type, Bool | Int | Float | Timestamp | Text),
-        }
-    }
-
-    /// The type of the feature, given that of the value (if one is named).
-    pub fn output_type(self, value_type: Option<ValueType>) -> ValueType {
-        match self {
-            Aggregation::Count | Aggregation::Distinct => ValueType::Int,
-            Aggregation::Min | Aggregation::Max | Aggregation::First | Aggregation::Last => {
-                value_type.unwrap_or(ValueType::Float)
-            }
-            Aggregation::LastK(_) | Aggregation::TopK(_) => ValueType::List,
-            _ => ValueType::Float,
-        }
-    }
-
-    /// Whether the aggregation can do without a window's width: it never has to forget an entry.
-    pub fn allows_no_window(self) -> bool {
-        !matches!(
-            self,
-            Aggregation::Distinct | Aggregation::TopK(_) | Aggregation::Quantile(_)
-        )
-    }
-
-    /// Whether it takes a half-life in place of a window.
-    pub fn is_decayed(self) -> bool {
-        matches!(self, Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. })
-    }
-
-    /// Whether values enter in fixed point.
-    pub(crate) fn is_sum(self) -> bool {
-        matches!(
-            self,
-            Aggregation::Sum
-                | Aggregation::Mean
-                | Aggregation::Variance
-                | Aggregation::StandardDeviation
-                | Aggregation::DecayedSum { .. }
-        )
-    }
-
-    /// The value when nothing counts, unless the feature states another.
-    pub fn empty_value(self) -> Value {
-        match self {
-            Aggregation::Count | Aggregation::Distinct => Value::Int(0),
-            Aggregation::Sum | Aggregation::DecayedCount { .. } | Aggregation::DecayedSum { .. } => Value::Float(0.0),
-            _ => Value::Null,
-        }
-    }
-}
-
-/// One entity: its features and how its state is kept. Times are in microseconds.
+/// An entity's features, and how its state is kept. Times are in microseconds.
 #[derive(Clone, Debug)]
 pub struct EntitySpec {
     /// The entity's name; used in error messages only.
     pub name: String,
-    /// The features. Those over labels are evaluated when a transaction is applied, as all others.
+    /// The features. All of them, including those over labels, are evaluated when a transaction is applied.
     pub features: Vec<FeatureSpec>,
-    /// For each input where its rows hold what the log needs; input 0 is the transactions.
+    /// For each input, the slots that its log needs. Input 0 is the transactions.
     pub inputs: Vec<InputSpec>,
     /// How far behind stream time an event may be and still be inserted.
     pub lateness: i64,
-    /// For how long behind stream time an id is recognised as seen before; 0 recognises none.
+    /// For how long behind stream time an id is recognised as a duplicate; 0 turns that off.
     pub dedupe: i64,
-    /// For how long behind stream time transactions are kept at least, so that labels can be completed.
+    /// The least time behind stream time for which transactions are kept, so that labels can be completed.
     pub keep: i64,
     /// Units per 1.0 in which floats are summed.
     pub resolution: i64,
-    /// Slots of input 0 that are kept with each entry, for [`crate::EntityStates::complete`].
+    /// Slots of input 0 whose values are stored with each entry, for [`crate::EntityStates::complete`].
     pub carried: Vec<Slot>,
-    /// Memory for decoded entities beyond those of the current batch, in bytes.
+    /// Size of the cache of decoded entities, in bytes. Entities of the current batch come on top.
     pub cache_bytes: usize,
 }
 
@@ -219,17 +75,17 @@ impl Default for EntitySpec {
     }
 }
 
-/// Where the rows of an input hold what the log needs.
+/// The slots of an input's rows that its log needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InputSpec {
     /// The event time ([`ValueType::Timestamp`], or [`ValueType::Int`] in microseconds).
     pub event_time: Slot,
-    /// The event's id (text or int; 42 and "42" are the same), by which it is recognised when it comes twice.
-    /// With `None`, or where it is null, nothing is recognised.
+    /// The event's id (text or int; 42 and "42" are the same), by which duplicates are recognised.
+    /// With `None`, or where it is null, none are.
     pub id: Option<Slot>,
 }
 
-/// A mistake in an [`EntitySpec`].
+/// What is wrong with an [`EntitySpec`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// The aggregation needs a value and none is named.
@@ -240,7 +96,7 @@ pub enum FeatureError {
         /// The aggregation's name.
         aggregation: &'static str,
     },
-    /// The value's type cannot be aggregated so.
+    /// The aggregation does not accept values of this type.
     #[error("feature {feature}: no {aggregation} of {}", value_type.name())]
     WrongType {
         /// The feature.
@@ -258,7 +114,7 @@ pub enum FeatureError {
         /// The aggregation's name.
         aggregation: &'static str,
     },
-    /// The aggregation decays by itself.
+    /// The aggregation takes a half-life and no window.
     #[error("feature {feature}: {aggregation} takes a half-life in place of a window")]
     NoWindow {
         /// The feature.
@@ -297,12 +153,12 @@ pub enum FeatureError {
         entity: String,
         /// The slot.
         slot: Slot,
-        /// What it was to be used for.
+        /// What the slot is used for.
         role: &'static str,
         /// What is wrong.
         what: &'static str,
     },
-    /// A number of the entity's out of its range.
+    /// A setting of the entity is out of its range.
     #[error("entity {entity}: {what}")]
     BadEntity {
         /// The entity.

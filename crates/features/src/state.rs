@@ -1,5 +1,5 @@
-//! What features need of a store: point reads as of the last commit, and a batch of writes that is
-//! applied atomically together with the position it belongs to.
+//! The interface of a store: point reads as of the last commit, and batches of writes that are applied atomically together
+//! with their position.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ pub enum StateError {
     /// The store failed: disk full, read-only, closed.
     #[error("state store: {0}")]
     Store(String),
-    /// Bytes that this version did not write, or that were damaged.
+    /// Bytes that another version wrote, or that are damaged.
     #[error("state of {what} cannot be read: {why}")]
     Corrupt {
-        /// Which part of the state; never a key in clear.
+        /// Which part of the state. Never contains a key.
         what: String,
         /// What is wrong with it.
         why: String,
     },
 }
 
-/// Writes of one batch: puts and deletes in order, in one buffer.
+/// The writes of one batch, in order, in one buffer.
 #[derive(Debug, Default)]
 pub struct StateWrites {
     bytes: Vec<u8>,
@@ -27,7 +27,7 @@ pub struct StateWrites {
 }
 
 impl StateWrites {
-    /// Sets `key` to what `value` appends to the buffer it is given.
+    /// Sets `key` to the bytes that `value` appends to its buffer.
     pub fn put(&mut self, key: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(key);
@@ -43,7 +43,7 @@ impl StateWrites {
         self.operations.push((start, self.bytes.len(), None));
     }
 
-    /// The writes in order: key, and the new value or `None` for a removal.
+    /// The writes in order: each key with its new value, or `None` for a deletion.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         self.operations
             .iter()
@@ -60,7 +60,7 @@ impl StateWrites {
         self.operations.is_empty()
     }
 
-    /// Forgets the writes, keeps the memory.
+    /// Removes all writes and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.operations.clear();
@@ -70,21 +70,21 @@ impl StateWrites {
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
-/// One task's durable state. Everything read is as of the last [`StateStore::write`].
+/// One task's durable state. Reads are as of the last [`StateStore::write`].
 pub trait StateStore: Send {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
-    /// All pairs whose key begins with `prefix`, in order of the key. For small sets, at start.
+    /// All pairs whose key begins with `prefix`, ordered by key. Meant for small sets, at start.
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError>;
 
-    /// The position (next offset to apply) that the state stands at; `None` for a new state.
+    /// The position of the state: the next offset to apply. `None` for a new state.
     fn position(&self) -> Result<Option<i64>, StateError>;
 
-    /// Applies `writes` and the new position, all or nothing.
+    /// Applies `writes` and the new position atomically.
     fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError>;
 
-    /// Bytes held, about.
+    /// Approximate size in bytes.
     fn size(&self) -> u64;
 }
 

@@ -1,25 +1,25 @@
-//! One task's entities: the states in use, decoded, in front of a store.
+//! One task's entities: a cache of decoded states in front of a store.
 
 use crate::encode::VERSION;
 use crate::entity::{Applied, ApplyContext, Entity, Incoming, PARTS};
 use crate::entry::{EntryBuffer, text_id_hash};
-use crate::hash::hash_bytes;
 use crate::head::{decode_head, encode_head, head_key};
 use crate::layout::EntityFeatures;
-use crate::source::chunk_key;
 use crate::spec::ValueReason;
 use crate::state::{StateError, StateStore, StateWrites};
-use hashbrown::HashTable;
+use crate::value_source::chunk_key;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use riskstream_events::{Row, Slot};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Why an event was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// State could not be read. The batch has to be given up: [`EntityStates::discard`].
+    /// State could not be read. The batch has to be discarded: [`EntityStates::discard`].
     #[error(transparent)]
     State(#[from] StateError),
-    /// A value cannot enter state: a dead letter. State is as it was.
+    /// A value cannot enter state: the event is a dead letter. State did not change.
     #[error("the value of slot {slot} cannot be aggregated: {reason:?}")]
     Value {
         /// The slot.
@@ -29,14 +29,16 @@ pub enum ApplyError {
     },
 }
 
-/// The entities of one stage on one partition. What is in use is decoded in memory; the rest is in the
-/// store. Nothing that it computes depends on what happens to be in memory.
+/// The entities of one stage on one partition. Entities in use are decoded in memory, all others are in the store. Results
+/// do not depend on which entities are in memory.
 ///
-/// A batch goes: `apply` for each event, `collect`, then `written` once the writes are durable. The next
-/// batch may be applied before that. After `discard` everything is as of the last `written`.
+/// For a batch call `apply` for each event, `collect`, then `written` once the writes are durable. The next batch may be
+/// applied before that. `discard` restores the state as of the last `written`.
 #[derive(Debug)]
 pub struct EntityStates {
     features: Arc<EntityFeatures>,
+    /// Hashes of keys, with a seed of this process: none of them is stored.
+    hasher: DefaultHashBuilder,
     table: HashTable<(u64, u32)>,
     cells: Vec<Option<Cached>>,
     free: Vec<u32>,
@@ -45,17 +47,17 @@ pub struct EntityStates {
     /// Entities collected since the last `written`.
     unwritten: Vec<u32>,
     bytes: usize,
-    /// Where the search for something to evict goes on.
+    /// The position of the eviction's clock hand.
     hand: usize,
     /// The event that is being applied.
     incoming: EntryBuffer,
-    /// Entries that are looked at on its way.
+    /// For decoding entries.
     buffer: EntryBuffer,
     /// A buffer for keys.
     key: Vec<u8>,
 }
 
-/// How many entities' memory is fetched at once.
+/// How many entities are prefetched at once.
 const WARMED: usize = 32;
 
 /// An entity in memory: two cache lines.
@@ -65,11 +67,11 @@ struct Cached {
     entity: Entity,
     /// As last counted.
     bytes: u32,
-    /// Whether it was asked for since the hand last came by.
+    /// Whether it was used since the hand last passed.
     used: bool,
     changed: bool,
     unwritten: bool,
-    /// An event was applied only in part.
+    /// Whether an event was applied only in part.
     broken: bool,
 }
 
@@ -78,6 +80,7 @@ impl EntityStates {
     pub fn new(features: Arc<EntityFeatures>) -> Self {
         EntityStates {
             features,
+            hasher: DefaultHashBuilder::default(),
             table: HashTable::new(),
             cells: Vec::new(),
             free: Vec::new(),
@@ -150,15 +153,15 @@ impl EntityStates {
         cached.noting_failure(completed)
     }
 
-    /// Says which entities are about to be used: their memory is fetched for all of them at once, where
-    /// one after the other would wait for it. Nothing else changes. Best for 16 to 64 events at a time.
+    /// Prefetches entities that are about to be used into the processor's cache, so that waiting for memory overlaps. Has no
+    /// other effect. Best for 16 to 64 events at a time.
     pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
         let mut group = [0; WARMED];
         let mut keys = keys.into_iter();
         loop {
             let mut len = 0;
             for key in keys.by_ref().take(WARMED) {
-                let hash = hash_bytes(key.as_bytes());
+                let hash = self.hasher.hash_one(key);
                 if let Some(&(_, index)) = self.table.find(hash, |&(other, _)| other == hash) {
                     group[len] = index;
                     len += 1;
@@ -171,7 +174,7 @@ impl EntityStates {
         }
     }
 
-    /// Reads a little of each part of each entity, part by part.
+    /// Prefetches each part of each entity, part by part.
     fn touch(&self, group: &[u32]) {
         let entities = || group.iter().filter_map(|&index| self.cells[index as usize].as_ref());
         for part in 0..PARTS {
@@ -201,8 +204,7 @@ impl EntityStates {
         }
     }
 
-    /// Everything collected so far is durable. Entities not used for longest leave memory until the rest
-    /// fits the cache.
+    /// Everything collected so far is durable. Evicts entities that were not used recently until the rest fits the cache.
     pub fn written(&mut self) {
         for index in std::mem::take(&mut self.unwritten) {
             cell(&mut self.cells, index).unwritten = false;
@@ -210,7 +212,7 @@ impl EntityStates {
         self.evict();
     }
 
-    /// The batch was given up: forgets everything changed since the last [`EntityStates::written`].
+    /// Discards the batch: evicts everything that changed since the last [`EntityStates::written`].
     pub fn discard(&mut self) {
         self.changed.clear();
         self.unwritten.clear();
@@ -222,7 +224,7 @@ impl EntityStates {
         }
     }
 
-    /// Memory held by entities, in bytes, about; changes since the last `collect` not included.
+    /// Approximate memory of cached entities in bytes, as of the last `collect`.
     pub fn cached_bytes(&self) -> usize {
         self.bytes
     }
@@ -238,7 +240,7 @@ impl EntityStates {
     }
 
     fn open(&mut self, store: &dyn StateStore, key: &str) -> Result<u32, StateError> {
-        let hash = hash_bytes(key.as_bytes());
+        let hash = self.hasher.hash_one(key);
         let cells = &self.cells;
         let is_it = |&(other, index): &(u64, u32)| {
             other == hash && cells[index as usize].as_ref().is_some_and(|c| c.entity.key == key)
@@ -287,15 +289,15 @@ impl EntityStates {
     fn forget(&mut self, index: usize) {
         let Some(cached) = self.cells[index].take() else { return };
         self.bytes -= cached.bytes as usize;
-        let hash = hash_bytes(cached.entity.key.as_bytes());
+        let hash = self.hasher.hash_one(cached.entity.key.as_str());
         if let Ok(entry) = self.table.find_entry(hash, |&(_, other)| other as usize == index) {
             entry.remove();
         }
         self.free.push(index as u32);
     }
 
-    /// The clock algorithm: what was used since the hand last came by gets another round, but lets go of
-    /// chunks it did not look at.
+    /// The clock algorithm. An entity that was used since the hand last passed stays for another round, but frees the
+    /// chunks that were not read.
     fn evict(&mut self) {
         let mut visits = 2 * self.cells.len();
         while self.bytes > self.features.cache_bytes && visits > 0 {
@@ -339,7 +341,7 @@ fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {
         .expect("entities that are referred to are in memory")
 }
 
-/// Appends what the store lacks of an entity.
+/// Appends the writes for an entity's changes.
 fn write(entity: &mut Entity, features: &EntityFeatures, key: &mut Vec<u8>, writes: &mut StateWrites) {
     for (input, log) in entity.logs.iter_mut().enumerate() {
         for id in log.gone.drain(..) {

@@ -1,11 +1,11 @@
-//! Going through a log: from a place on, back, up to a time, and in search of an id.
+//! Reading a log: from a cursor on, backwards, up to a time, and in search of an id.
 
 use crate::encode::Reader;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
-use crate::source::ValueSource;
 use crate::state::StateError;
+use crate::value_source::ValueSource;
 use std::ops::ControlFlow;
 
 /// Entries that are searched for an id one by one before an index is made.
@@ -38,8 +38,8 @@ impl EntityLog {
         })
     }
 
-    /// Calls `visit` for the entries from `from` up to the ordinal `to`, until it says otherwise, and
-    /// gives back the place after the last one visited.
+    /// Calls `visit` for the entries from `from` up to the ordinal `to`, until it breaks, and returns the cursor after the
+    /// last entry visited.
     #[inline]
     pub(crate) fn visit(
         &mut self,
@@ -87,13 +87,13 @@ impl EntityLog {
         Ok(cursor)
     }
 
-    /// Whether the entry after a place is known to be later than `time`, or there is none.
+    /// Whether the entry after a cursor is known to be later than `time`, or there is none.
     #[inline]
     fn is_before(&self, cursor: Cursor, time: i64) -> bool {
         (cursor.next > time && cursor.epoch == self.epoch) || cursor.ordinal == self.end()
     }
 
-    /// As [`EntityLog::visit_through`], for when only the place matters.
+    /// As [`EntityLog::visit_through`], if only the cursor is needed.
     #[inline]
     pub(crate) fn pass_through(
         &mut self,
@@ -175,7 +175,7 @@ impl EntityLog {
         Ok(())
     }
 
-    /// The place before the first entry later than `time`. Quickest if that is at or soon after `hint`.
+    /// The cursor before the first entry later than `time`. Fastest if that is at or soon after `hint`.
     #[inline]
     pub(crate) fn position_after(
         &mut self,
@@ -201,7 +201,7 @@ impl EntityLog {
         let mut cursor = start;
         if index == near {
             let hint = self.resolve(hint, source)?;
-            // Entries before the hint are not later than its time.
+            // Entries before the hint are not later than the hint's time.
             cursor = if hint.time <= time { hint } else { start };
         }
         let epoch = self.epoch;
@@ -227,8 +227,7 @@ impl EntityLog {
         }
     }
 
-    /// The newest entry with this id and an event time after `after`. Quickest if that seldom falls from
-    /// call to call.
+    /// The newest entry with this id and an event time after `after`. Fastest if `after` rarely decreases between calls.
     #[inline]
     pub(crate) fn find_recent(
         &mut self,
@@ -252,7 +251,7 @@ impl EntityLog {
         self.find_from(recent, id, i64::MAX, source)
     }
 
-    /// The last entry with this id and an event time in (`after`, `through`]. It looks through the log.
+    /// The last entry with this id and an event time in (`after`, `through`], found by a linear search.
     pub(crate) fn find(
         &mut self,
         id: u64,

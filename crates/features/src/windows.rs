@@ -1,14 +1,14 @@
-//! All windows of one entity. Where a window begins or ends lies an edge: a place in a log that moves on
-//! with event time. Windows that begin or end at the same age share it. An entry that an edge passes comes
-//! into the windows that end there and goes out of those that begin there.
+//! All windows of one entity. A window begins and ends at edges: cursors in a log that advance with event time. Windows that
+//! begin or end at the same age share an edge. An entry that an edge passes enters the windows that end there and leaves
+//! those that begin there.
 
 use crate::derived::Derived;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
 use crate::linear;
-use crate::source::ValueSource;
 use crate::state::{StateError, StateStore};
+use crate::value_source::ValueSource;
 use std::ops::ControlFlow;
 
 /// The moment that features are evaluated for.
@@ -16,16 +16,16 @@ use std::ops::ControlFlow;
 pub(crate) struct AsOf {
     /// The transaction's event time.
     pub(crate) time: i64,
-    /// Stream time: entries too far behind it are as good as gone.
+    /// Stream time: entries too far behind it are treated as dropped.
     pub(crate) stream: i64,
-    /// Stream time when the entity last changed: what sinks into windows without a beginning sinks as of
-    /// then, since an event that changes nothing must not make it sink.
+    /// Stream time when the entity last changed. Entries move into the bases of unlimited windows as of this time, because
+    /// an event that changes nothing must not move them.
     pub(crate) settled: i64,
-    /// Where the transaction lies in the log, if it does.
+    /// The place of the transaction in the log, if it is there.
     pub(crate) place: Option<Place>,
 }
 
-/// The ends of windows that exclude a transaction and of those that include it: its ordinal and the next.
+/// The ordinals at which windows end that exclude a transaction and that include it: its own, and the next.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) before: u64,
@@ -42,14 +42,14 @@ impl Place {
 }
 
 impl EdgeLayout {
-    /// Entries at or before this time have passed the edge. It does not lie further behind stream time than
-    /// entries are kept, nor before what has sunk into its windows.
+    /// Entries at or before this time have passed the edge. It is never further behind stream time than entries are kept,
+    /// nor before entries that moved into a base.
     #[inline]
     pub(crate) fn bound(&self, time: i64, stream: i64) -> i64 {
         time.saturating_sub(self.age).max(stream.saturating_sub(self.floor))
     }
 
-    /// The same as of a moment. What has sunk does not depend on the transaction, and never rises again.
+    /// The same as of a moment. Which entries are in a base does not depend on the transaction, and they stay there.
     #[inline]
     fn bound_as_of(&self, as_of: AsOf) -> i64 {
         match self.kind {
@@ -59,7 +59,7 @@ impl EdgeLayout {
     }
 }
 
-/// The windows of an entity: where their edges are, and what lies between.
+/// The windows of an entity: their edges, and the accumulators of the entries between them.
 #[derive(Debug)]
 pub(crate) struct Windows {
     pub(crate) edges: Box<[Cursor]>,
@@ -69,18 +69,18 @@ pub(crate) struct Windows {
     pub(crate) derived: Box<[Derived]>,
 }
 
-/// The logs below the windows, borrowed.
+/// An entity's logs, and what is needed to read them.
 pub(crate) struct Logs<'a> {
     pub(crate) features: &'a EntityFeatures,
     pub(crate) logs: &'a mut [EntityLog],
     pub(crate) key: &'a str,
     pub(crate) store: &'a dyn StateStore,
-    /// For entries that are looked at.
+    /// For decoding entries.
     pub(crate) buffer: &'a mut EntryBuffer,
 }
 
 impl<'a> Logs<'a> {
-    /// One log, where its chunks come from, and the buffer.
+    /// One log, the source of its chunks, and the buffer.
     #[inline]
     pub(crate) fn of(&mut self, input: usize) -> (&mut EntityLog, ValueSource<'a>, &mut EntryBuffer) {
         let source = ValueSource {
@@ -106,8 +106,7 @@ impl Windows {
         }
     }
 
-    /// Moves the edges on to where they lie as of a later moment. `newest` is the transaction inserted last,
-    /// if the moment is its own.
+    /// Moves the edges forward to a later moment. `newest` is the transaction inserted last, if the moment is its own.
     #[inline]
     pub(crate) fn advance(
         &mut self,
@@ -133,14 +132,14 @@ impl Windows {
         Ok(())
     }
 
-    /// Moves the edges to where they lie as of any moment.
+    /// Moves the edges to any moment.
     pub(crate) fn seek(&mut self, logs: &mut Logs<'_>, as_of: AsOf) -> Result<(), StateError> {
         let features = logs.features;
         let mut targets = Vec::with_capacity(features.edges.len());
         for (index, edge) in features.edges.iter().enumerate() {
             targets.push(self.target(logs, index, edge, as_of)?);
         }
-        // An entry comes into a window before it goes out, on the way back too.
+        // An entry enters a window before it leaves it, in both directions.
         for (index, edge) in features.edges.iter().enumerate() {
             let (from, to) = (self.edges[index], targets[index]);
             if from.ordinal < to.ordinal {
@@ -172,7 +171,7 @@ impl Windows {
         log.position_after(edge.bound_as_of(as_of), from, source)
     }
 
-    /// Where windows end that end with the transaction.
+    /// The end of windows that end with the transaction.
     #[inline]
     fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Cursor, StateError> {
         let place = as_of
@@ -186,13 +185,13 @@ impl Windows {
         if floor < as_of.time {
             return Ok(before);
         }
-        // The transaction itself has gone out of windows that have never counted it.
+        // The transaction is behind the floor: it has left windows that never counted it.
         let (log, source, _) = logs.of(edge.input);
         let floor = log.position_after(floor, before, source)?;
         Ok(if floor.ordinal > before.ordinal { floor } else { before })
     }
 
-    /// Moves an edge on to the ordinal `to`.
+    /// Moves an edge forward to the ordinal `to`.
     fn pass(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, from: Cursor, to: u64) -> Result<Cursor, StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
@@ -202,7 +201,7 @@ impl Windows {
         })
     }
 
-    /// Moves an edge on over all entries at or before `time`.
+    /// Moves an edge forward past all entries at or before `time`.
     #[inline]
     fn pass_through(
         &mut self,
@@ -242,7 +241,7 @@ impl Windows {
         self.enter(features, edge, ordinal, entry);
         for &window in &edge.leaves {
             let layout = &features.windows[window];
-            // In a window without a beginning, sums keep what the derived accumulators' bases take over.
+            // In an unlimited window sums keep the entry; derived accumulators move it into their base.
             if layout.span.is_some() {
                 linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
             }
@@ -252,7 +251,7 @@ impl Windows {
         }
     }
 
-    /// An entry comes into the windows that end at an edge, after all others.
+    /// An entry enters the windows that end at an edge, after all others.
     #[inline]
     fn enter(&mut self, features: &EntityFeatures, edge: &EdgeLayout, ordinal: u64, entry: Entry<'_>) {
         for &window in &edge.enters {
@@ -268,7 +267,7 @@ impl Windows {
         }
     }
 
-    /// An entry comes into a window, not after all others.
+    /// An entry enters a window, but not after all others.
     fn insert(&mut self, layout: &WindowLayout, entry: Entry<'_>) {
         linear::add(&layout.linear, &mut self.words[layout.words()], entry);
         for (layout, derived) in self.derived(layout) {
@@ -276,7 +275,7 @@ impl Windows {
         }
     }
 
-    /// An entry goes out of a window, not before all others.
+    /// An entry leaves a window, but not before all others.
     fn take(&mut self, layout: &WindowLayout, entry: Entry<'_>) {
         linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
         for (layout, derived) in self.derived(layout) {
@@ -292,7 +291,7 @@ impl Windows {
         layout.derived.iter().zip(&mut self.derived[layout.deriveds()])
     }
 
-    /// An entry was inserted into a log at `ordinal`, while the edges lay as of `time` and `stream`.
+    /// Takes account of an entry that was inserted into a log at `ordinal` while the edges lay as of `time` and `stream`.
     pub(crate) fn inserted(
         &mut self,
         features: &EntityFeatures,
@@ -317,7 +316,7 @@ impl Windows {
         }
     }
 
-    /// An entry was inserted before a window; without a beginning, it sinks at once.
+    /// An entry was inserted before a window. If the window is unlimited, the entry moves into the base at once.
     fn shift(&mut self, layout: &WindowLayout, ordinal: u64, entry: Entry<'_>) {
         if layout.span.is_none() {
             linear::add(&layout.linear, &mut self.words[layout.words()], entry);
@@ -327,7 +326,7 @@ impl Windows {
         }
     }
 
-    /// Counts an entry in that is not in the log; [`Windows::uncount`] must follow.
+    /// Adds an entry that is not in the log; [`Windows::uncount`] must follow.
     pub(crate) fn count(&mut self, features: &EntityFeatures, entry: Entry<'_>) {
         for (index, edge) in features.edges.iter().enumerate() {
             if edge.kind == EdgeKind::Through {
@@ -337,7 +336,7 @@ impl Windows {
         }
     }
 
-    /// Takes out again what [`Windows::count`] counted in.
+    /// Takes out the entry that [`Windows::count`] added.
     pub(crate) fn uncount(&mut self, features: &EntityFeatures, entry: Entry<'_>) {
         for (index, edge) in features.edges.iter().enumerate() {
             if edge.kind == EdgeKind::Through {
@@ -351,7 +350,7 @@ impl Windows {
         }
     }
 
-    /// Makes derived accumulators anew that are not valid.
+    /// Rebuilds the derived accumulators that are not valid.
     #[inline]
     pub(crate) fn refresh(&mut self, logs: &mut Logs<'_>) -> Result<(), StateError> {
         if self.derived.iter().all(|derived| derived.valid) {
@@ -372,7 +371,7 @@ impl Windows {
         let derived = &mut self.derived[window.derived_at + index];
         let (lo, hi) = (self.edges[window.lo], self.edges[window.hi].ordinal);
         let (log, source, buffer) = logs.of(window.input);
-        let flow = |derived: &Derived| match derived.is_complete(layout) {
+        let flow = |derived: &Derived| match derived.current.is_complete(layout) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         };

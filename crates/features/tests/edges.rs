@@ -6,6 +6,7 @@ use common::{ABROAD, AMOUNT, FRAUD, ITEMS, OUTPUT, SHOP, condition, feature, row
 use riskstream_events::{Slot, Value};
 use riskstream_features::state::MemoryState;
 use riskstream_features::{Aggregation, Applied, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const SECOND: i64 = 1_000_000;
@@ -156,13 +157,22 @@ fn windows_empty_as_stated() {
         (Max, Some(AMOUNT), Value::Null),
         (Variance, Some(AMOUNT), Value::Null),
         (StandardDeviation, Some(AMOUNT), Value::Null),
+        (Skewness, Some(AMOUNT), Value::Null),
+        (Kurtosis, Some(AMOUNT), Value::Null),
         (First, Some(SHOP), Value::Null),
+        (FirstK(3), Some(SHOP), Value::Null),
         (Last, Some(SHOP), Value::Null),
         (LastK(3), Some(AMOUNT), Value::Null),
+        (Mode, Some(SHOP), Value::Null),
         (TopK(3), Some(SHOP), Value::Null),
+        (BottomK(3), Some(SHOP), Value::Null),
+        (Histogram(3), Some(SHOP), Value::Null),
         (TimeSinceLast, None, Value::Null),
         (Quantile(0.5), Some(AMOUNT), Value::Null),
     ];
+    let names: BTreeSet<&str> = cases.iter().map(|(aggregation, ..)| aggregation.name()).collect();
+    let all: BTreeSet<&str> = Aggregation::TABLE.iter().map(|definition| definition.name).collect();
+    assert_eq!(names, all);
     for (aggregation, value, expected) in cases {
         let window = (!aggregation.is_decayed()).then_some(DAY);
         let plain = FeatureSpec {
@@ -186,14 +196,24 @@ fn each_aggregation_of_a_few_payments() {
         (Max, Some(AMOUNT), Value::Float(10.25)),
         (Distinct, Some(AMOUNT), Value::Int(3)),
         (First, Some(AMOUNT), Value::Float(10.25)),
+        (FirstK(3), Some(AMOUNT), list(&[10.25, -2.0, 10.25])),
         (Last, Some(AMOUNT), Value::Float(2.0)),
         (LastK(3), Some(AMOUNT), list(&[2.0, 10.25, -2.0])),
+        (Mode, Some(AMOUNT), Value::Float(10.25)),
+        (
+            Histogram(2),
+            Some(AMOUNT),
+            Value::List([Value::Int(2), Value::Int(1)].into()),
+        ),
+        (BottomK(2), Some(AMOUNT), list(&[-2.0, 2.0])),
         (TopK(2), Some(AMOUNT), list(&[10.25, -2.0])),
         (TimeSinceLast, None, Value::Float(60.0)),
         (Quantile(0.5), Some(AMOUNT), Value::Float(6.125)),
         (Quantile(1.0), Some(AMOUNT), Value::Float(10.25)),
         // (5.125², 7.125², 5.125², 3.125²) / 3
         (Variance, Some(AMOUNT), Value::Float(113.0625 / 3.0)),
+        (Skewness, Some(AMOUNT), Value::Float(-0.3544197036936925)),
+        (Kurtosis, Some(AMOUNT), Value::Float(-3.9899287421378458)),
     ];
     for (aggregation, value, expected) in cases {
         let mut card = Entity::new(common::spec(vec![feature(aggregation, value, Some(DAY))]));
@@ -206,6 +226,75 @@ fn each_aggregation_of_a_few_payments() {
             _ => assert_eq!(given, expected, "{aggregation:?}"),
         }
     }
+}
+
+/// The numbers are those of pandas 3.1.1 (`Series.skew`) and scipy 1.17.1 (`stats.skew(bias=False)`), which agree to 14
+/// digits or more, but for the large numbers with a small spread: those are from rational arithmetic.
+#[test]
+fn skewness_is_that_of_pandas_and_scipy() {
+    let cases: [(&[f64], f64); 5] = [
+        (&[1.0, 2.0, 3.0, 4.0, 10.0], 1.697056274847714),
+        (&[10.25, -2.0, 10.25, 2.0], -0.3544197036936925),
+        (&[0.01, 0.02, 0.5, 100.0, 99.99, 1234.56, 7.77], 2.5897940241264816),
+        (
+            &[2.5, 3.7, 6.6, 9.1, 9.5, 10.7, 11.9, 21.5, 22.6, 25.2],
+            0.57511106493699,
+        ),
+        (&[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0], 1.0638300169445647),
+    ];
+    for (amounts, expected) in cases {
+        agrees_with(Aggregation::Skewness, amounts, expected);
+    }
+}
+
+/// As above, with `Series.kurt` and `stats.kurtosis(bias=False)`.
+#[test]
+fn kurtosis_is_that_of_pandas_and_scipy() {
+    let cases: [(&[f64], f64); 5] = [
+        (&[1.0, 2.0, 3.0, 4.0, 10.0], 3.152),
+        (&[10.25, -2.0, 10.25, 2.0], -3.9899287421378458),
+        (&[0.01, 0.02, 0.5, 100.0, 99.99, 1234.56, 7.77], 6.767975435028397),
+        (
+            &[2.5, 3.7, 6.6, 9.1, 9.5, 10.7, 11.9, 21.5, 22.6, 25.2],
+            -1.097679379561256,
+        ),
+        (&[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0], 0.20182034032449545),
+    ];
+    for (amounts, expected) in cases {
+        agrees_with(Aggregation::Kurtosis, amounts, expected);
+    }
+}
+
+#[test]
+fn kurtosis_of_three_values_or_of_equal_ones_is_null() {
+    for amounts in [&[1.0, 2.0, 4.0][..], &[5.0; 10]] {
+        assert_eq!(paid(Aggregation::Kurtosis, amounts), Value::Null);
+    }
+}
+
+#[test]
+fn skewness_of_two_values_or_of_equal_ones_is_null() {
+    for amounts in [&[1.0, 2.0][..], &[5.0; 10]] {
+        assert_eq!(paid(Aggregation::Skewness, amounts), Value::Null);
+    }
+}
+
+/// A feature of payments of these amounts.
+fn paid(aggregation: Aggregation, amounts: &[f64]) -> Value {
+    let mut card = Entity::new(common::spec(vec![feature(aggregation, Some(AMOUNT), Some(DAY))]));
+    let features = amounts
+        .iter()
+        .enumerate()
+        .map(|(second, &amount)| card.pay(second as i64 * SECOND, amount));
+    features.last().expect("there are amounts").swap_remove(0)
+}
+
+fn agrees_with(aggregation: Aggregation, amounts: &[f64], expected: f64) {
+    let given = float(&paid(aggregation, amounts));
+    assert!(
+        (given / expected - 1.0).abs() < 1e-13,
+        "{given} instead of {expected} for {amounts:?}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use common::{ABROAD, AMOUNT, FRAUD, ITEMS, Naive, SHOP, bytes, commit, condition
 use proptest::prelude::*;
 use riskstream_events::{Row, Slot, Value};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
+use riskstream_features::{Aggregation, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -33,42 +33,26 @@ enum Step {
 
 const KEYS: [&str; 3] = ["a", "ab", "c\u{e9}"];
 
+/// Any entry of the table, with a parameter and a value that it accepts.
 fn aggregation() -> impl Strategy<Value = (Aggregation, Option<Slot>)> {
-    let half_life = 1i64..200;
-    let number = prop_oneof![Just(AMOUNT), Just(ITEMS), Just(ABROAD)];
-    let any = prop_oneof![Just(AMOUNT), Just(ITEMS), Just(SHOP)];
-    let maybe = prop_oneof![Just(None), Just(Some(SHOP)), Just(Some(AMOUNT))];
-    let of_number = (
-        prop_oneof![
-            Just(Aggregation::Sum),
-            Just(Aggregation::Mean),
-            Just(Aggregation::Min),
-            Just(Aggregation::Max),
-            Just(Aggregation::Variance),
-            Just(Aggregation::StandardDeviation),
-            (0..=8u8).prop_map(|q| Aggregation::Quantile(f64::from(q) / 8.0)),
-            half_life
-                .clone()
-                .prop_map(|half_life| Aggregation::DecayedSum { half_life }),
-        ],
-        number.prop_map(Some),
-    );
-    let of_any = (
-        prop_oneof![
-            Just(Aggregation::Distinct),
-            Just(Aggregation::First),
-            Just(Aggregation::Last),
-            (1..6usize).prop_map(Aggregation::LastK),
-            (1..4usize).prop_map(Aggregation::TopK),
-        ],
-        any.prop_map(Some),
-    );
-    let of_nothing = (
-        prop_oneof![Just(Aggregation::Count), Just(Aggregation::TimeSinceLast)],
-        maybe,
-    );
-    let decayed = half_life.prop_map(|half_life| (Aggregation::DecayedCount { half_life }, None));
-    prop_oneof![4 => of_number, 3 => of_any, 2 => of_nothing, 1 => decayed]
+    let entry = prop::sample::select(Aggregation::TABLE.to_vec());
+    let parameters = (1..6usize, 0..=8u8, 1i64..200);
+    (entry, parameters, any::<prop::sample::Index>()).prop_map(|(definition, (k, q, half_life), value)| {
+        let aggregation = match definition.constructor {
+            Constructor::Plain(aggregation) => aggregation,
+            Constructor::K(of) => of(k),
+            Constructor::Q(of) => of(f64::from(q) / 8.0),
+            Constructor::HalfLife(of) => of(half_life),
+        };
+        let types = types(0);
+        let accepted = [AMOUNT, ITEMS, ABROAD, SHOP]
+            .into_iter()
+            .filter(|&slot| definition.operand.accepts(types[slot]))
+            .map(Some);
+        let none = definition.operand.is_events().then_some(None);
+        let values: Vec<Option<Slot>> = accepted.chain(none).collect();
+        (aggregation, *value.get(&values))
+    })
 }
 
 fn feature() -> impl Strategy<Value = FeatureSpec> {
@@ -191,7 +175,13 @@ impl Event {
 }
 
 fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
-    let inexact = feature.aggregation.is_decayed() || matches!(feature.aggregation, Aggregation::Quantile(_));
+    let is_approximate = |aggregation| {
+        matches!(
+            aggregation,
+            Aggregation::Quantile(_) | Aggregation::Skewness | Aggregation::Kurtosis
+        )
+    };
+    let inexact = feature.aggregation.is_decayed() || is_approximate(feature.aggregation);
     match (value, expected) {
         (Value::Float(a), Value::Float(b)) if inexact => (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0),
         (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use riskstream_events::{Row, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use riskstream_features::{
-    Aggregation, ApplyError, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec, InputSpec,
-    ValueReason,
+    Aggregation, ApplyError, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec,
+    InputSpec, ValueReason,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -102,6 +102,30 @@ fn values_that_do_not_fit_leave_everything_as_it_was() {
     assert_eq!(bytes(&store), before);
 }
 
+/// Only sums bound the size of a float. A quantile, an extreme or a list takes it as it is, however large.
+#[test]
+fn a_float_beyond_fixed_point_is_refused_by_sums_alone() {
+    for definition in Aggregation::TABLE {
+        let aggregation = match definition.constructor {
+            Constructor::Plain(aggregation) => aggregation,
+            Constructor::K(of) => of(3),
+            Constructor::Q(of) => of(0.5),
+            Constructor::HalfLife(of) => of(DAY),
+        };
+        let window = (!aggregation.is_decayed()).then_some(DAY);
+        let spec = common::spec(vec![feature(aggregation, Some(AMOUNT), window)]);
+        let mut states = states(&spec);
+        let mut row = row(0, "a", 1);
+        row[AMOUNT] = Value::Float(1e13);
+        let applied = states.apply(&MemoryState::default(), 0, "card", 0, &mut row);
+        let name = definition.name;
+        assert_eq!(applied.is_err(), aggregation.is_fixed_point(), "{name}: {applied:?}");
+        if let Aggregation::Quantile(_) = aggregation {
+            assert_eq!(row[OUTPUT], Value::Float(1e13));
+        }
+    }
+}
+
 #[test]
 fn mistakes_are_found_all_at_once() {
     let bad = |aggregation, value, window| feature(aggregation, value, window);
@@ -184,6 +208,27 @@ fn state_of_other_features_is_refused_in_words() {
     let expected =
         "state of an entity cannot be read: it was written for other features: windows, values or settings differ";
     assert_eq!(error, expected);
+}
+
+/// Format 1 was that of versions with another hash of ids and other sums.
+#[test]
+fn state_of_another_format_is_refused_in_words() {
+    let mut store = MemoryState::default();
+    let mut old = states(&counting());
+    old.apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
+        .expect("applied");
+    commit(&mut old, &mut store);
+    let mut writes = StateWrites::default();
+    for (key, value) in bytes(&store) {
+        assert_eq!(value[0], 2, "the number of the format");
+        writes.put(&key, |out| out.extend([1].iter().chain(&value[1..])));
+    }
+    store.write(&writes, 0).expect("memory can be written");
+    let error = states(&counting()).apply(&store, 1, "card", 0, &mut payment(1, "b", 1.0));
+    assert_eq!(
+        error.expect_err("the state is another's").to_string(),
+        "state of an entity cannot be read: another version wrote it, in another format: move the state away to rebuild it from the log"
+    );
 }
 
 /// A store of which reading can be made to fail.

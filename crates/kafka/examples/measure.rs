@@ -1,10 +1,10 @@
-//! Measures the log against a real broker; KAFKA_BOOTSTRAP_SERVERS names it.
+//! Measures the log with a real broker, whose address is in KAFKA_BOOTSTRAP_SERVERS.
 //!
 //!     cargo run --release --example measure -- copy 1000000   # consume and produce in transactions: rate, CPU, memory
 //!     cargo run --release --example measure -- transactions   # transactions of one record, one after another
 //!     cargo run --release --example measure -- latency 10     # seconds at 200 records a second, produce to read_committed
 //!
-//! `copy` and `latency` start a process of their own for what is measured.
+//! `copy` and `latency` measure a process that they start.
 
 use std::collections::{BTreeMap, HashMap};
 use std::process::{Child, Command};
@@ -52,7 +52,7 @@ fn options(name: &str) -> KafkaOptions {
     options
 }
 
-/// A group with new topics.
+/// Options of a group with new topics.
 fn new_group() -> KafkaOptions {
     let options = options(&format!("measure-{}", now()));
     let specs: Vec<_> = options
@@ -81,7 +81,7 @@ fn start_worker(options: &KafkaOptions, records: usize) -> Child {
         .unwrap()
 }
 
-/// Copies records in transactions until it has copied so many; then tells what it took.
+/// Copies `records` records in transactions, then prints the CPU time and memory that this took.
 fn worker(name: &str, records: usize) {
     let mut log = KafkaLog::open(options(name)).unwrap();
     let watch = Arc::new(Mutex::new(log.watch()));
@@ -100,7 +100,7 @@ fn worker(name: &str, records: usize) {
             }
             Err(LogError::Unavailable(why)) => eprintln!("waiting: {why}"),
             Err(error) => {
-                eprintln!("starting anew: {error}");
+                eprintln!("opening a new log: {error}");
                 let failed = Instant::now();
                 drop(log);
                 eprintln!("closed in {:?}", failed.elapsed());
@@ -130,14 +130,14 @@ fn end_when_hanging(watch: Arc<Mutex<TransactionWatch>>) {
         loop {
             std::thread::sleep(Duration::from_secs(1));
             if let Some(time) = watch.lock().unwrap().hanging_for() {
-                eprintln!("a call hangs for {time:?}");
+                eprintln!("a call has been hanging for {time:?}");
                 std::process::exit(3);
             }
         }
     });
 }
 
-/// Waits, copies what is there, commits.
+/// Waits, copies the available records, commits.
 fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outputs) -> Result<usize, LogError> {
     for change in log.wait(Duration::from_secs(1))? {
         match change {
@@ -292,12 +292,12 @@ fn measure_latency(seconds: usize) {
         times.push((now() - sent) as f64 / 1e3);
         let place = (record.partition(), record.offset());
         if let Some(before) = seen.insert(number.to_vec(), place) {
-            eprintln!("a record came out twice: at {before:?} and {place:?}");
+            eprintln!("a record was written twice: at {before:?} and {place:?}");
         }
     }
     writer.join().unwrap();
     worker.wait().unwrap();
-    // The first second warms up: topics are looked up, the group forms.
+    // The first second is a warm-up: metadata is fetched and the group is formed.
     let mut times = times.split_off(200);
     println!("produce to read_committed: {}", percentiles(&mut times));
 }
@@ -308,7 +308,7 @@ fn percentiles(milliseconds: &mut [f64]) -> String {
     format!("p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.9), at(0.99))
 }
 
-/// Seconds of CPU that this process has used.
+/// CPU seconds of this process so far.
 fn cpu() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat[stat.rfind(')').unwrap()..].split(' ').collect();

@@ -1,4 +1,4 @@
-//! The consumer's callbacks: they only write down what happened, the owner of the log acts on it.
+//! The callbacks of a consumer. They record what happened; the owner of the log acts on it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use riskstream_pipeline::log::TopicPartition;
 
 use crate::connection::Connection;
 
-/// A rebalance as the group's coordinator announced it. librdkafka waits for the answer.
+/// A rebalance announced by the group's coordinator. librdkafka waits for the acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Rebalance {
     Assigned(Vec<TopicPartition>),
@@ -22,7 +22,7 @@ pub(crate) enum Rebalance {
     Lost(Vec<TopicPartition>),
 }
 
-/// The consumer's side of a log.
+/// The callbacks' records.
 #[derive(Debug)]
 pub(crate) struct GroupContext {
     connection: Arc<Connection>,
@@ -45,12 +45,12 @@ impl GroupContext {
         }
     }
 
-    /// How many callbacks have run: a poll that ran none has found the queue empty.
+    /// The number of callbacks that have run. A poll that ran none has found the queue empty.
     pub(crate) fn events(&self) -> usize {
         self.events.load(Ordering::Relaxed)
     }
 
-    /// The oldest rebalance that the owner has not seen.
+    /// Takes the oldest recorded rebalance.
     pub(crate) fn next_rebalance(&self) -> Option<Rebalance> {
         self.rebalances
             .lock()
@@ -58,7 +58,7 @@ impl GroupContext {
             .pop_front()
     }
 
-    /// From now on rebalances are answered at once: nobody is left to act on them.
+    /// Makes callbacks acknowledge rebalances themselves: the owner no longer acts on them.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -108,7 +108,7 @@ impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.count();
         if self.closing.load(Ordering::Relaxed) {
-            // While a consumer closes, any answer gives up everything.
+            // While a consumer closes, any acknowledgement gives up all partitions.
             let _ = consumer.incremental_unassign(list);
             return;
         }

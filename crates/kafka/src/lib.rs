@@ -1,20 +1,20 @@
 //! The pipeline's log on Apache Kafka: consumer groups, transactions, topics. The only user of rdkafka.
 //!
-//! [`KafkaLog`] is one member of a consumer group with one transactional producer; a worker thread owns
-//! it. It sees bytes, never events or decisions. [`topics`] describes and creates topics, [`TopicScan`] reads one once,
-//! [`TopicTail`] follows one.
-//! [`TransactionWatch`] lets another thread see how long a call to the broker has been running.
+//! [`KafkaLog`] is one member of a consumer group with one transactional producer. A worker thread owns it. It handles
+//! bytes, not events or decisions. [`topics`] describes and creates topics, [`TopicScan`] reads a topic once,
+//! [`TopicTail`] follows a topic. [`TransactionWatch`] shows another thread how long a call to the broker has been
+//! running.
 #![deny(unsafe_code)]
 
 mod connection;
 mod consumer;
-mod failure;
+mod errors;
+mod groupless;
 mod log;
 mod native;
 mod options;
 mod positions;
 mod producer;
-mod quiet;
 mod reader;
 mod scan;
 mod signal;

@@ -1,4 +1,4 @@
-//! One member of a consumer group as the pipeline's log.
+//! The pipeline's log on one member of a consumer group.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,64 +11,63 @@ use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, Record
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
-use crate::failure;
+use crate::errors;
 use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
 use crate::producer::Writer;
-use crate::reader::{Lent, Reader};
+use crate::reader::{Reader, RecordBuffer};
 use crate::signal::Signal;
 use crate::topics;
 use crate::watch::TransactionWatch;
 
-/// How long a request that the pipeline waits for may take.
+/// The timeout of a request whose answer is required.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a request may take whose answer the pipeline can do without.
-const GLANCE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The timeout of a request whose answer is optional.
+const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long requests that it cannot do without are repeated.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a required request is retried.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long the coordinator takes about to write a transaction's markers after it has said that it is committed. A
-/// transaction begun earlier is answered with CONCURRENT_TRANSACTIONS and backs off for longer; records that come
-/// meanwhile share the next one.
-const MARKERS_TAKE: Duration = Duration::from_micros(1_500);
+/// About how long the coordinator takes to write the markers of a transaction after it has reported the commit. A
+/// transaction that begins earlier is rejected with CONCURRENT_TRANSACTIONS and has to back off for longer. Records
+/// that arrive in the meantime go into the next transaction.
+const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
 ///
-/// Opening it connects to nothing: [`Log::wait`] does, and tries on while the brokers are out of reach.
-/// A group's announcement of new partitions is acknowledged before they are started, so a task that takes
-/// long to restore holds up nobody. Partitions that are revoked stay this member's until all of them were
-/// given to [`Log::stop`].
+/// Opening it does not connect. [`Log::wait`] connects, and retries while the brokers cannot be reached. An assignment
+/// of partitions is acknowledged before they are started, so a task that takes long to restore does not block the
+/// group. Revoked partitions remain this member's until all of them have been given to [`Log::stop`].
 ///
-/// `wait` returns when something came that the owner cannot know of: a record in a partition whose queue
-/// was empty, or one behind those taken since the last `wait`. A partition that the owner leaves alone,
-/// because others come first, does not end the wait again and again.
+/// `wait` returns if there is a record that the owner has not seen: it arrived in a partition whose queue was empty, or
+/// follows the records taken since the last `wait`. A partition from which the owner takes nothing does not end every
+/// `wait`.
 pub struct KafkaLog {
     options: KafkaOptions,
-    // Before the consumer: each reader holds on to it.
+    // Declared before the consumer: readers refer to it and must be dropped first.
     readers: HashMap<TopicPartition, Reader>,
     consumer: Arc<GroupConsumer>,
     writer: Writer,
     connection: Arc<Connection>,
     signal: Arc<Signal>,
     watch: TransactionWatch,
-    lent: Lent,
+    buffer: RecordBuffer,
     subscribed: bool,
     /// When the last transaction was committed.
     committed_at: Option<Instant>,
     partitions: BTreeMap<String, i32>,
-    /// Revoked or lost, not yet stopped.
-    leaving: BTreeSet<TopicPartition>,
-    /// Of the partitions that are leaving, those that librdkafka reads and that were stopped.
-    left: Vec<TopicPartition>,
+    /// Partitions that were revoked or lost, and not yet stopped.
+    revoked: BTreeSet<TopicPartition>,
+    /// Revoked partitions that were read and have been stopped, but are not yet unassigned.
+    stopped: Vec<TopicPartition>,
 }
 
 impl KafkaLog {
-    /// Makes the clients.
+    /// Creates the clients.
     ///
     /// # Errors
-    /// `Fatal`: a property that librdkafka does not know, a value that it refuses.
+    /// `Fatal`: librdkafka does not know a property or refuses its value.
     pub fn open(options: KafkaOptions) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&options.client_id));
         let signal = Arc::new(Signal::default());
@@ -78,7 +77,7 @@ impl KafkaLog {
         let mut consumer: GroupConsumer = options
             .consumer()?
             .create_with_context(context)
-            .map_err(|error| failure::of_configuration(&error))?;
+            .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
         consumer.set_nonempty_callback(move || waker.raise());
         let writer = Writer::new(&options, Arc::clone(&connection), watch.clone())?;
@@ -90,22 +89,22 @@ impl KafkaLog {
             connection,
             signal,
             watch,
-            lent: Lent::default(),
+            buffer: RecordBuffer::default(),
             subscribed: false,
             committed_at: None,
             partitions: BTreeMap::new(),
-            leaving: BTreeSet::new(),
-            left: Vec::new(),
+            revoked: BTreeSet::new(),
+            stopped: Vec::new(),
         })
     }
 
-    /// For another thread: how long the current call has been running.
+    /// Shows another thread how long the current call has been running.
     pub fn watch(&self) -> TransactionWatch {
         self.watch.clone()
     }
 
-    /// Finds the topics, prepares transactions, joins the group: in this order, so that a predecessor is
-    /// fenced and its transaction ended before positions are read.
+    /// Looks up the topics, prepares transactions, and joins the group. In this order a predecessor is fenced and its
+    /// transaction ended before positions are read.
     fn join(&mut self, deadline: Instant) -> Result<(), LogError> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -118,9 +117,9 @@ impl KafkaLog {
                     self.serve();
                     self.connection.take_failure()?;
                     if left.is_zero() {
-                        return Err(self.out_of_reach(why));
+                        return Err(self.unavailable(why));
                     }
-                    // A coordinator that is not ready yet says so at once.
+                    // A coordinator that is not ready yet rejects the request at once.
                     self.signal
                         .wait_until(deadline.min(Instant::now() + Duration::from_millis(50)));
                 }
@@ -131,7 +130,7 @@ impl KafkaLog {
         if !inputs.is_empty() {
             self.consumer
                 .subscribe(&inputs)
-                .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+                .map_err(|error| LogError::Fatal(errors::describe(&error)))?;
         }
         self.connection.reached();
         self.subscribed = true;
@@ -158,8 +157,8 @@ impl KafkaLog {
         Err(LogError::Fatal(format!("no such topic: {}", missing.join(", "))))
     }
 
-    /// The error with the reason that librdkafka gave, if it did; said once in the log.
-    fn out_of_reach(&self, why: String) -> LogError {
+    /// `Unavailable`, with librdkafka's reason if it gave one. Logged once until a broker is reached.
+    fn unavailable(&self, why: String) -> LogError {
         let reason = self.connection.last_reason();
         let text = if reason.is_empty() {
             why
@@ -170,12 +169,12 @@ impl KafkaLog {
         LogError::Unavailable(text)
     }
 
-    /// Runs the consumer's callbacks until none is waiting.
+    /// Runs all pending callbacks of the consumer.
     fn serve(&self) {
         let context = self.consumer.context();
         loop {
             let before = context.events();
-            // Records never come this way: every partition has a queue of its own before it is assigned.
+            // This never returns records: every partition has its own queue before it is assigned.
             let _ = self.consumer.poll(Duration::ZERO);
             if context.events() == before {
                 return;
@@ -188,23 +187,23 @@ impl KafkaLog {
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
             match rebalance {
                 Rebalance::Assigned(partitions) => {
-                    // Acknowledged without any partition; each is added when its task starts it.
+                    // Acknowledged with no partitions: each is added when its task starts it.
                     self.consumer
                         .incremental_assign(&TopicPartitionList::new())
-                        .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                        .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
                     changes.push(Change::Assigned(partitions));
                 }
                 Rebalance::Revoked(partitions) => {
-                    self.leaving = partitions.iter().cloned().collect();
+                    self.revoked = partitions.iter().cloned().collect();
                     changes.push(Change::Revoked(partitions));
                 }
                 Rebalance::Lost(partitions) => {
-                    self.leaving = partitions.iter().cloned().collect();
+                    self.revoked = partitions.iter().cloned().collect();
                     changes.push(Change::Lost(partitions));
                 }
             }
             if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty()) {
-                self.give_up(&[])?;
+                self.unassign(&[])?;
             }
         }
         changes.retain(|change| match change {
@@ -213,16 +212,16 @@ impl KafkaLog {
         Ok(changes)
     }
 
-    fn give_up(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+    fn unassign(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
         self.consumer
             .incremental_unassign(&list_of(partitions))
-            .map_err(|error| LogError::Fenced(failure::describe(&error)))
+            .map_err(|error| LogError::Fenced(errors::describe(&error)))
     }
 
     fn any_news(&mut self) -> bool {
         let mut news = false;
         for reader in self.readers.values_mut() {
-            // Every reader is asked: asking resets.
+            // No short circuit: the call resets each reader.
             news |= reader.has_news();
         }
         news
@@ -235,7 +234,7 @@ impl Log for KafkaLog {
         if !self.subscribed {
             self.join(deadline)?;
         }
-        if let Some(left) = self.committed_at.and_then(|at| MARKERS_TAKE.checked_sub(at.elapsed())) {
+        if let Some(left) = self.committed_at.and_then(|at| MARKER_DELAY.checked_sub(at.elapsed())) {
             std::thread::sleep(left.min(timeout));
         }
         loop {
@@ -255,34 +254,37 @@ impl Log for KafkaLog {
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
         let what = "reading the committed positions";
         let asked = list_of(partitions);
-        let list = patiently(what, || self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT))?;
+        let list = retry(what, || self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT))?;
         partitions
             .iter()
             .map(|partition| {
                 let found = list.find_partition(&partition.topic, partition.partition);
                 let Some(element) = found else { return Ok(None) };
-                element.error().map_err(|error| failure::of_request(what, &error))?;
+                element.error().map_err(|error| errors::request_error(what, &error))?;
                 Ok(positions::committed(&element))
             })
             .collect()
     }
 
     fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
-        let Ok(list) = self.consumer.committed_offsets(list_of(partitions), GLANCE_TIMEOUT) else {
+        let Ok(list) = self
+            .consumer
+            .committed_offsets(list_of(partitions), OPTIONAL_REQUEST_TIMEOUT)
+        else {
             return vec![None; partitions.len()];
         };
-        // Once a broker has kept us waiting, the rest is not asked.
-        let mut answers = true;
+        // After one timeout the ends of the other partitions are not requested.
+        let mut is_responding = true;
         let end = |partition: &TopicPartition| {
             let element = list.find_partition(&partition.topic, partition.partition)?;
             element.error().ok()?;
-            if !answers {
+            if !is_responding {
                 return None;
             }
-            let watermarks = self
-                .consumer
-                .fetch_watermarks(&partition.topic, partition.partition, GLANCE_TIMEOUT);
-            answers = watermarks.is_ok();
+            let watermarks =
+                self.consumer
+                    .fetch_watermarks(&partition.topic, partition.partition, OPTIONAL_REQUEST_TIMEOUT);
+            is_responding = watermarks.is_ok();
             let (low, end) = watermarks.ok()?;
             let position = positions::committed(&element).unwrap_or(low.into());
             (position.offset >= end && !position.holds_rows).then_some(end)
@@ -291,7 +293,7 @@ impl Log for KafkaLog {
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        patiently(&format!("looking up {partition}"), || {
+        retry(&format!("looking up {partition}"), || {
             self.consumer
                 .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
         })
@@ -314,52 +316,52 @@ impl Log for KafkaLog {
             };
             let offset = Offset::Offset(*position);
             list.add_partition_offset(&partition.topic, partition.partition, offset)
-                .map_err(|error| LogError::Fatal(failure::describe(&error)))?;
+                .map_err(|error| LogError::Fatal(errors::describe(&error)))?;
         }
         if assigned.count() > 0 {
             self.consumer
                 .incremental_assign(&assigned)
-                .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
         }
         if moved.count() > 0 {
             let _running = self.watch.enter();
             let moved = self
                 .consumer
                 .seek_partitions(moved, REQUEST_TIMEOUT)
-                .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
             for element in moved.elements() {
                 element
                     .error()
-                    .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+                    .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
             }
         }
         Ok(())
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut now = Vec::new();
-        let mut answered = false;
+        let mut unassigned = Vec::new();
+        let mut any_revoked = false;
         for partition in partitions {
             let was_read = self.readers.remove(partition).is_some();
-            let leaving = self.leaving.remove(partition);
-            answered |= leaving;
-            match (was_read, leaving) {
-                (true, true) => self.left.push(partition.clone()),
-                (true, false) => now.push(partition.clone()),
+            let is_revoked = self.revoked.remove(partition);
+            any_revoked |= is_revoked;
+            match (was_read, is_revoked) {
+                (true, true) => self.stopped.push(partition.clone()),
+                (true, false) => unassigned.push(partition.clone()),
                 (false, _) => {}
             }
         }
-        if answered && self.leaving.is_empty() {
-            now.append(&mut self.left);
-        } else if now.is_empty() {
+        if any_revoked && self.revoked.is_empty() {
+            unassigned.append(&mut self.stopped);
+        } else if unassigned.is_empty() {
             return Ok(());
         }
-        self.give_up(&now)
+        self.unassign(&unassigned)
     }
 
     fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
         match self.readers.get_mut(partition) {
-            Some(reader) => reader.take(&self.consumer, partition, &mut self.lent),
+            Some(reader) => reader.take(&self.consumer, partition, &mut self.buffer),
             None => Ok(None),
         }
     }
@@ -399,12 +401,12 @@ fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
     list
 }
 
-/// Repeats a request while the brokers are out of reach. Its answer is needed for a partition that was just
-/// assigned and will not be announced again, so giving up means starting anew.
-fn patiently<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
-    let deadline = Instant::now() + PATIENCE;
+/// Retries a request while the brokers cannot be reached. After the timeout the error is `Fenced`, and the owner opens
+/// a new log: the request is for a partition whose assignment is not announced again.
+fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+    let deadline = Instant::now() + RETRY_TIMEOUT;
     loop {
-        match request().map_err(|error| failure::of_request(what, &error)) {
+        match request().map_err(|error| errors::request_error(what, &error)) {
             Err(LogError::Unavailable(why)) if Instant::now() >= deadline => return Err(LogError::Fenced(why)),
             Err(LogError::Unavailable(_)) => std::thread::sleep(Duration::from_millis(100)),
             result => return result,
@@ -413,18 +415,18 @@ fn patiently<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Resu
 }
 
 impl Drop for KafkaLog {
-    /// Leaves the group, so that others take over at once.
+    /// Leaves the group, so that other members take over at once.
     fn drop(&mut self) {
         self.consumer.context().close();
-        let left = std::mem::take(&mut self.left);
-        let read: Vec<_> = self
+        let stopped = std::mem::take(&mut self.stopped);
+        let assigned: Vec<_> = self
             .readers
             .drain()
             .map(|(partition, _)| partition)
-            .chain(left)
+            .chain(stopped)
             .collect();
-        if !read.is_empty() || !self.leaving.is_empty() {
-            let _ = self.give_up(&read);
+        if !assigned.is_empty() || !self.revoked.is_empty() {
+            let _ = self.unassign(&assigned);
         }
     }
 }

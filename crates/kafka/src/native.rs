@@ -1,7 +1,7 @@
-//! Four functions of librdkafka that the wrapper does not offer. The only unsafe code of this crate.
+//! Four functions of librdkafka that rdkafka does not wrap. The only unsafe code of this crate.
 //!
-//! In each, the client's pointer is valid because the client is borrowed for the call, and librdkafka's
-//! functions may be called from any thread.
+//! In each call the pointer to the client is valid because the client is borrowed, and librdkafka's functions may be
+//! called from any thread.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int};
@@ -16,8 +16,8 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-/// Waits until all messages were delivered or failed, without delay when the last one is done (the
-/// wrapper's `flush` looks every 100 ms). Returns whether none is left.
+/// Waits until all messages are delivered or have failed. Returns whether none is left. It returns as soon as the last
+/// one is done; rdkafka's `flush` polls every 100 ms.
 pub(crate) fn flush<C: ClientContext>(producer: &Client<C>, timeout: Duration) -> bool {
     let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: see the module; the pointer is a producer's.
@@ -25,21 +25,21 @@ pub(crate) fn flush<C: ClientContext>(producer: &Client<C>, timeout: Duration) -
     error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
 }
 
-/// What librdkafka says about a transaction that was not committed.
+/// librdkafka's error for a transaction that was not committed.
 #[derive(Debug)]
 pub(crate) struct CommitError {
     pub(crate) code: RDKafkaErrorCode,
     pub(crate) text: String,
-    /// The producer is of no use any more.
+    /// Whether the producer cannot be used any more.
     pub(crate) is_fatal: bool,
-    /// The commit goes on in the background: calling again waits for its end.
+    /// Whether the commit continues in the background; another call waits for its end.
     pub(crate) is_retriable: bool,
-    /// The transaction has to be aborted.
+    /// Whether the transaction has to be aborted.
     pub(crate) requires_abort: bool,
 }
 
-/// Waits until all messages were delivered, then commits the transaction. (The wrapper's function flushes
-/// once more before, which wakes all of librdkafka's threads for nothing and waits 100 ms at a time.)
+/// Waits until all messages are delivered, then commits the transaction. rdkafka's function flushes once more before,
+/// which wakes all of librdkafka's threads and waits for 100 ms at a time.
 pub(crate) fn commit_transaction<C: ClientContext>(producer: &Client<C>, timeout: Duration) -> Result<(), CommitError> {
     let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
     // SAFETY: see the module; the pointer is a producer's.
@@ -47,10 +47,10 @@ pub(crate) fn commit_transaction<C: ClientContext>(producer: &Client<C>, timeout
     if error.is_null() {
         return Ok(());
     }
-    // SAFETY: the error is not null and ours until it is destroyed, which happens once, after its last use;
+    // SAFETY: the error is not null and owned here until it is destroyed, which happens once, after its last use;
     // its text ends with NUL, lives as long as the error, and is copied.
     unsafe {
-        let told = CommitError {
+        let copied = CommitError {
             code: rd_kafka_error_code(error).into(),
             text: CStr::from_ptr(rd_kafka_error_string(error))
                 .to_string_lossy()
@@ -60,16 +60,16 @@ pub(crate) fn commit_transaction<C: ClientContext>(producer: &Client<C>, timeout
             requires_abort: rd_kafka_error_txn_requires_abort(error) != 0,
         };
         rd_kafka_error_destroy(error);
-        Err(told)
+        Err(copied)
     }
 }
 
-/// The position after the last record or transaction marker that was taken from a partition's queue,
-/// without a request to the broker (the wrapper's `position` asks another thread for the assignment first).
+/// The position after the last record or transaction marker taken from a partition's queue, without a request to the
+/// broker. rdkafka's `position` first requests the assignment from another thread.
 pub(crate) fn position<C: ClientContext>(consumer: &Client<C>, topic: &str, partition: i32) -> Option<i64> {
     let mut list = TopicPartitionList::new();
     list.add_partition(topic, partition);
-    // SAFETY: see the module; the list is valid and ours during the call, which only fills in its offsets.
+    // SAFETY: see the module; the list is valid and borrowed during the call, which only fills in its offsets.
     let error = unsafe { rd_kafka_position(consumer.native_ptr(), list.ptr()) };
     if error != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
         return None;
@@ -80,7 +80,7 @@ pub(crate) fn position<C: ClientContext>(consumer: &Client<C>, topic: &str, part
     }
 }
 
-/// The end of a partition as of the last fetch, without a request to the broker; `None` before the first.
+/// The end of a partition as of the last fetch, without a request to the broker; `None` before the first fetch.
 pub(crate) fn cached_end<C: ClientContext>(consumer: &Client<C>, topic: &CStr, partition: i32) -> Option<i64> {
     let (mut low, mut high) = (-1, -1);
     // SAFETY: see the module; the name ends with NUL and the two numbers live as long as the call.

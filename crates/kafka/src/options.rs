@@ -1,4 +1,4 @@
-//! What the owner of a log decides, and what follows from it for librdkafka.
+//! Options of a log, and the properties of librdkafka that follow from them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,43 +8,43 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use riskstream_pipeline::log::LogError;
 
-/// How often an output may come out.
+/// The delivery guarantee of outputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
     /// Outputs and positions are committed in one Kafka transaction.
     ExactlyOnce,
-    /// Outputs are written first, then positions: after a crash outputs may be there twice.
+    /// Outputs are written first, then positions. After a crash outputs may be written twice.
     AtLeastOnce,
 }
 
-/// How to reach Kafka, and as whom.
+/// How to connect to Kafka, and the identity of this member.
 #[derive(Clone)]
 pub struct KafkaOptions {
     /// `bootstrap.servers`: host:port, several separated by commas.
     pub brokers: String,
     /// The consumer group.
     pub group: String,
-    /// How this member calls itself in the broker's logs and metrics.
+    /// The name of this member in the broker's logs and metrics.
     pub client_id: String,
-    /// With the slot, the `transactional.id`: must be unique to this process and the same after a restart.
+    /// With the slot, the `transactional.id`. It must be unique to this process, and the same after a restart.
     pub transactional_id_prefix: String,
     /// The number of the worker within the process, from 0.
     pub slot: usize,
-    /// Topics to read. All members of a group name the same.
+    /// Topics to read, the same for all members of a group.
     pub inputs: Vec<String>,
     /// Topics to write; output records name them by their index.
     pub outputs: Vec<String>,
     /// Exactly once or at least once.
     pub delivery: Delivery,
-    /// After this time the broker aborts an open transaction of a member that died; until then readers of
-    /// committed data wait. Calls that write give up after it.
+    /// After this time the broker aborts the open transaction of a member that died; until then readers of committed
+    /// data wait. It is also the timeout of commits.
     pub transaction_timeout: Duration,
     /// librdkafka properties from the user (`security.protocol`, `sasl.password`, `compression.type`…); they
-    /// win over the defaults, but may not touch what the guarantees rest on.
+    /// override the defaults. Properties that the guarantees depend on cannot be set.
     pub overrides: BTreeMap<String, String>,
 }
 
-/// Properties on which exactly-once, positions and waiting rest.
+/// Properties that exactly-once, positions and waiting depend on.
 const RESERVED: [&str; 14] = [
     "allow.auto.create.topics",
     "auto.offset.reset",
@@ -84,7 +84,7 @@ impl KafkaOptions {
         format!("{}-{}", self.transactional_id_prefix, self.slot)
     }
 
-    /// What every client shares: where the brokers are and how to log.
+    /// The properties common to all clients: brokers and logging.
     pub(crate) fn client(&self) -> Result<ClientConfig, LogError> {
         let mut config = ClientConfig::new();
         config
@@ -105,21 +105,21 @@ impl KafkaOptions {
         Ok(config)
     }
 
-    /// A reader of committed records that leaves positions to us.
+    /// A consumer of committed records that does not commit positions by itself.
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
         let defaults = [
             ("session.timeout.ms", "10000"),
             ("heartbeat.interval.ms", "3000"),
-            // Records and ends of transactions end the broker's wait at once; it only delays partitions that
-            // are added while a request waits.
+            // Records and ends of transactions end the broker's wait at once. The wait only delays partitions that are
+            // added while a request waits.
             ("fetch.wait.max.ms", "100"),
-            // Each partition has a queue of its own and these bounds hold for each: small enough for dozens
-            // of partitions, large enough for what a worker reads in some milliseconds.
+            // Each partition has its own queue, and these limits apply to each: small enough for dozens of partitions,
+            // large enough for what a worker reads in some milliseconds.
             ("queued.max.messages.kbytes", "2048"),
             ("queued.min.messages", "5000"),
             ("max.partition.fetch.bytes", "262144"),
-            // A full queue is looked at again soon; the default of a second would starve a fast worker.
+            // With the default of 1 s a fast worker would wait for records after a queue was full.
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.error.backoff.ms", "50"),
             ("check.crcs", "true"),
@@ -131,7 +131,7 @@ impl KafkaOptions {
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            // A position that is gone is an error, never a silent jump.
+            // A position whose records were deleted is an error instead of a silent jump.
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false");
@@ -144,15 +144,15 @@ impl KafkaOptions {
         let timeout = self.transaction_timeout.as_millis().to_string();
         let defaults = [
             ("compression.type", "lz4"),
-            // Outputs are flushed by every commit, so this costs no latency and makes larger batches.
+            // Every commit flushes outputs, so this adds no latency and makes larger batches.
             ("linger.ms", "1"),
             ("batch.size", "262144"),
             ("message.max.bytes", "33554432"),
             ("queue.buffering.max.messages", "100000"),
             ("queue.buffering.max.kbytes", "65536"),
             ("partitioner", "murmur2_random"),
-            // CONCURRENT_TRANSACTIONS is an everyday answer when transactions follow one another; the
-            // default of 100 ms would allow ten commits a second.
+            // CONCURRENT_TRANSACTIONS is common when transactions follow one another. With the default of 100 ms there
+            // would be at most ten commits a second.
             ("retry.backoff.ms", "2"),
             ("retry.backoff.max.ms", "20"),
             ("message.timeout.ms", timeout.as_str()),
@@ -160,7 +160,7 @@ impl KafkaOptions {
         self.set_defaults(&mut config, &defaults);
         config
             .set("enable.idempotence", "true")
-            // Successful deliveries are only counted, inside librdkafka.
+            // librdkafka counts successful deliveries; callbacks are for errors only.
             .set("delivery.report.only.error", "true");
         if self.delivery == Delivery::ExactlyOnce {
             config
@@ -179,7 +179,7 @@ impl KafkaOptions {
     }
 }
 
-/// Shows which properties the user set, but no value: any of them may be a secret.
+/// Shows the names of the properties that the user set, but not their values, which may be secrets.
 impl fmt::Debug for KafkaOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KafkaOptions")

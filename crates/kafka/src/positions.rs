@@ -1,7 +1,7 @@
-//! Positions as Kafka keeps them: an offset, and in the metadata beside it what else there is to know, as words:
-//! `clock=MICROSECONDS`, `holds-rows`, `circuits=WORD`.
+//! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
+//! `holds-rows`, `circuits=WORD`.
 
-use crate::failure;
+use crate::errors;
 use rdkafka::Offset;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
@@ -12,7 +12,7 @@ const CIRCUITS: &str = "circuits=";
 
 /// The positions to commit.
 pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPartitionList, LogError> {
-    let fatal = |error| LogError::Fatal(failure::describe(&error));
+    let fatal = |error| LogError::Fatal(errors::describe(&error));
     let mut list = TopicPartitionList::with_capacity(positions.len());
     for (partition, position) in positions {
         let mut element = list.add_partition(&partition.topic, partition.partition);
@@ -22,14 +22,14 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
         let circuits = position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}"));
         let words: Vec<String> = watermark.into_iter().chain(holds_rows).chain(circuits).collect();
         if !words.is_empty() {
-            // Clients on librdkafka copy metadata without its end and read it as a C string.
+            // Terminated by NUL: other clients on librdkafka read metadata as a C string.
             element.set_metadata(words.join(" ") + "\0");
         }
     }
     Ok(list)
 }
 
-/// A position that was read; none if nothing was committed. Words that others wrote beside it are passed over.
+/// A committed position; `None` if nothing was committed. Unknown words in the metadata are ignored.
 pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committed> {
     let Offset::Offset(offset) = element.offset() else {
         return None;

@@ -1,4 +1,4 @@
-//! The writing half of a log: one idempotent producer, with transactions for exactly once.
+//! The writer of a log: one idempotent producer, with transactions for exactly once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,19 +14,19 @@ use riskstream_pipeline::log::{Committed, LogError, OutputRecord, Outputs, Topic
 
 use crate::connection::Connection;
 use crate::consumer::GroupConsumer;
-use crate::failure;
+use crate::errors;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
 use crate::watch::TransactionWatch;
 
-/// Between attempts that were refused at once.
+/// The pause between attempts that are rejected at once.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
-/// The producer's callbacks: failed deliveries are written down.
+/// The callbacks of the producer. They record failed deliveries.
 pub(crate) struct WriterContext {
     connection: Arc<Connection>,
-    undelivered: Mutex<Option<Failure>>,
+    undelivered: Mutex<Option<CommitFailure>>,
 }
 
 impl ClientContext for WriterContext {
@@ -46,7 +46,7 @@ impl ProducerContext for WriterContext {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
-            let failure = Failure::of_record(error, message.topic(), message.payload_len());
+            let failure = CommitFailure::of_record(error, message.topic(), message.payload_len());
             self.undelivered
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -55,36 +55,38 @@ impl ProducerContext for WriterContext {
     }
 }
 
-/// Why a commit did not come about, and what has to follow.
+/// Why a commit failed, and what has to follow.
 #[derive(Debug)]
-enum Failure {
-    /// Abort; trying again may help.
-    Passing(String),
-    /// Abort; trying again does not help.
+enum CommitFailure {
+    /// Abort the transaction; a retry may succeed.
+    Transient(String),
+    /// Abort the transaction; a retry cannot succeed.
     Permanent(String),
-    /// The producer can do nothing any more, or nobody knows what it did.
+    /// The producer cannot be used any more, or the result of the commit is not known.
     Final(String),
 }
 
-impl Failure {
+impl CommitFailure {
     fn of_record(error: &KafkaError, topic: &str, size: usize) -> Self {
-        let text = format!("writing to topic {topic}: {}", failure::describe(error));
+        let text = format!("writing to topic {topic}: {}", errors::describe(error));
         match error.rdkafka_error_code() {
             Some(Code::MessageSizeTooLarge) => Self::Permanent(format!(
                 "a record of {size} bytes is too large for topic {topic}: raise its max.message.bytes"
             )),
             Some(Code::Fatal | Code::Fenced) => Self::Final(text),
-            Some(code) if failure::is_permanent(code) => Self::Permanent(text),
-            _ => Self::Passing(text),
+            Some(code) if errors::is_permanent(code) => Self::Permanent(text),
+            _ => Self::Transient(text),
         }
     }
 
     fn of_transaction(what: &str, error: &KafkaError) -> Self {
-        let text = format!("{what}: {}", failure::describe(error));
+        let text = format!("{what}: {}", errors::describe(error));
         match error {
-            KafkaError::Transaction(error) if failure::is_permanent(error.code()) => Self::Permanent(text),
+            KafkaError::Transaction(error) if errors::is_permanent(error.code()) => Self::Permanent(text),
             KafkaError::Transaction(error) if error.is_fatal() => Self::Final(text),
-            KafkaError::Transaction(error) if error.txn_requires_abort() || error.is_retriable() => Self::Passing(text),
+            KafkaError::Transaction(error) if error.txn_requires_abort() || error.is_retriable() => {
+                Self::Transient(text)
+            }
             _ => Self::Final(text),
         }
     }
@@ -112,7 +114,7 @@ impl Writer {
         let producer = options
             .producer()?
             .create_with_context(context)
-            .map_err(|error| failure::of_configuration(&error))?;
+            .map_err(|error| errors::configuration_error(&error))?;
         Ok(Self {
             producer,
             topics: options.outputs.clone(),
@@ -122,29 +124,30 @@ impl Writer {
         })
     }
 
-    /// Fences whoever used this transactional id before, and aborts what they left open. To be repeated
-    /// while the brokers are out of reach.
+    /// Fences the previous user of this transactional id, and aborts its open transaction. To be retried while the
+    /// brokers cannot be reached.
     pub(crate) fn init(&self, timeout: Duration) -> Result<(), LogError> {
         if self.delivery == Delivery::AtLeastOnce {
             return Ok(());
         }
         let _running = self.watch.enter();
         self.producer.init_transactions(timeout).map_err(|error| {
-            let text = format!("preparing transactions: {}", failure::describe(&error));
+            let text = format!("preparing transactions: {}", errors::describe(&error));
             match &error {
                 KafkaError::Transaction(error) if error.is_retriable() => LogError::Unavailable(text),
-                KafkaError::Transaction(error) if failure::is_permanent(error.code()) => LogError::Fatal(text),
+                KafkaError::Transaction(error) if errors::is_permanent(error.code()) => LogError::Fatal(text),
                 _ => LogError::Fenced(text),
             }
         })
     }
 
-    /// Runs the callbacks that wait. Never blocks.
+    /// Runs pending callbacks. Never blocks.
     pub(crate) fn serve(&self) {
         self.producer.poll(Duration::ZERO);
     }
 
-    /// Writes all outputs and positions: all or nothing for exactly once, outputs first for at least once.
+    /// Writes all outputs and positions: in one transaction for exactly once, outputs before positions for at least
+    /// once.
     pub(crate) fn commit(
         &self,
         consumer: &GroupConsumer,
@@ -158,7 +161,7 @@ impl Writer {
         let positions = positions::list(positions)?;
         match self.delivery {
             Delivery::ExactlyOnce => self.commit_transaction(consumer, outputs, &positions),
-            Delivery::AtLeastOnce => self.commit_in_turn(consumer, outputs, &positions),
+            Delivery::AtLeastOnce => self.commit_without_transaction(consumer, outputs, &positions),
         }
     }
 
@@ -171,24 +174,24 @@ impl Writer {
         let deadline = Instant::now() + self.timeout;
         self.producer
             .begin_transaction()
-            .map_err(|error| LogError::Fenced(failure::describe(&error)))?;
+            .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
         let result = self
             .send(outputs, deadline)
-            // librdkafka may wait for ever to send positions while a coordinator is away (its issues 5456 and
-            // 5511). Outputs that were delivered just now show that the brokers are there.
+            // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
+            // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
             .and_then(|()| self.deliver(deadline))
             .and_then(|()| self.send_positions(consumer, positions, deadline))
             .and_then(|()| self.end_transaction(deadline))
-            .map_err(|failure| self.explained(failure));
+            .map_err(|failure| self.root_cause(failure));
         match result {
             Ok(()) => Ok(()),
-            Err(Failure::Passing(reason)) => self.abort(&reason).and(Err(LogError::Aborted(reason))),
-            Err(Failure::Permanent(reason)) => self.abort(&reason).and(Err(LogError::Fatal(reason))),
-            Err(Failure::Final(reason)) => Err(LogError::Fenced(reason)),
+            Err(CommitFailure::Transient(reason)) => self.abort(&reason).and(Err(LogError::Aborted(reason))),
+            Err(CommitFailure::Permanent(reason)) => self.abort(&reason).and(Err(LogError::Fatal(reason))),
+            Err(CommitFailure::Final(reason)) => Err(LogError::Fenced(reason)),
         }
     }
 
-    fn commit_in_turn(
+    fn commit_without_transaction(
         &self,
         consumer: &GroupConsumer,
         outputs: &Outputs,
@@ -198,31 +201,31 @@ impl Writer {
         let delivered = self.send(outputs, deadline).and_then(|()| self.deliver(deadline));
         match delivered {
             Ok(()) => {}
-            Err(Failure::Passing(reason)) => return Err(LogError::Aborted(reason)),
-            Err(Failure::Permanent(reason)) => return Err(LogError::Fatal(reason)),
-            Err(Failure::Final(reason)) => return Err(LogError::Fenced(reason)),
+            Err(CommitFailure::Transient(reason)) => return Err(LogError::Aborted(reason)),
+            Err(CommitFailure::Permanent(reason)) => return Err(LogError::Fatal(reason)),
+            Err(CommitFailure::Final(reason)) => return Err(LogError::Fenced(reason)),
         }
         if positions.count() == 0 {
             return Ok(());
         }
         consumer.commit(positions, CommitMode::Sync).map_err(|error| {
-            let text = format!("committing positions: {}", failure::describe(&error));
+            let text = format!("committing positions: {}", errors::describe(&error));
             match error.rdkafka_error_code() {
-                Some(code) if failure::is_permanent(code) => LogError::Fatal(text),
+                Some(code) if errors::is_permanent(code) => LogError::Fatal(text),
                 Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
                 _ => LogError::Aborted(text),
             }
         })
     }
 
-    fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), Failure> {
+    fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), CommitFailure> {
         for record in outputs.records() {
             self.send_one(outputs, record, deadline)?;
         }
         Ok(())
     }
 
-    fn send_one(&self, outputs: &Outputs, output: &OutputRecord, deadline: Instant) -> Result<(), Failure> {
+    fn send_one(&self, outputs: &Outputs, output: &OutputRecord, deadline: Instant) -> Result<(), CommitFailure> {
         let topic = &self.topics[output.topic];
         let mut record = BaseRecord::<[u8], [u8]>::to(topic);
         record.key = outputs.key(output);
@@ -237,10 +240,12 @@ impl Writer {
             };
             if error.rdkafka_error_code() != Some(Code::QueueFull) {
                 let size = outputs.value(output).map_or(0, <[u8]>::len);
-                return Err(Failure::of_record(&error, topic, size));
+                return Err(CommitFailure::of_record(&error, topic, size));
             }
             if Instant::now() >= deadline {
-                return Err(Failure::Passing(format!("writing to topic {topic} takes too long")));
+                return Err(CommitFailure::Transient(format!(
+                    "writing to topic {topic} takes too long"
+                )));
             }
             native::flush(self.producer.client(), Duration::from_millis(5));
             self.serve();
@@ -253,13 +258,13 @@ impl Writer {
         consumer: &GroupConsumer,
         positions: &TopicPartitionList,
         deadline: Instant,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CommitFailure> {
         if positions.count() == 0 {
             return Ok(());
         }
         let group = consumer
             .group_metadata()
-            .ok_or_else(|| Failure::Final("the consumer belongs to no group".to_owned()))?;
+            .ok_or_else(|| CommitFailure::Final("the consumer belongs to no group".to_owned()))?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.producer.send_offsets_to_transaction(positions, &group, left) {
@@ -267,17 +272,19 @@ impl Writer {
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Err(error) => return Err(Failure::of_transaction("committing positions", &error)),
+                Err(error) => return Err(CommitFailure::of_transaction("committing positions", &error)),
             }
         }
     }
 
-    /// Waits until every record was delivered.
-    fn deliver(&self, deadline: Instant) -> Result<(), Failure> {
+    /// Waits until all records are delivered.
+    fn deliver(&self, deadline: Instant) -> Result<(), CommitFailure> {
         while !native::flush(self.producer.client(), Duration::from_millis(100)) {
             self.serve();
             if Instant::now() >= deadline {
-                return Err(Failure::Passing("records were not delivered in time".to_owned()));
+                return Err(CommitFailure::Transient(
+                    "records were not delivered in time".to_owned(),
+                ));
             }
         }
         self.serve_all();
@@ -287,11 +294,11 @@ impl Writer {
         }
     }
 
-    /// Waits for the deliveries and commits.
-    fn end_transaction(&self, deadline: Instant) -> Result<(), Failure> {
+    /// Waits for the deliveries, then commits.
+    fn end_transaction(&self, deadline: Instant) -> Result<(), CommitFailure> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // Not longer at a time: deliveries that failed count as under way until they are served.
+            // Short timeouts: failed deliveries count as in flight until their callbacks have run.
             let timeout = left.min(Duration::from_millis(100));
             let Err(error) = native::commit_transaction(self.producer.client(), timeout) else {
                 return Ok(());
@@ -299,34 +306,34 @@ impl Writer {
             let text = format!("committing the transaction: {}", error.text);
             if left.is_zero() && error.is_retriable {
                 let text = "the brokers do not answer, it is not known whether the transaction was committed";
-                return Err(Failure::Final(text.to_owned()));
-            } else if failure::is_permanent(error.code) {
-                return Err(Failure::Permanent(text));
+                return Err(CommitFailure::Final(text.to_owned()));
+            } else if errors::is_permanent(error.code) {
+                return Err(CommitFailure::Permanent(text));
             } else if error.is_fatal {
-                return Err(Failure::Final(text));
+                return Err(CommitFailure::Final(text));
             } else if error.requires_abort {
-                return Err(Failure::Passing(text));
+                return Err(CommitFailure::Transient(text));
             } else if !error.is_retriable {
-                return Err(Failure::Final(format!("the result is not known: {text}")));
+                return Err(CommitFailure::Final(format!("the result is not known: {text}")));
             }
             self.serve_all();
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Takes everything of the open transaction back, which failed for `reason`. If that does not succeed
-    /// soon the brokers are away, and a successor's start or the brokers' own timeout does it.
+    /// Aborts the open transaction, which failed for `reason`. If this does not succeed soon the brokers cannot be
+    /// reached; then the start of a successor aborts it, or the brokers do after its timeout.
     fn abort(&self, reason: &str) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout / 4;
         loop {
-            // A short timeout: the deliveries that are given up have to be served in between.
+            // Short timeouts: the callbacks of purged deliveries have to run in between.
             match self.producer.abort_transaction(Duration::from_millis(20)) {
                 Ok(()) => break,
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
                     self.serve_all();
                 }
                 Err(error) => {
-                    let text = failure::describe(&error);
+                    let text = errors::describe(&error);
                     return Err(LogError::Fenced(format!("{reason}; aborting the transaction: {text}")));
                 }
             }
@@ -336,7 +343,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs the callbacks of all failed deliveries that are known by now.
+    /// Runs the callbacks of all failed deliveries known so far.
     fn serve_all(&self) {
         let mut before = i32::MAX;
         while self.producer.in_flight_count() < before {
@@ -345,16 +352,16 @@ impl Writer {
         }
     }
 
-    /// The failure of a record says more than that of its transaction.
-    fn explained(&self, failure: Failure) -> Failure {
+    /// The failure of a record, if there is one: it is the cause of the failure of the transaction.
+    fn root_cause(&self, failure: CommitFailure) -> CommitFailure {
         self.serve_all();
         match (failure, self.take_undelivered()) {
-            (Failure::Passing(_) | Failure::Permanent(_), Some(cause)) => cause,
+            (CommitFailure::Transient(_) | CommitFailure::Permanent(_), Some(cause)) => cause,
             (failure, _) => failure,
         }
     }
 
-    fn take_undelivered(&self) -> Option<Failure> {
+    fn take_undelivered(&self) -> Option<CommitFailure> {
         let context = self.producer.context();
         context
             .undelivered

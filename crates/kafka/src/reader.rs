@@ -1,4 +1,4 @@
-//! One partition that is being read: its queue, and how far it has been taken.
+//! The reader of one partition: its queue, and the position up to which records have been taken.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -12,25 +12,25 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::{LogError, RecordRef, TopicPartition};
 
 use crate::consumer::{GroupConsumer, GroupContext};
-use crate::failure;
+use crate::errors;
 use crate::native;
 use crate::signal::Signal;
 
-/// A lent record larger than this gives its memory back with the next one.
-const LENT_KEPT: usize = 1 << 20;
+/// A buffer larger than this is shrunk with the next record.
+const MAX_KEPT_CAPACITY: usize = 1 << 20;
 
-/// The bytes of the record that is lent out. They are copied: some ten nanoseconds for a record of the
-/// usual size, and no lifetime has to be bent.
+/// A copy of the record that was taken last. Copying takes about ten nanoseconds for a record of usual size, and
+/// avoids a borrow of librdkafka's message.
 #[derive(Debug, Default)]
-pub(crate) struct Lent {
+pub(crate) struct RecordBuffer {
     bytes: Vec<u8>,
 }
 
-impl Lent {
+impl RecordBuffer {
     fn set<'a>(&'a mut self, message: &impl Message) -> RecordRef<'a> {
         self.bytes.clear();
-        if self.bytes.capacity() > LENT_KEPT {
-            self.bytes.shrink_to(LENT_KEPT);
+        if self.bytes.capacity() > MAX_KEPT_CAPACITY {
+            self.bytes.shrink_to(MAX_KEPT_CAPACITY);
         }
         let key = message.key();
         let value = message.payload();
@@ -50,27 +50,27 @@ impl Lent {
 pub(crate) struct Reader {
     queue: PartitionQueue<GroupContext>,
     name: CString,
-    /// Set by librdkafka when the empty queue gets something.
+    /// Set by librdkafka when the queue was empty and receives something.
     arrived: Arc<AtomicBool>,
-    /// The owner has taken a record since the last wait and not yet found the queue empty.
+    /// Whether the owner has taken a record since the last wait and not yet found the queue empty.
     taking: bool,
-    /// Something has come since the position was last compared with librdkafka's.
-    unsettled: bool,
-    /// librdkafka has told that there is no further record at the position.
+    /// Whether something has arrived since the position was last compared with librdkafka's.
+    is_position_stale: bool,
+    /// Whether librdkafka has reported the end of the partition at the position.
     at_end: bool,
     position: i64,
 }
 
 impl Reader {
-    /// Splits the partition's queue off the consumer's, which has to be done before it is assigned:
-    /// otherwise the first records may go to the consumer's queue.
+    /// Splits the partition's queue off the consumer's. This must happen before the partition is assigned, otherwise
+    /// the first records may go to the consumer's queue.
     pub(crate) fn new(
         consumer: &Arc<GroupConsumer>,
         partition: &TopicPartition,
         position: i64,
         signal: &Arc<Signal>,
     ) -> Result<Self, LogError> {
-        let invalid = || LogError::Fatal(format!("{partition} is no partition of Kafka"));
+        let invalid = || LogError::Fatal(format!("{partition} is not a partition of Kafka"));
         let name = CString::new(partition.topic.as_ref()).map_err(|_| invalid())?;
         let mut queue = consumer
             .split_partition_queue(&partition.topic, partition.partition)
@@ -86,17 +86,17 @@ impl Reader {
             name,
             arrived,
             taking: false,
-            unsettled: true,
+            is_position_stale: true,
             at_end: false,
             position,
         })
     }
 
-    /// Reading goes on at `position`.
+    /// Continues at `position`.
     pub(crate) fn moved_to(&mut self, position: i64) {
         self.position = position;
         self.at_end = false;
-        self.unsettled = true;
+        self.is_position_stale = true;
         self.taking = false;
     }
 
@@ -104,14 +104,14 @@ impl Reader {
         self.position
     }
 
-    /// Whether there may be something that the owner does not know of: it came since the last wait, or the
-    /// owner stopped taking before the queue was empty. Asking resets it.
+    /// Whether there may be a record that the owner has not seen: one arrived since the last call, or the owner stopped
+    /// taking before the queue was empty. Calling resets this.
     pub(crate) fn has_news(&mut self) -> bool {
         let taking = std::mem::take(&mut self.taking);
         self.arrived.swap(false, Ordering::Acquire) || taking
     }
 
-    /// Records known to lie behind the position.
+    /// The number of records known to follow the position.
     pub(crate) fn lag(&self, consumer: &GroupConsumer, partition: &TopicPartition) -> Option<i64> {
         if self.at_end {
             return Some(0);
@@ -120,41 +120,41 @@ impl Reader {
         Some((end - self.position).max(0))
     }
 
-    /// The next record, if one is here.
+    /// The next record, if one has been fetched.
     pub(crate) fn take<'a>(
         &mut self,
         consumer: &GroupConsumer,
         partition: &TopicPartition,
-        lent: &'a mut Lent,
+        buffer: &'a mut RecordBuffer,
     ) -> Result<Option<RecordRef<'a>>, LogError> {
-        self.unsettled |= self.arrived.swap(false, Ordering::Acquire);
+        self.is_position_stale |= self.arrived.swap(false, Ordering::Acquire);
         loop {
             match self.queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     self.position = message.offset() + 1;
                     self.taking = true;
-                    self.unsettled = true;
+                    self.is_position_stale = true;
                     self.at_end = false;
-                    return Ok(Some(lent.set(&message)));
+                    return Ok(Some(buffer.set(&message)));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.settle(consumer, partition);
+                    self.pass_markers(consumer, partition);
                     self.at_end = true;
                 }
                 Some(Err(error)) => return Err(self.failed(consumer, partition, &error)),
                 None => {
                     self.taking = false;
-                    self.settle(consumer, partition);
+                    self.pass_markers(consumer, partition);
                     return Ok(None);
                 }
             }
         }
     }
 
-    /// Moves the position over the transaction markers that were in the queue: they are not records, but
-    /// without this a drained topic of transactions would seem to lag forever.
-    fn settle(&mut self, consumer: &GroupConsumer, partition: &TopicPartition) {
-        if !std::mem::take(&mut self.unsettled) {
+    /// Moves the position over the transaction markers in the queue. They are not records; without this a topic of
+    /// transactions that has been read completely would keep a lag.
+    fn pass_markers(&mut self, consumer: &GroupConsumer, partition: &TopicPartition) {
+        if !std::mem::take(&mut self.is_position_stale) {
             return;
         }
         let passed = native::position(consumer.client(), &partition.topic, partition.partition);
@@ -164,7 +164,7 @@ impl Reader {
     fn failed(&self, consumer: &GroupConsumer, partition: &TopicPartition, error: &KafkaError) -> LogError {
         let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
         if !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
-            return failure::of_request(&format!("reading {partition}"), error);
+            return errors::request_error(&format!("reading {partition}"), error);
         }
         let timeout = Duration::from_secs(5);
         match consumer.fetch_watermarks(&partition.topic, partition.partition, timeout) {
@@ -173,7 +173,7 @@ impl Reader {
                 position: self.position,
                 low,
             },
-            Err(error) => failure::of_request(&format!("reading {partition}"), &error),
+            Err(error) => errors::request_error(&format!("reading {partition}"), &error),
         }
     }
 }

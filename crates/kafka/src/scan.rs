@@ -1,5 +1,5 @@
-//! Reads a topic once: what is committed, from its beginning or a time on, to where it ends when the reading begins. Joins
-//! no group, commits nothing.
+//! Reads the committed records of a topic once, from its beginning or a time on, up to its end at the start. Joins no
+//! group and commits nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,23 +9,23 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use riskstream_pipeline::log::LogError;
 
-use crate::failure;
+use crate::errors;
+use crate::groupless::{self, DebugLogContext};
 use crate::options::KafkaOptions;
-use crate::quiet::{self, Quiet};
 use crate::topics::partitions;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// After so long without a word from any partition, reading is given up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The scan fails after this time without a message from any partition.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A topic that is being read once.
 pub struct TopicScan {
-    consumer: BaseConsumer<Quiet>,
+    consumer: BaseConsumer<DebugLogContext>,
     topic: String,
-    /// The partitions that are not read yet: from where, and to where.
-    left: BTreeMap<i32, Span>,
+    /// The partitions that are not read completely, with the offsets yet to be read.
+    remaining: BTreeMap<i32, Span>,
     total: u64,
-    heard: Instant,
+    last_message: Instant,
 }
 
 #[derive(Clone, Copy)]
@@ -34,43 +34,44 @@ struct Span {
     end: i64,
 }
 
-/// What [`TopicScan::next`] found.
+/// The result of [`TopicScan::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
     /// The value of a record; `None` if it has none.
     Record(Option<Vec<u8>>),
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     Nothing,
-    /// All was read.
+    /// The whole topic has been read.
     End,
 }
 
 impl TopicScan {
-    /// Begins to read `topic`; records whose timestamps are older than `since` (milliseconds since 1970) at the beginning
-    /// of each partition are passed over.
+    /// Starts to read `topic`. Skips the records at the beginning of each partition whose timestamps are before `since`
+    /// (milliseconds since 1970).
     ///
     /// # Errors
-    /// `Unavailable`: no broker answers. `Fatal`: settings, or there is no such topic, or this client may not see it.
+    /// `Unavailable`: no broker answers. `Fatal`: a setting is wrong, the topic does not exist, or this client may not
+    /// read it.
     pub fn begin(options: &KafkaOptions, topic: &str, since: Option<i64>) -> Result<TopicScan, LogError> {
-        let consumer = quiet::reader(options)?;
+        let consumer = groupless::consumer(options)?;
         let count = partitions(consumer.client(), topic, TIMEOUT)?
             .ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))?;
         let what = format!("looking up the offsets of {topic}");
-        let failed = |error| failure::of_request(&what, &error);
-        let mut left = BTreeMap::new();
+        let failed = |error| errors::request_error(&what, &error);
+        let mut remaining = BTreeMap::new();
         for partition in 0..count {
             let (low, end) = consumer.fetch_watermarks(topic, partition, TIMEOUT).map_err(failed)?;
-            left.insert(partition, Span { position: low, end });
+            remaining.insert(partition, Span { position: low, end });
         }
         if let Some(since) = since {
             let mut times = TopicPartitionList::new();
-            for partition in left.keys() {
+            for partition in remaining.keys() {
                 times
                     .add_partition_offset(topic, *partition, Offset::Offset(since))
                     .map_err(failed)?;
             }
             let found = consumer.offsets_for_times(times, TIMEOUT).map_err(failed)?;
-            for (partition, span) in &mut left {
+            for (partition, span) in &mut remaining {
                 let first = found.find_partition(topic, *partition).map(|found| found.offset());
                 span.position = match first {
                     Some(Offset::Offset(first)) => first.max(span.position),
@@ -78,9 +79,9 @@ impl TopicScan {
                 };
             }
         }
-        left.retain(|_, span| span.position < span.end);
+        remaining.retain(|_, span| span.position < span.end);
         let mut assignment = TopicPartitionList::new();
-        for (partition, span) in &left {
+        for (partition, span) in &remaining {
             let offset = Offset::Offset(span.position);
             assignment
                 .add_partition_offset(topic, *partition, offset)
@@ -90,38 +91,38 @@ impl TopicScan {
         let mut scan = TopicScan {
             consumer,
             topic: topic.to_owned(),
-            left,
+            remaining,
             total: 0,
-            heard: Instant::now(),
+            last_message: Instant::now(),
         };
         scan.total = scan.remaining();
         Ok(scan)
     }
 
-    /// How many offsets there are to read. Transactions' ends count too.
+    /// The number of offsets to read, including transaction markers.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// How many of them are left.
+    /// The number of offsets yet to be read.
     pub fn remaining(&self) -> u64 {
-        let spans = self.left.values();
+        let spans = self.remaining.values();
         spans.map(|span| (span.end - span.position).max(0) as u64).sum()
     }
 
-    /// The next record; partitions take turns as they please. Waits `timeout` at most.
+    /// The next record of any partition. Waits for at most `timeout`.
     ///
     /// # Errors
-    /// `Unavailable`: nothing has come for half a minute. `Fatal`: this client may not read the topic.
+    /// `Unavailable`: nothing has arrived for 30 s. `Fatal`: this client may not read the topic.
     pub fn next(&mut self, timeout: Duration) -> Result<Scanned, LogError> {
-        if self.left.is_empty() {
+        if self.remaining.is_empty() {
             return Ok(Scanned::End);
         }
         match self.consumer.poll(timeout) {
             Some(Ok(message)) => {
-                self.heard = Instant::now();
+                self.last_message = Instant::now();
                 let (partition, offset) = (message.partition(), message.offset());
-                let Some(span) = self.left.get_mut(&partition) else {
+                let Some(span) = self.remaining.get_mut(&partition) else {
                     return Ok(Scanned::Nothing);
                 };
                 span.position = offset + 1;
@@ -137,38 +138,38 @@ impl TopicScan {
                 })
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
-                self.heard = Instant::now();
+                self.last_message = Instant::now();
                 self.finish(partition)?;
                 Ok(Scanned::Nothing)
             }
-            Some(Err(error)) => match failure::of_request(&format!("reading {}", self.topic), &error) {
+            Some(Err(error)) => match errors::request_error(&format!("reading {}", self.topic), &error) {
                 fatal @ LogError::Fatal(_) => Err(fatal),
-                error => self.wait_on(error),
+                error => self.unless_idle(error),
             },
-            None => self.wait_on(LogError::Unavailable(format!(
-                "{} cannot be read on: nothing has come for {} s",
+            None => self.unless_idle(LogError::Unavailable(format!(
+                "reading {}: nothing has arrived for {} s",
                 self.topic,
-                PATIENCE.as_secs()
+                IDLE_TIMEOUT.as_secs()
             ))),
         }
     }
 
-    /// librdkafka goes on trying; how long we do is for us to say.
-    fn wait_on(&self, error: LogError) -> Result<Scanned, LogError> {
-        match self.heard.elapsed() < PATIENCE {
+    /// Ignores an error that librdkafka retries, until the scan has been idle for [`IDLE_TIMEOUT`].
+    fn unless_idle(&self, error: LogError) -> Result<Scanned, LogError> {
+        match self.last_message.elapsed() < IDLE_TIMEOUT {
             true => Ok(Scanned::Nothing),
             false => Err(error),
         }
     }
 
-    /// A partition that is read must not take others' turns.
+    /// Unassigns a partition that has been read completely, so that it does not delay others.
     fn finish(&mut self, partition: i32) -> Result<(), LogError> {
-        if self.left.remove(&partition).is_none() {
+        if self.remaining.remove(&partition).is_none() {
             return Ok(());
         }
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topic, partition);
         let unassigned = self.consumer.incremental_unassign(&list);
-        unassigned.map_err(|error| failure::of_request(&format!("reading {}", self.topic), &error))
+        unassigned.map_err(|error| errors::request_error(&format!("reading {}", self.topic), &error))
     }
 }

@@ -1,9 +1,9 @@
-//! Wakes the owner of a log from librdkafka's threads.
+//! A flag by which librdkafka's threads wake the owner of a log.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-/// A flag that one thread waits for and others raise. Raised before the wait, it is not lost.
+/// A flag that one thread waits for and others raise. If it is raised before the wait, the wait ends at once.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     raised: Mutex<bool>,
@@ -20,7 +20,7 @@ impl Signal {
         }
     }
 
-    /// Waits until the flag is raised and lowers it. Returns false once `deadline` has passed.
+    /// Waits until the flag is raised, and lowers it. Returns false if `deadline` passes first.
     pub(crate) fn wait_until(&self, deadline: Instant) -> bool {
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
         while !*raised {

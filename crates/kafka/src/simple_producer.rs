@@ -1,4 +1,4 @@
-//! A plain idempotent producer, for programs that only write: `riskstream generate` and tests.
+//! An idempotent producer for programs that only write: `riskstream generate` and tests.
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
@@ -10,7 +10,7 @@ use crate::options::KafkaOptions;
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// Remembers the first record that could not be delivered.
+/// Records the first error of a delivery.
 #[derive(Default)]
 struct Deliveries {
     failure: Mutex<Option<String>>,
@@ -29,7 +29,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Writes records; the key decides on the partition as in Kafka's Java clients.
+/// Writes records. The key determines the partition as in Kafka's Java clients.
 pub struct Producer {
     inner: ThreadedProducer<Deliveries>,
 }
@@ -45,7 +45,7 @@ impl Producer {
         Producer::create(config)
     }
 
-    /// A producer that reaches the brokers as a pipeline does.
+    /// A producer with the connection settings of a pipeline.
     ///
     /// # Errors
     /// When a setting is refused.
@@ -64,7 +64,7 @@ impl Producer {
         Ok(Producer { inner })
     }
 
-    /// Hands a record to the producer; waits while its queue is full.
+    /// Adds a record to the producer's queue. Waits while the queue is full.
     ///
     /// # Errors
     /// When the record can never be sent.
@@ -80,7 +80,7 @@ impl Producer {
         }
     }
 
-    /// Waits until everything is delivered.
+    /// Waits until all records are delivered.
     ///
     /// # Errors
     /// When some records were not delivered within 60 seconds.

@@ -1,4 +1,5 @@
-//! Follows a topic of one partition from its beginning: what is there, then what comes. Joins no group, commits nothing.
+//! Follows a topic of one partition: reads it from its beginning, then waits for new records. Joins no group and
+//! commits nothing.
 
 use std::time::Duration;
 
@@ -7,49 +8,50 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use riskstream_pipeline::log::LogError;
 
-use crate::failure;
+use crate::errors;
+use crate::groupless::{self, DebugLogContext};
 use crate::options::KafkaOptions;
-use crate::quiet::{self, Quiet};
 
-/// What [`TopicTail::next`] found.
+/// The result of [`TopicTail::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tailed {
     /// The value of a record.
     Record(Vec<u8>),
-    /// For now there is no more.
+    /// The end of the topic is reached for now.
     End,
-    /// Nothing came in time.
+    /// Nothing arrived in time.
     Nothing,
 }
 
 /// A topic that is being followed.
 pub struct TopicTail {
-    consumer: BaseConsumer<Quiet>,
+    consumer: BaseConsumer<DebugLogContext>,
     topic: String,
 }
 
 impl TopicTail {
-    /// Begins to follow partition 0 of `topic`.
+    /// Starts to follow partition 0 of `topic`.
     ///
     /// # Errors
-    /// `Fatal`: the settings.
+    /// `Fatal`: a setting is wrong.
     pub fn begin(options: &KafkaOptions, topic: &str) -> Result<TopicTail, LogError> {
-        let consumer = quiet::reader(options)?;
+        let consumer = groupless::consumer(options)?;
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(topic, 0, Offset::Beginning)
             .and_then(|()| consumer.assign(&assignment))
-            .map_err(|error| failure::of_configuration(&error))?;
+            .map_err(|error| errors::configuration_error(&error))?;
         Ok(TopicTail {
             consumer,
             topic: topic.to_owned(),
         })
     }
 
-    /// The next committed record that has a value. Waits `timeout` at most.
+    /// The next committed record that has a value. Waits for at most `timeout`.
     ///
     /// # Errors
-    /// The broker cannot be reached, or refuses. librdkafka goes on trying: call again.
+    /// When a broker cannot be reached or refuses the request. librdkafka keeps retrying, so `next` can be called
+    /// again.
     pub fn next(&mut self, timeout: Duration) -> Result<Tailed, LogError> {
         match self.consumer.poll(timeout) {
             None => Ok(Tailed::Nothing),
@@ -57,7 +59,7 @@ impl TopicTail {
                 .payload()
                 .map_or(Tailed::Nothing, |value| Tailed::Record(value.to_vec()))),
             Some(Err(KafkaError::PartitionEOF(_))) => Ok(Tailed::End),
-            Some(Err(error)) => Err(failure::of_request(&format!("reading {}", self.topic), &error)),
+            Some(Err(error)) => Err(errors::request_error(&format!("reading {}", self.topic), &error)),
         }
     }
 }

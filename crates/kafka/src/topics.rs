@@ -14,15 +14,15 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
-use crate::failure;
+use crate::errors;
+use crate::groupless::DebugLogContext;
 use crate::options::KafkaOptions;
-use crate::quiet::Quiet;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
-/// Between two looks at topics that were just created.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The pause between look-ups of topics that were just created.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What is known of a topic.
+/// A topic, which may not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
     /// Its name.
@@ -44,25 +44,25 @@ pub struct TopicSpec {
     pub settings: BTreeMap<String, String>,
 }
 
-/// What became of a topic to be created.
+/// The result of creating a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// It is there now.
+    /// It was created.
     New,
-    /// It was there before; nothing was changed.
+    /// It existed already; nothing was changed.
     Existed,
 }
 
 /// Looks topics up, in the order of `names`. Creates nothing.
 ///
 /// # Errors
-/// `Unavailable`: no broker answers. `Fatal`: settings, or a topic that this client may not see.
+/// `Unavailable`: no broker answers. `Fatal`: a setting is wrong, or this client may not see a topic.
 pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, LogError> {
     let mut config = options.client()?;
     config.set("allow.auto.create.topics", "false");
-    let client: BaseConsumer<Quiet> = config
-        .create_with_context(Quiet)
-        .map_err(|error| failure::of_configuration(&error))?;
+    let client: BaseConsumer<DebugLogContext> = config
+        .create_with_context(DebugLogContext)
+        .map_err(|error| errors::configuration_error(&error))?;
     names
         .iter()
         .map(|name| {
@@ -75,21 +75,23 @@ pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, Lo
         .collect()
 }
 
-/// Creates topics that do not exist yet, and waits until the brokers show them; the results are in the order of `specs`.
+/// Creates topics that do not exist yet, and waits until the brokers list them. The results are in the order of
+/// `specs`.
 ///
 /// # Errors
-/// `Unavailable`: no broker answers, or none shows the topics within 20 s. `Fatal`: the first topic that the brokers refuse, and why.
+/// `Unavailable`: no broker answers, or the topics are not listed within 20 s. `Fatal`: the first topic that the
+/// brokers refuse, and why.
 pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created>, LogError> {
     let client: AdminClient<DefaultClientContext> = options
         .client()?
         .create()
-        .map_err(|error| failure::of_configuration(&error))?;
+        .map_err(|error| errors::configuration_error(&error))?;
     let topics: Vec<_> = specs.iter().map(new_topic).collect();
     let limits = AdminOptions::new()
         .operation_timeout(Some(TIMEOUT))
         .request_timeout(Some(TIMEOUT));
     let results = block_on(client.create_topics(&topics, &limits))
-        .map_err(|error| failure::of_request("creating topics", &error))?;
+        .map_err(|error| errors::request_error("creating topics", &error))?;
     let created = results
         .into_iter()
         .map(|result| match result {
@@ -103,23 +105,23 @@ pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created
     Ok(created)
 }
 
-/// The controller says that a topic is created before a broker shows it: whoever looked for it at once would miss it.
+/// Waits until the brokers list the topics. The controller reports a topic as created before the other brokers list it.
 fn wait_until_shown(options: &KafkaOptions, names: &[&str]) -> Result<(), LogError> {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         let why = match describe(options, names) {
             Ok(topics) => match topics.into_iter().find(|topic| topic.partitions.is_none()) {
                 None => return Ok(()),
-                Some(topic) => format!("topic {} was created, but the brokers do not show it", topic.name),
+                Some(topic) => format!("topic {} was created, but the brokers do not list it", topic.name),
             },
-            // A partition has no leader yet.
+            // Such as a partition that has no leader yet.
             Err(LogError::Unavailable(why)) => why,
             Err(error) => return Err(error),
         };
         if Instant::now() >= deadline {
             return Err(LogError::Unavailable(why));
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(LOOK_UP_INTERVAL);
     }
 }
 
@@ -131,7 +133,7 @@ fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
         .fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
-/// The number of a topic's partitions, `None` if it does not exist.
+/// The number of partitions of a topic; `None` if it does not exist.
 pub(crate) fn partitions<C: ClientContext>(
     client: &Client<C>,
     name: &str,
@@ -140,18 +142,18 @@ pub(crate) fn partitions<C: ClientContext>(
     let what = format!("looking up topic {name}");
     let metadata = client
         .fetch_metadata(Some(name), timeout)
-        .map_err(|error| failure::of_request(&what, &error))?;
+        .map_err(|error| errors::request_error(&what, &error))?;
     let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
         return Ok(None);
     };
     match topic.error().map(Code::from) {
         None => Ok(Some(topic.partitions().len() as i32)),
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
-        Some(code) => Err(failure::of_request(&what, &KafkaError::MetadataFetch(code))),
+        Some(code) => Err(errors::request_error(&what, &KafkaError::MetadataFetch(code))),
     }
 }
 
-/// Runs a future whose result comes from librdkafka's thread.
+/// Blocks until a future is ready that a thread of librdkafka completes.
 fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -1,22 +1,22 @@
-//! Makes a call that hangs visible to other threads.
+//! Makes hanging calls visible to other threads.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a log's current call to the broker has been running. librdkafka ignores the timeouts of some
-/// calls while a coordinator is down; whoever holds a clone of this can then end the process, which is
-/// safe: state is never ahead of what Kafka has committed.
+/// Shows how long a log's current call to the broker has been running. librdkafka ignores the timeouts of some calls
+/// while a coordinator is down. The holder of a clone can then end the process. This is safe, because state is never
+/// ahead of what Kafka has committed.
 #[derive(Clone, Debug)]
 pub struct TransactionWatch {
-    /// When the running call began, in microseconds after `epoch`, plus 1; 0 when there is none.
+    /// The start of the running call, in microseconds after `epoch`, plus 1; 0 if there is none.
     begun: Arc<AtomicU64>,
     epoch: Instant,
     limit: Duration,
 }
 
 impl TransactionWatch {
-    /// No call takes longer than `limit` unless it hangs.
+    /// A watch that regards calls longer than `limit` as hanging.
     pub fn new(limit: Duration) -> Self {
         Self {
             begun: Arc::default(),
@@ -25,7 +25,7 @@ impl TransactionWatch {
         }
     }
 
-    /// How long a call has been running that should have come back long ago: end the process.
+    /// How long the current call has been running, if that is longer than the limit.
     pub fn hanging_for(&self) -> Option<Duration> {
         self.running_for().filter(|time| *time > self.limit)
     }
@@ -37,19 +37,19 @@ impl TransactionWatch {
     }
 
     /// Marks a call as running until the guard is dropped.
-    pub fn enter(&self) -> Running<'_> {
+    pub fn enter(&self) -> RunningCall<'_> {
         let now = self.epoch.elapsed().as_micros() as u64;
         self.begun.store(now + 1, Ordering::Relaxed);
-        Running { watch: self }
+        RunningCall { watch: self }
     }
 }
 
-/// A call that is running, until this is dropped.
-pub struct Running<'a> {
+/// Marks a call as running until it is dropped.
+pub struct RunningCall<'a> {
     watch: &'a TransactionWatch,
 }
 
-impl Drop for Running<'_> {
+impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
         self.watch.begun.store(0, Ordering::Relaxed);
     }

@@ -1,8 +1,8 @@
-//! Time to attribute a row's score, against 16 background rows.
+//! Time to attribute the score of a row against 16 background rows.
 //!
 //! `cargo bench -p riskstream-models --bench attribution [-- MODEL ROWS]`, with the models under
-//! `RISKSTREAM_REFERENCE_DATA` or `../shared/data`. With a model and a number of rows it attributes these and no more: for
-//! counting instructions.
+//! `RISKSTREAM_REFERENCE_DATA` or `../shared/data`. With MODEL and ROWS it only attributes that many rows of that
+//! model, so that instructions can be counted.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ fn main() {
     }
 }
 
-/// Against rows spread over the data.
+/// Attribution against 16 rows spread over the data.
 fn attribution(model: &Model, rows: &[f32]) -> Attribution {
     let width = model.input_width();
     let every = rows.len() / width / BACKGROUND_ROWS;
@@ -85,7 +85,7 @@ fn attribute<'a>(explainer: &mut Explainer, values: impl Iterator<Item = &'a f32
     }
 }
 
-/// The fastest of several passes over the rows: other work on the machine only ever adds.
+/// The fastest of several passes over the rows; other work on the machine can only make a pass slower.
 fn microseconds_per_row(explainer: &mut Explainer, rows: &[f32]) -> f64 {
     const TIME: Duration = Duration::from_secs(2);
     const ROWS: usize = 100;

@@ -1,4 +1,4 @@
-//! Time per row of the reference models: one row at a time, and in batches of 64.
+//! Time per row of the reference models, one row at a time and in batches of 64.
 //!
 //! `cargo bench -p riskstream-models`, with the models under `RISKSTREAM_REFERENCE_DATA` or `../shared/data`.
 
@@ -50,7 +50,7 @@ fn main() {
     }
 }
 
-/// The fastest of several passes over the rows: other work on the machine only ever adds.
+/// The fastest of several passes over the rows; other work on the machine can only make a pass slower.
 fn microseconds_per_row(model: &Model, rows: &[f32], batch: usize) -> f64 {
     const TIME: Duration = Duration::from_millis(500);
     let mut scorer = model.scorer();

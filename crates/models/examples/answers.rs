@@ -1,4 +1,4 @@
-//! Writes all outputs of a model for a file of rows, to compare them with another runtime's.
+//! Writes all outputs of a model for a file of rows, for comparison with another runtime.
 //!
 //! `answers MODEL ROWS`: ROWS holds little-endian f32, row after row. Writes `ROWS.NAME.f64` for each output NAME of
 //! numbers and `ROWS.NAME.txt` for each of strings, and prints the description as JSON.

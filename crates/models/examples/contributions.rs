@@ -1,7 +1,7 @@
-//! Writes the contributions of a model's inputs to its score for a file of rows, to compare them with another program's.
+//! Writes the contributions of a model's inputs to its scores for a file of rows, for comparison with another program.
 //!
 //! `contributions MODEL ROWS BACKGROUND [SCORE]`: ROWS and BACKGROUND hold little-endian f32, row after row. Writes
-//! `ROWS.contributions.f64`, a number for each input of each row, and prints how they were found.
+//! `ROWS.contributions.f64`, a number for each input of each row, and prints the method and the space.
 
 use std::error::Error;
 use std::path::Path;

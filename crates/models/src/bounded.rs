@@ -1,7 +1,7 @@
 //! Bounds on what tract computes while it loads a model.
 //!
-//! Where all inputs of a node are constants tract computes the node as soon as it knows its types, however large the
-//! result. So every operator is wrapped: first it only infers its outputs' shapes, and what is too large ends the load.
+//! tract computes a node during loading if all its inputs are constants, however large the result. This module wraps
+//! every operator. The wrapper infers the shapes of the outputs first, and an output that is too large ends the load.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use tract_onnx::tract_hir::ops::source::Source;
 
 use crate::{Limits, ModelError};
 
-/// A tensor that a model asks for is too large, or all that it computes from constants.
+/// A tensor exceeds the limit, or all tensors computed from constants together do.
 #[derive(Debug)]
 pub(crate) struct TooLarge(String);
 
@@ -30,15 +30,15 @@ impl fmt::Display for TooLarge {
 
 impl std::error::Error for TooLarge {}
 
-/// Operators whose operands say how large their output is. tract cuts such numbers to 32 bits.
+/// Operators whose operands hold the sizes of their output. tract truncates such numbers to 32 bits.
 const SIZED_BY_VALUES: [&str; 7] = ["ConstantOfShape", "Expand", "Pad", "Range", "Reshape", "Resize", "Tile"];
 
-/// Wraps the operators of a model made from `graph`, and of the graphs in it.
+/// Wraps the operators of a model made from `graph`, subgraphs included.
 pub(crate) fn bound(model: &mut InferenceModel, graph: &GraphProto, limits: &Limits) {
     let mut sized_by_values = HashSet::new();
     find_sized(graph, &mut sized_by_values);
     let bounds = Bounds {
-        most: limits.tensor_elements,
+        tensor_elements: limits.tensor_elements,
         budget: Arc::new(AtomicUsize::new(limits.tensor_elements)),
     };
     bound_nodes(model, &sized_by_values, &bounds);
@@ -57,7 +57,7 @@ fn find_sized<'a>(graph: &'a GraphProto, names: &mut HashSet<&'a str>) {
     }
 }
 
-/// tract's error as ours.
+/// The [`ModelError::Limit`] of an error that has a [`TooLarge`] among its causes.
 pub(crate) fn limit(error: &TractError) -> Option<ModelError> {
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<TooLarge>())?;
     Some(ModelError::Limit(cause.to_string()))
@@ -76,7 +76,7 @@ fn bound_nodes(model: &mut InferenceModel, sized_by_values: &HashSet<&str>, boun
                 name: node.name.clone(),
                 is_sized_by_values: sized_by_values.contains(node.name.as_str()),
                 bounds: bounds.clone(),
-                is_paid: false,
+                is_counted: false,
             });
         }
     }
@@ -84,35 +84,35 @@ fn bound_nodes(model: &mut InferenceModel, sized_by_values: &HashSet<&str>, boun
 
 #[derive(Clone, Debug)]
 struct Bounds {
-    /// The most elements of a tensor.
-    most: usize,
-    /// Elements that may still be computed from constants, by all nodes together.
+    /// Upper bound on the elements of a tensor.
+    tensor_elements: usize,
+    /// The elements that all nodes together may still compute from constants.
     budget: Arc<AtomicUsize>,
 }
 
-/// An operator that refuses to make too large a tensor.
+/// An operator that fails if one of its outputs would be too large.
 #[derive(Clone, Debug)]
 struct Bounded {
     op: Box<dyn InferenceOp>,
-    /// The node's.
+    /// The node's name.
     name: String,
     is_sized_by_values: bool,
     bounds: Bounds,
-    /// Has this node's part been taken from the budget?
-    is_paid: bool,
+    /// Whether this node's outputs are subtracted from the budget.
+    is_counted: bool,
 }
 
 impl Bounded {
     fn check_operands(&self, inputs: &[&InferenceFact]) -> Result<(), TooLarge> {
         let values = inputs.iter().filter_map(|fact| fact.value.concretize());
-        let integers = values.filter(|value| value.datum_type().is_integer() && value.len() <= MOST_SIZES);
+        let integers = values.filter(|value| value.datum_type().is_integer() && value.len() <= MAX_SIZES);
         let sizes = integers.filter_map(|value| Some(value.cast_to::<i64>().ok()?.into_owned()));
         for tensor in sizes {
             let sizes = tensor
                 .try_as_plain_ram()
                 .and_then(|plain| Ok(plain.as_slice::<i64>()?.to_vec()));
             let largest = sizes.iter().flatten().map(|size| size.unsigned_abs()).max();
-            if let Some(largest) = largest.filter(|&largest| largest > self.bounds.most as u64) {
+            if let Some(largest) = largest.filter(|&largest| largest > self.bounds.tensor_elements as u64) {
                 return Err(TooLarge(format!("node {:?} has a size of {largest}", self.name)));
             }
         }
@@ -120,33 +120,35 @@ impl Bounded {
     }
 
     fn check_outputs(&mut self, inputs: &[InferenceFact], outputs: &[InferenceFact]) -> Result<(), TooLarge> {
-        let most = self.bounds.most;
+        let limit = self.bounds.tensor_elements;
         let mut elements = 0usize;
         for fact in outputs {
-            let of_fact = known_elements(fact);
-            if of_fact > most {
+            let output_elements = known_elements(fact);
+            if output_elements > limit {
                 let name = &self.name;
-                return Err(TooLarge(format!("node {name:?} makes a tensor of {of_fact} elements")));
+                return Err(TooLarge(format!(
+                    "node {name:?} makes a tensor of {output_elements} elements"
+                )));
             }
-            elements = elements.saturating_add(of_fact);
+            elements = elements.saturating_add(output_elements);
         }
         let is_constant = inputs.iter().all(|fact| fact.value.is_concrete());
-        if is_constant && !std::mem::replace(&mut self.is_paid, true) {
+        if is_constant && !std::mem::replace(&mut self.is_counted, true) {
             let take = |left: usize| left.checked_sub(elements);
             let is_within = self
                 .bounds
                 .budget
                 .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-            is_within.map_err(|_| TooLarge(format!("more than {most} elements are computed from constants")))?;
+            is_within.map_err(|_| TooLarge(format!("more than {limit} elements are computed from constants")))?;
         }
         Ok(())
     }
 }
 
-/// A tensor of more numbers says no sizes.
-const MOST_SIZES: usize = 64;
+/// Upper bound on the elements of an operand that holds sizes.
+const MAX_SIZES: usize = 64;
 
-/// The product of the sizes that are known, a lower bound of the elements.
+/// The product of the known sizes of the axes: a lower bound of the number of elements.
 fn known_elements(fact: &InferenceFact) -> usize {
     let sizes = fact.shape.dims().filter_map(|dim| dim.concretize()?.to_usize().ok());
     sizes.fold(1, usize::saturating_mul)

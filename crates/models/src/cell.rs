@@ -1,13 +1,13 @@
-//! What a row is made of.
+//! The cells of a row, and the kinds of its columns.
 
 use std::fmt;
 
-/// What a column of a row holds.
+/// The kind of a column of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// Numbers; NaN is missing.
+    /// Numbers; NaN is a missing value.
     Number,
-    /// Texts, as the codes that a model gives them.
+    /// Texts, as the codes of the model ([`Model::text_code`](crate::Model::text_code)).
     Text,
 }
 
@@ -20,13 +20,13 @@ impl fmt::Display for ColumnKind {
     }
 }
 
-/// A value of a row before [`crate::Model::encode`].
+/// A value of a row before [`Model::encode`](crate::Model::encode).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// For a column of numbers.
+    /// A value for a column of numbers.
     Number(f32),
-    /// For a column of texts.
+    /// A value for a column of texts.
     Text(&'a str),
-    /// Nothing: NaN, or the empty text.
+    /// A missing value: encoded as NaN in a column of numbers, as the empty text in a column of texts.
     Missing,
 }

@@ -1,4 +1,4 @@
-//! What a model file holds, for people.
+//! A summary of a model file, for display.
 
 use std::collections::BTreeMap;
 
@@ -15,25 +15,25 @@ use crate::graph::{fed_inputs, operator_name};
 /// A summary of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ModelDescription {
-    /// Who wrote the file, such as `skl2onnx 1.20.0`.
+    /// The program that wrote the file, such as `skl2onnx 1.20.0`.
     pub producer: String,
     /// Versions of the operator sets by domain; the standard domain is `ai.onnx`.
     pub operator_sets: BTreeMap<String, i64>,
-    /// Inputs in the order in which their columns make up a row.
+    /// Inputs in the order of their columns in a row.
     pub inputs: Vec<InputDescription>,
     /// Outputs in the file's order.
     pub outputs: Vec<OutputDescription>,
-    /// Operators by name, with how often each occurs.
+    /// Operators by name, with the number of nodes of each.
     pub operators: Vec<OperatorCount>,
-    /// Decision trees in all ensembles together.
+    /// Number of decision trees of all ensembles.
     pub trees: usize,
-    /// Nodes of these trees, leaves included.
+    /// Number of nodes of these trees, leaves included.
     pub tree_nodes: usize,
     /// Size of the file in bytes.
     pub bytes: usize,
     /// The SHA-256 of the file, in hexadecimal.
     pub sha256: String,
-    /// What is the score, such as `probabilities[1]`; `None` when that is open.
+    /// The output that is the score, such as `probabilities[1]`; `None` if it is not determined.
     pub score: Option<String>,
 }
 
@@ -42,11 +42,11 @@ pub struct ModelDescription {
 pub struct InputDescription {
     /// Its name in the file.
     pub name: String,
-    /// Type of its elements, such as `float` or `string`.
+    /// Element type, such as `float` or `string`.
     pub elements: String,
-    /// Its number of columns; `None` when the file does not fix it.
+    /// Number of columns in a row; `None` if the file does not fix it.
     pub columns: Option<usize>,
-    /// The sizes of its axes but the first, which counts rows; empty when the file does not fix them.
+    /// Sizes of all axes but the first, which counts rows; empty if the file does not fix them.
     pub axes: Vec<usize>,
 }
 
@@ -55,11 +55,11 @@ pub struct InputDescription {
 pub struct OutputDescription {
     /// Its name in the file.
     pub name: String,
-    /// Type of its elements, such as `int64`, or `map` for the output of a ZipMap.
+    /// Element type, such as `int64`, or `map` for the output of a ZipMap.
     pub elements: String,
 }
 
-/// How often an operator occurs.
+/// The number of nodes of one operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OperatorCount {
     /// Its name with its domain, such as `ai.onnx.ml.Scaler`.
@@ -114,11 +114,11 @@ pub(crate) fn describe(
     }
 }
 
-/// Some exporters give pages.
+/// The first 100 characters of a text, on one line: some exporters write several pages.
 fn on_one_line(text: &str) -> String {
-    const LONGEST: usize = 100;
+    const MAX_CHARACTERS: usize = 100;
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").chars().take(LONGEST).collect()
+    words.join(" ").chars().take(MAX_CHARACTERS).collect()
 }
 
 fn describe_input(input: &ValueInfoProto) -> InputDescription {
@@ -148,7 +148,7 @@ fn axes(input: &ValueInfoProto) -> Option<Vec<usize>> {
     axes.iter().map(size).collect()
 }
 
-/// The declared element type of an input or output; maps and sequences are `map`.
+/// The declared element type of an input or output; `map` for maps and sequences.
 pub(crate) fn elements(output: &ValueInfoProto) -> String {
     match output.r#type.as_ref().and_then(|kind| kind.value.as_ref()) {
         Some(TypeValue::TensorType(tensor)) => DataType::try_from(tensor.elem_type)

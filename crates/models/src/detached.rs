@@ -1,23 +1,22 @@
-//! Running a model on a thread of its own, so that whoever asks waits no longer than it wants to.
+//! Running a model on its own thread, so that the caller can limit how long it waits.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::{Model, ModelError};
 
-/// A scorer beside the caller: rows are handed over with [`DetachedScorer::start`] and their scores fetched with
-/// [`DetachedScorer::finish`], for which the caller waits as long as it says. A run cannot be interrupted: while one lasts that
-/// nobody waits for any more, no other begins.
+/// A scorer on its own thread. [`DetachedScorer::start`] hands rows over, [`DetachedScorer::finish`] waits for their
+/// scores up to a time limit. A run cannot be interrupted: after a time-out the next one starts only when it has ended.
 #[derive(Debug)]
 pub struct DetachedScorer {
     requests: SyncSender<Buffers>,
     answers: Receiver<Answer>,
-    /// When rows were handed over whose answer was not fetched.
-    handed_over: Option<Instant>,
-    /// Whether they are of an earlier call.
+    /// When the current run was started; `None` if there is none.
+    started: Option<Instant>,
+    /// Whether the caller has given up on the current run.
     is_stale: bool,
     last_run: Duration,
-    /// To be used again for the next rows and scores.
+    /// Buffers for the next run.
     spare: Buffers,
 }
 
@@ -30,14 +29,14 @@ struct Buffers {
 #[derive(Debug)]
 struct Answer {
     buffers: Buffers,
-    ran: Result<(), ModelError>,
+    result: Result<(), ModelError>,
     took: Duration,
 }
 
-/// Why there are no scores.
+/// Why a [`DetachedScorer`] has no scores.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfinished {
-    /// The model is still at work. What it answers later is thrown away.
+pub enum DetachedError {
+    /// The time limit has passed and the model still runs. Its result will be dropped.
     #[error("the model did not answer in time")]
     Late,
     /// The rows do not fit the model, or its thread could not be started.
@@ -46,10 +45,10 @@ pub enum Unfinished {
 }
 
 impl DetachedScorer {
-    /// Starts the model's thread, which ends when this is dropped and its last run is over.
+    /// Starts the model's thread. It ends once this is dropped and its last run has ended.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// When the operating system cannot start a thread.
     pub fn new(model: &Model) -> Result<DetachedScorer, ModelError> {
         let (requests, received) = sync_channel::<Buffers>(1);
         let (answer, answers) = sync_channel(1);
@@ -57,9 +56,9 @@ impl DetachedScorer {
         let work = move || {
             for mut buffers in received {
                 let began = Instant::now();
-                let ran = scorer.score_each(&buffers.rows, &mut buffers.scores);
+                let result = scorer.score_each(&buffers.rows, &mut buffers.scores);
                 let took = began.elapsed();
-                if answer.send(Answer { buffers, ran, took }).is_err() {
+                if answer.send(Answer { buffers, result, took }).is_err() {
                     return;
                 }
             }
@@ -67,24 +66,24 @@ impl DetachedScorer {
         std::thread::Builder::new()
             .name("model".to_owned())
             .spawn(work)
-            .map_err(|error| ModelError::Run(format!("no thread for the model: {error}")))?;
+            .map_err(|error| ModelError::Run(format!("cannot start a thread for the model: {error}")))?;
         Ok(DetachedScorer {
             requests,
             answers,
-            handed_over: None,
+            started: None,
             is_stale: false,
             last_run: Duration::ZERO,
             spare: Buffers::default(),
         })
     }
 
-    /// Hands rows over, as [`crate::Scorer::score`] takes them. False, and nothing is done, while the model is still at work on
-    /// earlier ones.
+    /// Starts to score rows, given as for [`crate::Scorer::score`]. Returns false, and does nothing, while the model
+    /// still runs on earlier rows.
     pub fn start(&mut self, rows: &[f32]) -> bool {
-        if self.handed_over.is_some() {
+        if self.started.is_some() {
             self.is_stale = true;
             match self.answers.try_recv() {
-                Ok(answer) => drop(self.put_away(answer)),
+                Ok(answer) => drop(self.end_run(answer)),
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return false,
             }
         }
@@ -92,38 +91,38 @@ impl DetachedScorer {
         buffers.rows.clear();
         buffers.rows.extend_from_slice(rows);
         self.is_stale = false;
-        self.handed_over = self.requests.try_send(buffers).is_ok().then(Instant::now);
-        self.handed_over.is_some()
+        self.started = self.requests.try_send(buffers).is_ok().then(Instant::now);
+        self.started.is_some()
     }
 
-    /// Replaces `scores` by those of the rows handed over last, `None` for a row that the model failed on. Waits for them no
-    /// longer than until `within` has passed since the rows were handed over.
+    /// Waits for the scores of the rows last started, and replaces `scores` by them; the score of a row that the model
+    /// failed on is `None`. Waits until `within` has passed since the start.
     ///
     /// # Errors
-    /// [`Unfinished::Late`] when they are not there by then, or when nothing was handed over.
-    pub fn finish(&mut self, within: Duration, scores: &mut Vec<Option<f32>>) -> Result<(), Unfinished> {
-        let Some(handed_over) = self.handed_over.filter(|_| !self.is_stale) else {
-            return Err(Unfinished::Late);
+    /// [`DetachedError::Late`] when the run has not ended by then, or no run was started.
+    pub fn finish(&mut self, within: Duration, scores: &mut Vec<Option<f32>>) -> Result<(), DetachedError> {
+        let Some(started) = self.started.filter(|_| !self.is_stale) else {
+            return Err(DetachedError::Late);
         };
-        match self.answers.recv_timeout(within.saturating_sub(handed_over.elapsed())) {
+        match self.answers.recv_timeout(within.saturating_sub(started.elapsed())) {
             Ok(mut answer) => {
                 std::mem::swap(scores, &mut answer.buffers.scores);
-                self.put_away(answer)?;
+                self.end_run(answer)?;
                 Ok(())
             }
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(Unfinished::Late),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Err(DetachedError::Late),
         }
     }
 
-    /// How long the model's last run took that is known to have ended.
+    /// How long the last run took whose end this has seen.
     pub fn last_run(&self) -> Duration {
         self.last_run
     }
 
-    fn put_away(&mut self, answer: Answer) -> Result<(), ModelError> {
+    fn end_run(&mut self, answer: Answer) -> Result<(), ModelError> {
         self.spare = answer.buffers;
         self.last_run = answer.took;
-        self.handed_over = None;
-        answer.ran
+        self.started = None;
+        answer.result
     }
 }

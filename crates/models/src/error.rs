@@ -1,4 +1,4 @@
-//! What can go wrong with a model file or a row.
+//! Errors of loading and running a model.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ pub enum ModelError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The bytes are no ONNX model, or one that contradicts itself, that tract cannot load, or that fails on every row.
+    /// The bytes are not an ONNX model, or the model is inconsistent, tract cannot load it, or it fails on every row.
     #[error("not a usable ONNX model: {0}")]
     Invalid(String),
-    /// The model is larger than the limits allow.
+    /// The model exceeds a limit of [`Limits`](crate::Limits).
     #[error("the model exceeds a limit: {0}")]
     Limit(String),
     /// The model uses an operator that is not supported.
@@ -28,40 +28,40 @@ pub enum ModelError {
         operator: String,
         /// The node's name, or the name of its first output.
         node: String,
-        /// What the model's author can do.
+        /// How the author of the model can avoid the operator.
         advice: String,
     },
-    /// The inputs are of a kind that rows of numbers and texts cannot feed.
+    /// An input cannot be fed from rows of numbers and texts.
     #[error("unusable input {input:?}: {reason}")]
     Input {
         /// The graph input.
         input: String,
-        /// Why it cannot be fed, and what to do.
+        /// Why it cannot be fed, and how to change the export.
         reason: String,
     },
-    /// The score output does not exist or is not clear.
+    /// The score output does not exist or is not determined.
     #[error("{0}")]
     Score(String),
-    /// The rows handed in do not fit the model.
-    #[error("the model takes rows of {expected} values, but {given} values are no whole number of rows")]
+    /// The number of values is not a multiple of the values in a row.
+    #[error("the model takes rows of {expected} values, but {given} values are not a whole number of rows")]
     Rows {
-        /// Values in a row.
+        /// Number of values in a row.
         expected: usize,
-        /// Values handed in.
+        /// Number of values given.
         given: usize,
     },
-    /// A value is a number where a text is expected, or the other way round.
+    /// A value is a number in a column of texts, or a text in a column of numbers.
     #[error("column {column} of a row takes {expected}s")]
     Cell {
         /// The column, counted from 0.
         column: usize,
-        /// What it takes.
+        /// The kind of the column.
         expected: ColumnKind,
     },
-    /// Scores cannot be attributed against these background rows.
+    /// The background rows cannot be used for attribution.
     #[error("unusable background rows: {0}")]
     Background(String),
-    /// The model failed while it ran.
+    /// The model failed while running.
     #[error("the model failed while running: {0}")]
     Run(String),
 }

@@ -1,4 +1,4 @@
-//! Preparing a graph for tract: only what the wanted outputs need, in order, with maps turned back into tensors.
+//! Prepares a graph for tract: prunes it to the wanted outputs, sorts its nodes, and replaces maps by tensors.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
 
 use crate::{ModelError, recurrent};
 
-/// The graph's inputs that are no initializers: what has to be fed.
+/// The inputs of the graph that are not initializers.
 pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {
     let initializers: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     graph
@@ -15,7 +15,7 @@ pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoP
         .filter(move |input| !initializers.contains(input.name.as_str()))
 }
 
-/// The name under which errors speak of a node.
+/// The name of a node in errors: its own, or that of its first output.
 pub(crate) fn node_name(node: &NodeProto) -> &str {
     match (node.name.as_str(), node.output.first()) {
         ("", Some(output)) => output,
@@ -31,7 +31,7 @@ pub(crate) fn operator_name(node: &NodeProto) -> String {
     }
 }
 
-/// A copy of `graph` cut down to what `outputs` need, its nodes in topological order.
+/// A copy of `graph` pruned to the nodes that `outputs` depend on, in topological order.
 pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto, ModelError> {
     let producers = producers(graph)?;
     let order = order(graph, &producers, outputs)?;
@@ -62,7 +62,7 @@ pub(crate) fn prepare(graph: &GraphProto, outputs: &[&str]) -> Result<GraphProto
     Ok(prepared)
 }
 
-/// Gives every node a name of its own, for tract insists on it and ONNX does not.
+/// Gives every node a unique name, which tract requires and ONNX does not.
 fn make_names_unique(graph: &mut GraphProto) {
     let inputs = graph.input.iter().map(|input| input.name.clone());
     let mut taken: HashSet<String> = inputs
@@ -78,7 +78,7 @@ fn make_names_unique(graph: &mut GraphProto) {
     }
 }
 
-/// Which node writes each value. Every value is written once.
+/// The node that writes each value; `None` for inputs and initializers. Each value may be written only once.
 fn producers(graph: &GraphProto) -> Result<HashMap<&str, Option<usize>>, ModelError> {
     let invalid = |reason: String| Err(ModelError::Invalid(reason));
     let mut producers: HashMap<&str, Option<usize>> = HashMap::new();
@@ -102,7 +102,10 @@ fn producers(graph: &GraphProto) -> Result<HashMap<&str, Option<usize>>, ModelEr
     Ok(producers)
 }
 
-/// The nodes that `outputs` depend on, each after those it reads from; an error when they form a cycle.
+/// The nodes that `outputs` depend on, in topological order.
+///
+/// # Errors
+/// When they form a cycle, or a value is read that nothing writes.
 fn order(
     graph: &GraphProto,
     producers: &HashMap<&str, Option<usize>>,
@@ -110,7 +113,7 @@ fn order(
 ) -> Result<Vec<usize>, ModelError> {
     #[derive(Clone, Copy, PartialEq)]
     enum Visit {
-        Not,
+        New,
         Open,
         Done,
     }
@@ -118,7 +121,7 @@ fn order(
         let missing = || ModelError::Invalid(format!("the value {name:?} is read but never written"));
         producers.get(name).copied().ok_or_else(missing)
     };
-    let mut visits = vec![Visit::Not; graph.node.len()];
+    let mut visits = vec![Visit::New; graph.node.len()];
     let mut order = Vec::new();
     let mut stack = Vec::new();
     for output in outputs {
@@ -137,7 +140,7 @@ fn order(
                         node_name(&graph.node[node])
                     )));
                 }
-                Visit::Not => visits[node] = Visit::Open,
+                Visit::New => visits[node] = Visit::Open,
             }
             stack.push((node, true));
             for input in read_names(&graph.node[node]) {
@@ -152,7 +155,7 @@ fn order(
     Ok(order)
 }
 
-/// The names that a node reads, those that its subgraphs take from outside included.
+/// The names of the values that a node reads, including those that its subgraphs capture.
 fn read_names(node: &NodeProto) -> Vec<&str> {
     let mut names: Vec<&str> = node
         .input
@@ -178,8 +181,9 @@ fn captured_names<'a>(graph: &'a GraphProto, names: &mut Vec<&'a str>) {
     names.extend(read.chain(outputs).filter(|name| !own.contains(name)));
 }
 
-/// A node as tract understands it. A ZipMap becomes the identity: its columns, in the order of the class labels, are what
-/// a score is taken from. A ConstantOfShape without a value gets the specification's, a zero of f32: tract takes f64.
+/// A node in the form that tract supports. A ZipMap becomes the identity: the score is a column of its input, in the
+/// order of the class labels. A ConstantOfShape without a value gets the default of the specification, a zero of f32,
+/// where tract uses f64.
 fn for_tract(node: &NodeProto) -> NodeProto {
     match node.op_type.as_str() {
         "ZipMap" => NodeProto {
@@ -196,7 +200,7 @@ fn for_tract(node: &NodeProto) -> NodeProto {
     }
 }
 
-/// Takes the names from outputs that nothing reads, for the operators that can leave them out.
+/// Clears the names of outputs that nothing reads, for the operators that can omit them.
 fn blank_unused_outputs(node: &mut NodeProto, used: &HashSet<String>) {
     if !matches!(
         node.op_type.as_str(),

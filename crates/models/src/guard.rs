@@ -1,20 +1,22 @@
-//! The outermost guard: a panic inside a library becomes an error.
+//! Errors and panics of libraries as [`ModelError`]s.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tract_onnx::prelude::TractError;
+
 use crate::ModelError;
 
-/// Runs `work`; a panic in it becomes `error` of its message.
-pub(crate) fn guarded<T>(
+/// Runs `work`. A panic becomes `error` of the panic's message.
+pub(crate) fn catch_panic<T>(
     error: impl Fn(String) -> ModelError,
     work: impl FnOnce() -> Result<T, ModelError>,
 ) -> Result<T, ModelError> {
-    // What `work` was building is dropped, so nothing half-done is seen afterwards.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(error(message(&*panic))))
+    // Unwind safe: callers drop what `work` was building, and keep no state that a panic interrupted.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(error(panic_message(&*panic))))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .copied()
@@ -22,11 +24,16 @@ fn message(panic: &(dyn Any + Send)) -> String {
     format!("panic: {}", text.unwrap_or("without a message"))
 }
 
-/// A library's error with its causes, shortened: some print whole tensors.
-pub(crate) fn brief(error: &tract_onnx::prelude::TractError) -> String {
-    const LONGEST: usize = 600;
+/// An error of a run as this crate's.
+pub(crate) fn run_error(error: TractError) -> ModelError {
+    ModelError::Run(shortened(&error))
+}
+
+/// The message of tract's error with its causes, cut to 600 characters: some messages print whole tensors.
+pub(crate) fn shortened(error: &TractError) -> String {
+    const MAX_CHARACTERS: usize = 600;
     let text = format!("{error:#}");
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }

@@ -1,23 +1,23 @@
-//! Looking into a file that may not be usable.
+//! Inspecting a model file that may not be usable.
 
 use std::path::Path;
 
 use crate::description::{ModelDescription, describe};
-use crate::guard::guarded;
+use crate::guard::catch_panic;
 use crate::model::{graph, read};
 use crate::operators::tree_ensemble;
 use crate::proto::decode;
 use crate::supported::unsupported_operators;
 use crate::{LoadOptions, Model, ModelError};
 
-/// What a model file holds, whether or not it can be used.
+/// The contents of a model file, usable or not, and why it cannot be used.
 #[derive(Debug)]
 pub struct Inspection {
-    /// What is in it.
+    /// A summary of the file.
     pub description: ModelDescription,
-    /// The longest way from a tree's root to a leaf, in branches; `None` without trees that can be read.
+    /// The largest depth of a tree, in branches from root to leaf; `None` if there is no tree that can be read.
     pub tree_depth: Option<usize>,
-    /// Why it cannot be used: every operator that is not supported, or else what loading it says. Empty: it can.
+    /// Why the model cannot be used: every unsupported operator, or else the error of loading. Empty if it can be used.
     pub problems: Vec<ModelError>,
 }
 
@@ -33,15 +33,15 @@ impl Inspection {
     /// Inspects the bytes of an ONNX file.
     ///
     /// # Errors
-    /// When the bytes are no ONNX model, exceed the limits, or hold tensors that contradict themselves.
+    /// When the bytes are not an ONNX model, exceed the limits, or hold inconsistent tensors.
     pub fn of_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Inspection, ModelError> {
-        guarded(ModelError::Invalid, || {
+        catch_panic(ModelError::Invalid, || {
             let model = decode(bytes, &options.limits)?;
             let graph = graph(&model)?;
             let mut problems = unsupported_operators(graph);
             let mut description = describe(&model, graph, bytes, None);
             match Model::from_bytes(bytes, options) {
-                // An operator that the score does not need is no problem.
+                // Unsupported operators that the score does not depend on are pruned.
                 Ok(model) => {
                     description = model.description().clone();
                     problems.clear();

@@ -1,31 +1,37 @@
-//! ONNX models for scoring rows of numbers and texts: loaded by tract, with the operators that tract lacks supplied here.
+//! Scores rows of numbers and texts with ONNX models. tract loads and runs them; this crate adds the operators that
+//! tract lacks.
 //!
-//! A [`Model`] is loaded once and shared; each worker thread takes a [`Scorer`] from it. The crate knows rows, columns
-//! and scores, and nothing of events, thresholds or where rows come from.
+//! A [`Model`] is loaded once and shared. Each thread takes a [`Scorer`] from it. The crate knows rows, columns and
+//! scores. It does not know events, thresholds, or where rows come from.
 //!
-//! Answers are ONNX Runtime's: labels equal, probabilities to 1e-5, missing values (NaN) included. docs/models.md lists
-//! the supported operators and where ONNX Runtime, the specification and the exporting libraries disagree.
+//! Results are those of ONNX Runtime: equal labels, and probabilities within 1e-5, also for missing values (NaN).
+//! docs/models.md lists the supported operators, and where ONNX Runtime, the specification and the exporting libraries
+//! disagree.
 //!
-//! A file is not trusted: a damaged or hostile one gives a [`ModelError`], within the bounds of [`Limits`].
+//! Model files are not trusted. A damaged or hostile file gives a [`ModelError`]; loading uses no more memory than
+//! [`Limits`] allows.
 
 #![forbid(unsafe_code)]
 
 mod attribution;
+mod batch_check;
 mod bounded;
 mod cell;
 mod corrections;
+mod decoded_size;
 mod description;
 mod detached;
 mod error;
 mod forest;
-mod fusion;
 mod graph;
+mod graph_builder;
 mod guard;
+mod input;
 mod inspection;
 mod limits;
 mod model;
+mod model_graph;
 mod operators;
-mod plan;
 mod program;
 mod proto;
 mod recurrent;
@@ -33,13 +39,12 @@ mod score_output;
 mod scorer;
 mod supported;
 mod texts;
-mod trial;
-mod wire;
+mod tree_fusion;
 
 pub use attribution::{Attribution, Explainer, Method, Space};
 pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
-pub use detached::{DetachedScorer, Unfinished};
+pub use detached::{DetachedError as Unfinished, DetachedScorer};
 pub use error::ModelError;
 pub use inspection::Inspection;
 pub use limits::Limits;

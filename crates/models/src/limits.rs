@@ -1,18 +1,18 @@
-//! How large a model may be.
+//! Upper bounds on the size of a model.
 
-/// Upper bounds on what a model file may ask for; beyond them loading ends in [`crate::ModelError::Limit`].
+/// Upper bounds on the size of a model. Loading a model that exceeds one fails with [`crate::ModelError::Limit`].
 ///
-/// Numbers in a file are checked against the bytes that back them before anything is allocated, so memory is bounded
-/// by a small multiple of `file_bytes`.
+/// Counts in a file are checked against the number of bytes present before memory is allocated for them, so memory is
+/// bounded by a small multiple of `file_bytes`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Size of the file in bytes.
     pub file_bytes: u64,
-    /// Nodes of the graph, subgraphs included.
+    /// Number of nodes of the graph, subgraphs included.
     pub graph_nodes: usize,
-    /// Elements of any one tensor for one row, intermediate ones included.
+    /// Number of elements of each tensor for one row, intermediate tensors included.
     pub tensor_elements: usize,
-    /// Columns of all inputs together.
+    /// Number of columns of all inputs.
     pub input_columns: usize,
 }
 

@@ -6,46 +6,46 @@ use std::sync::{Arc, OnceLock};
 use tract_onnx::pb::{GraphProto, ModelProto};
 
 use crate::description::{ModelDescription, describe, elements};
-use crate::guard::guarded;
-use crate::plan::{Input, Plan, inputs};
+use crate::guard::catch_panic;
+use crate::input::{Input, inputs};
+use crate::model_graph::ModelGraph;
 use crate::proto::decode;
-use crate::scorer::Scorer;
-use crate::texts::Texts;
-use crate::{Cell, ColumnKind, Limits, ModelError, ScoreOutput};
+use crate::texts::Vocabulary;
+use crate::{Cell, ColumnKind, Limits, ModelError, ScoreOutput, graph_builder};
 
 /// How to load a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// What is the score. `None`: the second column of the only float output, or its first if it has but one.
+    /// The output that is the score. `None`: the only float output; its second column, or its first if it has only one.
     pub score: Option<ScoreOutput>,
-    /// How large the model may be.
+    /// Upper bounds on the size of the model.
     pub limits: Limits,
 }
 
 /// A loaded model: immutable, shared by all threads.
 #[derive(Clone, Debug)]
 pub struct Model {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<SharedModel>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Shared {
-    /// The file, for what only verification and attribution need.
+pub(crate) struct SharedModel {
+    /// The file: verification and attribution decode it again.
     pub bytes: Vec<u8>,
     pub limits: Limits,
     pub description: ModelDescription,
     pub inputs: Vec<Input>,
     pub width: usize,
-    pub texts: Texts,
-    /// What each column of a row holds.
+    pub vocabulary: Vocabulary,
+    /// The kind of each column of a row.
     columns: Vec<ColumnKind>,
-    /// The columns of integers and booleans, which cannot say that a value is missing.
+    /// The columns of integers and booleans, which have no NaN for a missing value.
     pub integer_columns: Vec<usize>,
     /// Computes the output that holds the score.
-    pub scoring: Plan,
+    pub scoring: ModelGraph,
     pub score_column: usize,
     pub score_columns: usize,
-    verifying: OnceLock<Plan>,
+    all_outputs: OnceLock<ModelGraph>,
 }
 
 impl Model {
@@ -60,10 +60,10 @@ impl Model {
     /// Loads a model from the bytes of an ONNX file.
     ///
     /// # Errors
-    /// When the bytes are no valid model, exceed the limits, use unsupported operators, or leave open which number is
-    /// the score.
+    /// When the bytes are not a valid model, exceed the limits, use unsupported operators, or do not determine which
+    /// number is the score.
     pub fn from_bytes(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
-        guarded(ModelError::Invalid, || load(bytes, options))
+        catch_panic(ModelError::Invalid, || load(bytes, options))
     }
 
     /// The number of columns of a row, over all inputs in the file's order.
@@ -71,29 +71,30 @@ impl Model {
         self.shared.width
     }
 
-    /// What each column of a row holds, over all inputs in the file's order.
+    /// The kind of each column of a row, over all inputs in the file's order.
     pub fn columns(&self) -> &[ColumnKind] {
         &self.shared.columns
     }
 
-    /// The model's inputs: their names, and the sizes of their axes but the first, which counts rows. The columns of a row
-    /// are their elements in this order, the last axis running fastest.
+    /// The model's inputs: their names, and the sizes of all axes but the first, which counts rows. The columns of a
+    /// row are the elements of the inputs in this order, row-major.
     pub fn inputs(&self) -> impl Iterator<Item = (&str, &[usize])> {
         let inputs = self.shared.inputs.iter();
         inputs.map(|input| (input.name.as_str(), input.axes.as_slice()))
     }
 
-    /// What stands for `text` in a column of texts. All texts that the model does not know have the same code, 0.
+    /// The code of `text` in a column of texts. All texts that the model does not know have the code 0.
     pub fn text_code(&self, text: &str) -> f32 {
-        // Exact: there are fewer codes than integers that f32 holds.
-        self.shared.texts.code(text) as f32
+        // Exact: a vocabulary has at most 2^24 texts, and f32 holds every integer up to 2^24.
+        self.shared.vocabulary.code(text) as f32
     }
 
-    /// Appends rows to `rows` in the form that a [`Scorer`] takes: texts as codes, missing values as NaN, a missing text
-    /// as the empty text.
+    /// Appends rows to `rows` in the form that a [`Scorer`](crate::Scorer) takes: texts as codes, a missing number as
+    /// NaN, a missing text as the empty text. `cells` holds [`Model::input_width`] cells for each row.
     ///
     /// # Errors
-    /// When `cells` are no whole number of rows, or a number stands in a column of texts or a text in one of numbers.
+    /// When the number of cells is not a multiple of [`Model::input_width`], or a column of texts holds a number, or a
+    /// column of numbers a text.
     pub fn encode(&self, cells: &[Cell<'_>], rows: &mut Vec<f32>) -> Result<(), ModelError> {
         let columns = self.columns();
         if !cells.len().is_multiple_of(columns.len()) {
@@ -124,24 +125,19 @@ impl Model {
         &self.shared.description.sha256
     }
 
-    /// Inputs, outputs, operators, trees, and what is the score.
+    /// Inputs, outputs, operators, trees, and which output is the score.
     pub fn description(&self) -> &ModelDescription {
         &self.shared.description
     }
-
-    /// What runs the model, one for each thread.
-    pub fn scorer(&self) -> Scorer {
-        Scorer::new(self.clone())
-    }
 }
 
-impl Shared {
-    /// The plan for all outputs, built when first asked for.
-    pub fn verifying(&self) -> Result<&Plan, ModelError> {
-        if let Some(plan) = self.verifying.get() {
-            return Ok(plan);
+impl SharedModel {
+    /// The graph that computes all outputs, built at the first call.
+    pub fn all_outputs(&self) -> Result<&ModelGraph, ModelError> {
+        if let Some(graph) = self.all_outputs.get() {
+            return Ok(graph);
         }
-        let plan = guarded(ModelError::Invalid, || {
+        let graph = catch_panic(ModelError::Invalid, || {
             let model = decode(&self.bytes, &self.limits)?;
             let outputs: Vec<&str> = self
                 .description
@@ -149,13 +145,13 @@ impl Shared {
                 .iter()
                 .map(|output| output.name.as_str())
                 .collect();
-            Plan::new(&model, &self.inputs, &self.texts, &outputs, &self.limits)
+            graph_builder::build(&model, &self.inputs, &self.vocabulary, &outputs, &self.limits)
         })?;
-        Ok(self.verifying.get_or_init(|| plan))
+        Ok(self.all_outputs.get_or_init(|| graph))
     }
 }
 
-/// The bytes of a model file, if it is not too large.
+/// The bytes of a model file. Checks its size before reading it.
 pub(crate) fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ModelError> {
     let read_error = |source| ModelError::Read {
         path: path.to_owned(),
@@ -177,27 +173,27 @@ fn load(bytes: &[u8], options: &LoadOptions) -> Result<Model, ModelError> {
     let graph = graph(&model)?;
     let inputs = inputs(graph, limits)?;
     let output = score_output(graph, options.score.as_ref())?;
-    let texts = Texts::new(graph)?;
-    let scoring = Plan::new(&model, &inputs, &texts, &[output], limits)?;
+    let vocabulary = Vocabulary::new(graph)?;
+    let scoring = graph_builder::build(&model, &inputs, &vocabulary, &[output], limits)?;
     let asked = options.score.as_ref().and_then(|score| score.column);
     let (score_column, score_columns) = score_column(output, scoring.output_columns[0], asked)?;
     let score = ScoreOutput {
         output: output.to_owned(),
         column: Some(score_column),
     };
-    let shared = Shared {
+    let shared = SharedModel {
         description: describe(&model, graph, bytes, Some(&score)),
         width: inputs.iter().map(|input| input.columns).sum(),
         columns: columns(&inputs),
         integer_columns: integer_columns(&inputs),
-        texts,
+        vocabulary,
         bytes: bytes.to_vec(),
         limits: limits.clone(),
         inputs,
         scoring,
         score_column,
         score_columns,
-        verifying: OnceLock::new(),
+        all_outputs: OnceLock::new(),
     };
     Ok(Model {
         shared: Arc::new(shared),
@@ -230,7 +226,7 @@ pub(crate) fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
         .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
 }
 
-/// The output that holds the score: the one asked for, or the only one of floats.
+/// The name of the output that holds the score: the one asked for, or the only one of floats.
 fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Result<&'a str, ModelError> {
     let names = || {
         graph
@@ -266,7 +262,7 @@ fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Resul
     }
 }
 
-/// The score's column and the number of columns.
+/// The score's column, and the number of columns of its output.
 fn score_column(output: &str, columns: Option<usize>, asked: Option<usize>) -> Result<(usize, usize), ModelError> {
     let columns =
         columns.ok_or_else(|| ModelError::Score(format!("output {output:?} has no fixed number of columns")))?;

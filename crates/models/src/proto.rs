@@ -1,12 +1,12 @@
-//! Decoding a model file and checking what tract takes on trust.
+//! Decoding a model file, and the checks that tract omits.
 
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::Framework;
 
+use crate::decoded_size;
 use crate::graph::node_name;
-use crate::guard::brief;
-use crate::wire::check_memory;
+use crate::guard::shortened;
 use crate::{Limits, ModelError};
 
 fn invalid(reason: impl Into<String>) -> ModelError {
@@ -22,10 +22,10 @@ pub(crate) fn decode(bytes: &[u8], limits: &Limits) -> Result<ModelProto, ModelE
             limits.file_bytes
         )));
     }
-    check_memory(bytes)?;
+    decoded_size::check(bytes)?;
     let model = tract_onnx::Onnx::default()
         .proto_model_for_read(&mut &*bytes)
-        .map_err(|error| invalid(brief(&error)))?;
+        .map_err(|error| invalid(shortened(&error)))?;
     if !model.functions.is_empty() {
         return Err(ModelError::Unsupported {
             operator: "model-local functions".to_owned(),
@@ -76,27 +76,28 @@ fn check_node(node: &NodeProto, limits: &Limits, nodes: &mut usize) -> Result<()
     Ok(())
 }
 
-/// tract counts up to an axis, whatever the rank.
+/// Refuses an axis above 63: tract loops up to the axis, whatever the rank.
 fn check_axes(node: &NodeProto, attribute: &AttributeProto) -> Result<(), ModelError> {
-    const LAST: u64 = 63;
+    const MAX_AXIS: u64 = 63;
     if !attribute.name.ends_with("axis") && !attribute.name.ends_with("axes") {
         return Ok(());
     }
     let mut axes = attribute.ints.iter().chain([&attribute.i]);
-    match axes.find(|axis| axis.unsigned_abs() > LAST) {
+    match axes.find(|axis| axis.unsigned_abs() > MAX_AXIS) {
         Some(axis) => Err(invalid(format!("node {:?} has no axis {axis}", node_name(node)))),
         None => Ok(()),
     }
 }
 
-/// tract makes a list of so many, and counts the states of a Scan's body from what they leave.
+/// Refuses a Scan of more inputs than it has: tract allocates a list of that length, and subtracts it from the number
+/// of the body's inputs.
 fn check_scanned_inputs(node: &NodeProto, attribute: &AttributeProto) -> Result<(), ModelError> {
     if attribute.name != "num_scan_inputs" {
         return Ok(());
     }
     let bodies = node.attribute.iter().filter_map(|attribute| attribute.g.as_ref());
-    let most = bodies.map(|body| body.input.len()).chain([node.input.len()]).min();
-    match most.is_some_and(|most| (0..=most as i64).contains(&attribute.i)) {
+    let available = bodies.map(|body| body.input.len()).chain([node.input.len()]).min();
+    match available.is_some_and(|available| (0..=available as i64).contains(&attribute.i)) {
         true => Ok(()),
         false => Err(invalid(format!(
             "node {:?} cannot scan {} inputs",
@@ -106,7 +107,7 @@ fn check_scanned_inputs(node: &NodeProto, attribute: &AttributeProto) -> Result<
     }
 }
 
-/// A tensor's elements must be in the file, and as many as its shape says.
+/// The elements of a tensor must be in the file, and their number must match its shape.
 fn check_tensor(tensor: &TensorProto, limits: &Limits) -> Result<(), ModelError> {
     let name = &tensor.name;
     if tensor.data_location == Some(DataLocation::External as i32) || !tensor.external_data.is_empty() {

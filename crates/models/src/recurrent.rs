@@ -1,17 +1,18 @@
 //! Recurrent layers: GRU, LSTM, RNN.
 //!
-//! Without an initial state (`initial_h`, `initial_c`) the specification has zeros in its place; tract wants it spelt out
-//! where the number of rows is not known. Some attributes tract passes over in silence: layers with them are refused.
+//! A missing initial state (`initial_h`, `initial_c`) is zero by the specification. tract requires it if the number of
+//! rows is not known, so this module adds nodes that compute the zeros. tract ignores some attributes without an error;
+//! layers with them are refused.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
-/// What to do about a layer with an attribute that tract passes over.
+/// Advice for a layer with an attribute that tract ignores.
 pub(crate) const ADVICE: &str =
     "export the layer forwards or in both directions, with its usual activations, without clip and input_forget";
 
-/// The attribute that makes a layer another one than tract computes.
+/// The setting of a layer that tract ignores, if it has one.
 pub(crate) fn unsupported(node: &NodeProto) -> Option<String> {
     let usual: &[&str] = match node.op_type.as_str() {
         "GRU" => &["Sigmoid", "Tanh"],
@@ -38,18 +39,18 @@ pub(crate) fn unsupported(node: &NodeProto) -> Option<String> {
         })
 }
 
-/// The places of `initial_h` and `initial_c` among the inputs.
-const STATES: [usize; 2] = [5, 6];
+/// The indices of `initial_h` and `initial_c` among the inputs.
+const STATE_INPUTS: [usize; 2] = [5, 6];
 
-/// `node`, with the nodes before it that make its initial states, if it is a recurrent layer that lacks them.
+/// `node`, after nodes that compute its initial states if it is a recurrent layer without them.
 pub(crate) fn with_initial_states(mut node: NodeProto) -> Vec<NodeProto> {
     let states = match node.op_type.as_str() {
         "GRU" | "RNN" => 1,
         "LSTM" => 2,
         _ => return vec![node],
     };
-    let is_absent = |place: &&usize| node.input.get(**place).is_none_or(String::is_empty);
-    let absent: Vec<usize> = STATES[..states].iter().filter(is_absent).copied().collect();
+    let is_absent = |index: &&usize| node.input.get(**index).is_none_or(String::is_empty);
+    let absent: Vec<usize> = STATE_INPUTS[..states].iter().filter(is_absent).copied().collect();
     let (Some(x), false) = (node.input.first().cloned(), absent.is_empty()) else {
         return vec![node];
     };
@@ -75,12 +76,12 @@ pub(crate) fn with_initial_states(mut node: NodeProto) -> Vec<NodeProto> {
     } else {
         ["directions", "rows", "hidden"]
     };
-    let made = vec![
+    let added = vec![
         operator("Shape", &[&x], &name("shape"), Vec::new()),
-        whole_number(i64::from(!rows_first), &name("axis")),
+        integer_constant(i64::from(!rows_first), &name("axis")),
         operator("Gather", &[&name("shape"), &name("axis")], &name("rows"), Vec::new()),
-        whole_number(1 + i64::from(is_bidirectional), &name("directions")),
-        whole_number(hidden, &name("hidden")),
+        integer_constant(1 + i64::from(is_bidirectional), &name("directions")),
+        integer_constant(hidden, &name("hidden")),
         operator(
             "Concat",
             &sizes.map(name).each_ref().map(String::as_str),
@@ -89,11 +90,11 @@ pub(crate) fn with_initial_states(mut node: NodeProto) -> Vec<NodeProto> {
         ),
         operator("ConstantOfShape", &[&name("sizes")], &name("zeros"), vec![zero()]),
     ];
-    for place in absent {
-        node.input.resize(node.input.len().max(place + 1), String::new());
-        node.input[place] = name("zeros");
+    for index in absent {
+        node.input.resize(node.input.len().max(index + 1), String::new());
+        node.input[index] = name("zeros");
     }
-    made.into_iter().chain([node]).collect()
+    added.into_iter().chain([node]).collect()
 }
 
 fn operator(op_type: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
@@ -107,8 +108,8 @@ fn operator(op_type: &str, inputs: &[&str], output: &str, attribute: Vec<Attribu
     }
 }
 
-/// A vector of one number.
-fn whole_number(number: i64, output: &str) -> NodeProto {
+/// A constant vector of one int64.
+fn integer_constant(number: i64, output: &str) -> NodeProto {
     let tensor = TensorProto {
         dims: vec![1],
         data_type: DataType::Int64 as i32,
@@ -126,7 +127,7 @@ fn axis_0() -> AttributeProto {
     }
 }
 
-/// The value that ConstantOfShape has by the specification when none is given: a zero of f32.
+/// The default value of ConstantOfShape by the specification: a zero of f32.
 pub(crate) fn zero() -> AttributeProto {
     value(TensorProto {
         dims: vec![1],

@@ -1,9 +1,9 @@
-//! Which number of which output is the score.
+//! The output and column that hold the score.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The place of the score among a model's outputs, written `output` or `output[column]`.
+/// The output and column of a model that hold the score, written `output` or `output[column]`.
 ///
 /// ```
 /// use riskstream_models::ScoreOutput;
@@ -14,14 +14,14 @@ use std::str::FromStr;
 pub struct ScoreOutput {
     /// Name of the graph output.
     pub output: String,
-    /// Column of that output, counted from 0; `None`: its only column, or the second of two.
+    /// Column of that output, from 0. `None`: its only column, or the second of two.
     pub column: Option<usize>,
 }
 
-/// The text is no score output.
+/// The text is not a score output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} names no score output; write the output's name, or name[column] with columns counted from 0, such as probabilities[1]"
+    "{text:?} is not a score output; write the output's name, or name[column] with columns counted from 0, such as probabilities[1]"
 )]
 pub struct ParseScoreOutputError {
     text: String,

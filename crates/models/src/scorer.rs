@@ -1,13 +1,9 @@
 //! Running a model.
 
-use std::sync::Arc;
-
 use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::internal::tract_ndarray::ArrayD;
 
-use crate::guard::{brief, guarded};
-use crate::model::Shared;
-use crate::plan::{Input, Plan};
+use crate::guard::{catch_panic, run_error};
+use crate::model::SharedModel;
 use crate::program::Program;
 use crate::{Model, ModelError};
 
@@ -16,10 +12,10 @@ pub struct Scorer {
     model: Model,
     /// This thread's copy of the model's program, if it has one.
     program: Option<Box<Program>>,
-    /// tract's state, for models that have none; thrown away after an error, which may leave it half-done.
+    /// tract's state, for models without a program. Dropped after an error, which may leave it inconsistent.
     state: Option<TypedSimpleState>,
-    /// Scratch of [`Scorer::score_each`].
-    together: Vec<f32>,
+    /// Buffer of [`Scorer::score_each`].
+    batch_scores: Vec<f32>,
 }
 
 /// One output of a model.
@@ -51,34 +47,41 @@ impl std::fmt::Debug for Scorer {
     }
 }
 
+impl Model {
+    /// A scorer of this model. Each thread takes its own.
+    pub fn scorer(&self) -> Scorer {
+        Scorer::new(self.clone())
+    }
+}
+
 impl Scorer {
-    pub(crate) fn new(model: Model) -> Self {
+    fn new(model: Model) -> Self {
         let program = model.shared.scoring.program.clone();
         Scorer {
             model,
             program,
             state: None,
-            together: Vec::new(),
+            batch_scores: Vec::new(),
         }
     }
 
     /// Scores rows.
     ///
-    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each, NaN for a missing value; in a
-    /// column of texts stand their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with
-    /// one score for each row. A row that misses an integer or a boolean has the score NaN.
+    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each. NaN is a missing value; a column
+    /// of texts holds their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with one
+    /// score for each row. The score is NaN if an integer or a boolean of the row is missing.
     ///
     /// # Errors
-    /// When `rows` is no whole number of rows, or the model fails on them.
+    /// When the length of `rows` is not a multiple of [`Model::input_width`], or the model fails on them.
     pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         scores.clear();
         let shared = &*self.model.shared;
-        let count = row_count(rows, shared.width)?;
+        row_count(rows, shared.width)?;
         let (column, columns) = (shared.score_column, shared.score_columns);
         let take = |results: &[f32]| scores.extend(results.iter().skip(column).step_by(columns));
         let result = match &mut self.program {
-            Some(program) => guarded(ModelError::Run, || program.run(rows, take).map_err(run_error)),
-            None => run_scoring(shared, &mut self.state, rows, count, take),
+            Some(program) => catch_panic(ModelError::Run, || program.run(rows, take).map_err(run_error)),
+            None => run_scoring(shared, &mut self.state, rows, take),
         };
         if result.is_err() {
             self.state = None;
@@ -93,29 +96,29 @@ impl Scorer {
         result
     }
 
-    /// Scores any number of rows as [`Scorer::score`] does, but of rows that the model fails on only those have no score: one may
-    /// spoil a batch, so each then gets its own chance.
+    /// Scores any number of rows as [`Scorer::score`] does. If the model fails on the batch, each row is scored alone,
+    /// and the score of a row that the model fails on is `None`.
     ///
     /// # Errors
-    /// When `rows` is no whole number of rows.
+    /// When the length of `rows` is not a multiple of [`Model::input_width`].
     pub fn score_each(&mut self, rows: &[f32], scores: &mut Vec<Option<f32>>) -> Result<(), ModelError> {
         scores.clear();
         let width = self.model.input_width();
         let count = row_count(rows, width)?;
-        let mut together = std::mem::take(&mut self.together);
-        if self.score_any(rows, &mut together).is_ok() && together.len() == count {
-            scores.extend(together.iter().copied().map(Some));
+        let mut batch_scores = std::mem::take(&mut self.batch_scores);
+        if self.score_any(rows, &mut batch_scores).is_ok() && batch_scores.len() == count {
+            scores.extend(batch_scores.iter().copied().map(Some));
         } else {
             for row in rows.chunks_exact(width) {
-                let ran = self.score_any(row, &mut together);
-                scores.push(ran.ok().and_then(|()| together.first().copied()));
+                let scored = self.score_any(row, &mut batch_scores);
+                scores.push(scored.ok().and_then(|()| batch_scores.first().copied()));
             }
         }
-        self.together = together;
+        self.batch_scores = batch_scores;
         Ok(())
     }
 
-    /// Scores rows, whatever number of them the model is fixed to.
+    /// Scores any number of rows, also if the model runs on a fixed number.
     fn score_any(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let count = rows.len() / self.model.input_width();
         let fixed = self.model.shared.scoring.fixed_rows;
@@ -125,24 +128,24 @@ impl Scorer {
         self.score_padded(&mut rows.to_vec(), scores)
     }
 
-    /// Scores rows, whatever number of them the model is fixed to: the last is repeated until they fit.
+    /// Scores any number of rows: repeats the last one up to a multiple of the model's fixed number of rows.
     pub(crate) fn score_padded(&mut self, rows: &mut Vec<f32>, scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let shared = &*self.model.shared;
         let count = row_count(rows, shared.width)?;
-        pad(rows, shared.width, &shared.scoring);
+        shared.scoring.pad(rows, shared.width);
         self.score(rows, scores)?;
         scores.truncate(count);
         Ok(())
     }
 
-    /// Computes every output of the model for any number of rows, for verification; slower than [`Scorer::score`].
+    /// Computes every output of the model for any number of rows, to verify the model. Slower than [`Scorer::score`].
     ///
     /// # Errors
     /// As [`Scorer::score`], and when an output other than the score's cannot be computed.
     pub fn outputs(&mut self, rows: &[f32]) -> Result<Vec<OutputValues>, ModelError> {
         let shared = self.model.shared.clone();
         let count = row_count(rows, shared.width)?;
-        let plan = shared.verifying()?;
+        let graph = shared.all_outputs()?;
         let names = shared.description.outputs.iter().map(|output| output.name.clone());
         let empty = |name| OutputValues {
             name,
@@ -152,9 +155,9 @@ impl Scorer {
         let mut outputs: Vec<OutputValues> = names.map(empty).collect();
         let mut state = None;
         let mut rows = rows.to_vec();
-        pad(&mut rows, shared.width, plan);
-        in_batches(plan, &rows, shared.width, rows.len() / shared.width, |rows, count| {
-            let tensors = run(plan, &mut state, &shared.inputs, shared.width, rows, count)?;
+        graph.pad(&mut rows, shared.width);
+        graph.in_batches(&rows, shared.width, |rows, count| {
+            let tensors = graph.run(&mut state, &shared.inputs, shared.width, rows, count)?;
             outputs
                 .iter_mut()
                 .zip(&tensors)
@@ -180,24 +183,16 @@ impl OutputValues {
     }
 }
 
-/// Repeats the last row until there are as many as the model runs on.
-fn pad(rows: &mut Vec<f32>, width: usize, plan: &Plan) {
-    let count = rows.len() / width;
-    for _ in count..count.next_multiple_of(plan.fixed_rows.unwrap_or(1)) {
-        rows.extend_from_within(rows.len() - width..);
-    }
-}
-
-/// Has tract compute the output that holds the scores; calls `take` with its rows, some at a time.
+/// Has tract compute the output that holds the scores, and calls `take` with its rows, a batch at a time.
 fn run_scoring(
-    shared: &Shared,
+    shared: &SharedModel,
     state: &mut Option<TypedSimpleState>,
     rows: &[f32],
-    count: usize,
     mut take: impl FnMut(&[f32]),
 ) -> Result<(), ModelError> {
-    in_batches(&shared.scoring, rows, shared.width, count, |rows, count| {
-        let tensors = run(&shared.scoring, state, &shared.inputs, shared.width, rows, count)?;
+    let graph = &shared.scoring;
+    graph.in_batches(rows, shared.width, |rows, count| {
+        let tensors = graph.run(state, &shared.inputs, shared.width, rows, count)?;
         let tensor = tensors[0].cast_to::<f32>().map_err(run_error)?;
         let values = tensor
             .try_as_plain_ram()
@@ -211,10 +206,6 @@ fn run_scoring(
     })
 }
 
-pub(crate) fn run_error(error: TractError) -> ModelError {
-    ModelError::Run(brief(&error))
-}
-
 fn row_count(rows: &[f32], width: usize) -> Result<usize, ModelError> {
     match rows.len().is_multiple_of(width) {
         true => Ok(rows.len() / width),
@@ -225,70 +216,7 @@ fn row_count(rows: &[f32], width: usize) -> Result<usize, ModelError> {
     }
 }
 
-/// All rows at once, or as many at a time as the model is fixed to.
-fn in_batches(
-    plan: &Plan,
-    rows: &[f32],
-    width: usize,
-    count: usize,
-    mut run: impl FnMut(&[f32], usize) -> Result<(), ModelError>,
-) -> Result<(), ModelError> {
-    match plan.fixed_rows {
-        _ if count == 0 => Ok(()),
-        None => run(rows, count),
-        Some(fixed) if count.is_multiple_of(fixed) => {
-            rows.chunks_exact(fixed * width).try_for_each(|rows| run(rows, fixed))
-        }
-        Some(fixed) => Err(ModelError::Run(format!(
-            "the model runs on {fixed} rows at a time, {count} were given"
-        ))),
-    }
-}
-
-pub(crate) fn run(
-    plan: &Plan,
-    state: &mut Option<TypedSimpleState>,
-    inputs: &[Input],
-    width: usize,
-    rows: &[f32],
-    count: usize,
-) -> Result<TVec<TValue>, ModelError> {
-    guarded(ModelError::Run, || {
-        let mut tensors = tvec!();
-        for input in inputs {
-            tensors.push(input_tensor(input, width, rows, count).map_err(run_error)?);
-        }
-        // A state that an error or a panic interrupts stays taken out.
-        let mut running = match state.take() {
-            Some(running) => running,
-            None => TypedSimpleState::new(&Arc::clone(&plan.runnable)).map_err(run_error)?,
-        };
-        let outputs = running.run(tensors).map_err(run_error)?;
-        *state = Some(running);
-        Ok(outputs)
-    })
-}
-
-/// The columns of `input` from each row, as its element type.
-fn input_tensor(input: &Input, width: usize, rows: &[f32], count: usize) -> TractResult<TValue> {
-    let shape: TVec<usize> = std::iter::once(count).chain(input.axes.iter().copied()).collect();
-    let tensor = if input.columns == width {
-        Tensor::from_shape(&shape, rows)?
-    } else {
-        let columns = input.first_column..input.first_column + input.columns;
-        let values: Vec<f32> = rows
-            .chunks_exact(width)
-            .flat_map(|row| &row[columns.clone()])
-            .copied()
-            .collect();
-        ArrayD::from_shape_vec(&*shape, values)?.into()
-    };
-    Ok(match tensor.cast_to_dt(input.datum)? {
-        std::borrow::Cow::Borrowed(_) => tensor.into_tvalue(),
-        std::borrow::Cow::Owned(cast) => cast.into_tvalue(),
-    })
-}
-
+/// Appends the rows of `tensor` to `output`.
 fn append(output: &mut OutputValues, tensor: &TValue) -> TractResult<()> {
     match output.shape.first_mut() {
         Some(rows) => *rows += tensor.shape().first().copied().unwrap_or(1),

@@ -1,14 +1,14 @@
-//! What of a graph is refused before tract sees it: operators that are not supported, and sizes beyond all sense.
+//! Checks of a graph before tract loads it: unsupported operators, and attributes that hold too large sizes.
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
 use crate::graph::{node_name, operator_name};
 use crate::{Limits, ModelError, operators, recurrent};
 
-/// Domains whose operators tract or this crate knows; the register itself is keyed without them.
+/// Domains whose operators tract or this crate supports; the keys of the register omit the domain.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
-/// Operators whose answer depends on chance.
+/// Operators whose output is random.
 const RANDOM: [&str; 6] = [
     "Bernoulli",
     "Multinomial",
@@ -18,7 +18,7 @@ const RANDOM: [&str; 6] = [
     "RandomUniformLike",
 ];
 
-/// Every operator must have a builder, ours or tract's, that always gives the specified answer; sizes must make sense.
+/// Refuses a graph with an unsupported operator or an attribute that holds a size larger than a row.
 pub(crate) fn check(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
     match unsupported_operators(graph).into_iter().next() {
         Some(error) => Err(error),
@@ -26,7 +26,7 @@ pub(crate) fn check(graph: &GraphProto, limits: &Limits) -> Result<(), ModelErro
     }
 }
 
-/// A [`ModelError::Unsupported`] for each node whose operator is not supported. Subgraphs are tract's to check.
+/// A [`ModelError::Unsupported`] for each node whose operator is not supported. tract checks subgraphs.
 pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
     let onnx = operators::front_end();
     let is_supported = |node: &&NodeProto| {
@@ -48,7 +48,7 @@ pub(crate) fn unsupported_operators(graph: &GraphProto) -> Vec<ModelError> {
     graph.node.iter().filter_map(refused).collect()
 }
 
-/// Attributes that say how large something is, which tract takes at their word.
+/// Attributes that hold sizes, which tract does not check.
 const SIZES: [&str; 7] = [
     "dilations",
     "hidden_size",
@@ -59,7 +59,7 @@ const SIZES: [&str; 7] = [
     "strides",
 ];
 
-/// No size that an attribute gives may be larger than a row.
+/// Refuses an attribute that holds a size larger than the limit on columns.
 fn check_size_attributes(graph: &GraphProto, limits: &Limits) -> Result<(), ModelError> {
     for node in &graph.node {
         for attribute in &node.attribute {

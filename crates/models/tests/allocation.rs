@@ -1,4 +1,4 @@
-//! Scoring and attributing do not allocate once the first rows are through: not for a row, not for a call.
+//! Scoring and attribution allocate nothing after the first rows, neither for a row nor for a call.
 
 mod support;
 
@@ -15,7 +15,7 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: hands every call on to the system's allocator unchanged.
+// SAFETY: forwards every call unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
@@ -30,7 +30,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often `work` allocates when it is done again.
+/// The number of allocations of a second run of `work`.
 fn allocations(mut work: impl FnMut()) -> usize {
     work();
     let before = ALLOCATIONS.with(Cell::get);
@@ -121,7 +121,7 @@ fn scoring_with_a_pipeline_does_not_allocate() {
     assert_eq!([1, 64].map(|batch| scoring_allocations(&model, batch)), [0, 0]);
 }
 
-/// A row alone; the matrix product of many rows has its own memory for each call.
+/// One row at a time: the matrix product of several rows allocates in each call.
 #[test]
 fn scoring_a_row_with_a_network_does_not_allocate() {
     let nodes = vec![

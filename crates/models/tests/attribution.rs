@@ -1,4 +1,4 @@
-//! Contributions against their definition: every subset of the features, scored by the model itself.
+//! Contributions against their definition, with every subset of the features scored by the model.
 
 mod support;
 
@@ -11,8 +11,9 @@ use tract_onnx::pb::{AttributeProto, ModelProto};
 const NAN: f32 = f32::NAN;
 const FEATURES: usize = 5;
 
-/// Shapley values by definition: for each feature the mean over all orders of what it adds, each set of features being
-/// worth the mean over the background rows. `value` turns a score into what contributions sum to.
+/// Shapley values by definition, and the baseline. The value of a set of features is the mean over the background
+/// rows; the contribution of a feature is the mean increase in value over all orders. `value` converts a score to the
+/// space of contributions.
 fn by_definition(model: &Model, row: &[f32], background: &[f32], value: impl Fn(f32) -> f64) -> (Vec<f64>, f64) {
     let width = row.len();
     let mut mixed = Vec::new();
@@ -98,7 +99,7 @@ fn classifier(trees: &[Tree], attributes: Vec<AttributeProto>) -> ModelProto {
     )
 }
 
-/// Few values, so that thresholds are met exactly and repeat.
+/// Few different values, so that values equal thresholds and repeat.
 fn number() -> impl Strategy<Value = f32> {
     prop_oneof![
         6 => (-2i8..=2).prop_map(f32::from),
@@ -195,7 +196,7 @@ proptest! {
     }
 }
 
-/// A path with conditions on twelve features: more than the walk takes together.
+/// A path with conditions on twelve features: several groups of eight.
 #[test]
 fn long_paths_are_attributed_by_definition() {
     const WIDTH: usize = 12;
@@ -218,7 +219,7 @@ fn long_paths_are_attributed_by_definition() {
     }
 }
 
-/// More background rows than fit the bits of one walk.
+/// More background rows than a block has bits.
 #[test]
 fn many_background_rows_are_averaged() {
     let tree = || {
@@ -341,8 +342,8 @@ fn logistic_regressions_are_attributed_in_log_odds() {
     );
 }
 
-/// x0 · x1 + x2: the two that are multiplied share what they add, and sampling finds it without error, as two orders
-/// that are each other's reverse suffice.
+/// x0 · x1 + x2: the two factors share the contribution of their product. Sampling is exact here, because an order and
+/// its reverse suffice.
 #[test]
 fn other_models_are_attributed_by_sampling() {
     let product = node("Mul", &["a", "b"], &["ab"], vec![]);
@@ -363,7 +364,7 @@ fn other_models_are_attributed_by_sampling() {
     assert_eq!(
         first,
         explained(&mut attribution.explainer(), &row),
-        "the same row, the same contributions"
+        "contributions are reproducible"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Models exported by XGBoost, LightGBM, CatBoost, scikit-learn and PyTorch, against the answers of ONNX Runtime.
+//! Models exported by XGBoost, LightGBM, CatBoost, scikit-learn and PyTorch, against the outputs of ONNX Runtime.
 //!
 //! scripts/exports-reference writes them: a few into tests/data/exports, all of them into the directory that
 //! `RISKSTREAM_EXPORTS` names.
@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use riskstream_models::{Cell, LoadOptions, Model, ModelError, Values};
 use serde_json::Value;
 
-/// Of a number above one, relative to it.
+/// Relative for numbers above one, otherwise absolute.
 const TOLERANCE: f64 = 1e-5;
 
-/// A model and what ONNX Runtime answers.
+/// A model and the outputs of ONNX Runtime.
 struct Case {
     model: PathBuf,
     score: Option<String>,
-    /// What riskstream says of a model that it refuses.
+    /// The error for a model that is refused.
     refused: Option<String>,
     /// Numbers, texts, and null for a missing number.
     rows: Vec<Vec<Value>>,
@@ -68,7 +68,7 @@ impl Case {
         )
     }
 
-    /// What is wrong with the model's answers.
+    /// The first difference from the expected outputs or error.
     fn problem(&self) -> Option<String> {
         let model = match (self.load(), &self.refused) {
             (Ok(model), None) => model,
@@ -143,7 +143,7 @@ fn difference(values: &Values, expected: &[Value]) -> Option<String> {
         return Some(format!("{} values, expected {}", found.len(), expected.len()));
     }
     let is_same = |(found, expected): (&Value, &Value)| match (found.as_f64(), expected.as_f64()) {
-        // An integer is a label.
+        // Integers are labels.
         (Some(found), Some(whole)) if expected.is_i64() => found == whole,
         (Some(found), Some(expected)) => is_near(found, expected),
         _ => found == expected,
@@ -159,7 +159,7 @@ fn difference(values: &Values, expected: &[Value]) -> Option<String> {
     ))
 }
 
-/// JSON has neither NaN nor infinities: null, "inf" and "-inf".
+/// A number as JSON, where NaN is null and infinities are "inf" and "-inf".
 fn as_json(number: f64) -> Value {
     if number.is_infinite() {
         Value::from(number.to_string())

@@ -1,4 +1,4 @@
-//! Damaged files: an error or a working model, never a panic, a hang or a crash.
+//! Damaged files give an error or a working model, never a panic, a hang or a crash.
 
 mod support;
 
@@ -9,7 +9,7 @@ use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
-/// A pipeline with most of the operators, a few hundred bytes long.
+/// A pipeline with most of the operators, of a few hundred bytes.
 fn pipeline() -> Vec<u8> {
     let tree = |low: f32| {
         branch(
@@ -62,7 +62,7 @@ fn pipeline() -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// Loads and, if that works, runs. Panics only if the crate does.
+/// Loads a model and runs it if it loads. Panics only if the crate does.
 fn exercise(bytes: &[u8]) -> bool {
     let Ok(model) = Model::from_bytes(bytes, &LoadOptions::default()) else {
         return false;
@@ -107,7 +107,7 @@ fn flipped_bits_are_refused_or_work() {
     }
     assert!(
         loaded > 100,
-        "only {loaded} damaged files loaded: the damage tests nothing behind the decoder"
+        "only {loaded} damaged files loaded: the damage tests only the decoder"
     );
 }
 
@@ -188,7 +188,7 @@ fn deep_trees_do_not_exhaust_the_stack() {
 
 #[test]
 fn small_files_cannot_take_much_memory() {
-    // A graph of two million empty nodes: four megabytes that would decode to four hundred.
+    // A graph of two million empty nodes: 4 MB that would decode to 400 MB.
     let mut nodes = [0x0a, 0x00].repeat(2_000_000);
     let mut bytes = vec![0x3a];
     let mut length = nodes.len();
@@ -202,7 +202,7 @@ fn small_files_cannot_take_much_memory() {
     assert!(matches!(error, ModelError::Limit(_)), "{error}");
 }
 
-/// A model that adds the largest number of what `nodes` make of constants, `giant`, to its input.
+/// A model that adds the largest element of `giant`, which `nodes` compute from constants, to its input.
 fn with_constants(nodes: Vec<NodeProto>, constants: Vec<TensorProto>) -> ModelProto {
     let ends = [
         node("ReduceMax", &["giant"], &["largest"], vec![int("keepdims", 0)]),
@@ -219,7 +219,7 @@ fn assert_limit(case: &str, model: &ModelProto) {
     assert!(matches!(error, ModelError::Limit(_)), "{case}: {error}");
 }
 
-/// tract computes constants while it loads, however large they are.
+/// tract computes constants during loading, however large they are.
 #[test]
 fn giant_constants_are_refused_before_they_are_made() {
     let sizes = |dims: &[i64]| int_tensor("sizes", &[dims.len() as i64], dims);
@@ -275,7 +275,7 @@ fn giant_sizes_that_the_graph_computes_are_refused() {
     assert_limit("Pad", &with_constants(vec![product(), pads, padded], constants));
 }
 
-/// Each is small enough, all together would take minutes.
+/// Each constant is within the limit, but all together would take minutes.
 #[test]
 fn very_many_constants_are_refused() {
     let mut nodes = vec![node("ConstantOfShape", &["sizes"], &["v0"], Vec::new())];
@@ -290,7 +290,7 @@ fn very_many_constants_are_refused() {
     );
 }
 
-/// Each tensor of a row is small enough; all together would take minutes for every row.
+/// Each tensor of a row is within the limit, but all together would take minutes for every row.
 #[test]
 fn very_many_tensors_of_a_row_are_refused() {
     let mut nodes = vec![node("Expand", &["x", "sizes"], &["v0"], Vec::new())];
@@ -322,7 +322,7 @@ fn giant_sizes_in_attributes_are_refused() {
     }
 }
 
-/// tract would count up to the axis.
+/// tract would loop up to the axis.
 #[test]
 fn an_axis_beyond_all_ranks_is_refused() {
     for axis in [i64::MAX, i64::MIN, 1 << 31, -65] {
@@ -334,7 +334,7 @@ fn an_axis_beyond_all_ranks_is_refused() {
     }
 }
 
-/// tract would make a list of so many.
+/// tract would allocate a list of that length.
 #[test]
 fn more_scanned_inputs_than_there_are_are_refused() {
     for count in [i64::MAX, 1 << 32, 2, -1] {
@@ -345,7 +345,7 @@ fn more_scanned_inputs_than_there_are_are_refused() {
 }
 
 #[test]
-fn operators_of_chance_are_refused() {
+fn random_operators_are_refused() {
     let nodes = vec![node("RandomNormalLike", &["x"], &["y"], Vec::new())];
     assert!(matches!(
         load(&model(vec![rows("x", 1)], nodes, vec![rows("y", 1)])),

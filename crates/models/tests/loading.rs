@@ -1,4 +1,4 @@
-//! What loading accepts, what it refuses and what it says.
+//! Which models loading accepts, and its errors.
 
 mod support;
 
@@ -42,7 +42,7 @@ fn score(model: &Model, rows: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn the_score_is_named_or_found() {
+fn the_score_is_named_or_determined() {
     let model = two_outputs();
     assert_eq!(score(&load_with(&model, "a").unwrap(), &[3.0]), [6.0]);
     assert_eq!(score(&load_with(&model, "b[2]").unwrap(), &[3.0, 4.0]), [8.0, 10.0]);
@@ -91,7 +91,7 @@ fn rows_must_be_whole() {
 }
 
 #[test]
-fn a_description_says_what_is_in_the_file() {
+fn a_description_summarises_the_file() {
     let bytes = two_outputs().encode_to_vec();
     let model = load_with(&two_outputs(), "b[1]").unwrap();
     let description = model.description();
@@ -129,7 +129,7 @@ fn several_inputs_share_a_row() {
     );
 }
 
-/// Turned into an integer NaN would be zero, a category like others.
+/// A cast to integer would turn NaN into zero, a valid category.
 #[test]
 fn a_missing_integer_has_no_score() {
     let inputs = vec![value("category", DataType::Int64, &[0, 1]), rows("amount", 1)];
@@ -175,7 +175,7 @@ fn a_fixed_number_of_rows_is_made_variable_or_kept() {
     let mut free = single(2, ml("Binarizer", &["x"], &["y"], Vec::new()));
     free.graph.as_mut().unwrap().input = vec![value("x", DataType::Float, &[1, 2])];
     assert_eq!(run(&free, &[1.0, -1.0, -1.0, 1.0]).unwrap(), [1.0, 0.0, 0.0, 1.0]);
-    // This one says in the graph itself that there is one row.
+    // The graph itself contains the number of rows, 1.
     let mut fixed = single(2, node("Reshape", &["x", "shape"], &["y"], Vec::new()));
     let graph = fixed.graph.as_mut().unwrap();
     graph.input = vec![value("x", DataType::Float, &[1, 2])];
@@ -183,7 +183,7 @@ fn a_fixed_number_of_rows_is_made_variable_or_kept() {
     assert_eq!(run(&fixed, &[1.0, 2.0, 3.0, 4.0]).unwrap(), [1.0, 2.0, 3.0, 4.0]);
 }
 
-/// A pipeline decides on as many transactions as there are, whatever number of rows the exporter has fixed.
+/// The number of transactions in a batch varies, also if the exporter has fixed the number of rows.
 #[test]
 fn a_model_fixed_to_four_rows_scores_any_number() {
     let mut fixed = single(2, node("Reshape", &["x", "shape"], &["y"], Vec::new()));

@@ -1,6 +1,6 @@
-//! Thousands of damaged models of many kinds: each is refused or works, soon, without a panic.
+//! Thousands of damaged models of many kinds: each is refused or works, within a time limit and without a panic.
 //!
-//! `for_a_while` is the fuzz target's stand-in where there is no nightly compiler; fuzz/README.md tells how to run it.
+//! `for_some_time` replaces the fuzz target if there is no nightly compiler. fuzz/README.md describes how to run it.
 
 mod support;
 
@@ -12,10 +12,10 @@ use support::mutate::{Random, damaged};
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
 
-/// Generous for small files on a busy machine; a hang takes for ever.
+/// Small files take far less time even on a busy machine; only a hang takes more.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Models that between them have every operator of the crate and those of tract that exporters use.
+/// Models that together have every operator of the crate, and the operators of tract that exporters use.
 fn seeds() -> Vec<Vec<u8>> {
     let tree = |low: f32| {
         branch(
@@ -142,7 +142,7 @@ fn texts() -> Vec<u8> {
     model.encode_to_vec()
 }
 
-/// Inspects, loads and, if that works, runs. Panics only if the crate does.
+/// Inspects and loads a model, and runs it if it loads. Panics only if the crate does.
 fn exercise(bytes: &[u8]) -> bool {
     let mut options = LoadOptions::default();
     let _ = Inspection::of_bytes(bytes, &options);
@@ -164,14 +164,15 @@ fn exercise(bytes: &[u8]) -> bool {
     true
 }
 
-/// Damages seeds until `is_over`; returns how many were tried and how many of them loaded. What fails is kept in a file.
+/// Damages seeds until `is_over`. Returns the number of damaged copies, and the number of them that loaded. A copy that
+/// fails is kept in a file.
 fn mutate(seeds: &[Vec<u8>], random: &mut Random, mut is_over: impl FnMut(usize) -> bool) -> (usize, usize) {
     let file: PathBuf = std::env::temp_dir().join(format!("riskstream-mutation-{}.onnx", std::process::id()));
     let (mut tried, mut loaded) = (0, 0);
     while !is_over(tried) {
         let seed = &seeds[random.below(seeds.len())];
         let bytes = damaged(seed, &seeds[random.below(seeds.len())], random);
-        // Written first: an abort or an endless loop leaves it behind.
+        // Written first, so that it is left after an abort or an endless loop.
         std::fs::write(&file, &bytes).unwrap();
         let start = Instant::now();
         loaded += usize::from(exercise(&bytes));
@@ -205,15 +206,15 @@ fn damaged_models_are_refused_or_work() {
     let (tried, loaded) = mutate(&seeds(), &mut Random(3), |tried| tried == 2000);
     assert!(
         loaded * 20 > tried,
-        "only {loaded} of {tried} loaded: the damage tests nothing behind the decoder"
+        "only {loaded} of {tried} loaded: the damage tests only the decoder"
     );
 }
 
-/// As long and from as many files as asked: RISKSTREAM_MUTATION_SECONDS, RISKSTREAM_MUTATION_SEED and
-/// RISKSTREAM_MUTATION_FILES (a folder of models; those above 100 kB are left out, since each trial would take long).
+/// Controlled by RISKSTREAM_MUTATION_SECONDS, RISKSTREAM_MUTATION_SEED and RISKSTREAM_MUTATION_FILES (a folder of
+/// models; those above 100 kB are left out, because each run would take long).
 #[test]
-#[ignore = "runs for as long as one likes; fuzz/README.md"]
-fn for_a_while() {
+#[ignore = "runs for a given time; see fuzz/README.md"]
+fn for_some_time() {
     let setting = |name: &str| std::env::var(format!("RISKSTREAM_MUTATION_{name}")).ok();
     let number = |name: &str, default: u64| setting(name).map_or(default, |text| text.parse().unwrap());
     let mut seeds = seeds();

@@ -1,4 +1,4 @@
-//! Operators of the standard domain, where tract by itself would answer otherwise than ONNX Runtime.
+//! Operators of the standard domain whose results in tract alone differ from ONNX Runtime's.
 
 mod support;
 
@@ -6,10 +6,10 @@ use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-/// More columns than a vector register holds numbers.
+/// More columns than a vector register has lanes.
 const COLUMNS: usize = 19;
 
-/// `operator` of rows of `kind` and of constants.
+/// A model of one operator of rows of `kind` and constants.
 fn alone(operator: &str, kind: DataType, constants: Vec<TensorProto>, attributes: Vec<AttributeProto>) -> ModelProto {
     let names: Vec<String> = constants.iter().map(|tensor| tensor.name.clone()).collect();
     let inputs: Vec<&str> = std::iter::once("x").chain(names.iter().map(String::as_str)).collect();
@@ -34,7 +34,7 @@ fn number(name: &str, kind: DataType, value: f64) -> TensorProto {
     }
 }
 
-/// A missing value must not become a number that looks like a score.
+/// A missing value must not give an ordinary score.
 #[test]
 fn a_missing_value_stays_missing() {
     let mut row: Vec<f32> = (0..COLUMNS).map(|column| column as f32 - 9.0).collect();
@@ -102,7 +102,7 @@ fn functions_of_doubles_are_computed_in_double() {
     assert!(error.to_string().contains("Erf"), "{error}");
 }
 
-/// The bodies of If are graphs too.
+/// The branches of If are graphs, too.
 #[test]
 fn a_missing_value_stays_missing_in_a_branch() {
     let branch = |name: &str, operator: &str| AttributeProto {
@@ -140,7 +140,7 @@ fn a_missing_value_stays_missing_in_a_branch() {
     );
 }
 
-/// log(exp(a) + exp(b) + ...), also where the exponentials are infinite or zero.
+/// log(exp(a) + exp(b) + ...), also if the exponentials are infinite or zero.
 #[test]
 fn a_log_sum_exp_overflows_only_where_the_answer_does() {
     let (least, most) = (f32::NEG_INFINITY, f32::INFINITY);
@@ -229,7 +229,7 @@ fn a_softmax_of_a_missing_value_is_missing() {
 }
 
 #[test]
-fn celu_heeds_its_alpha_and_softplus_is_finite() {
+fn celu_uses_its_alpha_and_softplus_is_finite() {
     let row: Vec<f32> = (0..COLUMNS).map(|column| (column as f32 - 9.0) * 40.0 + 0.5).collect();
     for kind in [DataType::Float, DataType::Double] {
         let celu = |alpha: f64, x: f64| x.max(0.0) + (alpha * ((x / alpha).exp() - 1.0)).min(0.0);
@@ -290,8 +290,8 @@ fn an_unknown_category_of_an_embedding_is_an_error() {
     }
 }
 
-/// `nodes` from rows `x` of `kind` to `y`, with whole numbers for constants.
-fn of_whole_numbers(kind: DataType, nodes: Vec<NodeProto>, constants: &[(&str, i64)], answer: DataType) -> ModelProto {
+/// A model of `nodes` from rows `x` of `kind` to `y`, with integers as constants.
+fn of_integers(kind: DataType, nodes: Vec<NodeProto>, constants: &[(&str, i64)], answer: DataType) -> ModelProto {
     let mut model = model(
         vec![value("x", kind, &[0, 1])],
         nodes,
@@ -305,40 +305,37 @@ fn of_whole_numbers(kind: DataType, nodes: Vec<NodeProto>, constants: &[(&str, i
 }
 
 #[test]
-fn whole_numbers_have_powers_and_64_bits() {
+fn integers_have_powers_and_64_bits() {
     let rows = [3.0, -4.0, 100_000.0];
     let squares = [9.0, 16.0, 1e10];
     let whole = DataType::Int64;
     let power = || vec![node("Pow", &["x", "n"], &["y"], Vec::new())];
     assert_close(
-        &run(&of_whole_numbers(whole, power(), &[("n", 2)], whole), &rows).unwrap(),
+        &run(&of_integers(whole, power(), &[("n", 2)], whole), &rows).unwrap(),
         &squares,
     );
     let cubes = [27.0, -64.0, 1e15];
     assert_close(
-        &run(&of_whole_numbers(whole, power(), &[("n", 3)], whole), &rows).unwrap(),
+        &run(&of_integers(whole, power(), &[("n", 3)], whole), &rows).unwrap(),
         &cubes,
     );
     let product = vec![node("Mul", &["x", "x"], &["y"], Vec::new())];
-    assert_close(
-        &run(&of_whole_numbers(whole, product, &[], whole), &rows).unwrap(),
-        &squares,
-    );
-    // Numbers that f32 has exactly.
+    assert_close(&run(&of_integers(whole, product, &[], whole), &rows).unwrap(), &squares);
+    // Numbers that f32 holds exactly.
     let large = [3_000_000_256.0, -3_000_000_256.0, 7.9];
     for kind in [DataType::Float, DataType::Double, whole] {
         let cast = || node("Cast", &["x"], &["whole"], vec![int("to", whole as i64)]);
         let same = vec![cast(), node("Add", &["whole", "n"], &["y"], Vec::new())];
-        let found = run(&of_whole_numbers(kind, same, &[("n", 0)], whole), &large).unwrap();
+        let found = run(&of_integers(kind, same, &[("n", 0)], whole), &large).unwrap();
         assert_eq!(found, [3_000_000_256.0, -3_000_000_256.0, 7.0], "{kind:?}");
         let rest = vec![cast(), node("Mod", &["whole", "n"], &["y"], Vec::new())];
-        let found = run(&of_whole_numbers(kind, rest, &[("n", 1000)], whole), &large[..1]).unwrap();
+        let found = run(&of_integers(kind, rest, &[("n", 1000)], whole), &large[..1]).unwrap();
         assert_eq!(found, [256.0], "{kind:?}");
     }
 }
 
 #[test]
-fn doubles_are_asked_and_booleans_compared() {
+fn doubles_are_tested_and_booleans_compared() {
     let to_float = |from: &str| node("Cast", &[from], &["y"], vec![int("to", DataType::Float as i64)]);
     let rows = [1.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
     let cases = [
@@ -350,7 +347,7 @@ fn doubles_are_asked_and_booleans_compared() {
     for (operator, attributes, expected) in cases {
         for kind in [DataType::Float, DataType::Double] {
             let nodes = vec![node(operator, &["x"], &["is"], attributes.clone()), to_float("is")];
-            let found = run(&of_whole_numbers(kind, nodes, &[], DataType::Float), &rows).unwrap();
+            let found = run(&of_integers(kind, nodes, &[], DataType::Float), &rows).unwrap();
             assert_eq!(found, expected, "{operator} of {kind:?}");
         }
     }
@@ -360,11 +357,11 @@ fn doubles_are_asked_and_booleans_compared() {
         node("Equal", &["is_more", "is_less"], &["is"], Vec::new()),
         to_float("is"),
     ];
-    let model = of_whole_numbers(DataType::Int64, nodes, &[("one", 1), ("five", 5)], DataType::Float);
+    let model = of_integers(DataType::Int64, nodes, &[("one", 1), ("five", 5)], DataType::Float);
     assert_eq!(run(&model, &[0.0, 3.0, 9.0]).unwrap(), [0.0, 1.0, 0.0]);
 }
 
-/// Windows of one row, of squares, and padded: the maximum of one with NaN is NaN.
+/// Windows of one row, square windows, and padding: the maximum of a window with NaN is NaN.
 #[test]
 fn a_pool_of_a_missing_value_is_missing() {
     let (nan, row) = (f64::NAN, [1.0, f32::NAN, 2.0, 3.0, 4.0, 9.0, 6.0, 5.0]);
@@ -392,7 +389,7 @@ fn a_pool_of_a_missing_value_is_missing() {
     }
 }
 
-/// LogSigmoid as PyTorch's older exporter writes it: the sigmoid is zero long before its logarithm overflows.
+/// LogSigmoid as written by PyTorch's older exporter. The sigmoid underflows long before its logarithm overflows.
 #[test]
 fn the_logarithm_of_a_sigmoid_is_finite() {
     for kind in [DataType::Float, DataType::Double] {

@@ -1,4 +1,4 @@
-//! The other operators of ai.onnx.ml: cases worked out by hand from the specification.
+//! The other operators of ai.onnx.ml: cases computed by hand from the specification.
 
 mod support;
 
@@ -122,7 +122,7 @@ fn label_encoder_maps_keys_to_values() {
     assert_eq!(run(&model, &[1.0, 2.0, 3.0]).unwrap(), [0.5, 0.25, 0.0]);
 }
 
-/// Version 4: keys, values and the default as tensors, of doubles and of integers; NaN is a key like others.
+/// Version 4: keys, values and the default are tensors of doubles and of integers. NaN is a key equal to itself.
 #[test]
 fn label_encoder_takes_tensors() {
     let encoder = |kind, keys, values, default| {
@@ -371,7 +371,7 @@ fn support_vector_classifiers_vote_and_calibrate() {
     let model = load(&classifier(vec![floats("prob_a", &[-1.0]), floats("prob_b", &[0.0])])).unwrap();
     let probability = 1.0 / (1.0 + (-2.25f64).exp());
     let found = answers(&model, &[1.0], "y");
-    // Coupling two classes ends within its tolerance of the pair's own probability.
+    // The coupling of two classes converges to the probability of their pair.
     assert!(
         (found[0] - probability).abs() < 0.01 && (found[0] + found[1] - 1.0).abs() < 1e-6,
         "{found:?}"

@@ -1,5 +1,5 @@
-//! Scores, which programs of our own compute where they can, against the outputs, which tract computes: for graphs of
-//! many shapes, rows alone and in batches of any size. That a program is used is what allocation.rs shows.
+//! Scores computed by programs against outputs computed by tract, for graphs of many shapes and batches of several
+//! sizes. allocation.rs shows that programs are used.
 
 mod support;
 
@@ -8,7 +8,7 @@ use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
-/// Three columns, of which each row has other values, some missing.
+/// Rows of three columns with different values, some missing.
 fn numbers(count: usize, missing: bool) -> Vec<f32> {
     let number = |place: usize| match place % 11 {
         0 if missing => f32::NAN,
@@ -103,7 +103,7 @@ fn arithmetic_of_two_values() {
         ];
         assert_scores_are_the_output(&graph(nodes, vec![]), false);
     }
-    // A column against all: not by itself number by number.
+    // One column is broadcast over all columns.
     let nodes = vec![
         node("Gather", &["x", "first"], &["g"], vec![int("axis", 1)]),
         node("Sub", &["x", "g"], &["y"], vec![]),
@@ -174,7 +174,7 @@ fn pipelines_of_scikit_learn() {
 
 #[test]
 fn rows_that_operators_would_mix_are_scored_alone() {
-    // The largest of all rows is no function of a row: each is the largest of its own batch.
+    // The maximum over all rows depends on the batch; a row scored alone is its own maximum.
     let nodes = vec![
         node(
             "ReduceMax",

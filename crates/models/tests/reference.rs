@@ -1,6 +1,6 @@
-//! Models exported by scikit-learn, XGBoost, LightGBM and PyTorch, against the answers of ONNX Runtime.
+//! Models exported by scikit-learn, XGBoost, LightGBM and PyTorch, against the outputs of ONNX Runtime.
 //!
-//! The data lie outside the checkout, under `RISKSTREAM_REFERENCE_DATA` or `../shared/data`.
+//! The data are outside the checkout, under `RISKSTREAM_REFERENCE_DATA` or `../shared/data`.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ fn doubles(name: &str) -> Vec<f64> {
         .collect()
 }
 
-/// The rows of a variant for `model`: thirty numbers, and two texts if the model takes them.
+/// The rows of a variant for `model`: thirty numbers, and two texts if the model takes texts.
 fn rows(model: &Model, variant: &str) -> Vec<f32> {
     let numbers = floats(if variant == "clean" { "X.f32" } else { "Xnan.f32" });
     if model.input_width() == 30 {
@@ -50,7 +50,7 @@ fn rows(model: &Model, variant: &str) -> Vec<f32> {
     rows
 }
 
-/// Compares all outputs and the score of one model on one set of rows; returns what differs.
+/// Compares all outputs and the score of one model on one set of rows. Returns the differences.
 fn differences(name: &str, variant: &str, outputs: &Value) -> Vec<String> {
     let path = data().join("models").join(format!("{name}.onnx"));
     let model = match Model::load(&path, &LoadOptions::default()) {
@@ -104,7 +104,7 @@ fn difference(answer: &OutputValues, expected: &[f64], tolerance: f64) -> Option
     ))
 }
 
-/// The Handbook's published models give probabilities for both classes that sum to one.
+/// The probabilities of both classes from the Handbook's published models add up to one.
 #[test]
 #[ignore = "needs ../shared/data; run by scripts/reference"]
 fn the_handbook_models_load_and_score() {

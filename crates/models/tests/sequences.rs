@@ -1,5 +1,6 @@
-//! Recurrent networks and a transformer encoder over an entity's last events, exported from PyTorch: ONNX Runtime's
-//! answers, whatever the number of rows and whatever was scored before. tests/data/sequence/make has made the files.
+//! Recurrent networks and a transformer encoder over an entity's last events, exported from PyTorch, against the
+//! outputs of ONNX Runtime, for several numbers of rows and after other rows. tests/data/sequence/make wrote the
+//! files.
 
 mod support;
 
@@ -29,7 +30,7 @@ fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
         .iter()
         .zip(expected)
         .map(|(found, expected)| (found - expected).abs());
-    // A score that is no number is no small difference.
+    // NaN counts as an infinite difference.
     differences.fold(
         0.0,
         |largest, difference| if difference <= largest { largest } else { difference },
@@ -51,7 +52,7 @@ fn check(name: &str, shapes: &[(&str, &[usize])]) {
         alone.extend_from_slice(&score);
     }
     assert!(largest_difference(&alone, &expected) < 1e-5, "{name}, each alone");
-    // Some other number of rows, with the same scorer.
+    // Another number of rows with the same scorer.
     let seven = 7 * model.input_width();
     scorer.score(&rows[..seven], &mut score).unwrap();
     assert!(largest_difference(&score, &expected[..7]) < 1e-5, "{name}, seven");
@@ -69,8 +70,8 @@ fn a_transformer_encoder_over_the_last_events() {
     check("encoder", &[("amounts", &[16])]);
 }
 
-/// A GRU, LSTM or RNN of one state over sequences of two numbers; its last state is the score. The initial state is zero,
-/// whether it is said (`start`) or not.
+/// A GRU, LSTM or RNN with one unit over sequences of two numbers. The score is its last state. The initial state is
+/// zero, given (`start`) or by default.
 fn recurrent(operator: &str, gates: i64, start: &str) -> Model {
     let count = gates as usize;
     let weights: Vec<f32> = (0..count).map(|gate| 0.5 - 0.3 * gate as f32).collect();
@@ -95,9 +96,9 @@ fn recurrent(operator: &str, gates: i64, start: &str) -> Model {
     load(&model).unwrap()
 }
 
-/// tract keeps the state from one run to the next, as one would to hear a stream.
+/// tract by itself keeps the state from one run to the next, as for a stream.
 #[test]
-fn a_sequence_is_scored_from_its_own_start() {
+fn a_sequence_is_scored_from_its_initial_state() {
     for (operator, gates) in [("GRU", 3), ("LSTM", 4), ("RNN", 1)] {
         let model = recurrent(operator, gates, "start");
         let mut scorer = model.scorer();
@@ -113,7 +114,7 @@ fn a_sequence_is_scored_from_its_own_start() {
             .unwrap();
         assert_eq!(again, found, "{operator} without an initial state");
     }
-    // The state after both steps, by the specification's formula.
+    // The state after both steps by the formula of the specification.
     let step = |state: f64, x: f64| (0.5 * x + 0.5 * state).tanh();
     let mut found = Vec::new();
     recurrent("RNN", 1, "")
@@ -123,8 +124,8 @@ fn a_sequence_is_scored_from_its_own_start() {
     assert!((f64::from(found[0]) - step(step(0.0, 1.0), -2.0)).abs() < 1e-6);
 }
 
-/// NaN makes all gates NaN by the specification's formulas. Sequences of 2 steps are a loop to tract, of 5 one operator
-/// where the reset gate follows the product, which with 70 units is simplified further.
+/// NaN makes all gates NaN by the formulas of the specification. tract turns sequences of 2 steps into a loop, and of 5
+/// steps into one operator if the reset gate follows the product, which it simplifies further with 70 units.
 #[test]
 fn a_missing_event_makes_the_score_missing() {
     for (operator, gates, after) in [("GRU", 3, 0), ("GRU", 3, 1), ("LSTM", 4, 0), ("RNN", 1, 0)] {

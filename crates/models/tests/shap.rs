@@ -1,6 +1,6 @@
 //! Contributions against those of the Python package shap, for models that scikit-learn, XGBoost and LightGBM trained.
 //!
-//! tests/data/shap was written by scripts/shap-reference.
+//! scripts/shap-reference wrote tests/data/shap.
 
 use std::path::PathBuf;
 
@@ -46,7 +46,7 @@ fn assert_agrees(name: &str, rows: &str, method: Method, space: Space) {
         };
         assert!(
             (score - f64::from(scores[index])).abs() < 1e-4,
-            "{name}, row {index}: contributions come to {score}, the score is {}",
+            "{name}, row {index}: contributions add up to {score}, the score is {}",
             scores[index]
         );
     }

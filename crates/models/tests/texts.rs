@@ -1,4 +1,4 @@
-//! String columns: looked up, imputed, compared and refused.
+//! String columns: lookups, imputation, comparison, and unsupported operators.
 
 mod support;
 
@@ -35,7 +35,7 @@ fn load_y(model: &ModelProto) -> Result<Model, ModelError> {
     Model::from_bytes(&model.encode_to_vec(), &options)
 }
 
-/// What output `y` is for rows of texts.
+/// The output `y` for rows of texts.
 #[track_caller]
 fn answer(model: &ModelProto, rows: &[&str]) -> Vec<f64> {
     let model = load_y(model).unwrap();
@@ -78,7 +78,7 @@ fn an_unknown_category_is_an_error_where_the_model_says_so() {
     let known = model.scorer().score(&[model.text_code("a")], &mut scores);
     assert!(known.is_ok() && scores == [1.0]);
     assert!(model.scorer().score(&[model.text_code("b")], &mut scores).is_err());
-    // NaN in a column of texts is a text that the model does not know.
+    // NaN in a column of texts is an unknown text.
     assert!(model.scorer().score(&[f32::NAN], &mut scores).is_err());
 }
 
@@ -101,7 +101,7 @@ fn labels_are_looked_up() {
     );
     assert_eq!(answer(&model, &["high", "other"]), [20.0, -1.0]);
 
-    // Version 1: a text becomes its place.
+    // Version 1 maps a text to its index.
     let classes = vec![strings("classes_strings", &["a", "b", "c"]), int("default_int64", 9)];
     let model = of_texts(1, vec![ml("LabelEncoder", &["x"], &["y"], classes)], DataType::Int64);
     assert_eq!(answer(&model, &["c", "a", "d"]), [2.0, 0.0, 9.0]);
@@ -148,7 +148,7 @@ fn texts_become_other_texts_on_the_way() {
     );
 }
 
-/// How skl2onnx writes a SimpleImputer of texts: the text to fill in comes from a lookup of a constant.
+/// A SimpleImputer of texts as written by skl2onnx: the imputed text is the result of a lookup of a constant.
 #[test]
 fn missing_texts_are_filled_in() {
     let filling = vec![
@@ -204,7 +204,7 @@ fn texts_are_compared_with_constants() {
     );
 }
 
-/// A column each, as skl2onnx exports a data frame; the class labels are texts that come from no input.
+/// One input for each column, as skl2onnx exports a data frame. The class labels are texts that come from no input.
 #[test]
 fn numbers_and_texts_share_a_row() {
     let classifier = vec![
@@ -257,7 +257,7 @@ fn numbers_and_texts_share_a_row() {
 }
 
 #[test]
-fn what_cannot_be_done_with_texts_is_named() {
+fn unsupported_operators_on_texts_are_named() {
     let cast = node("Cast", &["x"], &["y"], vec![int("to", DataType::Float as i64)]);
     let compare = vec![
         node("Split", &["x"], &["a", "b"], vec![int("axis", 1)]),

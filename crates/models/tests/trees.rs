@@ -1,4 +1,4 @@
-//! Tree ensembles: cases worked out by hand from the specification of ai.onnx.ml.
+//! Tree ensembles: cases computed by hand from the specification of ai.onnx.ml.
 
 mod support;
 
@@ -28,8 +28,8 @@ fn classifier(columns: i64, trees: &[Tree], attributes: Vec<AttributeProto>) -> 
 }
 
 #[test]
-fn every_branch_mode_compares_as_it_says() {
-    // What a branch of threshold 1 answers for each value; then for NaN without and with the missing-value track.
+fn every_branch_mode_compares_as_specified() {
+    // The result of a branch with threshold 1 for each value, then for NaN without and with missing_value_tracks_true.
     let values = [0.0, 1.0, 2.0, f32::INFINITY, f32::NEG_INFINITY];
     let cases: [(&str, [u8; 5], u8); 6] = [
         ("BRANCH_LEQ", [1, 1, 0, 0, 1], 0),
@@ -60,7 +60,7 @@ fn every_branch_mode_compares_as_it_says() {
 
 #[test]
 fn thresholds_are_compared_in_f32() {
-    // 0.1 as f32 is above 0.1 as f64: a value that is the f32 itself must be equal to it.
+    // 0.1 as f32 is above 0.1 as f64. A value of 0.1 as f32 must equal the threshold.
     let model = regressor(
         1,
         &[branch("BRANCH_LEQ", 0, 0.1, false, leaf(1.0), leaf(0.0))],
@@ -167,7 +167,7 @@ fn binary_classifiers_with_one_weight_class() {
     let trees = |low: f32, high: f32| [branch("BRANCH_LT", 0, 0.0, false, leaf(low), leaf(high))];
     let labels = || ints("classlabels_int64s", &[7, 9]);
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
-    // Logistic of a sum with negative weights: label by its sign.
+    // The logistic function of a sum with negative weights; the sign decides the label.
     let model = load(&classifier(
         1,
         &trees(-1.0, 2.0),
@@ -179,11 +179,11 @@ fn binary_classifiers_with_one_weight_class() {
         &answers(&model, &[-1.0, 1.0], "y"),
         &[logistic(1.0), logistic(-1.0), logistic(-2.0), logistic(2.0)],
     );
-    // Weights that are all positive are probabilities: label by one half.
+    // If all weights are positive they are probabilities; the boundary of the label is 0.5.
     let model = load(&classifier(1, &trees(0.25, 0.75), vec![labels()])).unwrap();
     assert_eq!(answers(&model, &[-1.0, 1.0], "label"), [7.0, 9.0]);
     assert_close(&answers(&model, &[-1.0, 1.0], "y"), &[0.75, 0.25, 0.25, 0.75]);
-    // One base value, as XGBoost and HistGradientBoosting export it, moves the sum.
+    // One base value, as XGBoost and HistGradientBoosting export it, is added to the sum.
     let attributes = vec![
         labels(),
         string("post_transform", "LOGISTIC"),
@@ -239,9 +239,9 @@ fn many_classes_are_labelled_by_the_largest_score() {
     assert_eq!(scores, [0.25, 1.0, 0.25]);
 }
 
-/// The example of the specification of TreeEnsemble: a set membership that decides between two further splits.
+/// The example in the specification of TreeEnsemble: a set membership above two further splits.
 #[test]
-fn ensembles_of_version_5_know_sets() {
+fn ensembles_of_version_5_have_sets() {
     let attributes = vec![
         int("n_targets", 4),
         int("aggregate_function", 1),
@@ -337,8 +337,8 @@ fn a_row_scores_the_same_alone_and_among_others() {
     }
 }
 
-/// Two trees of one weight each, whose leaf numbers go through a table and an addition before they are summed, as in the
-/// export of an isolation forest. With `Sum` they are fused, with `Add` they are not.
+/// Two trees whose leaf numbers are mapped by a table and an addition before they are added up, as in the export of an
+/// isolation forest. With `Sum` they are fused, with `Add` they are not.
 #[test]
 fn a_sum_over_trees_is_the_same_fused() {
     let tree = |feature, threshold| {

@@ -1,5 +1,5 @@
-//! TreeEnsemble of ai.onnx.ml 5, and the attributes of doubles of the ensembles before it: cases worked out by hand from
-//! the specification.
+//! TreeEnsemble of ai.onnx.ml 5, and the attributes of doubles of earlier ensembles: cases computed by hand from the
+//! specification.
 
 mod support;
 
@@ -9,7 +9,8 @@ use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 const NAN: f32 = f32::NAN;
 
-/// Two trees: x0 against 1 (leaves of 1 and 2), and x1 against 0 (leaves of 10 and 20); `missing` is the first's track.
+/// Two trees: x0 against 1 (leaves of 1 and 2), and x1 against 0 (leaves of 10 and 20); `missing` is whether the first
+/// has missing_value_tracks_true.
 fn ensemble_5(mode: u8, missing: i64, targets: &[i64], attributes: Vec<AttributeProto>) -> ModelProto {
     let mut all = vec![
         ints("nodes_featureids", &[0, 1]),
@@ -32,7 +33,7 @@ fn ensemble_5(mode: u8, missing: i64, targets: &[i64], attributes: Vec<Attribute
 
 #[test]
 fn modes_are_numbers() {
-    // The first tree answers 1 where the branch holds for 0, 1 and 2; the second is kept at 20 or 10 by x1.
+    // The first tree gives 1 if the branch holds for 0, 1 and 2; x1 keeps the second at 20 or 10.
     let cases: [(u8, [f64; 3]); 6] = [
         (0, [1.0, 1.0, 2.0]),
         (1, [1.0, 2.0, 2.0]),
@@ -66,7 +67,8 @@ fn aggregate_functions_are_numbers() {
     assert!(load(&ensemble_5(0, 0, &[0; 4], vec![int("aggregate_function", 4)])).is_err());
 }
 
-/// The specification has 1 for SOFTMAX and 2 for LOGISTIC; ONNX Runtime, which is followed, has it the other way round.
+/// In the specification 1 is SOFTMAX and 2 is LOGISTIC; in ONNX Runtime, which is followed, 1 is LOGISTIC and 2
+/// SOFTMAX.
 #[test]
 fn post_transforms_are_numbers() {
     let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());

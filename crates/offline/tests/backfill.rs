@@ -1,15 +1,15 @@
 //! Backfills compute what the service computes, to the last bit, also when entities do not fit the cache.
 
 use riskstream_definition::{Compiled, Style, compile, load};
-use riskstream_engine::{Decision, Engine, Event};
+use riskstream_engine::{Engine, Event};
 use riskstream_events::{DecodeError, JsonDecoder, OwnedDecisionRecord, Rejection, Row};
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
 use riskstream_offline::read::{Next, ReadError, Rows};
-use riskstream_pipeline::decide::with_decision;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::{Stores, TestDriver, WorkerOptions};
+use riskstream_scoring::{Decision, with_decision_record};
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::path::Path;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ impl Sink for Collected<'_> {
         for (event, decision) in events.iter().zip(decisions) {
             let (plan, lineup) = (&self.compiled.plan, &self.compiled.lineup);
             let mut json = Vec::new();
-            with_decision(plan, lineup, event, decision, None, |decision| {
+            with_decision_record(plan, lineup, event, decision, None, |decision| {
                 riskstream_events::encode_json(decision, &mut json);
             });
             self.decisions.push(OwnedDecisionRecord::from_json(&json).unwrap());

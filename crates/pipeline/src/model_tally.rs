@@ -1,11 +1,11 @@
-//! What each model did, for the metrics.
+//! Counts of what each model answered, for the metrics.
 
-use riskstream_engine::{Decision, ModelFailure};
-use riskstream_scoring::Lineup;
+use riskstream_engine::ModelFailure;
+use riskstream_scoring::{Decision, Lineup};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Counts by the model's label and its result.
+/// Number of answers by the model's label and its result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelTally(BTreeMap<(Arc<str>, Option<FailureWord>), u64>);
 
@@ -16,7 +16,7 @@ type FailureWord = &'static str;
 pub const SCORED: &str = "scored";
 
 impl ModelTally {
-    /// Counts what the models of `lineup` said about one transaction.
+    /// Counts what the models of `lineup` answered for one transaction.
     pub fn count(&mut self, lineup: &Lineup, decision: &Decision) {
         if let (Some(asked), Some(failure)) = (decision.answer.asked, decision.answer.failure) {
             self.add(lineup, asked, Some(failure));
@@ -34,7 +34,7 @@ impl ModelTally {
         *self.0.entry((label, failure.map(ModelFailure::as_str))).or_default() += 1;
     }
 
-    /// Model, result ([`SCORED`] or the word of a [`ModelFailure`]) and how often.
+    /// Each model's label, result ([`SCORED`] or the word of a [`ModelFailure`]) and count.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
         self.0
             .iter()

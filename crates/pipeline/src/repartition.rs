@@ -24,6 +24,15 @@ const FRAME: u8 = 0;
 const IDLE: u8 = 1;
 const ROLLOUT: u8 = 2;
 
+/// A record of a repartition topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepartitionRecord<'a> {
+    /// The number of the layout of its rows.
+    pub layout: u32,
+    /// What it brings.
+    pub content: Content<'a>,
+}
+
 /// What a record brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
@@ -33,6 +42,53 @@ pub enum Content<'a> {
     Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
+}
+
+impl<'a> RepartitionRecord<'a> {
+    /// Reads a record's value.
+    ///
+    /// # Errors
+    /// It is cut off, or of a kind that this binary does not know.
+    pub fn parse(value: &'a [u8]) -> Result<RepartitionRecord<'a>, FrameError> {
+        let damaged = |what| FrameError::Damaged { offset: 0, what };
+        let (layout, rest) = value.split_first_chunk().ok_or(damaged("end of the layout's number"))?;
+        let (kind, rest) = rest.split_first().ok_or(damaged("end of the record's kind"))?;
+        let content = match *kind {
+            FRAME => Content::Frame(rest),
+            IDLE => Content::Idle(idle_notice(rest).ok_or(damaged("an idle notice of another length"))?),
+            ROLLOUT => Content::Rollout(rollout(rest).ok_or(damaged("a roll-out notice cut off or not in UTF-8"))?),
+            _ => return Err(damaged("a kind of record that this binary does not know")),
+        };
+        Ok(RepartitionRecord {
+            layout: u32::from_le_bytes(*layout),
+            content,
+        })
+    }
+
+    /// Writes the record's value.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self.content {
+            Content::Frame(frame) => {
+                begin(self.layout, FRAME, out);
+                out.extend_from_slice(frame);
+            }
+            Content::Idle(notice) => {
+                begin(self.layout, IDLE, out);
+                out.extend_from_slice(&notice.source.to_le_bytes());
+                out.extend_from_slice(&notice.last_frame.to_le_bytes());
+            }
+            Content::Rollout(notice) => {
+                begin(self.layout, ROLLOUT, out);
+                out.extend_from_slice(&notice.revision.to_le_bytes());
+                out.extend_from_slice(notice.document.as_bytes());
+            }
+        }
+    }
+}
+
+fn begin(layout: u32, kind: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&layout.to_le_bytes());
+    out.push(kind);
 }
 
 /// Why a record cannot be read.
@@ -76,27 +132,14 @@ impl RepartitionFormat {
 
     /// Writes a record that holds the frame, and begins a new frame.
     pub fn write_frame(&self, header: FrameHeader, frame: &mut FrameWriter, out: &mut Vec<u8>) {
-        self.begin(FRAME, out);
+        begin(self.layout, FRAME, out);
         frame.finish(header, out);
     }
 
-    /// Writes a record that holds an idle notice.
-    pub fn write_idle(&self, notice: IdleNotice, out: &mut Vec<u8>) {
-        self.begin(IDLE, out);
-        out.extend_from_slice(&notice.source.to_le_bytes());
-        out.extend_from_slice(&notice.last_frame.to_le_bytes());
-    }
-
-    /// Writes a record that holds a change of the line-up.
-    pub fn write_rollout(&self, notice: RolloutNotice<'_>, out: &mut Vec<u8>) {
-        self.begin(ROLLOUT, out);
-        out.extend_from_slice(&notice.revision.to_le_bytes());
-        out.extend_from_slice(notice.document.as_bytes());
-    }
-
-    fn begin(&self, kind: u8, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.layout.to_le_bytes());
-        out.push(kind);
+    /// Writes a record that holds a notice.
+    pub fn write(&self, content: Content<'_>, out: &mut Vec<u8>) {
+        let layout = self.layout;
+        RepartitionRecord { layout, content }.write(out);
     }
 
     /// What a record's value holds.
@@ -104,9 +147,9 @@ impl RepartitionFormat {
     /// # Errors
     /// It is cut off, of a kind that this binary does not know, or its rows have another layout.
     pub fn parse<'a>(&self, value: &'a [u8]) -> Result<Content<'a>, RecordError> {
-        let (layout, content) = parse(value)?;
-        match layout == self.layout {
-            true => Ok(content),
+        let record = RepartitionRecord::parse(value)?;
+        match record.layout == self.layout {
+            true => Ok(record.content),
             false => Err(RecordError::OtherLayout),
         }
     }
@@ -132,7 +175,7 @@ impl RepartitionFormat {
         spare: &mut Vec<Row>,
         rows: &mut VecDeque<Sequenced>,
     ) -> Result<(), FrameError> {
-        let (_, Content::Frame(frame)) = parse(value)? else {
+        let Content::Frame(frame) = RepartitionRecord::parse(value)?.content else {
             return Err(NO_FRAME);
         };
         let width = self.plan.slots.len();
@@ -177,20 +220,6 @@ fn layout_number(plan: &Plan, carries: &[(Slot, ValueType)]) -> u32 {
     murmur2(layout.as_bytes())
 }
 
-/// The number of the layout and the content.
-fn parse(value: &[u8]) -> Result<(u32, Content<'_>), FrameError> {
-    let damaged = |what| FrameError::Damaged { offset: 0, what };
-    let (layout, rest) = value.split_first_chunk().ok_or(damaged("end of the layout's number"))?;
-    let (kind, rest) = rest.split_first().ok_or(damaged("end of the record's kind"))?;
-    let content = match *kind {
-        FRAME => Content::Frame(rest),
-        IDLE => Content::Idle(idle_notice(rest).ok_or(damaged("an idle notice of another length"))?),
-        ROLLOUT => Content::Rollout(rollout(rest).ok_or(damaged("a roll-out notice cut off or not in UTF-8"))?),
-        _ => return Err(damaged("a kind of record that this binary does not know")),
-    };
-    Ok((u32::from_le_bytes(*layout), content))
-}
-
 fn idle_notice(bytes: &[u8]) -> Option<IdleNotice> {
     let (source, last_frame) = bytes.split_first_chunk()?;
     Some(IdleNotice {
@@ -211,38 +240,41 @@ fn rollout(bytes: &[u8]) -> Option<RolloutNotice<'_>> {
 mod tests {
     use super::*;
 
-    fn record(kind: u8, content: &[u8]) -> Vec<u8> {
-        [&7u32.to_le_bytes(), &[kind][..], content].concat()
+    fn written(content: Content<'_>) -> Vec<u8> {
+        let mut value = Vec::new();
+        RepartitionRecord { layout: 7, content }.write(&mut value);
+        value
     }
 
     #[test]
-    fn each_kind_is_read() {
-        let frame = record(FRAME, b"rows");
-        assert_eq!(parse(&frame), Ok((7, Content::Frame(b"rows"))));
-
-        let idle = record(IDLE, b"\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff");
-        let notice = IdleNotice {
+    fn each_kind_is_read_as_it_was_written() {
+        let idle = Content::Idle(IdleNotice {
             source: 3,
             last_frame: -1,
-        };
-        assert_eq!(parse(&idle), Ok((7, Content::Idle(notice))));
-        for cut in 0..idle.len() {
-            assert!(parse(&idle[..cut]).is_err(), "{cut} bytes");
-        }
-
-        let mut rollout = record(ROLLOUT, b"\x05\0\0\0\0\0\0\0{}");
-        let notice = RolloutNotice {
+        });
+        let rollout = Content::Rollout(RolloutNotice {
             revision: 5,
             document: "{}",
-        };
-        assert_eq!(parse(&rollout), Ok((7, Content::Rollout(notice))));
-        assert!(parse(&rollout[..12]).is_err(), "the revision is cut off");
+        });
+        for content in [Content::Frame(b"rows"), idle, rollout] {
+            let record = RepartitionRecord { layout: 7, content };
+            assert_eq!(RepartitionRecord::parse(&written(content)), Ok(record));
+        }
+        let idle = written(idle);
+        for cut in 0..idle.len() {
+            assert!(RepartitionRecord::parse(&idle[..cut]).is_err(), "{cut} bytes");
+        }
+        let mut rollout = written(rollout);
+        assert!(
+            RepartitionRecord::parse(&rollout[..12]).is_err(),
+            "the revision is cut off"
+        );
         *rollout.last_mut().unwrap() = 0xff;
-        assert!(parse(&rollout).is_err(), "no UTF-8");
+        assert!(RepartitionRecord::parse(&rollout).is_err(), "no UTF-8");
     }
 
     #[test]
     fn another_kind_is_an_error() {
-        assert!(parse(b"\0\0\0\0\x03").is_err());
+        assert!(RepartitionRecord::parse(b"\0\0\0\0\x03").is_err());
     }
 }

@@ -198,14 +198,14 @@ impl RepartitionSource {
     /// the same place.
     pub fn write_idle_notice(&self, notice: IdleNotice, outputs: &mut Outputs) {
         outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
-            self.format.write_idle(notice, bytes);
+            self.format.write(Content::Idle(notice), bytes);
         });
     }
 
     /// Writes to its own partition that other models decide on what follows.
     pub fn write_rollout_notice(&self, notice: RolloutNotice<'_>, outputs: &mut Outputs) {
         outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
-            self.format.write_rollout(notice, bytes);
+            self.format.write(Content::Rollout(notice), bytes);
         });
     }
 }

@@ -1,20 +1,20 @@
 //! The decision policy: named rules and score thresholds, compiled once, applied to the row of every
-//! transaction. Knows neither state nor input and output.
+//! transaction. It knows no state, no model and no I/O.
 //!
-//! How the outcome comes about:
+//! How the outcome is computed:
 //!
 //! 1. Every rule whose condition is true fires. Null is not true.
-//! 2. Unless an `approve` rule fired, the thresholds are looked at: `decline` first, and `review` only
-//!    when that did not fire.
-//! 3. The outcome is the most severe among what fired, `approve` when nothing did.
+//! 2. Unless an `approve` rule fired, the thresholds are evaluated: `decline` first, and `review` only
+//!    if that did not fire.
+//! 3. The outcome is the most severe among what fired, `approve` if nothing did.
 //!
-//! An `approve` rule is thus an allow-list against the score: it sets the thresholds aside, never
-//! another rule. A `decline` or `review` rule that fires as well still decides.
+//! An `approve` rule is thus an allow-list against the score: it overrides the thresholds, never another rule. A `decline` or
+//! `review` rule that fires as well still counts.
 #![forbid(unsafe_code)]
 
 mod policy;
 mod spec;
 
-pub use policy::{Policy, PolicyResult, Reason, is_reason_code};
+pub use policy::{Policy, PolicyReason, PolicyResult, is_reason_code};
 pub use riskstream_events::{Outcome, UnknownOutcome};
 pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleSpec};

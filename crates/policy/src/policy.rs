@@ -6,32 +6,32 @@ use riskstream_events::{Slot, Value};
 use riskstream_expressions::{Expression, Scope};
 use std::collections::{BTreeSet, HashMap};
 
-/// Why a transaction was decided as it was: a rule or threshold that fired.
+/// A rule or threshold that can fire: what it asks for, and the reason that decisions give for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
+pub struct PolicyReason {
     /// The rule's name; `decline` or `review` for a threshold.
     pub name: String,
     /// The reason code.
     pub code: String,
-    /// What it asks for.
+    /// The outcome that it asks for.
     pub outcome: Outcome,
-    /// What it is for, in words.
+    /// Its description for people.
     pub description: Option<String>,
 }
 
-/// What a policy decided. Kept and reused from one transaction to the next.
+/// What a policy gives for one transaction. Its memory is reused from one transaction to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyResult {
-    /// The decision.
+    /// The outcome.
     pub outcome: Outcome,
-    /// What fired, ascending: rules by their index, then the threshold, to be looked up with [`Policy::reason`].
+    /// What fired, ascending: the indices of rules, then of the threshold, for [`Policy::reason`].
     pub fired: Vec<usize>,
 }
 
-/// Rules and thresholds, compiled. The crate's documentation states how they make an outcome.
+/// Compiled rules and thresholds. The crate's documentation says how they make an outcome.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Rules, then the decline threshold, then the review threshold, as far as there are any.
+    /// Rules, then the decline threshold, then the review threshold, as far as they are set.
     conditions: Vec<Condition>,
     rules: usize,
 }
@@ -39,7 +39,7 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Condition {
     expression: Expression,
-    reason: Reason,
+    reason: PolicyReason,
 }
 
 impl Policy {
@@ -56,7 +56,7 @@ impl Policy {
         let mut names = HashMap::new();
         for (index, rule) in spec.rules.iter().enumerate() {
             compiler.check_name(index, &rule.name, &mut names);
-            let reason = Reason {
+            let reason = PolicyReason {
                 name: rule.name.clone(),
                 code: rule.reason.clone(),
                 outcome: rule.then,
@@ -82,7 +82,7 @@ impl Policy {
         ];
         for (when, code, outcome, place, reason_place) in thresholds {
             if let Some(when) = when {
-                let reason = Reason {
+                let reason = PolicyReason {
                     name: outcome.as_str().to_owned(),
                     code: code.clone(),
                     outcome,
@@ -111,7 +111,7 @@ impl Policy {
         slots.into_iter().collect()
     }
 
-    /// Decides over a row. What `result` held before does not matter; its memory is used again.
+    /// Applies the policy to a row and overwrites `result`.
     pub fn decide(&self, row: &[Value], result: &mut PolicyResult) {
         result.fired.clear();
         let (rules, thresholds) = self.conditions.split_at(self.rules);
@@ -135,13 +135,13 @@ impl Policy {
         result.outcome = outcomes.max().unwrap_or(Outcome::Approve);
     }
 
-    /// What a number in [`PolicyResult::fired`] stands for; none for a number that this policy never gives.
-    pub fn reason(&self, index: usize) -> Option<&Reason> {
+    /// The rule or threshold of an index in [`PolicyResult::fired`]; `None` for an index that this policy never gives.
+    pub fn reason(&self, index: usize) -> Option<&PolicyReason> {
         self.conditions.get(index).map(|condition| &condition.reason)
     }
 
-    /// All reasons that this policy can give, by their number in [`PolicyResult::fired`].
-    pub fn reasons(&self) -> impl ExactSizeIterator<Item = &Reason> {
+    /// All rules and thresholds, in the order of their indices in [`PolicyResult::fired`].
+    pub fn reasons(&self) -> impl ExactSizeIterator<Item = &PolicyReason> {
         self.conditions.iter().map(|condition| &condition.reason)
     }
 }
@@ -171,7 +171,7 @@ impl Compiler<'_> {
         });
     }
 
-    fn add(&mut self, when: &str, reason: Reason, place: Place, reason_place: Place) {
+    fn add(&mut self, when: &str, reason: PolicyReason, place: Place, reason_place: Place) {
         match Expression::condition(when, self.scope) {
             Ok(expression) => self.conditions.push(Condition {
                 expression,
@@ -193,7 +193,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Whether a reason code is made of 1 to 64 letters, digits, `_`, `-` and `.`.
+/// Whether a text is a reason code: 1 to 64 letters, digits, `_`, `-` and `.`.
 pub fn is_reason_code(code: &str) -> bool {
     const LONGEST: usize = 64;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');

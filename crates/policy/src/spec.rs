@@ -1,4 +1,4 @@
-//! The policy as it is written down, and what can be wrong with it.
+//! The specification of a policy, and the problems that it can have.
 
 use riskstream_events::Outcome;
 use riskstream_expressions::ExpressionError;
@@ -7,26 +7,26 @@ use std::fmt;
 /// A named rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSpec {
-    /// Its name, unlike that of every other rule.
+    /// Its name; no two rules have the same.
     pub name: String,
     /// When it fires: an expression of type bool.
     pub when: String,
-    /// What it asks for.
+    /// The outcome that it asks for.
     pub then: Outcome,
-    /// The reason code that decisions carry: letters, digits, `_`, `-` and `.`.
+    /// The reason code in decision records: letters, digits, `_`, `-` and `.`.
     pub reason: String,
-    /// What it is for, in words.
+    /// Its description for people.
     pub description: Option<String>,
 }
 
 /// The rules and thresholds of a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySpec {
-    /// In the order in which decisions name them.
+    /// In the order in which decision records name them.
     pub rules: Vec<RuleSpec>,
-    /// The threshold beyond which transactions are declined, such as `score >= 0.95`.
+    /// The condition for declining by score, such as `score >= 0.95`.
     pub decline: Option<String>,
-    /// The threshold beyond which they are reviewed.
+    /// The condition for reviewing by score.
     pub review: Option<String>,
     /// The reason code of the decline threshold.
     pub decline_reason: String,
@@ -47,7 +47,7 @@ impl Default for PolicySpec {
     }
 }
 
-/// The part of a policy that a problem is in.
+/// The part of a policy that has a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The name of the rule with this index.
@@ -80,7 +80,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong.
+/// What is wrong with a part of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyProblem {
     /// The condition is no valid expression, or not one of type bool. Its span counts within the condition.
@@ -89,7 +89,7 @@ pub enum PolicyProblem {
     /// A rule without a name.
     #[error("the rule has no name")]
     EmptyName,
-    /// A name that an earlier rule has.
+    /// An earlier rule has the same name.
     #[error("rule {first} has this name already: {name}")]
     DuplicateName {
         /// The name.
@@ -106,8 +106,8 @@ pub enum PolicyProblem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {problem}")]
 pub struct PolicyError {
-    /// Where it is.
+    /// The part that has it.
     pub place: Place,
-    /// What it is.
+    /// The problem.
     pub problem: PolicyProblem,
 }

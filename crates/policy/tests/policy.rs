@@ -1,4 +1,4 @@
-//! How rules and thresholds make an outcome, and what is said about a policy that is wrong.
+//! How rules and thresholds make an outcome, and the errors of a policy that is wrong.
 
 use proptest::prelude::*;
 use riskstream_events::{Outcome, Outcome::*, Value, ValueType};
@@ -135,7 +135,7 @@ fn a_policy_without_anything_approves() {
 }
 
 #[test]
-fn all_mistakes_at_once() {
+fn all_problems_at_once() {
     let mut spec = spec();
     spec.rules.push(rule("velocity", "fasst", Review));
     spec.rules.push(RuleSpec {
@@ -166,7 +166,7 @@ fn all_mistakes_at_once() {
 }
 
 #[test]
-fn mistakes_have_places_and_help() {
+fn problems_have_places_and_help() {
     let mut spec = spec();
     spec.review = Some("score >= 0.7 || contry == 'XX'".to_owned());
     let errors = Policy::compile(&spec, &scope()).expect_err("a broken policy");

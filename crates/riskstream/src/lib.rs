@@ -1,19 +1,22 @@
-//! riskstream, the binary's parts: command line, configuration, wiring. Nothing else depends on it.
+//! The riskstream binary: command line, environment, network and threads around the other crates. No crate depends
+//! on it.
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod commands;
-pub mod demo;
-pub mod interrupt;
+#[cfg(feature = "kafka")]
+pub mod connections;
 pub mod pipeline_file;
 #[cfg(feature = "kafka")]
 pub mod registry;
+#[cfg(feature = "kafka")]
+pub mod required_topics;
 #[cfg(feature = "kafka")]
 pub mod rollout;
 pub mod secret;
 #[cfg(feature = "kafka")]
 pub mod service;
+pub mod shutdown;
 pub mod simulated;
 #[cfg(feature = "kafka")]
 pub mod telemetry;
-#[cfg(feature = "kafka")]
-pub mod topics;

@@ -2,10 +2,10 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use riskstream::commands::{Command, CommandError};
+use riskstream::commands::Command;
 use std::process::ExitCode;
 
-/// State is many small buffers that grow and shrink for months: glibc's allocator fragments, this one does not.
+/// State is many small buffers that grow and shrink for months. glibc's allocator fragments under this load.
 #[cfg(feature = "kafka")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -13,19 +13,14 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// Streaming fraud scoring beside Kafka: exact features, your model, explained decisions.
 #[derive(Parser)]
 #[command(name = "riskstream", version, max_term_width = 100)]
-struct Arguments {
+struct CommandLine {
     #[command(subcommand)]
     command: Command,
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().command.execute() {
+    match CommandLine::parse().command.execute() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&failure),
+        Err(error) => error.report(),
     }
-}
-
-fn report(failure: &CommandError) -> ExitCode {
-    eprint!("{}", failure.render());
-    ExitCode::from(failure.exit_code())
 }

@@ -1,33 +1,39 @@
-//! Reading pipeline and roll-out files, with the process's environment.
+//! Loading of pipeline files and roll-out files.
 
-use crate::commands::CommandError;
-use anyhow::anyhow;
-use riskstream_definition::{Compiled, Report, compile_rollout};
+use riskstream_definition::{Compiled, Report, prepare};
 use riskstream_scoring::Lineup;
+use std::io;
 use std::path::Path;
 
-/// Reads and compiles a pipeline file. `${NAME}` is taken from the process's environment.
+/// Limit for the size of a roll-out file.
+const MAX_ROLLOUT_BYTES: u64 = 1 << 20;
+
+/// Reads and compiles a pipeline file. `${NAME}` in the file is replaced by the environment variable NAME.
 ///
 /// # Errors
-/// All diagnostics at once, or that the file cannot be read.
+/// All diagnostics of the file, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Compiled, Report> {
     riskstream_definition::load(path, &|variable| std::env::var(variable).ok())
 }
 
-/// Reads a roll-out file; loads and checks its models.
+/// Reads a roll-out file, and loads and checks its models.
 ///
 /// # Errors
-/// All diagnostics at once, or that the file cannot be read.
-pub fn load_rollout(pipeline: &Compiled, path: &Path) -> Result<Lineup, CommandError> {
-    let (_, lineup) = compile_rollout(&path.display().to_string(), &read_rollout_text(path)?, pipeline)?;
-    Ok(lineup)
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<Lineup, Report> {
+    let name = path.display().to_string();
+    let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    prepare(&name, &text, pipeline)
 }
 
 /// Reads the text of a roll-out file.
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read_rollout_text(path: &Path) -> Result<String, CommandError> {
+pub fn read_rollout_text(path: &Path) -> io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > MAX_ROLLOUT_BYTES {
+        return Err(io::Error::other(format!("it is longer than {MAX_ROLLOUT_BYTES} bytes")));
+    }
     std::fs::read_to_string(path)
-        .map_err(|error| CommandError::Configuration(anyhow!("cannot read {}: {error}", path.display())))
 }

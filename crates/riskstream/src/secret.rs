@@ -1,26 +1,44 @@
-//! The secret that pseudonyms of personal data are made with. It comes from the environment only.
+//! The secret for pseudonyms of personal data. It is read from an environment variable only.
 
-use crate::commands::CommandError;
-use anyhow::anyhow;
 use riskstream_definition::Settings;
 
-/// The secret that the pipeline file asks for; none if it declares no personal data.
+/// The shortest secret that is accepted, in bytes: a shorter one can be guessed.
+const SHORTEST: usize = 16;
+/// The variable that is read if the pipeline file names none.
+const DEFAULT_VARIABLE: &str = "RISKSTREAM_PERSONAL_DATA_KEY";
+
+/// Why there is no secret although the pipeline needs one.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The variable is not set, or is not UTF-8.
+    #[error(
+        "the pipeline declares personal data, so {variable} must hold the secret for pseudonyms; \
+         for a trial: export {variable}=$(head -c 32 /dev/urandom | base64)"
+    )]
+    Missing {
+        /// The environment variable.
+        variable: String,
+    },
+    /// The variable holds fewer than 16 bytes.
+    #[error("{variable} is too short: pseudonyms need a secret of {SHORTEST} bytes or more")]
+    TooShort {
+        /// The environment variable.
+        variable: String,
+    },
+}
+
+/// The secret that the pipeline needs; `None` if it declares no personal data.
 ///
 /// # Errors
-/// When a field is personal and the variable is missing or too short to withstand guessing.
-pub fn secret(settings: &Settings) -> Result<Option<Vec<u8>>, CommandError> {
+/// The environment variable is missing or too short.
+pub fn secret(settings: &Settings) -> Result<Option<Vec<u8>>, SecretError> {
     if !settings.personal {
         return Ok(None);
     }
-    let variable = settings.key_env.as_deref().unwrap_or("RISKSTREAM_PERSONAL_DATA_KEY");
-    match std::env::var(variable) {
-        Ok(secret) if secret.len() >= 16 => Ok(Some(secret.into_bytes())),
-        Ok(_) => Err(CommandError::Configuration(anyhow!(
-            "{variable} is too short: pseudonyms need a secret of 16 bytes or more"
-        ))),
-        Err(_) => Err(CommandError::Configuration(anyhow!(
-            "the pipeline declares personal data, so {variable} must hold the secret that pseudonyms are made with; \
-             for a trial: export {variable}=$(head -c 32 /dev/urandom | base64)"
-        ))),
+    let variable = settings.key_env.as_deref().unwrap_or(DEFAULT_VARIABLE).to_owned();
+    match std::env::var(&variable) {
+        Ok(secret) if secret.len() >= SHORTEST => Ok(Some(secret.into_bytes())),
+        Ok(_) => Err(SecretError::TooShort { variable }),
+        Err(_) => Err(SecretError::Missing { variable }),
     }
 }

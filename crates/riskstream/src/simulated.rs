@@ -1,12 +1,11 @@
-//! The simulated world as records: what `riskstream generate` writes to topics and the demo feeds itself.
+//! Simulated payments and labels as records, for `riskstream generate` and `riskstream demo`.
 
-use crate::commands::CommandError;
-use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use riskstream_simulator::{ConfigError, SimulatedEvent, Simulator, SimulatorConfig};
 
-/// The size of the simulated world.
-#[derive(clap::Args, Clone)]
-pub struct World {
-    /// Which of the possible worlds
+/// The size of the simulation.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SimulationArgs {
+    /// Seed of the random numbers: the same seed gives the same events
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Days of payments
@@ -20,21 +19,26 @@ pub struct World {
     pub terminals: u32,
 }
 
-impl World {
-    /// The simulator of this world.
-    pub fn simulator(&self) -> Result<Simulator, CommandError> {
-        let config = SimulatorConfig {
+impl SimulationArgs {
+    /// The simulator of this size.
+    ///
+    /// # Errors
+    /// A size that the simulator refuses.
+    pub fn simulator(&self) -> Result<Simulator, ConfigError> {
+        Simulator::new(SimulatorConfig {
             seed: self.seed,
             days: self.days,
             customers: self.customers,
             terminals: self.terminals,
             ..SimulatorConfig::default()
-        };
-        Simulator::new(config).map_err(|error| CommandError::Configuration(error.into()))
+        })
     }
 }
 
-/// An event as its JSON text: what a topic or a line of a file holds.
+/// Writes the event's JSON to `line`, in place of what is there: the value of a record, or a line of a file.
+///
+/// # Errors
+/// See [`serde_json::to_writer`].
 pub fn to_json(event: &SimulatedEvent, line: &mut Vec<u8>) -> serde_json::Result<()> {
     line.clear();
     match event {
@@ -43,7 +47,7 @@ pub fn to_json(event: &SimulatedEvent, line: &mut Vec<u8>) -> serde_json::Result
     }
 }
 
-/// The customer of an event: the key of its record.
+/// The key of the event's record: its customer.
 pub fn key(event: &SimulatedEvent) -> &str {
     match event {
         SimulatedEvent::Transaction(transaction) => &transaction.customer_id,

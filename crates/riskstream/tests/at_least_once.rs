@@ -1,4 +1,4 @@
-//! `delivery: at_least_once`: through kills every transaction is decided, some perhaps twice, and then the same way.
+//! `delivery: at_least_once`: in spite of kills every transaction is decided. Repeated decisions are equal.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
@@ -10,14 +10,14 @@ use support::trial::{Setup, Trial};
 use support::unique;
 
 const KILLS: u64 = 5;
-/// Payments that are new in each life.
-const PIECE: u64 = 800;
+/// New payments before each kill.
+const PAYMENTS_PER_KILL: u64 = 800;
 
 #[test]
-fn kills_lose_nothing() {
+fn kills_lose_no_decisions() {
     let (brokers, name) = (brokers(), unique("at-least"));
-    // Little is written and fetched at a time, so that there are many commits to be killed in; a member that was killed
-    // is found out soon.
+    // Small batches give many commits in which a kill can happen. The short session timeout makes the group notice a
+    // kill soon.
     let properties = "{session.timeout.ms: 2000, heartbeat.interval.ms: 300, max.partition.fetch.bytes: 4096, \
                       queued.max.messages.kbytes: 8, queued.min.messages: 20}";
     let mut trial = Trial::new(&Setup {
@@ -29,8 +29,8 @@ fn kills_lose_nothing() {
     let ends = Ends::new(&brokers);
     let decided = || ends.of(&trial.topic("decisions"), 2);
     for kill in 0..KILLS {
-        trial.send_good(kill * PIECE..(kill + 1) * PIECE);
-        let until = decided() + PIECE as i64 / 2;
+        trial.send_good(kill * PAYMENTS_PER_KILL..(kill + 1) * PAYMENTS_PER_KILL);
+        let until = decided() + PAYMENTS_PER_KILL as i64 / 2;
         let mut service = trial.start();
         wait_for(&format!("decisions before kill {kill}"), || {
             service.check_running();
@@ -38,9 +38,9 @@ fn kills_lose_nothing() {
         });
         service.kill();
     }
-    let payments = (KILLS + 1) * PIECE;
-    trial.send_good(KILLS * PIECE..payments);
-    let before = trial.outcome().decisions.len();
+    let payments = (KILLS + 1) * PAYMENTS_PER_KILL;
+    trial.send_good(KILLS * PAYMENTS_PER_KILL..payments);
+    let before = trial.results().decisions.len();
     let repeated = trial.finish_at_least_once(trial.start(), payments);
     println!("{before} of {payments} decided after {KILLS} kills; {repeated} decisions were repeated");
 }

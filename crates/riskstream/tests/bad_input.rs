@@ -1,5 +1,6 @@
-//! Bad input of every kind through the real binary and a real Kafka: each a dead letter with its reason or a decision
-//! with its flag, the rest undisturbed. And what is missing around it: a registry, a broker, a model, a disk.
+//! Bad input of every kind, with the binary and a real Kafka. Each bad record gives a dead letter with its reason or a
+//! decision with its flag, and leaves the other records undisturbed. Also failures of the registry, the broker, the
+//! model file and the disk.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`) and RISKSTREAM_TEST_REGISTRY (`scripts/registry start`).
 

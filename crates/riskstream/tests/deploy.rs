@@ -1,17 +1,16 @@
-//! docker-compose.yml, the Dockerfile and deploy/ name only what exists: files, commands and their options, services,
-//! metrics and their labels. So do the pages of documentation: their links lead somewhere, and the README's pipeline file
-//! holds what its examples promise. What Prometheus makes of its files, scripts/check-deploy asks promtool.
+//! docker-compose.yml, the Dockerfile and deploy/ refer only to what exists: files, commands and their options, services,
+//! metrics and their labels. So does the documentation: links have targets, and the examples of the README's pipeline file
+//! hold. The syntax of Prometheus' files is checked by scripts/check-deploy with promtool.
 
 use clap::Subcommand;
 use riskstream::commands::Command;
 use riskstream::telemetry::metrics::{ALL, Kind};
-use riskstream_definition;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What is looked at of a compose file.
+/// The parts of a compose file that are checked.
 #[derive(Deserialize)]
 struct Compose {
     services: BTreeMap<String, Service>,
@@ -47,19 +46,19 @@ fn compose() -> Compose {
     yaml("docker-compose.yml")
 }
 
-/// The services that run our own image.
-fn ours(compose: &Compose) -> Vec<(&String, &Service)> {
-    let ours: Vec<_> = compose
+/// The services that run the image of this repository.
+fn own_services(compose: &Compose) -> Vec<(&String, &Service)> {
+    let own: Vec<_> = compose
         .services
         .iter()
         .filter(|(_, service)| service.image == "riskstream")
         .collect();
-    assert!(ours.len() >= 3, "topics, pipeline and generator");
-    ours
+    assert!(own.len() >= 3, "topics, pipeline and generator");
+    own
 }
 
 #[test]
-fn services_and_volumes_are_there() {
+fn services_and_volumes_exist() {
     let compose = compose();
     for (name, service) in &compose.services {
         let before: Vec<&str> = match &service.depends_on {
@@ -88,8 +87,8 @@ fn services_and_volumes_are_there() {
 }
 
 #[test]
-fn commands_are_what_the_binary_understands() {
-    for (name, service) in ours(&compose()) {
+fn commands_are_valid() {
+    for (name, service) in own_services(&compose()) {
         let parser = Command::augment_subcommands(clap::Command::new("riskstream").no_binary_name(true));
         if let Err(error) = parser.try_get_matches_from(&service.command) {
             panic!("{name}: {:?}\n{error}", service.command);
@@ -97,16 +96,16 @@ fn commands_are_what_the_binary_understands() {
     }
 }
 
-/// The pipeline files that commands name are in the image, and correct with the service's environment.
+/// The pipeline files in commands have no diagnostics with the environment variables of their service.
 #[test]
-fn pipelines_are_correct_in_their_environment() {
+fn pipelines_are_valid_in_their_environment() {
     let compose = compose();
     let mut found = 0;
-    for (name, service) in ours(&compose) {
+    for (name, service) in own_services(&compose) {
         for path in service.command.iter().filter(|argument| argument.ends_with(".yaml")) {
             let variable = |variable: &str| Some(interpolated(service.environment.get(variable)?.as_str()?));
             let directory = root().join("pipelines");
-            let compiled = file::compile(path, &read(path), &directory, &variable)
+            let compiled = riskstream_definition::compile(path, &read(path), &directory, &variable)
                 .unwrap_or_else(|report| panic!("{name}: {report}"));
             let kafka = compiled.settings.kafka.unwrap();
             let (host, _) = kafka.brokers.split_once(':').unwrap();
@@ -130,7 +129,7 @@ fn host_of(url: &str) -> &str {
     url.trim_start_matches("http://").split(':').next().unwrap()
 }
 
-/// `${NAME:-default}` as compose reads it where NAME is not set.
+/// `${NAME:-default}` as compose interpolates it if NAME is not set.
 fn interpolated(value: &str) -> String {
     let Some((before, rest)) = value.split_once("${") else {
         return value.to_owned();
@@ -141,7 +140,7 @@ fn interpolated(value: &str) -> String {
 }
 
 #[test]
-fn the_image_is_made_of_what_is_there() {
+fn the_image_is_built_from_existing_files() {
     let ignored: Vec<String> = read(".dockerignore").lines().map(str::to_owned).collect();
     let dockerfile = read("Dockerfile");
     let copies = dockerfile
@@ -222,7 +221,7 @@ fn dashboard() -> Value {
 }
 
 #[test]
-fn panels_have_ids_of_their_own() {
+fn panels_have_different_ids() {
     let dashboard = dashboard();
     let panels = dashboard["panels"].as_array().unwrap();
     let ids: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
@@ -230,7 +229,7 @@ fn panels_have_ids_of_their_own() {
 }
 
 #[test]
-fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
+fn the_dashboard_and_the_alerts_use_metrics_that_exist() {
     let dashboard = dashboard();
     let mut expressions: Vec<String> = Vec::new();
     for panel in dashboard["panels"].as_array().unwrap() {
@@ -272,11 +271,11 @@ fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist() {
     );
 }
 
-/// The metrics that an expression names, each with its labels; a name that does not exist fails.
+/// The metrics in an expression, each with its labels; panics on a name that does not exist.
 fn metrics_in(expression: &str) -> Vec<(&'static str, &'static [&'static str])> {
     let words = expression.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'));
-    let ours = words.filter(|word| word.starts_with("riskstream_") || word.starts_with("process_"));
-    let found = ours.map(|word| {
+    let names = words.filter(|word| word.starts_with("riskstream_") || word.starts_with("process_"));
+    let found = names.map(|word| {
         let metric = ALL.iter().find(|metric| match metric.kind {
             Kind::Histogram => word
                 .strip_prefix(metric.name)
@@ -289,7 +288,7 @@ fn metrics_in(expression: &str) -> Vec<(&'static str, &'static [&'static str])> 
     found.collect()
 }
 
-/// The labels in `by (…)` and in front of `=` within an expression.
+/// The labels in an expression: those in `by (…)` and those before `=`.
 fn labels_in(expression: &str) -> BTreeSet<String> {
     let mut labels = BTreeSet::new();
     for rest in expression.split("by (").skip(1) {
@@ -311,16 +310,16 @@ fn the_pipeline_in_the_readme_holds() {
     let readme = read("README.md");
     let (_, rest) = readme.split_once("```yaml\n").unwrap();
     let (source, _) = rest.split_once("```").unwrap();
-    let compiled =
-        file::compile("README.md", source, Path::new("."), &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    let compiled = riskstream_definition::compile("README.md", source, Path::new("."), &|_| None)
+        .unwrap_or_else(|report| panic!("{report}"));
     assert_eq!(
-        file::run_examples(&compiled).unwrap_or_else(|report| panic!("{report}")),
+        riskstream_definition::run_examples(&compiled).unwrap_or_else(|report| panic!("{report}")),
         1
     );
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_have_targets() {
     let mut pages = vec![PathBuf::from("README.md"), PathBuf::from("ARCHITECTURE.md")];
     for directory in ["docs", "docs/adr", "schemas"] {
         let entries = std::fs::read_dir(root().join(directory)).unwrap();

@@ -1,5 +1,5 @@
-//! Exactly once: the process is killed while it commits, again and again, and in the end the decisions and the dead
-//! letters are those of an undisturbed run: the same set, the same bytes but for the latency stamps.
+//! Exactly-once delivery: the process is killed many times while it commits. In the end the decisions and the dead
+//! letters are those of an undisturbed run: the same set, and the same bytes except for the latencies.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
@@ -17,15 +17,15 @@ use support::unique;
 
 const PARTITIONS: i32 = 3;
 const TRANSACTIONS: usize = 9_000;
-/// Every so many transactions a record that is none.
+/// After so many transactions there is a malformed record.
 const GARBAGE_EVERY: usize = 100;
 const KILLS_OF_ONE: usize = 14;
 const KILLS_OF_TWO: usize = 10;
-/// Decisions that a life lasts at least and at most, about.
-const LIFE: std::ops::Range<i64> = 10..350;
+/// The number of decisions between two kills, approximately.
+const DECISIONS_BETWEEN_KILLS: std::ops::Range<i64> = 10..350;
 
-/// Two stages and labels that do not say which shop they are about. Records are fetched in small pieces, so that there
-/// are many commits to be killed in; a member that was killed is found out soon.
+/// A pipeline with two stages, and labels without the shop. Small fetches give many commits in which a kill can happen.
+/// The short session timeout makes the group notice a kill soon.
 fn pipeline(directory: &Path, name: &str, brokers: &str) -> PathBuf {
     let text = format!(
         "
@@ -68,10 +68,10 @@ kafka:
     path
 }
 
-/// A payment a minute, verdicts six hours later, now and then something else.
-fn produce(brokers: &str, name: &str) {
+/// Writes a payment for each minute, its label six hours later, and some malformed records.
+fn write_inputs(brokers: &str, name: &str) {
     let mut random = ChaCha8Rng::seed_from_u64(7);
-    // Small batches, as a fetch returns whole ones.
+    // Small batches: a fetch returns whole batches.
     let writer = Writer::with(brokers, &[("batch.num.messages", "10"), ("linger.ms", "0")]);
     let (transactions, labels) = (format!("{name}-in-transactions"), format!("{name}-in-labels"));
     let time = |n: usize| 1_767_225_600_000_u64 + n as u64 * 60_000;
@@ -110,10 +110,10 @@ fn produce(brokers: &str, name: &str) {
     writer.flush();
 }
 
-/// All that was written, by what it is about: where it lies, its key and its bytes without latency stamps.
+/// Decisions by event id and dead letters by origin: the partition, the key, and the value without latencies.
 type Written = BTreeMap<String, (i32, Vec<u8>, Vec<u8>)>;
 
-/// A trial on the same input as the others, with everything else anew.
+/// A trial. All trials read the same inputs; everything else is created for each of them.
 struct Trial<'a> {
     name: &'a str,
     brokers: &'a str,
@@ -125,7 +125,7 @@ impl<'a> Trial<'a> {
     fn new(name: &'a str, brokers: &'a str) -> Trial<'a> {
         let directory = tempfile::tempdir().unwrap();
         let pipeline = pipeline(directory.path(), name, brokers);
-        // Topics that were just removed may still be in the way.
+        // The deletion of the topics of the previous trial may take a while.
         wait_for("new topics", || {
             let arguments = [
                 "topics",
@@ -156,7 +156,7 @@ impl<'a> Trial<'a> {
         format!("{}-{of}", self.name)
     }
 
-    /// Waits for all decisions, ends the copies and reads what they wrote; then makes room for the next trial.
+    /// Waits for all decisions, ends the copies and reads what they wrote; then deletes the output topics and the group.
     fn finish(self, mut copies: Vec<Service>) -> Written {
         let mut reader = Reader::new(self.brokers, &self.topic("decisions"));
         reader.wait_for(TRANSACTIONS, || copies.iter_mut().for_each(Service::check_running));
@@ -210,26 +210,26 @@ fn without_latency(decision: &[u8]) -> Vec<u8> {
     [&decision[..start], &decision[end + 1..]].concat()
 }
 
-/// Kills one of the copies again and again, after it (or another) has written something; returns those that live on.
-fn kill_again_and_again(trial: &Trial<'_>, copies: usize, kills: usize, random: &mut ChaCha8Rng) -> Vec<Service> {
+/// Repeatedly waits for some decisions and then kills one of the copies and starts another. Returns the running copies.
+fn kill_repeatedly(trial: &Trial<'_>, copies: usize, kills: usize, random: &mut ChaCha8Rng) -> Vec<Service> {
     let ends = Ends::new(trial.brokers);
     let topic = trial.topic("decisions");
-    let mut living: Vec<Service> = (0..copies).map(|number| trial.copy(number)).collect();
+    let mut running: Vec<Service> = (0..copies).map(|number| trial.copy(number)).collect();
     for kill in 0..kills {
         let before = ends.of(&topic, PARTITIONS);
-        let life = random.random_range(LIFE);
+        let decisions = random.random_range(DECISIONS_BETWEEN_KILLS);
         let began = Instant::now();
-        while ends.of(&topic, PARTITIONS) < before + life {
-            living.iter_mut().for_each(Service::check_running);
+        while ends.of(&topic, PARTITIONS) < before + decisions {
+            running.iter_mut().for_each(Service::check_running);
             assert!(
                 began.elapsed() < Duration::from_secs(60),
-                "kill {kill}: nothing happens\n{}",
-                living[0].log_tail()
+                "kill {kill}: no decisions\n{}",
+                running[0].log_tail()
             );
         }
         let victim = random.random_range(0..copies);
-        living.remove(victim).kill();
-        living.insert(victim, trial.copy(victim));
+        running.remove(victim).kill();
+        running.insert(victim, trial.copy(victim));
     }
     let mut decided = 0;
     read_all(trial.brokers, &topic, |_| decided += 1);
@@ -238,7 +238,7 @@ fn kill_again_and_again(trial: &Trial<'_>, copies: usize, kills: usize, random: 
         "{decided} decisions: nearly nothing is left to decide after the last kill"
     );
     println!("  {decided} of {TRANSACTIONS} decided after {kills} kills");
-    living
+    running
 }
 
 fn compare(found: &Written, expected: &Written) {
@@ -263,21 +263,21 @@ fn compare(found: &Written, expected: &Written) {
 }
 
 #[test]
-fn kills_change_nothing() {
+fn kills_do_not_change_the_results() {
     let seed = std::env::var("RISKSTREAM_TEST_SEED").map_or(1, |seed| seed.parse().unwrap());
     println!("seed {seed}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (brokers, name) = (brokers(), unique("kills"));
     let undisturbed = Trial::new(&name, &brokers);
-    produce(&brokers, &name);
+    write_inputs(&brokers, &name);
     let copy = undisturbed.copy(0);
     let expected = undisturbed.finish(vec![copy]);
     assert_eq!(expected.len(), TRANSACTIONS + TRANSACTIONS / GARBAGE_EVERY);
     for (copies, kills) in [(1, KILLS_OF_ONE), (2, KILLS_OF_TWO)] {
         let began = Instant::now();
         let trial = Trial::new(&name, &brokers);
-        let living = kill_again_and_again(&trial, copies, kills, &mut random);
-        let found = trial.finish(living);
+        let running = kill_repeatedly(&trial, copies, kills, &mut random);
+        let found = trial.finish(running);
         println!("{copies} copies, {kills} kills: {:.1?}", began.elapsed());
         compare(&found, &expected);
     }

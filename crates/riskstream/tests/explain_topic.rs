@@ -1,5 +1,5 @@
-//! `riskstream explain --pipeline`: a decision is found again on the topic that the service wrote it to, as JSON or as
-//! Avro of the registry's schema, among records that are none and such as were taken back.
+//! `riskstream explain --pipeline`: finds a decision on the topic that the service wrote it to, as JSON or as Avro with a
+//! registry, among records that are no decisions and records of an aborted transaction.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`) and RISKSTREAM_TEST_REGISTRY (`scripts/registry start`).
 
@@ -12,7 +12,7 @@ use support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics};
 use support::process::{DEADLINE, Environment, Service, run};
 use support::{registry, root, unique};
 
-/// A stolen card, as in the pipeline's own examples; the last payment is declined.
+/// A stolen card, as in the examples of the pipeline file. The last payment is declined.
 const PAYMENTS: [(&str, &str, &str, &str); 5] = [
     ("c1", "2026-01-05T12:00:00Z", "M4", "chip"),
     ("c2", "2026-01-06T12:00:00Z", "M4", "chip"),
@@ -22,7 +22,7 @@ const PAYMENTS: [(&str, &str, &str, &str); 5] = [
 ];
 const AMOUNTS: [u32; 5] = [20, 30, 250, 300, 400];
 
-/// A record that a producer took back before it was committed.
+/// Writes a record in a transaction that is aborted.
 fn write_aborted(brokers: &str, topic: &str, value: &[u8]) {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -76,7 +76,7 @@ fn trial(format: &str) {
     writer.flush();
     Reader::new(&brokers, &decisions).wait_for(PAYMENTS.len(), || service.check_running());
     service.end();
-    // What the decoder cannot read, and what was never committed, at the end.
+    // At the end, records that cannot be decoded and one of an aborted transaction.
     for garbage in [&b"{}"[..], b"\0\0\0\0\x7f\x02", b""] {
         writer.send(&decisions, Some(b"C4"), Some(garbage));
     }
@@ -113,7 +113,7 @@ fn a_decision_in_avro_is_found_on_the_topic() {
 }
 
 #[test]
-fn a_topic_that_is_not_there_is_named() {
+fn a_topic_that_does_not_exist_is_reported() {
     let brokers = brokers();
     let directory = tempfile::tempdir().unwrap();
     let pipeline = directory.path().join("pipeline.yaml");

@@ -1,5 +1,5 @@
-//! Transactions and labels in Avro from the Python package confluent-kafka with a real registry, of schemas older and
-//! newer than the pipeline's; decisions in Avro, read back by the same client.
+//! Avro with the Python package confluent-kafka and a real registry: transactions and labels with older and newer schemas
+//! than the pipeline's, and decisions that the same client reads.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), RISKSTREAM_TEST_REGISTRY (`scripts/registry start`), Python 3
 //! with venv and, the first time, the network.
@@ -71,7 +71,7 @@ fn merchant(fields: Value) -> Value {
     json!(["null", {"type": "record", "name": "Merchant", "fields": fields}])
 }
 
-/// The schema that the pipeline was written for: the reader's.
+/// The reader's schema: that of the pipeline.
 fn payment() -> Value {
     let channel =
         json!({"type": "enum", "name": "Channel", "symbols": ["online", "shop", "other"], "default": "other"});
@@ -89,7 +89,7 @@ fn payment() -> Value {
     )
 }
 
-/// Before there were channels and merchants.
+/// An older schema, without channel and merchant.
 fn older_payment() -> Value {
     record(
         "Payment",
@@ -102,7 +102,7 @@ fn older_payment() -> Value {
     )
 }
 
-/// With fields that the pipeline does not know, some in front of those that it does, and a channel more.
+/// A newer schema, with fields that the pipeline does not know, another order, and one more channel.
 fn newer_payment() -> Value {
     let symbols = json!(["watch", "shop", "online", "other"]);
     let channel = json!({"type": "enum", "name": "Channel", "symbols": symbols, "default": "other"});
@@ -125,7 +125,7 @@ fn newer_payment() -> Value {
     )
 }
 
-/// The reader's.
+/// The reader's schema.
 fn label() -> Value {
     record(
         "Label",
@@ -145,7 +145,7 @@ fn older_label() -> Value {
     label
 }
 
-/// Confidence as a float, which is promoted, and who found out.
+/// A newer schema, with the confidence as a float, which is promoted, and a source.
 fn newer_label() -> Value {
     let mut label = older_label();
     let more = [
@@ -158,13 +158,13 @@ fn newer_label() -> Value {
 
 const TIME: u64 = 1_767_225_600_000;
 
-/// What a newer payment adds to an older one.
+/// A value with more fields.
 fn with(mut value: Value, more: Value) -> Value {
     value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     value
 }
 
-/// Runs the Python client; what it writes to standard output.
+/// Runs the Python client and returns its standard output.
 fn client(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("python3")
         .arg(root().join("crates/riskstream/tests/python_client/client.py"))
@@ -180,8 +180,51 @@ fn client(arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// An older payment, as a value of [`older_payment`].
+fn older(n: u64, amount: &str) -> Value {
+    json!({"id": format!("tx-{n}"), "time": TIME + n * 1_000, "card": "c", "amount": {"decimal": amount}})
+}
+
+/// Records: schema and value.
+type Records = Vec<(Value, Value)>;
+
+fn payment_records() -> Records {
+    let newer = json!({
+        "devices": [{"kind": "phone", "seen": {"today": 3}}, {"kind": "pad", "seen": {}}],
+        "merchant": {"name": "Bakery", "country": "FR"}, "channel": "watch", "note": "by hand"});
+    vec![
+        (older_payment(), older(0, "1.10")),
+        (
+            payment(),
+            with(
+                older(1, "2.20"),
+                json!({"channel": "online", "merchant": {"country": "DE"}}),
+            ),
+        ),
+        (newer_payment(), with(older(2, "3.30"), newer)),
+        (older_payment(), older(3, "-0.01")),
+        (
+            newer_payment(),
+            with(older(4, "1000000.00"), json!({"merchant": null, "channel": "online"})),
+        ),
+    ]
+}
+
+fn label_records() -> Records {
+    let label_of =
+        |n: u64, fraud: bool| json!({"id": format!("tx-{n}"), "card": "c", "fraud": fraud, "known_at": TIME + 5_000});
+    vec![
+        (older_label(), label_of(0, true)),
+        (label(), with(label_of(1, false), json!({"confidence": 0.25}))),
+        (
+            newer_label(),
+            with(label_of(2, true), json!({"confidence": 0.5, "source": "call"})),
+        ),
+    ]
+}
+
 #[test]
-fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
+fn evolved_schemas_are_read_and_decisions_are_read_back() {
     let (brokers, registry, name) = (brokers(), registry(), unique("python"));
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
@@ -199,36 +242,7 @@ fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
         format!("{name}-decisions"),
     );
 
-    let older = |n: u64, amount: &str| json!({"id": format!("tx-{n}"), "time": TIME + n * 1_000, "card": "c", "amount": {"decimal": amount}});
-    let newer = json!({
-        "devices": [{"kind": "phone", "seen": {"today": 3}}, {"kind": "pad", "seen": {}}],
-        "merchant": {"name": "Bakery", "country": "FR"}, "channel": "watch", "note": "by hand"});
-    let written = [
-        (older_payment(), older(0, "1.10")),
-        (
-            payment(),
-            with(
-                older(1, "2.20"),
-                json!({"channel": "online", "merchant": {"country": "DE"}}),
-            ),
-        ),
-        (newer_payment(), with(older(2, "3.30"), newer)),
-        (older_payment(), older(3, "-0.01")),
-        (
-            newer_payment(),
-            with(older(4, "1000000.00"), json!({"merchant": null, "channel": "online"})),
-        ),
-    ];
-    let verdict =
-        |n: u64, fraud: bool| json!({"id": format!("tx-{n}"), "card": "c", "fraud": fraud, "known_at": TIME + 5_000});
-    let judged = [
-        (older_label(), verdict(0, true)),
-        (label(), with(verdict(1, false), json!({"confidence": 0.25}))),
-        (
-            newer_label(),
-            with(verdict(2, true), json!({"confidence": 0.5, "source": "call"})),
-        ),
-    ];
+    let (written, labelled) = (payment_records(), label_records());
     let line = |topic: &str, (schema, value): &(Value, Value)| {
         json!({"topic": topic, "key": "c", "schema": schema, "value": value}).to_string() + "\n"
     };
@@ -242,12 +256,12 @@ fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
     send(&transactions, &written);
     let mut reader = Reader::new(&brokers, &decisions);
     reader.wait_for(written.len(), || service.check_running());
-    // The last payment comes when the verdicts are on their way.
-    send(&labels, &judged);
-    let taken = format!("riskstream_records_total{{topic=\"{labels}\"}} {}", judged.len());
+    // The last payment is written once the labels are read.
+    send(&labels, &labelled);
+    let counted = format!("riskstream_records_total{{topic=\"{labels}\"}} {}", labelled.len());
     wait_for("the labels", || {
         let (_, metrics) = service.get("/metrics")?;
-        metrics.contains(&taken).then_some(())
+        metrics.contains(&counted).then_some(())
     });
     send(
         &transactions,
@@ -262,13 +276,18 @@ fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
     reader.wait_for(1, || service.check_running());
     service.end();
 
-    let lines = client(&["read", &brokers, &registry, &decisions], "");
+    check_decisions(&client(&["read", &brokers, &registry, &decisions], ""), &name);
+    delete_topics(&brokers, &name);
+}
+
+/// Checks the decisions that the Python client read, one a line.
+fn check_decisions(lines: &str, name: &str) {
     let found: BTreeMap<String, Value> = lines
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap())
         .map(|decision| (decision["event_id"].as_str().unwrap().to_owned(), decision))
         .collect();
-    assert_eq!(found.len(), written.len() + 1, "{lines}");
+    assert_eq!(found.len(), payment_records().len() + 1, "{lines}");
     #[rustfmt::skip]
     let expected = [
         ("tx-0", json!({"payments": 1, "spent": 1.1, "online": 0, "countries": 0, "frauds": 0.0, "certain": 0})),
@@ -293,5 +312,4 @@ fn evolved_schemas_from_confluent_kafka_and_decisions_back() {
     assert_eq!(last["reasons"][0]["code"], "R7");
     // As Python writes a datetime.
     assert_eq!(last["event_time"], "2026-01-01 00:00:10+00:00");
-    delete_topics(&brokers, &name);
 }

@@ -1,5 +1,5 @@
-//! A model over a customer's last events: what it is fed is what a plain recomputation gives, whatever the order in which
-//! events come, and diagnostics in how sequences are listed are told.
+//! A model on sequences of a customer's last events. Its inputs are equal to those of a plain recomputation, in every
+//! order of the events. Mistakes in the list of sequences are reported.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampMicrosecondType};
@@ -51,7 +51,7 @@ struct Payment {
     gift: Option<bool>,
 }
 
-/// Some of three customers, a quarter of them up to six seconds late, some at the same time as others.
+/// Payments of three customers. A quarter of them is up to six seconds late, and some have equal times.
 fn payments() -> Vec<Payment> {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut now = 1_767_225_600_000;
@@ -106,7 +106,7 @@ fn row(payments: &[Payment], index: usize, pad: f32) -> Vec<f32> {
     row
 }
 
-/// Scores by decision of a run through the in-process log; each event alone, or all at once.
+/// The decisions of a run on the in-process log, in batches of one event or in one batch.
 fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<OwnedDecisionRecord> {
     let mut driver = TestDriver::new(Arc::new(compiled.json_topology(None).unwrap()), 1);
     for (id, payment) in payments.iter().enumerate() {
@@ -126,7 +126,7 @@ fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<Owned
 }
 
 #[test]
-fn the_model_is_fed_what_a_recomputation_gives() {
+fn the_models_inputs_are_those_of_a_recomputation() {
     let model = Model::load(&models().join("gru.onnx"), &LoadOptions::default()).unwrap();
     let payments = payments();
     for (given, pad) in [("", f32::NAN), ("pad: -1, ", -1.0)] {
@@ -151,7 +151,7 @@ fn the_model_is_fed_what_a_recomputation_gives() {
 }
 
 #[test]
-fn mistakes_in_how_sequences_are_listed_are_told() {
+fn mistakes_in_the_list_of_sequences_are_reported() {
     let inputs = "[amount, count, amounts, times, gifts]";
     let features = "  count: {entity";
     let mut text = String::new();
@@ -210,7 +210,7 @@ fn mistakes_in_how_sequences_are_listed_are_told() {
 }
 
 #[test]
-fn a_decision_carries_the_sequences_it_was_made_from() {
+fn a_decision_carries_the_sequences_of_its_event() {
     let compiled = compiled(PIPELINE).unwrap();
     let decisions = run(&compiled, &payments()[..20], false);
     let list = |decision: &OwnedDecisionRecord, name: &str| match decision.feature(name) {
@@ -225,7 +225,7 @@ fn a_decision_carries_the_sequences_it_was_made_from() {
     }
 }
 
-/// The sequences of a row of the backfill, as docs/models.md makes the tensor from them.
+/// The sequences of a row of the backfill, as the tensor that docs/models.md describes.
 fn row_of_backfill(batch: &RecordBatch, index: usize) -> Vec<f32> {
     let column = |name: &str| batch.column_by_name(name).unwrap();
     let list = |name: &str| column(name).as_list::<i32>().value(index);
@@ -247,7 +247,7 @@ fn row_of_backfill(batch: &RecordBatch, index: usize) -> Vec<f32> {
 }
 
 #[test]
-fn a_backfill_gives_the_sequences_that_serving_sees() {
+fn a_backfill_gives_the_sequences_of_the_service() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     std::fs::copy(models().join("gru.onnx"), path("gru.onnx")).unwrap();
@@ -290,7 +290,7 @@ fn a_backfill_gives_the_sequences_that_serving_sees() {
 }
 
 #[test]
-fn an_explanation_names_each_sequence_once() {
+fn an_explanation_lists_each_sequence_once() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("gru.onnx");
     std::fs::copy(models().join("gru.onnx"), &file).unwrap();

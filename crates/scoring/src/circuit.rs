@@ -1,14 +1,14 @@
-//! When a model is left alone for a while: after it failed repeatedly, until a trial succeeds.
+//! Circuit breaker of a model: after repeated failures the model is not asked for a while; then one decision is a trial.
 //!
-//! Counted in decisions, not in seconds: the same rows in the same order open and close it at the same places.
+//! The circuit counts decisions, not seconds: the same rows in the same order open and close it at the same decisions.
 
 use riskstream_engine::ModelFailure;
 
 /// Failures in a row that open a circuit.
 pub const OPENS_AFTER: u32 = 5;
-/// Decisions without the model before the first trial; twice as many after each trial that fails.
+/// Decisions without the model before the first trial. Each failed trial doubles the number.
 pub const FIRST_TRIAL_AFTER: u32 = 10;
-/// Decisions without the model before a trial, at most.
+/// The largest number of decisions without the model before a trial.
 pub const TRIAL_AFTER_AT_MOST: u32 = 1280;
 
 /// The circuit of one model at one deciding task.
@@ -16,38 +16,40 @@ pub const TRIAL_AFTER_AT_MOST: u32 = 1280;
 pub struct Circuit {
     /// Failures in a row.
     failures: u32,
-    /// How many decisions the circuit was opened for last; 0 if it is closed.
+    /// For how many decisions the circuit was last opened; 0 if it is closed.
     opened_for: u32,
     /// How many of them are left.
     left: u32,
 }
 
 impl Circuit {
-    /// What to keep of it: failures in a row, how many decisions it was opened for last, and how many of them are left.
+    /// The circuit as numbers, to be stored: failures in a row, for how many decisions it was last opened, and how many of
+    /// them are left.
     pub fn numbers(&self) -> [u32; 3] {
         [self.failures, self.opened_for, self.left]
     }
 
-    /// The circuit of which this was kept; none if no circuit comes to that.
+    /// The circuit that [`Circuit::numbers`] gave; `None` if no circuit has these numbers.
     pub fn from_numbers([failures, opened_for, left]: [u32; 3]) -> Option<Circuit> {
         let is_open = failures >= OPENS_AFTER;
-        let may_be = match is_open {
+        let is_possible = match is_open {
             true => (FIRST_TRIAL_AFTER..=TRIAL_AFTER_AT_MOST).contains(&opened_for) && left <= opened_for,
             false => opened_for == 0 && left == 0,
         };
-        may_be.then_some(Circuit {
+        is_possible.then_some(Circuit {
             failures,
             opened_for,
             left,
         })
     }
 
-    /// Whether one of the next `rows` decisions is to try the model.
+    /// Whether the model has to be asked for one of the next `rows` decisions.
     pub fn tries(&self, rows: usize) -> bool {
         (self.left as usize) < rows
     }
 
-    /// Takes note of what the model gave for the next decision, or would have given, and tells what counts.
+    /// Takes the model's result for the next decision and gives the result that counts: while the circuit is open, that it is
+    /// open. Otherwise a success closes the circuit, and a failure may open it.
     pub fn pass(&mut self, tried: Result<f64, ModelFailure>) -> Result<f64, ModelFailure> {
         if self.left > 0 {
             self.left -= 1;
@@ -71,8 +73,8 @@ impl Circuit {
 mod tests {
     use super::*;
 
-    /// Passes `rows` answers; how many of them the circuit kept from the model.
-    fn kept_away(circuit: &mut Circuit, rows: usize, answer: Result<f64, ModelFailure>) -> usize {
+    /// Passes the same answer `rows` times; how often was the circuit open?
+    fn times_open(circuit: &mut Circuit, rows: usize, answer: Result<f64, ModelFailure>) -> usize {
         let passed = (0..rows).map(|_| circuit.pass(answer));
         passed
             .filter(|passed| *passed == Err(ModelFailure::CircuitOpen))
@@ -82,12 +84,12 @@ mod tests {
     #[test]
     fn repeated_failures_open_it_and_a_trial_closes_it() {
         let mut circuit = Circuit::default();
-        assert_eq!(kept_away(&mut circuit, 4, Err(ModelFailure::Failed)), 0);
+        assert_eq!(times_open(&mut circuit, 4, Err(ModelFailure::Failed)), 0);
         assert_eq!(circuit.pass(Ok(0.5)), Ok(0.5), "a success in between");
-        assert_eq!(kept_away(&mut circuit, 5, Err(ModelFailure::NotANumber)), 0);
+        assert_eq!(times_open(&mut circuit, 5, Err(ModelFailure::NotANumber)), 0);
         assert!(!circuit.tries(10));
         assert!(circuit.tries(11), "the eleventh is the trial");
-        assert_eq!(kept_away(&mut circuit, 10, Ok(0.5)), 10);
+        assert_eq!(times_open(&mut circuit, 10, Ok(0.5)), 10);
         assert_eq!(circuit.pass(Ok(0.5)), Ok(0.5));
         assert_eq!(circuit, Circuit::default());
     }
@@ -95,7 +97,7 @@ mod tests {
     #[test]
     fn trials_that_fail_become_rarer() {
         let mut circuit = Circuit::default();
-        kept_away(&mut circuit, 5, Err(ModelFailure::Late));
+        times_open(&mut circuit, 5, Err(ModelFailure::Late));
         let mut between = Vec::new();
         for _ in 0..10 {
             let mut rows = 0;
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circuit_that_was_kept_goes_on_as_if_nothing_had_been() {
+    fn a_stored_circuit_goes_on_where_it_was() {
         let mut circuit = Circuit::default();
         for _ in 0..3000 {
             assert_eq!(Circuit::from_numbers(circuit.numbers()), Some(circuit));

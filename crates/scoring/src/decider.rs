@@ -1,23 +1,26 @@
 //! Deciding on a batch of events: complete rows (engine), answers of the models (here), rules and thresholds (engine).
 
+use crate::decision::Decision;
+use crate::explanation::select_largest;
 use crate::in_force::ModelsInForce;
 use crate::lineup::Lineup;
 use crate::lineup_run::LineupRun;
 use riskstream_engine::plan::Plan;
-use riskstream_engine::{Decision, Engine, Event};
+use riskstream_engine::{Engine, Event};
 use std::sync::Arc;
 
-/// Runs the models for one worker.
+/// Decides for all tasks of one worker: holds the loaded models' scorers, threads and buffers.
 #[derive(Default)]
 pub struct Decider {
-    /// One for each line-up in force at a task of the worker: one, or two while one takes over from another.
+    /// One for each line-up in force at a task of the worker: one, or two while a roll-out takes effect.
     runs: Vec<LineupRun>,
     /// What each input of a model moved a score by.
-    contributions: Vec<f64>,
+    of_inputs: Vec<f64>,
 }
 
 impl Decider {
-    /// Decides on the events with the models in force. `decisions` is made as long as `events`.
+    /// Decides on the events with the models in force. Afterwards `decisions` holds one decision for each event, in order,
+    /// and the events' rows hold expressions and scores.
     pub fn decide(
         &mut self,
         engine: &Engine,
@@ -31,13 +34,13 @@ impl Decider {
         run.answer(models.circuits_mut(), events, decisions);
         for (index, (event, decision)) in events.iter_mut().zip(decisions.iter_mut()).enumerate() {
             engine.decide(event, &decision.answer, &mut decision.policy);
-            explain(engine.plan(), run, index, event, decision, &mut self.contributions);
+            explain(engine.plan(), run, index, event, decision, &mut self.of_inputs);
         }
         run.finish_shadows(decisions);
     }
 }
 
-/// What runs the models of `lineup`. Runs of line-ups that are no longer in force anywhere are dropped.
+/// The run of `lineup`, made if there is none. Runs of line-ups that are in force at no task are dropped.
 fn run_of<'r>(runs: &'r mut Vec<LineupRun>, lineup: &Arc<Lineup>) -> &'r mut LineupRun {
     let found = runs.iter().position(|run| Arc::ptr_eq(run.lineup(), lineup));
     let index = found.unwrap_or_else(|| {
@@ -48,14 +51,14 @@ fn run_of<'r>(runs: &'r mut Vec<LineupRun>, lineup: &Arc<Lineup>) -> &'r mut Lin
     &mut runs[index]
 }
 
-/// Fills in what moved the score, if the plan asks for an explanation of this decision.
+/// Fills in the contributions of the decision at `index` of the batch, if the plan asks for its explanation.
 fn explain(
     plan: &Plan,
     run: &mut LineupRun,
     index: usize,
     event: &Event,
     decision: &mut Decision,
-    contributions: &mut Vec<f64>,
+    of_inputs: &mut Vec<f64>,
 ) {
     decision.contributions.clear();
     let (Some(explain), Some(score)) = (&plan.decide.explain, decision.answer.score) else {
@@ -63,7 +66,7 @@ fn explain(
     };
     let outcome = decision.policy.outcome;
     if explain.calls_for(outcome, score, &plan.name, event.id()) {
-        run.attribute(index, &decision.answer, contributions);
-        explain.select(contributions, outcome, &mut decision.contributions);
+        run.attribute(index, &decision.answer, of_inputs);
+        select_largest(of_inputs, outcome, explain.top, &mut decision.contributions);
     }
 }

@@ -1,28 +1,80 @@
-//! What explains a model's scores: an attribution to its inputs, and the words of its card.
+//! Explanations of a model's scores: how much each input moved a score, and the card's reasons for it.
 
 use crate::reason_text::InputReason;
-use riskstream_engine::Contribution;
-use riskstream_events::Slot;
+use riskstream_events::{Outcome, Slot};
 use riskstream_models::Attribution;
 
 /// What explains a model's scores.
 #[derive(Debug)]
 pub struct Explanation {
-    /// Attributes them to the model's inputs.
+    /// Attributes scores to the model's columns.
     pub attribution: Attribution,
-    /// What the model's card says of each input, in the model's order; empty if it says nothing of any.
+    /// The reason that the model's card gives for each input, in the model's order; empty if it gives none.
     pub reasons: Vec<Option<InputReason>>,
 }
 
+/// How much an input moved a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Contribution {
+    /// Its index among the model's listed inputs.
+    pub input: usize,
+    /// By how much, in the [`Space`](riskstream_models::Space) of the model's attribution.
+    pub value: f64,
+}
+
 impl Explanation {
-    /// The slots whose values the card's texts tell.
+    /// The slots whose values appear in the card's texts.
     pub fn slots(&self) -> impl Iterator<Item = Slot> {
         self.reasons.iter().flatten().flat_map(InputReason::slots)
     }
 
-    /// What the card says of an input that raised a score.
+    /// The card's reason for an input that raised the score; `None` for one that lowered it.
     pub fn reason(&self, contribution: &Contribution) -> Option<&InputReason> {
         let reason = self.reasons.get(contribution.input)?;
         reason.as_ref().filter(|_| contribution.raises())
+    }
+}
+
+impl Contribution {
+    /// Whether it raised the score.
+    pub fn raises(&self) -> bool {
+        self.value > 0.0
+    }
+}
+
+/// Selects the `top` inputs that moved the score most, out of what each input of the model moved it by. The largest come
+/// first, of equals the first input. If the outcome is not to approve, inputs that raised the score come before all others.
+/// Left out are inputs that moved nothing, and those whose contribution is no number because the model gave none for a mixture
+/// of rows.
+pub(crate) fn select_largest(of_inputs: &[f64], outcome: Outcome, top: usize, selected: &mut Vec<Contribution>) {
+    selected.clear();
+    let moving = of_inputs
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value != 0.0 && value.is_finite());
+    selected.extend(moving.map(|(input, &value)| Contribution { input, value }));
+    let comes_later = |contribution: &Contribution| outcome != Outcome::Approve && !contribution.raises();
+    selected.sort_by(|a, b| {
+        let by_size = || b.value.abs().total_cmp(&a.value.abs());
+        let by_side = comes_later(a).cmp(&comes_later(b));
+        by_side.then_with(by_size).then(a.input.cmp(&b.input))
+    });
+    selected.truncate(top);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_come_first_and_the_first_of_equals() {
+        let pairs = |outcome, top| {
+            let mut found = Vec::new();
+            select_largest(&[0.5, -2.0, 0.0, 2.0, -0.5, f64::NAN], outcome, top, &mut found);
+            found.iter().map(|found| (found.input, found.value)).collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(Outcome::Approve, 3), [(1, -2.0), (3, 2.0), (0, 0.5)]);
+        assert_eq!(pairs(Outcome::Review, 3), [(3, 2.0), (0, 0.5), (1, -2.0)]);
+        assert_eq!(pairs(Outcome::Decline, 9), [(3, 2.0), (0, 0.5), (1, -2.0), (4, -0.5)]);
     }
 }

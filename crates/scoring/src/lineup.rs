@@ -1,43 +1,12 @@
-//! Who decides: the champion, its challengers and their shares, shadows that only watch, and who steps in for whom.
+//! A line-up: the champion, challengers with their shares, shadows, and the fallback of each model.
 
-use crate::explanation::Explanation;
-use crate::matrix::Column;
+use crate::model_plan::ModelPlan;
 use riskstream_engine::write_key;
 use riskstream_events::{Row, Slot};
 use riskstream_expressions::Expression;
-use riskstream_models::Model;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A loaded model, where its inputs come from, and what is expected of it.
-#[derive(Debug)]
-pub struct ModelPlan {
-    /// Name and version as `name@version`, for metrics and shadow scores.
-    pub label: Arc<str>,
-    /// The model's name.
-    pub name: String,
-    /// The model's version.
-    pub version: String,
-    /// The model.
-    pub model: Arc<Model>,
-    /// The SHA-256 of its card in hexadecimal, if it has one: explanations depend on what it says.
-    pub card: Option<String>,
-    /// The slots of the inputs as they are listed, in the model's order: numbers where the model takes numbers, texts
-    /// where it takes texts, lists where it takes sequences. Null becomes NaN, or the empty text.
-    pub inputs: Vec<Slot>,
-    /// Where each of the model's columns takes its value from.
-    pub columns: Vec<Column>,
-    /// What stands in the places of a sequence of numbers for which there is no event.
-    pub pad: f32,
-    /// Explains its scores, if decisions are to be explained.
-    pub explanation: Option<Explanation>,
-    /// How long one call may take; without it, as long as it takes.
-    pub within: Option<Duration>,
-    /// Which of the line-up's models steps in where this one gives no score.
-    pub fallback: Option<usize>,
-}
 
 /// A model that decides on a share of the entities in place of the champion.
 #[derive(Debug)]
@@ -46,26 +15,26 @@ pub struct Challenger {
     pub model: usize,
     /// The entity whose keys are divided up: its name and the slot of its key.
     pub entity: (String, Slot),
-    /// The part of all keys that it takes, within 0 to 1; see [`place_of_key`].
+    /// The share of all keys that it takes, a range within 0 to 1; see [`place_of_key`].
     pub share: Range<f64>,
-    /// It takes only transactions for which this holds.
+    /// A condition: it takes only transactions for which this is true.
     pub when: Option<Expression>,
 }
 
-/// The models of a pipeline and their parts, from one change to the next. Immutable, shared by all workers.
+/// The models of a pipeline and their roles, as a roll-out or the pipeline file sets them. Immutable, shared by all workers.
 #[derive(Debug, Default)]
 pub struct Lineup {
     /// Later line-ups have larger numbers; the pipeline file's own is 0.
     pub revision: u64,
-    /// What the log says of it, from which it can be made again; empty for the pipeline file's own.
+    /// The document in the log from which it can be loaded again; empty for the pipeline file's own.
     pub document: Arc<str>,
-    /// All models, whatever their parts.
+    /// All models, in any role.
     pub models: Vec<Arc<ModelPlan>>,
-    /// Who decides unless a challenger does. `None`: rules alone.
+    /// The model that decides unless a challenger does. `None`: rules alone decide.
     pub champion: Option<usize>,
-    /// The first that takes a transaction decides on it.
+    /// In order: the first that takes a transaction decides on it.
     pub challengers: Vec<Challenger>,
-    /// They score everything and decide nothing.
+    /// Models that score every transaction and decide on none.
     pub shadows: Vec<usize>,
 }
 
@@ -75,7 +44,7 @@ impl Lineup {
         self.champion.map(|model| &*self.models[model])
     }
 
-    /// The model that is to decide on a row. `key` is scratch.
+    /// The model that is asked first for a row. `key` is a buffer.
     pub(crate) fn model_for(&self, row: &Row, key: &mut String) -> Option<usize> {
         let challenger = self.challengers.iter().find(|challenger| challenger.takes(row, key));
         challenger.map(|challenger| challenger.model).or(self.champion)
@@ -91,9 +60,9 @@ impl Challenger {
     }
 }
 
-/// Where a key stands among all keys of its entity, from 0 to 1: the first 8 bytes of SHA-256 over the entity's name, a zero
-/// byte and the key, read as a big-endian number, divided by 2^64. It depends on nothing else, so that a customer whom a
-/// challenger has at 5 % stays with it at 10 %.
+/// The place of a key among all keys of its entity, from 0 to below 1: the first 8 bytes of SHA-256 over the entity's name, a
+/// zero byte and the key, read as a big-endian number, divided by 2^64. It depends on nothing else: a customer whom a
+/// challenger takes at a share of 5 % stays with it at 10 %.
 pub fn place_of_key(entity: &str, key: &str) -> f64 {
     let digest = Sha256::new()
         .chain_update(entity)

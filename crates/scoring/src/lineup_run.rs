@@ -1,19 +1,20 @@
-//! Asks the models of one line-up: the champion and its challengers for their rows, fallbacks for the rows that these
-//! leave without a score, and shadows for all rows.
+//! Runs the models of one line-up on a batch: champion and challengers on their rows, fallbacks on the rows that these leave
+//! without a score, shadows on all rows.
 
 use crate::circuit::Circuit;
+use crate::decision::Decision;
 use crate::lineup::Lineup;
 use crate::model_run::ModelRun;
-use riskstream_engine::{Answer, Decision, Event};
+use riskstream_engine::{Answer, Event};
 use std::sync::Arc;
 
 /// The models of one line-up and their rows of a batch, for one worker.
 pub(crate) struct LineupRun {
     lineup: Arc<Lineup>,
     models: Vec<ModelRun>,
-    /// The models that may decide, in the order in which they are asked: champion and challengers, then fallbacks.
+    /// The models that may give the score, in the order in which they run: champion, challengers, fallbacks.
     order: Vec<usize>,
-    /// For each event the number of its row among those of the model that scored it.
+    /// For each event the index of its row among the rows of the model that scored it.
     matrix_rows: Vec<usize>,
     key: String,
 }
@@ -38,8 +39,8 @@ impl LineupRun {
         &self.lineup
     }
 
-    /// Scores the events: fills in the answers of their decisions. Shadows are started, see
-    /// [`LineupRun::finish_shadows`].
+    /// Fills in the answers of the events' decisions. Starts the shadows; [`LineupRun::finish_shadows`] fetches their
+    /// scores.
     pub fn answer(&mut self, circuits: &mut [Circuit], events: &[Event], decisions: &mut [Decision]) {
         self.models.iter_mut().for_each(ModelRun::clear);
         self.matrix_rows.clear();
@@ -48,11 +49,11 @@ impl LineupRun {
         self.assign(events, decisions);
         for place in 0..self.order.len() {
             let model = self.order[place];
-            self.ask(model, &mut circuits[model], events, decisions);
+            self.run_model(model, &mut circuits[model], events, decisions);
         }
     }
 
-    /// Gives each event to the model that is to decide on it.
+    /// Gives each event to the model that is asked first for it.
     fn assign(&mut self, events: &[Event], decisions: &mut [Decision]) {
         for (index, (event, decision)) in events.iter().zip(decisions).enumerate() {
             let asked = self.lineup.model_for(&event.row, &mut self.key);
@@ -67,8 +68,8 @@ impl LineupRun {
         }
     }
 
-    /// Asks one model for its rows; those that it does not score go on to its fallback.
-    fn ask(&mut self, model: usize, circuit: &mut Circuit, events: &[Event], decisions: &mut [Decision]) {
+    /// Runs one model on its rows. Rows that it does not score go to its fallback.
+    fn run_model(&mut self, model: usize, circuit: &mut Circuit, events: &[Event], decisions: &mut [Decision]) {
         let plan = &self.lineup.models[model];
         let mut run = std::mem::take(&mut self.models[model]);
         if circuit.tries(run.events().len()) {
@@ -77,15 +78,15 @@ impl LineupRun {
             run.skip();
         }
         for (row, (event, answer)) in run.answers().enumerate() {
-            let decided = &mut decisions[event].answer;
+            let result = &mut decisions[event].answer;
             match circuit.pass(answer) {
                 Ok(score) => {
-                    decided.score = Some(score);
-                    decided.model = Some(model);
+                    result.score = Some(score);
+                    result.model = Some(model);
                     self.matrix_rows[event] = row;
                 }
                 Err(failure) => {
-                    decided.failure.get_or_insert(failure);
+                    result.failure.get_or_insert(failure);
                     if let Some(fallback) = plan.fallback {
                         self.models[fallback].push(&self.lineup.models[fallback], event, &events[event]);
                     }
@@ -105,8 +106,8 @@ impl LineupRun {
         }
     }
 
-    /// Fills in the scores of the shadows that have answered. A shadow whose last call kept to its time budget is waited
-    /// for, no longer than the budget; the others are not.
+    /// Fills in what the shadows answered. Waits for a shadow whose last call kept its time budget, no longer than the
+    /// budget; does not wait for the others.
     pub fn finish_shadows(&mut self, decisions: &mut [Decision]) {
         decisions.iter_mut().for_each(|decision| decision.shadows.clear());
         for &shadow in &self.lineup.shadows {
@@ -118,12 +119,12 @@ impl LineupRun {
         }
     }
 
-    /// What each listed input moved the score of an answered event by; empty if the model explains nothing.
-    pub fn attribute(&mut self, event: usize, answer: &Answer, contributions: &mut Vec<f64>) {
-        contributions.clear();
+    /// What each listed input moved the score of the event at this index by; empty if the model has no explanation.
+    pub fn attribute(&mut self, event: usize, answer: &Answer, of_inputs: &mut Vec<f64>) {
+        of_inputs.clear();
         if let Some(model) = answer.model {
             let plan = &self.lineup.models[model];
-            self.models[model].attribute(plan, self.matrix_rows[event], contributions);
+            self.models[model].attribute(plan, self.matrix_rows[event], of_inputs);
         }
     }
 }

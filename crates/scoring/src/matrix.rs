@@ -1,20 +1,11 @@
-//! From an event's values to the row that a model takes, and from its columns back to inputs.
+//! From an event's values to the row of numbers that a model takes, and from the model's columns back to its inputs.
 
-use crate::lineup::ModelPlan;
+use crate::model_plan::ModelPlan;
 use riskstream_engine::Event;
 use riskstream_events::Value;
 use riskstream_models::ColumnKind;
 
-/// Where the value of one column of a model comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its place among the model's listed inputs.
-    pub input: usize,
-    /// Of an input that is a list which value, counted from the newest, 0; `None` for one that is a single value.
-    pub back: Option<usize>,
-}
-
-const NOTHING: &Value = &Value::Null;
+const ABSENT: &Value = &Value::Null;
 
 /// Appends the event's row for `model` to `matrix`: a number for each column, in the model's order.
 pub fn append_row(model: &ModelPlan, event: &Event, matrix: &mut Vec<f32>) {
@@ -44,22 +35,22 @@ pub fn sum_by_input(model: &ModelPlan, of_columns: &[f64], of_inputs: &mut Vec<f
 
 fn element(value: &Value, back: usize) -> &Value {
     match value {
-        Value::List(values) => values.get(back).unwrap_or(NOTHING),
-        _ => NOTHING,
+        Value::List(values) => values.get(back).unwrap_or(ABSENT),
+        _ => ABSENT,
     }
 }
 
-/// How long before the event, in seconds: a point in time itself has more digits than float32.
+/// How long before the event, in seconds. Points in time have more digits than a float32, their distances have not.
 fn seconds(event_time: i64, time: i64) -> f32 {
     (event_time.saturating_sub(time) as f64 / 1e6) as f32
 }
 
-/// Models take float32; of what is absent there is none.
+/// The number as a float32; `None` if the value is no number.
 fn number(value: &Value) -> Option<f32> {
     value.as_number().map(|number| number as f32)
 }
 
-/// A text that is absent is empty: ONNX has no missing strings.
+/// The text; an absent one is empty, since ONNX has no missing strings.
 fn text(value: &Value) -> &str {
     match value {
         Value::Text(text) => text,

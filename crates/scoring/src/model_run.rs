@@ -1,7 +1,7 @@
-//! One model with its rows of a batch: run in place, or on a thread of its own if it has a time budget.
+//! One model with its rows of a batch. It runs in place, or on a thread of its own if it has a time budget.
 
-use crate::lineup::ModelPlan;
 use crate::matrix::{append_row, sum_by_input};
+use crate::model_plan::ModelPlan;
 use riskstream_engine::{Event, ModelFailure};
 use riskstream_models::{DetachedScorer, Explainer, Scorer, Unfinished};
 use std::time::Duration;
@@ -11,9 +11,9 @@ use std::time::Duration;
 pub(crate) struct ModelRun {
     runner: Option<Runner>,
     explainer: Option<Explainer>,
-    /// Which events of the batch the model is to score, one for each row.
+    /// For each row the index of its event in the batch.
     events: Vec<usize>,
-    /// Their rows, one after the other.
+    /// The rows, one after the other.
     matrix: Vec<f32>,
     answers: Vec<Result<f64, ModelFailure>>,
     scores: Vec<Option<f32>>,
@@ -37,7 +37,7 @@ impl ModelRun {
         }
     }
 
-    /// Forgets the batch.
+    /// Removes all rows.
     pub fn clear(&mut self) {
         self.events.clear();
         self.matrix.clear();
@@ -50,12 +50,12 @@ impl ModelRun {
         append_row(plan, event, &mut self.matrix);
     }
 
-    /// The events of the batch whose rows were pushed.
+    /// For each row the index of its event in the batch.
     pub fn events(&self) -> &[usize] {
         &self.events
     }
 
-    /// For each row its event and what the model answered.
+    /// For each row the index of its event in the batch, and what the model answered.
     pub fn answers(&self) -> impl Iterator<Item = (usize, Result<f64, ModelFailure>)> {
         self.events.iter().copied().zip(self.answers.iter().copied())
     }
@@ -73,13 +73,13 @@ impl ModelRun {
             }
             Some(Runner::Detached(scorer, within)) => {
                 scorer.start(&self.matrix);
-                let patience = *within;
-                self.finish(patience);
+                let wait = *within;
+                self.finish(wait);
             }
         }
     }
 
-    /// Answers for all rows that the model's circuit is open.
+    /// Does not run the model: the answer for every row is that its circuit is open.
     pub fn skip(&mut self) {
         self.fail(ModelFailure::CircuitOpen);
     }
@@ -91,21 +91,21 @@ impl ModelRun {
         }
     }
 
-    /// Fetches the answers of a shadow. It is waited for, no longer than its time budget, only if its last call kept to
-    /// the budget.
+    /// Fetches the answers of a shadow. Waits for one whose last call kept its time budget, no longer than the budget; does
+    /// not wait for another.
     pub fn finish_shadow(&mut self) {
-        let patience = match &self.runner {
+        let wait = match &self.runner {
             Some(Runner::Detached(scorer, within)) if scorer.last_run() <= *within => *within,
             _ => Duration::ZERO,
         };
-        self.finish(patience);
+        self.finish(wait);
     }
 
-    fn finish(&mut self, patience: Duration) {
+    fn finish(&mut self, wait: Duration) {
         let Some(Runner::Detached(scorer, _)) = &mut self.runner else {
             return self.fail(ModelFailure::Failed);
         };
-        let ran = scorer.finish(patience, &mut self.scores);
+        let ran = scorer.finish(wait, &mut self.scores);
         self.take(ran.map_err(|unfinished| match unfinished {
             Unfinished::Late => ModelFailure::Late,
             Unfinished::Failed(_) => ModelFailure::Failed,
@@ -127,19 +127,20 @@ impl ModelRun {
             Some(_) => Err(ModelFailure::NotANumber),
             None => Err(ModelFailure::Failed),
         }));
-        // A model whose number of scores is not the number of rows has scored none of them.
+        // Scores that are not as many as the rows belong to no row.
         if self.answers.len() != self.events.len() {
             self.fail(ModelFailure::Failed);
         }
     }
 
-    /// What each listed input moved the score of row `row` by. `contributions` stays empty if the model explains nothing.
-    pub fn attribute(&mut self, plan: &ModelPlan, row: usize, contributions: &mut Vec<f64>) {
+    /// Writes to `of_inputs` what each listed input moved the score of the row at index `row` by. Leaves it as it is if the
+    /// model has no explanation.
+    pub fn attribute(&mut self, plan: &ModelPlan, row: usize, of_inputs: &mut Vec<f64>) {
         let Some(explainer) = &mut self.explainer else { return };
         let width = plan.columns.len();
         let row = &self.matrix[row * width..][..width];
         if explainer.explain(row, &mut self.of_columns).is_ok() {
-            sum_by_input(plan, &self.of_columns, contributions);
+            sum_by_input(plan, &self.of_columns, of_inputs);
         }
     }
 }

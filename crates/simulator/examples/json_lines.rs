@@ -1,4 +1,4 @@
-//! Writes the default simulation to two files of JSON lines: `json_lines TRANSACTIONS LABELS [SEED] [DAYS]`.
+//! Writes the default simulation as JSON lines to two files: `json_lines TRANSACTIONS LABELS [SEED] [DAYS]`.
 
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::fs::File;

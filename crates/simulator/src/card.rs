@@ -1,16 +1,17 @@
-//! Card numbers that pass the Luhn check and belong to nobody, and the life of a customer's card.
+//! Fake card numbers that pass the Luhn check, and the states of a customer's card.
 
-/// Account numbers run over eleven digits.
+/// The number of account numbers, which have eleven digits.
 const ACCOUNTS: u64 = 100_000_000_000;
-/// Cards that a customer can be issued before numbers come round again. Every `u32` customer has room for them.
-const CARDS_EACH: u64 = 20;
+/// The number of card numbers for each customer; later cards reuse them. There are enough for all `u32` customers.
+const CARDS_PER_CUSTOMER: u64 = 20;
 
 /// The 16-digit number of a customer's n-th card.
 ///
 /// It begins with 9999: ISO/IEC 7812 leaves the leading 9 to national bodies and no card scheme issues it.
 pub(crate) fn card_number(customer: u32, generation: u32) -> String {
-    let account = u64::from(customer) * CARDS_EACH + u64::from(generation) % CARDS_EACH;
-    // A multiplier coprime to ten permutes the account numbers: neighbours look unrelated, none collide.
+    let account = u64::from(customer) * CARDS_PER_CUSTOMER + u64::from(generation) % CARDS_PER_CUSTOMER;
+    // A multiplier coprime to ten permutes the account numbers: they are distinct, and those of neighbours look
+    // unrelated.
     let scattered = (u128::from(account) * 61_803_398_877 + 57_721_566_490) % u128::from(ACCOUNTS);
     let body = 9_999 * ACCOUNTS + scattered as u64;
     format!("{body}{}", luhn_digit(body))
@@ -34,8 +35,8 @@ fn luhn_digit(number: u64) -> u64 {
     (10 - sum % 10) % 10
 }
 
-/// The card that a customer holds: lost at some time, blocked a little later, replaced some days after that.
-/// Times are epoch microseconds; `i64::MAX` means not in sight.
+/// The card of a customer: it can be lost, is blocked some time later, and replaced some days after that. Times are
+/// microseconds since 1970-01-01T00:00:00Z; `i64::MAX` means never.
 #[derive(Clone, Copy)]
 pub(crate) struct Card {
     generation: u32,
@@ -54,12 +55,12 @@ impl Card {
         }
     }
 
-    /// The generation of the card that its owner can pay with at `time`, if any.
-    pub(crate) fn in_owners_hand(&self, time: i64) -> Option<u32> {
+    /// The generation of the card with which its owner can pay at `time`, if any.
+    pub(crate) fn held_by_owner(&self, time: i64) -> Option<u32> {
         self.generation_at(time, self.lost)
     }
 
-    /// The generation of the card that is accepted at `time`, whoever presents it, if any.
+    /// The generation of the card that terminals accept at `time`, from its owner or a thief, if any.
     pub(crate) fn accepted(&self, time: i64) -> Option<u32> {
         self.generation_at(time, self.blocked)
     }
@@ -74,13 +75,13 @@ impl Card {
         }
     }
 
-    /// Whether nothing is wrong with the card from `time` on, so that it can be stolen.
-    pub(crate) fn is_sound(&self, time: i64) -> bool {
+    /// Whether the card can be stolen at `time`: it is neither lost nor blocked.
+    pub(crate) fn can_be_stolen(&self, time: i64) -> bool {
         self.lost == i64::MAX || self.replaced <= time
     }
 
-    /// Lets the card be stolen. Its owner misses it from `lost`, the bank blocks it at `blocked`, and sends another
-    /// by `replaced`. The card must be sound.
+    /// Records a theft: the owner cannot pay from `lost` on, the bank blocks the card at `blocked`, and its
+    /// replacement is valid from `replaced` on. Requires [`Card::can_be_stolen`].
     pub(crate) fn steal(&mut self, lost: i64, blocked: i64, replaced: i64) {
         let generation = if self.lost == i64::MAX {
             self.generation
@@ -148,12 +149,12 @@ mod tests {
         ];
         for (time, owner, shop) in cases {
             assert_eq!(
-                (card.in_owners_hand(time), card.accepted(time)),
+                (card.held_by_owner(time), card.accepted(time)),
                 (owner, shop),
                 "at {time}"
             );
         }
-        assert!(!card.is_sound(29) && card.is_sound(30));
+        assert!(!card.can_be_stolen(29) && card.can_be_stolen(30));
         card.steal(40, 50, 60);
         assert_eq!((card.accepted(35), card.accepted(60)), (Some(1), Some(2)));
     }

@@ -1,21 +1,21 @@
-//! What merchants sell, and what is usually paid for it.
+//! Merchant categories and their usual payments.
 
 use crate::random::weighted_index;
-use rand::{Rng, RngExt};
+use rand::Rng;
 
-/// A kind of merchant.
+/// A merchant category.
 pub(crate) struct Category {
     /// The value of the transaction's `merchant_category`.
     pub(crate) name: &'static str,
-    /// How common such shops are in a town.
+    /// The relative frequency of such shops in a town.
     physical_weight: f64,
-    /// How common such shops are on the internet.
+    /// The relative frequency of such shops on the internet.
     online_weight: f64,
-    /// The median honest payment, in euros.
+    /// The median of genuine payments, in euros.
     pub(crate) median: f64,
-    /// The standard deviation of the logarithm of an honest payment.
+    /// The standard deviation of the logarithm of genuine payments.
     pub(crate) sigma: f64,
-    /// Whether a thief can turn the goods into money.
+    /// Whether a thief can resell the goods.
     pub(crate) resellable: bool,
 }
 

@@ -1,23 +1,22 @@
-//! What to simulate.
+//! Configuration of the simulator.
 
 use crate::time::DAY;
 use thiserror::Error;
 
-/// The size, period and fraud of a simulation. The default is a realistic demonstration of about 550,000
-/// transactions.
+/// The size, period and fraud of a simulation. The default has about 550,000 transactions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimulatorConfig {
-    /// Which of the possible worlds. Also part of every transaction id, so that the ids of two seeds differ.
+    /// The seed of all random numbers. It is part of every transaction id, so the ids of two seeds differ.
     pub seed: u64,
-    /// How many customers there are, each with one card at a time and about 1.8 payments a day. At least 1.
+    /// The number of customers, at least 1. Each has one card at a time and makes about 1.8 payments a day.
     pub customers: u32,
-    /// How many terminals there are, of which about 15 % are online shops. At least 10.
+    /// The number of terminals, at least 10. About 15 % are online shops.
     pub terminals: u32,
-    /// The start of the first day, in microseconds since 1970-01-01T00:00:00Z; rounded down to midnight UTC.
+    /// The start of the first day in microseconds since 1970-01-01T00:00:00Z, rounded down to midnight UTC.
     pub start: i64,
-    /// For how many days customers pay. Labels go on until the last transaction's is known, up to 14 days later.
+    /// The number of days with payments. Labels follow for up to 14 more days.
     pub days: u32,
-    /// How much fraud is planted.
+    /// The amount of simulated fraud.
     pub fraud: FraudShares,
 }
 
@@ -36,21 +35,21 @@ pub struct FraudShares {
 #[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// There is nobody to pay.
+    /// There are no customers.
     #[error("customers is 0, but at least 1 is needed")]
     NoCustomers,
     /// Too few terminals for towns and online shops.
     #[error("terminals is {0}, but at least 10 are needed")]
     TooFewTerminals(u32),
-    /// A share of fraud that is no number or out of range.
+    /// A share of fraud is NaN or out of range.
     #[error("the fraud share {name} is {value}, but must lie between 0 and 0.2")]
     FraudShare {
         /// The field of [`FraudShares`].
         name: &'static str,
-        /// What it was.
+        /// Its value.
         value: f64,
     },
-    /// Part of the period lies outside the years 0000 to 9999, which RFC 3339 can write.
+    /// Part of the period lies outside the years 0000 to 9999, which RFC 3339 can represent.
     #[error("the {days} days from {start} µs after 1970 do not lie within the years 0000 to 9999")]
     Period {
         /// [`SimulatorConfig::start`]
@@ -60,10 +59,10 @@ pub enum ConfigError {
     },
 }
 
-/// 0000-01-01T00:00:00Z and 9999-12-31T00:00:00Z as days since 1970-01-01.
-const WRITABLE_DAYS: std::ops::Range<i64> = -719_528..2_932_896;
+/// The days from 0000-01-01 to 9999-12-30, as days since 1970-01-01.
+const RFC_3339_DAYS: std::ops::Range<i64> = -719_528..2_932_896;
 
-/// Days after the last transaction by which every label is known.
+/// The largest number of days from a transaction to its label.
 pub(crate) const LAST_LABEL_DAYS: i64 = 14;
 
 impl Default for FraudShares {
@@ -96,7 +95,7 @@ impl SimulatorConfig {
         self.start.div_euclid(DAY)
     }
 
-    /// Checks that the simulation can be run from beginning to end.
+    /// Checks that the configuration can be simulated.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         if self.customers == 0 {
             return Err(ConfigError::NoCustomers);
@@ -105,7 +104,7 @@ impl SimulatorConfig {
             return Err(ConfigError::TooFewTerminals(self.terminals));
         }
         let last_label_day = self.first_day() + i64::from(self.days) + LAST_LABEL_DAYS;
-        if !WRITABLE_DAYS.contains(&self.first_day()) || !WRITABLE_DAYS.contains(&last_label_day) {
+        if !RFC_3339_DAYS.contains(&self.first_day()) || !RFC_3339_DAYS.contains(&last_label_day) {
             return Err(ConfigError::Period {
                 start: self.start,
                 days: self.days,

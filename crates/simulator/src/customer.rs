@@ -1,4 +1,4 @@
-//! Customers, their habits, and what they honestly pay for on a day.
+//! Customers, their habits, and their genuine payments of a day.
 
 use crate::card::Card;
 use crate::payment::{Payment, cents, channel, usual_cents};
@@ -8,35 +8,35 @@ use crate::world::World;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-/// How many payments begin in each hour of the day, for somebody who keeps usual hours.
-const HOURS: [f64; 24] = [
+/// The relative number of payments in each hour of the day, for a customer with usual hours.
+const HOUR_WEIGHTS: [f64; 24] = [
     0.3, 0.15, 0.1, 0.1, 0.2, 0.5, 1.5, 3.5, 5.0, 5.0, 5.5, 6.0, 7.5, 6.5, 5.5, 5.5, 6.5, 8.0, 8.5, 7.5, 6.0, 4.0, 2.0,
     0.8,
 ];
-/// How many times the average day's payments are made on Monday to Sunday. Their mean is 1.
-const WEEKDAYS: [f64; 7] = [0.90, 0.92, 0.94, 1.00, 1.18, 1.22, 0.84];
+/// The payments on Monday to Sunday relative to the daily mean. Their mean is 1.
+const WEEKDAY_FACTORS: [f64; 7] = [0.90, 0.92, 0.94, 1.00, 1.18, 1.22, 0.84];
 
-/// The usual chance per day that somebody who travels sets off.
-const SETS_OFF: f64 = 0.02;
-/// How many times as often people pay while they travel.
-const HOLIDAY_PACE: f64 = 1.8;
-/// The chance per day of a shopping spree, and per payment of a purchase far above the usual.
-const SPREE: f64 = 0.003;
-const BIG_PURCHASE: f64 = 0.003;
+/// The probability per day that a customer who travels starts a trip.
+const TRIP_PROBABILITY: f64 = 0.02;
+/// The number of payments on a trip relative to that at home.
+const TRIP_FACTOR: f64 = 1.8;
+/// The probability of a shopping spree per day and daily payment, and of a purchase far above the usual per payment.
+const SPREE_PROBABILITY: f64 = 0.003;
+const BIG_PURCHASE_PROBABILITY: f64 = 0.003;
 
-/// One customer: fixed habits, and what changes from day to day.
+/// A customer: fixed habits, and a state that changes from day to day.
 pub(crate) struct Customer {
     home: u32,
     payments_per_day: f32,
-    /// How many times the usual amounts this customer pays.
+    /// The amounts of this customer relative to the usual ones.
     pub(crate) scale: f32,
     online_share: f32,
-    /// The chance that a payment is made where the customer has no habit of going.
-    curiosity: f32,
-    /// How many hours later than usual the customer is up and about.
-    lateness: f32,
-    /// How much more (above 1) or less of the week's payments fall on weekends.
-    weekend: f32,
+    /// The share of payments at terminals that are not among the habitual ones.
+    exploration_share: f32,
+    /// The shift of the customer's payments from the usual hours, in hours.
+    hour_shift: f32,
+    /// The payments on weekends relative to those of other customers.
+    weekend_factor: f32,
     travels: bool,
     nearby: [u32; 12],
     online: [u32; 4],
@@ -52,16 +52,16 @@ struct Trip {
 impl Customer {
     pub(crate) fn new(seed: u64, index: u32, world: &World) -> Customer {
         let rng = &mut stream(seed, Purpose::Profile, u64::from(index), 0);
-        let home = world.town_to_live_in(rng);
+        let home = world.home_town(rng);
         let is_night_owl = rng.random_bool(0.05);
         Customer {
             home,
             payments_per_day: log_normal(rng, 1.45, 0.65).clamp(0.1, 9.0) as f32,
             scale: log_normal(rng, 1.0, 0.35) as f32,
             online_share: log_normal(rng, 0.16, 0.7).clamp(0.01, 0.8) as f32,
-            curiosity: rng.random_range(0.05..0.30),
-            lateness: (0.8 * normal(rng) + if is_night_owl { 4.5 } else { 0.0 }) as f32,
-            weekend: log_normal(rng, 1.0, 0.25) as f32,
+            exploration_share: rng.random_range(0.05..0.30),
+            hour_shift: (0.8 * normal(rng) + if is_night_owl { 4.5 } else { 0.0 }) as f32,
+            weekend_factor: log_normal(rng, 1.0, 0.25) as f32,
             travels: rng.random_bool(0.6),
             nearby: std::array::from_fn(|_| world.terminal_in_town(rng, home)),
             online: std::array::from_fn(|_| world.online_terminal(rng)),
@@ -70,57 +70,57 @@ impl Customer {
         }
     }
 
-    /// The expected number of payments on a usual day.
+    /// The expected number of payments a day at home.
     pub(crate) fn payments_per_day(&self) -> f64 {
         f64::from(self.payments_per_day)
     }
 
-    /// Adds the payments a day that the customer's habits bring to each terminal; the others spread evenly.
+    /// Adds the expected habitual payments a day at each terminal to `traffic`. The others are spread evenly over all.
     pub(crate) fn add_traffic(&self, traffic: &mut [f64]) {
-        let (online, curious) = (f64::from(self.online_share), f64::from(self.curiosity));
-        let by_habit = self.payments_per_day() * (1.0 - curious);
+        let (online, exploring) = (f64::from(self.online_share), f64::from(self.exploration_share));
+        let habitual = self.payments_per_day() * (1.0 - exploring);
         for terminal in self.nearby {
-            traffic[terminal as usize] += by_habit * (1.0 - online) / self.nearby.len() as f64;
+            traffic[terminal as usize] += habitual * (1.0 - online) / self.nearby.len() as f64;
         }
         for terminal in self.online {
-            traffic[terminal as usize] += by_habit * online / self.online.len() as f64;
+            traffic[terminal as usize] += habitual * online / self.online.len() as f64;
         }
     }
 
-    /// The expected payments a day anywhere that is no habit.
-    pub(crate) fn curious_payments_per_day(&self) -> f64 {
-        self.payments_per_day() * f64::from(self.curiosity)
+    /// The expected number of payments a day at terminals that are not habitual.
+    pub(crate) fn exploring_payments_per_day(&self) -> f64 {
+        self.payments_per_day() * f64::from(self.exploration_share)
     }
 
-    /// The town where the customer is.
+    /// The town in which the customer is.
     pub(crate) fn town(&self) -> u32 {
         self.trip.as_ref().map_or(self.home, |trip| trip.town)
     }
 
-    /// Appends what the customer pays on an epoch day. Payments without a usable card do not happen.
+    /// Appends the customer's payments on an epoch day, except those for which there is no usable card.
     pub(crate) fn pay(&mut self, seed: u64, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
-        let rng = &mut stream(seed, Purpose::HonestDay, u64::from(index), day);
-        self.set_off_or_return(rng, day, world);
-        for _ in 0..poisson(rng, self.pace(day)) {
+        let rng = &mut stream(seed, Purpose::GenuineDay, u64::from(index), day);
+        self.start_or_end_trip(rng, day, world);
+        for _ in 0..poisson(rng, self.expected_payments(day)) {
             let time = self.time_of_payment(rng, day);
             let terminal = self.choose_terminal(rng, world);
-            let factor = if rng.random_bool(BIG_PURCHASE) {
+            let factor = if rng.random_bool(BIG_PURCHASE_PROBABILITY) {
                 log_normal(rng, 4.5, 0.5)
             } else {
                 1.0
             };
             self.pay_at(rng, index, time, terminal, factor, world, payments);
         }
-        if rng.random_bool((SPREE * self.payments_per_day()).min(0.1)) {
+        if rng.random_bool((SPREE_PROBABILITY * self.payments_per_day()).min(0.1)) {
             self.go_on_a_spree(rng, index, day, world, payments);
         }
     }
 
-    fn set_off_or_return(&mut self, rng: &mut ChaCha8Rng, day: i64, world: &World) {
+    fn start_or_end_trip(&mut self, rng: &mut ChaCha8Rng, day: i64, world: &World) {
         if self.trip.as_ref().is_some_and(|trip| trip.last_day < day) {
             self.trip = None;
         }
-        if self.trip.is_none() && self.travels && rng.random_bool(SETS_OFF) {
+        if self.trip.is_none() && self.travels && rng.random_bool(TRIP_PROBABILITY) {
             self.trip = Some(Trip {
                 town: world.town(rng),
                 last_day: day + rng.random_range(1..12),
@@ -128,25 +128,29 @@ impl Customer {
         }
     }
 
-    fn pace(&self, day: i64) -> f64 {
+    fn expected_payments(&self, day: i64) -> f64 {
         let weekday = weekday(day);
-        let weekend = if weekday >= 5 { f64::from(self.weekend) } else { 1.0 };
-        let travel = if self.trip.is_some() { HOLIDAY_PACE } else { 1.0 };
-        self.payments_per_day() * WEEKDAYS[weekday] * weekend * travel
+        let weekend = if weekday >= 5 {
+            f64::from(self.weekend_factor)
+        } else {
+            1.0
+        };
+        let travel = if self.trip.is_some() { TRIP_FACTOR } else { 1.0 };
+        self.payments_per_day() * WEEKDAY_FACTORS[weekday] * weekend * travel
     }
 
-    /// A time on the day, at the customer's usual hours; what would be past midnight falls into the day's own small hours.
+    /// A time on the day at the customer's usual hours. A time past midnight wraps around to the start of the same day.
     fn time_of_payment(&self, rng: &mut ChaCha8Rng, day: i64) -> i64 {
-        let hour = weighted_index(rng, HOURS.iter().copied()) as i64;
+        let hour = weighted_index(rng, HOUR_WEIGHTS.iter().copied()) as i64;
         let within = hour * HOUR + rng.random_range(0..HOUR);
-        let shifted = within + crate::time::hours(f64::from(self.lateness));
+        let shifted = within + crate::time::hours(f64::from(self.hour_shift));
         day * DAY + shifted.rem_euclid(DAY)
     }
 
     fn choose_terminal(&self, rng: &mut ChaCha8Rng, world: &World) -> u32 {
         let is_online = rng.random_bool(f64::from(self.online_share));
-        let is_curious = rng.random_bool(f64::from(self.curiosity));
-        match (is_online, is_curious || self.trip.is_some()) {
+        let explores = rng.random_bool(f64::from(self.exploration_share));
+        match (is_online, explores || self.trip.is_some()) {
             (true, false) => self.online[rng.random_range(0..self.online.len())],
             (true, true) => world.online_terminal(rng),
             (false, false) => self.nearby[rng.random_range(0..self.nearby.len())],
@@ -154,7 +158,7 @@ impl Customer {
         }
     }
 
-    /// Several larger payments within hours, all online or all where the customer is.
+    /// Several larger payments within hours, all online or all in the town where the customer is.
     fn go_on_a_spree(&self, rng: &mut ChaCha8Rng, index: u32, day: i64, world: &World, payments: &mut Vec<Payment>) {
         let is_online = rng.random_bool(0.5);
         let mut time = self.time_of_payment(rng, day);
@@ -173,7 +177,7 @@ impl Customer {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what a payment consists of")]
+    #[allow(clippy::too_many_arguments, reason = "the parts of a payment")]
     fn pay_at(
         &self,
         rng: &mut ChaCha8Rng,
@@ -186,7 +190,7 @@ impl Customer {
     ) {
         let cents = cents(usual_cents(rng, world, terminal, f64::from(self.scale)) as f64 / 100.0 * factor);
         let channel = channel(rng, world, terminal, cents);
-        if let Some(generation) = self.card.in_owners_hand(time) {
+        if let Some(generation) = self.card.held_by_owner(time) {
             payments.push(Payment {
                 time,
                 customer,
@@ -206,6 +210,6 @@ mod tests {
 
     #[test]
     fn weekday_factors_keep_the_daily_mean() {
-        assert!((WEEKDAYS.iter().sum::<f64>() / 7.0 - 1.0).abs() < 1e-12);
+        assert!((WEEKDAY_FACTORS.iter().sum::<f64>() / 7.0 - 1.0).abs() < 1e-12);
     }
 }

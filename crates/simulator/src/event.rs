@@ -1,21 +1,21 @@
-//! What comes out: transactions and labels.
+//! The simulated events: transactions and labels.
 
 use jiff::Timestamp;
 use serde::ser::Error;
 use serde::{Serialize, Serializer};
 
-/// A card payment. Its JSON is what a bank would know at the time: it lacks [`fraud`](Transaction::fraud).
+/// A card payment. Its JSON omits [`fraud`](Transaction::fraud), which a bank does not know at the time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transaction {
     /// Unique: the seed in hexadecimal and a running number in event-time order.
     pub transaction_id: String,
-    /// Who the card belongs to.
+    /// The owner of the card.
     pub customer_id: String,
-    /// A fake card number of 16 digits that passes the Luhn check. A customer's changes when a stolen card is replaced.
+    /// A fake card number of 16 digits that passes the Luhn check. It changes when a stolen card is replaced.
     pub card_id: String,
-    /// Where the payment was made: a device in a shop, or an online shop.
+    /// The terminal of the payment: a device in a shop, or an online shop.
     pub terminal_id: String,
-    /// What the merchant sells, as a lower-case word.
+    /// The category of the merchant, in snake case.
     pub merchant_category: &'static str,
     /// The merchant's country: two letters of ISO 3166-1.
     pub country: &'static str,
@@ -29,42 +29,42 @@ pub struct Transaction {
     /// When the payment was made, in microseconds since 1970-01-01T00:00:00Z; serialised as RFC 3339.
     #[serde(serialize_with = "rfc_3339")]
     pub event_time: i64,
-    /// The truth: how the payment was fraudulent, or `None` for a genuine one. Never serialised.
+    /// The kind of fraud, or `None` for a genuine payment. Not serialised.
     #[serde(skip)]
     pub fraud: Option<FraudScenario>,
 }
 
-/// The verdict on a transaction, which becomes known days after it.
+/// The label of a transaction, which becomes known days after it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Label {
-    /// Which transaction.
+    /// The transaction.
     pub transaction_id: String,
-    /// That transaction's customer.
+    /// The customer of the transaction.
     pub customer_id: String,
-    /// That transaction's terminal.
+    /// The terminal of the transaction.
     pub terminal_id: String,
-    /// Whether it was fraudulent.
+    /// Whether the transaction was fraudulent.
     pub fraud: bool,
-    /// When this became known, in microseconds since 1970-01-01T00:00:00Z; serialised as RFC 3339. 7 days after a
-    /// genuine transaction, 1 to 14 days after a fraudulent one.
+    /// When the label becomes known, in microseconds since 1970-01-01T00:00:00Z; serialised as RFC 3339. It is 7 days
+    /// after a genuine transaction, 1 to 14 days after a fraudulent one.
     #[serde(serialize_with = "rfc_3339")]
     pub known_at: i64,
 }
 
-/// How a payment came to be fraudulent.
+/// A kind of fraud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FraudScenario {
-    /// Somebody pays with a stolen card, or with its number, again and again until it is blocked.
+    /// A thief pays with a stolen card, or with its number, until it is blocked.
     StolenCard,
-    /// Cards that were used at a manipulated terminal are charged there once more.
+    /// A manipulated terminal charges cards that were used at it a second time.
     CompromisedTerminal,
     /// One payment of many times the customer's usual amount.
     AmountOutlier,
 }
 
 impl FraudScenario {
-    /// The scenario as a word in snake case.
+    /// The name of the scenario in snake case.
     pub fn as_str(self) -> &'static str {
         match self {
             FraudScenario::StolenCard => "stolen_card",
@@ -74,18 +74,18 @@ impl FraudScenario {
     }
 }
 
-/// Something that happens in the simulation. Its JSON is that of what happens: a record of a topic, or a line of a file.
+/// An event of the simulation. Its JSON is that of the payment or the label: a record of a topic, or a line of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum SimulatedEvent {
-    /// A payment is made.
+    /// A payment.
     Transaction(Transaction),
-    /// The verdict on an earlier payment becomes known.
+    /// The label of an earlier payment.
     Label(Label),
 }
 
 impl SimulatedEvent {
-    /// When it happens, in microseconds since 1970-01-01T00:00:00Z.
+    /// The time of the event, in microseconds since 1970-01-01T00:00:00Z.
     pub fn event_time(&self) -> i64 {
         match self {
             SimulatedEvent::Transaction(transaction) => transaction.event_time,
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_of_a_transaction_hides_the_truth() {
+    fn json_of_a_transaction_omits_the_fraud() {
         let transaction = Transaction {
             transaction_id: "T1-0000000001".into(),
             customer_id: "C0000001".into(),

@@ -1,10 +1,10 @@
 //! A seeded, deterministic simulator of card transactions and of the labels that become known about them.
 //!
-//! It makes customers with homes and habits, terminals in towns and on the internet, and plants fraud of three kinds
-//! ([`FraudScenario`]) among honest payments, some of which look suspicious too. [`Simulator`] is an iterator over
+//! It generates customers with home towns and habits, terminals in towns and on the internet, genuine payments, some of
+//! which look suspicious, and three kinds of fraud ([`FraudScenario`]). [`Simulator`] is an iterator over
 //! [`SimulatedEvent`]s in event-time order. The same [`SimulatorConfig`] gives the same events on the same platform.
 //!
-//! What is absent and why: no clock, no files, no threads. Where events go, and how fast, is the caller's concern.
+//! It uses no clock, no files and no threads. The caller decides where events go, and how fast.
 //!
 //! ```
 //! use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};

@@ -1,4 +1,4 @@
-//! A payment before it is given an id and written out.
+//! Payments, before they get transaction ids.
 
 use crate::card::card_number;
 use crate::event::{FraudScenario, Transaction};
@@ -6,13 +6,13 @@ use crate::random::log_normal;
 use crate::world::World;
 use rand::{Rng, RngExt};
 
-/// Up to this amount, in cents, most people hold the card to the device without a code.
+/// Up to this amount, in cents, most payments are contactless.
 const CONTACTLESS_LIMIT: i64 = 50_00;
 
 pub(crate) struct Payment {
     pub(crate) time: i64,
     pub(crate) customer: u32,
-    /// Which of the customer's cards.
+    /// The number of the customer's card, from 0.
     pub(crate) generation: u32,
     pub(crate) terminal: u32,
     pub(crate) cents: i64,
@@ -21,8 +21,8 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
-    /// Puts payments into the order in which they happen; ties go by who pays where, so that the order is defined.
-    pub(crate) fn order(&self) -> (i64, u32, u32, i64) {
+    /// The sort key of payments: by time, then by customer, terminal and amount, so that the order is unique.
+    pub(crate) fn sort_key(&self) -> (i64, u32, u32, i64) {
         (self.time, self.customer, self.terminal, self.cents)
     }
 
@@ -57,7 +57,7 @@ pub(crate) fn terminal_id(terminal: u32) -> String {
     format!("M{terminal:07}")
 }
 
-/// What somebody who spends `scale` times the usual pays in one go at a terminal, in cents.
+/// The amount of a payment at a terminal, in cents, by a customer with this `scale`.
 pub(crate) fn usual_cents<R: Rng>(rng: &mut R, world: &World, terminal: u32, scale: f64) -> i64 {
     let terminal = world.terminal(terminal);
     let category = terminal.category();
@@ -73,7 +73,7 @@ pub(crate) fn cents(euros: f64) -> i64 {
     (euros * 100.0).round().clamp(10.0, 2_500_000.0) as i64
 }
 
-/// How the card is presented at a terminal.
+/// The channel of a payment at a terminal: `online`, `contactless` or `chip`.
 pub(crate) fn channel<R: Rng>(rng: &mut R, world: &World, terminal: u32, cents: i64) -> &'static str {
     if world.is_online(terminal) {
         "online"

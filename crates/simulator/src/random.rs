@@ -1,23 +1,23 @@
-//! Random streams that are independent of each other, and the few draws that the standard distributions lack.
+//! Independent random streams, and draws from distributions.
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 
-/// What a random stream is used for. Streams of different purposes never share numbers.
+/// The purpose of a random stream. Streams of different purposes are independent.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
     World = 1,
     Profile = 2,
-    HonestDay = 3,
+    GenuineDay = 3,
     Theft = 4,
     Compromise = 5,
     Charge = 6,
     LabelDelay = 7,
 }
 
-/// The random stream for one purpose, subject (a customer, say) and day: what happens to one customer on one day
-/// depends on no other customer, and on no other day but through the customer's state.
+/// The random stream for one purpose, subject (such as a customer) and day. The events of a customer on a day depend
+/// on no other customer, and on other days only through the customer's state.
 pub(crate) fn stream(seed: u64, purpose: Purpose, subject: u64, day: i64) -> ChaCha8Rng {
     let mut key = [0u8; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -27,7 +27,7 @@ pub(crate) fn stream(seed: u64, purpose: Purpose, subject: u64, day: i64) -> Cha
     ChaCha8Rng::from_seed(key)
 }
 
-/// A draw from a log-normal distribution with this median and this standard deviation of the logarithm.
+/// A draw from the log-normal distribution with this median; `sigma` is the standard deviation of the logarithm.
 pub(crate) fn log_normal<R: Rng>(rng: &mut R, median: f64, sigma: f64) -> f64 {
     median * (sigma * normal(rng)).exp()
 }
@@ -42,8 +42,8 @@ pub(crate) fn exponential<R: Rng>(rng: &mut R) -> f64 {
     Exp1.sample(rng)
 }
 
-/// A draw from the Poisson distribution: the number of arrivals of a unit-rate process before `mean`.
-/// Takes time proportional to `mean`.
+/// A draw from the Poisson distribution: the number of arrivals of a process of rate 1 before time `mean`. Takes time
+/// proportional to `mean`.
 pub(crate) fn poisson<R: Rng>(rng: &mut R, mean: f64) -> u32 {
     let mut arrivals = 0;
     let mut elapsed = exponential(rng);
@@ -54,13 +54,13 @@ pub(crate) fn poisson<R: Rng>(rng: &mut R, mean: f64) -> u32 {
     arrivals
 }
 
-/// An index in `0..len` of which low ones are likelier: popularity falls off as a power law.
+/// An index in `0..len`. The probability decreases with the index as a power law.
 pub(crate) fn popular_index<R: Rng>(rng: &mut R, len: usize) -> usize {
     let u: f64 = rng.random();
     ((len as f64 * u * u) as usize).min(len - 1)
 }
 
-/// An index drawn in proportion to `weights`, which must not all be zero.
+/// An index drawn with probabilities in proportion to `weights`, which must not all be zero.
 pub(crate) fn weighted_index<R: Rng>(rng: &mut R, weights: impl Iterator<Item = f64> + Clone) -> usize {
     let mut rest = rng.random::<f64>() * weights.clone().sum::<f64>();
     let mut last = 0;

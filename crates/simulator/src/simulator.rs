@@ -1,4 +1,4 @@
-//! The stream of events, made a day at a time.
+//! The stream of events, generated one day at a time.
 
 use crate::config::{ConfigError, SimulatorConfig};
 use crate::customer::Customer;
@@ -10,36 +10,35 @@ use crate::world::World;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-/// After how long a payment that nobody disputed counts as genuine.
-const GENUINE_AFTER: i64 = 7 * DAY;
+/// The time from a genuine payment to its label.
+const GENUINE_LABEL_DELAY: i64 = 7 * DAY;
 
-/// A source of transactions and labels: an iterator in event-time order, a label before a
-/// transaction of the same time. Every transaction gets exactly one label; after the last transaction the
-/// labels that are still due follow.
+/// An iterator over transactions and labels in event-time order; a label comes before a transaction of the same time.
+/// Every transaction has exactly one label. Labels that are due after the last transaction follow it.
 ///
-/// Holds the customers, the terminals, one day's payments, what fraudsters plan for the next few days, and the labels
-/// of at most 14 days: memory does not grow with the number of days.
+/// It holds the customers, the terminals, the payments of one day, the fraud planned for the next few days, and the
+/// labels of at most 14 days. Its memory does not depend on the number of days.
 pub struct Simulator {
     config: SimulatorConfig,
     world: World,
     customers: Vec<Customer>,
     fraudsters: Fraudsters,
-    /// The epoch day that is made next.
+    /// The epoch day that is generated next.
     next_day: i64,
     last_day: i64,
-    /// The rest of the current day's payments, in order.
+    /// The remaining payments of the current day, in order.
     today: std::vec::IntoIter<Payment>,
     /// Fraudulent payments of later days.
     planned: BTreeMap<i64, Vec<Payment>>,
-    /// The labels of genuine payments in order, since all take equally long.
+    /// Pending labels of genuine payments. They are in order, because all have the same delay.
     genuine: VecDeque<PendingLabel>,
-    /// The labels of fraudulent payments, the first one on top.
+    /// Pending labels of fraudulent payments, the earliest on top.
     fraudulent: BinaryHeap<Reverse<PendingLabel>>,
     /// The number of the next transaction.
     number: u64,
 }
 
-/// A label that is not yet known. Ordered by when it will be, then by its transaction.
+/// A label that is not yet known. Ordered by the time at which it becomes known, then by its transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct PendingLabel {
     known_at: i64,
@@ -50,7 +49,7 @@ struct PendingLabel {
 }
 
 impl Simulator {
-    /// Makes the world of a configuration, in time and memory proportional to its customers and terminals.
+    /// Generates customers and terminals. Time and memory are proportional to their numbers.
     ///
     /// # Errors
     /// When the configuration cannot be simulated.
@@ -78,35 +77,35 @@ impl Simulator {
         })
     }
 
-    /// About how many transactions will come in all; right to some per cent. For displays of progress.
+    /// The expected number of all transactions, with an error of some per cent, for progress bars.
     pub fn expected_transactions(&self) -> u64 {
         let payments_per_day: f64 = self.customers.iter().map(Customer::payments_per_day).sum();
         (payments_per_day * f64::from(self.config.days)) as u64
     }
 
-    /// Makes days until there are payments or no days left.
+    /// Generates days until there are payments or no days are left.
     fn refill(&mut self) {
         while self.today.as_slice().is_empty() && self.next_day <= self.last_day {
             let day = self.next_day;
             self.next_day += 1;
-            self.make_day(day);
+            self.generate_day(day);
         }
     }
 
-    fn make_day(&mut self, day: i64) {
+    fn generate_day(&mut self, day: i64) {
         self.fraudsters.compromise_terminals(day);
         let mut planned = Vec::new();
-        // Thieves come first: a customer whose card is gone does not pay later that day.
+        // Thefts are generated first, because a customer whose card was stolen does not pay later that day.
         self.fraudsters
             .steal_cards(day, &mut self.customers, &self.world, &mut planned);
         let mut payments = Vec::new();
         for (index, customer) in (0..).zip(&mut self.customers) {
             customer.pay(self.config.seed, index, day, &self.world, &mut payments);
         }
-        for (number, honest) in (0..).zip(&payments) {
-            let scale = f64::from(self.customers[honest.customer as usize].scale);
+        for (number, payment) in (0..).zip(&payments) {
+            let scale = f64::from(self.customers[payment.customer as usize].scale);
             self.fraudsters
-                .exploit(number, day, honest, scale, &self.world, &mut planned);
+                .follow_up(number, day, payment, scale, &self.world, &mut planned);
         }
         for payment in planned {
             self.planned
@@ -120,7 +119,7 @@ impl Simulator {
                 payments.push(payment);
             }
         }
-        payments.sort_by_key(Payment::order);
+        payments.sort_by_key(Payment::sort_key);
         self.today = payments.into_iter();
     }
 
@@ -132,7 +131,7 @@ impl Simulator {
         let delay = if fraud {
             label_delay(self.config.seed, number)
         } else {
-            GENUINE_AFTER
+            GENUINE_LABEL_DELAY
         };
         let known_at = payment.time + delay;
         let label = PendingLabel {
@@ -149,7 +148,7 @@ impl Simulator {
         Some(payment.into_transaction(&self.world, self.config.seed, number))
     }
 
-    /// The label that becomes known first, unless it is later than `time`.
+    /// Takes the label that becomes known first, if this is not after `time`.
     fn next_label(&mut self, time: i64) -> Option<Label> {
         let genuine = self.genuine.front().copied();
         let fraudulent = self.fraudulent.peek().map(|Reverse(label)| *label);
@@ -171,10 +170,10 @@ impl Simulator {
     }
 }
 
-/// The payments a day that each terminal can expect.
+/// The expected number of payments a day at each terminal.
 fn expected_traffic(customers: &[Customer], terminals: u32) -> Vec<f64> {
-    let curious: f64 = customers.iter().map(Customer::curious_payments_per_day).sum();
-    let mut traffic = vec![curious / f64::from(terminals); terminals as usize];
+    let exploring: f64 = customers.iter().map(Customer::exploring_payments_per_day).sum();
+    let mut traffic = vec![exploring / f64::from(terminals); terminals as usize];
     for customer in customers {
         customer.add_traffic(&mut traffic);
     }

@@ -1,4 +1,4 @@
-//! Where one can pay: online shops, and towns with their terminals.
+//! Terminals: online shops, and the terminals of towns.
 
 use crate::category::{CATEGORIES, Category, online_category, physical_category};
 use crate::config::SimulatorConfig;
@@ -17,7 +17,7 @@ const TERMINALS_PER_TOWN: u32 = 60;
 /// A device in a shop, or an online shop.
 pub(crate) struct Terminal {
     category: u8,
-    /// How dear the shop is: payments are this many times the category's usual.
+    /// The amounts of payments relative to the median of the category.
     pub(crate) price_level: f32,
     pub(crate) country: &'static str,
 }
@@ -28,7 +28,8 @@ impl Terminal {
     }
 }
 
-/// All terminals. Online shops come first, then each town's terminals in turn; the popular ones of each come first.
+/// All terminals: online shops, then the terminals of each town. The terminals of each group are in order of decreasing
+/// popularity.
 pub(crate) struct World {
     pub(crate) terminals: Vec<Terminal>,
     online: Range<u32>,
@@ -72,17 +73,17 @@ impl World {
         self.online.contains(&terminal)
     }
 
-    /// A town, large ones being likelier.
+    /// A random town. Large towns have higher probabilities.
     pub(crate) fn town<R: Rng>(&self, rng: &mut R) -> u32 {
         let terminal = rng.random_range(self.online.end..self.terminals.len() as u32);
         self.towns.partition_point(|town| town.end <= terminal) as u32
     }
 
-    /// A town for a customer to live in, nearly always in the home country.
-    pub(crate) fn town_to_live_in<R: Rng>(&self, rng: &mut R) -> u32 {
+    /// A random home town of a customer, nearly always in the home country.
+    pub(crate) fn home_town<R: Rng>(&self, rng: &mut R) -> u32 {
         let may_be_abroad = rng.random_bool(0.04);
         loop {
-            // Ends: the first town, the largest, is at home.
+            // The loop ends: the first town, which is the most likely, is in the home country.
             let town = self.town(rng);
             if may_be_abroad || town_country(town as usize) == HOME {
                 return town;
@@ -90,12 +91,12 @@ impl World {
         }
     }
 
-    /// A terminal of a town, popular ones being likelier.
+    /// A random terminal of a town. Popular terminals have higher probabilities.
     pub(crate) fn terminal_in_town<R: Rng>(&self, rng: &mut R, town: u32) -> u32 {
         popular(rng, &self.towns[town as usize])
     }
 
-    /// An online shop, popular ones being likelier.
+    /// A random online shop. Popular shops have higher probabilities.
     pub(crate) fn online_terminal<R: Rng>(&self, rng: &mut R) -> u32 {
         popular(rng, &self.online)
     }
@@ -115,7 +116,7 @@ fn popular<R: Rng>(rng: &mut R, range: &Range<u32>) -> u32 {
     range.start + popular_index(rng, range.len()) as u32
 }
 
-/// One town in four is abroad, the second among them.
+/// The country of a town. One town in four is abroad, among them the second.
 fn town_country(index: usize) -> &'static str {
     match index % 4 {
         1 => ABROAD[index / 4 % ABROAD.len()],
@@ -123,12 +124,12 @@ fn town_country(index: usize) -> &'static str {
     }
 }
 
-/// Divides the terminals of towns into at least two towns whose sizes fall off as a power law.
+/// Divides terminals among at least two towns. The sizes of towns decrease as a power law.
 fn lay_out_towns(terminals: Range<u32>) -> Vec<Range<u32>> {
     let count = (terminals.len() as u32 / TERMINALS_PER_TOWN).max(2);
     let weight = |index: u32| f64::from(index + 1).powf(-0.6);
     let total: f64 = (0..count).map(weight).sum();
-    // Each town gets one terminal for certain and a share of the rest.
+    // Each town gets one terminal, and a share of the rest.
     let spare = f64::from(terminals.len() as u32 - count);
     let mut towns = Vec::with_capacity(count as usize);
     let mut start = terminals.start;

@@ -1,10 +1,10 @@
-//! What a million entities with ten entries each take: memory of the process, bytes on disk, time. The store,
-//! the cache of decoded entities, the batches and the allocator are those of `riskstream run` by default.
+//! Memory of the process, bytes on disk, and time for a million entities with ten entries each. The store, the cache of
+//! decoded entities, the batches and the allocator are those of `riskstream run` by default.
 //! `cargo bench -p riskstream-store`, optionally followed by `-- 100000`, the number of entities. It needs
 //! Linux, for /proc, and about 1 GB in the directory for temporary files.
 //!
-//! Each event is of another entity than the million before it: the cache never helps, which is the worst
-//! case. Real traffic repeats itself.
+//! No entity repeats within a million events, so the cache never has the entity of an event. This is the worst case;
+//! the entities of real traffic repeat.
 
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{StateStore, StateWrites};
@@ -90,7 +90,7 @@ fn main() {
     let start = Instant::now();
     println!("before the first event: {:.0} MB resident", status("VmRSS:"));
     for event in 0..events {
-        // The entries of an entity come about as far apart as payments of a card.
+        // The time between entries of an entity is about that between payments of a card.
         let time = 1_522_540_800_000_000 + (event as i128 * 20 * i128::from(DAY) / i128::from(events)) as i64;
         row[TIME] = Value::Timestamp(time);
         row[ID] = Value::Text(event.to_string().into());

@@ -9,21 +9,21 @@ use rocksdb::ErrorKind;
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process, or this one, has it open.
+    /// Another process, or this one, has the state open.
     #[error("{} is in use by another process", path.display())]
     Locked {
         /// The state directory.
         path: PathBuf,
     },
-    /// The directory, or one above it, cannot be written.
+    /// The directory or one of its parents cannot be written.
     #[error("{} cannot be written: {why}", path.display())]
     NotWritable {
         /// The state directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         why: String,
     },
-    /// The disk, or the user's share of it, is full.
+    /// The disk or the user's quota is full.
     #[error("{}: no space left on the disk", path.display())]
     NoSpace {
         /// The state directory.
@@ -37,10 +37,10 @@ pub enum OpenError {
     Corrupt {
         /// The state directory.
         path: PathBuf,
-        /// What RocksDB found.
+        /// The error of RocksDB.
         why: String,
     },
-    /// The state was written for another layout: other features, entities or windows.
+    /// The state has another layout: it belongs to other features, entities or windows.
     #[error(
         "{} holds the state of another pipeline layout ({found}, this one is {expected})",
         path.display()
@@ -50,7 +50,7 @@ pub enum OpenError {
         path: PathBuf,
         /// The fingerprint of the layout that wrote the state.
         found: String,
-        /// The fingerprint asked for.
+        /// The expected fingerprint.
         expected: String,
     },
     /// Anything else.
@@ -82,7 +82,7 @@ impl OpenError {
         }
     }
 
-    /// RocksDB gives the operating system's error only as text.
+    /// Classifies by the text of the error: RocksDB gives errors of the operating system only as text.
     pub(crate) fn of_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let text = error.to_string();
         let path = path.to_owned();

@@ -1,10 +1,10 @@
-//! Durable state of tasks in RocksDB: one database, in one directory, for each task. Knows bytes, not what
-//! a feature means.
+//! The state of tasks in RocksDB: one database in one directory for each task. It stores bytes and does not interpret
+//! them.
 //!
-//! [`RocksStore`] implements the state trait of riskstream-features. Writes of a batch and the position
-//! they belong to are one RocksDB write: after any crash both are there or neither. The write-ahead log
-//! is not forced to disk with each write: a killed process loses nothing, a machine that loses power
-//! loses the last writes together with their positions, and the log in front of the task replays them.
+//! [`RocksStore`] implements the state trait of riskstream-features. The writes of a batch and its position are one
+//! RocksDB write: after a crash both are present or neither. The write-ahead log is not synced with each write. A
+//! killed process loses nothing. A machine that loses power may lose the last writes together with their positions;
+//! they are replayed from the log that the task reads.
 #![forbid(unsafe_code)]
 
 mod error;

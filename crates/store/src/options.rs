@@ -1,11 +1,10 @@
-//! How much memory stores may use, and how RocksDB is set up for them.
+//! The memory of stores, and the options of RocksDB.
 
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DataBlockIndexType, LogLevel, Options, WriteBufferManager};
 
 const MIB: usize = 1 << 20;
 
-/// Memory shared by all stores of a process: a block cache, and within it the buffers of what was written
-/// and is not yet in files. Cheap to clone.
+/// Memory shared by all stores of a process: a block cache, which also accounts for write buffers. Cheap to clone.
 #[derive(Clone)]
 pub struct SharedMemory {
     cache: Cache,
@@ -13,7 +12,7 @@ pub struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Memory of about `bytes` in all, however many stores share it; at least 16 MiB.
+    /// Memory of about `bytes` for all stores that share it; at least 16 MiB.
     pub fn new(bytes: usize) -> Self {
         let bytes = bytes.max(16 * MIB);
         let cache = Cache::new_lru_cache(bytes);
@@ -21,7 +20,7 @@ impl SharedMemory {
         Self { cache, buffers }
     }
 
-    /// Bytes in use now: cached blocks and write buffers.
+    /// The number of bytes in use by cached blocks and write buffers.
     pub fn usage(&self) -> usize {
         self.cache.get_usage()
     }
@@ -40,30 +39,30 @@ impl std::fmt::Debug for SharedMemory {
     }
 }
 
-/// What a store is opened with.
+/// Options for opening a store.
 #[derive(Clone, Debug, Default)]
 pub struct StoreOptions {
-    /// The memory, shared with the other stores of the process.
+    /// Memory, shared with the other stores of the process.
     pub memory: SharedMemory,
-    /// Names the layout of the state: a store written with another fingerprint is refused.
+    /// Identifies the layout of the state. A store written with another fingerprint is refused.
     pub fingerprint: String,
 }
 
-/// Look-ups of single keys, values of some hundred bytes to some kilobytes that are often written anew.
+/// Options for look-ups of single keys, and values of 100 bytes to some kilobytes that are often overwritten.
 pub(crate) fn database(memory: &SharedMemory) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.set_block_based_table_factory(&tables(memory));
     options.set_compression_type(DBCompressionType::Lz4);
 
-    // Buffers are flushed when one is full, or when all of the process use too much together.
+    // A buffer is flushed when it is full, or when those of the process exceed their share of the memory.
     options.set_write_buffer_manager(&memory.buffers);
     options.set_write_buffer_size(16 * MIB);
     options.set_arena_block_size(256 << 10);
     options.set_max_write_buffer_number(3);
     options.set_memtable_whole_key_filtering(true);
     options.set_memtable_prefix_bloom_ratio(0.05);
-    // Bounds what a restart after a crash has to read again.
+    // Limits the log that a restart after a crash has to read.
     options.set_max_total_wal_size(64 << 20);
 
     options.set_level_compaction_dynamic_level_bytes(true);
@@ -72,11 +71,11 @@ pub(crate) fn database(memory: &SharedMemory) -> Options {
     options.set_max_background_jobs(2);
     options.set_bytes_per_sync(1 << 20);
 
-    // One thread writes.
+    // Only one thread writes.
     options.set_allow_concurrent_memtable_write(false);
     options.set_enable_write_thread_adaptive_yield(false);
 
-    // Opening is quick, and RocksDB's own log small: it could hold keys.
+    // For a quick opening, and a small log of RocksDB, which could contain keys.
     options.set_skip_stats_update_on_db_open(true);
     options.set_log_level(LogLevel::Error);
     options.set_keep_log_file_num(2);
@@ -95,7 +94,7 @@ fn tables(memory: &SharedMemory) -> BlockBasedOptions {
     tables.set_whole_key_filtering(true);
     tables.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
     tables.set_data_block_hash_ratio(0.75);
-    // Indexes and filters count as memory too.
+    // Indexes and filters also count as memory.
     tables.set_cache_index_and_filter_blocks(true);
     tables.set_cache_index_and_filter_blocks_with_high_priority(true);
     tables.set_pin_l0_filter_and_index_blocks_in_cache(true);

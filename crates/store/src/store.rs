@@ -1,4 +1,4 @@
-//! One task's state in one RocksDB.
+//! The state of one task in one RocksDB.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,14 @@ use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 use crate::error::OpenError;
 use crate::options::{StoreOptions, database};
 
-/// Keys that begin like this are the store's own.
-const OWN: &[u8] = b"\xff\xffriskstream/";
+/// The prefix of the store's own keys.
+const RESERVED_PREFIX: &[u8] = b"\xff\xffriskstream/";
 const POSITION: &[u8] = b"\xff\xffriskstream/position";
 const FINGERPRINT: &[u8] = b"\xff\xffriskstream/fingerprint";
 
-/// One task's state in a directory of its own.
+/// The state of one task in its own directory.
 ///
-/// Dropping it writes what is buffered to files, so that the next opening has nothing to read again; what
-/// was written is safe without that.
+/// Dropping it flushes buffers to files, so that the next opening has no log to read. Without that nothing is lost.
 pub struct RocksStore {
     database: DB,
     path: PathBuf,
@@ -26,11 +25,10 @@ pub struct RocksStore {
 }
 
 impl RocksStore {
-    /// Opens the state in `path`, or begins an empty one there.
+    /// Opens the state in `path`, or creates an empty one.
     ///
     /// # Errors
-    /// See [`OpenError`]. A directory that another process is about to release is `Locked`: trying again
-    /// is up to the caller.
+    /// See [`OpenError`]. While another process has the state open the error is `Locked`; the caller may retry.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
         fs::create_dir_all(path).map_err(|error| OpenError::of_io(path, &error))?;
         probe(path).map_err(|error| OpenError::of_io(path, &error))?;
@@ -62,19 +60,19 @@ impl RocksStore {
         })
     }
 
-    /// Writes what is buffered to files.
+    /// Flushes buffers to files.
     pub fn flush(&self) -> Result<(), StateError> {
         self.database.flush().map_err(|error| self.failed(&error))
     }
 
-    /// Makes a copy of the state as of now in `path`, which must not exist: hard links where both are on
-    /// one file system, so it is quick and small. It can be opened like any state.
+    /// Writes a copy of the current state to `path`, which must not exist. On the same file system it consists of hard
+    /// links, so it is quick and small. It can be opened like any state.
     pub fn checkpoint(&self, path: &Path) -> Result<(), StateError> {
         let checkpoint = Checkpoint::new(&self.database).map_err(|error| self.failed(&error))?;
         checkpoint.create_checkpoint(path).map_err(|error| self.failed(&error))
     }
 
-    /// RocksDB's errors name files and reasons, never keys or values.
+    /// An error with RocksDB's text, which names files and reasons, but no keys or values.
     fn failed(&self, error: &rocksdb::Error) -> StateError {
         StateError::Store(format!("{}: {error}", self.path.display()))
     }
@@ -92,7 +90,7 @@ impl StateStore for RocksStore {
             if !key.starts_with(prefix) {
                 break;
             }
-            if !key.starts_with(OWN) {
+            if !key.starts_with(RESERVED_PREFIX) {
                 pairs.push((key.into_vec(), value.into_vec()));
             }
         }
@@ -106,7 +104,7 @@ impl StateStore for RocksStore {
     fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError> {
         let mut batch = WriteBatch::default();
         for (key, value) in writes.iter() {
-            if key.starts_with(OWN) {
+            if key.starts_with(RESERVED_PREFIX) {
                 return Err(StateError::Store("a key is reserved to the store".to_owned()));
             }
             match value {
@@ -130,12 +128,12 @@ impl StateStore for RocksStore {
 
 impl Drop for RocksStore {
     fn drop(&mut self) {
-        // Only for a quick start: the write-ahead log has it all.
+        // Only for a quick start: the write-ahead log contains all writes.
         let _ = self.database.flush();
     }
 }
 
-/// Finds out what RocksDB reports less clearly: a directory in which no file can be made.
+/// Tests whether a file can be created in the directory. RocksDB's own error for this is less clear.
 fn probe(path: &Path) -> std::io::Result<()> {
     let file = path.join("riskstream.probe");
     fs::write(&file, b"probe")?;

@@ -1,4 +1,4 @@
-//! The store on real directories.
+//! Tests of the store on real directories.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn put(store: &mut impl StateStore, key: &[u8], value: &[u8], position: i64) {
     store.write(&writes, position).unwrap();
 }
 
-/// A copy of the files as they are at this moment: what a killed process leaves behind.
+/// A copy of the current files, as a killed process would leave them.
 fn as_left_by_a_crash(path: &Path) -> TempDir {
     let copy = TempDir::new().unwrap();
     for entry in fs::read_dir(path).unwrap() {
@@ -47,7 +47,7 @@ fn a_new_state_is_empty() {
 }
 
 #[test]
-fn what_was_written_is_there_after_reopening() {
+fn written_values_are_present_after_reopening() {
     let directory = TempDir::new().unwrap();
     let mut store = open(directory.path());
     put(&mut store, b"key", b"value", 42);
@@ -101,7 +101,7 @@ fn a_torn_last_write_is_dropped_with_its_position() {
 }
 
 #[test]
-fn a_store_does_what_memory_does() {
+fn a_store_behaves_like_the_in_memory_one() {
     let directory = TempDir::new().unwrap();
     let mut store = open(directory.path());
     let mut memory = MemoryState::default();
@@ -244,7 +244,7 @@ fn many_stores_stay_within_the_shared_memory() {
         }
     }
     assert!(stores.iter().map(StateStore::size).sum::<u64>() > 1 << 20);
-    // Flushes run in the background, so the budget may be exceeded for a while; 160 MB were written.
+    // Flushes run in the background, so the limit may be exceeded for some time. 160 MB were written.
     assert!(memory.usage() < 96 << 20, "{} bytes", memory.usage());
 }
 
@@ -264,10 +264,11 @@ fn no_key_reaches_the_logs_of_rocksdb() {
     }
 }
 
-/// A file system of its own, mounted for a test. `None` without the rights to mount, said loudly.
+/// A file system mounted for a test.
 struct Mounted(PathBuf, #[expect(dead_code, reason = "removed when dropped")] TempDir);
 
 impl Mounted {
+    /// `None`, with a message, if this process has no right to mount.
     fn tmpfs(size: &str) -> Option<Self> {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("mounted");
@@ -332,7 +333,7 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
             Ok(()) => written += 1,
             Err(error) => break error.to_string(),
         }
-        assert!(written < 1_000, "the disk never was full");
+        assert!(written < 1_000, "the disk did not become full");
     };
     assert!(error.contains("No space left"), "{error}");
     assert_eq!(store.position().unwrap(), Some(written));

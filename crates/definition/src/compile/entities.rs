@@ -1,22 +1,39 @@
-//! The chain of entities.
+//! Phase `entities`: the entities that get a stage.
 
-use super::DAY;
-use super::features::StageEntity;
 use super::inputs::ResolvedInput;
 use super::names;
-use super::stages::PlannedEntity;
-use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use crate::read::{Duration, Spanned};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
+use crate::duration::DAY;
+use crate::syntax::read::{Duration, Spanned};
 use crate::syntax::{Entity, PipelineFile};
 use riskstream_events::ValueType;
 use std::collections::BTreeSet;
 
-/// The chain of entities: those that features use, and the first.
-pub fn resolve_entities(
-    file: &PipelineFile,
-    inputs: &[ResolvedInput],
-    diagnostics: &mut Diagnostics,
-) -> Vec<PlannedEntity> {
+/// An entity that gets a stage.
+#[derive(Clone, Debug)]
+pub struct PlannedEntity {
+    /// Its name.
+    pub name: String,
+    /// The field that holds its key, and the place of `key:`.
+    pub key: (String, Span),
+    /// How late events may be, in microseconds.
+    pub lateness: i64,
+    /// How long events may be kept at most, in microseconds, and the place of `retention:`.
+    pub retention: Option<(i64, Span)>,
+    /// How long an event's id is remembered, in microseconds.
+    pub dedupe: i64,
+    /// Units per 1.0 in sums.
+    pub resolution: i64,
+}
+
+/// The entities in the order of their stages: the first of the file, and those that features use.
+pub fn compile(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) -> Vec<PlannedEntity> {
+    if file.entities.0.is_empty() {
+        diagnostics.add(
+            Diagnostic::new("there are no entities", 0..0)
+                .help("add an entity, for which features are computed: `entities: {customer: {key: customer_id}}`"),
+        );
+    }
     let used: BTreeSet<&str> = file
         .features
         .iter()
@@ -28,8 +45,8 @@ pub fn resolve_entities(
         let Some(entity) = entity else { continue };
         if !names::is_identifier(&key.name) || key.name.contains('.') {
             diagnostics.add(
-                Diagnostic::new(format!("`{}` is not a name", key.name), key.span.clone())
-                    .help("names are letters, digits and `_`, and do not begin with a digit"),
+                Diagnostic::new(format!("`{}` is not a valid name", key.name), key.span.clone())
+                    .help("a name has letters, digits and `_`, and does not begin with a digit"),
             );
             continue;
         }
@@ -56,15 +73,13 @@ fn resolve_entity(
     };
     let duration = |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
     Some(PlannedEntity {
-        stage: StageEntity {
-            name: name.to_owned(),
-            lateness: duration(&entity.lateness),
-            retention: entity
-                .retention
-                .as_ref()
-                .map(|retention| (retention.value.0, retention.span.clone())),
-        },
+        name: name.to_owned(),
         key: (key?.value.clone(), key?.span.clone()),
+        lateness: duration(&entity.lateness),
+        retention: entity
+            .retention
+            .as_ref()
+            .map(|retention| (retention.value.0, retention.span.clone())),
         dedupe: duration(&entity.dedupe),
         resolution: resolution?,
     })
@@ -81,7 +96,7 @@ fn check_entity_key(
         Some(field) => diagnostics.add(
             Diagnostic::new(
                 format!(
-                    "the key of an entity is text or int, `{}` is {}",
+                    "the key of an entity must be text or int, `{}` is {}",
                     key.value,
                     field.value_type.name()
                 ),
@@ -95,28 +110,31 @@ fn check_entity_key(
                 return;
             }
             diagnostics.add(
-                Diagnostic::new(format!("transactions have no field `{}`", key.value), key.span.clone())
-                    .nearest(&key.value, transactions.fields.keys().map(String::as_str))
-                    .help(format!(
-                        "their fields are {}",
-                        enumerate(transactions.fields.keys().map(String::as_str))
-                    )),
+                Diagnostic::new(
+                    format!("the input `transactions` has no field `{}`", key.value),
+                    key.span.clone(),
+                )
+                .nearest(&key.value, transactions.fields.keys().map(String::as_str))
+                .help(format!(
+                    "its fields are {}",
+                    enumerate(transactions.fields.keys().map(String::as_str))
+                )),
             );
         }
     }
 }
 
-/// Units per 1.0.
+/// Units per 1.0: the reciprocal of the precision, which must be a whole number.
 fn resolution(precision: &Spanned<f64>, diagnostics: &mut Diagnostics) -> Option<i64> {
     let units = (1.0 / precision.value).round();
     let exact = precision.value > 0.0 && (1.0..=1e12).contains(&units) && (units * precision.value - 1.0).abs() < 1e-9;
     if !exact {
         diagnostics.add(
             Diagnostic::new(
-                format!("{} cannot be a precision", precision.value),
+                format!("{} is not a valid precision", precision.value),
                 precision.span.clone(),
             )
-            .help("write what the smallest unit is: `0.01` for cents, `0.000001`, at most 1"),
+            .help("write the smallest unit, a fraction 1/n of at most 1: `0.01` for cents, `0.000001`"),
         );
     }
     exact.then_some(units as i64)

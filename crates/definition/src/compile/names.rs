@@ -1,16 +1,15 @@
 //! Every name that expressions may use, its slot and its type.
 
 use super::identifiers::identifiers;
-use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::node::Span;
-use crate::place::within;
-use crate::read::{ExpressionText, Spanned};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::text::within;
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Words that CEL or the plan keep for themselves.
+/// Names that CEL or the plan reserve.
 const RESERVED: [&str; 27] = [
     "true",
     "false",
@@ -41,27 +40,27 @@ const RESERVED: [&str; 27] = [
     "event_time",
 ];
 
-/// What a name stands for.
+/// A declared name.
 #[derive(Clone, Debug)]
 pub struct Symbol {
-    /// Its place in the row.
+    /// Its slot in the row.
     pub slot: Slot,
-    /// What it holds.
+    /// Its type.
     pub value_type: ValueType,
-    /// Set if it is a `last_k` feature.
+    /// Its sequence, if it is a `last_k` feature.
     pub sequence: Option<Sequence>,
 }
 
-/// What a model has to know of a `last_k` feature.
+/// What a model needs to know about a `last_k` feature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
-    /// How many values it holds at most.
+    /// The most values that it has.
     pub k: usize,
-    /// What each of them is.
+    /// The type of each value.
     pub element: ValueType,
-    /// Which events they are of: equal for features over the same events.
+    /// The events that the values are of; equal for features over the same events.
     pub events: String,
-    /// Whether there may be events without a value, which it leaves out.
+    /// Whether events may lack a value. The sequence leaves those out.
     pub has_gaps: bool,
 }
 
@@ -73,15 +72,15 @@ pub struct Names<'s> {
     symbols: HashMap<String, Symbol>,
     /// Where each name was declared.
     places: HashMap<String, Span>,
-    /// Names whose declaration is broken: that was reported, what uses them is not.
+    /// Names whose declaration is broken. That was reported; their uses are not reported again.
     broken: HashSet<String>,
-    /// Names whose values do not reach the decision: a roll-out cannot use them.
+    /// Names whose values do not reach the decision. A roll-out cannot use them.
     absent: HashSet<String>,
     slots: Vec<SlotInfo>,
 }
 
 impl<'s> Names<'s> {
-    /// The canonical slots, of which expressions may use `event_time`.
+    /// The canonical slots. Expressions may use one of them, `event_time`. `source` is the text that expressions are in.
     pub fn new(source: &'s str) -> Names<'s> {
         let slots = CANONICAL
             .iter()
@@ -110,7 +109,7 @@ impl<'s> Names<'s> {
         }
     }
 
-    /// A slot without a name in expressions.
+    /// Adds a slot without a name in expressions.
     pub fn slot(&mut self, name: &str, value_type: ValueType) -> Slot {
         self.slots.push(SlotInfo {
             name: name.to_owned(),
@@ -120,7 +119,7 @@ impl<'s> Names<'s> {
         self.slots.len() - 1
     }
 
-    /// A slot with a name. The elements of a list are of type `element`.
+    /// Adds a slot with a name. `element` is the type of a list's elements.
     pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
         let slot = self.slot(name, value_type);
         self.slots[slot].element = element;
@@ -138,32 +137,32 @@ impl<'s> Names<'s> {
         slot
     }
 
-    /// Notes that a declared name is a `last_k` feature.
+    /// Marks a declared name as a `last_k` feature.
     pub fn declare_sequence(&mut self, name: &str, sequence: Sequence) {
         if let Some(symbol) = self.symbols.get_mut(name) {
             symbol.sequence = Some(sequence);
         }
     }
 
-    /// A list of constants.
+    /// Adds a list of constants.
     pub fn declare_list(&mut self, name: &str, values: &[Value], span: Span) -> Result<(), ScopeError> {
         self.places.insert(name.to_owned(), span);
         self.scope.add_constants(name, values)
     }
 
-    /// Notes that the declaration of a name is broken.
+    /// Marks a name whose declaration is broken.
     pub fn declare_broken(&mut self, name: &str) {
         self.broken.insert(name.to_owned());
     }
 
-    /// The names with `score`, for rules and thresholds.
+    /// The names and `score`, for rules and thresholds.
     pub fn scope_with_score(&self, score: Slot) -> Scope {
         let mut scope = self.scope.clone();
         scope.add("score", score, ValueType::Float);
         scope
     }
 
-    /// What a name stands for.
+    /// The declaration of a name.
     pub fn get(&self, name: &str) -> Option<&Symbol> {
         self.symbols.get(name)
     }
@@ -188,12 +187,12 @@ impl<'s> Names<'s> {
         &self.slots
     }
 
-    /// The same names for another text, such as a roll-out, of which only those in `at_hand` have values.
-    pub fn of_decision(&self, at_hand: &BTreeSet<Slot>) -> Names<'static> {
+    /// The same names for roll-outs. Only those with slots in `at_decision` have values there.
+    pub fn of_decision(&self, at_decision: &BTreeSet<Slot>) -> Names<'static> {
         let absent = self
             .symbols
             .iter()
-            .filter(|(_, symbol)| !at_hand.contains(&symbol.slot));
+            .filter(|(_, symbol)| !at_decision.contains(&symbol.slot));
         Names {
             source: "",
             scope: self.scope.clone(),
@@ -205,55 +204,53 @@ impl<'s> Names<'s> {
         }
     }
 
-    /// The same names in expressions that stand in `source`.
+    /// The same names for expressions in another text.
     pub fn in_source<'t>(&self, source: &'t str) -> Names<'t> {
         Names { source, ..self.clone() }
     }
 
-    /// Whether a name's value does not reach the decision. Then that is reported.
+    /// Whether a name's value does not reach the decision; if so, adds a diagnostic.
     pub fn refuse_absent(&self, name: &str, span: &Span, diagnostics: &mut Diagnostics) -> bool {
         let is_absent = self.absent.contains(name);
         if is_absent {
             diagnostics.add(
                 Diagnostic::new(format!("`{name}` does not reach the decision"), span.clone())
-                    .label("no rule, threshold or model of the pipeline file uses it there")
+                    .label("no rule, threshold or model of the pipeline file uses it")
                     .help(format!(
-                        "add a feature to the pipeline file, which every decision carries: `{name}_value: {{expression: {name}}}`"
+                        "add a feature to the pipeline file, since all features reach the decision: `{name}_value: {{expression: {name}}}`"
                     )),
             );
         }
         is_absent
     }
 
-    /// Checks that a name can be used in expressions and is still free.
+    /// Whether a name is valid in expressions and not declared yet; if not, adds a diagnostic.
     pub fn check_free(&self, name: &str, span: &Span, diagnostics: &mut Diagnostics) -> bool {
         if !is_identifier(name) {
             diagnostics.add(
-                Diagnostic::new(format!("`{name}` is not a name"), span.clone())
-                    .help("names are letters, digits and `_`, and do not begin with a digit"),
+                Diagnostic::new(format!("`{name}` is not a valid name"), span.clone())
+                    .help("a name has letters, digits and `_`, and does not begin with a digit"),
             );
             return false;
         }
         if RESERVED.contains(&name) {
-            diagnostics.add(
-                Diagnostic::new(format!("`{name}` is a reserved name"), span.clone()).help("give it another name"),
-            );
+            diagnostics
+                .add(Diagnostic::new(format!("`{name}` is a reserved name"), span.clone()).help("use another name"));
             return false;
         }
         if let Some(other) = self.places.get(name) {
             diagnostics.add(
                 Diagnostic::new(format!("`{name}` is declared twice"), span.clone())
-                    .label("the second time")
-                    .also(other.clone(), "the first time")
-                    .help("fields, features and lists share one space of names: rename one of them"),
+                    .label("the second declaration")
+                    .also(other.clone(), "the first declaration")
+                    .help("the names of fields, features and lists must differ: rename one of them"),
             );
             return false;
         }
         true
     }
 
-    /// Compiles an expression. `None` if it has diagnostics, which are then reported with their places, or if it uses
-    /// something broken.
+    /// Compiles an expression. `None`, with diagnostics at their places, if it is wrong; `None` if it uses a broken name.
     pub fn compile(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> Option<Expression> {
         self.compile_with(Expression::compile, source, diagnostics)
     }
@@ -291,14 +288,13 @@ impl<'s> Names<'s> {
         uses_absent
     }
 
-    /// A diagnostic of an expression at its place in the file.
+    /// The diagnostic of an expression's error, at its place in the file.
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
         let is_score = error.message == "unknown name score";
         let diagnostic = Diagnostic::new(error.message, place).label("here");
         if is_score {
-            return diagnostic
-                .help("the score is known to rules and thresholds only: features are what the model sees");
+            return diagnostic.help("only rules and thresholds can use the score: features are inputs of the model");
         }
         match error.help {
             Some(help) => diagnostic.help(help),

@@ -1,21 +1,40 @@
-//! What of the file is used at all.
+//! Phase `usage`: which inputs and fields the file uses. Others are neither read nor decoded.
 
-use super::cards::Cards;
+use super::entities::PlannedEntity;
 use super::features::sources;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
-use super::reasons::mentioned_in_texts;
-use super::stages::PlannedEntity;
+use crate::cards::{Card, Cards, Part};
 use crate::syntax::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
 
-/// Transactions, and the label inputs that features use, in the order of the file.
-pub fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i ResolvedInput> {
+/// The inputs and fields that are used.
+pub struct Usage<'i> {
+    /// Transactions, and the label inputs that features use, in the plan's order.
+    pub inputs: Vec<&'i ResolvedInput>,
+    /// The names that the file mentions, those of fields among them.
+    pub fields: BTreeSet<String>,
+}
+
+/// Finds what is used, before anything is compiled.
+pub fn find<'i>(
+    file: &PipelineFile,
+    inputs: &'i [ResolvedInput],
+    entities: &[PlannedEntity],
+    cards: &Cards<'_>,
+) -> Usage<'i> {
+    let inputs = used_inputs(file, inputs);
+    let fields = used_names(file, &inputs, entities, cards);
+    Usage { inputs, fields }
+}
+
+fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i ResolvedInput> {
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
     for (_, feature) in file.features.iter() {
         mentioned.extend(feature.of.as_ref().map(|of| of.value.as_str()));
-        let counted = [&feature.count, &feature.time_since_last, &feature.decayed_count];
-        mentioned.extend(counted.into_iter().flatten().map(|source| source.value.0.as_str()));
+        let aggregated = feature.aggregations.0.iter();
+        let of_events = aggregated.filter(|aggregated| aggregated.definition.operand.is_events());
+        mentioned.extend(of_events.map(|aggregated| aggregated.source.value.0.as_str()));
     }
     inputs
         .iter()
@@ -23,8 +42,7 @@ pub fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<
         .collect()
 }
 
-/// Every name that something in the file mentions, so that only those fields get a slot and are decoded.
-pub fn used_fields(
+fn used_names(
     file: &PipelineFile,
     inputs: &[&ResolvedInput],
     entities: &[PlannedEntity],
@@ -62,15 +80,16 @@ pub fn used_fields(
     used
 }
 
+/// The names in the reasons of a model's card.
 fn names_in_texts(model: &ModelSection, cards: &Cards<'_>) -> Vec<String> {
     let file = model.file.0.as_ref();
     match file.map(|file| cards.of(&file.value)).as_deref() {
-        Some(Ok(Some(card))) => mentioned_in_texts(card).collect(),
+        Some(Ok(Some(card))) => names_of_reasons(card).collect(),
         _ => Vec::new(),
     }
 }
 
-/// The names that a model takes, as they are listed or as its card has them.
+/// The inputs of a model, from its section or else its card.
 fn model_inputs(model: &ModelSection, cards: &Cards<'_>) -> Vec<String> {
     if let Some(inputs) = &model.inputs {
         return inputs.value.0.iter().map(|input| input.value.clone()).collect();
@@ -80,4 +99,12 @@ fn model_inputs(model: &ModelSection, cards: &Cards<'_>) -> Vec<String> {
         Some(Ok(Some(card))) => card.inputs.clone(),
         _ => Vec::new(),
     }
+}
+
+fn names_of_reasons(card: &Card) -> impl Iterator<Item = String> {
+    let parts = card.reasons.values().filter_map(|reason| reason.parts().ok()).flatten();
+    parts.filter_map(|part| match part {
+        Part::Name(name) => Some(name.to_owned()),
+        _ => None,
+    })
 }

@@ -1,8 +1,8 @@
-//! From a writer's schema and the wanted fields to a program.
+//! From a writer's schema and the fields to be read to a program.
 
-use super::SchemaError;
 use super::defaults::Defaults;
-use super::program::{InstantUnit, ListId, Program, ReadMap, Step, Wire};
+use super::error::SchemaError;
+use super::program::{InstantUnit, Instruction, ListId, Program, ReadMap, Wire};
 use super::schema::{field_called, kind, names_of, position, resolve, unit_of};
 use crate::input::InputFields;
 use crate::tree::{FieldTree, Member, ROOT};
@@ -26,16 +26,16 @@ pub(super) fn compile(writer: &Schema, reader: Option<&Schema>, fields: &InputFi
         to_skip: Vec::new(),
         state: vec![FieldState::Absent; fields.fields.len()],
     };
-    let mut steps = Steps::default();
-    compiler.object(writer, reader, ROOT, &mut steps)?;
-    compiler.lists[0] = steps.finish();
+    let mut out = InstructionList::default();
+    compiler.object(writer, reader, ROOT, &mut out)?;
+    compiler.lists[0] = out.finish();
     compiler.skip_lists()?;
     compiler.check()?;
     remove_calls_of_nothing(&mut compiler.lists);
     Ok(Program { lists: compiler.lists })
 }
 
-/// What was found of a field so far.
+/// What the writer's schema has for a field, as far as it was traversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FieldState {
     Absent,
@@ -48,48 +48,48 @@ struct Compiler<'s> {
     tree: &'s FieldTree,
     writer_names: &'s NamesRef<'s>,
     reader_names: &'s NamesRef<'s>,
-    lists: Vec<Box<[Step]>>,
+    lists: Vec<Box<[Instruction]>>,
     /// The lists that skip named types.
     skipped: HashMap<&'s Name, ListId>,
-    /// Named types whose lists are still to be filled: a queue, since types may refer to themselves.
+    /// Named types whose lists are not compiled yet. Types may refer to themselves.
     to_skip: Vec<(ListId, &'s Schema)>,
     state: Vec<FieldState>,
 }
 
 impl<'s> Compiler<'s> {
-    /// A record, map or union of them that contains the members of `node`.
+    /// A record, map or union of them that contains the members of `object`.
     fn object(
         &mut self,
         schema: &'s Schema,
         reader: Option<&'s Schema>,
-        node: usize,
-        steps: &mut Steps,
+        object: usize,
+        out: &mut InstructionList,
     ) -> Result<(), SchemaError> {
         match resolve(schema, self.writer_names)? {
-            Schema::Record(record) => self.record(record, self.reader_record(reader, record)?, node, steps),
-            Schema::Map(map) if node != ROOT => {
+            Schema::Record(record) => self.record(record, self.reader_record(reader, record)?, object, out),
+            Schema::Map(map) if object != ROOT => {
                 let mut wanted = Vec::new();
-                for (name, member) in &self.tree.nodes[node].members {
-                    let list = self.list(|compiler, steps| compiler.member(&map.types, None, *member, steps))?;
+                for (name, member) in &self.tree.objects[object].members {
+                    let list = self.list(|compiler, out| compiler.member(&map.types, None, *member, out))?;
                     wanted.push((name.clone(), list));
                 }
-                let skip = self.list(|compiler, steps| compiler.skip(&map.types, steps))?;
-                steps.push(Step::ReadMap(Box::new(ReadMap { wanted, skip })));
+                let skip = self.list(|compiler, out| compiler.skip(&map.types, out))?;
+                out.push(Instruction::ReadMap(Box::new(ReadMap { wanted, skip })));
                 Ok(())
             }
             Schema::Union(union) => {
                 let mut branches = Vec::new();
                 for branch in union.variants() {
-                    branches.push(self.list(|compiler, steps| compiler.object(branch, reader, node, steps))?);
+                    branches.push(self.list(|compiler, out| compiler.object(branch, reader, object, out))?);
                 }
-                steps.push(Step::Union(branches.into()));
+                out.push(Instruction::Union(branches.into()));
                 Ok(())
             }
-            Schema::Null if node != ROOT => Ok(()),
-            other if node == ROOT => Err(SchemaError::NotARecord(kind(other))),
+            Schema::Null if object != ROOT => Ok(()),
+            other if object == ROOT => Err(SchemaError::NotARecord(kind(other))),
             other => {
-                for field in self.tree.fields_of(Member::Node(node)) {
-                    self.refuse(field, kind(other), steps);
+                for field in self.tree.fields_of(Member::Object(object)) {
+                    self.refuse(field, kind(other), out);
                 }
                 Ok(())
             }
@@ -100,10 +100,10 @@ impl<'s> Compiler<'s> {
         &mut self,
         record: &'s RecordSchema,
         reader: Option<&'s RecordSchema>,
-        node: usize,
-        steps: &mut Steps,
+        object: usize,
+        out: &mut InstructionList,
     ) -> Result<(), SchemaError> {
-        let members = &self.tree.nodes[node].members;
+        let members = &self.tree.objects[object].members;
         let mut wanted = vec![None; record.fields.len()];
         let mut absent = Vec::new();
         for (name, member) in members {
@@ -115,15 +115,15 @@ impl<'s> Compiler<'s> {
         }
         for (field, wanted) in record.fields.iter().zip(wanted) {
             match wanted {
-                None => self.skip(&field.schema, steps)?,
+                None => self.skip(&field.schema, out)?,
                 Some((member, reader)) => {
                     let reader = reader.map(|reader| &reader.schema);
-                    self.member(&field.schema, reader, member, steps)?;
+                    self.member(&field.schema, reader, member, out)?;
                 }
             }
         }
         for (member, reader) in absent {
-            self.default(member, reader, steps)?;
+            self.default(member, reader, out)?;
         }
         Ok(())
     }
@@ -133,11 +133,11 @@ impl<'s> Compiler<'s> {
         schema: &'s Schema,
         reader: Option<&'s Schema>,
         member: Member,
-        steps: &mut Steps,
+        out: &mut InstructionList,
     ) -> Result<(), SchemaError> {
         match member {
-            Member::Node(node) => self.object(schema, reader, node, steps),
-            Member::Field(field) => self.read(schema, reader, field, steps),
+            Member::Object(object) => self.object(schema, reader, object, out),
+            Member::Field(field) => self.read(schema, reader, field, out),
         }
     }
 
@@ -147,29 +147,29 @@ impl<'s> Compiler<'s> {
         schema: &'s Schema,
         reader: Option<&'s Schema>,
         field: usize,
-        steps: &mut Steps,
+        out: &mut InstructionList,
     ) -> Result<(), SchemaError> {
         match resolve(schema, self.writer_names)? {
             Schema::Null => {}
             Schema::Union(union) => {
                 let mut branches = Vec::new();
                 for branch in union.variants() {
-                    branches.push(self.list(|compiler, steps| compiler.read(branch, reader, field, steps))?);
+                    branches.push(self.list(|compiler, out| compiler.read(branch, reader, field, out))?);
                 }
-                steps.push(Step::Union(branches.into()));
+                out.push(Instruction::Union(branches.into()));
             }
             schema => match self.wire(schema, reader, field) {
                 Some(wire) => {
                     self.state[field] = FieldState::Found;
-                    steps.push(Step::Read { field, wire });
+                    out.push(Instruction::Read { field, wire });
                 }
-                None => self.refuse(field, kind(schema), steps),
+                None => self.refuse(field, kind(schema), out),
             },
         }
         Ok(())
     }
 
-    /// How the field's type is read from the schema's, if it can be.
+    /// The encoding from which the field can be read; `None` if it cannot be read from this type.
     fn wire(&self, schema: &'s Schema, reader: Option<&'s Schema>, field: usize) -> Option<Wire> {
         use ValueType::{Bool, Float, Int, Text, Timestamp};
         let instant = |unit| Wire::Instant(unit);
@@ -214,7 +214,7 @@ impl<'s> Compiler<'s> {
             .collect()
     }
 
-    /// The unit in which the reader's schema has a timestamp, if it does.
+    /// The unit of a timestamp in the reader's schema, if it has one.
     fn instant_unit(&self, reader: Option<&'s Schema>) -> Option<InstantUnit> {
         match reader? {
             Schema::Union(union) => union.variants().iter().find_map(unit_of),
@@ -222,7 +222,7 @@ impl<'s> Compiler<'s> {
         }
     }
 
-    /// The record in the reader's schema that stands for the writer's `record`.
+    /// The record in the reader's schema that corresponds to the writer's `record`.
     fn reader_record(
         &self,
         reader: Option<&'s Schema>,
@@ -250,7 +250,7 @@ impl<'s> Compiler<'s> {
         &mut self,
         member: Member,
         reader: Option<&'s RecordField>,
-        steps: &mut Steps,
+        out: &mut InstructionList,
     ) -> Result<(), SchemaError> {
         let defaults = Defaults {
             fields: self.fields,
@@ -259,35 +259,35 @@ impl<'s> Compiler<'s> {
         };
         for (field, value) in defaults.of(member, reader)? {
             self.state[field] = FieldState::Found;
-            steps.push(Step::Set { field, value });
+            out.push(Instruction::Set { field, value });
         }
         Ok(())
     }
 
-    fn refuse(&mut self, field: usize, found: &'static str, steps: &mut Steps) {
+    fn refuse(&mut self, field: usize, found: &'static str, out: &mut InstructionList) {
         if self.state[field] == FieldState::Absent {
             self.state[field] = FieldState::WrongType(found);
         }
-        steps.push(Step::Refuse { field, found });
+        out.push(Instruction::Refuse { field, found });
     }
 
-    /// Something that nobody wants.
-    fn skip(&mut self, schema: &'s Schema, steps: &mut Steps) -> Result<(), SchemaError> {
+    /// Skips a value that is not read.
+    fn skip(&mut self, schema: &'s Schema, out: &mut InstructionList) -> Result<(), SchemaError> {
         match schema {
             Schema::Null => {}
-            Schema::Boolean => steps.push(Step::SkipBytes(1)),
-            Schema::Float => steps.push(Step::SkipBytes(4)),
-            Schema::Double => steps.push(Step::SkipBytes(8)),
+            Schema::Boolean => out.push(Instruction::SkipBytes(1)),
+            Schema::Float => out.push(Instruction::SkipBytes(4)),
+            Schema::Double => out.push(Instruction::SkipBytes(8)),
             Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
-                steps.push(Step::SkipBytes(fixed.size));
+                out.push(Instruction::SkipBytes(fixed.size));
             }
             Schema::Bytes
             | Schema::String
             | Schema::BigDecimal
-            | Schema::Uuid(UuidSchema::Bytes | UuidSchema::String) => steps.push(Step::SkipText),
-            Schema::Decimal(decimal) => steps.push(match &decimal.inner {
-                InnerDecimalSchema::Bytes => Step::SkipText,
-                InnerDecimalSchema::Fixed(fixed) => Step::SkipBytes(fixed.size),
+            | Schema::Uuid(UuidSchema::Bytes | UuidSchema::String) => out.push(Instruction::SkipText),
+            Schema::Decimal(decimal) => out.push(match &decimal.inner {
+                InnerDecimalSchema::Bytes => Instruction::SkipText,
+                InnerDecimalSchema::Fixed(fixed) => Instruction::SkipBytes(fixed.size),
             }),
             Schema::Int
             | Schema::Long
@@ -300,28 +300,28 @@ impl<'s> Compiler<'s> {
             | Schema::TimestampNanos
             | Schema::LocalTimestampMillis
             | Schema::LocalTimestampMicros
-            | Schema::LocalTimestampNanos => steps.push(Step::SkipNumbers(1)),
+            | Schema::LocalTimestampNanos => out.push(Instruction::SkipNumbers(1)),
             Schema::Array(array) => {
-                let items = self.list(|compiler, steps| compiler.skip(&array.items, steps))?;
-                steps.push(Step::SkipArray(items));
+                let items = self.list(|compiler, out| compiler.skip(&array.items, out))?;
+                out.push(Instruction::SkipArray(items));
             }
             Schema::Map(map) => {
-                let values = self.list(|compiler, steps| compiler.skip(&map.types, steps))?;
-                steps.push(Step::SkipMap(values));
+                let values = self.list(|compiler, out| compiler.skip(&map.types, out))?;
+                out.push(Instruction::SkipMap(values));
             }
             Schema::Union(union) => {
                 let mut branches = Vec::new();
                 for branch in union.variants() {
-                    branches.push(self.list(|compiler, steps| compiler.skip(branch, steps))?);
+                    branches.push(self.list(|compiler, out| compiler.skip(branch, out))?);
                 }
-                steps.push(Step::Union(branches.into()));
+                out.push(Instruction::Union(branches.into()));
             }
             Schema::Record(record) => {
                 for field in &record.fields {
-                    self.skip(&field.schema, steps)?;
+                    self.skip(&field.schema, out)?;
                 }
             }
-            Schema::Ref { name } => steps.push(Step::Call(self.skip_named(name)?)),
+            Schema::Ref { name } => out.push(Instruction::Call(self.skip_named(name)?)),
         }
         Ok(())
     }
@@ -343,21 +343,21 @@ impl<'s> Compiler<'s> {
 
     fn skip_lists(&mut self) -> Result<(), SchemaError> {
         while let Some((list, schema)) = self.to_skip.pop() {
-            let mut steps = Steps::default();
-            self.skip(schema, &mut steps)?;
-            self.lists[list] = steps.finish();
+            let mut out = InstructionList::default();
+            self.skip(schema, &mut out)?;
+            self.lists[list] = out.finish();
         }
         Ok(())
     }
 
-    /// A list of its own.
+    /// Adds a list.
     fn list(
         &mut self,
-        fill: impl FnOnce(&mut Self, &mut Steps) -> Result<(), SchemaError>,
+        fill: impl FnOnce(&mut Self, &mut InstructionList) -> Result<(), SchemaError>,
     ) -> Result<ListId, SchemaError> {
-        let mut steps = Steps::default();
-        fill(self, &mut steps)?;
-        self.lists.push(steps.finish());
+        let mut out = InstructionList::default();
+        fill(self, &mut out)?;
+        self.lists.push(out.finish());
         Ok(self.lists.len() - 1)
     }
 
@@ -384,16 +384,16 @@ impl<'s> Compiler<'s> {
     }
 }
 
-/// Removes calls of lists without steps: types of no bytes within each other could make a hostile schema's
-/// records endless work.
-fn remove_calls_of_nothing(lists: &mut [Box<[Step]>]) {
+/// Removes calls of lists without instructions. Types of no bytes nested in each other could otherwise make a hostile
+/// schema's records endless work.
+fn remove_calls_of_nothing(lists: &mut [Box<[Instruction]>]) {
     loop {
         let empty: Vec<bool> = lists.iter().map(|list| list.is_empty()).collect();
-        let calls_nothing = |step: &Step| matches!(step, Step::Call(list) if empty[*list]);
+        let calls_nothing = |instruction: &Instruction| matches!(instruction, Instruction::Call(list) if empty[*list]);
         let mut changed = false;
         for list in lists.iter_mut().filter(|list| list.iter().any(calls_nothing)) {
-            let steps = std::mem::take(list).into_iter();
-            *list = steps.filter(|step| !calls_nothing(step)).collect();
+            let instructions = std::mem::take(list).into_iter();
+            *list = instructions.filter(|instruction| !calls_nothing(instruction)).collect();
             changed = true;
         }
         if !changed {
@@ -402,20 +402,20 @@ fn remove_calls_of_nothing(lists: &mut [Box<[Step]>]) {
     }
 }
 
-/// Steps in the making: what is skipped at one go is one step.
+/// A list of instructions that is being made. Skips that follow one another become one instruction.
 #[derive(Default)]
-struct Steps(Vec<Step>);
+struct InstructionList(Vec<Instruction>);
 
-impl Steps {
-    fn push(&mut self, step: Step) {
-        match (self.0.last_mut(), &step) {
-            (Some(Step::SkipBytes(sum)), Step::SkipBytes(more)) => *sum = sum.saturating_add(*more),
-            (Some(Step::SkipNumbers(sum)), Step::SkipNumbers(more)) => *sum += more,
-            _ => self.0.push(step),
+impl InstructionList {
+    fn push(&mut self, instruction: Instruction) {
+        match (self.0.last_mut(), &instruction) {
+            (Some(Instruction::SkipBytes(sum)), Instruction::SkipBytes(more)) => *sum = sum.saturating_add(*more),
+            (Some(Instruction::SkipNumbers(sum)), Instruction::SkipNumbers(more)) => *sum += more,
+            _ => self.0.push(instruction),
         }
     }
 
-    fn finish(self) -> Box<[Step]> {
+    fn finish(self) -> Box<[Instruction]> {
         self.0.into()
     }
 }

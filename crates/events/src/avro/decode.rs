@@ -1,7 +1,8 @@
 //! Runs a program over a record's bytes.
 
-use super::program::{ListId, ReadMap, Step, Wire};
-use super::{AvroProjection, MAX_DEPTH, decimal};
+use super::decimal;
+use super::program::{Instruction, ListId, MAX_DEPTH, ReadMap, Wire, days_to_micros};
+use super::projection::AvroProjection;
 use crate::convert::Problem;
 use crate::pseudonym::hex32;
 use crate::reason::{DecodeError, ReasonCode};
@@ -11,7 +12,7 @@ use crate::varint::{VarintError, read_signed, read_unsigned};
 /// What is wrong with the bytes.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// They end too early.
+    /// They end before the record does.
     Truncated,
     /// They cannot have been written with the schema.
     Malformed(&'static str),
@@ -21,14 +22,14 @@ enum Fault {
 
 /// A fault and the field that was being read.
 #[derive(Clone, Copy, Debug)]
-struct ModelFailure {
+struct DecodeFailure {
     fault: Fault,
     field: Option<usize>,
 }
 
-impl From<Fault> for ModelFailure {
+impl From<Fault> for DecodeFailure {
     fn from(fault: Fault) -> Self {
-        ModelFailure { fault, field: None }
+        DecodeFailure { fault, field: None }
     }
 }
 
@@ -39,8 +40,8 @@ impl From<Problem> for Fault {
 }
 
 impl AvroProjection {
-    /// Resets `row` and stores the fields of the record in `bytes`, which must be the record and no more. Only
-    /// a text that a row cannot hold in place is allocated.
+    /// Resets `row` and stores the fields of the record in `bytes`, which must hold the record and no more. Allocates only for
+    /// texts that are too long to be stored inline.
     pub fn decode(&self, bytes: &[u8], row: &mut Row) -> Result<(), DecodeError> {
         self.fields.reset(row);
         let mut run = Run {
@@ -59,11 +60,11 @@ impl AvroProjection {
                     bytes.len() - run.at
                 ),
             )),
-            Err(failure) => Err(self.explain(failure, run.at)),
+            Err(failure) => Err(self.to_error(failure, run.at)),
         }
     }
 
-    fn explain(&self, failure: ModelFailure, at: usize) -> DecodeError {
+    fn to_error(&self, failure: DecodeFailure, at: usize) -> DecodeError {
         let place = match failure.field {
             Some(field) => format!("field {} at byte {at}", self.fields.fields[field].name),
             None => format!("at byte {at}"),
@@ -89,52 +90,52 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn list(&mut self, list: ListId, depth: usize) -> Result<(), ModelFailure> {
+    fn list(&mut self, list: ListId, depth: usize) -> Result<(), DecodeFailure> {
         if depth > MAX_DEPTH {
             return Err(Fault::Malformed("nested too deeply").into());
         }
         let projection = self.projection;
-        for step in &projection.program.lists[list] {
-            match step {
-                Step::SkipBytes(count) => {
+        for instruction in &projection.program.lists[list] {
+            match instruction {
+                Instruction::SkipBytes(count) => {
                     self.take(*count)?;
                 }
-                Step::SkipNumbers(count) => {
+                Instruction::SkipNumbers(count) => {
                     for _ in 0..*count {
                         self.unsigned()?;
                     }
                 }
-                Step::SkipText => {
+                Instruction::SkipText => {
                     self.prefixed()?;
                 }
-                Step::Union(branches) => {
+                Instruction::Union(branches) => {
                     let branch = usize::try_from(self.signed()?)
                         .ok()
                         .and_then(|index| branches.get(index));
                     self.list(*branch.ok_or(Fault::Malformed("no such branch of a union"))?, depth + 1)?;
                 }
-                Step::SkipArray(items) => self.blocks(|run| run.list(*items, depth + 1))?,
-                Step::SkipMap(values) => self.blocks(|run| {
+                Instruction::SkipArray(items) => self.blocks(|run| run.list(*items, depth + 1))?,
+                Instruction::SkipMap(values) => self.blocks(|run| {
                     run.prefixed()?;
                     run.list(*values, depth + 1)
                 })?,
-                Step::Call(list) => self.list(*list, depth + 1)?,
-                Step::ReadMap(map) => self.map(map, depth)?,
-                Step::Read { field, wire } => {
+                Instruction::Call(list) => self.list(*list, depth + 1)?,
+                Instruction::ReadMap(map) => self.map(map, depth)?,
+                Instruction::Read { field, wire } => {
                     let value = self.value(*field, wire);
-                    let value = value.map_err(|fault| ModelFailure {
+                    let value = value.map_err(|fault| DecodeFailure {
                         fault,
                         field: Some(*field),
                     })?;
                     self.row[projection.fields.fields[*field].slot] = value;
                 }
-                Step::Set { field, value } => {
+                Instruction::Set { field, value } => {
                     self.row[projection.fields.fields[*field].slot] = value.clone();
                 }
-                Step::Refuse { field, found } => {
+                Instruction::Refuse { field, found } => {
                     let expected = projection.fields.fields[*field].value_type;
                     let fault = Fault::Value(Problem::WrongType { expected, found });
-                    return Err(ModelFailure {
+                    return Err(DecodeFailure {
                         fault,
                         field: Some(*field),
                     });
@@ -145,7 +146,7 @@ impl<'a> Run<'a> {
     }
 
     /// Skips an array's or map's blocks: whole ones where their size is given.
-    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), ModelFailure>) -> Result<(), ModelFailure> {
+    fn blocks(&mut self, mut item: impl FnMut(&mut Self) -> Result<(), DecodeFailure>) -> Result<(), DecodeFailure> {
         loop {
             let count = self.signed()?;
             if count == 0 {
@@ -159,7 +160,7 @@ impl<'a> Run<'a> {
             for _ in 0..count {
                 let before = self.at;
                 item(self)?;
-                // Items of no bytes, such as nulls, are all alike: a count is not worth that many turns.
+                // Items of no bytes, such as nulls, need no loop: the count may be huge.
                 if self.at == before {
                     break;
                 }
@@ -167,8 +168,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reads the wanted values of a map. Of a key that occurs twice the last counts.
-    fn map(&mut self, map: &ReadMap, depth: usize) -> Result<(), ModelFailure> {
+    /// Reads some values of a map. If a key occurs twice, the last one counts.
+    fn map(&mut self, map: &ReadMap, depth: usize) -> Result<(), DecodeFailure> {
         loop {
             let count = self.signed()?;
             if count == 0 {
@@ -278,11 +279,6 @@ impl From<VarintError> for Fault {
             VarintError::TooLong => Fault::Malformed("a number of more than 64 bits"),
         }
     }
-}
-
-/// Microseconds since the epoch; saturating, and what it saturates at is out of range.
-pub(super) fn days_to_micros(days: i64) -> i64 {
-    days.saturating_mul(86_400_000_000)
 }
 
 /// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.

@@ -1,8 +1,8 @@
 //! Defaults of the reader's schema, for fields that the writer lacks.
 
-use super::SchemaError;
 use super::decimal;
-use super::decode::days_to_micros;
+use super::error::SchemaError;
+use super::program::days_to_micros;
 use super::schema::{field_called, resolve, unit_of};
 use crate::convert::Problem;
 use crate::input::InputFields;
@@ -20,8 +20,7 @@ pub(super) struct Defaults<'s> {
 }
 
 impl<'s> Defaults<'s> {
-    /// The values of the fields within `member` that `reader`, the field of the reader's schema, gives. A null
-    /// is none.
+    /// The values that `reader`, the field of the reader's schema, gives for the fields within `member`. Nulls are left out.
     pub fn of(&self, member: Member, reader: Option<&'s RecordField>) -> Result<Vec<(usize, Value)>, SchemaError> {
         let mut values = Vec::new();
         if let Some(RecordField {
@@ -50,8 +49,8 @@ impl<'s> Defaults<'s> {
                 }
                 Ok(())
             }
-            Member::Node(node) => {
-                for (name, member) in &self.tree.nodes[node].members {
+            Member::Object(object) => {
+                for (name, member) in &self.tree.objects[object].members {
                     if let Some((schema, default)) = self.within(schema, name, default)? {
                         self.collect(*member, schema, &default, values)?;
                     }
@@ -61,7 +60,7 @@ impl<'s> Defaults<'s> {
         }
     }
 
-    /// Type and default of what is called `name` within a default of type `schema`.
+    /// Type and default of the member `name` of a default of type `schema`.
     fn within(
         &self,
         schema: &'s Schema,

@@ -1,54 +1,57 @@
-//! What a projection compiles to: lists of steps over the bytes, one list for each part that is not straight
-//! on: a union's branch, an array's items, a type that is referred to by its name.
+//! What a projection compiles to: lists of instructions over the bytes. A union's branch, an array's items and a type that is
+//! referred to by name each have a list of their own.
 
 use crate::value::Value;
 
-/// The index of a list of steps in a [`Program`].
+/// The depth of nesting up to which records are read. Only recursive types reach it.
+pub const MAX_DEPTH: usize = 256;
+
+/// The index of a list of instructions in a [`Program`].
 pub(super) type ListId = usize;
 
-/// All lists of steps; the first is the record's.
+/// All lists of instructions; the first is the record's.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    pub lists: Vec<Box<[Step]>>,
+    pub lists: Vec<Box<[Instruction]>>,
 }
 
-/// One step. What it skips or reads begins where the step before ended.
+/// One instruction. It begins at the byte where the instruction before it ended.
 #[derive(Clone, Debug)]
-pub(super) enum Step {
-    /// So many bytes.
+pub(super) enum Instruction {
+    /// Skips this many bytes.
     SkipBytes(usize),
-    /// So many variable-length numbers, one after the other.
+    /// Skips this many variable-length numbers.
     SkipNumbers(usize),
-    /// A length and as many bytes.
+    /// Skips a length and as many bytes.
     SkipText,
-    /// Blocks of items.
+    /// Skips blocks of items.
     SkipArray(ListId),
-    /// Blocks of keys and values.
+    /// Skips blocks of keys and values.
     SkipMap(ListId),
-    /// A type that was compiled apart.
+    /// Runs another list.
     Call(ListId),
-    /// The number of a branch, and the branch.
+    /// Reads the index of a branch and runs its list.
     Union(Box<[ListId]>),
-    /// Blocks of keys and values, some of which are wanted.
+    /// Reads some values of a map.
     ReadMap(Box<ReadMap>),
-    /// A value for a field.
+    /// Reads a value for a field.
     Read { field: usize, wire: Wire },
-    /// Not in the bytes: the reader's default.
+    /// Sets a field to the reader's default; the bytes have no value for it.
     Set { field: usize, value: Value },
-    /// What is here is not what the field can hold.
+    /// Fails: the value here is not one that the field can hold.
     Refuse { field: usize, found: &'static str },
 }
 
-/// A map, some of whose values are wanted.
+/// A map of which some values are read.
 #[derive(Clone, Debug)]
 pub(super) struct ReadMap {
-    /// Keys, and how to read their values.
+    /// Keys, and the lists that read their values.
     pub wanted: Vec<(String, ListId)>,
-    /// How to skip the others' values.
+    /// The list that skips the value of any other key.
     pub skip: ListId,
 }
 
-/// How a value lies in the bytes.
+/// The encoding of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Wire {
     Boolean,
@@ -60,7 +63,7 @@ pub(super) enum Wire {
     Double,
     /// A length and as many bytes of UTF-8.
     Text,
-    /// The index of one of these values.
+    /// The index into these values.
     Enum(Box<[Value]>),
     /// A number of 64 bits in this unit.
     Instant(InstantUnit),
@@ -68,7 +71,7 @@ pub(super) enum Wire {
     Date,
     /// A two's complement big-endian integer, divided by a power of ten.
     Decimal {
-        /// The number of bytes, or none if it stands in front of them.
+        /// The number of bytes; `None` if a length precedes them.
         size: Option<usize>,
         scale: usize,
     },
@@ -87,7 +90,7 @@ pub(super) enum InstantUnit {
 }
 
 impl InstantUnit {
-    /// Microseconds since the epoch, cut; saturating, and what it saturates at is out of range.
+    /// Microseconds since the epoch, rounded down. Saturates; the limits are out of range.
     pub fn to_micros(self, number: i64) -> i64 {
         match self {
             InstantUnit::Millis => number.saturating_mul(1_000),
@@ -95,4 +98,9 @@ impl InstantUnit {
             InstantUnit::Nanos => number.div_euclid(1_000),
         }
     }
+}
+
+/// Microseconds since the epoch. Saturates; the limits are out of range.
+pub(super) fn days_to_micros(days: i64) -> i64 {
+    days.saturating_mul(86_400_000_000)
 }

@@ -1,6 +1,6 @@
-//! Questions to a schema: names, aliases, units, kinds.
+//! Lookups in a schema: names, aliases, units, types in words.
 
-use super::SchemaError;
+use super::error::SchemaError;
 use super::program::InstantUnit;
 use apache_avro::Schema;
 use apache_avro::schema::{NamesRef, RecordField, ResolvedSchema};
@@ -22,7 +22,7 @@ pub(super) fn resolve<'s>(schema: &'s Schema, names: &NamesRef<'s>) -> Result<&'
     }
 }
 
-/// The field that goes by this name or alias.
+/// The field with this name or alias.
 pub(super) fn field_called<'s>(fields: &'s [RecordField], name: &str) -> Option<&'s RecordField> {
     let by_name = fields.iter().find(|field| field.name == name);
     by_name.or_else(|| {
@@ -32,7 +32,7 @@ pub(super) fn field_called<'s>(fields: &'s [RecordField], name: &str) -> Option<
     })
 }
 
-/// Where the writer has the field that the pipeline calls `name` and the reader's schema has as `reader`.
+/// The index of the writer's field that the pipeline calls `name` and the reader's schema has as `reader`.
 pub(super) fn position(fields: &[RecordField], name: &str, reader: Option<&RecordField>) -> Option<usize> {
     let by_name = |name: &str| fields.iter().position(|field| field.name == name);
     let by_alias = |name: &str| {

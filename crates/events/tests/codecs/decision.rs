@@ -2,8 +2,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use riskstream_events::{
-    AvroDecisionReader, DECISION_AVRO_SCHEMA, DecisionId, DecisionRecord, FeatureValue, Flags, Latency, ModelRef,
-    Outcome, OwnedDecisionRecord, Reason, Row, Slot, Value, encode_avro, encode_json,
+    AvroDecisionReader, DECISION_AVRO_SCHEMA, DecisionId, DecisionReason, DecisionRecord, FeatureValue, Flags, Latency,
+    ModelRef, Outcome, OwnedDecisionRecord, Row, Slot, Value, encode_avro, encode_json,
 };
 
 /// A decision's parts that are not borrowed from elsewhere.
@@ -39,15 +39,15 @@ fn parts() -> Parts {
     }
 }
 
-const REASONS: [Reason<'static>; 2] = [
-    Reason {
+const REASONS: [DecisionReason<'static>; 2] = [
+    DecisionReason {
         code: "R101",
         name: "velocity",
         outcome: Outcome::Review,
         description: Some("12 in an hour"),
         contribution: None,
     },
-    Reason {
+    DecisionReason {
         code: "M1",
         name: "amount",
         outcome: Outcome::Decline,
@@ -185,9 +185,39 @@ fn map(entries: &[(&str, Avro)]) -> Avro {
     )
 }
 
+fn branch(index: u32, value: Avro) -> Avro {
+    Avro::Union(index, Box::new(value))
+}
+
+/// The features of [`parts`], with an infinity.
+fn features() -> Avro {
+    map(&[
+        ("feature_2", none()),
+        ("feature_3", branch(1, Avro::Double(0.1 + 0.2))),
+        ("feature_4", branch(1, Avro::Double(f64::INFINITY))),
+        ("feature_5", branch(1, Avro::Double(3.0))),
+        ("feature_6", branch(3, Avro::Boolean(true))),
+        (
+            "feature_7",
+            branch(
+                5,
+                Avro::Array(vec![
+                    branch(1, Avro::Double(1.5)),
+                    none(),
+                    branch(2, Avro::Long(2)),
+                    branch(4, text("x")),
+                ]),
+            ),
+        ),
+        ("feature_8", branch(4, text("2018-05-18T00:00:00.000001Z"))),
+        ("feature_9", branch(5, Avro::Array(vec![]))),
+        ("feature_10", branch(1, Avro::Double(-0.0))),
+        ("feature_11", branch(2, Avro::Long(i64::MIN))),
+    ])
+}
+
 #[test]
 fn avro_is_what_apache_avro_reads() {
-    let branch = |index, value| Avro::Union(index, Box::new(value));
     let mut parts = parts();
     parts.row[4] = Value::Float(f64::INFINITY);
     let expected = record(&[
@@ -227,32 +257,7 @@ fn avro_is_what_apache_avro_reads() {
                 ]),
             ]),
         ),
-        (
-            "features",
-            map(&[
-                ("feature_2", none()),
-                ("feature_3", branch(1, Avro::Double(0.1 + 0.2))),
-                ("feature_4", branch(1, Avro::Double(f64::INFINITY))),
-                ("feature_5", branch(1, Avro::Double(3.0))),
-                ("feature_6", branch(3, Avro::Boolean(true))),
-                (
-                    "feature_7",
-                    branch(
-                        5,
-                        Avro::Array(vec![
-                            branch(1, Avro::Double(1.5)),
-                            none(),
-                            branch(2, Avro::Long(2)),
-                            branch(4, text("x")),
-                        ]),
-                    ),
-                ),
-                ("feature_8", branch(4, text("2018-05-18T00:00:00.000001Z"))),
-                ("feature_9", branch(5, Avro::Array(vec![]))),
-                ("feature_10", branch(1, Avro::Double(-0.0))),
-                ("feature_11", branch(2, Avro::Long(i64::MIN))),
-            ]),
-        ),
+        ("features", features()),
         ("flags", Avro::Array(vec![text("late"), text("degraded")])),
         ("late_by_ms", some(Avro::Long(1500))),
         ("shadow_scores", map(&[("next", Avro::Double(0.25))])),

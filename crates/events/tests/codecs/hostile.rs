@@ -1,7 +1,7 @@
 //! Damaged bytes, thousands of them from fixed seeds: every decoder answers, none panics or hangs, and none
 //! takes more memory than the input allows.
 
-use crate::avro_oracle::case;
+use crate::avro_random::case;
 use crate::support::{Random, field, fields, personal, required, text};
 use riskstream_events::{
     AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder, OwnedDecisionRecord,

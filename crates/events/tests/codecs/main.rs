@@ -3,6 +3,7 @@
 mod avro_cases;
 mod avro_evolution;
 mod avro_oracle;
+mod avro_random;
 mod decision;
 mod frame;
 mod hostile;

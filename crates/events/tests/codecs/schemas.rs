@@ -6,8 +6,8 @@ use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::dead_letter::{DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC};
 use riskstream_events::{
-    AvroProjection, DECISION_JSON_SCHEMA, DecisionRecord, Flags, Latency, ModelRef, Outcome, Reason, ReasonCode, Row,
-    Value, ValueType, encode_json,
+    AvroProjection, DECISION_JSON_SCHEMA, DecisionReason, DecisionRecord, Flags, Latency, ModelRef, Outcome,
+    ReasonCode, Row, Value, ValueType, encode_json,
 };
 use serde_json::{Value as Json, json};
 
@@ -105,7 +105,7 @@ fn decisions_conform_to_the_json_schema() {
         Value::Timestamp(0),
     ];
     let features: Vec<_> = (0..row.len()).map(|slot| (format!("f{slot}"), slot)).collect();
-    let reasons = [Reason {
+    let reasons = [DecisionReason {
         code: "R1",
         name: "r",
         outcome: Outcome::Decline,

@@ -223,12 +223,12 @@ fn empty(feature: &FeatureSpec, aggregation: Aggregation) -> Value {
 }
 
 fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64) -> Option<Value> {
-    let counted = entries.len();
     let mut entries = entries.to_vec();
-    if let Some(slot) = feature.value {
+    let value = feature.value.filter(|_| !ignores_value(feature.aggregation));
+    if let Some(slot) = value {
         entries.retain(|entry| !entry.row[slot].is_null());
     }
-    let values: Vec<&Value> = match feature.value {
+    let values: Vec<&Value> = match value {
         Some(slot) => entries.iter().map(|entry| &entry.row[slot]).collect(),
         None => Vec::new(),
     };
@@ -240,25 +240,41 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
     let numbers = || values.iter().filter_map(|value| value.as_number());
     let float = |value: f64| Some(Value::Float(value));
     match feature.aggregation {
-        Aggregation::Count => (counted > 0).then_some(Value::Int(counted as i64)),
         _ if entries.is_empty() => None,
+        Aggregation::Count => Some(Value::Int(entries.len() as i64)),
         Aggregation::Sum => float(sum as f64 / scale as f64),
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
         Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
+        Aggregation::Skewness => float(skewness(&deviations(units()))?),
+        Aggregation::Kurtosis => float(kurtosis(&deviations(units()))?),
         Aggregation::Min => extreme(&values, |a, b| a < b),
         Aggregation::Max => extreme(&values, |a, b| a > b),
         Aggregation::Distinct => Some(Value::Int(frequencies(&values).len() as i64)),
         Aggregation::First => values.first().map(|&value| value.clone()),
+        Aggregation::FirstK(k) => Some(Value::List(values.iter().take(k).map(|&value| value.clone()).collect())),
         Aggregation::Last => values.last().map(|&value| value.clone()),
         Aggregation::LastK(k) => Some(Value::List(
             values.iter().rev().take(k).map(|&value| value.clone()).collect(),
         )),
+        Aggregation::Mode => most_frequent(&values).first().map(|(value, _)| (*value).clone()),
         Aggregation::TopK(k) => {
-            let mut all = frequencies(&values);
-            all.sort_by(|a, b| b.1.cmp(&a.1).then(compare(a.0, b.0)));
+            let all = most_frequent(&values);
             Some(Value::List(
                 all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
+            ))
+        }
+        Aggregation::BottomK(k) => {
+            let mut all = frequencies(&values);
+            all.sort_by(|a, b| a.1.cmp(&b.1).then(compare(a.0, b.0)));
+            Some(Value::List(
+                all.iter().take(k).map(|(value, _)| (*value).clone()).collect(),
+            ))
+        }
+        Aggregation::Histogram(k) => {
+            let all = most_frequent(&values);
+            Some(Value::List(
+                all.iter().take(k).map(|(_, count)| Value::Int(*count as i64)).collect(),
             ))
         }
         Aggregation::TimeSinceLast => float((time - entries.last()?.time) as f64 / 1e6),
@@ -281,8 +297,8 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
     }
 }
 
-/// A decayed count ignores its value; only the others in `aggregate` drop nulls.
-pub fn ignores_value(aggregation: Aggregation) -> bool {
+/// Plain counts include events without a value.
+fn ignores_value(aggregation: Aggregation) -> bool {
     matches!(aggregation, Aggregation::Count | Aggregation::DecayedCount { .. })
 }
 
@@ -300,6 +316,34 @@ fn variance(sum: i128, squares: i128, n: i128, scale: i64) -> Option<f64> {
         let numerator = (n * squares - sum * sum) as f64;
         numerator / (n as f64 * (n - 1) as f64) / (scale as f64 * scale as f64)
     })
+}
+
+/// The values' deviations from their mean.
+fn deviations(units: impl Iterator<Item = i128>) -> Vec<f64> {
+    let units: Vec<i128> = units.collect();
+    let n = units.len() as i128;
+    let sum: i128 = units.iter().sum();
+    units.iter().map(|x| (n * x - sum) as f64 / n as f64).collect()
+}
+
+/// The mean of the deviations to the power `of`.
+fn moment(deviations: &[f64], of: i32) -> f64 {
+    deviations.iter().map(|x| x.powi(of)).sum::<f64>() / deviations.len() as f64
+}
+
+fn skewness(deviations: &[f64]) -> Option<f64> {
+    let n = deviations.len() as f64;
+    let spread = moment(deviations, 2);
+    let is_defined = n >= 3.0 && spread > 0.0;
+    is_defined.then(|| (n * (n - 1.0)).sqrt() / (n - 2.0) * moment(deviations, 3) / spread.powf(1.5))
+}
+
+fn kurtosis(deviations: &[f64]) -> Option<f64> {
+    let n = deviations.len() as f64;
+    let spread = moment(deviations, 2);
+    let excess = moment(deviations, 4) / (spread * spread) - 3.0;
+    let is_defined = n >= 4.0 && spread > 0.0;
+    is_defined.then(|| (n - 1.0) / ((n - 2.0) * (n - 3.0)) * ((n + 1.0) * excess + 6.0))
 }
 
 fn decay(age: i64, half_life: i64) -> f64 {
@@ -326,6 +370,13 @@ fn extreme(values: &[&Value], better: impl Fn(f64, f64) -> bool) -> Option<Value
             }
         })
         .cloned()
+}
+
+/// The most frequent first, of equally frequent values the lesser first.
+fn most_frequent<'a>(values: &[&'a Value]) -> Vec<(&'a Value, usize)> {
+    let mut all = frequencies(values);
+    all.sort_by(|a, b| b.1.cmp(&a.1).then(compare(a.0, b.0)));
+    all
 }
 
 fn frequencies<'a>(values: &[&'a Value]) -> Vec<(&'a Value, usize)> {

@@ -6,7 +6,7 @@ use riskstream_pipeline::log::{Change, Log, LogError, Outputs};
 
 use crate::harness::{LIMIT, Member, committed, numbered, options, produce};
 
-/// Rounds of all members in turn until together they copied so many records.
+/// Rounds of all members until they have copied `total` records together with `others`.
 fn copy_together(members: &mut [&mut Member], others: usize, total: usize) {
     let deadline = Instant::now() + LIMIT;
     while members.iter().map(|member| member.copied).sum::<usize>() + others < total {
@@ -20,7 +20,7 @@ fn round(members: &mut [&mut Member]) {
         match member.round(Duration::from_millis(5)) {
             Ok(_) => {}
             Err(LogError::Aborted(_)) => {
-                // A rebalance came between: back to what is committed.
+                // There was a rebalance: return to the committed positions.
                 let owned = member.owned.clone();
                 let positions = crate::harness::positions(&mut member.log, &owned).unwrap();
                 member.log.start(&positions).unwrap();
@@ -30,7 +30,7 @@ fn round(members: &mut [&mut Member]) {
     }
 }
 
-/// Rounds of all members until one owns as many partitions as said first, another as said second…
+/// Rounds of all members until the sorted numbers of their partitions are `shares`.
 fn settle(members: &mut [&mut Member], shares: &[usize]) {
     let deadline = Instant::now() + LIMIT;
     loop {
@@ -84,7 +84,7 @@ fn partitions_are_shared_and_handed_over_without_loss_or_doubles() {
 }
 
 #[test]
-fn a_member_that_was_away_too_long_cannot_commit() {
+fn a_member_cannot_commit_after_its_session_timed_out() {
     let mut base = options("away", 1);
     for name in ["session.timeout.ms", "max.poll.interval.ms"] {
         base.overrides.insert(name.to_owned(), "6000".to_owned());
@@ -97,7 +97,7 @@ fn a_member_that_was_away_too_long_cannot_commit() {
     away.wait_for_partitions(1);
     let partition = away.owned[0].clone();
 
-    // Nobody polls the first member any more, so the group gives its partition to the second.
+    // The first member does not poll any more, so the group gives its partition to the second.
     let mut next = base.clone();
     next.slot = 1;
     let mut next = Member::new(next);
@@ -111,12 +111,12 @@ fn a_member_that_was_away_too_long_cannot_commit() {
     assert_eq!(next.log.committed(&[partition]).unwrap(), [Some(10.into())]);
     assert_eq!(committed(&output, 1), [numbered("in", 10)]);
 
-    // It starts anew, as a member like any other.
+    // With a new log it is a member again.
     drop(next);
     drop(away);
-    let mut anew = Member::new(base);
+    let mut restarted = Member::new(base);
     produce(&input, 0, ["more"]);
-    anew.copy_until(1);
+    restarted.copy_until(1);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_member_without_started_partitions_can_still_hand_them_over() {
     produce(&base.inputs[0], 0, numbered("in", 10));
     let mut first = Member::new(base.clone());
     let deadline = Instant::now() + LIMIT;
-    // Assigned, but never started: as if its state took long to restore.
+    // Partitions are assigned and not started, as if their state took long to restore.
     let assigned = loop {
         assert!(Instant::now() < deadline);
         match first.log.wait(Duration::from_secs(1)) {
@@ -148,7 +148,7 @@ fn a_member_without_started_partitions_can_still_hand_them_over() {
         second.wait(Duration::from_millis(5)).unwrap();
         for change in first.log.wait(Duration::from_millis(5)).unwrap() {
             if let Change::Revoked(partitions) = change {
-                // One by one: the group hears of it with the last.
+                // They are stopped one by one. The last one completes the revocation.
                 for partition in &partitions {
                     first.log.stop(std::slice::from_ref(partition)).unwrap();
                 }

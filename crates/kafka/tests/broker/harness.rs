@@ -1,4 +1,4 @@
-//! What the tests share: names, plain clients as independent witnesses, and a member that copies records.
+//! Shared by the tests: names, plain clients that share no code with the log, and a member that copies records.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,10 +12,10 @@ use riskstream_kafka::topics::{self, TopicSpec};
 use riskstream_kafka::{KafkaLog, KafkaOptions};
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
 
-/// Nothing takes this long unless it hangs.
+/// How long tests wait for something to happen.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// The brokers' address. Also shows the log of a failing test, as RUST_LOG says.
+/// The brokers' address. Also starts logs, with RUST_LOG as their filter.
 pub fn brokers() -> String {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _ = tracing_subscriber::fmt()
@@ -30,7 +30,7 @@ pub fn brokers() -> String {
     })
 }
 
-/// A name that no other test, and no other run, uses.
+/// A name that is unique among tests and runs.
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let now = SystemTime::now()
@@ -80,7 +80,7 @@ pub fn producer(settings: &[(&str, &str)]) -> BaseProducer {
     config.create().unwrap()
 }
 
-/// Writes values to one partition and waits until they are there.
+/// Writes values to one partition and waits until they are delivered.
 pub fn produce<V: AsRef<[u8]>>(topic: &str, partition: i32, values: impl IntoIterator<Item = V>) {
     let producer = producer(&[]);
     send(&producer, topic, partition, values);
@@ -97,7 +97,7 @@ pub fn send<V: AsRef<[u8]>>(producer: &BaseProducer, topic: &str, partition: i32
     }
 }
 
-/// All that a reader with this isolation level sees of a topic: for each partition its values in order.
+/// All values of a topic for a reader with this isolation level, in order, for each partition.
 pub fn read_all(topic: &str, partitions: i32, isolation: &str) -> Vec<Vec<Vec<u8>>> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers())
@@ -130,7 +130,7 @@ pub fn committed(topic: &str, partitions: i32) -> Vec<Vec<Vec<u8>>> {
     read_all(topic, partitions, "read_committed")
 }
 
-/// A log that has joined its group, or has nothing to join.
+/// A log that has joined its group.
 pub fn joined(options: KafkaOptions) -> KafkaLog {
     let mut log = KafkaLog::open(options).unwrap();
     let deadline = Instant::now() + LIMIT;
@@ -147,11 +147,11 @@ pub fn joined(options: KafkaOptions) -> KafkaLog {
 pub struct Member {
     pub log: KafkaLog,
     pub owned: Vec<TopicPartition>,
-    /// Where reading began, for each partition each time it was assigned.
+    /// The start position of each partition each time it was assigned.
     pub starts: Vec<(TopicPartition, i64)>,
     pub copied: usize,
     pub waits: usize,
-    /// Records of one commit at most.
+    /// Limit of records in a commit.
     pub batch: usize,
     outputs: Outputs,
 }
@@ -169,11 +169,11 @@ impl Member {
         }
     }
 
-    /// Waits once, acts on changes.
+    /// Waits once and handles changes.
     pub fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
         self.waits += 1;
         let changes = match self.log.wait(timeout) {
-            // Brokers and coordinators that are not ready yet are waited for.
+            // Brokers and coordinators may not be ready yet.
             Err(LogError::Unavailable(_)) => Vec::new(),
             changes => changes?,
         };
@@ -194,7 +194,7 @@ impl Member {
         Ok(changes)
     }
 
-    /// Waits until this member owns so many partitions.
+    /// Waits until this member owns `count` partitions.
     pub fn wait_for_partitions(&mut self, count: usize) {
         let deadline = Instant::now() + LIMIT;
         while self.owned.len() != count {
@@ -203,7 +203,7 @@ impl Member {
         }
     }
 
-    /// One round: waits, copies what is there, commits. Returns how many records it copied.
+    /// One round: waits, copies the available records, commits. Returns the number of copied records.
     pub fn round(&mut self, timeout: Duration) -> Result<usize, LogError> {
         self.wait(timeout)?;
         self.outputs.clear();
@@ -232,7 +232,7 @@ impl Member {
         Ok(copied)
     }
 
-    /// Rounds until `count` records were copied in all.
+    /// Rounds until `count` records were copied in total.
     pub fn copy_until(&mut self, count: usize) {
         let deadline = Instant::now() + LIMIT;
         while self.copied < count {
@@ -242,7 +242,7 @@ impl Member {
     }
 }
 
-/// The committed positions, or the beginnings.
+/// The committed positions; without one, the beginning of the partition.
 pub fn positions(log: &mut KafkaLog, partitions: &[TopicPartition]) -> Result<Vec<(TopicPartition, i64)>, LogError> {
     let committed = log.committed(partitions)?;
     partitions

@@ -1,4 +1,4 @@
-//! Processes that are killed, at any moment.
+//! Processes that are killed at arbitrary times.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ use riskstream_pipeline::log::{Log, Outputs};
 
 use crate::harness::{LIMIT, Member, brokers, committed, joined, numbered, options, produce, producer, send, unique};
 
-/// Set in a child process: what it is to do, and with which names.
+/// Set in a child process: its role and the name of its group.
 const ROLE: &str = "RISKSTREAM_TEST_CHILD";
 
-/// Runs this test binary again as a child that does only what [`child`] says.
+/// Runs this test binary as a child process that executes only [`child`].
 fn spawn(role: &str, name: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::child", "--nocapture"])
@@ -26,7 +26,7 @@ fn spawn(role: &str, name: &str) -> Child {
         .unwrap()
 }
 
-/// A child does not outlive the test that started it: its standard input ends then.
+/// Ends the child with the test that started it: its standard input is closed then.
 fn end_with_parent() {
     std::thread::spawn(|| {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
@@ -34,7 +34,7 @@ fn end_with_parent() {
     });
 }
 
-/// Not a test of its own: the child processes of the tests below.
+/// The body of the child processes of the tests below. It does nothing in a normal test run.
 #[test]
 fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -43,7 +43,7 @@ fn child() {
     match role {
         "copy" => {
             let mut member = Member::new(named(name, 0));
-            // Small batches make many commits to be killed in.
+            // Small batches give many commits in which a kill can happen.
             member.batch = 20;
             loop {
                 member.round(Duration::from_secs(1)).unwrap();
@@ -68,14 +68,14 @@ fn named(name: &str, slot: usize) -> KafkaOptions {
     options.inputs = vec![format!("{name}-in")];
     options.outputs = vec![format!("{name}-out")];
     options.slot = slot;
-    // Killed members are found out soon.
+    // The group notices a kill soon.
     options
         .overrides
         .insert("session.timeout.ms".to_owned(), "6000".to_owned());
     options
 }
 
-/// Tells how much lies in a topic, transactions that are still open included.
+/// The end offsets of topics, including records of open transactions.
 struct Ends(BaseConsumer);
 
 impl Ends {
@@ -106,9 +106,9 @@ fn after_kills_every_record_is_copied_once() {
     for kill in 0..kills {
         let before = ends.of(&output, 2);
         let mut process = spawn("copy", &name);
-        // Killed in the middle of its work: every time after another number of records.
+        // Each kill happens after another number of records.
         while ends.of(&output, 2) < before + 20 + 37 * kill {
-            assert!(Instant::now() < deadline, "kill {kill}: nothing happens");
+            assert!(Instant::now() < deadline, "kill {kill}: no records");
             assert!(
                 process.try_wait().unwrap().is_none(),
                 "kill {kill}: the child ended by itself"
@@ -118,7 +118,7 @@ fn after_kills_every_record_is_copied_once() {
         process.wait().unwrap();
     }
     let copied: usize = committed(&output, 2).iter().map(Vec::len).sum();
-    assert!(copied < 2 * records, "nothing was left to the last member");
+    assert!(copied < 2 * records, "no records were left for the last member");
     let mut last = Member::new(named(&name, 0));
     last.copy_until(2 * records - copied);
     let found = committed(&output, 2);
@@ -139,7 +139,7 @@ fn a_transaction_left_open_is_aborted_by_the_successor() {
     process.kill().unwrap();
     process.wait().unwrap();
 
-    // Another producer's committed record is behind the open transaction: not readable yet.
+    // The committed record of another producer cannot be read before the open transaction ends.
     let other = producer(&[("transactional.id", unique("other").as_str())]);
     other.init_transactions(LIMIT).unwrap();
     other.begin_transaction().unwrap();
@@ -156,8 +156,8 @@ fn a_transaction_left_open_is_aborted_by_the_successor() {
 
 #[test]
 fn positions_of_an_open_transaction_are_waited_for() {
-    // A reader of committed positions must not get the old position while a commit is under way: it would
-    // process again what the commit then makes final.
+    // While a commit is in progress, a reader of committed positions must not get the old position: it would process
+    // records again whose outputs are about to be committed.
     let base = options("unstable", 1);
     produce(&base.inputs[0], 0, numbered("in", 10));
     let mut member = Member::new(base.clone());

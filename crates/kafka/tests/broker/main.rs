@@ -1,5 +1,5 @@
-//! The log against a real broker: `scripts/kafka start` gives one. Without it these tests fail; they
-//! never skip. Every test has topics and groups of its own.
+//! Tests of the log with a real broker. They need KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), and fail without it.
+//! Every test has topics and groups of its own.
 
 mod groups;
 mod harness;

@@ -21,7 +21,7 @@ fn in_transaction(producer: &BaseProducer, topic: &str, values: &[&str]) {
     producer.flush(LIMIT).unwrap();
 }
 
-/// Takes until the partition is drained and its lag is known to be 0; the offsets.
+/// Takes records until the lag of the partition is 0, and returns their offsets.
 fn drain(log: &mut KafkaLog, partition: &TopicPartition) -> Vec<i64> {
     let deadline = Instant::now() + LIMIT;
     let mut offsets = Vec::new();
@@ -38,7 +38,7 @@ fn drain(log: &mut KafkaLog, partition: &TopicPartition) -> Vec<i64> {
 }
 
 #[test]
-fn positions_pass_over_transaction_markers() {
+fn positions_skip_transaction_markers() {
     let options = options("markers", 1);
     let input = options.inputs[0].clone();
     let writer = transactional();
@@ -53,7 +53,7 @@ fn positions_pass_over_transaction_markers() {
     assert_eq!(member.log.position(&partition), Some(6));
     assert_eq!(member.log.bounds(&partition).unwrap(), (0, 6));
 
-    // Nothing but an aborted transaction: no record, and yet the position moves on.
+    // After an aborted transaction there is no record, and the position advances.
     in_transaction(&writer, &input, &["never", "seen"]);
     writer.abort_transaction(LIMIT).unwrap();
     in_transaction(&writer, &input, &["d"]);
@@ -68,7 +68,7 @@ fn positions_pass_over_transaction_markers() {
 }
 
 #[test]
-fn what_is_not_committed_is_not_handed_out() {
+fn uncommitted_records_are_not_returned() {
     let options = options("open", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, ["before"]);
@@ -85,7 +85,7 @@ fn what_is_not_committed_is_not_handed_out() {
 }
 
 #[test]
-fn each_record_ends_the_wait_and_nothing_else_does() {
+fn only_records_end_a_wait() {
     let options = options("wakes", 2);
     let input = options.inputs[0].clone();
     let mut member = Member::new(options);
@@ -100,18 +100,18 @@ fn each_record_ends_the_wait_and_nothing_else_does() {
         let partition = &partitions[number % 2];
         send(&writer, &input, partition.partition, ["x"]);
         writer.flush(LIMIT).unwrap();
-        // A wait that misses the record lasts a minute, and fifty of them nearly an hour.
+        // A wait that misses the record lasts a minute.
         while member.log.take(partition).unwrap().is_none() {
             member.log.wait(LIMIT).unwrap();
             waits += 1;
         }
     }
-    // Besides the record, the notice that the end is reached ends a wait.
+    // The event that the end was reached ends a wait, too.
     assert!(waits <= 150, "{waits} waits for 50 records");
 }
 
 #[test]
-fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
+fn a_partition_that_is_not_read_does_not_end_every_wait() {
     let options = options("alone", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, vec!["x"; 100]);
@@ -121,11 +121,11 @@ fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
     while member.log.take(&partition).unwrap().is_none() {
         member.log.wait(LIMIT).unwrap();
     }
-    // One record was taken, more are there: no wait.
+    // One record was taken and more are available: the wait ends at once.
     let began = Instant::now();
     member.log.wait(LIMIT).unwrap();
     assert!(began.elapsed() < LIMIT / 2);
-    // None was taken since: the owner has its reasons.
+    // None was taken since then: the wait lasts.
     for _ in 0..3 {
         let began = Instant::now();
         member.log.wait(Duration::from_millis(100)).unwrap();
@@ -137,7 +137,7 @@ fn a_partition_left_alone_does_not_end_the_wait_again_and_again() {
 }
 
 #[test]
-fn lag_counts_what_waits() {
+fn lag_counts_unread_records() {
     let mut options = options("lag", 1);
     options
         .overrides
@@ -156,7 +156,7 @@ fn lag_counts_what_waits() {
 }
 
 #[test]
-fn a_position_that_is_gone_is_an_error() {
+fn a_position_before_the_beginning_is_an_error() {
     let options = options("gone", 1);
     let input = options.inputs[0].clone();
     produce(&input, 0, vec!["x"; 10]);
@@ -188,7 +188,7 @@ fn a_position_that_is_gone_is_an_error() {
 }
 
 #[test]
-fn brokers_out_of_reach_are_waited_for() {
+fn the_log_waits_for_brokers_out_of_reach() {
     let mut options = KafkaOptions::new("127.0.0.1:1", "nobody");
     options.inputs = vec!["in".to_owned()];
     let mut log = KafkaLog::open(options).unwrap();
@@ -199,7 +199,7 @@ fn brokers_out_of_reach_are_waited_for() {
 }
 
 #[test]
-fn missing_topics_are_named_all_at_once() {
+fn all_missing_topics_are_reported_at_once() {
     let mut options = KafkaOptions::new(&brokers(), &unique("missing"));
     options.inputs = vec![unique("no-input")];
     options.outputs = vec![unique("no-output")];
@@ -212,7 +212,7 @@ fn missing_topics_are_named_all_at_once() {
 }
 
 #[test]
-fn a_wrong_property_is_named_without_its_value() {
+fn a_wrong_property_is_reported_without_its_value() {
     for (name, value) in [("no.such.property", "s3cret"), ("fetch.min.bytes", "s3cret")] {
         let mut options = KafkaOptions::new(&brokers(), "wrong");
         options.overrides.insert(name.to_owned(), value.to_owned());

@@ -1,4 +1,4 @@
-//! Outputs and positions are committed together, or not at all.
+//! Outputs and positions are committed together or not at all.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn outputs_and_positions_are_committed_together() {
     );
     assert_eq!(committed(&output, 2), [numbered("p0", 100), numbered("p1", 100)]);
 
-    // Whoever comes next goes on where this one stopped.
+    // A successor continues at the committed position.
     drop(member);
     produce(&input, 0, ["more"]);
     let mut next = Member::new(options);
@@ -67,7 +67,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
 fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
     let mut options = options("fails", 1);
     let (input, output) = (options.inputs[0].clone(), options.outputs[0].clone());
-    // So small a queue that the good records are written before the bad one is refused.
+    // With this small queue the good records are written before the bad one is refused.
     options
         .overrides
         .insert("queue.buffering.max.messages".to_owned(), "10".to_owned());
@@ -89,7 +89,7 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
     assert!(error.to_string().contains(&output), "{error}");
     assert!(
         read_all(&output, 1, "read_uncommitted")[0].len() >= 40,
-        "it proves nothing otherwise"
+        "some good records are written before the failure"
     );
     assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
     assert_eq!(member.log.committed(std::slice::from_ref(&partition)).unwrap(), [None]);
@@ -100,7 +100,7 @@ fn a_transaction_that_fails_leaves_nothing_and_the_next_one_succeeds() {
 }
 
 #[test]
-fn going_back_gives_the_same_records_again() {
+fn a_start_at_an_earlier_position_gives_the_same_records_again() {
     let options = options("back", 2);
     let input = options.inputs[0].clone();
     for partition in 0..2 {
@@ -134,7 +134,7 @@ fn going_back_gives_the_same_records_again() {
 }
 
 #[test]
-fn a_successor_with_the_same_identity_fences_the_zombie() {
+fn a_successor_with_the_same_transactional_id_fences_its_predecessor() {
     let options = options("zombie", 1);
     let output = options.outputs[0].clone();
     let mut zombie = joined(options.clone());
@@ -152,7 +152,7 @@ fn a_successor_with_the_same_identity_fences_the_zombie() {
 }
 
 #[test]
-fn a_record_too_large_for_its_topic_names_the_topic() {
+fn the_error_for_a_record_that_is_too_large_names_the_topic() {
     let options = options("large-out", 1);
     let output = options.outputs[0].clone();
     let mut log = joined(options);
@@ -167,7 +167,7 @@ fn a_record_too_large_for_its_topic_names_the_topic() {
     assert_eq!(committed(&output, 1), [Vec::<Vec<u8>>::new()]);
 }
 
-/// Bytes that do not compress.
+/// A byte of a sequence that cannot be compressed.
 fn noise(number: u32) -> u8 {
     let mixed = (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -213,7 +213,7 @@ fn keys_headers_timestamps_and_tombstones_arrive() {
 
 #[test]
 fn keys_go_to_the_partitions_that_java_clients_choose() {
-    // From Apache Kafka's own test of Utils.murmur2: (hash & 0x7fffffff) % partitions.
+    // From Apache Kafka's test of Utils.murmur2: (hash & 0x7fffffff) % partitions.
     let hashes: [(&[u8], i32); 5] = [
         (b"21", -973_932_308),
         (b"foobar", -790_332_482),
@@ -250,7 +250,7 @@ fn at_least_once_writes_outputs_and_then_positions() {
     assert_eq!(member.log.committed(&owned).unwrap(), [Some(100.into())]);
     assert_eq!(committed(&output, 1), [numbered("in", 100)]);
 
-    // What cannot be written keeps the position where it is.
+    // If a record cannot be written, the position does not advance.
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| {
         bytes.extend((0..3_000_000_u32).map(noise))
@@ -264,7 +264,7 @@ fn at_least_once_writes_outputs_and_then_positions() {
 }
 
 #[test]
-fn a_topic_that_takes_large_records_gets_them() {
+fn a_topic_for_large_records_receives_them() {
     let mut options = options("large", 1);
     let mut large = spec(&unique("large-topic"), 1);
     large

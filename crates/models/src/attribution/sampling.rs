@@ -1,24 +1,25 @@
-//! Contributions by sampling, for any model that can be run: networks, and graphs that are no trees or linear function.
+//! Contributions by sampling, for any model that can be run.
 //!
 //! Castro et al. 2009, "Polynomial calculation of the Shapley value based on sampling", with antithetic pairs (Mitchell
-//! et al. 2022): features are taken from the row one after another, in a random order and then in the reverse one,
-//! beginning with a background row. Every background row serves in as many pairs, so that the contributions sum to the
-//! score minus the baseline whatever the orders, which come from a fixed seed: the same row, the same contributions.
+//! et al. 2022): beginning with a background row, features are set to the row's values one after another, in a random
+//! order and then in the reverse order. Every background row is used in the same number of pairs, so contributions add
+//! up to the score minus the baseline for any orders. The orders come from a fixed seed, so contributions are
+//! reproducible.
 
-use super::Background;
+use super::background::Background;
 use crate::{ModelError, Scorer};
 
-/// At least so many pairs of orders, over all background rows.
+/// Lower bound on the pairs of orders, over all background rows.
 const PAIRS: usize = 64;
-/// Rows that are scored in one call.
+/// Rows scored in one call.
 const BATCH: usize = 256;
 
-/// Memory that is used again.
+/// Buffers that are reused from row to row.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     order: Vec<usize>,
     rows: Vec<f32>,
-    /// For each row in `rows` the feature that was taken last; none for the row that an order begins with.
+    /// For each row in `rows` the feature that was set last; `None` for the first row of an order.
     steps: Vec<Option<usize>>,
     scores: Vec<f32>,
 }
@@ -38,7 +39,7 @@ impl Sampler {
         let mut last_score = 0.0;
         for other in background.rows() {
             self.order.clear();
-            // What is the same in both moves nothing.
+            // The contribution of a feature with equal values is 0.
             let differing = (0..row.len()).filter(|&column| row[column].to_bits() != other[column].to_bits());
             self.order.extend(differing);
             for _ in 0..rounds {
@@ -58,7 +59,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// Adds the rows from `other` to `row`, a feature at a time.
+    /// Appends the rows on the way from `other` to `row`, changing one feature at a time.
     fn push_path(&mut self, row: &[f32], other: &[f32]) {
         self.steps.push(None);
         self.rows.extend_from_slice(other);
@@ -70,6 +71,7 @@ impl Sampler {
         }
     }
 
+    /// Scores the appended rows and adds each step's difference to the contribution of its feature.
     fn score(
         &mut self,
         scorer: &mut Scorer,
@@ -90,7 +92,7 @@ impl Sampler {
     }
 }
 
-/// SplitMix64 (Steele et al. 2014): a fixed sequence on every machine.
+/// SplitMix64 (Steele et al. 2014): the same sequence on every machine.
 struct Random(u64);
 
 impl Random {
@@ -102,7 +104,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// Fisher and Yates; the bias of the multiplication is below 2^-32.
+    /// The Fisher-Yates shuffle. The bias of the multiplication is below 2^-32.
     fn shuffle(&mut self, order: &mut [usize]) {
         for last in (1..order.len()).rev() {
             let chosen = ((self.next() >> 32) * (last as u64 + 1)) >> 32;

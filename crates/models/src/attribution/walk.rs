@@ -1,24 +1,25 @@
-//! The walk that attributes one row: exact interventional Shapley values of a sum of trees.
+//! Exact interventional Shapley values of a sum of trees for one row.
 //!
-//! Lundberg et al. 2020, "From local explanations to global understanding with explainable AI for trees", the algorithm
-//! for the interventional value function: a feature set is worth the trees' mean sum when its features come from the row
-//! and the others from a background row. There each background row is walked by itself; here one walk serves up to 64.
+//! The algorithm is that of Lundberg et al. 2020, "From local explanations to global understanding with explainable AI
+//! for trees", for the interventional value function. There each background row has a walk of its own; here one walk
+//! serves up to 64 background rows.
 
-use super::trees::{Block, LEAF, LaidLeaf, Trees, Weight};
+use super::shapley::ShapleyWeight;
+use super::trees::{AttributionTrees, Block, BlockLeaf, LEAF};
 
-/// Memory that walks use again.
+/// Buffers that are reused from walk to walk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Walk {
+pub(super) struct WalkBuffers {
     keys: Vec<i64>,
-    /// Nodes to visit, the positions that the row violates there, and the background rows that can get there.
+    /// Nodes to visit, each with the features of the path that the row violates, and the background rows that reach it.
     stack: Vec<(u32, u64, u64)>,
-    /// Each feature's sum over trees and background rows; the last eight are for none.
+    /// The sum of each feature over trees and background rows; the last eight are those of no feature.
     sums: Vec<f64>,
 }
 
-impl Trees {
+impl AttributionTrees {
     /// Adds each feature's contribution to the sum of leaf values.
-    pub fn attribute(&self, row: impl Iterator<Item = f64>, walk: &mut Walk, contributions: &mut [f64]) {
+    pub fn attribute(&self, row: impl Iterator<Item = f64>, walk: &mut WalkBuffers, contributions: &mut [f64]) {
         self.fill_keys(row, &mut walk.keys);
         walk.sums.clear();
         walk.sums.resize(self.no_feature as usize + 8, 0.0);
@@ -29,66 +30,67 @@ impl Trees {
         }
     }
 
-    fn walk(&self, block: &Block, walk: &mut Walk) {
-        let Walk { keys, stack, sums } = walk;
+    fn walk(&self, block: &Block, walk: &mut WalkBuffers) {
+        let WalkBuffers { keys, stack, sums } = walk;
         let (keys, sums) = (keys.as_slice(), sums.as_mut_slice());
         let all = u64::MAX >> (64 - block.rows);
         for &root in &block.roots {
-            let (mut place, mut violated, mut lanes) = (root, 0u64, all);
+            let (mut node, mut violated, mut lanes) = (root, 0u64, all);
             loop {
-                if place & LEAF == 0 {
-                    let branch = &block.branches[place as usize];
+                if node & LEAF == 0 {
+                    let branch = &block.branches[node as usize];
                     let side = usize::from(block.goes_right(branch, keys));
                     let bit = 1 << branch.position;
                     let others = lanes & !branch.violating[1 - side];
                     if others != 0 {
                         stack.push((branch.children[1 - side], violated | bit, others));
                     }
-                    place = branch.children[side];
-                    // Where the row violates the feature already, a background row has to provide it here as well.
-                    let has_to = 0u64.wrapping_sub(violated >> branch.position & 1);
-                    lanes &= !(branch.violating[side] & has_to);
+                    node = branch.children[side];
+                    // If the row violates the feature already, the background rows must satisfy it here, too.
+                    let must_satisfy = 0u64.wrapping_sub(violated >> branch.position & 1);
+                    lanes &= !(branch.violating[side] & must_satisfy);
                     if lanes != 0 {
                         continue;
                     }
                 } else {
-                    let leaf = &block.leaves[(place & !LEAF) as usize];
+                    let leaf = &block.leaves[(node & !LEAF) as usize];
                     self.leaf(block, leaf, violated, lanes, sums);
                 }
                 let Some(next) = stack.pop() else { break };
-                (place, violated, lanes) = next;
+                (node, violated, lanes) = next;
             }
         }
     }
 
-    /// Adds what a leaf contributes: features that only the row satisfies gain, those it violates lose.
+    /// Adds the contributions of a leaf: features that only the row satisfies gain, those that it violates lose.
     #[inline(always)]
-    fn leaf(&self, block: &Block, leaf: &LaidLeaf, violated: u64, lanes: u64, sums: &mut [f64]) {
+    fn leaf(&self, block: &Block, leaf: &BlockLeaf, violated: u64, lanes: u64, sums: &mut [f64]) {
         if leaf.value == 0.0 {
             return;
         }
-        let first = leaf.first_eight as usize;
+        let first = leaf.first_group as usize;
         let violations = &block.violations[first * block.rows..];
-        if leaf.eights == 1 {
-            let weights = self.weights.of(usize::from(BITS[usize::from(violated as u8)]));
-            let mut moves = Moves::default();
+        if leaf.groups == 1 {
+            let weights = self.weights.of(usize::from(BIT_COUNTS[usize::from(violated as u8)]));
+            let mut group_sums = GroupSums::default();
             for_each_lane(lanes, |lane| {
                 let missing = violations[lane];
-                moves.add(missing, weights[usize::from(BITS[usize::from(missing)])]);
+                group_sums.add(missing, weights[usize::from(BIT_COUNTS[usize::from(missing)])]);
             });
-            moves.finish(leaf.value, &block.features[first], violated as u8, sums);
+            group_sums.finish(leaf.value, &block.features[first], violated as u8, sums);
             return;
         }
-        // A long path: for each eight features the same, with the number of violations over all of them.
+        // A path of several groups: the weights depend on the violations of all groups.
         let weights = self.weights.of(violated.count_ones() as usize);
-        for (eight, features) in block.features[first..][..leaf.eights as usize].iter().enumerate() {
-            let mut moves = Moves::default();
+        for (group, features) in block.features[first..][..leaf.groups as usize].iter().enumerate() {
+            let mut group_sums = GroupSums::default();
             for_each_lane(lanes, |lane| {
-                let missing = |eight: usize| violations[eight * block.rows + lane];
-                let counts = (0..leaf.eights as usize).map(|eight| usize::from(BITS[usize::from(missing(eight))]));
-                moves.add(missing(eight), weights[counts.sum::<usize>()]);
+                let missing = |group: usize| violations[group * block.rows + lane];
+                let counts =
+                    (0..leaf.groups as usize).map(|group| usize::from(BIT_COUNTS[usize::from(missing(group))]));
+                group_sums.add(missing(group), weights[counts.sum::<usize>()]);
             });
-            moves.finish(leaf.value, features, (violated >> (8 * eight)) as u8, sums);
+            group_sums.finish(leaf.value, features, (violated >> (8 * group)) as u8, sums);
         }
     }
 }
@@ -101,40 +103,40 @@ fn for_each_lane(mut lanes: u64, mut visit: impl FnMut(usize)) {
     }
 }
 
-/// What eight features of a leaf's path gain or lose, for a leaf of value 1. In f32: it is a sum of few numbers of one
-/// sign, and what counts is added up in f64.
+/// The gains of a group of features, and their loss, for a leaf of value 1. The gains are f32: they are sums of few
+/// numbers of one sign. [`WalkBuffers::sums`] are f64.
 #[derive(Default)]
-struct Moves {
+struct GroupSums {
     gains: [f32; 8],
     loss: f64,
 }
 
-impl Moves {
-    /// Adds a background row that violates the positions in `missing`.
+impl GroupSums {
+    /// Adds a background row that violates the features in `missing`.
     #[inline(always)]
-    fn add(&mut self, missing: u8, weight: Weight) {
+    fn add(&mut self, missing: u8, weight: ShapleyWeight) {
         self.loss += weight.loss;
-        for (gain, is_missing) in self.gains.iter_mut().zip(&SPREAD[usize::from(missing)]) {
+        for (gain, is_missing) in self.gains.iter_mut().zip(&BITS_AS_NUMBERS[usize::from(missing)]) {
             *gain += weight.gain * is_missing;
         }
     }
 
-    /// Those that the row violates lose; they are not among those that gain.
+    /// Adds the gains to `sums`. The features in `violated` lose; they have no gains.
     #[inline(always)]
     fn finish(&self, value: f64, features: &[u32; 8], violated: u8, sums: &mut [f64]) {
         let loss = self.loss as f32;
-        let mut moves = self.gains;
-        for (moved, is_violated) in moves.iter_mut().zip(&SPREAD[usize::from(violated)]) {
-            *moved -= loss * is_violated;
+        let mut changes = self.gains;
+        for (change, is_violated) in changes.iter_mut().zip(&BITS_AS_NUMBERS[usize::from(violated)]) {
+            *change -= loss * is_violated;
         }
-        for (&feature, moved) in features.iter().zip(moves) {
-            sums[feature as usize] += value * f64::from(moved);
+        for (&feature, change) in features.iter().zip(changes) {
+            sums[feature as usize] += value * f64::from(change);
         }
     }
 }
 
-/// The number of bits of a byte.
-static BITS: [u8; 256] = {
+/// The number of bits that are set in a byte.
+static BIT_COUNTS: [u8; 256] = {
     let mut bits = [0; 256];
     let mut byte = 0;
     while byte < 256 {
@@ -144,8 +146,8 @@ static BITS: [u8; 256] = {
     bits
 };
 
-/// A byte's bits as numbers.
-static SPREAD: [[f32; 8]; 256] = {
+/// The bits of a byte as numbers.
+static BITS_AS_NUMBERS: [[f32; 8]; 256] = {
     let mut spread = [[0.0; 8]; 256];
     let mut byte = 0;
     while byte < 256 {

@@ -1,9 +1,9 @@
-//! Minima and maxima of floats that are NaN when one of the numbers is, and where along an axis they are.
+//! Minimum and maximum of floats, which are NaN if one of the numbers is, and their position along an axis.
 
 use tract_onnx::tract_hir::internal::tract_ndarray::{ArrayD, ArrayView1, Axis};
 use tract_onnx::tract_hir::internal::*;
 
-/// The larger or the smaller of two numbers.
+/// Maximum or minimum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Extreme {
     Largest,
@@ -11,19 +11,19 @@ pub(super) enum Extreme {
 }
 
 impl Extreme {
-    /// `b` when it is NaN, for no comparison with NaN is true.
+    /// The extreme of two numbers; NaN if either is NaN. Comparisons with NaN are false, so a NaN `b` is the result.
     pub fn of<T: PartialOrd>(self, a: T, b: T) -> T {
         let is_a = match self {
             Extreme::Largest => a > b,
             Extreme::Smallest => a < b,
         };
-        // NaN alone differs from itself.
+        // Only NaN differs from itself.
         #[expect(clippy::eq_op, reason = "a number that may be NaN")]
         if is_a || a != a { a } else { b }
     }
 }
 
-/// The largest or smallest number along some axes, which stay, with a length of one.
+/// ReduceMax or ReduceMin along some axes, which are kept with a length of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReducedExtreme {
     pub extreme: Extreme,
@@ -76,17 +76,17 @@ impl TypedOp for ReducedExtreme {
     as_op!();
 }
 
-/// Where along an axis, which stays with a length of one, the largest or smallest number is: as in ONNX Runtime NaN is
-/// neither, unless it is the first.
+/// ArgMax or ArgMin along an axis, which is kept with a length of one. As in ONNX Runtime, NaN is not an extreme
+/// unless it is the first number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Position {
+pub(super) struct ArgExtreme {
     pub extreme: Extreme,
     pub axes: TVec<usize>,
-    /// Of equal numbers the last, not the first.
+    /// Whether it is the last of equal numbers instead of the first.
     pub takes_last: bool,
 }
 
-impl Position {
+impl ArgExtreme {
     fn find<T: Datum + PartialOrd + Copy>(&self, input: &Tensor) -> TractResult<TValue> {
         let [axis] = *self.axes else {
             bail!("the position along {} axes", self.axes.len());
@@ -109,15 +109,15 @@ impl Position {
     }
 }
 
-impl Op for Position {
+impl Op for ArgExtreme {
     fn name(&self) -> StaticName {
-        format!("Position{:?}", self.extreme).into()
+        format!("Arg{:?}", self.extreme).into()
     }
 
     op_as_typed_op!();
 }
 
-impl EvalOp for Position {
+impl EvalOp for ArgExtreme {
     op_out_of_plan!();
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -128,7 +128,7 @@ impl EvalOp for Position {
     }
 }
 
-impl TypedOp for Position {
+impl TypedOp for ArgExtreme {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         Ok(tvec!(i64::datum_type().fact(&*reduced(&inputs[0].shape, &self.axes))))
     }

@@ -1,4 +1,4 @@
-//! Functions of single numbers.
+//! Corrected functions of single numbers.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
@@ -7,10 +7,10 @@ use tract_onnx::tract_core::ops::nn::{GeluApproximate, GeluExact, HardSwish, Lea
 use tract_onnx::tract_hir::internal::*;
 use tract_onnx::tract_hir::ops::element_wise::ElementWiseIntoHir;
 
-/// What to put in the place of one of tract's functions of inputs of `datum`, f32 or f64.
+/// The replacement of one of tract's functions for inputs of type `datum`, f32 or f64, if it needs one.
 ///
 /// # Errors
-/// When there is none for f64.
+/// When the function is not supported for f64.
 pub(super) fn replacement(
     function: &dyn ElementWiseMiniOp,
     datum: DatumType,
@@ -25,8 +25,8 @@ pub(super) fn replacement(
         );
         return Ok(in_f64.map(|function| Box::new(function) as _));
     }
-    // tract's own is off by the argument's size times 5e-7.
-    if let Some(function @ Function::GeluTanh) = in_f64 {
+    // tract's version has an error of 5e-7 times the argument.
+    if let Some(function @ DoubleFunction::GeluTanh) = in_f64 {
         return Ok(Some(Box::new(function)));
     }
     let loses_nan = function.is::<Sigmoid>()
@@ -34,18 +34,18 @@ pub(super) fn replacement(
         || function.is::<Silu>()
         || function.is::<HardSwish>()
         || function.is::<LeakyRelu>();
-    Ok(loses_nan.then(|| Box::new(NanKept(function_clone(function))) as _))
+    Ok(loses_nan.then(|| Box::new(NanPreserving(function_clone(function))) as _))
 }
 
 fn function_clone(function: &dyn ElementWiseMiniOp) -> Box<dyn ElementWiseMiniOp> {
     tract_onnx::tract_core::dyn_clone::clone_box(function)
 }
 
-/// A function of tract's for f32, after which NaN is NaN again.
+/// A function of tract's for f32 that gives NaN for NaN.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct NanKept(Box<dyn ElementWiseMiniOp>);
+struct NanPreserving(Box<dyn ElementWiseMiniOp>);
 
-impl ElementWiseMiniOp for NanKept {
+impl ElementWiseMiniOp for NanPreserving {
     fn name(&self) -> String {
         self.0.name()
     }
@@ -67,31 +67,35 @@ impl ElementWiseMiniOp for NanKept {
     }
 }
 
-/// Builds the functions that tract composes of others and gets wrong: Celu without its alpha, Softplus infinite above 88.
+/// Registers functions that tract composes of others with wrong results: it ignores the alpha of Celu, and its
+/// Softplus is infinite above 88.
 pub(super) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("Celu", |_, node| {
         let alpha = node.get_attr_opt("alpha")?.unwrap_or(1.0f32);
         Ok((
-            ElementWiseOp(Box::new(Function::Celu(alpha.to_bits())), None).into_hir(),
+            ElementWiseOp(Box::new(DoubleFunction::Celu(alpha.to_bits())), None).into_hir(),
             Vec::new(),
         ))
     });
     operators.insert("Softplus", |_, _| {
-        Ok((ElementWiseOp(Box::new(Function::Softplus), None).into_hir(), Vec::new()))
+        Ok((
+            ElementWiseOp(Box::new(DoubleFunction::Softplus), None).into_hir(),
+            Vec::new(),
+        ))
     });
 }
 
 /// A function computed in f64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
+enum DoubleFunction {
     Sigmoid,
     HardSwish,
-    /// With the bits of its slope, an f32.
+    /// Holds the bits of its slope, an f32.
     LeakyRelu(u32),
-    /// Half to even.
+    /// Rounds half to even.
     Round,
     GeluTanh,
-    /// With the bits of its alpha, an f32.
+    /// Holds the bits of its alpha, an f32.
     Celu(u32),
     Softplus,
     /// The logarithm of the sigmoid.
@@ -105,50 +109,50 @@ pub(super) fn is<F: ElementWiseMiniOp>(node: &TypedNode) -> bool {
 
 /// The logarithm of the sigmoid, as one operator.
 pub(super) fn log_sigmoid() -> Box<dyn TypedOp> {
-    Box::new(ElementWiseOp(Box::new(Function::LogSigmoid), None))
+    Box::new(ElementWiseOp(Box::new(DoubleFunction::LogSigmoid), None))
 }
 
-fn in_f64(function: &dyn ElementWiseMiniOp) -> Option<Function> {
+fn in_f64(function: &dyn ElementWiseMiniOp) -> Option<DoubleFunction> {
     if function.is::<Sigmoid>() {
-        Some(Function::Sigmoid)
+        Some(DoubleFunction::Sigmoid)
     } else if function.is::<HardSwish>() {
-        Some(Function::HardSwish)
+        Some(DoubleFunction::HardSwish)
     } else if let Some(leaky) = function.downcast_ref::<LeakyRelu>() {
-        Some(Function::LeakyRelu(leaky.alpha.to_bits()))
+        Some(DoubleFunction::LeakyRelu(leaky.alpha.to_bits()))
     } else if function.is::<RoundHalfToEven>() {
-        Some(Function::Round)
+        Some(DoubleFunction::Round)
     } else {
         let gelu = function.downcast_ref::<GeluApproximate>();
-        gelu.filter(|gelu| !gelu.fast_impl).map(|_| Function::GeluTanh)
+        gelu.filter(|gelu| !gelu.fast_impl).map(|_| DoubleFunction::GeluTanh)
     }
 }
 
-impl Function {
+impl DoubleFunction {
     fn of(self, x: f64) -> f64 {
         match self {
-            Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            DoubleFunction::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             // f64::clamp keeps NaN.
-            Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
-            Function::LeakyRelu(slope) if x < 0.0 => x * f64::from(f32::from_bits(slope)),
-            Function::LeakyRelu(_) => x,
-            Function::Round => x.round_ties_even(),
-            Function::GeluTanh => {
+            DoubleFunction::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+            DoubleFunction::LeakyRelu(slope) if x < 0.0 => x * f64::from(f32::from_bits(slope)),
+            DoubleFunction::LeakyRelu(_) => x,
+            DoubleFunction::Round => x.round_ties_even(),
+            DoubleFunction::GeluTanh => {
                 0.5 * x * (1.0 + (std::f64::consts::FRAC_2_PI.sqrt() * (x + 0.044715 * x * x * x)).tanh())
             }
-            // max(0, x) + min(0, alpha * (exp(x / alpha) - 1)), of which one is zero.
-            Function::Celu(alpha) if x < 0.0 => {
+            // max(0, x) + min(0, alpha * (exp(x / alpha) - 1)), where one of the terms is zero.
+            DoubleFunction::Celu(alpha) if x < 0.0 => {
                 let alpha = f64::from(f32::from_bits(alpha));
                 alpha * (x / alpha).exp_m1()
             }
-            Function::Celu(_) => x,
-            // log(exp(x) + 1); f64::max drops NaN, the other term keeps it.
-            Function::Softplus => (-x.abs()).exp().ln_1p() + x.max(0.0),
-            Function::LogSigmoid => -Function::Softplus.of(-x),
+            DoubleFunction::Celu(_) => x,
+            // log(exp(x) + 1). f64::max drops NaN; the first term keeps it.
+            DoubleFunction::Softplus => (-x.abs()).exp().ln_1p() + x.max(0.0),
+            DoubleFunction::LogSigmoid => -DoubleFunction::Softplus.of(-x),
         }
     }
 }
 
-impl ElementWiseMiniOp for Function {
+impl ElementWiseMiniOp for DoubleFunction {
     fn name(&self) -> String {
         format!("{self:?}")
     }

@@ -1,13 +1,13 @@
-//! Indices out of range.
+//! Checks of indices.
 
 use tract_onnx::tract_core::ops::array::{Gather, GatherElements, OneHot};
 use tract_onnx::tract_core::ops::element_wise::{ElementWiseMiniOp, ElementWiseOp};
 use tract_onnx::tract_hir::internal::*;
 
-/// What the error of an index says: it is a row's fault.
+/// Part of the message of the error for an index out of range. [`batch_check`](crate::batch_check) recognises it.
 pub(crate) const OUT_OF_RANGE: &str = "is out of range";
 
-/// Checks the indices of a Gather before it runs, which panics where one is out of range.
+/// Adds a check of the indices of a Gather, which panics if one is out of range.
 pub(super) fn check(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let gather = &model.nodes[node];
     let axis = gather.op_as::<Gather>().map(|gather| gather.axis);
@@ -17,7 +17,8 @@ pub(super) fn check(model: &mut TypedModel, node: usize) -> TractResult<()> {
     };
     let (data, indices) = (*data, *indices);
     let fact = model.outlet_fact(indices)?;
-    // Constants have been checked by tract, sizes of tensors are not what a row can get wrong.
+    // tract has checked constants. Other integer types hold sizes of tensors, which do not depend on the values in
+    // rows.
     let is_of_rows = fact.konst.is_none() && fact.datum_type == i64::datum_type();
     if let (true, Ok(size)) = (is_of_rows, model.outlet_fact(data)?.shape[axis].to_usize()) {
         let name = format!("{} index", gather.name);
@@ -28,7 +29,7 @@ pub(super) fn check(model: &mut TypedModel, node: usize) -> TractResult<()> {
     Ok(())
 }
 
-/// Indices of an axis of `size`, the negative from its end: an error if one is none.
+/// Fails if an index of an axis of `size` is out of range. Negative indices count from the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct InRange {
     size: usize,
@@ -49,12 +50,12 @@ impl ElementWiseMiniOp for InRange {
     }
 }
 
-/// OneHot by the specification: an index out of range, here also NaN, makes all values the `off` value, a negative one
-/// counts from the end.
+/// OneHot by the specification: for an index out of range, or NaN, all values are `off`. Negative indices count from
+/// the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KnownOneHot(pub OneHot);
+pub(super) struct SpecifiedOneHot(pub OneHot);
 
-impl KnownOneHot {
+impl SpecifiedOneHot {
     fn fill<T: Datum + Clone>(&self, indices: &Tensor) -> TractResult<TValue> {
         let OneHot { axis, dim, off, on } = &self.0;
         let off = off.try_as_plain_ram()?.to_scalar::<T>()?.clone();
@@ -63,20 +64,20 @@ impl KnownOneHot {
         shape.insert(*axis, *dim);
         let within: usize = indices.shape()[*axis..].iter().product();
         let mut values = vec![off; shape.iter().product()];
-        // In f64 all indices that are in range are exact.
+        // f64 holds all indices in range exactly.
         let indices = indices.cast_to::<f64>()?;
-        for (place, index) in indices.try_as_plain_ram()?.as_slice::<f64>()?.iter().enumerate() {
+        for (position, index) in indices.try_as_plain_ram()?.as_slice::<f64>()?.iter().enumerate() {
             let (index, size) = (index.trunc(), *dim as f64);
             if (-size..size).contains(&index) {
                 let index = if index < 0.0 { index + size } else { index } as usize;
-                values[(place / within * dim + index) * within + place % within] = on.clone();
+                values[(position / within * dim + index) * within + position % within] = on.clone();
             }
         }
         Ok(tract_ndarray::ArrayD::from_shape_vec(&*shape, values)?.into_tvalue())
     }
 }
 
-impl Op for KnownOneHot {
+impl Op for SpecifiedOneHot {
     fn name(&self) -> StaticName {
         self.0.name()
     }
@@ -84,7 +85,7 @@ impl Op for KnownOneHot {
     op_as_typed_op!();
 }
 
-impl EvalOp for KnownOneHot {
+impl EvalOp for SpecifiedOneHot {
     op_out_of_plan!();
 
     fn eval(&self, _context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -94,7 +95,7 @@ impl EvalOp for KnownOneHot {
     }
 }
 
-impl TypedOp for KnownOneHot {
+impl TypedOp for SpecifiedOneHot {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         self.0.output_facts(inputs)
     }

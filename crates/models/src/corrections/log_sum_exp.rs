@@ -1,4 +1,4 @@
-//! The logarithm of a sum of exponentials, which overflows only where the answer does.
+//! The logarithm of a sum of exponentials. It overflows only if the exact result does.
 
 use tract_onnx::tract_core::ops::math::{Exp, Ln};
 use tract_onnx::tract_core::ops::nn::{Reduce, Reducer};
@@ -8,14 +8,14 @@ use tract_onnx::tract_hir::internal::*;
 use super::extremes::reduced;
 use super::functions::is;
 
-/// ReduceLogSumExp along some axes, which stay, with a length of one.
+/// ReduceLogSumExp along some axes, which are kept with a length of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LogSumExp {
     axes: TVec<usize>,
 }
 
-/// tract writes a ReduceLogSumExp named `n` as the nodes `n.exp`, `n.sum` and `n.ln`: they become one operator. The same
-/// operators written by an exporter stay apart, as in ONNX Runtime.
+/// Joins the nodes `n.exp`, `n.sum` and `n.ln`, which tract makes of a ReduceLogSumExp named `n`. The same operators
+/// in a file stay separate, as in ONNX Runtime.
 pub(super) fn join(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let logarithm = &model.nodes[node];
     let (Some(name), [sum]) = (logarithm.name.strip_suffix(".ln"), &*logarithm.inputs) else {
@@ -37,8 +37,8 @@ pub(super) fn join(model: &mut TypedModel, node: usize) -> TractResult<()> {
     Ok(())
 }
 
-/// log(Σ exp(xᵢ)) = m + log(Σ exp(xᵢ - m)) with the largest xᵢ for m, as in ONNX Runtime. An infinite m is not subtracted,
-/// for that would make NaN of the infinite answer.
+/// log(Σ exp(xᵢ)) = m + log(Σ exp(xᵢ - m)), where m is the largest xᵢ, as in ONNX Runtime. An infinite m is not
+/// subtracted: the result would be NaN instead of infinite.
 fn of_numbers(numbers: ArrayView1<'_, f64>) -> f64 {
     let largest = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let shift = if largest.is_finite() { largest } else { 0.0 };

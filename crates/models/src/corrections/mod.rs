@@ -1,24 +1,26 @@
-//! What tract's own operators of the standard domain answer otherwise than ONNX Runtime, put right in the typed graph
-//! before tract optimizes it, or built here in the first place.
+//! Corrects operators of the standard domain whose results in tract differ from those of ONNX Runtime. They are
+//! replaced in the typed graph before tract optimizes it, or built by this crate when the graph is loaded.
 //!
-//! - A recurrent operator starts each run from its initial state. tract goes on from where the last run ended, so that a
-//!   row's score would depend on the rows before it.
-//! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications lose
-//!   it, and a row with a missing value would get a score that looks like any other.
-//! - A constant that is broadcast before a matrix product, as initial states are, has the product's rank. tract refuses it.
-//! - Functions that tract has for f32 only work on f64, too; LogSoftmax, LogSigmoid, ReduceLogSumExp and Softplus are
-//!   finite wherever the answer is.
-//! - Powers of integers, equality of booleans, IsNaN and IsInf of doubles; a cast to int64 keeps 64 bits.
-//! - An index out of range makes no one-hot value, and elsewhere is an error, not a panic.
+//! - A recurrent operator starts each run from its initial state. In tract it continues from the end of the last run,
+//!   and a row's score would depend on the rows before it.
+//! - NaN stays NaN in activations, minima and maxima, and times zero. tract's vector instructions and simplifications
+//!   lose it, and a row with a missing value would get an ordinary score.
+//! - A constant that is broadcast before a matrix product gets the rank of the product, which tract requires. Initial
+//!   states are such constants.
+//! - Functions that tract implements for f32 only also work on f64.
+//! - LogSoftmax, LogSigmoid, ReduceLogSumExp and Softplus are finite if the exact result is.
+//! - Powers of integers, equality of booleans, and IsNaN and IsInf of doubles are supported.
+//! - A cast to int64 keeps 64 bits.
+//! - An index out of range gives a one-hot value without a one; in other operators it is an error instead of a panic.
 
-mod cells;
+mod binary;
 mod extremes;
 mod functions;
 mod indices;
-mod kinds;
 mod log_sum_exp;
-mod pairs;
 mod pool;
+mod recurrent;
+mod types;
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::tract_core::ops::array::{MultiBroadcastTo, OneHot};
@@ -33,21 +35,22 @@ use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, Sigmoid, Softmax, Softmax
 use tract_onnx::tract_core::ops::scan::Scan;
 use tract_onnx::tract_hir::internal::*;
 
-use extremes::{Extreme, Position, ReducedExtreme};
-use indices::KnownOneHot;
+use binary::NanBinary;
+use extremes::{ArgExtreme, Extreme, ReducedExtreme};
 pub(crate) use indices::OUT_OF_RANGE;
-use pairs::Pairwise;
-use pool::NanPool;
+use indices::SpecifiedOneHot;
+use pool::NanMaxPool;
 
-/// Puts this crate's builders of operators in the place of tract's.
+/// Replaces tract's builders of operators by this crate's.
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     functions::register(operators);
 }
 
-/// Puts the operators of `model`, of its loops' bodies and of its branches right. Their inputs and outputs stay as they are.
+/// Corrects the operators of `model`, of the bodies of its loops, and of its branches. Inputs and outputs do not
+/// change.
 ///
 /// # Errors
-/// When an operator has no form for the type of its input.
+/// When an operator does not support the type of its input.
 pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
     for node in 0..model.nodes.len() {
         match_types_of_constants(model, node)?;
@@ -55,7 +58,7 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
         log_sum_exp::join(model, node)?;
         match_rank_of_constant(model, node)?;
         indices::check(model, node)?;
-        kinds::compare_booleans(model, node)?;
+        types::compare_booleans(model, node)?;
     }
     for node in 0..model.nodes.len() {
         let mut inputs: TVec<TypedFact> = tvec!();
@@ -69,45 +72,45 @@ pub(crate) fn apply(model: &mut TypedModel) -> TractResult<()> {
         } else if let Some(choice) = node.op_as_mut::<IfThenElse>() {
             apply(&mut choice.then_body)?;
             apply(&mut choice.else_body)?;
-        } else if let Some(better) = replacement(node, &inputs)? {
-            node.op = better;
+        } else if let Some(corrected) = replacement(node, &inputs)? {
+            node.op = corrected;
         }
     }
     Ok(())
 }
 
 fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box<dyn TypedOp>>> {
-    if let Some(cell) = cells::replacement(&*node.op) {
+    if let Some(cell) = recurrent::replacement(&*node.op) {
         return Ok(Some(cell));
     }
     if let Some(one_hot) = node.op_as::<OneHot>() {
-        return Ok(Some(Box::new(KnownOneHot(one_hot.clone()))));
+        return Ok(Some(Box::new(SpecifiedOneHot(one_hot.clone()))));
     }
     if let Some(pool) = node.op_as::<MaxPool>() {
-        return Ok(Some(Box::new(NanPool(pool.clone()))));
+        return Ok(Some(Box::new(NanMaxPool(pool.clone()))));
     }
-    if let Some(better) = kinds::replacement(node, inputs) {
-        return Ok(Some(better));
+    if let Some(corrected) = types::replacement(node, inputs) {
+        return Ok(Some(corrected));
     }
     let datum = match inputs {
         [first, ..] if matches!(first.datum_type, DatumType::F32 | DatumType::F64) => first.datum_type,
         _ => return Ok(None),
     };
     if let Some(ElementWiseOp(function, output)) = node.op_as() {
-        let better = functions::replacement(&**function, datum).with_context(|| format!("node {:?}", node.name))?;
-        return Ok(better.map(|better| Box::new(ElementWiseOp(better, *output)) as _));
+        let corrected = functions::replacement(&**function, datum).with_context(|| format!("node {:?}", node.name))?;
+        return Ok(corrected.map(|function| Box::new(ElementWiseOp(function, *output)) as _));
     }
     if let Some(TypedBinOp(operator, output)) = node.op_as() {
-        let better = if operator.is::<Max>() {
-            Pairwise::Extreme(Extreme::Largest)
+        let corrected = if operator.is::<Max>() {
+            NanBinary::Extreme(Extreme::Largest)
         } else if operator.is::<Min>() {
-            Pairwise::Extreme(Extreme::Smallest)
+            NanBinary::Extreme(Extreme::Smallest)
         } else if operator.is::<Mul>() && inputs.iter().any(is_zero) {
-            Pairwise::Product
+            NanBinary::Product
         } else {
             return Ok(None);
         };
-        return Ok(Some(Box::new(TypedBinOp(Box::new(better), *output))));
+        return Ok(Some(Box::new(TypedBinOp(Box::new(corrected), *output))));
     }
     let Some(reduce) = node.op_as::<Reduce>() else {
         return Ok(None);
@@ -121,7 +124,7 @@ fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box
     };
     let position = |extreme, takes_last| {
         let axes = axes.clone();
-        Some(Box::new(Position {
+        Some(Box::new(ArgExtreme {
             extreme,
             axes,
             takes_last,
@@ -136,13 +139,14 @@ fn replacement(node: &TypedNode, inputs: &[TypedFact]) -> TractResult<Option<Box
     })
 }
 
-/// Whether a value is known to be zero in all its elements.
+/// Whether all elements of a value are known to be zero.
 fn is_zero(fact: &TypedFact) -> bool {
     let uniform = fact.konst.as_ref().and_then(|constant| constant.as_uniform());
     uniform.is_some_and(|number| number.cast_to_scalar::<f64>().is_ok_and(|number| number == 0.0))
 }
 
-/// The logarithm of a softmax or of a sigmoid, which is no number where these are too small for one, becomes one operator.
+/// Joins the logarithm of a softmax or of a sigmoid to one operator. Computed apart, it is infinite if the softmax or
+/// the sigmoid underflows.
 fn join_logarithm(model: &mut TypedModel, node: usize) -> TractResult<()> {
     let ([input], true) = (&*model.nodes[node].inputs, functions::is::<Ln>(&model.nodes[node])) else {
         return Ok(());
@@ -162,7 +166,8 @@ fn join_logarithm(model: &mut TypedModel, node: usize) -> TractResult<()> {
     Ok(())
 }
 
-/// tract takes the broadcast of a constant before a product of matrices for the constant, whatever their ranks.
+/// Gives a broadcast constant the rank of the broadcast. Before a matrix product tract reads the constant in its
+/// place, and the ranks would differ.
 fn match_rank_of_constant(model: &mut TypedModel, node: usize) -> TractResult<()> {
     if !model.nodes[node].op_is::<MultiBroadcastTo>() {
         return Ok(());
@@ -179,7 +184,7 @@ fn match_rank_of_constant(model: &mut TypedModel, node: usize) -> TractResult<()
     Ok(())
 }
 
-/// tract writes Gemm's alpha and beta as f32, whatever it multiplies.
+/// Converts a constant f32 operand of an f64 operator to f64. tract makes such constants of Gemm's alpha and beta.
 fn match_types_of_constants(model: &mut TypedModel, node: usize) -> TractResult<()> {
     if !model.nodes[node].op_is::<TypedBinOp>() {
         return Ok(());

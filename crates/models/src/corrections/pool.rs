@@ -4,12 +4,12 @@ use tract_onnx::tract_core::ops::cnn::MaxPool;
 use tract_onnx::tract_hir::internal::tract_ndarray::Zip;
 use tract_onnx::tract_hir::internal::*;
 
-/// A window with NaN has NaN for its maximum, as in ONNX Runtime. Which windows these are, a second pool says: of ones in
-/// the places of NaN, zeros elsewhere.
+/// The maximum of a window with NaN is NaN, as in ONNX Runtime. A second pool, over ones for NaN and zeros for numbers,
+/// finds these windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NanPool(pub MaxPool);
+pub(super) struct NanMaxPool(pub MaxPool);
 
-impl Op for NanPool {
+impl Op for NanMaxPool {
     fn name(&self) -> StaticName {
         self.0.name()
     }
@@ -17,7 +17,7 @@ impl Op for NanPool {
     op_as_typed_op!();
 }
 
-impl EvalOp for NanPool {
+impl EvalOp for NanMaxPool {
     op_out_of_plan!();
 
     fn eval(&self, context: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -30,9 +30,9 @@ impl EvalOp for NanPool {
                 .iter()
                 .any(|number| number.is_nan());
         if any_is_nan {
-            let places = input.to_plain_array_view::<f32>()?;
-            let places = Tensor::from(places.mapv(|number| f32::from(u8::from(number.is_nan()))));
-            let windows = self.0.eval(context, tvec!(places.into_tvalue()))?;
+            let markers = input.to_plain_array_view::<f32>()?;
+            let markers = Tensor::from(markers.mapv(|number| f32::from(u8::from(number.is_nan()))));
+            let windows = self.0.eval(context, tvec!(markers.into_tvalue()))?;
             let mut found = outputs[0].clone().into_tensor();
             Zip::from(found.to_plain_array_view_mut::<f32>()?)
                 .and(windows[0].to_plain_array_view::<f32>()?)
@@ -43,7 +43,7 @@ impl EvalOp for NanPool {
     }
 }
 
-impl TypedOp for NanPool {
+impl TypedOp for NanMaxPool {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         self.0.output_facts(inputs)
     }

@@ -1,4 +1,4 @@
-//! A tree ensemble as its model file describes it, before it is laid out for speed.
+//! A tree ensemble as its model file describes it.
 
 /// Decision trees over rows of numbers, each leaf adding weights to some targets.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Ensemble {
 }
 
 impl Ensemble {
-    /// The longest way from a root to a leaf, in branches; `None` when the nodes form no trees.
+    /// The largest number of branches from a root to a leaf; `None` if the nodes do not form trees.
     pub fn depth(&self) -> Option<usize> {
         let mut deepest = 0;
         let mut seen = vec![false; self.nodes.len()];
@@ -55,13 +55,13 @@ pub(crate) struct Branch {
     pub feature: u32,
     pub comparison: Comparison,
     pub threshold: f64,
-    /// Whether a missing value (NaN) goes where the comparison holds.
+    /// Whether a missing value (NaN) takes the branch on which the comparison holds.
     pub missing_is_true: bool,
     pub on_true: u32,
     pub on_false: u32,
 }
 
-/// How a value is compared with a branch's threshold.
+/// The comparison of a value with the threshold of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
     LessOrEqual,
@@ -70,14 +70,14 @@ pub(crate) enum Comparison {
     Greater,
     Equal,
     NotEqual,
-    /// Is the value in a range of [`Ensemble::members`]?
+    /// Membership of the value in a range of [`Ensemble::members`].
     Member {
         first: u32,
         count: u32,
     },
 }
 
-/// Why an ensemble is no ensemble.
+/// Why the nodes do not form an ensemble.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum EnsembleError {
     #[error("node {node} points to node {child}, which does not exist")]

@@ -1,8 +1,9 @@
-//! Floating-point numbers as integers of the same order.
+//! Integer keys with the order of floating-point numbers.
 //!
-//! IEEE 754 numbers compare like sign-magnitude integers. As two's complement integers they leave the extreme values
-//! free, and those stand for a missing value: [`Key::LOWEST`] is below every number's key, [`Key::HIGHEST`] above, so
-//! one integer comparison decides a split whichever way it sends missing values. Zeros of both signs share a key.
+//! IEEE 754 numbers are ordered like sign-magnitude integers. Converted to two's complement they leave the smallest and
+//! the largest integer unused. These two stand for a missing value: [`Key::LOWEST`] is below the key of every number,
+//! [`Key::HIGHEST`] above. So one integer comparison decides a split, whichever side missing values take. Zeros of both
+//! signs have the same key.
 
 use std::fmt::Debug;
 
@@ -16,7 +17,7 @@ pub(crate) trait Number: Copy + Debug + Send + Sync + PartialOrd + From<f32> + '
     fn negate(self) -> Self;
     fn divide(self, count: usize) -> Self;
     fn to_f32(self) -> f32;
-    /// The key of a number; of NaN nothing useful.
+    /// The key of a number; unspecified for NaN.
     fn key(self) -> Self::Key;
     fn is_nan(self) -> bool;
     /// The bits, as the payload of a leaf. Never [`Key::LOWEST`].
@@ -62,7 +63,7 @@ macro_rules! number {
             }
             #[inline(always)]
             fn key(self) -> $integer {
-                // Adding zero turns the negative zero into the positive one.
+                // Adding zero turns a negative zero into a positive one.
                 let bits = (self + 0.0).to_bits() as $integer;
                 bits ^ (((bits >> (<$integer>::BITS - 1)) as $unsigned) >> 1) as $integer
             }

@@ -1,118 +1,33 @@
-//! Laying trees out for speed.
+//! The memory layout of trees, for fast walks.
 //!
-//! Every comparison becomes `key < cut` over integer keys (see [`super::key`]). A comparison that needs two cuts or more
-//! (equality, set membership) becomes a search tree over them. Where a node is reached in several ways its record is
-//! copied, which shares everything below it.
+//! Every comparison becomes `key < cut` over integer keys (see [`super::key`]). A comparison that needs two cuts or
+//! more (equality, set membership) becomes a search tree over them. The record of a node with several parents is
+//! copied for each; the copies share the nodes below.
 //!
-//! Siblings are adjacent: the next node is `child + (key >= cut)`. A leaf compares a constant slot that holds the lowest
-//! key, so it always leads to `child`, which is itself, and its `cut` is free to hold the leaf's value.
+//! Siblings are adjacent: the next node is `child + (key >= cut)`. A leaf compares a slot that always holds the lowest
+//! key, so its next node is `child`, which is itself. Its `cut` holds the payload.
 
-use super::crown::{Crowns, SLOTS};
 use super::ensemble::{Ensemble, EnsembleError, Node};
-use super::key::{Key, Number};
+use super::key::Key;
+use super::record::{KeyOf, Record, Tree};
 use super::split::Splits;
+use super::top_levels::{SLOTS, TopLevels};
 
-/// A node as the traversal reads it.
-pub(crate) trait Record: Copy + std::fmt::Debug + Send + Sync + 'static {
-    type Number: Number;
-
-    /// Largest slot and child that fit.
-    const MAX_SLOT: usize;
-    const MAX_CHILD: usize;
-
-    fn new(cut: KeyOf<Self>, slot: u32, child: u32) -> Self;
-    fn cut(self) -> KeyOf<Self>;
-    fn slot(self) -> usize;
-    fn child(self) -> u32;
-}
-
-pub(crate) type KeyOf<R> = <<R as Record>::Number as Number>::Key;
-
-/// Eight bytes: up to 511 features and 4 million nodes, which is nearly every model.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Compact {
-    cut: i32,
-    packed: u32,
-}
-
-impl Record for Compact {
-    type Number = f32;
-    const MAX_SLOT: usize = (1 << 10) - 1;
-    const MAX_CHILD: usize = (1 << 22) - 1;
-
-    fn new(cut: i32, slot: u32, child: u32) -> Self {
-        Compact {
-            cut,
-            packed: child << 10 | slot,
-        }
-    }
-    #[inline(always)]
-    fn cut(self) -> i32 {
-        self.cut
-    }
-    #[inline(always)]
-    fn slot(self) -> usize {
-        (self.packed & 1023) as usize
-    }
-    #[inline(always)]
-    fn child(self) -> u32 {
-        self.packed >> 10
-    }
-}
-
-/// For what does not fit [`Compact`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Wide<N: Number> {
-    cut: N::Key,
-    slot: u32,
-    child: u32,
-}
-
-impl<N: Number> Record for Wide<N> {
-    type Number = N;
-    const MAX_SLOT: usize = u32::MAX as usize;
-    const MAX_CHILD: usize = u32::MAX as usize;
-
-    fn new(cut: N::Key, slot: u32, child: u32) -> Self {
-        Wide { cut, slot, child }
-    }
-    #[inline(always)]
-    fn cut(self) -> N::Key {
-        self.cut
-    }
-    #[inline(always)]
-    fn slot(self) -> usize {
-        self.slot as usize
-    }
-    #[inline(always)]
-    fn child(self) -> u32 {
-        self.child
-    }
-}
-
-/// Where a tree begins, and between how many and how many steps its leaves lie away.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tree {
-    pub root: u32,
-    pub min_steps: u32,
-    pub max_steps: u32,
-}
-
-/// The nodes of all trees, and how wide a row of keys is.
+/// The nodes of all trees, and the width of a row of keys.
 #[derive(Debug)]
 pub(crate) struct Layout<R: Record> {
     pub records: Vec<R>,
     pub trees: Vec<Tree>,
-    pub crowns: Crowns<R>,
-    /// Number of slots in a row of keys, those that fill it up included.
+    pub top_levels: TopLevels<R>,
+    /// Number of slots in a row of keys, padding included.
     pub slots: usize,
-    /// Number of features that any branch looks at: the largest one and those before it.
+    /// One more than the largest feature that a branch reads.
     pub features: usize,
 }
 
-/// Lays out `ensemble`; `None` when its records do not fit `R`.
+/// Lays out `ensemble`; `None` if its records do not fit `R`.
 ///
-/// `leaf_payload` gives what a leaf's record holds, from its range of weights.
+/// `leaf_payload` gives the payload of a leaf from the first of its weights and their number.
 pub(crate) fn lay_out<R: Record>(
     ensemble: &Ensemble,
     leaf_payload: impl FnMut(u32, u32) -> KeyOf<R>,
@@ -121,7 +36,7 @@ pub(crate) fn lay_out<R: Record>(
     if 2 * features > R::MAX_SLOT {
         return Ok(None);
     }
-    let mut builder = Builder::<R, _> {
+    let mut builder = LayoutBuilder::<R, _> {
         ensemble,
         leaf_payload,
         splits: Splits::new::<R::Number>(ensemble),
@@ -149,10 +64,10 @@ pub(crate) fn lay_out<R: Record>(
         }
     }
     let slots = 2 * features + 1;
-    let crowns = Crowns::new(&builder.records, &trees, slots);
+    let top_levels = TopLevels::new(&builder.records, &trees, slots);
     Ok(Some(Layout {
         slots: slots.max(SLOTS),
-        crowns,
+        top_levels,
         records: builder.records,
         trees,
         features,
@@ -169,36 +84,36 @@ fn features(ensemble: &Ensemble) -> usize {
 
 const UNPLACED: u32 = u32::MAX;
 
-/// A part of a branch's search tree that waits for its record: the cuts `from..to`, at `position`.
-struct Pending {
+/// A part of a branch's search tree whose record is yet to be written: the cuts `from..to`, at `position`.
+struct PendingCuts {
     position: u32,
     node: u32,
     from: u32,
     to: u32,
 }
 
-struct Builder<'a, R: Record, P> {
+struct LayoutBuilder<'a, R: Record, P> {
     ensemble: &'a Ensemble,
     leaf_payload: P,
     splits: Splits<KeyOf<R>>,
     features: u32,
     records: Vec<R>,
-    /// Where each node's first record lies.
+    /// The position of each node's first record.
     placed: Vec<u32>,
-    queue: Vec<Pending>,
-    /// Records to be filled with a copy of a node's record once all are written.
+    queue: Vec<PendingCuts>,
+    /// Positions to be filled with a copy of a node's record once all records are written.
     copies: Vec<(u32, u32)>,
 }
 
-impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
-    /// Writes one tree's records, breadth first, so that the upper nodes, visited most, lie together. Returns the root's
-    /// position.
+impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> LayoutBuilder<'_, R, P> {
+    /// Writes one tree's records breadth first, so that the upper nodes, which are visited most, lie together. Returns
+    /// the position of the root.
     fn tree(&mut self, root: u32) -> Result<u32, EnsembleError> {
         let position = self.reserve(1);
         self.put(root, position)?;
         let mut next = 0;
         while next < self.queue.len() {
-            let Pending {
+            let PendingCuts {
                 position,
                 node,
                 from,
@@ -221,7 +136,8 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         position
     }
 
-    /// Puts a node at a position: now if it is a leaf, later if it is a branch, as a copy if it has a place already.
+    /// Puts a node at a position: a leaf is written, a branch is queued, a node that has a position already is copied
+    /// later.
     fn put(&mut self, node: u32, position: u32) -> Result<(), EnsembleError> {
         if self.placed[node as usize] != UNPLACED {
             self.copies.push((position, node));
@@ -235,7 +151,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
             }
             Node::Branch(ref branch) => {
                 let to = self.splits.of::<R::Number>(node, branch).count();
-                self.queue.push(Pending {
+                self.queue.push(PendingCuts {
                     position,
                     node,
                     from: 0,
@@ -249,7 +165,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         Ok(())
     }
 
-    /// Writes the record for the middle one of the cuts `from..to` and sees to both sides of it.
+    /// Writes the record of the middle one of the cuts `from..to`, and queues or puts both of its children.
     fn write(&mut self, position: u32, node: u32, from: u32, to: u32) -> Result<(), EnsembleError> {
         let Node::Branch(branch) = &self.ensemble.nodes[node as usize] else {
             return Ok(());
@@ -267,7 +183,7 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         self.records[position as usize] = R::new(self.splits.cut(split, middle), slot, children);
         for (child_position, from, to) in [(children, from, middle), (children + 1, middle + 1, to)] {
             if from < to {
-                self.queue.push(Pending {
+                self.queue.push(PendingCuts {
                     position: child_position,
                     node,
                     from,
@@ -286,9 +202,12 @@ impl<R: Record, P: FnMut(u32, u32) -> KeyOf<R>> Builder<'_, R, P> {
         Ok(())
     }
 
-    /// For each node that a tree reaches, between how many and how many steps the leaves below it are away.
+    /// For each node of a tree the smallest and largest number of steps to a leaf.
     ///
-    /// Nodes may have several parents (LightGBM's categorical splits do), but no node may lead back to itself.
+    /// Nodes may have several parents (LightGBM's categorical splits do).
+    ///
+    /// # Errors
+    /// When a node leads back to itself.
     fn steps(&self) -> Result<Vec<(u32, u32)>, EnsembleError> {
         const UNKNOWN: (u32, u32) = (u32::MAX, 0);
         const OPEN: (u32, u32) = (u32::MAX, 1);

@@ -1,11 +1,12 @@
-//! A branch's comparison as cuts of the key axis.
+//! The comparison of a branch as cuts of the axis of keys.
 
 use std::collections::HashMap;
 
 use super::ensemble::{Branch, Comparison, Ensemble, Node};
 use super::key::{Key, Number};
 
-/// At least one cut; the regions between them are true and false in turn, beginning with `first_region_is_true`.
+/// At least one cut. The comparison is alternately true and false on the regions between cuts, beginning with
+/// `first_region_is_true`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Split<K> {
     cuts: Cuts<K>,
@@ -33,7 +34,7 @@ impl<K> Split<K> {
     }
 }
 
-/// The splits of an ensemble's branches; those of set memberships are computed once.
+/// The splits of an ensemble's branches. Those of set memberships are computed in advance.
 #[derive(Debug)]
 pub(crate) struct Splits<K> {
     member_cuts: Vec<K>,
@@ -99,7 +100,7 @@ impl<K: Key> Splits<K> {
         }
     }
 
-    /// Below each run of adjacent members' keys a cut, and one above it.
+    /// A cut below and a cut above each run of adjacent keys.
     fn membership<N: Number<Key = K>>(&mut self, members: &[f64]) -> Split<K> {
         let mut keys: Vec<K> = members
             .iter()
@@ -128,7 +129,7 @@ impl<K: Key> Splits<K> {
     }
 }
 
-/// True for no number: all lie above the only cut.
+/// False for every number: all keys lie above the only cut.
 fn never<K: Key>() -> Split<K> {
     Split {
         cuts: Cuts::One(K::LOWEST.next()),

@@ -1,4 +1,4 @@
-//! The flat forest against a walk over the ensemble as it is written.
+//! The forest against a walk over the ensemble.
 
 use proptest::prelude::*;
 

@@ -1,24 +1,25 @@
-//! Walking the trees: 16 rows through one tree, or one row through 16 trees, at a time.
+//! Walks trees: 16 rows through one tree, or one row through 16 trees, at a time.
 
 use std::ops::Range;
 
-use super::crown::Exits;
 use super::key::{Key, Number};
-use super::layout::{KeyOf, Layout, Record, Tree};
+use super::layout::Layout;
+use super::record::{KeyOf, Record, Tree};
+use super::top_levels::Exits;
 use super::{Forest, LeafWeight};
 
-/// Walks in flight at once: enough for their loads to hide each other's latency.
+/// The number of concurrent walks: enough for their loads to hide each other's latency.
 const LANES: usize = 16;
 
-/// Rows whose keys stay in the first-level cache while all trees pass over them.
+/// Rows of a block: their keys stay in the first-level cache while all trees are walked.
 const BLOCK: usize = 64;
 
-/// Space for the keys of a block of rows.
+/// A buffer for the keys of a block of rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Keys<R: Record> {
-    /// Of rows that go together: for each group of them its slots, in each slot a key for each row.
+    /// Keys of groups of rows: for each group its slots, in each slot a key for each row.
     groups: Vec<[KeyOf<R>; LANES]>,
-    /// Of a row that goes alone.
+    /// Keys of a single row, by slot.
     row: Vec<[KeyOf<R>; 1]>,
 }
 
@@ -31,18 +32,18 @@ impl<R: Record> Default for Keys<R> {
     }
 }
 
-/// The keys of rows that are walked in the same way.
+/// The keys of a part of the rows.
 enum Part<'k, R: Record> {
-    /// Of groups of [`LANES`] rows.
+    /// Groups of [`LANES`] rows.
     Groups(&'k [[KeyOf<R>; LANES]]),
-    /// Of a row alone.
+    /// A single row.
     Row(&'k [[KeyOf<R>; 1]]),
 }
 
 impl<R: Record> Forest<R> {
-    /// Adds up each row's leaf weights, tree after tree in the number type itself, as ONNX Runtime does.
+    /// Adds up each row's leaf weights in the order of the trees, in the type of the numbers, as ONNX Runtime does.
     ///
-    /// `rows` are `width` numbers each; `sums` gets one sum for each row. Only for forests with single leaves.
+    /// `rows` holds `width` numbers for each row; `sums` receives one sum for each row. Requires [`Forest::is_single`].
     pub fn sum_single<T: Copy + Into<R::Number>>(
         &self,
         rows: &[T],
@@ -68,7 +69,8 @@ impl<R: Record> Forest<R> {
         });
     }
 
-    /// Calls `visit` with each row's leaf weights, for each row in the order of the trees.
+    /// Calls `visit` with the number of a row and the weights of a leaf that it reaches, for each row in the order of
+    /// the trees.
     pub fn for_each_leaf<T: Copy + Into<R::Number>>(
         &self,
         rows: &[T],
@@ -94,7 +96,7 @@ impl<R: Record> Forest<R> {
         });
     }
 
-    /// Calls `walk` with the number of the first row and the keys of each part of the rows.
+    /// Calls `walk` with each part of the rows: the number of its first row, and its keys.
     fn for_each_part<T: Copy + Into<R::Number>>(
         &self,
         rows: &[T],
@@ -119,8 +121,8 @@ impl<R: Record> Forest<R> {
         }
     }
 
-    /// The keys of rows in groups of `N`: for each slot of each group the features with missing values lowest, then the
-    /// same with missing values highest, then the slot that leaves look at.
+    /// The keys of rows in groups of `N`. The slots of a group are the features with missing values lowest, the
+    /// features with missing values highest, and the slot that leaves compare.
     fn fill_keys<'k, T: Copy + Into<R::Number>, const N: usize>(
         &self,
         rows: &[T],
@@ -129,7 +131,7 @@ impl<R: Record> Forest<R> {
     ) -> &'k [[KeyOf<R>; N]] {
         let (features, slots) = (self.features(), self.layout.slots);
         let needed = rows.len() / (N * width) * slots;
-        // All slots but the features' keep what they are filled with here.
+        // The slots after those of the features keep this value.
         if keys.len() < needed {
             keys.resize(needed, [KeyOf::<R>::LOWEST; N]);
         }
@@ -149,22 +151,22 @@ impl<R: Record> Forest<R> {
         &keys[..needed]
     }
 
-    /// Groups of rows through each tree; `visit` gets the number of a group and its leaves' payloads.
+    /// Walks groups of rows through each tree. `visit` gets the number of a group and the payloads of its leaves.
     fn walk_rows(&self, keys: &[[KeyOf<R>; LANES]], mut visit: impl FnMut(usize, &[KeyOf<R>; LANES])) {
         let Layout {
             records,
             trees,
-            crowns,
+            top_levels,
             slots,
             ..
         } = &self.layout;
         let mut block = [[KeyOf::<R>::LOWEST; LANES]; BLOCK / LANES];
         let groups = &mut block[..keys.len() / slots];
         for (index, tree) in trees.iter().enumerate() {
-            crowns.exits_of_rows(index, keys, groups);
+            top_levels.exits_of_rows(index, keys, groups);
             for (group, (exits, keys)) in groups.iter_mut().zip(keys.chunks_exact(*slots)).enumerate() {
-                if crowns.exits_are == Exits::Records {
-                    let steps = below(crowns.levels, tree.min_steps, tree.max_steps);
+                if top_levels.exits_are == Exits::Records {
+                    let steps = steps_below(top_levels.levels, tree.min_steps, tree.max_steps);
                     descend(records, exits, steps, |lane, slot| keys[slot][lane]);
                 }
                 visit(group, exits);
@@ -172,14 +174,15 @@ impl<R: Record> Forest<R> {
         }
     }
 
-    /// One row through all trees.
+    /// Walks one row through all trees.
     fn walk_trees(&self, keys: &[[KeyOf<R>; 1]], mut visit: impl FnMut(KeyOf<R>)) {
         let first = self.walk_groups::<LANES>(0, keys, &mut visit);
         let first = self.walk_groups::<{ LANES / 4 }>(first, keys, &mut visit);
         self.walk_groups::<1>(first, keys, &mut visit);
     }
 
-    /// One row through the trees from `first` on, `N` at a time; returns the first of those that fill no group.
+    /// Walks one row through the trees from `first` on, `N` at a time. Returns the first of the remaining trees, fewer
+    /// than `N`.
     fn walk_groups<const N: usize>(
         &self,
         mut first: usize,
@@ -187,13 +190,20 @@ impl<R: Record> Forest<R> {
         visit: &mut impl FnMut(KeyOf<R>),
     ) -> usize {
         let Layout {
-            records, trees, crowns, ..
+            records,
+            trees,
+            top_levels,
+            ..
         } = &self.layout;
         for trees in trees[first..].as_chunks::<N>().0 {
-            let mut exits: [KeyOf<R>; N] = crowns.exits_of_trees(first, keys);
-            if crowns.exits_are == Exits::Records {
-                let most = |steps: fn(&Tree) -> u32| trees.iter().map(steps).max().unwrap_or(0);
-                let steps = below(crowns.levels, most(|tree| tree.min_steps), most(|tree| tree.max_steps));
+            let mut exits: [KeyOf<R>; N] = top_levels.exits_of_trees(first, keys);
+            if top_levels.exits_are == Exits::Records {
+                let largest = |steps: fn(&Tree) -> u32| trees.iter().map(steps).max().unwrap_or(0);
+                let steps = steps_below(
+                    top_levels.levels,
+                    largest(|tree| tree.min_steps),
+                    largest(|tree| tree.max_steps),
+                );
                 descend(records, &mut exits, steps, |_, slot| keys[slot][0]);
             }
             exits.into_iter().for_each(&mut *visit);
@@ -203,12 +213,12 @@ impl<R: Record> Forest<R> {
     }
 }
 
-/// How many steps all lanes, and how many some of them, have to go below a crown.
-fn below(levels: u32, all: u32, some: u32) -> Range<u32> {
+/// The steps below the top levels: all lanes take `start` of the range, some up to `end`.
+fn steps_below(levels: u32, all: u32, some: u32) -> Range<u32> {
     all.saturating_sub(levels)..some.saturating_sub(levels)
 }
 
-/// Replaces the index of each lane's record by the payload of the leaf it leads to. Lanes that are there already stay.
+/// Replaces the record index of each lane by the payload of the leaf below. A lane at a leaf stays there.
 #[inline(always)]
 fn descend<R: Record, const LANES: usize>(
     records: &[R],

@@ -1,11 +1,11 @@
-//! Reading a node's attributes.
+//! Reads the attributes of a node.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 use tract_onnx::tract_hir::internal::*;
 
-/// A node's attributes by name. An attribute that is absent is an empty list or `None`.
+/// The attributes of a node by name. An absent attribute is an empty list or `None`.
 #[derive(Clone, Copy)]
 pub(crate) struct Attributes<'a>(pub &'a NodeProto);
 
@@ -14,7 +14,7 @@ impl<'a> Attributes<'a> {
         let Some(attribute) = self.0.attribute.iter().find(|attribute| attribute.name == name) else {
             return Ok(None);
         };
-        // Files older than IR version 3 have no types; the field that is filled tells.
+        // Files before IR version 3 have no attribute types.
         let given = AttributeType::try_from(attribute.r#type).unwrap_or(AttributeType::Undefined);
         ensure!(
             given == expected || attribute.r#type == 0,
@@ -37,7 +37,7 @@ impl<'a> Attributes<'a> {
         let Some(attribute) = self.find(name, AttributeType::String)? else {
             return Ok(None);
         };
-        let text = std::str::from_utf8(&attribute.s).with_context(|| format!("attribute {name} is no UTF-8"))?;
+        let text = std::str::from_utf8(&attribute.s).with_context(|| format!("attribute {name} is not UTF-8"))?;
         Ok(Some(text))
     }
 
@@ -60,8 +60,9 @@ impl<'a> Attributes<'a> {
     }
 
     pub fn strings(self, name: &str) -> TractResult<Vec<String>> {
-        let decode =
-            |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).with_context(|| format!("attribute {name} is no UTF-8"));
+        let decode = |bytes: &Vec<u8>| {
+            String::from_utf8(bytes.clone()).with_context(|| format!("attribute {name} is not UTF-8"))
+        };
         self.byte_strings(name)?.iter().map(decode).collect()
     }
 
@@ -71,7 +72,7 @@ impl<'a> Attributes<'a> {
             .and_then(|attribute| attribute.t.as_ref()))
     }
 
-    /// Numbers from `name` (floats) or `name_as_tensor` (a tensor of float or double), and whether they are doubles.
+    /// The numbers in `name` (floats) or `name_as_tensor` (a tensor of float or double), and whether they are doubles.
     pub fn floats_or_tensor(self, name: &str) -> TractResult<(Vec<f64>, bool)> {
         let floats = self.floats(name)?;
         let tensor = self.tensor(&format!("{name}_as_tensor"))?;
@@ -109,7 +110,7 @@ pub(crate) fn tensor_numbers(tensor: &TensorProto) -> TractResult<(Vec<f64>, boo
     Ok((numbers, tensor.data_type == DataType::Double as i32))
 }
 
-/// The elements of a tensor of int64; `None` when it is another.
+/// The elements of a tensor of int64; `None` for other types.
 pub(crate) fn tensor_integers(tensor: &TensorProto) -> Option<Vec<i64>> {
     if tensor.data_type != DataType::Int64 as i32 {
         return None;

@@ -1,13 +1,10 @@
-//! LabelEncoder (ai.onnx.ml 1, 2 and 4), CategoryMapper and OneHotEncoder (ai.onnx.ml 1): looking values up.
+//! LabelEncoder (ai.onnx.ml 1, 2 and 4), CategoryMapper and OneHotEncoder (ai.onnx.ml 1): lookups of values.
 //!
-//! Of equal keys the first counts, and NaN is a key like others (both ONNX Runtime). A OneHotEncoder over numbers
-//! compares them as integers, cut off towards zero; NaN is in no category.
+//! The first of equal keys is used, and NaN is a key equal to itself, both as in ONNX Runtime. A OneHotEncoder over
+//! numbers compares them as integers, truncated towards zero; NaN is in no category.
 
 use std::collections::HashMap;
 use std::hash::Hash;
-
-/// A row's fault: with `zeros` = 0 there is no answer for a value that is in none of the categories.
-pub(crate) const UNKNOWN_CATEGORY: &str = "a value is in none of the categories";
 
 use tract_onnx::model::{OnnxOpRegister, ParsingContext};
 use tract_onnx::pb::NodeProto;
@@ -17,6 +14,10 @@ use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, tensor};
 use crate::program::RowFunction;
 
+/// The error of a OneHotEncoder with `zeros` = 0 for a value outside its categories.
+/// [`batch_check`](crate::batch_check) recognises it.
+pub(crate) const UNKNOWN_CATEGORY: &str = "a value is in none of the categories";
+
 pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LabelEncoder", |context, node| {
         Ok(operator(label_encoder(context, node)?))
@@ -25,7 +26,7 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("OneHotEncoder", |_, node| Ok(operator(one_hot_encoder(node)?)));
 }
 
-/// A column of values that keys are mapped to or from.
+/// A list of keys or values.
 #[derive(Clone, Debug)]
 enum Column {
     Strings(Vec<String>),
@@ -64,7 +65,7 @@ impl Column {
     }
 }
 
-/// Where each key stands among the keys. Floats are keys by their bits, with one zero and one NaN.
+/// The position of each key. The keys of floats are their bits, with one zero and one NaN.
 #[derive(Debug)]
 enum Positions {
     Strings(HashMap<String, usize>),
@@ -153,7 +154,7 @@ fn check_kind(keys_are_strings: bool, input: &TensorType) -> TractResult<()> {
     Ok(())
 }
 
-/// Maps keys to values, everything else to a default.
+/// Maps keys to values, and all else to a default.
 #[derive(Debug)]
 struct Lookup {
     name: &'static str,
@@ -182,8 +183,8 @@ fn label_encoder(context: &ParsingContext<'_>, node: &NodeProto) -> TractResult<
     lookup("LabelEncoder", &keys, values, default)
 }
 
-/// Version 1: strings to their positions, or positions to the strings. Which, the input's type tells, and that is not
-/// known yet: files of version 1 that turn integers into strings are refused.
+/// Version 1 maps strings to their positions, or positions to strings, depending on the type of the input. The type is
+/// not known here, so this maps strings; an input of integers is refused.
 fn label_encoder_1(attributes: Attributes<'_>, classes: Vec<String>) -> TractResult<Lookup> {
     let values = (0..classes.len() as i64).collect();
     let default = Column::Integers(vec![attributes.int("default_int64")?.unwrap_or(-1)]);
@@ -213,7 +214,7 @@ fn category_mapper(node: &NodeProto) -> TractResult<Lookup> {
     }
 }
 
-/// The attribute `prefix_strings`, `prefix_int64s`, `prefix_floats` or `prefix_tensor`, whichever is there.
+/// The attribute `prefix_strings`, `prefix_int64s`, `prefix_floats` or `prefix_tensor`; an error if there are several.
 fn column(context: &ParsingContext<'_>, attributes: Attributes<'_>, prefix: &str) -> TractResult<Option<Column>> {
     let strings = attributes.strings(&format!("{prefix}_strings"))?;
     let integers = attributes.ints(&format!("{prefix}_int64s"))?;
@@ -284,12 +285,12 @@ fn chosen<T: Datum>(shape: &[usize], positions: &[Option<usize>], values: &[T], 
     tensor(shape, positions.iter().map(choose).collect())
 }
 
-/// Each value becomes a row of zeros with a one at its category.
+/// Maps each value to a row of zeros with a one at its category.
 #[derive(Debug)]
 struct OneHotEncoder {
     categories: Positions,
     count: usize,
-    /// Whether values outside the categories become zeros; otherwise they are errors.
+    /// Whether a value outside the categories gives only zeros; otherwise it is an error.
     allows_others: bool,
 }
 
@@ -327,7 +328,7 @@ impl OneHotEncoder {
     }
 }
 
-/// The position of a number's integer part.
+/// The position of the integer part of a number.
 fn position(categories: &HashMap<i64, usize>, value: f64) -> Option<usize> {
     if value.is_nan() {
         None
@@ -364,7 +365,7 @@ impl Kernel for OneHotEncoder {
         let is_known = matches!(self.categories, Positions::Integers(_));
         let function = move |rows: &[f32], output: &mut [f32]| {
             let Positions::Integers(categories) = &self.categories else {
-                bail!("the categories are no integers");
+                bail!("the categories are not integers");
             };
             output.fill(0.0);
             for (&value, encoded) in rows.iter().zip(output.chunks_exact_mut(self.count)) {

@@ -1,4 +1,4 @@
-//! FeatureVectorizer and ArrayFeatureExtractor (ai.onnx.ml 1): putting columns together and picking them out.
+//! FeatureVectorizer and ArrayFeatureExtractor (ai.onnx.ml 1): concatenation and selection of columns.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -12,7 +12,7 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("ArrayFeatureExtractor", |_, _| Ok(operator(ArrayFeatureExtractor)));
 }
 
-/// Puts the columns of several inputs side by side, each cut off or filled up with zeros to its declared width.
+/// Concatenates the columns of several inputs, each truncated or padded with zeros to its declared width.
 #[derive(Debug)]
 struct FeatureVectorizer {
     widths: Vec<usize>,
@@ -80,7 +80,7 @@ impl Kernel for FeatureVectorizer {
     }
 }
 
-/// Picks elements along the last axis. A vector counts as one row.
+/// Selects elements along the last axis. A vector is one row.
 #[derive(Debug)]
 struct ArrayFeatureExtractor;
 
@@ -98,7 +98,7 @@ impl Kernel for ArrayFeatureExtractor {
             .shape
             .iter()
             .try_fold(1usize, |product, dim| product.checked_mul(dim.to_usize().ok()?));
-        // The indices may be as many as there are rows: a class label for each.
+        // The number of indices may be the number of rows, one class label for each.
         let picked = picked.map_or_else(|| inputs[1].shape.iter().cloned().product(), |picked| picked.to_dim());
         let (_, outer) = inputs[0].shape.split_last().context("the input is a single number")?;
         let mut shape: TVec<TDim> = outer.iter().cloned().collect();

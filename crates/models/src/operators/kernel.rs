@@ -1,4 +1,4 @@
-//! Plugging an own operator into tract.
+//! Adds an operator of this crate to tract.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use crate::program::RowFunction;
 
-/// What a tensor is: element type and shape, with the number of rows as a symbol.
+/// The element type and shape of a tensor. The number of rows may be a symbol.
 #[derive(Clone, Debug)]
 pub(crate) struct TensorType {
     pub datum: DatumType,
@@ -22,7 +22,7 @@ impl TensorType {
         }
     }
 
-    /// Rows and columns: a vector is a single row.
+    /// The number of rows and columns. A vector is a single row.
     pub fn rows_and_columns(&self) -> TractResult<(TDim, usize)> {
         let (rows, columns) = match self.shape.as_slice() {
             [columns] => (1.to_dim(), columns),
@@ -33,23 +33,23 @@ impl TensorType {
     }
 }
 
-/// An operator: from its inputs' types to its outputs' types, from its inputs to its outputs.
+/// An operator: computes the types of its outputs from those of its inputs, and its outputs from its inputs.
 pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
-    /// The types of the outputs; errors when the inputs do not fit.
+    /// The types of the outputs; an error if the operator does not support the inputs.
     fn output_types(&self, inputs: &[TensorType]) -> TractResult<TVec<TensorType>>;
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>>;
 
-    /// A kernel made for inputs of these types, instead of this one.
+    /// A replacement of this kernel for inputs of these types.
     fn specialize(&self, inputs: &[TensorType]) -> TractResult<Option<Arc<dyn Kernel>>> {
         let _ = inputs;
         Ok(None)
     }
 
-    /// The same without tensors, from the only input, of this type, to the only output: where both are rows of f32 (an
-    /// input of i64 comes as f32 too: it holds codes of texts) and each row is treated by itself.
+    /// The same operator on rows of f32, for kernels with one input and one output that act on each row alone. `input`
+    /// is the type of the input; an input of i64 holds codes of texts and is given as f32.
     fn row_function(self: Arc<Self>, input: &TensorType) -> Option<Box<dyn RowFunction>> {
         let _ = input;
         None
@@ -64,11 +64,11 @@ pub(crate) trait Kernel: Debug + Send + Sync + 'static {
     }
 }
 
-/// A kernel as tract's operator. Two are equal only when they are the same.
+/// A kernel as an operator of tract's. Two are equal if they share the kernel.
 #[derive(Clone, Debug)]
 struct Operator(Arc<dyn Kernel>);
 
-/// What a builder in tract's register returns for `kernel`.
+/// The result of a builder in tract's register for `kernel`.
 pub(crate) fn operator(kernel: impl Kernel) -> (Box<dyn InferenceOp>, Vec<String>) {
     (expand(Operator(Arc::new(kernel))), Vec::new())
 }
@@ -171,7 +171,7 @@ pub(crate) fn row_function(model: &TypedModel, node: &TypedNode) -> Option<Box<d
     Arc::clone(kernel).row_function(&input)
 }
 
-/// The row function of a kernel that changes numbers where they are.
+/// The row function of a kernel that changes numbers in place.
 pub(crate) fn in_place<K: Kernel>(
     kernel: Arc<K>,
     input: &TensorType,
@@ -185,7 +185,7 @@ pub(crate) fn in_place<K: Kernel>(
     (input.datum == f32::datum_type()).then(|| Box::new(function) as Box<dyn RowFunction>)
 }
 
-/// A tensor of numbers as rows of f32.
+/// The numbers of a tensor as f32, row-major, and the number of columns.
 pub(crate) fn rows_of_f32(tensor: &TValue) -> TractResult<(std::borrow::Cow<'_, [f32]>, usize)> {
     let columns = tensor.shape().last().copied().unwrap_or(1);
     if tensor.datum_type() == f32::datum_type() {
@@ -196,7 +196,7 @@ pub(crate) fn rows_of_f32(tensor: &TValue) -> TractResult<(std::borrow::Cow<'_, 
     Ok((values.into(), columns))
 }
 
-/// A tensor from its elements.
+/// A tensor of these elements.
 pub(crate) fn tensor<T: Datum>(shape: &[usize], elements: Vec<T>) -> TractResult<TValue> {
     let array = tract_ndarray::ArrayD::from_shape_vec(shape, elements)?;
     Ok(Tensor::from(array).into_tvalue())

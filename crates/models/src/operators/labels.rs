@@ -8,25 +8,25 @@ use super::kernel::{TensorType, tensor};
 
 /// The labels of a classifier's classes.
 #[derive(Clone, Debug)]
-pub(crate) enum Labels {
+pub(crate) enum ClassLabels {
     Integers(Vec<i64>),
     Strings(Vec<String>),
 }
 
-/// A label as an index into the class labels, or, where ONNX Runtime does not ask them, as itself.
+/// A label: an index into the class labels, or a literal where ONNX Runtime ignores the class labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Label {
+pub(crate) enum ClassLabel {
     Class(usize),
     Literal(i64),
 }
 
-impl Labels {
-    /// From `classlabels_strings`, or the attribute `integers` when that is absent.
+impl ClassLabels {
+    /// Reads `classlabels_strings`, or the attribute named `integers` if it is absent.
     pub fn read(attributes: Attributes<'_>, integers: &str) -> TractResult<Self> {
         let strings = attributes.strings("classlabels_strings")?;
         let labels = match strings.is_empty() {
-            true => Labels::Integers(attributes.ints(integers)?.to_vec()),
-            false => Labels::Strings(strings),
+            true => ClassLabels::Integers(attributes.ints(integers)?.to_vec()),
+            false => ClassLabels::Strings(strings),
         };
         ensure!(
             (1..=1 << 16).contains(&labels.len()),
@@ -38,32 +38,32 @@ impl Labels {
 
     pub fn len(&self) -> usize {
         match self {
-            Labels::Integers(labels) => labels.len(),
-            Labels::Strings(labels) => labels.len(),
+            ClassLabels::Integers(labels) => labels.len(),
+            ClassLabels::Strings(labels) => labels.len(),
         }
     }
 
     fn datum(&self) -> DatumType {
         match self {
-            Labels::Integers(_) => i64::datum_type(),
-            Labels::Strings(_) => String::datum_type(),
+            ClassLabels::Integers(_) => i64::datum_type(),
+            ClassLabels::Strings(_) => String::datum_type(),
         }
     }
 
-    pub fn tensor(&self, labels: &[Label]) -> TractResult<TValue> {
+    pub fn tensor(&self, labels: &[ClassLabel]) -> TractResult<TValue> {
         let shape = [labels.len()];
         match self {
-            Labels::Integers(names) => {
-                let name = |label: &Label| match *label {
-                    Label::Class(class) => names[class],
-                    Label::Literal(value) => value,
+            ClassLabels::Integers(names) => {
+                let name = |label: &ClassLabel| match *label {
+                    ClassLabel::Class(class) => names[class],
+                    ClassLabel::Literal(value) => value,
                 };
                 tensor(&shape, labels.iter().map(name).collect::<Vec<i64>>())
             }
-            Labels::Strings(names) => {
-                let name = |label: &Label| match *label {
-                    Label::Class(class) => names[class].clone(),
-                    Label::Literal(value) => names.get(value as usize).cloned().unwrap_or_default(),
+            ClassLabels::Strings(names) => {
+                let name = |label: &ClassLabel| match *label {
+                    ClassLabel::Class(class) => names[class].clone(),
+                    ClassLabel::Literal(value) => names.get(value as usize).cloned().unwrap_or_default(),
                 };
                 tensor(&shape, labels.iter().map(name).collect::<Vec<String>>())
             }
@@ -71,7 +71,7 @@ impl Labels {
     }
 }
 
-/// Which outputs a classifier has to compute.
+/// The outputs that a classifier has to compute.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ClassifierOutputs {
     pub labels: bool,
@@ -79,7 +79,7 @@ pub(crate) struct ClassifierOutputs {
 }
 
 impl ClassifierOutputs {
-    /// Those that have a name; the graph's preparation takes it from those that nothing reads.
+    /// The outputs with a name. Preparing the graph clears the names of outputs that nothing reads.
     pub fn of(node: &NodeProto) -> TractResult<Self> {
         let is_used = |output: usize| node.output.get(output).is_some_and(|name| !name.is_empty());
         let outputs = ClassifierOutputs {
@@ -95,7 +95,7 @@ impl ClassifierOutputs {
     }
 
     /// The types of those outputs.
-    pub fn types(self, rows: TDim, labels: &Labels, score_columns: usize) -> TVec<TensorType> {
+    pub fn types(self, rows: TDim, labels: &ClassLabels, score_columns: usize) -> TVec<TensorType> {
         let mut types = tvec!();
         if self.labels {
             types.push(TensorType::new(labels.datum(), [rows.clone()]));

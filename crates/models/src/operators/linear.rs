@@ -1,8 +1,11 @@
 //! LinearClassifier and LinearRegressor (ai.onnx.ml 1).
 //!
-//! As in ONNX Runtime a classifier with one row of coefficients and two labels labels by the raw score s > 0 and gives
-//! the logistic function of [-s, s] with LOGISTIC, otherwise [1 - s, s] (scikit-learn's exporter writes two rows
-//! instead); a regressor with one target applies no post_transform but PROBIT.
+//! As in ONNX Runtime:
+//!
+//! - A classifier with one row of coefficients and two labels chooses the second label if the raw score s > 0. Its
+//!   scores are the logistic function of [-s, s] with LOGISTIC, otherwise [1 - s, s]. (scikit-learn's exporter writes
+//!   two rows.)
+//! - A regressor with one target applies no post_transform except PROBIT.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -10,7 +13,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
-use super::labels::{ClassifierOutputs, Label, Labels};
+use super::labels::{ClassLabel, ClassLabels, ClassifierOutputs};
 use super::post_transform::{PostTransform, two_logistic};
 use crate::program::RowFunction;
 
@@ -19,10 +22,10 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("LinearRegressor", |_, node| Ok(operator(regressor(node)?)));
 }
 
-/// Rows times coefficients plus intercepts.
+/// The product of rows with coefficients, plus intercepts.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    /// One row for each target.
+    /// Row-major, one row for each target.
     pub coefficients: Vec<f32>,
     pub intercepts: Vec<f32>,
 }
@@ -61,14 +64,14 @@ impl Linear {
         }
     }
 
-    /// The columns of a row.
+    /// The number of columns of a row.
     fn columns(&self) -> usize {
         self.coefficients.len() / self.targets()
     }
 }
 
-/// The inner product in eight partial sums: the compiler turns them into vector instructions, and their rounding is
-/// nearer to ONNX Runtime's than that of one long sum.
+/// The inner product in eight partial sums. The compiler turns them into vector instructions, and their rounding error
+/// is closer to ONNX Runtime's than that of one sum.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a_chunks, a_rest) = a.as_chunks::<8>();
     let (b_chunks, b_rest) = b.as_chunks::<8>();
@@ -97,20 +100,20 @@ fn linear(attributes: Attributes<'_>, targets: Option<usize>) -> TractResult<Lin
     })
 }
 
-/// What a LinearClassifier or LinearRegressor computes, for one column of its scores.
+/// The function that a LinearClassifier or LinearRegressor computes for one column of its scores.
 pub(crate) struct LinearScore {
     pub coefficients: Vec<f32>,
     pub intercept: f32,
-    /// The column is the other class's: one minus that, or the logistic function of its negative.
+    /// Whether the score is that of the other class: one minus the sum, or the logistic function of its negative.
     pub is_complement: bool,
     pub post_transform: PostTransform,
 }
 
-/// The function behind `column` of the scores; `None` when the node is no such operator.
+/// The function of `column` of the scores; `None` for other operators.
 pub(crate) fn read(node: &NodeProto, column: usize) -> TractResult<Option<LinearScore>> {
     let (linear, post_transform, labels) = match node.op_type.as_str() {
         "LinearClassifier" => {
-            let Classifier {
+            let LinearClassifier {
                 linear,
                 labels,
                 post_transform,
@@ -119,7 +122,7 @@ pub(crate) fn read(node: &NodeProto, column: usize) -> TractResult<Option<Linear
             (linear, post_transform, labels.len())
         }
         "LinearRegressor" => {
-            let Regressor { linear, post_transform } = regressor(node)?;
+            let LinearRegressor { linear, post_transform } = regressor(node)?;
             (linear, post_transform, 0)
         }
         _ => return Ok(None),
@@ -147,16 +150,16 @@ pub(crate) fn read(node: &NodeProto, column: usize) -> TractResult<Option<Linear
 }
 
 #[derive(Debug)]
-struct Classifier {
+struct LinearClassifier {
     linear: Linear,
-    labels: Labels,
+    labels: ClassLabels,
     outputs: ClassifierOutputs,
     post_transform: PostTransform,
 }
 
-fn classifier(node: &NodeProto) -> TractResult<Classifier> {
+fn classifier(node: &NodeProto) -> TractResult<LinearClassifier> {
     let attributes = Attributes(node);
-    let labels = Labels::read(attributes, "classlabels_ints")?;
+    let labels = ClassLabels::read(attributes, "classlabels_ints")?;
     let linear = linear(attributes, None)?;
     let targets = linear.targets();
     ensure!(
@@ -165,7 +168,7 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
         labels.len()
     );
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
-    Ok(Classifier {
+    Ok(LinearClassifier {
         linear,
         labels,
         outputs: ClassifierOutputs::of(node)?,
@@ -173,7 +176,7 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
     })
 }
 
-impl Classifier {
+impl LinearClassifier {
     fn adds_second_class(&self) -> bool {
         self.linear.targets() == 1 && self.labels.len() == 2
     }
@@ -186,15 +189,15 @@ impl Classifier {
         }
     }
 
-    fn label(&self, scores: &[f32]) -> Label {
+    fn label(&self, scores: &[f32]) -> ClassLabel {
         match scores {
-            [score] if self.labels.len() == 2 => Label::Class(usize::from(*score > 0.0)),
-            [score] => Label::Literal(i64::from(*score > 0.0)),
-            _ => Label::Class(first_largest(scores)),
+            [score] if self.labels.len() == 2 => ClassLabel::Class(usize::from(*score > 0.0)),
+            [score] => ClassLabel::Literal(i64::from(*score > 0.0)),
+            _ => ClassLabel::Class(first_largest(scores)),
         }
     }
 
-    /// Turns one row's raw scores, at the beginning of `scores`, into what leaves the operator.
+    /// Turns the raw scores of one row, at the beginning of `scores`, into its final scores.
     fn finish(&self, scores: &mut [f32]) {
         let targets = self.linear.targets();
         match self.post_transform {
@@ -215,7 +218,7 @@ impl Classifier {
     }
 }
 
-/// The index of the largest score, the first of equals.
+/// The index of the largest score; the first of equal scores.
 pub(crate) fn first_largest(scores: &[f32]) -> usize {
     let mut best = 0;
     for (index, score) in scores.iter().enumerate() {
@@ -226,7 +229,7 @@ pub(crate) fn first_largest(scores: &[f32]) -> usize {
     best
 }
 
-impl Kernel for Classifier {
+impl Kernel for LinearClassifier {
     fn name(&self) -> &'static str {
         "LinearClassifier"
     }
@@ -280,23 +283,23 @@ impl Kernel for Classifier {
 }
 
 #[derive(Debug)]
-struct Regressor {
+struct LinearRegressor {
     linear: Linear,
     post_transform: PostTransform,
 }
 
-fn regressor(node: &NodeProto) -> TractResult<Regressor> {
+fn regressor(node: &NodeProto) -> TractResult<LinearRegressor> {
     let attributes = Attributes(node);
     let targets = attributes.int("targets")?.unwrap_or(1);
     ensure!((1..=1 << 16).contains(&targets), "targets is {targets}");
     let linear = linear(attributes, Some(targets as usize))?;
-    Ok(Regressor {
+    Ok(LinearRegressor {
         linear,
         post_transform: PostTransform::parse(attributes.string("post_transform")?)?,
     })
 }
 
-impl Kernel for Regressor {
+impl Kernel for LinearRegressor {
     fn name(&self) -> &'static str {
         "LinearRegressor"
     }
@@ -330,8 +333,8 @@ impl Kernel for Regressor {
     }
 }
 
-impl Regressor {
-    /// Turns one row's raw scores into what leaves the operator.
+impl LinearRegressor {
+    /// Turns the raw scores of one row into its final scores.
     fn finish(&self, scores: &mut [f32]) {
         if scores.len() > 1 || self.post_transform == PostTransform::Probit {
             self.post_transform.apply(scores);

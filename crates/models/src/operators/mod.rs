@@ -1,7 +1,7 @@
-//! The operators that tract lacks or gets wrong, one file for each family.
+//! Operators that tract lacks or computes differently, one file for each family.
 //!
-//! Each is a [`kernel::Kernel`], put in tract's register by name. Where ONNX Runtime departs from the specification the
-//! file says so and which is followed; docs/models.md collects these cases.
+//! Each is a [`kernel::Kernel`], registered with tract by name. If ONNX Runtime deviates from the specification, the
+//! file says which of them is followed. docs/models.md lists these cases.
 
 pub(crate) mod attributes;
 pub(crate) mod encoding;
@@ -29,7 +29,7 @@ pub(crate) fn front_end() -> Onnx {
         .with_ignore_value_info(true);
     register(&mut onnx.op_register);
     corrections::register(&mut onnx.op_register);
-    // tract divides the sum by its number of terms, which the specification does not.
+    // Refused: tract divides the sum by the number of its terms, contrary to the specification.
     onnx.op_register.0.remove("GlobalLpPool");
     onnx
 }
@@ -43,7 +43,7 @@ fn register(operators: &mut OnnxOpRegister) {
     tree_ensemble::register(operators);
 }
 
-/// What to do about an operator that is not supported.
+/// Advice for an operator that is not supported.
 pub(crate) fn advice(operator: &str) -> &'static str {
     match operator {
         operator if operator.starts_with("Random") => {
@@ -51,7 +51,7 @@ pub(crate) fn advice(operator: &str) -> &'static str {
         }
         "DictVectorizer" | "CastMap" => "export the model with tensor inputs instead of maps",
         "StringNormalizer" | "StringConcat" | "StringSplit" | "RegexFullMatch" | "TfIdfVectorizer" | "Tokenizer" => {
-            "prepare texts before the model: in it they can only be looked up as they are"
+            "prepare texts before the model: within it they can only be looked up unchanged"
         }
         "GlobalLpPool" => "take the square root of the sum of squares instead (torch.linalg.vector_norm)",
         _ => "export the model without it, or compute that step before the model",

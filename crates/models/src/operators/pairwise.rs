@@ -1,8 +1,8 @@
-//! Classifying by a comparison of each pair of classes.
+//! One-against-one classification: a comparison for each pair of classes.
 
 use super::post_transform::logistic;
 
-/// The class with most votes (the first of equals) and each pair's score.
+/// The class with the most votes (the first of equals), and the score of each pair.
 pub(crate) fn vote(kernels: &[f32], coefficients: &[f32], rho: &[f32], bounds: &[usize]) -> (usize, Vec<f32>) {
     let classes = bounds.len() - 1;
     let count = bounds[classes];
@@ -28,8 +28,8 @@ pub(crate) fn vote(kernels: &[f32], coefficients: &[f32], rho: &[f32], bounds: &
     (votes.iter().position(|&votes| votes == most).unwrap_or(0), scores)
 }
 
-/// Class probabilities from those of each pair, by the second method of Wu, Lin and Weng, "Probability estimates for
-/// multi-class classification by pairwise coupling" (2004).
+/// Class probabilities from the probabilities of each pair, by the second method of Wu, Lin and Weng 2004, "Probability
+/// estimates for multi-class classification by pairwise coupling".
 pub(crate) fn class_probabilities(scores: &[f32], parameters: &[(f32, f32)], classes: usize) -> Vec<f32> {
     let mut pairwise = vec![0f32; classes * classes];
     let mut pair = 0;

@@ -1,8 +1,8 @@
-//! What classifiers and regressors do with raw scores.
+//! Transforms of raw scores by classifiers and regressors.
 //!
 //! Specification: attribute `post_transform` of the ai.onnx.ml operators. The formulas and their order of operations
-//! in f32 are ONNX Runtime's, PROBIT's approximation of the inverse error function included (the specification leaves
-//! it open).
+//! in f32 are those of ONNX Runtime. So is the approximation of the inverse error function in PROBIT, which the
+//! specification leaves open.
 
 use tract_onnx::tract_hir::internal::*;
 
@@ -45,7 +45,7 @@ pub(crate) fn logistic(value: f32) -> f32 {
     if value < 0.0 { 1.0 - positive } else { positive }
 }
 
-/// The logistic function of a score's negative and of the score: two classes' probabilities.
+/// The logistic function of -s and of s: the probabilities of two classes.
 pub(crate) fn two_logistic(score: f32) -> [f32; 2] {
     [logistic(-score), logistic(score)]
 }

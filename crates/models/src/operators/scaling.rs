@@ -1,8 +1,9 @@
-//! Scaler, Imputer, Normalizer and Binarizer (ai.onnx.ml 1), and IsNaN of the standard domain, which tract has for f32
-//! only: each number by itself or within its row.
+//! Scaler, Imputer, Normalizer and Binarizer (ai.onnx.ml 1), and IsNaN of the standard domain, which tract supports for
+//! f32 only.
 //!
-//! Normalizer with MAX divides by the largest value, not the largest absolute value, as the specification's formula and
-//! ONNX Runtime do; a row whose norm is zero stays as it is (ONNX Runtime; the specification is silent).
+//! Normalizer with MAX divides by the largest value, not the largest absolute value, as the formula of the
+//! specification and ONNX Runtime do. A row whose norm is zero is unchanged, as in ONNX Runtime; the specification
+//! does not define it.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -24,7 +25,7 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     });
 }
 
-/// One value for all columns, or one for each.
+/// Checks that there is one value for all columns, or one for each.
 fn check_columns(values: &[impl Sized], input: &TensorType) -> TractResult<()> {
     let (_, columns) = input.rows_and_columns()?;
     ensure!(
@@ -90,7 +91,7 @@ impl Scaler {
     }
 }
 
-/// Replaces one value, often NaN, by another.
+/// Replaces one value, usually NaN, by another.
 #[derive(Debug)]
 enum Imputer {
     Floats { replaced: f32, imputed: Vec<f32> },
@@ -239,7 +240,7 @@ impl Normalizer {
     }
 }
 
-/// 1 for values above the threshold, 0 for others and for NaN.
+/// 1 for values above the threshold, 0 for all others and NaN.
 #[derive(Debug)]
 struct Binarizer {
     threshold: f32,

@@ -1,8 +1,12 @@
 //! SVMClassifier and SVMRegressor (ai.onnx.ml 1).
 //!
-//! As in ONNX Runtime: the linear form adds rho[0] to every class's score; a regressor applies no post_transform; with
-//! two classes and no probabilities the scores are [-s, s] (NONE), the logistic function of that (LOGISTIC) or [1 - s, s]
-//! (SOFTMAX), whatever the label, which the votes decide; with more classes there is a score for each pair of them.
+//! As in ONNX Runtime:
+//!
+//! - The linear form adds rho[0] to the score of every class.
+//! - A regressor applies no post_transform.
+//! - With two classes and no probabilities the scores are [-s, s] (NONE), the logistic function of that (LOGISTIC) or
+//!   [1 - s, s] (SOFTMAX). The votes decide the label.
+//! - With more classes and no probabilities there is a score for each pair of classes.
 
 use tract_onnx::model::OnnxOpRegister;
 use tract_onnx::pb::NodeProto;
@@ -10,7 +14,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, rows_of_f32, tensor};
-use super::labels::{ClassifierOutputs, Label, Labels};
+use super::labels::{ClassLabel, ClassLabels, ClassifierOutputs};
 use super::linear::first_largest;
 use super::pairwise::{class_probabilities, vote};
 use super::post_transform::{PostTransform, two_logistic};
@@ -22,14 +26,14 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
 
 /// The kernel function.
 #[derive(Clone, Copy, Debug)]
-enum Function {
+enum KernelFunction {
     Linear,
     Polynomial { gamma: f32, constant: f32, degree: f32 },
     Radial { gamma: f32 },
     Sigmoid { gamma: f32, constant: f32 },
 }
 
-impl Function {
+impl KernelFunction {
     fn read(attributes: Attributes<'_>) -> TractResult<Self> {
         let (gamma, constant, degree) = match *attributes.floats("kernel_params")? {
             [] => (0.0, 0.0, 0.0),
@@ -37,22 +41,22 @@ impl Function {
             ref other => bail!("{} kernel_params instead of 3", other.len()),
         };
         match attributes.string("kernel_type")? {
-            None | Some("LINEAR") => Ok(Function::Linear),
-            Some("POLY") => Ok(Function::Polynomial {
+            None | Some("LINEAR") => Ok(KernelFunction::Linear),
+            Some("POLY") => Ok(KernelFunction::Polynomial {
                 gamma,
                 constant,
                 degree,
             }),
-            Some("RBF") => Ok(Function::Radial { gamma }),
-            Some("SIGMOID") => Ok(Function::Sigmoid { gamma, constant }),
+            Some("RBF") => Ok(KernelFunction::Radial { gamma }),
+            Some("SIGMOID") => Ok(KernelFunction::Sigmoid { gamma, constant }),
             Some(other) => bail!("unknown kernel_type {other:?}"),
         }
     }
 
     fn apply(self, a: &[f32], b: &[f32]) -> f32 {
         match self {
-            Function::Linear => fused_dot(a, b),
-            Function::Polynomial {
+            KernelFunction::Linear => fused_dot(a, b),
+            KernelFunction::Polynomial {
                 gamma,
                 constant,
                 degree,
@@ -64,23 +68,23 @@ impl Function {
                     base.powf(degree)
                 }
             }
-            Function::Radial { gamma } => {
+            KernelFunction::Radial { gamma } => {
                 let distance: f32 = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
                 (-gamma * distance).exp()
             }
-            Function::Sigmoid { gamma, constant } => (gamma * fused_dot(a, b) + constant).tanh(),
+            KernelFunction::Sigmoid { gamma, constant } => (gamma * fused_dot(a, b) + constant).tanh(),
         }
     }
 }
 
-/// The inner product, each product rounded together with the sum so far, as the fused instructions of ONNX Runtime's
-/// matrix product do: kernels of unscaled columns differ visibly otherwise.
+/// The inner product with fused multiply-add, as in ONNX Runtime's matrix product. Without it, kernels of unscaled
+/// columns differ noticeably.
 fn fused_dot(a: &[f32], b: &[f32]) -> f32 {
     let fused = |sum: f32, (&a, &b): (&f32, &f32)| (f64::from(a) * f64::from(b) + f64::from(sum)) as f32;
     a.iter().zip(b).fold(0.0, fused)
 }
 
-/// A start and the inner product, which ONNX Runtime's matrix product sums up in blocks.
+/// `start` plus the inner product, summed in blocks as in ONNX Runtime's matrix product.
 fn blocked_dot(a: &[f32], b: &[f32], start: f32) -> f32 {
     const BLOCK: usize = 1024;
     a.chunks(BLOCK)
@@ -88,15 +92,15 @@ fn blocked_dot(a: &[f32], b: &[f32], start: f32) -> f32 {
         .fold(start, |sum, (a, b)| sum + fused_dot(a, b))
 }
 
-/// Support vectors and their kernel function.
+/// SupportVectors vectors and their kernel function.
 #[derive(Debug)]
-struct Support {
-    function: Function,
+struct SupportVectors {
+    function: KernelFunction,
     vectors: Vec<f32>,
     columns: usize,
 }
 
-impl Support {
+impl SupportVectors {
     fn read(attributes: Attributes<'_>, count: usize) -> TractResult<Self> {
         let vectors = attributes.floats("support_vectors")?.to_vec();
         ensure!(
@@ -104,8 +108,8 @@ impl Support {
             "{} numbers in {count} support vectors",
             vectors.len()
         );
-        Ok(Support {
-            function: Function::read(attributes)?,
+        Ok(SupportVectors {
+            function: KernelFunction::read(attributes)?,
             columns: vectors.len() / count,
             vectors,
         })
@@ -131,41 +135,41 @@ fn check_columns(input: &TensorType, expected: usize) -> TractResult<TDim> {
 }
 
 #[derive(Debug)]
-struct Regressor {
-    support: Support,
+struct SvmRegressor {
+    support: SupportVectors,
     coefficients: Vec<f32>,
     rho: f32,
     is_one_class: bool,
 }
 
-fn regressor(node: &NodeProto) -> TractResult<Regressor> {
+fn regressor(node: &NodeProto) -> TractResult<SvmRegressor> {
     let attributes = Attributes(node);
     let coefficients = attributes.floats("coefficients")?.to_vec();
     let rho = *attributes.floats("rho")?.first().context("there is no rho")?;
     let is_one_class = attributes.int("one_class")?.unwrap_or(0) != 0;
     let supports = attributes.int("n_supports")?.unwrap_or(0);
     if supports > 0 {
-        let support = Support::read(attributes, usize::try_from(supports)?)?;
+        let support = SupportVectors::read(attributes, usize::try_from(supports)?)?;
         ensure!(
             coefficients.len() * support.columns == support.vectors.len(),
             "{} coefficients for {supports} support vectors",
             coefficients.len()
         );
-        return Ok(Regressor {
+        return Ok(SvmRegressor {
             support,
             coefficients,
             rho,
             is_one_class,
         });
     }
-    // Without support vectors the coefficients are the one vector.
+    // Without support vectors the model is linear: the coefficients are its weights.
     ensure!(!coefficients.is_empty(), "there are no coefficients");
-    let support = Support {
-        function: Function::Linear,
+    let support = SupportVectors {
+        function: KernelFunction::Linear,
         columns: coefficients.len(),
         vectors: coefficients,
     };
-    Ok(Regressor {
+    Ok(SvmRegressor {
         support,
         coefficients: vec![1.0],
         rho,
@@ -173,7 +177,7 @@ fn regressor(node: &NodeProto) -> TractResult<Regressor> {
     })
 }
 
-impl Kernel for Regressor {
+impl Kernel for SvmRegressor {
     fn name(&self) -> &'static str {
         "SVMRegressor"
     }
@@ -203,34 +207,34 @@ impl Kernel for Regressor {
 }
 
 #[derive(Debug)]
-struct Classifier {
-    support: Support,
-    form: Form,
-    labels: Labels,
+struct SvmClassifier {
+    support: SupportVectors,
+    form: SvmForm,
+    labels: ClassLabels,
     outputs: ClassifierOutputs,
     post_transform: PostTransform,
     has_no_negative_weight: bool,
 }
 
 #[derive(Debug)]
-enum Form {
-    /// One vector for each class; its score is the kernel plus rho.
+enum SvmForm {
+    /// One vector for each class; the score of the class is the kernel plus rho.
     Linear { rho: f32 },
-    /// A vote for each pair of classes.
+    /// One vote for each pair of classes.
     Pairs {
-        /// Row i holds the coefficients of each class's vectors against the i-th of the other classes.
+        /// Row-major; row i holds the coefficients of the vectors of each class against the i-th of the other classes.
         coefficients: Vec<f32>,
         rho: Vec<f32>,
-        /// Where each class's support vectors begin, and where the last one's end.
+        /// The first support vector of each class, and the number of support vectors.
         bounds: Vec<usize>,
-        /// Platt's parameters for each pair, or none.
+        /// The parameters of Platt scaling for each pair, or empty.
         probabilities: Vec<(f32, f32)>,
     },
 }
 
-fn classifier(node: &NodeProto) -> TractResult<Classifier> {
+fn classifier(node: &NodeProto) -> TractResult<SvmClassifier> {
     let attributes = Attributes(node);
-    let labels = Labels::read(attributes, "classlabels_ints")?;
+    let labels = ClassLabels::read(attributes, "classlabels_ints")?;
     let classes = labels.len();
     let coefficients = attributes.floats("coefficients")?.to_vec();
     let rho = attributes.floats("rho")?.to_vec();
@@ -247,7 +251,7 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
         .filter(|&count| count < 1 << 28)
         .context("vectors_per_class is out of range")?;
     let (support, form) = if count > 0 {
-        let support = Support::read(attributes, count)?;
+        let support = SupportVectors::read(attributes, count)?;
         (
             support,
             pairs(attributes, coefficients, rho, per_class, classes, count)?,
@@ -260,16 +264,16 @@ fn classifier(node: &NodeProto) -> TractResult<Classifier> {
         );
         let columns = coefficients.len() / classes;
         (
-            Support {
-                function: Function::Linear,
+            SupportVectors {
+                function: KernelFunction::Linear,
                 columns,
                 vectors: coefficients,
             },
-            Form::Linear { rho: rho[0] },
+            SvmForm::Linear { rho: rho[0] },
         )
     };
     let post_transform = PostTransform::parse(attributes.string("post_transform")?)?;
-    Ok(Classifier {
+    Ok(SvmClassifier {
         support,
         form,
         labels,
@@ -286,7 +290,7 @@ fn pairs(
     per_class: &[i64],
     classes: usize,
     count: usize,
-) -> TractResult<Form> {
+) -> TractResult<SvmForm> {
     ensure!(
         per_class.len() == classes && classes >= 2,
         "vectors_per_class has {} values for {classes} classes",
@@ -310,7 +314,7 @@ fn pairs(
         bounds.push(bounds[bounds.len() - 1] + vectors as usize);
     }
     let probabilities = a.iter().copied().zip(b.iter().copied()).take(pairs).collect();
-    Ok(Form::Pairs {
+    Ok(SvmForm::Pairs {
         coefficients,
         rho,
         bounds,
@@ -318,19 +322,21 @@ fn pairs(
     })
 }
 
-impl Classifier {
+impl SvmClassifier {
     fn score_columns(&self) -> usize {
         let classes = self.labels.len();
         match &self.form {
-            Form::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => classes * (classes - 1) / 2,
+            SvmForm::Pairs { probabilities, .. } if probabilities.is_empty() && classes > 2 => {
+                classes * (classes - 1) / 2
+            }
             _ => classes,
         }
     }
 
-    /// The label and the scores of a row whose kernels are given.
-    fn finish(&self, kernels: &[f32]) -> (Label, Vec<f32>) {
+    /// The label and the scores of a row from its kernels.
+    fn finish(&self, kernels: &[f32]) -> (ClassLabel, Vec<f32>) {
         match &self.form {
-            Form::Linear { rho } => {
+            SvmForm::Linear { rho } => {
                 let mut scores: Vec<f32> = kernels.iter().map(|kernel| kernel + rho).collect();
                 let label = self.linear_label(&scores);
                 if scores.len() > 1 || self.post_transform == PostTransform::Probit {
@@ -338,14 +344,14 @@ impl Classifier {
                 }
                 (label, scores)
             }
-            Form::Pairs {
+            SvmForm::Pairs {
                 coefficients,
                 rho,
                 bounds,
                 probabilities,
             } => {
                 let (votes, scores) = vote(kernels, coefficients, rho, bounds);
-                let label = Label::Class(votes);
+                let label = ClassLabel::Class(votes);
                 if !probabilities.is_empty() {
                     let mut scores = class_probabilities(&scores, probabilities, self.labels.len());
                     self.post_transform.apply(&mut scores);
@@ -356,7 +362,7 @@ impl Classifier {
         }
     }
 
-    fn linear_label(&self, scores: &[f32]) -> Label {
+    fn linear_label(&self, scores: &[f32]) -> ClassLabel {
         let best = first_largest(scores);
         let has_one_pair = self.labels.len() == 2;
         let decisive = scores[best];
@@ -365,7 +371,7 @@ impl Classifier {
         } else {
             decisive > 0.0
         };
-        Label::Class(if has_one_pair && is_positive { 1 } else { best })
+        ClassLabel::Class(if has_one_pair && is_positive { 1 } else { best })
     }
 
     fn pair_scores(&self, mut scores: Vec<f32>) -> Vec<f32> {
@@ -385,7 +391,7 @@ impl Classifier {
     }
 }
 
-impl Kernel for Classifier {
+impl Kernel for SvmClassifier {
     fn name(&self) -> &'static str {
         "SVMClassifier"
     }

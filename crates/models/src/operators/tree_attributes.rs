@@ -1,8 +1,7 @@
-//! Reading a tree ensemble from a node's attributes.
+//! Reads a tree ensemble of ai.onnx.ml 1 to 3 from the attributes of a node.
 //!
-//! Specification: ai.onnx.ml TreeEnsembleClassifier and TreeEnsembleRegressor (versions 1 to 3), TreeEnsemble
-//! (version 5). As in ONNX Runtime a tree's root is its first node, and weights of nodes that are not leaves are
-//! ignored.
+//! Specification: TreeEnsembleClassifier and TreeEnsembleRegressor. As in ONNX Runtime, the root of a tree is its first
+//! node, and weights of nodes that are not leaves are ignored.
 
 use std::collections::HashMap;
 
@@ -107,7 +106,7 @@ fn comparison(mode: &[u8]) -> TractResult<Option<Comparison>> {
     }))
 }
 
-/// More columns than this no input has.
+/// Upper bound on features, above the limit on the columns of an input.
 const MAX_FEATURE: i64 = 1 << 24;
 
 pub(crate) fn feature(id: i64) -> TractResult<u32> {
@@ -118,9 +117,9 @@ pub(crate) fn feature(id: i64) -> TractResult<u32> {
 /// Finds nodes by tree and node id.
 struct NodeIndex<'a> {
     node_ids: &'a [i64],
-    /// For each tree its first node and the number of nodes that follow one another.
+    /// For each tree its first node and the length of the run of nodes from there on.
     trees: HashMap<i64, (u32, u32)>,
-    /// Nodes that are not where counting their tree's nodes from 0 would put them.
+    /// Nodes whose position is not that of the first node plus their id.
     others: HashMap<(i64, i64), u32>,
     roots: Vec<u32>,
 }
@@ -162,9 +161,9 @@ impl<'a> NodeIndex<'a> {
     }
 }
 
-/// Leaf weights grouped by node, in the order of the file within each node.
+/// Leaf weights grouped by node; those of a node are in the order of the file.
 struct LeafWeights {
-    /// Where each node's weights end in `in_order`; they begin where those of the node before end.
+    /// For each node the end of its weights in `in_order`; they begin at the end of the previous node's.
     ends: Vec<u32>,
     in_order: Vec<Weight>,
 }

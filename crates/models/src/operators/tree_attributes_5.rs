@@ -1,6 +1,7 @@
-//! Reading a TreeEnsemble of ai.onnx.ml 5, where inner nodes and leaves are numbered apart.
+//! Reads a TreeEnsemble of ai.onnx.ml 5 from the attributes of a node.
 //!
-//! A tree that is a single leaf is written as a node both of whose children are that leaf.
+//! Inner nodes and leaves are numbered separately. A tree with a single leaf is a node whose children are both that
+//! leaf.
 
 use tract_onnx::tract_hir::internal::*;
 
@@ -73,6 +74,18 @@ pub(crate) fn read(attributes: Attributes<'_>, targets: usize) -> TractResult<(E
             on_false: falses.find(node, count, weights.len())?,
         }));
     }
+    add_leaves(&mut ensemble, &weights, target_ids)?;
+    for &root in attributes.ints("tree_roots")? {
+        let root = u32::try_from(root).ok().filter(|&root| (root as usize) < count);
+        ensemble.roots.push(root.context("a tree's root does not exist")?);
+    }
+    ensure!(!ensemble.roots.is_empty(), "the ensemble has no trees");
+    Ok((ensemble, are_doubles))
+}
+
+/// Adds a leaf with one weight for each of `weights`.
+fn add_leaves(ensemble: &mut Ensemble, weights: &[f64], target_ids: &[i64]) -> TractResult<()> {
+    let targets = ensemble.targets;
     for (leaf, (&value, &target)) in weights.iter().zip(target_ids).enumerate() {
         let target = u32::try_from(target).ok().filter(|&target| (target as usize) < targets);
         let target = target.with_context(|| format!("leaf {leaf} is for a target out of {targets}"))?;
@@ -82,12 +95,7 @@ pub(crate) fn read(attributes: Attributes<'_>, targets: usize) -> TractResult<(E
         });
         ensemble.weights.push(Weight { target, value });
     }
-    for &root in attributes.ints("tree_roots")? {
-        let root = u32::try_from(root).ok().filter(|&root| (root as usize) < count);
-        ensemble.roots.push(root.context("a tree's root does not exist")?);
-    }
-    ensure!(!ensemble.roots.is_empty(), "the ensemble has no trees");
-    Ok((ensemble, are_doubles))
+    Ok(())
 }
 
 fn numbers(attributes: Attributes<'_>, name: &str) -> TractResult<(Vec<f64>, bool)> {
@@ -105,7 +113,7 @@ struct Children<'a> {
 }
 
 impl Children<'_> {
-    /// The child's place when the leaves follow the inner nodes.
+    /// The index of the child if the leaves follow the inner nodes.
     fn find(&self, node: usize, nodes: usize, leaves: usize) -> TractResult<u32> {
         let (first, count) = if self.are_leaves[node] != 0 {
             (nodes, leaves)
@@ -117,7 +125,7 @@ impl Children<'_> {
     }
 }
 
-/// The sets of the membership nodes, in the order of these nodes, with NaN between one and the next.
+/// The sets of the membership nodes, in the order of these nodes, separated by NaN.
 struct Sets<'a> {
     members: &'a [f64],
     next: usize,

@@ -1,7 +1,7 @@
 //! TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 to 3), TreeEnsemble (ai.onnx.ml 5).
 //!
-//! Rows of f32 are compared and added up in f32, rows of f64 in f64, everything else is converted to f32 first, all as
-//! in ONNX Runtime, whose departures from the specification [`super::tree_scores`] names and follows.
+//! As in ONNX Runtime, rows of f32 are compared and added up in f32, rows of f64 in f64, and all others are converted
+//! to f32. [`super::tree_scores`] lists the deviations of ONNX Runtime from the specification, which are followed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::attributes::Attributes;
 use super::kernel::{Kernel, TensorType, operator, tensor};
-use super::labels::{ClassifierOutputs, Label, Labels};
+use super::labels::{ClassLabel, ClassLabels, ClassifierOutputs};
 use super::post_transform::PostTransform;
 use super::tree_attributes::{self, CLASS_WEIGHTS, TARGET_WEIGHTS};
 use super::tree_attributes_5;
@@ -26,7 +26,7 @@ pub(crate) fn register(operators: &mut OnnxOpRegister) {
     operators.insert("TreeEnsemble", |_, node| Ok(operator(version_5(node)?)));
 }
 
-/// The ensemble that a node holds; `None` when the node is none.
+/// The ensemble of a node; `None` for other operators.
 pub(crate) fn read(node: &NodeProto) -> TractResult<Option<TreeEnsemble>> {
     Ok(match node.op_type.as_str() {
         "TreeEnsembleClassifier" => Some(classifier(node)?),
@@ -36,7 +36,7 @@ pub(crate) fn read(node: &NodeProto) -> TractResult<Option<TreeEnsemble>> {
     })
 }
 
-/// An ensemble whose input type is not known yet.
+/// An ensemble before the type of its input is known.
 #[derive(Debug)]
 pub(crate) struct TreeEnsemble {
     name: &'static str,
@@ -50,12 +50,15 @@ pub(crate) struct TreeEnsemble {
 #[derive(Clone, Debug)]
 pub(crate) enum Head {
     Regressor(Aggregate),
-    Classifier { labels: Labels, outputs: ClassifierOutputs },
+    Classifier {
+        labels: ClassLabels,
+        outputs: ClassifierOutputs,
+    },
 }
 
 fn classifier(node: &NodeProto) -> TractResult<TreeEnsemble> {
     let attributes = Attributes(node);
-    let labels = Labels::read(attributes, "classlabels_int64s")?;
+    let labels = ClassLabels::read(attributes, "classlabels_int64s")?;
     let classes = labels.len();
     let (ensemble, has_doubles) = tree_attributes::read(attributes, &CLASS_WEIGHTS, classes)?;
     let (base_values, _) = attributes.floats_or_tensor("base_values")?;
@@ -103,9 +106,9 @@ fn regressor(node: &NodeProto) -> TractResult<TreeEnsemble> {
     })
 }
 
-/// The depth of the node's trees; `None` when it has none, or they cannot be read.
+/// The depth of the node's trees; `None` if it has none, or they cannot be read.
 pub(crate) fn depth(node: &NodeProto) -> Option<usize> {
-    // The number of targets is no matter here, and classifiers find it in another way.
+    // The depth does not depend on the number of targets, which classifiers have in another attribute.
     const ANY: usize = u32::MAX as usize;
     let attributes = Attributes(node);
     let read = match node.op_type.as_str() {
@@ -133,7 +136,7 @@ fn version_5(node: &NodeProto) -> TractResult<TreeEnsemble> {
         Some(3) => Aggregate::Max,
         Some(other) => bail!("unknown aggregate_function {other}"),
     };
-    // ONNX Runtime's numbers; the specification has 1 for SOFTMAX and 2 for LOGISTIC.
+    // The numbers of ONNX Runtime. In the specification 1 is SOFTMAX and 2 is LOGISTIC.
     let post_transform = match attributes.int("post_transform")? {
         None | Some(0) => PostTransform::None,
         Some(1) => PostTransform::Logistic,
@@ -185,7 +188,7 @@ impl TreeEnsemble {
             },
         };
         let single_target = single_target(&self.ensemble);
-        Ok(Some(Arc::new(LaidOut {
+        Ok(Some(Arc::new(LaidOutEnsemble {
             name: self.name,
             forest,
             targets: self.ensemble.targets,
@@ -242,13 +245,13 @@ fn scores_type(rows: TDim, columns: usize) -> TensorType {
     TensorType::new(f32::datum_type(), [rows, columns.to_dim()])
 }
 
-/// An ensemble ready to run on rows of `R::Number`.
+/// An ensemble laid out for rows of `R::Number`.
 #[derive(Debug)]
-struct LaidOut<R: Record> {
+struct LaidOutEnsemble<R: Record> {
     name: &'static str,
     forest: Forest<R>,
     targets: usize,
-    /// The target that all leaves add to, if they do.
+    /// The target of all leaves, if there is only one.
     single_target: Option<usize>,
     finish: Finish<R::Number>,
 }
@@ -257,13 +260,13 @@ struct LaidOut<R: Record> {
 enum Finish<N> {
     Regression(Regression<N>),
     Classification {
-        labels: Labels,
+        labels: ClassLabels,
         outputs: ClassifierOutputs,
         classification: Classification<N>,
     },
 }
 
-impl<R: Record> Kernel for LaidOut<R>
+impl<R: Record> Kernel for LaidOutEnsemble<R>
 where
     R::Number: Datum,
 {
@@ -303,7 +306,7 @@ where
         );
         let count = rows.len().checked_div(width).unwrap_or(0);
         let mut scores = vec![0f32; count * self.targets];
-        let mut chosen: Vec<Label> = Vec::new();
+        let mut chosen: Vec<ClassLabel> = Vec::new();
         self.score(rows, width, &mut Scratch::default(), &mut scores, |label| {
             chosen.push(label)
         });
@@ -336,13 +339,13 @@ where
     }
 }
 
-/// Memory to use again.
+/// Buffers that are reused from run to run.
 #[derive(Clone)]
 struct Scratch<R: Record> {
     keys: Keys<R>,
-    /// Each row's sum, for ensembles with one target.
+    /// The sum of each row, for ensembles with one target.
     sums: Vec<R::Number>,
-    /// Each row's predictions, one for each target.
+    /// The predictions of each row, one for each target.
     predictions: Vec<Prediction<R::Number>>,
 }
 
@@ -356,15 +359,15 @@ impl<R: Record> Default for Scratch<R> {
     }
 }
 
-impl<R: Record> LaidOut<R> {
-    /// Writes each row's scores, one for each target, and calls `take` with each row's label if this is a classifier.
+impl<R: Record> LaidOutEnsemble<R> {
+    /// Writes the scores of each row, one for each target. A classifier calls `take` with the label of each row.
     fn score<T: Copy + Into<R::Number>>(
         &self,
         rows: &[T],
         width: usize,
         scratch: &mut Scratch<R>,
         scores: &mut [f32],
-        mut take: impl FnMut(Label),
+        mut take: impl FnMut(ClassLabel),
     ) {
         self.predict(rows, width, scores.len() / self.targets, scratch);
         let predictions = scratch.predictions.chunks_exact_mut(self.targets);
@@ -379,7 +382,7 @@ impl<R: Record> LaidOut<R> {
         }
     }
 
-    /// Fills in each row's predictions.
+    /// Computes the predictions of each row.
     fn predict<T: Copy + Into<R::Number>>(&self, rows: &[T], width: usize, count: usize, scratch: &mut Scratch<R>) {
         let Scratch {
             keys,

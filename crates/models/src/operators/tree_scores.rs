@@ -1,20 +1,20 @@
-//! From the sums of leaf weights to scores and labels.
+//! Computes scores and labels from the sums of leaf weights.
 //!
-//! The specification leaves much open for classifiers: this is what ONNX Runtime does, in its order of operations.
-//! Where that is surprising:
+//! The specification leaves much open for classifiers. This follows ONNX Runtime, including its order of operations.
+//! Unexpected results of it are:
 //!
-//! - Two classes with weights for only one of them are the "binary case". Without negative weights the label is by
-//!   s > 0.5, otherwise by s > 0. When the weights are for class 0, as every exporter writes them, the scores are
-//!   [1 - s, s] or [-s, s], or with LOGISTIC the logistic function of [-s, s]; other transforms are ignored.
-//! - Two classes with weights for both are labelled by the second score's sign alone, with the labels 1 and 0.
-//! - A target that no leaf of a row's walk has a weight for is 0, whatever its base value.
-//! - A regressor with one target applies no post_transform but PROBIT.
+//! - Two classes with weights for only one of them are the "binary case". Without negative weights the label is
+//!   decided by s > 0.5, otherwise by s > 0. If the weights are for class 0, as all exporters write them, the scores
+//!   are [1 - s, s] or [-s, s], or with LOGISTIC the logistic function of [-s, s]; other transforms are ignored.
+//! - For two classes with weights for both, the sign of the second score decides, and the labels are 1 and 0.
+//! - The score of a target is 0 if no leaf that the row reaches has a weight for it, whatever its base value.
+//! - A regressor with one target applies no post_transform except PROBIT.
 
-use super::labels::Label;
+use super::labels::ClassLabel;
 use super::post_transform::{PostTransform, two_logistic};
 use crate::forest::Number;
 
-/// How a target's leaf weights become one number.
+/// The aggregation of a target's leaf weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Aggregate {
     Sum,
@@ -23,7 +23,7 @@ pub(crate) enum Aggregate {
     Max,
 }
 
-/// One target's score in the making; absent as long as no leaf had a weight for it.
+/// The score of a target so far. It is absent until a leaf has a weight for the target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Prediction<N> {
     pub score: N,
@@ -38,7 +38,7 @@ impl<N: Number> Prediction<N> {
         }
     }
 
-    /// The score as it leaves: an absent one is zero, base value or not.
+    /// The final score; 0 if absent, whatever the base value.
     fn output(self) -> f32 {
         if self.is_present { self.score.to_f32() } else { 0.0 }
     }
@@ -54,12 +54,12 @@ impl<N: Number> Prediction<N> {
     }
 }
 
-/// What a regressor does with its predictions.
+/// Computes the scores of a regressor.
 #[derive(Debug)]
 pub(crate) struct Regression<N> {
     pub aggregate: Aggregate,
     pub trees: usize,
-    /// Empty, or one for each target.
+    /// One for each target, or empty.
     pub base_values: Vec<N>,
     pub post_transform: PostTransform,
 }
@@ -84,11 +84,11 @@ impl<N: Number> Regression<N> {
     }
 }
 
-/// What a classifier does with its predictions.
+/// Computes the scores and labels of a classifier.
 #[derive(Debug)]
 pub(crate) struct Classification<N> {
     pub classes: usize,
-    /// Two classes, and weights for one of them.
+    /// Whether there are two classes and weights for only one of them.
     pub is_binary_case: bool,
     pub has_no_negative_weight: bool,
     pub base_values: Vec<N>,
@@ -97,7 +97,7 @@ pub(crate) struct Classification<N> {
 
 impl<N: Number> Classification<N> {
     /// Writes one score for each class and returns the label.
-    pub fn finish(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
+    pub fn finish(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> ClassLabel {
         match self.classes {
             1 => self.one_class(predictions[0], scores),
             2 => self.two_classes([predictions[0], predictions[1]], scores),
@@ -105,7 +105,7 @@ impl<N: Number> Classification<N> {
         }
     }
 
-    fn one_class(&self, prediction: Prediction<N>, scores: &mut [f32]) -> Label {
+    fn one_class(&self, prediction: Prediction<N>, scores: &mut [f32]) -> ClassLabel {
         let score = self
             .base_values
             .first()
@@ -114,10 +114,10 @@ impl<N: Number> Classification<N> {
         if self.post_transform == PostTransform::Probit {
             self.post_transform.apply(scores);
         }
-        Label::Literal(i64::from(score > N::zero()))
+        ClassLabel::Literal(i64::from(score > N::zero()))
     }
 
-    fn two_classes(&self, [mut first, mut second]: [Prediction<N>; 2], scores: &mut [f32]) -> Label {
+    fn two_classes(&self, [mut first, mut second]: [Prediction<N>; 2], scores: &mut [f32]) -> ClassLabel {
         match *self.base_values {
             [_, base] if second.is_present => {
                 second.score = base.add(first.score);
@@ -142,7 +142,7 @@ impl<N: Number> Classification<N> {
         label
     }
 
-    fn binary_label(&self, decisive: N) -> Label {
+    fn binary_label(&self, decisive: N) -> ClassLabel {
         let boundary = if self.is_binary_case && self.has_no_negative_weight {
             N::from_f64(0.5)
         } else {
@@ -150,9 +150,9 @@ impl<N: Number> Classification<N> {
         };
         let is_positive = decisive > boundary;
         if self.is_binary_case {
-            Label::Class(usize::from(is_positive))
+            ClassLabel::Class(usize::from(is_positive))
         } else {
-            Label::Literal(i64::from(is_positive))
+            ClassLabel::Literal(i64::from(is_positive))
         }
     }
 
@@ -169,7 +169,7 @@ impl<N: Number> Classification<N> {
         }
     }
 
-    fn many_classes(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> Label {
+    fn many_classes(&self, predictions: &mut [Prediction<N>], scores: &mut [f32]) -> ClassLabel {
         for (prediction, &base) in predictions.iter_mut().zip(&self.base_values) {
             prediction.score = if prediction.is_present {
                 prediction.score.add(base)
@@ -186,6 +186,6 @@ impl<N: Number> Classification<N> {
             }
         }
         self.post_transform.apply(scores);
-        Label::Class(best.map_or(0, |(class, _)| class))
+        ClassLabel::Class(best.map_or(0, |(class, _)| class))
     }
 }

@@ -1,6 +1,6 @@
 //! Arithmetic on rows.
 
-/// A function of two numbers: the input's and a constant, or two inputs'.
+/// A function of two numbers: of an input and a constant, or of two inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Binary {
     Add,
@@ -9,14 +9,14 @@ pub(super) enum Binary {
     SubtractFrom,
     Multiply,
     Divide,
-    /// The second by the first.
+    /// The second divided by the first.
     DivideInto,
     Minimum,
     Maximum,
 }
 
 impl Binary {
-    /// The function that tract calls so.
+    /// The function with this name in tract.
     pub fn named(name: &str) -> Option<Binary> {
         Some(match name {
             "Add" => Binary::Add,
@@ -30,7 +30,7 @@ impl Binary {
         })
     }
 
-    /// The same with the operands in the other order.
+    /// The same function with its operands swapped.
     pub fn swapped(self) -> Binary {
         match self {
             Binary::Subtract => Binary::SubtractFrom,
@@ -41,23 +41,23 @@ impl Binary {
         }
     }
 
-    /// Combines each row in `numbers` with `constants`: one number, or one for each column.
+    /// Applies the function to each row of `numbers` and `constants`, which are one number or one for each column.
     pub fn with_constants(self, numbers: &mut [f32], constants: &[f32]) {
         match constants {
-            [constant] => self.choose(Uniform(numbers, *constant)),
+            [constant] => self.dispatch(Uniform(numbers, *constant)),
             _ => numbers
                 .chunks_exact_mut(constants.len())
-                .for_each(|row| self.pairwise(row, constants)),
+                .for_each(|row| self.element_wise(row, constants)),
         }
     }
 
-    /// Combines each number with its partner.
-    pub fn pairwise(self, numbers: &mut [f32], others: &[f32]) {
-        self.choose(Pairs(numbers, others));
+    /// Applies the function to the elements of `numbers` and `others` in turn.
+    pub fn element_wise(self, numbers: &mut [f32], others: &[f32]) {
+        self.dispatch(Pairs(numbers, others));
     }
 
-    /// One loop for each function, so that the compiler makes it vector instructions.
-    fn choose(self, numbers: impl Combine) {
+    /// One loop for each function, which the compiler turns into vector instructions.
+    fn dispatch(self, numbers: impl Combine) {
         match self {
             Binary::Add => numbers.combine(|a, b| a + b),
             Binary::Subtract => numbers.combine(|a, b| a - b),
@@ -71,12 +71,12 @@ impl Binary {
     }
 }
 
-/// The smaller number; NaN if one of them is, as in ONNX Runtime.
+/// The smaller number; NaN if either is NaN, as in ONNX Runtime.
 fn minimum(a: f32, b: f32) -> f32 {
     if a <= b || a.is_nan() { a } else { b }
 }
 
-/// The larger number; NaN if one of them is, as in ONNX Runtime.
+/// The larger number; NaN if either is NaN, as in ONNX Runtime.
 fn maximum(a: f32, b: f32) -> f32 {
     if a >= b || a.is_nan() { a } else { b }
 }

@@ -1,6 +1,7 @@
-//! From a graph that tract has simplified to a program.
+//! Compiles a graph that tract has simplified to a program.
 //!
-//! What is not known here, or does not treat rows by themselves in f32, makes the whole graph tract's to run.
+//! Compilation fails, and tract runs the graph, if an operator is not known here or does not act on each row alone in
+//! f32.
 
 use std::collections::HashMap;
 
@@ -16,13 +17,13 @@ use tract_onnx::tract_hir::internal::*;
 use super::arithmetic::Binary;
 use super::dense::Dense;
 use super::{Action, Program, RowFunction, Step, Value};
+use crate::input::Input;
 use crate::operators::kernel::row_function;
-use crate::plan::Input;
 
-/// The most columns that all values may have together: a program keeps all of them for a block of rows, in 16 MiB.
-const MOST_COLUMNS: usize = 1 << 16;
+/// Upper bound on the columns of all values: those of a block of rows take 16 MiB.
+const MAX_COLUMNS: usize = 1 << 16;
 
-/// The program of a graph with one output; `None` where tract has to run it.
+/// The program of a graph with one output; `None` if tract has to run it.
 pub(crate) fn compile(model: &TypedModel, inputs: &[Input]) -> Option<Program> {
     let [output] = model.output_outlets().ok()? else {
         return None;
@@ -43,7 +44,7 @@ pub(crate) fn compile(model: &TypedModel, inputs: &[Input]) -> Option<Program> {
     for node in model.eval_order().ok()? {
         let node = model.node(node);
         match sources.iter().position(|source| source.node == node.id) {
-            Some(place) => compiler.source(node, inputs.get(place)?)?,
+            Some(place) => compiler.graph_input(node, inputs.get(place)?)?,
             None if node.op_is::<Const>() => {}
             None => compiler.node(node)?,
         }
@@ -61,14 +62,14 @@ struct Compiler<'a> {
     model: &'a TypedModel,
     values: HashMap<OutletId, Value>,
     steps: Vec<Step>,
-    /// Columns of all values so far.
+    /// The number of columns of all values so far.
     columns: usize,
-    /// The row.
+    /// The input row.
     input: Value,
 }
 
 impl Compiler<'_> {
-    fn source(&mut self, node: &TypedNode, input: &Input) -> Option<()> {
+    fn graph_input(&mut self, node: &TypedNode, input: &Input) -> Option<()> {
         // Other types would have to be converted first.
         (input.is_text || input.datum == f32::datum_type()).then_some(())?;
         let outlet = OutletId::new(node.id, 0);
@@ -78,10 +79,10 @@ impl Compiler<'_> {
             return Some(());
         }
         let columns = (input.first_column..input.first_column + input.columns).collect();
-        self.push(node, Action::Pick(columns), vec![self.input])
+        self.push(node, Action::Select(columns), vec![self.input])
     }
 
-    /// The columns of a value that has a row of numbers, or of codes, for each row.
+    /// The number of columns of a value that holds a row of numbers or codes for each input row.
     fn columns_of(&self, outlet: OutletId) -> Option<usize> {
         let fact = self.model.outlet_fact(outlet).ok()?;
         let (rows, axes) = fact.shape.split_first()?;
@@ -105,12 +106,12 @@ impl Compiler<'_> {
             columns: self.columns_of(outlet)?,
         };
         self.columns = self.columns.checked_add(output.columns)?;
-        (self.columns <= MOST_COLUMNS).then_some(())?;
+        (self.columns <= MAX_COLUMNS).then_some(())?;
         self.steps.push(Step {
             action,
             inputs,
             output,
-            finish: Vec::new(),
+            constants: Vec::new(),
         });
         self.values.insert(outlet, output);
         Some(())
@@ -154,7 +155,7 @@ impl Compiler<'_> {
         None
     }
 
-    /// Numbers stay where they are when axes are added, taken away, split or joined, as long as the first counts rows.
+    /// Elements keep their order when axes are added, removed, split or joined, provided that the first counts rows.
     fn reshape(&mut self, node: &TypedNode, axis: &AxisOp) -> Option<()> {
         (!matches!(axis, AxisOp::Move(..))).then_some(())?;
         let outlet = OutletId::new(node.id, 0);
@@ -179,7 +180,7 @@ impl Compiler<'_> {
         let input = self.matrix(node.inputs[0])?;
         (slice.axis == 1).then_some(())?;
         let columns = slice.start.to_usize().ok()?..slice.end.to_usize().ok()?;
-        self.push(node, Action::Pick(columns.collect()), vec![input])
+        self.push(node, Action::Select(columns.collect()), vec![input])
     }
 
     fn gather(&mut self, node: &TypedNode, gather: &Gather) -> Option<()> {
@@ -192,10 +193,10 @@ impl Compiler<'_> {
             usize::try_from(index).ok().filter(|&index| index < input.columns)
         };
         let columns = indices.iter().map(column).collect::<Option<_>>()?;
-        self.push(node, Action::Pick(columns), vec![input])
+        self.push(node, Action::Select(columns), vec![input])
     }
 
-    /// A value of rows and columns.
+    /// The value of a tensor of rank 2.
     fn matrix(&self, outlet: OutletId) -> Option<Value> {
         (self.model.outlet_fact(outlet).ok()?.rank() == 2).then_some(())?;
         self.values.get(&outlet).copied()
@@ -222,7 +223,7 @@ impl Compiler<'_> {
         if let Some(other) = self.values.get(&other) {
             (other.columns == columns).then_some(())?;
             let inputs = vec![value, *other];
-            return self.push(node, Action::Pairwise(binary), inputs);
+            return self.push(node, Action::ElementWise(binary), inputs);
         }
         let constant = self.constant(other)?;
         let is_row = constant.len() == 1 || constant.len() == columns && constant.shape()[0] == 1;
@@ -231,7 +232,7 @@ impl Compiler<'_> {
         self.with_constants(node, value, (binary, constants))
     }
 
-    /// Combines a value with constants: where it lies, if nothing else reads it.
+    /// Applies a function with constants: in place if nothing else reads the value, otherwise to a copy.
     fn with_constants(&mut self, node: &TypedNode, value: Value, constants: (Binary, Vec<f32>)) -> Option<()> {
         if value.first == self.input.first || self.readers(value) > 1 {
             self.push(node, Action::Copy, vec![value])?;
@@ -240,11 +241,11 @@ impl Compiler<'_> {
         }
         let output = *self.values.get(&OutletId::new(node.id, 0))?;
         let step = self.steps.iter_mut().find(|step| step.output.first == output.first)?;
-        step.finish.push(constants);
+        step.constants.push(constants);
         Some(())
     }
 
-    /// The most readers that any outlet with this value has, the model's user among them.
+    /// The largest number of readers of an outlet with this value; an output of the graph counts as one.
     fn readers(&self, value: Value) -> usize {
         let outlets = self.values.iter().filter(|(_, other)| other.first == value.first);
         let readers = outlets.map(|(outlet, _)| {
@@ -254,7 +255,7 @@ impl Compiler<'_> {
         readers.max().unwrap_or(0)
     }
 
-    /// Rows times a constant matrix, or a vector, which makes one column.
+    /// Rows times a constant matrix, or a constant vector, which gives one column.
     fn product(&mut self, node: &TypedNode, product: &EinSum) -> Option<()> {
         let [first, second] = node.inputs[..] else {
             return None;
@@ -265,7 +266,7 @@ impl Compiler<'_> {
         let value = self.matrix(rows)?;
         let columns = self.columns_of(OutletId::new(node.id, 0))?;
         let axes = &product.axes;
-        // Where the product's rows and columns come from, and what is summed over.
+        // The axes of the product's rows and columns, and the axis that is summed over.
         let row = axes.axis((InOut::Out(0), 0)).ok()?;
         let column = axes.axis((InOut::Out(0), 1)).ok()?;
         let summed = axes.axis((InOut::In(rows_place), 1)).ok()?;
@@ -293,8 +294,8 @@ impl Compiler<'_> {
     }
 }
 
-/// A function of each number, computed by tract; of NaN it is NaN, as in ONNX Runtime (some of tract's take it for a
-/// number).
+/// A function of each number, computed by tract. NaN gives NaN, as in ONNX Runtime; some functions of tract do not keep
+/// it.
 fn element_wise(operator: Box<dyn ElementWiseMiniOp>) -> Box<dyn RowFunction> {
     let mut tensor = Tensor::default();
     Box::new(move |rows: &[f32], output: &mut [f32]| {

@@ -1,24 +1,24 @@
-//! A layer of weights.
+//! A dense layer.
 
 use tract_onnx::tract_core::ndarray::linalg::general_mat_mul;
 use tract_onnx::tract_core::ndarray::{ArrayView2, ArrayViewMut2};
 
-/// Rows times a matrix of `inputs` x `outputs`.
+/// The product of rows with a matrix of `inputs` × `outputs`.
 #[derive(Clone, Debug)]
 pub(super) struct Dense {
     inputs: usize,
     outputs: usize,
     /// Row-major.
     weights: Vec<f32>,
-    /// The same in groups of [`LANES`] outputs, all inputs of a group together, the last one filled up with zeros.
+    /// The weights in groups of [`LANES`] outputs; a group holds all inputs. The last one is filled up with zeros.
     groups: Vec<f32>,
 }
 
-/// Outputs that are summed at a time, in registers.
+/// Outputs that are summed at a time in vector registers.
 const LANES: usize = 16;
 
-/// From so many rows on a general matrix product pays.
-const MANY_ROWS: usize = 4;
+/// From this number of rows on a general matrix product is faster.
+const MATRIX_PRODUCT_ROWS: usize = 4;
 
 impl Dense {
     /// `weights` has a row for each input, row-major.
@@ -40,7 +40,7 @@ impl Dense {
 
     pub fn run(&self, rows: &[f32], output: &mut [f32]) {
         let count = rows.len() / self.inputs;
-        if count >= MANY_ROWS {
+        if count >= MATRIX_PRODUCT_ROWS {
             self.matrix_product(count, rows, output);
             return;
         }

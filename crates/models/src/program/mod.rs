@@ -1,9 +1,9 @@
-//! Running a model without tensors: its graph, loaded, checked and simplified by tract, as steps over rows of f32.
+//! Running a model without tensors, as steps over rows of f32.
 //!
-//! tract's cost is by the node and by the run, which is most of the time that a linear pipeline or a small network
-//! takes for one row. Where all that a graph does is done to each row by itself, in f32, with operators
-//! that are known here, it is compiled to a [`Program`]: every value gets a place in one buffer, which is used again, so
-//! nothing is allocated. All other graphs are run by tract.
+//! tract has a cost for each node and each run. For one row it is most of the time of a linear pipeline or a small
+//! network. This module compiles a graph, after tract has loaded, checked and simplified it, to a [`Program`] if all
+//! its operators are known here and act on each row alone, in f32. All values of a program lie in one buffer that is
+//! reused, so that a run allocates nothing. tract runs all other graphs.
 
 mod arithmetic;
 mod compile;
@@ -17,10 +17,10 @@ use arithmetic::Binary;
 pub(crate) use compile::compile;
 use dense::Dense;
 
-/// Rows that pass through all steps together: enough for a matrix product, few enough to stay in the cache.
-const BLOCK: usize = 64;
+/// Rows that pass through all steps at a time: enough for an efficient matrix product, few enough for the cache.
+const BLOCK_ROWS: usize = 64;
 
-/// An operator on rows of f32: reads rows, writes one row for each. It may keep memory to use again.
+/// An operator on rows of f32: writes one row for each row that it reads. It may keep buffers from run to run.
 pub(crate) trait RowFunction: Send + Sync {
     fn run(&mut self, rows: &[f32], output: &mut [f32]) -> TractResult<()>;
     fn duplicate(&self) -> Box<dyn RowFunction>;
@@ -36,20 +36,20 @@ impl<F: FnMut(&[f32], &mut [f32]) -> TractResult<()> + Clone + Send + Sync + 'st
     }
 }
 
-/// Steps from rows to rows, with the memory they need. Each thread has its own copy.
+/// Steps from input rows to output rows, with their buffer. Each thread has its own copy.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
-    /// The value that holds the rows.
+    /// The value that holds the input rows.
     input: Value,
     steps: Vec<Step>,
     output: Value,
-    /// The columns of all values.
+    /// The number of columns of all values.
     columns: usize,
-    /// The values of a block of rows, one after the other, each in row-major order.
+    /// The values of a block of rows, one after another, each row-major.
     memory: Vec<f32>,
 }
 
-/// Columns that a step reads or writes: the place of the first among the columns of all values, and their number.
+/// Columns that a step reads or writes: the index of the first among the columns of all values, and their number.
 #[derive(Clone, Copy, Debug)]
 struct Value {
     first: usize,
@@ -60,10 +60,10 @@ struct Value {
 struct Step {
     action: Action,
     inputs: Vec<Value>,
-    /// Lies behind all inputs.
+    /// It lies behind all inputs in the buffer.
     output: Value,
-    /// What becomes of the output where it lies: each row with a row of constants, or with a single one.
-    finish: Vec<(Binary, Vec<f32>)>,
+    /// Functions of the output and constants, one for all columns or one for each, applied in place.
+    constants: Vec<(Binary, Vec<f32>)>,
 }
 
 #[derive(Clone)]
@@ -72,9 +72,9 @@ enum Action {
     /// The inputs side by side.
     Concat,
     /// Columns of the input, in this order.
-    Pick(Vec<usize>),
-    /// Two inputs, number by number.
-    Pairwise(Binary),
+    Select(Vec<usize>),
+    /// A function of the elements of two inputs.
+    ElementWise(Binary),
     Dense(Dense),
     Function(Box<dyn RowFunction>),
 }
@@ -90,8 +90,8 @@ impl fmt::Debug for Action {
         formatter.write_str(match self {
             Action::Copy => "Copy",
             Action::Concat => "Concat",
-            Action::Pick(_) => "Pick",
-            Action::Pairwise(_) => "Pairwise",
+            Action::Select(_) => "Select",
+            Action::ElementWise(_) => "ElementWise",
             Action::Dense(_) => "Dense",
             Action::Function(_) => "Function",
         })
@@ -105,10 +105,9 @@ impl Value {
 }
 
 impl Program {
-    /// Calls `visit` with the results of rows, some rows at a time: for each row as many numbers as the output has
-    /// columns.
+    /// Calls `visit` with the output of some rows at a time, row-major.
     pub fn run(&mut self, rows: &[f32], mut visit: impl FnMut(&[f32])) -> TractResult<()> {
-        for rows in rows.chunks(BLOCK * self.input.columns) {
+        for rows in rows.chunks(BLOCK_ROWS * self.input.columns) {
             let count = rows.len() / self.input.columns;
             self.memory.resize((self.columns * count).max(self.memory.len()), 0.0);
             self.memory[self.input.first * count..][..rows.len()].copy_from_slice(rows);
@@ -129,15 +128,15 @@ impl Step {
         match &mut self.action {
             Action::Copy => output.copy_from_slice(input(0)),
             Action::Concat => concat(&self.inputs, before, output, count),
-            Action::Pick(columns) => pick(columns, input(0), output, count),
-            Action::Pairwise(binary) => {
+            Action::Select(columns) => select(columns, input(0), output, count),
+            Action::ElementWise(binary) => {
                 output.copy_from_slice(input(0));
-                binary.pairwise(output, input(1));
+                binary.element_wise(output, input(1));
             }
             Action::Dense(dense) => dense.run(input(0), output),
             Action::Function(function) => function.run(input(0), output)?,
         }
-        for (binary, constants) in &self.finish {
+        for (binary, constants) in &self.constants {
             binary.with_constants(output, constants);
         }
         Ok(())
@@ -155,7 +154,7 @@ fn concat(inputs: &[Value], memory: &[f32], output: &mut [f32], count: usize) {
     }
 }
 
-fn pick(columns: &[usize], input: &[f32], output: &mut [f32], count: usize) {
+fn select(columns: &[usize], input: &[f32], output: &mut [f32], count: usize) {
     let rows = input.chunks_exact(input.len() / count);
     for (row, output) in rows.zip(output.chunks_exact_mut(columns.len())) {
         for (&column, output) in columns.iter().zip(output) {

@@ -1,9 +1,9 @@
-//! String columns: each text becomes a number before the graph, and the graph is rewritten to work on these numbers.
+//! String columns: each text is replaced by a code before the graph, and the graph is rewritten to work on codes.
 //!
-//! All that a model can do with a text is to find it among texts of its own: keys, categories, constants. These make
-//! up the [`Texts`]; a text's code is its place among them, and 0 stands for every text that the model does not know.
-//! Inside the graph tract moves integers, which it does well, instead of strings, which it does not; a row stays a
-//! row of f32, and nothing is allocated for it.
+//! A model can only look a text up among its own texts: keys, categories, constants. These are its [`Vocabulary`]. The
+//! code of a text is its index in the vocabulary, from 1; every text outside it has the code 0. Inside the graph tract
+//! then moves integers, which it supports better than strings. A row stays a row of f32, and nothing is allocated for
+//! it.
 
 mod rewrite;
 mod trace;
@@ -18,28 +18,28 @@ use crate::ModelError;
 use crate::graph::fed_inputs;
 pub(crate) use rewrite::encode;
 
-/// Codes are carried in f32, which holds every integer up to this one.
-const MOST: usize = 1 << 24;
+/// Upper bound on the codes: a row holds them as f32, which is exact for integers up to this one.
+const MAX_CODE: usize = 1 << 24;
 
-/// What LabelEncoder and CategoryMapper give for an unknown key when the file names nothing else.
+/// The default of LabelEncoder and CategoryMapper for unknown keys, by the specification.
 const DEFAULT: &str = "_Unused";
 
-/// The texts that a model knows. Empty for a model without string columns.
+/// The texts that a model knows, with their codes. Empty for a model without string columns.
 #[derive(Debug, Default)]
-pub(crate) struct Texts {
+pub(crate) struct Vocabulary {
     codes: HashMap<String, u32>,
 }
 
-impl Texts {
-    /// The texts of a graph that has string inputs, in the file's order.
-    pub fn new(graph: &GraphProto) -> Result<Texts, ModelError> {
-        let mut texts = Texts::default();
+impl Vocabulary {
+    /// The texts of a graph with string inputs, in the file's order.
+    pub fn new(graph: &GraphProto) -> Result<Vocabulary, ModelError> {
+        let mut vocabulary = Vocabulary::default();
         if !fed_inputs(graph).any(is_text) {
-            return Ok(texts);
+            return Ok(vocabulary);
         }
-        texts.add(DEFAULT.as_bytes());
+        vocabulary.add(DEFAULT.as_bytes());
         for tensor in &graph.initializer {
-            tensor.string_data.iter().for_each(|text| texts.add(text));
+            tensor.string_data.iter().for_each(|text| vocabulary.add(text));
         }
         let holds_texts = |operator: &str| {
             matches!(
@@ -56,15 +56,15 @@ impl Texts {
                 .iter()
                 .chain(tensor)
                 .chain(single)
-                .for_each(|text| texts.add(text));
+                .for_each(|text| vocabulary.add(text));
         }
-        match texts.codes.len() < MOST {
-            true => Ok(texts),
-            false => Err(ModelError::Limit(format!("more than {MOST} different texts"))),
+        match vocabulary.codes.len() < MAX_CODE {
+            true => Ok(vocabulary),
+            false => Err(ModelError::Limit(format!("more than {MAX_CODE} different texts"))),
         }
     }
 
-    /// Bytes that are no UTF-8 are left out: no text can be equal to them.
+    /// Adds a text. Bytes that are not UTF-8 are left out: no text is equal to them.
     fn add(&mut self, text: &[u8]) {
         let Ok(text) = std::str::from_utf8(text) else { return };
         if !self.codes.contains_key(text) {
@@ -78,7 +78,7 @@ impl Texts {
     }
 }
 
-/// Whether an input takes texts.
+/// Whether the input is a tensor of strings.
 pub(crate) fn is_text(input: &ValueInfoProto) -> bool {
     let Some(TypeValue::TensorType(tensor)) = input.r#type.as_ref().and_then(|kind| kind.value.as_ref()) else {
         return false;

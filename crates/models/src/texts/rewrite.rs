@@ -1,20 +1,20 @@
-//! The graph with codes instead of texts, as far as they come from string inputs.
+//! Rewrites a graph so that it works on the codes of texts that come from string inputs.
 
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
-use super::trace::{Trace, moves};
-use super::{DEFAULT, Texts, is_text};
+use super::trace::{Trace, moves_elements};
+use super::{DEFAULT, Vocabulary, is_text};
 use crate::ModelError;
 use crate::graph::{node_name, operator_name};
 
-/// Rewrites `graph`, whose nodes are in topological order, so that `texts`' codes take the place of texts.
+/// Rewrites `graph`, whose nodes are in topological order, to work on the codes of `vocabulary`.
 ///
 /// # Errors
-/// When an operator does more with a text than to move it or to look it up, or an output is a text from an input.
-pub(crate) fn encode(graph: GraphProto, texts: &Texts) -> Result<GraphProto, ModelError> {
+/// When an operator neither moves nor looks up a text from an input, or an output is such a text.
+pub(crate) fn encode(graph: GraphProto, vocabulary: &Vocabulary) -> Result<GraphProto, ModelError> {
     if !graph.input.iter().any(is_text) {
         return Ok(graph);
     }
@@ -25,19 +25,19 @@ pub(crate) fn encode(graph: GraphProto, texts: &Texts) -> Result<GraphProto, Mod
             output.name
         )));
     }
-    let rewriting = Rewriting {
+    let rewriter = Rewriter {
         graph: &graph,
         trace: &trace,
-        texts,
+        vocabulary,
     };
-    let nodes = graph.node.iter().map(|node| rewriting.node(node));
+    let nodes = graph.node.iter().map(|node| rewriter.node(node));
     let mut encoded = GraphProto {
         node: nodes.collect::<Result<_, _>>()?,
         ..graph.clone()
     };
     for tensor in &mut encoded.initializer {
         if trace.is_coded(&tensor.name) {
-            *tensor = rewriting.tensor(tensor)?;
+            *tensor = rewriter.tensor(tensor)?;
         }
     }
     for input in encoded.input.iter_mut().filter(|input| is_text(input)) {
@@ -48,13 +48,13 @@ pub(crate) fn encode(graph: GraphProto, texts: &Texts) -> Result<GraphProto, Mod
     Ok(encoded)
 }
 
-struct Rewriting<'a> {
+struct Rewriter<'a> {
     graph: &'a GraphProto,
     trace: &'a Trace<'a>,
-    texts: &'a Texts,
+    vocabulary: &'a Vocabulary,
 }
 
-impl Rewriting<'_> {
+impl Rewriter<'_> {
     fn node(&self, node: &NodeProto) -> Result<NodeProto, ModelError> {
         let subgraphs = node
             .attribute
@@ -69,10 +69,10 @@ impl Rewriting<'_> {
             return Ok(node.clone());
         }
         match node.op_type.as_str() {
-            operator if moves(operator) => Ok(node.clone()),
+            operator if moves_elements(operator) => Ok(node.clone()),
             "Shape" | "Size" => Ok(node.clone()),
             "Equal" if node.input.iter().any(|input| self.is_constant(input)) => Ok(node.clone()),
-            // To text from text: whether there is a number behind it, `reads` tells.
+            // A cast from text to text; `reads` excludes casts from numbers.
             "Cast" if reads && writes => Ok(NodeProto {
                 op_type: "Identity".to_owned(),
                 attribute: Vec::new(),
@@ -93,7 +93,7 @@ impl Rewriting<'_> {
         }
     }
 
-    /// Whether a subgraph reads a coded value of the graph around it.
+    /// Whether a subgraph reads a coded value of the outer graph.
     fn is_captured<'g>(&self, subgraphs: impl Iterator<Item = &'g GraphProto>) -> bool {
         let mut waiting: Vec<&GraphProto> = subgraphs.collect();
         while let Some(graph) = waiting.pop() {
@@ -108,16 +108,16 @@ impl Rewriting<'_> {
         false
     }
 
-    /// Unknown texts have one code, so that only a comparison with a text of the model's own is exact.
+    /// Whether the value is a constant. All unknown texts share a code, so only a comparison with a constant is exact.
     fn is_constant(&self, value: &str) -> bool {
         let is_node = |node: &NodeProto| node.op_type == "Constant" && node.output.iter().any(|output| output == value);
         self.graph.initializer.iter().any(|tensor| tensor.name == value) || self.graph.node.iter().any(is_node)
     }
 
     fn code(&self, text: &[u8]) -> Result<i64, ModelError> {
-        let text =
-            std::str::from_utf8(text).map_err(|_| ModelError::Invalid("a text of the model is no UTF-8".to_owned()))?;
-        Ok(i64::from(self.texts.code(text)))
+        let text = std::str::from_utf8(text)
+            .map_err(|_| ModelError::Invalid("a text of the model is not UTF-8".to_owned()))?;
+        Ok(i64::from(self.vocabulary.code(text)))
     }
 
     fn tensor(&self, tensor: &TensorProto) -> Result<TensorProto, ModelError> {
@@ -155,7 +155,7 @@ impl Rewriting<'_> {
         })
     }
 
-    /// The attribute `from`, a list of texts, as the attribute `to`, a list of their codes.
+    /// The attribute `to`, holding the codes of the texts in the attribute `from`.
     fn codes(&self, node: &NodeProto, from: &str, to: &str) -> Result<AttributeProto, ModelError> {
         let tensor = from.replace("_strings", "_tensor");
         let given = node
@@ -192,12 +192,12 @@ impl Rewriting<'_> {
     fn label_encoder(&self, node: &NodeProto, reads: bool, writes: bool) -> Result<NodeProto, ModelError> {
         let mut node = node.clone();
         if reads {
-            // Version 1 has texts and means their places among them.
+            // Version 1 maps the texts of a list to their indices.
             let classes = node.attribute.iter_mut().find(|given| given.name == "classes_strings");
             if let Some(classes) = classes {
                 classes.name = "keys_strings".to_owned();
-                let places = (0..classes.strings.len() as i64).collect();
-                node.attribute.push(integers("values_int64s", places));
+                let indices = (0..classes.strings.len() as i64).collect();
+                node.attribute.push(integers("values_int64s", indices));
             }
             let keys = self.codes(&node, "keys_strings", "keys_int64s")?;
             node.attribute = replaced(&node, &["keys_strings", "keys_tensor", "keys_int64s"], vec![keys]);
@@ -205,7 +205,7 @@ impl Rewriting<'_> {
         if writes {
             let values = self.codes(&node, "values_strings", "values_int64s")?;
             let default = self.default_code(&node)?;
-            let gone = [
+            let removed = [
                 "values_strings",
                 "values_tensor",
                 "values_int64s",
@@ -213,12 +213,12 @@ impl Rewriting<'_> {
                 "default_tensor",
                 "default_int64",
             ];
-            node.attribute = replaced(&node, &gone, vec![values, default]);
+            node.attribute = replaced(&node, &removed, vec![values, default]);
         }
         Ok(node)
     }
 
-    /// A CategoryMapper maps both ways between texts and integers; in codes it is a LabelEncoder one way.
+    /// A CategoryMapper maps texts to integers or integers to texts; on codes it is a LabelEncoder.
     fn category_mapper(&self, node: &NodeProto, reads: bool) -> Result<NodeProto, ModelError> {
         let find = |name: &str| node.attribute.iter().find(|given| given.name == name);
         let own = find("cats_int64s").map_or_else(Vec::new, |given| given.ints.clone());
@@ -262,11 +262,11 @@ fn integers(name: &str, values: Vec<i64>) -> AttributeProto {
     }
 }
 
-/// The node's attributes without those that are `gone`, and with `new` ones.
-fn replaced(node: &NodeProto, gone: &[&str], new: Vec<AttributeProto>) -> Vec<AttributeProto> {
+/// The node's attributes without those named `removed`, followed by the `new` ones.
+fn replaced(node: &NodeProto, removed: &[&str], new: Vec<AttributeProto>) -> Vec<AttributeProto> {
     let kept = node
         .attribute
         .iter()
-        .filter(|given| !gone.contains(&given.name.as_str()));
+        .filter(|given| !removed.contains(&given.name.as_str()));
     kept.cloned().chain(new).collect()
 }

@@ -1,7 +1,7 @@
-//! Which values of a graph hold texts, and which of these come together.
+//! Finds the values of a graph that hold texts, and groups those that are combined.
 //!
-//! Texts that meet (in a Concat, a Where, an Equal) must be coded alike, so values are kept in groups. A group with a
-//! string input in it is coded; the others stay as they are: class labels on their way to an output, for example.
+//! Texts that are combined (by a Concat, a Where, an Equal) must have the same form, so such values share a group
+//! (union-find). The values of a group with a string input are coded. The others, such as class labels, stay texts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,12 +13,13 @@ use super::is_text;
 /// The groups of values that hold texts.
 #[derive(Default)]
 pub(super) struct Trace<'a> {
-    /// Each value's place in `parents`.
-    places: HashMap<&'a str, usize>,
-    /// A forest: the root of a place is its group.
+    /// The index of each value in `parents`.
+    indices: HashMap<&'a str, usize>,
+    /// The parents of a union-find forest: the root of an index is its group.
     parents: Vec<usize>,
-    /// Groups, by any of their places, that come from the graph's inputs.
-    fed: Vec<usize>,
+    /// Indices of the graph's string inputs.
+    string_inputs: Vec<usize>,
+    /// The roots of the groups with a string input.
     coded: HashSet<usize>,
 }
 
@@ -27,8 +28,8 @@ impl<'a> Trace<'a> {
     pub fn new(graph: &'a GraphProto) -> Trace<'a> {
         let mut trace = Trace::default();
         for input in graph.input.iter().filter(|input| is_text(input)) {
-            let place = trace.add(&input.name);
-            trace.fed.push(place);
+            let index = trace.add(&input.name);
+            trace.string_inputs.push(index);
         }
         for tensor in &graph.initializer {
             if tensor.data_type == DataType::String as i32 {
@@ -36,54 +37,53 @@ impl<'a> Trace<'a> {
             }
         }
         graph.node.iter().for_each(|node| trace.follow(node));
-        trace.coded = trace.fed.iter().map(|&place| trace.root(place)).collect();
+        trace.coded = trace.string_inputs.iter().map(|&index| trace.root(index)).collect();
         trace
     }
 
     /// Whether the value holds texts that are coded.
     pub fn is_coded(&self, value: &str) -> bool {
-        self.places
+        self.indices
             .get(value)
-            .is_some_and(|&place| self.coded.contains(&self.root(place)))
+            .is_some_and(|&index| self.coded.contains(&self.root(index)))
     }
 
     fn add(&mut self, value: &'a str) -> usize {
-        let place = self.parents.len();
-        self.parents.push(place);
-        self.places.insert(value, place);
-        place
+        let index = self.parents.len();
+        self.parents.push(index);
+        self.indices.insert(value, index);
+        index
     }
 
-    fn root(&self, mut place: usize) -> usize {
-        while self.parents[place] != place {
-            place = self.parents[place];
+    fn root(&self, mut index: usize) -> usize {
+        while self.parents[index] != index {
+            index = self.parents[index];
         }
-        place
+        index
     }
 
     fn follow(&mut self, node: &'a NodeProto) {
-        let together = meeting_inputs(node);
-        let mut places: Vec<usize> = together
+        let mut group: Vec<usize> = combined_inputs(node)
             .iter()
-            .filter_map(|input| self.places.get(input.as_str()).copied())
+            .filter_map(|input| self.indices.get(input.as_str()).copied())
             .collect();
-        if makes_texts(node, !places.is_empty()) {
+        if makes_texts(node, !group.is_empty()) {
             if node.op_type != "Cast" {
-                places.clear();
+                group.clear();
             }
-            places.extend(node.output.first().map(|output| self.add(output)));
-        } else if !places.is_empty() && moves(&node.op_type) {
-            places.extend(node.output.iter().map(|output| self.add(output)));
+            group.extend(node.output.first().map(|output| self.add(output)));
+        } else if !group.is_empty() && moves_elements(&node.op_type) {
+            group.extend(node.output.iter().map(|output| self.add(output)));
         }
-        for pair in places.windows(2) {
+        for pair in group.windows(2) {
             let (first, second) = (self.root(pair[0]), self.root(pair[1]));
             self.parents[second] = first;
         }
     }
 }
 
-/// Operators that hand their data on as they are.
-pub(super) fn moves(operator: &str) -> bool {
+/// Operators that move elements without changing them.
+pub(super) fn moves_elements(operator: &str) -> bool {
     matches!(
         operator,
         "ArrayFeatureExtractor"
@@ -105,8 +105,8 @@ pub(super) fn moves(operator: &str) -> bool {
     )
 }
 
-/// The inputs whose elements come together in the output or are compared. The others say how: indices, shapes.
-fn meeting_inputs(node: &NodeProto) -> &[String] {
+/// The inputs whose elements are combined in the output or compared. The others are indices and shapes.
+fn combined_inputs(node: &NodeProto) -> &[String] {
     match node.op_type.as_str() {
         "Concat" | "Equal" => &node.input,
         "Where" => node.input.get(1..).unwrap_or_default(),
@@ -114,7 +114,7 @@ fn meeting_inputs(node: &NodeProto) -> &[String] {
     }
 }
 
-/// Whether the node's first output holds texts that it does not take from its inputs as they are.
+/// Whether the node's first output holds texts that are not moved from its inputs.
 fn makes_texts(node: &NodeProto, reads_texts: bool) -> bool {
     let filled = |name: &str| {
         node.attribute.iter().any(|attribute| {

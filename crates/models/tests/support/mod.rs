@@ -1,6 +1,6 @@
-//! Small ONNX models, built from protobuf messages as the specification describes them.
+//! Small ONNX models, built from protobuf messages.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod mutate;
 
@@ -134,7 +134,7 @@ pub fn int_tensor(name: &str, dims: &[i64], values: &[i64]) -> TensorProto {
     }
 }
 
-/// An input or output; an axis of size 0 is left open.
+/// An input or output. An axis of size 0 is not fixed.
 pub fn value(name: &str, kind: DataType, axes: &[i64]) -> ValueInfoProto {
     let dimension = |&size: &i64| Dimension {
         value: (size > 0).then_some(dimension::Value::DimValue(size)),
@@ -158,7 +158,7 @@ pub fn value(name: &str, kind: DataType, axes: &[i64]) -> ValueInfoProto {
     }
 }
 
-/// A value whose type is a map, as a ZipMap gives: tract's protobuf types have no maps and skip them.
+/// A value whose type is a map, such as the output of a ZipMap. tract's protobuf types omit maps.
 pub fn map_value(name: &str) -> ValueInfoProto {
     ValueInfoProto {
         name: name.to_owned(),
@@ -219,7 +219,7 @@ pub fn answers(model: &Model, rows: &[f32], output: &str) -> Vec<f64> {
     }
 }
 
-/// What a model whose output `y` is of a kind that cannot be a score answers: loading names `y` as the score.
+/// The output `y` of a model. Loading names it as the score, also if its type would not be chosen by default.
 pub fn run(model: &ModelProto, rows: &[f32]) -> Result<Vec<f64>, ModelError> {
     let score = Some("y[0]".parse().unwrap());
     let model = Model::from_bytes(
@@ -248,12 +248,12 @@ pub fn assert_close(found: &[f64], expected: &[f64]) {
     assert!(all, "found {found:?}, expected {expected:?}");
 }
 
-/// A tree as a test writes it.
+/// A tree in the form in which tests write it.
 #[derive(Clone, Debug)]
 pub enum Tree {
     /// Weights by target.
     Leaf(Vec<(i64, f32)>),
-    /// Mode, feature, threshold, whether a missing value goes to the first child, the children.
+    /// Mode, feature, threshold, whether a missing value goes to the first child, and the children.
     Branch(&'static str, i64, f32, bool, Box<(Tree, Tree)>),
 }
 

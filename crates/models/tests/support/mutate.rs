@@ -1,9 +1,9 @@
-//! Damage done to model files: to their bytes, and to what the bytes say.
+//! Damages model files: their bytes, or the decoded messages.
 
 use prost::Message;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 
-/// A small deterministic generator (SplitMix64): the same damage on every machine.
+/// A deterministic generator (SplitMix64), for the same damage on every machine.
 pub struct Random(pub u64);
 
 impl Random {
@@ -28,7 +28,7 @@ impl Random {
 pub fn damaged(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
     let mut damaged = bytes.to_vec();
     for _ in 0..=random.below(4) {
-        // Damage to what the bytes say reaches deeper, so it comes more often.
+        // Damage to messages passes the decoder more often, so it is chosen more often.
         match random.below(3) {
             0 => damage_bytes(&mut damaged, other, random),
             _ => {
@@ -132,7 +132,7 @@ fn damage_graph(graph: &mut GraphProto, random: &mut Random) {
             graph.node.swap(first, second);
         }
         5 if nodes > 1 => {
-            // One node's operator with another's attributes.
+            // The operator of one node with the attributes of another.
             let operator = graph.node[random.below(nodes)].op_type.clone();
             graph.node[random.below(nodes)].op_type = operator;
         }

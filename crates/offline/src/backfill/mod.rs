@@ -11,12 +11,12 @@ use crate::write::WriteError;
 use chain::Chain;
 use file_source::FileSource;
 use riskstream_engine::plan::TRANSACTIONS;
-use riskstream_engine::{Decision, Engine, Event, StageError};
+use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Rejection, Row};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::merge::MergeOrder;
 use riskstream_pipeline::{Stores, TaskError};
-use riskstream_scoring::{Decider, Lineup, ModelsInForce};
+use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
 use std::sync::Arc;
 
 /// Why a backfill ended early.

@@ -1,6 +1,6 @@
-//! `riskstream check`: all diagnostics of a pipeline file, then its examples.
+//! `riskstream check`: the diagnostics of a pipeline file, then its examples.
 
-use super::CommandError;
+use super::error::CommandError;
 use crate::pipeline_file;
 use riskstream_definition::Compiled;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub struct Args {
     /// The pipeline file
     #[arg(required_unless_present = "schema")]
     pipeline: Option<PathBuf>,
-    /// Print the plan: stages, topics, what each keeps
+    /// Print the plan: stages, topics, and the state of each stage
     #[arg(long)]
     explain: bool,
     /// Print the JSON Schema of pipeline files, for editors
@@ -19,8 +19,11 @@ pub struct Args {
     schema: bool,
 }
 
-/// Checks the file.
-pub fn execute(args: &Args) -> Result<(), CommandError> {
+/// Checks the pipeline file, the roll-out file if it exists, and the examples.
+///
+/// # Errors
+/// A file has diagnostics, or an example gives another result.
+pub fn execute(args: Args) -> Result<(), CommandError> {
     let Some(path) = &args.pipeline else {
         println!("{}", riskstream_definition::schema());
         return Ok(());
@@ -41,12 +44,12 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The roll-out file that copies will watch, if it is there already.
+/// Checks the roll-out file that `riskstream run` will watch, if it exists.
 fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
-    let lineup = pipeline_file::load_rollout(compiled, &path)?;
+    let lineup = pipeline_file::load_rollout(&path, compiled)?;
     println!("{}: ok, revision {}", path.display(), lineup.revision);
     Ok(())
 }

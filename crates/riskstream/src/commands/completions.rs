@@ -1,7 +1,6 @@
 //! `riskstream completions`: a completion script for a shell.
 
-use super::{Command, CommandError};
-use clap::Subcommand;
+use super::error::CommandError;
 use clap_complete::Shell;
 
 /// The arguments of `riskstream completions`.
@@ -11,9 +10,12 @@ pub struct Args {
     shell: Shell,
 }
 
-/// Prints the script.
-pub fn execute(args: &Args) -> Result<(), CommandError> {
-    let mut command = Command::augment_subcommands(clap::Command::new("riskstream"));
-    clap_complete::generate(args.shell, &mut command, "riskstream", &mut std::io::stdout());
+/// Prints the script for `command`, the whole command line.
+///
+/// # Errors
+/// None.
+pub fn execute(args: Args, mut command: clap::Command) -> Result<(), CommandError> {
+    let name = command.get_name().to_owned();
+    clap_complete::generate(args.shell, &mut command, name, &mut std::io::stdout());
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! `riskstream topics`: what a pipeline needs and what is there; `riskstream topics create` makes what lacks.
+//! `riskstream topics`: lists the topics that a pipeline needs; `riskstream topics create` creates those that are
+//! missing.
 
-use super::CommandError;
-use crate::pipeline_file;
-use crate::service::kafka_options;
-use crate::topics::{self, Creation, Needed, Purpose};
+use super::error::CommandError;
+use super::target::Target;
+use crate::required_topics::{RequiredTopic, TopicOptions, TopicRole, describe, required_topics, specification};
 use anyhow::anyhow;
-use riskstream_definition::Compiled;
-use riskstream_kafka::KafkaOptions;
-use riskstream_kafka::topics::{Created, Topic};
-use std::path::PathBuf;
+use riskstream_kafka::topics::{Created, Topic, TopicSpec};
 use std::time::Duration;
+
+/// Partitions of new topics if the transactions topic does not exist either.
+const DEFAULT_PARTITIONS: i32 = 4;
 
 /// The arguments of `riskstream topics`.
 #[derive(clap::Args)]
@@ -23,30 +23,21 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Create the topics that are missing; those that exist are left as they are
-    Create(Create),
+    /// Create the topics that are missing; leave existing ones as they are
+    Create(CreateArgs),
 }
 
 #[derive(clap::Args)]
-struct Target {
-    /// The pipeline file
-    pipeline: PathBuf,
-    /// Where Kafka is, instead of what the file says: `host:port,host:port`
-    #[arg(long, value_name = "BROKERS")]
-    brokers: Option<String>,
-}
-
-#[derive(clap::Args)]
-struct Create {
+struct CreateArgs {
     #[command(flatten)]
     target: Target,
-    /// Partitions of each new topic; unless given, as many as the transactions topic has, or 4
+    /// Partitions of each new topic; by default as many as the transactions topic has, or 4
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=10_000))]
     partitions: Option<i32>,
-    /// Brokers that hold each new topic; unless given, the brokers' default
+    /// Brokers that hold each new topic; by default what the brokers are configured for
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=100))]
     replication_factor: Option<i32>,
-    /// How many days repartition topics keep records; unless given, for ever: lost state is rebuilt from them
+    /// Days that repartition topics keep records; unlimited by default, since lost state is rebuilt from them
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     hop_retention_days: Option<u32>,
     /// Only show what would be created
@@ -54,25 +45,25 @@ struct Create {
     dry_run: bool,
 }
 
-/// Shows or creates topics.
+/// Lists or creates topics.
 ///
 /// # Errors
 /// The pipeline file is wrong, or Kafka cannot be reached or refuses.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     match (args.action, args.target) {
         (Some(Action::Create(create)), _) => execute_create(&create),
-        (None, Some(target)) => show(&target),
-        (None, None) => Err(CommandError::Configuration(anyhow!(
+        (None, Some(target)) => list(&target),
+        (None, None) => Err(CommandError::configuration(anyhow!(
             "which pipeline? riskstream topics PIPELINE"
         ))),
     }
 }
 
-fn show(target: &Target) -> Result<(), CommandError> {
-    let (compiled, kafka) = open(target)?;
-    let needed = topics::needed(&compiled);
-    let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
-    print!("{}", topics::table(&needed, &described));
+fn list(target: &Target) -> Result<(), CommandError> {
+    let (compiled, kafka) = target.load()?;
+    let required = required_topics(&compiled);
+    let described = describe(&kafka, &required).map_err(CommandError::failed)?;
+    print!("{}", table(&required, &described));
     if described.iter().any(|topic| topic.partitions.is_none()) {
         println!(
             "\ncreate what is missing: riskstream topics create {}",
@@ -82,65 +73,126 @@ fn show(target: &Target) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn execute_create(create: &Create) -> Result<(), CommandError> {
-    let (compiled, kafka) = open(&create.target)?;
-    let needed = topics::needed(&compiled);
-    let described = topics::describe(&kafka, &needed).map_err(anyhow::Error::from)?;
-    let creation = Creation {
-        partitions: create
-            .partitions
-            .unwrap_or_else(|| default_partitions(&needed, &described)),
-        replication: create.replication_factor,
-        hop_retention: create
-            .hop_retention_days
-            .map(|days| Duration::from_secs(u64::from(days) * 86_400)),
-    };
-    let missing = needed
-        .iter()
-        .zip(&described)
-        .filter(|(_, topic)| topic.partitions.is_none());
-    let specs: Vec<_> = missing
-        .map(|(needed, _)| topics::specification(needed, &creation))
-        .collect();
-    if specs.is_empty() {
-        println!("all {} topics exist", needed.len());
+fn execute_create(args: &CreateArgs) -> Result<(), CommandError> {
+    let (compiled, kafka) = args.target.load()?;
+    let required = required_topics(&compiled);
+    let described = describe(&kafka, &required).map_err(CommandError::failed)?;
+    let missing = missing(args, &required, &described);
+    if missing.is_empty() {
+        println!("all {} topics exist", required.len());
         return Ok(());
     }
-    let created = if create.dry_run {
-        vec![None; specs.len()]
-    } else {
-        riskstream_kafka::topics::create(&kafka, &specs)
-            .map_err(anyhow::Error::from)?
-            .into_iter()
-            .map(Some)
-            .collect()
-    };
-    for (spec, created) in specs.iter().zip(created) {
-        let what = match created {
-            None => "would create",
-            Some(Created::New) => "created",
-            Some(Created::Existed) => "exists",
-        };
-        let settings: String = spec
-            .settings
-            .iter()
-            .map(|(name, value)| format!(" {name}={value}"))
-            .collect();
-        println!("{what} {}: {} partitions{settings}", spec.name, spec.partitions);
+    if args.dry_run {
+        missing.iter().for_each(|topic| print_topic("would create", topic));
+        return Ok(());
+    }
+    let created = riskstream_kafka::topics::create(&kafka, &missing).map_err(CommandError::failed)?;
+    for (topic, created) in missing.iter().zip(created) {
+        match created {
+            Created::New => print_topic("created", topic),
+            Created::Existed => print_topic("exists", topic),
+        }
     }
     Ok(())
 }
 
-fn default_partitions(needed: &[Needed], described: &[Topic]) -> i32 {
-    let mut inputs = needed
-        .iter()
-        .zip(described)
-        .filter(|(needed, _)| matches!(needed.purpose, Purpose::Input(_)));
-    inputs.find_map(|(_, topic)| topic.partitions).unwrap_or(4)
+/// The topics that do not exist, with the settings to create them with.
+fn missing(args: &CreateArgs, required: &[RequiredTopic], described: &[Topic]) -> Vec<TopicSpec> {
+    let options = TopicOptions {
+        partitions: args
+            .partitions
+            .or(transaction_partitions(required, described))
+            .unwrap_or(DEFAULT_PARTITIONS),
+        replication: args.replication_factor,
+        repartition_retention: args
+            .hop_retention_days
+            .map(|days| Duration::from_secs(u64::from(days) * 86_400)),
+    };
+    let topics = required.iter().zip(described);
+    topics
+        .filter(|(_, topic)| topic.partitions.is_none())
+        .map(|(required, _)| specification(required, &options))
+        .collect()
 }
 
-fn open(target: &Target) -> Result<(Compiled, KafkaOptions), CommandError> {
-    let compiled = pipeline_file::load(&target.pipeline)?;
-    let kafka = kafka_options(&compiled, target.brokers.as_deref()).ok_or_else(super::run::no_brokers)?;
-    Ok((compiled, kafka))
+/// The partitions of the first input that exists.
+fn transaction_partitions(required: &[RequiredTopic], described: &[Topic]) -> Option<i32> {
+    let mut inputs = required
+        .iter()
+        .zip(described)
+        .filter(|(required, _)| matches!(required.role, TopicRole::Input(_)));
+    inputs.find_map(|(_, topic)| topic.partitions)
+}
+
+fn print_topic(status: &str, topic: &TopicSpec) {
+    let settings: String = topic
+        .settings
+        .iter()
+        .map(|(name, value)| format!(" {name}={value}"))
+        .collect();
+    println!("{status} {}: {} partitions{settings}", topic.name, topic.partitions);
+}
+
+/// A table of the required topics and whether they exist.
+fn table(required: &[RequiredTopic], described: &[Topic]) -> String {
+    let topics = required.iter().zip(described);
+    let rows: Vec<[String; 4]> = topics
+        .map(|(required, topic)| {
+            let (partitions, status) = match topic.partitions {
+                Some(count) => (count.to_string(), "exists"),
+                None => ("-".to_owned(), "missing"),
+            };
+            let (name, role) = (required.name.clone(), required.role.to_string());
+            [name, partitions, role, status.to_owned()]
+        })
+        .collect();
+    let head = ["TOPIC", "PARTITIONS", "PURPOSE", "STATUS"].map(str::to_owned);
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&head]).map(|row| row[column].len());
+        cells.max().unwrap_or_default()
+    };
+    let (names, counts, roles) = (width(0), width(1), width(2));
+    let mut text = String::new();
+    for [name, partitions, role, status] in [&head].into_iter().chain(&rows) {
+        text.push_str(&format!(
+            "{name:names$}  {partitions:>counts$}  {role:roles$}  {status}\n"
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_shows_which_topics_exist() {
+        let required = |name: &str, role| RequiredTopic {
+            name: name.to_owned(),
+            role,
+        };
+        let described = |name: &str, partitions| Topic {
+            name: name.to_owned(),
+            partitions,
+        };
+        let expected = "\
+TOPIC                PARTITIONS  PURPOSE                STATUS
+transactions                 12  input: transactions    exists
+card-fraud.terminal           -  repartition: terminal  missing
+dead-letters                  1  dead letters           exists
+";
+        let table = table(
+            &[
+                required("transactions", TopicRole::Input("transactions".into())),
+                required("card-fraud.terminal", TopicRole::Repartition("terminal".into())),
+                required("dead-letters", TopicRole::DeadLetters),
+            ],
+            &[
+                described("transactions", Some(12)),
+                described("card-fraud.terminal", None),
+                described("dead-letters", Some(1)),
+            ],
+        );
+        assert_eq!(table, expected);
+    }
 }

@@ -1,77 +1,28 @@
-//! A client of the schema registry (Confluent's API, which Apicurio and others speak too).
+//! A client of the schema registry (Confluent's API, which Apicurio and others have too).
 //!
-//! A schema's id never changes its meaning, so every answer is kept. A registry that does not answer is
-//! left alone for a while, so that workers are not held up by it again and again.
+//! Schemas are cached without limit of time: the schema of an id never changes. After a failed request no requests are
+//! sent for a while, so that a registry that is out of reach does not hold up the workers with each record.
 
+mod backoff;
 mod client;
+mod credentials;
+mod error;
 mod references;
 mod subject;
 
+pub use credentials::Credentials;
+pub use error::RegistryError;
 pub use subject::{record_name, subject};
 
 use crate::telemetry::metrics;
-use client::{Answer, Client, Refusal};
+use backoff::Backoff;
+use client::{Client, RequestError, RequestResult};
+use references::ReferenceError;
 use riskstream_events::{SchemaId, SchemaSource, SchemaSourceError};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How to prove who we are.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credentials {
-    /// Not at all.
-    None,
-    /// HTTP basic authentication.
-    Basic {
-        /// The user's name.
-        username: String,
-        /// The user's password.
-        password: String,
-    },
-}
-
-/// Says what kind they are, and nothing else.
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Credentials::None => "None",
-            Credentials::Basic { .. } => "Basic",
-        })
-    }
-}
-
-/// Why the registry gave no answer that is of use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RegistryError {
-    /// It knows no such schema, subject or version.
-    #[error("the schema registry at {url} does not know {what}")]
-    Unknown {
-        /// The registry's address.
-        url: String,
-        /// What was asked for.
-        what: String,
-    },
-    /// It answered that it will not do that; trying again does not help until somebody changes something.
-    #[error("the schema registry at {url} refuses {what}: {why}")]
-    Refused {
-        /// The registry's address.
-        url: String,
-        /// What was asked for.
-        what: String,
-        /// What it said.
-        why: String,
-    },
-    /// It did not answer, or not as a schema registry does.
-    #[error("the schema registry at {url} is out of reach: {why}")]
-    Unavailable {
-        /// The registry's address.
-        url: String,
-        /// What happened instead.
-        why: String,
-    },
-}
 
 /// A registry, shared by all workers. Cheap to clone.
 #[derive(Clone)]
@@ -87,23 +38,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     schemas: HashMap<SchemaId, Arc<str>>,
-    rest: Option<Rest>,
+    backoff: Option<Backoff>,
 }
-
-/// After a failure the registry is not asked before `until`.
-struct Rest {
-    until: Instant,
-    pause: Duration,
-    why: String,
-}
-
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Registry {
-    /// A client for the registry at `url`. Nothing is asked yet.
+    /// A client for the registry at `url`. It sends no request yet.
     pub fn new(url: &str, credentials: Credentials) -> Registry {
-        let client = Client::new(url, credentials);
+        let client = Client::new(url, &credentials);
         Registry {
             shared: Arc::new(Shared {
                 client,
@@ -112,7 +53,7 @@ impl Registry {
         }
     }
 
-    /// The JSON text of the schema with this id, with all schemas that it refers to put in its place.
+    /// The schema with this id as JSON. Schemas that it refers to are inlined.
     ///
     /// # Errors
     /// See [`RegistryError`].
@@ -121,24 +62,29 @@ impl Registry {
             return Ok(Arc::clone(schema));
         }
         let what = format!("schema id {id}");
-        let answer = self.ask(&what, |client| client.get(&format!("/schemas/ids/{id}")))?;
-        let schema: Arc<str> = references::resolve(self, &answer)?.into();
+        let answer = self.request(&what, |client| client.get(&format!("/schemas/ids/{id}")))?;
+        let schema = references::resolve(&answer, &|subject, version| self.version(subject, version));
+        let schema: Arc<str> = match schema {
+            Ok(schema) => schema.into(),
+            Err(ReferenceError::Fetch(error)) => return Err(error),
+            Err(ReferenceError::Malformed(why)) => return Err(self.unavailable(why)),
+        };
         self.state().schemas.insert(id, Arc::clone(&schema));
         Ok(schema)
     }
 
-    /// The id of `schema` under `subject`. It is registered if it is not yet; a user who may only read can
-    /// have somebody else register it beforehand.
+    /// The id of `schema` under `subject`. If the schema is not registered yet, this registers it. If it is, read access
+    /// to the registry is enough.
     ///
     /// # Errors
-    /// See [`RegistryError`]. `Refused` if the subject holds a schema with which this one is not compatible.
+    /// See [`RegistryError`]. `Refused` if the schema is not compatible with the subject's schemas.
     pub fn register(&self, subject: &str, schema: &str) -> Result<SchemaId, RegistryError> {
         let what = format!("subject {subject}");
-        let path = format!("/subjects/{}", segment(subject));
+        let path = format!("/subjects/{}", path_segment(subject));
         let body = json!({ "schema": schema });
-        let answer = match self.ask(&what, |client| client.post(&path, &body)) {
+        let answer = match self.request(&what, |client| client.post(&path, &body)) {
             Err(RegistryError::Unknown { .. }) => {
-                self.ask(&what, |client| client.post(&format!("{path}/versions"), &body))?
+                self.request(&what, |client| client.post(&format!("{path}/versions"), &body))?
             }
             answer => answer?,
         };
@@ -149,31 +95,36 @@ impl Registry {
         id.ok_or_else(|| self.unavailable("the answer has no schema id".to_owned()))
     }
 
-    /// The schema text and references of one version of a subject.
+    /// The schema and the references of one version of a subject.
     fn version(&self, subject: &str, version: u64) -> Result<Value, RegistryError> {
         let what = format!("version {version} of subject {subject}");
-        let path = format!("/subjects/{}/versions/{version}", segment(subject));
-        self.ask(&what, |client| client.get(&path))
+        let path = format!("/subjects/{}/versions/{version}", path_segment(subject));
+        self.request(&what, |client| client.get(&path))
     }
 
-    fn ask(&self, what: &str, request: impl Fn(&Client) -> Answer) -> Result<Value, RegistryError> {
-        if let Some(rest) = self.state().rest.as_ref().filter(|rest| Instant::now() < rest.until) {
-            return Err(self.unavailable(rest.why.clone()));
+    /// Sends a request for `what`, unless a pause after a failure is not over yet.
+    fn request(&self, what: &str, send: impl Fn(&Client) -> RequestResult) -> Result<Value, RegistryError> {
+        if let Some(backoff) = self.state().backoff.as_ref().filter(|backoff| !backoff.is_over()) {
+            return Err(self.unavailable(backoff.why.clone()));
         }
         let url = self.shared.client.url().to_owned();
         let what = what.to_owned();
-        match request(&self.shared.client) {
-            Err(Refusal::Unavailable(why)) => {
+        match send(&self.shared.client) {
+            Err(RequestError::Unavailable(why)) => {
                 self.state().failed(&url, &why);
-                Err(self.unavailable(why))
+                Err(RegistryError::Unavailable { url, why })
             }
-            answered => {
+            Err(RequestError::Unknown) => {
                 self.state().answered(&url);
-                answered.map_err(|refusal| match refusal {
-                    Refusal::Unknown => RegistryError::Unknown { url, what },
-                    Refusal::Refused(why) => RegistryError::Refused { url, what, why },
-                    Refusal::Unavailable(why) => RegistryError::Unavailable { url, why },
-                })
+                Err(RegistryError::Unknown { url, what })
+            }
+            Err(RequestError::Refused(why)) => {
+                self.state().answered(&url);
+                Err(RegistryError::Refused { url, what, why })
+            }
+            Ok(answer) => {
+                self.state().answered(&url);
+                Ok(answer)
             }
         }
     }
@@ -186,7 +137,7 @@ impl Registry {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves a cache that is whole.
+        // No change can be left half done, so a poisoned lock is usable.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -194,22 +145,14 @@ impl Registry {
 impl State {
     fn failed(&mut self, url: &str, why: &str) {
         metrics::ERRORS.counter(&["registry"]).increment(1);
-        let pause = match &self.rest {
-            Some(rest) => (rest.pause * 2).min(LONGEST_PAUSE),
-            None => {
-                tracing::warn!(target: "riskstream::registry", url, why, "the schema registry is out of reach, trying on");
-                FIRST_PAUSE
-            }
-        };
-        self.rest = Some(Rest {
-            until: Instant::now() + pause,
-            pause,
-            why: why.to_owned(),
-        });
+        if self.backoff.is_none() {
+            tracing::warn!(target: "riskstream::registry", url, why, "the schema registry is out of reach, retrying");
+        }
+        self.backoff = Some(Backoff::after(self.backoff.as_ref(), why));
     }
 
     fn answered(&mut self, url: &str) {
-        if self.rest.take().is_some() {
+        if self.backoff.take().is_some() {
             tracing::info!(target: "riskstream::registry", url, "the schema registry is back");
         }
     }
@@ -219,7 +162,7 @@ impl SchemaSource for Registry {
     fn writer_schema(&mut self, id: SchemaId) -> Result<Arc<str>, SchemaSourceError> {
         self.schema(id).map_err(|error| match error {
             RegistryError::Unknown { .. } => SchemaSourceError::Unknown,
-            // A refusal says nothing about the record: it waits until somebody has mended the access.
+            // A refusal is not the record's fault: the record waits until the access is repaired.
             error => SchemaSourceError::Unavailable(error.to_string()),
         })
     }
@@ -234,8 +177,8 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// A text as one segment of a path.
-fn segment(text: &str) -> String {
+/// A text as one percent-encoded segment of a path.
+fn path_segment(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {

@@ -1,32 +1,40 @@
-//! Schemas that refer to other schemas: each is put where its name is used first, so that one text remains.
+//! Schemas that refer to other schemas: each one is inlined where its name is used first, so that one JSON text remains.
 
+use super::error::RegistryError;
 use super::subject::full_name;
-use super::{Registry, RegistryError};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// More than this many schemas behind one are a cycle or a diagnostic.
-const MOST_REFERENCES: usize = 200;
+/// Limit of schemas that one schema refers to, directly or indirectly. More of them are most likely a cycle.
+const MAX_REFERENCES: usize = 200;
 
-/// The text of the schema in the registry's `answer`, with its references resolved.
-pub(super) fn resolve(registry: &Registry, answer: &Value) -> Result<String, RegistryError> {
-    let text = schema_text(registry, answer)?;
+/// Why references cannot be resolved.
+#[derive(Debug)]
+pub(super) enum ReferenceError {
+    /// A schema that is referred to could not be fetched.
+    Fetch(RegistryError),
+    /// The registry's answer is not usable.
+    Malformed(String),
+}
+
+/// Fetches the registry's answer for a subject and a version of it.
+pub(super) type Fetch<'a> = &'a dyn Fn(&str, u64) -> Result<Value, RegistryError>;
+
+/// The schema in the registry's `answer` as JSON, with all schemas inlined that it refers to.
+pub(super) fn resolve(answer: &Value, fetch: Fetch<'_>) -> Result<String, ReferenceError> {
+    let text = schema_text(answer)?;
     let mut definitions = BTreeMap::new();
-    collect(registry, answer, &mut definitions)?;
+    collect(answer, fetch, &mut definitions)?;
     if definitions.is_empty() {
-        return Ok(text);
+        return Ok(text.to_owned());
     }
-    let mut schema = parse(registry, &text)?;
+    let mut schema = parse(text)?;
     inline(&mut schema, "", &mut definitions);
     Ok(schema.to_string())
 }
 
-/// Definitions by full name, of all that `answer` refers to directly or indirectly.
-fn collect(
-    registry: &Registry,
-    answer: &Value,
-    definitions: &mut BTreeMap<String, Value>,
-) -> Result<(), RegistryError> {
+/// Collects the schemas that `answer` refers to, directly or indirectly, by their full names.
+fn collect(answer: &Value, fetch: Fetch<'_>, definitions: &mut BTreeMap<String, Value>) -> Result<(), ReferenceError> {
     let references = answer.get("references").and_then(Value::as_array);
     for reference in references.into_iter().flatten() {
         let text = |key: &str| reference.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -34,24 +42,26 @@ fn collect(
         if definitions.contains_key(text("name")) {
             continue;
         }
-        if definitions.len() >= MOST_REFERENCES {
-            return Err(registry.unavailable(format!("a schema refers to more than {MOST_REFERENCES} others")));
+        if definitions.len() >= MAX_REFERENCES {
+            return Err(ReferenceError::Malformed(format!(
+                "a schema refers to more than {MAX_REFERENCES} others"
+            )));
         }
-        let referred = registry.version(text("subject"), version)?;
-        let definition = parse(registry, &schema_text(registry, &referred)?)?;
-        definitions.insert(text("name").to_owned(), definition);
-        collect(registry, &referred, definitions)?;
+        let answer = fetch(text("subject"), version).map_err(ReferenceError::Fetch)?;
+        definitions.insert(text("name").to_owned(), parse(schema_text(&answer)?)?);
+        collect(&answer, fetch, definitions)?;
     }
     Ok(())
 }
 
-fn schema_text(registry: &Registry, answer: &Value) -> Result<String, RegistryError> {
-    let text = answer.get("schema").and_then(Value::as_str).map(str::to_owned);
-    text.ok_or_else(|| registry.unavailable("the answer has no schema".to_owned()))
+fn schema_text(answer: &Value) -> Result<&str, ReferenceError> {
+    let text = answer.get("schema").and_then(Value::as_str);
+    text.ok_or_else(|| ReferenceError::Malformed("the answer has no schema".to_owned()))
 }
 
-fn parse(registry: &Registry, text: &str) -> Result<Value, RegistryError> {
-    serde_json::from_str(text).map_err(|_| registry.unavailable("a schema that is referred to is not JSON".to_owned()))
+fn parse(text: &str) -> Result<Value, ReferenceError> {
+    let malformed = |_| ReferenceError::Malformed("a schema that is referred to is not JSON".to_owned());
+    serde_json::from_str(text).map_err(malformed)
 }
 
 /// Replaces the first use of each definition's name by the definition.
@@ -111,7 +121,7 @@ fn inline_object(object: &mut Map<String, Value>, namespace: &str, definitions: 
     }
 }
 
-/// Gives a definition its full name, so that the namespace around it does not become its own.
+/// Gives a definition its full name, so that it does not take on the namespace around it.
 fn qualify(definition: &mut Map<String, Value>, full: &str) {
     let (namespace, name) = full.rsplit_once('.').unwrap_or(("", full));
     definition.insert("name".to_owned(), name.into());
@@ -124,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn each_definition_stands_where_its_name_is_used_first() {
+    fn each_definition_is_inlined_where_its_name_is_used_first() {
         let mut schema = json!({
             "type": "record", "name": "shop.Payment", "fields": [
                 {"name": "card", "type": "Card"},

@@ -1,9 +1,9 @@
-//! How a subject is named.
+//! Names of subjects.
 
 use riskstream_definition::syntax::SubjectStrategy;
 use serde_json::Value;
 
-/// The subject of a topic's values, where the record is called `record`.
+/// The subject for the values of `topic`, which are records with the full name `record`.
 pub fn subject(strategy: SubjectStrategy, topic: &str, record: &str) -> String {
     match strategy {
         SubjectStrategy::TopicName => format!("{topic}-value"),

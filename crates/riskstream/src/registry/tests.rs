@@ -1,11 +1,13 @@
-//! Against a server in the test that answers what it is told to.
+//! The client against a server in the test that gives prepared answers.
 
+use super::backoff::FIRST_PAUSE;
 use super::*;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-/// A server that gives one answer to each request, in order, and then ends with the requests that it saw.
+/// A server that gives one answer to each request, in order, and then returns the requests.
 struct Server {
     url: String,
     seen: JoinHandle<Vec<String>>,
@@ -19,13 +21,13 @@ impl Server {
         Server { url, seen }
     }
 
-    /// A registry client for it, and a way to see what was asked.
+    /// The requests, once all answers were given.
     fn requests(self) -> Vec<String> {
         self.seen.join().unwrap()
     }
 }
 
-/// Answers one request and gives back its first line, its authorization and its body.
+/// Answers one request and returns its first line, its authorization and its body.
 fn serve(listener: &TcpListener, (status, body): (u16, &str)) -> String {
     let (stream, _) = listener.accept().unwrap();
     let mut reader = BufReader::new(&stream);
@@ -63,7 +65,7 @@ fn serve(listener: &TcpListener, (status, body): (u16, &str)) -> String {
 const UNKNOWN: (u16, &str) = (404, r#"{"error_code":40403,"message":"Schema not found"}"#);
 
 #[test]
-fn a_schema_is_asked_for_once() {
+fn a_schema_is_requested_once() {
     let server = Server::start(vec![(200, r#"{"schema":"\"string\""}"#)]);
     let registry = Registry::new(&server.url, Credentials::None);
     for _ in 0..3 {
@@ -73,7 +75,7 @@ fn a_schema_is_asked_for_once() {
 }
 
 #[test]
-fn an_unknown_schema_is_asked_for_again() {
+fn an_unknown_schema_is_requested_again() {
     let server = Server::start(vec![UNKNOWN, (200, r#"{"schema":"\"int\""}"#)]);
     let mut registry = Registry::new(&server.url, Credentials::None);
     assert_eq!(registry.writer_schema(7), Err(SchemaSourceError::Unknown));
@@ -82,7 +84,7 @@ fn an_unknown_schema_is_asked_for_again() {
 }
 
 #[test]
-fn only_a_registry_can_say_that_a_schema_is_unknown() {
+fn an_answer_that_is_not_a_registrys_does_not_make_a_schema_unknown() {
     let cases = [
         (404, "<html>not found</html>", "is the address complete?"),
         (404, r#"{"detail":"no such page"}"#, "is the address complete?"),
@@ -109,21 +111,21 @@ fn only_a_registry_can_say_that_a_schema_is_unknown() {
 }
 
 #[test]
-fn a_registry_that_is_away_is_left_alone_for_a_while() {
-    // Nobody listens on a port that was free a moment ago.
+fn requests_pause_after_a_failure() {
+    // No server listens on a port that was free a moment ago.
     let url = format!(
         "http://{}",
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     );
     let registry = Registry::new(&url, Credentials::None);
     let first = registry.schema(7).unwrap_err();
-    let pause = |registry: &Registry| registry.state().rest.as_ref().unwrap().pause;
+    let pause = |registry: &Registry| registry.state().backoff.as_ref().unwrap().pause;
     assert_eq!(pause(&registry), FIRST_PAUSE);
-    // Still the first pause: nobody was asked.
+    // Still the first pause: no request was sent.
     assert_eq!(registry.schema(8).unwrap_err(), first);
     assert_eq!(pause(&registry), FIRST_PAUSE);
     for expected in [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
-        registry.state().rest.as_mut().unwrap().until = Instant::now();
+        registry.state().backoff.as_mut().unwrap().until = Instant::now();
         registry.schema(7).unwrap_err();
         assert_eq!(pause(&registry), Duration::from_millis(expected));
     }

@@ -1,10 +1,10 @@
-//! Follows the file and the topic that roll-outs come from, and prepares what they bring.
+//! Follows the roll-out file and the roll-out topic, and loads the models of new roll-outs.
 
-use super::document::{prepare, prepare_again};
 use super::loaded::LoadedRollouts;
-use crate::service::Stop;
+use crate::pipeline_file::read_rollout_text;
+use crate::shutdown::Shutdown;
 use crate::telemetry::metrics;
-use riskstream_definition::{Compiled, Report, read_rollout};
+use riskstream_definition::{Compiled, Report, prepare, prepare_again, read_rollout};
 use riskstream_kafka::{KafkaOptions, Tailed, TopicTail};
 use riskstream_pipeline::Rollouts;
 use riskstream_pipeline::log::LogError;
@@ -13,33 +13,31 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Between two looks at the file and the topic.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How long workers wait at the start for what the topic already holds.
-const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// Interval at which the file and the topic are read.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// How long the start waits for the roll-outs that the topic already holds.
+const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// What messages call the topic.
 const TOPIC: &str = "the roll-out topic";
-/// Longer than any roll-out.
-const MOST_BYTES: u64 = 1 << 20;
 
-/// Prepares roll-outs and puts them on the rollouts.
+/// Loads the models of new roll-outs, and of older ones that tasks find in their log.
 pub struct Follower {
     pipeline: Arc<Compiled>,
     rollouts: LoadedRollouts,
     file: Option<WatchedFile>,
     tail: Option<TopicTail>,
-    /// Line-ups made for tasks that wait for them, kept until the tasks have taken them up.
-    kept: Vec<Arc<Lineup>>,
+    /// Line-ups loaded for tasks that wait for them, kept until the tasks own them.
+    pending: Vec<Arc<Lineup>>,
 }
 
-/// A file and what it said when it was last looked at.
+/// A file and its text when it was read last.
 struct WatchedFile {
     path: PathBuf,
     text: Option<String>,
 }
 
 impl Follower {
-    /// Follows what the pipeline file's section `rollout` says.
+    /// A follower of the file and the topic in the pipeline file's section `rollout`.
     ///
     /// # Errors
     /// Settings that librdkafka refuses.
@@ -52,44 +50,45 @@ impl Follower {
             rollouts: LoadedRollouts::default(),
             file,
             tail,
-            kept: Vec::new(),
+            pending: Vec::new(),
         })
     }
 
-    /// Where workers find what is ready.
+    /// The line-ups that this follower loads.
     pub fn rollouts(&self) -> LoadedRollouts {
         self.rollouts.clone()
     }
 
-    /// Takes up what is there already, so that workers begin with it; gives up after a few seconds if the topic does not answer.
+    /// Loads the newest roll-out that exists already, so that workers begin with it. Gives up after five seconds if the
+    /// topic cannot be read.
     pub fn catch_up(&mut self) {
-        self.look_at_file();
-        let deadline = Instant::now() + FIRST_LOOK;
-        while !self.look_at_topic() && Instant::now() < deadline {}
+        self.read_file();
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.read_topic() && Instant::now() < deadline {}
     }
 
-    /// Follows until the service is to end.
-    pub fn follow(mut self, stop: &Stop) {
-        while !stop.is_set() {
-            self.look_at_file();
-            self.look_at_topic();
-            self.kept.retain(|lineup| Arc::strong_count(lineup) == 1);
-            let mut all_ready = true;
-            for document in self.rollouts.wanted(LOOK_EVERY) {
-                all_ready &= self.make_again(&document);
+    /// Follows until shutdown.
+    pub fn follow(mut self, shutdown: &Shutdown) {
+        while !shutdown.requested() {
+            self.read_file();
+            self.read_topic();
+            self.pending.retain(|lineup| Arc::strong_count(lineup) == 1);
+            let mut all_loaded = true;
+            for document in self.rollouts.wanted(INTERVAL) {
+                all_loaded &= self.load_again(&document);
             }
-            if !all_ready {
-                stop.wait(LOOK_EVERY);
+            if !all_loaded {
+                shutdown.wait(INTERVAL);
             }
         }
     }
 
-    fn look_at_file(&mut self) {
+    fn read_file(&mut self) {
         let Some(file) = &mut self.file else { return };
         let name = file.path.display().to_string();
-        let text = match read(&file.path) {
+        let text = match read_rollout_text(&file.path) {
             Ok(text) => text,
-            // It may be written at this moment, or come later.
+            // The file may be created later, or be in the middle of being replaced.
             Err(error) => {
                 tracing::debug!(target: "riskstream::rollout", file = name, %error, "the roll-out file cannot be read");
                 return;
@@ -97,13 +96,13 @@ impl Follower {
         };
         if file.text.as_ref() != Some(&text) {
             file.text = Some(text.clone());
-            self.take_up(&name, &text);
+            self.load(&name, &text);
         }
     }
 
-    /// Takes up the newest that the topic brings; whether its end was reached. Models that were rolled out long ago need not be
-    /// there any more.
-    fn look_at_topic(&mut self) -> bool {
+    /// Loads the newest of the topic's new roll-outs. Returns whether the end of the topic was reached. Older roll-outs
+    /// are not loaded: their model files may be gone.
+    fn read_topic(&mut self) -> bool {
         let mut newest: Option<(u32, String)> = None;
         let is_at_end = loop {
             let Some(tail) = &mut self.tail else { return true };
@@ -119,40 +118,40 @@ impl Follower {
                 Ok(Tailed::End) => break true,
                 Ok(Tailed::Nothing) => break false,
                 Err(error) => {
-                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read for now");
+                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
                     break false;
                 }
             }
         };
         if let Some((_, text)) = newest {
-            self.take_up(TOPIC, &text);
+            self.load(TOPIC, &text);
         }
         is_at_end
     }
 
-    fn take_up(&mut self, name: &str, text: &str) {
+    fn load(&mut self, name: &str, text: &str) {
         match prepare(name, text, &self.pipeline) {
             Ok(lineup) => {
                 let (revision, newest) = (lineup.revision, self.rollouts.newest_revision());
                 if revision > newest {
                     tracing::info!(target: "riskstream::rollout", revision, from = name, "the models of a roll-out are ready");
-                    self.rollouts.put(lineup);
+                    self.rollouts.add(lineup);
                     metrics::ROLLOUT_READY.gauge(&[]).set(revision as f64);
                 } else {
-                    self.pass_over(name, &lineup);
+                    self.log_ignored(name, &lineup);
                 }
             }
             Err(report) => reject(name, &report),
         }
     }
 
-    /// What every copy reads twice, by file and by topic, is no news; another text with a number that was used is a diagnostic.
-    fn pass_over(&self, name: &str, lineup: &Lineup) {
+    /// Logs why a roll-out has no effect. The same roll-out from both the file and the topic is not worth a message.
+    fn log_ignored(&self, name: &str, lineup: &Lineup) {
         let revision = lineup.revision;
         match self.rollouts.newest() {
             Some(newest) if newest.revision > revision => {
                 let newest = newest.revision;
-                tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is passed over");
+                tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is ignored");
             }
             Some(newest) if newest.document != lineup.document => {
                 tracing::warn!(
@@ -164,24 +163,20 @@ impl Follower {
         }
     }
 
-    fn make_again(&mut self, document: &str) -> bool {
-        let made = prepare_again(document, &self.pipeline).map_err(|error| error.to_string());
-        let made = self.rollouts.answer(document, made);
-        let succeeded = made.is_some();
-        self.kept.extend(made);
+    /// Loads the line-up of a document that a task found in its log. Returns whether this succeeded.
+    fn load_again(&mut self, document: &str) -> bool {
+        let prepared = prepare_again(document, &self.pipeline).map_err(|error| error.to_string());
+        let lineup = self.rollouts.provide(document, prepared);
+        let succeeded = lineup.is_some();
+        self.pending.extend(lineup);
         succeeded
     }
 }
 
 fn reject(name: &str, report: &Report) {
     metrics::ROLLOUTS_REJECTED.counter(&[]).increment(1);
-    tracing::error!(target: "riskstream::rollout", from = name, report = %report, "a roll-out is refused, the models in force stay");
-}
-
-fn read(path: &std::path::Path) -> std::io::Result<String> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MOST_BYTES {
-        return Err(std::io::Error::other(format!("it is longer than {MOST_BYTES} bytes")));
-    }
-    std::fs::read_to_string(path)
+    tracing::error!(
+        target: "riskstream::rollout", from = name, report = %report,
+        "a roll-out is refused, the models in force stay"
+    );
 }

@@ -1,29 +1,30 @@
-//! What was rolled out, in order, as the topic keeps it.
+//! The history of a pipeline's roll-outs, as the roll-out topic keeps it.
 
 use riskstream_definition::read_rollout;
-use riskstream_definition::rollout::RolloutFile;
+use riskstream_definition::syntax::RolloutFile;
 
-/// One roll-out in the topic.
+/// A roll-out on the topic.
 #[derive(Debug)]
-pub struct Entry {
+pub struct PublishedRollout {
     /// Its revision.
     pub revision: u64,
-    /// The revision whose models it restored, if it was a rolling back.
+    /// The revision whose models it restored, if it undid another one.
     pub restores: Option<u64>,
-    /// What it says.
+    /// Its content.
     pub file: RolloutFile,
-    /// As it was typed.
+    /// Its text, as it was typed.
     pub text: String,
 }
 
-/// All roll-outs that could take effect, oldest first.
+/// The roll-outs that had an effect, oldest first.
 #[derive(Debug, Default)]
 pub struct History {
-    entries: Vec<Entry>,
+    rollouts: Vec<PublishedRollout>,
 }
 
 impl History {
-    /// Adds the next record of the topic. As in `run`, one that is no roll-out, or not newer than the last, has no effect.
+    /// Adds the next record of the topic. A record that is no roll-out, or whose revision is not larger than the last
+    /// one, has no effect, as in `riskstream run`.
     pub fn add(&mut self, text: String) {
         let Ok(file) = read_rollout("a roll-out", &text) else {
             return;
@@ -32,7 +33,7 @@ impl History {
             return;
         };
         if revision > self.newest() {
-            self.entries.push(Entry {
+            self.rollouts.push(PublishedRollout {
                 revision,
                 restores: file.restores.as_ref().map(|restores| u64::from(restores.value)),
                 file,
@@ -41,24 +42,24 @@ impl History {
         }
     }
 
-    /// The roll-outs.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// The roll-outs, oldest first.
+    pub fn rollouts(&self) -> &[PublishedRollout] {
+        &self.rollouts
     }
 
-    /// The newest revision; 0 if there was none.
+    /// The newest revision; 0 if there was no roll-out.
     pub fn newest(&self) -> u64 {
-        self.entries.last().map_or(0, |entry| entry.revision)
+        self.rollouts.last().map_or(0, |rollout| rollout.revision)
     }
 
-    /// The revision whose models rolling back restores, 0 for the pipeline file's own; `None` if these decide already. Rolling
-    /// back twice goes back by two.
+    /// The revision whose models the next `rollout back` restores: 0 for those of the pipeline file, `None` if these are
+    /// already in force. Going back twice undoes two roll-outs.
     pub fn previous(&self) -> Option<u64> {
-        // The revisions whose models decided, each on top of that before it.
+        // The revisions that can be restored, the one in force on top.
         let mut stack = vec![0];
-        for entry in &self.entries {
-            match entry.restores {
-                None => stack.push(entry.revision),
+        for rollout in &self.rollouts {
+            match rollout.restores {
+                None => stack.push(rollout.revision),
                 Some(restored) => {
                     while stack.len() > 1 && stack.last() != Some(&restored) {
                         stack.pop();
@@ -71,8 +72,8 @@ impl History {
     }
 
     /// The roll-out of this revision.
-    pub fn get(&self, revision: u64) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.revision == revision)
+    pub fn get(&self, revision: u64) -> Option<&PublishedRollout> {
+        self.rollouts.iter().find(|rollout| rollout.revision == revision)
     }
 }
 
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn rolling_back_goes_back_one_by_one() {
+    fn going_back_undoes_one_rollout_at_a_time() {
         for (texts, previous) in [
             (&[][..], None),
             (&["revision: 1"], Some(0)),
@@ -117,23 +118,10 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_left_out() {
+    fn records_without_effect_are_left_out() {
         let history = history(&["revision: 2", "nonsense", "revision: 1", "{revisoin: 3}", "revision: 5"]);
-        let revisions: Vec<u64> = history.entries().iter().map(|entry| entry.revision).collect();
+        let revisions: Vec<u64> = history.rollouts().iter().map(|rollout| rollout.revision).collect();
         assert_eq!(revisions, [2, 5]);
         assert_eq!(history.newest(), 5);
-    }
-
-    #[test]
-    fn restored_texts_say_so() {
-        for (text, expected) in [
-            ("revision: 7\nshadows: []\n", "restores: 3\nrevision: 9\nshadows: []\n"),
-            ("{revision: 7, shadows: []}", "{restores: 3, revision: 9, shadows: []}"),
-            ("restores: 10\nrevision: 7\n", "restores: 3\nrevision: 9\n"),
-            ("revision: 7\nrestores: 10 # why\n", "revision: 9\nrestores: 3 # why\n"),
-        ] {
-            let file = read_rollout("a roll-out", text).unwrap();
-            assert_eq!(crate::rollout::restoring(text, &file, 9, 3), expected);
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Where workers find line-ups that are ready.
+//! The line-ups of roll-outs that are loaded and checked, shared by the workers and the follower.
 
 use riskstream_pipeline::Rollouts;
 use riskstream_scoring::Lineup;
@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-/// Line-ups that are ready, and documents in the log that wait to be. Cheap to clone; shared by the workers and the follower.
+/// Line-ups that are ready, and documents in the log whose line-ups tasks wait for. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct LoadedRollouts {
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -15,15 +15,15 @@ pub struct LoadedRollouts {
 #[derive(Default)]
 struct State {
     newest: Option<Arc<Lineup>>,
-    /// By document. Tasks hold those that are in force.
+    /// By document. The tasks own those that are in force.
     ready: HashMap<String, Weak<Lineup>>,
-    /// Documents that a task waits for, and why they are not ready.
+    /// Documents that tasks wait for, each with the reason why its line-up is not ready.
     wanted: BTreeMap<String, String>,
 }
 
 impl LoadedRollouts {
-    /// Makes a line-up ready. It takes over if it is newer than that which did last.
-    pub fn put(&self, lineup: Lineup) {
+    /// Adds a line-up of a new roll-out. Tasks put it in force if its revision is the largest so far.
+    pub fn add(&self, lineup: Lineup) {
         let lineup = Arc::new(lineup);
         let mut state = self.lock();
         state.ready.retain(|_, ready| ready.strong_count() > 0);
@@ -34,12 +34,12 @@ impl LoadedRollouts {
         }
     }
 
-    /// The revision that is ready to take over, or did; 0 if there is none.
+    /// The largest revision that is loaded; 0 if there is none.
     pub fn newest_revision(&self) -> u64 {
         self.lock().newest_revision()
     }
 
-    /// The documents that tasks wait for; waits `timeout` for the first.
+    /// The documents that tasks wait for. Waits up to `timeout` for the first.
     pub(super) fn wanted(&self, timeout: Duration) -> Vec<String> {
         let state = self.lock();
         let (_, changed) = &*self.shared;
@@ -48,8 +48,8 @@ impl LoadedRollouts {
         state.wanted.keys().cloned().collect()
     }
 
-    /// Makes the line-up of a wanted document ready, or says why it cannot be.
-    pub(super) fn answer(&self, document: &str, prepared: Result<Lineup, String>) -> Option<Arc<Lineup>> {
+    /// Answers a wanted document with its line-up, or with the reason why it cannot be loaded.
+    pub(super) fn provide(&self, document: &str, prepared: Result<Lineup, String>) -> Option<Arc<Lineup>> {
         let mut state = self.lock();
         match prepared {
             Ok(lineup) => {
@@ -66,7 +66,7 @@ impl LoadedRollouts {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Every change is complete before the lock is let go.
+        // No change can be left half done, so a poisoned lock is usable.
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

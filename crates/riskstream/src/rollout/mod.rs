@@ -1,12 +1,11 @@
-//! Roll-outs: from a watched file or a topic to line-ups that are loaded, checked and warm, and their history.
+//! Roll-outs: the file and the topic that they come from, their history, and the line-ups that are loaded and checked.
 
+mod edit;
 mod follow;
 mod history;
 mod loaded;
-mod text;
 
+pub use edit::{restoring, with_revision};
 pub use follow::Follower;
-pub use history::{Entry, History};
+pub use history::{History, PublishedRollout};
 pub use loaded::LoadedRollouts;
-pub use riskstream_definition::{DocumentError, prepare, prepare_again};
-pub use text::{restoring, with_revision};

@@ -1,4 +1,4 @@
-//! How the workers are, as /healthz and /readyz tell.
+//! The health of the workers, for /healthz and /readyz.
 
 use riskstream_kafka::TransactionWatch;
 use riskstream_pipeline::round::Stopped;
@@ -6,10 +6,10 @@ use serde::Serialize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A worker that has not finished a round for this long hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+/// A worker that has not finished a round for this long is considered hung.
+const ROUND_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The state of all workers. Cheap to clone.
+/// The health of all workers. Cheap to clone.
 #[derive(Clone)]
 pub struct Health {
     workers: Arc<Vec<Mutex<WorkerHealth>>>,
@@ -32,35 +32,35 @@ enum Phase {
     Ended,
 }
 
-/// An answer of /healthz or /readyz.
+/// The response body of /healthz or /readyz.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Answer {
+pub struct HealthReport {
     /// `ok`, or `failing`.
     pub status: &'static str,
-    /// Why not, if not.
+    /// Why it is failing; empty if it is not.
     pub reasons: Vec<String>,
     /// The workers, by number.
-    pub workers: Vec<WorkerAnswer>,
+    pub workers: Vec<WorkerStatus>,
 }
 
-/// A worker in an [`Answer`].
+/// A worker in a [`HealthReport`].
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct WorkerAnswer {
+pub struct WorkerStatus {
     /// `starting`, `waiting`, `running` or `ended`.
     pub phase: &'static str,
     /// Partitions that it reads.
     pub partitions: usize,
 }
 
-impl Answer {
-    /// Whether all is well.
+impl HealthReport {
+    /// Whether there is no reason to fail.
     pub fn is_ok(&self) -> bool {
         self.reasons.is_empty()
     }
 }
 
 impl Health {
-    /// `workers` workers that are about to start.
+    /// The health of `workers` workers that are starting.
     pub fn new(workers: usize) -> Health {
         let worker = || WorkerHealth {
             phase: Phase::Starting,
@@ -75,21 +75,21 @@ impl Health {
         }
     }
 
-    /// The worker has a log, whose calls `call` watches.
+    /// The worker has opened its log. `call` watches the log's calls to the broker.
     pub fn opened(&self, worker: usize, call: TransactionWatch) {
         let mut worker = self.lock(worker);
         worker.call = Some(call);
         worker.last_round = Instant::now();
     }
 
-    /// The worker lives, but cannot work for this reason.
+    /// The worker is alive and waits for something outside, for this reason.
     pub fn waits(&self, worker: usize, why: &str) {
         let mut worker = self.lock(worker);
         worker.last_round = Instant::now();
         worker.phase = Phase::Waiting(why.to_owned());
     }
 
-    /// No worker can work, for this reason.
+    /// All workers wait, for this reason.
     pub fn all_wait(&self, why: &str) {
         for worker in 0..self.workers.len() {
             self.waits(worker, why);
@@ -97,13 +97,13 @@ impl Health {
     }
 
     /// The worker has finished a round.
-    pub fn works(&self, worker: usize) {
+    pub fn finished_round(&self, worker: usize) {
         let mut worker = self.lock(worker);
         worker.last_round = Instant::now();
         worker.phase = Phase::Running;
     }
 
-    /// What the worker reads, what it cannot read on, and what waits.
+    /// The worker reads so many partitions, cannot read on in `stopped`, and waits in others for these reasons.
     pub fn reads(&self, worker: usize, partitions: usize, stopped: &[Stopped], waiting: Vec<String>) {
         let mut worker = self.lock(worker);
         worker.partitions = partitions;
@@ -123,7 +123,7 @@ impl Health {
         worker.waiting.clear();
     }
 
-    /// The first worker in a call to the broker that should have come back long ago, and how long it has been there.
+    /// The first worker whose call to the broker exceeds its time limit, and how long the call has lasted.
     pub fn hanging_call(&self) -> Option<(usize, Duration)> {
         (0..self.workers.len()).find_map(|number| {
             let running = self.lock(number).call.as_ref()?.hanging_for()?;
@@ -131,18 +131,20 @@ impl Health {
         })
     }
 
-    /// Whether the process is alive: every worker finishes rounds. If not, a restart helps.
-    pub fn healthz(&self) -> Answer {
-        self.answer(|number, worker| {
+    /// Whether every worker finishes rounds. If one does not, a restart helps.
+    pub fn healthz(&self) -> HealthReport {
+        self.report(|number, worker| {
             let since = worker.last_round.elapsed();
-            let hangs = since >= HANGS_AFTER && worker.phase != Phase::Ended;
-            Vec::from_iter(hangs.then(|| format!("worker {number} has not finished a round for {} s", since.as_secs())))
+            let is_hung = since >= ROUND_TIMEOUT && worker.phase != Phase::Ended;
+            Vec::from_iter(
+                is_hung.then(|| format!("worker {number} has not finished a round for {} s", since.as_secs())),
+            )
         })
     }
 
-    /// Whether the process does its work, or would, if it were given partitions.
-    pub fn readyz(&self) -> Answer {
-        self.answer(|number, worker| match &worker.phase {
+    /// Whether every worker processes the partitions that it was given, if any.
+    pub fn readyz(&self) -> HealthReport {
+        self.report(|number, worker| match &worker.phase {
             Phase::Starting => vec![format!("worker {number} is starting")],
             Phase::Waiting(why) => vec![format!("worker {number} waits: {why}")],
             Phase::Ended => vec![format!("worker {number} has ended")],
@@ -156,28 +158,28 @@ impl Health {
         })
     }
 
-    fn answer(&self, reasons: impl Fn(usize, &WorkerHealth) -> Vec<String>) -> Answer {
-        let mut answer = Answer {
+    fn report(&self, reasons: impl Fn(usize, &WorkerHealth) -> Vec<String>) -> HealthReport {
+        let mut report = HealthReport {
             status: "ok",
             reasons: Vec::new(),
             workers: Vec::new(),
         };
         for number in 0..self.workers.len() {
             let worker = self.lock(number);
-            answer.reasons.extend(reasons(number, &worker));
-            answer.workers.push(WorkerAnswer {
+            report.reasons.extend(reasons(number, &worker));
+            report.workers.push(WorkerStatus {
                 phase: worker.phase.word(),
                 partitions: worker.partitions,
             });
         }
-        if !answer.reasons.is_empty() {
-            answer.status = "failing";
+        if !report.reasons.is_empty() {
+            report.status = "failing";
         }
-        answer
+        report
     }
 
     fn lock(&self, worker: usize) -> MutexGuard<'_, WorkerHealth> {
-        // Every change is complete before the lock is let go.
+        // No change can be left half done, so a poisoned lock is usable.
         self.workers[worker].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -210,24 +212,24 @@ mod tests {
     }
 
     #[test]
-    fn readiness_tells_every_reason() {
+    fn readyz_gives_every_reason() {
         let health = Health::new(2);
         assert_eq!(
             health.readyz().reasons,
             ["worker 0 is starting", "worker 1 is starting"]
         );
-        health.works(0);
+        health.finished_round(0);
         health.waits(1, "the broker is away");
         assert_eq!(health.readyz().reasons, ["worker 1 waits: the broker is away"]);
         assert!(health.healthz().is_ok());
-        health.works(1);
+        health.finished_round(1);
         assert!(health.readyz().is_ok());
         health.reads(1, 4, &[stopped()], vec!["labels[0]: no schema".into()]);
         let expected = ["transactions[3]: its position 7 is gone", "labels[0]: no schema"];
         assert_eq!(health.readyz().reasons, expected);
         assert_eq!(
             health.readyz().workers[1],
-            WorkerAnswer {
+            WorkerStatus {
                 phase: "running",
                 partitions: 4
             }
@@ -236,9 +238,9 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_finishes_no_round_is_not_healthy() {
+    fn a_worker_that_finishes_no_round_fails_healthz() {
         let health = Health::new(1);
-        health.lock(0).last_round = Instant::now().checked_sub(HANGS_AFTER).unwrap();
+        health.lock(0).last_round = Instant::now().checked_sub(ROUND_TIMEOUT).unwrap();
         assert_eq!(health.healthz().reasons, ["worker 0 has not finished a round for 60 s"]);
         health.ended(0);
         assert!(health.healthz().is_ok());

@@ -1,7 +1,6 @@
-//! `/metrics`, `/healthz` and `/readyz`, in a thread of its own, and the signals that end the service.
+//! The HTTP server for `/metrics`, `/healthz` and `/readyz`, on a thread of its own.
 
-use super::health::{Answer, Health};
-use super::stop::Stop;
+use super::health::{Health, HealthReport};
 use crate::telemetry::Recorder;
 use anyhow::Context;
 use axum::Router;
@@ -10,21 +9,21 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How often observations are put into their buckets if nobody asks for them.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
+/// Interval of the recorder's upkeep.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A port that is ours.
+/// A server that listens and does not answer yet.
 pub struct HttpServer {
     listener: TcpListener,
 }
 
 impl HttpServer {
-    /// Takes the port, so that a busy one is known before anything else begins.
+    /// Listens on `address`. This is separate from [`HttpServer::start`], so that a port in use is reported before
+    /// anything else starts.
     ///
     /// # Errors
-    /// The address cannot be listened on.
+    /// The port is in use, or the address is not one of this machine.
     pub fn bind(address: SocketAddr) -> Result<HttpServer, anyhow::Error> {
         let listener = TcpListener::bind(address).with_context(|| {
             format!("cannot listen on {address} for /metrics, /healthz and /readyz; choose another address with --http HOST:PORT")
@@ -33,21 +32,17 @@ impl HttpServer {
         Ok(HttpServer { listener })
     }
 
-    /// The address, with the port that the system chose if it was asked to.
+    /// The address. If the port given was 0, this holds the port that the operating system chose.
     pub fn address(&self) -> Result<SocketAddr, std::io::Error> {
         self.listener.local_addr()
     }
 
-    /// Answers requests from now on, and sets `stop` on SIGTERM or SIGINT; the second one ends the process at once.
+    /// Answers requests, on a thread that ends with the process.
     ///
     /// # Errors
-    /// The system gives no thread, or no signals.
-    pub fn start(self, health: Health, recorder: Recorder, stop: Stop) -> Result<(), anyhow::Error> {
+    /// The operating system gives no thread.
+    pub fn start(self, health: Health, recorder: Recorder) -> Result<(), anyhow::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let signals = {
-            let _in_runtime = runtime.enter();
-            [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?]
-        };
         let serve = move || {
             runtime.block_on(async move {
                 let listener = match tokio::net::TcpListener::from_std(self.listener) {
@@ -56,8 +51,7 @@ impl HttpServer {
                         return tracing::error!(target: "riskstream::http", %error, "the HTTP server cannot start");
                     }
                 };
-                tokio::spawn(tidy(recorder.clone()));
-                tokio::spawn(stop_on_signals(signals, stop));
+                tokio::spawn(keep_up(recorder.clone()));
                 if let Err(error) = axum::serve(listener, routes(health, recorder)).await {
                     tracing::error!(target: "riskstream::http", %error, "the HTTP server has ended");
                 }
@@ -84,36 +78,20 @@ fn metrics(recorder: &Recorder) -> Response {
         .into_response()
 }
 
-fn health_response(answer: &Answer) -> Response {
-    let status = if answer.is_ok() {
+fn health_response(report: &HealthReport) -> Response {
+    let status = if report.is_ok() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let body = serde_json::to_string(answer).unwrap_or_default();
+    let body = serde_json::to_string(report).unwrap_or_default();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn tidy(recorder: Recorder) {
+async fn keep_up(recorder: Recorder) {
     loop {
-        tokio::time::sleep(TIDY_EVERY).await;
-        recorder.tidy();
-    }
-}
-
-async fn stop_on_signals([mut terminate, mut interrupt]: [Signal; 2], stop: Stop) {
-    let first = either(&mut terminate, &mut interrupt).await;
-    tracing::info!(target: "riskstream", signal = first, "finishing the batch, then ending; a second signal ends at once");
-    stop.set();
-    let second = either(&mut terminate, &mut interrupt).await;
-    tracing::warn!(target: "riskstream", signal = second, "ending at once");
-    std::process::exit(130);
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+        tokio::time::sleep(UPKEEP_INTERVAL).await;
+        recorder.keep_up();
     }
 }
 
@@ -122,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_busy_port_is_an_error_that_names_the_flag() {
+    fn a_port_in_use_is_an_error_that_names_the_option() {
         let first = HttpServer::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let error = HttpServer::bind(first.address().unwrap()).err().unwrap();
         assert!(format!("{error:#}").contains("--http HOST:PORT"), "{error:#}");
@@ -130,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_say_why() {
+    fn a_response_gives_the_reasons() {
         let response = health_response(&Health::new(1).readyz());
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
         let body = serde_json::to_string(&Health::new(1).readyz()).unwrap();

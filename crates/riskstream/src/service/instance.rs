@@ -1,11 +1,12 @@
-//! Who this copy is: a name for transactions that is unique and stays the same after a restart.
+//! The parts of a worker's transactional id that identify it: the id of its state directory and its slot in it.
 //!
-//! A transactional id that stays the same lets a restarted worker end what its predecessor left open, at once; one
-//! that two living workers share would make them fence each other for ever. So the state directory gets a random id
-//! once, and each worker takes the first slot number in it that nobody has locked. The system lets go of the lock
-//! when the process ends, however it ends. Even without this (a lost directory) a worker that was given up cannot
-//! write: the group's generation travels with each commit and fences it; only readers wait until its open
-//! transaction times out.
+//! A worker must keep its transactional id over a restart: then it aborts the open transaction of its predecessor at
+//! once. Two running workers must not share one: they would fence each other again and again. Therefore the state
+//! directory gets a random id when it is created, and each worker locks the first free slot in it. The operating system
+//! releases the lock when the process ends, in whatever way.
+//!
+//! If the directory is lost, a worker that was replaced still cannot write: each commit carries the generation of the
+//! consumer group, which fences it. Readers of committed data wait until its open transaction times out.
 
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
@@ -13,10 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 const ID_FILE: &str = "instance";
-/// More copies than this do not share one state directory.
-const MOST_SLOTS: usize = 1024;
+/// Limit of workers that share a state directory.
+const MAX_SLOTS: usize = 1024;
 
-/// This process's share of a state directory, until dropped.
+/// The slots of this process in a state directory. Dropping it releases them.
 #[derive(Debug)]
 pub struct Instance {
     id: String,
@@ -32,10 +33,10 @@ pub struct InstanceError {
 }
 
 impl Instance {
-    /// Takes `workers` slots of `directory`, which is made if it is not there.
+    /// Locks a slot for each of `workers` workers. The directory is created if it does not exist.
     ///
     /// # Errors
-    /// The directory cannot be made or written.
+    /// The directory cannot be created or written, or all slots are taken.
     pub fn claim(directory: &Path, workers: usize) -> Result<Instance, InstanceError> {
         claim(directory, workers).map_err(|error| InstanceError {
             path: directory.to_owned(),
@@ -48,7 +49,7 @@ impl Instance {
         &self.id
     }
 
-    /// The slot of a worker of this process.
+    /// The slot of worker number `worker` of this process.
     pub fn slot(&self, worker: usize) -> usize {
         self.slots[worker].0
     }
@@ -56,9 +57,9 @@ impl Instance {
 
 fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
     std::fs::create_dir_all(directory)?;
-    let id = read_or_make_id(directory)?;
+    let id = read_or_create_id(directory)?;
     let mut slots = Vec::with_capacity(workers);
-    for number in 0..MOST_SLOTS {
+    for number in 0..MAX_SLOTS {
         if slots.len() == workers {
             break;
         }
@@ -74,13 +75,13 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
         }
     }
     if slots.len() < workers {
-        return Err(io::Error::other(format!("more than {MOST_SLOTS} workers share it")));
+        return Err(io::Error::other(format!("more than {MAX_SLOTS} workers share it")));
     }
     Ok(Instance { id, slots })
 }
 
-/// Under a lock, so that copies that start at the same time agree.
-fn read_or_make_id(directory: &Path) -> io::Result<String> {
+/// The directory's id. A lock makes processes that start at the same time agree.
+fn read_or_create_id(directory: &Path) -> io::Result<String> {
     let lock = File::options()
         .create(true)
         .truncate(false)
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn copies_that_share_a_directory_have_slots_of_their_own() {
+    fn processes_that_share_a_directory_have_different_slots() {
         let directory = tempfile::tempdir().unwrap();
         let first = Instance::claim(directory.path(), 2).unwrap();
         let second = Instance::claim(directory.path(), 1).unwrap();
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_takes_the_same_name() {
+    fn a_restart_takes_the_same_slot() {
         let directory = tempfile::tempdir().unwrap();
         let first = Instance::claim(directory.path(), 1).unwrap();
         let name = (first.id().to_owned(), first.slot(0));
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_have_names_of_their_own() {
+    fn directories_have_different_ids() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (one, other) = (
             Instance::claim(one.path(), 1).unwrap(),
@@ -135,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_cannot_be_made_is_an_error_that_names_the_flag() {
+    fn a_directory_that_cannot_be_created_is_an_error_that_names_the_option() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Instance::claim(&file.path().join("state"), 1).unwrap_err().to_string();
         assert!(

@@ -1,60 +1,51 @@
-//! What a run of a pipeline needs, made of the pipeline file and the command line.
+//! What the threads of the service share.
 
+use super::health::Health;
+use super::instance::Instance;
 use super::stores::RocksStores;
-use super::{Health, Instance, Stop};
-use crate::registry::{Credentials, Registry, RegistryError, record_name, subject};
+use crate::connections;
+use crate::registry::{Registry, RegistryError, record_name, subject};
 use crate::rollout::LoadedRollouts;
-use riskstream_definition::syntax::Delivery as FileDelivery;
-use riskstream_definition::{Compiled, Format, RegistrySettings, SchemaSources};
+use crate::shutdown::Shutdown;
+use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
-use riskstream_kafka::{Delivery, KafkaOptions};
+use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::WorkerOptions;
 use riskstream_pipeline::{DecisionFormat, Topology};
-use riskstream_store::SharedMemory;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// After a worker's death readers of committed data wait for this long at most; a restart on the same state
-/// directory ends the wait at once.
-const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A run of a pipeline.
+/// A run of a pipeline as a service.
 pub struct Job {
-    /// The pipeline file, as it was named on the command line.
-    pub file: PathBuf,
     /// The pipeline.
     pub compiled: Compiled,
     /// The secret for pseudonyms, if the pipeline declares personal data.
     pub secret: Option<Vec<u8>>,
-    /// How to reach Kafka; topics, client and transactional id are filled in for each worker.
+    /// How to reach Kafka. Topics, client id and transactional id are set for each worker.
     pub kafka: KafkaOptions,
-    /// The directory of this pipeline's state.
-    pub state: PathBuf,
-    /// Memory that all tasks' stores share.
-    pub memory: SharedMemory,
-    /// Who this copy is.
+    /// The slots of this process in the state directory.
     pub instance: Instance,
-    /// Number of workers.
+    /// The tasks' state stores.
+    pub stores: RocksStores,
+    /// Number of worker threads.
     pub workers: usize,
-    /// Where workers find the models of roll-outs.
+    /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
-    /// Where workers tell how they are.
+    /// The workers' health.
     pub health: Health,
     /// When to end.
-    pub stop: Stop,
+    pub shutdown: Shutdown,
 }
 
 impl Job {
-    /// The registry that the file names.
+    /// A client of the pipeline's registry, if it has one.
     pub fn registry(&self) -> Option<Registry> {
-        self.compiled.settings.registry.as_ref().map(registry)
+        self.compiled.settings.registry.as_ref().map(connections::registry)
     }
 
-    /// How decisions are written. For Avro the registry is asked for the schema's id.
+    /// The format of decisions on the topic. For Avro, the schema is registered.
     ///
     /// # Errors
-    /// The registry has no answer.
+    /// The registry cannot be reached, or refuses the schema.
     pub fn decision_format(&self, registry: Option<&Registry>) -> Result<DecisionFormat, RegistryError> {
         match (
             self.compiled.decision_format,
@@ -69,15 +60,15 @@ impl Job {
                 tracing::info!(target: "riskstream::registry", subject, schema_id, "the decision's schema is registered");
                 Ok(DecisionFormat::Avro { schema_id })
             }
-            // `avro` without a registry is a diagnostic that the file was checked for.
+            // A pipeline file with the format `avro` and no registry has a diagnostic.
             (Format::Avro | Format::AvroPlain, ..) => Ok(DecisionFormat::AvroPlain),
         }
     }
 
-    /// The topics as workers need them.
+    /// The topics with their decoders and encoders.
     ///
     /// # Errors
-    /// A schema file that does not go with the fields.
+    /// A schema file does not match the fields of its input.
     pub fn topology(&self, registry: Option<&Registry>, format: DecisionFormat) -> Result<Topology, anyhow::Error> {
         let schemas: Option<SchemaSources> = registry.cloned().map(|registry| {
             let sources: SchemaSources = Arc::new(move || Box::new(registry.clone()) as Box<dyn SchemaSource>);
@@ -88,8 +79,8 @@ impl Job {
             .topology(self.secret.as_deref(), schemas.as_ref(), format)?)
     }
 
-    /// How worker number `worker` reaches Kafka.
-    pub(super) fn kafka_of_worker(&self, worker: usize, topology: &Topology) -> KafkaOptions {
+    /// The Kafka options of worker number `worker`.
+    pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> KafkaOptions {
         let mut options = self.kafka.clone();
         let names = |topics: Vec<Arc<str>>| topics.iter().map(|topic| topic.to_string()).collect();
         options.inputs = names(topology.input_topics());
@@ -99,45 +90,4 @@ impl Job {
         options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
         options
     }
-
-    pub(super) fn stores(&self) -> RocksStores {
-        RocksStores {
-            directory: self.state.clone(),
-            memory: self.memory.clone(),
-        }
-    }
-
-    pub(super) fn worker_options(&self) -> WorkerOptions {
-        WorkerOptions::default()
-    }
-}
-
-/// How to reach the file's Kafka, at `brokers` if the command line says so. `None` if neither says where it is.
-pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Option<KafkaOptions> {
-    let settings = compiled.settings.kafka.as_ref();
-    let brokers = brokers.or(settings.map(|kafka| kafka.brokers.as_str()))?;
-    let group = settings.map_or(compiled.plan.name.as_str(), |kafka| kafka.group.as_str());
-    let mut options = KafkaOptions::new(brokers, group);
-    options.delivery = match compiled.settings.delivery {
-        FileDelivery::ExactlyOnce => Delivery::ExactlyOnce,
-        FileDelivery::AtLeastOnce => Delivery::AtLeastOnce,
-    };
-    options.transaction_timeout = TRANSACTION_TIMEOUT;
-    options.overrides = settings
-        .into_iter()
-        .flat_map(|kafka| kafka.properties.iter().cloned())
-        .collect();
-    Some(options)
-}
-
-/// The registry that a pipeline file names.
-pub fn registry(settings: &RegistrySettings) -> Registry {
-    let credentials = match (&settings.username, &settings.password) {
-        (Some(username), password) => Credentials::Basic {
-            username: username.clone(),
-            password: password.clone().unwrap_or_default(),
-        },
-        (None, _) => Credentials::None,
-    };
-    Registry::new(&settings.url, credentials)
 }

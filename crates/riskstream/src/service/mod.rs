@@ -1,11 +1,9 @@
-//! `riskstream run` as a service: worker threads, their supervision, health over HTTP.
+//! The service of `riskstream run`: worker threads, their supervisor, and health and metrics over HTTP.
 
-mod clock;
 mod health;
 mod http;
 mod instance;
 mod job;
-mod stop;
 mod stores;
 mod supervisor;
 mod worker;
@@ -13,6 +11,6 @@ mod worker;
 pub use health::Health;
 pub use http::HttpServer;
 pub use instance::{Instance, InstanceError};
-pub use job::{Job, kafka_options, registry};
-pub use stop::Stop;
+pub use job::Job;
+pub use stores::RocksStores;
 pub use supervisor::supervise;

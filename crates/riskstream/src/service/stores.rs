@@ -1,4 +1,4 @@
-//! Where tasks keep their state: one RocksDB each, `<state directory>/<pipeline>/<entity>-<partition>`.
+//! The tasks' state stores: a RocksDB each, in `<state directory>/<pipeline>/<entity>-<partition>`.
 
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_pipeline::Stores;
@@ -6,16 +6,26 @@ use riskstream_store::{OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// When a partition moves between copies that share a directory, the one before is about to close its state. If
-/// it takes longer, the worker goes on with its other partitions and tries again later.
-const HANDOVER: Duration = Duration::from_secs(2);
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// How long to wait for a store that another process has open: after a partition has moved, its previous owner is
+/// about to close the store. If this is not enough, the worker goes on with other partitions and tries again later.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Opens tasks' state in one directory, with memory that all tasks of the process share.
+/// Opens the stores of one pipeline. All stores of the process share their memory.
 #[derive(Clone)]
-pub(super) struct RocksStores {
-    pub(super) directory: PathBuf,
-    pub(super) memory: SharedMemory,
+pub struct RocksStores {
+    directory: PathBuf,
+    memory: SharedMemory,
+}
+
+impl RocksStores {
+    /// Stores in `directory`.
+    pub fn new(directory: PathBuf) -> RocksStores {
+        RocksStores {
+            directory,
+            memory: SharedMemory::default(),
+        }
+    }
 }
 
 impl Stores for RocksStores {
@@ -25,10 +35,10 @@ impl Stores for RocksStores {
             memory: self.memory.clone(),
             fingerprint: fingerprint.to_owned(),
         };
-        let deadline = Instant::now() + HANDOVER;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
             match RocksStore::open(&path, &options) {
-                Err(OpenError::Locked { .. }) if Instant::now() < deadline => std::thread::sleep(LOOK_AGAIN),
+                Err(OpenError::Locked { .. }) if Instant::now() < deadline => std::thread::sleep(LOCK_INTERVAL),
                 opened => return Ok(Box::new(opened?)),
             }
         }
@@ -41,12 +51,9 @@ mod tests {
     use riskstream_features::state::StateWrites;
 
     #[test]
-    fn state_is_found_again_and_waits_for_its_former_owner() {
+    fn a_store_is_opened_once_its_previous_owner_has_closed_it() {
         let directory = tempfile::tempdir().unwrap();
-        let mut stores = RocksStores {
-            directory: directory.path().to_owned(),
-            memory: SharedMemory::default(),
-        };
+        let mut stores = RocksStores::new(directory.path().to_owned());
         let mut first = stores.open("card", 3, "layout").unwrap();
         let mut writes = StateWrites::default();
         writes.put(b"key", |value| value.push(7));

@@ -1,56 +1,64 @@
-//! Starts the workers, watches them, ends them.
+//! Starts the worker threads, watches them, and ends them.
 
-use super::Health;
+use super::health::Health;
 use super::job::Job;
-use super::worker::{Death, work};
+use super::worker::{WorkerFailure, run_worker};
 use crate::registry::RegistryError;
-use crate::topics;
+use crate::required_topics::{missing_error, missing_topics, required_topics};
 use anyhow::{Context, anyhow};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::log::LogError;
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// Between two looks at the workers' calls to the broker.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// A worker that is told to end finishes its batch within this.
-const END_WITHIN: Duration = Duration::from_secs(30);
-/// Between two attempts to reach the registry; it is left alone for longer by the client itself.
-const REGISTRY_PAUSE: Duration = Duration::from_millis(250);
+/// Interval of checks whether a call to the broker hangs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a worker may take to finish its batch upon shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Interval of attempts to reach the registry. The registry's client makes longer pauses between its requests.
+const REGISTRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Why a worker is no more: told to, dead, or a bug.
-type End = (usize, Result<Result<(), Death>, String>);
+/// How a worker thread ended.
+enum Exit {
+    /// By request.
+    Stopped,
+    /// By an error that a retry cannot repair.
+    Failed(WorkerFailure),
+    /// By a panic, with its message.
+    Panicked(String),
+}
 
-/// Runs the job until it is told to end.
+/// Runs the job until shutdown.
 ///
 /// # Errors
-/// Something that waiting does not mend. State is then what was last committed, or behind it.
+/// An error that a retry cannot repair. The state is then at the last commit, or behind it.
 pub fn supervise(job: Job) -> Result<(), anyhow::Error> {
-    let Some(topology) = prepare(&job)? else { return Ok(()) };
+    let Some(topology) = topology(&job)? else { return Ok(()) };
     let job = Arc::new(job);
-    let (ends, ended) = channel();
+    let (sender, exits) = channel();
     for number in 0..job.workers {
-        spawn(&job, number, &topology, ends.clone())?;
+        spawn(&job, number, &topology, sender.clone())?;
     }
-    drop(ends);
-    let result = watch(&job, &ended);
+    drop(sender);
+    let result = watch(&job, &exits);
     if let Err(error) = &result {
         tracing::error!(target: "riskstream", error = format!("{error:#}"), "ending");
     }
     result
 }
 
-/// The topology; `None` if the job is to end before the registry has answered.
-fn prepare(job: &Job) -> Result<Option<Arc<Topology>>, anyhow::Error> {
+/// The topology, once the registry has answered; `None` upon shutdown.
+fn topology(job: &Job) -> Result<Option<Arc<Topology>>, anyhow::Error> {
     let registry = job.registry();
     loop {
         match job.decision_format(registry.as_ref()) {
             Ok(format) => return Ok(Some(Arc::new(job.topology(registry.as_ref(), format)?))),
             Err(error @ RegistryError::Unavailable { .. }) => {
                 job.health.all_wait(&error.to_string());
-                if job.stop.wait(REGISTRY_PAUSE) {
+                if job.shutdown.wait(REGISTRY_INTERVAL) {
                     return Ok(None);
                 }
             }
@@ -59,19 +67,22 @@ fn prepare(job: &Job) -> Result<Option<Arc<Topology>>, anyhow::Error> {
     }
 }
 
-fn spawn(job: &Arc<Job>, number: usize, topology: &Arc<Topology>, ends: Sender<End>) -> Result<(), anyhow::Error> {
+fn spawn(
+    job: &Arc<Job>,
+    number: usize,
+    topology: &Arc<Topology>,
+    exits: Sender<(usize, Exit)>,
+) -> Result<(), anyhow::Error> {
     let (job, topology) = (Arc::clone(job), Arc::clone(topology));
     let body = move || {
-        let result = catch_unwind(AssertUnwindSafe(|| work(&job, number, &topology)));
+        let exit = match catch_unwind(AssertUnwindSafe(|| run_worker(&job, number, &topology))) {
+            Ok(Ok(())) => Exit::Stopped,
+            Ok(Err(failure)) => Exit::Failed(failure),
+            Err(panic) => Exit::Panicked(message(panic)),
+        };
         job.health.ended(number);
-        let result = result.map_err(|panic| match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(panic) => panic
-                .downcast::<&str>()
-                .map_or_else(|_| "a panic".to_owned(), |text| (*text).to_owned()),
-        });
-        // Nobody listens once the supervisor has given up waiting.
-        let _ = ends.send((number, result));
+        // The supervisor no longer receives after the shutdown timeout.
+        let _ = exits.send((number, exit));
     };
     std::thread::Builder::new()
         .name(format!("worker-{number}"))
@@ -80,30 +91,39 @@ fn spawn(job: &Arc<Job>, number: usize, topology: &Arc<Topology>, ends: Sender<E
     Ok(())
 }
 
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic
+            .downcast::<&str>()
+            .map_or_else(|_| "a panic".to_owned(), |text| (*text).to_owned()),
+    }
+}
+
 /// Waits until all workers have ended, or one of them hangs.
-fn watch(job: &Job, ended: &Receiver<End>) -> Result<(), anyhow::Error> {
-    let mut left = job.workers;
+fn watch(job: &Job, exits: &Receiver<(usize, Exit)>) -> Result<(), anyhow::Error> {
+    let mut running = job.workers;
     let mut result = Ok(());
     let mut deadline: Option<Instant> = None;
-    while left > 0 {
-        match ended.recv_timeout(LOOK_EVERY) {
-            Ok((number, end)) => {
-                left -= 1;
-                if let (Ok(()), Err(error)) = (&result, judge(job, number, end)) {
+    while running > 0 {
+        match exits.recv_timeout(CHECK_INTERVAL) {
+            Ok((number, exit)) => {
+                running -= 1;
+                if let (Ok(()), Err(error)) = (&result, check_exit(job, number, exit)) {
                     result = Err(error);
-                    job.stop.set();
+                    job.shutdown.request();
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         check_calls(&job.health)?;
-        if job.stop.is_set() {
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + END_WITHIN);
+        if job.shutdown.requested() {
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_TIMEOUT);
             if Instant::now() >= deadline {
                 return result.and(Err(anyhow!(
-                    "{left} workers did not finish their batch within {} s",
-                    END_WITHIN.as_secs()
+                    "{running} workers did not finish their batch within {} s",
+                    SHUTDOWN_TIMEOUT.as_secs()
                 )));
             }
         }
@@ -111,7 +131,7 @@ fn watch(job: &Job, ended: &Receiver<End>) -> Result<(), anyhow::Error> {
     result
 }
 
-/// Nothing ends a call that hangs but the end of the process.
+/// A call that hangs can be ended only with the process.
 fn check_calls(health: &Health) -> Result<(), anyhow::Error> {
     let Some((number, running)) = health.hanging_call() else {
         return Ok(());
@@ -123,22 +143,22 @@ fn check_calls(health: &Health) -> Result<(), anyhow::Error> {
     ))
 }
 
-fn judge(job: &Job, number: usize, end: Result<Result<(), Death>, String>) -> Result<(), anyhow::Error> {
-    match end {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(Death::Log(error @ LogError::Fatal(_)))) => Err(explain(job, error)),
-        Ok(Err(death)) => Err(death.into()),
-        Err(panic) => Err(anyhow!(
+fn check_exit(job: &Job, number: usize, exit: Exit) -> Result<(), anyhow::Error> {
+    match exit {
+        Exit::Stopped => Ok(()),
+        Exit::Failed(WorkerFailure::Log(error @ LogError::Fatal(_))) => Err(explain(job, error)),
+        Exit::Failed(failure) => Err(failure.into()),
+        Exit::Panicked(panic) => Err(anyhow!(
             "worker {number} panicked, which is a bug in riskstream: {panic}"
         )),
     }
 }
 
-/// A fatal error may be a missing topic: then all that lack are named, with the command that makes them.
+/// The cause of a fatal error may be a missing topic. Then the error lists all missing topics, and the command that
+/// creates them.
 fn explain(job: &Job, error: LogError) -> anyhow::Error {
-    let needed = topics::needed(&job.compiled);
-    match topics::missing(&job.kafka, &needed) {
-        Ok(missing) if !missing.is_empty() => topics::missing_error(&job.file, &missing),
+    match missing_topics(&job.kafka, &required_topics(&job.compiled)) {
+        Ok(missing) if !missing.is_empty() => missing_error(&job.compiled.file, &missing),
         _ => error.into(),
     }
 }
@@ -150,25 +170,23 @@ mod tests {
 
     #[test]
     fn a_call_that_hangs_ends_the_run() {
-        let (health, patient, hasty) = (
-            Health::new(2),
-            TransactionWatch::new(Duration::MAX),
-            TransactionWatch::new(Duration::ZERO),
-        );
-        health.opened(0, patient.clone());
-        health.opened(1, hasty.clone());
+        let health = Health::new(2);
+        let unlimited = TransactionWatch::new(Duration::MAX);
+        let limited = TransactionWatch::new(Duration::ZERO);
+        health.opened(0, unlimited.clone());
+        health.opened(1, limited.clone());
         assert!(check_calls(&health).is_ok(), "no call is running");
-        let (_patient, running) = (patient.enter(), hasty.enter());
-        while hasty.hanging_for().is_none() {}
+        let (_unlimited, running) = (unlimited.enter(), limited.enter());
+        while limited.hanging_for().is_none() {}
         let error = check_calls(&health).unwrap_err().to_string();
         assert!(
             error.starts_with("worker 1 has been in a call to the broker for 0 s; ending"),
             "{error}"
         );
         drop(running);
-        assert!(check_calls(&health).is_ok(), "the call came back");
-        let _running = hasty.enter();
+        assert!(check_calls(&health).is_ok(), "the call has returned");
+        let _running = limited.enter();
         health.ended(1);
-        assert!(check_calls(&health).is_ok(), "the worker is no more");
+        assert!(check_calls(&health).is_ok(), "the worker has ended");
     }
 }

@@ -1,77 +1,78 @@
-//! A worker thread: rounds until it is told to end, a new log after it was fenced.
+//! A worker thread: rounds until shutdown. After it was fenced it continues with a new log.
 
-use super::clock::SystemClock;
 use super::job::Job;
+use crate::clock::SystemClock;
 use crate::telemetry::{WorkerMetrics, metrics};
 use riskstream_kafka::KafkaLog;
 use riskstream_pipeline::log::{Log, LogError};
-use riskstream_pipeline::{Topology, Worker, WorkerError};
+use riskstream_pipeline::{Topology, Worker, WorkerError, WorkerOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long a round waits for something to do. Also how soon the wish to end is noticed.
+/// How long a round waits for records. A shutdown is noticed after it.
 const WAIT: Duration = Duration::from_millis(100);
-/// The same until the worker has joined the group: a round trip to a distant broker takes longer.
+/// The same until the worker has joined the group, which takes several round trips to the broker.
 const JOIN_WAIT: Duration = Duration::from_secs(1);
-/// Between two attempts to reach a broker.
+/// Pause between two attempts to reach a broker.
 const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(200);
-/// After an abort, so that a broker in trouble is not hammered.
+/// Pause after an abort, so that a failing broker is not flooded.
 const ABORT_PAUSE: Duration = Duration::from_millis(50);
-/// Between two looks at lag, state and health.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-/// Before a new start; doubled with each one that follows soon.
+/// Interval at which gauges and health are published.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause before the first restart. It doubles with each restart that follows soon.
 const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(200);
+/// Limit of this pause.
 const LONGEST_RESTART_PAUSE: Duration = Duration::from_secs(10);
 
-/// Why a worker gave up.
+/// An error of a worker that a retry cannot repair.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Death {
-    /// The log, for a reason that waiting does not mend.
+pub(super) enum WorkerFailure {
+    /// An error of the log.
     #[error(transparent)]
     Log(LogError),
-    /// The state or a task.
+    /// An error of the state or of a task.
     #[error(transparent)]
     Task(WorkerError),
 }
 
-enum Ended {
-    Stopped,
+/// Why a worker's rounds ended.
+enum RoundsEnd {
+    Shutdown,
     Fenced(String),
-    Dead(Death),
+    Failed(WorkerFailure),
 }
 
-/// Works until the job is to end.
-pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result<(), Death> {
+/// Runs worker number `number` until shutdown.
+pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> Result<(), WorkerFailure> {
     let metrics = WorkerMetrics::new(number, topology.input_topics());
     let mut pause = FIRST_RESTART_PAUSE;
     loop {
-        let log = KafkaLog::open(job.kafka_of_worker(number, topology)).map_err(Death::Log)?;
+        let log = KafkaLog::open(job.kafka_options(number, topology)).map_err(WorkerFailure::Log)?;
         job.health.opened(number, log.watch());
-        let stores = Box::new(job.stores());
         let mut worker = Worker::new(
             log,
             Arc::clone(topology),
-            job.worker_options(),
-            stores,
+            WorkerOptions::default(),
+            Box::new(job.stores.clone()),
             Box::new(SystemClock),
             Box::new(job.rollouts.clone()),
         );
         let began = Instant::now();
-        let ended = rounds(job, number, &mut worker, &metrics);
-        // Closes the state, then leaves the group: others take over at once.
+        let end = rounds(job, number, &mut worker, &metrics);
+        // Closes the state, then leaves the group, so that others take over at once.
         drop(worker.close());
-        match ended {
-            Ended::Stopped => return Ok(()),
-            Ended::Dead(death) => return Err(death),
-            Ended::Fenced(why) => {
+        match end {
+            RoundsEnd::Shutdown => return Ok(()),
+            RoundsEnd::Failed(failure) => return Err(failure),
+            RoundsEnd::Fenced(why) => {
                 metrics::ERRORS.counter(&["fenced"]).increment(1);
                 if began.elapsed() > LONGEST_RESTART_PAUSE {
                     pause = FIRST_RESTART_PAUSE;
                 }
-                tracing::warn!(target: "riskstream::worker", worker = number, why, "starting anew");
+                tracing::warn!(target: "riskstream::worker", worker = number, why, "restarting the worker");
                 job.health.waits(number, &why);
-                if job.stop.wait(jittered(pause)) {
+                if job.shutdown.wait(jittered(pause)) {
                     return Ok(());
                 }
                 pause = (pause * 2).min(LONGEST_RESTART_PAUSE);
@@ -80,37 +81,37 @@ pub(super) fn work(job: &Job, number: usize, topology: &Arc<Topology>) -> Result
     }
 }
 
-fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &WorkerMetrics) -> Ended {
+fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &WorkerMetrics) -> RoundsEnd {
     let mut publish_at = Instant::now();
     let mut wait = JOIN_WAIT;
-    while !job.stop.is_set() {
+    while !job.shutdown.requested() {
         match worker.round(wait) {
             Ok(round) => {
                 wait = WAIT;
                 metrics.observe(&round);
-                job.health.works(number);
+                job.health.finished_round(number);
                 if round.changes.is_rebalance() || Instant::now() >= publish_at {
                     publish(job, number, worker, metrics);
-                    publish_at = Instant::now() + PUBLISH_EVERY;
+                    publish_at = Instant::now() + PUBLISH_INTERVAL;
                 }
                 if round.aborted {
-                    job.stop.wait(ABORT_PAUSE);
+                    job.shutdown.wait(ABORT_PAUSE);
                 }
             }
             Err(WorkerError::Log(LogError::Unavailable(why))) => {
                 metrics::ERRORS.counter(&["kafka_unavailable"]).increment(1);
                 job.health.waits(number, &why);
-                job.stop.wait(UNAVAILABLE_PAUSE);
+                job.shutdown.wait(UNAVAILABLE_PAUSE);
             }
-            Err(WorkerError::Log(LogError::Fenced(why) | LogError::Aborted(why))) => return Ended::Fenced(why),
-            Err(WorkerError::Log(error)) => return Ended::Dead(Death::Log(error)),
+            Err(WorkerError::Log(LogError::Fenced(why) | LogError::Aborted(why))) => return RoundsEnd::Fenced(why),
+            Err(WorkerError::Log(error)) => return RoundsEnd::Failed(WorkerFailure::Log(error)),
             Err(error) => {
                 metrics::ERRORS.counter(&["task"]).increment(1);
-                return Ended::Dead(Death::Task(error));
+                return RoundsEnd::Failed(WorkerFailure::Task(error));
             }
         }
     }
-    Ended::Stopped
+    RoundsEnd::Shutdown
 }
 
 fn publish<L: Log>(job: &Job, number: usize, worker: &Worker<L>, metrics: &WorkerMetrics) {
@@ -123,7 +124,7 @@ fn publish<L: Log>(job: &Job, number: usize, worker: &Worker<L>, metrics: &Worke
         .reads(number, worker.tasks().count(), worker.stopped(), waiting);
 }
 
-/// Half to all of `pause`, so that workers which failed together do not come back together.
+/// Half to all of `pause`, so that workers that failed together do not restart together.
 fn jittered(pause: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 512;
     pause / 2 + pause / 1024 * random as u32

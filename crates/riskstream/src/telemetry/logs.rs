@@ -1,25 +1,25 @@
-//! Structured logs on standard error: for people on a terminal, JSON otherwise.
+//! Structured logs on standard error.
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people on a terminal, JSON otherwise
+    /// Text on a terminal, JSON otherwise
     #[default]
     Auto,
     /// One line of text for each event
     Text,
-    /// One JSON object on a line for each event
+    /// One line with a JSON object for each event
     Json,
 }
 
-/// What to log, and how.
+/// The arguments for logs.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LogArgs {
-    /// What to log: a level (error, warn, info, debug, trace), or a list such as `info,riskstream::kafka=debug`
+    /// Filter of log lines: a level (error, warn, info, debug, trace), or a list such as `info,riskstream::kafka=debug`
     #[arg(
         long = "log",
         value_name = "FILTER",
@@ -28,12 +28,12 @@ pub struct LogArgs {
         hide_env_values = true
     )]
     pub filter: String,
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
 }
 
-/// A filter that does not parse.
+/// The filter cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("--log {filter}: {why}")]
 pub struct FilterError {
@@ -44,7 +44,7 @@ pub struct FilterError {
 /// Starts logging for the whole process.
 ///
 /// # Errors
-/// The filter does not parse.
+/// The filter cannot be parsed.
 pub fn start(args: &LogArgs) -> Result<(), FilterError> {
     let filter = EnvFilter::builder().parse(&args.filter);
     let filter = filter.map_err(|error| FilterError {
@@ -60,7 +60,7 @@ pub fn start(args: &LogArgs) -> Result<(), FilterError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first.
+    // In tests, logs may have been started before; then these stay.
     let _ = if text {
         builder.with_ansi(terminal).finish().try_init()
     } else {

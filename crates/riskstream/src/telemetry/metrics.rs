@@ -1,15 +1,15 @@
-//! The closed set of metrics: one table, from which docs/metrics.md is made.
+//! The closed set of metrics: one table, from which docs/metrics.md is generated.
 
 use metrics::{Counter, Gauge, Histogram, Label, Unit};
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows, from 0 at the start of the process.
+    /// A count that only grows, from 0 at the start of the process.
     Counter,
-    /// Goes up and down.
+    /// A value that can go up and down.
     Gauge,
-    /// Counts observations by size.
+    /// Counts of observations by size.
     Histogram,
 }
 
@@ -18,13 +18,13 @@ pub enum Kind {
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What it is.
+    /// Its type.
     pub kind: Kind,
-    /// What it counts or measures in.
+    /// Its unit.
     pub unit: Unit,
-    /// Its labels.
+    /// The names of its labels.
     pub labels: &'static [&'static str],
-    /// What it says.
+    /// Its help text.
     pub help: &'static str,
 }
 
@@ -62,7 +62,7 @@ impl Metric {
             .collect()
     }
 
-    /// Tells the recorder what the metric says.
+    /// Registers the help text with the recorder.
     pub(super) fn describe(&self) {
         match self.kind {
             Kind::Counter => metrics::describe_counter!(self.name, self.unit, self.help),
@@ -72,12 +72,12 @@ impl Metric {
     }
 }
 
-/// Upper bounds of the histograms' buckets, in seconds: 1 ms to 10 s, about three to a factor of ten.
+/// Upper bounds of the histograms' buckets, in seconds: 1 ms to 10 s, about three for each power of ten.
 pub const BUCKETS: [f64; 14] = [
     0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
-/// Declares the metrics and [`ALL`], so that none is left out of it.
+/// Declares the metrics, and [`ALL`] with all of them.
 macro_rules! metrics {
     ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] in $unit:ident, $help:literal;)+) => {
         $(
@@ -94,59 +94,59 @@ macro_rules! metrics {
 
 metrics! {
     RECORDS: Counter "riskstream_records_total" ["topic"] in Count,
-        "Records taken in from input and repartition topics, and committed.";
+        "Records read from input and repartition topics, and committed.";
     EVENTS: Counter "riskstream_events_total" [] in Count,
-        "Events applied: an event counts once in each stage that it passes.";
+        "Events applied. An event is counted once in each stage.";
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
         "Decisions committed, by outcome: approve, review, decline.";
     DEGRADED: Counter "riskstream_degraded_decisions_total" [] in Count,
-        "Decisions made without the score of the model that was to decide; a fallback may have scored them.";
+        "Decisions without a score of the model in force; a fallback may have scored them.";
     MODEL_SCORES: Counter "riskstream_model_scores_total" ["model", "result"] in Count,
-        "What each model did, by transaction: scored, failed, late, not_a_number, or circuit_open (not asked).";
+        "Results of each model, one for each transaction: scored, failed, late, not_a_number, or circuit_open (not run).";
     ROLLOUT: Gauge "riskstream_rollout_revision" ["topic", "partition"] in Count,
-        "The revision of the roll-out whose models decide; 0 for the pipeline file's own.";
+        "The revision of the roll-out whose models are in force; 0 for the models of the pipeline file.";
     ROLLOUT_READY: Gauge "riskstream_rollout_ready_revision" [] in Count,
         "The revision of the newest roll-out whose models are loaded and checked.";
     ROLLOUTS_REJECTED: Counter "riskstream_rollouts_rejected_total" [] in Count,
-        "Roll-outs that were refused; the log says why.";
+        "Roll-outs that were refused. The log gives the reason.";
     DUPLICATES: Counter "riskstream_duplicate_decisions_total" [] in Count,
-        "Decisions sent again because their transaction id came again.";
+        "Decisions that were repeated because their transaction id was read again.";
     LATE: Counter "riskstream_late_decisions_total" [] in Count,
-        "Decisions of transactions that came after one with a later event time.";
+        "Decisions on transactions that were read after one with a later event time.";
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
-        "Records sent to the dead-letter topic, by reason code.";
+        "Records written to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,
         "Records written and committed: decisions, dead letters and repartition frames.";
     LATENCY: Histogram "riskstream_decision_latency_seconds" [] in Seconds,
-        "From the input record's timestamp in Kafka until its decision was committed.";
+        "Time from the timestamp of the input record until the commit of its decision.";
     BATCH: Histogram "riskstream_batch_seconds" [] in Seconds,
-        "Time to take in a batch and compute its outputs.";
+        "Time to read a batch and compute its outputs.";
     COMMIT: Histogram "riskstream_commit_seconds" [] in Seconds,
-        "Time to write a batch's outputs and positions and commit the transaction.";
+        "Time to write the outputs and positions of a batch and commit the transaction.";
     STATE_WRITE: Histogram "riskstream_state_write_seconds" [] in Seconds,
-        "Time to write a batch's state after its commit.";
+        "Time to write the state of a batch after its commit.";
     COMMITTED: Counter "riskstream_transactions_committed_total" [] in Count,
-        "Transactions committed; with at_least_once, batches.";
+        "Transactions committed; batches if the delivery is at_least_once.";
     ABORTED: Counter "riskstream_transactions_aborted_total" [] in Count,
-        "Transactions aborted; their batches were taken again.";
+        "Transactions aborted. Their batches were processed again.";
     LAG: Gauge "riskstream_lag_records" ["topic", "partition"] in Count,
-        "Records known to wait in a partition that this process reads.";
+        "Records in a partition of this process that were not read yet.";
     STREAM_TIME: Gauge "riskstream_stream_time_seconds" ["topic", "partition"] in Seconds,
-        "The largest event time that a stage has applied, in seconds since 1970. Its age: time() - this.";
+        "Stream time: the largest event time that a stage has applied, in seconds since 1970. Its age is time() minus this.";
     WAITING_FRAMES: Gauge "riskstream_waiting_frames" ["topic", "partition"] in Count,
-        "Repartition frames that wait for slower sources, so that rows are applied in event-time order.";
+        "Repartition frames that wait for the watermarks of slower sources, so that rows are applied in event-time order.";
     STATE_BYTES: Gauge "riskstream_state_bytes" ["topic", "partition"] in Bytes,
-        "Size of a task's state on disk, about.";
+        "Approximate size of a task's state on disk.";
     CACHED_ENTITIES: Gauge "riskstream_cached_entities" ["topic", "partition"] in Count,
-        "Entities that a task holds decoded in memory.";
+        "Entities that a task keeps decoded in memory.";
     CACHED_BYTES: Gauge "riskstream_cached_bytes" ["topic", "partition"] in Bytes,
-        "Memory of the entities that a task holds decoded.";
+        "Memory of the entities that a task keeps decoded.";
     PARTITIONS: Gauge "riskstream_partitions" ["worker"] in Count,
         "Partitions that a worker reads.";
     STOPPED: Gauge "riskstream_stopped_partitions" ["worker"] in Count,
-        "Partitions that a worker was given and cannot read on; /readyz says why.";
+        "Partitions of a worker that it cannot continue to read. /readyz gives the reason.";
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
-        "Partitions whose next record waits for the schema registry, or for the models of a roll-out.";
+        "Partitions whose next record waits for the schema registry or for the models of a roll-out.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
         "Rounds in which partitions were assigned, revoked or lost.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,
@@ -156,9 +156,9 @@ metrics! {
     CPU_SECONDS: Counter "process_cpu_seconds_total" [] in Seconds,
         "User and system CPU time of the process, in whole seconds.";
     START_TIME: Gauge "process_start_time_seconds" [] in Seconds,
-        "When the process began, in seconds since 1970.";
+        "Start time of the process, in seconds since 1970.";
     BUILD: Gauge "riskstream_build_info" ["version", "pipeline", "pipeline_version"] in Count,
-        "1; the labels say which build runs which pipeline.";
+        "Always 1. The labels hold the build and the pipeline that it runs.";
 }
 
 /// The reference page, docs/metrics.md.
@@ -191,10 +191,10 @@ pub fn reference() -> String {
 const HEAD: &str = "# Metrics
 
 `riskstream run` serves its metrics for Prometheus at `http://127.0.0.1:9464/metrics` (`--http` and `http.listen` change
-the address). This is the whole set. What it means for operation: [operations.md](operations.md).
+the address). This is the complete set. How to use them: [operations.md](operations.md).
 
-The page is made from the table in crates/riskstream/src/telemetry/metrics.rs; `RISKSTREAM_WRITE_DOCS=1 cargo test --release
--p riskstream` writes it anew.
+This page is generated from the table in crates/riskstream/src/telemetry/metrics.rs by `RISKSTREAM_WRITE_DOCS=1 cargo test
+--release -p riskstream --lib`.
 
 | name | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -206,7 +206,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_are_distinct_and_say_their_kind() {
+    fn names_are_distinct_and_have_the_suffix_of_their_type() {
         let names: HashSet<_> = ALL.iter().map(|metric| metric.name).collect();
         assert_eq!(names.len(), ALL.len());
         for metric in ALL {

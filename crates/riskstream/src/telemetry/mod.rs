@@ -1,4 +1,4 @@
-//! What the service tells about itself: logs and metrics.
+//! Logs and metrics of the service.
 
 pub mod logs;
 pub mod metrics;

@@ -1,56 +1,52 @@
-//! Where metrics go until Prometheus asks for them.
+//! The recorder of metrics, and their text for Prometheus.
 
-use super::{metrics, process};
+use super::metrics;
+use super::process;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use metrics_util::MetricKindMask;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A gauge that nobody has set for this long is gone: its partition belongs to another process now.
+/// A gauge that was not set for this long is removed: its partition has moved to another process.
 const GAUGE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The pipeline as metrics name it.
-#[derive(Clone, Debug, Default)]
-pub struct Labels {
-    /// Its name.
-    pub pipeline: String,
-    /// Its version.
-    pub version: String,
-}
-
-/// Renders the metrics of this process. Cheap to clone.
+/// Records and renders the metrics of this process. Cheap to clone.
 #[derive(Clone)]
 pub struct Recorder {
     handle: PrometheusHandle,
-    labels: Labels,
+    /// The labels of `riskstream_build_info`.
+    build: Arc<[String; 3]>,
 }
 
 impl Recorder {
-    /// Begins to record for the whole process; once in a process.
+    /// Installs the recorder of the process. `pipeline` and `version` are those of the pipeline.
     ///
     /// # Errors
-    /// Something records already.
+    /// A recorder is installed already.
     pub fn install(pipeline: &str, version: &str) -> Result<Recorder, anyhow::Error> {
+        process::start_time();
         let recorder = build()?;
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder)?;
-        let labels = Labels {
-            pipeline: pipeline.to_owned(),
-            version: version.to_owned(),
-        };
         metrics::ALL.iter().for_each(|metric| metric.describe());
-        Ok(Recorder { handle, labels })
+        let build = [env!("CARGO_PKG_VERSION"), pipeline, version].map(str::to_owned);
+        Ok(Recorder {
+            handle,
+            build: Arc::new(build),
+        })
     }
 
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
-        let labels = [env!("CARGO_PKG_VERSION"), &self.labels.pipeline, &self.labels.version];
+        let labels = self.build.each_ref().map(String::as_str);
         metrics::BUILD.gauge(&labels).set(1.0);
         process::publish();
         self.handle.render()
     }
 
-    /// Puts observations into their buckets. To be called every few seconds, or they pile up unless somebody asks.
-    pub fn tidy(&self) {
+    /// Moves observations into their buckets. Must be called every few seconds: they accumulate in memory between calls
+    /// of this or of [`Recorder::render`].
+    pub fn keep_up(&self) {
         self.handle.run_upkeep();
     }
 }
@@ -71,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_recorded_is_rendered() {
+    fn recorded_metrics_are_rendered() {
         let recorder = build().unwrap();
         let handle = recorder.handle();
         ::metrics::with_local_recorder(&recorder, || {

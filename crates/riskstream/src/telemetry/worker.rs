@@ -1,4 +1,4 @@
-//! What a worker's rounds come to in metrics.
+//! The metrics of a worker's rounds.
 
 use super::metrics as set;
 use metrics::{Counter, Histogram};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 const OUTCOMES: [&str; 3] = ["approve", "review", "decline"];
 
-/// The metrics of one worker. Counters and histograms of all workers add up.
+/// The metrics of one worker. Counters and histograms are shared by all workers.
 pub struct WorkerMetrics {
     worker: String,
     decisions: [Counter; 3],
@@ -31,7 +31,7 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// Metrics of worker number `worker`, which reads `topics`. All counters are there from the start.
+    /// The metrics of worker number `worker`, which reads `topics`. All counters are created, with 0, at once.
     pub fn new(worker: usize, topics: Vec<Arc<str>>) -> WorkerMetrics {
         for code in riskstream_events::ReasonCode::ALL {
             set::DEAD_LETTERS.counter(&[code.as_str()]).increment(0);
@@ -62,7 +62,7 @@ impl WorkerMetrics {
         }
     }
 
-    /// Counts what a round did.
+    /// Adds what a round did.
     pub fn observe(&self, round: &Round) {
         self.rebalances.increment(u64::from(round.changes.is_rebalance()));
         self.aborted.increment(u64::from(round.aborted));
@@ -87,7 +87,7 @@ impl WorkerMetrics {
         for (reason, records) in &round.dead_letters {
             set::DEAD_LETTERS.counter(&[reason]).increment(*records);
         }
-        // The tally's latencies end where the batch began.
+        // The tally's latencies end at the start of the batch.
         let batch = (round.processing + commit).as_secs_f64();
         for latency in &round.tally.latencies {
             self.latency.record((*latency).max(0) as f64 / 1e6 + batch);
@@ -100,7 +100,7 @@ impl WorkerMetrics {
             .record(round.state_write.map_or(0.0, |time: Duration| time.as_secs_f64()));
     }
 
-    /// Sets the gauges. Some cost a look into the store: once a second is often enough.
+    /// Sets the gauges. Some of them are read from the store, so this should not be called more than once a second.
     pub fn publish<L: Log>(&self, worker: &Worker<L>) {
         let mut partitions = 0;
         for (at, task, lag) in worker.tasks() {
@@ -118,7 +118,7 @@ impl WorkerMetrics {
                 set::ROLLOUT.gauge(&labels).set(decisions.revision() as f64);
             }
             set::WAITING_FRAMES.gauge(&labels).set(task.waiting_frames() as f64);
-            // Before the first event it is the smallest number there is.
+            // Before the first event it is `i64::MIN`.
             if state.stream_time() > 0 {
                 set::STREAM_TIME.gauge(&labels).set(state.stream_time() as f64 / 1e6);
             }

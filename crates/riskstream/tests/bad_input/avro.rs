@@ -1,4 +1,4 @@
-//! Bad Avro: of a schema file, and in the wire format of a registry.
+//! Bad Avro records: with a schema file, and in the wire format of a registry.
 
 use crate::support::kafka::brokers;
 use crate::support::trial::{GOOD, Setup, Trial};
@@ -17,7 +17,7 @@ pub fn schema() -> Value {
     })
 }
 
-/// A later version of the same, with a field more at its end.
+/// A later version of [`schema`], with one more field at the end.
 pub fn with_country() -> Value {
     let mut schema = schema();
     let country = json!({"name": "country", "type": "string", "default": "?"});
@@ -50,18 +50,18 @@ fn record(id: &str, time: u64, card: &str, shop: &str, amount: f64) -> Vec<u8> {
     out
 }
 
-/// Good payment number `n`, as the specification of Avro says.
+/// Good payment number `n`, encoded by the Avro specification.
 fn payment(trial: &Trial, n: u64) -> Vec<u8> {
     let [id, card, shop] = trial.names(n);
     record(&id, trial.time(n), &card, &shop, 2.5)
 }
 
-/// In the wire format of a registry.
+/// A record in the wire format of a registry.
 fn framed(schema: u32, record: &[u8]) -> Vec<u8> {
     [&[0], schema.to_be_bytes().as_slice(), record].concat()
 }
 
-/// Writes good payments in the wire format, of one schema.
+/// Encodes good payments in the wire format, with one schema id.
 pub struct Encoder<'a> {
     trial: &'a Trial,
     schema: u32,
@@ -72,12 +72,12 @@ impl<'a> Encoder<'a> {
         Encoder { trial, schema }
     }
 
-    /// Of [`schema`].
+    /// With [`schema`].
     pub fn payment(&self, n: u64) -> Vec<u8> {
         framed(self.schema, &payment(self.trial, n))
     }
 
-    /// Of [`with_country`].
+    /// With [`with_country`].
     pub fn payment_from(&self, n: u64, country: &str) -> Vec<u8> {
         let mut bytes = self.payment(n);
         text(country, &mut bytes);
@@ -85,7 +85,7 @@ impl<'a> Encoder<'a> {
     }
 }
 
-/// Registers a schema under a subject: its id.
+/// Registers a schema under a subject and returns its id.
 pub fn register(subject: &str, schema: &Value) -> u32 {
     let answer = ureq::post(format!("{}/subjects/{subject}/versions", registry()))
         .content_type("application/vnd.schemaregistry.v1+json")
@@ -94,7 +94,7 @@ pub fn register(subject: &str, schema: &Value) -> u32 {
     answer["id"].as_u64().unwrap() as u32
 }
 
-/// Each bad record between good ones; then what became of all.
+/// Sends each bad record between good ones, and checks the results of all.
 fn check(trial: &Trial, good: impl Fn(u64) -> Vec<u8>, cases: &[(&str, Vec<u8>, &str)]) {
     let mut service = trial.start();
     service.wait_until_ready();
@@ -105,13 +105,13 @@ fn check(trial: &Trial, good: impl Fn(u64) -> Vec<u8>, cases: &[(&str, Vec<u8>, 
         }
     }
     trial.writer.flush();
-    let outcome = trial.finish(service, GOOD, cases.len(), good);
-    assert!(!outcome.decisions.contains_key("bad"));
+    let results = trial.finish(service, GOOD, cases.len(), good);
+    assert!(!results.decisions.contains_key("bad"));
     let wrong = cases
         .iter()
-        .filter(|(_, value, reason)| outcome.reasons(Some(value)) != [*reason]);
+        .filter(|(_, value, reason)| results.reasons(Some(value)) != [*reason]);
     let wrong: Vec<String> = wrong
-        .map(|(name, value, reason)| format!("{name}: {:?}, not {reason}", outcome.reasons(Some(value))))
+        .map(|(name, value, reason)| format!("{name}: {:?}, not {reason}", results.reasons(Some(value))))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -141,7 +141,7 @@ fn avro_of_a_schema_file() {
         ("more than the record", [good.as_slice(), b"!"].concat(), "avro_trailing_bytes"),
         ("a length beyond the end", b"\xfe\xff\xff\xff\x0f".to_vec(), "avro_truncated"),
         ("a negative length", b"\x01abc".to_vec(), "avro_malformed"),
-        ("a branch that is none", branch, "avro_malformed"),
+        ("a branch that does not exist", branch, "avro_malformed"),
         ("text that is not UTF-8", utf8, "invalid_utf8"),
         ("NaN", record("bad", time, "bad", "bad", f64::NAN), "not_finite"),
         ("infinite", record("bad", time, "bad", "bad", f64::INFINITY), "not_finite"),

@@ -1,4 +1,4 @@
-//! A broker that is away: at start, while it hangs, while it is down.
+//! A broker that is out of reach at start, that hangs, and that is down.
 
 use crate::relay::{Relay, free_address};
 use crate::support::kafka::brokers;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 #[test]
-fn a_broker_that_is_away_at_start_is_waited_for() {
+fn the_service_waits_for_a_broker_that_is_out_of_reach_at_start() {
     let (brokers, name, address) = (brokers(), unique("start"), free_address());
     let trial = Trial::new(&Setup {
         environment: &[("BROKERS", address.to_string())],
@@ -24,16 +24,16 @@ fn a_broker_that_is_away_at_start_is_waited_for() {
     trial.finish(service, GOOD, 0, |n| trial.payment(n));
 }
 
-/// How long the broker is away each time: longer than a session and a transaction last, so that the group and the
-/// transaction are lost meanwhile.
+/// How long the broker is away each time: longer than the timeouts of a session and of a transaction, so that both are
+/// lost.
 fn away() -> Duration {
     let seconds = std::env::var("RISKSTREAM_TEST_BROKER_AWAY").map_or(13, |seconds| seconds.parse().unwrap());
     Duration::from_secs(seconds)
 }
 
-/// Both kinds of delivery at once, as a broker takes a while to start and to be away.
+/// Both kinds of delivery in one test, which saves time: a broker starts slowly.
 #[test]
-fn a_broker_that_hangs_or_is_down_for_a_while_is_waited_for() {
+fn the_service_waits_for_a_broker_that_hangs_or_is_down() {
     let broker = Broker::start();
     let names = ["exactly", "at-least"].map(unique);
     let exactly = Trial::new(&Setup::new(&broker.address, &names[0]));
@@ -49,7 +49,7 @@ fn a_broker_that_hangs_or_is_down_for_a_while_is_waited_for() {
         trial.wait_for_decided(&mut service, 20);
         service
     });
-    // Payments come before and after, so that some are under way when it stops.
+    // Payments are sent before, so that some are in flight when the broker stops.
     send_during(&trials, 20..35, &mut services, || broker.hang());
     send_during(&trials, 35..50, &mut services, || broker.kill());
     send_during(&trials, 50..GOOD, &mut services, || {});
@@ -58,7 +58,7 @@ fn a_broker_that_hangs_or_is_down_for_a_while_is_waited_for() {
     at_least.finish_at_least_once(second, GOOD);
 }
 
-/// Payments, the trouble while they are under way, and payments that are answered once it is over.
+/// Sends payments, causes `trouble` while they are in flight, and waits until they are decided.
 fn send_during(trials: &[&Trial; 2], numbers: std::ops::Range<u64>, services: &mut [Service; 2], trouble: impl Fn()) {
     for trial in trials {
         for n in numbers.clone() {
@@ -74,7 +74,7 @@ fn send_during(trials: &[&Trial; 2], numbers: std::ops::Range<u64>, services: &m
     }
 }
 
-/// A broker of our own, that we may stop.
+/// A broker of this test's own.
 struct Broker {
     directory: tempfile::TempDir,
     address: String,
@@ -91,7 +91,7 @@ impl Broker {
         broker
     }
 
-    /// Lets it hang for a while.
+    /// Stops the process for a while, and continues it.
     fn hang(&self) {
         match self.process() {
             Ok(pid) => command("kill", &["-STOP", &pid]),
@@ -104,21 +104,22 @@ impl Broker {
         }
     }
 
-    /// Kills it, and starts it anew on the same data after a while.
+    /// Kills the process, and after a while starts it again on the same data.
     fn kill(&self) {
         match self.process() {
             Ok(pid) => {
                 let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
                 let line = String::from_utf8(line).unwrap();
                 let mut words = line.trim_end_matches('\0').split('\0');
-                let mut anew = Command::new(words.next().unwrap());
-                anew.args(words)
+                let mut restart = Command::new(words.next().unwrap());
+                restart
+                    .args(words)
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
                     .stderr(Stdio::null());
                 command("kill", &["-KILL", &pid]);
                 std::thread::sleep(away());
-                let pid = anew.spawn().unwrap().id();
+                let pid = restart.spawn().unwrap().id();
                 std::fs::write(self.path("pid"), pid.to_string()).unwrap();
             }
             Err(container) => {
@@ -130,7 +131,7 @@ impl Broker {
         wait_for("the broker", || std::net::TcpStream::connect(&self.address).ok());
     }
 
-    /// Its process, or else its container.
+    /// The id of its process, or of its container.
     fn process(&self) -> Result<String, String> {
         let read = |name| std::fs::read_to_string(self.path(name)).map(|text| text.trim().to_owned());
         read("pid").map_err(|_| read("container").unwrap())

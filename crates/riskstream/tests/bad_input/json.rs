@@ -1,11 +1,11 @@
-//! Bad JSON, and bad values in good JSON.
+//! Malformed JSON, and bad values in well-formed JSON.
 
 use crate::support::kafka::brokers;
-use crate::support::trial::{GOOD, Setup, Trial};
+use crate::support::trial::{GOOD, Results, Setup, Trial};
 use crate::support::unique;
 use serde_json::{Value, json};
 
-/// What has to become of a record.
+/// The expected result of a record.
 enum Expected {
     /// A dead letter with this reason.
     Dead(&'static str),
@@ -14,13 +14,13 @@ enum Expected {
 }
 use Expected::{Dead, Decided};
 
-/// Makes bad payments out of good ones, each of its own card and shop.
+/// Makes bad payments, each with a card and a shop of its own.
 struct Bad {
     time: u64,
 }
 
 impl Bad {
-    /// A payment with some fields changed or, if null, left out.
+    /// A payment with some fields changed. A field whose change is null is left out.
     fn changed(&self, id: &str, changes: Value) -> Vec<u8> {
         let (card, shop) = (format!("card of {id}"), format!("shop of {id}"));
         let mut value = json!({"id": id, "time": self.time, "card": card, "shop": shop, "amount": 1.0});
@@ -34,7 +34,7 @@ impl Bad {
         value.to_string().into_bytes()
     }
 
-    /// A payment with the amount as it is written here.
+    /// A payment with `amount` as the text of its amount.
     fn amount(&self, id: &str, amount: &str) -> Vec<u8> {
         let value = String::from_utf8(self.changed(id, json!({"amount": "AMOUNT"}))).unwrap();
         value.replace("\"AMOUNT\"", amount).into_bytes()
@@ -52,19 +52,17 @@ impl Bad {
     }
 }
 
-#[test]
-fn each_bad_record_is_answered_and_the_rest_undisturbed() {
-    let (brokers, name) = (brokers(), unique("json"));
-    let trial = Trial::new(&Setup::new(&brokers, &name));
-    let year = 365 * 86_400_000_u64;
-    let (good, time) = (trial.payment(0), trial.time(GOOD));
-    let bad = Bad { time };
-    #[rustfmt::skip]
-    let cases: Vec<(&str, Option<Vec<u8>>, Expected)> = vec![
+/// Bad records: a name, which is also the id if there is one, the value, and the expected result.
+type Cases = Vec<(&'static str, Option<Vec<u8>>, Expected)>;
+
+#[rustfmt::skip]
+fn cases(good: &[u8], bad: &Bad) -> Cases {
+    let (time, year) = (bad.time, 365 * 86_400_000_u64);
+    vec![
         ("truncated", Some(good[..good.len() - 9].to_vec()), Dead("not_json")),
         ("garbage", Some(b"\x00\x01garbage".to_vec()), Dead("not_json")),
         ("an array", Some(b"[1, 2]".to_vec()), Dead("not_json")),
-        ("two objects", Some([good.as_slice(), &good].concat()), Dead("not_json")),
+        ("two objects", Some([good, good].concat()), Dead("not_json")),
         ("utf8", Some(bad.invalid_utf8()), Dead("invalid_utf8")),
         ("tombstone", None, Dead("tombstone")),
         ("empty", Some(Vec::new()), Dead("empty_payload")),
@@ -87,47 +85,67 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
         ("last year", Some(bad.changed("last year", json!({"time": time - year}))), Decided(&[&["late", "too_late"]])),
         ("ten megabytes", Some(bad.large("ten megabytes", 10_000_000)), Dead("too_large")),
         ("a large one", Some(bad.large("a large one", 900_000)), Decided(&[&[]])),
-    ];
+    ]
+}
+
+/// Labels: one on an unknown transaction, and malformed ones, each with the reason of its dead letter.
+fn bad_labels(time: u64) -> [(Vec<u8>, &'static str); 3] {
+    let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": time}).to_string();
+    [
+        (unknown.into_bytes(), "unknown_transaction"),
+        (b"{\"id\": \"good-1\", \"fraud\": tru".to_vec(), "not_json"),
+        (
+            b"{\"id\": \"good-1\", \"card\": \"card-1\", \"fraud\": \"perhaps\", \"known_at\": 1}".to_vec(),
+            "wrong_type",
+        ),
+    ]
+}
+
+#[test]
+fn each_bad_record_has_its_result_and_the_others_are_undisturbed() {
+    let (brokers, name) = (brokers(), unique("json"));
+    let trial = Trial::new(&Setup::new(&brokers, &name));
+    let bad = Bad { time: trial.time(GOOD) };
+    let cases = cases(&trial.payment(0), &bad);
+    let labels = bad_labels(bad.time);
     let mut service = trial.start();
     service.wait_until_ready();
-    // Each bad record between good ones, in both partitions.
+    // Each bad record is sent between good ones, in both partitions.
+    let transactions = trial.topic("transactions");
     for n in 0..GOOD {
         trial.send(n, &trial.payment(n));
         if let Some((_, value, _)) = cases.get(n as usize) {
             let key = format!("any-{n}");
-            trial
-                .writer
-                .send(&trial.topic("transactions"), Some(key.as_bytes()), value.as_deref());
+            trial.writer.send(&transactions, Some(key.as_bytes()), value.as_deref());
         }
     }
-    // Without a key: nothing needs it, as the record names its card itself. Twice: the second is recognised.
+    // A record without a Kafka key is good: repartitioning uses the field. Repeated records are flagged.
     let keyless = bad.changed("no key", json!({}));
-    trial.writer.send(&trial.topic("transactions"), None, Some(&keyless));
+    trial.writer.send(&transactions, None, Some(&keyless));
     let twice = bad.changed("twice", json!({}));
     for _ in 0..3 {
-        trial
-            .writer
-            .send(&trial.topic("transactions"), Some(b"any"), Some(&twice));
+        trial.writer.send(&transactions, Some(b"any"), Some(&twice));
     }
-    // A label on a transaction that nobody has seen, and bad ones.
-    let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": time}).to_string();
-    let labels: [(&[u8], &str); 3] = [
-        (unknown.as_bytes(), "unknown_transaction"),
-        (b"{\"id\": \"good-1\", \"fraud\": tru", "not_json"),
-        (
-            b"{\"id\": \"good-1\", \"card\": \"card-1\", \"fraud\": \"perhaps\", \"known_at\": 1}",
-            "wrong_type",
-        ),
-    ];
-    for (label, _) in labels {
+    for (label, _) in &labels {
         trial.writer.send(&trial.topic("labels"), Some(b"card-1"), Some(label));
     }
     trial.writer.flush();
     let others = cases.len() + 1 + 3 + labels.len();
-    let outcome = trial.finish(service, GOOD, others, |n| trial.payment(n));
+    let results = trial.finish(service, GOOD, others, |n| trial.payment(n));
+    check_cases(&results, &cases);
+    assert_eq!(results.flags("no key"), [[""; 0]]);
+    check_repeated(&results);
+    // The dead letter of a label that was decoded holds its id: later stages do not have its bytes.
+    assert_eq!(results.reasons(Some(b"nobody knows")), [labels[0].1]);
+    for (label, reason) in &labels[1..] {
+        assert_eq!(results.reasons(Some(label)), [*reason]);
+    }
+}
+
+fn check_cases(results: &Results, cases: &Cases) {
     let mut wrong = Vec::new();
-    for (name, value, expected) in &cases {
-        let (reasons, flags) = (outcome.reasons(value.as_deref()), outcome.flags(name));
+    for (name, value, expected) in cases {
+        let (reasons, flags) = (results.reasons(value.as_deref()), results.flags(name));
         let right = match expected {
             Dead(reason) => reasons == [*reason] && flags.is_empty(),
             Decided(expected) => reasons.is_empty() && flags == **expected,
@@ -137,16 +155,14 @@ fn each_bad_record_is_answered_and_the_rest_undisturbed() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(outcome.flags("no key"), [[""; 0]]);
-    assert_eq!(outcome.flags("twice"), [&[][..], &["duplicate"], &["duplicate"]]);
-    let first = &outcome.decisions["twice"][0];
-    for decision in &outcome.decisions["twice"][1..] {
+}
+
+/// The decision on a repeated record is the first one, flagged.
+fn check_repeated(results: &Results) {
+    assert_eq!(results.flags("twice"), [&[][..], &["duplicate"], &["duplicate"]]);
+    let first = &results.decisions["twice"][0];
+    for decision in &results.decisions["twice"][1..] {
         assert_eq!(decision["decision_id"], first["decision_id"]);
         assert_eq!(decision["features"], first["features"]);
-    }
-    // A label that passed the decoder is a dead letter with its id: later stages do not have its bytes.
-    assert_eq!(outcome.reasons(Some(b"nobody knows")), [labels[0].1]);
-    for (label, reason) in &labels[1..] {
-        assert_eq!(outcome.reasons(Some(label)), [*reason]);
     }
 }

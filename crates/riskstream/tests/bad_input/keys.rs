@@ -1,4 +1,4 @@
-//! Records without a key.
+//! Records without a Kafka key.
 
 use crate::support::kafka::{Writer, brokers, create_topics_of, delete_topics, header, read_all};
 use crate::support::process::{Service, wait_for};
@@ -6,10 +6,10 @@ use crate::support::unique;
 use rdkafka::message::Message;
 use serde_json::json;
 
-/// The stage reads the topic itself, as it is keyed by the stage's entity: a record without a key would be counted in
-/// whatever partition it lies in. In front of a repartition topic no key is needed, see the JSON trial.
+/// The stage reads the input topic directly, since it is keyed by the stage's entity. A record without a key is in an
+/// arbitrary partition, so it must not be counted there. If there is a repartition topic, no key is needed: see json.rs.
 #[test]
-fn a_record_without_the_key_that_its_partition_goes_by_is_a_dead_letter() {
+fn a_record_without_the_key_that_partitions_depend_on_is_a_dead_letter() {
     let (brokers, name) = (brokers(), unique("keys"));
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
@@ -60,7 +60,7 @@ kafka: {{brokers: \"{brokers}\"}}
     assert_eq!(
         decided,
         Vec::from_iter(1..=20),
-        "each payment of the card counted where the others are"
+        "payments with a key are counted together"
     );
     let keyless = (0..30).step_by(3).map(|n| ("missing_key".to_owned(), payment(n)));
     let mut expected: Vec<_> = keyless.chain([("not_json".to_owned(), "{".to_owned())]).collect();

@@ -1,9 +1,9 @@
-//! A model file that is of no use. One that contradicts the pipeline's inputs: tests/pipeline_files.rs.
+//! Unusable model files.
 
 use crate::support::process::run;
 use crate::support::root;
 
-/// The shipped pipeline with a model file of ours: exit code and error of a run.
+/// Runs the shipped pipeline with another model file; exit code and standard error.
 fn run_with_model(model: Option<&[u8]>) -> (Option<i32>, String) {
     let directory = tempfile::tempdir().unwrap();
     let shipped = std::fs::read_to_string(root().join("pipelines/card-fraud.yaml")).unwrap();
@@ -23,12 +23,12 @@ fn run_with_model(model: Option<&[u8]>) -> (Option<i32>, String) {
     ];
     arguments.extend(["--http", "127.0.0.1:0", "--brokers", "127.0.0.1:1"]);
     let (code, _, errors) = run(&arguments, &[("RISKSTREAM_PERSONAL_DATA_KEY", "secret".to_owned())]);
-    assert!(!state.exists(), "nothing was begun");
+    assert!(!state.exists(), "the state directory must not be created");
     (code, errors)
 }
 
 #[test]
-fn a_model_that_is_missing_or_truncated_or_none() {
+fn an_unusable_model_file_is_reported_with_its_place_in_the_pipeline_file() {
     let shipped = std::fs::read(root().join("models/card-fraud.onnx")).unwrap();
     let part = |bytes: usize| Some(&shipped[..bytes]);
     let cases = [
@@ -42,7 +42,6 @@ fn a_model_that_is_missing_or_truncated_or_none() {
     ];
     for (name, model, expected) in cases {
         let (code, errors) = run_with_model(model);
-        // With the place in the pipeline file.
         assert!(
             code == Some(2) && errors.contains(expected) && errors.contains("pipeline.yaml:"),
             "{name}: {code:?} {errors}"

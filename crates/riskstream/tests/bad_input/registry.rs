@@ -1,4 +1,4 @@
-//! A registry that is away: what needs it waits, the rest goes on.
+//! A registry that is out of reach: partitions that need it wait, the others continue.
 
 use crate::avro::{Encoder, register, schema, with_country};
 use crate::relay::{Relay, free_address};
@@ -7,7 +7,7 @@ use crate::support::process::Service;
 use crate::support::trial::{GOOD, Setup, Trial};
 use crate::support::{registry, unique};
 
-/// Host and port, and the path of the registry.
+/// The registry's address: host with port, and path.
 fn host_and_path() -> (String, String) {
     let url = registry();
     let (host, path) = url.trim_start_matches("http://").split_once('/').unwrap();
@@ -15,7 +15,7 @@ fn host_and_path() -> (String, String) {
 }
 
 #[test]
-fn a_registry_that_is_down_at_start_and_later_is_waited_for() {
+fn the_service_waits_for_a_registry_that_is_down_at_start_and_later() {
     let (host, path) = host_and_path();
     let address = free_address();
     let further = format!("registry: {{url: \"http://{address}/{path}\"}}\n");
@@ -28,7 +28,7 @@ fn a_registry_that_is_down_at_start_and_later_is_waited_for() {
     let subject = format!("{}-value", trial.topic("transactions"));
     let encoder = Encoder::new(&trial, register(&subject, &schema()));
 
-    // Down at start. Labels are JSON and go on meanwhile.
+    // Down at start. Labels are JSON, and are processed.
     let mut service = trial.start();
     for n in 0..GOOD / 2 {
         trial.send(n, &encoder.payment(n));
@@ -39,13 +39,13 @@ fn a_registry_that_is_down_at_start_and_later_is_waited_for() {
     trial.writer.flush();
     service.wait_until_unready("is out of reach");
     trial.wait_for(&mut service, 1);
-    assert!(trial.outcome().decisions.is_empty());
+    assert!(trial.results().decisions.is_empty());
     assert_eq!(service.get("/healthz").unwrap().0, 200, "a restart would not help");
     let relay = Relay::start(address, &host);
     trial.wait_for(&mut service, GOOD as usize / 2 + 1);
     service.wait_until_ready();
 
-    // Down later. Schemas that are known need no registry, one that is not waits for it.
+    // Down later. Records with a known schema are decided, one with a new schema waits.
     drop(relay);
     for n in GOOD / 2..GOOD - 1 {
         trial.send(n, &encoder.payment(n));
@@ -57,14 +57,14 @@ fn a_registry_that_is_down_at_start_and_later_is_waited_for() {
     trial.send(GOOD - 1, &evolved.payment_from(GOOD - 1, "DE"));
     trial.writer.flush();
     service.wait_until_unready("is out of reach");
-    assert_eq!(trial.outcome().answers(), GOOD as usize);
+    assert_eq!(trial.results().count(), GOOD as usize);
     let _relay = Relay::start(address, &host);
-    let outcome = trial.finish(service, GOOD, 1, |n| encoder.payment(n));
-    assert_eq!(outcome.reasons(Some(b"no JSON")), ["not_json"]);
+    let results = trial.finish(service, GOOD, 1, |n| encoder.payment(n));
+    assert_eq!(results.reasons(Some(b"no JSON")), ["not_json"]);
 }
 
 #[test]
-fn without_the_id_of_the_decisions_schema_nothing_begins() {
+fn the_service_waits_for_the_id_of_the_decision_schema() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = directory.path().join("pipeline.yaml");
     let text = "

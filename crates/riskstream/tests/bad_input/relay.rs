@@ -1,4 +1,4 @@
-//! A way to a server that can be cut.
+//! A TCP relay that can be stopped.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-/// A port on which nobody listens now.
+/// A port on which no server listens.
 pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
-/// Passes everything between an address and a server on, until it is dropped.
+/// Relays connections from an address to a server, until it is dropped.
 pub struct Relay {
     address: SocketAddr,
-    cut: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     connections: Arc<Mutex<Vec<TcpStream>>>,
     accepting: Option<JoinHandle<()>>,
 }
@@ -22,24 +22,24 @@ pub struct Relay {
 impl Relay {
     pub fn start(address: SocketAddr, target: &str) -> Relay {
         let listener = TcpListener::bind(address).unwrap();
-        let (cut, connections) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<TcpStream>>>::default());
-        let (target, is_cut, open) = (target.to_owned(), Arc::clone(&cut), Arc::clone(&connections));
+        let (stopped, connections) = (Arc::<AtomicBool>::default(), Arc::<Mutex<Vec<TcpStream>>>::default());
+        let (target, is_stopped, open) = (target.to_owned(), Arc::clone(&stopped), Arc::clone(&connections));
         let accepting = std::thread::spawn(move || {
             for from in listener.incoming() {
-                if is_cut.load(Ordering::SeqCst) {
+                if is_stopped.load(Ordering::SeqCst) {
                     return;
                 }
                 let (from, to) = (from.unwrap(), TcpStream::connect(&target).unwrap());
                 let ends = [&from, &to].map(|end| end.try_clone().unwrap());
                 open.lock().unwrap().extend(ends);
                 for (from, to) in [(from.try_clone().unwrap(), to.try_clone().unwrap()), (to, from)] {
-                    std::thread::spawn(move || pass_on(from, to));
+                    std::thread::spawn(move || forward(from, to));
                 }
             }
         });
         Relay {
             address,
-            cut,
+            stopped,
             connections,
             accepting: Some(accepting),
         }
@@ -48,8 +48,8 @@ impl Relay {
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.cut.store(true, Ordering::SeqCst);
-        // It accepts once more, sees that it is over and closes the port.
+        self.stopped.store(true, Ordering::SeqCst);
+        // The thread accepts this connection, sees that the relay was stopped, and closes the port.
         drop(TcpStream::connect(self.address));
         let _ = self.accepting.take().map(JoinHandle::join);
         for connection in self.connections.lock().unwrap().drain(..) {
@@ -58,7 +58,7 @@ impl Drop for Relay {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream) {
+fn forward(mut from: TcpStream, mut to: TcpStream) {
     let mut buffer = [0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut buffer) {
         if to.write_all(&buffer[..read]).is_err() {

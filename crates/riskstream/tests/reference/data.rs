@@ -1,4 +1,4 @@
-//! The transactions, the labels that follow from them, and the log that they make.
+//! The transactions, their labels, and the log with both.
 
 use arrow::array::AsArray;
 use arrow::compute::{cast, concat_batches};
@@ -19,7 +19,7 @@ pub const LABEL_DELAY: i64 = 7 * DAY;
 /// A file of the reference data.
 ///
 /// # Panics
-/// It is not there.
+/// The file does not exist.
 pub fn file(name: &str) -> PathBuf {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
     let data = std::env::var_os("RISKSTREAM_REFERENCE_DATA").map_or_else(|| default.into(), PathBuf::from);
@@ -32,7 +32,7 @@ pub fn file(name: &str) -> PathBuf {
     path.canonicalize().unwrap()
 }
 
-/// Whether all rows are wanted, not the slice.
+/// Whether the tests use all rows instead of the slice.
 pub fn full() -> bool {
     std::env::var_os("RISKSTREAM_REFERENCE_FULL").is_some_and(|value| value == "1")
 }
@@ -48,7 +48,7 @@ pub struct Transaction {
     pub fraud: bool,
 }
 
-/// The slice, or all rows if that is wanted; in order of their ids, which is that of their times.
+/// The slice or all rows, in the order of ids, which is that of times.
 pub fn transactions() -> Vec<Transaction> {
     let transactions = if full() { all_rows() } else { slice() };
     assert_eq!(transactions.len(), if full() { 1_754_155 } else { 430_983 });
@@ -132,7 +132,7 @@ pub fn integers(batch: &RecordBatch, name: &str) -> Vec<i64> {
         .to_vec()
 }
 
-/// A column as floats, NaN where there is none.
+/// A column as floats, NaN for null.
 pub fn floats(batch: &RecordBatch, name: &str) -> Vec<f64> {
     let column = batch.column_by_name(name).unwrap_or_else(|| panic!("column {name}"));
     let column = cast(column, &DataType::Float64).unwrap();
@@ -176,7 +176,7 @@ pub fn log(transactions: &[Transaction]) -> Vec<Record> {
     interleave(transactions, &order, |index| transactions[index].time)
 }
 
-/// The same, but every twentieth transaction or so comes up to an hour after its time; labels come in order.
+/// The same, but about every twentieth transaction arrives up to an hour after its time. Labels arrive in order.
 pub fn log_out_of_order(transactions: &[Transaction], seed: u64) -> Vec<Record> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let delay = |_: &Transaction| {

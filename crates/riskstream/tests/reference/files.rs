@@ -1,6 +1,8 @@
-//! Through files: `riskstream backfill`.
+//! From files, with `riskstream backfill`.
 
-use crate::answers::{Answer, Answers, check_scores, compare_with_published, compare_with_recomputation, in_order};
+use crate::comparison::{
+    Decision, Decisions, check_scores, compare_with_published, compare_with_recomputation, in_order,
+};
 use crate::data::{Record, Transaction, file, floats, log, parquet, transactions};
 use crate::kafka::{json, pipeline_file};
 use crate::recomputation::{NAMES, recompute};
@@ -29,7 +31,7 @@ fn write_inputs(directory: &Path, transactions: &[Transaction], log: &[Record]) 
     ]
 }
 
-fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2], model: &str) -> Answers {
+fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2], model: &str) -> Decisions {
     let began = Instant::now();
     let pipeline = pipeline_file(directory, "handbook");
     let output = directory.join(format!("{model}.parquet"));
@@ -54,17 +56,17 @@ fn backfill(directory: &Path, transactions: &[Transaction], inputs: &[String; 2]
     let ids = cast(batch.column_by_name("transaction_id").unwrap(), &DataType::Utf8).unwrap();
     let scores = floats(&batch, "score");
     let features = NAMES.map(|name| floats(&batch, name));
-    let answer = |row: usize| {
+    let decision = |row: usize| {
         let id = ids.as_string::<i32>().value(row).parse().unwrap();
         (
             id,
-            Answer {
+            Decision {
                 score: scores[row],
                 features: std::array::from_fn(|number| features[number][row]),
             },
         )
     };
-    in_order(transactions, (0..batch.num_rows()).map(answer))
+    in_order(transactions, (0..batch.num_rows()).map(decision))
 }
 
 #[test]
@@ -76,9 +78,9 @@ fn features_and_scores_of_files_are_the_published_ones() {
     let inputs = write_inputs(directory.path(), &transactions, &log);
     let expected = recompute(&transactions, &log);
     for model in ["xgboost", "logreg", "random_forest"] {
-        let answers = backfill(directory.path(), &transactions, &inputs, model);
-        compare_with_published(&transactions, &answers).expect_none("the published test week");
-        compare_with_recomputation(&transactions, &answers, &expected).expect_none("all rows, computed anew");
-        check_scores(&transactions, &answers, model);
+        let decisions = backfill(directory.path(), &transactions, &inputs, model);
+        compare_with_published(&transactions, &decisions).expect_none("the published test week");
+        compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, recomputed");
+        check_scores(&transactions, &decisions, model);
     }
 }

@@ -1,6 +1,9 @@
-//! Through a real Kafka, 4 partitions each: one and three copies, fed while they run and beforehand, in order and not.
+//! Through a real Kafka, with 4 partitions: one and three copies, topics filled before and while they run, events in order
+//! and out of order.
 
-use crate::answers::{Answer, Answers, check_scores, compare_with_published, compare_with_recomputation, in_order};
+use crate::comparison::{
+    Decision, Decisions, check_scores, compare_with_published, compare_with_recomputation, in_order,
+};
 use crate::data::{LABEL_DELAY, Record, Transaction, file, log, log_out_of_order, transactions};
 use crate::recomputation::{NAMES, recompute};
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
@@ -16,7 +19,7 @@ const PARTITIONS: i32 = 4;
 /// Two inputs and two repartition topics.
 const ALL_PARTITIONS: u64 = 4 * PARTITIONS as u64;
 
-/// The pipeline file under a name of its own, so that its group and its repartition topics are too.
+/// The pipeline file with another name, so that the group and the repartition topics are this trial's own.
 pub fn pipeline_file(directory: &Path, name: &str) -> PathBuf {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/handbook.yaml");
     let text = std::fs::read_to_string(path).unwrap();
@@ -60,7 +63,7 @@ pub fn json(transactions: &[Transaction], record: Record) -> String {
     }
 }
 
-/// A pipeline with topics of its own, the copies that run it, and what they write.
+/// A pipeline with topics of its own, and the copies that run it.
 struct Trial {
     name: String,
     brokers: String,
@@ -110,18 +113,18 @@ impl Trial {
         }
     }
 
-    /// Waits until all partitions are read, by all copies.
+    /// Waits until every copy reads some of the partitions, and all partitions are read.
     fn wait_for_shares(&mut self) {
         for copy in &mut self.copies {
             copy.wait_until_ready();
         }
-        wait_for("a share for every copy", || {
+        wait_for("partitions for every copy", || {
             let shares: Vec<u64> = self.copies.iter().map(Service::partitions).collect();
             (shares.iter().sum::<u64>() == ALL_PARTITIONS && !shares.contains(&0)).then_some(())
         });
     }
 
-    /// Writes records in the order of the log; at most so many a second if a rate is given.
+    /// Writes records in the order of the log, at `rate` records a second if it is given.
     fn feed(&self, transactions: &[Transaction], log: &[Record], rate: Option<f64>) {
         let topics = ["transactions", "labels"].map(|of| format!("{}-{of}", self.name));
         let began = Instant::now();
@@ -142,8 +145,8 @@ impl Trial {
         println!("  {} records written in {:.1?}", log.len(), began.elapsed());
     }
 
-    /// Waits for a decision on each transaction, ends the copies, and then reads all that was committed.
-    fn decisions(&mut self, transactions: &[Transaction]) -> Answers {
+    /// Waits for a decision on each transaction, ends the copies, and then reads all committed decisions.
+    fn decisions(&mut self, transactions: &[Transaction]) -> Decisions {
         let topic = format!("{}-decisions", self.name);
         let mut reader = Reader::new(&self.brokers, &topic);
         reader.wait_for(transactions.len(), || {
@@ -169,7 +172,7 @@ impl Trial {
 }
 
 impl Drop for Trial {
-    /// Topics of this size fill disks. After a failure they stay, with the copies' logs and state.
+    /// Deletes the topics: those of this size fill disks. After a failure they stay, with the copies' logs and state.
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.directory.disable_cleanup(true);
@@ -185,30 +188,29 @@ impl Drop for Trial {
 }
 
 #[derive(Deserialize)]
-struct Decision<'a> {
+struct JsonDecision<'a> {
     event_id: &'a str,
     score: f64,
     #[serde(borrow)]
     features: HashMap<&'a str, Option<f64>>,
 }
 
-fn parse(bytes: &[u8]) -> (i64, Answer) {
-    let decision: Decision<'_> =
+fn parse(bytes: &[u8]) -> (i64, Decision) {
+    let json: JsonDecision<'_> =
         serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(bytes)));
-    let feature = |name: &str| decision.features[name].unwrap_or(f64::NAN);
-    let answer = Answer {
-        score: decision.score,
-        features: NAMES.map(feature),
+    let decision = Decision {
+        score: json.score,
+        features: NAMES.map(|name| json.features[name].unwrap_or(f64::NAN)),
     };
-    (decision.event_id.parse().unwrap(), answer)
+    (json.event_id.parse().unwrap(), decision)
 }
 
-/// Published features, features of all rows, scores.
-fn check(transactions: &[Transaction], answers: &Answers, log: &[Record], model: &str) {
-    compare_with_recomputation(transactions, answers, &recompute(transactions, log))
-        .expect_none("all rows, computed anew");
-    compare_with_published(transactions, answers).expect_none("the published test week");
-    check_scores(transactions, answers, model);
+/// Checks features against the published ones and the recomputed ones, and scores.
+fn check(transactions: &[Transaction], decisions: &Decisions, log: &[Record], model: &str) {
+    compare_with_recomputation(transactions, decisions, &recompute(transactions, log))
+        .expect_none("all rows, recomputed");
+    compare_with_published(transactions, decisions).expect_none("the published test week");
+    check_scores(transactions, decisions, model);
 }
 
 fn fed_while_running(copies: usize, model: &str) {
@@ -224,9 +226,9 @@ fn fed_while_running(copies: usize, model: &str) {
     );
     let began = Instant::now();
     trial.feed(&transactions, &log, None);
-    let answers = trial.decisions(&transactions);
+    let decisions = trial.decisions(&transactions);
     println!("  decided after {:.1?}", began.elapsed());
-    check(&transactions, &answers, &log, model);
+    check(&transactions, &decisions, &log, model);
 }
 
 fn filled_beforehand(copies: usize, model: &str) {
@@ -237,9 +239,9 @@ fn filled_beforehand(copies: usize, model: &str) {
     trial.feed(&transactions, &log, None);
     let began = Instant::now();
     trial.start(copies);
-    let answers = trial.decisions(&transactions);
+    let decisions = trial.decisions(&transactions);
     println!("  decided after {:.1?}", began.elapsed());
-    check(&transactions, &answers, &log, model);
+    check(&transactions, &decisions, &log, model);
 }
 
 fn out_of_order(copies: usize, seed: u64) {
@@ -250,17 +252,17 @@ fn out_of_order(copies: usize, seed: u64) {
     let began = Instant::now();
     trial.start(copies);
     trial.feed(&transactions, &log, None);
-    let answers = trial.decisions(&transactions);
+    let decisions = trial.decisions(&transactions);
     println!("  decided after {:.1?}", began.elapsed());
     let expected = recompute(&transactions, &log);
-    compare_with_recomputation(&transactions, &answers, &expected)
-        .expect_none("all rows as of their arrival, computed anew");
+    compare_with_recomputation(&transactions, &decisions, &expected)
+        .expect_none("all rows as of their arrival, recomputed");
 }
 
-/// Records a second of a feed that leaves the copies time: as they come, nothing piles up.
+/// A rate in records a second that the copies keep up with.
 const SLOW: f64 = 1_000.0;
 
-/// Nine days beforehand, so that labels have begun to come, then some hours slowly.
+/// Nine days are written at once, so that there are labels; then some hours are written slowly.
 fn fed_slowly(copies: usize) {
     let transactions: Vec<Transaction> = transactions().into_iter().take(100_000).collect();
     let log = log(&transactions);
@@ -271,9 +273,9 @@ fn fed_slowly(copies: usize) {
     trial.wait_for_shares();
     trial.feed(&transactions, before, None);
     trial.feed(&transactions, slowly, Some(SLOW));
-    let answers = trial.decisions(&transactions);
+    let decisions = trial.decisions(&transactions);
     let expected = recompute(&transactions, &log);
-    compare_with_recomputation(&transactions, &answers, &expected).expect_none("all rows, computed anew");
+    compare_with_recomputation(&transactions, &decisions, &expected).expect_none("all rows, recomputed");
 }
 
 #[test]

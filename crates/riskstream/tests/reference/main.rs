@@ -1,13 +1,14 @@
-//! The reference: the features and scores that the Fraud Detection Handbook's data are published with, through files
-//! and through a real Kafka.
+//! The reference: the published features and scores of the Fraud Detection Handbook's data, computed from files and
+//! through a real Kafka.
 //!
-//! The data lie outside the checkout, under `RISKSTREAM_REFERENCE_DATA` or `../shared/data`; `scripts/reference` runs
-//! these tests and says so if they are absent. RISKSTREAM_REFERENCE_FULL=1: all rows instead of the slice.
+//! The data are not part of the repository. They are read from RISKSTREAM_REFERENCE_DATA or `../shared/data`.
+//! `scripts/reference` runs these tests, and reports if the data are missing. With RISKSTREAM_REFERENCE_FULL=1 the tests
+//! use all rows instead of a slice.
 
 #[path = "../support/mod.rs"]
 mod support;
 
-mod answers;
+mod comparison;
 mod data;
 mod files;
 mod kafka;

@@ -1,10 +1,10 @@
-//! The features computed anew and naively: for each transaction a look at everything of its customer and its terminal
-//! that came before it in the log. Sums are integers of cents.
+//! A naive recomputation of the features: each transaction is compared with all earlier records of its customer and its
+//! terminal in the log. Sums are integers, in cents.
 
 use crate::data::{DAY, LABEL_DELAY, Record, Transaction};
 use std::collections::HashMap;
 
-/// The 15 inputs of the models but the amount, in their order. Counts, shares and flags are exact; means are not.
+/// The inputs of the models in their order, without the amount. Counts, shares and flags are exact; means are not.
 pub const NAMES: [&str; 14] = [
     "weekend",
     "night",
@@ -31,15 +31,15 @@ const WINDOWS: [i64; 3] = [1, 7, 30];
 /// The features of every transaction as of its arrival, in the order of `transactions`.
 pub fn recompute(transactions: &[Transaction], log: &[Record]) -> Vec<Features> {
     let mut all = vec![[f64::NAN; 14]; transactions.len()];
-    // What arrived, in the order of arrival: (time, cents), time, (known at, fraud).
+    // In the order of the log: payments by customer (time, cents), times by terminal, labels by terminal (known at, fraud).
     let mut payments: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
     let mut visits: HashMap<i64, Vec<i64>> = HashMap::new();
-    let mut verdicts: HashMap<i64, Vec<(i64, bool)>> = HashMap::new();
+    let mut labels: HashMap<i64, Vec<(i64, bool)>> = HashMap::new();
     for &record in log {
         let index = match record {
             Record::Label(index) => {
                 let of = &transactions[index];
-                verdicts
+                labels
                     .entry(of.terminal)
                     .or_default()
                     .push((of.time + LABEL_DELAY, of.fraud));
@@ -58,7 +58,7 @@ pub fn recompute(transactions: &[Transaction], log: &[Record]) -> Vec<Features> 
         payments.push((time, cents));
         let visits = visits.entry(terminal).or_default();
         visits.push(time);
-        let verdicts = verdicts.entry(terminal).or_default();
+        let labels = labels.entry(terminal).or_default();
         let features = &mut all[index];
         // 1970-01-01 was a Thursday, the fourth day after a Sunday.
         let weekday = (time.div_euclid(DAY) + 4).rem_euclid(7);
@@ -75,7 +75,7 @@ pub fn recompute(transactions: &[Transaction], log: &[Record]) -> Vec<Features> 
             features[3 + 2 * number] = sum as f64 / 100.0 / count as f64;
             let visited = visits.iter().filter(|&&at| window(at + LABEL_DELAY)).count();
             features[8 + 2 * number] = visited as f64;
-            let known: Vec<bool> = verdicts
+            let known: Vec<bool> = labels
                 .iter()
                 .filter(|(at, _)| window(*at))
                 .map(|(_, fraud)| *fraud)

@@ -1,20 +1,21 @@
-//! What the command line says of itself.
+//! The help texts of all commands.
 
-use crate::process::run;
+use crate::support::process::run;
+use clap::Subcommand;
+use riskstream::commands::Command;
 
 #[test]
-fn help_tells_every_option() {
-    let cases: [(&str, &[&str]); 6] = [
-        ("run", &["run", "--help"]),
-        ("models", &["models", "--help"]),
-        ("models inspect", &["models", "inspect", "--help"]),
-        ("models verify", &["models", "verify", "--help"]),
-        ("topics", &["topics", "--help"]),
-        ("topics create", &["topics", "create", "--help"]),
-    ];
-    for (name, arguments) in cases {
-        let (code, help, _) = run(arguments);
-        assert_eq!(code, Some(0));
-        insta::assert_snapshot!(name.replace(' ', "-"), help);
+fn help_lists_every_option() {
+    check_subcommands(&Command::augment_subcommands(clap::Command::new("riskstream")), &[]);
+}
+
+/// Compares the help of all subcommands of `command` with their snapshots. `path` holds the words that lead to `command`.
+fn check_subcommands(command: &clap::Command, path: &[&str]) {
+    for subcommand in command.get_subcommands() {
+        let path = [path, &[subcommand.get_name()]].concat();
+        let (code, help, _) = run(&[path.as_slice(), &["--help"]].concat(), &[]);
+        assert_eq!(code, Some(0), "{path:?}");
+        insta::assert_snapshot!(path.join("-"), help);
+        check_subcommands(subcommand, &path);
     }
 }

@@ -1,23 +1,15 @@
-//! The whole way on a real Kafka: topics, two copies, decisions, dead letters, metrics, the end and a restart.
+//! The service on a real Kafka: topics, two copies, decisions, dead letters, metrics, shutdown and restart.
 
-use crate::process::{DEADLINE, Service, run, wait_for};
-use crate::registry::unique;
-use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use crate::support::kafka::{Reader, Writer, brokers, delete_topics, header, read_all};
+use crate::support::process::{Service, run, wait_for};
+use crate::support::unique;
+use rdkafka::message::Message;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-/// Kafka's address.
-fn brokers() -> String {
-    std::env::var("KAFKA_BOOTSTRAP_SERVERS")
-        .expect("this test needs a Kafka: export KAFKA_BOOTSTRAP_SERVERS=$(scripts/kafka start)")
-}
-
-/// A pipeline of two stages with topics of its own.
+/// A pipeline with two stages and topics of its own.
 fn pipeline(directory: &Path, name: &str, brokers: &str) -> PathBuf {
     let path = directory.join("pipeline.yaml");
     let text = format!(
@@ -46,7 +38,8 @@ kafka: {{brokers: \"{brokers}\"}}
 
 const CARDS: u64 = 37;
 
-/// Transaction number `n`: one a second, cards in turn, so that each card's k-th payment is known.
+/// Transaction number `n` with its key: one a second, for one card after the other, so that the number of a card's
+/// payments follows from `n`.
 fn transaction(n: u64) -> (String, Value) {
     let card = format!("card-{}", n % CARDS);
     let time = 1_767_225_600_000_u64 + n * 1_000;
@@ -55,56 +48,23 @@ fn transaction(n: u64) -> (String, Value) {
     (card, value)
 }
 
-fn produce(brokers: &str, topic: &str, records: impl Iterator<Item = (String, Vec<u8>)>) {
-    let producer: BaseProducer = ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
-    for (key, value) in records {
-        let record = BaseRecord::to(topic).key(&key).payload(&value);
-        producer.send(record).map_err(|(error, _)| error).unwrap();
-        producer.poll(Duration::ZERO);
+fn write_transactions(writer: &Writer, topic: &str, numbers: Range<u64>) {
+    for (key, value) in numbers.map(transaction) {
+        writer.send(topic, Some(key.as_bytes()), Some(value.to_string().as_bytes()));
     }
-    producer.flush(DEADLINE).unwrap();
+    writer.flush();
 }
 
-fn produce_transactions(brokers: &str, topic: &str, numbers: std::ops::Range<u64>) {
-    produce(
-        brokers,
-        topic,
-        numbers
-            .map(transaction)
-            .map(|(key, value)| (key, value.to_string().into_bytes())),
-    );
+/// All committed decisions.
+fn decisions(brokers: &str, topic: &str) -> Vec<Value> {
+    let mut decisions = Vec::new();
+    read_all(brokers, topic, |message| {
+        decisions.push(serde_json::from_slice(message.payload().unwrap()).unwrap());
+    });
+    decisions
 }
 
-/// A reader of committed records, from the beginning.
-fn reader(brokers: &str, topic: &str) -> BaseConsumer {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", unique("reader"))
-        .set("isolation.level", "read_committed")
-        .set("auto.offset.reset", "earliest")
-        .set("enable.auto.commit", "false")
-        .create()
-        .unwrap();
-    consumer.subscribe(&[topic]).unwrap();
-    consumer
-}
-
-/// Reads decisions until there are `count`, and then for a moment longer whether more come than should.
-fn decisions(consumer: &BaseConsumer, count: usize, found: &mut Vec<Value>) {
-    let deadline = Instant::now() + DEADLINE;
-    while found.len() < count {
-        assert!(Instant::now() < deadline, "{} of {count} decisions came", found.len());
-        if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-            found.push(serde_json::from_slice(message.unwrap().payload().unwrap()).unwrap());
-        }
-    }
-    if let Some(message) = consumer.poll(Duration::from_millis(500)) {
-        let more = String::from_utf8_lossy(message.unwrap().payload().unwrap()).into_owned();
-        panic!("more than {count} decisions: {more}");
-    }
-}
-
-/// Every transaction once, each with its card's exact number of payments.
+/// Checks that each transaction was decided once, with the exact number of its card's payments.
 fn check(decisions: &[Value], transactions: u64) {
     let mut seen: BTreeMap<u64, u64> = BTreeMap::new();
     for decision in decisions {
@@ -131,111 +91,96 @@ fn check(decisions: &[Value], transactions: u64) {
 }
 
 #[test]
-fn two_copies_share_the_work_and_hand_it_over() {
+fn two_copies_share_partitions_and_hand_them_over() {
     let brokers = brokers();
     let directory = tempfile::tempdir().unwrap();
     let name = unique("service");
     let file = pipeline(directory.path(), &name, &brokers);
-    let file_name = file.to_str().unwrap();
     let state = directory.path().join("state");
-    let transactions = format!("{name}-transactions");
+    let [transactions, decided, dead_letters] =
+        ["transactions", "decisions", "dead-letters"].map(|topic| format!("{name}-{topic}"));
+    check_topics_command(&file, &state);
 
-    // Before the topics are there: shown, and named by a run that ends.
-    let (code, table, errors) = run(&["topics", file_name]);
-    assert_eq!(code, Some(0), "{errors}");
-    assert_eq!(
-        table.lines().filter(|line| line.ends_with("  missing")).count(),
-        4,
-        "{table}"
-    );
-    let (code, _, errors) = run(&[
-        "run",
-        file_name,
-        "--state-dir",
-        state.to_str().unwrap(),
-        "--http",
-        "127.0.0.1:0",
-    ]);
-    assert_eq!(code, Some(1), "{errors}");
-    assert!(
-        errors.contains("4 topics are missing") && errors.contains(&format!("riskstream topics create {file_name}")),
-        "{errors}"
-    );
-
-    let (code, created, errors) = run(&[
-        "topics",
-        "create",
-        file_name,
-        "--partitions",
-        "4",
-        "--replication-factor",
-        "1",
-    ]);
-    assert_eq!((code, created.matches("created ").count()), (Some(0), 4), "{errors}");
-    let (code, table, _) = run(&["topics", file_name]);
-    assert_eq!((code, table.matches("  exists").count()), (Some(0), 4), "{table}");
-
-    // A first part is there beforehand, then two copies start that share a state directory.
-    produce_transactions(&brokers, &transactions, 0..1_000);
-    produce(
-        &brokers,
-        &transactions,
-        [("card-0".to_owned(), b"{\"id\": ".to_vec())].into_iter(),
-    );
-    let mut first = Service::start(&file, &state, &["--workers", "2"]);
+    // 1,000 transactions are there before two copies start, which share a state directory.
+    let writer = Writer::new(&brokers);
+    write_transactions(&writer, &transactions, 0..1_000);
+    writer.send(&transactions, Some(b"card-0"), Some(b"{\"id\": "));
+    writer.flush();
+    let start = |log: &str, further: &[&str]| Service::start(&file, &state, &directory.path().join(log), &[], further);
+    let mut first = start("first", &["--workers", "2"]);
     first.wait_until_ready();
-    let mut second = Service::start(&file, &state, &[]);
+    let mut second = start("second", &[]);
     second.wait_until_ready();
-    wait_for("a share for both copies", || {
+    wait_for("partitions for both copies", || {
         let (first, second) = (first.partitions(), second.partitions());
         (first + second == 8 && first > 0 && second > 0).then_some(())
     });
-    produce_transactions(&brokers, &transactions, 1_000..1_500);
-    let consumer = reader(&brokers, &format!("{name}-decisions"));
-    let mut found = Vec::new();
-    decisions(&consumer, 1_500, &mut found);
-    check(&found, 1_500);
+    write_transactions(&writer, &transactions, 1_000..1_500);
+    let mut reader = Reader::new(&brokers, &decided);
+    reader.wait_for(1_500, || second.check_running());
+    check(&decisions(&brokers, &decided), 1_500);
+    check_metrics(&first, &second, &transactions);
+    check_dead_letter(&brokers, &dead_letters);
 
-    // What is told agrees with what was done.
-    let total = |metric: &str, label: &str| first.metric(metric, label) + second.metric(metric, label);
-    assert_eq!(total("riskstream_decisions_total", "outcome="), 1_500.0);
-    assert_eq!(total("riskstream_dead_letters_total", "reason=\"not_json\""), 1.0);
-    assert_eq!(total("riskstream_records_total", &transactions), 1_501.0);
-    assert_eq!(total("riskstream_decision_latency_seconds_count", ""), 1_500.0);
-    assert!(total("riskstream_rebalances_total", "") >= 2.0);
-    let dead_letters = reader(&brokers, &format!("{name}-dead-letters"));
-    let dead = wait_for("the dead letter", || {
-        let message = dead_letters.poll(Duration::from_secs(1))?.unwrap();
-        let headers: HashMap<String, String> = message
-            .headers()?
-            .iter()
-            .map(|header| {
-                (
-                    header.key.to_owned(),
-                    String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned(),
-                )
-            })
-            .collect();
-        Some((headers, message.payload()?.to_vec()))
-    });
-    assert_eq!(dead.0["riskstream.reason"], "not_json");
-    assert_eq!(dead.1, b"{\"id\": ");
-
-    // One copy is told to end and the other takes over with the state that it finds.
+    // One copy ends. The other takes over with the state that it finds.
     first.terminate();
     assert_eq!(first.wait().code(), Some(0));
-    produce_transactions(&brokers, &transactions, 1_500..1_700);
-    decisions(&consumer, 1_700, &mut found);
-    check(&found, 1_700);
+    write_transactions(&writer, &transactions, 1_500..1_700);
+    reader.wait_for(200, || second.check_running());
+    check(&decisions(&brokers, &decided), 1_700);
     assert_eq!(second.partitions(), 8);
 
-    // The other is killed; its successor ends what it left open and goes on.
+    // The other copy is killed. Its successor aborts the open transactions and continues.
     second.kill();
-    produce_transactions(&brokers, &transactions, 1_700..1_800);
-    let mut third = Service::start(&file, &state, &[]);
+    write_transactions(&writer, &transactions, 1_700..1_800);
+    let mut third = start("third", &[]);
     third.wait_until_ready();
-    decisions(&consumer, 1_800, &mut found);
-    check(&found, 1_800);
+    reader.wait_for(100, || third.check_running());
     third.terminate();
     assert_eq!(third.wait().code(), Some(0));
+    check(&decisions(&brokers, &decided), 1_800);
+    delete_topics(&brokers, &name);
+}
+
+/// Missing topics are listed, and reported by a run. `topics create` creates them.
+fn check_topics_command(file: &Path, state: &Path) {
+    let (file, state) = (file.to_str().unwrap(), state.to_str().unwrap());
+    let (code, table, errors) = run(&["topics", file], &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    let missing = table.lines().filter(|line| line.ends_with("  missing"));
+    assert_eq!(missing.count(), 4, "{table}");
+    let (code, _, errors) = run(&["run", file, "--state-dir", state, "--http", "127.0.0.1:0"], &[]);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(
+        errors.contains("4 topics are missing") && errors.contains(&format!("riskstream topics create {file}")),
+        "{errors}"
+    );
+    let mut create = vec!["topics", "create", file];
+    create.extend(["--partitions", "4", "--replication-factor", "1"]);
+    let (code, created, errors) = run(&create, &[]);
+    assert_eq!((code, created.matches("created ").count()), (Some(0), 4), "{errors}");
+    let (code, table, _) = run(&["topics", file], &[]);
+    assert_eq!((code, table.matches("  exists").count()), (Some(0), 4), "{table}");
+}
+
+/// The metrics of both copies agree with what was written.
+fn check_metrics(first: &Service, second: &Service, transactions: &str) {
+    let total = |metric: &str, label: &str| first.metric(metric, label) + second.metric(metric, label);
+    wait_for("the count of all decisions", || {
+        (total("riskstream_decisions_total", "outcome=") >= 1_500.0).then_some(())
+    });
+    assert_eq!(total("riskstream_decisions_total", "outcome="), 1_500.0);
+    assert_eq!(total("riskstream_dead_letters_total", "reason=\"not_json\""), 1.0);
+    assert_eq!(total("riskstream_records_total", transactions), 1_501.0);
+    assert_eq!(total("riskstream_decision_latency_seconds_count", ""), 1_500.0);
+    assert!(total("riskstream_rebalances_total", "") >= 2.0);
+}
+
+fn check_dead_letter(brokers: &str, topic: &str) {
+    let mut dead_letters = Vec::new();
+    read_all(brokers, topic, |message| {
+        let reason = header(message, "riskstream.reason");
+        dead_letters.push((reason, message.payload().unwrap().to_vec()));
+    });
+    assert_eq!(dead_letters, [("not_json".to_owned(), b"{\"id\": ".to_vec())]);
 }

@@ -1,9 +1,13 @@
-//! `riskstream run`, `riskstream topics` and `riskstream models` as processes. With Kafka: KAFKA_BOOTSTRAP_SERVERS says where
-//! (`scripts/kafka start` prints it). With a registry: RISKSTREAM_TEST_REGISTRY says where (`scripts/registry start`).
+//! `riskstream run`, `riskstream topics` and `riskstream models` as processes.
+//!
+//! The tests in kafka.rs need KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), those in registry.rs need
+//! RISKSTREAM_TEST_REGISTRY (`scripts/registry start`).
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod help;
 mod kafka;
 mod models;
-mod process;
 mod refusals;
 mod registry;

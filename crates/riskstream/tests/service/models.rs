@@ -1,13 +1,13 @@
-//! `riskstream models`: what it shows, what it refuses and why.
+//! `riskstream models`: its reports, and the models that it refuses.
 
-use crate::process::run;
+use crate::support::process::run;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
-/// A copy of the model of a text and a number with its card, the card changed.
+/// A copy of the model with a text and a number as inputs, and of its card with a change.
 fn copied(directory: &Path, change: impl Fn(String) -> String) -> PathBuf {
     let from = Path::new(FIXTURES);
     let model = directory.join("channel.onnx");
@@ -17,17 +17,17 @@ fn copied(directory: &Path, change: impl Fn(String) -> String) -> PathBuf {
     model
 }
 
-/// Exit code, standard output and error, with `directory` left out of paths.
+/// Exit code, and standard output and error without `directory` in paths.
 fn models(action: &str, files: &[&Path], directory: &Path) -> (Option<i32>, String) {
     let mut arguments = vec!["models", action];
     arguments.extend(files.iter().map(|file| file.to_str().unwrap()));
-    let (code, output, errors) = run(&arguments);
+    let (code, output, errors) = run(&arguments, &[]);
     let directory = format!("{}/", directory.display());
     (code, (output + &errors).replace(&directory, ""))
 }
 
 #[test]
-fn a_model_is_shown() {
+fn a_model_is_inspected() {
     let shipped = Path::new(ROOT).join("models");
     let (code, shown) = models("inspect", &[&shipped.join("card-fraud.onnx")], &shipped);
     assert_eq!(code, Some(0), "{shown}");
@@ -41,9 +41,9 @@ fn a_model_is_shown() {
     insta::assert_snapshot!("inspect-texts", shown);
 }
 
-/// The operator's name changed in place: the file is as long as before.
+/// The operator's name is changed in place, so that the file keeps its length.
 #[test]
-fn an_unsupported_operator_is_named_with_what_to_do() {
+fn an_unsupported_operator_is_reported_with_advice() {
     let directory = tempfile::tempdir().unwrap();
     let mut bytes = fs::read(Path::new(FIXTURES).join("channel.onnx")).unwrap();
     let place = bytes.windows(7).position(|window| window == b"Reshape").unwrap();
@@ -56,7 +56,7 @@ fn an_unsupported_operator_is_named_with_what_to_do() {
 }
 
 #[test]
-fn what_is_no_model_is_refused() {
+fn a_file_that_is_no_model_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let text = directory.path().join("text.onnx");
     fs::write(&text, "no model at all").unwrap();
@@ -77,7 +77,7 @@ fn what_is_no_model_is_refused() {
 }
 
 #[test]
-fn models_that_are_what_their_cards_say_are_verified() {
+fn models_that_match_their_cards_are_verified() {
     let shipped = Path::new(ROOT).join("models/card-fraud.onnx");
     let (code, shown) = models(
         "verify",
@@ -126,9 +126,8 @@ fn a_mismatch_is_refused_with_its_place_and_size() {
     insta::assert_snapshot!("verify-refusals", shown);
 }
 
-/// One that is refused does not keep the others from being verified.
 #[test]
-fn every_file_is_verified() {
+fn every_file_is_verified_even_if_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let wrong = copied(directory.path(), |card| card.replace("score: 0.34", "score: 0.35"));
     let right = Path::new(FIXTURES).join("channel.onnx");

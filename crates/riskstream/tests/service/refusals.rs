@@ -1,6 +1,6 @@
-//! What goes wrong before or without a broker: each a clear error, or a service that waits and says so.
+//! Errors before or without a broker: a clear message, or a service that waits and reports why.
 
-use crate::process::{Service, riskstream, run};
+use crate::support::process::{Service, riskstream, run};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ decision: {decline: payments > 1000}
 outputs: {decisions: refusals-decisions, dead_letters: refusals-dead-letters}
 ";
 
-/// Nobody listens there: the port belongs to us, but we do not accept.
-const NOBODY: &str = "127.0.0.1:1";
+/// An address on which no server listens.
+const NO_BROKER: &str = "127.0.0.1:1";
 
 fn pipeline(directory: &Path, further: &str) -> PathBuf {
     let path = directory.join("pipeline.yaml");
@@ -30,7 +30,7 @@ fn pipeline(directory: &Path, further: &str) -> PathBuf {
     path
 }
 
-/// A run that ends at once: exit code and the last line on standard error.
+/// A run that ends with an error: exit code and the last line of standard error.
 fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>, String) {
     let state = directory.join("state");
     let mut arguments = vec![
@@ -43,12 +43,12 @@ fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>,
     if !further.contains(&"--http") {
         arguments.extend(["--http", "127.0.0.1:0"]);
     }
-    let (code, _, errors) = run(&arguments);
+    let (code, _, errors) = run(&arguments, &[]);
     (code, errors.lines().last().unwrap_or_default().to_owned())
 }
 
 #[test]
-fn without_brokers_there_is_nothing_to_do() {
+fn missing_brokers_are_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
     let (code, error) = refused(directory.path(), &pipeline, &[]);
@@ -64,19 +64,23 @@ fn a_wrong_filter_is_an_error() {
     let (code, error) = refused(
         directory.path(),
         &pipeline,
-        &["--brokers", NOBODY, "--log", "riskstream=loud"],
+        &["--brokers", NO_BROKER, "--log", "riskstream=loud"],
     );
     assert_eq!(code, Some(2));
     assert!(error.starts_with("error: --log riskstream=loud: "), "{error}");
 }
 
 #[test]
-fn a_busy_port_is_an_error() {
+fn a_port_in_use_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
     let busy = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = busy.local_addr().unwrap().to_string();
-    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY, "--http", &address]);
+    let (code, error) = refused(
+        directory.path(),
+        &pipeline,
+        &["--brokers", NO_BROKER, "--http", &address],
+    );
     let expected = format!(
         "error: cannot listen on {address} for /metrics, /healthz and /readyz; choose another address with \
          --http HOST:PORT: Address already in use (os error 98)"
@@ -89,7 +93,7 @@ fn a_state_directory_that_cannot_be_written_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
     std::fs::write(directory.path().join("state"), "in the way").unwrap();
-    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NOBODY]);
+    let (code, error) = refused(directory.path(), &pipeline, &["--brokers", NO_BROKER]);
     assert_eq!(code, Some(1));
     assert!(
         error.starts_with("error: the state directory ") && error.ends_with("choose another with --state-dir DIR"),
@@ -110,10 +114,10 @@ fn read_only_directory(directory: &Path, pipeline: &Path) {
         "--state-dir",
         locked.to_str().unwrap(),
     ];
-    arguments.extend(["--http", "127.0.0.1:0", "--brokers", NOBODY]);
-    let mut command = riskstream(&arguments);
+    arguments.extend(["--http", "127.0.0.1:0", "--brokers", NO_BROKER]);
+    let mut command = riskstream(&arguments, &[]);
     if std::fs::write(locked.join("probe"), "").is_ok() {
-        // Whoever runs the tests as root may write anywhere; without these capabilities root is like anybody else.
+        // Root may write to any directory. Without these capabilities it has the rights of other users.
         command = Command::new("setpriv");
         command.arg("--bounding-set=-dac_override,-dac_read_search");
         command.arg(env!("CARGO_BIN_EXE_riskstream")).args(&arguments);
@@ -140,10 +144,12 @@ fn an_unknown_kafka_property_is_an_error_that_keeps_its_value_secret() {
 }
 
 #[test]
-fn a_broker_that_is_away_is_waited_for() {
+fn the_service_waits_for_a_broker_that_is_out_of_reach() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
-    let mut service = Service::start(&pipeline, &directory.path().join("state"), &["--brokers", NOBODY]);
+    let path = |name: &str| directory.path().join(name);
+    let arguments = ["--brokers", NO_BROKER];
+    let mut service = Service::start(&pipeline, &path("state"), &path("log"), &[], &arguments);
     service.wait_until_unready("worker 0 waits: ");
     assert_eq!(service.get("/healthz").unwrap().0, 200);
     service.terminate();
@@ -151,11 +157,11 @@ fn a_broker_that_is_away_is_waited_for() {
 }
 
 #[test]
-fn topics_needs_a_broker() {
+fn topics_needs_brokers() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline(directory.path(), "");
-    let (code, _, errors) = run(&["topics", pipeline.to_str().unwrap()]);
+    let (code, _, errors) = run(&["topics", pipeline.to_str().unwrap()], &[]);
     assert_eq!(code, Some(2), "{errors}");
-    let (code, _, errors) = run(&["topics"]);
+    let (code, _, errors) = run(&["topics"], &[]);
     assert_eq!(code, Some(2), "{errors}");
 }

@@ -1,24 +1,8 @@
 //! The registry client against a real registry.
 
+use crate::support::{registry as address, unique};
 use riskstream::registry::{Credentials, Registry, RegistryError};
 use serde_json::{Value, json};
-
-/// The registry's address.
-///
-/// # Panics
-/// RISKSTREAM_TEST_REGISTRY does not say.
-pub fn address() -> String {
-    std::env::var("RISKSTREAM_TEST_REGISTRY")
-        .expect("this test needs a schema registry: export RISKSTREAM_TEST_REGISTRY=$(scripts/registry start)")
-}
-
-/// A name that no other test run uses.
-pub fn unique(name: &str) -> String {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap();
-    format!("{name}-{}-{}", std::process::id(), now.as_nanos())
-}
 
 #[test]
 fn a_schema_is_registered_once_and_found_by_its_id() {
@@ -38,14 +22,14 @@ fn a_schema_is_registered_once_and_found_by_its_id() {
 }
 
 #[test]
-fn an_id_that_nobody_registered_is_unknown() {
+fn an_id_that_was_not_registered_is_unknown() {
     let registry = Registry::new(&address(), Credentials::None);
     let error = registry.schema(2_000_000_000).unwrap_err();
     assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
 }
 
 #[test]
-fn references_are_put_in_place() {
+fn references_are_inlined() {
     let url = address();
     let registry = Registry::new(&url, Credentials::None);
     let card = json!({"type": "record", "name": "Card", "namespace": "shop", "fields": [{"name": "number", "type": "string"}]});

@@ -1,4 +1,4 @@
-//! Another client of Kafka than riskstream's own: writes inputs, reads what was committed.
+//! A Kafka client that shares no code with riskstream: it writes inputs and reads committed records.
 
 use super::process::{DEADLINE, Environment, run};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// Kafka's address.
 ///
 /// # Panics
-/// KAFKA_BOOTSTRAP_SERVERS does not say.
+/// KAFKA_BOOTSTRAP_SERVERS is not set.
 pub fn brokers() -> String {
     std::env::var("KAFKA_BOOTSTRAP_SERVERS")
         .expect("this test needs a Kafka: export KAFKA_BOOTSTRAP_SERVERS=$(scripts/kafka start)")
@@ -39,7 +39,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
-/// Makes one topic.
+/// Creates a topic.
 pub fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
     let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
@@ -53,7 +53,7 @@ pub fn create_topic(brokers: &str, name: &str, partitions: i32, settings: &[(&st
     }
 }
 
-/// Makes the topics that a pipeline needs and that are not there, with its own command.
+/// Creates the missing topics of a pipeline with `riskstream topics create`.
 pub fn create_topics_of(pipeline: &Path, partitions: i32, environment: &Environment) {
     let partitions = partitions.to_string();
     let arguments = [
@@ -69,7 +69,7 @@ pub fn create_topics_of(pipeline: &Path, partitions: i32, environment: &Environm
     assert_eq!(code, Some(0), "{errors}");
 }
 
-/// Removes all topics whose names contain `part`, as tests of this size fill disks.
+/// Deletes all topics whose names contain `part`: tests of this size fill disks.
 pub fn delete_topics(brokers: &str, part: &str) {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
     let metadata = admin.inner().fetch_metadata(None, DEADLINE).unwrap();
@@ -82,7 +82,7 @@ pub fn delete_topics(brokers: &str, part: &str) {
     let _ = block_on(admin.delete_topics(&names, &AdminOptions::new()));
 }
 
-/// Forgets what a consumer group has committed. None of its members may be alive.
+/// Deletes a consumer group with its committed positions. It must have no members.
 pub fn delete_group(brokers: &str, group: &str) {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
     for result in block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap() {
@@ -90,8 +90,7 @@ pub fn delete_group(brokers: &str, group: &str) {
     }
 }
 
-/// The offsets behind the last records of a topic's partitions, summed; records of open and of aborted transactions
-/// included.
+/// The sum of the end offsets of a topic's partitions, including records of open and aborted transactions.
 pub struct Ends(BaseConsumer);
 
 impl Ends {
@@ -106,7 +105,7 @@ impl Ends {
 
     pub fn of(&self, topic: &str, partitions: i32) -> i64 {
         let deadline = Instant::now() + DEADLINE;
-        // Of a topic just made a broker may not know yet that it leads the partition.
+        // Right after a topic was created, a broker may not know yet that it leads the partition.
         let end = |partition| loop {
             match self.0.fetch_watermarks(topic, partition, DEADLINE) {
                 Ok((_, end)) => break end,
@@ -134,7 +133,7 @@ impl ProducerContext for Deliveries {
     }
 }
 
-/// Writes records as any producer does: keyed, in order, Kafka's own partitioner.
+/// Writes keyed records in order, with the partitioner of Kafka's Java client.
 pub struct Writer {
     producer: ThreadedProducer<Deliveries>,
 }
@@ -175,7 +174,7 @@ impl Writer {
         }
     }
 
-    /// Waits until everything has arrived.
+    /// Waits until all records are delivered.
     pub fn flush(&self) {
         self.producer.flush(DEADLINE).unwrap();
         assert_eq!(
@@ -186,7 +185,7 @@ impl Writer {
     }
 }
 
-/// Reads the committed records of a topic from the beginning. In no group, so that it disturbs nobody.
+/// Reads the committed records of a topic from the beginning, without joining a group.
 pub struct Reader {
     consumer: BaseConsumer,
     topic: String,
@@ -225,19 +224,20 @@ impl Reader {
         }
     }
 
-    /// Reads on until `count` records have come; panics if nothing comes for a minute.
+    /// Reads until `count` more records were read; panics if there is none for [`DEADLINE`]. Calls `meanwhile` while there
+    /// are none.
     pub fn wait_for(&mut self, count: usize, mut meanwhile: impl FnMut()) {
-        let mut come = 0;
+        let mut read = 0;
         let mut deadline = Instant::now() + DEADLINE;
-        while come < count {
+        while read < count {
             assert!(
                 Instant::now() < deadline,
-                "{}: {come} of {count} records came, then none for {} s",
+                "{}: {read} of {count} records, then none for {} s",
                 self.topic,
                 DEADLINE.as_secs()
             );
             if self.next(Duration::from_millis(100)).is_some() {
-                come += 1;
+                read += 1;
                 deadline = Instant::now() + DEADLINE;
             } else {
                 meanwhile();
@@ -252,7 +252,7 @@ impl Reader {
                 self.at_end.insert(partition);
                 None
             }
-            // Not for long, or nothing comes before a deadline.
+            // The caller's deadline limits how long this may last.
             Err(KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
             )) => None,
@@ -261,7 +261,7 @@ impl Reader {
     }
 }
 
-/// Every committed record that is in `topic` now, partition by partition in order, as far as each is concerned.
+/// Calls `each` with every committed record of `topic`. The records of a partition come in their order.
 pub fn read_all(brokers: &str, topic: &str, mut each: impl FnMut(&BorrowedMessage<'_>)) {
     let mut reader = Reader::new(brokers, topic);
     let mut deadline = Instant::now() + DEADLINE;
@@ -274,7 +274,7 @@ pub fn read_all(brokers: &str, topic: &str, mut each: impl FnMut(&BorrowedMessag
     }
 }
 
-/// A header of a record as text; empty if there is none.
+/// A header of a record as text; empty if the record has no such header.
 pub fn header(message: &impl Message, name: &str) -> String {
     let found = message
         .headers()

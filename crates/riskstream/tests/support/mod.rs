@@ -1,7 +1,8 @@
-//! What the tests on a real Kafka share: topics of their own, the binary as child processes, an independent client
-//! that writes inputs and reads what was committed. KAFKA_BOOTSTRAP_SERVERS says where Kafka is.
+//! Shared by the tests that run the binary: the binary as a child process, an independent Kafka client that writes
+//! inputs and reads committed records, and a pipeline with topics of its own. The environment variable
+//! KAFKA_BOOTSTRAP_SERVERS holds Kafka's address.
 
-// Each test binary uses its part.
+// Each test binary uses a part of it.
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
@@ -13,13 +14,13 @@ pub mod trial;
 /// The schema registry's address.
 ///
 /// # Panics
-/// RISKSTREAM_TEST_REGISTRY does not say.
+/// RISKSTREAM_TEST_REGISTRY is not set.
 pub fn registry() -> String {
     std::env::var("RISKSTREAM_TEST_REGISTRY")
         .expect("this test needs a schema registry: export RISKSTREAM_TEST_REGISTRY=$(scripts/registry start)")
 }
 
-/// The checkout.
+/// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")

@@ -1,4 +1,4 @@
-//! The binary as a child process.
+//! The binary as a child process, and its answers over HTTP.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// What takes longer than this does not come.
+/// How long tests wait for something to happen.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Environment variables of a child.
 pub type Environment = [(&'static str, String)];
 
-/// A command of the binary, with no settings from the tests' own environment but those given.
+/// A command of the binary. `environment` is added to the environment of the tests, without RUST_LOG.
 pub fn riskstream(arguments: &[&str], environment: &Environment) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_riskstream"));
     command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
@@ -45,14 +45,14 @@ pub fn run(arguments: &[&str], environment: &Environment) -> (Option<i32>, Strin
     )
 }
 
-/// Looks until `found` finds something; panics with `what` once it takes too long.
+/// Calls `found` until it returns something; panics with `what` after [`DEADLINE`].
 pub fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + DEADLINE;
     loop {
         if let Some(found) = found() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what} did not come");
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -70,7 +70,7 @@ impl Service {
         Service::start_through(&[], pipeline, state, log, environment, further)
     }
 
-    /// The same with `wrapper` in front of the command line: it does something and then becomes what follows.
+    /// The same with `wrapper` in front of the command line: a program that finally executes what follows it.
     pub fn start_through(
         wrapper: &[&str],
         pipeline: &Path,
@@ -79,7 +79,7 @@ impl Service {
         environment: &Environment,
         further: &[&str],
     ) -> Service {
-        // Free a moment ago; taken by somebody else in between, the service would say so and end.
+        // If another process takes this port before the service does, the service ends with an error.
         let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let address = http.to_string();
         let mut arguments = vec![
@@ -103,7 +103,7 @@ impl Service {
         }
     }
 
-    /// Status and body of a GET request, or `None` while nobody listens.
+    /// Status and body of a GET request; `None` while the service does not listen.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.http).ok()?;
         write!(
@@ -125,7 +125,7 @@ impl Service {
         }
     }
 
-    /// Waits until /readyz says yes.
+    /// Waits until /readyz answers with status 200.
     pub fn wait_until_ready(&mut self) {
         wait_for("readiness", || {
             self.check_running();
@@ -133,7 +133,7 @@ impl Service {
         });
     }
 
-    /// Waits until /readyz says no, for a reason that contains `reason`.
+    /// Waits until /readyz answers with status 503 and a reason that contains `reason`.
     pub fn wait_until_unready(&mut self, reason: &str) {
         wait_for(&format!("the reason {reason}"), || {
             self.check_running();
@@ -142,7 +142,7 @@ impl Service {
         });
     }
 
-    /// Partitions that the workers read, as /readyz tells; 0 while it does not answer.
+    /// Partitions that the workers read, by /readyz; 0 while it does not answer.
     pub fn partitions(&self) -> u64 {
         let Some((_, body)) = self.get("/readyz") else { return 0 };
         let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
@@ -153,7 +153,19 @@ impl Service {
             .sum()
     }
 
-    /// CPU seconds and megabytes of resident memory so far, as the system counts them.
+    /// The sum of a metric over all its labels that contain `label`.
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
+        let (status, body) = self.get("/metrics").unwrap();
+        assert_eq!(status, 200);
+        let lines = body
+            .lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name) && line.contains(label));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// CPU seconds so far and peak resident memory in megabytes, from /proc.
     pub fn usage(&self) -> (f64, f64) {
         let file =
             |name: &str| std::fs::read_to_string(format!("/proc/{}/{name}", self.child.id())).unwrap_or_default();
@@ -175,14 +187,14 @@ impl Service {
         ((ticks(11) + ticks(12)) / 100.0, peak.unwrap_or_default() / 1024.0)
     }
 
-    /// The end of its log.
+    /// The last 40 lines of its log.
     pub fn log_tail(&self) -> String {
         let text = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Its process.
+    /// The id of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -207,7 +219,7 @@ impl Service {
         wait_for("the end of the service", || self.child.try_wait().unwrap())
     }
 
-    /// Sends SIGTERM, and expects a clean end.
+    /// Sends SIGTERM and expects exit code 0.
     pub fn end(self) {
         self.terminate();
         let log = self.log.clone();

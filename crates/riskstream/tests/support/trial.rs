@@ -1,4 +1,4 @@
-//! A pipeline of two stages and labels on topics of its own, good payments, and what became of all records.
+//! A pipeline with two stages and labels on topics of its own, good payments, and the results of all records.
 
 use super::kafka::{Writer, create_topic, create_topics_of, delete_topics, read_all};
 use super::process::{Environment, Service, wait_for};
@@ -9,31 +9,31 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// As many good payments as most trials send.
+/// The number of good payments in most trials.
 pub const GOOD: u64 = 70;
 const CARDS: u64 = 7;
 const SHOPS: u64 = 3;
 
-/// In what trials differ.
+/// The parameters of a trial.
 pub struct Setup<'a> {
-    /// Where Kafka is.
+    /// Kafka's address.
     pub brokers: &'a str,
-    /// Its name, and that of its topics.
+    /// The name of the pipeline, and the prefix of its topics.
     pub name: &'a str,
-    /// How transactions are written: keys of the input.
+    /// The format of transactions: keys of the input.
     pub transactions: &'a str,
     /// The schema file `payment.avsc` beside the pipeline file.
     pub schema: Option<&'a Value>,
     /// librdkafka's properties, in YAML.
     pub properties: &'a str,
-    /// Whatever else stands at the end of the file.
+    /// The end of the pipeline file.
     pub further: &'a str,
-    /// What the file takes from the environment.
+    /// The environment variables of the service.
     pub environment: &'a Environment,
 }
 
 impl<'a> Setup<'a> {
-    /// JSON, exactly once.
+    /// Transactions as JSON, exactly-once delivery.
     pub fn new(brokers: &'a str, name: &'a str) -> Setup<'a> {
         Setup {
             brokers,
@@ -98,7 +98,11 @@ impl Dead {
     fn new(message: &BorrowedMessage<'_>) -> Dead {
         let headers = message.headers().expect("a dead letter has headers").iter();
         let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
-        let named = |name: &str| name.strip_prefix("riskstream.").expect("our prefix").to_owned();
+        let named = |name: &str| {
+            name.strip_prefix("riskstream.")
+                .expect("the prefix of all headers")
+                .to_owned()
+        };
         Dead {
             record: bytes(message),
             headers: headers.map(|header| (named(header.key), text(header.value))).collect(),
@@ -110,28 +114,28 @@ fn bytes(message: &BorrowedMessage<'_>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     (message.key().map(<[u8]>::to_vec), message.payload().map(<[u8]>::to_vec))
 }
 
-/// What became of the records.
+/// The results of the records.
 #[derive(Default)]
-pub struct Outcome {
+pub struct Results {
     /// Decisions by event id.
     pub decisions: BTreeMap<String, Vec<Value>>,
     /// Dead letters.
     pub dead: Vec<Dead>,
 }
 
-impl Outcome {
-    /// Records that were answered, one way or the other.
-    pub fn answers(&self) -> usize {
+impl Results {
+    /// The number of decisions and dead letters.
+    pub fn count(&self) -> usize {
         self.decisions.values().map(Vec::len).sum::<usize>() + self.dead.len()
     }
 
-    /// The reasons of the dead letters that hold these bytes.
+    /// The reasons of the dead letters with this value.
     pub fn reasons(&self, value: Option<&[u8]>) -> Vec<&str> {
-        let mine = self.dead.iter().filter(|dead| dead.record.1.as_deref() == value);
-        mine.map(|dead| dead.headers["reason"].as_str()).collect()
+        let dead = self.dead.iter().filter(|dead| dead.record.1.as_deref() == value);
+        dead.map(|dead| dead.headers["reason"].as_str()).collect()
     }
 
-    /// The flags of each decision on an event, but that every state begins with the first record.
+    /// The flags of each decision on an event, without `bootstrapping`, which all first decisions have.
     pub fn flags(&self, id: &str) -> Vec<Vec<&str>> {
         let decisions = self.decisions.get(id).map_or(&[][..], Vec::as_slice);
         decisions
@@ -146,11 +150,11 @@ impl Outcome {
             .collect()
     }
 
-    /// The same with every decision once.
+    /// The same without repeated decisions.
     ///
     /// # Panics
     /// Two decisions on one event differ in more than their latency.
-    pub fn without_repetitions(mut self) -> Outcome {
+    pub fn without_repetitions(mut self) -> Results {
         for (id, decisions) in &mut self.decisions {
             for decision in decisions.iter_mut() {
                 decision.as_object_mut().unwrap().remove("latency");
@@ -162,7 +166,7 @@ impl Outcome {
     }
 }
 
-/// A pipeline with topics of its own, on which nothing runs yet.
+/// A pipeline with topics of its own. The service is not started yet.
 pub struct Trial {
     pub name: String,
     pub directory: tempfile::TempDir,
@@ -175,7 +179,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Makes the file and the topics.
+    /// Writes the pipeline file and creates the topics.
     pub fn new(setup: &Setup<'_>) -> Trial {
         let directory = tempfile::tempdir().unwrap();
         if let Some(schema) = setup.schema {
@@ -203,7 +207,7 @@ impl Trial {
         self.epoch + n * 1_000
     }
 
-    /// The id, card and shop of good payment number `n`. Cards and shops take turns.
+    /// The id, card and shop of good payment number `n`. Cards and shops alternate.
     pub fn names(&self, n: u64) -> [String; 3] {
         [
             format!("good-{n}"),
@@ -224,7 +228,7 @@ impl Trial {
         format!("{}-{of}", self.name)
     }
 
-    /// A copy of the service on this pipeline.
+    /// Starts the service on this pipeline.
     pub fn start(&self) -> Service {
         Service::start(&self.pipeline, &self.state(), &self.log(), &self.environment, &[])
     }
@@ -252,48 +256,48 @@ impl Trial {
         self.writer.flush();
     }
 
-    /// Waits until so many records were answered, one way or the other.
-    pub fn wait_for(&self, service: &mut Service, answers: usize) {
-        wait_for(&format!("{answers} answers"), || {
+    /// Waits until there are so many decisions and dead letters.
+    pub fn wait_for(&self, service: &mut Service, count: usize) {
+        wait_for(&format!("{count} decisions and dead letters"), || {
             service.check_running();
-            (self.outcome().answers() >= answers).then_some(())
+            (self.results().count() >= count).then_some(())
         });
     }
 
-    /// Waits until so many different transactions were decided.
+    /// Waits until there are decisions on so many transactions.
     pub fn wait_for_decided(&self, service: &mut Service, transactions: usize) {
         wait_for(&format!("decisions on {transactions} transactions"), || {
             service.check_running();
-            (self.outcome().decisions.len() >= transactions).then_some(())
+            (self.results().decisions.len() >= transactions).then_some(())
         });
     }
 
-    /// Waits for the answers on `good` payments and `others`; then sends one payment more to each shop, `encode` says
-    /// how, and ends the service. Checks that every good payment was decided once and counted once for its card and for
-    /// its shop, and that every dead letter is what it says it is.
-    pub fn finish(&self, mut service: Service, good: u64, others: usize, encode: impl Fn(u64) -> Vec<u8>) -> Outcome {
+    /// Waits for the results of `good` payments and of `others`. Then sends one more payment for each shop, encoded by
+    /// `encode`, and ends the service. Checks that every good payment was decided once and counted once for its card and
+    /// its shop, and that every dead letter holds the record that its headers name.
+    pub fn finish(&self, mut service: Service, good: u64, others: usize, encode: impl Fn(u64) -> Vec<u8>) -> Results {
         self.wait_for(&mut service, good as usize + others);
         self.send_last(good, encode);
         self.wait_for(&mut service, (good + SHOPS) as usize + others);
         service.wait_until_ready();
         service.end();
-        let outcome = self.outcome();
-        self.check_good(&outcome, good);
-        self.check_dead(&outcome);
-        outcome
+        let results = self.results();
+        self.check_good(&results, good);
+        self.check_dead(&results);
+        results
     }
 
-    /// The same for `good` payments as JSON and nothing else, when decisions may be repeated. Returns how many were.
+    /// The same for `good` payments as JSON and no other records, where decisions may be repeated. Returns how many were.
     pub fn finish_at_least_once(&self, mut service: Service, good: u64) -> usize {
         self.wait_for_decided(&mut service, good as usize);
         self.send_last(good, |n| self.payment(n));
         self.wait_for_decided(&mut service, (good + SHOPS) as usize);
         service.end();
-        let outcome = self.outcome();
-        let repeated = outcome.answers() - outcome.decisions.len();
-        let outcome = outcome.without_repetitions();
-        self.check_good(&outcome, good);
-        assert!(outcome.dead.is_empty());
+        let results = self.results();
+        let repeated = results.count() - results.decisions.len();
+        let results = results.without_repetitions();
+        self.check_good(&results, good);
+        assert!(results.dead.is_empty());
         repeated
     }
 
@@ -304,26 +308,27 @@ impl Trial {
         self.writer.flush();
     }
 
-    /// Everything that was written by now.
-    pub fn outcome(&self) -> Outcome {
-        let mut outcome = Outcome::default();
+    /// All decisions and dead letters written so far.
+    pub fn results(&self) -> Results {
+        let mut results = Results::default();
         read_all(&self.brokers, &self.topic("decisions"), |message| {
             let decision: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
             let id = decision["event_id"].as_str().unwrap().to_owned();
-            outcome.decisions.entry(id).or_default().push(decision);
+            results.decisions.entry(id).or_default().push(decision);
         });
         read_all(&self.brokers, &self.topic("dead-letters"), |message| {
-            outcome.dead.push(Dead::new(message));
+            results.dead.push(Dead::new(message));
         });
-        outcome
+        results
     }
 
-    /// Every good payment was decided once. A card's payments are of one partition and counted in their order; those of a
-    /// shop come from both, in any order, but by the last ones, sent after all others were decided, none is missing.
-    pub fn check_good(&self, outcome: &Outcome, good: u64) {
+    /// Checks that every good payment was decided once. The payments of a card are in one partition and are counted in
+    /// order. Those of a shop are in both partitions and are counted in any order, but the last ones, which were sent after
+    /// all others were decided, count them all.
+    pub fn check_good(&self, results: &Results, good: u64) {
         for n in 0..good + SHOPS {
             let [id, ..] = self.names(n);
-            let decisions = outcome.decisions.get(&id).map_or(&[][..], Vec::as_slice);
+            let decisions = results.decisions.get(&id).map_or(&[][..], Vec::as_slice);
             assert_eq!(decisions.len(), 1, "{id}: {decisions:?}");
             let features = &decisions[0]["features"];
             let (payments, at_shop) = (n / CARDS + 1, n / SHOPS + 1);
@@ -338,8 +343,8 @@ impl Trial {
         }
     }
 
-    /// Every dead letter of an input holds the key and the bytes of the record that its headers name.
-    fn check_dead(&self, outcome: &Outcome) {
+    /// Checks that every dead letter of an input holds the key and the value of the record that its headers name.
+    fn check_dead(&self, results: &Results) {
         let mut records = BTreeMap::new();
         for topic in [self.topic("transactions"), self.topic("labels")] {
             read_all(&self.brokers, &topic, |message| {
@@ -352,10 +357,10 @@ impl Trial {
                 records.insert(origin, (bytes(message), timestamp));
             });
         }
-        for Dead { record, headers } in &outcome.dead {
+        for Dead { record, headers } in &results.dead {
             assert_eq!(headers["pipeline"], self.name, "{headers:?}");
             assert!(!headers["detail"].is_empty(), "{headers:?}");
-            // What a later stage could not apply comes from a repartition topic, where many rows share a record.
+            // A dead letter of a later stage has no offset: in a repartition topic many rows share a record.
             let Some(offset) = headers.get("offset") else { continue };
             let origin = ["topic", "partition"].map(|name| headers[name].clone());
             let [topic, partition] = origin;

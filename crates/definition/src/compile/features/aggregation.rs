@@ -1,31 +1,26 @@
-//! A feature that aggregates an entity's events.
+//! Compiles a feature that aggregates an entity's events.
 
 use super::FeatureCompiler;
-use super::keys::COUNTING;
 use crate::compile::names::Sequence;
 use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
-use crate::feature::Feature;
-use crate::node::Key;
-use crate::read::{ExpressionText, Spanned};
+use crate::syntax::Aggregated;
+use crate::syntax::Feature;
+use crate::syntax::read::Spanned;
+use crate::text::Key;
 use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
 
 impl<'a> FeatureCompiler<'a, '_> {
-    pub(super) fn aggregation(
-        &mut self,
-        name: &Key,
-        feature: &Feature,
-        word: &'static str,
-        source: &Spanned<ExpressionText>,
-    ) -> Option<()> {
+    pub(super) fn aggregation(&mut self, name: &Key, feature: &Feature, aggregated: &Aggregated) -> Option<()> {
+        let Aggregated { definition, source } = aggregated;
         let stage = self.entity_of(name, feature);
-        let input = self.input_of(feature, word, source);
-        let aggregation = self.parameters(name, feature, word);
+        let input = self.input_of(feature, aggregated);
+        let aggregation = self.parameters(name, feature, definition);
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
         let window = self.window(name, feature, aggregation);
-        let value = match (COUNTING.contains(&word), stage) {
+        let value = match (definition.operand.is_events(), stage) {
             (true, _) => Some(None),
             (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
             (false, None) => None,
@@ -37,7 +32,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         let value = value?;
         let value_type = value.map(|value| self.names.slots()[value].value_type);
         let aggregation = aggregation?;
-        let output_type = aggregation.output_type(value_type);
+        let output_type = definition.output.value_type(value_type);
         let empty = match &feature.empty {
             Some(empty) => Some(self.empty(empty, output_type)?),
             None => None,
@@ -48,7 +43,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let input_name = input?;
         let input = *self.input_index.get(input_name)?;
-        let element = value_type.unwrap_or(ValueType::Float);
+        let element = definition.output.element_type(value_type);
         let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
         if let (Aggregation::LastK(k), Some(value)) = (aggregation, value) {
@@ -75,7 +70,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         Some(())
     }
 
-    /// Which events a feature is about, in words that are equal for equal events.
+    /// Identifies the events that a feature aggregates: equal for two features over the same events.
     fn events(&self, feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
         let when = feature.when.as_ref().map(|when| when.value.0.trim());
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
@@ -136,10 +131,10 @@ impl<'a> FeatureCompiler<'a, '_> {
     pub(super) fn input_of(
         &mut self,
         feature: &Feature,
-        word: &str,
-        source: &Spanned<ExpressionText>,
+        Aggregated { definition, source }: &Aggregated,
     ) -> Option<&'a str> {
-        let counted = COUNTING.contains(&word).then(|| Spanned {
+        let word = definition.name;
+        let counted = definition.operand.is_events().then(|| Spanned {
             value: source.value.0.clone(),
             span: source.span.clone(),
         });
@@ -161,7 +156,7 @@ impl<'a> FeatureCompiler<'a, '_> {
         };
         let inputs = self.inputs;
         let found = inputs.iter().find(|input| input.name == named.value);
-        // That there are no transactions at all was reported.
+        // A missing `transactions` was reported before.
         if found.is_none() && named.value != "transactions" {
             let names = || self.inputs.iter().map(|input| input.name.as_str());
             let mut diagnostic = Diagnostic::new(format!("unknown input `{}`", named.value), named.span.clone())

@@ -1,4 +1,4 @@
-//! Features: in order of their dependencies, typed, each with its slot.
+//! Compiles features in order of their dependencies. Each gets a type and a slot.
 
 mod aggregation;
 mod keys;
@@ -8,78 +8,100 @@ mod value;
 
 pub use keys::{aggregated_slots, sources, value_source};
 
+use super::declare::Declared;
+use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::provenance::Provenances;
+use super::symbols::Symbols;
+use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use crate::feature::Feature;
-use crate::node::{Key, Span};
-use crate::read::{ExpressionText, Map, Spanned};
-use keys::{aggregations, all_aggregations, keys_of_aggregations};
-use riskstream_events::Slot;
+use crate::syntax::read::{ExpressionText, Map, Spanned};
+use crate::syntax::{Aggregations, Feature, PipelineFile};
+use crate::text::Key;
+use keys::keys_of_aggregations;
+use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
 use std::collections::{BTreeMap, HashMap};
 
-/// A stage's entity, as far as features need to know it.
-#[derive(Clone, Debug)]
-pub struct StageEntity {
-    /// Its name.
-    pub name: String,
-    /// How late events may be, in microseconds.
-    pub lateness: i64,
-    /// How long events may be kept at most, and where that is said.
-    pub retention: Option<(i64, Span)>,
-}
-
-/// An expression and the slot of its value.
+/// A compiled expression and the slot that its value is written to.
 #[derive(Clone, Debug)]
 pub struct PlannedExpression {
-    /// Where.
+    /// The slot.
     pub slot: Slot,
-    /// What.
+    /// The expression.
     pub expression: Expression,
 }
 
-/// All features, compiled.
+/// The compiled features.
 #[derive(Debug, Default)]
 pub struct CompiledFeatures {
     /// Each stage's aggregations.
     pub stages: Vec<Vec<FeatureSpec>>,
-    /// Expressions in order of their dependencies: those that are features, and values of aggregations.
+    /// Expressions in order of their dependencies: expression features, and aggregated expressions.
     pub steps: Vec<PlannedExpression>,
     /// Feature names and slots in the order of the file.
     pub listed: Vec<(String, Slot)>,
 }
 
+/// Compiles all features. Returns them, and the names of `declared` with theirs added.
+pub fn compile<'s>(
+    file: &PipelineFile,
+    inputs: &[ResolvedInput],
+    usage: &Usage<'_>,
+    entities: &[PlannedEntity],
+    declared: Declared<'s>,
+    diagnostics: &mut Diagnostics,
+) -> (Symbols<'s>, CompiledFeatures) {
+    let Declared { mut names, fields } = declared;
+    let mut provenances = Provenances::default();
+    fields.values().for_each(|slot| provenances.field(*slot));
+    let used = usage.inputs.iter().map(|input| input.name.clone());
+    let input_index: BTreeMap<String, u8> = used.zip(0..).collect();
+    let entity_names: Vec<String> = file.entities.names().map(str::to_owned).collect();
+    let compiler = FeatureCompiler::new(
+        &mut names,
+        &mut provenances,
+        inputs,
+        &input_index,
+        entities,
+        &entity_names,
+        diagnostics,
+    );
+    let features = compiler.compile(&file.features);
+    let score = names.slot("score", ValueType::Float);
+    (Symbols { names, fields, score }, features)
+}
+
 /// Compiles features.
 pub struct FeatureCompiler<'a, 's> {
-    /// The names, to which features are added.
+    /// All names. Features are added to them.
     pub names: &'a mut Names<'s>,
-    /// Where slots come from.
+    /// The provenance of slots.
     pub provenances: &'a mut Provenances,
-    /// All inputs that are not broken.
+    /// All inputs without errors.
     pub inputs: &'a [ResolvedInput],
     /// The index in the plan of each input that is used.
     pub input_index: &'a BTreeMap<String, u8>,
     /// The stages' entities.
-    pub entities: &'a [StageEntity],
+    pub entities: &'a [PlannedEntity],
     /// The names of all entities of the file.
     pub entity_names: &'a [String],
-    /// Where diagnostics go.
+    /// Diagnostics are added here.
     pub diagnostics: &'a mut Diagnostics,
     compiled: CompiledFeatures,
     values: HashMap<String, Slot>,
 }
 
 impl<'a, 's> FeatureCompiler<'a, 's> {
-    /// A compiler over what is known so far.
+    /// A compiler without features yet.
     pub fn new(
         names: &'a mut Names<'s>,
         provenances: &'a mut Provenances,
         inputs: &'a [ResolvedInput],
         input_index: &'a BTreeMap<String, u8>,
-        entities: &'a [StageEntity],
+        entities: &'a [PlannedEntity],
         entity_names: &'a [String],
         diagnostics: &'a mut Diagnostics,
     ) -> FeatureCompiler<'a, 's> {
@@ -100,7 +122,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         }
     }
 
-    /// Compiles all features of the file.
+    /// Compiles all features.
     pub fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
         for name in features
             .0
@@ -125,7 +147,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
         self.compiled
     }
 
-    /// A name that is taken goes on meaning what it meant.
+    /// Whether a feature may have this name. Reports it if not; a name that is taken keeps its meaning.
     fn is_free(&mut self, name: &Key) -> bool {
         let free = self.names.check_free(&name.name, &name.span, self.diagnostics);
         if free && name.name.contains('.') {
@@ -138,13 +160,12 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     fn feature(&mut self, name: &Key, feature: &Feature) -> Option<()> {
-        let aggregations: Vec<_> = aggregations(feature).collect();
-        match (&feature.expression, aggregations.as_slice()) {
+        match (&feature.expression, feature.aggregations.0.as_slice()) {
             (Some(source), []) => self.expression(name, feature, source),
-            (None, [(word, source)]) => self.aggregation(name, feature, word, source),
+            (None, [aggregated]) => self.aggregation(name, feature, aggregated),
             (None, []) if feature.is_flawed => None,
             (None, []) => {
-                let words: Vec<&str> = all_aggregations(feature).iter().map(|(word, _)| *word).collect();
+                let words = Aggregations::KEYS.iter().copied();
                 self.diagnostics.add(
                     Diagnostic::new(
                         format!("`{}` does not say what to compute", name.name),
@@ -161,7 +182,8 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
                 )
                 .help("keep one of them; put the others into features of their own");
                 let expression = expression.as_ref().map(|source| ("expression", source));
-                for (word, source) in expression.into_iter().chain(several.iter().copied()) {
+                let several = several.iter().map(|other| (other.definition.name, &other.source));
+                for (word, source) in expression.into_iter().chain(several) {
                     diagnostic = diagnostic.also(source.span.clone(), word);
                 }
                 self.diagnostics.add(diagnostic);

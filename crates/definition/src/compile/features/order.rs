@@ -1,16 +1,16 @@
-//! In which order features are compiled, and circles among them.
+//! The order in which features are compiled, and cycles among them.
 
 use super::FeatureCompiler;
 use super::keys::sources;
 use crate::compile::identifiers::identifiers;
 use crate::diagnostics::Diagnostic;
-use crate::feature::Feature;
-use crate::node::Key;
-use crate::read::Map;
+use crate::syntax::Feature;
+use crate::syntax::read::Map;
+use crate::text::Key;
 use std::collections::HashMap;
 
 impl FeatureCompiler<'_, '_> {
-    /// The features so that each comes after those that it mentions. Those in a circle are reported and left out.
+    /// The features in topological order: each after those that it mentions. Cycles are reported and left out.
     pub(super) fn in_order<'f>(&mut self, features: &'f Map<Feature>) -> Vec<(&'f Key, &'f Feature)> {
         let nodes: Vec<(&Key, &Feature)> = features.iter().filter(|(name, _)| self.is_free(name)).collect();
         let index: HashMap<&str, usize> = nodes
@@ -74,7 +74,7 @@ enum Mark {
     Done,
 }
 
-/// Depth first; the error is a circle.
+/// Depth-first search. The error is a cycle.
 fn visit(
     at: usize,
     needs: &[Vec<usize>],

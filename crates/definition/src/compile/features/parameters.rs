@@ -1,68 +1,42 @@
-//! An aggregation's own keys: window, `k`, `q`, half-life.
+//! The parameters of aggregations: window, `k`, `q` and half-life.
 
 use super::FeatureCompiler;
-use crate::diagnostics::{Diagnostic, enumerate};
+use crate::diagnostics::{Diagnostic, Span};
 use crate::duration;
-use crate::feature::{Feature, Window};
-use crate::node::{Key, Span};
-use riskstream_features::Aggregation;
+use crate::syntax::{Feature, Window, enumerate_where};
+use crate::text::Key;
+use riskstream_features::{Aggregation, Constructor, Definition, WindowRule};
 
 impl FeatureCompiler<'_, '_> {
-    pub(super) fn parameters(&mut self, name: &Key, feature: &Feature, word: &str) -> Option<Aggregation> {
+    /// The aggregation with its parameter.
+    pub(super) fn parameters(&mut self, name: &Key, feature: &Feature, definition: &Definition) -> Option<Aggregation> {
         let k = feature.k.as_ref().map(|k| (k.value as usize, &k.span));
         let q = feature.q.as_ref().map(|q| (q.value, &q.span));
-        let half_life = feature
-            .half_life
-            .as_ref()
-            .map(|half_life| (half_life.value.0, &half_life.span));
-        self.superfluous("k", k.map(|k| k.1), &["last_k", "top_k"], word);
-        self.superfluous("q", q.map(|q| q.1), &["quantile"], word);
-        self.superfluous(
-            "half_life",
-            half_life.map(|h| h.1),
-            &["decayed_count", "decayed_sum"],
-            word,
-        );
-        let place = (&name.span, feature.is_flawed);
-        Some(match word {
-            "count" => Aggregation::Count,
-            "sum" => Aggregation::Sum,
-            "mean" => Aggregation::Mean,
-            "min" => Aggregation::Min,
-            "max" => Aggregation::Max,
-            "variance" => Aggregation::Variance,
-            "standard_deviation" => Aggregation::StandardDeviation,
-            "distinct" => Aggregation::Distinct,
-            "first" => Aggregation::First,
-            "last" => Aggregation::Last,
-            "time_since_last" => Aggregation::TimeSinceLast,
-            "last_k" => Aggregation::LastK(self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?),
-            "top_k" => Aggregation::TopK(self.parameter(word, "k", "3", k, place, |k| (1..=1_000).contains(&k))?),
-            "quantile" => {
-                Aggregation::Quantile(self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?)
-            }
-            "decayed_count" | "decayed_sum" => {
-                let half_life = self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?;
-                if word == "decayed_count" {
-                    Aggregation::DecayedCount { half_life }
-                } else {
-                    Aggregation::DecayedSum { half_life }
-                }
-            }
-            _ => unreachable!("every aggregation of the syntax is listed"),
+        let half_life = feature.half_life.as_ref();
+        let half_life = half_life.map(|half_life| (half_life.value.0, &half_life.span));
+        self.superfluous("k", k.map(|k| k.1), definition);
+        self.superfluous("q", q.map(|q| q.1), definition);
+        self.superfluous("half_life", half_life.map(|half_life| half_life.1), definition);
+        let (word, place) = (definition.name, (&name.span, feature.is_flawed));
+        Some(match definition.constructor {
+            Constructor::Plain(aggregation) => aggregation,
+            Constructor::K(of) => of(self.parameter(word, "k", "5", k, place, |k| (1..=1_000).contains(&k))?),
+            Constructor::Q(of) => of(self.parameter(word, "q", "0.95", q, place, |q| (0.0..=1.0).contains(&q))?),
+            Constructor::HalfLife(of) => of(self.parameter(word, "half_life", "1d", half_life, place, |h| h > 0)?),
         })
     }
 
-    pub(super) fn superfluous(&mut self, key: &str, span: Option<&Span>, only: &[&str], word: &str) {
-        if let Some(span) = span.filter(|_| !only.contains(&word)) {
+    fn superfluous(&mut self, key: &str, span: Option<&Span>, definition: &Definition) {
+        let takes_key = |definition: &Definition| definition.constructor.key() == Some(key);
+        if let Some(span) = span.filter(|_| !takes_key(definition)) {
             self.diagnostics.add(
-                Diagnostic::new(format!("`{word}` takes no `{key}`"), span.clone())
-                    .help(format!("`{key}` belongs to {}", enumerate(only.iter().copied()))),
+                Diagnostic::new(format!("`{}` takes no `{key}`", definition.name), span.clone())
+                    .help(format!("`{key}` belongs to {}", enumerate_where(takes_key))),
             );
         }
     }
 
-    pub(super) fn parameter<T: Copy>(
+    fn parameter<T: Copy>(
         &mut self,
         word: &str,
         key: &str,
@@ -103,11 +77,8 @@ impl FeatureCompiler<'_, '_> {
     ) -> Option<Option<i64>> {
         let Some(window) = &feature.window else {
             let aggregation = aggregation?;
-            let unlimited = matches!(
-                aggregation,
-                Aggregation::Last | Aggregation::LastK(_) | Aggregation::TimeSinceLast
-            );
-            if unlimited || aggregation.is_decayed() {
+            let rule = aggregation.definition().window;
+            if matches!(rule, WindowRule::UnlimitedByDefault | WindowRule::HalfLife) {
                 return Some(None);
             }
             if feature.is_flawed {

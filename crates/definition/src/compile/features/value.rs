@@ -1,12 +1,14 @@
-//! What is aggregated, and on which condition.
+//! Compiles the aggregated value and the condition of a feature.
 
 use super::{FeatureCompiler, PlannedExpression};
 use crate::diagnostics::Diagnostic;
-use crate::node::{Key, Span};
-use crate::read::{ExpressionText, Spanned};
+use crate::diagnostics::Span;
+use crate::syntax::enumerate_where;
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::text::Key;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
-use riskstream_features::Aggregation;
+use riskstream_features::{Aggregation, Operand};
 
 impl FeatureCompiler<'_, '_> {
     pub(super) fn value(
@@ -36,10 +38,13 @@ impl FeatureCompiler<'_, '_> {
         let value_type = self.names.slots()[slot].value_type;
         let aggregation = aggregation?;
         if !aggregation.accepts(value_type) {
-            let help = match aggregation {
-                Aggregation::Min | Aggregation::Max => "it takes numbers and timestamps",
-                _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`",
-                _ => "it takes numbers; for texts there are `distinct`, `first`, `last`, `last_k` and `top_k`",
+            let help = match aggregation.definition().operand {
+                Operand::NumbersAndTimes => "it takes numbers and timestamps".to_owned(),
+                _ if value_type == ValueType::List => "take one of the list's elements: `x[0]`".to_owned(),
+                _ => format!(
+                    "it takes numbers; for texts there are {}",
+                    enumerate_where(|other| other.operand == Operand::Values)
+                ),
             };
             self.diagnostics.add(
                 Diagnostic::new(
@@ -68,7 +73,7 @@ impl FeatureCompiler<'_, '_> {
         available.then_some(expression)
     }
 
-    /// Whether what a feature aggregates is known when its stage gets an event of the input.
+    /// Whether a value is known when the feature's stage reads an event of the input. Reports it if not.
     pub(super) fn check_available(&mut self, slot: Slot, span: &Span, stage: usize, input: Option<&str>) -> bool {
         let Some(input) = self
             .inputs

@@ -2,18 +2,19 @@
 
 mod temporary_stores;
 
-use super::CommandError;
-use crate::interrupt::Interrupt;
+use super::error::CommandError;
 use crate::pipeline_file;
 use crate::secret::secret;
+use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::Compiled;
-use riskstream_engine::{Decision, Engine, Event};
+use riskstream_engine::{Engine, Event};
 use riskstream_events::{Rejection, Slot};
 use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
 use riskstream_offline::read;
 use riskstream_offline::write::ParquetSink;
+use riskstream_scoring::Decision;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +37,7 @@ pub struct Args {
 /// Computes features and decisions.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
     let files = open(&compiled, &args.inputs, secret.as_deref())?;
     let plan = Arc::clone(&compiled.plan);
@@ -56,12 +57,12 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         .and_then(|backfill| {
             backfill.run(&mut |summary: &Summary| {
                 bar.set_position(summary.records);
-                !interrupt.requested()
+                !shutdown.requested()
             })
         })
         .map_err(anyhow::Error::from)?;
     bar.finish_and_clear();
-    if interrupt.requested() {
+    if shutdown.requested() {
         return Err(anyhow!(
             "interrupted after {} records; nothing was written",
             HumanCount(summary.records)

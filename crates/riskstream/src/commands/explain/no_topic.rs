@@ -1,13 +1,18 @@
-//! What stands for reading a topic in a build without Kafka.
+//! In place of topic.rs in builds without the feature `kafka`.
 
-use super::{Args, Printer};
-use crate::commands::CommandError;
+use super::printer::Printer;
+use crate::commands::error::CommandError;
 use anyhow::anyhow;
 use std::path::Path;
 
-/// Refuses.
-pub fn read(pipeline: &Path, _: &Args, _: &mut Printer<'_>) -> Result<String, CommandError> {
-    Err(CommandError::Configuration(anyhow!(
+/// Refuses to read the topic.
+pub(super) fn read(
+    pipeline: &Path,
+    _: Option<&str>,
+    _: Option<i64>,
+    _: &mut Printer<'_>,
+) -> Result<String, CommandError> {
+    Err(CommandError::configuration(anyhow!(
         "cannot read the topics of {}: this riskstream was built without the feature `kafka`",
         pipeline.display()
     )))

@@ -1,12 +1,12 @@
-//! A decision for people: what was decided, which rules fired, and as a table what moved the score.
+//! A decision as text: the outcome, the rules that fired, and a table of the inputs that moved the score.
 
 use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, display};
 use std::fmt::Write;
 
-/// In place of a value that a decision does not carry.
+/// Shown for a value that a decision does not carry.
 const NOT_CARRIED: &str = "–";
 
-/// The decision in words.
+/// The decision as text.
 pub fn explanation(decision: &OwnedDecisionRecord) -> String {
     let mut text = String::new();
     write_explanation(&mut text, decision).expect("writing to a string");
@@ -60,11 +60,11 @@ fn write_explanation(out: &mut String, decision: &OwnedDecisionRecord) -> std::f
 fn row(decision: &OwnedDecisionRecord, reason: &OwnedReason) -> [String; 4] {
     let value = decision.feature(&reason.name).map_or(NOT_CARRIED.to_owned(), value);
     let contribution = reason.contribution.unwrap_or_default();
-    let told = match &reason.description {
+    let text = match &reason.description {
         Some(text) => format!("{}: {text}", reason.code),
         None => reason.code.clone(),
     };
-    [reason.name.clone(), value, format!("{contribution:+.4}"), told]
+    [reason.name.clone(), value, format!("{contribution:+.4}"), text]
 }
 
 fn value(value: &FeatureValue) -> String {
@@ -78,7 +78,7 @@ fn value(value: &FeatureValue) -> String {
     }
 }
 
-/// Names and reasons to the left, numbers to the right.
+/// Aligns names and reasons on the left, numbers on the right.
 fn write_table(out: &mut String, rows: &[[String; 4]]) -> std::fmt::Result {
     let heads = ["input", "value", "contribution", "reason"];
     let width = |column: usize| {

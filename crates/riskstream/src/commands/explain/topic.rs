@@ -1,11 +1,12 @@
 //! Decisions from the topic that a pipeline writes them to.
 
-use super::{Args, Printer};
-use crate::commands::{CommandError, run};
-use crate::interrupt::Interrupt;
+use super::printer::Printer;
+use crate::clock::SystemClock;
+use crate::commands::error::CommandError;
+use crate::connections::{kafka_options, registry};
 use crate::pipeline_file;
 use crate::registry::{Registry, RegistryError};
-use crate::service::{kafka_options, registry};
+use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::{Compiled, Format, duration};
@@ -13,32 +14,38 @@ use riskstream_events::{
     AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaId, wire,
 };
 use riskstream_kafka::{Scanned, TopicScan};
+use riskstream_pipeline::Clock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-/// How long a request to end may go unnoticed.
+/// How long a wait for records lasts. A shutdown is noticed after it.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Shows what is wanted of the decisions topic, to its end or to the decision that is asked for. Says what was read.
-pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<String, CommandError> {
+/// Prints the decisions on the topic, until its end or until the printer is done. `since` is in microseconds before
+/// now. Returns what messages call the source.
+pub(super) fn read(
+    pipeline: &Path,
+    brokers: Option<&str>,
+    since: Option<i64>,
+    printer: &mut Printer<'_>,
+) -> Result<String, CommandError> {
     let compiled = pipeline_file::load(pipeline)?;
-    let kafka = kafka_options(&compiled, args.brokers.as_deref()).ok_or_else(run::no_brokers)?;
-    let interrupt = Interrupt::listen().context("cannot listen for Ctrl-C")?;
-    let mut decoder = Decoder::new(&compiled).map_err(anyhow::Error::from)?;
-    let since = args.since.map(milliseconds_ago).transpose()?;
+    let kafka = kafka_options(&compiled, brokers).map_err(CommandError::configuration)?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
+    let mut decoder = Decoder::new(&compiled).map_err(CommandError::failed)?;
     let topic = &compiled.decisions;
-    let mut scan = TopicScan::begin(&kafka, topic, since).map_err(anyhow::Error::from)?;
+    let mut scan = TopicScan::begin(&kafka, topic, since.map(milliseconds_ago)).map_err(CommandError::failed)?;
     let bar = progress_bar(scan.total());
     let (mut records, mut unreadable) = (0u64, 0u64);
     loop {
-        if interrupt.requested() {
+        if shutdown.requested() {
             bar.finish_and_clear();
             return Err(anyhow!("interrupted after {} records of {topic}", HumanCount(records)).into());
         }
         bar.set_position(scan.total() - scan.remaining());
-        let value = match scan.next(WAIT).map_err(anyhow::Error::from)? {
+        let value = match scan.next(WAIT).map_err(CommandError::failed)? {
             Scanned::Record(value) => value,
             Scanned::Nothing => continue,
             Scanned::End => break,
@@ -46,13 +53,13 @@ pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<S
         records += 1;
         match decoder.decode(value.as_deref().unwrap_or_default()) {
             Ok(decision) => {
-                let shown = bar.suspend(|| printer.show(&decision))?;
-                if shown.is_break() || (args.id.is_some() && printer.found) {
+                let printed = bar.suspend(|| printer.print(&decision))?;
+                if printed.is_break() || printer.is_done() {
                     break;
                 }
             }
-            Err(NotRead::Registry(error)) if !matches!(error, RegistryError::Unknown { .. }) => {
-                return Err(anyhow::Error::from(error).into());
+            Err(DecoderError::Registry(error)) if !matches!(error, RegistryError::Unknown { .. }) => {
+                return Err(CommandError::failed(error));
             }
             Err(_) => unreadable += 1,
         }
@@ -61,17 +68,13 @@ pub fn read(pipeline: &Path, args: &Args, printer: &mut Printer<'_>) -> Result<S
     if unreadable > 0 {
         eprintln!("{} records of {topic} are no decisions", HumanCount(unreadable));
     }
-    let within = args
-        .since
-        .map_or(String::new(), |since| format!(" of the last {}", duration::text(since)));
+    let within = since.map_or(String::new(), |since| format!(" of the last {}", duration::text(since)));
     Ok(format!("topic {topic} ({} records{within})", HumanCount(records)))
 }
 
-fn milliseconds_ago(micros: i64) -> Result<i64, anyhow::Error> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .context("the clock is set before 1970")?;
-    Ok(i64::try_from(now.as_millis()).unwrap_or(i64::MAX) - micros / 1000)
+/// The time so many microseconds ago, in milliseconds since the epoch.
+fn milliseconds_ago(micros: i64) -> i64 {
+    (SystemClock.now() - micros) / 1000
 }
 
 fn progress_bar(offsets: u64) -> ProgressBar {
@@ -79,21 +82,20 @@ fn progress_bar(offsets: u64) -> ProgressBar {
     ProgressBar::new(offsets).with_style(ProgressStyle::with_template(style).expect("the template is fixed"))
 }
 
-/// Why a record is of no use.
+/// Why a record cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-enum NotRead {
+enum DecoderError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
-    Wire(#[from] DecodeError),
+    WireFormat(#[from] DecodeError),
     #[error(transparent)]
     Avro(#[from] AvroDecisionError),
-    /// Unless the registry answered, other records would fare no better.
     #[error(transparent)]
     Registry(#[from] RegistryError),
 }
 
-/// Reads decisions in the format of a pipeline's topic.
+/// Decodes decisions in the format of a pipeline's topic.
 enum Decoder {
     Json,
     Avro {
@@ -111,14 +113,14 @@ impl Decoder {
                 registry: registry(settings),
                 readers: HashMap::new(),
             },
-            // `avro` without a registry is a diagnostic that the file was checked for.
+            // A pipeline file with the format `avro` and no registry has a diagnostic.
             (Format::Avro | Format::AvroPlain, _) => {
                 Decoder::AvroPlain(AvroDecisionReader::new(DECISION_AVRO_SCHEMA)?.into())
             }
         })
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecisionRecord, NotRead> {
+    fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecisionRecord, DecoderError> {
         match self {
             Decoder::Json => Ok(OwnedDecisionRecord::from_json(bytes)?),
             Decoder::AvroPlain(reader) => Ok(reader.read(bytes)?),

@@ -1,0 +1,174 @@
+//! From the results of all phases to the compiled pipeline.
+
+use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Settings};
+use super::entities::PlannedEntity;
+use super::features::{CompiledFeatures, aggregated_slots};
+use super::file_text::FileText;
+use super::inputs::ResolvedInput;
+use super::models::Models;
+use super::policy::without_score;
+use super::stages::PlannedStages;
+use super::symbols::Symbols;
+use super::topics::Topics;
+use super::usage::Usage;
+use crate::duration::HOUR;
+use crate::syntax::read::Spanned;
+use crate::syntax::{Example, PipelineFile};
+use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
+use riskstream_events::{Slot, ValueType};
+use riskstream_policy::Policy;
+use riskstream_scoring::Lineup;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The results of all phases of a file without diagnostics.
+pub struct Phases<'a> {
+    pub file: &'a PipelineFile,
+    pub text: &'a FileText<'a>,
+    pub settings: Settings,
+    pub usage: Usage<'a>,
+    pub entities: Vec<PlannedEntity>,
+    pub symbols: Symbols<'a>,
+    pub features: CompiledFeatures,
+    pub models: Models,
+    pub policy: Policy,
+    pub stages: PlannedStages,
+    pub topics: Topics,
+    pub examples: Vec<Example>,
+}
+
+impl Phases<'_> {
+    /// The compiled pipeline. `None` only if a required name is missing, which is a diagnostic of an earlier phase.
+    pub fn assemble(self) -> Option<Compiled> {
+        let inputs = input_settings(&self);
+        let rollout = RolloutScope {
+            names: self.symbols.names.of_decision(&self.stages.at_decision),
+            explains: self.models.explain.is_some(),
+            directory: self.text.directory.to_owned(),
+            model: own_model(self.file),
+            personal: self.models.personal.clone(),
+        };
+        let plan = Plan {
+            name: self.file.name.0.as_ref()?.value.clone(),
+            version: version(self.text.source, &self.models.lineup),
+            slots: self.symbols.names.slots().to_vec(),
+            inputs: input_plans(&self)?,
+            decide: DecidePlan {
+                expressions: self.stages.decide_expressions,
+                explain: self.models.explain,
+                score: self.symbols.score,
+                policy: self.policy,
+                without_score: without_score(self.file),
+                features: self.features.listed,
+                entities: entity_slots(&self.entities, &self.symbols),
+            },
+            stages: self.stages.stages,
+            max_future: self.file.max_future.map_or(HOUR, |duration| duration.0),
+        };
+        Some(Compiled {
+            plan: Arc::new(plan),
+            lineup: Arc::new(self.models.lineup),
+            inputs,
+            repartition_topics: self.topics.repartition,
+            decisions: self.topics.decisions,
+            dead_letters: self.topics.dead_letters,
+            decision_format: self.topics.decision_format,
+            rollout,
+            rollout_settings: rollout_settings(self.file),
+            settings: self.settings,
+            examples: self.examples,
+            file: self.text.name.into(),
+            source: self.text.source.into(),
+        })
+    }
+}
+
+/// The names of entities and the slots of their keys.
+fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
+    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
+    entities.iter().filter_map(slot).collect()
+}
+
+fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
+    let plan = |(index, input): (u8, &&ResolvedInput)| {
+        Some(InputPlan {
+            name: input.name.clone(),
+            id: *phases.symbols.fields.get(input.id.as_ref()?)?,
+            event_time: *phases.symbols.fields.get(input.event_time.as_ref()?)?,
+            numbers: aggregated_floats(phases, index, input),
+        })
+    };
+    (0..).zip(&phases.usage.inputs).map(plan).collect()
+}
+
+/// The float fields of an input that are aggregated, each with the units per 1.0 of its sums. Their values must fit into
+/// a sum. Floats that are compared and never summed have 0 units: they must only be finite. Integers always fit.
+fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, i64)> {
+    let is_float = |slot: Slot| {
+        let mut fields = input.fields.iter();
+        fields
+            .any(|(name, field)| phases.symbols.fields.get(name) == Some(&slot) && field.value_type == ValueType::Float)
+    };
+    let mut floats: BTreeMap<Slot, i64> = BTreeMap::new();
+    for (stage, slot, is_fixed_point) in aggregated_slots(&phases.features.stages, index) {
+        if is_float(slot) {
+            let units = floats.entry(slot).or_insert(0);
+            *units = (*units).max(if is_fixed_point {
+                phases.entities[stage].resolution
+            } else {
+                0
+            });
+        }
+    }
+    floats.into_iter().collect()
+}
+
+fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
+    let settings = |input: &&ResolvedInput| {
+        let is_required = |name: &String| {
+            input.id.as_ref() == Some(name)
+                || input.event_time.as_ref() == Some(name)
+                || phases.entities.iter().any(|entity| entity.key.0 == *name)
+        };
+        let fields = input.fields.iter().filter_map(|(name, field)| {
+            let slot = *phases.symbols.fields.get(name)?;
+            Some(field.to_field(name, slot, is_required(name)))
+        });
+        InputSettings {
+            name: input.name.clone(),
+            topic: input.topic.as_str().into(),
+            format: input.format,
+            schema: input.schema.clone(),
+            key: input.key.clone(),
+            fields: fields.collect(),
+        }
+    };
+    phases.usage.inputs.iter().map(settings).collect()
+}
+
+fn own_model(file: &PipelineFile) -> Option<PathBuf> {
+    let file = file.model.as_ref()?.value.file.0.as_ref()?;
+    Some(file.value.as_str().into())
+}
+
+fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
+    let section = &file.rollout.as_ref()?.value;
+    let given = |given: &Option<Spanned<String>>| given.as_ref().map(|given| given.value.clone());
+    Some(RolloutSettings {
+        file: given(&section.file),
+        topic: given(&section.topic).map(Into::into),
+    })
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 over the file and the hashes of its models' cards. The hashes of the
+/// models themselves are in every decision.
+fn version(source: &str, lineup: &Lineup) -> String {
+    let cards = lineup.models.iter().filter_map(|model| model.card.as_ref());
+    let hashed = cards.fold(Sha256::new().chain_update(source), |hashed, card| {
+        hashed.chain_update(card)
+    });
+    let digest = hashed.finalize();
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}

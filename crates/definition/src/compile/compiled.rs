@@ -1,0 +1,163 @@
+//! The result of compiling a pipeline file: the plan, the models, and what surrounds them.
+
+use super::names::Names;
+use crate::syntax::{Delivery, Example, Format, SubjectStrategy};
+use riskstream_engine::plan::Plan;
+use riskstream_events::Field;
+use riskstream_scoring::Lineup;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A valid pipeline file.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The computation.
+    pub plan: Arc<Plan>,
+    /// The models of the pipeline file. A roll-out replaces them.
+    pub lineup: Arc<Lineup>,
+    /// The inputs, in the plan's order.
+    pub inputs: Vec<InputSettings>,
+    /// The topic in front of each stage; `None` if the stage reads the transactions' own topic.
+    pub repartition_topics: Vec<Option<Arc<str>>>,
+    /// The topic of the decisions.
+    pub decisions: Arc<str>,
+    /// The topic of the dead letters.
+    pub dead_letters: Arc<str>,
+    /// The encoding of decisions.
+    pub decision_format: Format,
+    /// What roll-outs are compiled against.
+    pub rollout: RolloutScope,
+    /// The section `rollout:`, if there is one.
+    pub rollout_settings: Option<RolloutSettings>,
+    /// Kafka, the registry, state, the HTTP server and the secret.
+    pub settings: Settings,
+    /// The file's examples.
+    pub examples: Vec<Example>,
+    /// The name of the file in messages.
+    pub file: Arc<str>,
+    /// The text of the file, for the places of examples.
+    pub source: Arc<str>,
+}
+
+/// An input topic and its decoded fields.
+#[derive(Clone, Debug)]
+pub struct InputSettings {
+    /// `transactions`, `labels`, …
+    pub name: String,
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The encoding.
+    pub format: Format,
+    /// The text of the schema file, if there is one.
+    pub schema: Option<Arc<str>>,
+    /// The field that is the records' Kafka key, if the file says so.
+    pub key: Option<String>,
+    /// The fields that the plan uses.
+    pub fields: Vec<Field>,
+}
+
+/// The sources of roll-outs.
+#[derive(Clone, Debug)]
+pub struct RolloutSettings {
+    /// The file to watch, relative to the pipeline file.
+    pub file: Option<String>,
+    /// The topic to follow.
+    pub topic: Option<Arc<str>>,
+}
+
+/// What roll-outs are compiled against, besides the plan and the models.
+#[derive(Clone, Debug)]
+pub struct RolloutScope {
+    /// The names that have values at the decision.
+    pub(crate) names: Names<'static>,
+    /// Whether scores are explained.
+    pub(crate) explains: bool,
+    /// The names whose values are personal data. Reasons must not contain them.
+    pub(crate) personal: BTreeSet<String>,
+    /// The directory of the pipeline file. Paths are relative to it.
+    pub(crate) directory: PathBuf,
+    /// The path of the pipeline file's own model.
+    pub(crate) model: Option<PathBuf>,
+}
+
+/// The settings of the service.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The delivery guarantee.
+    pub delivery: Delivery,
+    /// Kafka, if the file has the section.
+    pub kafka: Option<KafkaSettings>,
+    /// The schema registry, if there is one.
+    pub registry: Option<RegistrySettings>,
+    /// The directory of state.
+    pub state_directory: PathBuf,
+    /// Memory for decoded entities of each task, in bytes.
+    pub cache_bytes: usize,
+    /// The address of the HTTP server.
+    pub listen: SocketAddr,
+    /// The name of the environment variable with the secret for pseudonyms.
+    pub key_env: Option<String>,
+    /// Whether any field is personal data.
+    pub personal: bool,
+}
+
+/// How to reach Kafka. Debug output has no values of properties, since they may be passwords.
+#[derive(Clone)]
+pub struct KafkaSettings {
+    /// `host:port,host:port`.
+    pub brokers: String,
+    /// The consumer group.
+    pub group: String,
+    /// librdkafka's properties.
+    pub properties: Vec<(String, String)>,
+}
+
+impl fmt::Debug for KafkaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<&str> = self.properties.iter().map(|(key, _)| key.as_str()).collect();
+        write!(
+            f,
+            "KafkaSettings {{ brokers: {:?}, group: {:?}, properties: {keys:?} }}",
+            self.brokers, self.group
+        )
+    }
+}
+
+/// How to reach the registry. Debug output has no password.
+#[derive(Clone)]
+pub struct RegistrySettings {
+    /// Its URL without a slash at the end.
+    pub url: String,
+    /// How subjects are named.
+    pub subject_strategy: SubjectStrategy,
+    /// For HTTP basic authentication.
+    pub username: Option<String>,
+    /// For HTTP basic authentication.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for RegistrySettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "RegistrySettings {{ url: {:?}, username: {:?} }}",
+            self.url, self.username
+        )
+    }
+}
+
+impl Compiled {
+    /// The roll-out file to watch, if the file names one.
+    pub fn rollout_file(&self) -> Option<PathBuf> {
+        let file = self.rollout_settings.as_ref()?.file.as_ref()?;
+        Some(self.rollout.directory.join(file))
+    }
+
+    /// The topic of roll-outs, if the file names one.
+    pub fn rollout_topic(&self) -> Option<&Arc<str>> {
+        self.rollout_settings.as_ref()?.topic.as_ref()
+    }
+}

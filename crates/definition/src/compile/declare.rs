@@ -1,0 +1,124 @@
+//! Phase `declare`: names and slots for the fields that are used, and names for lists.
+
+use super::inputs::ResolvedInput;
+use super::names::Names;
+use super::usage::Usage;
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::syntax::PipelineFile;
+use crate::syntax::read::{List, Map, Raw, Required};
+use crate::text::{Node, NodeValue};
+use riskstream_events::{Slot, Value, ValueType};
+use std::collections::BTreeMap;
+
+/// Fields and lists by name.
+pub struct Declared<'s> {
+    /// Their names, types and slots, with the canonical ones.
+    pub names: Names<'s>,
+    /// The slots of the fields that are used.
+    pub fields: BTreeMap<String, Slot>,
+}
+
+/// Declares the fields that are used, and the lists. `source` is the text of the file.
+pub fn compile<'s>(
+    file: &PipelineFile,
+    source: &'s str,
+    inputs: &[ResolvedInput],
+    usage: &Usage<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Declared<'s> {
+    let mut names = Names::new(source);
+    let fields = declare_fields(inputs, usage, &mut names, diagnostics);
+    mark_broken_fields(file, inputs, &mut names);
+    declare_lists(&file.lists, &mut names, diagnostics);
+    Declared { names, fields }
+}
+
+fn declare_fields(
+    inputs: &[ResolvedInput],
+    usage: &Usage<'_>,
+    names: &mut Names<'_>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, Slot> {
+    let mut slots = BTreeMap::new();
+    for input in inputs {
+        for (name, field) in input.fields.iter().filter(|(name, _)| usage.fields.contains(*name)) {
+            if slots.contains_key(name) {
+                continue;
+            }
+            if name == "event_time" {
+                // In expressions `event_time` is the canonical slot, so the field's own slot has no name there.
+                if input.event_time.as_ref() == Some(name) {
+                    slots.insert(name.clone(), names.slot(name, ValueType::Timestamp));
+                } else {
+                    diagnostics.add(
+                        Diagnostic::new(
+                            "`event_time` is reserved for the field that `event_time:` names",
+                            field.span.clone(),
+                        )
+                        .help("give this field another name: `other_time: {type: timestamp, path: event_time}`"),
+                    );
+                }
+            } else if names.check_free(name, &field.span, diagnostics) {
+                let slot = names.declare(name, field.value_type, ValueType::Float, field.span.clone());
+                slots.insert(name.clone(), slot);
+            } else {
+                names.declare_broken(name);
+            }
+        }
+    }
+    slots
+}
+
+/// Uses of a broken field are not reported again.
+fn mark_broken_fields(file: &PipelineFile, inputs: &[ResolvedInput], names: &mut Names<'_>) {
+    for (_, input) in file.inputs.iter() {
+        for (key, declaration) in &input.fields.0 {
+            let is_resolved = inputs.iter().any(|input| input.fields.contains_key(&key.name));
+            if declaration.is_none() || !is_resolved {
+                names.declare_broken(&key.name);
+            }
+        }
+    }
+}
+
+fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
+    for (name, list) in &lists.0 {
+        let values = list.as_ref().and_then(|list| constants(list, diagnostics));
+        let is_declared = list.as_ref().is_some_and(|list| list.0.is_some())
+            && names.check_free(&name.name, &name.span, diagnostics)
+            && values.is_some_and(|values| {
+                let declared = names.declare_list(&name.name, &values, name.span.clone());
+                if let Err(error) = &declared {
+                    diagnostics.add(Diagnostic::new(error.to_string(), name.span.clone()));
+                }
+                declared.is_ok()
+            });
+        if !is_declared {
+            names.declare_broken(&name.name);
+        }
+    }
+}
+
+/// The elements of a list; `None` if it is missing or one of them is not a constant.
+fn constants(list: &Required<List<Raw>>, diagnostics: &mut Diagnostics) -> Option<Vec<Value>> {
+    let items = list.0.as_ref()?.value.0.iter();
+    let values: Vec<Option<Value>> = items.map(|item| constant(&item.value.0, diagnostics)).collect();
+    values.into_iter().collect()
+}
+
+fn constant(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {
+    Some(match &node.value {
+        NodeValue::Bool(value) => Value::Bool(*value),
+        NodeValue::Int(value) => Value::Int(*value),
+        NodeValue::Float(value) => Value::Float(*value),
+        NodeValue::Text(value) => Value::Text(value.as_str().into()),
+        _ => {
+            let diagnostic = Diagnostic::new(
+                format!("the elements of a list are texts or numbers, this is {}", node.kind()),
+                node.span.clone(),
+            );
+            diagnostics.add(diagnostic);
+            return None;
+        }
+    })
+}

@@ -1,0 +1,45 @@
+//! Phase `examples`: the examples, whose inputs and features must exist.
+
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::syntax::{Example, ExampleEvent, PipelineFile};
+
+/// The examples of the file.
+pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Vec<Example> {
+    let examples: Vec<Example> = file.examples.0.iter().map(|example| example.value.clone()).collect();
+    for event in examples.iter().flat_map(|example| &example.events.0) {
+        check_event(file, &event.value, diagnostics);
+    }
+    examples
+}
+
+fn check_event(file: &PipelineFile, event: &ExampleEvent, diagnostics: &mut Diagnostics) {
+    let input = &event.input;
+    if file.inputs.get(&input.name).is_none() {
+        // A missing input `transactions` was reported as such.
+        if input.name != "transactions" {
+            diagnostics.add(
+                Diagnostic::new(format!("unknown input `{}`", input.name), input.span.clone())
+                    .nearest(&input.name, file.inputs.names())
+                    .help(format!("the inputs are {}", enumerate(file.inputs.names()))),
+            );
+        }
+        return;
+    }
+    let Some(expect) = &event.expect else {
+        return;
+    };
+    if input.name != "transactions" {
+        diagnostics.add(
+            Diagnostic::new("only a transaction gets a decision", input.span.clone())
+                .help("move `expect:` to a transaction"),
+        );
+    }
+    for name in expect.features.0.iter().map(|(key, _)| key) {
+        if file.features.get(&name.name).is_none() {
+            diagnostics.add(
+                Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
+                    .nearest(&name.name, file.features.names()),
+            );
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A field of an input.
+
+use super::avro_types::{AvroTypes, Found};
+use crate::compile::names::is_identifier;
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
+use crate::syntax::LongField;
+use crate::text::Key;
+use riskstream_events::{Field, Slot, TimestampUnit, ValueType};
+
+/// A field that an input declares.
+#[derive(Clone, Debug)]
+pub struct ResolvedField {
+    /// Its place in the record: names from the outside in.
+    pub path: Vec<String>,
+    /// Its type.
+    pub value_type: ValueType,
+    /// Whether it is personal data: only its pseudonym is kept.
+    pub personal: bool,
+    /// Whether records must have it; `None` if the file does not say.
+    pub required: Option<bool>,
+    /// The unit of a timestamp that is a number.
+    pub unit: Option<TimestampUnit>,
+    /// Where it is declared.
+    pub span: Span,
+}
+
+/// Checks a declaration. Its type comes from the schema if the declaration has none.
+pub fn resolve_field(
+    name: &Key,
+    field: &LongField,
+    types: Option<&AvroTypes>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ResolvedField> {
+    if !is_identifier(&name.name) {
+        diagnostics.add(
+            Diagnostic::new(format!("`{}` is not a valid name", name.name), name.span.clone()).help(
+                "names are letters, digits and `_`; give the field's place in the record with `path:`: `{type: float, path: …}`",
+            ),
+        );
+        return None;
+    }
+    let path = resolve_path(name, field, diagnostics)?;
+    let value_type = match &field.r#type {
+        Some(word) => word.value.0,
+        None => {
+            let place = field.path.as_ref().map_or(&name.span, |path| &path.span);
+            type_from_schema(name, place, &path, types, diagnostics)?
+        }
+    };
+    check_unit(name, field, value_type, diagnostics);
+    Some(ResolvedField {
+        path,
+        value_type,
+        personal: resolve_personal(name, field, value_type, diagnostics)?,
+        required: field.required.as_ref().map(|required| required.value),
+        unit: field.unit.as_ref().map(|unit| unit.value.0),
+        span: name.span.clone(),
+    })
+}
+
+fn resolve_path(name: &Key, field: &LongField, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+    let (text, span) = match &field.path {
+        Some(path) => (&path.value, &path.span),
+        None => (&name.name, &name.span),
+    };
+    let path: Vec<String> = text.split('.').map(str::to_owned).collect();
+    if path.iter().any(String::is_empty) {
+        diagnostics.add(Diagnostic::new(format!("`{text}` is not a path"), span.clone()).help("write `payload.time`"));
+        return None;
+    }
+    Some(path)
+}
+
+fn resolve_personal(
+    name: &Key,
+    field: &LongField,
+    value_type: ValueType,
+    diagnostics: &mut Diagnostics,
+) -> Option<bool> {
+    let Some(personal) = field.personal.as_ref().filter(|personal| personal.value) else {
+        return Some(false);
+    };
+    if value_type == ValueType::Text {
+        return Some(true);
+    }
+    let message = format!(
+        "a personal field must be text, `{}` is {}",
+        name.name,
+        value_type.name()
+    );
+    diagnostics
+        .add(Diagnostic::new(message, personal.span.clone()).help("write `type: text`; numbers are then read as text"));
+    None
+}
+
+fn check_unit(name: &Key, field: &LongField, value_type: ValueType, diagnostics: &mut Diagnostics) {
+    if let Some(unit) = field.unit.as_ref().filter(|_| value_type != ValueType::Timestamp) {
+        let message = format!("only a timestamp has a unit, `{}` is {}", name.name, value_type.name());
+        diagnostics.add(
+            Diagnostic::new(message, unit.span.clone()).help("remove `unit:`, or declare it as `type: timestamp`"),
+        );
+    }
+}
+
+fn type_from_schema(
+    name: &Key,
+    place: &Span,
+    path: &[String],
+    types: Option<&AvroTypes>,
+    diagnostics: &mut Diagnostics,
+) -> Option<ValueType> {
+    let Some(types) = types else {
+        diagnostics.add(
+            Diagnostic::new(format!("field `{}` has no type", name.name), name.span.clone())
+                .help("add `type:` with one of `bool`, `int`, `float`, `text` and `timestamp`"),
+        );
+        return None;
+    };
+    match types.find(path) {
+        Found::Type(value_type) => Some(value_type),
+        Found::Unsupported(what) => {
+            diagnostics.add(
+                Diagnostic::new(format!("field `{}` is {what}", name.name), place.clone())
+                    .help("a field holds one number, text, timestamp or boolean: use another field"),
+            );
+            None
+        }
+        Found::Missing { part, names } => {
+            diagnostics.add(
+                Diagnostic::new(format!("the schema has no field `{part}`"), place.clone())
+                    .nearest(&part, names.iter().map(String::as_str))
+                    .help(format!(
+                        "its fields are {}",
+                        enumerate(names.iter().map(String::as_str))
+                    )),
+            );
+            None
+        }
+    }
+}
+
+impl ResolvedField {
+    /// The field for decoders. `required` is the default.
+    pub fn to_field(&self, name: &str, slot: Slot, required: bool) -> Field {
+        Field {
+            name: name.to_owned(),
+            path: self.path.clone(),
+            value_type: self.value_type,
+            slot,
+            required: self.required.unwrap_or(required),
+            personal: self.personal,
+            timestamp_unit: self.unit,
+        }
+    }
+}

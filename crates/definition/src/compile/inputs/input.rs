@@ -1,0 +1,32 @@
+//! An input with its fields.
+
+use super::field::ResolvedField;
+use crate::diagnostics::Span;
+use crate::syntax::Format;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An input whose fields are resolved.
+#[derive(Clone, Debug)]
+pub struct ResolvedInput {
+    /// `transactions`, `labels`, …
+    pub name: String,
+    /// Where it is declared.
+    pub span: Span,
+    /// The Kafka topic; empty if it is missing.
+    pub topic: String,
+    /// The encoding.
+    pub format: Format,
+    /// The text of the schema file.
+    pub schema: Option<Arc<str>>,
+    /// The field that is the records' Kafka key.
+    pub key: Option<String>,
+    /// The field with the event's id.
+    pub id: Option<String>,
+    /// The field with the event time.
+    pub event_time: Option<String>,
+    /// How long after its transaction a label may arrive and be completed from it, in microseconds.
+    pub arrives_within: i64,
+    /// All fields by name, used or not.
+    pub fields: BTreeMap<String, ResolvedField>,
+}

@@ -1,0 +1,11 @@
+//! Phase `inputs`: the input topics with their fields.
+
+mod agreement;
+mod avro_types;
+mod field;
+mod input;
+mod resolve;
+mod schema_file;
+
+pub use input::ResolvedInput;
+pub use resolve::compile;

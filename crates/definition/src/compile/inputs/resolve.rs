@@ -1,0 +1,144 @@
+//! From the section `inputs:` to inputs with their fields.
+
+use super::agreement::check_agreement;
+use super::avro_types::AvroTypes;
+use super::field::{ResolvedField, resolve_field};
+use super::input::ResolvedInput;
+use super::schema_file::{add_schema_fields, check_against_schema, check_format, read_schema};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::duration::DAY;
+use crate::syntax::read::Spanned;
+use crate::syntax::{Format, Input, PipelineFile};
+use crate::text::Key;
+use riskstream_events::ValueType;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The inputs that are not broken as a whole, transactions first. Reads schema files in `directory`.
+pub fn compile(file: &PipelineFile, directory: &Path, diagnostics: &mut Diagnostics) -> Vec<ResolvedInput> {
+    check_transactions(file, diagnostics);
+    let has_registry = file.registry.is_some();
+    let inputs = file.inputs.iter().map(|(key, input)| {
+        let format = input.format.as_ref().map_or(Format::Json, |format| format.value);
+        check_format(key, input, format, has_registry, diagnostics);
+        resolve_input(key, input, format, directory, diagnostics)
+    });
+    let mut inputs: Vec<ResolvedInput> = inputs.collect();
+    inputs.sort_by_key(|input| input.name != "transactions");
+    check_agreement(&inputs, diagnostics);
+    inputs
+}
+
+fn check_transactions(file: &PipelineFile, diagnostics: &mut Diagnostics) {
+    if file.inputs.get("transactions").is_some() {
+        return;
+    }
+    let span = file.inputs.0.first().map_or(0..0, |(key, _)| key.span.clone());
+    diagnostics.add(
+        Diagnostic::new("the input `transactions` is missing", span)
+            .nearest("transactions", file.inputs.names())
+            .help("add `transactions:` to `inputs:`; each of its records gets a decision"),
+    );
+}
+
+fn resolve_input(
+    key: &Key,
+    input: &Input,
+    format: Format,
+    directory: &Path,
+    diagnostics: &mut Diagnostics,
+) -> ResolvedInput {
+    let schema = read_schema(input, format, directory, diagnostics);
+    let fields = resolve_fields(input, schema.as_deref(), diagnostics);
+    if let Some(schema) = &schema {
+        check_against_schema(input, schema, &fields, diagnostics);
+    }
+    let mut roles = Roles {
+        input,
+        fields: &fields,
+        diagnostics,
+    };
+    ResolvedInput {
+        name: key.name.clone(),
+        span: key.span.clone(),
+        topic: input
+            .topic
+            .0
+            .as_ref()
+            .map_or_else(String::new, |topic| topic.value.clone()),
+        format,
+        id: roles.field("id", input.id.0.as_ref(), &[ValueType::Text, ValueType::Int]),
+        event_time: roles.field("event_time", input.event_time.0.as_ref(), &[ValueType::Timestamp]),
+        key: roles.field("key", input.key.as_ref(), &[ValueType::Text, ValueType::Int]),
+        arrives_within: input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0),
+        schema,
+        fields,
+    }
+}
+
+/// The declared fields, and those that only the schema declares.
+fn resolve_fields(
+    input: &Input,
+    schema: Option<&str>,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<String, ResolvedField> {
+    let types = schema.and_then(AvroTypes::new);
+    let mut fields = BTreeMap::new();
+    for (name, declaration) in input.fields.iter() {
+        if let Some(field) = resolve_field(name, &declaration.0, types.as_ref(), diagnostics) {
+            fields.insert(name.name.clone(), field);
+        }
+    }
+    if let Some(types) = &types {
+        add_schema_fields(types, input, &mut fields);
+    }
+    fields
+}
+
+/// Looks up the fields that `id`, `event_time` and `key` of an input name.
+struct Roles<'a> {
+    input: &'a Input,
+    fields: &'a BTreeMap<String, ResolvedField>,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Roles<'_> {
+    fn field(&mut self, role: &str, name: Option<&Spanned<String>>, types: &[ValueType]) -> Option<String> {
+        let name = name?;
+        if let Some(field) = self.fields.get(&name.value) {
+            if types.contains(&field.value_type) {
+                return Some(name.value.clone());
+            }
+            let wanted = types
+                .iter()
+                .map(|wanted| wanted.name())
+                .collect::<Vec<_>>()
+                .join(" or ");
+            self.diagnostics.add(
+                Diagnostic::new(
+                    format!(
+                        "`{role}` must be {wanted}, `{}` is {}",
+                        name.value,
+                        field.value_type.name()
+                    ),
+                    name.span.clone(),
+                )
+                .also(field.span.clone(), "declared here"),
+            );
+            return None;
+        }
+        let declared_but_broken = self.input.fields.names().any(|declared| declared == name.value);
+        if !declared_but_broken {
+            let wanted = types[0].name();
+            self.diagnostics.add(
+                Diagnostic::new(
+                    format!("`{role}` names the field `{}`, which is not declared", name.value),
+                    name.span.clone(),
+                )
+                .nearest(&name.value, self.fields.keys().map(String::as_str))
+                .help(format!("add `{}: {wanted}` to `fields:`", name.value)),
+            );
+        }
+        None
+    }
+}

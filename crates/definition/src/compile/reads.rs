@@ -1,0 +1,26 @@
+//! What the decision reads.
+
+use super::entities::PlannedEntity;
+use super::symbols::Symbols;
+use riskstream_events::Slot;
+use riskstream_policy::Policy;
+use riskstream_scoring::Lineup;
+use std::collections::BTreeSet;
+
+/// The slots that models, explanations, rules and thresholds read, and those of entity keys. The score is not among them,
+/// since the decision computes it.
+pub fn of_decision(
+    entities: &[PlannedEntity],
+    symbols: &Symbols<'_>,
+    lineup: &Lineup,
+    policy: Option<&Policy>,
+) -> BTreeSet<Slot> {
+    let models = || lineup.models.iter();
+    let explanations = models().filter_map(|model| model.explanation.as_ref());
+    let mut reads: BTreeSet<Slot> = models().flat_map(|model| model.inputs.iter().copied()).collect();
+    reads.extend(explanations.flat_map(|explanation| explanation.slots()));
+    reads.extend(policy.iter().flat_map(|policy| policy.slots()));
+    reads.remove(&symbols.score);
+    reads.extend(entities.iter().filter_map(|entity| symbols.fields.get(&entity.key.0)));
+    reads
+}

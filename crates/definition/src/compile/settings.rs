@@ -1,0 +1,145 @@
+//! Phase `settings`: Kafka, the registry, state, the HTTP server and the secret for pseudonyms.
+
+use super::compiled::{KafkaSettings, RegistrySettings, Settings};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::syntax::{Http, Kafka, PipelineFile, Registry, State};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// The default of `state.cache`.
+const CACHE_BYTES: usize = 16 << 20;
+
+/// Properties that riskstream sets itself, each with the key to use instead.
+const OWN_PROPERTIES: [(&str, &str); 6] = [
+    ("bootstrap.servers", "kafka.brokers"),
+    ("metadata.broker.list", "kafka.brokers"),
+    ("group.id", "kafka.group"),
+    ("enable.auto.commit", "delivery"),
+    ("transactional.id", "delivery"),
+    ("isolation.level", "delivery"),
+];
+
+/// The settings, with defaults for what the file leaves out.
+pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
+    let name = file.name.0.as_ref().map_or("", |name| name.value.as_str());
+    Settings {
+        delivery: file.delivery.unwrap_or_default(),
+        kafka: file
+            .kafka
+            .as_ref()
+            .and_then(|kafka| resolve_kafka(&kafka.value, name, diagnostics)),
+        registry: file
+            .registry
+            .as_ref()
+            .and_then(|registry| resolve_registry(&registry.value, diagnostics)),
+        state_directory: state_directory(file.state.as_ref()),
+        cache_bytes: cache_bytes(file.state.as_ref()),
+        listen: listen(file.http.as_ref(), diagnostics),
+        key_env: file
+            .personal_data
+            .as_ref()
+            .and_then(|personal| Some(personal.key_env.0.as_ref()?.value.clone())),
+        personal: check_personal(file, diagnostics),
+    }
+}
+
+fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Option<KafkaSettings> {
+    for (key, _) in kafka.properties.iter() {
+        if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == key.name) {
+            diagnostics.add(
+                Diagnostic::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
+                    .help(format!("remove it and use `{instead}`")),
+            );
+        }
+    }
+    let brokers = kafka.brokers.0.as_ref()?;
+    let legal = brokers.value.split(',').all(|broker| {
+        let broker = broker.rsplit("://").next().unwrap_or(broker).trim();
+        !broker.is_empty() && !broker.contains(char::is_whitespace)
+    });
+    if !legal {
+        diagnostics.add(
+            Diagnostic::new("this is not a list of brokers", brokers.span.clone()).help("write `host:port,host:port`"),
+        );
+    }
+    Some(KafkaSettings {
+        brokers: brokers.value.clone(),
+        group: kafka
+            .group
+            .as_ref()
+            .map_or_else(|| name.to_owned(), |group| group.value.clone()),
+        properties: kafka
+            .properties
+            .iter()
+            .map(|(key, ExpressionText(value))| (key.name.clone(), value.clone()))
+            .collect(),
+    })
+}
+
+fn resolve_registry(registry: &Registry, diagnostics: &mut Diagnostics) -> Option<RegistrySettings> {
+    let url = registry.url.0.as_ref()?;
+    if !url.value.starts_with("http://") && !url.value.starts_with("https://") {
+        diagnostics.add(
+            Diagnostic::new("this is not the URL of a registry", url.span.clone())
+                .help("write `http://host:port` or `https://host`"),
+        );
+    }
+    Some(RegistrySettings {
+        url: url.value.trim_end_matches('/').to_owned(),
+        subject_strategy: registry.subject_strategy.unwrap_or_default(),
+        username: registry.username.clone(),
+        password: registry.password.clone(),
+    })
+}
+
+fn state_directory(state: Option<&State>) -> PathBuf {
+    state
+        .and_then(|state| state.directory.as_ref())
+        .map_or_else(|| ".riskstream".into(), |directory| directory.value.clone().into())
+}
+
+fn cache_bytes(state: Option<&State>) -> usize {
+    state
+        .and_then(|state| state.cache)
+        .map_or(CACHE_BYTES, |cache| usize::try_from(cache.0).unwrap_or(usize::MAX))
+}
+
+fn listen(http: Option<&Http>, diagnostics: &mut Diagnostics) -> SocketAddr {
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 9464));
+    let Some(listen) = http.and_then(|http| http.listen.as_ref()) else {
+        return default;
+    };
+    listen.value.parse().unwrap_or_else(|_| {
+        diagnostics.add(
+            Diagnostic::new(
+                format!("`{}` is not an IP address and port", listen.value),
+                listen.span.clone(),
+            )
+            .help("write `127.0.0.1:9464`, or `0.0.0.0:9464` for all interfaces"),
+        );
+        default
+    })
+}
+
+/// Whether any field is personal. `personal_data` is then required.
+fn check_personal(file: &PipelineFile, diagnostics: &mut Diagnostics) -> bool {
+    let mut personal: Vec<&Spanned<bool>> = Vec::new();
+    for (_, input) in file.inputs.iter() {
+        personal.extend(
+            input
+                .fields
+                .iter()
+                .filter_map(|(_, field)| field.0.personal.as_ref())
+                .filter(|flag| flag.value),
+        );
+    }
+    if let (Some(first), None) = (personal.first(), &file.personal_data) {
+        diagnostics.add(
+            Diagnostic::new("personal fields need a secret for their pseudonyms", first.span.clone()).help(
+                "add `personal_data: {key_env: RISKSTREAM_PERSONAL_DATA_KEY}` with the name of an environment variable",
+            ),
+        );
+    }
+    !personal.is_empty()
+}

@@ -1,0 +1,61 @@
+//! What the state of a stage depends on, as text without slots: the fingerprint is its hash.
+
+use super::context::{StageContext, reads_of_feature};
+use crate::compile::entities::PlannedEntity;
+use riskstream_events::Slot;
+use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// The fingerprint of a stage. State that was written under another one is not used, because fields or expressions had
+/// other meanings then.
+pub fn fingerprint(
+    context: &StageContext<'_>,
+    entity: &PlannedEntity,
+    spec: &EntitySpec,
+    features: &EntityFeatures,
+) -> String {
+    let mut text = format!("{} by {} {:08x}", entity.name, entity.key.0, features.fingerprint());
+    for input in &context.usage.inputs {
+        write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
+    }
+    for feature in &spec.features {
+        text.push('\n');
+        text.push_str(&identity(context, feature));
+    }
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a feature's part of the state depends on.
+pub fn identity(context: &StageContext<'_>, feature: &FeatureSpec) -> String {
+    let FeatureSpec {
+        aggregation,
+        input,
+        window,
+        delay,
+        include_current,
+        ..
+    } = feature;
+    let condition = feature.condition.as_ref().map(|condition| condition.source());
+    let mut text = format!("{input} {window:?} {delay} {include_current} {aggregation:?} {condition:?}");
+    for slot in reads_of_feature(feature) {
+        describe(context, slot, &mut text);
+    }
+    text
+}
+
+fn describe(context: &StageContext<'_>, slot: Slot, text: &mut String) {
+    match context.expression(slot) {
+        Some(step) => {
+            write!(text, " ({})", step.expression.source()).expect("writing to a string");
+            for read in step.expression.slots() {
+                describe(context, *read, text);
+            }
+        }
+        None => {
+            let info = &context.symbols.names.slots()[slot];
+            write!(text, " {}:{}", info.name, info.value_type.name()).expect("writing to a string");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is wrong with a file: each diagnostic has its place and, where possible, what to write instead.
+//!
+//! Phases add to one [`Diagnostics`] and go on, so that a user sees all diagnostics at once. [`Report`] renders them.
+
+mod diagnostic;
+mod report;
+mod words;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Span};
+pub use report::{Findings, Report, Style};
+pub use words::{enumerate, nearest};

@@ -1,0 +1,151 @@
+//! Diagnostics as a user reads them, rendered by miette.
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use miette::{LabeledSpan, NamedSource, SourceCode};
+use std::fmt;
+use std::sync::Arc;
+
+/// What the diagnostics of a report are, for its last line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Findings {
+    /// Errors in a file.
+    Errors,
+    /// Differences between what examples expect and what was decided.
+    Differences,
+}
+
+/// All diagnostics of a file, or that the file cannot be read. [`fmt::Display`] renders them without colours.
+pub struct Report {
+    name: String,
+    findings: Findings,
+    found: Vec<Placed>,
+}
+
+impl Report {
+    /// The diagnostics of the file `name`, whose text is `source`.
+    pub fn new(findings: Findings, diagnostics: Diagnostics, name: &str, source: &str) -> Report {
+        let source = Arc::new(NamedSource::new(name, source.to_owned()).with_language("yaml"));
+        let placed = |diagnostic| Placed {
+            diagnostic,
+            source: source.clone(),
+        };
+        Report {
+            name: name.to_owned(),
+            findings,
+            found: diagnostics.into_sorted().into_iter().map(placed).collect(),
+        }
+    }
+
+    /// A file that cannot be opened: the diagnostic has no place.
+    pub fn unreadable(name: &str, why: &dyn fmt::Display) -> Report {
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.add(Diagnostic::new(format!("cannot read {name}: {why}"), 0..0));
+        Report::new(Findings::Errors, diagnostics, name, "")
+    }
+
+    /// How many diagnostics there are.
+    pub fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// The diagnostics as text for a terminal that is `width` columns wide.
+    pub fn render(&self, style: Style, width: usize) -> String {
+        let theme = match style {
+            Style::Plain => miette::GraphicalTheme::unicode_nocolor(),
+            Style::Coloured => miette::GraphicalTheme::unicode(),
+        };
+        let handler = miette::GraphicalReportHandler::new_themed(theme)
+            .with_width(width)
+            .with_context_lines(1)
+            .with_links(false);
+        let mut text = String::new();
+        for diagnostic in &self.found {
+            handler
+                .render_report(&mut text, diagnostic)
+                .expect("writing to a string cannot fail");
+            text.push('\n');
+        }
+        text.push_str(&self.to_summary());
+        text.push('\n');
+        text
+    }
+
+    /// The last line: how many there are.
+    fn to_summary(&self) -> String {
+        let count = self.found.len();
+        let noun = match (self.findings, count) {
+            (Findings::Errors, 1) => "error",
+            (Findings::Errors, _) => "errors",
+            (Findings::Differences, 1) => "difference",
+            (Findings::Differences, _) => "differences",
+        };
+        format!("{count} {noun} in {}", self.name)
+    }
+}
+
+/// How a [`Report`] is rendered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without colours.
+    Plain,
+    /// With colours.
+    Coloured,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(Style::Plain, 120))
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Report {}
+
+/// A diagnostic together with the text that it points into.
+struct Placed {
+    diagnostic: Diagnostic,
+    source: Arc<NamedSource<String>>,
+}
+
+impl fmt::Display for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.diagnostic.message)
+    }
+}
+
+impl fmt::Debug for Placed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.diagnostic, f)
+    }
+}
+
+impl std::error::Error for Placed {}
+
+impl miette::Diagnostic for Placed {
+    fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
+        let help = self.diagnostic.help.as_ref()?;
+        Some(Box::new(help))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        let is_known = !self.source.inner().is_empty();
+        is_known.then_some(&*self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let Diagnostic {
+            label, span, others, ..
+        } = &self.diagnostic;
+        let label = (!label.is_empty()).then(|| label.clone());
+        let first = LabeledSpan::new_primary_with_span(label, span.clone());
+        let others = others
+            .iter()
+            .map(|(span, label)| LabeledSpan::new_with_span(Some(label.clone()), span.clone()));
+        Some(Box::new(std::iter::once(first).chain(others)))
+    }
+}

@@ -1,0 +1,11 @@
+//! What is made of the syntax and of a compiled pipeline for users: JSON Schemas, references, and the plan as text.
+
+mod plan_text;
+mod reference;
+mod schema;
+mod sizes;
+
+pub use plan_text::explain;
+pub use reference::{reference, rollout_reference};
+pub use schema::{rollout_schema, schema};
+pub use sizes::{EntitySize, entity_size};

@@ -1,0 +1,122 @@
+//! The plan as text, for `riskstream check --explain`: inputs, stages with the size of their state, and the decision.
+
+use super::sizes::entity_size;
+use crate::compile::Compiled;
+use crate::duration;
+use riskstream_engine::plan::{Plan, StagePlan};
+use riskstream_events::Slot;
+use riskstream_scoring::ModelPlan;
+use std::fmt::{self, Write};
+
+/// The plan as text.
+pub fn explain(compiled: &Compiled) -> String {
+    let mut text = String::new();
+    write_plan(&mut text, compiled).expect("writing to a string");
+    text
+}
+
+fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
+    let plan = &compiled.plan;
+    writeln!(out, "pipeline {} (version {})", plan.name, plan.version)?;
+    for (index, input) in compiled.inputs.iter().enumerate() {
+        let fields: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
+        let key = input
+            .key
+            .as_deref()
+            .map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
+        let what = if index == 0 { "read" } else { "read for labels" };
+        writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
+        writeln!(out, "  decodes {}", fields.join(", "))?;
+    }
+    for (at, stage) in plan.stages.iter().enumerate() {
+        write_stage(out, compiled, plan, at, stage)?;
+    }
+    writeln!(out, "\ndecision: to topic {}", compiled.decisions)?;
+    if !plan.decide.expressions.is_empty() {
+        writeln!(
+            out,
+            "  computes {}",
+            names(plan, plan.decide.expressions.iter().map(|computed| computed.slot))
+        )?;
+    }
+    let lineup = &compiled.lineup;
+    match lineup.champion_plan() {
+        Some(model) => {
+            writeln!(out, "  model {}", model_line(model))?;
+            if let Some(fallback) = model.fallback {
+                writeln!(out, "  fallback {}", model_line(&lineup.models[fallback]))?;
+            }
+        }
+        None => writeln!(out, "  no model")?,
+    }
+    for reason in plan.decide.policy.reasons() {
+        writeln!(out, "  {}: {} ({})", reason.name, reason.outcome.as_str(), reason.code)?;
+    }
+    writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
+}
+
+fn model_line(model: &ModelPlan) -> String {
+    format!(
+        "{} version {}: {} inputs, sha256 {}",
+        model.name,
+        model.version,
+        model.inputs.len(),
+        &model.model.sha256()[..16]
+    )
+}
+
+fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {
+    let source = compiled.repartition_topics[at]
+        .as_deref()
+        .unwrap_or(&compiled.inputs[0].topic);
+    writeln!(
+        out,
+        "\nstage {}: {} by {}, reads topic {source}",
+        at + 1,
+        stage.entity,
+        keys(plan, stage)
+    )?;
+    if compiled.repartition_topics[at].is_some() {
+        writeln!(
+            out,
+            "  rows carry {}",
+            names(plan, stage.carries.iter().map(|(slot, _)| *slot))
+        )?;
+    }
+    if !stage.before.is_empty() {
+        writeln!(
+            out,
+            "  computes {}",
+            names(plan, stage.before.iter().map(|step| step.slot))
+        )?;
+    }
+    let windows = stage.features.windows();
+    writeln!(
+        out,
+        "  keeps events for {}; {windows} {}",
+        duration::text(stage.features.retention()),
+        if windows == 1 { "window" } else { "windows" },
+    )?;
+    if let Some(size) = entity_size(plan, at) {
+        writeln!(
+            out,
+            "  about {} bytes for an entity with one transaction, {} for each one more",
+            size.first, size.event
+        )?;
+    }
+    if stage.completes_labels {
+        writeln!(out, "  completes labels with the keys that they lack")?;
+    }
+    writeln!(out, "  fingerprint {}", stage.fingerprint)
+}
+
+fn keys(plan: &Plan, stage: &StagePlan) -> String {
+    stage.keys[0].map_or_else(String::new, |slot| plan.slots[slot].name.clone())
+}
+
+fn names(plan: &Plan, slots: impl Iterator<Item = Slot>) -> String {
+    slots
+        .map(|slot| plan.slots[slot].name.as_str())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,147 @@
+//! `examples:`.
+
+use super::decision::OutcomeWord;
+use super::read::{Keys, List, Map, Raw, Read, Required, Spanned, expected, section};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::text::{Key, Node, NodeValue};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+
+section! {
+    /// A sequence of events and the expected decisions.
+    pub struct Example {
+        /// What it shows.
+        pub name: Required<String>,
+        /// The events in the order of their arrival: `- transactions: {…}`, with `expect:` beside a transaction whose
+        /// decision is compared.
+        pub events: List<ExampleEvent>,
+    }
+}
+
+section! {
+    /// The expected decision of a transaction. Only the given keys are compared.
+    pub struct Expectation {
+        /// The outcome.
+        #[schemars(default)]
+        pub outcome: Option<Spanned<OutcomeWord>>,
+        /// The reason codes, all of them, in order.
+        #[schemars(default)]
+        pub reasons: Option<Spanned<List<String>>>,
+        /// Some features and their values.
+        #[schemars(default)]
+        pub features: Map<Raw>,
+        /// The score, within 0.000001; or `[lowest, highest]`.
+        #[schemars(default)]
+        pub score: Option<Spanned<ScoreRange>>,
+        /// The flags, all of them: `[duplicate]`. `bootstrapping` may be left out.
+        #[schemars(default)]
+        pub flags: Option<Spanned<List<String>>>,
+        /// The reason code, if the record becomes a dead letter instead of getting a decision: `missing_field`.
+        #[schemars(default)]
+        pub dead_letter: Option<Spanned<String>>,
+    }
+}
+
+/// The range in which a score must lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoreRange {
+    /// The smallest expected score.
+    pub lowest: f64,
+    /// The largest expected score.
+    pub highest: f64,
+}
+
+impl Read for ScoreRange {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        const CLOSE: f64 = 1e-6;
+        if let NodeValue::List(ends) = &node.value
+            && let [lowest, highest] = ends.as_slice()
+        {
+            return Some(ScoreRange {
+                lowest: f64::read(lowest, diagnostics)?,
+                highest: f64::read(highest, diagnostics)?,
+            });
+        }
+        if matches!(node.value, NodeValue::Int(_) | NodeValue::Float(_)) {
+            let score = f64::read(node, diagnostics)?;
+            return Some(ScoreRange {
+                lowest: score - CLOSE,
+                highest: score + CLOSE,
+            });
+        }
+        expected("a score or `[lowest, highest]`", node, diagnostics);
+        None
+    }
+}
+
+impl JsonSchema for ScoreRange {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ScoreRange".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "number" },
+            { "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 },
+        ] })
+    }
+}
+
+/// One event of an example.
+#[derive(Clone, Debug)]
+pub struct ExampleEvent {
+    /// The name of its input.
+    pub input: Key,
+    /// The record.
+    pub record: Node,
+    /// The expected decision.
+    pub expect: Option<Expectation>,
+}
+
+impl Read for ExampleEvent {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        const FORM: &str = "write `- transactions: {…}`, and `expect: {…}` beside it to compare the decision";
+        let NodeValue::Map(entries) = &node.value else {
+            expected("an event", node, diagnostics);
+            return None;
+        };
+        let known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
+        let keys = Keys::of(node, &known, diagnostics)?;
+        let expect = keys.take::<Option<Expectation>>("expect", diagnostics)?;
+        let events: Vec<_> = entries.iter().filter(|(key, _)| key.name != "expect").collect();
+        let [(input, record)] = events.as_slice() else {
+            diagnostics.add(
+                Diagnostic::new("an event of an example must have exactly one input", node.span.clone()).help(FORM),
+            );
+            return None;
+        };
+        if !matches!(record.value, NodeValue::Map(_)) {
+            expected("the record's fields", record, diagnostics);
+            return None;
+        }
+        Some(ExampleEvent {
+            input: input.clone(),
+            record: record.clone(),
+            expect,
+        })
+    }
+}
+
+impl JsonSchema for ExampleEvent {
+    fn schema_name() -> Cow<'static, str> {
+        "ExampleEvent".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An event under the name of its input, and the expected decision.",
+            "type": "object",
+            "properties": { "expect": generator.subschema_for::<Expectation>() },
+            "additionalProperties": { "type": "object" },
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! What was typed: a struct per section with a field per key.
+//!
+//! [`read::section!`](read) makes the struct, its reader and its JSON Schema from one list of keys. The doc comments are
+//! the reference (docs/pipeline-file.md, docs/rollout.md) and the schema's descriptions.
+
+mod aggregations;
+mod decision;
+mod entity;
+mod example;
+mod feature;
+mod field;
+mod input;
+mod model;
+mod pipeline;
+pub mod read;
+mod rollout;
+mod service;
+
+pub use aggregations::{Aggregated, Aggregations, enumerate_where};
+pub use decision::{Explain, OutcomeWord, Rule, Thresholds};
+pub use entity::Entity;
+pub use example::{Example, ExampleEvent, Expectation};
+pub use feature::{Feature, Window};
+pub use field::LongField;
+pub use input::{Format, Input};
+pub use model::ModelSection;
+pub use pipeline::PipelineFile;
+pub use rollout::{ChallengerSection, Rollout, RolloutFile};
+pub use service::{Delivery, Http, Kafka, Outputs, PersonalData, Registry, State, SubjectStrategy};

@@ -1,0 +1,79 @@
+//! The pipeline file as a whole.
+
+use super::decision::{Explain, Rule, Thresholds};
+use super::entity::Entity;
+use super::example::Example;
+use super::feature::Feature;
+use super::input::Input;
+use super::model::ModelSection;
+use super::read::{Duration, List, Map, Raw, Required, Spanned, section};
+use super::rollout::Rollout;
+use super::service::{Delivery, Http, Kafka, Outputs, PersonalData, Registry, State};
+
+section! {
+    /// A pipeline: its inputs, features, model, rules and outputs.
+    pub struct PipelineFile {
+        /// The pipeline's name. Part of every decision id, of the names of repartition topics and, unless `kafka.group` says
+        /// otherwise, the consumer group.
+        pub name: Required<String>,
+        /// What the pipeline is for, in a sentence. It has no effect.
+        #[schemars(default)]
+        pub description: Option<String>,
+        /// The topics that are read, by name. `transactions` is required. Every other input has labels: facts about
+        /// transactions that become known later.
+        pub inputs: Map<Input>,
+        /// The entities for which features are computed, by name: customer, card, terminal, … Their order is the order of
+        /// the stages.
+        pub entities: Map<Entity>,
+        /// The features, by name. Each is one aggregation over a window of an entity's events, or an expression over
+        /// fields and other features. Decisions list them in this order.
+        #[schemars(default)]
+        pub features: Map<Feature>,
+        /// Lists of constants by name, for `x in name` in expressions: `[DE, FR]`.
+        #[schemars(default)]
+        pub lists: Map<Required<List<Raw>>>,
+        /// The model that scores transactions. Without one the score is null and rules decide.
+        #[schemars(default)]
+        pub model: Option<Spanned<ModelSection>>,
+        /// Where roll-outs come from, which replace `model` while the pipeline runs.
+        #[schemars(default)]
+        pub rollout: Option<Spanned<Rollout>>,
+        /// Which decisions are explained: their reasons name the model's inputs that raised the score most.
+        #[schemars(default)]
+        pub explain: Option<Spanned<Explain>>,
+        /// Named rules. A decision lists all that hold and has the most severe of their outcomes.
+        #[schemars(default)]
+        pub rules: List<Rule>,
+        /// The thresholds. Transactions that no rule and no threshold declines or sends to review are approved.
+        #[schemars(default)]
+        pub decision: Option<Spanned<Thresholds>>,
+        /// The topics of decisions and dead letters.
+        pub outputs: Required<Outputs>,
+        /// `exactly_once` (Kafka transactions) or `at_least_once` (lower latency; decisions may be duplicated after a
+        /// crash).
+        #[schemars(default, extend("default" = "exactly_once"))]
+        pub delivery: Option<Delivery>,
+        /// How to reach Kafka. `run` needs it; `demo`, `check` and `backfill` do not.
+        #[schemars(default)]
+        pub kafka: Option<Spanned<Kafka>>,
+        /// The schema registry of inputs and outputs whose format is `avro`.
+        #[schemars(default)]
+        pub registry: Option<Spanned<Registry>>,
+        /// The state of stages.
+        #[schemars(default)]
+        pub state: Option<State>,
+        /// The HTTP server for metrics and health.
+        #[schemars(default)]
+        pub http: Option<Http>,
+        /// The secret for pseudonyms of `personal` fields.
+        #[schemars(default)]
+        pub personal_data: Option<PersonalData>,
+        /// How far an event time may be ahead of the time at which Kafka received the record. A record with a later one is
+        /// a dead letter: it would move the watermark, and windows would expire too early.
+        #[schemars(default, extend("default" = "1h"))]
+        pub max_future: Option<Duration>,
+        /// Sequences of events and the expected decisions. `riskstream check` runs them through the production engine.
+        #[schemars(default)]
+        pub examples: List<Example>,
+    }
+}

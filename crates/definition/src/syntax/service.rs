@@ -1,0 +1,121 @@
+//! Sections that configure the running service: `outputs:`, `delivery:`, `kafka:`, `registry:`, `state:`, `http:` and
+//! `personal_data:`.
+
+use super::input::Format;
+use super::read::{ByteSize, ExpressionText, Map, Required, Spanned, Word, section, word};
+
+section! {
+    /// The topics of results.
+    pub struct Outputs {
+        /// The topic of the decisions.
+        pub decisions: Required<String>,
+        /// The topic of records that cannot be processed. Headers give the reason and the origin.
+        pub dead_letters: Required<String>,
+        /// The encoding of decisions: `json`, `avro` (Confluent's wire format, with the `registry`) or `avro_plain`.
+        #[schemars(default, extend("default" = "json"))]
+        pub format: Option<Spanned<Format>>,
+    }
+}
+
+/// The delivery guarantee for decisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each input event yields exactly one decision for read_committed consumers.
+    #[default]
+    ExactlyOnce,
+    /// At least one.
+    AtLeastOnce,
+}
+
+impl Word for Delivery {
+    const WHAT: &'static str = "a delivery guarantee";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("exactly_once", Delivery::ExactlyOnce),
+        ("at_least_once", Delivery::AtLeastOnce),
+    ];
+}
+word!(Delivery);
+
+section! {
+    /// How to reach Kafka.
+    pub struct Kafka {
+        /// The bootstrap brokers: `host:port,host:port`.
+        pub brokers: Required<String>,
+        /// The consumer group. The pipeline's name by default.
+        #[schemars(default)]
+        pub group: Option<Spanned<String>>,
+        /// Properties of librdkafka, such as `security.protocol` and `sasl.password: ${KAFKA_PASSWORD}`.
+        #[schemars(default)]
+        pub properties: Map<ExpressionText>,
+    }
+}
+
+section! {
+    /// A schema registry that speaks Confluent's API.
+    pub struct Registry {
+        /// Its URL: `http://localhost:8081`.
+        pub url: Required<String>,
+        /// The subject under which the schema of decisions is registered: `topic_name` (`risk-decisions-value`),
+        /// `record_name`, or `topic_record_name`.
+        #[schemars(default, extend("default" = "topic_name"))]
+        pub subject_strategy: Option<SubjectStrategy>,
+        /// The user name for HTTP basic authentication.
+        #[schemars(default)]
+        pub username: Option<String>,
+        /// The password for HTTP basic authentication, from the environment: `${REGISTRY_PASSWORD}`.
+        #[schemars(default)]
+        pub password: Option<String>,
+    }
+}
+
+/// How the subject of a schema is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SubjectStrategy {
+    /// The topic and `-value`.
+    #[default]
+    TopicName,
+    /// The record's full name.
+    RecordName,
+    /// The topic, `-` and the record's full name.
+    TopicRecordName,
+}
+
+impl Word for SubjectStrategy {
+    const WHAT: &'static str = "a subject name strategy";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("topic_name", SubjectStrategy::TopicName),
+        ("record_name", SubjectStrategy::RecordName),
+        ("topic_record_name", SubjectStrategy::TopicRecordName),
+    ];
+}
+word!(SubjectStrategy);
+
+section! {
+    /// The state of stages.
+    pub struct State {
+        /// The directory, relative to the working directory. Each instance needs its own.
+        #[schemars(default, extend("default" = ".riskstream"))]
+        pub directory: Option<Spanned<String>>,
+        /// Memory for decoded entities of each task (one stage on one partition), in addition to those of the current batch.
+        #[schemars(default, extend("default" = "16MiB"))]
+        pub cache: Option<ByteSize>,
+    }
+}
+
+section! {
+    /// The HTTP server: `/metrics`, `/healthz`, `/readyz`.
+    pub struct Http {
+        /// The address to listen on.
+        #[schemars(default, extend("default" = "127.0.0.1:9464"))]
+        pub listen: Option<Spanned<String>>,
+    }
+}
+
+section! {
+    /// The secret for pseudonyms.
+    pub struct PersonalData {
+        /// The environment variable that holds the secret. Another secret gives other pseudonyms, and so other
+        /// entities.
+        pub key_env: Required<String>,
+    }
+}

@@ -1,0 +1,9 @@
+//! From text to a tree that knows the place of every value.
+
+mod node;
+mod place;
+mod yaml;
+
+pub use node::{Key, Node, NodeValue};
+pub use place::within;
+pub use yaml::{Environment, parse};

@@ -1,0 +1,75 @@
+//! A tree of YAML values with their places. Reading sections from a tree, instead of straight from the text, lets the
+//! reader go on after a diagnostic.
+
+use crate::diagnostics::Span;
+
+/// A value and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: NodeValue,
+    /// Its place; of a collection, where it begins.
+    pub span: Span,
+}
+
+/// The value of a [`Node`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeValue {
+    /// No value, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// Text.
+    Text(String),
+    /// `[a, b]` or lines with dashes.
+    List(Vec<Node>),
+    /// `{key: value}` or lines with colons; keys are unique.
+    Map(Vec<(Key, Node)>),
+    /// The value uses a variable that is not set. That was reported.
+    Unknown,
+}
+
+/// A key of a mapping and its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Key {
+    /// The key.
+    pub name: String,
+    /// Its place.
+    pub span: Span,
+}
+
+impl Node {
+    /// The kind of value, for messages: `a number`, `text`, …
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            NodeValue::Null | NodeValue::Unknown => "nothing",
+            NodeValue::Bool(_) => "true or false",
+            NodeValue::Int(_) => "a whole number",
+            NodeValue::Float(_) => "a number",
+            NodeValue::Text(_) => "text",
+            NodeValue::List(_) => "a list",
+            NodeValue::Map(_) => "a mapping",
+        }
+    }
+
+    /// The node as JSON. NaN and infinities become null.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match &self.value {
+            NodeValue::Null | NodeValue::Unknown => Json::Null,
+            NodeValue::Bool(value) => Json::from(*value),
+            NodeValue::Int(value) => Json::from(*value),
+            NodeValue::Float(value) => Json::from(*value),
+            NodeValue::Text(value) => Json::from(value.as_str()),
+            NodeValue::List(items) => items.iter().map(Node::to_json).collect(),
+            NodeValue::Map(entries) => entries
+                .iter()
+                .map(|(key, node)| (key.name.clone(), node.to_json()))
+                .collect(),
+        }
+    }
+}

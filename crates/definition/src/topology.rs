@@ -1,0 +1,130 @@
+//! From a compiled pipeline to the topology that workers run: decoders for inputs, and the topics.
+
+use crate::compile::{Compiled, InputSettings};
+use crate::syntax::Format;
+use riskstream_events::{FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
+use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
+use std::sync::Arc;
+
+/// Why a pipeline has no topology.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// There are personal fields but no secret.
+    #[error("{0}")]
+    Fields(#[from] FieldError),
+    /// An input needs the registry, which was not given.
+    #[error("the input `{0}` needs the schema registry")]
+    NoRegistry(String),
+    /// The input's schema does not match the declared fields.
+    #[error("the schema of `{input}`: {error}")]
+    Schema {
+        /// The input.
+        input: String,
+        /// Why not.
+        error: riskstream_events::SchemaError,
+    },
+}
+
+/// Makes the source of writer schemas for a worker's decoder.
+pub type SchemaSources = Arc<dyn Fn() -> Box<dyn SchemaSource> + Send + Sync>;
+
+impl Compiled {
+    /// The fields of an input for decoders. `secret` is the key of pseudonyms.
+    ///
+    /// # Errors
+    /// A field is personal and there is no secret.
+    pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
+        InputFields::new(self.inputs[input].fields.clone(), secret.map(Pseudonymizer::new))
+    }
+
+    /// The topology for `riskstream run`. `schemas` reaches the registry; `decision_format` is
+    /// [`Compiled::decision_format`] with the schema's id in the registry.
+    ///
+    /// # Errors
+    /// See [`TopologyError`].
+    pub fn topology(
+        &self,
+        secret: Option<&[u8]>,
+        schemas: Option<&SchemaSources>,
+        decision_format: DecisionFormat,
+    ) -> Result<Topology, TopologyError> {
+        let mut inputs = Vec::new();
+        for (index, input) in self.inputs.iter().enumerate() {
+            let fields = self.input_fields(index, secret)?;
+            let decoder = decoder(input, &fields, schemas)?;
+            inputs.push(InputTopic {
+                topic: input.topic.clone(),
+                decoder,
+            });
+        }
+        Ok(self.topology_of(inputs, decision_format))
+    }
+
+    /// The topology with all inputs in JSON, for examples and simulated events.
+    ///
+    /// # Errors
+    /// A field is personal and there is no secret.
+    pub fn json_topology(&self, secret: Option<&[u8]>) -> Result<Topology, FieldError> {
+        let mut inputs = Vec::new();
+        for (index, input) in self.inputs.iter().enumerate() {
+            let fields = self.input_fields(index, secret)?;
+            let decoder = Arc::new(move || InputDecoder::json(&fields));
+            inputs.push(InputTopic {
+                topic: input.topic.clone(),
+                decoder,
+            });
+        }
+        Ok(self.topology_of(inputs, DecisionFormat::Json))
+    }
+
+    fn topology_of(&self, inputs: Vec<InputTopic>, decision_format: DecisionFormat) -> Topology {
+        Topology {
+            plan: self.plan.clone(),
+            lineup: self.lineup.clone(),
+            inputs,
+            repartition_topics: self.repartition_topics.clone(),
+            decisions: self.decisions.clone(),
+            dead_letters: self.dead_letters.clone(),
+            decision_format,
+            dead_letter_values: !self.settings.personal,
+        }
+    }
+}
+
+type Decoders = Arc<dyn Fn() -> InputDecoder + Send + Sync>;
+
+fn decoder(
+    input: &InputSettings,
+    fields: &InputFields,
+    schemas: Option<&SchemaSources>,
+) -> Result<Decoders, TopologyError> {
+    let fields = fields.clone();
+    let schema_error = |error| TopologyError::Schema {
+        input: input.name.clone(),
+        error,
+    };
+    match input.format {
+        Format::Json => Ok(Arc::new(move || InputDecoder::json(&fields))),
+        Format::AvroPlain => {
+            let schema = input.schema.clone().unwrap_or_default();
+            InputDecoder::avro(&schema, None, &fields).map_err(schema_error)?;
+            Ok(Arc::new(move || {
+                InputDecoder::avro(&schema, None, &fields).expect("the same schema compiled a moment ago")
+            }))
+        }
+        Format::Avro => {
+            let schemas = schemas
+                .ok_or_else(|| TopologyError::NoRegistry(input.name.clone()))?
+                .clone();
+            let reader = input
+                .schema
+                .as_deref()
+                .map(ReaderSchema::parse)
+                .transpose()
+                .map_err(schema_error)?;
+            Ok(Arc::new(move || {
+                InputDecoder::registry(schemas(), reader.clone(), &fields)
+            }))
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! librdkafka's errors as errors of the log.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use riskstream_pipeline::log::LogError;
+
+/// A short description. It does not contain the values of properties, which may be secrets.
+pub(crate) fn describe(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, _, name, _) => {
+            format!("the Kafka property {name} is unknown or its value is not allowed")
+        }
+        KafkaError::Transaction(error) => error.string(),
+        error => match error.rdkafka_error_code() {
+            Some(code) => code.to_string(),
+            None => error.to_string(),
+        },
+    }
+}
+
+/// Whether retries cannot help: a permission or a setting has to be changed.
+pub(crate) fn is_permanent(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::UnknownPartition
+            | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::TransactionalIdAuthorizationFailed
+            | Code::InvalidTransactionTimeout
+            | Code::InvalidTopic
+            | Code::MessageSizeTooLarge
+            | Code::InvalidConfig
+            | Code::UnsupportedVersion
+            | Code::UnsupportedSASLMechanism
+            | Code::SaslAuthenticationFailed
+            | Code::Authentication
+            | Code::InconsistentGroupProtocol
+            | Code::InvalidSessionTimeout
+    )
+}
+
+/// The error of a request that changes nothing, such as reading positions.
+pub(crate) fn request_error(what: &str, error: &KafkaError) -> LogError {
+    let text = format!("{what}: {}", describe(error));
+    match error.rdkafka_error_code() {
+        Some(code) if is_permanent(code) => LogError::Fatal(text),
+        _ => LogError::Unavailable(text),
+    }
+}
+
+/// The error of creating a client.
+pub(crate) fn configuration_error(error: &KafkaError) -> LogError {
+    LogError::Fatal(describe(error))
+}

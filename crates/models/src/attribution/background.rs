@@ -1,0 +1,18 @@
+//! Background rows.
+
+/// Background rows, one after another.
+#[derive(Clone, Debug)]
+pub(super) struct Background {
+    pub values: Vec<f32>,
+    pub width: usize,
+}
+
+impl Background {
+    pub fn len(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.values.chunks_exact(self.width)
+    }
+}

@@ -1,0 +1,235 @@
+//! The demo's decisions: written to a file, counted, and compared with the ground truth.
+
+use anyhow::Context;
+use indicatif::HumanCount;
+use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason};
+use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
+use riskstream_pipeline::Topology;
+use riskstream_pipeline::memory::Broker;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Whether each transaction, by its id, was fraud. Known after the run.
+pub(super) type GroundTruth = HashMap<String, bool>;
+
+/// What is kept of a decision for the comparison with the ground truth.
+struct Decided {
+    event_id: String,
+    customer: String,
+    day: i64,
+    score: Option<f64>,
+    outcome: Outcome,
+}
+
+/// The decisions so far.
+pub(super) struct Results {
+    file: BufWriter<File>,
+    decided: Vec<Decided>,
+    /// Counts by [`Outcome`].
+    outcomes: [u64; 3],
+    dead_letters: u64,
+    /// The latest declines as text, the latest first.
+    declines: Vec<String>,
+    /// The event time of the newest decision.
+    newest: String,
+}
+
+/// How many declines the live display shows.
+const SHOWN: usize = 5;
+/// Days at the beginning that are not compared: no label is known yet, and windows are empty at first.
+const WARM_UP_DAYS: i64 = 14;
+
+/// A rule's name, or an input of the model with its contribution to the score. The input's text is that of the model's
+/// card, or else its name.
+fn reason(reason: &OwnedReason) -> String {
+    let text = reason.description.as_ref().unwrap_or(&reason.name);
+    match reason.contribution {
+        Some(contribution) => format!("{text} ({contribution:+.2})"),
+        None => reason.name.clone(),
+    }
+}
+
+impl Results {
+    /// No decisions yet; they will be written to the file at `path`.
+    pub(super) fn create(path: &Path) -> anyhow::Result<Results> {
+        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Results {
+            file: BufWriter::new(file),
+            decided: Vec::new(),
+            outcomes: [0; 3],
+            dead_letters: 0,
+            declines: Vec::new(),
+            newest: String::new(),
+        })
+    }
+
+    /// Takes the decisions since the last call off the topic.
+    pub(super) fn take(&mut self, broker: &Broker, topology: &Topology) -> anyhow::Result<()> {
+        self.dead_letters += broker.drain(&topology.dead_letters).len() as u64;
+        for record in broker.drain(&topology.decisions) {
+            let json = record.value.context("a decision without a value")?;
+            self.file.write_all(&json)?;
+            self.file.write_all(b"\n")?;
+            self.add(OwnedDecisionRecord::from_json(&json)?);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, decision: OwnedDecisionRecord) {
+        self.outcomes[decision.outcome as usize] += 1;
+        let customer = decision
+            .entities
+            .first()
+            .map(|(_, key)| key.clone())
+            .unwrap_or_default();
+        if decision.outcome == Outcome::Decline {
+            let reasons: Vec<String> = decision.reasons.iter().map(reason).collect();
+            let score = decision
+                .score
+                .map_or("no score".to_owned(), |score| format!("score {score:.3}"));
+            let time = decision.event_time.get(..19).unwrap_or_default().replace('T', " ");
+            self.declines
+                .push(format!("{time}  {customer}  {score}  {}", reasons.join(", ")));
+            // Partitions are read one after the other, so the declines are sorted by time.
+            self.declines.sort_unstable_by(|a, b| b.cmp(a));
+            self.declines.truncate(SHOWN);
+        }
+        self.newest.clone_from(&decision.event_time);
+        self.decided.push(Decided {
+            event_id: decision.event_id,
+            customer,
+            day: day(&decision.event_time),
+            score: decision.score,
+            outcome: decision.outcome,
+        });
+    }
+
+    /// Counts of approve, review and decline.
+    pub(super) fn outcomes(&self) -> [u64; 3] {
+        self.outcomes
+    }
+
+    /// How many decisions there are.
+    pub(super) fn decided(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// The date of the newest decision.
+    pub(super) fn day(&self) -> &str {
+        self.newest.get(..10).unwrap_or("          ")
+    }
+
+    /// How many days the decisions span, the first and the last included.
+    pub(super) fn days(&self) -> u64 {
+        let (first, last) = (self.decided.first(), self.decided.last());
+        let span = first.zip(last).map_or(0, |(first, last)| last.day - first.day + 1);
+        u64::try_from(span).unwrap_or(0)
+    }
+
+    /// The latest declines, as text.
+    pub(super) fn latest_declines(&self) -> impl Iterator<Item = &str> {
+        self.declines.iter().map(String::as_str)
+    }
+
+    /// Completes the file and prints the comparison with the ground truth.
+    pub(super) fn finish(mut self, truth: Option<&GroundTruth>, path: &Path) -> anyhow::Result<()> {
+        self.file.flush()?;
+        let [approve, review, decline] = self.outcomes;
+        println!(
+            "{} decisions: {} approved, {} to review, {} declined; {} dead letters",
+            HumanCount(self.decided()),
+            HumanCount(approve),
+            HumanCount(review),
+            HumanCount(decline),
+            HumanCount(self.dead_letters),
+        );
+        match truth {
+            Some(truth) => self.compare(truth)?,
+            None => println!("no labels were given, so how good they are is not known"),
+        }
+        println!("every decision with its features and reasons: {}", path.display());
+        Ok(())
+    }
+
+    fn compare(&self, truth: &GroundTruth) -> anyhow::Result<()> {
+        let first = self.decided.iter().map(|decided| decided.day).min().unwrap_or_default();
+        let compared = self
+            .decided
+            .iter()
+            .filter(|decided| decided.day >= first + WARM_UP_DAYS);
+        let compared: Vec<(&Decided, bool)> = compared
+            .filter_map(|decided| Some((decided, *truth.get(&decided.event_id)?)))
+            .collect();
+        let frauds = compared.iter().filter(|(_, fraud)| *fraud).count() as u64;
+        if compared.is_empty() {
+            println!("too few days to judge: the first {WARM_UP_DAYS} only warm up, as no label is known yet");
+            return Ok(());
+        }
+        println!(
+            "against the truth, from day {} on: {} transactions, {} frauds",
+            WARM_UP_DAYS + 1,
+            HumanCount(compared.len() as u64),
+            HumanCount(frauds)
+        );
+        if frauds == 0 || frauds == compared.len() as u64 {
+            return Ok(());
+        }
+        print_outcome(&compared, frauds, Outcome::Decline, "declined");
+        print_outcome(&compared, frauds, Outcome::Review, "sent to review");
+        print_scores(&compared)
+    }
+}
+
+/// Prints the precision and recall of an outcome.
+fn print_outcome(compared: &[(&Decided, bool)], frauds: u64, outcome: Outcome, words: &str) {
+    let chosen = compared.iter().filter(|(decided, _)| decided.outcome == outcome);
+    let (count, right) = chosen.fold((0u64, 0u64), |(n, hit), (_, fraud)| (n + 1, hit + u64::from(*fraud)));
+    println!(
+        "  {words:<14} {:>9}   of them fraud {:>5.1} %   of all frauds {:>5.1} %",
+        HumanCount(count).to_string(),
+        percent(right, count),
+        percent(right, frauds)
+    );
+}
+
+/// Prints how well the scores separate fraud, if there are scores.
+fn print_scores(compared: &[(&Decided, bool)]) -> anyhow::Result<()> {
+    if compared.iter().all(|(decided, _)| decided.score.is_none()) {
+        return Ok(());
+    }
+    let scores: Vec<f64> = compared
+        .iter()
+        .map(|(decided, _)| decided.score.unwrap_or(0.0))
+        .collect();
+    let labels: Vec<bool> = compared.iter().map(|(_, fraud)| *fraud).collect();
+    let days: Vec<i64> = compared.iter().map(|(decided, _)| decided.day).collect();
+    let cards: Vec<&str> = compared.iter().map(|(decided, _)| decided.customer.as_str()).collect();
+    let cards_at_100 = card_precision_at_k(&scores, &labels, &days, &cards, 100, DetectedCards::Remove)?;
+    println!(
+        "  average precision          {:.3}",
+        average_precision(&scores, &labels)?
+    );
+    println!("  AUC                        {:.3}", auc_roc(&scores, &labels)?);
+    println!("  precision of the 100 highest cards a day  {:.3}", cards_at_100.mean);
+    Ok(())
+}
+
+fn percent(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        100.0 * part as f64 / whole as f64
+    }
+}
+
+/// The day of an RFC 3339 time, in days since 1970-01-01.
+fn day(time: &str) -> i64 {
+    time.get(..10)
+        .and_then(|date| date.parse::<jiff::civil::Date>().ok())
+        .map_or(0, |date| {
+            let epoch = jiff::civil::date(1970, 1, 1);
+            i64::from((date - epoch).get_days())
+        })
+}

@@ -1,0 +1,54 @@
+//! How to reach the Kafka and the schema registry that a pipeline file names.
+
+use crate::registry::{Credentials, Registry};
+use riskstream_definition::syntax::Delivery as DefinedDelivery;
+use riskstream_definition::{Compiled, RegistrySettings};
+use riskstream_kafka::{Delivery, KafkaOptions};
+use std::time::Duration;
+
+/// If a worker dies, readers of committed data wait this long at most for its open transaction. A restart on the same
+/// state directory aborts it at once.
+const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Kafka's address is not known.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "neither the file nor the command line says where Kafka is: add `kafka: {{brokers: host:port}}` to the file, or \
+     --brokers host:port"
+)]
+pub struct NoBrokers;
+
+/// The options for the Kafka of a pipeline. `brokers` (from the command line) takes precedence over the file.
+///
+/// # Errors
+/// Neither names brokers.
+pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Result<KafkaOptions, NoBrokers> {
+    let settings = compiled.settings.kafka.as_ref();
+    let brokers = brokers
+        .or(settings.map(|kafka| kafka.brokers.as_str()))
+        .ok_or(NoBrokers)?;
+    let group = settings.map_or(compiled.plan.name.as_str(), |kafka| kafka.group.as_str());
+    let mut options = KafkaOptions::new(brokers, group);
+    options.delivery = match compiled.settings.delivery {
+        DefinedDelivery::ExactlyOnce => Delivery::ExactlyOnce,
+        DefinedDelivery::AtLeastOnce => Delivery::AtLeastOnce,
+    };
+    options.transaction_timeout = TRANSACTION_TIMEOUT;
+    options.overrides = settings
+        .into_iter()
+        .flat_map(|kafka| kafka.properties.iter().cloned())
+        .collect();
+    Ok(options)
+}
+
+/// A client of the registry of a pipeline.
+pub fn registry(settings: &RegistrySettings) -> Registry {
+    let credentials = match (&settings.username, &settings.password) {
+        (Some(username), password) => Credentials::Basic {
+            username: username.clone(),
+            password: password.clone().unwrap_or_default(),
+        },
+        (None, _) => Credentials::None,
+    };
+    Registry::new(&settings.url, credentials)
+}
