@@ -27,13 +27,13 @@ impl DeadLetters {
         if self.keep_values {
             match record.value {
                 Some(value) => outputs.push(self.topic, None, None, record.key, |bytes| {
-                    bytes.extend_from_slice(value)
+                    bytes.extend_from_slice(value);
                 }),
                 None => outputs.push_tombstone(self.topic, None, None, record.key),
             }
         } else {
             outputs.push(self.topic, None, None, None, |bytes| {
-                bytes.extend_from_slice(WITHHELD.as_bytes())
+                bytes.extend_from_slice(WITHHELD.as_bytes());
             });
         }
         self.headers(at, rejection, outputs);

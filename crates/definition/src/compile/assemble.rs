@@ -2,7 +2,7 @@
 
 use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Settings};
 use super::entities::PlannedEntity;
-use super::features::{CompiledFeatures, aggregated_slots};
+use super::features::CompiledFeatures;
 use super::file_text::FileText;
 use super::inputs::ResolvedInput;
 use super::models::Models;
@@ -112,14 +112,14 @@ fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> V
             .any(|(name, field)| phases.symbols.fields.get(name) == Some(&slot) && field.value_type == ValueType::Float)
     };
     let mut floats: BTreeMap<Slot, i64> = BTreeMap::new();
-    for (stage, slot, is_fixed_point) in aggregated_slots(&phases.features.stages, index) {
-        if is_float(slot) {
+    for (entity, features) in phases.entities.iter().zip(&phases.features.stages) {
+        for feature in features.iter().filter(|feature| feature.input == index) {
+            let Some(slot) = feature.value.filter(|slot| is_float(*slot)) else {
+                continue;
+            };
+            let is_summed = feature.aggregation.is_fixed_point();
             let units = floats.entry(slot).or_insert(0);
-            *units = (*units).max(if is_fixed_point {
-                phases.entities[stage].resolution
-            } else {
-                0
-            });
+            *units = (*units).max(if is_summed { entity.resolution } else { 0 });
         }
     }
     floats.into_iter().collect()

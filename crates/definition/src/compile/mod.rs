@@ -15,7 +15,6 @@ mod inputs;
 mod models;
 mod names;
 mod policy;
-mod provenance;
 mod reads;
 mod settings;
 mod share;

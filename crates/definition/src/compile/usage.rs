@@ -1,7 +1,6 @@
 //! Phase `usage`: which inputs and fields the file uses. Others are neither read nor decoded.
 
 use super::entities::PlannedEntity;
-use super::features::sources;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use crate::cards::{Card, Cards, Part};
@@ -30,12 +29,7 @@ pub fn find<'i>(
 
 fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i ResolvedInput> {
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
-    for (_, feature) in file.features.iter() {
-        mentioned.extend(feature.of.as_ref().map(|of| of.value.as_str()));
-        let aggregated = feature.aggregations.0.iter();
-        let of_events = aggregated.filter(|aggregated| aggregated.definition.operand.is_events());
-        mentioned.extend(of_events.map(|aggregated| aggregated.source.value.0.as_str()));
-    }
+    mentioned.extend(file.features.iter().flat_map(|(_, feature)| feature.inputs()));
     inputs
         .iter()
         .filter(|input| mentioned.contains(input.name.as_str()))
@@ -61,7 +55,7 @@ fn used_names(
     let expressions = file
         .features
         .iter()
-        .flat_map(|(_, feature)| sources(feature))
+        .flat_map(|(_, feature)| feature.sources())
         .chain(rules)
         .chain(thresholds.flatten());
     for source in expressions {

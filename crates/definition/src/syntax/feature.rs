@@ -2,7 +2,7 @@
 
 use super::aggregations::Aggregations;
 use super::read::{Duration, ExpressionText, Read, Spanned, section};
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, Span};
 use crate::text::{Node, NodeValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -48,6 +48,49 @@ section! {
         /// What the feature means, in a sentence. For people.
         #[schemars(default)]
         pub description: Option<String>,
+    }
+}
+
+impl Feature {
+    /// The text of its expression, or of what it aggregates.
+    pub fn value_source(&self) -> Option<&Spanned<ExpressionText>> {
+        let aggregated = self.aggregations.0.first().map(|aggregated| &aggregated.source);
+        self.expression.as_ref().or(aggregated)
+    }
+
+    /// All texts that are or may be expressions.
+    pub fn sources(&self) -> impl Iterator<Item = &Spanned<ExpressionText>> {
+        let aggregated = self.aggregations.0.iter().map(|aggregated| &aggregated.source);
+        aggregated.chain(&self.expression).chain(&self.when)
+    }
+
+    /// The inputs that it names: `of`, and what aggregations of events aggregate.
+    pub fn inputs(&self) -> impl Iterator<Item = &str> {
+        let aggregated = self.aggregations.0.iter();
+        let of_events = aggregated.filter(|aggregated| aggregated.definition.operand.is_events());
+        let of_events = of_events.map(|aggregated| aggregated.source.value.0.as_str());
+        of_events.chain(self.of.as_ref().map(|of| of.value.as_str()))
+    }
+
+    /// The given keys that only aggregations take, with their places.
+    pub fn keys_of_aggregations(&self) -> impl Iterator<Item = (&'static str, Span)> {
+        [
+            ("entity", self.entity.as_ref().map(|value| &value.span)),
+            ("of", self.of.as_ref().map(|value| &value.span)),
+            ("window", self.window.as_ref().map(|value| &value.span)),
+            ("delay", self.delay.as_ref().map(|value| &value.span)),
+            ("when", self.when.as_ref().map(|value| &value.span)),
+            (
+                "include_current",
+                self.include_current.as_ref().map(|value| &value.span),
+            ),
+            ("empty", self.empty.as_ref().map(|value| &value.span)),
+            ("k", self.k.as_ref().map(|value| &value.span)),
+            ("q", self.q.as_ref().map(|value| &value.span)),
+            ("half_life", self.half_life.as_ref().map(|value| &value.span)),
+        ]
+        .into_iter()
+        .filter_map(|(key, span)| Some((key, span?.clone())))
     }
 }
 

@@ -1,25 +1,22 @@
 //! Compiles features in order of their dependencies. Each gets a type and a slot.
 
 mod aggregation;
-mod keys;
 mod order;
 mod parameters;
+mod provenance;
 mod value;
-
-pub use keys::{aggregated_slots, sources, value_source};
 
 use super::declare::Declared;
 use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use super::provenance::Provenances;
 use super::symbols::Symbols;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::read::{ExpressionText, Map, Spanned};
 use crate::syntax::{Aggregations, Feature, PipelineFile};
 use crate::text::Key;
-use keys::keys_of_aggregations;
+use provenance::Provenances;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
@@ -55,75 +52,51 @@ pub fn compile<'s>(
     diagnostics: &mut Diagnostics,
 ) -> (Symbols<'s>, CompiledFeatures) {
     let Declared { mut names, fields } = declared;
-    let mut provenances = Provenances::default();
-    fields.values().for_each(|slot| provenances.field(*slot));
     let used = usage.inputs.iter().map(|input| input.name.clone());
-    let input_index: BTreeMap<String, u8> = used.zip(0..).collect();
-    let entity_names: Vec<String> = file.entities.names().map(str::to_owned).collect();
-    let compiler = FeatureCompiler::new(
-        &mut names,
-        &mut provenances,
+    let compiler = FeatureCompiler {
+        names: &mut names,
+        provenances: Provenances::of_fields(&fields),
         inputs,
-        &input_index,
+        input_index: used.zip(0..).collect(),
         entities,
-        &entity_names,
+        entity_names: file.entities.names().map(str::to_owned).collect(),
+        compiled: CompiledFeatures {
+            stages: vec![Vec::new(); entities.len()],
+            ..CompiledFeatures::default()
+        },
+        values: HashMap::new(),
         diagnostics,
-    );
+    };
     let features = compiler.compile(&file.features);
     let score = names.slot("score", ValueType::Float);
     (Symbols { names, fields, score }, features)
 }
 
 /// Compiles features.
-pub struct FeatureCompiler<'a, 's> {
+struct FeatureCompiler<'a, 's> {
     /// All names. Features are added to them.
-    pub names: &'a mut Names<'s>,
+    names: &'a mut Names<'s>,
     /// The provenance of slots.
-    pub provenances: &'a mut Provenances,
+    provenances: Provenances,
     /// All inputs without errors.
-    pub inputs: &'a [ResolvedInput],
+    inputs: &'a [ResolvedInput],
     /// The index in the plan of each input that is used.
-    pub input_index: &'a BTreeMap<String, u8>,
+    input_index: BTreeMap<String, u8>,
     /// The stages' entities.
-    pub entities: &'a [PlannedEntity],
+    entities: &'a [PlannedEntity],
     /// The names of all entities of the file.
-    pub entity_names: &'a [String],
-    /// Diagnostics are added here.
-    pub diagnostics: &'a mut Diagnostics,
+    entity_names: Vec<String>,
+    /// The features so far.
     compiled: CompiledFeatures,
+    /// The slots of values of aggregations, by the text of their expression.
     values: HashMap<String, Slot>,
+    /// Diagnostics are added here.
+    diagnostics: &'a mut Diagnostics,
 }
 
-impl<'a, 's> FeatureCompiler<'a, 's> {
-    /// A compiler without features yet.
-    pub fn new(
-        names: &'a mut Names<'s>,
-        provenances: &'a mut Provenances,
-        inputs: &'a [ResolvedInput],
-        input_index: &'a BTreeMap<String, u8>,
-        entities: &'a [PlannedEntity],
-        entity_names: &'a [String],
-        diagnostics: &'a mut Diagnostics,
-    ) -> FeatureCompiler<'a, 's> {
-        let compiled = CompiledFeatures {
-            stages: vec![Vec::new(); entities.len()],
-            ..CompiledFeatures::default()
-        };
-        FeatureCompiler {
-            names,
-            provenances,
-            inputs,
-            input_index,
-            entities,
-            entity_names,
-            diagnostics,
-            compiled,
-            values: HashMap::new(),
-        }
-    }
-
+impl FeatureCompiler<'_, '_> {
     /// Compiles all features.
-    pub fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
+    fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
         for name in features
             .0
             .iter()
@@ -193,7 +166,7 @@ impl<'a, 's> FeatureCompiler<'a, 's> {
     }
 
     fn expression(&mut self, name: &Key, feature: &Feature, source: &Spanned<ExpressionText>) -> Option<()> {
-        for (key, span) in keys_of_aggregations(feature) {
+        for (key, span) in feature.keys_of_aggregations() {
             self.diagnostics.add(
                 Diagnostic::new(format!("an expression takes no `{key}`"), span)
                     .help("remove it, or replace `expression:` by an aggregation such as `mean:`"),

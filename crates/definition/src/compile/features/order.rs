@@ -1,7 +1,6 @@
 //! The order in which features are compiled, and cycles among them.
 
 use super::FeatureCompiler;
-use super::keys::sources;
 use crate::compile::identifiers::identifiers;
 use crate::diagnostics::Diagnostic;
 use crate::syntax::Feature;
@@ -21,7 +20,8 @@ impl FeatureCompiler<'_, '_> {
         let needs: Vec<Vec<usize>> = nodes
             .iter()
             .map(|(_, feature)| {
-                let mut needs: Vec<usize> = sources(feature)
+                let mut needs: Vec<usize> = feature
+                    .sources()
                     .flat_map(|source| identifiers(&source.value.0))
                     .filter_map(|name| index.get(name).copied())
                     .collect();

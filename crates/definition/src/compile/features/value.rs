@@ -1,8 +1,7 @@
 //! Compiles the aggregated value and the condition of a feature.
 
 use super::{FeatureCompiler, PlannedExpression};
-use crate::diagnostics::Diagnostic;
-use crate::diagnostics::Span;
+use crate::diagnostics::{Diagnostic, Span};
 use crate::syntax::enumerate_where;
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::text::Key;

@@ -1,6 +1,5 @@
 //! Which names have values that are personal data.
 
-use crate::compile::features::value_source;
 use crate::compile::identifiers::identifiers;
 use crate::compile::inputs::ResolvedInput;
 use crate::compile::names::Names;
@@ -22,7 +21,7 @@ pub fn personal_names(file: &PipelineFile, inputs: &[ResolvedInput], names: &Nam
     // A feature may be listed before one that it reads, so this repeats until no name is added.
     loop {
         let derived = file.features.iter().filter(|(key, feature)| {
-            let source = value_source(feature);
+            let source = feature.value_source();
             let mut reads = source.into_iter().flat_map(|source| identifiers(&source.value.0));
             !personal.contains(&key.name) && is_text(&key.name) && reads.any(|name| personal.contains(name))
         });

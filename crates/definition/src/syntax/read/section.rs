@@ -54,7 +54,7 @@ pub const fn key_name(field: &'static str) -> &'static str {
     }
 }
 
-/// The keys of a section's parts, one part after the other. `N` is their number.
+/// Concatenates the keys of a section's parts. `N` is their number.
 pub const fn join<const N: usize>(parts: &[&[&'static str]]) -> [&'static str; N] {
     let mut joined = [""; N];
     let (mut part, mut at) = (0, 0);
@@ -69,7 +69,7 @@ pub const fn join<const N: usize>(parts: &[&[&'static str]]) -> [&'static str; N
     joined
 }
 
-/// How many keys a section's parts have together.
+/// The number of keys of a section's parts.
 pub const fn count(parts: &[&[&str]]) -> usize {
     let (mut part, mut keys) = (0, 0);
     while part < parts.len() {
@@ -79,7 +79,7 @@ pub const fn count(parts: &[&[&str]]) -> usize {
     keys
 }
 
-/// Declares a section: a struct, its reader, and its schema, from one list of keys.
+/// Declares a section: a struct, its reader and its schema from one list of keys.
 ///
 /// `[group: Type]` between two keys stands for the keys of a table. `Type` has `KEYS`, `take_all`, which reads them, and
 /// `describe`, which adds them to the section's schema.
@@ -95,7 +95,7 @@ macro_rules! section {
         pub struct $name {
             $($(#[$key_meta])* pub $key: $type,)*
             $(
-                /// What the keys of the table say.
+                /// The keys of the table.
                 #[schemars(skip)]
                 pub $group: $group_type,
                 $($(#[$more_meta])* pub $more: $more_type,)*

@@ -1,38 +1,37 @@
-//! Where the value of a slot comes from in the end: which fields, and which stages' features.
+//! Which fields and which stages' features the value of a slot depends on.
 
 use riskstream_events::Slot;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Where a value comes from.
+/// What a value depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// The fields that it is computed from.
+    /// The fields.
     pub fields: BTreeSet<Slot>,
-    /// The latest stage whose features it is computed from.
+    /// The latest stage whose features it depends on.
     pub stage: Option<usize>,
     /// A feature of that stage.
     pub feature: Option<Slot>,
 }
 
-/// The provenance of every slot. The event time comes from everywhere.
-#[derive(Clone, Debug, Default)]
+/// The provenance of all slots. That of the event time is empty, since all inputs have it.
+#[derive(Clone, Debug)]
 pub struct Provenances {
     slots: HashMap<Slot, Provenance>,
 }
 
 impl Provenances {
-    /// Notes a field.
-    pub fn field(&mut self, slot: Slot) {
-        self.slots.insert(
-            slot,
-            Provenance {
-                fields: BTreeSet::from([slot]),
-                ..Provenance::default()
-            },
-        );
+    /// Fields by name. Each depends on itself.
+    pub fn of_fields(fields: &BTreeMap<String, Slot>) -> Provenances {
+        let provenance = |slot: &Slot| Provenance {
+            fields: BTreeSet::from([*slot]),
+            ..Provenance::default()
+        };
+        let slots = fields.values().map(|slot| (*slot, provenance(slot)));
+        Provenances { slots: slots.collect() }
     }
 
-    /// Notes an aggregation's feature.
+    /// Adds an aggregation's feature.
     pub fn aggregation(&mut self, slot: Slot, stage: usize) {
         let provenance = Provenance {
             stage: Some(stage),
@@ -42,7 +41,7 @@ impl Provenances {
         self.slots.insert(slot, provenance);
     }
 
-    /// Notes what is computed from other slots.
+    /// Adds an expression over other slots.
     pub fn expression(&mut self, slot: Slot, reads: &[Slot]) {
         let mut all = Provenance::default();
         for read in reads {
@@ -58,7 +57,7 @@ impl Provenances {
         self.slots.insert(slot, all);
     }
 
-    /// Where a slot's value comes from.
+    /// What a slot's value depends on.
     pub fn of(&self, slot: Slot) -> Provenance {
         self.slots.get(&slot).cloned().unwrap_or_default()
     }
