@@ -106,7 +106,7 @@ fn the_aggregations_of_the_documentation_give_what_it_says() {
   usual: {entity: customer, mode: country, window: 90d, include_current: false}
   skew: {entity: customer, skewness: amount, window: 90d}
   kurt: {entity: customer, kurtosis: amount, window: 90d}
-  share: {expression: double(counts[0]) / double(count_90d)}
+  share: {expression: 'double(counts[0]) / double(count_90d)'}
   is_unusual: {expression: country != usual}
 examples:
   - name: five payments

@@ -68,7 +68,7 @@ impl<const N: usize> Add for Wide<N> {
         for (to, (a, b)) in sum.iter_mut().zip(self.0.into_iter().zip(other.0)) {
             let (partial, first) = a.overflowing_add(b);
             let (total, second) = partial.overflowing_add(u64::from(carry));
-            (*to, carry) = (total, first | second);
+            (*to, carry) = (total, first || second);
         }
         Wide(sum)
     }
@@ -83,7 +83,7 @@ impl<const N: usize> Sub for Wide<N> {
         for (to, (a, b)) in difference.iter_mut().zip(self.0.into_iter().zip(other.0)) {
             let (partial, first) = a.overflowing_sub(b);
             let (total, second) = partial.overflowing_sub(u64::from(borrow));
-            (*to, borrow) = (total, first | second);
+            (*to, borrow) = (total, first || second);
         }
         Wide(difference)
     }

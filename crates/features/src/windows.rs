@@ -120,10 +120,10 @@ impl Windows {
             self.edges[index] = match (edge.kind, as_of.place, newest) {
                 (EdgeKind::Through, Some(place), Some(entry)) if place.through == from.ordinal + 1 => {
                     self.enter(features, edge, from.ordinal, entry);
-                    logs.logs[edge.input].end_spot()
+                    logs.logs[edge.input].end_cursor()
                 }
                 (EdgeKind::Through | EdgeKind::Before, ..) => {
-                    let to = self.end(logs, edge, as_of)?;
+                    let to = Self::end(logs, edge, as_of)?;
                     self.pass(logs, edge, from, to.ordinal)?
                 }
                 _ => self.pass_through(logs, edge, from, edge.bound_as_of(as_of))?,
@@ -165,7 +165,7 @@ impl Windows {
     ) -> Result<Cursor, StateError> {
         let from = self.edges[index];
         if as_of.place.is_some() && matches!(edge.kind, EdgeKind::Through | EdgeKind::Before) {
-            return self.end(logs, edge, as_of);
+            return Self::end(logs, edge, as_of);
         }
         let (log, source, _) = logs.of(edge.input);
         log.position_after(edge.bound_as_of(as_of), from, source)
@@ -173,7 +173,7 @@ impl Windows {
 
     /// The end of windows that end with the transaction.
     #[inline]
-    fn end(&mut self, logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Cursor, StateError> {
+    fn end(logs: &mut Logs<'_>, edge: &EdgeLayout, as_of: AsOf) -> Result<Cursor, StateError> {
         let place = as_of
             .place
             .expect("only a transaction in the log has windows end with it");
@@ -212,7 +212,7 @@ impl Windows {
     ) -> Result<Cursor, StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
-        if edge.is_quiet {
+        if edge.has_no_accumulators {
             return log.pass_through(from, time, source);
         }
         log.visit_through(from, time, source, buffer, |ordinal, entry| {

@@ -1,7 +1,8 @@
 //! Events as JSON and Avro, Avro schemas, and decisions that tools read back.
 
+use apache_avro::Schema;
 use apache_avro::types::Value as Avro;
-use apache_avro::{Schema, to_avro_datum};
+use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::{
     AvroDecisionReader, AvroProjection, DECISION_AVRO_SCHEMA, Field, InputFields, JsonDecoder, OwnedDecisionRecord,
     Pseudonymizer, ReaderSchema, Row, TimestampUnit, ValueType,
@@ -101,8 +102,11 @@ pub fn avro_record_seeds() -> Vec<Vec<u8>> {
         ])
     };
     let amount = Avro::Union(1, Avro::Decimal(vec![4, 226].into()).into());
+    let writer = GenericDatumWriter::builder(&schema)
+        .build()
+        .expect("the schema is complete");
     [event(amount, outer), event(absent.clone(), absent)]
-        .map(|event| to_avro_datum(&schema, event).expect("the event is of the schema"))
+        .map(|event| writer.write_value_to_vec(event).expect("the event is of the schema"))
         .into()
 }
 

@@ -164,7 +164,7 @@ fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outp
             let Some(record) = log.take(partition)? else { break };
             let value = record.value.unwrap_or_default();
             outputs.push(0, Some(partition.partition), None, record.key, |bytes| {
-                bytes.extend_from_slice(value)
+                bytes.extend_from_slice(value);
             });
             batch += 1;
         }
@@ -227,7 +227,7 @@ fn measure_transactions(count: usize) {
         outputs.clear();
         for partition in 0..PARTITIONS {
             outputs.push(0, Some(partition), None, None, |bytes| {
-                bytes.extend_from_slice(b"value")
+                bytes.extend_from_slice(b"value");
             });
         }
         let positions: Vec<_> = owned

@@ -2,7 +2,7 @@
 //!
 //! In each call the pointer to the client is valid because the client is borrowed, and librdkafka's functions may be
 //! called from any thread.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "rdkafka does not wrap these functions")]
 
 use std::ffi::{CStr, c_int};
 use std::time::Duration;

@@ -148,7 +148,7 @@ fn attribution_of_trees_does_not_allocate() {
     let mut contributions = Vec::new();
     let count = allocations(|| {
         rows.chunks(WIDTH)
-            .for_each(|row| explainer.explain(row, &mut contributions).unwrap())
+            .for_each(|row| explainer.explain(row, &mut contributions).unwrap());
     });
     assert_eq!(count, 0);
 }

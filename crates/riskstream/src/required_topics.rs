@@ -139,7 +139,7 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
     let settings: &[(&str, &str)] = match role {
         TopicRole::Repartition(_) => &[
             ("cleanup.policy", "delete"),
-            ("retention.ms", &retention),
+            ("retention.ms", retention.as_str()),
             ("retention.bytes", "-1"),
             ("max.message.bytes", FRAME_BYTES),
         ],

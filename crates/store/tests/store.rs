@@ -327,7 +327,7 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
         let mut writes = StateWrites::default();
         writes.put(b"key", |bytes| bytes.extend_from_slice(&value));
         writes.put(b"position", |bytes| {
-            bytes.extend_from_slice(&i64::to_be_bytes(written + 1))
+            bytes.extend_from_slice(&i64::to_be_bytes(written + 1));
         });
         match store.write(&writes, written + 1) {
             Ok(()) => written += 1,

@@ -175,7 +175,7 @@ impl<'s> Compiler<'s> {
         let instant = |unit| Wire::Instant(unit);
         Some(match (schema, self.fields.fields[field].value_type) {
             (Schema::Boolean, Bool) => Wire::Boolean,
-            (Schema::Long, Timestamp) => self.instant_unit(reader).map_or(Wire::Long, instant),
+            (Schema::Long, Timestamp) => Self::instant_unit(reader).map_or(Wire::Long, instant),
             (Schema::Int, Int | Float | Text | Timestamp) => Wire::Int,
             (Schema::Long, Int | Float | Text) => Wire::Long,
             (Schema::Float, Int | Float | Timestamp) => Wire::Float,
@@ -215,7 +215,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// The unit of a timestamp in the reader's schema, if it has one.
-    fn instant_unit(&self, reader: Option<&'s Schema>) -> Option<InstantUnit> {
+    fn instant_unit(reader: Option<&'s Schema>) -> Option<InstantUnit> {
         match reader? {
             Schema::Union(union) => union.variants().iter().find_map(unit_of),
             schema => unit_of(schema),

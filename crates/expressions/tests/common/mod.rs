@@ -1,5 +1,5 @@
 //! A row for the tests, and the names of its slots.
-#![allow(dead_code)] // each test file uses another part
+#![allow(dead_code, reason = "each test file uses another part")]
 
 use riskstream_events::{Value, ValueType};
 use riskstream_expressions::{Expression, Scope};

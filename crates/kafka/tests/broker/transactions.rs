@@ -158,7 +158,7 @@ fn the_error_for_a_record_that_is_too_large_names_the_topic() {
     let mut log = joined(options);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| {
-        bytes.extend((0..3_000_000_u32).map(noise))
+        bytes.extend((0..3_000_000_u32).map(noise));
     });
     let error = log.commit(&outputs, &[]).unwrap_err();
     assert!(matches!(error, LogError::Fatal(_)), "{error}");
@@ -253,7 +253,7 @@ fn at_least_once_writes_outputs_and_then_positions() {
     // If a record cannot be written, the position does not advance.
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| {
-        bytes.extend((0..3_000_000_u32).map(noise))
+        bytes.extend((0..3_000_000_u32).map(noise));
     });
     let error = member
         .log

@@ -308,7 +308,7 @@ where
         let mut scores = vec![0f32; count * self.targets];
         let mut chosen: Vec<ClassLabel> = Vec::new();
         self.score(rows, width, &mut Scratch::default(), &mut scores, |label| {
-            chosen.push(label)
+            chosen.push(label);
         });
         let scores = tensor(&[count, self.targets], scores)?;
         let Finish::Classification { labels, outputs, .. } = &self.finish else {

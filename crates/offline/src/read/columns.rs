@@ -1,13 +1,16 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
-use super::{Next, ReadError, Rows, io};
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+use super::error::{ReadError, io, malformed};
+use super::rows::{Next, Rows};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::record_batch::RecordBatch;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
 use std::fs::File;
@@ -22,15 +25,14 @@ pub(super) struct Columns {
     arrays: Vec<(usize, ArrayRef)>,
     in_batch: usize,
     batch_len: usize,
+    /// Records read.
     read: u64,
-    rows: u64,
 }
 
 impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
-        let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
         let names: Vec<String> = builder
             .schema()
             .fields()
@@ -41,7 +43,7 @@ impl Columns {
         let reader = builder
             .with_batch_size(8192)
             .build()
-            .map_err(|error| malformed(path, &error))?;
+            .map_err(|error| malformed(path, error))?;
         Ok(Columns {
             path: path.to_owned(),
             reader,
@@ -51,7 +53,6 @@ impl Columns {
             in_batch: 0,
             batch_len: 0,
             read: 0,
-            rows,
         })
     }
 
@@ -85,10 +86,7 @@ impl Rows for Columns {
                 None => return Ok(Next::End),
                 Some(Ok(batch)) => self.load(&batch),
                 Some(Err(error)) => {
-                    return Err(ReadError::Malformed {
-                        path: self.path.clone(),
-                        why: error.to_string(),
-                    });
+                    return Err(malformed(&self.path, error));
                 }
             }
         }
@@ -99,14 +97,6 @@ impl Rows for Columns {
             Ok(()) => Next::Row,
             Err(rejection) => Next::Rejected(self.read, rejection),
         })
-    }
-
-    fn len_hint(&self) -> Option<u64> {
-        Some(self.rows)
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.read, self.rows)
     }
 }
 
@@ -128,7 +118,7 @@ pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<
     fields.fields.iter().map(find).collect()
 }
 
-fn leaf_names(field: &arrow::datatypes::Field) -> Vec<String> {
+fn leaf_names(field: &arrow_schema::Field) -> Vec<String> {
     match field.data_type() {
         DataType::Struct(children) => {
             let nested = children.iter().flat_map(|child| leaf_names(child));
@@ -221,11 +211,4 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
 
 fn rejected(fields: &InputFields, field: usize, code: ReasonCode, what: &str) -> Rejection {
     Rejection::new(code, format!("field {}: {what}", fields.fields[field].name))
-}
-
-fn malformed(path: &Path, error: &parquet::errors::ParquetError) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
 }

@@ -52,7 +52,7 @@ fn record(id: &str, time: u64, card: &str, shop: &str, amount: f64) -> Vec<u8> {
 
 /// Good payment number `n`, encoded by the Avro specification.
 fn payment(trial: &Trial, n: u64) -> Vec<u8> {
-    let [id, card, shop] = trial.names(n);
+    let [id, card, shop] = Trial::names(n);
     record(&id, trial.time(n), &card, &shop, 2.5)
 }
 

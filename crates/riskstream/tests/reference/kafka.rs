@@ -150,7 +150,7 @@ impl Trial {
         let topic = format!("{}-decisions", self.name);
         let mut reader = Reader::new(&self.brokers, &topic);
         reader.wait_for(transactions.len(), || {
-            self.copies.iter_mut().for_each(Service::check_running)
+            self.copies.iter_mut().for_each(Service::check_running);
         });
         let usage: Vec<String> = self
             .copies
@@ -162,7 +162,7 @@ impl Trial {
         self.copies.drain(..).for_each(Service::end);
         let mut found = Vec::with_capacity(transactions.len());
         read_all(&self.brokers, &topic, |message| {
-            found.push(parse(message.payload().unwrap()))
+            found.push(parse(message.payload().unwrap()));
         });
         let mut dead = 0;
         read_all(&self.brokers, &format!("{}-dead-letters", self.name), |_| dead += 1);

@@ -3,7 +3,7 @@
 //! KAFKA_BOOTSTRAP_SERVERS holds Kafka's address.
 
 // Each test binary uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};
 

@@ -208,7 +208,7 @@ impl Trial {
     }
 
     /// The id, card and shop of good payment number `n`. Cards and shops alternate.
-    pub fn names(&self, n: u64) -> [String; 3] {
+    pub fn names(n: u64) -> [String; 3] {
         [
             format!("good-{n}"),
             format!("card-{}", n % CARDS),
@@ -218,7 +218,7 @@ impl Trial {
 
     /// Good payment number `n` as JSON.
     pub fn payment(&self, n: u64) -> Vec<u8> {
-        let [id, card, shop] = self.names(n);
+        let [id, card, shop] = Self::names(n);
         json!({"id": id, "time": self.time(n), "card": card, "shop": shop, "amount": 2.5})
             .to_string()
             .into_bytes()
@@ -243,7 +243,7 @@ impl Trial {
 
     /// Writes a transaction, keyed by the card of good payment number `n`.
     pub fn send(&self, n: u64, value: &[u8]) {
-        let [_, card, _] = self.names(n);
+        let [_, card, _] = Self::names(n);
         self.writer
             .send(&self.topic("transactions"), Some(card.as_bytes()), Some(value));
     }
@@ -282,7 +282,7 @@ impl Trial {
         service.wait_until_ready();
         service.end();
         let results = self.results();
-        self.check_good(&results, good);
+        Trial::check_good(&results, good);
         self.check_dead(&results);
         results
     }
@@ -296,7 +296,7 @@ impl Trial {
         let results = self.results();
         let repeated = results.count() - results.decisions.len();
         let results = results.without_repetitions();
-        self.check_good(&results, good);
+        Trial::check_good(&results, good);
         assert!(results.dead.is_empty());
         repeated
     }
@@ -325,9 +325,9 @@ impl Trial {
     /// Checks that every good payment was decided once. The payments of a card are in one partition and are counted in
     /// order. Those of a shop are in both partitions and are counted in any order, but the last ones, which were sent after
     /// all others were decided, count them all.
-    pub fn check_good(&self, results: &Results, good: u64) {
+    pub fn check_good(results: &Results, good: u64) {
         for n in 0..good + SHOPS {
-            let [id, ..] = self.names(n);
+            let [id, ..] = Self::names(n);
             let decisions = results.decisions.get(&id).map_or(&[][..], Vec::as_slice);
             assert_eq!(decisions.len(), 1, "{id}: {decisions:?}");
             let features = &decisions[0]["features"];

@@ -49,7 +49,7 @@ impl<'a> FeatureCompiler<'a, '_> {
             let sequence = Sequence {
                 k,
                 element,
-                events: self.events(feature, stage, input, window),
+                events: Self::events(feature, stage, input, window),
                 has_gaps: !self.is_always_present(value, input_name),
             };
             self.names.declare_sequence(&name.name, sequence);
@@ -70,7 +70,7 @@ impl<'a> FeatureCompiler<'a, '_> {
     }
 
     /// Identifies the events that a feature aggregates: equal for two features over the same events.
-    fn events(&self, feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
+    fn events(feature: &Feature, stage: usize, input: u8, window: Option<i64>) -> String {
         let when = feature.when.as_ref().map(|when| when.value.0.trim());
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
         let current = feature.include_current.as_ref().is_none_or(|include| include.value);

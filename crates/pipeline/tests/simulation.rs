@@ -1,0 +1,189 @@
+//! The whole pipeline on the in-process log, with faults from a seed: with aborts, crashes and rebalances the decisions
+//! are those of an undisturbed run, each exactly once.
+
+use riskstream_definition::{Style, load};
+use riskstream_events::OwnedDecisionRecord;
+use riskstream_pipeline::faulty::Faults;
+use riskstream_pipeline::liveness::LivenessOptions;
+use riskstream_pipeline::{TestDriver, Topology, WorkerOptions};
+use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const SECRET: &[u8] = b"a secret for simulated people only";
+
+fn topology() -> Arc<Topology> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
+    let compiled = load(&path, &|_| None).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    Arc::new(
+        compiled
+            .json_topology(Some(SECRET))
+            .expect("the shipped pipeline can be laid over topics"),
+    )
+}
+
+fn events() -> Vec<SimulatedEvent> {
+    let config = SimulatorConfig {
+        customers: 60,
+        terminals: 40,
+        days: 25,
+        seed: 3,
+        ..SimulatorConfig::default()
+    };
+    Simulator::new(config).expect("the configuration is valid").collect()
+}
+
+/// A driver without a worker, whose clock stands long after the simulated payments: they are history.
+fn driver() -> TestDriver {
+    let mut driver = TestDriver::new(topology(), 3);
+    driver.kill_worker(0);
+    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
+    driver.set_options(options());
+    driver
+}
+
+/// Small batches, so that there are many commits, and sources that are always merged by their watermarks.
+fn options() -> WorkerOptions {
+    let liveness = LivenessOptions {
+        calm_speed: 0,
+        real_time: Duration::ZERO,
+        ..LivenessOptions::default()
+    };
+    WorkerOptions {
+        batch_events: 50,
+        liveness,
+        ..WorkerOptions::default()
+    }
+}
+
+/// Every 19th event is sent after the 40 that follow it.
+fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by_key(|&index| if index % 19 == 0 { index + 40 } else { index });
+    order.into_iter().map(|index| events[index].clone()).collect()
+}
+
+fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
+    for event in events {
+        let json = serde_json::to_vec(event).expect("simulated events have JSON");
+        let input = usize::from(matches!(event, SimulatedEvent::Label(_)));
+        driver.send(input, event.customer_id(), &json, None);
+    }
+}
+
+/// Every decision by its event, without the latency stamps. Panics if an event was decided twice.
+fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
+    let mut decisions = BTreeMap::new();
+    for record in driver.decisions() {
+        let mut decision =
+            OwnedDecisionRecord::from_json(&record.value.expect("a decision has a value")).expect("valid");
+        decision.latency = None;
+        let twice = decisions.insert(decision.event_id.clone(), decision);
+        assert!(twice.is_none(), "decided twice: {twice:?}");
+    }
+    decisions
+}
+
+fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecisionRecord> {
+    let mut driver = driver();
+    driver.set_faults(faults);
+    for _ in 0..workers {
+        driver.add_worker();
+    }
+    fill(&driver, events);
+    driver.run().expect("the run ends");
+    assert_eq!(driver.dead_letters().len(), 0);
+    assert_eq!(driver.stopped(), []);
+    decisions(&driver)
+}
+
+#[test]
+fn faults_change_nothing() {
+    let events = events();
+    let undisturbed = run(1, Faults::default(), &events);
+    assert!(
+        undisturbed
+            .values()
+            .any(|decision| decision.score.is_some_and(|score| score > 0.01))
+    );
+    run_with_faults(&events, &undisturbed);
+}
+
+/// What comes late is late by the same time, though the task in front that knows forgets everything with each fault.
+#[test]
+fn faults_change_nothing_where_events_come_late() {
+    let events = out_of_order(&events());
+    let undisturbed = run(1, Faults::default(), &events);
+    let late = undisturbed.values().filter(|decision| decision.late_by_ms.is_some());
+    assert!(late.count() > 20);
+    run_with_faults(&events, &undisturbed);
+}
+
+fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, OwnedDecisionRecord>) {
+    let is_transaction = |event: &&SimulatedEvent| matches!(event, SimulatedEvent::Transaction(_));
+    let transactions = events.iter().filter(is_transaction).count();
+    assert_eq!(undisturbed.len(), transactions);
+    for (seed, workers) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
+        let faults = Faults {
+            seed: seed * 1000,
+            aborted: 60,
+            committed_unknown: 40,
+            lost_unknown: 40,
+            unavailable: 30,
+        };
+        let disturbed = run(workers, faults, events);
+        assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers} workers");
+        for (id, decision) in undisturbed {
+            assert_eq!(&disturbed[id], decision, "seed {seed}, {workers} workers");
+        }
+    }
+}
+
+#[test]
+fn lost_state_is_built_again_from_the_log() {
+    let events = events();
+    let undisturbed = run(1, Faults::default(), &events);
+    let mut driver = driver();
+    driver.add_worker();
+    let (before, after) = events.split_at(events.len() / 2);
+    fill(&driver, before);
+    driver.run().expect("the first half ends");
+    driver.kill_worker(0);
+    driver.stores.lose();
+    driver.add_worker();
+    fill(&driver, after);
+    driver.run().expect("the second half ends");
+    let rebuilt = decisions(&driver);
+    assert_eq!(rebuilt.len(), undisturbed.len());
+    for (id, decision) in &undisturbed {
+        assert_eq!(&rebuilt[id], decision);
+    }
+}
+
+#[test]
+fn a_log_that_lost_what_the_state_has_not_seen_stops_the_task() {
+    let mut driver = TestDriver::new(topology(), 1);
+    let events = events();
+    let (before, after) = events.split_at(200);
+    fill(&driver, before);
+    driver.run().expect("the first part ends");
+    driver.kill_worker(0);
+    fill(&driver, after);
+    driver.broker.trim("card-fraud-hop-customer", 0, 1_000_000);
+    driver.broker.trim("transactions", 0, 300);
+    driver.add_worker();
+    driver.round().expect("a stopped task does not end the worker");
+    let stopped = driver.stopped();
+    assert!(
+        stopped
+            .iter()
+            .any(|stopped| &*stopped.partition.topic == "transactions"),
+        "{stopped:?}"
+    );
+    assert!(
+        stopped.iter().all(|stopped| stopped.reason.contains("retention")),
+        "{stopped:?}"
+    );
+}

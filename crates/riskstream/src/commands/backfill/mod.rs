@@ -1,0 +1,170 @@
+//! `riskstream backfill`: the pipeline over files.
+
+mod temporary_stores;
+
+use super::error::CommandError;
+use crate::pipeline_file;
+use crate::secret::secret;
+use crate::shutdown::Shutdown;
+use anyhow::{Context, anyhow};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use riskstream_definition::Compiled;
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{Rejection, Slot};
+use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
+use riskstream_offline::read;
+use riskstream_offline::write::ParquetSink;
+use riskstream_scoring::Decision;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use temporary_stores::TemporaryStores;
+
+/// The arguments of `riskstream backfill`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The pipeline file
+    pipeline: PathBuf,
+    /// A file (.jsonl, .csv, .parquet) as an input: FILE is the transactions, NAME=FILE any input of the pipeline
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
+    inputs: Vec<String>,
+    /// The Parquet file to write: a row for each transaction, a column for each field and feature
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Computes features and decisions.
+pub fn execute(args: Args) -> Result<(), CommandError> {
+    let compiled = pipeline_file::load(&args.pipeline)?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
+    let secret = secret(&compiled.settings)?;
+    let files = open(&compiled, &args.inputs, secret.as_deref())?;
+    let plan = Arc::clone(&compiled.plan);
+    let mut stores = TemporaryStores::beside(&args.output)?;
+    let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(anyhow::Error::from)?;
+    let mut sink = FileSink {
+        plan: Arc::clone(&plan),
+        parquet,
+        rejected: BTreeMap::new(),
+        shown: 0,
+    };
+    let bar = progress_bar();
+    let began = Instant::now();
+    let mut engine = Engine::new(plan);
+    let lineup = Arc::clone(&compiled.lineup);
+    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, &mut sink)
+        .and_then(|backfill| {
+            backfill.run(&mut |summary: &Summary| {
+                bar.set_position(summary.records);
+                !shutdown.requested()
+            })
+        })
+        .map_err(anyhow::Error::from)?;
+    bar.finish_and_clear();
+    if shutdown.requested() {
+        return Err(anyhow!(
+            "interrupted after {} records; nothing was written",
+            HumanCount(summary.records)
+        )
+        .into());
+    }
+    let rejected = std::mem::take(&mut sink.rejected);
+    sink.parquet.finish().map_err(anyhow::Error::from)?;
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "{}: {} decisions from {} records in {seconds:.1} s ({} records/s)",
+        args.output.display(),
+        HumanCount(summary.decided),
+        HumanCount(summary.records),
+        HumanCount((summary.records as f64 / seconds) as u64),
+    );
+    for (reason, count) in rejected {
+        println!("{} records could not be used: {reason}", HumanCount(count));
+    }
+    Ok(())
+}
+
+fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
+    let mut files = Vec::new();
+    for input in inputs {
+        let (name, path) = match input.split_once('=') {
+            Some((name, path)) => (Some(name), path),
+            None => (None, input.as_str()),
+        };
+        let index = match name {
+            None => 0,
+            Some(name) => compiled
+                .inputs
+                .iter()
+                .position(|input| input.name == name)
+                .ok_or_else(|| {
+                    let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
+                    CommandError::Configuration(anyhow!(
+                        "the pipeline uses no input `{name}`; it has {}",
+                        names.join(", ")
+                    ))
+                })?,
+        };
+        let fields = compiled
+            .input_fields(index, secret)
+            .map_err(|error| CommandError::Configuration(error.into()))?;
+        let rows = read::open(path.as_ref(), &fields).map_err(anyhow::Error::from)?;
+        files.push(InputFile {
+            input: index as u8,
+            rows,
+        });
+    }
+    if !files.iter().any(|file| file.input == 0) {
+        return Err(CommandError::Configuration(anyhow!(
+            "there are no transactions among the inputs: add --input FILE"
+        )));
+    }
+    Ok(files)
+}
+
+/// The transaction's own fields, then features and expressions, each once.
+fn columns(compiled: &Compiled) -> Vec<Slot> {
+    let fields = compiled.inputs[0].fields.iter().map(|field| field.slot);
+    let features = compiled.plan.decide.features.iter().map(|(_, slot)| *slot);
+    let mut columns = Vec::new();
+    for slot in fields.chain(features) {
+        if !columns.contains(&slot) {
+            columns.push(slot);
+        }
+    }
+    columns
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {elapsed}");
+    let bar = ProgressBar::new_spinner().with_style(style.expect("the template is fixed"));
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// Decisions to Parquet, what could not be used counted by reason and the first few shown.
+struct FileSink {
+    plan: Arc<riskstream_engine::plan::Plan>,
+    parquet: ParquetSink,
+    rejected: BTreeMap<String, u64>,
+    shown: usize,
+}
+
+/// Unusable records named on standard error before only their count is told.
+const SHOWN: usize = 5;
+
+impl Sink for FileSink {
+    fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
+        Ok(self.parquet.write(&self.plan, events, decisions)?)
+    }
+
+    fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {
+        *self.rejected.entry(rejection.code.to_string()).or_default() += 1;
+        if self.shown < SHOWN {
+            self.shown += 1;
+            let input = &self.plan.inputs[usize::from(input)].name;
+            eprintln!("{input}, record {number}: {rejection}");
+        }
+    }
+}
