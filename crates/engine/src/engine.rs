@@ -150,9 +150,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether the event goes on to `stage`: every transaction does, and so do labels that a feature there or later uses.
+    /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and so do
+    /// labels that a feature there or later uses.
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
-        event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
+        stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
     /// Evaluates the expressions that models, rules and thresholds read. The row is then complete: models can score it.

@@ -1,8 +1,8 @@
 //! Records of repartition topics, and the frames in them.
 
 use riskstream_events::{FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, Value, ValueType};
-use riskstream_pipeline::merge::IdleNotice;
-use riskstream_pipeline::repartition::{Content, begin_frame, parse, write_idle, write_rollout};
+use riskstream_pipeline::progress::IdleNotice;
+use riskstream_pipeline::repartition::{Content, RepartitionRecord};
 use riskstream_pipeline::rollout::RolloutNotice;
 
 /// A slot of each type.
@@ -78,35 +78,34 @@ pub fn frame_seeds() -> Vec<Vec<u8>> {
     vec![write(frame, &rows), write(frame, &[])]
 }
 
-/// A record: a frame or a notice. A notice that is written again is the same record.
+/// A record: a frame or a notice. Written again it is the same.
 pub fn repartition_record(bytes: &[u8]) {
-    let Ok(record) = parse(bytes) else {
+    let Ok(record) = RepartitionRecord::parse(bytes) else {
         return;
     };
-    let mut written = Vec::new();
-    match record.content {
-        Content::Frame(bytes) => return frame(bytes),
-        Content::Idle(notice) => write_idle(record.layout, notice, &mut written),
-        Content::Rollout(notice) => write_rollout(record.layout, notice, &mut written),
+    if let Content::Frame(bytes) = record.content {
+        frame(bytes);
     }
-    assert_eq!(written, bytes);
+    assert_eq!(written(record.content, record.layout), bytes);
+}
+
+fn written(content: Content<'_>, layout: u32) -> Vec<u8> {
+    let mut value = Vec::new();
+    RepartitionRecord { layout, content }.write(&mut value);
+    value
 }
 
 pub fn repartition_record_seeds() -> Vec<Vec<u8>> {
-    let with_frame = |frame: Vec<u8>| {
-        let mut record = Vec::new();
-        begin_frame(7, &mut record);
-        record.extend(frame);
-        record
+    let frames = frame_seeds();
+    let idle = IdleNotice {
+        source: 3,
+        last_frame: -1,
     };
-    let mut seeds: Vec<Vec<u8>> = frame_seeds().into_iter().map(with_frame).collect();
-    let (mut idle, mut rollout) = (Vec::new(), Vec::new());
-    write_idle(7, IdleNotice { source: 3, heard: -1 }, &mut idle);
-    let notice = RolloutNotice {
+    let rollout = RolloutNotice {
         revision: 2,
         document: "{\"text\": \"é\"}",
     };
-    write_rollout(7, notice, &mut rollout);
-    seeds.extend([idle, rollout]);
-    seeds
+    let frames = frames.iter().map(|frame| Content::Frame(frame));
+    let contents = frames.chain([Content::Idle(idle), Content::Rollout(rollout)]);
+    contents.map(|content| written(content, 7)).collect()
 }

@@ -1,94 +1,166 @@
-//! What is done with a partition when it is assigned: which task it belongs to, and where to begin.
+//! Opens a partition that was assigned: which task reads it, and from where.
 
 use crate::decide::DecisionBuffer;
+use crate::decision_sink::DecisionSink;
+use crate::error::{TaskError, WorkerError};
+use crate::input_source::InputSource;
 use crate::journal;
 use crate::log::{Committed, Log, TopicPartition};
-use crate::merge::Merge;
-use crate::reader::InputReader;
-use crate::reading::Reading;
+use crate::partition_reader::PartitionReader;
+use crate::repartition::RepartitionFormat;
+use crate::repartition_source::RepartitionSource;
 use crate::repartition_writer::RepartitionWriter;
 use crate::rollout::Rollouts;
-use crate::stage::{Feed, Next, StageTask};
-use crate::task::{IngestTask, Task, TaskError};
+use crate::sink::Sink;
+use crate::source::Source;
+use crate::stage_state::StageState;
+use crate::stores::Stores;
+use crate::task::{Start, Task};
 use crate::topology::{Role, Routes, Topology};
-use crate::worker::{Stores, WorkerError};
 use riskstream_features::state::StateStore;
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
 /// The outcome of opening a partition.
 pub(crate) enum Opened {
-    /// Read it from where it starts.
-    Reading(Box<Reading>),
+    /// It is read from its task's position on.
+    Reader(Box<PartitionReader>),
     /// It cannot be read without a hole in its history: why, and what to do.
     Stopped(String),
 }
 
-/// Opens the task of `partition`, of which `committed` is the group's position.
-pub(crate) fn open<L: Log>(
-    log: &mut L,
-    topology: &Topology,
-    routes: &Routes,
-    stores: &mut dyn Stores,
-    rollouts: &dyn Rollouts,
-    partition: &TopicPartition,
-    committed: Option<Committed>,
-) -> Result<Opened, WorkerError> {
-    let (low, _) = log.bounds(partition)?;
-    let watermark = committed.as_ref().and_then(|committed| committed.watermark);
-    let circuits = committed.as_ref().and_then(|committed| committed.circuits.clone());
-    let committed = committed.map(|committed| committed.offset);
-    match topology.role(&partition.topic) {
-        Role::Ingest(input) => {
-            let source = ingest_source(log, topology, input, partition.partition)?;
-            let writer = writer(log, topology, routes, 0, source)?;
-            let reader = InputReader::new(input, (topology.inputs[usize::from(input)].decoder)());
-            let position = committed.unwrap_or(low);
-            if position < low {
-                return Ok(Opened::Stopped(gone(position, low)));
-            }
-            let task = Task::Ingest(Box::new(IngestTask::new(partition.clone(), reader, writer, watermark)));
-            let priority = routes.priority_of_ingest();
-            let reading = Reading::new(partition.clone(), task, priority, position, position);
-            Ok(Opened::Reading(Box::new(reading)))
+/// What partitions are opened with.
+pub(crate) struct Assignment<'a, L: Log> {
+    pub(crate) log: &'a mut L,
+    pub(crate) topology: &'a Topology,
+    pub(crate) routes: &'a Routes,
+    pub(crate) stores: &'a mut dyn Stores,
+    pub(crate) rollouts: &'a dyn Rollouts,
+}
+
+impl<L: Log> Assignment<'_, L> {
+    /// Opens the task of `partition`. `committed` is the group's position, if it has one.
+    pub(crate) fn open(
+        &mut self,
+        partition: &TopicPartition,
+        committed: Option<Committed>,
+    ) -> Result<Opened, WorkerError> {
+        match self.topology.role(&partition.topic) {
+            Role::Ingest(input) => self.open_ingest(partition, input, committed),
+            Role::Stage(stage) => self.open_stage(partition, stage, committed),
         }
-        Role::Stage(stage) => {
-            let plan = &topology.plan.stages[stage];
-            let store = match stores.open(&plan.entity, partition.partition, &plan.fingerprint) {
-                Ok(store) => store,
-                Err(error) => return Ok(Opened::Stopped(error.to_string())),
-            };
-            let start = match start(store.as_ref(), committed, low)? {
-                Ok(start) => start,
-                Err(reason) => return Ok(Opened::Stopped(reason)),
-            };
-            let answered_until = committed.unwrap_or(start);
-            let feed = feed(log, topology, stage)?;
-            let next = if stage + 1 < topology.plan.stages.len() {
-                Next::Stage(writer(log, topology, routes, stage + 1, partition.partition as u32)?)
-            } else {
-                match lineup_in_force(store.as_ref(), topology, rollouts)? {
-                    Ok(lineup) => Next::Decide(DecisionBuffer::new(Arc::clone(&topology.plan), lineup, circuits)),
-                    Err(reason) => return Ok(Opened::Stopped(reason)),
+    }
+
+    fn open_ingest(
+        &mut self,
+        partition: &TopicPartition,
+        input: u8,
+        committed: Option<Committed>,
+    ) -> Result<Opened, WorkerError> {
+        let (low, _) = self.log.bounds(partition)?;
+        let position = committed.as_ref().map_or(low, |committed| committed.offset);
+        if position < low {
+            return Ok(Opened::Stopped(gone(position, low)));
+        }
+        let decoder = (self.topology.inputs[usize::from(input)].decoder)();
+        let source = Source::Input(InputSource::new(input, decoder));
+        let number = self.source_number(input, partition.partition)?;
+        let sink = Sink::Repartition(self.writer(0, number)?);
+        let start = Start {
+            position,
+            committed: position,
+            watermark: committed.and_then(|committed| committed.watermark),
+        };
+        let task = Task::open(partition.clone(), source, None, sink, start)?;
+        Ok(reader(partition, task, self.routes.priority_of_ingest()))
+    }
+
+    fn open_stage(
+        &mut self,
+        partition: &TopicPartition,
+        stage: usize,
+        committed: Option<Committed>,
+    ) -> Result<Opened, WorkerError> {
+        let (low, _) = self.log.bounds(partition)?;
+        let plan = Arc::clone(&self.topology.plan);
+        let stage_plan = &plan.stages[stage];
+        let opened = self
+            .stores
+            .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint);
+        let store = match opened {
+            Ok(store) => store,
+            Err(error) => return Ok(Opened::Stopped(error.to_string())),
+        };
+        let offset = committed.as_ref().map(|committed| committed.offset);
+        let position = match start(store.as_ref(), offset, low)? {
+            Ok(position) => position,
+            Err(reason) => return Ok(Opened::Stopped(reason)),
+        };
+        let sink = if stage + 1 < plan.stages.len() {
+            Sink::Repartition(self.writer(stage + 1, partition.partition as u32)?)
+        } else {
+            match lineup_in_force(store.as_ref(), self.topology, self.rollouts)? {
+                Ok(lineup) => {
+                    let circuits = committed.and_then(|committed| committed.circuits);
+                    let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
+                    Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
                 }
-            };
-            let task = StageTask::open(
-                &topology.plan,
-                partition.clone(),
-                stage,
-                feed,
-                next,
-                store,
-                answered_until,
-            )?;
-            let (task, priority) = (Task::Stage(Box::new(task)), routes.priority_of_stage(stage));
-            let reading = Reading::new(partition.clone(), task, priority, start, answered_until);
-            Ok(Opened::Reading(Box::new(reading)))
+                Err(reason) => return Ok(Opened::Stopped(reason)),
+            }
+        };
+        let start = Start {
+            position,
+            committed: offset.unwrap_or(position),
+            watermark: None,
+        };
+        let source = self.source_of_stage(partition, stage)?;
+        let state = StageState::new(&plan, stage, store);
+        let task = Task::open(partition.clone(), source, Some(state), sink, start)?;
+        Ok(reader(partition, task, self.routes.priority_of_stage(stage)))
+    }
+
+    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize) -> Result<Source, WorkerError> {
+        let Some(topic) = self.routes.repartition_topics[stage] else {
+            let decoder = (self.topology.inputs[0].decoder)();
+            return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder)));
+        };
+        let mut sources = 0;
+        if stage == 0 {
+            for input in &self.topology.inputs {
+                sources += self.log.partitions(&input.topic)?;
+            }
+        } else {
+            sources = self.log.partitions(self.topology.topic_of_stage(stage - 1))?;
         }
+        let format = RepartitionFormat::new(&self.topology.plan, stage);
+        let source = RepartitionSource::new(partition.clone(), topic, format, sources as usize);
+        Ok(Source::Repartition(source))
+    }
+
+    /// The number of an input's partition among the sources of the first repartition topic: they are numbered over all
+    /// inputs' partitions, in the plan's order.
+    fn source_number(&mut self, input: u8, partition: i32) -> Result<u32, WorkerError> {
+        let mut number = partition;
+        for input in &self.topology.inputs[..usize::from(input)] {
+            number += self.log.partitions(&input.topic)?;
+        }
+        Ok(number as u32)
+    }
+
+    /// A writer of source number `source` to the topic in front of `stage`.
+    fn writer(&mut self, stage: usize, source: u32) -> Result<RepartitionWriter, WorkerError> {
+        let partitions = self.log.partitions(self.topology.topic_of_stage(stage))?;
+        let topic = self.routes.repartition_topics[stage].expect("a stage that is written to has a repartition topic");
+        let format = RepartitionFormat::new(&self.topology.plan, stage);
+        Ok(RepartitionWriter::new(topic, partitions, source, format))
     }
 }
 
-/// Where a stage begins to read: at its state's position, which is never ahead of what was committed.
+fn reader(partition: &TopicPartition, task: Task, priority: usize) -> Opened {
+    Opened::Reader(Box::new(PartitionReader::new(partition.clone(), task, priority)))
+}
+
+/// Where a stage begins to read: at the position of its state, which is never ahead of what was committed.
 fn start(store: &dyn StateStore, committed: Option<i64>, low: i64) -> Result<Result<i64, String>, WorkerError> {
     let position = store.position().map_err(TaskError::from)?;
     Ok(match (position, committed) {
@@ -126,46 +198,4 @@ fn gone(position: i64, low: i64) -> String {
          retention; to go on with the hole, reset the group's offsets and remove the state directory",
         low - position
     )
-}
-
-fn feed<L: Log>(log: &mut L, topology: &Topology, stage: usize) -> Result<Feed, WorkerError> {
-    if topology.repartition_topics[stage].is_none() {
-        let decoder = (topology.inputs[0].decoder)();
-        return Ok(Feed::Input(InputReader::of_keyed_topic(0, decoder)));
-    }
-    let mut sources = 0;
-    if stage == 0 {
-        for input in &topology.inputs {
-            sources += log.partitions(&input.topic)?;
-        }
-    } else {
-        sources = log.partitions(topology.topic_of_stage(stage - 1))?;
-    }
-    Ok(Feed::Repartition(Merge::new(sources as usize)))
-}
-
-/// Sources of the first repartition are numbered over all inputs' partitions, in the plan's order.
-fn ingest_source<L: Log>(log: &mut L, topology: &Topology, input: u8, partition: i32) -> Result<u32, WorkerError> {
-    let mut source = partition;
-    for input in &topology.inputs[..usize::from(input)] {
-        source += log.partitions(&input.topic)?;
-    }
-    Ok(source as u32)
-}
-
-fn writer<L: Log>(
-    log: &mut L,
-    topology: &Topology,
-    routes: &Routes,
-    stage: usize,
-    source: u32,
-) -> Result<RepartitionWriter, WorkerError> {
-    let partitions = log.partitions(topology.topic_of_stage(stage))?;
-    Ok(RepartitionWriter::new(
-        routes.repartition_topics[stage].expect("a stage that is written to has a repartition topic"),
-        partitions,
-        source,
-        &topology.plan,
-        stage,
-    ))
 }

@@ -1,10 +1,11 @@
-//! Records that cannot be processed: to the dead-letter topic with the reason, the original bytes and their
-//! origin, so that nothing is dropped in silence and everything can be sent again.
+//! Writes records that cannot be processed to the dead-letter topic, with the reason, the original bytes and their origin.
+//! Nothing is dropped without a trace, and everything can be sent again.
 
 use crate::log::{Outputs, RecordRef, TopicPartition};
 use riskstream_engine::Event;
 use riskstream_events::Rejection;
 use riskstream_events::dead_letter;
+use std::collections::BTreeMap;
 
 /// What replaces the value of a dead letter when the original may hold personal data in clear.
 const WITHHELD: &str = "withheld: the pipeline declares personal data; read the record at its origin";
@@ -42,11 +43,23 @@ impl DeadLetters {
         }
     }
 
-    /// An event that a stage could not apply: its id stands for it, as later stages do not have its bytes.
+    /// An event that a stage could not apply. The letter holds its id, as stages do not have the original bytes.
     pub fn event(&self, at: &TopicPartition, event: &Event, rejection: &Rejection, outputs: &mut Outputs) {
         let id = event.id().as_bytes();
         outputs.push(self.topic, None, None, Some(id), |bytes| bytes.extend_from_slice(id));
         self.headers(at, rejection, outputs);
+    }
+
+    /// The number of dead letters among `outputs`, by the word of their reason.
+    pub fn by_reason(&self, outputs: &Outputs) -> BTreeMap<String, u64> {
+        let mut reasons = BTreeMap::new();
+        for record in outputs.records().iter().filter(|record| record.topic == self.topic) {
+            let mut headers = outputs.headers(record);
+            if let Some((_, reason)) = headers.find(|(name, _)| *name == dead_letter::REASON) {
+                *reasons.entry(String::from_utf8_lossy(reason).into_owned()).or_default() += 1;
+            }
+        }
+        reasons
     }
 
     fn headers(&self, at: &TopicPartition, rejection: &Rejection, outputs: &mut Outputs) {

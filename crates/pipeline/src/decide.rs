@@ -1,7 +1,8 @@
 //! The end of the chain: collects transactions, decides on them together and writes their decision records.
 
 use crate::circuits;
-use crate::task::{Tally, TaskContext};
+use crate::context::TaskContext;
+use crate::tally::Tally;
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, write_key};

@@ -1,13 +1,15 @@
-//! The test driver: production code on the in-process log with a clock that only moves when told to. Bytes in,
-//! bytes out, no broker, no waiting.
+//! The test driver: production code on the in-process log, with a clock that is moved by hand. It needs no broker and never
+//! waits.
 
+use crate::clock::Clock;
+use crate::error::WorkerError;
 use crate::faulty::{Faults, FaultyLog};
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::rollout::Rollouts;
-use crate::task::Task;
+use crate::stores::Stores;
 use crate::topology::Topology;
-use crate::worker::{Clock, Stores, Worker, WorkerError, WorkerOptions};
+use crate::worker::{Worker, WorkerOptions};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use riskstream_scoring::Lineup;
 use std::collections::BTreeMap;
@@ -30,9 +32,13 @@ impl Clock for ManualClock {
     fn now(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(self.now().unsigned_abs())
+    }
 }
 
-/// Line-ups that are ready when they are put here.
+/// Line-ups that a test makes ready.
 #[derive(Clone, Debug, Default)]
 pub struct ManualRollouts(Arc<Mutex<Vec<Arc<Lineup>>>>);
 
@@ -154,7 +160,7 @@ impl TestDriver {
         driver
     }
 
-    /// Limits for the workers added from now on.
+    /// Limits of the workers added from now on.
     pub fn set_options(&mut self, options: WorkerOptions) {
         self.options = options;
     }
@@ -183,7 +189,7 @@ impl TestDriver {
         ));
     }
 
-    /// Ends a worker without ceremony: what it had not committed is gone.
+    /// Ends a worker at once. What it had not committed is lost.
     pub fn kill_worker(&mut self, index: usize) {
         self.workers.remove(index);
     }
@@ -219,28 +225,27 @@ impl TestDriver {
 
     /// Rounds until everything written is decided and nothing waits.
     pub fn run(&mut self) -> Result<(), WorkerError> {
-        let mut quiet = 0;
-        while quiet < 3 {
+        let mut rounds_without_events = 0;
+        while rounds_without_events < 3 {
             if self.round()? > 0 {
-                quiet = 0;
+                rounds_without_events = 0;
                 continue;
             }
-            // Idle sources let the others pass only after a while.
-            self.clock.advance(Duration::from_secs(2));
+            // Sources are declared idle after this time.
+            self.clock.advance(self.options.liveness.idle_after);
             if self.is_done() {
-                quiet += 1;
+                rounds_without_events += 1;
             }
         }
         Ok(())
     }
 
     fn is_done(&self) -> bool {
-        let waits = |task: &Task| matches!(task, Task::Stage(stage) if stage.waiting_frames() > 0);
         self.broker.is_consumed(&self.topology.input_topics())
             && !self
                 .workers
                 .iter()
-                .any(|worker| worker.tasks().any(|(_, task, _)| waits(task)))
+                .any(|worker| worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0))
     }
 
     /// The decisions so far, partition by partition.

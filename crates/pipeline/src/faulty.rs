@@ -1,5 +1,5 @@
-//! A log that fails, from a seed: aborts, commits whose result stays unknown, a log out of reach. The same seed
-//! fails at the same calls. For simulation: what survives this survives a broker's bad days.
+//! A log that fails, from a seed: aborted transactions, commits whose result stays unknown, a log that cannot be reached. The
+//! same seed fails at the same calls. For simulation.
 
 use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 use std::time::Duration;

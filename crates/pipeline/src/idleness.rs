@@ -1,112 +1,124 @@
-//! Who is missing: which of the sources that a stage waits for have nothing on its way.
+//! Finds idle sources: sources of a repartition partition of which no row is on its way.
 //!
-//! A row of history waits until every other source has come as far (see merge.rs). A source whose topic has nothing
-//! more to give never will. So a task that is held up asks the log whether everything that could still become a row of
-//! that source has been read, for a while, and nothing was added; then it writes a notice to its own partition. It
-//! acts when it reads the notice, so that what it did is a function of the log.
+//! A row of a source that is catching up waits until every other source has come as far (see merge.rs). A source whose
+//! topic has no further records never does. A task whose rows wait asks the log whether the group has read everything
+//! from which a row of that source could still be made. If that stays so for a while and nothing is added, it writes an idle
+//! notice to its own partition. It acts when it reads the notice, so that the order of rows is a function of the log.
 
 use crate::log::{Log, LogError, Outputs, TopicPartition};
-use crate::merge::IdleNotice;
-use crate::reading::Reading;
-use crate::task::Task;
-use crate::topology::{Role, Routes, Topology};
+use crate::partition_reader::PartitionReader;
+use crate::progress::IdleNotice;
+use crate::repartition_source::RepartitionSource;
+use crate::topology::{Role, Topology};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// A source that a task waits for.
-struct Silence {
-    held: TopicPartition,
-    idle_notice: IdleNotice,
-    /// Since when it was not heard, as far as is known.
+struct AwaitedSource {
+    /// The partition that the task reads.
+    waiting: TopicPartition,
+    /// The source, as of its last frame.
+    notice: IdleNotice,
+    /// Since when it has been awaited without a new frame; wall clock, microseconds.
     since: i64,
-    /// Where a row of it can still come from.
+    /// The partitions from which a row of it can still come.
     upstream: Vec<TopicPartition>,
 }
 
 /// A partition that the group has read to its end.
 #[derive(Clone, Copy)]
-struct Rest {
+struct ReadToEnd {
     end: i64,
+    /// Since when the end has been the same.
     since: i64,
 }
 
-/// What one worker has found out so far.
-#[derive(Default)]
+/// What one worker has found out so far. Times are of the wall clock, in microseconds.
 pub(crate) struct IdlenessCheck {
-    looked_at: i64,
-    silent: Vec<Silence>,
-    at_rest: HashMap<TopicPartition, Rest>,
+    /// A source is idle after twice this time.
+    half: i64,
+    checked_at: i64,
+    awaited: Vec<AwaitedSource>,
+    read_to_end: HashMap<TopicPartition, ReadToEnd>,
 }
 
 impl IdlenessCheck {
-    /// Writes notices for tasks that are held up at `now` (microseconds) by sources that have had nothing to give for
-    /// `patience`. Asks the log only about sources that were silent for half of that time.
-    pub(crate) fn hold<L: Log>(
+    /// Declares sources idle that have had nothing to send for `idle_after`.
+    pub(crate) fn new(idle_after: Duration) -> IdlenessCheck {
+        IdlenessCheck {
+            half: i64::try_from(idle_after.as_micros()).unwrap_or(i64::MAX) / 2,
+            checked_at: 0,
+            awaited: Vec::new(),
+            read_to_end: HashMap::new(),
+        }
+    }
+
+    /// Writes notices about the sources that are idle at `now` and that a task waits for. Asks the log only about sources
+    /// that have been awaited for half of the time.
+    pub(crate) fn check<L: Log>(
         &mut self,
         log: &mut L,
-        (topology, routes): (&Topology, &Routes),
-        reading: &[Reading],
-        patience: Duration,
+        topology: &Topology,
+        readers: &[PartitionReader],
         now: i64,
         outputs: &mut Outputs,
     ) -> Result<(), LogError> {
-        let half = i64::try_from(patience.as_micros()).unwrap_or(i64::MAX) / 2;
-        if now - self.looked_at < half / 2 {
+        if now - self.checked_at < self.half / 2 {
             return Ok(());
         }
-        self.looked_at = now;
-        self.listen(log, topology, reading, now)?;
-        self.ask(log, half, now);
-        for silence in &self.silent {
-            let rests = |partition| self.at_rest.get(partition).is_some_and(|rest| now - rest.since >= half);
-            if now - silence.since < half || !silence.upstream.iter().all(rests) {
-                continue;
+        self.checked_at = now;
+        self.note_awaited(log, topology, readers, now)?;
+        self.note_read_to_end(log, now);
+        for awaited in self.awaited.iter().filter(|awaited| self.is_idle(awaited, now)) {
+            let waiting = readers.iter().find(|reader| reader.partition == awaited.waiting);
+            if let Some(source) = waiting.and_then(source_of) {
+                let (partition, source_number) = (&awaited.waiting, awaited.notice.source);
+                tracing::debug!(target: "riskstream::worker", %partition, source = source_number, "source is idle");
+                source.write_idle_notice(awaited.notice, outputs);
             }
-            let held = reading.iter().find(|reading| reading.partition == silence.held);
-            let Some(Task::Stage(task)) = held.map(|held| &held.task) else {
-                continue;
-            };
-            let Some(topic) = routes.repartition_topics[task.stage()] else {
-                continue;
-            };
-            tracing::debug!(target: "riskstream::worker", partition = %silence.held, source = silence.idle_notice.source, "source is absent");
-            task.write_idle_notice(silence.idle_notice, topic, outputs);
         }
         Ok(())
     }
 
-    /// Notes which sources are waited for, and since when.
-    fn listen<L: Log>(
+    fn is_idle(&self, awaited: &AwaitedSource, now: i64) -> bool {
+        let is_read = |partition| {
+            let read = self.read_to_end.get(partition);
+            read.is_some_and(|read| now - read.since >= self.half)
+        };
+        now - awaited.since >= self.half && awaited.upstream.iter().all(is_read)
+    }
+
+    /// Notes which sources are awaited, and since when.
+    fn note_awaited<L: Log>(
         &mut self,
         log: &mut L,
         topology: &Topology,
-        reading: &[Reading],
+        readers: &[PartitionReader],
         now: i64,
     ) -> Result<(), LogError> {
-        let before = std::mem::take(&mut self.silent);
-        // One that was stopped would never read its notices.
-        let reads_on = |reading: &&Reading| reading.drained && reading.retry_at.is_none();
-        for held in reading.iter().filter(reads_on) {
-            let Task::Stage(task) = &held.task else { continue };
-            for idle_notice in task.awaited() {
-                let same = |silence: &&Silence| silence.idle_notice == idle_notice && silence.held == held.partition;
-                self.silent.push(Silence {
-                    held: held.partition.clone(),
-                    idle_notice,
-                    since: before.iter().find(same).map_or(now, |silence| silence.since),
-                    upstream: upstream(log, topology, task.stage(), idle_notice.source)?,
+        let before = std::mem::take(&mut self.awaited);
+        // A task that was stopped would never read its notices.
+        for reader in readers.iter().filter(|reader| reader.is_drained()) {
+            let Some(source) = source_of(reader) else { continue };
+            for notice in source.awaited_sources() {
+                let is_same =
+                    |awaited: &&AwaitedSource| awaited.notice == notice && awaited.waiting == reader.partition;
+                self.awaited.push(AwaitedSource {
+                    waiting: reader.partition.clone(),
+                    notice,
+                    since: before.iter().find(is_same).map_or(now, |awaited| awaited.since),
+                    upstream: upstream(log, topology, source.stage(), notice.source)?,
                 });
             }
         }
         Ok(())
     }
 
-    fn ask<L: Log>(&mut self, log: &mut L, half: i64, now: i64) {
-        let before = std::mem::take(&mut self.at_rest);
-        let long_silent = self.silent.iter().filter(|silence| now - silence.since >= half);
-        let partitions: BTreeSet<TopicPartition> = long_silent
-            .flat_map(|silence| silence.upstream.iter().cloned())
-            .collect();
+    /// Notes which of the partitions before long-awaited sources the group has read to their end, and since when.
+    fn note_read_to_end<L: Log>(&mut self, log: &mut L, now: i64) {
+        let before = std::mem::take(&mut self.read_to_end);
+        let long = self.awaited.iter().filter(|awaited| now - awaited.since >= self.half);
+        let partitions: BTreeSet<TopicPartition> = long.flat_map(|awaited| awaited.upstream.iter().cloned()).collect();
         if partitions.is_empty() {
             return;
         }
@@ -115,16 +127,20 @@ impl IdlenessCheck {
         for (partition, end) in partitions.into_iter().zip(ends) {
             let Some(end) = end else { continue };
             let since = match before.get(&partition) {
-                Some(rest) if rest.end == end => rest.since,
+                Some(read) if read.end == end => read.since,
                 _ => now,
             };
-            self.at_rest.insert(partition, Rest { end, since });
+            self.read_to_end.insert(partition, ReadToEnd { end, since });
         }
     }
 }
 
-/// The partitions from which a row of this source in front of `stage` can still come: of an input its own partition;
-/// of another stage its repartition partition and all that is before it.
+fn source_of(reader: &PartitionReader) -> Option<&RepartitionSource> {
+    reader.task.source().repartition()
+}
+
+/// The partitions from which a row of this source in front of `stage` can still come. For the first stage: the input
+/// partition itself. For a later one: the repartition partition of the source and all topics before it.
 fn upstream<L: Log>(
     log: &mut L,
     topology: &Topology,
@@ -146,7 +162,7 @@ fn upstream<L: Log>(
         }));
     }
     if stage == 0 {
-        // Sources of the first repartition are numbered over the inputs' partitions in this very order.
+        // Sources of the first repartition topic are numbered over the inputs' partitions in this very order.
         return Ok(vec![all.swap_remove(source as usize)]);
     }
     Ok(all)

@@ -1,7 +1,9 @@
-//! What a task keeps in its state besides entities: its watermark, how far its sources are, and the frames that
-//! wait for their turn; at a deciding task also which models decide. Written in the same batch as the entities and the position.
+//! What a task keeps in its state besides entities: stream time, how far it and its sources are, and the frames that wait
+//! for their turn; a deciding task also keeps which line-up is in force. Written in one batch with the entities and the
+//! position.
 
-use crate::merge::{Merge, SourceMark};
+use crate::merge::Merge;
+use crate::progress::{SourceMark, SourceProgress};
 use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 
@@ -10,27 +12,20 @@ const FRAMES: &[u8] = b"p";
 const LINEUP: &[u8] = b"r";
 const VERSION: u8 = 2;
 
-/// A task's bookkeeping as of a position.
+/// How far a task is, as of a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
     /// Event times seen.
     pub stream_time: StreamTime,
-    /// The watermark of the last row processed: what this task tells the next stage.
-    pub watermark: i64,
-    /// The number of the last row written to the next stage.
-    pub sequence: i64,
-    /// Where each source stands; empty if the task reads an input topic itself.
-    pub sources: Vec<SourceMark>,
+    /// How far the task has read.
+    pub progress: SourceProgress,
 }
 
 impl Journal {
     /// Reads the journal of a store; the default one if there is none.
     pub fn read(store: &dyn StateStore) -> Result<Journal, StateError> {
         match store.get(MARKS)? {
-            None => Ok(Journal {
-                watermark: i64::MIN,
-                ..Journal::default()
-            }),
+            None => Ok(Journal::default()),
             Some(bytes) => decode(&bytes).ok_or_else(|| StateError::Corrupt {
                 what: "the task's journal".into(),
                 why: format!(
@@ -49,15 +44,15 @@ impl Journal {
             for number in [
                 self.stream_time.latest,
                 self.stream_time.earliest,
-                self.watermark,
-                self.sequence,
+                self.progress.watermark,
+                self.progress.sequence,
             ] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
-            for source in &self.sources {
+            for source in &self.progress.sources {
                 bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
-                bytes.extend_from_slice(&source.heard.to_le_bytes());
+                bytes.extend_from_slice(&source.last_frame.to_le_bytes());
                 bytes.push(u8::from(source.live) | u8::from(source.idle) << 1);
             }
         });
@@ -77,7 +72,7 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
-        let heard = number(&mut rest)?;
+        let last_frame = number(&mut rest)?;
         let (flags, tail) = rest.split_first()?;
         rest = tail;
         sources.push(SourceMark {
@@ -85,15 +80,15 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
             live: flags & 1 != 0,
             idle: flags & 2 != 0,
             sequence,
-            heard,
+            last_frame,
         });
     }
-    Some(Journal {
-        stream_time,
+    let progress = SourceProgress {
         watermark,
         sequence,
         sources,
-    })
+    };
+    Some(Journal { stream_time, progress })
 }
 
 fn number(bytes: &mut &[u8]) -> Option<i64> {
@@ -126,7 +121,7 @@ pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, Stat
     })
 }
 
-/// Adds to a batch of writes the frames that wait beyond it, and removes those that are done with.
+/// Adds to a batch of writes the frames that wait beyond it, and removes those of which all rows were released.
 pub fn write_frames(merge: &mut Merge, writes: &mut StateWrites) {
     for (source, offset) in merge.finished() {
         writes.delete(&frame_key(source, offset));
@@ -136,8 +131,19 @@ pub fn write_frames(merge: &mut Merge, writes: &mut StateWrites) {
     }
 }
 
-/// The frames that waited when the state was written: source, offset and bytes, in order.
-pub fn read_frames(store: &dyn StateStore) -> Result<Vec<(u32, i64, Vec<u8>)>, StateError> {
+/// A frame that waits for its turn beyond its batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFrame {
+    /// The source that wrote it.
+    pub source: u32,
+    /// The offset of its record.
+    pub offset: i64,
+    /// The value of its record.
+    pub bytes: Vec<u8>,
+}
+
+/// The frames that waited when the state was written, in order of their sources and offsets.
+pub fn read_frames(store: &dyn StateStore) -> Result<Vec<StoredFrame>, StateError> {
     let corrupt = || StateError::Corrupt {
         what: "a waiting frame".into(),
         why: "its key has another form".into(),
@@ -149,7 +155,11 @@ pub fn read_frames(store: &dyn StateStore) -> Result<Vec<(u32, i64, Vec<u8>)>, S
             let key = key.strip_prefix(FRAMES).ok_or_else(corrupt)?;
             let (source, offset) = key.split_first_chunk::<4>().ok_or_else(corrupt)?;
             let offset = offset.try_into().map_err(|_| corrupt())?;
-            Ok((u32::from_be_bytes(*source), i64::from_be_bytes(offset), bytes))
+            Ok(StoredFrame {
+                source: u32::from_be_bytes(*source),
+                offset: i64::from_be_bytes(offset),
+                bytes,
+            })
         })
         .collect()
 }
@@ -164,30 +174,29 @@ mod tests {
     use riskstream_features::state::MemoryState;
 
     #[test]
-    fn what_was_written_is_read_again() {
+    fn a_journal_is_read_as_it_was_written() {
         let journal = Journal {
             stream_time: StreamTime {
                 latest: 7,
                 earliest: -3,
             },
-            watermark: 6,
-            sequence: 99,
-            sources: vec![
-                SourceMark {
-                    watermark: 5,
-                    live: true,
-                    idle: false,
-                    sequence: 12,
-                    heard: 44,
-                },
-                SourceMark {
-                    watermark: i64::MIN,
-                    live: false,
-                    idle: true,
-                    sequence: 0,
-                    heard: -1,
-                },
-            ],
+            progress: SourceProgress {
+                watermark: 6,
+                sequence: 99,
+                sources: vec![
+                    SourceMark {
+                        watermark: 5,
+                        live: true,
+                        idle: false,
+                        sequence: 12,
+                        last_frame: 44,
+                    },
+                    SourceMark {
+                        idle: true,
+                        ..SourceMark::NEW
+                    },
+                ],
+            },
         };
         let mut writes = StateWrites::default();
         journal.write(&mut writes);

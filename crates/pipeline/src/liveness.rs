@@ -1,9 +1,10 @@
-//! Whether an input is read at its end, or still catching up. This decides only in which order rows of
-//! different sources are merged, never what is computed from an order.
+//! Whether a source is live, that is read at its end, or catching up. This decides only in which order rows of different
+//! sources are merged, never what is computed from that order.
 //!
-//! Rows of a source at its end pass as they come. Said too early, rows pass that should have come after what another
-//! source has yet to read. So it is said only of times that pass as they do on a clock, or slowly enough that what
-//! overtakes within milliseconds is close in time; never of history that streams by.
+//! Rows of a live source are applied as they come. If a source were called live too early, its rows would be applied before
+//! rows that another source has yet to read. So a source is live only if its event times are those of the wall clock, or
+//! pass so slowly that rows which overtake others within milliseconds are close in event time. A source that reads
+//! history at full speed is not.
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ pub struct LivenessOptions {
     pub calm_speed: u64,
     /// A partition with more records than this before it is catching up, unless they are of real time.
     pub calm_lag: i64,
-    /// A source that has had nothing to give for this long is no longer waited for.
-    pub absent_after: Duration,
+    /// A source that has had nothing to send for this long is declared idle: no row waits for it.
+    pub idle_after: Duration,
 }
 
 impl Default for LivenessOptions {
@@ -26,15 +27,15 @@ impl Default for LivenessOptions {
             real_time: Duration::from_secs(60),
             calm_speed: 3_600,
             calm_lag: 500,
-            absent_after: Duration::from_secs(2),
+            idle_after: Duration::from_secs(2),
         }
     }
 }
 
-/// How fast a partition's event time has passed during the last second or so, in two buckets.
+/// How fast a partition's event time has passed: that of the current second and of the one before.
 #[derive(Debug, Default)]
 pub struct EventTimeRate {
-    clock: Option<i64>,
+    newest: Option<i64>,
     bucket_start: i64,
     current: i64,
     previous: i64,
@@ -43,21 +44,21 @@ pub struct EventTimeRate {
 const BUCKET: i64 = 1_000_000;
 
 impl EventTimeRate {
-    /// Event time stands at `clock` at `now` (both in microseconds). The first event time that is seen counts as
-    /// infinitely fast: whether it is the first of many is not known yet.
-    pub fn read(&mut self, clock: i64, now: i64) {
+    /// `newest` is the largest event time read as of `now` (both in microseconds; `i64::MIN` if there is none). The first one
+    /// counts as infinitely fast, as it may be the first of many.
+    pub fn read(&mut self, newest: i64, now: i64) {
         let passed = now.saturating_sub(self.bucket_start);
         if passed >= BUCKET {
             self.previous = if passed < 2 * BUCKET { self.current } else { 0 };
             self.current = 0;
             self.bucket_start = now;
         }
-        if clock == i64::MIN {
+        if newest == i64::MIN {
             return;
         }
-        let advance = self.clock.map_or(i64::MAX, |before| clock.saturating_sub(before));
+        let advance = self.newest.map_or(i64::MAX, |before| newest.saturating_sub(before));
         self.current = self.current.saturating_add(advance);
-        self.clock = Some(clock);
+        self.newest = Some(newest);
     }
 
     /// Microseconds of event time a second, the larger of this and the last bucket: high at once, low only after a
@@ -155,8 +156,8 @@ mod tests {
     #[test]
     fn speed_falls_only_after_a_slow_second() {
         let mut rate = EventTimeRate::default();
-        let mut read = |clock: i64, now: i64| {
-            rate.read(clock, now);
+        let mut read = |newest: i64, now: i64| {
+            rate.read(newest, now);
             rate.speed()
         };
         assert_eq!(read(i64::MIN, 10 * SECOND), 0);

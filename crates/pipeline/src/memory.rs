@@ -1,5 +1,5 @@
-//! The in-process log: topics, a consumer group and atomic commits in memory. The demo and the tests run the
-//! whole main job on it, with the same worker that runs on Kafka.
+//! The in-process log: topics, a consumer group and atomic commits in memory. The demo, the examples of pipeline files and
+//! the tests run the whole pipeline on it, with the same worker that runs on Kafka.
 
 use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 use crate::partitioner;

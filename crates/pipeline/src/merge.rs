@@ -1,67 +1,26 @@
 //! Brings the rows of a repartition partition into event-time order.
 //!
-//! A repartition partition is written by many sources (the tasks of the stage before), each in its own order but
-//! interleaved as their workers happened to commit. Every frame says how far its source's watermark is, so the
-//! reader can hold a row back until no other source can still send an older one. The order that results is
-//! a function of the log alone, whoever wrote at whatever speed: replay finds the same order again, and a
-//! catch-up over old topics computes what a live run would have.
+//! A repartition partition is written by many sources (the tasks of the stage before), each in its own order; their frames
+//! lie in the order in which their workers committed. Every frame carries its source's watermark. The reader holds a
+//! row back until no other source can still send a row with a smaller watermark. The resulting order is a function of
+//! the log alone and does not depend on how fast sources were read: a replay finds the same order again, and a
+//! catch-up over old topics computes what a live run would have computed.
 //!
-//! Rows of a source that is `live` (it reads at the end of its topic, in real time or nearly so) wait only for those
-//! that are not: they pass as they come. Rows of a source that is catching up wait for all others, live or not; for a
-//! source of which nothing is on its way that would be for ever, so the reader tells itself, in the log, that the
-//! source is absent (see idleness.rs).
+//! A row of a live source (one that reads at the end of its topic, in real time or nearly so) waits only for sources
+//! that are catching up. A row of a source that is catching up waits for all others, live or not. To not wait for ever
+//! for a source that has nothing more to send, the reader declares it idle in its own log (see idleness.rs).
 
+use crate::progress::{IdleNotice, SourceMark};
+use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader};
 use std::collections::VecDeque;
 
-/// What decodes a frame's rows; the task supplies it, as only it knows the layout of rows.
+/// Decodes the rows of a frame. The task supplies it, as only it knows the layout of rows.
 pub type DecodeFrame<'a> = &'a mut dyn FnMut(&[u8], &mut VecDeque<Sequenced>) -> Result<(), FrameError>;
 
-/// A row with its number in its source's output.
-#[derive(Debug)]
-pub struct Sequenced {
-    /// Counts the rows of the source from 1, over all partitions; a repeated write repeats it.
-    pub sequence: i64,
-    /// The row.
-    pub event: Event,
-}
-
-/// What of a source outlives the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceMark {
-    /// No row to come is older; `i64::MIN` until the source was heard.
-    pub watermark: i64,
-    /// Whether rows of live sources need not wait for this one.
-    pub live: bool,
-    /// Whether nobody waits for the source until it is heard again.
-    pub idle: bool,
-    /// The highest sequence number released.
-    pub sequence: i64,
-    /// The offset of the last frame; -1 until the source was heard.
-    pub heard: i64,
-}
-
-/// A source that was never heard holds everybody back.
-const UNHEARD: SourceMark = SourceMark {
-    watermark: i64::MIN,
-    live: false,
-    idle: false,
-    sequence: 0,
-    heard: -1,
-};
-
-/// Nothing of a source is on its way, as of its last frame: a later one makes this void.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IdleNotice {
-    /// The source.
-    pub source: u32,
-    /// The offset of its last frame when this was found; -1 if it was never heard.
-    pub heard: i64,
-}
-
-/// A frame that still has rows to release.
+/// A frame with rows that were not released yet.
 struct Pending {
     offset: i64,
     /// Whether its source was live when it wrote the frame.
@@ -70,26 +29,52 @@ struct Pending {
     stored: bool,
 }
 
-struct Source {
+/// The frames of one source.
+struct SourceQueue {
     mark: SourceMark,
     frames: VecDeque<Pending>,
     /// The rows of the first frame that were not released yet.
     head: VecDeque<Sequenced>,
 }
 
-/// The merge of one repartition partition's sources.
+/// The place of an event among the next events of several sources: by watermark; of equal watermarks labels before
+/// transactions, as a label may change how the transaction is judged; then by the number of the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MergeOrder {
+    watermark: i64,
+    is_transaction: bool,
+    source: usize,
+}
+
+impl MergeOrder {
+    /// The place of `event`, which is the next one of the source with this number.
+    pub fn of(event: &Event, source: usize) -> MergeOrder {
+        MergeOrder {
+            watermark: event.watermark,
+            is_transaction: event.input == TRANSACTIONS,
+            source,
+        }
+    }
+
+    /// The number of the source.
+    pub fn source(&self) -> usize {
+        self.source
+    }
+}
+
+/// The merge of the sources of one repartition partition.
 pub struct Merge {
-    sources: Vec<Source>,
-    /// Frames whose last row was released though they had been stored: to be deleted.
+    sources: Vec<SourceQueue>,
+    /// Stored frames of which all rows were released: to be deleted.
     finished: Vec<(u32, i64)>,
     waiting: usize,
 }
 
 impl Merge {
-    /// A merge of `sources` sources, none of them heard yet.
+    /// A merge of `sources` sources, none of which has sent anything.
     pub fn new(sources: usize) -> Merge {
-        let source = || Source {
-            mark: UNHEARD,
+        let source = || SourceQueue {
+            mark: SourceMark::NEW,
             frames: VecDeque::new(),
             head: VecDeque::new(),
         };
@@ -146,14 +131,14 @@ impl Merge {
         mark.watermark = mark.watermark.max(head.watermark);
         mark.live = head.live;
         mark.idle = false;
-        mark.heard = offset;
+        mark.last_frame = offset;
         Ok(())
     }
 
-    /// Waits no longer for a source, unless it was heard since that was found.
+    /// No row waits for this source until its next frame. Does nothing if it has sent a frame since it was found idle.
     pub fn mark_idle(&mut self, idle_notice: IdleNotice) {
         if let Some(source) = self.sources.get_mut(idle_notice.source as usize)
-            && source.mark.heard == idle_notice.heard
+            && source.mark.last_frame == idle_notice.last_frame
         {
             source.mark.idle = true;
         }
@@ -184,40 +169,37 @@ impl Merge {
         if self.waiting == 0 {
             return Ok(None);
         }
-        let mut first: Option<((i64, bool, usize), usize)> = None;
+        let mut first: Option<MergeOrder> = None;
         let mut least_behind = i64::MAX;
         let mut least_live = i64::MAX;
         for (index, source) in self.sources.iter().enumerate() {
             match source.head.front() {
-                // Of equal watermarks, what is known (a label) comes before what is judged by it.
                 Some(row) => {
-                    let key = (row.event.watermark, row.event.input == TRANSACTIONS, index);
-                    if first.is_none_or(|(least, _)| key < least) {
-                        first = Some((key, index));
-                    }
+                    let order = MergeOrder::of(&row.event, index);
+                    first = Some(first.map_or(order, |first| first.min(order)));
                 }
                 None if source.mark.idle => {}
                 None if source.mark.live => least_live = least_live.min(source.mark.watermark),
                 None => least_behind = least_behind.min(source.mark.watermark),
             }
         }
-        let Some(((watermark, ..), index)) = first else {
+        let Some(MergeOrder { watermark, source, .. }) = first else {
             return Ok(None);
         };
-        let bound = match self.sources[index].frames.front() {
+        let awaited = match self.sources[source].frames.front() {
             Some(frame) if frame.live => least_behind,
             _ => least_behind.min(least_live),
         };
-        // A source at the same watermark may still send a label of that very moment.
-        if watermark >= bound {
+        // A source with the same watermark may still send a label of that very moment.
+        if watermark >= awaited {
             return Ok(None);
         }
-        self.release(index, decode).map(Some)
+        self.release(source, decode).map(Some)
     }
 
-    /// The sources that hold up the next row if it is of one that is catching up, or if none waits, those that keep
-    /// [`Merge::bound`] behind the foremost source; as of when they were last heard.
-    pub fn awaited(&self) -> impl Iterator<Item = IdleNotice> {
+    /// The sources without which the next row cannot be released if its source is catching up. If no row waits: the
+    /// sources that keep [`Merge::watermark`] behind the foremost source. Each as of its last frame.
+    pub fn awaited_sources(&self) -> impl Iterator<Item = IdleNotice> {
         let heads = self.sources.iter().filter_map(|source| source.head.front());
         let first = heads.map(|row| row.event.watermark).min();
         let foremost = self.sources.iter().map(|source| source.mark.watermark).max();
@@ -230,17 +212,17 @@ impl Merge {
             .filter(move |(_, source)| source.head.is_empty() && !source.mark.idle && is_behind(source.mark.watermark))
             .map(|(index, source)| IdleNotice {
                 source: index as u32,
-                heard: source.mark.heard,
+                last_frame: source.mark.last_frame,
             })
     }
 
-    /// The watermark below which no row will be released any more; none if nothing waits and all are absent.
-    pub fn bound(&self) -> Option<i64> {
-        let bound = |source: &Source| match source.head.front() {
+    /// No row with a smaller watermark will be released any more. None if no row waits and all sources are idle.
+    pub fn watermark(&self) -> Option<i64> {
+        let watermark = |source: &SourceQueue| match source.head.front() {
             Some(row) => Some(row.event.watermark),
             None => (!source.mark.idle).then_some(source.mark.watermark),
         };
-        self.sources.iter().filter_map(bound).min()
+        self.sources.iter().filter_map(watermark).min()
     }
 
     fn release(&mut self, index: usize, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
@@ -265,7 +247,7 @@ impl Merge {
         self.sources.len()
     }
 
-    /// Where each source stands, in order.
+    /// How far each source is, in order.
     pub fn marks(&self) -> impl ExactSizeIterator<Item = SourceMark> {
         self.sources.iter().map(|source| source.mark)
     }
@@ -277,7 +259,7 @@ impl Merge {
 
     /// Whether nothing waits and no source is catching up.
     pub fn is_live(&self) -> bool {
-        let at_end = |source: &Source| source.mark.live || source.mark.idle;
+        let at_end = |source: &SourceQueue| source.mark.live || source.mark.idle;
         self.waiting == 0 && self.sources.iter().all(at_end)
     }
 
@@ -296,14 +278,14 @@ impl Merge {
         })
     }
 
-    /// Stored frames that are done with: source and offset. Each is handed out once.
+    /// Stored frames of which all rows were released: source and offset. Each is handed out once.
     pub fn finished(&mut self) -> impl Iterator<Item = (u32, i64)> {
         self.finished.drain(..)
     }
 }
 
-/// Rows that a source wrote twice (it committed at least once), or that were released before a restart.
-fn drop_released(source: &mut Source) {
+/// Drops rows that a source wrote twice (it delivers at least once) and rows that were released before a restart.
+fn drop_released(source: &mut SourceQueue) {
     let released = source.mark.sequence;
     source.head.retain(|row| row.sequence > released);
 }

@@ -1,33 +1,24 @@
-//! What a task writes to the next stage: one growing frame for each partition of the repartition topic.
+//! Writes a task's events to the next stage: one growing frame for each partition of the repartition topic.
 
 use crate::log::Outputs;
 use crate::partitioner;
-use crate::repartition;
-use riskstream_engine::Event;
-use riskstream_engine::plan::Plan;
-use riskstream_events::{FrameHeader, FrameWriter, RowHeader, Slot, ValueType};
-use std::sync::Arc;
+use crate::progress::Watermark;
+use crate::repartition::RepartitionFormat;
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{FrameHeader, FrameWriter, RowHeader};
 
 /// A frame is closed beyond this size, so that one message never nears Kafka's limit of 1 MB.
 const FRAME_BYTES: usize = 256 * 1024;
 
-/// Microseconds after which the readers of a live source are told again how far it is.
+/// Microseconds after which the watermark of a live source is announced again.
 const ANNOUNCE_EVERY: i64 = 1_000_000;
 
-/// How far a source is, as its readers are announced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watermark {
-    /// No later row will have a smaller watermark.
-    pub watermark: i64,
-    /// Whether the source reads at the end of its log: rows of other such sources need not wait for it.
-    pub live: bool,
-}
-
+/// The frame that grows for one partition.
 struct PartitionBuffer {
     frame: FrameWriter,
-    /// What this partition's reader was last announced; nothing yet after a start.
+    /// The watermark in the last frame written to this partition; none yet after a start.
     announced: Option<Watermark>,
-    /// When, by the wall clock.
+    /// When it was written, by the wall clock in microseconds.
     announced_at: i64,
 }
 
@@ -35,59 +26,47 @@ struct PartitionBuffer {
 pub struct RepartitionWriter {
     topic: usize,
     source: u32,
-    layout_id: u32,
+    format: RepartitionFormat,
     buffers: Vec<PartitionBuffer>,
-    sequence: i64,
+    key: String,
 }
 
 impl RepartitionWriter {
-    /// An writer of `source` towards the topic at index `topic`, in front of `stage`.
-    pub fn new(topic: usize, partitions: i32, source: u32, plan: &Plan, stage: usize) -> RepartitionWriter {
-        let layout: Arc<[(Slot, ValueType)]> = plan.stages[stage].carries.as_slice().into();
+    /// A writer of the source with number `source` to the topic at index `topic`, which has `partitions` partitions.
+    pub fn new(topic: usize, partitions: i32, source: u32, format: RepartitionFormat) -> RepartitionWriter {
+        let frame = format.frame_writer();
         let buffer = |_| PartitionBuffer {
-            frame: FrameWriter::new(Arc::clone(&layout)),
+            frame: frame.clone(),
             announced: None,
             announced_at: 0,
         };
-        let buffers = (0..partitions).map(buffer).collect();
         RepartitionWriter {
             topic,
             source,
-            layout_id: repartition::layout_id(plan, stage),
-            buffers,
-            sequence: 0,
+            format,
+            buffers: (0..partitions).map(buffer).collect(),
+            key: String::new(),
         }
     }
 
-    /// The number of the last row written.
-    pub fn sequence(&self) -> i64 {
-        self.sequence
-    }
-
-    /// Goes on after row number `sequence`; frames not yet flushed are dropped, readers are told anew.
-    pub fn restart(&mut self, sequence: i64) {
-        self.sequence = sequence;
+    /// Drops frames that were not written yet. The watermark will be announced to all partitions again.
+    pub fn restart(&mut self) {
         for buffer in &mut self.buffers {
             buffer.frame.clear();
             buffer.announced = None;
         }
     }
 
-    /// Takes the number for a row without writing it (it was written before).
-    pub fn skip(&mut self) {
-        self.sequence += 1;
-    }
-
-    /// Adds a row, numbered one higher than the last. `key` decides on the partition; without one the event's id does.
-    pub fn push(&mut self, event: &Event, key: Option<&str>, outputs: &mut Outputs) {
-        self.push_numbered(event, key, self.sequence + 1, outputs);
-    }
-
-    /// Adds a row with a number of the caller's, higher than all before.
-    pub fn push_numbered(&mut self, event: &Event, key: Option<&str>, sequence: i64, outputs: &mut Outputs) {
-        self.sequence = sequence;
-        let partition = partitioner::partition(key.unwrap_or(event.id()).as_bytes(), self.buffers.len() as i32);
-        let buffer = &mut self.buffers[partition as usize];
+    /// Adds an event with its number if it goes on to the stage that reads the topic. The stage's key decides on the
+    /// partition, or the event's id if it has none.
+    pub fn push(&mut self, event: &Event, sequence: i64, engine: &Engine, outputs: &mut Outputs) {
+        if !engine.travels(self.format.stage(), event) {
+            return;
+        }
+        let key = engine.key(self.format.stage(), event, &mut self.key);
+        let key = key.unwrap_or(event.id()).as_bytes();
+        let partition = partitioner::partition(key, self.buffers.len() as i32) as usize;
+        let buffer = &mut self.buffers[partition];
         let header = RowHeader {
             input: event.input,
             source_offset: sequence,
@@ -96,58 +75,43 @@ impl RepartitionWriter {
         };
         buffer.frame.push(header, &event.row);
         if buffer.frame.size() > FRAME_BYTES {
-            // Rows of the same watermark may follow in the next frame: this is as much as is known here.
+            // The next frame may hold rows of the same watermark, and it is not known here whether the source is live.
             let watermark = Watermark {
-                watermark: event.watermark,
+                time: event.watermark,
                 live: false,
             };
-            flush(
-                buffer,
-                self.topic,
-                partition,
-                (self.source, self.layout_id),
-                watermark,
-                outputs,
-            );
+            self.write_frame(partition, watermark, outputs);
         }
     }
 
-    /// Closes the frames of a batch at `now` (wall clock, microseconds). Readers are told of the source's progress even
-    /// if there is no row for them: at once while it is catching up, as they wait for it; once a second when live.
+    /// Closes the frames of a batch at `now` (wall clock, microseconds). A partition without rows gets a frame that only
+    /// announces the watermark: with every batch while the source is catching up, as readers wait for it; once a second
+    /// if it is live.
     pub fn flush(&mut self, watermark: Watermark, now: i64, outputs: &mut Outputs) {
-        for (partition, buffer) in self.buffers.iter_mut().enumerate() {
+        for partition in 0..self.buffers.len() {
+            let buffer = &mut self.buffers[partition];
             let is_due = !watermark.live || now - buffer.announced_at >= ANNOUNCE_EVERY;
-            let news = match buffer.announced {
+            let is_news = match buffer.announced {
                 None => true,
                 Some(announced) => announced.live != watermark.live || (announced != watermark && is_due),
             };
-            if news || buffer.frame.rows() > 0 {
-                let from = (self.source, self.layout_id);
-                flush(buffer, self.topic, partition as i32, from, watermark, outputs);
+            if is_news || buffer.frame.rows() > 0 {
                 buffer.announced_at = now;
+                self.write_frame(partition, watermark, outputs);
             }
         }
     }
-}
 
-fn flush(
-    buffer: &mut PartitionBuffer,
-    topic: usize,
-    partition: i32,
-    (source, layout_id): (u32, u32),
-    watermark: Watermark,
-    outputs: &mut Outputs,
-) {
-    outputs.push(topic, Some(partition), None, None, |bytes| {
-        repartition::begin_frame(layout_id, bytes);
-        buffer.frame.finish(
-            FrameHeader {
-                source,
-                live: watermark.live,
-                watermark: watermark.watermark,
-            },
-            bytes,
-        );
-    });
-    buffer.announced = Some(watermark);
+    fn write_frame(&mut self, partition: usize, watermark: Watermark, outputs: &mut Outputs) {
+        let buffer = &mut self.buffers[partition];
+        let header = FrameHeader {
+            source: self.source,
+            live: watermark.live,
+            watermark: watermark.time,
+        };
+        outputs.push(self.topic, Some(partition as i32), None, None, |bytes| {
+            self.format.write_frame(header, &mut buffer.frame, bytes);
+        });
+        buffer.announced = Some(watermark);
+    }
 }

@@ -1,14 +1,14 @@
-//! How another line-up of models comes into force: at an offset of each deciding task's own log, so that a replay finds it
-//! at the same place.
+//! How another line-up of models comes into force: at an offset of each deciding task's own log, so that a replay finds the
+//! change at the same place.
 //!
-//! Whoever runs the worker prepares line-ups: reads what was asked for, loads the models, checks and warms them. When one
-//! is ready the worker writes a notice to each repartition partition that it decides on, and acts when it reads that notice, between
-//! two rows. What a line-up needs besides the notice (model files) has to be there on every machine that reads it.
+//! The program around the worker prepares line-ups: it reads the roll-out, loads the models, checks and warms them. When a
+//! line-up is ready the worker writes a notice to each repartition partition that it decides on. It acts when it reads the
+//! notice, between two rows. The model files that the notice names must be on every machine that reads it.
 
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
-/// Where prepared line-ups come from. Asked between batches: it must answer at once.
+/// Where prepared line-ups come from. It is asked between batches and must not block.
 pub trait Rollouts {
     /// The line-up that is asked for and ready, if there is any besides the pipeline file's own.
     fn newest(&self) -> Option<Arc<Lineup>>;
@@ -36,11 +36,11 @@ impl Rollouts for NoRollouts {
     }
 }
 
-/// A change of the line-up as it stands in a repartition topic.
+/// A change of the line-up, as a record of a repartition topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RolloutNotice<'a> {
     /// Its revision.
     pub revision: u64,
-    /// From which the line-up can be made again.
+    /// The text from which the line-up can be made again.
     pub document: &'a str,
 }

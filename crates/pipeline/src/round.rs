@@ -1,12 +1,12 @@
 //! What one round of a worker did, for metrics and health.
 
 use crate::log::TopicPartition;
-use crate::task::Tally;
+use crate::tally::Tally;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A task that had to stop, and why. Its partition is not read on.
+/// A partition that is not read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stopped {
     /// Which.
@@ -24,11 +24,11 @@ pub struct Round {
     pub written: usize,
     /// How long the commit took, if there was one.
     pub commit: Option<Duration>,
-    /// How long taking in the batch and computing its outputs took, without waiting for it.
+    /// How long it took to read the batch and to compute its outputs, without the time of waiting for records.
     pub processing: Duration,
     /// How long writing the state took, if there was a commit.
     pub state_write: Option<Duration>,
-    /// Whether the transaction was aborted; the batch will come again.
+    /// Whether the transaction was aborted; the batch will be read again.
     pub aborted: bool,
     /// Counts of decisions. Empty if aborted.
     pub tally: Tally,
@@ -40,14 +40,25 @@ pub struct Round {
     pub changes: Changes,
 }
 
+impl Round {
+    /// A round whose transaction was aborted.
+    pub(crate) fn aborted(changes: Changes) -> Round {
+        Round {
+            aborted: true,
+            changes,
+            ..Round::default()
+        }
+    }
+}
+
 /// Partitions that changed hands in a round.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Given to this member.
+    /// Assigned to this member.
     pub assigned: usize,
-    /// Taken from this member, in order.
+    /// Taken from this member in an orderly way.
     pub revoked: usize,
-    /// Taken from this member without being asked: its session had timed out.
+    /// Taken from this member because its session had timed out.
     pub lost: usize,
 }
 

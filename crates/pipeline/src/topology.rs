@@ -5,7 +5,7 @@ use riskstream_events::InputDecoder;
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
-/// The pipeline as topics. Made by the binary from the pipeline file.
+/// The pipeline as topics. Made from the pipeline file.
 pub struct Topology {
     /// What is computed.
     pub plan: Arc<Plan>,
@@ -48,7 +48,7 @@ pub enum DecisionFormat {
     AvroPlain,
 }
 
-/// What the records of a topic are for.
+/// What the records of a topic are read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Decoded and sent on to the first stage; the index of the input.
@@ -112,7 +112,7 @@ impl Topology {
         }
     }
 
-    /// What a topic that is read is for.
+    /// What a topic is read for.
     pub fn role(&self, topic: &str) -> Role {
         let repartition = self
             .repartition_topics

@@ -1,10 +1,12 @@
-//! The merge of a repartition partition: whatever the interleaving of the sources' frames, rows come in the order of
-//! their watermarks, labels first, none lost, none twice.
+//! The merge of a repartition partition: rows come in the order of their watermarks, labels first, none lost and none
+//! twice, however the frames of the sources lie in the log.
 
 use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
-use riskstream_pipeline::merge::{IdleNotice, Merge, Sequenced, SourceMark};
+use riskstream_pipeline::merge::Merge;
+use riskstream_pipeline::progress::{IdleNotice, SourceMark};
+use riskstream_pipeline::taken::Sequenced;
 use std::collections::VecDeque;
 
 /// A row as the tests know it: watermark, whether it is a label, source, sequence.
@@ -65,12 +67,12 @@ fn push(merge: &mut Merge, source: u32, live: bool, watermark: i64, offset: i64,
         .unwrap();
 }
 
-/// Says that no source will send any more.
-fn dismiss(merge: &mut Merge) {
+/// Declares all sources idle.
+fn mark_all_idle(merge: &mut Merge) {
     for (source, mark) in merge.marks().collect::<Vec<_>>().into_iter().enumerate() {
         merge.mark_idle(IdleNotice {
             source: source as u32,
-            heard: mark.heard,
+            last_frame: mark.last_frame,
         });
     }
 }
@@ -83,7 +85,7 @@ fn sources() -> impl Strategy<Value = Vec<Vec<Vec<(i64, bool)>>>> {
 
 proptest! {
     #[test]
-    fn rows_come_in_order_whatever_the_interleaving(sources in sources(), choices in prop::collection::vec(any::<prop::sample::Index>(), 40)) {
+    fn rows_come_in_order_however_frames_lie(sources in sources(), choices in prop::collection::vec(any::<prop::sample::Index>(), 40)) {
         let mut merge = Merge::new(sources.len());
         let mut next = vec![0; sources.len()];
         let mut watermarks = vec![0; sources.len()];
@@ -104,7 +106,7 @@ proptest! {
             push(&mut merge, source as u32, false, watermarks[source], offset as i64, &rows);
             got.extend(pop_all(&mut merge));
         }
-        dismiss(&mut merge);
+        mark_all_idle(&mut merge);
         got.extend(pop_all(&mut merge));
         // What each source sent keeps its order; between sources the watermark decides, then label before transaction.
         prop_assert_eq!(got.len(), expected.len());
@@ -119,7 +121,7 @@ proptest! {
 }
 
 #[test]
-fn of_equal_clocks_the_label_comes_first() {
+fn of_equal_watermarks_the_label_comes_first() {
     let mut merge = Merge::new(2);
     push(&mut merge, 0, false, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
@@ -134,7 +136,7 @@ fn of_equal_clocks_the_label_comes_first() {
 }
 
 #[test]
-fn a_live_row_waits_for_a_source_that_was_never_heard_and_not_for_a_live_one() {
+fn a_live_row_waits_for_a_source_without_frames_and_not_for_a_live_one() {
     let mut merge = Merge::new(2);
     push(&mut merge, 0, true, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
@@ -143,19 +145,22 @@ fn a_live_row_waits_for_a_source_that_was_never_heard_and_not_for_a_live_one() {
 }
 
 #[test]
-fn a_row_of_history_waits_for_a_live_source_until_that_is_absent() {
+fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
     let mut merge = Merge::new(3);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 2, true, 20, 1, &[]);
     push(&mut merge, 0, false, 10, 2, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
-    let silent = IdleNotice { source: 1, heard: 0 };
-    assert_eq!(merge.awaited().collect::<Vec<_>>(), [silent]);
-    merge.mark_idle(silent);
+    let idle = IdleNotice {
+        source: 1,
+        last_frame: 0,
+    };
+    assert_eq!(merge.awaited_sources().collect::<Vec<_>>(), [idle]);
+    merge.mark_idle(idle);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
-    assert_eq!(merge.bound(), Some(10));
+    assert_eq!(merge.watermark(), Some(10));
 
-    // Heard again, it is waited for again.
+    // After its next frame it is awaited again.
     push(&mut merge, 1, true, 11, 3, &[]);
     push(&mut merge, 0, false, 12, 4, &[(12, true, 0, 2)]);
     assert_eq!(pop_all(&mut merge), []);
@@ -164,15 +169,18 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_absent() {
 }
 
 #[test]
-fn a_notice_of_absence_is_void_if_the_source_was_heard_since() {
+fn an_idle_notice_is_void_if_the_source_has_sent_a_frame_since() {
     let mut merge = Merge::new(2);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 0, false, 10, 1, &[(10, true, 0, 1)]);
-    let silent: Vec<IdleNotice> = merge.awaited().collect();
+    let idle: Vec<IdleNotice> = merge.awaited_sources().collect();
     push(&mut merge, 1, true, 4, 2, &[]);
-    merge.mark_idle(silent[0]);
+    merge.mark_idle(idle[0]);
     assert_eq!(pop_all(&mut merge), []);
-    merge.mark_idle(IdleNotice { source: 9, heard: -1 });
+    merge.mark_idle(IdleNotice {
+        source: 9,
+        last_frame: -1,
+    });
 }
 
 #[test]
@@ -180,13 +188,16 @@ fn when_no_row_waits_the_sources_behind_the_foremost_are_awaited() {
     let mut merge = Merge::new(3);
     push(&mut merge, 0, true, 10, 0, &[]);
     push(&mut merge, 1, true, 10, 1, &[]);
-    let never_heard = IdleNotice { source: 2, heard: -1 };
-    assert_eq!(merge.awaited().collect::<Vec<_>>(), [never_heard]);
-    assert_eq!(merge.bound(), Some(i64::MIN));
+    let without_frames = IdleNotice {
+        source: 2,
+        last_frame: -1,
+    };
+    assert_eq!(merge.awaited_sources().collect::<Vec<_>>(), [without_frames]);
+    assert_eq!(merge.watermark(), Some(i64::MIN));
     assert!(!merge.is_live());
-    merge.mark_idle(never_heard);
-    assert_eq!(merge.awaited().count(), 0);
-    assert_eq!(merge.bound(), Some(10));
+    merge.mark_idle(without_frames);
+    assert_eq!(merge.awaited_sources().count(), 0);
+    assert_eq!(merge.watermark(), Some(10));
     assert!(merge.is_live());
 }
 

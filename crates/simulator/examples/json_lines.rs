@@ -19,16 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut transactions = BufWriter::new(File::create(transactions)?);
     let mut labels = BufWriter::new(File::create(labels)?);
     for event in Simulator::new(config)? {
-        match event {
-            SimulatedEvent::Transaction(transaction) => {
-                serde_json::to_writer(&mut transactions, &transaction)?;
-                transactions.write_all(b"\n")?;
-            }
-            SimulatedEvent::Label(label) => {
-                serde_json::to_writer(&mut labels, &label)?;
-                labels.write_all(b"\n")?;
-            }
-        }
+        let file = match event {
+            SimulatedEvent::Transaction(_) => &mut transactions,
+            SimulatedEvent::Label(_) => &mut labels,
+        };
+        serde_json::to_writer(&mut *file, &event)?;
+        file.write_all(b"\n")?;
     }
     Ok(())
 }

@@ -74,8 +74,9 @@ impl FraudScenario {
     }
 }
 
-/// An event of the simulation.
-#[derive(Clone, Debug, PartialEq)]
+/// An event of the simulation. Its JSON is that of the payment or the label: a record of a topic, or a line of a file.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum SimulatedEvent {
     /// A payment.
     Transaction(Transaction),
@@ -89,6 +90,14 @@ impl SimulatedEvent {
         match self {
             SimulatedEvent::Transaction(transaction) => transaction.event_time,
             SimulatedEvent::Label(label) => label.known_at,
+        }
+    }
+
+    /// Whose event it is: the key of its record.
+    pub fn customer_id(&self) -> &str {
+        match self {
+            SimulatedEvent::Transaction(transaction) => &transaction.customer_id,
+            SimulatedEvent::Label(label) => &label.customer_id,
         }
     }
 }
@@ -119,7 +128,7 @@ mod tests {
             fraud: Some(FraudScenario::StolenCard),
         };
         assert_eq!(
-            serde_json::to_string(&transaction).unwrap(),
+            serde_json::to_string(&SimulatedEvent::Transaction(transaction)).unwrap(),
             r#"{"transaction_id":"T1-0000000001","customer_id":"C0000001","card_id":"9999000000000000","terminal_id":"M0000001","merchant_category":"grocery","country":"DE","channel":"chip","amount":12.34,"event_time":"2026-01-01T00:00:00.000000Z"}"#
         );
     }
@@ -134,7 +143,7 @@ mod tests {
             known_at: 1_767_225_600_000_001,
         };
         assert_eq!(
-            serde_json::to_string(&label).unwrap(),
+            serde_json::to_string(&SimulatedEvent::Label(label)).unwrap(),
             r#"{"transaction_id":"T1-0000000001","customer_id":"C0000001","terminal_id":"M0000001","fraud":true,"known_at":"2026-01-01T00:00:00.000001Z"}"#
         );
     }

@@ -1,6 +1,7 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
-use super::{Next, ReadError, Rows, io};
+use super::error::{ReadError, io, malformed};
+use super::rows::{Next, Rows};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -24,15 +25,14 @@ pub(super) struct Columns {
     arrays: Vec<(usize, ArrayRef)>,
     in_batch: usize,
     batch_len: usize,
+    /// Records read.
     read: u64,
-    rows: u64,
 }
 
 impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, &error))?;
-        let rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
         let names: Vec<String> = builder
             .schema()
             .fields()
@@ -43,7 +43,7 @@ impl Columns {
         let reader = builder
             .with_batch_size(8192)
             .build()
-            .map_err(|error| malformed(path, &error))?;
+            .map_err(|error| malformed(path, error))?;
         Ok(Columns {
             path: path.to_owned(),
             reader,
@@ -53,7 +53,6 @@ impl Columns {
             in_batch: 0,
             batch_len: 0,
             read: 0,
-            rows,
         })
     }
 
@@ -87,10 +86,7 @@ impl Rows for Columns {
                 None => return Ok(Next::End),
                 Some(Ok(batch)) => self.load(&batch),
                 Some(Err(error)) => {
-                    return Err(ReadError::Malformed {
-                        path: self.path.clone(),
-                        why: error.to_string(),
-                    });
+                    return Err(malformed(&self.path, error));
                 }
             }
         }
@@ -101,14 +97,6 @@ impl Rows for Columns {
             Ok(()) => Next::Row,
             Err(rejection) => Next::Rejected(self.read, rejection),
         })
-    }
-
-    fn len_hint(&self) -> Option<u64> {
-        Some(self.rows)
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.read, self.rows)
     }
 }
 
@@ -223,11 +211,4 @@ fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mu
 
 fn rejected(fields: &InputFields, field: usize, code: ReasonCode, what: &str) -> Rejection {
     Rejection::new(code, format!("field {}: {what}", fields.fields[field].name))
-}
-
-fn malformed(path: &Path, error: &parquet::errors::ParquetError) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why: error.to_string(),
-    }
 }

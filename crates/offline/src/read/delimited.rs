@@ -1,6 +1,7 @@
 //! CSV with a header line. Nested fields are columns named by their path joined with dots.
 
-use super::{Next, ReadError, Rows, io};
+use super::error::{ReadError, io, malformed};
+use super::rows::{Next, Rows};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,13 @@ pub(super) struct Delimited {
     /// The column of each field; none if the file lacks it and it is not required.
     columns: Vec<Option<usize>>,
     record: csv::ByteRecord,
-    size: u64,
 }
 
 impl Delimited {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Delimited, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let size = file.metadata().map_err(io(path))?.len();
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 20).from_reader(file);
-        let header = reader.headers().map_err(|error| malformed(path, &error))?.clone();
+        let header = reader.headers().map_err(|error| malformed(path, error))?.clone();
         let columns = super::columns::find(path, fields, &header.iter().collect::<Vec<_>>())?;
         let record = csv::ByteRecord::new();
         Ok(Delimited {
@@ -29,7 +28,6 @@ impl Delimited {
             fields: fields.clone(),
             columns,
             record,
-            size,
         })
     }
 
@@ -67,18 +65,7 @@ impl Rows for Delimited {
                 let detail = "the line has another number of cells than the header";
                 Ok(Next::Rejected(line, Rejection::new(ReasonCode::WrongType, detail)))
             }
-            Err(error) => Err(malformed(&self.path, &error)),
+            Err(error) => Err(malformed(&self.path, error)),
         }
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.reader.position().byte(), self.size)
-    }
-}
-
-fn malformed(path: &Path, error: &csv::Error) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why: error.to_string(),
     }
 }

@@ -1,6 +1,7 @@
 //! JSON Lines: one object a line.
 
-use super::{Next, ReadError, Rows, io};
+use super::error::{ReadError, io};
+use super::rows::{Next, Rows};
 use riskstream_events::{DecodeError, InputFields, JsonDecoder, Row};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,15 +12,13 @@ pub(super) struct JsonLines {
     reader: BufReader<File>,
     decoder: JsonDecoder,
     line: Vec<u8>,
+    /// Of the line read last, from 1.
     number: u64,
-    read: u64,
-    size: u64,
 }
 
 impl JsonLines {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<JsonLines, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let size = file.metadata().map_err(io(path))?.len();
         let reader = BufReader::with_capacity(1 << 20, file);
         let decoder = JsonDecoder::new(fields);
         Ok(JsonLines {
@@ -28,8 +27,6 @@ impl JsonLines {
             decoder,
             line: Vec::new(),
             number: 0,
-            read: 0,
-            size,
         })
     }
 }
@@ -42,7 +39,6 @@ impl Rows for JsonLines {
             if read == 0 {
                 return Ok(Next::End);
             }
-            self.read += read as u64;
             self.number += 1;
             if self.line.trim_ascii().is_empty() {
                 continue;
@@ -53,9 +49,5 @@ impl Rows for JsonLines {
                 Err(DecodeError::Unavailable(_)) => unreachable!("JSON needs no registry"),
             });
         }
-    }
-
-    fn progress(&self) -> (u64, u64) {
-        (self.read, self.size)
     }
 }

@@ -1,9 +1,12 @@
 //! Any of the files as JSON objects: to feed them to a topic.
 
-use super::{ReadError, io};
+use super::error::{ReadError, io, malformed};
+use super::object_lines::from_lines;
+#[cfg(feature = "parquet")]
+use super::parquet_objects::from_parquet;
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::Path;
 
 /// Hands each record of a file to `take` as a JSON object, until it answers false. Cells of a CSV file are
@@ -15,38 +18,16 @@ pub fn json_objects(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bo
         }
         Some("csv") => from_csv(path, take),
         #[cfg(feature = "parquet")]
-        Some("parquet") => super::parquet_objects::from_parquet(path, take),
+        Some("parquet") => from_parquet(path, take),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }
 }
 
-pub(super) fn from_lines(
-    path: &Path,
-    lines: impl BufRead,
-    take: &mut dyn FnMut(&Map<String, Value>) -> bool,
-) -> Result<bool, ReadError> {
-    for (number, line) in lines.lines().enumerate() {
-        let line = line.map_err(io(path))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let object =
-            serde_json::from_str(&line).map_err(|error| malformed(path, format!("line {}: {error}", number + 1)))?;
-        if !take(&object) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 fn from_csv(path: &Path, take: &mut dyn FnMut(&Map<String, Value>) -> bool) -> Result<(), ReadError> {
-    let mut reader = csv::Reader::from_path(path).map_err(|error| malformed(path, error.to_string()))?;
-    let header = reader
-        .headers()
-        .map_err(|error| malformed(path, error.to_string()))?
-        .clone();
+    let mut reader = csv::Reader::from_path(path).map_err(|error| malformed(path, error))?;
+    let header = reader.headers().map_err(|error| malformed(path, error))?.clone();
     for record in reader.into_records() {
-        let record = record.map_err(|error| malformed(path, error.to_string()))?;
+        let record = record.map_err(|error| malformed(path, error))?;
         let mut object = Map::new();
         for (name, cell) in header.iter().zip(&record) {
             if !cell.is_empty() {
@@ -71,12 +52,5 @@ fn insert(object: &mut Map<String, Value>, name: &str, cell: &str) {
                 insert(nested, inner, cell);
             }
         }
-    }
-}
-
-pub(super) fn malformed(path: &Path, why: String) -> ReadError {
-    ReadError::Malformed {
-        path: path.to_owned(),
-        why,
     }
 }

@@ -1,7 +1,7 @@
 //! Parquet files as JSON objects.
 
-use super::objects::{from_lines, malformed};
-use super::{ReadError, io};
+use super::error::{ReadError, io, malformed};
+use super::object_lines::from_lines;
 use arrow_json::LineDelimitedWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
@@ -13,12 +13,12 @@ pub(super) fn from_parquet(path: &Path, take: &mut dyn FnMut(&Map<String, Value>
     let file = File::open(path).map_err(io(path))?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(file)
         .and_then(|builder| builder.with_batch_size(4096).build())
-        .map_err(|error| malformed(path, error.to_string()))?;
+        .map_err(|error| malformed(path, error))?;
     for batch in reader {
-        let batch = batch.map_err(|error| malformed(path, error.to_string()))?;
+        let batch = batch.map_err(|error| malformed(path, error))?;
         let mut lines = LineDelimitedWriter::new(Vec::new());
         let written = lines.write(&batch).and_then(|()| lines.finish());
-        written.map_err(|error| malformed(path, error.to_string()))?;
+        written.map_err(|error| malformed(path, error))?;
         if !from_lines(path, lines.into_inner().as_slice(), take)? {
             break;
         }

@@ -1,7 +1,7 @@
-//! The subcommands: a module, a variant of [`Command`] and a line of [`Command::execute`] for each. The features `kafka`
-//! and `parquet` are described in Cargo.toml.
+//! The subcommands: a module, a variant of [`Command`] and a line of [`Command::execute`] for each. The features
+//! are described in Cargo.toml.
 
-#[cfg(feature = "parquet")]
+#[cfg(feature = "backfill")]
 pub mod backfill;
 pub mod check;
 pub mod completions;
@@ -46,7 +46,7 @@ pub enum Command {
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
     /// Compute features and decisions over files
-    #[cfg(feature = "parquet")]
+    #[cfg(feature = "backfill")]
     Backfill(backfill::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
@@ -72,7 +72,7 @@ impl Command {
             Command::Rollout(args) => rollout::execute(args),
             #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
-            #[cfg(feature = "parquet")]
+            #[cfg(feature = "backfill")]
             Command::Backfill(args) => backfill::execute(args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {

@@ -1,7 +1,7 @@
 //! The tasks' state stores: a RocksDB each, in `<state directory>/<pipeline>/<entity>-<partition>`.
 
 use riskstream_features::state::{StateError, StateStore};
-use riskstream_pipeline::worker::Stores;
+use riskstream_pipeline::Stores;
 use riskstream_store::{OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use super::metrics::{CPU_SECONDS, RESIDENT_BYTES, START_TIME};
 use crate::clock::SystemClock;
-use riskstream_pipeline::worker::Clock;
+use riskstream_pipeline::Clock;
 use std::sync::OnceLock;
 
 /// The unit of CPU times in /proc is 10 ms on every Linux.

@@ -2,10 +2,9 @@
 
 use super::metrics as set;
 use metrics::{Counter, Histogram};
+use riskstream_pipeline::Worker;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::round::Round;
-use riskstream_pipeline::task::Task;
-use riskstream_pipeline::worker::Worker;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,18 +110,17 @@ impl WorkerMetrics {
             if let Some(lag) = lag {
                 set::LAG.gauge(&labels).set(lag as f64);
             }
-            let Task::Stage(stage) = task else { continue };
-            let (entities, bytes) = stage.cached();
-            set::CACHED_ENTITIES.gauge(&labels).set(entities as f64);
-            set::CACHED_BYTES.gauge(&labels).set(bytes as f64);
-            set::STATE_BYTES.gauge(&labels).set(stage.state_bytes() as f64);
-            if let Some(revision) = stage.rollout() {
-                set::ROLLOUT.gauge(&labels).set(revision as f64);
+            let Some(state) = task.state() else { continue };
+            set::CACHED_ENTITIES.gauge(&labels).set(state.cached_entities() as f64);
+            set::CACHED_BYTES.gauge(&labels).set(state.cached_bytes() as f64);
+            set::STATE_BYTES.gauge(&labels).set(state.stored_bytes() as f64);
+            if let Some(decisions) = task.sink().decisions() {
+                set::ROLLOUT.gauge(&labels).set(decisions.revision() as f64);
             }
-            set::WAITING_FRAMES.gauge(&labels).set(stage.waiting_frames() as f64);
+            set::WAITING_FRAMES.gauge(&labels).set(task.waiting_frames() as f64);
             // Before the first event it is `i64::MIN`.
-            if stage.stream_time() > 0 {
-                set::STREAM_TIME.gauge(&labels).set(stage.stream_time() as f64 / 1e6);
+            if state.stream_time() > 0 {
+                set::STREAM_TIME.gauge(&labels).set(state.stream_time() as f64 / 1e6);
             }
         }
         set::PARTITIONS.gauge(&[&self.worker]).set(f64::from(partitions));

@@ -19,7 +19,6 @@ use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::memory::{Broker, MemoryLog};
-use riskstream_pipeline::task::Task;
 use riskstream_pipeline::{NoRollouts, Topology, Worker, WorkerOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,7 +102,7 @@ fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
     let options = WorkerOptions {
         batch_events: 1_000,
         liveness: LivenessOptions {
-            absent_after: Duration::from_millis(500),
+            idle_after: Duration::from_millis(500),
             ..LivenessOptions::default()
         },
         ..WorkerOptions::default()
@@ -120,7 +119,5 @@ fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
 
 /// Whether a stage holds frames that wait for slower sources.
 fn has_waiting_frames<L: Log>(worker: &Worker<L>) -> bool {
-    worker
-        .tasks()
-        .any(|(_, task, _)| matches!(task, Task::Stage(stage) if stage.waiting_frames() > 0))
+    worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0)
 }

@@ -2,7 +2,7 @@
 
 use super::results::Results;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use riskstream_pipeline::task::Tally;
+use riskstream_pipeline::Tally;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 

@@ -14,7 +14,7 @@ use riskstream_events::{
     AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaId, wire,
 };
 use riskstream_kafka::{Scanned, TopicScan};
-use riskstream_pipeline::worker::Clock;
+use riskstream_pipeline::Clock;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! Shadows watch: whatever they do, decisions are what they are without them.
 
-use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology};
+use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::shop::OLD;
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
 

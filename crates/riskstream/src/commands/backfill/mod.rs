@@ -1,4 +1,6 @@
-//! `riskstream backfill`: the engine over files.
+//! `riskstream backfill`: the pipeline over files.
+
+mod temporary_stores;
 
 use super::error::CommandError;
 use crate::pipeline_file;
@@ -9,7 +11,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{self, BackfillError, InputFile, Sink, Summary};
+use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
 use riskstream_offline::read;
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
@@ -17,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use temporary_stores::TemporaryStores;
 
 /// The arguments of `riskstream backfill`.
 #[derive(clap::Args)]
@@ -36,8 +39,9 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
-    let sources = open(&compiled, &args.inputs, secret.as_deref())?;
+    let files = open(&compiled, &args.inputs, secret.as_deref())?;
     let plan = Arc::clone(&compiled.plan);
+    let mut stores = TemporaryStores::beside(&args.output)?;
     let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(anyhow::Error::from)?;
     let mut sink = FileSink {
         plan: Arc::clone(&plan),
@@ -48,17 +52,15 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let bar = progress_bar();
     let began = Instant::now();
     let mut engine = Engine::new(plan);
-    let summary = backfill::run(
-        &mut engine,
-        Arc::clone(&compiled.lineup),
-        sources,
-        &mut sink,
-        &mut |summary: &Summary| {
-            bar.set_position(summary.records);
-            !shutdown.requested()
-        },
-    )
-    .map_err(anyhow::Error::from)?;
+    let lineup = Arc::clone(&compiled.lineup);
+    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, &mut sink)
+        .and_then(|backfill| {
+            backfill.run(&mut |summary: &Summary| {
+                bar.set_position(summary.records);
+                !shutdown.requested()
+            })
+        })
+        .map_err(anyhow::Error::from)?;
     bar.finish_and_clear();
     if shutdown.requested() {
         return Err(anyhow!(
@@ -84,7 +86,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
 }
 
 fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
-    let mut sources = Vec::new();
+    let mut files = Vec::new();
     for input in inputs {
         let (name, path) = match input.split_once('=') {
             Some((name, path)) => (Some(name), path),
@@ -108,17 +110,17 @@ fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result
             .input_fields(index, secret)
             .map_err(|error| CommandError::Configuration(error.into()))?;
         let rows = read::open(path.as_ref(), &fields).map_err(anyhow::Error::from)?;
-        sources.push(InputFile {
+        files.push(InputFile {
             input: index as u8,
             rows,
         });
     }
-    if !sources.iter().any(|source| source.input == 0) {
+    if !files.iter().any(|file| file.input == 0) {
         return Err(CommandError::Configuration(anyhow!(
             "there are no transactions among the inputs: add --input FILE"
         )));
     }
-    Ok(sources)
+    Ok(files)
 }
 
 /// The transaction's own fields, then features and expressions, each once.

@@ -1,6 +1,8 @@
 //! What steps in for a model that fails, and when the model is left alone.
 
-use crate::shop::{OLD, decision, decisions, directory, lineup, pay, pipeline, pipeline_text, topology, version};
+use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::payments::version;
+use crate::shop::{OLD, directory, pipeline_text};
 use riskstream_definition::compile;
 use riskstream_events::{Outcome, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
@@ -58,12 +60,10 @@ fn a_former_model_steps_in() {
 fn without_a_fallback_a_fixed_outcome_or_rules_alone_decide() {
     let model = "{file: models/nan.onnx, version: n, inputs: [amount]}";
     let text = |without: &str| {
-        crate::shop::pipeline_text("shop", model)
-            .replace("decision: {", &format!("decision: {{without_score: {without}, "))
+        pipeline_text("shop", model).replace("decision: {", &format!("decision: {{without_score: {without}, "))
     };
     for (without, outcome) in [("approve", Outcome::Approve), ("decline", Outcome::Decline)] {
-        let compiled =
-            riskstream_definition::compile("shop.yaml", &text(without), &crate::shop::directory(), &|_| None).unwrap();
+        let compiled = compile("shop.yaml", &text(without), &directory(), &|_| None).unwrap();
         let mut driver = TestDriver::new(topology(&compiled), 1);
         pay(&driver, 0, &[BAD]);
         driver.run().unwrap();

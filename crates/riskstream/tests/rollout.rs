@@ -2,6 +2,8 @@
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`). The model `old` scores amount / 1024, `new` amount / 512.
 
+mod support;
+
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 const PARTITIONS: usize = 3;
 const CUSTOMERS: usize = 40;
 
-/// A pipeline with topics of its own, and the models under tests/rollout/models.
+/// A pipeline with topics of its own, and the models under crates/definition/tests/rollout/models.
 struct Shop {
     name: String,
     brokers: String,
@@ -29,7 +31,7 @@ impl Shop {
     fn new(name: &str, properties: &str) -> Shop {
         let (brokers, name) = (brokers(), unique(name));
         let directory = tempfile::tempdir().unwrap();
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rollout/models");
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../definition/tests/rollout/models");
         std::os::unix::fs::symlink(models, directory.path().join("models")).unwrap();
         let pipeline = directory.path().join("pipeline.yaml");
         std::fs::write(&pipeline, pipeline_text(&name, &brokers, properties)).unwrap();

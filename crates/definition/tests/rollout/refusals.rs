@@ -1,7 +1,7 @@
 //! What a roll-out may not say, and what the author reads.
 
 use crate::shop::{OLD, directory, pipeline_text};
-use riskstream_definition::{Compiled, Style, prepare, prepare_again};
+use riskstream_definition::{Compiled, Style, compile, prepare, prepare_again};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ fn every_mistake_with_its_place_and_what_to_write() {
     );
     // A path that is as long wherever the checkout is: messages are wrapped.
     let here = Path::new("tests/rollout");
-    let pipeline = riskstream_definition::compile("shop.yaml", &two, here, &|_| None).unwrap();
+    let pipeline = compile("shop.yaml", &two, here, &|_| None).unwrap();
     let cases = [
         ("no revision", "champion: {file: models/new.onnx}"),
         ("the pipeline file's own revision", "revision: 0"),
@@ -71,7 +71,7 @@ fn elsewhere(folder: &Path) -> Compiled {
         let file = file.unwrap();
         std::fs::copy(file.path(), folder.join("models").join(file.file_name())).unwrap();
     }
-    riskstream_definition::compile("shop.yaml", &pipeline_text("shop", OLD), folder, &|_| None).unwrap()
+    compile("shop.yaml", &pipeline_text("shop", OLD), folder, &|_| None).unwrap()
 }
 
 /// A card whose golden rows do not come out is found before the model decides anything.
@@ -94,7 +94,7 @@ fn golden_rows_must_come_out() {
 #[test]
 fn only_deciders_have_to_be_explained() {
     let text = pipeline_text("shop", OLD) + "explain: {sample: 1}\n";
-    let pipeline = riskstream_definition::compile("shop.yaml", &text, &directory(), &|_| None).unwrap();
+    let pipeline = compile("shop.yaml", &text, &directory(), &|_| None).unwrap();
     let rollout = |part: &str| format!("revision: 1\n{part}: [{{file: models/nan.onnx, inputs: [amount]}}]\n");
     assert!(prepare("rollout.yaml", &rollout("shadows"), &pipeline).is_ok());
     let challenger = "{revision: 1, challengers: [{share: 1, model: {file: models/nan.onnx, inputs: [amount]}}]}";

@@ -1,11 +1,12 @@
 //! Champions and challengers on the in-process log: when they take over, whom they decide on, what a replay finds.
 
-use crate::shop::{OLD, decision, decisions, lineup, pay, pipeline, topology, version};
+use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::payments::{place, version};
+use crate::shop::OLD;
 use riskstream_definition::Compiled;
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 const NEW: &str = "revision: 1\nchampion: {file: models/new.onnx}\n";
@@ -55,16 +56,6 @@ fn another_champion_takes_over_between_two_transactions() {
         let (rollout, expected) = [(0, "1"), (1, "2"), (2, "1")][number / 100];
         assert_eq!((decision.rollout, version(decision)), (rollout, expected), "t{number}");
     }
-}
-
-/// Where a key stands among all keys, as docs/rollout.md defines it.
-pub fn place(entity: &str, key: &str) -> f64 {
-    let digest = Sha256::digest(format!("{entity}\0{key}"));
-    let first = digest
-        .iter()
-        .take(8)
-        .fold(0u64, |number, byte| number << 8 | u64::from(*byte));
-    first as f64 / 2f64.powi(64)
 }
 
 #[test]
@@ -167,11 +158,10 @@ fn replayed(pipeline: &Compiled, original: &TestDriver) -> Vec<OwnedDecisionReco
     for text in [NEW, CANARY] {
         driver.rollouts.put(lineup(pipeline, text));
     }
-    let hop = topology.repartition_topics[0].as_ref().unwrap();
-    for record in original.broker.all_records(hop) {
-        driver
-            .broker
-            .produce(hop, record.key.as_deref(), record.value.as_deref(), record.timestamp);
+    let repartition_topic = topology.repartition_topics[0].as_ref().unwrap();
+    for record in original.broker.all_records(repartition_topic) {
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        driver.broker.produce(repartition_topic, key, value, record.timestamp);
     }
     driver.run().unwrap();
     decisions(&driver)

@@ -1,9 +1,7 @@
-//! The whole pipeline on the in-process log, with faults from a seed: whatever happens to workers and
-//! transactions, the decisions are those of an undisturbed run, each exactly once; and they equal what the
-//! offline engine computes over the same events.
+//! The whole pipeline on the in-process log, with faults from a seed: with aborts, crashes and rebalances the decisions
+//! are those of an undisturbed run, each exactly once.
 
-use riskstream::simulated::{key, to_json};
-
+use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::liveness::LivenessOptions;
@@ -18,8 +16,7 @@ const SECRET: &[u8] = b"a secret for simulated people only";
 
 fn topology() -> Arc<Topology> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
-    let compiled = riskstream_definition::load(&path, &|_| None)
-        .unwrap_or_else(|report| panic!("{}", report.render(riskstream_definition::Style::Plain, 120)));
+    let compiled = load(&path, &|_| None).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
     Arc::new(
         compiled
             .json_topology(Some(SECRET))
@@ -47,11 +44,11 @@ fn driver() -> TestDriver {
     driver
 }
 
-/// Small batches, so that there are many commits, and sources that are always merged by their clocks.
+/// Small batches, so that there are many commits, and sources that are always merged by their watermarks.
 fn options() -> WorkerOptions {
     let liveness = LivenessOptions {
         calm_speed: 0,
-        real_time: std::time::Duration::ZERO,
+        real_time: Duration::ZERO,
         ..LivenessOptions::default()
     };
     WorkerOptions {
@@ -69,11 +66,10 @@ fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
 }
 
 fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
-    let mut json = Vec::new();
     for event in events {
-        to_json(event, &mut json).expect("simulated events have JSON");
+        let json = serde_json::to_vec(event).expect("simulated events have JSON");
         let input = usize::from(matches!(event, SimulatedEvent::Label(_)));
-        driver.send(input, key(event), &json, None);
+        driver.send(input, event.customer_id(), &json, None);
     }
 }
 

@@ -1,0 +1,4 @@
+//! The text of a roll-out: what it may not say, and what its author reads then.
+
+mod refusals;
+mod shop;

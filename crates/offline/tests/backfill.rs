@@ -1,0 +1,271 @@
+//! Backfills compute what the service computes, to the last bit, also when entities do not fit the cache.
+
+use riskstream_definition::{Compiled, Style, compile, load};
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{DecodeError, JsonDecoder, OwnedDecisionRecord, Rejection, Row};
+use riskstream_features::state::{StateError, StateStore, StateWrites};
+use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
+use riskstream_offline::read::{Next, ReadError, Rows};
+use riskstream_pipeline::driver::MemoryStores;
+use riskstream_pipeline::liveness::LivenessOptions;
+use riskstream_pipeline::{Stores, TestDriver, WorkerOptions};
+use riskstream_scoring::{Decision, with_decision_record};
+use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const SECRET: &[u8] = b"a secret for simulated people only";
+
+/// Records in memory in place of a file.
+struct Lines {
+    lines: std::vec::IntoIter<Vec<u8>>,
+    decoder: JsonDecoder,
+    number: u64,
+}
+
+impl Rows for Lines {
+    fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+        let Some(line) = self.lines.next() else {
+            return Ok(Next::End);
+        };
+        self.number += 1;
+        match self.decoder.decode(&line, row) {
+            Ok(()) => Ok(Next::Row),
+            Err(DecodeError::Rejected(rejection)) => Ok(Next::Rejected(self.number, rejection)),
+            Err(DecodeError::Unavailable(why)) => panic!("{why}"),
+        }
+    }
+}
+
+fn input(compiled: &Compiled, input: usize, lines: Vec<Vec<u8>>) -> InputFile {
+    let fields = compiled.input_fields(input, Some(SECRET)).unwrap();
+    let rows = Lines {
+        lines: lines.into_iter(),
+        decoder: JsonDecoder::new(&fields),
+        number: 0,
+    };
+    InputFile {
+        input: input as u8,
+        rows: Box::new(rows),
+    }
+}
+
+/// Decisions as they would be on the topic, and the input and number of what was rejected.
+struct Collected<'c> {
+    compiled: &'c Compiled,
+    decisions: Vec<OwnedDecisionRecord>,
+    rejected: Vec<(u8, u64)>,
+}
+
+impl Sink for Collected<'_> {
+    fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
+        for (event, decision) in events.iter().zip(decisions) {
+            let (plan, lineup) = (&self.compiled.plan, &self.compiled.lineup);
+            let mut json = Vec::new();
+            with_decision_record(plan, lineup, event, decision, None, |decision| {
+                riskstream_events::encode_json(decision, &mut json);
+            });
+            self.decisions.push(OwnedDecisionRecord::from_json(&json).unwrap());
+        }
+        Ok(())
+    }
+
+    fn rejected(&mut self, input: u8, number: u64, _: &Rejection) {
+        self.rejected.push((input, number));
+    }
+}
+
+fn backfill<'c>(compiled: &'c Compiled, stores: &mut dyn Stores, files: Vec<InputFile>) -> (Summary, Collected<'c>) {
+    let mut collected = Collected {
+        compiled,
+        decisions: Vec::new(),
+        rejected: Vec::new(),
+    };
+    let mut engine = Engine::new(Arc::clone(&compiled.plan));
+    let lineup = Arc::clone(&compiled.lineup);
+    let backfill = Backfill::new(&mut engine, lineup, stores, files, &mut collected).unwrap();
+    let summary = backfill.run(&mut |_| true).unwrap();
+    (summary, collected)
+}
+
+/// What the service decides on the same records, in the order of the topic.
+fn served(compiled: &Compiled, inputs: &[Vec<Vec<u8>>]) -> Vec<OwnedDecisionRecord> {
+    let mut driver = TestDriver::new(Arc::new(compiled.json_topology(Some(SECRET)).unwrap()), 1);
+    // The records are history, and sources are always merged by their watermarks.
+    driver.kill_worker(0);
+    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
+    driver.set_options(WorkerOptions {
+        liveness: LivenessOptions {
+            calm_speed: 0,
+            real_time: Duration::ZERO,
+            ..LivenessOptions::default()
+        },
+        ..WorkerOptions::default()
+    });
+    driver.add_worker();
+    for (input, lines) in inputs.iter().enumerate() {
+        for line in lines {
+            driver.send(input, "", line, None);
+        }
+    }
+    driver.run().unwrap();
+    let read = |record: riskstream_pipeline::memory::StoredRecord| {
+        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
+        decision.latency = None;
+        decision
+    };
+    driver.decisions().into_iter().map(read).collect()
+}
+
+/// The demo's pipeline and its records: transactions, a part of them out of order, and labels.
+fn simulated() -> (Compiled, Vec<Vec<Vec<u8>>>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines/card-fraud.yaml");
+    let compiled = load(&path, &|_| None).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    let config = SimulatorConfig {
+        customers: 80,
+        terminals: 60,
+        days: 25,
+        seed: 5,
+        ..SimulatorConfig::default()
+    };
+    let mut inputs = vec![Vec::new(), Vec::new()];
+    for event in Simulator::new(config).unwrap() {
+        let input = usize::from(matches!(event, SimulatedEvent::Label(_)));
+        inputs[input].push(serde_json::to_vec(&event).unwrap());
+    }
+    for transactions in inputs[0].chunks_mut(17) {
+        transactions.swap(0, transactions.len() - 1);
+    }
+    inputs[0].insert(5, b"no transaction".to_vec());
+    (compiled, inputs)
+}
+
+#[test]
+fn a_backfill_equals_the_service_to_the_last_bit() {
+    let (compiled, inputs) = simulated();
+    let files = inputs.iter().cloned().enumerate();
+    let files = files.map(|(index, lines)| input(&compiled, index, lines)).collect();
+    let (summary, found) = backfill(&compiled, &mut MemoryStores::default(), files);
+    let expected = served(&compiled, &inputs);
+    assert!(expected.len() > 3_000);
+    assert!(expected.iter().any(|decision| decision.late_by_ms.is_some()));
+    assert_eq!(found.decisions.len(), expected.len());
+    for (found, expected) in found.decisions.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.rejected, [(0, 6)]);
+    let records = inputs.iter().map(Vec::len).sum::<usize>() as u64;
+    assert_eq!(
+        (summary.records, summary.decided, summary.rejected),
+        (records, expected.len() as u64, 1)
+    );
+}
+
+#[test]
+fn a_backfill_that_is_ended_says_how_far_it_came() {
+    let (compiled, mut inputs) = simulated();
+    let files = vec![input(&compiled, 0, inputs.remove(0))];
+    let mut collected = Collected {
+        compiled: &compiled,
+        decisions: Vec::new(),
+        rejected: Vec::new(),
+    };
+    let mut engine = Engine::new(Arc::clone(&compiled.plan));
+    let (lineup, mut stores) = (Arc::clone(&compiled.lineup), MemoryStores::default());
+    let backfill = Backfill::new(&mut engine, lineup, &mut stores, files, &mut collected).unwrap();
+    let summary = backfill.run(&mut |_| false).unwrap();
+    assert_eq!((summary.decided, collected.decisions.len()), (1024, 1024));
+}
+
+const MANY_ENTITIES: &str = "
+name: many
+inputs:
+  transactions:
+    topic: transactions
+    id: id
+    event_time: time
+    fields: {id: int, time: timestamp, customer: int, terminal: int, amount: float}
+entities: {customer: {key: customer}, terminal: {key: terminal}}
+features:
+  payments: {entity: customer, count: transactions, window: 30d}
+  mean: {entity: customer, mean: amount, window: 30d}
+  visits: {entity: terminal, count: transactions, window: 30d}
+  largest: {entity: terminal, max: amount, window: 30d}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+/// Stores that count how many values are read.
+#[derive(Default)]
+struct CountingStores {
+    stores: MemoryStores,
+    found: Arc<AtomicUsize>,
+}
+
+struct CountingStore {
+    store: Box<dyn StateStore>,
+    found: Arc<AtomicUsize>,
+}
+
+impl Stores for CountingStores {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+        Ok(Box::new(CountingStore {
+            store: self.stores.open(stage, partition, fingerprint)?,
+            found: Arc::clone(&self.found),
+        }))
+    }
+}
+
+impl StateStore for CountingStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        let value = self.store.get(key)?;
+        self.found.fetch_add(usize::from(value.is_some()), Ordering::Relaxed);
+        Ok(value)
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
+        self.store.scan(prefix)
+    }
+
+    fn position(&self) -> Result<Option<i64>, StateError> {
+        self.store.position()
+    }
+
+    fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError> {
+        self.store.write(writes, position)
+    }
+
+    fn size(&self) -> u64 {
+        self.store.size()
+    }
+}
+
+#[test]
+fn entities_beyond_the_cache_are_kept_in_the_stores() {
+    let lines: Vec<Vec<u8>> = (0..130_000u64)
+        .map(|id| {
+            let (customer, terminal) = (id * 7919 % 20_011, id * 104_729 % 5_003);
+            let (time, amount) = (id * 1_000, id % 97);
+            format!(r#"{{"id":{id},"time":{time},"customer":{customer},"terminal":{terminal},"amount":{amount}}}"#)
+                .into_bytes()
+        })
+        .collect();
+    let run = |cache: &str| {
+        let text = format!("{MANY_ENTITIES}state: {{cache: {cache}}}\n");
+        let compiled = compile("many.yaml", &text, Path::new("."), &|_| None).unwrap();
+        let mut stores = CountingStores::default();
+        let files = vec![input(&compiled, 0, lines.clone())];
+        let (_, collected) = backfill(&compiled, &mut stores, files);
+        let mut decisions = collected.decisions;
+        decisions
+            .iter_mut()
+            .for_each(|decision| decision.pipeline_version.clear());
+        (decisions, stores.found.load(Ordering::Relaxed))
+    };
+    let (all_in_memory, read) = run("1GiB");
+    assert_eq!(read, 0);
+    let (evicted, read) = run("64KiB");
+    assert!(read > 20_000, "{read}");
+    assert_eq!(evicted, all_in_memory);
+}

@@ -1,0 +1,55 @@
+//! What the tasks of a worker share while they process a batch.
+
+use crate::dead_letters::DeadLetters;
+use crate::log::Outputs;
+use crate::rollout::Rollouts;
+use crate::tally::Tally;
+use crate::topology::DecisionFormat;
+use riskstream_engine::Engine;
+use riskstream_events::{Row, Value};
+use riskstream_scoring::Decider;
+
+/// See the module.
+pub struct TaskContext<'a> {
+    /// The step.
+    pub engine: &'a mut Engine,
+    /// Runs the models.
+    pub decider: &'a mut Decider,
+    /// What the batch writes.
+    pub outputs: &'a mut Outputs,
+    /// Where dead letters go.
+    pub dead_letters: &'a DeadLetters,
+    /// Where decisions go: index of the topic.
+    pub decisions: usize,
+    /// How decisions are written.
+    pub decision_format: DecisionFormat,
+    /// The wall clock at the beginning of the batch, in microseconds.
+    pub now: i64,
+    /// Rows to use again.
+    pub rows: &'a mut Vec<Row>,
+    /// Where line-ups of models come from.
+    pub rollouts: &'a dyn Rollouts,
+    /// What was done, for the metrics.
+    pub tally: &'a mut Tally,
+}
+
+/// Rows kept for later use: about as many as the decoded frames hold at one time.
+const SPARE_ROWS: usize = 8192;
+
+impl TaskContext<'_> {
+    /// A row of nulls as wide as the plan.
+    pub fn row(&mut self) -> Row {
+        let width = self.engine.plan().slots.len();
+        let mut row = self.rows.pop().unwrap_or_default();
+        row.clear();
+        row.resize(width, Value::Null);
+        row
+    }
+
+    /// Gives a row back for later use.
+    pub fn recycle(&mut self, row: Row) {
+        if self.rows.len() < SPARE_ROWS {
+            self.rows.push(row);
+        }
+    }
+}

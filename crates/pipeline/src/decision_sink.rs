@@ -1,0 +1,98 @@
+//! The end of the chain: transactions are decided, by the models in force.
+
+use crate::context::TaskContext;
+use crate::decide::DecisionBuffer;
+use crate::journal;
+use crate::log::TopicPartition;
+use crate::rollout::RolloutNotice;
+use riskstream_engine::Event;
+use riskstream_engine::plan::TRANSACTIONS;
+use riskstream_features::state::StateWrites;
+use riskstream_scoring::Lineup;
+
+/// See the module.
+pub struct DecisionSink {
+    partition: TopicPartition,
+    buffer: DecisionBuffer,
+    /// The largest revision of a line-up that was announced in the task's log. It may not have been read back yet.
+    announced: u64,
+}
+
+impl DecisionSink {
+    /// Of the task that reads `partition`.
+    pub fn new(partition: TopicPartition, buffer: DecisionBuffer) -> DecisionSink {
+        DecisionSink {
+            partition,
+            announced: buffer.lineup().revision,
+            buffer,
+        }
+    }
+
+    /// Takes an event whose features are complete. Labels end here.
+    pub fn push(&mut self, event: Event, context: &mut TaskContext<'_>) {
+        match event.input {
+            TRANSACTIONS => self.buffer.push(event, context),
+            _ => context.recycle(event.row),
+        }
+    }
+
+    /// Decides the transactions that wait.
+    pub fn flush(&mut self, context: &mut TaskContext<'_>) {
+        self.buffer.flush(context);
+    }
+
+    /// The notice of this line-up, if it was not announced yet. It counts as announced then.
+    pub fn announce<'l>(&mut self, newest: &'l Lineup) -> Option<RolloutNotice<'l>> {
+        if newest.revision <= self.announced {
+            return None;
+        }
+        self.announced = newest.revision;
+        Some(RolloutNotice {
+            revision: newest.revision,
+            document: &newest.document,
+        })
+    }
+
+    /// Puts the line-up of a notice in force, unless it or a later one is.
+    ///
+    /// # Errors
+    /// Why the line-up is not ready.
+    pub fn change_lineup(&mut self, notice: RolloutNotice<'_>, context: &mut TaskContext<'_>) -> Result<(), String> {
+        if notice.revision <= self.revision() {
+            return Ok(());
+        }
+        let lineup = context.rollouts.prepared(notice.document)?;
+        let (partition, revision) = (&self.partition, notice.revision);
+        tracing::info!(target: "riskstream::worker", %partition, revision, "other models decide from here on");
+        self.buffer.change(lineup, context);
+        Ok(())
+    }
+
+    /// The revision of the line-up in force.
+    pub fn revision(&self) -> u64 {
+        self.buffer.lineup().revision
+    }
+
+    /// The circuits of the models, to be kept beside the position; none if all are closed.
+    pub fn circuits(&self) -> Option<String> {
+        self.buffer.circuits()
+    }
+
+    /// Adds the line-up in force to a batch of writes, if it came into force since the last one.
+    pub fn collect(&self, writes: &mut StateWrites) {
+        if let Some(lineup) = self.buffer.change_to_write() {
+            journal::write_lineup(lineup.revision, &lineup.document, writes);
+        }
+    }
+
+    /// What was collected is durable.
+    pub fn written(&mut self) {
+        self.buffer.written();
+    }
+
+    /// Goes back to the last write.
+    pub fn restart(&mut self) {
+        self.buffer.restore();
+        self.announced = self.revision();
+    }
+}

@@ -1,0 +1,142 @@
+//! One partition of an input topic: bytes become admitted events, in the order of the topic.
+
+use crate::context::TaskContext;
+use crate::log::RecordRef;
+use crate::progress::SourceProgress;
+use crate::taken::{Sequenced, Taken};
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection, Row};
+
+const NO_KEY: &str = "the record has no key, but the pipeline file's `key:` says that the topic is keyed by the first \
+                      entity; without `key:` every record is written to its entity's partition";
+
+/// Makes events of the decoded rows of one source and keeps its watermark.
+#[derive(Clone, Copy, Debug)]
+pub struct Admission {
+    input: u8,
+    watermark: i64,
+}
+
+impl Admission {
+    /// For a source of the input with this index in the plan, of which nothing was read yet.
+    pub fn new(input: u8) -> Admission {
+        Admission {
+            input,
+            watermark: i64::MIN,
+        }
+    }
+
+    /// The largest event time read; `i64::MIN` at first.
+    pub fn watermark(&self) -> i64 {
+        self.watermark
+    }
+
+    /// The event of a decoded row. `written_at` is the log's timestamp in milliseconds, if there is one.
+    ///
+    /// # Errors
+    /// The row is given back with the reason why it cannot be used.
+    pub fn admit(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Result<Event, (Row, Rejection)> {
+        if let Err(rejection) = engine.admit(self.input, written_at, &mut row) {
+            return Err((row, rejection));
+        }
+        let mut event = Event {
+            input: self.input,
+            watermark: 0,
+            flags: Flags::default(),
+            row,
+        };
+        self.watermark = self.watermark.max(event.event_time());
+        event.watermark = self.watermark;
+        Ok(event)
+    }
+}
+
+/// See the module.
+pub struct InputSource {
+    admission: Admission,
+    decoder: InputDecoder,
+    needs_key: bool,
+    /// The offset after the last record read: numbers its event, so that one written twice is recognised.
+    sequence: i64,
+    /// The event of the last record, until it is handed out.
+    admitted: Option<Event>,
+}
+
+impl InputSource {
+    /// A partition of the input with this index in the plan.
+    pub fn new(input: u8, decoder: InputDecoder) -> InputSource {
+        InputSource {
+            admission: Admission::new(input),
+            decoder,
+            needs_key: false,
+            sequence: 0,
+            admitted: None,
+        }
+    }
+
+    /// The same for a topic whose partitions are those of the state: a record without a key may lie in any of them, and
+    /// its entity's state in another.
+    pub fn of_keyed_topic(input: u8, decoder: InputDecoder) -> InputSource {
+        InputSource {
+            needs_key: true,
+            ..InputSource::new(input, decoder)
+        }
+    }
+
+    /// The largest event time read.
+    pub fn watermark(&self) -> i64 {
+        self.admission.watermark
+    }
+
+    /// Decodes and admits a record.
+    pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Taken<'static> {
+        let mut row = context.row();
+        let decoded = match record.value {
+            None => Err(Rejection::new(ReasonCode::Tombstone, "the record has no value").into()),
+            Some(bytes) => self.decoder.decode(bytes, &mut row),
+        };
+        let (row, rejection) = match decoded {
+            Ok(()) if self.needs_key && record.key.is_none() => (row, Rejection::new(ReasonCode::MissingKey, NO_KEY)),
+            Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
+                Ok(event) => {
+                    self.sequence = record.offset + 1;
+                    self.admitted = Some(event);
+                    return Taken::Rows;
+                }
+                Err(rejected) => rejected,
+            },
+            Err(DecodeError::Unavailable(why)) => {
+                context.recycle(row);
+                return Taken::NotReady(why);
+            }
+            Err(DecodeError::Rejected(rejection)) => (row, rejection),
+        };
+        context.recycle(row);
+        Taken::Rejected(rejection)
+    }
+
+    /// The event of the record taken last, once.
+    pub fn next_event(&mut self) -> Option<Sequenced> {
+        let event = self.admitted.take()?;
+        Some(Sequenced {
+            sequence: self.sequence,
+            event,
+        })
+    }
+
+    /// How far the source is.
+    pub fn progress(&self) -> SourceProgress {
+        SourceProgress {
+            watermark: self.admission.watermark,
+            sequence: self.sequence,
+            sources: Vec::new(),
+        }
+    }
+
+    /// Goes back to where the source was.
+    pub fn resume(&mut self, progress: &SourceProgress) {
+        self.admission.watermark = progress.watermark;
+        self.sequence = progress.sequence;
+        self.admitted = None;
+    }
+}

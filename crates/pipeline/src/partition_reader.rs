@@ -1,0 +1,169 @@
+//! A partition that a worker reads: its task, how far it is, and which one is next.
+
+use crate::context::TaskContext;
+use crate::error::WorkerError;
+use crate::liveness::{EventTimeRate, LivenessOptions, PartitionLiveness};
+use crate::log::{Committed, Log, TopicPartition};
+use crate::task::{Processed, Task};
+
+/// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
+const RUN: usize = 32;
+
+/// Microseconds until a record is read again that could not be processed.
+const RETRY_AFTER: i64 = 1_000_000;
+
+/// See the module.
+pub(crate) struct PartitionReader {
+    pub(crate) partition: TopicPartition,
+    pub(crate) task: Task,
+    /// Later stages are read first, so that rows on their way are finished before more are sent.
+    priority: usize,
+    /// The group's committed position.
+    pub(crate) committed: i64,
+    /// Whether the log had no further record when it was read last.
+    drained: bool,
+    rate: EventTimeRate,
+    /// When to read on, by the wall clock in microseconds, if the partition cannot be read on now.
+    retry_at: Option<i64>,
+    /// Why the next record cannot be processed yet.
+    waits_for: Option<String>,
+    /// Nothing more is read in this batch.
+    done: bool,
+    /// Records taken in this batch.
+    taken: u64,
+}
+
+impl PartitionReader {
+    pub(crate) fn new(partition: TopicPartition, task: Task, priority: usize) -> PartitionReader {
+        PartitionReader {
+            partition,
+            priority,
+            committed: task.replay_until(),
+            task,
+            drained: false,
+            rate: EventTimeRate::default(),
+            retry_at: None,
+            waits_for: None,
+            done: false,
+            taken: 0,
+        }
+    }
+
+    /// Begins a batch at `now`.
+    pub(crate) fn begin_batch(&mut self, now: i64) {
+        self.done = self.retry_at.is_some_and(|at| at > now);
+        self.taken = 0;
+    }
+
+    /// Processes the next records, a few at a time; how many events were applied.
+    pub(crate) fn run<L: Log>(&mut self, log: &mut L, context: &mut TaskContext<'_>) -> Result<usize, WorkerError> {
+        let mut events = 0;
+        for _ in 0..RUN {
+            let Some(record) = log.take(&self.partition)? else {
+                self.done = true;
+                self.drained = true;
+                break;
+            };
+            self.drained = false;
+            let offset = record.offset;
+            match self.task.process(record, context)? {
+                Processed::Events(applied) => {
+                    events += applied.max(1);
+                    self.taken += 1;
+                    if self.waits_for.take().is_some() {
+                        tracing::info!(target: "riskstream::worker", partition = %self.partition, "going on");
+                    }
+                }
+                Processed::Retry(why) => {
+                    self.wait(why, context.now);
+                    log.start(&[(self.partition.clone(), offset)])?;
+                    break;
+                }
+            }
+        }
+        Ok(events)
+    }
+
+    fn wait(&mut self, why: String, now: i64) {
+        if self.waits_for.is_none() {
+            tracing::warn!(target: "riskstream::worker", partition = %self.partition, why, "waiting");
+        }
+        self.waits_for = Some(why);
+        self.done = true;
+        self.retry_at = Some(now + RETRY_AFTER);
+    }
+
+    /// Does not read on: the log no longer has the next records. What was applied before is committed as usual.
+    pub(crate) fn stop(&mut self) {
+        self.done = true;
+        self.retry_at = Some(i64::MAX);
+    }
+
+    /// The position to commit, if it is beyond what was committed.
+    pub(crate) fn position_to_commit<L: Log>(&self, log: &L) -> Option<Committed> {
+        let offset = log.position(&self.partition)?;
+        (offset > self.committed).then(|| self.task.committed(offset))
+    }
+
+    /// Makes the batch durable, after its commit.
+    pub(crate) fn write<L: Log>(&mut self, log: &L) -> Result<(), WorkerError> {
+        if let Some(position) = log.position(&self.partition) {
+            self.task.write(position)?;
+        }
+        Ok(())
+    }
+
+    /// Whether all records were read and the next ones will be read as soon as they come.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained && self.retry_at.is_none()
+    }
+
+    /// Why the next record cannot be processed yet.
+    pub(crate) fn waits_for(&self) -> Option<&str> {
+        self.waits_for.as_deref()
+    }
+
+    /// Records taken in this batch.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
+        let newest = self.task.input_watermark();
+        self.rate.read(newest.unwrap_or(i64::MIN), now);
+        PartitionLiveness {
+            newest,
+            lag: log.lag(&self.partition),
+            speed: self.rate.speed(),
+            among_real_time: false,
+        }
+    }
+}
+
+/// The partition to read next: of the latest stage, and of the inputs the one furthest behind in event time.
+pub(crate) fn next_to_read(readers: &mut [PartitionReader]) -> Option<&mut PartitionReader> {
+    readers
+        .iter_mut()
+        .filter(|reader| !reader.done)
+        .min_by_key(|reader| (reader.priority, reader.task.input_watermark().unwrap_or(i64::MIN)))
+}
+
+/// One order of reading whatever the order of assignment.
+pub(crate) fn sort(readers: &mut [PartitionReader]) {
+    readers.sort_by(|a, b| (a.priority, &a.partition).cmp(&(b.priority, &b.partition)));
+}
+
+/// How each partition is read, in their order.
+pub(crate) fn liveness_of<L: Log>(
+    readers: &mut [PartitionReader],
+    log: &L,
+    options: &LivenessOptions,
+    now: i64,
+) -> Vec<PartitionLiveness> {
+    let mut all: Vec<PartitionLiveness> = readers.iter_mut().map(|reader| reader.liveness(log, now)).collect();
+    let among_real_time = all.iter().any(|liveness| liveness.is_real_time(options, now));
+    for liveness in &mut all {
+        liveness.among_real_time = among_real_time;
+    }
+    all
+}

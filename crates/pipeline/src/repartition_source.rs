@@ -1,0 +1,211 @@
+//! One partition of a repartition topic: the rows of many sources, merged into one order.
+
+use crate::context::TaskContext;
+use crate::error::TaskError;
+use crate::journal::{self, StoredFrame};
+use crate::log::{Outputs, RecordRef, TopicPartition};
+use crate::merge::Merge;
+use crate::progress::{IdleNotice, SourceProgress, Watermark};
+use crate::repartition::{Content, RecordError, RepartitionFormat};
+use crate::rollout::RolloutNotice;
+use crate::taken::{Sequenced, Taken};
+use riskstream_events::{FrameError, FrameHeader, ReasonCode, Rejection, Row};
+use riskstream_features::state::StateWrites;
+
+/// See the module.
+pub struct RepartitionSource {
+    partition: TopicPartition,
+    /// Where its own topic is among those that are written.
+    topic: usize,
+    format: RepartitionFormat,
+    merge: Merge,
+    /// The largest watermark of a row handed out.
+    watermark: i64,
+    /// The number of the row handed out last.
+    sequence: i64,
+}
+
+impl RepartitionSource {
+    /// The partition of the topic at index `topic`, which `sources` sources write to.
+    pub fn new(
+        partition: TopicPartition,
+        topic: usize,
+        format: RepartitionFormat,
+        sources: usize,
+    ) -> RepartitionSource {
+        RepartitionSource {
+            partition,
+            topic,
+            format,
+            merge: Merge::new(sources),
+            watermark: i64::MIN,
+            sequence: 0,
+        }
+    }
+
+    /// Gives a record to the merge, or acts on a notice.
+    ///
+    /// # Errors
+    /// Its rows have another layout.
+    pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
+        let value = record.value.unwrap_or_default();
+        let content = match self.format.parse(value) {
+            Ok(content) => content,
+            Err(error) => return self.refuse(error),
+        };
+        match content {
+            Content::Idle(notice) => self.merge.mark_idle(notice),
+            Content::Rollout(notice) => return Ok(Taken::Rollout(notice)),
+            Content::Frame(_) => {
+                if let Err(error) = self.take_frame(record.offset, value, context.rows) {
+                    return self.refuse(error);
+                }
+            }
+        }
+        Ok(Taken::Rows)
+    }
+
+    fn header(&self, value: &[u8]) -> Result<FrameHeader, RecordError> {
+        let header = self.format.frame_header(value)?;
+        if header.source as usize >= self.merge.sources() {
+            let what = "it names a source that the topics do not have";
+            return Err(FrameError::Damaged { offset: 2, what }.into());
+        }
+        Ok(header)
+    }
+
+    fn take_frame(&mut self, offset: i64, value: &[u8], spare: &mut Vec<Row>) -> Result<(), RecordError> {
+        let header = self.header(value)?;
+        let format = &self.format;
+        let mut decode = |bytes: &[u8], rows: &mut _| format.decode_rows(bytes, spare, rows);
+        Ok(self.merge.push(header, offset, value, &mut decode)?)
+    }
+
+    fn refuse<'r>(&self, error: RecordError) -> Result<Taken<'r>, TaskError> {
+        match error {
+            RecordError::OtherLayout => Err(self.other_layout()),
+            RecordError::Damaged(error) => {
+                let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
+                Ok(Taken::Rejected(rejection))
+            }
+        }
+    }
+
+    /// The next row in order, if no source can still send a row that belongs before it.
+    ///
+    /// # Errors
+    /// A frame that waited cannot be decoded.
+    pub fn next_event(&mut self, spare: &mut Vec<Row>) -> Result<Option<Sequenced>, TaskError> {
+        let format = &self.format;
+        let next = self
+            .merge
+            .pop(&mut |bytes, rows| format.decode_rows(bytes, spare, rows));
+        let Some(event) = next.map_err(|error| self.unreadable(error))? else {
+            return Ok(None);
+        };
+        self.watermark = self.watermark.max(event.watermark);
+        self.sequence += 1;
+        Ok(Some(Sequenced {
+            sequence: self.sequence,
+            event,
+        }))
+    }
+
+    /// How far the source is, for its readers.
+    pub fn watermark(&self) -> Watermark {
+        let to_come = self.merge.watermark();
+        Watermark {
+            time: to_come.map_or(self.watermark, |to_come| to_come.max(self.watermark)),
+            live: self.merge.is_live(),
+        }
+    }
+
+    /// What is to be kept with the position.
+    pub fn progress(&self) -> SourceProgress {
+        SourceProgress {
+            watermark: self.watermark,
+            sequence: self.sequence,
+            sources: self.merge.marks().collect(),
+        }
+    }
+
+    /// Adds to a batch of writes the frames that wait beyond it.
+    pub fn collect(&mut self, writes: &mut StateWrites) {
+        journal::write_frames(&mut self.merge, writes);
+    }
+
+    /// Goes back to where the source was, with the frames that waited there.
+    ///
+    /// # Errors
+    /// They belong to other topics or another layout, or a frame is damaged.
+    pub fn resume(&mut self, progress: &SourceProgress, frames: Vec<StoredFrame>) -> Result<(), TaskError> {
+        self.merge = Merge::new(self.merge.sources());
+        self.watermark = progress.watermark;
+        self.sequence = progress.sequence;
+        if progress.sources.len() > self.merge.sources() {
+            return Err(TaskError::SourcesChanged {
+                partition: self.partition.clone(),
+                before: progress.sources.len(),
+                now: self.merge.sources(),
+            });
+        }
+        for (source, mark) in progress.sources.iter().enumerate() {
+            self.merge.restore_mark(source, *mark);
+        }
+        frames.into_iter().try_for_each(|frame| self.restore_frame(frame))
+    }
+
+    fn restore_frame(&mut self, StoredFrame { offset, bytes, .. }: StoredFrame) -> Result<(), TaskError> {
+        let header = self.header(&bytes).map_err(|error| match error {
+            RecordError::OtherLayout => self.other_layout(),
+            RecordError::Damaged(error) => self.unreadable(error),
+        })?;
+        let format = &self.format;
+        let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
+        let restored = self.merge.restore_frame(header, offset, bytes, &mut decode);
+        restored.map_err(|error| self.unreadable(error))
+    }
+
+    fn other_layout(&self) -> TaskError {
+        TaskError::Layout {
+            partition: self.partition.clone(),
+        }
+    }
+
+    fn unreadable(&self, error: FrameError) -> TaskError {
+        TaskError::Frame {
+            partition: self.partition.clone(),
+            error,
+        }
+    }
+
+    /// The stage that reads the topic.
+    pub fn stage(&self) -> usize {
+        self.format.stage()
+    }
+
+    /// The sources that hold up the next row or the watermark, each as of its last frame.
+    pub fn awaited_sources(&self) -> impl Iterator<Item = IdleNotice> {
+        self.merge.awaited_sources()
+    }
+
+    /// Number of frames that wait for slower sources.
+    pub fn waiting_frames(&self) -> usize {
+        self.merge.waiting()
+    }
+
+    /// Writes to its own partition that a source is idle. The task acts when it reads the notice, so a replay acts at
+    /// the same place.
+    pub fn write_idle_notice(&self, notice: IdleNotice, outputs: &mut Outputs) {
+        outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
+            self.format.write(Content::Idle(notice), bytes);
+        });
+    }
+
+    /// Writes to its own partition that other models decide on what follows.
+    pub fn write_rollout_notice(&self, notice: RolloutNotice<'_>, outputs: &mut Outputs) {
+        outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
+            self.format.write(Content::Rollout(notice), bytes);
+        });
+    }
+}

@@ -1,0 +1,101 @@
+//! What a task reads.
+
+use crate::context::TaskContext;
+use crate::error::TaskError;
+use crate::input_source::InputSource;
+use crate::journal::StoredFrame;
+use crate::log::RecordRef;
+use crate::progress::{SourceProgress, Watermark};
+use crate::repartition_source::RepartitionSource;
+use crate::taken::{Sequenced, Taken};
+use riskstream_features::state::StateWrites;
+
+/// The partition that a task reads: records go in, events come out in the order in which they are applied.
+pub enum Source {
+    /// Of an input topic.
+    Input(InputSource),
+    /// Of a repartition topic.
+    Repartition(RepartitionSource),
+}
+
+impl Source {
+    /// Takes in the next record.
+    ///
+    /// # Errors
+    /// The task cannot go on.
+    pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
+        match self {
+            Source::Input(input) => Ok(input.take(record, context)),
+            Source::Repartition(repartition) => repartition.take(record, context),
+        }
+    }
+
+    /// The next event that may be applied after the records taken in so far.
+    ///
+    /// # Errors
+    /// The task cannot go on.
+    pub fn next_event(&mut self, context: &mut TaskContext<'_>) -> Result<Option<Sequenced>, TaskError> {
+        match self {
+            Source::Input(input) => Ok(input.next_event()),
+            Source::Repartition(repartition) => repartition.next_event(context.rows),
+        }
+    }
+
+    /// How far the source is, for the readers of what the task writes. `reads_at_end`: whether a partition of an input
+    /// topic is read at its end.
+    pub fn watermark(&self, reads_at_end: bool) -> Watermark {
+        match self {
+            Source::Input(input) => Watermark {
+                time: input.watermark(),
+                live: reads_at_end,
+            },
+            Source::Repartition(repartition) => repartition.watermark(),
+        }
+    }
+
+    /// What is to be kept with the position.
+    pub fn progress(&self) -> SourceProgress {
+        match self {
+            Source::Input(input) => input.progress(),
+            Source::Repartition(repartition) => repartition.progress(),
+        }
+    }
+
+    /// Adds to a batch of writes what waits beyond it.
+    pub fn collect(&mut self, writes: &mut StateWrites) {
+        match self {
+            Source::Input(_) => {}
+            Source::Repartition(repartition) => repartition.collect(writes),
+        }
+    }
+
+    /// Goes back to where the source was, with the frames that waited there.
+    ///
+    /// # Errors
+    /// They belong to other topics or another layout, or a frame is damaged.
+    pub fn resume(&mut self, progress: &SourceProgress, frames: Vec<StoredFrame>) -> Result<(), TaskError> {
+        match self {
+            Source::Input(input) => {
+                input.resume(progress);
+                Ok(())
+            }
+            Source::Repartition(repartition) => repartition.resume(progress, frames),
+        }
+    }
+
+    /// The partition of an input topic, if it is one.
+    pub fn input(&self) -> Option<&InputSource> {
+        match self {
+            Source::Input(input) => Some(input),
+            Source::Repartition(_) => None,
+        }
+    }
+
+    /// The partition of a repartition topic, if it is one.
+    pub fn repartition(&self) -> Option<&RepartitionSource> {
+        match self {
+            Source::Input(_) => None,
+            Source::Repartition(repartition) => Some(repartition),
+        }
+    }
+}

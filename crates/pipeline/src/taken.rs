@@ -1,0 +1,27 @@
+//! What a task's source hands out.
+
+use crate::rollout::RolloutNotice;
+use riskstream_engine::Event;
+use riskstream_events::Rejection;
+
+/// An event with its number among the events of its source.
+#[derive(Debug)]
+pub struct Sequenced {
+    /// Grows from event to event, over all partitions that the source writes to. An event that is written twice has the
+    /// same number both times.
+    pub sequence: i64,
+    /// The event.
+    pub event: Event,
+}
+
+/// What became of a record.
+pub enum Taken<'a> {
+    /// It is read. The events that may be applied after it are handed out next; there may be none.
+    Rows,
+    /// Other models decide on the events after it.
+    Rollout(RolloutNotice<'a>),
+    /// It cannot be used.
+    Rejected(Rejection),
+    /// It cannot be read yet, for this reason. Nothing was changed; the record has to be read again later.
+    NotReady(String),
+}

@@ -1,0 +1,20 @@
+//! Counts of one batch, for metrics.
+
+use crate::model_tally::ModelTally;
+
+/// Counts of one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Decisions by outcome: approve, review, decline.
+    pub decisions: [u64; 3],
+    /// Decisions made without the score of the model that was to decide.
+    pub degraded: u64,
+    /// What each model did.
+    pub models: ModelTally,
+    /// Decisions flagged as duplicates.
+    pub duplicates: u64,
+    /// Decisions flagged as late.
+    pub late: u64,
+    /// Microseconds from the input record's log timestamp to the decision, one for each decision.
+    pub latencies: Vec<i64>,
+}

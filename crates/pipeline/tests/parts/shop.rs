@@ -1,0 +1,186 @@
+//! A pipeline of two entities without models, its events as records, and what tasks share.
+
+use riskstream_definition::{Compiled, Style, compile};
+use riskstream_engine::plan::Plan;
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{InputDecoder, Row};
+use riskstream_pipeline::context::TaskContext;
+use riskstream_pipeline::dead_letters::DeadLetters;
+use riskstream_pipeline::decide::DecisionBuffer;
+use riskstream_pipeline::decision_sink::DecisionSink;
+use riskstream_pipeline::input_source::InputSource;
+use riskstream_pipeline::log::{Outputs, RecordRef, TopicPartition};
+use riskstream_pipeline::repartition::RepartitionFormat;
+use riskstream_pipeline::repartition_source::RepartitionSource;
+use riskstream_pipeline::repartition_writer::RepartitionWriter;
+use riskstream_pipeline::sink::Sink;
+use riskstream_pipeline::source::Source;
+use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally};
+use riskstream_scoring::{Decider, Lineup};
+use std::path::Path;
+use std::sync::Arc;
+
+const PIPELINE: &str = "
+name: parts
+inputs:
+  transactions:
+    topic: transactions
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, customer: text, terminal: text, amount: float}
+  labels:
+    topic: labels
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, customer: text, fraud: bool}
+entities: {customer: {key: customer}, terminal: {key: terminal}}
+features:
+  payments: {entity: customer, count: transactions, window: 1d}
+  frauds: {entity: customer, count: labels, window: 1d, when: fraud}
+  visits: {entity: terminal, count: transactions, window: 1d}
+rules:
+  - {name: busy, when: payments > 2, then: review, reason: R1}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+/// Indexes of topics, as the tests choose them.
+pub const DECISIONS: usize = 0;
+pub const DEAD_LETTERS: usize = 1;
+pub const TO_CUSTOMER: usize = 2;
+pub const TO_TERMINAL: usize = 3;
+
+/// Stages and inputs.
+pub const CUSTOMER: usize = 0;
+pub const TERMINAL: usize = 1;
+pub const TRANSACTIONS: u8 = 0;
+pub const LABELS: u8 = 1;
+
+/// What the tasks of a worker share.
+pub struct Shop {
+    pub compiled: Compiled,
+    pub engine: Engine,
+    pub outputs: Outputs,
+    pub tally: Tally,
+    pub now: i64,
+    decider: Decider,
+    dead_letters: DeadLetters,
+    rows: Vec<Row>,
+}
+
+impl Shop {
+    pub fn new() -> Shop {
+        let compiled = compile("parts.yaml", PIPELINE, Path::new("."), &|_| None)
+            .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+        Shop {
+            engine: Engine::new(Arc::clone(&compiled.plan)),
+            compiled,
+            outputs: Outputs::default(),
+            tally: Tally::default(),
+            now: 0,
+            decider: Decider::default(),
+            dead_letters: DeadLetters {
+                topic: DEAD_LETTERS,
+                pipeline: "parts".to_owned(),
+                keep_values: true,
+            },
+            rows: Vec::new(),
+        }
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.compiled.plan
+    }
+
+    pub fn context(&mut self) -> TaskContext<'_> {
+        TaskContext {
+            engine: &mut self.engine,
+            decider: &mut self.decider,
+            outputs: &mut self.outputs,
+            dead_letters: &self.dead_letters,
+            decisions: DECISIONS,
+            decision_format: DecisionFormat::Json,
+            now: self.now,
+            rows: &mut self.rows,
+            rollouts: &NoRollouts,
+            tally: &mut self.tally,
+        }
+    }
+
+    /// A partition of an input topic.
+    pub fn input(&self, input: u8) -> Source {
+        let fields = self.compiled.input_fields(usize::from(input), None).unwrap();
+        Source::Input(InputSource::new(input, InputDecoder::json(&fields)))
+    }
+
+    /// The partition of the topic in front of `stage` that two sources write to.
+    pub fn repartition(&self, stage: usize) -> Source {
+        let topic = TO_CUSTOMER + stage;
+        let format = RepartitionFormat::new(self.plan(), stage);
+        Source::Repartition(RepartitionSource::new(partition("repartition"), topic, format, 2))
+    }
+
+    /// A writer of this source to the topic in front of `stage`.
+    pub fn writer(&self, stage: usize, partitions: i32, source: u32) -> Sink {
+        let format = RepartitionFormat::new(self.plan(), stage);
+        Sink::Repartition(RepartitionWriter::new(TO_CUSTOMER + stage, partitions, source, format))
+    }
+
+    pub fn decisions(&self) -> Sink {
+        let buffer = DecisionBuffer::new(Arc::clone(self.plan()), Arc::new(Lineup::default()), None);
+        Sink::Decisions(DecisionSink::new(partition("repartition"), buffer))
+    }
+
+    /// An admitted event, at this second.
+    pub fn event(&mut self, input: u8, id: &str, second: i64) -> Event {
+        let mut source = self.input(input);
+        let value = if input == TRANSACTIONS {
+            payment(id, second)
+        } else {
+            label(id, second)
+        };
+        source.take(record(0, &value), &mut self.context()).unwrap();
+        source.next_event(&mut self.context()).unwrap().unwrap().event
+    }
+
+    /// The values that were written to a topic since the last call for any topic.
+    pub fn written(&mut self, topic: usize) -> Vec<Vec<u8>> {
+        let records = self.outputs.records().iter();
+        let records = records.filter(|record| record.topic == topic);
+        let values = records
+            .map(|record| self.outputs.value(record).unwrap().to_vec())
+            .collect();
+        self.outputs.clear();
+        values
+    }
+}
+
+pub fn partition(topic: &str) -> TopicPartition {
+    TopicPartition {
+        topic: topic.into(),
+        partition: 0,
+    }
+}
+
+/// A payment of customer `c` at terminal `t`.
+pub fn payment(id: &str, second: i64) -> Vec<u8> {
+    let time = second * 1000;
+    format!(r#"{{"id":"{id}","time":{time},"customer":"c","terminal":"t","amount":5}}"#).into_bytes()
+}
+
+/// A label of a payment of customer `c`: it was fraud.
+pub fn label(id: &str, second: i64) -> Vec<u8> {
+    let time = second * 1000;
+    format!(r#"{{"id":"{id}","time":{time},"customer":"c","fraud":true}}"#).into_bytes()
+}
+
+/// Microseconds.
+pub const SECOND: i64 = 1_000_000;
+
+pub fn record(offset: i64, value: &[u8]) -> RecordRef<'_> {
+    RecordRef {
+        offset,
+        timestamp: None,
+        key: Some(b"c"),
+        value: Some(value),
+    }
+}

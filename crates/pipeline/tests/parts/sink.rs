@@ -1,0 +1,117 @@
+//! A sink alone: events in, records out.
+
+use crate::shop::{CUSTOMER, DECISIONS, LABELS, SECOND, Shop, TERMINAL, TO_CUSTOMER, TO_TERMINAL, TRANSACTIONS};
+use riskstream_events::OwnedDecisionRecord;
+use riskstream_pipeline::partitioner;
+use riskstream_pipeline::progress::Watermark;
+use riskstream_pipeline::sink::Sink;
+use riskstream_pipeline::taken::Sequenced;
+
+fn push(shop: &mut Shop, sink: &mut Sink, input: u8, id: &str) {
+    let event = shop.event(input, id, 1);
+    sink.push(Sequenced { sequence: 1, event }, &mut shop.context());
+}
+
+fn live(time: i64) -> Watermark {
+    Watermark { time, live: true }
+}
+
+/// The partitions that were written to and the sizes of their records.
+fn written(shop: &mut Shop) -> Vec<(i32, usize)> {
+    let records = shop.outputs.records().iter();
+    let written = records.map(|record| (record.partition.unwrap(), shop.outputs.value(record).unwrap().len()));
+    let written = written.collect();
+    shop.outputs.clear();
+    written
+}
+
+#[test]
+fn an_event_goes_to_the_partition_of_the_next_entity() {
+    let mut shop = Shop::new();
+    for (stage, key) in [(CUSTOMER, "c"), (TERMINAL, "t")] {
+        let mut sink = shop.writer(stage, 8, 0);
+        sink.flush(live(0), &mut shop.context());
+        shop.outputs.clear();
+        push(&mut shop, &mut sink, TRANSACTIONS, "a");
+        assert!(shop.outputs.is_empty(), "rows of a batch share a record");
+        sink.flush(live(0), &mut shop.context());
+        let partitions: Vec<i32> = written(&mut shop).iter().map(|(partition, _)| *partition).collect();
+        assert_eq!(partitions, [partitioner::partition(key.as_bytes(), 8)]);
+    }
+}
+
+#[test]
+fn labels_go_only_where_a_feature_uses_them() {
+    let mut shop = Shop::new();
+    for (stage, topic, goes) in [(CUSTOMER, TO_CUSTOMER, true), (TERMINAL, TO_TERMINAL, false)] {
+        let mut sink = shop.writer(stage, 1, 0);
+        sink.flush(live(0), &mut shop.context());
+        let empty = shop.written(topic)[0].len();
+        push(&mut shop, &mut sink, LABELS, "a");
+        sink.flush(live(SECOND), &mut shop.context());
+        let sizes: Vec<usize> = shop.written(topic).iter().map(Vec::len).collect();
+        assert_eq!(
+            sizes.iter().any(|size| *size > empty + 8),
+            goes,
+            "stage {stage}: {sizes:?}"
+        );
+    }
+}
+
+#[test]
+fn a_watermark_is_announced_to_all_partitions_at_once_or_every_second() {
+    let mut shop = Shop::new();
+    let mut sink = shop.writer(CUSTOMER, 3, 0);
+    let mut announced = |now: i64, watermark: Watermark| {
+        shop.now = now;
+        sink.flush(watermark, &mut shop.context());
+        written(&mut shop).len()
+    };
+    assert_eq!(announced(0, live(1)), 3, "at the start");
+    assert_eq!(announced(10, live(2)), 0, "a live source was announced just before");
+    assert_eq!(announced(SECOND, live(2)), 3);
+    assert_eq!(announced(3 * SECOND, live(2)), 0, "nothing new");
+    let behind = |time| Watermark { time, live: false };
+    assert_eq!(announced(3 * SECOND, behind(2)), 3, "readers wait for it from here on");
+    assert_eq!(announced(3 * SECOND, behind(3)), 3, "and at every step");
+}
+
+#[test]
+fn an_aborted_batch_is_written_again_only_as_it_comes_again() {
+    let mut shop = Shop::new();
+    let mut sink = shop.writer(CUSTOMER, 1, 0);
+    push(&mut shop, &mut sink, TRANSACTIONS, "a");
+    sink.restart();
+    sink.flush(live(0), &mut shop.context());
+    let empty = written(&mut shop);
+    sink.restart();
+    sink.flush(live(0), &mut shop.context());
+    assert_eq!(written(&mut shop), empty, "the watermark, no row");
+}
+
+#[test]
+fn the_last_stage_decides_transactions_and_drops_labels() {
+    let mut shop = Shop::new();
+    let mut sink = shop.decisions();
+    push(&mut shop, &mut sink, TRANSACTIONS, "a");
+    push(&mut shop, &mut sink, LABELS, "a");
+    push(&mut shop, &mut sink, TRANSACTIONS, "b");
+    sink.flush(live(0), &mut shop.context());
+    let decisions = shop.written(DECISIONS);
+    let decisions = decisions
+        .iter()
+        .map(|bytes| OwnedDecisionRecord::from_json(bytes).unwrap());
+    let ids: Vec<String> = decisions.map(|decision| decision.event_id).collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(shop.tally.decisions.iter().sum::<u64>(), 2);
+}
+
+#[test]
+fn transactions_of_an_aborted_batch_are_not_decided() {
+    let mut shop = Shop::new();
+    let mut sink = shop.decisions();
+    push(&mut shop, &mut sink, TRANSACTIONS, "a");
+    sink.restart();
+    sink.flush(live(0), &mut shop.context());
+    assert!(shop.outputs.is_empty());
+}

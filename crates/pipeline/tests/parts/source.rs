@@ -1,0 +1,176 @@
+//! A source alone: records in, events in order out.
+
+use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, payment, record};
+use riskstream_engine::Event;
+use riskstream_features::state::{MemoryState, StateStore, StateWrites};
+use riskstream_pipeline::TaskError;
+use riskstream_pipeline::journal::read_frames;
+use riskstream_pipeline::progress::Watermark;
+use riskstream_pipeline::source::Source;
+use riskstream_pipeline::taken::{Sequenced, Taken};
+
+/// Ids and numbers of the events that may be applied now.
+fn next(shop: &mut Shop, source: &mut Source) -> Vec<(String, i64)> {
+    let mut events = Vec::new();
+    while let Some(row) = source.next_event(&mut shop.context()).unwrap() {
+        events.push((row.event.id().to_owned(), row.sequence));
+    }
+    events
+}
+
+fn ids(events: &[(&str, i64)]) -> Vec<(String, i64)> {
+    events.iter().map(|&(id, sequence)| (id.to_owned(), sequence)).collect()
+}
+
+/// The record of a batch of this source in front of `stage`.
+fn frame(shop: &mut Shop, stage: usize, source: u32, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
+    let mut writer = shop.writer(stage, 1, source);
+    for (sequence, event) in (1..).zip(events) {
+        writer.push(Sequenced { sequence, event }, &mut shop.context());
+    }
+    writer.flush(watermark, &mut shop.context());
+    shop.written(2 + stage).pop().unwrap()
+}
+
+fn catching_up(second: i64) -> Watermark {
+    Watermark {
+        time: second * SECOND,
+        live: false,
+    }
+}
+
+#[test]
+fn an_input_numbers_events_by_their_offsets_and_keeps_its_watermark() {
+    let mut shop = Shop::new();
+    let mut source = shop.input(TRANSACTIONS);
+    for (offset, id, second, watermark) in [(7, "a", 10, 10), (9, "b", 4, 10), (10, "c", 11, 11)] {
+        let value = payment(id, second);
+        assert!(matches!(
+            source.take(record(offset, &value), &mut shop.context()),
+            Ok(Taken::Rows)
+        ));
+        let row = source.next_event(&mut shop.context()).unwrap().unwrap();
+        assert_eq!((row.event.id(), row.sequence), (id, offset + 1));
+        assert_eq!(row.event.watermark, watermark * SECOND, "{id}");
+        assert!(source.next_event(&mut shop.context()).unwrap().is_none(), "once");
+    }
+    for live in [false, true] {
+        let time = 11 * SECOND;
+        assert_eq!(source.watermark(live), Watermark { time, live });
+    }
+}
+
+#[test]
+fn an_input_goes_back_to_where_it_was() {
+    let mut shop = Shop::new();
+    let mut source = shop.input(TRANSACTIONS);
+    let start = source.progress();
+    let value = payment("a", 10);
+    source.take(record(0, &value), &mut shop.context()).unwrap();
+    source.resume(&start, Vec::new()).unwrap();
+    assert!(
+        source.next_event(&mut shop.context()).unwrap().is_none(),
+        "it was not handed out"
+    );
+    assert_eq!(source.watermark(false).time, i64::MIN);
+}
+
+#[test]
+fn what_is_no_event_is_rejected() {
+    let mut shop = Shop::new();
+    let mut source = shop.input(TRANSACTIONS);
+    for value in [&b"{"[..], br#"{"id":"a"}"#] {
+        assert!(matches!(
+            source.take(record(0, value), &mut shop.context()),
+            Ok(Taken::Rejected(_))
+        ));
+        assert!(source.next_event(&mut shop.context()).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_repartition_topic_is_merged_and_numbered_anew() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let payments = vec![shop.event(TRANSACTIONS, "a", 1), shop.event(TRANSACTIONS, "b", 5)];
+    let labels = vec![shop.event(LABELS, "a", 3), shop.event(LABELS, "b", 9)];
+    let first = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
+    let second = frame(&mut shop, CUSTOMER, 1, labels, catching_up(9));
+    source.take(record(0, &first), &mut shop.context()).unwrap();
+    assert_eq!(
+        next(&mut shop, &mut source),
+        [],
+        "the other source may still send an older row"
+    );
+    assert_eq!(source.watermark(false).time, i64::MIN);
+    source.take(record(1, &second), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1), ("a", 2), ("b", 3)]));
+    assert_eq!(
+        source.watermark(true),
+        catching_up(5),
+        "the source's own word counts, not the partition's"
+    );
+}
+
+#[test]
+fn frames_that_wait_are_kept_and_found_again() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
+    let first = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
+    source.take(record(0, &first), &mut shop.context()).unwrap();
+    let (mut writes, mut store) = (StateWrites::default(), MemoryState::default());
+    source.collect(&mut writes);
+    store.write(&writes, 1).unwrap();
+
+    let mut successor = shop.repartition(CUSTOMER);
+    successor
+        .resume(&source.progress(), read_frames(&store).unwrap())
+        .unwrap();
+    assert_eq!(next(&mut shop, &mut successor), []);
+    let second = frame(&mut shop, CUSTOMER, 1, Vec::new(), catching_up(9));
+    successor.take(record(1, &second), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut successor), ids(&[("a", 1)]));
+    writes.clear();
+    successor.collect(&mut writes);
+    store.write(&writes, 2).unwrap();
+    assert_eq!(read_frames(&store).unwrap(), [], "it is done with");
+}
+
+#[test]
+fn an_idle_source_is_not_waited_for_once_the_notice_is_read() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
+    let first = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
+    source.take(record(0, &first), &mut shop.context()).unwrap();
+    let repartition = source.repartition().unwrap();
+    let awaited: Vec<_> = repartition.awaited_sources().collect();
+    assert_eq!(awaited.iter().map(|notice| notice.source).collect::<Vec<_>>(), [1]);
+    repartition.write_idle_notice(awaited[0], &mut shop.outputs);
+    assert_eq!(next(&mut shop, &mut source), []);
+    let notice = shop.written(2).pop().unwrap();
+    source.take(record(1, &notice), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
+}
+
+#[test]
+fn rows_of_another_layout_stop_the_task_and_damaged_ones_do_not() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let events = vec![shop.event(TRANSACTIONS, "a", 1)];
+    let mut other = frame(&mut shop, CUSTOMER, 0, events, catching_up(1));
+    other[0] ^= 1;
+    let taken = source.take(record(0, &other), &mut shop.context());
+    assert!(matches!(taken, Err(TaskError::Layout { .. })));
+    other[0] ^= 1;
+    let end = other.len() - 1;
+    let taken = source.take(record(0, &other[..end]), &mut shop.context());
+    assert!(matches!(taken, Ok(Taken::Rejected(_))));
+    let events = vec![shop.event(TRANSACTIONS, "b", 1)];
+    let unknown = frame(&mut shop, CUSTOMER, 7, events, catching_up(1));
+    assert!(matches!(
+        source.take(record(2, &unknown), &mut shop.context()),
+        Ok(Taken::Rejected(_))
+    ));
+}

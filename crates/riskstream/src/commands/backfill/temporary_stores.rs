@@ -1,0 +1,47 @@
+//! State on disk for the time of one run.
+
+use anyhow::Context;
+use riskstream_features::state::{StateError, StateStore};
+use riskstream_pipeline::Stores;
+use riskstream_store::{RocksStore, SharedMemory, StoreOptions};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// One RocksDB for each stage, in a temporary directory that is removed when this is dropped.
+pub(super) struct TemporaryStores {
+    directory: TempDir,
+    memory: SharedMemory,
+}
+
+impl TemporaryStores {
+    /// Stores in a new directory beside `output`: where the results go there is room, unlike in a `/tmp` in memory.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub(super) fn beside(output: &Path) -> anyhow::Result<TemporaryStores> {
+        let parent = match output.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let directory = tempfile::Builder::new()
+            .prefix(".riskstream-backfill-")
+            .tempdir_in(parent);
+        let directory =
+            directory.with_context(|| format!("cannot make a directory for state in {}", parent.display()))?;
+        Ok(TemporaryStores {
+            directory,
+            memory: SharedMemory::default(),
+        })
+    }
+}
+
+impl Stores for TemporaryStores {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+        let path = self.directory.path().join(format!("{stage}-{partition}"));
+        let options = StoreOptions {
+            memory: self.memory.clone(),
+            fingerprint: fingerprint.to_owned(),
+        };
+        Ok(Box::new(RocksStore::open(&path, &options)?))
+    }
+}
