@@ -206,7 +206,7 @@ impl<'a> Compiler<'a> {
             floor,
             enters: Vec::new(),
             leaves: Vec::new(),
-            is_quiet: true,
+            has_no_accumulators: true,
         };
         let mut edges: Vec<EdgeLayout> = all.iter().map(edge).collect();
         for (index, window) in self.windows.iter_mut().enumerate() {
@@ -214,9 +214,9 @@ impl<'a> Compiler<'a> {
             (window.hi, window.lo) = (hi, lo);
             edges[hi].enters.push(index);
             edges[lo].leaves.push(index);
-            let is_quiet = window.linear.is_empty() && window.derived.is_empty();
-            edges[hi].is_quiet &= is_quiet;
-            edges[lo].is_quiet &= is_quiet;
+            let has_no_accumulators = window.linear.is_empty() && window.derived.is_empty();
+            edges[hi].has_no_accumulators &= has_no_accumulators;
+            edges[lo].has_no_accumulators &= has_no_accumulators;
         }
         edges
     }

@@ -137,7 +137,7 @@ impl EntityLog {
 
     /// A cursor at the end of the log.
     #[inline]
-    pub(crate) fn end_spot(&self) -> Cursor {
+    pub(crate) fn end_cursor(&self) -> Cursor {
         if self.tail.len == 0 {
             // The event time of the next entry, which it is decoded with, is not known yet.
             return Cursor::unresolved(self.end());

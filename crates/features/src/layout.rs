@@ -12,7 +12,7 @@ use std::ops::Range;
 pub struct EntityFeatures {
     pub(crate) inputs: Vec<InputLayout>,
     pub(crate) windows: Vec<WindowLayout>,
-    /// Input by input; of one input, where entries come in before where they go out.
+    /// By input; within an input from the youngest edge to the oldest, so that an entry enters a window before it leaves it.
     pub(crate) edges: Vec<EdgeLayout>,
     pub(crate) outputs: Vec<Output>,
     /// Words of all windows together.
@@ -118,8 +118,8 @@ pub(crate) struct EdgeLayout {
     pub(crate) enters: Vec<usize>,
     /// Windows that begin here: an entry that passes the edge leaves them.
     pub(crate) leaves: Vec<usize>,
-    /// Whether no window needs to look at the entries that pass.
-    pub(crate) is_quiet: bool,
+    /// Whether no window that begins or ends here has accumulators: entries that pass need not be decoded.
+    pub(crate) has_no_accumulators: bool,
 }
 
 /// Which entries have passed an edge, from the youngest edge to the oldest.

@@ -18,7 +18,7 @@ impl EntityLog {
             return Ok(cursor);
         }
         if cursor.ordinal == self.end() {
-            return Ok(self.end_spot());
+            return Ok(self.end_cursor());
         }
         let index = self.chunk_of(cursor.ordinal);
         let mut found = self.start_of(index);
@@ -146,7 +146,7 @@ impl EntityLog {
                 cursor.ordinal += 1;
             }
             if is_tail {
-                return Ok(self.end_spot());
+                return Ok(self.end_cursor());
             }
             cursor = self.start_of(index + 1);
         }
@@ -184,7 +184,7 @@ impl EntityLog {
         source: ValueSource<'_>,
     ) -> Result<Cursor, StateError> {
         if self.tail.last <= time || self.tail.len == 0 {
-            return Ok(self.end_spot());
+            return Ok(self.end_cursor());
         }
         let near = self.chunk_of(hint.ordinal);
         let mut index = near;

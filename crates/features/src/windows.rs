@@ -120,7 +120,7 @@ impl Windows {
             self.edges[index] = match (edge.kind, as_of.place, newest) {
                 (EdgeKind::Through, Some(place), Some(entry)) if place.through == from.ordinal + 1 => {
                     self.enter(features, edge, from.ordinal, entry);
-                    logs.logs[edge.input].end_spot()
+                    logs.logs[edge.input].end_cursor()
                 }
                 (EdgeKind::Through | EdgeKind::Before, ..) => {
                     let to = Self::end(logs, edge, as_of)?;
@@ -212,7 +212,7 @@ impl Windows {
     ) -> Result<Cursor, StateError> {
         let features = logs.features;
         let (log, source, buffer) = logs.of(edge.input);
-        if edge.is_quiet {
+        if edge.has_no_accumulators {
             return log.pass_through(from, time, source);
         }
         log.visit_through(from, time, source, buffer, |ordinal, entry| {

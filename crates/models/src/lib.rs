@@ -44,7 +44,7 @@ mod tree_fusion;
 pub use attribution::{Attribution, Explainer, Method, Space};
 pub use cell::{Cell, ColumnKind};
 pub use description::{InputDescription, ModelDescription, OperatorCount, OutputDescription};
-pub use detached::{DetachedError as Unfinished, DetachedScorer};
+pub use detached::{DetachedError, DetachedScorer};
 pub use error::ModelError;
 pub use inspection::Inspection;
 pub use limits::Limits;

@@ -1,9 +1,11 @@
 //! The metrics against the table that the Fraud Detection Handbook publishes for its test week.
 
-use arrow::array::{Array, AsArray};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
-use arrow::record_batch::RecordBatch;
+use arrow_array::Array;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int64Type};
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use std::fs::File;
@@ -18,7 +20,7 @@ fn integers(batch: &RecordBatch, column: &str) -> Vec<i64> {
         .unwrap_or_else(|| panic!("column {column}"));
     let array = match array.data_type() {
         DataType::Timestamp(_, zone) => {
-            let micros = DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, zone.clone());
+            let micros = DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, zone.clone());
             cast(array, &micros).unwrap()
         }
         _ => array.clone(),
@@ -53,12 +55,12 @@ fn the_published_table_comes_out_to_its_digits() {
         .build()
         .unwrap();
     let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
-    let batch = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+    let batch = arrow_select::concat::concat_batches(&batches[0].schema(), &batches).unwrap();
     let in_test_set: Vec<bool> = integers(&batch, "IN_TEST_SET")
         .into_iter()
         .map(|flag| flag == 1)
         .collect();
-    let batch = arrow::compute::filter_record_batch(&batch, &in_test_set.into()).unwrap();
+    let batch = arrow_select::filter::filter_record_batch(&batch, &in_test_set.into()).unwrap();
     assert_eq!(batch.num_rows(), 58_264);
 
     let labels: Vec<bool> = integers(&batch, "TX_FRAUD").into_iter().map(|flag| flag == 1).collect();

@@ -3,7 +3,7 @@
 use crate::matrix::{append_row, sum_by_input};
 use crate::model_plan::ModelPlan;
 use riskstream_engine::{Event, ModelFailure};
-use riskstream_models::{DetachedScorer, Explainer, Scorer, Unfinished};
+use riskstream_models::{DetachedError, DetachedScorer, Explainer, Scorer};
 use std::time::Duration;
 
 /// One model with its rows of the batch.
@@ -107,8 +107,8 @@ impl ModelRun {
         };
         let ran = scorer.finish(wait, &mut self.scores);
         self.take(ran.map_err(|unfinished| match unfinished {
-            Unfinished::Late => ModelFailure::Late,
-            Unfinished::Failed(_) => ModelFailure::Failed,
+            DetachedError::Late => ModelFailure::Late,
+            DetachedError::Failed(_) => ModelFailure::Failed,
         }));
     }
 

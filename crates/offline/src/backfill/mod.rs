@@ -130,10 +130,10 @@ impl<'a> Backfill<'a> {
                 self.apply(event)?;
             }
             self.advance(source)?;
-            if self.applied % EVENTS_PER_WRITE == 0 {
+            if self.applied.is_multiple_of(EVENTS_PER_WRITE) {
                 self.chain.write(self.applied)?;
             }
-            if self.applied % BATCH as u64 == 0 && !go_on(&self.summary) {
+            if self.applied.is_multiple_of(BATCH as u64) && !go_on(&self.summary) {
                 return Ok(self.summary);
             }
         }

@@ -2,13 +2,15 @@
 
 use super::error::{ReadError, io, malformed};
 use super::rows::{Next, Rows};
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{
-    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimeUnit, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow::record_batch::RecordBatch;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
 use std::fs::File;
@@ -116,7 +118,7 @@ pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<
     fields.fields.iter().map(find).collect()
 }
 
-fn leaf_names(field: &arrow::datatypes::Field) -> Vec<String> {
+fn leaf_names(field: &arrow_schema::Field) -> Vec<String> {
     match field.data_type() {
         DataType::Struct(children) => {
             let nested = children.iter().flat_map(|child| leaf_names(child));

@@ -2,7 +2,7 @@
 
 use super::error::{ReadError, io, malformed};
 use super::object_lines::from_lines;
-use arrow::json::LineDelimitedWriter;
+use arrow_json::LineDelimitedWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 use std::fs::File;

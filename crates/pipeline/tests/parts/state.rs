@@ -2,7 +2,7 @@
 
 use crate::shop::{CUSTOMER, Shop, TRANSACTIONS};
 use riskstream_events::Value;
-use riskstream_features::state::{MemoryState, StateStore};
+use riskstream_features::state::MemoryState;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::progress::SourceProgress;
 use riskstream_pipeline::{StageState, Stores};

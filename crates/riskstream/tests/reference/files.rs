@@ -7,9 +7,9 @@ use crate::data::{Record, Transaction, file, floats, log, parquet, transactions}
 use crate::kafka::{json, pipeline_file};
 use crate::recomputation::{NAMES, recompute};
 use crate::support::process::run;
-use arrow::array::AsArray;
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow_array::cast::AsArray;
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
