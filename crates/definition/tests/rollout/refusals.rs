@@ -125,7 +125,7 @@ fn exchanged_files_are_noticed() {
         };
         std::fs::write(&path, other).unwrap();
         let told = again().unwrap_err();
-        assert!(told.contains("is not what it was when it was rolled out"), "{told}");
+        assert!(told.contains("has changed since it was rolled out"), "{told}");
         std::fs::write(&path, before).unwrap();
     }
     assert!(again().is_ok());
