@@ -5,8 +5,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use riskstream_fuzzing::TARGETS;
 
-/// For each target.
-const CASES: usize = 3_000;
+/// For each target, unless the variable RISKSTREAM_FUZZ_CASES says otherwise. The number is the seed too: other cases.
+const CASES: u64 = 10_000;
+
+fn cases() -> u64 {
+    std::env::var("RISKSTREAM_FUZZ_CASES").map_or(CASES, |text| text.parse().expect("a number"))
+}
 
 #[test]
 fn no_bytes_make_a_decoder_panic() {
@@ -15,8 +19,8 @@ fn no_bytes_make_a_decoder_panic() {
         for seed in &seeds {
             (target.run)(seed);
         }
-        let mut random = ChaCha8Rng::seed_from_u64(1);
-        for _ in 0..CASES {
+        let mut random = ChaCha8Rng::seed_from_u64(cases());
+        for _ in 0..cases() {
             let bytes = damaged(&seeds, &mut random);
             let result = std::panic::catch_unwind(|| (target.run)(&bytes));
             assert!(result.is_ok(), "{}: {:?}", target.name, String::from_utf8_lossy(&bytes));

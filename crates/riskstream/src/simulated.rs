@@ -41,16 +41,5 @@ impl SimulationArgs {
 /// See [`serde_json::to_writer`].
 pub fn to_json(event: &SimulatedEvent, line: &mut Vec<u8>) -> serde_json::Result<()> {
     line.clear();
-    match event {
-        SimulatedEvent::Transaction(transaction) => serde_json::to_writer(line, transaction),
-        SimulatedEvent::Label(label) => serde_json::to_writer(line, label),
-    }
-}
-
-/// The key of the event's record: its customer.
-pub fn key(event: &SimulatedEvent) -> &str {
-    match event {
-        SimulatedEvent::Transaction(transaction) => &transaction.customer_id,
-        SimulatedEvent::Label(label) => &label.customer_id,
-    }
+    serde_json::to_writer(line, event)
 }

@@ -96,7 +96,9 @@ impl Shop {
 
 impl Drop for Shop {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            println!("{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
+        } else {
             delete_topics(&self.brokers, &self.name);
         }
     }

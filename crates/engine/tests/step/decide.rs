@@ -7,7 +7,7 @@ use riskstream_policy::PolicyResult;
 
 /// The shop with thresholds. Without a model the policy may not read the score, so it has one that is never run.
 fn shop_with_thresholds(without_score: &str) -> Shop {
-    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../riskstream/tests/rollout/models");
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../definition/tests/rollout/models");
     let source = format!(
         "{SHOP}model: {{file: {models}/old.onnx}}\n\
          decision: {{decline: score >= 0.9, review: score >= 0.5, without_score: {without_score}}}\n"

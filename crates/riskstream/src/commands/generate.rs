@@ -2,7 +2,7 @@
 
 use super::error::CommandError;
 use crate::shutdown::Shutdown;
-use crate::simulated::{SimulationArgs, key, to_json};
+use crate::simulated::{SimulationArgs, to_json};
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
 use riskstream_kafka::Producer;
@@ -164,7 +164,7 @@ impl Topics {
             SimulatedEvent::Transaction(_) => &self.transactions,
             SimulatedEvent::Label(_) => &self.labels,
         };
-        Ok(self.producer.send(topic, key(event).as_bytes(), &self.value)?)
+        Ok(self.producer.send(topic, event.customer_id().as_bytes(), &self.value)?)
     }
 }
 

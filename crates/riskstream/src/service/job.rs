@@ -10,7 +10,6 @@ use crate::shutdown::Shutdown;
 use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::KafkaOptions;
-use riskstream_pipeline::WorkerOptions;
 use riskstream_pipeline::{DecisionFormat, Topology};
 use std::sync::Arc;
 

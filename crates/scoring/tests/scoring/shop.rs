@@ -17,7 +17,7 @@ pub const BAD: f64 = 700.0;
 
 /// The directory that holds `models`.
 fn directory() -> PathBuf {
-    root().join("crates/riskstream/tests/rollout")
+    root().join("crates/definition/tests/rollout")
 }
 
 pub fn root() -> PathBuf {

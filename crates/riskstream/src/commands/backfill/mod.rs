@@ -3,6 +3,7 @@
 mod temporary_stores;
 
 use super::error::CommandError;
+use super::input_file::InputFileArgument;
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
@@ -42,7 +43,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let files = open(&compiled, &args.inputs, secret.as_deref())?;
     let plan = Arc::clone(&compiled.plan);
     let mut stores = TemporaryStores::beside(&args.output)?;
-    let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(anyhow::Error::from)?;
+    let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(CommandError::failed)?;
     let mut sink = FileSink {
         plan: Arc::clone(&plan),
         parquet,
@@ -60,7 +61,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
                 !shutdown.requested()
             })
         })
-        .map_err(anyhow::Error::from)?;
+        .map_err(CommandError::failed)?;
     bar.finish_and_clear();
     if shutdown.requested() {
         return Err(anyhow!(
@@ -70,7 +71,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         .into());
     }
     let rejected = std::mem::take(&mut sink.rejected);
-    sink.parquet.finish().map_err(anyhow::Error::from)?;
+    sink.parquet.finish().map_err(CommandError::failed)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{}: {} decisions from {} records in {seconds:.1} s ({} records/s)",
@@ -85,38 +86,21 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn open(compiled: &Compiled, inputs: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
+fn open(compiled: &Compiled, arguments: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
     let mut files = Vec::new();
-    for input in inputs {
-        let (name, path) = match input.split_once('=') {
-            Some((name, path)) => (Some(name), path),
-            None => (None, input.as_str()),
-        };
-        let index = match name {
-            None => 0,
-            Some(name) => compiled
-                .inputs
-                .iter()
-                .position(|input| input.name == name)
-                .ok_or_else(|| {
-                    let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
-                    CommandError::Configuration(anyhow!(
-                        "the pipeline uses no input `{name}`; it has {}",
-                        names.join(", ")
-                    ))
-                })?,
-        };
+    for argument in arguments {
+        let InputFileArgument { input, path } = InputFileArgument::parse(argument, compiled)?;
         let fields = compiled
-            .input_fields(index, secret)
-            .map_err(|error| CommandError::Configuration(error.into()))?;
-        let rows = read::open(path.as_ref(), &fields).map_err(anyhow::Error::from)?;
+            .input_fields(input, secret)
+            .map_err(CommandError::configuration)?;
+        let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
         files.push(InputFile {
-            input: index as u8,
+            input: input as u8,
             rows,
         });
     }
     if !files.iter().any(|file| file.input == 0) {
-        return Err(CommandError::Configuration(anyhow!(
+        return Err(CommandError::configuration(anyhow!(
             "there are no transactions among the inputs: add --input FILE"
         )));
     }

@@ -6,7 +6,7 @@ use crate::clock::SystemClock;
 use crate::commands::error::CommandError;
 use crate::commands::input_file::InputFileArgument;
 use crate::shutdown::Shutdown;
-use crate::simulated::{SimulationArgs, key, to_json};
+use crate::simulated::{SimulationArgs, to_json};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_events::ValueType;
@@ -178,7 +178,7 @@ impl Writer {
             };
             let Some(input) = input else { continue };
             to_json(&event, &mut json)?;
-            self.write(input, key(&event), &json);
+            self.write(input, event.customer_id(), &json);
         }
         Ok(truth)
     }
