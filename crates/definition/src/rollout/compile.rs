@@ -218,7 +218,7 @@ impl RolloutCompiler<'_, '_> {
 }
 
 /// Runs of a model after it is loaded: the first ones are slow.
-const WARM_UP_RUNS: usize = 20;
+const WARM_UP_RUNS: usize = 3;
 
 fn verify(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> {
     match &*cards.of(file) {
