@@ -16,7 +16,6 @@ const FRAUD: Slot = 3;
 const OUTPUT: Slot = 4;
 const SLOTS: usize = 16;
 const BATCH: usize = 5_000;
-const GROUP: usize = 32;
 
 const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
@@ -187,14 +186,6 @@ fn two_stages(transactions: &[Transaction], windows: [i64; 3]) -> f64 {
     let mut labelled = 0;
     let start = clock();
     for (index, transaction) in transactions.iter().enumerate() {
-        if index % GROUP == 0 {
-            let group = &transactions[index..transactions.len().min(index + GROUP)];
-            let known = &transactions[labelled..transactions.len().min(labelled + GROUP)];
-            customers.states.warm(group.iter().map(|t| &*keys[t.customer as usize]));
-            terminals
-                .states
-                .warm(group.iter().chain(known).map(|t| &*keys[t.terminal as usize]));
-        }
         while transactions[labelled].time + 7 * DAY <= transaction.time {
             let known = &transactions[labelled];
             label[TIME] = Value::Timestamp(known.time + 7 * DAY);
@@ -245,14 +236,11 @@ impl OneWindow {
     /// Nanoseconds an event, what the store spends left out.
     fn batch(&mut self, transactions: &[Transaction], keys: &[String]) -> f64 {
         let (start, before) = (clock(), self.stage.spent);
-        for group in transactions.chunks(GROUP) {
-            let key = |transaction: &Transaction| &*keys[transaction.customer as usize];
-            self.stage.states.warm(group.iter().map(key));
-            for transaction in group {
-                self.row[TIME] = Value::Timestamp(transaction.time);
-                self.row[AMOUNT] = Value::Float(transaction.amount);
-                self.stage.apply(key(transaction), 0, &mut self.row, transaction.time);
-            }
+        for transaction in transactions {
+            self.row[TIME] = Value::Timestamp(transaction.time);
+            self.row[AMOUNT] = Value::Float(transaction.amount);
+            let key = &keys[transaction.customer as usize];
+            self.stage.apply(key, 0, &mut self.row, transaction.time);
         }
         self.stage.commit();
         let spent = clock() - start - (self.stage.spent - before);

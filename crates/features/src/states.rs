@@ -58,7 +58,7 @@ pub struct EntityStates {
 }
 
 /// How many entities are prefetched at once.
-const WARMED: usize = 32;
+const PREFETCHED: usize = 32;
 
 /// An entity in memory: two cache lines.
 #[derive(Debug)]
@@ -153,27 +153,6 @@ impl EntityStates {
         cached.noting_failure(completed)
     }
 
-    /// Prefetches entities that are about to be used into the processor's cache, so that waiting for memory overlaps. Has no
-    /// other effect. Best for 16 to 64 events at a time.
-    pub fn warm<'k>(&self, keys: impl IntoIterator<Item = &'k str>) {
-        let mut group = [0; WARMED];
-        let mut keys = keys.into_iter();
-        loop {
-            let mut len = 0;
-            for key in keys.by_ref().take(WARMED) {
-                let hash = self.hasher.hash_one(key);
-                if let Some(&(_, index)) = self.table.find(hash, |&(other, _)| other == hash) {
-                    group[len] = index;
-                    len += 1;
-                }
-            }
-            if len == 0 {
-                return;
-            }
-            self.touch(&group[..len]);
-        }
-    }
-
     /// Prefetches each part of each entity, part by part.
     fn touch(&self, group: &[u32]) {
         let entities = || group.iter().filter_map(|&index| self.cells[index as usize].as_ref());
@@ -188,8 +167,8 @@ impl EntityStates {
     pub fn collect(&mut self, writes: &mut StateWrites) {
         let changed = std::mem::take(&mut self.changed);
         for (position, &index) in changed.iter().enumerate() {
-            if position % WARMED == 0 {
-                self.touch(&changed[position..changed.len().min(position + WARMED)]);
+            if position % PREFETCHED == 0 {
+                self.touch(&changed[position..changed.len().min(position + PREFETCHED)]);
             }
             let cached = cell(&mut self.cells, index);
             write(&mut cached.entity, &self.features, &mut self.key, writes);

@@ -353,21 +353,6 @@ fn the_cache_keeps_to_its_size_and_an_entity_with_a_long_log_to_what_it_uses() {
     assert!(store.size() > 800_000, "{} bytes", store.size());
 }
 
-#[test]
-fn warming_changes_nothing() {
-    let mut store = MemoryState::default();
-    let mut states = states(&counting());
-    states
-        .apply(&store, 0, "card", 0, &mut payment(0, "a", 1.0))
-        .expect("applied");
-    commit(&mut states, &mut store);
-    let before = (bytes(&store), states.cached_bytes(), states.cached_entities());
-    states.warm(["card", "unknown", "card"]);
-    states.warm((0..100).map(|_| "unknown").chain(["card"]));
-    commit(&mut states, &mut store);
-    assert_eq!(before, (bytes(&store), states.cached_bytes(), states.cached_entities()));
-}
-
 /// An entity with some of everything in its state.
 fn rich() -> (EntitySpec, MemoryState) {
     let mut spec = common::spec(vec![
