@@ -41,6 +41,14 @@ pub(crate) fn is_permanent(code: Code) -> bool {
     )
 }
 
+/// Whether the brokers, or librdkafka's copy of their metadata, do not list the topic or partition.
+pub(crate) fn is_unknown_topic(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+    )
+}
+
 /// The error of a request that changes nothing, such as reading positions.
 pub(crate) fn request_error(what: &str, error: &KafkaError) -> LogError {
     let text = format!("{what}: {}", describe(error));

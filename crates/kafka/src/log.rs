@@ -29,6 +29,13 @@ const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a required request is retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a topic that the brokers do not list is looked up again: a broker that has just started, or that has just
+/// been told of a new topic, may not list it yet.
+const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
+
+/// The pause between attempts.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
 /// About how long the coordinator takes to write the markers of a transaction after it has reported the commit. A
 /// transaction that begins earlier is rejected with CONCURRENT_TRANSACTIONS and has to back off for longer. Records
 /// that arrive in the meantime go into the next transaction.
@@ -138,23 +145,34 @@ impl KafkaLog {
     }
 
     fn find_topics(&mut self, timeout: Duration) -> Result<(), LogError> {
+        let deadline = Instant::now() + UNKNOWN_TOPIC_GRACE;
+        loop {
+            let missing = self.missing_topics(timeout)?;
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(LogError::Fatal(format!("no such topic: {}", missing.join(", "))));
+            }
+            std::thread::sleep(RETRY_PAUSE);
+        }
+    }
+
+    /// Looks up the topics whose number of partitions is not known yet. Returns those that the brokers do not list.
+    fn missing_topics(&mut self, timeout: Duration) -> Result<Vec<String>, LogError> {
         let mut missing = Vec::new();
         for name in self.options.inputs.iter().chain(&self.options.outputs) {
-            if self.partitions.contains_key(name) {
+            if self.partitions.contains_key(name) || missing.contains(name) {
                 continue;
             }
             match topics::partitions(self.consumer.client(), name, timeout)? {
                 Some(count) => {
                     self.partitions.insert(name.clone(), count);
                 }
-                None => missing.push(name.as_str()),
+                None => missing.push(name.clone()),
             }
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        missing.dedup();
-        Err(LogError::Fatal(format!("no such topic: {}", missing.join(", "))))
+        Ok(missing)
     }
 
     /// `Unavailable`, with librdkafka's reason if it gave one. Logged once until a broker is reached.
@@ -254,16 +272,16 @@ impl Log for KafkaLog {
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
         let what = "reading the committed positions";
         let asked = list_of(partitions);
-        let list = retry(what, || self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT))?;
-        partitions
-            .iter()
-            .map(|partition| {
-                let found = list.find_partition(&partition.topic, partition.partition);
-                let Some(element) = found else { return Ok(None) };
-                element.error().map_err(|error| errors::request_error(what, &error))?;
-                Ok(positions::committed(&element))
-            })
-            .collect()
+        let list = retry(what, || {
+            let list = self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT)?;
+            list.elements().iter().try_for_each(|element| element.error())?;
+            Ok(list)
+        })?;
+        let committed = |partition: &TopicPartition| {
+            let element = list.find_partition(&partition.topic, partition.partition)?;
+            positions::committed(&element)
+        };
+        Ok(partitions.iter().map(committed).collect())
     }
 
     fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
@@ -401,15 +419,21 @@ fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
     list
 }
 
-/// Retries a request while the brokers cannot be reached. After the timeout the error is `Fenced`, and the owner opens
-/// a new log: the request is for a partition whose assignment is not announced again.
+/// Retries a request while the brokers cannot be reached, or do not list the partition: it has been assigned to this
+/// member, so it exists, and a broker that has just started may not list it yet. After the timeout an unreachable broker
+/// is `Fenced`, and the owner opens a new log: the request is for a partition whose assignment is not announced again.
 fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
     let deadline = Instant::now() + RETRY_TIMEOUT;
     loop {
-        match request().map_err(|error| errors::request_error(what, &error)) {
-            Err(LogError::Unavailable(why)) if Instant::now() >= deadline => return Err(LogError::Fenced(why)),
-            Err(LogError::Unavailable(_)) => std::thread::sleep(Duration::from_millis(100)),
-            result => return result,
+        let error = match request() {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let is_last = Instant::now() >= deadline;
+        match errors::request_error(what, &error) {
+            LogError::Unavailable(why) if is_last => return Err(LogError::Fenced(why)),
+            LogError::Fatal(why) if is_last || !errors::is_unknown_topic(&error) => return Err(LogError::Fatal(why)),
+            _ => std::thread::sleep(RETRY_PAUSE),
         }
     }
 }
