@@ -1,5 +1,5 @@
-//! The frame: a record of a repartition topic. It holds rows of one source, in order, with the slots that the next stage
-//! needs. Under load hundreds of rows share the fixed cost of a record.
+//! The frame: rows of one source in a record of a repartition topic, in order, with the slots that the next stage needs. Under
+//! load hundreds of rows share the fixed cost of a record.
 //!
 //! ```text
 //! frame  = version:u8 live:u8 source:varint watermark:zigzag offset0:zigzag watermark:zigzag row*
@@ -91,6 +91,11 @@ impl FrameWriter {
     /// Number of rows pushed since the last frame.
     pub fn rows(&self) -> usize {
         self.count
+    }
+
+    /// The watermark of the row pushed last since the last frame; 0 if there is none.
+    pub fn last_watermark(&self) -> i64 {
+        self.last.watermark
     }
 
     /// Bytes of the rows pushed since the last frame.

@@ -1,9 +1,9 @@
 //! Records of repartition topics, and the frames in them.
 
 use riskstream_events::{FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, Value, ValueType};
-use riskstream_pipeline::progress::IdleNotice;
-use riskstream_pipeline::repartition::{Content, RepartitionRecord};
-use riskstream_pipeline::rollout::RolloutNotice;
+use riskstream_pipeline::frame_set::FrameSet;
+use riskstream_pipeline::progress::{Phase, Watermark};
+use riskstream_pipeline::repartition::Content;
 
 /// A slot of each type.
 const LAYOUT: [(Slot, ValueType); 6] = [
@@ -78,34 +78,30 @@ pub fn frame_seeds() -> Vec<Vec<u8>> {
     vec![write(frame, &rows), write(frame, &[])]
 }
 
-/// A record: a frame or a notice. Written again it is the same.
+/// What follows the layout's number in a record: frames or a notice. Frames written again are the same.
 pub fn repartition_record(bytes: &[u8]) {
-    let Ok(record) = RepartitionRecord::parse(bytes) else {
-        return;
-    };
-    if let Content::Frame(bytes) = record.content {
-        frame(bytes);
+    if let Ok(Content::Frames(set)) = Content::parse(bytes) {
+        set.frames.iter().for_each(|bytes| frame(bytes));
+        let mut written = Vec::new();
+        set.write(&mut written);
+        assert_eq!(FrameSet::parse(&written), Ok(set));
     }
-    assert_eq!(written(record.content, record.layout), bytes);
-}
-
-fn written(content: Content<'_>, layout: u32) -> Vec<u8> {
-    let mut value = Vec::new();
-    RepartitionRecord { layout, content }.write(&mut value);
-    value
+    if let Ok(Content::Frames(set)) = Content::parse_earlier(bytes) {
+        set.frames.iter().for_each(|bytes| frame(bytes));
+    }
 }
 
 pub fn repartition_record_seeds() -> Vec<Vec<u8>> {
     let frames = frame_seeds();
-    let idle = IdleNotice {
-        source: 3,
-        last_frame: -1,
+    let mark = |time, phase| Watermark { time, phase };
+    let set = FrameSet {
+        generation: 7,
+        marks: vec![(3, mark(9, Phase::Idle)), (4, mark(-1, Phase::CatchingUp))],
+        frames: frames.iter().map(Vec::as_slice).collect(),
     };
-    let rollout = RolloutNotice {
-        revision: 2,
-        document: "{\"text\": \"é\"}",
-    };
-    let frames = frames.iter().map(|frame| Content::Frame(frame));
-    let contents = frames.chain([Content::Idle(idle), Content::Rollout(rollout)]);
-    contents.map(|content| written(content, 7)).collect()
+    let mut record = vec![0];
+    set.write(&mut record);
+    let idle = b"\x01\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff".to_vec();
+    let rollout = "\x02\x02\0\0\0\0\0\0\0{\"text\": \"é\"}".as_bytes().to_vec();
+    vec![record, idle, rollout, [&[0], frames[0].as_slice()].concat()]
 }

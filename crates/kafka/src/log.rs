@@ -23,9 +23,6 @@ use crate::watch::TransactionWatch;
 /// The timeout of a request whose answer is required.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The timeout of a request whose answer is optional.
-const OPTIONAL_REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// How long a required request is retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -282,32 +279,6 @@ impl Log for KafkaLog {
             positions::committed(&element)
         };
         Ok(partitions.iter().map(committed).collect())
-    }
-
-    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
-        let Ok(list) = self
-            .consumer
-            .committed_offsets(list_of(partitions), OPTIONAL_REQUEST_TIMEOUT)
-        else {
-            return vec![None; partitions.len()];
-        };
-        // After one timeout the ends of the other partitions are not requested.
-        let mut is_responding = true;
-        let end = |partition: &TopicPartition| {
-            let element = list.find_partition(&partition.topic, partition.partition)?;
-            element.error().ok()?;
-            if !is_responding {
-                return None;
-            }
-            let watermarks =
-                self.consumer
-                    .fetch_watermarks(&partition.topic, partition.partition, OPTIONAL_REQUEST_TIMEOUT);
-            is_responding = watermarks.is_ok();
-            let (low, end) = watermarks.ok()?;
-            let position = positions::committed(&element).unwrap_or(low.into());
-            (position.offset >= end && !position.holds_rows).then_some(end)
-        };
-        partitions.iter().map(end).collect()
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {

@@ -1,5 +1,5 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `holds-rows`, `circuits=WORD`.
+//! `circuits=WORD`.
 
 use crate::errors;
 use rdkafka::Offset;
@@ -7,7 +7,6 @@ use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
 
 const WATERMARK: &str = "clock=";
-const HOLDS_ROWS: &str = "holds-rows";
 const CIRCUITS: &str = "circuits=";
 
 /// The positions to commit.
@@ -18,9 +17,8 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
         let mut element = list.add_partition(&partition.topic, partition.partition);
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
         let watermark = position.watermark.map(|watermark| format!("{WATERMARK}{watermark}"));
-        let holds_rows = position.holds_rows.then(|| HOLDS_ROWS.to_owned());
         let circuits = position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}"));
-        let words: Vec<String> = watermark.into_iter().chain(holds_rows).chain(circuits).collect();
+        let words: Vec<String> = watermark.into_iter().chain(circuits).collect();
         if !words.is_empty() {
             // Terminated by NUL: other clients on librdkafka read metadata as a C string.
             element.set_metadata(words.join(" ") + "\0");
@@ -38,7 +36,6 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     Some(Committed {
         offset,
         watermark: words().find_map(|word| word.strip_prefix(WATERMARK)?.parse().ok()),
-        holds_rows: words().any(|word| word == HOLDS_ROWS),
         circuits: words().find_map(|word| Some(word.strip_prefix(CIRCUITS)?.to_owned())),
     })
 }
@@ -54,11 +51,10 @@ mod tests {
             partition: 3,
         };
         for watermark in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
-            for (holds_rows, circuits) in [(false, None), (true, None), (true, Some("7:5:10:3".to_owned()))] {
+            for circuits in [None, Some("7:5:10:3".to_owned())] {
                 let position = Committed {
                     offset: 42,
                     watermark,
-                    holds_rows,
                     circuits,
                 };
                 let list = list(&[(partition.clone(), position.clone())]).unwrap();

@@ -9,9 +9,9 @@ use crate::log::{Committed, Log, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
 use crate::repartition_source::RepartitionSource;
-use crate::repartition_writer::RepartitionWriter;
+use crate::repartition_writer::{RepartitionWriter, RepartitionWriters};
 use crate::rollout::Rollouts;
-use crate::sink::Sink;
+use crate::sink::{RepartitionSink, Sink};
 use crate::source::Source;
 use crate::stage_state::StageState;
 use crate::stores::Stores;
@@ -34,6 +34,7 @@ pub(crate) struct Assignment<'a, L: Log> {
     pub(crate) log: &'a mut L,
     pub(crate) topology: &'a Topology,
     pub(crate) routes: &'a Routes,
+    pub(crate) writers: &'a mut RepartitionWriters,
     pub(crate) stores: &'a mut dyn Stores,
     pub(crate) rollouts: &'a dyn Rollouts,
 }
@@ -65,7 +66,7 @@ impl<L: Log> Assignment<'_, L> {
         let decoder = (self.topology.inputs[usize::from(input)].decoder)();
         let source = Source::Input(InputSource::new(input, decoder));
         let number = self.source_number(input, partition.partition)?;
-        let sink = Sink::Repartition(self.writer(0, number)?);
+        let sink = self.repartition_sink(0, number)?;
         let start = Start {
             position,
             committed: position,
@@ -97,7 +98,7 @@ impl<L: Log> Assignment<'_, L> {
             Err(reason) => return Ok(Opened::Stopped(reason)),
         };
         let sink = if stage + 1 < plan.stages.len() {
-            Sink::Repartition(self.writer(stage + 1, partition.partition as u32)?)
+            self.repartition_sink(stage + 1, partition.partition as u32)?
         } else {
             match lineup_in_force(store.as_ref(), self.topology, self.rollouts)? {
                 Ok(lineup) => {
@@ -147,12 +148,17 @@ impl<L: Log> Assignment<'_, L> {
         Ok(number as u32)
     }
 
-    /// A writer of source number `source` to the topic in front of `stage`.
-    fn writer(&mut self, stage: usize, source: u32) -> Result<RepartitionWriter, WorkerError> {
-        let partitions = self.log.partitions(self.topology.topic_of_stage(stage))?;
-        let topic = self.routes.repartition_topics[stage].expect("a stage that is written to has a repartition topic");
-        let format = RepartitionFormat::new(&self.topology.plan, stage);
-        Ok(RepartitionWriter::new(topic, partitions, source, format))
+    /// The sink of source number `source` of the topic in front of `stage`.
+    fn repartition_sink(&mut self, stage: usize, source: u32) -> Result<Sink, WorkerError> {
+        if !self.writers.contains(stage) {
+            let partitions = self.log.partitions(self.topology.topic_of_stage(stage))?;
+            let topic = self.routes.repartition_topics[stage];
+            let topic = topic.expect("a stage that is written to has a repartition topic");
+            let format = RepartitionFormat::new(&self.topology.plan, stage);
+            let writer = RepartitionWriter::new(topic, partitions, format);
+            self.writers.insert(stage, writer);
+        }
+        Ok(Sink::Repartition(RepartitionSink { stage, source }))
     }
 }
 

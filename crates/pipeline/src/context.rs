@@ -2,6 +2,7 @@
 
 use crate::dead_letters::DeadLetters;
 use crate::log::Outputs;
+use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
 use crate::tally::Tally;
 use crate::topology::DecisionFormat;
@@ -15,6 +16,8 @@ pub struct TaskContext<'a> {
     pub engine: &'a mut Engine,
     /// Runs the models.
     pub decider: &'a mut Decider,
+    /// Where rows for later stages are collected.
+    pub writers: &'a mut RepartitionWriters,
     /// What the batch writes.
     pub outputs: &'a mut Outputs,
     /// Where dead letters go.

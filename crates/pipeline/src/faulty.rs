@@ -58,10 +58,6 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.committed(partitions)
     }
 
-    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
-        self.log.ends_at_rest(partitions)
-    }
-
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
         self.log.bounds(partition)
     }

@@ -2,8 +2,10 @@
 //! for their turn; a deciding task also keeps which line-up is in force. Written in one batch with the entities and the
 //! position.
 
+use crate::frame_set::FrameSet;
 use crate::merge::Merge;
-use crate::progress::{SourceMark, SourceProgress};
+use crate::progress::{Phase, SourceMark, SourceProgress};
+use crate::repartition::RepartitionFormat;
 use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 
@@ -52,8 +54,12 @@ impl Journal {
             for source in &self.progress.sources {
                 bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
-                bytes.extend_from_slice(&source.last_frame.to_le_bytes());
-                bytes.push(u8::from(source.live) | u8::from(source.idle) << 1);
+                bytes.extend_from_slice(&source.last_record.to_le_bytes());
+                bytes.push(match source.phase {
+                    Phase::CatchingUp => 0,
+                    Phase::Live => 1,
+                    Phase::Idle => 2,
+                });
             }
         });
     }
@@ -72,15 +78,21 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
-        let last_frame = number(&mut rest)?;
-        let (flags, tail) = rest.split_first()?;
+        let last_record = number(&mut rest)?;
+        let (phase, tail) = rest.split_first()?;
         rest = tail;
+        let phase = match phase {
+            0 => Phase::CatchingUp,
+            1 => Phase::Live,
+            // 3: an earlier version kept of an idle source whether it was live before.
+            2 | 3 => Phase::Idle,
+            _ => return None,
+        };
         sources.push(SourceMark {
             watermark,
-            live: flags & 1 != 0,
-            idle: flags & 2 != 0,
+            phase,
             sequence,
-            last_frame,
+            last_record,
         });
     }
     let progress = SourceProgress {
@@ -122,12 +134,14 @@ pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, Stat
 }
 
 /// Adds to a batch of writes the frames that wait beyond it, and removes those of which all rows were released.
-pub fn write_frames(merge: &mut Merge, writes: &mut StateWrites) {
+pub fn write_frames(merge: &mut Merge, format: &RepartitionFormat, writes: &mut StateWrites) {
     for (source, offset) in merge.finished() {
         writes.delete(&frame_key(source, offset));
     }
     for (source, offset, frame) in merge.unstored() {
-        writes.put(&frame_key(source, offset), |bytes| bytes.extend_from_slice(frame));
+        writes.put(&frame_key(source, offset), |bytes| {
+            format.write_frames(&FrameSet::of(frame), bytes);
+        });
     }
 }
 
@@ -138,7 +152,7 @@ pub struct StoredFrame {
     pub source: u32,
     /// The offset of its record.
     pub offset: i64,
-    /// The value of its record.
+    /// A record's value that holds this frame only.
     pub bytes: Vec<u8>,
 }
 
@@ -186,13 +200,12 @@ mod tests {
                 sources: vec![
                     SourceMark {
                         watermark: 5,
-                        live: true,
-                        idle: false,
+                        phase: Phase::Live,
                         sequence: 12,
-                        last_frame: 44,
+                        last_record: 44,
                     },
                     SourceMark {
-                        idle: true,
+                        phase: Phase::Idle,
                         ..SourceMark::NEW
                     },
                 ],

@@ -12,7 +12,7 @@ pub mod decision_sink;
 pub mod driver;
 mod error;
 pub mod faulty;
-mod idleness;
+pub mod frame_set;
 pub mod input_source;
 pub mod journal;
 pub mod liveness;

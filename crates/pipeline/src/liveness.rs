@@ -6,6 +6,7 @@
 //! pass so slowly that rows which overtake others within milliseconds are close in event time. A source that reads
 //! history at full speed is not.
 
+use crate::progress::Phase;
 use std::time::Duration;
 
 /// When a source counts as reading at the end of its log.
@@ -79,6 +80,8 @@ pub struct PartitionLiveness {
     pub speed: i64,
     /// Whether some input of this worker is in real time: then what lags in event time only came late.
     pub among_real_time: bool,
+    /// Since when (wall clock, microseconds) all records have been read and nothing has come.
+    pub idle_since: Option<i64>,
 }
 
 impl PartitionLiveness {
@@ -86,6 +89,16 @@ impl PartitionLiveness {
     pub fn is_real_time(&self, options: &LivenessOptions, now: i64) -> bool {
         self.newest
             .is_some_and(|newest| newest >= now - micros(options.real_time))
+    }
+
+    /// How the partition is read as of `now` (microseconds).
+    pub fn phase(&self, options: &LivenessOptions, now: i64) -> Phase {
+        let has_read_all = self.lag == Some(0);
+        match self.idle_since {
+            Some(since) if has_read_all && now.saturating_sub(since) >= micros(options.idle_after) => Phase::Idle,
+            _ if self.reads_at_end(options, now) => Phase::Live,
+            _ => Phase::CatchingUp,
+        }
     }
 
     /// Whether the partition is read at its end as of `now` (microseconds).
@@ -135,6 +148,7 @@ mod tests {
                 lag,
                 speed,
                 among_real_time,
+                idle_since: None,
             };
             assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
         }

@@ -27,8 +27,6 @@ pub struct Committed {
     pub offset: i64,
     /// The reader's watermark there, in microseconds of event time, if it keeps it nowhere else.
     pub watermark: Option<i64>,
-    /// Whether the reader has rows from before the position that wait for their turn.
-    pub holds_rows: bool,
     /// How the reader's models have been doing, if any failed last: a word without spaces, of 4,000 bytes at most.
     pub circuits: Option<String>,
 }
@@ -38,7 +36,6 @@ impl From<i64> for Committed {
         Committed {
             offset,
             watermark: None,
-            holds_rows: false,
             circuits: None,
         }
     }
@@ -215,10 +212,6 @@ pub trait Log {
 
     /// The committed positions of `partitions`, `None` where nothing was committed.
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError>;
-
-    /// The end of each partition that the group has read and committed to its end, holding no rows; `None` where
-    /// something is left to do or where it cannot be asked at once.
-    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>>;
 
     /// The first offset and the end (offset of the next record to be written) of a partition.
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError>;

@@ -258,16 +258,6 @@ impl Log for MemoryLog {
         Ok(partitions.iter().map(|at| self.broker.committed(at)).collect())
     }
 
-    fn ends_at_rest(&mut self, partitions: &[TopicPartition]) -> Vec<Option<i64>> {
-        let inner = self.broker.lock();
-        let end = |at: &TopicPartition| {
-            let (partition, committed) = (inner.partition(at), inner.committed.get(at));
-            let position = committed.cloned().unwrap_or(partition.low.into());
-            (position.offset >= partition.end() && !position.holds_rows).then(|| partition.end())
-        };
-        partitions.iter().map(end).collect()
-    }
-
     fn bounds(&mut self, at: &TopicPartition) -> Result<(i64, i64), LogError> {
         let inner = self.broker.lock();
         let partition = inner.partition(at);

@@ -7,15 +7,20 @@
 //! catch-up over old topics computes what a live run would have computed.
 //!
 //! A row of a live source (one that reads at the end of its topic, in real time or nearly so) waits only for sources
-//! that are catching up. A row of a source that is catching up waits for all others, live or not. To not wait for ever
-//! for a source that has nothing more to send, the reader declares it idle in its own log (see idleness.rs).
+//! that are catching up. A row of a source that is catching up waits for all others, live or not, but not for idle ones:
+//! a source that has read everything, and to which nothing has come for a while, says so in the log.
+//!
+//! The next row is found in a heap of the sources' first rows. What rows have to wait for is computed once for each record,
+//! so a row costs the logarithm of the number of sources.
 
-use crate::progress::{IdleNotice, SourceMark};
+use crate::progress::{Phase, SourceMark, Watermark};
+use crate::repartition::IdleNotice;
 use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader};
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Decodes the rows of a frame. The task supplies it, as only it knows the layout of rows.
 pub type DecodeFrame<'a> = &'a mut dyn FnMut(&[u8], &mut VecDeque<Sequenced>) -> Result<(), FrameError>;
@@ -62,9 +67,37 @@ impl MergeOrder {
     }
 }
 
+/// How far the sources are that have no row here, and that are not idle.
+#[derive(Clone, Copy)]
+struct Awaited {
+    /// The least watermark of those that are catching up.
+    catching_up: i64,
+    /// The least watermark of those that are live.
+    live: i64,
+}
+
+impl Awaited {
+    const NOTHING: Awaited = Awaited {
+        catching_up: i64::MAX,
+        live: i64::MAX,
+    };
+
+    fn add(&mut self, mark: &SourceMark) {
+        match mark.phase {
+            Phase::CatchingUp => self.catching_up = self.catching_up.min(mark.watermark),
+            Phase::Live => self.live = self.live.min(mark.watermark),
+            Phase::Idle => {}
+        }
+    }
+}
+
 /// The merge of the sources of one repartition partition.
 pub struct Merge {
     sources: Vec<SourceQueue>,
+    /// The first row of each source that has rows.
+    heads: BinaryHeap<Reverse<MergeOrder>>,
+    /// `None`: a source without rows has changed since it was computed.
+    awaited: Option<Awaited>,
     /// Stored frames of which all rows were released: to be deleted.
     finished: Vec<(u32, i64)>,
     waiting: usize,
@@ -80,6 +113,8 @@ impl Merge {
         };
         Merge {
             sources: (0..sources).map(|_| source()).collect(),
+            heads: BinaryHeap::new(),
+            awaited: None,
             finished: Vec::new(),
             waiting: 0,
         }
@@ -88,6 +123,7 @@ impl Merge {
     /// Puts back what was stored of a source.
     pub fn restore_mark(&mut self, source: usize, mark: SourceMark) {
         self.sources[source].mark = mark;
+        self.awaited = None;
     }
 
     /// Puts back a stored frame; frames of a source in order of their offsets.
@@ -127,20 +163,31 @@ impl Merge {
             stored: false,
         };
         self.enqueue(source, frame, decode)?;
-        let mark = &mut self.sources[source].mark;
-        mark.watermark = mark.watermark.max(head.watermark);
-        mark.live = head.live;
-        mark.idle = false;
-        mark.last_frame = offset;
+        let phase = match head.live {
+            true => Phase::Live,
+            false => Phase::CatchingUp,
+        };
+        let time = head.watermark;
+        self.announce(source, Watermark { time, phase }, offset);
         Ok(())
     }
 
-    /// No row waits for this source until its next frame. Does nothing if it has sent a frame since it was found idle.
-    pub fn mark_idle(&mut self, idle_notice: IdleNotice) {
-        if let Some(source) = self.sources.get_mut(idle_notice.source as usize)
-            && source.mark.last_frame == idle_notice.last_frame
+    /// Takes in how far a source is, as the record at `offset` says.
+    pub fn announce(&mut self, source: usize, watermark: Watermark, offset: i64) {
+        let mark = &mut self.sources[source].mark;
+        mark.watermark = mark.watermark.max(watermark.time);
+        mark.phase = watermark.phase;
+        mark.last_record = offset;
+        self.awaited = None;
+    }
+
+    /// No row waits for this source until its next record. Does nothing if it has sent one since it was found idle.
+    pub fn mark_idle(&mut self, notice: IdleNotice) {
+        if let Some(source) = self.sources.get_mut(notice.source as usize)
+            && source.mark.last_record == notice.last_record
         {
-            source.mark.idle = true;
+            source.mark.phase = Phase::Idle;
+            self.awaited = None;
         }
     }
 
@@ -159,6 +206,11 @@ impl Merge {
                 return Ok(());
             }
         }
+        if source.frames.is_empty() {
+            let first = source.head.front().expect("it was decoded just now");
+            self.heads.push(Reverse(MergeOrder::of(&first.event, index)));
+            self.awaited = None;
+        }
         source.frames.push_back(frame);
         self.waiting += 1;
         Ok(())
@@ -166,29 +218,13 @@ impl Merge {
 
     /// The next row in order, if no other source can still send an older one.
     pub fn pop(&mut self, decode: DecodeFrame<'_>) -> Result<Option<Event>, FrameError> {
-        if self.waiting == 0 {
-            return Ok(None);
-        }
-        let mut first: Option<MergeOrder> = None;
-        let mut least_behind = i64::MAX;
-        let mut least_live = i64::MAX;
-        for (index, source) in self.sources.iter().enumerate() {
-            match source.head.front() {
-                Some(row) => {
-                    let order = MergeOrder::of(&row.event, index);
-                    first = Some(first.map_or(order, |first| first.min(order)));
-                }
-                None if source.mark.idle => {}
-                None if source.mark.live => least_live = least_live.min(source.mark.watermark),
-                None => least_behind = least_behind.min(source.mark.watermark),
-            }
-        }
-        let Some(MergeOrder { watermark, source, .. }) = first else {
+        let Some(&Reverse(MergeOrder { watermark, source, .. })) = self.heads.peek() else {
             return Ok(None);
         };
+        let awaited = self.awaited();
         let awaited = match self.sources[source].frames.front() {
-            Some(frame) if frame.live => least_behind,
-            _ => least_behind.min(least_live),
+            Some(frame) if frame.live => awaited.catching_up,
+            _ => awaited.catching_up.min(awaited.live),
         };
         // A source with the same watermark may still send a label of that very moment.
         if watermark >= awaited {
@@ -197,35 +233,26 @@ impl Merge {
         self.release(source, decode).map(Some)
     }
 
-    /// The sources without which the next row cannot be released if its source is catching up. If no row waits: the
-    /// sources that keep [`Merge::watermark`] behind the foremost source. Each as of its last frame.
-    pub fn awaited_sources(&self) -> impl Iterator<Item = IdleNotice> {
-        let heads = self.sources.iter().filter_map(|source| source.head.front());
-        let first = heads.map(|row| row.event.watermark).min();
-        let foremost = self.sources.iter().map(|source| source.mark.watermark).max();
-        let is_behind = move |watermark: i64| match first {
-            Some(first) => watermark <= first,
-            None => foremost.is_some_and(|foremost| watermark < foremost),
-        };
-        let sources = self.sources.iter().enumerate();
-        sources
-            .filter(move |(_, source)| source.head.is_empty() && !source.mark.idle && is_behind(source.mark.watermark))
-            .map(|(index, source)| IdleNotice {
-                source: index as u32,
-                last_frame: source.mark.last_frame,
-            })
+    fn awaited(&mut self) -> Awaited {
+        *self.awaited.get_or_insert_with(|| {
+            let mut awaited = Awaited::NOTHING;
+            let without_rows = self.sources.iter().filter(|source| source.head.is_empty());
+            without_rows.for_each(|source| awaited.add(&source.mark));
+            awaited
+        })
     }
 
     /// No row with a smaller watermark will be released any more. None if no row waits and all sources are idle.
     pub fn watermark(&self) -> Option<i64> {
         let watermark = |source: &SourceQueue| match source.head.front() {
             Some(row) => Some(row.event.watermark),
-            None => (!source.mark.idle).then_some(source.mark.watermark),
+            None => (source.mark.phase != Phase::Idle).then_some(source.mark.watermark),
         };
         self.sources.iter().filter_map(watermark).min()
     }
 
     fn release(&mut self, index: usize, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
+        self.heads.pop();
         let source = &mut self.sources[index];
         let row = source.head.pop_front().expect("the caller saw a row here");
         source.mark.sequence = row.sequence;
@@ -238,6 +265,11 @@ impl Merge {
             let Some(next) = source.frames.front() else { break };
             decode(&next.bytes, &mut source.head)?;
             drop_released(source);
+        }
+        match (source.head.front(), &mut self.awaited) {
+            (Some(next), _) => self.heads.push(Reverse(MergeOrder::of(&next.event, index))),
+            (None, Some(awaited)) => awaited.add(&source.mark),
+            (None, None) => {}
         }
         Ok(row.event)
     }
@@ -259,8 +291,14 @@ impl Merge {
 
     /// Whether nothing waits and no source is catching up.
     pub fn is_live(&self) -> bool {
-        let at_end = |source: &SourceQueue| source.mark.live || source.mark.idle;
+        let at_end = |source: &SourceQueue| source.mark.phase != Phase::CatchingUp;
         self.waiting == 0 && self.sources.iter().all(at_end)
+    }
+
+    /// Whether nothing waits and every source is idle.
+    pub fn is_idle(&self) -> bool {
+        let is_idle = |source: &SourceQueue| source.mark.phase == Phase::Idle;
+        self.waiting == 0 && self.sources.iter().all(is_idle)
     }
 
     /// Frames that have to be stored because they wait beyond this batch: source, offset, bytes. Each is

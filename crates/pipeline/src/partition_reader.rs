@@ -4,6 +4,7 @@ use crate::context::TaskContext;
 use crate::error::WorkerError;
 use crate::liveness::{EventTimeRate, LivenessOptions, PartitionLiveness};
 use crate::log::{Committed, Log, TopicPartition};
+use crate::progress::Phase;
 use crate::task::{Processed, Task};
 
 /// Records read from one partition before the next is chosen: bounds how far inputs drift apart in a batch.
@@ -22,6 +23,8 @@ pub(crate) struct PartitionReader {
     pub(crate) committed: i64,
     /// Whether the log had no further record when it was read last.
     drained: bool,
+    /// When the last record was read, or the partition opened; wall clock, microseconds.
+    last_record: Option<i64>,
     rate: EventTimeRate,
     /// When to read on, by the wall clock in microseconds, if the partition cannot be read on now.
     retry_at: Option<i64>,
@@ -41,6 +44,7 @@ impl PartitionReader {
             committed: task.replay_until(),
             task,
             drained: false,
+            last_record: None,
             rate: EventTimeRate::default(),
             retry_at: None,
             waits_for: None,
@@ -52,6 +56,7 @@ impl PartitionReader {
     /// Begins a batch at `now`.
     pub(crate) fn begin_batch(&mut self, now: i64) {
         self.done = self.retry_at.is_some_and(|at| at > now);
+        self.last_record.get_or_insert(now);
         self.taken = 0;
     }
 
@@ -65,6 +70,7 @@ impl PartitionReader {
                 break;
             };
             self.drained = false;
+            self.last_record = Some(context.now);
             let offset = record.offset;
             match self.task.process(record, context)? {
                 Processed::Events(applied) => {
@@ -113,11 +119,6 @@ impl PartitionReader {
         Ok(())
     }
 
-    /// Whether all records were read and the next ones will be read as soon as they come.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.drained && self.retry_at.is_none()
-    }
-
     /// Why the next record cannot be processed yet.
     pub(crate) fn waits_for(&self) -> Option<&str> {
         self.waits_for.as_deref()
@@ -128,6 +129,18 @@ impl PartitionReader {
         self.taken
     }
 
+    /// Since when all records have been read, and the next one would be read as soon as it comes. A repartition partition
+    /// needs no time to tell whether something follows: the sources say so in its log.
+    fn idle_since(&self) -> Option<i64> {
+        if !self.drained || self.retry_at.is_some() {
+            return None;
+        }
+        match self.task.source().repartition() {
+            Some(_) => Some(i64::MIN),
+            None => self.last_record,
+        }
+    }
+
     fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
         let newest = self.task.input_watermark();
         self.rate.read(newest.unwrap_or(i64::MIN), now);
@@ -136,6 +149,7 @@ impl PartitionReader {
             lag: log.lag(&self.partition),
             speed: self.rate.speed(),
             among_real_time: false,
+            idle_since: self.idle_since(),
         }
     }
 }
@@ -154,16 +168,17 @@ pub(crate) fn sort(readers: &mut [PartitionReader]) {
 }
 
 /// How each partition is read, in their order.
-pub(crate) fn liveness_of<L: Log>(
+pub(crate) fn phases<L: Log>(
     readers: &mut [PartitionReader],
     log: &L,
     options: &LivenessOptions,
     now: i64,
-) -> Vec<PartitionLiveness> {
+) -> Vec<Phase> {
     let mut all: Vec<PartitionLiveness> = readers.iter_mut().map(|reader| reader.liveness(log, now)).collect();
     let among_real_time = all.iter().any(|liveness| liveness.is_real_time(options, now));
     for liveness in &mut all {
         liveness.among_real_time = among_real_time;
     }
-    all
+    let phase = |liveness: PartitionLiveness| liveness.phase(options, now);
+    all.into_iter().map(phase).collect()
 }

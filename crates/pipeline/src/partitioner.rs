@@ -8,7 +8,7 @@ pub fn partition(key: &[u8], partitions: i32) -> i32 {
 }
 
 /// Murmur2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
-pub(crate) fn murmur2(data: &[u8]) -> u32 {
+pub fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;
     let mut hash = SEED ^ data.len() as u32;

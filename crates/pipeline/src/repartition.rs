@@ -1,17 +1,22 @@
-//! The records of a repartition topic: the number of the layout of its rows, then a frame of rows, or a notice of the reader to
-//! itself: that a source is idle, or that other models decide from here on.
+//! The records of a repartition topic: the number of the layout of its rows, then frames of rows, or a notice of the
+//! reader to itself that other models decide from here on.
 //!
 //! ```text
-//! record      = layout:u32 kind:u8 (frame | idle | rollout)    numbers of fixed width are little endian
-//! frame       = see riskstream_events::frame                   kind 0
-//! idle        = source:u32 last_frame:i64                      kind 1
+//! record      = layout:u32 kind:u8 (frames | rollout)          numbers of fixed width are little endian
+//! frames      = see frame_set.rs                               kind 0
 //! rollout     = revision:u64 document:utf8                     kind 2
 //! ```
 //!
-//! Another version of the pipeline file may carry other values. The layout's number tells its rows apart.
+//! Another version of the pipeline file may carry other values. The layout's number tells its rows apart. Records of an
+//! earlier version of this program have another layout number, too: it stops at ours, and we read its own, in which kind 0
+//! is one frame (see riskstream_events::frame) and kind 1 an idle notice:
+//!
+//! ```text
+//! idle        = source:u32 last_frame:i64                      kind 1
+//! ```
 
+use crate::frame_set::FrameSet;
 use crate::partitioner::murmur2;
-use crate::progress::IdleNotice;
 use crate::rollout::RolloutNotice;
 use crate::taken::Sequenced;
 use riskstream_engine::Event;
@@ -20,75 +25,86 @@ use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, FrameWriter
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-const FRAME: u8 = 0;
+const FRAMES: u8 = 0;
 const IDLE: u8 = 1;
 const ROLLOUT: u8 = 2;
 
-/// A record of a repartition topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RepartitionRecord<'a> {
-    /// The number of the layout of its rows.
-    pub layout: u32,
-    /// What it brings.
-    pub content: Content<'a>,
-}
-
-/// What a record brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a record brings, after the number of the layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
-    /// Rows of a source, and how far it is: a frame.
-    Frame(&'a [u8]),
-    /// A source is idle.
+    /// Rows of sources, and how far sources are.
+    Frames(FrameSet<'a>),
+    /// A source is idle. Only earlier versions write it.
     Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
 }
 
-impl<'a> RepartitionRecord<'a> {
-    /// Reads a record's value.
+/// A source is idle as of its last record. Void if it has sent another one since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdleNotice {
+    /// The source.
+    pub source: u32,
+    /// The offset of its last record when it was found idle; -1 if it had not sent any.
+    pub last_record: i64,
+}
+
+impl<'a> Content<'a> {
+    /// Reads what follows the number of the layout.
     ///
     /// # Errors
     /// It is cut off, or of a kind that this binary does not know.
-    pub fn parse(value: &'a [u8]) -> Result<RepartitionRecord<'a>, FrameError> {
-        let damaged = |what| FrameError::Damaged { offset: 0, what };
-        let (layout, rest) = value.split_first_chunk().ok_or(damaged("end of the layout's number"))?;
-        let (kind, rest) = rest.split_first().ok_or(damaged("end of the record's kind"))?;
-        let content = match *kind {
-            FRAME => Content::Frame(rest),
-            IDLE => Content::Idle(idle_notice(rest).ok_or(damaged("an idle notice of another length"))?),
-            ROLLOUT => Content::Rollout(rollout(rest).ok_or(damaged("a roll-out notice cut off or not in UTF-8"))?),
-            _ => return Err(damaged("a kind of record that this binary does not know")),
-        };
-        Ok(RepartitionRecord {
-            layout: u32::from_le_bytes(*layout),
-            content,
-        })
+    pub fn parse(bytes: &'a [u8]) -> Result<Content<'a>, FrameError> {
+        match split_kind(bytes)? {
+            (FRAMES, rest) => Ok(Content::Frames(FrameSet::parse(rest)?)),
+            (ROLLOUT, rest) => parse_rollout(rest).map(Content::Rollout),
+            _ => Err(damaged("a kind of record that this binary does not know")),
+        }
     }
 
-    /// Writes the record's value.
-    pub fn write(&self, out: &mut Vec<u8>) {
-        match self.content {
-            Content::Frame(frame) => {
-                begin(self.layout, FRAME, out);
-                out.extend_from_slice(frame);
-            }
-            Content::Idle(notice) => {
-                begin(self.layout, IDLE, out);
-                out.extend_from_slice(&notice.source.to_le_bytes());
-                out.extend_from_slice(&notice.last_frame.to_le_bytes());
-            }
-            Content::Rollout(notice) => {
-                begin(self.layout, ROLLOUT, out);
-                out.extend_from_slice(&notice.revision.to_le_bytes());
-                out.extend_from_slice(notice.document.as_bytes());
-            }
+    /// Reads what follows the number of the layout in a record of an earlier version.
+    ///
+    /// # Errors
+    /// It is cut off, or of a kind that this binary does not know.
+    pub fn parse_earlier(bytes: &'a [u8]) -> Result<Content<'a>, FrameError> {
+        match split_kind(bytes)? {
+            (FRAMES, frame) => Ok(Content::Frames(FrameSet::of(frame))),
+            (IDLE, rest) => parse_idle(rest).map(Content::Idle),
+            (ROLLOUT, rest) => parse_rollout(rest).map(Content::Rollout),
+            _ => Err(damaged("a kind of record that this binary does not know")),
         }
     }
 }
 
-fn begin(layout: u32, kind: u8, out: &mut Vec<u8>) {
-    out.extend_from_slice(&layout.to_le_bytes());
-    out.push(kind);
+fn split_kind(bytes: &[u8]) -> Result<(u8, &[u8]), FrameError> {
+    let (kind, rest) = bytes.split_first().ok_or(damaged("end of the record's kind"))?;
+    Ok((*kind, rest))
+}
+
+fn parse_idle(bytes: &[u8]) -> Result<IdleNotice, FrameError> {
+    let error = damaged("an idle notice of another length");
+    let Some((source, last_record)) = bytes.split_first_chunk() else {
+        return Err(error);
+    };
+    Ok(IdleNotice {
+        source: u32::from_le_bytes(*source),
+        last_record: i64::from_le_bytes(last_record.try_into().map_err(|_| error)?),
+    })
+}
+
+fn parse_rollout(bytes: &[u8]) -> Result<RolloutNotice<'_>, FrameError> {
+    let error = damaged("a roll-out notice cut off or not in UTF-8");
+    let Some((revision, document)) = bytes.split_first_chunk() else {
+        return Err(error);
+    };
+    Ok(RolloutNotice {
+        revision: u64::from_le_bytes(*revision),
+        document: std::str::from_utf8(document).map_err(|_| error)?,
+    })
+}
+
+fn damaged(what: &'static str) -> FrameError {
+    FrameError::Damaged { offset: 0, what }
 }
 
 /// Why a record cannot be read.
@@ -108,13 +124,17 @@ pub struct RepartitionFormat {
     plan: Arc<Plan>,
     stage: usize,
     layout: u32,
+    /// The number that an earlier version gave to the same layout.
+    earlier_layout: u32,
 }
 
 impl RepartitionFormat {
     /// The form of records on their way to `stage`.
     pub fn new(plan: &Arc<Plan>, stage: usize) -> RepartitionFormat {
+        let slots = slot_list(plan, &plan.stages[stage].carries);
         RepartitionFormat {
-            layout: layout_number(plan, &plan.stages[stage].carries),
+            layout: murmur2(format!("frames:{slots}").as_bytes()),
+            earlier_layout: murmur2(slots.as_bytes()),
             plan: Arc::clone(plan),
             stage,
         }
@@ -130,16 +150,24 @@ impl RepartitionFormat {
         FrameWriter::new(self.plan.stages[self.stage].carries.as_slice())
     }
 
-    /// Writes a record that holds the frame, and begins a new frame.
-    pub fn write_frame(&self, header: FrameHeader, frame: &mut FrameWriter, out: &mut Vec<u8>) {
-        begin(self.layout, FRAME, out);
-        frame.finish(header, out);
+    /// Writes what stands before the frames of a record of frames.
+    pub fn begin_frames(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.push(FRAMES);
     }
 
-    /// Writes a record that holds a notice.
-    pub fn write(&self, content: Content<'_>, out: &mut Vec<u8>) {
-        let layout = self.layout;
-        RepartitionRecord { layout, content }.write(out);
+    /// Writes a record that holds these frames.
+    pub fn write_frames(&self, frames: &FrameSet<'_>, out: &mut Vec<u8>) {
+        self.begin_frames(out);
+        frames.write(out);
+    }
+
+    /// Writes a record that holds a roll-out notice.
+    pub fn write_rollout(&self, notice: RolloutNotice<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.push(ROLLOUT);
+        out.extend_from_slice(&notice.revision.to_le_bytes());
+        out.extend_from_slice(notice.document.as_bytes());
     }
 
     /// What a record's value holds.
@@ -147,37 +175,35 @@ impl RepartitionFormat {
     /// # Errors
     /// It is cut off, of a kind that this binary does not know, or its rows have another layout.
     pub fn parse<'a>(&self, value: &'a [u8]) -> Result<Content<'a>, RecordError> {
-        let record = RepartitionRecord::parse(value)?;
-        match record.layout == self.layout {
-            true => Ok(record.content),
-            false => Err(RecordError::OtherLayout),
+        let (layout, rest) = value.split_first_chunk().ok_or(damaged("end of the layout's number"))?;
+        let layout = u32::from_le_bytes(*layout);
+        if layout == self.layout {
+            Ok(Content::parse(rest)?)
+        } else if layout == self.earlier_layout {
+            Ok(Content::parse_earlier(rest)?)
+        } else {
+            Err(RecordError::OtherLayout)
         }
     }
 
-    /// The header of the frame in a record's value.
+    /// The header of a frame.
     ///
     /// # Errors
-    /// It is damaged, or holds no frame.
-    pub fn frame_header(&self, value: &[u8]) -> Result<FrameHeader, RecordError> {
-        match self.parse(value)? {
-            Content::Frame(frame) => Ok(self.frame_reader(frame)?.header()),
-            Content::Idle(_) | Content::Rollout(_) => Err(NO_FRAME.into()),
-        }
+    /// It is damaged.
+    pub fn frame_header(&self, frame: &[u8]) -> Result<FrameHeader, FrameError> {
+        Ok(self.frame_reader(frame)?.header())
     }
 
-    /// Decodes all rows of the frame in a record's value, into rows taken from `spare` as long as there are any.
+    /// Decodes all rows of a frame, into rows taken from `spare` as long as there are any.
     ///
     /// # Errors
-    /// It is damaged, or holds no frame.
+    /// It is damaged.
     pub fn decode_rows(
         &self,
-        value: &[u8],
+        frame: &[u8],
         spare: &mut Vec<Row>,
         rows: &mut VecDeque<Sequenced>,
     ) -> Result<(), FrameError> {
-        let Content::Frame(frame) = RepartitionRecord::parse(value)?.content else {
-            return Err(NO_FRAME);
-        };
         let width = self.plan.slots.len();
         let mut next = || {
             let mut row = spare.pop().unwrap_or_default();
@@ -208,73 +234,54 @@ impl RepartitionFormat {
     }
 }
 
-const NO_FRAME: FrameError = FrameError::Damaged {
-    offset: 0,
-    what: "a notice where a frame should be",
-};
-
-/// The number of a layout of rows: a hash of the names and types of their slots in order.
-fn layout_number(plan: &Plan, carries: &[(Slot, ValueType)]) -> u32 {
+/// The names and types of a layout's slots in order.
+fn slot_list(plan: &Plan, carries: &[(Slot, ValueType)]) -> String {
     let name = |&(slot, value_type): &(Slot, ValueType)| format!("{}:{};", plan.slots[slot].name, value_type.name());
-    let layout: String = carries.iter().map(name).collect();
-    murmur2(layout.as_bytes())
-}
-
-fn idle_notice(bytes: &[u8]) -> Option<IdleNotice> {
-    let (source, last_frame) = bytes.split_first_chunk()?;
-    Some(IdleNotice {
-        source: u32::from_le_bytes(*source),
-        last_frame: i64::from_le_bytes(last_frame.try_into().ok()?),
-    })
-}
-
-fn rollout(bytes: &[u8]) -> Option<RolloutNotice<'_>> {
-    let (revision, document) = bytes.split_first_chunk()?;
-    Some(RolloutNotice {
-        revision: u64::from_le_bytes(*revision),
-        document: std::str::from_utf8(document).ok()?,
-    })
+    carries.iter().map(name).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written(content: Content<'_>) -> Vec<u8> {
-        let mut value = Vec::new();
-        RepartitionRecord { layout: 7, content }.write(&mut value);
-        value
+    #[test]
+    fn each_kind_of_an_earlier_version_is_read() {
+        assert_eq!(
+            Content::parse_earlier(b"\0rows"),
+            Ok(Content::Frames(FrameSet::of(b"rows")))
+        );
+        let idle = b"\x01\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
+        let notice = IdleNotice {
+            source: 3,
+            last_record: -1,
+        };
+        assert_eq!(Content::parse_earlier(idle), Ok(Content::Idle(notice)));
+        for cut in 0..idle.len() {
+            assert!(Content::parse_earlier(&idle[..cut]).is_err(), "{cut} bytes");
+        }
+        assert!(Content::parse_earlier(b"\x03").is_err());
     }
 
     #[test]
-    fn each_kind_is_read_as_it_was_written() {
-        let idle = Content::Idle(IdleNotice {
-            source: 3,
-            last_frame: -1,
-        });
-        let rollout = Content::Rollout(RolloutNotice {
+    fn a_rollout_is_read_and_its_damage_is_an_error() {
+        let mut rollout = b"\x02\x05\0\0\0\0\0\0\0{}".to_vec();
+        let notice = RolloutNotice {
             revision: 5,
             document: "{}",
-        });
-        for content in [Content::Frame(b"rows"), idle, rollout] {
-            let record = RepartitionRecord { layout: 7, content };
-            assert_eq!(RepartitionRecord::parse(&written(content)), Ok(record));
-        }
-        let idle = written(idle);
-        for cut in 0..idle.len() {
-            assert!(RepartitionRecord::parse(&idle[..cut]).is_err(), "{cut} bytes");
-        }
-        let mut rollout = written(rollout);
-        assert!(
-            RepartitionRecord::parse(&rollout[..12]).is_err(),
-            "the revision is cut off"
-        );
+        };
+        assert_eq!(Content::parse(&rollout), Ok(Content::Rollout(notice)));
+        assert_eq!(Content::parse_earlier(&rollout), Ok(Content::Rollout(notice)));
+        assert!(Content::parse(&rollout[..8]).is_err(), "the revision is cut off");
         *rollout.last_mut().unwrap() = 0xff;
-        assert!(RepartitionRecord::parse(&rollout).is_err(), "no UTF-8");
+        assert!(Content::parse(&rollout).is_err(), "no UTF-8");
     }
 
     #[test]
     fn another_kind_is_an_error() {
-        assert!(RepartitionRecord::parse(b"\0\0\0\0\x03").is_err());
+        assert!(
+            Content::parse(b"\x01").is_err(),
+            "an idle notice is of an earlier version"
+        );
+        assert!(Content::parse(b"\x03").is_err());
     }
 }

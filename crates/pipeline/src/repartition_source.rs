@@ -2,10 +2,11 @@
 
 use crate::context::TaskContext;
 use crate::error::TaskError;
+use crate::frame_set::FrameSet;
 use crate::journal::{self, StoredFrame};
 use crate::log::{Outputs, RecordRef, TopicPartition};
 use crate::merge::Merge;
-use crate::progress::{IdleNotice, SourceProgress, Watermark};
+use crate::progress::{Phase, SourceProgress, Watermark};
 use crate::repartition::{Content, RecordError, RepartitionFormat};
 use crate::rollout::RolloutNotice;
 use crate::taken::{Sequenced, Taken};
@@ -49,36 +50,47 @@ impl RepartitionSource {
     /// Its rows have another layout.
     pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
         let value = record.value.unwrap_or_default();
-        let content = match self.format.parse(value) {
-            Ok(content) => content,
-            Err(error) => return self.refuse(error),
-        };
-        match content {
-            Content::Idle(notice) => self.merge.mark_idle(notice),
-            Content::Rollout(notice) => return Ok(Taken::Rollout(notice)),
-            Content::Frame(_) => {
-                if let Err(error) = self.take_frame(record.offset, value, context.rows) {
-                    return self.refuse(error);
-                }
+        let taken = match self.format.parse(value) {
+            Ok(Content::Rollout(notice)) => return Ok(Taken::Rollout(notice)),
+            Ok(Content::Idle(notice)) => {
+                self.merge.mark_idle(notice);
+                Ok(())
             }
+            Ok(Content::Frames(frames)) => self.take_frames(record.offset, &frames, context.rows),
+            Err(error) => Err(error),
+        };
+        match taken {
+            Ok(()) => Ok(Taken::Rows),
+            Err(error) => self.refuse(error),
         }
-        Ok(Taken::Rows)
     }
 
-    fn header(&self, value: &[u8]) -> Result<FrameHeader, RecordError> {
-        let header = self.format.frame_header(value)?;
-        if header.source as usize >= self.merge.sources() {
-            let what = "it names a source that the topics do not have";
-            return Err(FrameError::Damaged { offset: 2, what }.into());
+    fn take_frames(&mut self, offset: i64, set: &FrameSet<'_>, spare: &mut Vec<Row>) -> Result<(), RecordError> {
+        for frame in &set.frames {
+            let header = self.header(frame)?;
+            let format = &self.format;
+            let mut decode = |bytes: &[u8], rows: &mut _| format.decode_rows(bytes, spare, rows);
+            self.merge.push(header, offset, frame, &mut decode)?;
         }
+        for (source, watermark) in &set.marks {
+            self.known(*source)?;
+            self.merge.announce(*source as usize, *watermark, offset);
+        }
+        Ok(())
+    }
+
+    fn header(&self, frame: &[u8]) -> Result<FrameHeader, FrameError> {
+        let header = self.format.frame_header(frame)?;
+        self.known(header.source)?;
         Ok(header)
     }
 
-    fn take_frame(&mut self, offset: i64, value: &[u8], spare: &mut Vec<Row>) -> Result<(), RecordError> {
-        let header = self.header(value)?;
-        let format = &self.format;
-        let mut decode = |bytes: &[u8], rows: &mut _| format.decode_rows(bytes, spare, rows);
-        Ok(self.merge.push(header, offset, value, &mut decode)?)
+    fn known(&self, source: u32) -> Result<(), FrameError> {
+        if source as usize >= self.merge.sources() {
+            let what = "it names a source that the topics do not have";
+            return Err(FrameError::Damaged { offset: 2, what });
+        }
+        Ok(())
     }
 
     fn refuse<'r>(&self, error: RecordError) -> Result<Taken<'r>, TaskError> {
@@ -111,12 +123,17 @@ impl RepartitionSource {
         }))
     }
 
-    /// How far the source is, for its readers.
-    pub fn watermark(&self) -> Watermark {
+    /// How far the source is, for its readers. `partition` tells how the partition itself is read.
+    pub fn watermark(&self, partition: Phase) -> Watermark {
         let to_come = self.merge.watermark();
+        let phase = match partition {
+            Phase::Idle if self.merge.is_idle() => Phase::Idle,
+            _ if self.merge.is_live() => Phase::Live,
+            _ => Phase::CatchingUp,
+        };
         Watermark {
             time: to_come.map_or(self.watermark, |to_come| to_come.max(self.watermark)),
-            live: self.merge.is_live(),
+            phase,
         }
     }
 
@@ -131,7 +148,7 @@ impl RepartitionSource {
 
     /// Adds to a batch of writes the frames that wait beyond it.
     pub fn collect(&mut self, writes: &mut StateWrites) {
-        journal::write_frames(&mut self.merge, writes);
+        journal::write_frames(&mut self.merge, &self.format, writes);
     }
 
     /// Goes back to where the source was, with the frames that waited there.
@@ -156,14 +173,21 @@ impl RepartitionSource {
     }
 
     fn restore_frame(&mut self, StoredFrame { offset, bytes, .. }: StoredFrame) -> Result<(), TaskError> {
-        let header = self.header(&bytes).map_err(|error| match error {
-            RecordError::OtherLayout => self.other_layout(),
-            RecordError::Damaged(error) => self.unreadable(error),
-        })?;
-        let format = &self.format;
-        let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
-        let restored = self.merge.restore_frame(header, offset, bytes, &mut decode);
-        restored.map_err(|error| self.unreadable(error))
+        let stored = match self.format.parse(&bytes) {
+            Ok(Content::Frames(set)) => set.frames,
+            Ok(Content::Idle(_) | Content::Rollout(_)) => Vec::new(),
+            Err(RecordError::OtherLayout) => return Err(self.other_layout()),
+            Err(RecordError::Damaged(error)) => return Err(self.unreadable(error)),
+        };
+        for frame in stored {
+            let restored = self.header(frame).and_then(|header| {
+                let format = &self.format;
+                let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
+                self.merge.restore_frame(header, offset, frame.to_vec(), &mut decode)
+            });
+            restored.map_err(|error| self.unreadable(error))?;
+        }
+        Ok(())
     }
 
     fn other_layout(&self) -> TaskError {
@@ -184,28 +208,15 @@ impl RepartitionSource {
         self.format.stage()
     }
 
-    /// The sources that hold up the next row or the watermark, each as of its last frame.
-    pub fn awaited_sources(&self) -> impl Iterator<Item = IdleNotice> {
-        self.merge.awaited_sources()
-    }
-
     /// Number of frames that wait for slower sources.
     pub fn waiting_frames(&self) -> usize {
         self.merge.waiting()
     }
 
-    /// Writes to its own partition that a source is idle. The task acts when it reads the notice, so a replay acts at
-    /// the same place.
-    pub fn write_idle_notice(&self, notice: IdleNotice, outputs: &mut Outputs) {
-        outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
-            self.format.write(Content::Idle(notice), bytes);
-        });
-    }
-
     /// Writes to its own partition that other models decide on what follows.
     pub fn write_rollout_notice(&self, notice: RolloutNotice<'_>, outputs: &mut Outputs) {
         outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
-            self.format.write(Content::Rollout(notice), bytes);
+            self.format.write_rollout(notice, bytes);
         });
     }
 }

@@ -3,34 +3,45 @@
 use crate::context::TaskContext;
 use crate::decision_sink::DecisionSink;
 use crate::progress::Watermark;
-use crate::repartition_writer::RepartitionWriter;
 use crate::taken::Sequenced;
 use riskstream_features::state::StateWrites;
+
+/// A source of a repartition topic. What it sends is collected in the worker's writer to that topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RepartitionSink {
+    /// The stage that reads the topic.
+    pub stage: usize,
+    /// The task's number among the sources of the topic.
+    pub source: u32,
+}
 
 /// See the module.
 pub enum Sink {
     /// To the repartition topic in front of the next stage.
-    Repartition(RepartitionWriter),
+    Repartition(RepartitionSink),
     /// The task is of the last stage: its transactions are decided.
     Decisions(DecisionSink),
 }
 
 impl Sink {
     /// Takes an event that the task is done with.
-    pub fn push(&mut self, Sequenced { sequence, event }: Sequenced, context: &mut TaskContext<'_>) {
+    pub fn push(&mut self, row: Sequenced, context: &mut TaskContext<'_>) {
         match self {
-            Sink::Repartition(writer) => {
-                writer.push(&event, sequence, context.engine, context.outputs);
-                context.recycle(event.row);
+            Sink::Repartition(RepartitionSink { stage, source }) => {
+                let writer = context.writers.get(*stage);
+                writer.push(*source, &row, context.engine, context.outputs);
+                context.recycle(row.event.row);
             }
-            Sink::Decisions(decisions) => decisions.push(event, context),
+            Sink::Decisions(decisions) => decisions.push(row.event, context),
         }
     }
 
     /// Completes the outputs of a batch. `watermark` is that of the task's source.
     pub fn flush(&mut self, watermark: Watermark, context: &mut TaskContext<'_>) {
         match self {
-            Sink::Repartition(writer) => writer.flush(watermark, context.now, context.outputs),
+            Sink::Repartition(RepartitionSink { stage, source }) => {
+                context.writers.get(*stage).announce(*source, watermark);
+            }
             Sink::Decisions(decisions) => decisions.flush(context),
         }
     }
@@ -54,7 +65,7 @@ impl Sink {
     /// Goes back to the last write.
     pub fn restart(&mut self) {
         match self {
-            Sink::Repartition(writer) => writer.restart(),
+            Sink::Repartition(_) => {}
             Sink::Decisions(decisions) => decisions.restart(),
         }
     }

@@ -5,7 +5,7 @@ use crate::error::TaskError;
 use crate::input_source::InputSource;
 use crate::journal::StoredFrame;
 use crate::log::RecordRef;
-use crate::progress::{SourceProgress, Watermark};
+use crate::progress::{Phase, SourceProgress, Watermark};
 use crate::repartition_source::RepartitionSource;
 use crate::taken::{Sequenced, Taken};
 use riskstream_features::state::StateWrites;
@@ -41,15 +41,14 @@ impl Source {
         }
     }
 
-    /// How far the source is, for the readers of what the task writes. `reads_at_end`: whether a partition of an input
-    /// topic is read at its end.
-    pub fn watermark(&self, reads_at_end: bool) -> Watermark {
+    /// How far the source is, for the readers of what the task writes. `partition` tells how the partition is read.
+    pub fn watermark(&self, partition: Phase) -> Watermark {
         match self {
             Source::Input(input) => Watermark {
                 time: input.watermark(),
-                live: reads_at_end,
+                phase: partition,
             },
-            Source::Repartition(repartition) => repartition.watermark(),
+            Source::Repartition(repartition) => repartition.watermark(partition),
         }
     }
 

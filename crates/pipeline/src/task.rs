@@ -4,7 +4,7 @@
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::log::{Committed, Outputs, RecordRef, TopicPartition};
-use crate::progress::SourceProgress;
+use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::StageState;
@@ -129,10 +129,10 @@ impl Task {
         Ok(())
     }
 
-    /// Ends a batch: completes its outputs and collects what is to be written after their commit. `reads_at_end`: whether
-    /// a partition of an input topic is read at its end.
-    pub fn finish_batch(&mut self, reads_at_end: bool, context: &mut TaskContext<'_>) {
-        self.sink.flush(self.source.watermark(reads_at_end), context);
+    /// Ends a batch: completes its outputs and collects what is to be written after their commit. `partition` tells how the
+    /// partition is read.
+    pub fn finish_batch(&mut self, partition: Phase, context: &mut TaskContext<'_>) {
+        self.sink.flush(self.source.watermark(partition), context);
         if self.changed
             && let Some(state) = &mut self.state
         {
@@ -184,7 +184,6 @@ impl Task {
         Committed {
             offset,
             watermark: watermark.filter(|watermark| *watermark != i64::MIN),
-            holds_rows: self.waiting_frames() > 0,
             circuits: self.sink.decisions().and_then(|decisions| decisions.circuits()),
         }
     }

@@ -6,12 +6,13 @@ use crate::clock::Clock;
 use crate::context::TaskContext;
 use crate::dead_letters::DeadLetters;
 use crate::error::WorkerError;
-use crate::idleness::IdlenessCheck;
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
-use crate::partition_reader::{self, PartitionReader, liveness_of, next_to_read};
+use crate::partition_reader::{self, PartitionReader, next_to_read, phases};
+use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
+use crate::sink::{RepartitionSink, Sink};
 use crate::stores::Stores;
 use crate::tally::Tally;
 use crate::task::Task;
@@ -70,10 +71,10 @@ pub struct Worker<L: Log> {
     open_again_at: i64,
     /// Changes of the assignment that the log has reported and that are not yet carried out.
     pending: VecDeque<Change>,
+    writers: RepartitionWriters,
     outputs: Outputs,
     rows: Vec<Row>,
     last_commit: i64,
-    idleness: IdlenessCheck,
 }
 
 impl<L: Log> Worker<L> {
@@ -109,10 +110,10 @@ impl<L: Log> Worker<L> {
             unopened: Vec::new(),
             open_again_at: 0,
             pending: VecDeque::new(),
+            writers: RepartitionWriters::default(),
             outputs: Outputs::default(),
             rows: Vec::new(),
             last_commit: 0,
-            idleness: IdlenessCheck::new(options.liveness.idle_after),
         }
     }
 
@@ -132,8 +133,6 @@ impl<L: Log> Worker<L> {
         };
         let began = self.clock.monotonic();
         round.events = self.process_batch(now, &mut round.tally)?;
-        self.idleness
-            .check(&mut self.log, &self.topology, &self.readers, now, &mut self.outputs)?;
         self.announce_lineup();
         round.processing = self.since(began);
         let positions = self.positions();
@@ -212,6 +211,7 @@ impl<L: Log> Worker<L> {
         let mut context = TaskContext {
             engine: &mut self.engine,
             decider: &mut self.decider,
+            writers: &mut self.writers,
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: self.routes.decisions,
@@ -236,11 +236,11 @@ impl<L: Log> Worker<L> {
                 break;
             }
         }
-        let liveness = liveness_of(&mut self.readers, &self.log, &self.options.liveness, now);
-        for (reader, liveness) in self.readers.iter_mut().zip(liveness) {
-            let reads_at_end = liveness.reads_at_end(&self.options.liveness, now);
-            reader.task.finish_batch(reads_at_end, &mut context);
+        let phases = phases(&mut self.readers, &self.log, &self.options.liveness, now);
+        for (reader, phase) in self.readers.iter_mut().zip(phases) {
+            reader.task.finish_batch(phase, &mut context);
         }
+        self.writers.flush(now, &mut self.outputs);
         Ok(events)
     }
 
@@ -265,6 +265,7 @@ impl<L: Log> Worker<L> {
     /// After an abort: every task goes back to its last write, and is read again from there.
     fn go_back(&mut self) -> Result<(), WorkerError> {
         self.outputs.clear();
+        self.writers.restart();
         let mut positions = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
             positions.push((reader.partition.clone(), reader.task.restore()?));
@@ -276,10 +277,21 @@ impl<L: Log> Worker<L> {
         match change {
             Change::Assigned(partitions) => self.assigned(&partitions),
             Change::Revoked(partitions) | Change::Lost(partitions) => {
-                self.readers.retain(|reader| !partitions.contains(&reader.partition));
+                self.close(&partitions);
                 self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
                 self.unopened.retain(|partition| !partitions.contains(partition));
                 Ok(self.log.stop(&partitions)?)
+            }
+        }
+    }
+
+    fn close(&mut self, partitions: &[TopicPartition]) {
+        let closed = self
+            .readers
+            .extract_if(.., |reader| partitions.contains(&reader.partition));
+        for reader in closed {
+            if let Sink::Repartition(RepartitionSink { stage, source }) = reader.task.sink() {
+                self.writers.get(*stage).remove(*source);
             }
         }
     }
@@ -290,6 +302,7 @@ impl<L: Log> Worker<L> {
             log: &mut self.log,
             topology: &self.topology,
             routes: &self.routes,
+            writers: &mut self.writers,
             stores: self.stores.as_mut(),
             rollouts: self.rollouts.as_ref(),
         };
@@ -352,7 +365,7 @@ impl<L: Log> Worker<L> {
     }
 
     /// Closes all tasks and gives back the log; state was written with the last commit.
-    pub fn close(self) -> L {
+    pub fn into_log(self) -> L {
         self.log
     }
 }

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
 use riskstream_pipeline::merge::Merge;
-use riskstream_pipeline::progress::{IdleNotice, SourceMark};
+use riskstream_pipeline::progress::{Phase, SourceMark, Watermark};
+use riskstream_pipeline::repartition::IdleNotice;
 use riskstream_pipeline::taken::Sequenced;
 use std::collections::VecDeque;
 
@@ -72,7 +73,7 @@ fn mark_all_idle(merge: &mut Merge) {
     for (source, mark) in merge.marks().collect::<Vec<_>>().into_iter().enumerate() {
         merge.mark_idle(IdleNotice {
             source: source as u32,
-            last_frame: mark.last_frame,
+            last_record: mark.last_record,
         });
     }
 }
@@ -151,20 +152,19 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
     push(&mut merge, 2, true, 20, 1, &[]);
     push(&mut merge, 0, false, 10, 2, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
-    let idle = IdleNotice {
-        source: 1,
-        last_frame: 0,
+    let idle = Watermark {
+        time: 3,
+        phase: Phase::Idle,
     };
-    assert_eq!(merge.awaited_sources().collect::<Vec<_>>(), [idle]);
-    merge.mark_idle(idle);
+    merge.announce(1, idle, 3);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
     assert_eq!(merge.watermark(), Some(10));
 
     // After its next frame it is awaited again.
-    push(&mut merge, 1, true, 11, 3, &[]);
-    push(&mut merge, 0, false, 12, 4, &[(12, true, 0, 2)]);
+    push(&mut merge, 1, true, 11, 4, &[]);
+    push(&mut merge, 0, false, 12, 5, &[(12, true, 0, 2)]);
     assert_eq!(pop_all(&mut merge), []);
-    push(&mut merge, 1, true, 13, 5, &[]);
+    push(&mut merge, 1, true, 13, 6, &[]);
     assert_eq!(pop_all(&mut merge), [(12, true, 0)]);
 }
 
@@ -173,32 +173,33 @@ fn an_idle_notice_is_void_if_the_source_has_sent_a_frame_since() {
     let mut merge = Merge::new(2);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 0, false, 10, 1, &[(10, true, 0, 1)]);
-    let idle: Vec<IdleNotice> = merge.awaited_sources().collect();
+    let idle = |source, last_record| IdleNotice { source, last_record };
     push(&mut merge, 1, true, 4, 2, &[]);
-    merge.mark_idle(idle[0]);
+    merge.mark_idle(idle(1, 0));
     assert_eq!(pop_all(&mut merge), []);
-    merge.mark_idle(IdleNotice {
-        source: 9,
-        last_frame: -1,
-    });
+    merge.mark_idle(idle(9, -1));
+    merge.mark_idle(idle(1, 2));
+    assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
 }
 
 #[test]
-fn when_no_row_waits_the_sources_behind_the_foremost_are_awaited() {
+fn the_watermark_is_that_of_the_source_furthest_behind_and_idle_ones_do_not_count() {
     let mut merge = Merge::new(3);
     push(&mut merge, 0, true, 10, 0, &[]);
-    push(&mut merge, 1, true, 10, 1, &[]);
-    let without_frames = IdleNotice {
-        source: 2,
-        last_frame: -1,
-    };
-    assert_eq!(merge.awaited_sources().collect::<Vec<_>>(), [without_frames]);
+    push(&mut merge, 1, true, 11, 1, &[]);
     assert_eq!(merge.watermark(), Some(i64::MIN));
     assert!(!merge.is_live());
-    merge.mark_idle(without_frames);
-    assert_eq!(merge.awaited_sources().count(), 0);
+    let idle = |time| Watermark {
+        time,
+        phase: Phase::Idle,
+    };
+    merge.announce(2, idle(i64::MIN), 2);
     assert_eq!(merge.watermark(), Some(10));
-    assert!(merge.is_live());
+    assert!(merge.is_live() && !merge.is_idle());
+    merge.announce(0, idle(10), 3);
+    merge.announce(1, idle(11), 4);
+    assert!(merge.is_idle());
+    assert_eq!(merge.watermark(), None);
 }
 
 #[test]

@@ -50,7 +50,9 @@ pub struct StoreOptions {
 
 /// Options for look-ups of single keys, and values of 100 bytes to some kilobytes that are often overwritten.
 pub(crate) fn database(memory: &SharedMemory) -> Options {
-    let mut options = Options::default();
+    // Preallocated logs would take some 20 MB of disk for each task, however little it holds.
+    let options = Options::default().get_options_from_string("allow_fallocate=false");
+    let mut options = options.expect("RocksDB knows the option");
     options.create_if_missing(true);
     options.set_block_based_table_factory(&tables(memory));
     options.set_compression_type(DBCompressionType::Lz4);

@@ -48,7 +48,6 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     let position = Committed {
         offset: 2,
         watermark: Some(1_700_000_000_000_000),
-        holds_rows: true,
         circuits: Some("7,0:5:10:3".to_owned()),
     };
     member

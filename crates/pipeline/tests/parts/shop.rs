@@ -10,12 +10,13 @@ use riskstream_pipeline::decide::DecisionBuffer;
 use riskstream_pipeline::decision_sink::DecisionSink;
 use riskstream_pipeline::input_source::InputSource;
 use riskstream_pipeline::log::{Outputs, RecordRef, TopicPartition};
+use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::RepartitionFormat;
 use riskstream_pipeline::repartition_source::RepartitionSource;
-use riskstream_pipeline::repartition_writer::RepartitionWriter;
-use riskstream_pipeline::sink::Sink;
+use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWriters};
+use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
-use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally};
+use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally, Task};
 use riskstream_scoring::{Decider, Lineup};
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub const LABELS: u8 = 1;
 pub struct Shop {
     pub compiled: Compiled,
     pub engine: Engine,
+    pub writers: RepartitionWriters,
     pub outputs: Outputs,
     pub tally: Tally,
     pub now: i64,
@@ -74,6 +76,7 @@ impl Shop {
         Shop {
             engine: Engine::new(Arc::clone(&compiled.plan)),
             compiled,
+            writers: RepartitionWriters::default(),
             outputs: Outputs::default(),
             tally: Tally::default(),
             now: 0,
@@ -95,6 +98,7 @@ impl Shop {
         TaskContext {
             engine: &mut self.engine,
             decider: &mut self.decider,
+            writers: &mut self.writers,
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: DECISIONS,
@@ -119,10 +123,24 @@ impl Shop {
         Source::Repartition(RepartitionSource::new(partition("repartition"), topic, format, 2))
     }
 
-    /// A writer of this source to the topic in front of `stage`.
-    pub fn writer(&self, stage: usize, partitions: i32, source: u32) -> Sink {
+    /// The sink of this source of the topic in front of `stage`, which has so many partitions.
+    pub fn writer(&mut self, stage: usize, partitions: i32, source: u32) -> Sink {
         let format = RepartitionFormat::new(self.plan(), stage);
-        Sink::Repartition(RepartitionWriter::new(TO_CUSTOMER + stage, partitions, source, format))
+        let writer = RepartitionWriter::new(TO_CUSTOMER + stage, partitions, format);
+        self.writers.insert(stage, writer);
+        Sink::Repartition(RepartitionSink { stage, source })
+    }
+
+    /// Ends a round in which the source of `sink` came as far as `watermark`.
+    pub fn flush(&mut self, sink: &mut Sink, watermark: Watermark) {
+        sink.flush(watermark, &mut self.context());
+        self.writers.flush(self.now, &mut self.outputs);
+    }
+
+    /// Ends a round in which the task's partition was read so.
+    pub fn finish(&mut self, task: &mut Task, partition: Phase) {
+        task.finish_batch(partition, &mut self.context());
+        self.writers.flush(self.now, &mut self.outputs);
     }
 
     pub fn decisions(&self) -> Sink {

@@ -2,10 +2,13 @@
 
 use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, payment, record};
 use riskstream_engine::Event;
+use riskstream_events::{Slot, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
 use riskstream_pipeline::TaskError;
 use riskstream_pipeline::journal::read_frames;
-use riskstream_pipeline::progress::Watermark;
+use riskstream_pipeline::partitioner::murmur2;
+use riskstream_pipeline::progress::{Phase, Watermark};
+use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::taken::{Sequenced, Taken};
 
@@ -28,14 +31,14 @@ fn frame(shop: &mut Shop, stage: usize, source: u32, events: Vec<Event>, waterma
     for (sequence, event) in (1..).zip(events) {
         writer.push(Sequenced { sequence, event }, &mut shop.context());
     }
-    writer.flush(watermark, &mut shop.context());
+    shop.flush(&mut writer, watermark);
     shop.written(2 + stage).pop().unwrap()
 }
 
 fn catching_up(second: i64) -> Watermark {
     Watermark {
         time: second * SECOND,
-        live: false,
+        phase: Phase::CatchingUp,
     }
 }
 
@@ -54,9 +57,9 @@ fn an_input_numbers_events_by_their_offsets_and_keeps_its_watermark() {
         assert_eq!(row.event.watermark, watermark * SECOND, "{id}");
         assert!(source.next_event(&mut shop.context()).unwrap().is_none(), "once");
     }
-    for live in [false, true] {
+    for phase in [Phase::CatchingUp, Phase::Live, Phase::Idle] {
         let time = 11 * SECOND;
-        assert_eq!(source.watermark(live), Watermark { time, live });
+        assert_eq!(source.watermark(phase), Watermark { time, phase });
     }
 }
 
@@ -72,7 +75,7 @@ fn an_input_goes_back_to_where_it_was() {
         source.next_event(&mut shop.context()).unwrap().is_none(),
         "it was not handed out"
     );
-    assert_eq!(source.watermark(false).time, i64::MIN);
+    assert_eq!(source.watermark(Phase::CatchingUp).time, i64::MIN);
 }
 
 #[test]
@@ -102,11 +105,11 @@ fn a_repartition_topic_is_merged_and_numbered_anew() {
         [],
         "the other source may still send an older row"
     );
-    assert_eq!(source.watermark(false).time, i64::MIN);
+    assert_eq!(source.watermark(Phase::CatchingUp).time, i64::MIN);
     source.take(record(1, &second), &mut shop.context()).unwrap();
     assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1), ("a", 2), ("b", 3)]));
     assert_eq!(
-        source.watermark(true),
+        source.watermark(Phase::Live),
         catching_up(5),
         "the source's own word counts, not the partition's"
     );
@@ -138,19 +141,48 @@ fn frames_that_wait_are_kept_and_found_again() {
 }
 
 #[test]
-fn an_idle_source_is_not_waited_for_once_the_notice_is_read() {
+fn an_idle_source_is_not_waited_for() {
     let mut shop = Shop::new();
     let mut source = shop.repartition(CUSTOMER);
     let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
     let first = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
     source.take(record(0, &first), &mut shop.context()).unwrap();
-    let repartition = source.repartition().unwrap();
-    let awaited: Vec<_> = repartition.awaited_sources().collect();
-    assert_eq!(awaited.iter().map(|notice| notice.source).collect::<Vec<_>>(), [1]);
-    repartition.write_idle_notice(awaited[0], &mut shop.outputs);
     assert_eq!(next(&mut shop, &mut source), []);
-    let notice = shop.written(2).pop().unwrap();
-    source.take(record(1, &notice), &mut shop.context()).unwrap();
+    let idle = |time| Watermark {
+        time,
+        phase: Phase::Idle,
+    };
+    let second = frame(&mut shop, CUSTOMER, 1, Vec::new(), idle(i64::MIN));
+    source.take(record(1, &second), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
+
+    // The topic behind it is idle once all sources are and its partition is read to the end.
+    assert_eq!(source.watermark(Phase::Idle).phase, Phase::CatchingUp);
+    let first = frame(&mut shop, CUSTOMER, 0, Vec::new(), idle(5 * SECOND));
+    source.take(record(2, &first), &mut shop.context()).unwrap();
+    assert_eq!(source.watermark(Phase::Live).phase, Phase::Live);
+    assert_eq!(source.watermark(Phase::Idle).phase, Phase::Idle);
+}
+
+/// What an earlier version has written: a record for each frame, and idle notices of the reader.
+#[test]
+fn records_of_an_earlier_version_are_read() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
+    let value = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
+    let format = RepartitionFormat::new(shop.plan(), CUSTOMER);
+    let Ok(Content::Frames(set)) = format.parse(&value) else {
+        panic!("it holds frames");
+    };
+    let slots = &shop.plan().stages[CUSTOMER].carries;
+    let name = |&(slot, kind): &(Slot, ValueType)| format!("{}:{};", shop.plan().slots[slot].name, kind.name());
+    let layout = murmur2(slots.iter().map(name).collect::<String>().as_bytes()).to_le_bytes();
+    let earlier_frame = [&layout[..], &[0], set.frames[0]].concat();
+    source.take(record(0, &earlier_frame), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), []);
+    let idle = [&layout[..], &[1], &1u32.to_le_bytes(), &(-1i64).to_le_bytes()].concat();
+    source.take(record(1, &idle), &mut shop.context()).unwrap();
     assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
 }
 

@@ -5,6 +5,7 @@ use crate::shop::{
     payment, record,
 };
 use riskstream_features::state::MemoryState;
+use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::task::{Processed, Start, Task};
 use riskstream_pipeline::{StageState, TaskError};
 
@@ -16,7 +17,7 @@ fn start(position: i64, committed: i64) -> Start {
     }
 }
 
-fn ingest(shop: &Shop, start: Start) -> Task {
+fn ingest(shop: &mut Shop, start: Start) -> Task {
     let (source, sink) = (shop.input(TRANSACTIONS), shop.writer(CUSTOMER, 1, 0));
     Task::open(partition("transactions"), source, None, sink, start).unwrap()
 }
@@ -35,9 +36,9 @@ fn process(shop: &mut Shop, task: &mut Task, offset: i64, value: &[u8]) -> Resul
 #[test]
 fn an_ingest_task_is_a_task_without_state() {
     let mut shop = Shop::new();
-    let mut task = ingest(&shop, start(4, 4));
+    let mut task = ingest(&mut shop, start(4, 4));
     process(&mut shop, &mut task, 4, &payment("a", 9)).unwrap();
-    task.finish_batch(false, &mut shop.context());
+    shop.finish(&mut task, Phase::CatchingUp);
     assert_eq!(shop.written(TO_CUSTOMER).len(), 1);
     task.write(5).unwrap();
     let committed = task.committed(5);
@@ -52,7 +53,7 @@ fn an_ingest_task_is_a_task_without_state() {
     // A successor begins with the watermark that was committed.
     let watermark = committed.watermark;
     let successor = ingest(
-        &shop,
+        &mut shop,
         Start {
             watermark,
             ..start(5, 5)
@@ -69,10 +70,10 @@ fn what_was_committed_before_is_replayed_for_state_only() {
         process(&mut shop, &mut task, offset, &payment(&format!("t{offset}"), offset)).unwrap();
     }
     process(&mut shop, &mut task, 2, b"no payment").unwrap();
-    task.finish_batch(true, &mut shop.context());
+    shop.finish(&mut task, Phase::Live);
     assert!(shop.outputs.is_empty(), "neither decisions nor dead letters");
     process(&mut shop, &mut task, 3, &payment("t3", 3)).unwrap();
-    task.finish_batch(true, &mut shop.context());
+    shop.finish(&mut task, Phase::Live);
     let decisions = shop.written(DECISIONS);
     assert_eq!(decisions.len(), 1);
     let decision = String::from_utf8(decisions[0].clone()).unwrap();
@@ -86,11 +87,11 @@ fn an_aborted_batch_changes_nothing() {
     let mut task = deciding(&shop, start(0, 0));
     let first = payment("a", 1);
     process(&mut shop, &mut task, 0, &first).unwrap();
-    task.finish_batch(true, &mut shop.context());
+    shop.finish(&mut task, Phase::Live);
     let decision = shop.written(DECISIONS);
     assert_eq!(task.restore().unwrap(), 0);
     process(&mut shop, &mut task, 0, &first).unwrap();
-    task.finish_batch(true, &mut shop.context());
+    shop.finish(&mut task, Phase::Live);
     assert_eq!(shop.written(DECISIONS), decision);
     task.write(1).unwrap();
     assert_eq!((task.position(), task.restore().unwrap()), (1, 1));
@@ -110,25 +111,26 @@ fn a_stage_in_the_middle_passes_on_what_it_has_applied() {
     let state = StageState::new(&shop.compiled.plan, CUSTOMER, Box::new(MemoryState::default()));
     let (source, sink) = (shop.repartition(CUSTOMER), shop.writer(TERMINAL, 1, 0));
     let mut task = Task::open(partition("repartition"), source, Some(state), sink, start(0, 0)).unwrap();
-    let mut feeder = ingest(&shop, start(0, 0));
+    let mut feeder = ingest(&mut shop, start(0, 0));
     process(&mut shop, &mut feeder, 0, &payment("a", 1)).unwrap();
-    feeder.finish_batch(false, &mut shop.context());
+    shop.finish(&mut feeder, Phase::CatchingUp);
     let frame = shop.written(TO_CUSTOMER).pop().unwrap();
     assert_eq!(process(&mut shop, &mut task, 0, &frame).unwrap(), Processed::Events(0));
     assert_eq!(task.waiting_frames(), 1);
-    task.finish_batch(false, &mut shop.context());
+    shop.finish(&mut task, Phase::CatchingUp);
     shop.outputs.clear();
-    assert!(task.committed(1).holds_rows);
     task.write(1).unwrap();
 
-    let source = task.source().repartition().unwrap();
-    let notice = source.awaited_sources().next().unwrap();
-    source.write_idle_notice(notice, &mut shop.outputs);
+    let mut other = shop.writer(CUSTOMER, 1, 1);
+    let idle = Watermark {
+        time: i64::MIN,
+        phase: Phase::Idle,
+    };
+    shop.flush(&mut other, idle);
     let notice = shop.written(TO_CUSTOMER).pop().unwrap();
     assert_eq!(process(&mut shop, &mut task, 1, &notice).unwrap(), Processed::Events(1));
-    task.finish_batch(false, &mut shop.context());
+    shop.finish(&mut task, Phase::CatchingUp);
     assert_eq!(shop.written(TO_TERMINAL).len(), 1);
-    assert!(!task.committed(2).holds_rows);
 
     // The frame that waited is in the state: after an abort it waits again.
     assert_eq!(task.restore().unwrap(), 1);

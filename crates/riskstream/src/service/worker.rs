@@ -61,7 +61,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
         let began = Instant::now();
         let end = rounds(job, number, &mut worker, &metrics);
         // Closes the state, then leaves the group, so that others take over at once.
-        drop(worker.close());
+        drop(worker.into_log());
         match end {
             RoundsEnd::Shutdown => return Ok(()),
             RoundsEnd::Failed(failure) => return Err(failure),
