@@ -6,6 +6,8 @@
 //! running.
 #![deny(unsafe_code)]
 
+mod appender;
+mod committer;
 mod connection;
 mod consumer;
 mod errors;

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
+use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
-use crate::producer::Writer;
+use crate::appender::Appender;
+use crate::committer::Committer;
 use crate::reader::{Reader, RecordBuffer};
 use crate::signal::Signal;
 use crate::topics;
@@ -52,7 +54,9 @@ pub struct KafkaLog {
     // Declared before the consumer: readers refer to it and must be dropped first.
     readers: HashMap<TopicPartition, Reader>,
     consumer: Arc<GroupConsumer>,
-    writer: Writer,
+    appender: Appender,
+    /// None for at least once.
+    committer: Option<Committer>,
     connection: Arc<Connection>,
     signal: Arc<Signal>,
     watch: TransactionWatch,
@@ -60,6 +64,8 @@ pub struct KafkaLog {
     subscribed: bool,
     /// When the last transaction was committed.
     committed_at: Option<Instant>,
+    /// As of the last assignment.
+    generation: u64,
     partitions: BTreeMap<String, i32>,
     /// Partitions that were revoked or lost, and not yet stopped.
     revoked: BTreeSet<TopicPartition>,
@@ -84,18 +90,24 @@ impl KafkaLog {
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
         consumer.set_nonempty_callback(move || waker.raise());
-        let writer = Writer::new(&options, Arc::clone(&connection), watch.clone())?;
+        let appender = Appender::new(&options, Arc::clone(&connection))?;
+        let committer = match options.delivery {
+            Delivery::ExactlyOnce => Some(Committer::new(&options, Arc::clone(&connection))?),
+            Delivery::AtLeastOnce => None,
+        };
         Ok(Self {
             options,
             readers: HashMap::new(),
             consumer: Arc::new(consumer),
-            writer,
+            appender,
+            committer,
             connection,
             signal,
             watch,
             buffer: RecordBuffer::default(),
             subscribed: false,
             committed_at: None,
+            generation: 0,
             partitions: BTreeMap::new(),
             revoked: BTreeSet::new(),
             stopped: Vec::new(),
@@ -113,11 +125,10 @@ impl KafkaLog {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = left.clamp(Duration::from_millis(50), Duration::from_secs(5));
-            let result = self.find_topics(timeout).and_then(|()| self.writer.init(timeout));
+            let result = self.find_topics(timeout).and_then(|()| self.init(timeout));
             match result {
                 Ok(()) => break,
                 Err(LogError::Unavailable(why)) => {
-                    self.writer.serve();
                     self.serve();
                     self.connection.take_failure()?;
                     if left.is_zero() {
@@ -184,8 +195,17 @@ impl KafkaLog {
         LogError::Unavailable(text)
     }
 
-    /// Runs all pending callbacks of the consumer.
+    fn init(&self, timeout: Duration) -> Result<(), LogError> {
+        let _running = self.watch.enter();
+        self.committer.as_ref().map_or(Ok(()), |committer| committer.init(timeout))
+    }
+
+    /// Runs all pending callbacks of the clients.
     fn serve(&self) {
+        self.appender.serve();
+        if let Some(committer) = &self.committer {
+            committer.serve();
+        }
         let context = self.consumer.context();
         loop {
             let before = context.events();
@@ -200,6 +220,7 @@ impl KafkaLog {
     fn changes(&mut self) -> Result<Vec<Change>, LogError> {
         let mut changes = Vec::new();
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.generation = native::generation(self.consumer.client());
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     // Acknowledged with no partitions: each is added when its task starts it.
@@ -253,7 +274,6 @@ impl Log for KafkaLog {
             std::thread::sleep(left.min(timeout));
         }
         loop {
-            self.writer.serve();
             self.serve();
             self.connection.take_failure()?;
             let changes = self.changes()?;
@@ -374,12 +394,56 @@ impl Log for KafkaLog {
         Ok(count)
     }
 
-    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
-        self.writer.commit(&self.consumer, outputs, positions)?;
-        self.committed_at = (self.options.delivery == Delivery::ExactlyOnce).then(Instant::now);
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.committer.is_some()
+    }
+
+    fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
+        let _running = self.watch.enter();
+        self.appender.append(records)?;
         self.connection.reached();
         Ok(())
     }
+
+    fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
+        let _running = self.watch.enter();
+        let positions = positions::list(positions)?;
+        match &self.committer {
+            Some(committer) if !outputs.is_empty() => {
+                committer.commit(&self.consumer, outputs, &positions)?;
+                self.committed_at = Some(Instant::now());
+            }
+            _ => {
+                self.appender.append(outputs)?;
+                commit_positions(&self.consumer, &positions)?;
+            }
+        }
+        self.connection.reached();
+        Ok(())
+    }
+}
+
+/// Commits positions alone.
+fn commit_positions(consumer: &GroupConsumer, positions: &TopicPartitionList) -> Result<(), LogError> {
+    if positions.count() == 0 {
+        return Ok(());
+    }
+    consumer.commit(positions, CommitMode::Sync).map_err(|error| {
+        let text = format!("committing positions: {}", errors::describe(&error));
+        match error.rdkafka_error_code() {
+            Some(code) if errors::is_permanent(code) => LogError::Fatal(text),
+            // If this member is no longer one of the group, `wait` reports it.
+            Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId) => LogError::Rebalancing,
+            Some(Code::Fatal | Code::FencedInstanceId) => {
+                LogError::Fenced(text)
+            }
+            _ => LogError::Aborted(text),
+        }
+    })
 }
 
 fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {

@@ -1,4 +1,4 @@
-//! Four functions of librdkafka that rdkafka does not wrap. The only unsafe code of this crate.
+//! Functions of librdkafka that rdkafka does not wrap. The only unsafe code of this crate.
 //!
 //! In each call the pointer to the client is valid because the client is borrowed, and librdkafka's functions may be
 //! called from any thread.
@@ -8,6 +8,8 @@ use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
 use rdkafka::bindings::{
+    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_consumer_group_metadata_generation_id,
     rd_kafka_commit_transaction, rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_error_is_fatal,
     rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t, rd_kafka_error_txn_requires_abort,
     rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t,
@@ -78,6 +80,21 @@ pub(crate) fn position<C: ClientContext>(consumer: &Client<C>, topic: &str, part
         Offset::Offset(offset) => Some(offset),
         _ => None,
     }
+}
+
+/// The number of the group's last rebalance that this member knows; 0 before it has joined.
+pub(crate) fn generation<C: ClientContext>(consumer: &Client<C>) -> u64 {
+    // SAFETY: see the module; the metadata is owned here until it is destroyed, after its last use.
+    let generation = unsafe {
+        let metadata = rd_kafka_consumer_group_metadata(consumer.native_ptr());
+        if metadata.is_null() {
+            return 0;
+        }
+        let generation = rd_kafka_consumer_group_metadata_generation_id(metadata);
+        rd_kafka_consumer_group_metadata_destroy(metadata);
+        generation
+    };
+    u64::try_from(generation).unwrap_or(0)
 }
 
 /// The end of a partition as of the last fetch, without a request to the broker; `None` before the first fetch.

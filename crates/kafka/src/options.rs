@@ -138,8 +138,28 @@ impl KafkaOptions {
         Ok(config)
     }
 
-    /// An idempotent producer, transactional for exactly once.
-    pub(crate) fn producer(&self) -> Result<ClientConfig, LogError> {
+    /// The producer of outputs: transactional for exactly once.
+    pub(crate) fn committer(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.producer()?;
+        if self.delivery == Delivery::ExactlyOnce {
+            let timeout = self.transaction_timeout.as_millis().to_string();
+            config
+                .set("transactional.id", self.transactional_id())
+                .set("transaction.timeout.ms", &timeout);
+        }
+        Ok(config)
+    }
+
+    /// The producer of records without transactions. After a record that could not be written it writes no other: readers
+    /// rely on rows without gaps.
+    pub(crate) fn appender(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.producer()?;
+        self.set_defaults(&mut config, &[("linger.ms", "0")]);
+        config.set("enable.gapless.guarantee", "true");
+        Ok(config)
+    }
+
+    fn producer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
         let timeout = self.transaction_timeout.as_millis().to_string();
         let defaults = [
@@ -162,11 +182,6 @@ impl KafkaOptions {
             .set("enable.idempotence", "true")
             // librdkafka counts successful deliveries; callbacks are for errors only.
             .set("delivery.report.only.error", "true");
-        if self.delivery == Delivery::ExactlyOnce {
-            config
-                .set("transactional.id", self.transactional_id())
-                .set("transaction.timeout.ms", &timeout);
-        }
         Ok(config)
     }
 
@@ -217,7 +232,7 @@ mod tests {
     #[test]
     fn overrides_win_over_defaults() {
         let options = with_override("compression.type", "zstd");
-        assert_eq!(options.producer().unwrap().get("compression.type"), Some("zstd"));
+        assert_eq!(options.committer().unwrap().get("compression.type"), Some("zstd"));
     }
 
     #[test]
@@ -232,6 +247,6 @@ mod tests {
     fn at_least_once_has_no_transactions() {
         let mut options = KafkaOptions::new("localhost:9092", "group");
         options.delivery = Delivery::AtLeastOnce;
-        assert_eq!(options.producer().unwrap().get("transactional.id"), None);
+        assert_eq!(options.committer().unwrap().get("transactional.id"), None);
     }
 }

@@ -1,35 +1,28 @@
-//! The writer of a log: one idempotent producer, with transactions for exactly once.
+//! A producer of records, with or without transactions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
+use rdkafka::ClientConfig;
+use rdkafka::Message;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use rdkafka::{Message, TopicPartitionList};
-use riskstream_pipeline::log::{Committed, LogError, OutputRecord, Outputs, TopicPartition};
+use riskstream_pipeline::log::{OutputRecord, Outputs, LogError};
 
 use crate::connection::Connection;
-use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::native;
-use crate::options::{Delivery, KafkaOptions};
-use crate::positions;
-use crate::watch::TransactionWatch;
-
-/// The pause between attempts that are rejected at once.
-const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// The callbacks of the producer. They record failed deliveries.
-pub(crate) struct WriterContext {
+pub(crate) struct ProducerCallbacks {
     connection: Arc<Connection>,
-    undelivered: Mutex<Option<CommitFailure>>,
+    undelivered: Mutex<Option<WriteFailure>>,
 }
 
-impl ClientContext for WriterContext {
+impl ClientContext for ProducerCallbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         self.connection.on_log(level, facility, line);
     }
@@ -41,12 +34,12 @@ impl ClientContext for WriterContext {
     }
 }
 
-impl ProducerContext for WriterContext {
+impl ProducerContext for ProducerCallbacks {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
-            let failure = CommitFailure::of_record(error, message.topic(), message.payload_len());
+            let failure = WriteFailure::of_record(error, message.topic(), message.payload_len());
             self.undelivered
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -55,9 +48,9 @@ impl ProducerContext for WriterContext {
     }
 }
 
-/// Why a commit failed, and what has to follow.
+/// Why records were not written, and what has to follow.
 #[derive(Debug)]
-enum CommitFailure {
+pub(crate) enum WriteFailure {
     /// Abort the transaction; a retry may succeed.
     Transient(String),
     /// Abort the transaction; a retry cannot succeed.
@@ -66,8 +59,8 @@ enum CommitFailure {
     Final(String),
 }
 
-impl CommitFailure {
-    fn of_record(error: &KafkaError, topic: &str, size: usize) -> Self {
+impl WriteFailure {
+    pub(crate) fn of_record(error: &KafkaError, topic: &str, size: usize) -> Self {
         let text = format!("writing to topic {topic}: {}", errors::describe(error));
         match error.rdkafka_error_code() {
             Some(Code::MessageSizeTooLarge) => Self::Permanent(format!(
@@ -79,7 +72,7 @@ impl CommitFailure {
         }
     }
 
-    fn of_transaction(what: &str, error: &KafkaError) -> Self {
+    pub(crate) fn of_transaction(what: &str, error: &KafkaError) -> Self {
         let text = format!("{what}: {}", errors::describe(error));
         match error {
             KafkaError::Transaction(error) if errors::is_permanent(error.code()) => Self::Permanent(text),
@@ -92,53 +85,27 @@ impl CommitFailure {
     }
 }
 
-/// Writes outputs and positions.
-pub(crate) struct Writer {
-    producer: BaseProducer<WriterContext>,
+/// See the module.
+pub(crate) struct RecordProducer {
+    pub(crate) producer: BaseProducer<ProducerCallbacks>,
     topics: Vec<String>,
-    delivery: Delivery,
-    timeout: Duration,
-    watch: TransactionWatch,
 }
 
-impl Writer {
-    pub(crate) fn new(
-        options: &KafkaOptions,
-        connection: Arc<Connection>,
-        watch: TransactionWatch,
-    ) -> Result<Self, LogError> {
-        let context = WriterContext {
+impl RecordProducer {
+    /// A producer to these topics, which records name by their index.
+    pub(crate) fn new(config: &ClientConfig, topics: Vec<String>, connection: Arc<Connection>) -> Result<Self, LogError> {
+        let callbacks = ProducerCallbacks {
             connection,
             undelivered: Mutex::default(),
         };
-        let producer = options
-            .producer()?
-            .create_with_context(context)
+        let producer = config
+            .create_with_context(callbacks)
             .map_err(|error| errors::configuration_error(&error))?;
-        Ok(Self {
-            producer,
-            topics: options.outputs.clone(),
-            delivery: options.delivery,
-            timeout: options.transaction_timeout,
-            watch,
-        })
+        Ok(Self { producer, topics })
     }
 
-    /// Fences the previous user of this transactional id, and aborts its open transaction. To be retried while the
-    /// brokers cannot be reached.
-    pub(crate) fn init(&self, timeout: Duration) -> Result<(), LogError> {
-        if self.delivery == Delivery::AtLeastOnce {
-            return Ok(());
-        }
-        let _running = self.watch.enter();
-        self.producer.init_transactions(timeout).map_err(|error| {
-            let text = format!("preparing transactions: {}", errors::describe(&error));
-            match &error {
-                KafkaError::Transaction(error) if error.is_retriable() => LogError::Unavailable(text),
-                KafkaError::Transaction(error) if errors::is_permanent(error.code()) => LogError::Fatal(text),
-                _ => LogError::Fenced(text),
-            }
-        })
+    pub(crate) fn client(&self) -> &Client<ProducerCallbacks> {
+        self.producer.client()
     }
 
     /// Runs pending callbacks. Never blocks.
@@ -146,86 +113,14 @@ impl Writer {
         self.producer.poll(Duration::ZERO);
     }
 
-    /// Writes all outputs and positions: in one transaction for exactly once, outputs before positions for at least
-    /// once.
-    pub(crate) fn commit(
-        &self,
-        consumer: &GroupConsumer,
-        outputs: &Outputs,
-        positions: &[(TopicPartition, Committed)],
-    ) -> Result<(), LogError> {
-        if outputs.is_empty() && positions.is_empty() {
-            return Ok(());
-        }
-        let _running = self.watch.enter();
-        let positions = positions::list(positions)?;
-        match self.delivery {
-            Delivery::ExactlyOnce => self.commit_transaction(consumer, outputs, &positions),
-            Delivery::AtLeastOnce => self.commit_without_transaction(consumer, outputs, &positions),
-        }
-    }
-
-    fn commit_transaction(
-        &self,
-        consumer: &GroupConsumer,
-        outputs: &Outputs,
-        positions: &TopicPartitionList,
-    ) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.timeout;
-        self.producer
-            .begin_transaction()
-            .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
-        let result = self
-            .send(outputs, deadline)
-            // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
-            // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
-            .and_then(|()| self.deliver(deadline))
-            .and_then(|()| self.send_positions(consumer, positions, deadline))
-            .and_then(|()| self.end_transaction(deadline))
-            .map_err(|failure| self.root_cause(failure));
-        match result {
-            Ok(()) => Ok(()),
-            Err(CommitFailure::Transient(reason)) => self.abort(&reason).and(Err(LogError::Aborted(reason))),
-            Err(CommitFailure::Permanent(reason)) => self.abort(&reason).and(Err(LogError::Fatal(reason))),
-            Err(CommitFailure::Final(reason)) => Err(LogError::Fenced(reason)),
-        }
-    }
-
-    fn commit_without_transaction(
-        &self,
-        consumer: &GroupConsumer,
-        outputs: &Outputs,
-        positions: &TopicPartitionList,
-    ) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.timeout;
-        let delivered = self.send(outputs, deadline).and_then(|()| self.deliver(deadline));
-        match delivered {
-            Ok(()) => {}
-            Err(CommitFailure::Transient(reason)) => return Err(LogError::Aborted(reason)),
-            Err(CommitFailure::Permanent(reason)) => return Err(LogError::Fatal(reason)),
-            Err(CommitFailure::Final(reason)) => return Err(LogError::Fenced(reason)),
-        }
-        if positions.count() == 0 {
-            return Ok(());
-        }
-        consumer.commit(positions, CommitMode::Sync).map_err(|error| {
-            let text = format!("committing positions: {}", errors::describe(&error));
-            match error.rdkafka_error_code() {
-                Some(code) if errors::is_permanent(code) => LogError::Fatal(text),
-                Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
-                _ => LogError::Aborted(text),
-            }
-        })
-    }
-
-    fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), CommitFailure> {
+    pub(crate) fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), WriteFailure> {
         for record in outputs.records() {
             self.send_one(outputs, record, deadline)?;
         }
         Ok(())
     }
 
-    fn send_one(&self, outputs: &Outputs, output: &OutputRecord, deadline: Instant) -> Result<(), CommitFailure> {
+    fn send_one(&self, outputs: &Outputs, output: &OutputRecord, deadline: Instant) -> Result<(), WriteFailure> {
         let topic = &self.topics[output.topic];
         let mut record = BaseRecord::<[u8], [u8]>::to(topic);
         record.key = outputs.key(output);
@@ -240,49 +135,25 @@ impl Writer {
             };
             if error.rdkafka_error_code() != Some(Code::QueueFull) {
                 let size = outputs.value(output).map_or(0, <[u8]>::len);
-                return Err(CommitFailure::of_record(&error, topic, size));
+                return Err(WriteFailure::of_record(&error, topic, size));
             }
             if Instant::now() >= deadline {
-                return Err(CommitFailure::Transient(format!(
+                return Err(WriteFailure::Transient(format!(
                     "writing to topic {topic} takes too long"
                 )));
             }
-            native::flush(self.producer.client(), Duration::from_millis(5));
+            native::flush(self.client(), Duration::from_millis(5));
             self.serve();
             record = unsent;
         }
     }
 
-    fn send_positions(
-        &self,
-        consumer: &GroupConsumer,
-        positions: &TopicPartitionList,
-        deadline: Instant,
-    ) -> Result<(), CommitFailure> {
-        if positions.count() == 0 {
-            return Ok(());
-        }
-        let group = consumer
-            .group_metadata()
-            .ok_or_else(|| CommitFailure::Final("the consumer belongs to no group".to_owned()))?;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.producer.send_offsets_to_transaction(positions, &group, left) {
-                Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
-                    std::thread::sleep(RETRY_PAUSE);
-                }
-                Err(error) => return Err(CommitFailure::of_transaction("committing positions", &error)),
-            }
-        }
-    }
-
     /// Waits until all records are delivered.
-    fn deliver(&self, deadline: Instant) -> Result<(), CommitFailure> {
-        while !native::flush(self.producer.client(), Duration::from_millis(100)) {
+    pub(crate) fn deliver(&self, deadline: Instant) -> Result<(), WriteFailure> {
+        while !native::flush(self.client(), Duration::from_millis(100)) {
             self.serve();
             if Instant::now() >= deadline {
-                return Err(CommitFailure::Transient(
+                return Err(WriteFailure::Transient(
                     "records were not delivered in time".to_owned(),
                 ));
             }
@@ -294,57 +165,8 @@ impl Writer {
         }
     }
 
-    /// Waits for the deliveries, then commits.
-    fn end_transaction(&self, deadline: Instant) -> Result<(), CommitFailure> {
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            // Short timeouts: failed deliveries count as in flight until their callbacks have run.
-            let timeout = left.min(Duration::from_millis(100));
-            let Err(error) = native::commit_transaction(self.producer.client(), timeout) else {
-                return Ok(());
-            };
-            let text = format!("committing the transaction: {}", error.text);
-            if left.is_zero() && error.is_retriable {
-                let text = "the brokers do not answer, it is not known whether the transaction was committed";
-                return Err(CommitFailure::Final(text.to_owned()));
-            } else if errors::is_permanent(error.code) {
-                return Err(CommitFailure::Permanent(text));
-            } else if error.is_fatal {
-                return Err(CommitFailure::Final(text));
-            } else if error.requires_abort {
-                return Err(CommitFailure::Transient(text));
-            } else if !error.is_retriable {
-                return Err(CommitFailure::Final(format!("the result is not known: {text}")));
-            }
-            self.serve_all();
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Aborts the open transaction, which failed for `reason`. If this does not succeed soon the brokers cannot be
-    /// reached; then the start of a successor aborts it, or the brokers do after its timeout.
-    fn abort(&self, reason: &str) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.timeout / 4;
-        loop {
-            // Short timeouts: the callbacks of purged deliveries have to run in between.
-            match self.producer.abort_transaction(Duration::from_millis(20)) {
-                Ok(()) => break,
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => {
-                    self.serve_all();
-                }
-                Err(error) => {
-                    let text = errors::describe(&error);
-                    return Err(LogError::Fenced(format!("{reason}; aborting the transaction: {text}")));
-                }
-            }
-        }
-        self.serve_all();
-        self.take_undelivered();
-        Ok(())
-    }
-
     /// Runs the callbacks of all failed deliveries known so far.
-    fn serve_all(&self) {
+    pub(crate) fn serve_all(&self) {
         let mut before = i32::MAX;
         while self.producer.in_flight_count() < before {
             before = self.producer.in_flight_count();
@@ -353,15 +175,15 @@ impl Writer {
     }
 
     /// The failure of a record, if there is one: it is the cause of the failure of the transaction.
-    fn root_cause(&self, failure: CommitFailure) -> CommitFailure {
+    pub(crate) fn root_cause(&self, failure: WriteFailure) -> WriteFailure {
         self.serve_all();
         match (failure, self.take_undelivered()) {
-            (CommitFailure::Transient(_) | CommitFailure::Permanent(_), Some(cause)) => cause,
+            (WriteFailure::Transient(_) | WriteFailure::Permanent(_), Some(cause)) => cause,
             (failure, _) => failure,
         }
     }
 
-    fn take_undelivered(&self) -> Option<CommitFailure> {
+    pub(crate) fn take_undelivered(&self) -> Option<WriteFailure> {
         let context = self.producer.context();
         context
             .undelivered
@@ -370,6 +192,7 @@ impl Writer {
             .take()
     }
 }
+
 
 fn headers(outputs: &Outputs, output: &OutputRecord) -> Option<OwnedHeaders> {
     let mut headers = outputs.headers(output).peekable();

@@ -18,7 +18,9 @@ pub struct TaskContext<'a> {
     pub decider: &'a mut Decider,
     /// Where rows for later stages are collected.
     pub writers: &'a mut RepartitionWriters,
-    /// What the batch writes.
+    /// Records of repartition topics. They are appended before the batch is committed.
+    pub appended: &'a mut Outputs,
+    /// What the batch writes with its commit: decisions and dead letters.
     pub outputs: &'a mut Outputs,
     /// Where dead letters go.
     pub dead_letters: &'a DeadLetters,

@@ -3,12 +3,12 @@
 
 use crate::clock::Clock;
 use crate::error::WorkerError;
-use crate::faulty::{Faults, FaultyLog};
+use crate::faulty::{Faults, FaultyLog, LateRecords};
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::rollout::Rollouts;
 use crate::stores::Stores;
-use crate::topology::Topology;
+use crate::topology::{Topology, WorkerRole};
 use crate::worker::{Worker, WorkerOptions};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
 use riskstream_scoring::Lineup;
@@ -132,9 +132,10 @@ pub struct TestDriver {
     /// The clock of all workers.
     pub clock: ManualClock,
     topology: Arc<Topology>,
-    workers: Vec<Worker<FaultyLog<MemoryLog>>>,
+    workers: Vec<(WorkerRole, Worker<FaultyLog<MemoryLog>>)>,
     options: WorkerOptions,
     faults: Faults,
+    late: LateRecords,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
 }
@@ -154,6 +155,7 @@ impl TestDriver {
             workers: Vec::new(),
             options: WorkerOptions::default(),
             faults: Faults::default(),
+            late: LateRecords::default(),
             rollouts: ManualRollouts::default(),
         };
         driver.add_worker();
@@ -170,23 +172,28 @@ impl TestDriver {
         self.faults = faults;
     }
 
-    /// Starts one more worker of the group.
+    /// Starts one more worker of the group, which reads all topics.
     pub fn add_worker(&mut self) {
-        let log = self
-            .broker
-            .join(self.topology.input_topics(), self.topology.output_topics());
+        self.add_worker_of(WorkerRole::All);
+    }
+
+    /// Starts one more worker of the group, of this role.
+    pub fn add_worker_of(&mut self, role: WorkerRole) {
+        let inputs = self.topology.input_topics_of(role);
+        let log = self.broker.join(inputs, self.topology.output_topics());
         // Each worker fails at other moments than its predecessor, or a run would never end.
         self.faults.seed = self.faults.seed.wrapping_add(1);
-        let log = FaultyLog::new(log, self.faults);
+        let log = FaultyLog::new(log, self.faults, self.late.clone());
         let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
-        self.workers.push(Worker::new(
+        let worker = Worker::new(
             log,
             Arc::clone(&self.topology),
             self.options,
             stores,
             clock,
             Box::new(self.rollouts.clone()),
-        ));
+        );
+        self.workers.push((role, worker));
     }
 
     /// Ends a worker at once. What it had not committed is lost.
@@ -209,12 +216,14 @@ impl TestDriver {
     pub fn round(&mut self) -> Result<usize, WorkerError> {
         let mut events = 0;
         for index in 0..self.workers.len() {
-            match self.workers[index].round(Duration::ZERO) {
+            let (role, worker) = &mut self.workers[index];
+            let role = *role;
+            match worker.round(Duration::ZERO) {
                 Ok(round) => events += round.events,
                 Err(WorkerError::Log(LogError::Unavailable(_))) => {}
                 Err(WorkerError::Log(LogError::Fenced(_))) => {
                     self.kill_worker(index);
-                    self.add_worker();
+                    self.add_worker_of(role);
                     return Ok(1);
                 }
                 Err(error) => return Err(error),
@@ -245,7 +254,7 @@ impl TestDriver {
             && !self
                 .workers
                 .iter()
-                .any(|worker| worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0))
+                .any(|(_, worker)| worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0))
     }
 
     /// The decisions so far, partition by partition.
@@ -262,7 +271,7 @@ impl TestDriver {
     pub fn stopped(&self) -> Vec<crate::round::Stopped> {
         self.workers
             .iter()
-            .flat_map(|worker| worker.stopped().iter().cloned())
+            .flat_map(|(_, worker)| worker.stopped().iter().cloned())
             .collect()
     }
 }

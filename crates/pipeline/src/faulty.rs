@@ -1,7 +1,9 @@
-//! A log that fails, from a seed: aborted transactions, commits whose result stays unknown, a log that cannot be reached. The
-//! same seed fails at the same calls. For simulation.
+//! A log that fails, from a seed: aborted transactions, commits and acknowledgements whose result stays unknown, a log that
+//! cannot be reached. The same seed fails at the same calls. For simulation.
 
 use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often what fails, in thousandths of the calls.
@@ -15,23 +17,46 @@ pub struct Faults {
     pub committed_unknown: u16,
     /// Commits that did not happen, and the member is told that it is fenced.
     pub lost_unknown: u16,
+    /// Appended records of which a part was written, and the member is told that they were not acknowledged.
+    pub unacknowledged: u16,
+    /// Appended records that a member writes only after it was taken for dead and another owns its partitions.
+    pub late: u16,
     /// Waits during which the log cannot be reached.
     pub unavailable: u16,
+}
+
+/// Records that paused members will write late, shared by the logs of a group.
+#[derive(Clone, Debug, Default)]
+pub struct LateRecords(Arc<Mutex<VecDeque<Outputs>>>);
+
+impl LateRecords {
+    fn push(&self, records: Outputs) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(records);
+    }
+
+    fn pop(&self) -> Option<Outputs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
 }
 
 /// Wraps a log and makes it fail.
 pub struct FaultyLog<L> {
     log: L,
     faults: Faults,
+    late: LateRecords,
     state: u64,
 }
 
+/// How often late records are written, in thousandths of the appends.
+const LATE_RECORDS_COME: u16 = 200;
+
 impl<L> FaultyLog<L> {
     /// A log that fails as `faults` say.
-    pub fn new(log: L, faults: Faults) -> FaultyLog<L> {
+    pub fn new(log: L, faults: Faults, late: LateRecords) -> FaultyLog<L> {
         FaultyLog {
             log,
             faults,
+            late,
             state: faults.seed,
         }
     }
@@ -84,6 +109,32 @@ impl<L: Log> Log for FaultyLog<L> {
 
     fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
         self.log.partitions(topic)
+    }
+
+    fn generation(&self) -> u64 {
+        self.log.generation()
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.log.is_transactional()
+    }
+
+    fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
+        if self.draw() < LATE_RECORDS_COME
+            && let Some(late) = self.late.pop()
+        {
+            self.log.append(&late)?;
+        }
+        if self.draw() < self.faults.late {
+            self.late.push(records.first(records.records().len()));
+            return Err(LogError::Fenced("simulated: paused for too long".into()));
+        }
+        if self.draw() < self.faults.unacknowledged {
+            let written = usize::from(self.draw()) % (records.records().len() + 1);
+            self.log.append(&records.first(written))?;
+            return Err(LogError::Aborted("simulated: not acknowledged".into()));
+        }
+        self.log.append(records)
     }
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {

@@ -13,7 +13,7 @@ use riskstream_events::varint::{read_signed, read_unsigned, write_signed, write_
 /// See the module. A source is announced by its frame's header or by a mark, not by both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrameSet<'a> {
-    /// Fences the writer: 0 where transactions do.
+    /// The generation of the owner that wrote it.
     pub generation: u64,
     /// How far sources are that have no frame here.
     pub marks: Vec<(u32, Watermark)>,

@@ -12,7 +12,10 @@ use riskstream_features::state::{StateError, StateStore, StateWrites};
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
 const LINEUP: &[u8] = b"r";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+
+/// The version before, which kept no generation of sources.
+const WITHOUT_GENERATIONS: u8 = 2;
 
 /// How far a task is, as of a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,7 @@ impl Journal {
                 bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
                 bytes.extend_from_slice(&source.last_record.to_le_bytes());
+                bytes.extend_from_slice(&source.generation.to_le_bytes());
                 bytes.push(match source.phase {
                     Phase::CatchingUp => 0,
                     Phase::Live => 1,
@@ -67,7 +71,7 @@ impl Journal {
 
 fn decode(bytes: &[u8]) -> Option<Journal> {
     let (version, mut rest) = bytes.split_first()?;
-    if *version != VERSION {
+    if !matches!(*version, VERSION | WITHOUT_GENERATIONS) {
         return None;
     }
     let stream_time = StreamTime {
@@ -79,6 +83,10 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
     while !rest.is_empty() {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
         let last_record = number(&mut rest)?;
+        let generation = match *version {
+            VERSION => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
+            _ => 0,
+        };
         let (phase, tail) = rest.split_first()?;
         rest = tail;
         let phase = match phase {
@@ -93,6 +101,7 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
             phase,
             sequence,
             last_record,
+            generation,
         });
     }
     let progress = SourceProgress {
@@ -203,6 +212,7 @@ mod tests {
                         phase: Phase::Live,
                         sequence: 12,
                         last_record: 44,
+                        generation: 7,
                     },
                     SourceMark {
                         phase: Phase::Idle,

@@ -46,5 +46,5 @@ pub use stage_state::StageState;
 pub use stores::Stores;
 pub use tally::Tally;
 pub use task::Task;
-pub use topology::{DecisionFormat, InputTopic, Topology};
+pub use topology::{DecisionFormat, InputTopic, Topology, WorkerRole};
 pub use worker::{Worker, WorkerOptions};

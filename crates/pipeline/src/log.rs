@@ -1,4 +1,4 @@
-//! What the pipeline knows of a log: ordered partitions to read from a position, and an atomic
+//! What the pipeline knows of a log: ordered partitions to read from a position, records that are appended, and an atomic
 //! commit of outputs together with positions. Kafka, the in-process log and the faulty log of the
 //! simulation implement it.
 
@@ -137,6 +137,15 @@ impl Outputs {
         &self.records
     }
 
+    /// A copy of the first `count` records.
+    pub fn first(&self, count: usize) -> Outputs {
+        Outputs {
+            bytes: self.bytes.clone(),
+            records: self.records[..count].to_vec(),
+            headers: self.headers.clone(),
+        }
+    }
+
     /// A record's key.
     pub fn key(&self, record: &OutputRecord) -> Option<&[u8]> {
         record.key.map(|(start, end)| &self.bytes[start..end])
@@ -182,6 +191,9 @@ pub enum LogError {
     /// member; the committed positions then tell what happened.
     #[error("this worker has to start anew: {0}")]
     Fenced(String),
+    /// Nothing was committed, as the group is being rebalanced: try again after the next `wait`.
+    #[error("the group is being rebalanced")]
+    Rebalancing,
     /// The log no longer holds the position asked for.
     #[error("{partition}: position {position} is gone, the log now starts at {low}")]
     OutOfRange {
@@ -203,8 +215,8 @@ pub enum LogError {
 /// A member's view of the log. Single-threaded: one worker owns it.
 ///
 /// The order of calls for a partition: `wait` reports it assigned, `start` begins reading, `take`
-/// hands out records, `commit` writes outputs and positions in one transaction, `wait` reports it
-/// revoked, `stop` gives it up. Between `wait` and `commit` no partition changes hands.
+/// hands out records, `append` writes what other tasks read, `commit` writes outputs and positions in one transaction,
+/// `wait` reports it revoked, `stop` gives it up. A partition changes hands only in `wait`.
 pub trait Log {
     /// Waits until a record can be taken, an assignment changes, or `timeout` passes. Must be called
     /// regularly: it is also the heartbeat.
@@ -235,6 +247,16 @@ pub trait Log {
 
     /// Number of partitions of a topic that the log reads or writes.
     fn partitions(&mut self, topic: &str) -> Result<i32, LogError>;
+
+    /// The number of the assignment: a later owner of a partition has a larger one.
+    fn generation(&self) -> u64;
+
+    /// Whether [`Log::commit`] writes outputs and positions all or nothing. If not, outputs may as well be appended.
+    fn is_transactional(&self) -> bool;
+
+    /// Writes records outside any transaction, and returns when all are durable and can be read. After an error some may
+    /// have been written or be written later; but never one without those before it in the same partition.
+    fn append(&mut self, records: &Outputs) -> Result<(), LogError>;
 
     /// Writes all outputs and positions, all or nothing.
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError>;

@@ -44,6 +44,8 @@ struct Inner {
     members: Vec<(u64, HashSet<Arc<str>>)>,
     owners: HashMap<TopicPartition, u64>,
     next_member: u64,
+    /// Grows with every change of the members.
+    generation: u64,
 }
 
 /// Topics in memory, shared by all who write and read them.
@@ -152,6 +154,7 @@ impl Broker {
     pub fn join(&self, inputs: Vec<Arc<str>>, outputs: Vec<Arc<str>>) -> MemoryLog {
         let mut inner = self.lock();
         inner.next_member += 1;
+        inner.generation += 1;
         let member = inner.next_member;
         inner.members.push((member, inputs.into_iter().collect()));
         MemoryLog {
@@ -160,6 +163,7 @@ impl Broker {
             outputs,
             reading: HashMap::new(),
             lent: None,
+            generation: 0,
         }
     }
 
@@ -206,6 +210,26 @@ impl Inner {
         revoked.into_iter().chain(assigned).collect()
     }
 
+    fn append(&mut self, topics: &[Arc<str>], outputs: &Outputs) {
+        for record in outputs.records() {
+            let topic = &topics[record.topic];
+            let partitions = self.topics.get_mut(topic).expect("output topics were created");
+            let count = partitions.len() as i32;
+            let key = outputs.key(record);
+            let by_key = || key.map_or(0, |key| partitioner::partition(key, count));
+            let partition = record.partition.unwrap_or_else(by_key);
+            partitions[partition as usize].records.push_back(StoredRecord {
+                timestamp: record.timestamp,
+                key: key.map(Arc::from),
+                value: outputs.value(record).map(Arc::from),
+                headers: outputs
+                    .headers(record)
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+            });
+        }
+    }
+
     fn partition(&self, at: &TopicPartition) -> &Partition {
         &self.topics[&at.topic][at.partition as usize]
     }
@@ -224,6 +248,8 @@ pub struct MemoryLog {
     outputs: Vec<Arc<str>>,
     reading: HashMap<TopicPartition, i64>,
     lent: Option<StoredRecord>,
+    /// As of the last change of the assignment.
+    generation: u64,
 }
 
 impl Drop for MemoryLog {
@@ -231,6 +257,7 @@ impl Drop for MemoryLog {
         let mut inner = self.broker.lock();
         inner.members.retain(|(member, _)| *member != self.member);
         inner.owners.retain(|_, owner| *owner != self.member);
+        inner.generation += 1;
         drop(inner);
         self.broker.inner.1.notify_all();
     }
@@ -241,6 +268,7 @@ impl Log for MemoryLog {
         let broker = self.broker.clone();
         let mut inner = broker.lock();
         let changes = inner.changes(self.member);
+        self.generation = inner.generation;
         let ready = !changes.is_empty()
             || self
                 .reading
@@ -251,6 +279,7 @@ impl Log for MemoryLog {
         }
         let waited = broker.inner.1.wait_timeout(inner, timeout);
         let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.generation = inner.generation;
         Ok(inner.changes(self.member))
     }
 
@@ -313,6 +342,20 @@ impl Log for MemoryLog {
         partitions.ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))
     }
 
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
+    fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
+        self.broker.lock().append(&self.outputs, records);
+        self.broker.inner.1.notify_all();
+        Ok(())
+    }
+
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let mut inner = self.broker.lock();
         if positions
@@ -321,23 +364,7 @@ impl Log for MemoryLog {
         {
             return Err(LogError::Fenced("a partition belongs to another member now".into()));
         }
-        for record in outputs.records() {
-            let topic = &self.outputs[record.topic];
-            let partitions = inner.topics.get_mut(topic).expect("output topics were created");
-            let count = partitions.len() as i32;
-            let key = outputs.key(record);
-            let by_key = || key.map_or(0, |key| partitioner::partition(key, count));
-            let partition = record.partition.unwrap_or_else(by_key);
-            partitions[partition as usize].records.push_back(StoredRecord {
-                timestamp: record.timestamp,
-                key: key.map(Arc::from),
-                value: outputs.value(record).map(Arc::from),
-                headers: outputs
-                    .headers(record)
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-            });
-        }
+        inner.append(&self.outputs, outputs);
         for (at, position) in positions {
             inner.committed.insert(at.clone(), position.clone());
         }

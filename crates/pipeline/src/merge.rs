@@ -143,10 +143,11 @@ impl Merge {
         self.enqueue(head.source as usize, frame, decode)
     }
 
-    /// Takes in a frame read from the log at `offset`.
+    /// Takes in a frame read from the log at `offset`, which an owner of this generation has written.
     pub fn push(
         &mut self,
         head: FrameHeader,
+        generation: u64,
         offset: i64,
         bytes: &[u8],
         decode: DecodeFrame<'_>,
@@ -168,13 +169,18 @@ impl Merge {
             false => Phase::CatchingUp,
         };
         let time = head.watermark;
-        self.announce(source, Watermark { time, phase }, offset);
+        self.announce(source, Watermark { time, phase }, generation, offset);
         Ok(())
     }
 
-    /// Takes in how far a source is, as the record at `offset` says.
-    pub fn announce(&mut self, source: usize, watermark: Watermark, offset: i64) {
+    /// Takes in how far a source is, as an owner of this generation has written to the record at `offset`. What a former
+    /// owner has written late has no effect.
+    pub fn announce(&mut self, source: usize, watermark: Watermark, generation: u64, offset: i64) {
         let mark = &mut self.sources[source].mark;
+        if generation < mark.generation {
+            return;
+        }
+        mark.generation = generation;
         mark.watermark = mark.watermark.max(watermark.time);
         mark.phase = watermark.phase;
         mark.last_record = offset;

@@ -31,6 +31,8 @@ pub struct SourceMark {
     pub sequence: i64,
     /// The offset of the last record with a frame or an announcement of the source; -1 until the first one.
     pub last_record: i64,
+    /// The largest generation of an owner of the source that was heard.
+    pub generation: u64,
 }
 
 impl SourceMark {
@@ -40,6 +42,7 @@ impl SourceMark {
         phase: Phase::CatchingUp,
         sequence: 0,
         last_record: -1,
+        generation: 0,
     };
 }
 

@@ -70,11 +70,12 @@ impl RepartitionSource {
             let header = self.header(frame)?;
             let format = &self.format;
             let mut decode = |bytes: &[u8], rows: &mut _| format.decode_rows(bytes, spare, rows);
-            self.merge.push(header, offset, frame, &mut decode)?;
+            self.merge.push(header, set.generation, offset, frame, &mut decode)?;
         }
         for (source, watermark) in &set.marks {
             self.known(*source)?;
-            self.merge.announce(*source as usize, *watermark, offset);
+            self.merge
+                .announce(*source as usize, *watermark, set.generation, offset);
         }
         Ok(())
     }

@@ -54,6 +54,8 @@ pub struct RepartitionWriter {
     sources: BTreeMap<u32, SourceState>,
     buffers: Vec<PartitionBuffer>,
     announced_at: i64,
+    /// Of the owner of the sources.
+    generation: u64,
     key: String,
     /// Frames to use again, and the bytes of the one that is being written.
     spare: Vec<FrameWriter>,
@@ -69,6 +71,7 @@ impl RepartitionWriter {
             sources: BTreeMap::new(),
             buffers: (0..partitions).map(|_| PartitionBuffer::default()).collect(),
             announced_at: 0,
+            generation: 0,
             key: String::new(),
             spare: Vec::new(),
             frame: Vec::new(),
@@ -84,6 +87,11 @@ impl RepartitionWriter {
         self.sources
             .values_mut()
             .for_each(|source| *source = SourceState::default());
+    }
+
+    /// Writes as an owner of this generation from now on.
+    pub fn set_generation(&mut self, generation: u64) {
+        self.generation = generation;
     }
 
     /// Forgets a source, which another worker owns from now on.
@@ -174,7 +182,7 @@ impl RepartitionWriter {
             self.format.begin_frames(bytes);
             let has_frame = |source: &u32| buffer.frames.contains_key(source);
             let marks: Vec<_> = marks.iter().filter(|(source, _)| !has_frame(source)).copied().collect();
-            frame_set::write_head(0, &marks, bytes);
+            frame_set::write_head(self.generation, &marks, bytes);
             while let Some((source, mut frame)) = buffer.frames.pop_first() {
                 let watermark = watermark_of(source, &frame);
                 let header = FrameHeader {
@@ -224,6 +232,13 @@ impl RepartitionWriters {
     /// Adds the writer to `stage`.
     pub fn insert(&mut self, stage: usize, writer: RepartitionWriter) {
         self.writers.insert(stage, writer);
+    }
+
+    /// Writes as an owner of this generation from now on.
+    pub fn set_generation(&mut self, generation: u64) {
+        self.writers
+            .values_mut()
+            .for_each(|writer| writer.set_generation(generation));
     }
 
     /// Drops rows that were not written yet.

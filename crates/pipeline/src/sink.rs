@@ -29,7 +29,7 @@ impl Sink {
         match self {
             Sink::Repartition(RepartitionSink { stage, source }) => {
                 let writer = context.writers.get(*stage);
-                writer.push(*source, &row, context.engine, context.outputs);
+                writer.push(*source, &row, context.engine, context.appended);
                 context.recycle(row.event.row);
             }
             Sink::Decisions(decisions) => decisions.push(row.event, context),

@@ -129,10 +129,13 @@ impl Task {
         Ok(())
     }
 
-    /// Ends a batch: completes its outputs and collects what is to be written after their commit. `partition` tells how the
-    /// partition is read.
+    /// Ends a batch: completes its outputs. `partition` tells how the partition is read.
     pub fn finish_batch(&mut self, partition: Phase, context: &mut TaskContext<'_>) {
         self.sink.flush(self.source.watermark(partition), context);
+    }
+
+    /// Collects what is to be written after the next commit: the changes of all batches since the last one.
+    pub fn collect(&mut self) {
         if self.changed
             && let Some(state) = &mut self.state
         {
@@ -142,7 +145,7 @@ impl Task {
         }
     }
 
-    /// Makes the batch durable, after its commit. `position` is the offset of the next record to read.
+    /// Makes what was collected durable, after the commit. `position` is the offset of the next record to read.
     ///
     /// # Errors
     /// The state cannot be written.

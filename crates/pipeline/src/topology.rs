@@ -57,6 +57,28 @@ pub enum Role {
     Stage(usize),
 }
 
+/// Which topics a worker reads. While the transaction of decisions commits, the stages before them go on in a worker of
+/// their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerRole {
+    /// All of them.
+    All,
+    /// Those before the last stage.
+    Upstream,
+    /// That of the last stage, which decides.
+    Deciding,
+}
+
+impl WorkerRole {
+    /// The roles that read all topics of a pipeline together. `repartition_topics`: as in [`Topology`].
+    pub fn of(repartition_topics: &[Option<Arc<str>>]) -> &'static [WorkerRole] {
+        match repartition_topics.last() {
+            Some(Some(_)) => &[WorkerRole::Upstream, WorkerRole::Deciding],
+            _ => &[WorkerRole::All],
+        }
+    }
+}
+
 /// Indexes of the topics that are written, in the order of [`Topology::output_topics`].
 #[derive(Clone, Debug)]
 pub struct Routes {
@@ -85,6 +107,19 @@ impl Topology {
         inputs
             .chain(self.repartition_topics.iter().flatten().cloned())
             .collect()
+    }
+
+    /// The topics that a worker of this role reads.
+    pub fn input_topics_of(&self, role: WorkerRole) -> Vec<Arc<str>> {
+        let last = self.repartition_topics.len() - 1;
+        let decides = |topic: &Arc<str>| self.role(topic) == Role::Stage(last);
+        let mut topics = self.input_topics();
+        topics.retain(|topic| match role {
+            WorkerRole::All => true,
+            WorkerRole::Upstream => !decides(topic),
+            WorkerRole::Deciding => decides(topic),
+        });
+        topics
     }
 
     /// The topics to write: decisions, dead letters and the repartition topics.

@@ -1,5 +1,9 @@
-//! The loop: read a batch, apply it, commit outputs and positions in one transaction, then write state and position in
-//! one batch. State is never ahead of what the log has committed.
+//! The loop: read a batch, apply it, append what other tasks read, commit outputs and positions in one transaction, then
+//! write state and position in one batch. State is never ahead of what the log has committed.
+//!
+//! A batch with outputs is committed at once. Rows for later stages need no transaction, and one commit covers the batches of
+//! some time: after a crash they are made again with the same numbers, and their readers drop what they have
+//! (docs/adr/0018-rows-without-transactions.md).
 
 use crate::assignment::{Assignment, Opened};
 use crate::clock::Clock;
@@ -27,8 +31,8 @@ use std::time::Duration;
 /// Microseconds between two attempts to open a partition that could not be opened.
 const OPEN_AGAIN_AFTER: i64 = 5_000_000;
 
-/// Microseconds after which positions are committed that moved without events.
-const COMMIT_IDLE_AFTER: i64 = 1_000_000;
+/// Microseconds after which positions are committed that moved without outputs.
+const COMMIT_EVERY: i64 = 200_000;
 
 /// Limits of a batch, and when a source is live.
 #[derive(Clone, Copy, Debug)]
@@ -72,9 +76,12 @@ pub struct Worker<L: Log> {
     /// Changes of the assignment that the log has reported and that are not yet carried out.
     pending: VecDeque<Change>,
     writers: RepartitionWriters,
+    appended: Outputs,
     outputs: Outputs,
     rows: Vec<Row>,
     last_commit: i64,
+    /// Events applied since the last commit.
+    uncommitted: usize,
 }
 
 impl<L: Log> Worker<L> {
@@ -111,9 +118,11 @@ impl<L: Log> Worker<L> {
             open_again_at: 0,
             pending: VecDeque::new(),
             writers: RepartitionWriters::default(),
+            appended: Outputs::default(),
             outputs: Outputs::default(),
             rows: Vec::new(),
             last_commit: 0,
+            uncommitted: 0,
         }
     }
 
@@ -124,40 +133,70 @@ impl<L: Log> Worker<L> {
     /// it. State is then what was last committed, or behind it.
     pub fn round(&mut self, timeout: Duration) -> Result<Round, WorkerError> {
         self.pending.extend(self.log.wait(timeout)?);
-        let changes = self.change_hands()?;
-        let now = self.clock.now();
-        self.open_again(now)?;
-        let mut round = Round {
-            changes,
-            ..Round::default()
-        };
-        let began = self.clock.monotonic();
-        round.events = self.process_batch(now, &mut round.tally)?;
-        self.announce_lineup();
-        round.processing = self.since(began);
-        let positions = self.positions();
-        let moved_idly = !positions.is_empty() && now - self.last_commit >= COMMIT_IDLE_AFTER;
-        if round.events > 0 || !self.outputs.is_empty() || moved_idly {
-            let began = self.clock.monotonic();
-            match self.log.commit(&self.outputs, &positions) {
-                Ok(()) => round.commit = Some(self.since(began)),
-                Err(LogError::Aborted(why)) => {
-                    tracing::warn!(target: "riskstream::worker", why, "transaction aborted, the batch is taken again");
-                    self.go_back()?;
-                    return Ok(Round::aborted(changes));
-                }
-                Err(error) => return Err(error.into()),
-            }
-            let began = self.clock.monotonic();
-            self.write(&positions)?;
-            round.state_write = Some(self.since(began));
-            self.last_commit = now;
+        let mut round = Round::default();
+        let result = self.work(&mut round);
+        if let Err(WorkerError::Log(LogError::Aborted(why))) = result {
+            tracing::warn!(target: "riskstream::worker", why, "aborted, the batch is taken again");
+            self.go_back()?;
+            return Ok(Round::aborted(round.changes));
         }
-        round.written = self.outputs.records().len();
+        result?;
+        round.written = self.appended.records().len() + self.outputs.records().len();
         round.records = self.records_by_topic();
         round.dead_letters = self.dead_letters.by_reason(&self.outputs);
+        self.appended.clear();
         self.outputs.clear();
         Ok(round)
+    }
+
+    fn work(&mut self, round: &mut Round) -> Result<(), WorkerError> {
+        round.changes = self.change_hands()?;
+        self.writers.set_generation(self.log.generation());
+        let now = self.clock.now();
+        self.open_again(now)?;
+        let began = self.clock.monotonic();
+        round.events = self.process_batch(now, &mut round.tally)?;
+        self.uncommitted += round.events;
+        self.announce_lineup();
+        round.processing = self.since(began);
+        if !self.appended.is_empty() {
+            self.log.append(&self.appended)?;
+        }
+        let has_outputs = !self.outputs.is_empty();
+        if has_outputs && !self.log.is_transactional() {
+            self.log.append(&self.outputs)?;
+        }
+        let is_due = now - self.last_commit >= COMMIT_EVERY || self.uncommitted >= self.options.batch_events;
+        if is_due || (has_outputs && self.log.is_transactional()) {
+            self.commit(round)?;
+            self.last_commit = now;
+        }
+        Ok(())
+    }
+
+    /// Commits outputs and positions, then writes state.
+    fn commit(&mut self, round: &mut Round) -> Result<(), WorkerError> {
+        let positions = self.positions();
+        if positions.is_empty() && self.outputs.is_empty() {
+            return Ok(());
+        }
+        self.readers.iter_mut().for_each(|reader| reader.task.collect());
+        let began = self.clock.monotonic();
+        let nothing = Outputs::default();
+        let outputs = if self.log.is_transactional() { &self.outputs } else { &nothing };
+        match self.log.commit(outputs, &positions) {
+            Ok(()) => {}
+            // Without outputs nothing is lost: a later commit covers this batch.
+            Err(LogError::Rebalancing) if outputs.is_empty() => return Ok(()),
+            Err(LogError::Rebalancing) => return Err(LogError::Aborted("the group is being rebalanced".into()).into()),
+            Err(error) => return Err(error.into()),
+        }
+        round.commit = Some(self.since(began));
+        let began = self.clock.monotonic();
+        self.write(&positions)?;
+        round.state_write = Some(self.since(began));
+        self.uncommitted = 0;
+        Ok(())
     }
 
     fn since(&self, began: Duration) -> Duration {
@@ -192,7 +231,7 @@ impl<L: Log> Worker<L> {
     fn announce_lineup(&mut self) {
         let Some(newest) = self.rollouts.newest() else { return };
         for reader in &mut self.readers {
-            reader.task.announce_lineup(&newest, &mut self.outputs);
+            reader.task.announce_lineup(&newest, &mut self.appended);
         }
     }
 
@@ -212,6 +251,7 @@ impl<L: Log> Worker<L> {
             engine: &mut self.engine,
             decider: &mut self.decider,
             writers: &mut self.writers,
+            appended: &mut self.appended,
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: self.routes.decisions,
@@ -240,7 +280,7 @@ impl<L: Log> Worker<L> {
         for (reader, phase) in self.readers.iter_mut().zip(phases) {
             reader.task.finish_batch(phase, &mut context);
         }
-        self.writers.flush(now, &mut self.outputs);
+        self.writers.flush(now, &mut self.appended);
         Ok(events)
     }
 
@@ -264,7 +304,9 @@ impl<L: Log> Worker<L> {
 
     /// After an abort: every task goes back to its last write, and is read again from there.
     fn go_back(&mut self) -> Result<(), WorkerError> {
+        self.appended.clear();
         self.outputs.clear();
+        self.uncommitted = 0;
         self.writers.restart();
         let mut positions = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
@@ -276,13 +318,20 @@ impl<L: Log> Worker<L> {
     fn change(&mut self, change: Change) -> Result<(), WorkerError> {
         match change {
             Change::Assigned(partitions) => self.assigned(&partitions),
-            Change::Revoked(partitions) | Change::Lost(partitions) => {
-                self.close(&partitions);
-                self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
-                self.unopened.retain(|partition| !partitions.contains(partition));
-                Ok(self.log.stop(&partitions)?)
+            Change::Revoked(partitions) => {
+                // What is not committed would be done again by the next owner.
+                self.commit(&mut Round::default())?;
+                self.give_up(&partitions)
             }
+            Change::Lost(partitions) => self.give_up(&partitions),
         }
+    }
+
+    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
+        self.close(partitions);
+        self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
+        self.unopened.retain(|partition| !partitions.contains(partition));
+        Ok(self.log.stop(partitions)?)
     }
 
     fn close(&mut self, partitions: &[TopicPartition]) {

@@ -5,7 +5,7 @@ use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::liveness::LivenessOptions;
-use riskstream_pipeline::{TestDriver, Topology, WorkerOptions};
+use riskstream_pipeline::{TestDriver, Topology, WorkerOptions, WorkerRole};
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -86,12 +86,17 @@ fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
     decisions
 }
 
-fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecisionRecord> {
+const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
+    WorkerRole::Upstream,
+    WorkerRole::Upstream,
+    WorkerRole::Deciding,
+    WorkerRole::Deciding,
+];
+
+fn run(workers: &[WorkerRole], faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<String, OwnedDecisionRecord> {
     let mut driver = driver();
     driver.set_faults(faults);
-    for _ in 0..workers {
-        driver.add_worker();
-    }
+    workers.iter().for_each(|role| driver.add_worker_of(*role));
     fill(&driver, events);
     driver.run().expect("the run ends");
     assert_eq!(driver.dead_letters().len(), 0);
@@ -102,7 +107,7 @@ fn run(workers: usize, faults: Faults, events: &[SimulatedEvent]) -> BTreeMap<St
 #[test]
 fn faults_change_nothing() {
     let events = events();
-    let undisturbed = run(1, Faults::default(), &events);
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     assert!(
         undisturbed
             .values()
@@ -115,7 +120,7 @@ fn faults_change_nothing() {
 #[test]
 fn faults_change_nothing_where_events_come_late() {
     let events = out_of_order(&events());
-    let undisturbed = run(1, Faults::default(), &events);
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     let late = undisturbed.values().filter(|decision| decision.late_by_ms.is_some());
     assert!(late.count() > 20);
     run_with_faults(&events, &undisturbed);
@@ -125,18 +130,22 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
     let is_transaction = |event: &&SimulatedEvent| matches!(event, SimulatedEvent::Transaction(_));
     let transactions = events.iter().filter(is_transaction).count();
     assert_eq!(undisturbed.len(), transactions);
-    for (seed, workers) in [(1, 1), (2, 2), (3, 3), (4, 3)] {
+    let all = [WorkerRole::All; 3];
+    let workers = [&all[..1], &all[..2], &all, &all, &UPSTREAM_AND_DECIDING, &UPSTREAM_AND_DECIDING];
+    for (seed, workers) in (1..).zip(workers) {
         let faults = Faults {
             seed: seed * 1000,
             aborted: 60,
             committed_unknown: 40,
             lost_unknown: 40,
+            unacknowledged: 60,
+            late: 30,
             unavailable: 30,
         };
         let disturbed = run(workers, faults, events);
-        assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers} workers");
+        assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers:?}");
         for (id, decision) in undisturbed {
-            assert_eq!(&disturbed[id], decision, "seed {seed}, {workers} workers");
+            assert_eq!(&disturbed[id], decision, "seed {seed}, {workers:?}");
         }
     }
 }
@@ -144,7 +153,7 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
 #[test]
 fn lost_state_is_built_again_from_the_log() {
     let events = events();
-    let undisturbed = run(1, Faults::default(), &events);
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     let mut driver = driver();
     driver.add_worker();
     let (before, after) = events.split_at(events.len() / 2);

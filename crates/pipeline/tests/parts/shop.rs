@@ -61,6 +61,7 @@ pub struct Shop {
     pub compiled: Compiled,
     pub engine: Engine,
     pub writers: RepartitionWriters,
+    pub appended: Outputs,
     pub outputs: Outputs,
     pub tally: Tally,
     pub now: i64,
@@ -77,6 +78,7 @@ impl Shop {
             engine: Engine::new(Arc::clone(&compiled.plan)),
             compiled,
             writers: RepartitionWriters::default(),
+            appended: Outputs::default(),
             outputs: Outputs::default(),
             tally: Tally::default(),
             now: 0,
@@ -99,6 +101,7 @@ impl Shop {
             engine: &mut self.engine,
             decider: &mut self.decider,
             writers: &mut self.writers,
+            appended: &mut self.appended,
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: DECISIONS,
@@ -134,13 +137,14 @@ impl Shop {
     /// Ends a round in which the source of `sink` came as far as `watermark`.
     pub fn flush(&mut self, sink: &mut Sink, watermark: Watermark) {
         sink.flush(watermark, &mut self.context());
-        self.writers.flush(self.now, &mut self.outputs);
+        self.writers.flush(self.now, &mut self.appended);
     }
 
-    /// Ends a round in which the task's partition was read so.
+    /// Ends a round in which the task's partition was read so, and collects what its commit writes.
     pub fn finish(&mut self, task: &mut Task, partition: Phase) {
         task.finish_batch(partition, &mut self.context());
-        self.writers.flush(self.now, &mut self.outputs);
+        task.collect();
+        self.writers.flush(self.now, &mut self.appended);
     }
 
     pub fn decisions(&self) -> Sink {
@@ -162,12 +166,12 @@ impl Shop {
 
     /// The values that were written to a topic since the last call for any topic.
     pub fn written(&mut self, topic: usize) -> Vec<Vec<u8>> {
-        let records = self.outputs.records().iter();
-        let records = records.filter(|record| record.topic == topic);
-        let values = records
-            .map(|record| self.outputs.value(record).unwrap().to_vec())
-            .collect();
-        self.outputs.clear();
+        let mut values = Vec::new();
+        for outputs in [&mut self.appended, &mut self.outputs] {
+            let of_topic = outputs.records().iter().filter(|record| record.topic == topic);
+            values.extend(of_topic.map(|record| outputs.value(record).unwrap().to_vec()));
+            outputs.clear();
+        }
         values
     }
 }

@@ -23,10 +23,10 @@ fn live(time: i64) -> Watermark {
 
 /// The partitions that were written to and the sizes of their records.
 fn written(shop: &mut Shop) -> Vec<(i32, usize)> {
-    let records = shop.outputs.records().iter();
-    let written = records.map(|record| (record.partition.unwrap(), shop.outputs.value(record).unwrap().len()));
+    let records = shop.appended.records().iter();
+    let written = records.map(|record| (record.partition.unwrap(), shop.appended.value(record).unwrap().len()));
     let written = written.collect();
-    shop.outputs.clear();
+    shop.appended.clear();
     written
 }
 
@@ -36,9 +36,9 @@ fn an_event_goes_to_the_partition_of_the_next_entity() {
     for (stage, key) in [(CUSTOMER, "c"), (TERMINAL, "t")] {
         let mut sink = shop.writer(stage, 8, 0);
         shop.flush(&mut sink, live(0));
-        shop.outputs.clear();
+        shop.appended.clear();
         push(&mut shop, &mut sink, TRANSACTIONS, "a");
-        assert!(shop.outputs.is_empty(), "rows of a batch share a record");
+        assert!(shop.appended.is_empty(), "rows of a batch share a record");
         shop.flush(&mut sink, live(0));
         let partitions: Vec<i32> = written(&mut shop).iter().map(|(partition, _)| *partition).collect();
         assert_eq!(partitions, [partitioner::partition(key.as_bytes(), 8)]);
@@ -124,7 +124,7 @@ fn a_source_that_woke_up_for_a_moment_is_announced_as_idle_again() {
     shop.now = 10;
     push(&mut shop, &mut sink, TRANSACTIONS, "a");
     shop.flush(&mut sink, live(5));
-    shop.outputs.clear();
+    shop.appended.clear();
     shop.now = SECOND;
     shop.flush(&mut sink, idle);
     let format = RepartitionFormat::new(shop.plan(), CUSTOMER);

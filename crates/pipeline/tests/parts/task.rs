@@ -118,7 +118,7 @@ fn a_stage_in_the_middle_passes_on_what_it_has_applied() {
     assert_eq!(process(&mut shop, &mut task, 0, &frame).unwrap(), Processed::Events(0));
     assert_eq!(task.waiting_frames(), 1);
     shop.finish(&mut task, Phase::CatchingUp);
-    shop.outputs.clear();
+    shop.appended.clear();
     task.write(1).unwrap();
 
     let mut other = shop.writer(CUSTOMER, 1, 1);

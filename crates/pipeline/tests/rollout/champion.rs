@@ -124,6 +124,8 @@ fn faults_neither_double_nor_mix_and_a_replay_finds_every_change_where_it_was() 
             aborted: 80,
             committed_unknown: 60,
             lost_unknown: 60,
+            unacknowledged: 30,
+            late: 20,
             unavailable: 40,
         });
         driver.kill_worker(0);

@@ -203,6 +203,8 @@ fn circuits_survive_faults() {
             aborted: 100,
             committed_unknown: 100,
             lost_unknown: 100,
+            unacknowledged: 30,
+            late: 20,
             unavailable: 50,
         };
         assert_eq!(decide(Some(faults)), undisturbed, "seed {seed}");

@@ -11,6 +11,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs};
 use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
+use riskstream_pipeline::WorkerRole;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub struct Args {
     /// The pipeline file
     pipeline: PathBuf,
-    /// Worker threads; they share the partitions of this process
+    /// Worker threads that decide, and as many for the stages before; they share the partitions of this process
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
     /// Kafka's address, instead of that in the pipeline file: `host:port,host:port`
@@ -46,7 +47,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let secret = secret(&compiled.settings)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
-    let workers = usize::from(args.workers);
+    let workers = usize::from(args.workers) * WorkerRole::of(&compiled.repartition_topics).len();
     let state = state_directory(&args, &compiled);
     let instance = Instance::claim(&state, workers).map_err(CommandError::failed)?;
     let recorder = Recorder::install(&compiled.plan.name, &compiled.plan.version)?;

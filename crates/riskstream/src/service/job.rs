@@ -10,7 +10,7 @@ use crate::shutdown::Shutdown;
 use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::KafkaOptions;
-use riskstream_pipeline::{DecisionFormat, Topology};
+use riskstream_pipeline::{DecisionFormat, Topology, WorkerRole};
 use std::sync::Arc;
 
 /// A run of a pipeline as a service.
@@ -25,7 +25,7 @@ pub struct Job {
     pub instance: Instance,
     /// The tasks' state stores.
     pub stores: RocksStores,
-    /// Number of worker threads.
+    /// Number of worker threads, of all roles.
     pub workers: usize,
     /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
@@ -82,7 +82,8 @@ impl Job {
     pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> KafkaOptions {
         let mut options = self.kafka.clone();
         let names = |topics: Vec<Arc<str>>| topics.iter().map(|topic| topic.to_string()).collect();
-        options.inputs = names(topology.input_topics());
+        let roles = WorkerRole::of(&topology.repartition_topics);
+        options.inputs = names(topology.input_topics_of(roles[worker % roles.len()]));
         options.outputs = names(topology.output_topics());
         options.slot = self.instance.slot(worker);
         options.transactional_id_prefix = format!("{}-{}", options.group, self.instance.id());

@@ -1,0 +1,41 @@
+//! Writes records outside transactions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use riskstream_pipeline::log::{LogError, Outputs};
+
+use crate::connection::Connection;
+use crate::options::KafkaOptions;
+use crate::producer::{RecordProducer, WriteFailure};
+
+/// See the module. After a record that could not be written it writes no other.
+pub(crate) struct Appender {
+    records: RecordProducer,
+    timeout: Duration,
+}
+
+impl Appender {
+    pub(crate) fn new(options: &KafkaOptions, connection: Arc<Connection>) -> Result<Self, LogError> {
+        Ok(Self {
+            records: RecordProducer::new(&options.appender()?, options.outputs.clone(), connection)?,
+            timeout: options.transaction_timeout,
+        })
+    }
+
+    /// Runs pending callbacks. Never blocks.
+    pub(crate) fn serve(&self) {
+        self.records.serve();
+    }
+
+    /// Writes records, and returns when all are acknowledged. After an error some may have been written.
+    pub(crate) fn append(&self, records: &Outputs) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.timeout;
+        let written = self.records.send(records, deadline).and_then(|()| self.records.deliver(deadline));
+        written.map_err(|failure| match failure {
+            WriteFailure::Transient(reason) => LogError::Aborted(reason),
+            WriteFailure::Permanent(reason) => LogError::Fatal(reason),
+            WriteFailure::Final(reason) => LogError::Fenced(reason),
+        })
+    }
+}
