@@ -28,14 +28,23 @@ impl Appender {
         self.records.serve();
     }
 
-    /// Writes records, and returns when all are acknowledged. After an error some may have been written.
+    /// Hands over records, to be written in this order. After an error some may have been written.
     pub(crate) fn append(&self, records: &Outputs) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
-        let written = self.records.send(records, deadline).and_then(|()| self.records.deliver(deadline));
-        written.map_err(|failure| match failure {
-            WriteFailure::Transient(reason) => LogError::Aborted(reason),
-            WriteFailure::Permanent(reason) => LogError::Fatal(reason),
-            WriteFailure::Final(reason) => LogError::Fenced(reason),
-        })
+        self.records.send(records, deadline).map_err(log_error)
+    }
+
+    /// Waits until all records are acknowledged.
+    pub(crate) fn settle(&self) -> Result<(), LogError> {
+        let deadline = Instant::now() + self.timeout;
+        self.records.deliver(deadline).map_err(log_error)
+    }
+}
+
+fn log_error(failure: WriteFailure) -> LogError {
+    match failure {
+        WriteFailure::Transient(reason) => LogError::Aborted(reason),
+        WriteFailure::Permanent(reason) => LogError::Fatal(reason),
+        WriteFailure::Final(reason) => LogError::Fenced(reason),
     }
 }

@@ -404,14 +404,13 @@ impl Log for KafkaLog {
 
     fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        self.appender.append(records)?;
-        self.connection.reached();
-        Ok(())
+        self.appender.append(records)
     }
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
         let positions = positions::list(positions)?;
+        self.appender.settle()?;
         match &self.committer {
             Some(committer) if !outputs.is_empty() => {
                 committer.commit(&self.consumer, outputs, &positions)?;
@@ -419,6 +418,7 @@ impl Log for KafkaLog {
             }
             _ => {
                 self.appender.append(outputs)?;
+                self.appender.settle()?;
                 commit_positions(&self.consumer, &positions)?;
             }
         }

@@ -254,10 +254,10 @@ pub trait Log {
     /// Whether [`Log::commit`] writes outputs and positions all or nothing. If not, outputs may as well be appended.
     fn is_transactional(&self) -> bool;
 
-    /// Writes records outside any transaction, and returns when all are durable and can be read. After an error some may
-    /// have been written or be written later; but never one without those before it in the same partition.
+    /// Writes records outside any transaction, without waiting until they are durable: [`Log::commit`] does. After an error
+    /// some may have been written or be written later; but never one without those before it in the same partition.
     fn append(&mut self, records: &Outputs) -> Result<(), LogError>;
 
-    /// Writes all outputs and positions, all or nothing.
+    /// Waits until all appended records are durable, then writes outputs and positions, all or nothing.
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError>;
 }

@@ -15,29 +15,15 @@ use std::collections::BTreeMap;
 /// A record is written beyond this size, so that it never nears Kafka's limit of 1 MB.
 const RECORD_BYTES: usize = 256 * 1024;
 
-/// Microseconds after which the watermarks of live sources are announced again.
+/// Microseconds in which each partition is told once of live and idle sources that have changed.
 const ANNOUNCE_EVERY: i64 = 1_000_000;
 
-/// How far a source is, and what the readers were told last.
+/// How far a source is.
 #[derive(Default)]
 struct SourceState {
     watermark: Option<Watermark>,
-    /// What all partitions were told.
-    announced: Option<Watermark>,
-    /// Whether a partition was told something else since: the header of a frame.
-    has_written: bool,
-}
-
-impl SourceState {
-    fn has_news(&self) -> bool {
-        self.watermark.is_some() && (self.watermark != self.announced || self.has_written)
-    }
-
-    /// Whether readers may wait for the news: from or to a source that is catching up, or the first ones after a start.
-    fn is_awaited(&self) -> bool {
-        let holds_rows = |watermark: Option<Watermark>| watermark.is_none_or(|at| at.phase == Phase::CatchingUp);
-        self.has_news() && (holds_rows(self.watermark) || holds_rows(self.announced))
-    }
+    /// The round in which it changed last.
+    changed: u64,
 }
 
 /// The frames that grow for one partition.
@@ -45,6 +31,11 @@ impl SourceState {
 struct PartitionBuffer {
     frames: BTreeMap<u32, FrameWriter>,
     size: usize,
+    /// The last round in which it was told of all sources.
+    announced: u64,
+    /// The second in which it was told last. Partitions begin their seconds at different times, so that a worker with many
+    /// partitions does not write to all of them at once.
+    second: i64,
 }
 
 /// The rows of a worker's sources on their way to one stage.
@@ -53,7 +44,12 @@ pub struct RepartitionWriter {
     format: RepartitionFormat,
     sources: BTreeMap<u32, SourceState>,
     buffers: Vec<PartitionBuffer>,
-    announced_at: i64,
+    /// The number of the round that is being collected.
+    round: u64,
+    /// The round in which a source has changed last.
+    changed: u64,
+    /// Whether readers may wait for a change in this round: from or to a source that is catching up.
+    is_awaited: bool,
     /// Of the owner of the sources.
     generation: u64,
     key: String,
@@ -70,7 +66,9 @@ impl RepartitionWriter {
             format,
             sources: BTreeMap::new(),
             buffers: (0..partitions).map(|_| PartitionBuffer::default()).collect(),
-            announced_at: 0,
+            round: 1,
+            changed: 0,
+            is_awaited: false,
             generation: 0,
             key: String::new(),
             spare: Vec::new(),
@@ -126,43 +124,61 @@ impl RepartitionWriter {
         }
     }
 
-    /// Writes a partition's record before the end of the round. It is not known here whether its sources are live.
+    /// Writes a partition's record before the end of the round. It is not known here whether its sources are live, so
+    /// readers wait for them until the end of the round.
     fn write_early(&mut self, partition: usize, outputs: &mut Outputs) {
-        for (source, frame) in &self.buffers[partition].frames {
-            self.sources.entry(*source).or_default().announced = Some(behind(frame));
+        for source in self.buffers[partition].frames.keys() {
+            self.sources.entry(*source).or_default().changed = self.round;
         }
+        self.changed = self.round;
+        self.is_awaited = true;
         self.write(partition, &[], outputs, |_, frame| behind(frame));
     }
 
     /// Tells how far a source is, as of the end of the round.
     pub fn announce(&mut self, source: u32, watermark: Watermark) {
-        self.sources.entry(source).or_default().watermark = Some(watermark);
+        let state = self.sources.entry(source).or_default();
+        if state.watermark == Some(watermark) {
+            return;
+        }
+        let is_behind = |at: Watermark| at.phase == Phase::CatchingUp;
+        self.is_awaited |= state.watermark.is_none_or(is_behind) || is_behind(watermark);
+        self.changed = self.round;
+        *state = SourceState {
+            watermark: Some(watermark),
+            changed: self.round,
+        };
     }
 
-    /// Writes the round's records at `now` (wall clock, microseconds). Watermarks are announced to all partitions: at once if
-    /// readers may wait for them, otherwise once a second.
+    /// Writes the round's records at `now` (wall clock, microseconds). All partitions are told of changes for which their
+    /// readers may wait; otherwise each is told of all changes once a second.
     pub fn flush(&mut self, now: i64, outputs: &mut Outputs) {
-        let is_due = now - self.announced_at >= ANNOUNCE_EVERY;
-        let mut marks = Vec::new();
-        if is_due || self.sources.values().any(SourceState::is_awaited) {
-            for (source, state) in self.sources.iter_mut().filter(|(_, state)| state.has_news()) {
-                marks.extend(state.watermark.map(|watermark| (*source, watermark)));
-                state.announced = state.watermark;
-                state.has_written = false;
-            }
-        }
-        if !marks.is_empty() {
-            self.announced_at = now;
-        }
-        let mut sources = std::mem::take(&mut self.sources);
+        let sources = std::mem::take(&mut self.sources);
         for partition in 0..self.buffers.len() {
+            let marks = self.news(partition, now, &sources);
             self.write(partition, &marks, outputs, |source, frame| {
-                let state = sources.entry(source).or_default();
-                state.has_written = true;
-                state.watermark.unwrap_or(behind(frame))
+                let state = sources.get(&source).and_then(|state| state.watermark);
+                state.unwrap_or(behind(frame))
             });
         }
         self.sources = sources;
+        self.is_awaited = false;
+        self.round += 1;
+    }
+
+    /// What a partition has to be told now: the sources that have changed since it was told last.
+    fn news(&mut self, partition: usize, now: i64, sources: &BTreeMap<u32, SourceState>) -> Vec<(u32, Watermark)> {
+        let offset = partition as i64 * ANNOUNCE_EVERY / self.buffers.len() as i64;
+        let second = (now - offset).div_euclid(ANNOUNCE_EVERY);
+        let buffer = &mut self.buffers[partition];
+        let is_due = std::mem::replace(&mut buffer.second, second) != second;
+        if !(is_due || self.is_awaited) || self.changed <= buffer.announced {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut buffer.announced, self.round);
+        let changed = sources.iter().filter(|(_, state)| state.changed > before);
+        let mark = |(source, state): (&u32, &SourceState)| Some((*source, state.watermark?));
+        changed.filter_map(mark).collect()
     }
 
     /// Writes the record of a partition if there is anything to say.
