@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::error::KafkaError;
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 use riskstream_pipeline::log::{LogError, Outputs};
 
@@ -94,7 +94,11 @@ impl Committer {
             .ok_or_else(|| WriteFailure::Final("the consumer belongs to no group".to_owned()))?;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.records.producer.send_offsets_to_transaction(positions, &group, left) {
+            match self
+                .records
+                .producer
+                .send_offsets_to_transaction(positions, &group, left)
+            {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);

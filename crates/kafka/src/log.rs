@@ -9,14 +9,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
 
+use crate::appender::Appender;
+use crate::committer::Committer;
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
-use crate::appender::Appender;
-use crate::committer::Committer;
 use crate::reader::{Reader, RecordBuffer};
 use crate::signal::Signal;
 use crate::topics;
@@ -197,7 +197,9 @@ impl KafkaLog {
 
     fn init(&self, timeout: Duration) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        self.committer.as_ref().map_or(Ok(()), |committer| committer.init(timeout))
+        self.committer
+            .as_ref()
+            .map_or(Ok(()), |committer| committer.init(timeout))
     }
 
     /// Runs all pending callbacks of the clients.
@@ -375,6 +377,10 @@ impl Log for KafkaLog {
         }
     }
 
+    fn has_records(&self, partition: &TopicPartition) -> bool {
+        self.readers.get(partition).is_some_and(Reader::has_records)
+    }
+
     fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.readers.get(partition).map(Reader::position)
     }
@@ -438,9 +444,7 @@ fn commit_positions(consumer: &GroupConsumer, positions: &TopicPartitionList) ->
             Some(code) if errors::is_permanent(code) => LogError::Fatal(text),
             // If this member is no longer one of the group, `wait` reports it.
             Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId) => LogError::Rebalancing,
-            Some(Code::Fatal | Code::FencedInstanceId) => {
-                LogError::Fenced(text)
-            }
+            Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
             _ => LogError::Aborted(text),
         }
     })

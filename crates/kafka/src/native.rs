@@ -8,11 +8,11 @@ use std::ffi::{CStr, c_int};
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
-    rd_kafka_consumer_group_metadata_generation_id,
-    rd_kafka_commit_transaction, rd_kafka_error_code, rd_kafka_error_destroy, rd_kafka_error_is_fatal,
-    rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t, rd_kafka_error_txn_requires_abort,
-    rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position, rd_kafka_resp_err_t,
+    rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
+    rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
+    rd_kafka_error_txn_requires_abort, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position,
+    rd_kafka_resp_err_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;

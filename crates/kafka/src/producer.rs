@@ -10,7 +10,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
-use riskstream_pipeline::log::{OutputRecord, Outputs, LogError};
+use riskstream_pipeline::log::{LogError, OutputRecord, Outputs};
 
 use crate::connection::Connection;
 use crate::errors;
@@ -93,7 +93,11 @@ pub(crate) struct RecordProducer {
 
 impl RecordProducer {
     /// A producer to these topics, which records name by their index.
-    pub(crate) fn new(config: &ClientConfig, topics: Vec<String>, connection: Arc<Connection>) -> Result<Self, LogError> {
+    pub(crate) fn new(
+        config: &ClientConfig,
+        topics: Vec<String>,
+        connection: Arc<Connection>,
+    ) -> Result<Self, LogError> {
         let callbacks = ProducerCallbacks {
             connection,
             undelivered: Mutex::default(),
@@ -153,9 +157,7 @@ impl RecordProducer {
         while !native::flush(self.client(), Duration::from_millis(100)) {
             self.serve();
             if Instant::now() >= deadline {
-                return Err(WriteFailure::Transient(
-                    "records were not delivered in time".to_owned(),
-                ));
+                return Err(WriteFailure::Transient("records were not delivered in time".to_owned()));
             }
         }
         self.serve_all();
@@ -192,7 +194,6 @@ impl RecordProducer {
             .take()
     }
 }
-
 
 fn headers(outputs: &Outputs, output: &OutputRecord) -> Option<OwnedHeaders> {
     let mut headers = outputs.headers(output).peekable();

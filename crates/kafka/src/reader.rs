@@ -54,6 +54,8 @@ pub(crate) struct Reader {
     arrived: Arc<AtomicBool>,
     /// Whether the owner has taken a record since the last wait and not yet found the queue empty.
     taking: bool,
+    /// Whether the queue was found empty and nothing has arrived since.
+    is_empty: bool,
     /// Whether something has arrived since the position was last compared with librdkafka's.
     is_position_stale: bool,
     /// Whether librdkafka has reported the end of the partition at the position.
@@ -86,6 +88,7 @@ impl Reader {
             name,
             arrived,
             taking: false,
+            is_empty: false,
             is_position_stale: true,
             at_end: false,
             position,
@@ -97,6 +100,7 @@ impl Reader {
         self.position = position;
         self.at_end = false;
         self.is_position_stale = true;
+        self.is_empty = false;
         self.taking = false;
     }
 
@@ -108,7 +112,19 @@ impl Reader {
     /// taking before the queue was empty. Calling resets this.
     pub(crate) fn has_news(&mut self) -> bool {
         let taking = std::mem::take(&mut self.taking);
-        self.arrived.swap(false, Ordering::Acquire) || taking
+        self.see_arrivals() || taking
+    }
+
+    /// Whether something may be in the queue.
+    pub(crate) fn has_records(&self) -> bool {
+        !self.is_empty || self.arrived.load(Ordering::Acquire)
+    }
+
+    fn see_arrivals(&mut self) -> bool {
+        let arrived = self.arrived.swap(false, Ordering::Acquire);
+        self.is_position_stale |= arrived;
+        self.is_empty &= !arrived;
+        arrived
     }
 
     /// The number of records known to follow the position.
@@ -127,7 +143,7 @@ impl Reader {
         partition: &TopicPartition,
         buffer: &'a mut RecordBuffer,
     ) -> Result<Option<RecordRef<'a>>, LogError> {
-        self.is_position_stale |= self.arrived.swap(false, Ordering::Acquire);
+        self.see_arrivals();
         loop {
             match self.queue.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
@@ -144,6 +160,7 @@ impl Reader {
                 Some(Err(error)) => return Err(self.failed(consumer, partition, &error)),
                 None => {
                     self.taking = false;
+                    self.is_empty = true;
                     self.pass_markers(consumer, partition);
                     return Ok(None);
                 }

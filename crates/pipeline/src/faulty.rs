@@ -99,6 +99,10 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.take(partition)
     }
 
+    fn has_records(&self, partition: &TopicPartition) -> bool {
+        self.log.has_records(partition)
+    }
+
     fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.log.position(partition)
     }

@@ -22,6 +22,7 @@ pub mod merge;
 pub mod model_tally;
 mod partition_reader;
 pub mod partitioner;
+mod phases;
 pub mod progress;
 pub mod repartition;
 pub mod repartition_source;

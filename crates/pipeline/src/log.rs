@@ -238,6 +238,9 @@ pub trait Log {
     /// committed data must not see is not handed out.
     fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError>;
 
+    /// Whether [`Log::take`] may give a record now. Costs next to nothing.
+    fn has_records(&self, partition: &TopicPartition) -> bool;
+
     /// The position after all records taken from (or skipped in) this partition: what to commit.
     /// It may run past the last record's offset + 1, over transaction markers.
     fn position(&self, partition: &TopicPartition) -> Option<i64>;

@@ -328,6 +328,11 @@ impl Log for MemoryLog {
         }))
     }
 
+    fn has_records(&self, at: &TopicPartition) -> bool {
+        let position = self.reading.get(at);
+        position.is_some_and(|position| *position < self.broker.lock().partition(at).end())
+    }
+
     fn position(&self, at: &TopicPartition) -> Option<i64> {
         self.reading.get(at).copied()
     }

@@ -2,7 +2,7 @@
 
 use crate::context::TaskContext;
 use crate::error::WorkerError;
-use crate::liveness::{EventTimeRate, LivenessOptions, PartitionLiveness};
+use crate::liveness::{EventTimeRate, PartitionLiveness};
 use crate::log::{Committed, Log, TopicPartition};
 use crate::progress::Phase;
 use crate::task::{Processed, Task};
@@ -34,6 +34,7 @@ pub(crate) struct PartitionReader {
     done: bool,
     /// Records taken in this batch.
     taken: u64,
+    phase: Phase,
 }
 
 impl PartitionReader {
@@ -50,14 +51,17 @@ impl PartitionReader {
             waits_for: None,
             done: false,
             taken: 0,
+            phase: Phase::CatchingUp,
         }
     }
 
     /// Begins a batch at `now`.
-    pub(crate) fn begin_batch(&mut self, now: i64) {
-        self.done = self.retry_at.is_some_and(|at| at > now);
-        self.last_record.get_or_insert(now);
+    pub(crate) fn begin_batch<L: Log>(&mut self, log: &L, now: i64) {
         self.taken = 0;
+        self.last_record.get_or_insert(now);
+        let has_records = log.has_records(&self.partition);
+        self.drained |= !has_records;
+        self.done = !has_records || self.retry_at.is_some_and(|at| at > now);
     }
 
     /// Processes the next records, a few at a time; how many events were applied.
@@ -141,7 +145,17 @@ impl PartitionReader {
         }
     }
 
-    fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
+    /// How the partition is read, as of the last update.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(crate) fn set_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
+    /// What is known of the partition now.
+    pub(crate) fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
         let newest = self.task.input_watermark();
         self.rate.read(newest.unwrap_or(i64::MIN), now);
         PartitionLiveness {
@@ -165,20 +179,4 @@ pub(crate) fn next_to_read(readers: &mut [PartitionReader]) -> Option<&mut Parti
 /// One order of reading whatever the order of assignment.
 pub(crate) fn sort(readers: &mut [PartitionReader]) {
     readers.sort_by(|a, b| (a.priority, &a.partition).cmp(&(b.priority, &b.partition)));
-}
-
-/// How each partition is read, in their order.
-pub(crate) fn phases<L: Log>(
-    readers: &mut [PartitionReader],
-    log: &L,
-    options: &LivenessOptions,
-    now: i64,
-) -> Vec<Phase> {
-    let mut all: Vec<PartitionLiveness> = readers.iter_mut().map(|reader| reader.liveness(log, now)).collect();
-    let among_real_time = all.iter().any(|liveness| liveness.is_real_time(options, now));
-    for liveness in &mut all {
-        liveness.among_real_time = among_real_time;
-    }
-    let phase = |liveness: PartitionLiveness| liveness.phase(options, now);
-    all.into_iter().map(phase).collect()
 }

@@ -12,7 +12,8 @@ use crate::dead_letters::DeadLetters;
 use crate::error::WorkerError;
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
-use crate::partition_reader::{self, PartitionReader, next_to_read, phases};
+use crate::partition_reader::{self, PartitionReader, next_to_read};
+use crate::phases::Phases;
 use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
@@ -75,6 +76,7 @@ pub struct Worker<L: Log> {
     open_again_at: i64,
     /// Changes of the assignment that the log has reported and that are not yet carried out.
     pending: VecDeque<Change>,
+    phases: Phases,
     writers: RepartitionWriters,
     appended: Outputs,
     outputs: Outputs,
@@ -117,6 +119,7 @@ impl<L: Log> Worker<L> {
             unopened: Vec::new(),
             open_again_at: 0,
             pending: VecDeque::new(),
+            phases: Phases::new(options.liveness),
             writers: RepartitionWriters::default(),
             appended: Outputs::default(),
             outputs: Outputs::default(),
@@ -183,7 +186,11 @@ impl<L: Log> Worker<L> {
         self.readers.iter_mut().for_each(|reader| reader.task.collect());
         let began = self.clock.monotonic();
         let nothing = Outputs::default();
-        let outputs = if self.log.is_transactional() { &self.outputs } else { &nothing };
+        let outputs = if self.log.is_transactional() {
+            &self.outputs
+        } else {
+            &nothing
+        };
         match self.log.commit(outputs, &positions) {
             Ok(()) => {}
             // Without outputs nothing is lost: a later commit covers this batch.
@@ -261,7 +268,9 @@ impl<L: Log> Worker<L> {
             rollouts: self.rollouts.as_ref(),
             tally,
         };
-        self.readers.iter_mut().for_each(|reader| reader.begin_batch(now));
+        for reader in &mut self.readers {
+            reader.begin_batch(&self.log, now);
+        }
         let mut events = 0;
         while let Some(reader) = next_to_read(&mut self.readers) {
             match reader.run(&mut self.log, &mut context) {
@@ -276,8 +285,8 @@ impl<L: Log> Worker<L> {
                 break;
             }
         }
-        let phases = phases(&mut self.readers, &self.log, &self.options.liveness, now);
-        for (reader, phase) in self.readers.iter_mut().zip(phases) {
+        for reader in self.phases.update(&mut self.readers, &self.log, now) {
+            let phase = reader.phase();
             reader.task.finish_batch(phase, &mut context);
         }
         self.writers.flush(now, &mut self.appended);
@@ -308,6 +317,7 @@ impl<L: Log> Worker<L> {
         self.outputs.clear();
         self.uncommitted = 0;
         self.writers.restart();
+        self.phases.reset();
         let mut positions = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
             positions.push((reader.partition.clone(), reader.task.restore()?));
@@ -376,6 +386,7 @@ impl<L: Log> Worker<L> {
             }
         }
         partition_reader::sort(&mut self.readers);
+        self.phases.reset();
         Ok(self.log.start(&starts)?)
     }
 

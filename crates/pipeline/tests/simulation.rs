@@ -131,7 +131,14 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
     let transactions = events.iter().filter(is_transaction).count();
     assert_eq!(undisturbed.len(), transactions);
     let all = [WorkerRole::All; 3];
-    let workers = [&all[..1], &all[..2], &all, &all, &UPSTREAM_AND_DECIDING, &UPSTREAM_AND_DECIDING];
+    let workers = [
+        &all[..1],
+        &all[..2],
+        &all,
+        &all,
+        &UPSTREAM_AND_DECIDING,
+        &UPSTREAM_AND_DECIDING,
+    ];
     for (seed, workers) in (1..).zip(workers) {
         let faults = Faults {
             seed: seed * 1000,
