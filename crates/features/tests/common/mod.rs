@@ -85,6 +85,13 @@ pub fn commit(states: &mut riskstream_features::EntityStates, store: &mut Memory
     states.written();
 }
 
+/// Spills and writes.
+pub fn spill(states: &mut riskstream_features::EntityStates, store: &mut MemoryState) {
+    let mut writes = StateWrites::default();
+    states.spill(&mut writes);
+    store.write(&writes, 0).expect("memory can be written");
+}
+
 /// Everything that was ever inserted, for all entities.
 #[derive(Clone, Debug, Default)]
 pub struct Naive {
