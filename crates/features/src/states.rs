@@ -191,15 +191,16 @@ impl EntityStates {
             cell(&mut self.cells, index).unwritten = false;
         }
         let mut visits = 2 * self.cells.len();
-        while let Some(index) = self.idle(&mut visits, |cached| !cached.changed && !cached.unwritten) {
+        let cache_bytes = self.features.cache_bytes;
+        while let Some(index) = self.idle(cache_bytes, &mut visits, |cached| !cached.changed && !cached.unwritten) {
             self.forget(index);
         }
     }
 
-    /// Evicts entities that were not used recently until the rest fits the cache. Appends to `writes` what the store lacks of
-    /// them. It must have these writes before the next `apply`; they are no state as of any moment, so `discard` and another
-    /// process cannot continue with them.
-    pub fn spill(&mut self, writes: &mut StateWrites) {
+    /// Evicts entities that were not used recently until the rest fits into `cache_bytes`. Appends to `writes` what the store
+    /// lacks of them. It must have these writes before the next `apply`; they are no state as of any moment, so `discard` and
+    /// another process cannot continue with them.
+    pub fn spill(&mut self, cache_bytes: usize, writes: &mut StateWrites) {
         self.unwritten.clear();
         for index in std::mem::take(&mut self.changed) {
             let cached = cell(&mut self.cells, index);
@@ -210,7 +211,7 @@ impl EntityStates {
             cached.count(&mut self.bytes);
         }
         let mut visits = 2 * self.cells.len();
-        while let Some(index) = self.idle(&mut visits, |_| true) {
+        while let Some(index) = self.idle(cache_bytes, &mut visits, |_| true) {
             let cached = cell(&mut self.cells, index as u32);
             if cached.unwritten {
                 write_head(&cached.entity, &self.features, &mut self.key, writes);
@@ -303,11 +304,11 @@ impl EntityStates {
         self.free.push(index as u32);
     }
 
-    /// The clock algorithm: the next entity to be evicted among those that `may_leave`; none if the rest fits the cache, or
-    /// after so many `visits`. An entity that was used since the hand last passed stays for another round, but frees the
-    /// chunks that were not read.
-    fn idle(&mut self, visits: &mut usize, may_leave: impl Fn(&Cached) -> bool) -> Option<usize> {
-        while self.bytes > self.features.cache_bytes && *visits > 0 {
+    /// The clock algorithm: the next entity to be evicted among those that `may_leave`; none if the rest fits into
+    /// `cache_bytes`, or after so many `visits`. An entity that was used since the hand last passed stays for another round,
+    /// but frees the chunks that were not read.
+    fn idle(&mut self, cache_bytes: usize, visits: &mut usize, may_leave: impl Fn(&Cached) -> bool) -> Option<usize> {
+        while self.bytes > cache_bytes && *visits > 0 {
             *visits -= 1;
             self.hand = (self.hand + 1) % self.cells.len();
             let Some(cached) = self.cells[self.hand].as_mut().filter(|cached| may_leave(cached)) else {

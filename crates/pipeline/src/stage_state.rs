@@ -82,13 +82,14 @@ impl StageState {
     }
 
     /// Makes room, in place of `collect` and `write`, where nothing has to outlive the process: entities that were not used
-    /// for longest leave memory until the rest fits the cache, and of their changes those that the store lacks are written.
-    /// What the store holds then belongs to no position: `restore` and another process cannot continue with it.
+    /// for longest leave memory until the rest fits into `caches` times the cache, and what the store lacks of them is
+    /// written. The store then belongs to no position: `restore` and another process cannot continue with it.
     ///
     /// # Errors
     /// The store cannot be written.
-    pub fn spill(&mut self) -> Result<(), StateError> {
-        self.entities.spill(&mut self.writes);
+    pub fn spill(&mut self, caches: usize) -> Result<(), StateError> {
+        let cache_bytes = self.entities.features().cache_bytes().saturating_mul(caches);
+        self.entities.spill(cache_bytes, &mut self.writes);
         self.store.write(&self.writes, NO_POSITION)?;
         self.writes.clear();
         Ok(())

@@ -5,6 +5,9 @@ use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::{StageState, Stores};
 
+/// How many caches a stage has. The service has one for each partition of a stage, a backfill has no partitions.
+const CACHES: usize = 4;
+
 /// See the module.
 pub(super) struct Chain(Vec<StageState>);
 
@@ -31,6 +34,6 @@ impl Chain {
 
     /// Moves entities that do not fit the caches to the stores.
     pub(super) fn spill(&mut self) -> Result<(), StateError> {
-        self.0.iter_mut().try_for_each(StageState::spill)
+        self.0.iter_mut().try_for_each(|stage| stage.spill(CACHES))
     }
 }
