@@ -246,6 +246,11 @@ impl EntityFeatures {
         self.retention
     }
 
+    /// Memory for decoded entities, in bytes.
+    pub fn cache_bytes(&self) -> usize {
+        self.cache_bytes
+    }
+
     /// How many windows an entity has: features over the same entries share one.
     pub fn windows(&self) -> usize {
         self.windows.len()

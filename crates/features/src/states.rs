@@ -34,6 +34,8 @@ pub enum ApplyError {
 ///
 /// For a batch call `apply` for each event, `collect`, then `written` once the writes are durable. The next batch may be
 /// applied before that. `discard` restores the state as of the last `written`.
+///
+/// Where nothing has to outlive the process, call `spill` in place of these three: far less is written.
 #[derive(Debug)]
 pub struct EntityStates {
     features: Arc<EntityFeatures>,
@@ -42,9 +44,9 @@ pub struct EntityStates {
     table: HashTable<(u64, u32)>,
     cells: Vec<Option<Cached>>,
     free: Vec<u32>,
-    /// Entities changed since the last `collect`, in the order of their first change.
+    /// Entities changed since the last `collect` or `spill`, in the order of their first change.
     changed: Vec<u32>,
-    /// Entities collected since the last `written`.
+    /// Entities collected since the last `written` or `spill`.
     unwritten: Vec<u32>,
     bytes: usize,
     /// The position of the eviction's clock hand.
@@ -70,6 +72,7 @@ struct Cached {
     /// Whether it was used since the hand last passed.
     used: bool,
     changed: bool,
+    /// Whether the store lacks changes before the last `collect` or `spill`.
     unwritten: bool,
     /// Whether an event was applied only in part.
     broken: bool,
@@ -171,11 +174,10 @@ impl EntityStates {
                 self.touch(&changed[position..changed.len().min(position + PREFETCHED)]);
             }
             let cached = cell(&mut self.cells, index);
-            write(&mut cached.entity, &self.features, &mut self.key, writes);
+            write_chunks(&mut cached.entity, writes);
+            write_head(&cached.entity, &self.features, &mut self.key, writes);
             cached.changed = false;
-            self.bytes -= cached.bytes as usize;
-            cached.bytes = memory(&cached.entity);
-            self.bytes += cached.bytes as usize;
+            cached.count(&mut self.bytes);
             if !cached.unwritten {
                 cached.unwritten = true;
                 self.unwritten.push(index);
@@ -188,7 +190,34 @@ impl EntityStates {
         for index in std::mem::take(&mut self.unwritten) {
             cell(&mut self.cells, index).unwritten = false;
         }
-        self.evict();
+        let mut visits = 2 * self.cells.len();
+        let cache_bytes = self.features.cache_bytes;
+        while let Some(index) = self.idle(cache_bytes, &mut visits, |cached| !cached.changed && !cached.unwritten) {
+            self.forget(index);
+        }
+    }
+
+    /// Evicts entities that were not used recently until the rest fits into `cache_bytes`. Appends to `writes` what the store
+    /// lacks of them. It must have these writes before the next `apply`; they are no state as of any moment, so `discard` and
+    /// another process cannot continue with them.
+    pub fn spill(&mut self, cache_bytes: usize, writes: &mut StateWrites) {
+        self.unwritten.clear();
+        for index in std::mem::take(&mut self.changed) {
+            let cached = cell(&mut self.cells, index);
+            // Sealed chunks seldom change again. Once written they can be freed although their entity stays.
+            write_chunks(&mut cached.entity, writes);
+            cached.changed = false;
+            cached.unwritten = true;
+            cached.count(&mut self.bytes);
+        }
+        let mut visits = 2 * self.cells.len();
+        while let Some(index) = self.idle(cache_bytes, &mut visits, |_| true) {
+            let cached = cell(&mut self.cells, index as u32);
+            if cached.unwritten {
+                write_head(&cached.entity, &self.features, &mut self.key, writes);
+            }
+            self.forget(index);
+        }
     }
 
     /// Discards the batch: evicts everything that changed since the last [`EntityStates::written`].
@@ -275,29 +304,24 @@ impl EntityStates {
         self.free.push(index as u32);
     }
 
-    /// The clock algorithm. An entity that was used since the hand last passed stays for another round, but frees the
-    /// chunks that were not read.
-    fn evict(&mut self) {
-        let mut visits = 2 * self.cells.len();
-        while self.bytes > self.features.cache_bytes && visits > 0 {
-            visits -= 1;
+    /// The clock algorithm: the next entity to be evicted among those that `may_leave`; none if the rest fits into
+    /// `cache_bytes`, or after so many `visits`. An entity that was used since the hand last passed stays for another round,
+    /// but frees the chunks that were not read.
+    fn idle(&mut self, cache_bytes: usize, visits: &mut usize, may_leave: impl Fn(&Cached) -> bool) -> Option<usize> {
+        while self.bytes > cache_bytes && *visits > 0 {
+            *visits -= 1;
             self.hand = (self.hand + 1) % self.cells.len();
-            let Some(cached) = &mut self.cells[self.hand] else {
+            let Some(cached) = self.cells[self.hand].as_mut().filter(|cached| may_leave(cached)) else {
                 continue;
             };
-            if cached.changed || cached.unwritten {
-                continue;
+            if !cached.used {
+                return Some(self.hand);
             }
-            if cached.used {
-                cached.used = false;
-                cached.entity.release();
-                self.bytes -= cached.bytes as usize;
-                cached.bytes = memory(&cached.entity);
-                self.bytes += cached.bytes as usize;
-            } else {
-                self.forget(self.hand);
-            }
+            cached.used = false;
+            cached.entity.release();
+            cached.count(&mut self.bytes);
         }
+        None
     }
 }
 
@@ -305,6 +329,13 @@ impl Cached {
     fn noting_failure<T>(&mut self, result: Result<T, StateError>) -> Result<T, StateError> {
         self.broken |= result.is_err();
         result
+    }
+
+    /// Counts its memory anew as a part of `total`.
+    fn count(&mut self, total: &mut usize) {
+        *total -= self.bytes as usize;
+        self.bytes = memory(&self.entity);
+        *total += self.bytes as usize;
     }
 }
 
@@ -320,8 +351,8 @@ fn cell(cells: &mut [Option<Cached>], index: u32) -> &mut Cached {
         .expect("entities that are referred to are in memory")
 }
 
-/// Appends the writes for an entity's changes.
-fn write(entity: &mut Entity, features: &EntityFeatures, key: &mut Vec<u8>, writes: &mut StateWrites) {
+/// Appends the writes for an entity's sealed chunks that changed or are gone.
+fn write_chunks(entity: &mut Entity, writes: &mut StateWrites) {
     for (input, log) in entity.logs.iter_mut().enumerate() {
         for id in log.gone.drain(..) {
             writes.delete(&chunk_key(&entity.key, input as u8, id));
@@ -335,6 +366,10 @@ fn write(entity: &mut Entity, features: &EntityFeatures, key: &mut Vec<u8>, writ
             chunk.dirty = false;
         }
     }
+}
+
+/// Appends the write of everything else.
+fn write_head(entity: &Entity, features: &EntityFeatures, key: &mut Vec<u8>, writes: &mut StateWrites) {
     head_key(&entity.key, key);
     writes.put(key, |out| encode_head(entity, features, out));
 }

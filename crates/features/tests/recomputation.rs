@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ABROAD, AMOUNT, FRAUD, ITEMS, Naive, SHOP, bytes, commit, condition, row, types};
+use common::{ABROAD, AMOUNT, FRAUD, ITEMS, Naive, SHOP, bytes, commit, condition, row, spill, types};
 use proptest::prelude::*;
 use riskstream_events::{Row, Slot, Value};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
@@ -109,6 +109,12 @@ fn event() -> impl Strategy<Value = Event> {
 fn crowded_event() -> impl Strategy<Value = Event> {
     let late = prop_oneof![6 => Just(0i64), 2 => 0i64..50, 1 => 0i64..600, 1 => 300i64..310];
     event_of(Just(0usize), 0i64..2, late)
+}
+
+/// Events of one entity with a long log, and of many others.
+fn scattered_event() -> impl Strategy<Value = Event> {
+    let late = prop_oneof![8 => Just(0i64), 2 => 0i64..20, 1 => 0i64..150];
+    event_of(prop_oneof![1 => Just(0usize), 2 => 0..40usize], 0i64..3, late)
 }
 
 fn crowded_spec() -> impl Strategy<Value = EntitySpec> {
@@ -309,5 +315,46 @@ proptest! {
     ) {
         let (applied, store) = run(&spec, &events)?;
         prop_assert_eq!(bytes(&store), bytes(&from_scratch(&spec, &applied)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn entities_that_were_spilled_are_those_that_stayed_in_memory(
+        spec in spec(),
+        cache_bytes in prop_oneof![Just(0usize), 1_000..60_000usize],
+        batch in 1..80usize,
+        events in prop::collection::vec(scattered_event(), 1..1_500),
+    ) {
+        let states = |cache_bytes| {
+            let spec = EntitySpec { cache_bytes, ..spec.clone() };
+            let features = EntityFeatures::compile(&spec, &types(spec.features.len())).expect("the spec is valid");
+            EntityStates::new(Arc::new(features))
+        };
+        let (mut spilled, mut whole) = (states(cache_bytes), states(usize::MAX));
+        let (mut store, mut empty) = (MemoryState::default(), MemoryState::default());
+        let (mut time, mut stream) = (1_000, i64::MIN);
+        for (number, event) in events.iter().enumerate() {
+            time += event.step;
+            stream = stream.max(time - event.late);
+            let key = format!("card {}", event.key);
+            let mut expected = event.row(time, spec.features.len());
+            let mut row = expected.clone();
+            let outcome = whole.apply(&empty, stream, &key, event.input, &mut expected).expect("applied");
+            let given = spilled.apply(&store, stream, &key, event.input, &mut row).expect("applied");
+            prop_assert_eq!(given, outcome, "event {}", number);
+            prop_assert_eq!(row, expected, "event {}", number);
+            if number % batch == 0 {
+                spill(&mut spilled, &mut store);
+                prop_assert!(spilled.cached_bytes() <= cache_bytes);
+            }
+        }
+        if cache_bytes == 0 {
+            spill(&mut spilled, &mut store);
+            commit(&mut whole, &mut empty);
+            prop_assert_eq!(bytes(&store), bytes(&empty));
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ABROAD, AMOUNT, ITEMS, OUTPUT, SHOP, bytes, commit, feature, row, types};
+use common::{ABROAD, AMOUNT, ITEMS, OUTPUT, SHOP, bytes, commit, feature, row, spill, types};
 use proptest::prelude::*;
 use riskstream_events::{Row, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
@@ -332,25 +332,42 @@ fn the_cache_keeps_to_its_size_and_an_entity_with_a_long_log_to_what_it_uses() {
         cache_bytes: 200_000,
         ..counting()
     };
-    let mut states = states(&spec);
-    let mut store = MemoryState::default();
-    for minute in 0..40_000i64 {
-        let time = minute * 60_000_000;
-        let key = if minute % 2 == 0 {
-            "busy".to_string()
-        } else {
-            format!("card-{}", minute % 7_919)
-        };
-        states
-            .apply(&store, time, &key, 0, &mut payment(time, &minute.to_string(), 1.0))
-            .expect("applied");
-        if minute % 100 == 99 {
-            commit(&mut states, &mut store);
-            assert!(states.cached_bytes() <= 200_000);
+    for end_batch in [commit, spill] {
+        let mut states = states(&spec);
+        let mut store = MemoryState::default();
+        for minute in 0..40_000i64 {
+            let time = minute * 60_000_000;
+            let key = if minute % 2 == 0 {
+                "busy".to_string()
+            } else {
+                format!("card-{}", minute % 7_919)
+            };
+            states
+                .apply(&store, time, &key, 0, &mut payment(time, &minute.to_string(), 1.0))
+                .expect("applied");
+            if minute % 100 == 99 {
+                end_batch(&mut states, &mut store);
+                assert!(states.cached_bytes() <= 200_000);
+            }
         }
+        assert!(states.cached_entities() > 100, "{} entities", states.cached_entities());
+        assert!(store.size() > 800_000, "{} bytes", store.size());
     }
-    assert!(states.cached_entities() > 100, "{} entities", states.cached_entities());
-    assert!(store.size() > 800_000, "{} bytes", store.size());
+}
+
+#[test]
+fn only_what_leaves_the_cache_and_sealed_chunks_are_spilled() {
+    let mut states = states(&counting());
+    let mut store = MemoryState::default();
+    for minute in 0..100i64 {
+        let time = minute * 60_000_000;
+        let mut row = payment(time, &minute.to_string(), 1.0);
+        states.apply(&store, time, "card", 0, &mut row).expect("applied");
+        spill(&mut states, &mut store);
+    }
+    assert_eq!(states.cached_entities(), 1);
+    let keys: Vec<u8> = bytes(&store).iter().map(|(key, _)| key[0]).collect();
+    assert_eq!(keys, [b'c'; 3], "three chunks of 32 entries");
 }
 
 /// An entity with some of everything in its state.

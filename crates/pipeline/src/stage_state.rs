@@ -6,8 +6,11 @@ use crate::progress::SourceProgress;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError, StreamTime};
 use riskstream_features::EntityStates;
-use riskstream_features::state::{StateStore, StateWrites};
+use riskstream_features::state::{StateError, StateStore, StateWrites};
 use std::sync::Arc;
+
+/// The position in a store that holds the state of no position.
+const NO_POSITION: i64 = -1;
 
 /// See the module. A batch goes: `apply` for each event, `collect`, then `write` once its outputs are committed. After
 /// `restore` everything is as of the last `write`.
@@ -74,6 +77,20 @@ impl StageState {
     pub fn write(&mut self, position: i64) -> Result<(), TaskError> {
         self.store.write(&self.writes, position)?;
         self.entities.written();
+        self.writes.clear();
+        Ok(())
+    }
+
+    /// Makes room, in place of `collect` and `write`, where nothing has to outlive the process: entities that were not used
+    /// for longest leave memory until the rest fits into `caches` times the cache, and what the store lacks of them is
+    /// written. The store then belongs to no position: `restore` and another process cannot continue with it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn spill(&mut self, caches: usize) -> Result<(), StateError> {
+        let cache_bytes = self.entities.features().cache_bytes().saturating_mul(caches);
+        self.entities.spill(cache_bytes, &mut self.writes);
+        self.store.write(&self.writes, NO_POSITION)?;
         self.writes.clear();
         Ok(())
     }

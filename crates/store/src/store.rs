@@ -22,6 +22,7 @@ pub struct RocksStore {
     database: DB,
     path: PathBuf,
     position: Option<i64>,
+    writing: WriteOptions,
 }
 
 impl RocksStore {
@@ -57,7 +58,15 @@ impl RocksStore {
             database,
             path: path.to_owned(),
             position,
+            writing: WriteOptions::default(),
         })
+    }
+
+    /// The same store without a write-ahead log, for state that need not outlive the process: a crash loses what is still in
+    /// buffers.
+    pub fn without_log(mut self) -> Self {
+        self.writing.disable_wal(true);
+        self
     }
 
     /// Flushes buffers to files.
@@ -113,7 +122,8 @@ impl StateStore for RocksStore {
             }
         }
         batch.put(POSITION, position.to_le_bytes());
-        self.database.write(batch).map_err(|error| self.failed(&error))?;
+        let written = self.database.write_opt(batch, &self.writing);
+        written.map_err(|error| self.failed(&error))?;
         self.position = Some(position);
         Ok(())
     }
@@ -128,7 +138,7 @@ impl StateStore for RocksStore {
 
 impl Drop for RocksStore {
     fn drop(&mut self) {
-        // Only for a quick start: the write-ahead log contains all writes.
+        // Only for a quick start: the write-ahead log contains all writes. Without a log RocksDB flushes at closing anyway.
         let _ = self.database.flush();
     }
 }

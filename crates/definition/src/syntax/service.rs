@@ -97,6 +97,7 @@ section! {
         #[schemars(default, extend("default" = ".riskstream"))]
         pub directory: Option<Spanned<String>>,
         /// Memory for decoded entities of each task (one stage on one partition), in addition to those of the current batch.
+        /// `riskstream backfill` uses four times as much for each stage.
         #[schemars(default, extend("default" = "16MiB"))]
         pub cache: Option<ByteSize>,
     }

@@ -85,6 +85,14 @@ pub fn commit(states: &mut riskstream_features::EntityStates, store: &mut Memory
     states.written();
 }
 
+/// Spills what does not fit the cache, and writes.
+pub fn spill(states: &mut riskstream_features::EntityStates, store: &mut MemoryState) {
+    let mut writes = StateWrites::default();
+    let cache_bytes = states.features().cache_bytes();
+    states.spill(cache_bytes, &mut writes);
+    store.write(&writes, 0).expect("memory can be written");
+}
+
 /// Everything that was ever inserted, for all entities.
 #[derive(Clone, Debug, Default)]
 pub struct Naive {

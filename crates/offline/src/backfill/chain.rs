@@ -3,8 +3,10 @@
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
-use riskstream_pipeline::progress::SourceProgress;
-use riskstream_pipeline::{StageState, Stores, TaskError};
+use riskstream_pipeline::{StageState, Stores};
+
+/// How many caches a stage has. The service has one for each partition of a stage, a backfill has no partitions.
+const CACHES: usize = 4;
 
 /// See the module.
 pub(super) struct Chain(Vec<StageState>);
@@ -30,13 +32,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Writes what was changed since the last write, so that entities can leave memory. `applied` is the number of events
-    /// so far.
-    pub(super) fn write(&mut self, applied: u64) -> Result<(), TaskError> {
-        for stage in &mut self.0 {
-            stage.collect(SourceProgress::default());
-            stage.write(applied as i64)?;
-        }
-        Ok(())
+    /// Moves entities that do not fit the caches to the stores.
+    pub(super) fn spill(&mut self) -> Result<(), StateError> {
+        self.0.iter_mut().try_for_each(|stage| stage.spill(CACHES))
     }
 }

@@ -14,8 +14,8 @@ use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Rejection, Row};
 use riskstream_features::state::StateError;
+use riskstream_pipeline::Stores;
 use riskstream_pipeline::merge::MergeOrder;
-use riskstream_pipeline::{Stores, TaskError};
 use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
 use std::sync::Arc;
 
@@ -28,9 +28,6 @@ pub enum BackfillError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// The state could not be written.
-    #[error(transparent)]
-    Task(#[from] TaskError),
     /// Whoever takes the results.
     #[error(transparent)]
     Sink(#[from] WriteError),
@@ -59,12 +56,8 @@ pub struct Summary {
     pub rejected: u64,
 }
 
-/// Rows scored together.
+/// Rows scored together, and events after which entities that do not fit the cache leave memory.
 const BATCH: usize = 1024;
-
-/// Events between two writes of the state. Larger batches write an entity less often; what they changed stays in memory
-/// until then.
-const EVENTS_PER_WRITE: u64 = 40_000;
 
 /// A run of a pipeline over files.
 pub struct Backfill<'a> {
@@ -130,11 +123,11 @@ impl<'a> Backfill<'a> {
                 self.apply(event)?;
             }
             self.advance(source)?;
-            if self.applied.is_multiple_of(EVENTS_PER_WRITE) {
-                self.chain.write(self.applied)?;
-            }
-            if self.applied.is_multiple_of(BATCH as u64) && !go_on(&self.summary) {
-                return Ok(self.summary);
+            if self.applied.is_multiple_of(BATCH as u64) {
+                self.chain.spill()?;
+                if !go_on(&self.summary) {
+                    return Ok(self.summary);
+                }
             }
         }
         self.decide()?;

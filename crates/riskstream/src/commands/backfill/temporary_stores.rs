@@ -42,6 +42,6 @@ impl Stores for TemporaryStores {
             memory: self.memory.clone(),
             fingerprint: fingerprint.to_owned(),
         };
-        Ok(Box::new(RocksStore::open(&path, &options)?))
+        Ok(Box::new(RocksStore::open(&path, &options)?.without_log()))
     }
 }
