@@ -424,6 +424,14 @@ impl<L: Log> Worker<L> {
             .map(|reader| (&reader.partition, &reader.task, self.log.lag(&reader.partition)))
     }
 
+    /// Commits what was applied since the last commit. To be called after a round without an error.
+    ///
+    /// # Errors
+    /// Nothing was committed; a successor does that work again.
+    pub fn finish(&mut self) -> Result<(), WorkerError> {
+        self.commit(&mut Round::default())
+    }
+
     /// Closes all tasks and gives back the log; state was written with the last commit.
     pub fn into_log(self) -> L {
         self.log

@@ -60,6 +60,11 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
         );
         let began = Instant::now();
         let end = rounds(job, number, &mut worker, &metrics);
+        if let RoundsEnd::Shutdown = end
+            && let Err(error) = worker.finish()
+        {
+            tracing::warn!(target: "riskstream::worker", worker = number, %error, "the last rows will be made again");
+        }
         // Closes the state, then leaves the group, so that others take over at once.
         drop(worker.into_log());
         match end {
