@@ -80,6 +80,7 @@ impl PartitionReader {
                 Processed::Events(applied) => {
                     events += applied.max(1);
                     self.taken += 1;
+                    self.retry_at = None;
                     if self.waits_for.take().is_some() {
                         tracing::info!(target: "riskstream::worker", partition = %self.partition, "going on");
                     }

@@ -262,6 +262,39 @@ fn at_least_once_writes_outputs_and_then_positions() {
     assert_eq!(member.log.committed(&owned).unwrap(), [Some(100.into())]);
 }
 
+/// A commit waits for what was appended before, whether it has outputs of its own or not; readers see appended records
+/// without any transaction, and in order.
+#[test]
+fn appended_records_are_there_before_positions_are() {
+    let options = options("appended", 1);
+    let (input, output) = (options.inputs[0].clone(), options.outputs[0].clone());
+    produce(&input, 0, numbered("in", 3));
+    let mut member = Member::new(options.clone());
+    member.wait_for_partitions(1);
+    let partition = member.owned[0].clone();
+    for number in 0..500_u32 {
+        let mut rows = Outputs::default();
+        rows.push(0, Some(0), None, None, |bytes| {
+            bytes.extend(format!("row{number}").bytes())
+        });
+        member.log.append(&rows).unwrap();
+    }
+    member
+        .log
+        .commit(&Outputs::default(), &[(partition.clone(), 3.into())])
+        .unwrap();
+    let rows: Vec<Vec<u8>> = (0..500).map(|number| format!("row{number}").into_bytes()).collect();
+    assert_eq!(committed(&output, 1), [rows.clone()]);
+    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(3.into())]);
+
+    let generation = member.log.generation();
+    assert!(generation > 0);
+    drop(member);
+    let mut next = Member::new(options);
+    next.wait_for_partitions(1);
+    assert!(next.log.generation() > generation, "a later owner has a larger number");
+}
+
 #[test]
 fn a_topic_for_large_records_receives_them() {
     let mut options = options("large", 1);

@@ -94,7 +94,7 @@ macro_rules! metrics {
 
 metrics! {
     RECORDS: Counter "riskstream_records_total" ["topic"] in Count,
-        "Records read from input and repartition topics, and committed.";
+        "Records read from input and repartition topics. After an abort some are read and counted again.";
     EVENTS: Counter "riskstream_events_total" [] in Count,
         "Events applied. An event is counted once in each stage.";
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
@@ -116,17 +116,17 @@ metrics! {
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
         "Records written to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,
-        "Records written and committed: decisions, dead letters and repartition frames.";
+        "Records written: decisions, dead letters and records of repartition topics. After an abort some are written and counted again.";
     LATENCY: Histogram "riskstream_decision_latency_seconds" [] in Seconds,
         "Time from the timestamp of the input record until the commit of its decision.";
     BATCH: Histogram "riskstream_batch_seconds" [] in Seconds,
         "Time to read a batch and compute its outputs.";
     COMMIT: Histogram "riskstream_commit_seconds" [] in Seconds,
-        "Time to write the outputs and positions of a batch and commit the transaction.";
+        "Time until the rows for later stages are acknowledged, and outputs and positions are committed.";
     STATE_WRITE: Histogram "riskstream_state_write_seconds" [] in Seconds,
         "Time to write the state of a batch after its commit.";
     COMMITTED: Counter "riskstream_transactions_committed_total" [] in Count,
-        "Transactions committed; batches if the delivery is at_least_once.";
+        "Commits of positions, with or without outputs.";
     ABORTED: Counter "riskstream_transactions_aborted_total" [] in Count,
         "Transactions aborted. Their batches were processed again.";
     LAG: Gauge "riskstream_lag_records" ["topic", "partition"] in Count,

@@ -66,7 +66,6 @@ impl WorkerMetrics {
     pub fn observe(&self, round: &Round) {
         self.rebalances.increment(u64::from(round.changes.is_rebalance()));
         self.aborted.increment(u64::from(round.aborted));
-        let Some(commit) = round.commit else { return };
         for (counter, decisions) in self.decisions.iter().zip(round.tally.decisions) {
             counter.increment(decisions);
         }
@@ -78,7 +77,6 @@ impl WorkerMetrics {
         self.late.increment(round.tally.late);
         self.events.increment(round.events as u64);
         self.written.increment(round.written as u64);
-        self.committed.increment(1);
         for (topic, records) in &round.records {
             if let Some(counter) = self.records.get(topic) {
                 counter.increment(*records);
@@ -88,16 +86,19 @@ impl WorkerMetrics {
             set::DEAD_LETTERS.counter(&[reason]).increment(*records);
         }
         // The tally's latencies end at the start of the batch.
-        let batch = (round.processing + commit).as_secs_f64();
+        let batch = (round.processing + round.commit.unwrap_or_default()).as_secs_f64();
         for latency in &round.tally.latencies {
             self.latency.record((*latency).max(0) as f64 / 1e6 + batch);
         }
         if round.events > 0 {
             self.batch.record(round.processing.as_secs_f64());
         }
-        self.commit.record(commit.as_secs_f64());
-        self.state_write
-            .record(round.state_write.map_or(0.0, |time: Duration| time.as_secs_f64()));
+        let seconds = |histogram: &Histogram, time: Option<Duration>| {
+            time.iter().for_each(|time| histogram.record(time.as_secs_f64()));
+        };
+        seconds(&self.commit, round.commit);
+        seconds(&self.state_write, round.state_write);
+        self.committed.increment(u64::from(round.commit.is_some()));
     }
 
     /// Sets the gauges. Some of them are read from the store, so this should not be called more than once a second.
