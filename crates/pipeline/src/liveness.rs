@@ -91,14 +91,28 @@ impl PartitionLiveness {
             .is_some_and(|newest| newest >= now - micros(options.real_time))
     }
 
-    /// How the partition is read as of `now` (microseconds).
-    pub fn phase(&self, options: &LivenessOptions, now: i64) -> Phase {
-        let has_read_all = self.lag == Some(0);
-        match self.idle_since {
-            Some(since) if has_read_all && now.saturating_sub(since) >= micros(options.idle_after) => Phase::Idle,
-            _ if self.reads_at_end(options, now) => Phase::Live,
-            _ => Phase::CatchingUp,
+    /// How the partition is read as of `now` (microseconds). `idle_from`: a source without records is idle from then on.
+    pub fn phase(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
+        if self.is_at_rest(options, now) && now >= idle_from {
+            Phase::Idle
+        } else if self.reads_at_end(options, now) {
+            Phase::Live
+        } else {
+            Phase::CatchingUp
         }
+    }
+
+    /// Whether all records have been read, and nothing has come for a while.
+    pub fn is_at_rest(&self, options: &LivenessOptions, now: i64) -> bool {
+        let is_quiet = |since: i64| now.saturating_sub(since) >= micros(options.idle_after);
+        self.lag == Some(0) && self.idle_since.is_some_and(is_quiet)
+    }
+
+    /// Whether the partition has history to read, for which rows of other sources wait.
+    pub fn has_history(&self, options: &LivenessOptions, now: i64) -> bool {
+        self.newest.is_some_and(|newest| newest != i64::MIN)
+            && !self.reads_at_end(options, now)
+            && !self.is_at_rest(options, now)
     }
 
     /// Whether the partition is read at its end as of `now` (microseconds).

@@ -301,6 +301,13 @@ impl Merge {
         self.waiting == 0 && self.sources.iter().all(at_end)
     }
 
+    /// Whether rows wait, or a source that has sent rows is catching up.
+    pub fn awaits_history(&self) -> bool {
+        let reads_history =
+            |source: &SourceQueue| source.mark.phase == Phase::CatchingUp && source.mark.watermark != i64::MIN;
+        self.waiting > 0 || self.sources.iter().any(reads_history)
+    }
+
     /// Whether nothing waits and every source is idle.
     pub fn is_idle(&self) -> bool {
         let is_idle = |source: &SourceQueue| source.mark.phase == Phase::Idle;

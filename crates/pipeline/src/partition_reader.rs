@@ -146,6 +146,17 @@ impl PartitionReader {
         }
     }
 
+    /// Whether it is a partition of an input topic.
+    pub(crate) fn reads_input(&self) -> bool {
+        self.task.source().input().is_some()
+    }
+
+    /// Whether it is a repartition partition whose log says that a source reads history.
+    pub(crate) fn awaits_history(&self) -> bool {
+        let repartition = self.task.source().repartition();
+        repartition.is_some_and(|repartition| repartition.awaits_history())
+    }
+
     /// How the partition is read, as of the last update.
     pub(crate) fn phase(&self) -> Phase {
         self.phase

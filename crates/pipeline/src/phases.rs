@@ -1,7 +1,11 @@
 //! Keeps track of how the partitions of a worker are read. A round looks at the partitions that it has read from; the others
 //! change only as time passes, and are looked at now and then.
+//!
+//! A source is idle if nothing has come for a while *since history began to be read*, here or by another worker. When history is
+//! written to topics that were quiet, all sources are waited for again: their records are on their way, or they are not.
+//! A worker sees that others read history by the marks in the repartition partitions that it reads.
 
-use crate::liveness::LivenessOptions;
+use crate::liveness::{LivenessOptions, PartitionLiveness};
 use crate::log::Log;
 use crate::partition_reader::PartitionReader;
 
@@ -15,6 +19,10 @@ pub(crate) struct Phases {
     looked_at: Option<i64>,
     /// Whether some input of the worker was in real time then.
     among_real_time: bool,
+    /// Whether history is being read.
+    has_history: bool,
+    /// When history began to be read for the last time, by the wall clock in microseconds.
+    history_since: Option<i64>,
 }
 
 impl Phases {
@@ -23,6 +31,8 @@ impl Phases {
             options,
             looked_at: None,
             among_real_time: false,
+            has_history: false,
+            history_since: None,
         }
     }
 
@@ -38,22 +48,48 @@ impl Phases {
         log: &L,
         now: i64,
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
-        let is_due = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
-        if is_due {
+        let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
+        let mut looked_at = readers.iter_mut().filter(|reader| looks_at_all || reader.taken() > 0);
+        let begins = !self.has_history && looked_at.any(|reader| self.reads_history(reader, log, now));
+        if begins {
+            self.history_since = Some(now);
+            looks_at_all = true;
+        }
+        let is_looked_at = move |reader: &PartitionReader| looks_at_all || reader.taken() > 0;
+        if looks_at_all {
             self.looked_at = Some(now);
             self.among_real_time = false;
+            self.has_history = begins;
         }
-        let is_looked_at = move |reader: &PartitionReader| is_due || reader.taken() > 0;
-        let mut seen = Vec::new();
+        let idle_from = self.idle_from(readers);
+        let mut seen: Vec<PartitionLiveness> = Vec::new();
         for reader in readers.iter_mut().filter(|reader| is_looked_at(reader)) {
+            self.has_history |= self.reads_history(reader, log, now);
             let liveness = reader.liveness(log, now);
             self.among_real_time |= liveness.is_real_time(&self.options, now);
             seen.push(liveness);
         }
         for (reader, mut liveness) in readers.iter_mut().filter(|reader| is_looked_at(reader)).zip(seen) {
             liveness.among_real_time = self.among_real_time;
-            reader.set_phase(liveness.phase(&self.options, now));
+            let idle_from = if reader.reads_input() { idle_from } else { i64::MIN };
+            reader.set_phase(liveness.phase(&self.options, idle_from, now));
         }
         readers.iter_mut().filter(move |reader| is_looked_at(reader))
+    }
+
+    fn reads_history<L: Log>(&self, reader: &mut PartitionReader, log: &L, now: i64) -> bool {
+        reader.awaits_history() || reader.liveness(log, now).has_history(&self.options, now)
+    }
+
+    /// From when on inputs without records are idle.
+    fn idle_from(&self, readers: &[PartitionReader]) -> i64 {
+        let idle_after = i64::try_from(self.options.idle_after.as_micros()).unwrap_or(i64::MAX);
+        let sees_others = readers.iter().any(|reader| !reader.reads_input());
+        match self.history_since {
+            Some(since) => since.saturating_add(idle_after),
+            None if sees_others => i64::MAX,
+            // Nothing would tell this worker that others read history.
+            None => i64::MIN,
+        }
     }
 }

@@ -204,6 +204,11 @@ impl RepartitionSource {
         }
     }
 
+    /// Whether a source is catching up, or rows wait.
+    pub fn awaits_history(&self) -> bool {
+        self.merge.awaits_history()
+    }
+
     /// The stage that reads the topic.
     pub fn stage(&self) -> usize {
         self.format.stage()
