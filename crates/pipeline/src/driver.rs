@@ -6,6 +6,7 @@ use crate::error::WorkerError;
 use crate::faulty::{Faults, FaultyLog, LateRecords};
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
+use crate::phases::HistorySignal;
 use crate::rollout::Rollouts;
 use crate::stores::Stores;
 use crate::topology::{Topology, WorkerRole};
@@ -136,6 +137,7 @@ pub struct TestDriver {
     options: WorkerOptions,
     faults: Faults,
     late: LateRecords,
+    history: HistorySignal,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
 }
@@ -156,6 +158,7 @@ impl TestDriver {
             options: WorkerOptions::default(),
             faults: Faults::default(),
             late: LateRecords::default(),
+            history: HistorySignal::default(),
             rollouts: ManualRollouts::default(),
         };
         driver.add_worker();
@@ -192,6 +195,7 @@ impl TestDriver {
             stores,
             clock,
             Box::new(self.rollouts.clone()),
+            self.history.clone(),
         );
         self.workers.push((role, worker));
     }

@@ -42,6 +42,7 @@ pub mod worker;
 pub use clock::Clock;
 pub use driver::TestDriver;
 pub use error::{TaskError, WorkerError};
+pub use phases::HistorySignal;
 pub use rollout::{NoRollouts, Rollouts};
 pub use stage_state::StageState;
 pub use stores::Stores;

@@ -3,18 +3,53 @@
 //!
 //! A source is idle if nothing has come for a while *since history began to be read*, here or by another worker. When history is
 //! written to topics that were quiet, all sources are waited for again: their records are on their way, or they are not.
-//! A worker sees that others read history by the marks in the repartition partitions that it reads.
+//! A worker sees that others read history by the marks in the repartition partitions that it reads, or that another worker of
+//! its process reads.
 
 use crate::liveness::{LivenessOptions, PartitionLiveness};
 use crate::log::Log;
 use crate::partition_reader::PartitionReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Microseconds between two looks at all partitions.
 const LOOK_AT_ALL_EVERY: i64 = 100_000;
 
+/// What the workers of a process tell each other: when one of them has looked at a repartition partition, and when one has seen
+/// that history is read. Wall clock, microseconds.
+#[derive(Clone, Debug, Default)]
+pub struct HistorySignal(Arc<Times>);
+
+#[derive(Debug, Default)]
+struct Times {
+    looked: AtomicI64,
+    seen: AtomicI64,
+}
+
+impl HistorySignal {
+    fn look(&self, now: i64, sees_history: bool) {
+        self.0.looked.fetch_max(now, Ordering::Relaxed);
+        if sees_history {
+            self.0.seen.fetch_max(now, Ordering::Relaxed);
+        }
+    }
+
+    fn is_watched(&self, now: i64) -> bool {
+        now - self.0.looked.load(Ordering::Relaxed) < SIGNAL_LASTS
+    }
+
+    fn sees_history(&self, now: i64) -> bool {
+        now - self.0.seen.load(Ordering::Relaxed) < SIGNAL_LASTS
+    }
+}
+
+/// Microseconds for which a signal counts.
+const SIGNAL_LASTS: i64 = 1_000_000;
+
 /// See the module.
 pub(crate) struct Phases {
     options: LivenessOptions,
+    signal: HistorySignal,
     /// When all partitions were looked at last, by the wall clock in microseconds; none: all have to be looked at now.
     looked_at: Option<i64>,
     /// Whether some input of the worker was in real time then.
@@ -26,9 +61,10 @@ pub(crate) struct Phases {
 }
 
 impl Phases {
-    pub(crate) fn new(options: LivenessOptions) -> Phases {
+    pub(crate) fn new(options: LivenessOptions, signal: HistorySignal) -> Phases {
         Phases {
             options,
+            signal,
             looked_at: None,
             among_real_time: false,
             has_history: false,
@@ -50,7 +86,8 @@ impl Phases {
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
         let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
         let mut looked_at = readers.iter_mut().filter(|reader| looks_at_all || reader.taken() > 0);
-        let begins = !self.has_history && looked_at.any(|reader| self.reads_history(reader, log, now));
+        let begins = !self.has_history
+            && (self.signal.sees_history(now) || looked_at.any(|reader| self.reads_history(reader, log, now)));
         if begins {
             self.history_since = Some(now);
             looks_at_all = true;
@@ -61,7 +98,12 @@ impl Phases {
             self.among_real_time = false;
             self.has_history = begins;
         }
-        let idle_from = self.idle_from(readers);
+        if looks_at_all && readers.iter().any(|reader| !reader.reads_input()) {
+            self.signal
+                .look(now, readers.iter().any(PartitionReader::awaits_history));
+        }
+        self.has_history |= self.signal.sees_history(now);
+        let idle_from = self.idle_from(now);
         let mut seen: Vec<PartitionLiveness> = Vec::new();
         for reader in readers.iter_mut().filter(|reader| is_looked_at(reader)) {
             self.has_history |= self.reads_history(reader, log, now);
@@ -82,12 +124,11 @@ impl Phases {
     }
 
     /// From when on inputs without records are idle.
-    fn idle_from(&self, readers: &[PartitionReader]) -> i64 {
+    fn idle_from(&self, now: i64) -> i64 {
         let idle_after = i64::try_from(self.options.idle_after.as_micros()).unwrap_or(i64::MAX);
-        let sees_others = readers.iter().any(|reader| !reader.reads_input());
         match self.history_since {
             Some(since) => since.saturating_add(idle_after),
-            None if sees_others => i64::MAX,
+            None if self.signal.is_watched(now) => i64::MAX,
             // Nothing would tell this worker that others read history.
             None => i64::MIN,
         }

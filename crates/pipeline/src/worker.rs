@@ -13,7 +13,7 @@ use crate::error::WorkerError;
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
-use crate::phases::Phases;
+use crate::phases::{HistorySignal, Phases};
 use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
@@ -87,7 +87,7 @@ pub struct Worker<L: Log> {
 }
 
 impl<L: Log> Worker<L> {
-    /// A worker that will read what `log` assigns to it.
+    /// A worker that will read what `log` assigns to it. The workers of a process share `history`.
     pub fn new(
         log: L,
         topology: Arc<Topology>,
@@ -95,6 +95,7 @@ impl<L: Log> Worker<L> {
         stores: Box<dyn Stores + Send>,
         clock: Box<dyn Clock + Send>,
         rollouts: Box<dyn Rollouts + Send>,
+        history: HistorySignal,
     ) -> Worker<L> {
         let routes = topology.routes();
         let dead_letters = DeadLetters {
@@ -119,7 +120,7 @@ impl<L: Log> Worker<L> {
             unopened: Vec::new(),
             open_again_at: 0,
             pending: VecDeque::new(),
-            phases: Phases::new(options.liveness),
+            phases: Phases::new(options.liveness, history),
             writers: RepartitionWriters::default(),
             appended: Outputs::default(),
             outputs: Outputs::default(),

@@ -11,7 +11,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs};
 use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
-use riskstream_pipeline::WorkerRole;
+use riskstream_pipeline::{HistorySignal, WorkerRole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,6 +74,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         stores: RocksStores::new(state),
         workers,
         rollouts,
+        history: HistorySignal::default(),
         health,
         shutdown,
     })?;

@@ -57,6 +57,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
             Box::new(job.stores.clone()),
             Box::new(SystemClock),
             Box::new(job.rollouts.clone()),
+            job.history.clone(),
         );
         let began = Instant::now();
         let end = rounds(job, number, &mut worker, &metrics);

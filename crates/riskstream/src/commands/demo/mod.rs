@@ -19,7 +19,7 @@ use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::memory::{Broker, MemoryLog};
-use riskstream_pipeline::{NoRollouts, Topology, Worker, WorkerOptions};
+use riskstream_pipeline::{HistorySignal, NoRollouts, Topology, Worker, WorkerOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +114,7 @@ fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
         Box::new(MemoryStores::default()),
         Box::new(SystemClock),
         Box::new(NoRollouts),
+        HistorySignal::default(),
     )
 }
 
