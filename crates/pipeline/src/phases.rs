@@ -35,7 +35,7 @@ impl HistorySignal {
     }
 
     fn is_watched(&self, now: i64) -> bool {
-        now - self.0.looked.load(Ordering::Relaxed) < SIGNAL_LASTS
+        now - self.0.looked.load(Ordering::Relaxed) < WATCH_LASTS
     }
 
     fn sees_history(&self, now: i64) -> bool {
@@ -43,8 +43,11 @@ impl HistorySignal {
     }
 }
 
-/// Microseconds for which a signal counts.
+/// Microseconds for which history that was seen counts.
 const SIGNAL_LASTS: i64 = 1_000_000;
+
+/// Microseconds for which a look counts: longer than a worker may be held up by a commit.
+const WATCH_LASTS: i64 = 60_000_000;
 
 /// See the module.
 pub(crate) struct Phases {
