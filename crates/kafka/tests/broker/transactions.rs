@@ -275,7 +275,7 @@ fn appended_records_are_there_before_positions_are() {
     for number in 0..500_u32 {
         let mut rows = Outputs::default();
         rows.push(0, Some(0), None, None, |bytes| {
-            bytes.extend(format!("row{number}").bytes())
+            bytes.extend(format!("row{number}").bytes());
         });
         member.log.append(&rows).unwrap();
     }
@@ -284,7 +284,7 @@ fn appended_records_are_there_before_positions_are() {
         .commit(&Outputs::default(), &[(partition.clone(), 3.into())])
         .unwrap();
     let rows: Vec<Vec<u8>> = (0..500).map(|number| format!("row{number}").into_bytes()).collect();
-    assert_eq!(committed(&output, 1), [rows.clone()]);
+    assert_eq!(committed(&output, 1), [rows]);
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(3.into())]);
 
     let generation = member.log.generation();
