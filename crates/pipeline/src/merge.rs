@@ -98,6 +98,8 @@ pub struct Merge {
     heads: BinaryHeap<Reverse<MergeOrder>>,
     /// `None`: a source without rows has changed since it was computed.
     awaited: Option<Awaited>,
+    /// How often a source that reads history was heard.
+    history_heard: u64,
     /// Stored frames of which all rows were released: to be deleted.
     finished: Vec<(u32, i64)>,
     waiting: usize,
@@ -115,6 +117,7 @@ impl Merge {
             sources: (0..sources).map(|_| source()).collect(),
             heads: BinaryHeap::new(),
             awaited: None,
+            history_heard: 0,
             finished: Vec::new(),
             waiting: 0,
         }
@@ -181,6 +184,9 @@ impl Merge {
             return;
         }
         mark.generation = generation;
+        if watermark.phase == Phase::CatchingUp && watermark.time != i64::MIN {
+            self.history_heard += 1;
+        }
         mark.watermark = mark.watermark.max(watermark.time);
         mark.phase = watermark.phase;
         mark.last_record = offset;
@@ -299,6 +305,11 @@ impl Merge {
     pub fn is_live(&self) -> bool {
         let at_end = |source: &SourceQueue| source.mark.phase != Phase::CatchingUp;
         self.waiting == 0 && self.sources.iter().all(at_end)
+    }
+
+    /// How often a source that reads history was heard since the merge was made.
+    pub fn history_heard(&self) -> u64 {
+        self.history_heard
     }
 
     /// Whether rows wait, or a source that has sent rows is catching up.

@@ -35,6 +35,8 @@ pub(crate) struct PartitionReader {
     /// Records taken in this batch.
     taken: u64,
     phase: Phase,
+    /// How often the partition had heard of history at the last look.
+    history_heard: u64,
 }
 
 impl PartitionReader {
@@ -52,6 +54,7 @@ impl PartitionReader {
             done: false,
             taken: 0,
             phase: Phase::CatchingUp,
+            history_heard: 0,
         }
     }
 
@@ -151,10 +154,18 @@ impl PartitionReader {
         self.task.source().input().is_some()
     }
 
-    /// Whether it is a repartition partition whose log says that a source reads history.
+    /// Whether it is a repartition partition whose log says that a source reads history, or has done so since the last look.
     pub(crate) fn awaits_history(&self) -> bool {
         let repartition = self.task.source().repartition();
-        repartition.is_some_and(|repartition| repartition.awaits_history())
+        repartition.is_some_and(|repartition| {
+            repartition.awaits_history() || repartition.history_heard() != self.history_heard
+        })
+    }
+
+    /// Ends a look at the partition.
+    pub(crate) fn looked_at(&mut self) {
+        let repartition = self.task.source().repartition();
+        self.history_heard = repartition.map_or(0, |repartition| repartition.history_heard());
     }
 
     /// How the partition is read, as of the last update.

@@ -118,6 +118,7 @@ impl Phases {
             liveness.among_real_time = self.among_real_time;
             let idle_from = if reader.reads_input() { idle_from } else { i64::MIN };
             reader.set_phase(liveness.phase(&self.options, idle_from, now));
+            reader.looked_at();
         }
         readers.iter_mut().filter(move |reader| is_looked_at(reader))
     }

@@ -204,6 +204,11 @@ impl RepartitionSource {
         }
     }
 
+    /// How often a source that reads history was heard since the source was opened.
+    pub fn history_heard(&self) -> u64 {
+        self.merge.history_heard()
+    }
+
     /// Whether a source is catching up, or rows wait.
     pub fn awaits_history(&self) -> bool {
         self.merge.awaits_history()
