@@ -319,6 +319,8 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
     let Some(mounted) = Mounted::tmpfs("8m") else { return };
     let path = mounted.0.join("state");
     let mut store = open(&path);
+    // Something else that takes room, and is removed later: an opening needs some.
+    fs::write(mounted.0.join("other"), vec![0; 4 << 20]).unwrap();
     let value: Vec<u8> = (0..100_000_u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
@@ -344,6 +346,7 @@ fn a_full_disk_is_an_error_and_the_state_before_it_is_kept() {
         .unwrap();
     assert!(matches!(error, OpenError::NoSpace { .. }), "{error}");
     fs::remove_file(mounted.0.join("filler")).unwrap();
+    fs::remove_file(mounted.0.join("other")).unwrap();
     let store = open(&path);
     assert_eq!(store.position().unwrap(), Some(written));
     assert_eq!(store.get(b"position").unwrap().unwrap(), written.to_be_bytes());
