@@ -416,9 +416,9 @@ impl Log for KafkaLog {
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
         let positions = positions::list(positions)?;
-        self.appender.settle()?;
         match &self.committer {
             Some(committer) if !outputs.is_empty() => {
+                self.appender.settle()?;
                 committer.commit(&self.consumer, outputs, &positions)?;
                 self.committed_at = Some(Instant::now());
             }

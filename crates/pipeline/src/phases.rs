@@ -88,43 +88,47 @@ impl Phases {
         now: i64,
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
         let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
-        let mut looked_at = readers.iter_mut().filter(|reader| looks_at_all || reader.taken() > 0);
-        let begins = !self.has_history
-            && (self.signal.sees_history(now) || looked_at.any(|reader| self.reads_history(reader, log, now)));
-        if begins {
+        let mut seen = look(readers, |reader| looks_at_all || reader.taken() > 0, log, now);
+        let mut reads_history = self.reads_history(readers, &seen, now);
+        if reads_history && !self.has_history {
             self.history_since = Some(now);
-            looks_at_all = true;
+            if !looks_at_all {
+                looks_at_all = true;
+                seen = look(readers, |_| true, log, now);
+            }
         }
-        let is_looked_at = move |reader: &PartitionReader| looks_at_all || reader.taken() > 0;
         if looks_at_all {
             self.looked_at = Some(now);
             self.among_real_time = false;
-            self.has_history = begins;
+            self.has_history = false;
+            if readers.iter().any(|reader| !reader.reads_input()) {
+                let sees_history = readers.iter().any(PartitionReader::awaits_history);
+                self.signal.look(now, sees_history);
+                reads_history |= sees_history;
+            }
         }
-        if looks_at_all && readers.iter().any(|reader| !reader.reads_input()) {
-            self.signal
-                .look(now, readers.iter().any(PartitionReader::awaits_history));
-        }
-        self.has_history |= self.signal.sees_history(now);
+        self.has_history |= reads_history;
+        let is_real_time = |liveness: &PartitionLiveness| liveness.is_real_time(&self.options, now);
+        self.among_real_time |= seen.iter().flatten().any(is_real_time);
         let idle_from = self.idle_from(now);
-        let mut seen: Vec<PartitionLiveness> = Vec::new();
-        for reader in readers.iter_mut().filter(|reader| is_looked_at(reader)) {
-            self.has_history |= self.reads_history(reader, log, now);
-            let liveness = reader.liveness(log, now);
-            self.among_real_time |= liveness.is_real_time(&self.options, now);
-            seen.push(liveness);
-        }
-        for (reader, mut liveness) in readers.iter_mut().filter(|reader| is_looked_at(reader)).zip(seen) {
+        for (reader, liveness) in readers.iter_mut().zip(&seen) {
+            let Some(mut liveness) = *liveness else { continue };
             liveness.among_real_time = self.among_real_time;
             let idle_from = if reader.reads_input() { idle_from } else { i64::MIN };
             reader.set_phase(liveness.phase(&self.options, idle_from, now));
             reader.looked_at();
         }
-        readers.iter_mut().filter(move |reader| is_looked_at(reader))
+        let looked_at = readers.iter_mut().zip(seen).filter(|(_, liveness)| liveness.is_some());
+        looked_at.map(|(reader, _)| reader)
     }
 
-    fn reads_history<L: Log>(&self, reader: &mut PartitionReader, log: &L, now: i64) -> bool {
-        reader.awaits_history() || reader.liveness(log, now).has_history(&self.options, now)
+    /// Whether history is read, as far as the partitions that were looked at tell, or another worker of the process.
+    fn reads_history(&self, readers: &[PartitionReader], seen: &[Option<PartitionLiveness>], now: i64) -> bool {
+        let reads_history = |(reader, liveness): (&PartitionReader, &Option<PartitionLiveness>)| {
+            let Some(liveness) = liveness else { return false };
+            reader.awaits_history() || liveness.has_history(&self.options, now)
+        };
+        self.signal.sees_history(now) || readers.iter().zip(seen).any(reads_history)
     }
 
     /// From when on inputs without records are idle.
@@ -137,4 +141,15 @@ impl Phases {
             None => i64::MIN,
         }
     }
+}
+
+/// What is known of the chosen partitions now.
+fn look<L: Log>(
+    readers: &mut [PartitionReader],
+    is_chosen: impl Fn(&PartitionReader) -> bool,
+    log: &L,
+    now: i64,
+) -> Vec<Option<PartitionLiveness>> {
+    let look = |reader: &mut PartitionReader| is_chosen(reader).then(|| reader.liveness(log, now));
+    readers.iter_mut().map(look).collect()
 }

@@ -176,7 +176,7 @@ impl RepartitionSource {
     fn restore_frame(&mut self, StoredFrame { offset, bytes, .. }: StoredFrame) -> Result<(), TaskError> {
         let stored = match self.format.parse(&bytes) {
             Ok(Content::Frames(set)) => set.frames,
-            Ok(Content::Idle(_) | Content::Rollout(_)) => Vec::new(),
+            Ok(Content::Idle(_) | Content::Rollout(_)) => return Err(self.unreadable(NO_FRAME)),
             Err(RecordError::OtherLayout) => return Err(self.other_layout()),
             Err(RecordError::Damaged(error)) => return Err(self.unreadable(error)),
         };
@@ -231,3 +231,8 @@ impl RepartitionSource {
         });
     }
 }
+
+const NO_FRAME: FrameError = FrameError::Damaged {
+    offset: 0,
+    what: "a notice where a frame should be",
+};
