@@ -4,6 +4,7 @@ use riskstream_events::{FrameHeader, FrameReader, FrameWriter, Row, RowHeader, S
 use riskstream_pipeline::frame_set::FrameSet;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::Content;
+use riskstream_pipeline::sources::SourceId;
 
 /// A slot of each type.
 const LAYOUT: [(Slot, ValueType); 6] = [
@@ -86,8 +87,10 @@ pub fn repartition_record(bytes: &[u8]) {
         set.write(&mut written);
         assert_eq!(FrameSet::parse(&written), Ok(set));
     }
-    if let Ok(Content::Frames(set)) = Content::parse_earlier(bytes) {
-        set.frames.iter().for_each(|bytes| frame(bytes));
+    for earlier in [Content::parse_without_counts(bytes), Content::parse_earliest(bytes)] {
+        if let Ok(Content::Frames(set)) = earlier {
+            set.frames.iter().for_each(|bytes| frame(bytes));
+        }
     }
 }
 
@@ -96,7 +99,11 @@ pub fn repartition_record_seeds() -> Vec<Vec<u8>> {
     let mark = |time, phase| Watermark { time, phase };
     let set = FrameSet {
         generation: 7,
-        marks: vec![(3, mark(9, Phase::Idle)), (4, mark(-1, Phase::CatchingUp))],
+        counts: vec![5, 1],
+        marks: vec![
+            (SourceId::new(0, 3), mark(9, Phase::Idle)),
+            (SourceId::new(1, 0), mark(-1, Phase::CatchingUp)),
+        ],
         frames: frames.iter().map(Vec::as_slice).collect(),
     };
     let mut record = vec![0];

@@ -24,6 +24,15 @@ impl ClientContext for DebugLogContext {
 
 impl ConsumerContext for DebugLogContext {}
 
+/// A consumer that does not wait for transactions, to ask for positions.
+pub(crate) fn uncommitted_consumer(options: &KafkaOptions) -> Result<BaseConsumer<DebugLogContext>, LogError> {
+    let mut config = options.consumer()?;
+    config.set("isolation.level", "read_uncommitted");
+    config
+        .create_with_context(DebugLogContext)
+        .map_err(|error| errors::configuration_error(&error))
+}
+
 /// A consumer of committed records. If retention deletes records while it reads, it continues with the oldest that is
 /// left.
 pub(crate) fn consumer(options: &KafkaOptions) -> Result<BaseConsumer<DebugLogContext>, LogError> {

@@ -18,15 +18,18 @@ mod options;
 mod positions;
 mod producer;
 mod reader;
+mod reset;
 mod scan;
 mod signal;
 mod simple_producer;
 mod tail;
+mod topic_watch;
 pub mod topics;
 mod watch;
 
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions};
+pub use reset::{ResetPosition, TopicReset};
 pub use scan::{Scanned, TopicScan};
 pub use simple_producer::Producer;
 pub use tail::{Tailed, TopicTail};

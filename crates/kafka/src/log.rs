@@ -1,13 +1,13 @@
 //! The pipeline's log on one member of a consumer group.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
-use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
+use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 
 use crate::appender::Appender;
 use crate::committer::Committer;
@@ -19,7 +19,7 @@ use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
 use crate::reader::{Reader, RecordBuffer};
 use crate::signal::Signal;
-use crate::topics;
+use crate::topic_watch::TopicWatch;
 use crate::watch::TransactionWatch;
 
 /// The timeout of a request whose answer is required.
@@ -66,7 +66,7 @@ pub struct KafkaLog {
     committed_at: Option<Instant>,
     /// As of the last assignment.
     generation: u64,
-    partitions: BTreeMap<String, i32>,
+    topics: TopicWatch,
     /// Partitions that were revoked or lost, and not yet stopped.
     revoked: BTreeSet<TopicPartition>,
     /// Revoked partitions that were read and have been stopped, but are not yet unassigned.
@@ -108,7 +108,7 @@ impl KafkaLog {
             subscribed: false,
             committed_at: None,
             generation: 0,
-            partitions: BTreeMap::new(),
+            topics: TopicWatch::new(),
             revoked: BTreeSet::new(),
             stopped: Vec::new(),
         })
@@ -155,7 +155,7 @@ impl KafkaLog {
     fn find_topics(&mut self, timeout: Duration) -> Result<(), LogError> {
         let deadline = Instant::now() + UNKNOWN_TOPIC_GRACE;
         loop {
-            let missing = self.missing_topics(timeout)?;
+            let missing = self.topics.look_up(&self.consumer, &self.options, timeout)?;
             if missing.is_empty() {
                 return Ok(());
             }
@@ -164,23 +164,6 @@ impl KafkaLog {
             }
             std::thread::sleep(RETRY_PAUSE);
         }
-    }
-
-    /// Looks up the topics whose number of partitions is not known yet. Returns those that the brokers do not list.
-    fn missing_topics(&mut self, timeout: Duration) -> Result<Vec<String>, LogError> {
-        let mut missing = Vec::new();
-        for name in self.options.inputs.iter().chain(&self.options.outputs) {
-            if self.partitions.contains_key(name) || missing.contains(name) {
-                continue;
-            }
-            match topics::partitions(self.consumer.client(), name, timeout)? {
-                Some(count) => {
-                    self.partitions.insert(name.clone(), count);
-                }
-                None => missing.push(name.clone()),
-            }
-        }
-        Ok(missing)
     }
 
     /// `Unavailable`, with librdkafka's reason if it gave one. Logged once until a broker is reached.
@@ -278,6 +261,7 @@ impl Log for KafkaLog {
         loop {
             self.serve();
             self.connection.take_failure()?;
+            self.topics.check(&self.consumer)?;
             let changes = self.changes()?;
             if self.any_news() || !changes.is_empty() {
                 return Ok(changes);
@@ -389,15 +373,9 @@ impl Log for KafkaLog {
         self.readers.get(partition)?.lag(&self.consumer, partition)
     }
 
-    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
-        if let Some(count) = self.partitions.get(topic) {
-            return Ok(*count);
-        }
-        let _running = self.watch.enter();
-        let count = topics::partitions(self.consumer.client(), topic, REQUEST_TIMEOUT)?
-            .ok_or_else(|| LogError::Fatal(format!("no such topic: {topic}")))?;
-        self.partitions.insert(topic.to_owned(), count);
-        Ok(count)
+    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+        let found = self.topics.topic(topic);
+        found.ok_or_else(|| LogError::Fatal(format!("topic {topic} was not looked up when the log was joined")))
     }
 
     fn generation(&self) -> u64 {

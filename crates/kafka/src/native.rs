@@ -4,19 +4,30 @@
 //! called from any thread.
 #![allow(unsafe_code, reason = "rdkafka does not wrap these functions")]
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::ptr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
-    rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
-    rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
-    rd_kafka_error_txn_requires_abort, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position,
-    rd_kafka_resp_err_t,
+    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_request_timeout,
+    rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
+    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
+    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t, rd_kafka_TopicDescription_topic_id,
+    rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
+    rd_kafka_admin_op_t, rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata,
+    rd_kafka_consumer_group_metadata_destroy, rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code,
+    rd_kafka_error_destroy, rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string,
+    rd_kafka_error_t, rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy,
+    rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t,
 };
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+
+use crate::consumer::GroupConsumer;
 
 /// Waits until all messages are delivered or have failed. Returns whether none is left. It returns as soon as the last
 /// one is done; rdkafka's `flush` polls every 100 ms.
@@ -105,4 +116,122 @@ pub(crate) fn cached_end<C: ClientContext>(consumer: &Client<C>, topic: &CStr, p
         rd_kafka_get_watermark_offsets(consumer.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
     };
     (error == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+}
+
+/// A topic as the brokers describe it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopicDescription {
+    pub(crate) name: String,
+    /// Its id in base64, as Kafka's tools show it; `None` before Kafka 2.8.
+    pub(crate) id: Option<String>,
+    pub(crate) partitions: i32,
+    /// Why it is not described.
+    pub(crate) error: Option<RDKafkaErrorCode>,
+}
+
+/// A request that describes topics (DescribeTopics), and where its answer comes.
+pub(crate) struct TopicDescriptions {
+    /// Keeps the client alive as long as the queue.
+    _consumer: Arc<GroupConsumer>,
+    queue: *mut rd_kafka_queue_t,
+}
+
+impl TopicDescriptions {
+    /// Sends the request. The brokers have `timeout` to answer.
+    pub(crate) fn request(consumer: &Arc<GroupConsumer>, names: &[String], timeout: Duration) -> TopicDescriptions {
+        // A name that holds NUL is that of no topic: the brokers say so of the part before it.
+        let names: Vec<CString> = names.iter().map(|name| until_nul(name)).collect();
+        let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+        let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+        let client = consumer.client().native_ptr();
+        // SAFETY: see the module. The names live as long as the call that copies them; collection and options are owned
+        // here until they are destroyed, after the call that copies them; the queue lives until this value is dropped.
+        let queue = unsafe {
+            let queue = rd_kafka_queue_new(client);
+            let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+            let options = rd_kafka_AdminOptions_new(client, operation);
+            rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
+            rd_kafka_DescribeTopics(client, topics, options, queue);
+            rd_kafka_AdminOptions_destroy(options);
+            rd_kafka_TopicCollection_destroy(topics);
+            queue
+        };
+        TopicDescriptions {
+            _consumer: Arc::clone(consumer),
+            queue,
+        }
+    }
+
+    /// The answer, if it comes within `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<Vec<TopicDescription>, RDKafkaErrorCode>> {
+        let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
+        // SAFETY: the queue lives as long as this value; the event is owned here until it is destroyed, after everything
+        // in it was copied.
+        unsafe {
+            let event = rd_kafka_queue_poll(self.queue, timeout);
+            if event.is_null() {
+                return None;
+            }
+            let answer = descriptions(event);
+            rd_kafka_event_destroy(event);
+            Some(answer)
+        }
+    }
+}
+
+impl Drop for TopicDescriptions {
+    fn drop(&mut self) {
+        // SAFETY: it was created for this value, and the client is alive.
+        unsafe { rd_kafka_queue_destroy(self.queue) };
+    }
+}
+
+fn until_nul(name: &str) -> CString {
+    let bytes = name.split('\0').next().unwrap_or_default();
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// # Safety
+/// The event is the answer to a request of topics' descriptions.
+unsafe fn descriptions(event: *mut rd_kafka_event_t) -> Result<Vec<TopicDescription>, RDKafkaErrorCode> {
+    // SAFETY: by contract; the result and its topics live as long as the event.
+    unsafe {
+        let error = rd_kafka_event_error(event);
+        if error != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(error.into());
+        }
+        let result = rd_kafka_event_DescribeTopics_result(event);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let mut count = 0;
+        let topics = rd_kafka_DescribeTopics_result_topics(result, &mut count);
+        Ok((0..count).map(|index| description(*topics.add(index))).collect())
+    }
+}
+
+/// # Safety
+/// The topic lives as long as the call.
+unsafe fn description(topic: *const rd_kafka_TopicDescription_t) -> TopicDescription {
+    // SAFETY: by contract; the texts end with NUL, live as long as the topic, and are copied.
+    unsafe {
+        let text = |text: *const c_char| CStr::from_ptr(text).to_string_lossy().into_owned();
+        let error = rd_kafka_TopicDescription_error(topic);
+        let error = (!error.is_null()).then(|| rd_kafka_error_code(error).into());
+        let id = rd_kafka_TopicDescription_topic_id(topic);
+        let has_id = !id.is_null()
+            && (
+                rd_kafka_Uuid_most_significant_bits(id),
+                rd_kafka_Uuid_least_significant_bits(id),
+            ) != (0, 0);
+        let mut partitions = 0;
+        rd_kafka_TopicDescription_partitions(topic, &mut partitions);
+        TopicDescription {
+            name: text(rd_kafka_TopicDescription_name(topic)),
+            id: has_id.then(|| text(rd_kafka_Uuid_base64str(id))),
+            partitions: partitions as i32,
+            error: error.filter(|code| *code != RDKafkaErrorCode::NoError),
+        }
+    }
 }

@@ -122,6 +122,8 @@ impl KafkaOptions {
             // With the default of 1 s a fast worker would wait for records after a queue was full.
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.error.backoff.ms", "50"),
+            // Partitions that a topic gets are noticed, and assigned, within this time.
+            ("topic.metadata.refresh.interval.ms", "5000"),
             ("check.crcs", "true"),
         ];
         self.set_defaults(&mut config, &defaults);

@@ -1,13 +1,16 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`.
+//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`.
 
 use crate::errors;
 use rdkafka::Offset;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
-use riskstream_pipeline::log::{Committed, LogError, TopicPartition};
+use riskstream_pipeline::log::{Committed, LogError, TopicIdentity, TopicPartition};
 
 const WATERMARK: &str = "clock=";
 const CIRCUITS: &str = "circuits=";
+const TOPIC: &str = "topic=";
+const PARTITIONS: &str = "partitions=";
+const EPOCH: &str = "epoch=";
 
 /// The positions to commit.
 pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPartitionList, LogError> {
@@ -16,15 +19,25 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
     for (partition, position) in positions {
         let mut element = list.add_partition(&partition.topic, partition.partition);
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
-        let watermark = position.watermark.map(|watermark| format!("{WATERMARK}{watermark}"));
-        let circuits = position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}"));
-        let words: Vec<String> = watermark.into_iter().chain(circuits).collect();
+        let words = words(position);
         if !words.is_empty() {
             // Terminated by NUL: other clients on librdkafka read metadata as a C string.
-            element.set_metadata(words.join(" ") + "\0");
+            element.set_metadata(words + "\0");
         }
     }
     Ok(list)
+}
+
+fn words(position: &Committed) -> String {
+    let TopicIdentity { id, partitions, epoch } = &position.topic;
+    let words = [
+        position.watermark.map(|watermark| format!("{WATERMARK}{watermark}")),
+        position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}")),
+        id.as_ref().map(|id| format!("{TOPIC}{id}")),
+        (*partitions != 0).then(|| format!("{PARTITIONS}{partitions}")),
+        (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
+    ];
+    words.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }
 
 /// A committed position; `None` if nothing was committed. Unknown words in the metadata are ignored.
@@ -32,11 +45,17 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     let Offset::Offset(offset) = element.offset() else {
         return None;
     };
-    let words = || element.metadata().trim_end_matches('\0').split(' ');
+    let metadata = element.metadata().trim_end_matches('\0');
+    let word = |name: &str| metadata.split(' ').find_map(|word| word.strip_prefix(name));
     Some(Committed {
         offset,
-        watermark: words().find_map(|word| word.strip_prefix(WATERMARK)?.parse().ok()),
-        circuits: words().find_map(|word| Some(word.strip_prefix(CIRCUITS)?.to_owned())),
+        watermark: word(WATERMARK).and_then(|number| number.parse().ok()),
+        circuits: word(CIRCUITS).map(str::to_owned),
+        topic: TopicIdentity {
+            id: word(TOPIC).map(Into::into),
+            partitions: word(PARTITIONS).and_then(|number| number.parse().ok()).unwrap_or(0),
+            epoch: word(EPOCH).and_then(|number| number.parse().ok()).unwrap_or(0),
+        },
     })
 }
 
@@ -52,10 +71,16 @@ mod tests {
         };
         for watermark in [None, Some(i64::MIN), Some(1_522_540_800_000_000)] {
             for circuits in [None, Some("7:5:10:3".to_owned())] {
+                let topic = TopicIdentity {
+                    id: circuits.is_some().then(|| "gDJkXh-0_w".into()),
+                    partitions: 64,
+                    epoch: 2,
+                };
                 let position = Committed {
                     offset: 42,
                     watermark,
                     circuits,
+                    topic,
                 };
                 let list = list(&[(partition.clone(), position.clone())]).unwrap();
                 assert_eq!(committed(&list.elements()[0]), Some(position));

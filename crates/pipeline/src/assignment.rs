@@ -3,9 +3,10 @@
 use crate::decide::DecisionBuffer;
 use crate::decision_sink::DecisionSink;
 use crate::error::{TaskError, WorkerError};
+use crate::identity::{self, Keying};
 use crate::input_source::InputSource;
 use crate::journal;
-use crate::log::{Committed, Log, TopicPartition};
+use crate::log::{Committed, Log, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
 use crate::repartition_source::RepartitionSource;
@@ -13,6 +14,7 @@ use crate::repartition_writer::{RepartitionWriter, RepartitionWriters};
 use crate::rollout::Rollouts;
 use crate::sink::{RepartitionSink, Sink};
 use crate::source::Source;
+use crate::sources::SourceId;
 use crate::stage_state::StageState;
 use crate::stores::Stores;
 use crate::task::{Start, Task};
@@ -58,22 +60,29 @@ impl<L: Log> Assignment<'_, L> {
         input: u8,
         committed: Option<Committed>,
     ) -> Result<Opened, WorkerError> {
-        let (low, _) = self.log.bounds(partition)?;
+        let topic = match self.identify(&partition.topic, Keying::Free)? {
+            Ok(topic) => topic,
+            Err(reason) => return Ok(Opened::Stopped(reason)),
+        };
+        let (low, end) = self.log.bounds(partition)?;
         let position = committed.as_ref().map_or(low, |committed| committed.offset);
-        if position < low {
-            return Ok(Opened::Stopped(gone(position, low)));
+        if let Err(reason) = within(position, low, end) {
+            return Ok(Opened::Stopped(reason));
         }
+        let sink = match self.repartition_sink(0, SourceId::new(input, partition.partition))? {
+            Ok(sink) => sink,
+            Err(reason) => return Ok(Opened::Stopped(reason)),
+        };
         let decoder = (self.topology.inputs[usize::from(input)].decoder)();
-        let source = Source::Input(InputSource::new(input, decoder));
-        let number = self.source_number(input, partition.partition)?;
-        let sink = self.repartition_sink(0, number)?;
+        let source = Source::Input(InputSource::new(input, decoder, topic.epoch));
         let start = Start {
+            topic,
             position,
             committed: position,
             watermark: committed.and_then(|committed| committed.watermark),
         };
-        let task = Task::open(partition.clone(), source, None, sink, start)?;
-        Ok(reader(partition, task, self.routes.priority_of_ingest()))
+        let task = Task::open(partition.clone(), source, None, sink, start);
+        opened(partition, task, self.routes.priority_of_ingest())
     }
 
     fn open_stage(
@@ -82,105 +91,130 @@ impl<L: Log> Assignment<'_, L> {
         stage: usize,
         committed: Option<Committed>,
     ) -> Result<Opened, WorkerError> {
-        let (low, _) = self.log.bounds(partition)?;
+        let topic = match self.identify(&partition.topic, Keying::ByState)? {
+            Ok(topic) => topic,
+            Err(reason) => return Ok(Opened::Stopped(reason)),
+        };
+        let bounds = self.log.bounds(partition)?;
         let plan = Arc::clone(&self.topology.plan);
         let stage_plan = &plan.stages[stage];
-        let opened = self
+        let store = self
             .stores
             .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint);
-        let store = match opened {
+        let store = match store {
             Ok(store) => store,
             Err(error) => return Ok(Opened::Stopped(error.to_string())),
         };
         let offset = committed.as_ref().map(|committed| committed.offset);
-        let position = match start(store.as_ref(), offset, low)? {
+        let position = match start(store.as_ref(), &topic, offset, bounds)? {
             Ok(position) => position,
             Err(reason) => return Ok(Opened::Stopped(reason)),
         };
         let sink = if stage + 1 < plan.stages.len() {
-            self.repartition_sink(stage + 1, partition.partition as u32)?
+            self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
-            match lineup_in_force(store.as_ref(), self.topology, self.rollouts)? {
-                Ok(lineup) => {
-                    let circuits = committed.and_then(|committed| committed.circuits);
-                    let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
-                    Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
-                }
-                Err(reason) => return Ok(Opened::Stopped(reason)),
-            }
+            let lineup = lineup_in_force(store.as_ref(), self.topology, self.rollouts)?;
+            lineup.map(|lineup| {
+                let circuits = committed.and_then(|committed| committed.circuits);
+                let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
+                Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
+            })
         };
+        let sink = match sink {
+            Ok(sink) => sink,
+            Err(reason) => return Ok(Opened::Stopped(reason)),
+        };
+        let source = self.source_of_stage(partition, stage, topic.epoch)?;
+        let state = StageState::new(&plan, stage, store, topic.clone());
         let start = Start {
+            topic,
             position,
             committed: offset.unwrap_or(position),
             watermark: None,
         };
-        let source = self.source_of_stage(partition, stage)?;
-        let state = StageState::new(&plan, stage, store);
-        let task = Task::open(partition.clone(), source, Some(state), sink, start)?;
-        Ok(reader(partition, task, self.routes.priority_of_stage(stage)))
+        let task = Task::open(partition.clone(), source, Some(state), sink, start);
+        opened(partition, task, self.routes.priority_of_stage(stage))
     }
 
-    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize) -> Result<Source, WorkerError> {
+    /// Which topic of this name is read or written; or why the group's positions do not belong to it.
+    fn identify(&mut self, name: &str, keying: Keying) -> Result<Result<TopicIdentity, String>, WorkerError> {
+        let topic = self.log.topic(name)?;
+        Ok(identity::identify(name, &topic, keying))
+    }
+
+    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u16) -> Result<Source, WorkerError> {
         let Some(topic) = self.routes.repartition_topics[stage] else {
             let decoder = (self.topology.inputs[0].decoder)();
-            return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder)));
+            return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder, epoch)));
         };
-        let mut sources = 0;
-        if stage == 0 {
-            for input in &self.topology.inputs {
-                sources += self.log.partitions(&input.topic)?;
-            }
-        } else {
-            sources = self.log.partitions(self.topology.topic_of_stage(stage - 1))?;
-        }
+        let counts = self.source_counts(stage)?;
         let format = RepartitionFormat::new(&self.topology.plan, stage);
-        let source = RepartitionSource::new(partition.clone(), topic, format, sources as usize);
+        let source = RepartitionSource::new(partition.clone(), topic, format, counts);
         Ok(Source::Repartition(source))
     }
 
-    /// The number of an input's partition among the sources of the first repartition topic: they are numbered over all
-    /// inputs' partitions, in the plan's order.
-    fn source_number(&mut self, input: u8, partition: i32) -> Result<u32, WorkerError> {
-        let mut number = partition;
-        for input in &self.topology.inputs[..usize::from(input)] {
-            number += self.log.partitions(&input.topic)?;
-        }
-        Ok(number as u32)
+    /// The number of partitions of each topic that writes to the repartition topic in front of `stage`.
+    fn source_counts(&mut self, stage: usize) -> Result<Vec<u32>, WorkerError> {
+        let topics = self.topology.topics_before_stage(stage);
+        let counts = topics
+            .into_iter()
+            .map(|topic| Ok(self.log.topic(topic)?.partitions as u32));
+        counts.collect()
     }
 
-    /// The sink of source number `source` of the topic in front of `stage`.
-    fn repartition_sink(&mut self, stage: usize, source: u32) -> Result<Sink, WorkerError> {
+    /// The sink of a source of the topic in front of `stage`; or why nothing can be written there.
+    fn repartition_sink(&mut self, stage: usize, source: SourceId) -> Result<Result<Sink, String>, WorkerError> {
+        let topic = match self.identify(self.topology.topic_of_stage(stage), Keying::ByState)? {
+            Ok(topic) => topic,
+            Err(reason) => return Ok(Err(reason)),
+        };
         if !self.writers.contains(stage) {
-            let partitions = self.log.partitions(self.topology.topic_of_stage(stage))?;
-            let topic = self.routes.repartition_topics[stage];
-            let topic = topic.expect("a stage that is written to has a repartition topic");
+            let index = self.routes.repartition_topics[stage];
+            let index = index.expect("a stage that is written to has a repartition topic");
             let format = RepartitionFormat::new(&self.topology.plan, stage);
-            let writer = RepartitionWriter::new(topic, partitions, format);
+            let writer = RepartitionWriter::new(index, topic.partitions, format, self.source_counts(stage)?);
             self.writers.insert(stage, writer);
         }
-        Ok(Sink::Repartition(RepartitionSink { stage, source }))
+        Ok(Ok(Sink::Repartition(RepartitionSink { stage, source })))
     }
 }
 
-fn reader(partition: &TopicPartition, task: Task, priority: usize) -> Opened {
-    Opened::Reader(Box::new(PartitionReader::new(partition.clone(), task, priority)))
+/// A task that was opened. One whose stored frames cannot be read is not read on; the others are.
+fn opened(partition: &TopicPartition, task: Result<Task, TaskError>, priority: usize) -> Result<Opened, WorkerError> {
+    match task {
+        Ok(task) => {
+            let reader = PartitionReader::new(partition.clone(), task, priority);
+            Ok(Opened::Reader(Box::new(reader)))
+        }
+        Err(error) if error.is_of_partition() => Ok(Opened::Stopped(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Where a stage begins to read: at the position of its state, which is never ahead of what was committed.
-fn start(store: &dyn StateStore, committed: Option<i64>, low: i64) -> Result<Result<i64, String>, WorkerError> {
+/// Where a stage begins to read `topic`: at the position of its state, which is never ahead of what was committed. State that
+/// belongs to a former topic of this name goes on with this one from its beginning.
+fn start(
+    store: &dyn StateStore,
+    topic: &TopicIdentity,
+    committed: Option<i64>,
+    (low, end): (i64, i64),
+) -> Result<Result<i64, String>, WorkerError> {
+    let before = journal::Journal::read(store).map_err(TaskError::from)?.topic;
     let position = store.position().map_err(TaskError::from)?;
+    let position = position.filter(|_| before.epoch == topic.epoch);
     Ok(match (position, committed) {
         (Some(position), Some(committed)) if position > committed => Err(format!(
-            "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were reset, or \
-             the topic was made anew. Restore the offsets, or remove this task's state directory to build it again from the log"
+            "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
+             Restore the offsets; or remove this task's state directory: it is then built again from the log, and the records \
+             from {committed} on are decided a second time"
         )),
-        (Some(position), _) if position < low => Err(gone(position, low)),
-        (Some(position), _) => Ok(position),
+        (Some(position), _) => within(position, low, end).map(|()| position),
         (None, None) => Ok(low),
         (None, Some(committed)) if low > 0 && committed > low => Err(format!(
             "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot \
              be rebuilt. Restore the state directory, or reset the group's offsets for this partition to begin anew at {low}"
         )),
+        (None, Some(committed)) if committed > end => within(committed, low, end).map(|()| committed),
         (None, Some(committed)) => Ok(low.min(committed)),
     })
 }
@@ -198,10 +232,21 @@ fn lineup_in_force(
     Ok(rollouts.prepared(&document).map_err(not_ready))
 }
 
-fn gone(position: i64, low: i64) -> String {
-    format!(
-        "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
-         retention; to go on with the hole, reset the group's offsets and remove the state directory",
-        low - position
-    )
+/// Whether a log from `low` to `end` holds what follows `position`.
+fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
+    if position < low {
+        return Err(format!(
+            "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
+             retention; to go on with the hole, reset the group's offsets and remove the state directory",
+            low - position
+        ));
+    }
+    if position > end {
+        return Err(format!(
+            "its position {position} is beyond the end of the log at {end}: records were lost on the broker, for example by an \
+             unclean election, or the offsets were set forward. Restore the log or the offsets; or, for an input, \
+             riskstream state reset PIPELINE --topic TOPIC reads the topic again from its beginning"
+        ));
+    }
+    Ok(())
 }

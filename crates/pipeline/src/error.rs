@@ -1,6 +1,7 @@
 //! Why a task or a worker cannot go on.
 
 use crate::log::{LogError, TopicPartition};
+use crate::repartition::RecordError;
 use riskstream_events::FrameError;
 use riskstream_features::state::StateError;
 
@@ -18,17 +19,19 @@ pub enum TaskError {
         /// Why.
         error: FrameError,
     },
-    /// Rows in the repartition topic, or waiting in the state, carry other values than this pipeline's.
-    #[error(
-        "{partition}: rows on their way here were written by another version of the pipeline file, which carries other values; let that version finish them, or give the changed pipeline another name"
-    )]
-    Layout {
+    /// A record of a repartition topic cannot be read. Its rows must not be lost, so it is not passed over.
+    #[error("{partition}, record at offset {offset}: {error}")]
+    Unreadable {
         /// Where.
         partition: TopicPartition,
+        /// The record's offset.
+        offset: i64,
+        /// Why, and what to do.
+        error: RecordError,
     },
-    /// The state knows of more sources than there are partitions before this stage.
+    /// An earlier version has written the state, with other sources than there are now.
     #[error(
-        "{partition}: the state was written with {before} source partitions, now there are {now}: topics cannot lose partitions, and their number cannot change under a pipeline with state"
+        "{partition}: an earlier version of riskstream has written the state, with {before} source partitions; now there are {now}. Give the pipeline another name, so that it builds its state anew"
     )]
     SourcesChanged {
         /// Where.
@@ -36,8 +39,15 @@ pub enum TaskError {
         /// Sources in the state.
         before: usize,
         /// Sources now.
-        now: usize,
+        now: u32,
     },
+}
+
+impl TaskError {
+    /// Whether it concerns one partition, and the others can go on.
+    pub fn is_of_partition(&self) -> bool {
+        !matches!(self, TaskError::State(_))
+    }
 }
 
 /// Why a worker ended.

@@ -1,7 +1,7 @@
 //! A log that fails, from a seed: aborted transactions, commits and acknowledgements whose result stays unknown, a log that
 //! cannot be reached. The same seed fails at the same calls. For simulation.
 
-use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
+use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -111,8 +111,8 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.lag(partition)
     }
 
-    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
-        self.log.partitions(topic)
+    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+        self.log.topic(topic)
     }
 
     fn generation(&self) -> u64 {

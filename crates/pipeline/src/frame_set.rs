@@ -2,11 +2,16 @@
 //! and how far the others are.
 //!
 //! ```text
-//! frames = generation:varint marks:varint mark* (length:varint frame)*
+//! frames = generation:varint inputs:varint partitions:varint* marks:varint mark* (length:varint frame)*
 //! mark   = source:varint phase:u8 (0 catching up | 1 live | 2 idle) watermark:zigzag
 //! ```
+//!
+//! It also names the sources that the topic has as far as the writer knows: the number of partitions of each input. A reader
+//! waits for them from there on. An earlier version did not name them and counted the sources over the partitions of all
+//! inputs.
 
 use crate::progress::{Phase, Watermark};
+use crate::sources::{MAX_PARTITIONS, SourceId};
 use riskstream_events::FrameError;
 use riskstream_events::varint::{read_signed, read_unsigned, write_signed, write_unsigned};
 
@@ -15,8 +20,10 @@ use riskstream_events::varint::{read_signed, read_unsigned, write_signed, write_
 pub struct FrameSet<'a> {
     /// The generation of the owner that wrote it.
     pub generation: u64,
+    /// The number of partitions of each input; empty in records of earlier versions.
+    pub counts: Vec<u32>,
     /// How far sources are that have no frame here.
-    pub marks: Vec<(u32, Watermark)>,
+    pub marks: Vec<(SourceId, Watermark)>,
     /// The frames, each of another source.
     pub frames: Vec<&'a [u8]>,
 }
@@ -36,24 +43,34 @@ impl<'a> FrameSet<'a> {
     /// It is cut off or damaged.
     pub fn parse(bytes: &'a [u8]) -> Result<FrameSet<'a>, FrameError> {
         let mut reader = Reader { bytes, at: 0 };
-        let generation = reader.unsigned()?;
-        let marks = reader.unsigned()?;
         let mut set = FrameSet {
-            generation,
+            generation: reader.unsigned()?,
             ..FrameSet::default()
         };
-        for _ in 0..marks {
-            set.marks.push(reader.mark()?);
+        for _ in 0..reader.unsigned()? {
+            set.counts.push(reader.count()?);
         }
-        while reader.at < bytes.len() {
-            set.frames.push(reader.frame()?);
-        }
+        reader.marks_and_frames(&mut set)?;
+        Ok(set)
+    }
+
+    /// Reads what an earlier version has written, which does not name the sources.
+    ///
+    /// # Errors
+    /// It is cut off or damaged.
+    pub fn parse_without_counts(bytes: &'a [u8]) -> Result<FrameSet<'a>, FrameError> {
+        let mut reader = Reader { bytes, at: 0 };
+        let mut set = FrameSet {
+            generation: reader.unsigned()?,
+            ..FrameSet::default()
+        };
+        reader.marks_and_frames(&mut set)?;
         Ok(set)
     }
 
     /// Appends it to `out`.
     pub fn write(&self, out: &mut Vec<u8>) {
-        write_head(self.generation, &self.marks, out);
+        write_head(self.generation, &self.counts, &self.marks, out);
         for frame in &self.frames {
             write_unsigned(frame.len() as u64, out);
             out.extend_from_slice(frame);
@@ -62,11 +79,15 @@ impl<'a> FrameSet<'a> {
 }
 
 /// Appends what stands before the frames.
-pub fn write_head(generation: u64, marks: &[(u32, Watermark)], out: &mut Vec<u8>) {
+pub fn write_head(generation: u64, counts: &[u32], marks: &[(SourceId, Watermark)], out: &mut Vec<u8>) {
     write_unsigned(generation, out);
+    write_unsigned(counts.len() as u64, out);
+    for count in counts {
+        write_unsigned(u64::from(*count), out);
+    }
     write_unsigned(marks.len() as u64, out);
     for (source, watermark) in marks {
-        write_unsigned(u64::from(*source), out);
+        write_unsigned(u64::from(source.number()), out);
         out.push(match watermark.phase {
             Phase::CatchingUp => 0,
             Phase::Live => 1,
@@ -86,9 +107,25 @@ impl<'a> Reader<'a> {
         read_unsigned(self.bytes, &mut self.at).map_err(|_| self.damaged("a number"))
     }
 
-    fn mark(&mut self) -> Result<(u32, Watermark), FrameError> {
-        let source = self.unsigned()?;
-        let source = u32::try_from(source).map_err(|_| self.damaged("the number of a source"))?;
+    fn count(&mut self) -> Result<u32, FrameError> {
+        let count = u32::try_from(self.unsigned()?).ok();
+        let count = count.filter(|count| *count <= MAX_PARTITIONS);
+        count.ok_or_else(|| self.damaged("more partitions than a topic may have"))
+    }
+
+    fn marks_and_frames(&mut self, set: &mut FrameSet<'a>) -> Result<(), FrameError> {
+        for _ in 0..self.unsigned()? {
+            set.marks.push(self.mark()?);
+        }
+        while self.at < self.bytes.len() {
+            set.frames.push(self.frame()?);
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Result<(SourceId, Watermark), FrameError> {
+        let source = u32::try_from(self.unsigned()?).map(SourceId::from_number);
+        let source = source.map_err(|_| self.damaged("the number of a source"))?;
         let phase = match self.bytes.get(self.at) {
             Some(0) => Phase::CatchingUp,
             Some(1) => Phase::Live,
@@ -123,10 +160,11 @@ mod tests {
         let mark = |time, phase| Watermark { time, phase };
         let set = FrameSet {
             generation: 300,
+            counts: vec![64, 3],
             marks: vec![
-                (0, mark(i64::MIN, Phase::CatchingUp)),
-                (70_000, mark(5, Phase::Live)),
-                (2, mark(-9, Phase::Idle)),
+                (SourceId::new(0, 0), mark(i64::MIN, Phase::CatchingUp)),
+                (SourceId::new(1, 2), mark(5, Phase::Live)),
+                (SourceId::new(0, 63), mark(-9, Phase::Idle)),
             ],
             frames: vec![b"rows", b"", b"others"],
         };
@@ -139,10 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn more_marks_than_bytes_are_an_error() {
-        let mut bytes = Vec::new();
-        write_unsigned(0, &mut bytes);
-        write_unsigned(u64::MAX, &mut bytes);
-        assert!(FrameSet::parse(&bytes).is_err());
+    fn more_marks_inputs_or_partitions_than_can_be_are_an_error() {
+        let max = u64::from(MAX_PARTITIONS);
+        for numbers in [&[0, u64::MAX][..], &[0, 0, u64::MAX], &[0, 1, max + 1, 0]] {
+            let mut bytes = Vec::new();
+            numbers.iter().for_each(|number| write_unsigned(*number, &mut bytes));
+            assert!(FrameSet::parse(&bytes).is_err(), "{numbers:?}");
+        }
     }
 }

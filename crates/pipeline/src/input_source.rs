@@ -1,6 +1,7 @@
 //! One partition of an input topic: bytes become admitted events, in the order of the topic.
 
 use crate::context::TaskContext;
+use crate::identity;
 use crate::log::RecordRef;
 use crate::progress::SourceProgress;
 use crate::taken::{Sequenced, Taken};
@@ -56,19 +57,22 @@ pub struct InputSource {
     admission: Admission,
     decoder: InputDecoder,
     needs_key: bool,
-    /// The offset after the last record read: numbers its event, so that one written twice is recognised.
+    /// The epoch of the topic: see [`identity::sequence`].
+    epoch: u16,
+    /// The number of the last record's event, so that one written twice is recognised.
     sequence: i64,
     /// The event of the last record, until it is handed out.
     admitted: Option<Event>,
 }
 
 impl InputSource {
-    /// A partition of the input with this index in the plan.
-    pub fn new(input: u8, decoder: InputDecoder) -> InputSource {
+    /// A partition of the input with this index in the plan. `epoch`: that of its topic.
+    pub fn new(input: u8, decoder: InputDecoder, epoch: u16) -> InputSource {
         InputSource {
             admission: Admission::new(input),
             decoder,
             needs_key: false,
+            epoch,
             sequence: 0,
             admitted: None,
         }
@@ -76,10 +80,10 @@ impl InputSource {
 
     /// The same for a topic whose partitions are those of the state: a record without a key may lie in any of them, and
     /// its entity's state in another.
-    pub fn of_keyed_topic(input: u8, decoder: InputDecoder) -> InputSource {
+    pub fn of_keyed_topic(input: u8, decoder: InputDecoder, epoch: u16) -> InputSource {
         InputSource {
             needs_key: true,
-            ..InputSource::new(input, decoder)
+            ..InputSource::new(input, decoder, epoch)
         }
     }
 
@@ -99,7 +103,7 @@ impl InputSource {
             Ok(()) if self.needs_key && record.key.is_none() => (row, Rejection::new(ReasonCode::MissingKey, NO_KEY)),
             Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
                 Ok(event) => {
-                    self.sequence = record.offset + 1;
+                    self.sequence = identity::sequence(self.epoch, record.offset);
                     self.admitted = Some(event);
                     return Taken::Rows;
                 }
@@ -129,7 +133,7 @@ impl InputSource {
         SourceProgress {
             watermark: self.admission.watermark,
             sequence: self.sequence,
-            sources: Vec::new(),
+            ..SourceProgress::default()
         }
     }
 

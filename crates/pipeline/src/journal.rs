@@ -3,18 +3,23 @@
 //! position.
 
 use crate::frame_set::FrameSet;
+use crate::log::TopicIdentity;
 use crate::merge::Merge;
 use crate::progress::{Phase, SourceMark, SourceProgress};
 use crate::repartition::RepartitionFormat;
+use crate::sources::{SourceId, Sources};
 use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
 const LINEUP: &[u8] = b"r";
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
-/// The version before, which kept no generation of sources.
+/// The version before, which counted the sources over the partitions of all inputs, and did not know its topic.
+const WITHOUT_TOPIC: u8 = 3;
+
+/// The version before that, which kept no generation of sources.
 const WITHOUT_GENERATIONS: u8 = 2;
 
 /// How far a task is, as of a position.
@@ -24,6 +29,8 @@ pub struct Journal {
     pub stream_time: StreamTime,
     /// How far the task has read.
     pub progress: SourceProgress,
+    /// The topic that it has read.
+    pub topic: TopicIdentity,
 }
 
 impl Journal {
@@ -54,7 +61,11 @@ impl Journal {
             ] {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
-            for source in &self.progress.sources {
+            write_topic(&self.topic, bytes);
+            let counts = self.progress.sources.counts();
+            write_number(counts.len() as i64, bytes);
+            counts.for_each(|count| write_number(i64::from(count), bytes));
+            for (_, source) in self.progress.sources.iter() {
                 bytes.extend_from_slice(&source.watermark.to_le_bytes());
                 bytes.extend_from_slice(&source.sequence.to_le_bytes());
                 bytes.extend_from_slice(&source.last_record.to_le_bytes());
@@ -69,22 +80,71 @@ impl Journal {
     }
 }
 
+fn write_number(number: i64, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&number.to_le_bytes());
+}
+
+/// An unknown id is written as one without bytes.
+fn write_topic(topic: &TopicIdentity, bytes: &mut Vec<u8>) {
+    let id = topic.id.as_deref().unwrap_or_default();
+    write_number(i64::from(topic.partitions), bytes);
+    write_number(i64::from(topic.epoch), bytes);
+    write_number(id.len() as i64, bytes);
+    bytes.extend_from_slice(id.as_bytes());
+}
+
+fn read_topic(rest: &mut &[u8]) -> Option<TopicIdentity> {
+    let partitions = i32::try_from(number(rest)?).ok()?;
+    let epoch = u16::try_from(number(rest)?).ok()?;
+    let length = usize::try_from(number(rest)?).ok()?;
+    let (id, tail) = rest.split_at_checked(length)?;
+    *rest = tail;
+    let id = std::str::from_utf8(id).ok().filter(|id| !id.is_empty());
+    Some(TopicIdentity {
+        id: id.map(Into::into),
+        partitions,
+        epoch,
+    })
+}
+
 fn decode(bytes: &[u8]) -> Option<Journal> {
     let (version, mut rest) = bytes.split_first()?;
-    if !matches!(*version, VERSION | WITHOUT_GENERATIONS) {
+    if !(WITHOUT_GENERATIONS..=VERSION).contains(version) {
         return None;
     }
     let stream_time = StreamTime {
         latest: number(&mut rest)?,
         earliest: number(&mut rest)?,
     };
-    let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
+    let mut progress = SourceProgress {
+        watermark: number(&mut rest)?,
+        sequence: number(&mut rest)?,
+        ..SourceProgress::default()
+    };
+    let mut topic = TopicIdentity::default();
+    if *version < VERSION {
+        progress.earlier_sources = read_marks(*version, rest)?;
+    } else {
+        topic = read_topic(&mut rest)?;
+        let inputs = number(&mut rest)?;
+        let count = |rest: &mut &[u8]| u32::try_from(number(rest)?).ok();
+        let counts: Vec<u32> = (0..inputs).map(|_| count(&mut rest)).collect::<Option<_>>()?;
+        progress.sources = Sources::from_values(&counts, read_marks(*version, rest)?)?;
+    }
+    Some(Journal {
+        stream_time,
+        progress,
+        topic,
+    })
+}
+
+fn read_marks(version: u8, mut rest: &[u8]) -> Option<Vec<SourceMark>> {
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
         let last_record = number(&mut rest)?;
-        let generation = match *version {
-            VERSION => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
+        let generation = match version {
+            WITHOUT_TOPIC | VERSION => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
             _ => 0,
         };
         let (phase, tail) = rest.split_first()?;
@@ -104,12 +164,7 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
             generation,
         });
     }
-    let progress = SourceProgress {
-        watermark,
-        sequence,
-        sources,
-    };
-    Some(Journal { stream_time, progress })
+    Some(sources)
 }
 
 fn number(bytes: &mut &[u8]) -> Option<i64> {
@@ -158,7 +213,7 @@ pub fn write_frames(merge: &mut Merge, format: &RepartitionFormat, writes: &mut 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFrame {
     /// The source that wrote it.
-    pub source: u32,
+    pub source: SourceId,
     /// The offset of its record.
     pub offset: i64,
     /// A record's value that holds this frame only.
@@ -179,7 +234,7 @@ pub fn read_frames(store: &dyn StateStore) -> Result<Vec<StoredFrame>, StateErro
             let (source, offset) = key.split_first_chunk::<4>().ok_or_else(corrupt)?;
             let offset = offset.try_into().map_err(|_| corrupt())?;
             Ok(StoredFrame {
-                source: u32::from_be_bytes(*source),
+                source: SourceId::from_number(u32::from_be_bytes(*source)),
                 offset: i64::from_be_bytes(offset),
                 bytes,
             })
@@ -187,8 +242,8 @@ pub fn read_frames(store: &dyn StateStore) -> Result<Vec<StoredFrame>, StateErro
         .collect()
 }
 
-fn frame_key(source: u32, offset: i64) -> Vec<u8> {
-    [FRAMES, &source.to_be_bytes(), &offset.to_be_bytes()].concat()
+fn frame_key(source: SourceId, offset: i64) -> Vec<u8> {
+    [FRAMES, &source.number().to_be_bytes(), &offset.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -206,19 +261,29 @@ mod tests {
             progress: SourceProgress {
                 watermark: 6,
                 sequence: 99,
-                sources: vec![
-                    SourceMark {
-                        watermark: 5,
-                        phase: Phase::Live,
-                        sequence: 12,
-                        last_record: 44,
-                        generation: 7,
-                    },
-                    SourceMark {
-                        phase: Phase::Idle,
-                        ..SourceMark::NEW
-                    },
-                ],
+                sources: Sources::from_values(
+                    &[1, 1],
+                    [
+                        SourceMark {
+                            watermark: 5,
+                            phase: Phase::Live,
+                            sequence: 12,
+                            last_record: 44,
+                            generation: 7,
+                        },
+                        SourceMark {
+                            phase: Phase::Idle,
+                            ..SourceMark::NEW
+                        },
+                    ],
+                )
+                .unwrap(),
+                earlier_sources: Vec::new(),
+            },
+            topic: TopicIdentity {
+                id: Some("gDJkXh".into()),
+                partitions: 4,
+                epoch: 1,
             },
         };
         let mut writes = StateWrites::default();

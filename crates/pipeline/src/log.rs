@@ -20,6 +20,29 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
+/// Which of the topics that have had a name is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicIdentity {
+    /// The log's id of the topic: another one after the topic was deleted and created again. None: the log has no ids, or an
+    /// earlier version did not keep it.
+    pub id: Option<Arc<str>>,
+    /// The number of its partitions; 0 if an earlier version did not keep it.
+    pub partitions: i32,
+    /// How often the user has said that another topic of this name is to be read.
+    pub epoch: u16,
+}
+
+/// A topic as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Topic {
+    /// The log's id of the topic.
+    pub id: Option<Arc<str>>,
+    /// The number of its partitions.
+    pub partitions: i32,
+    /// Which topics of this name the group's positions belong to, for each partition that has one.
+    pub committed: Vec<TopicIdentity>,
+}
+
 /// A position as a group commits it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
@@ -27,8 +50,10 @@ pub struct Committed {
     pub offset: i64,
     /// The reader's watermark there, in microseconds of event time, if it keeps it nowhere else.
     pub watermark: Option<i64>,
-    /// How the reader's models have been doing, if any failed last: a word without spaces, of 4,000 bytes at most.
+    /// How the reader's models have been doing, if any failed last: a word without spaces, of 3,800 bytes at most.
     pub circuits: Option<String>,
+    /// The topic that the offset belongs to.
+    pub topic: TopicIdentity,
 }
 
 impl From<i64> for Committed {
@@ -37,6 +62,7 @@ impl From<i64> for Committed {
             offset,
             watermark: None,
             circuits: None,
+            topic: TopicIdentity::default(),
         }
     }
 }
@@ -248,8 +274,9 @@ pub trait Log {
     /// How many records of this partition are known to wait behind the position, if known.
     fn lag(&self, partition: &TopicPartition) -> Option<i64>;
 
-    /// Number of partitions of a topic that the log reads or writes.
-    fn partitions(&mut self, topic: &str) -> Result<i32, LogError>;
+    /// A topic that the log reads or writes. It stays the same as long as the log: when a topic changes, [`Log::wait`] is
+    /// `Fenced`.
+    fn topic(&mut self, topic: &str) -> Result<Topic, LogError>;
 
     /// The number of the assignment: a later owner of a partition has a larger one.
     fn generation(&self) -> u64;

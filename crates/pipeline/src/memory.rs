@@ -1,7 +1,7 @@
 //! The in-process log: topics, a consumer group and atomic commits in memory. The demo, the examples of pipeline files and
 //! the tests run the whole pipeline on it, with the same worker that runs on Kafka.
 
-use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, TopicPartition};
+use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicIdentity, TopicPartition};
 use crate::partitioner;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -40,6 +40,9 @@ impl Partition {
 #[derive(Default)]
 struct Inner {
     topics: BTreeMap<Arc<str>, Vec<Partition>>,
+    /// Ids of the topics, by their names.
+    ids: HashMap<Arc<str>, u64>,
+    next_id: u64,
     committed: HashMap<TopicPartition, Committed>,
     members: Vec<(u64, HashSet<Arc<str>>)>,
     owners: HashMap<TopicPartition, u64>,
@@ -60,10 +63,26 @@ impl Broker {
         Broker::default()
     }
 
-    /// Makes a topic.
+    /// Makes a topic. One of this name that there is already is deleted first.
     pub fn create(&self, topic: &str, partitions: i32) {
         let partitions = (0..partitions).map(|_| Partition::default()).collect();
-        self.lock().topics.insert(topic.into(), partitions);
+        let mut inner = self.lock();
+        inner.next_id += 1;
+        let (topic, id): (Arc<str>, u64) = (topic.into(), inner.next_id);
+        inner.ids.insert(Arc::clone(&topic), id);
+        inner.topics.insert(topic, partitions);
+    }
+
+    /// Adds partitions to a topic until it has `partitions`.
+    pub fn grow(&self, topic: &str, partitions: i32) {
+        let mut inner = self.lock();
+        let all = inner.topics.get_mut(topic).expect("the topic was created");
+        all.resize_with(partitions as usize, Partition::default);
+    }
+
+    /// Commits a position for the group from outside.
+    pub fn commit(&self, partition: TopicPartition, position: Committed) {
+        self.lock().committed.insert(partition, position);
     }
 
     /// Writes one record outside any transaction; the key decides on the partition.
@@ -233,6 +252,18 @@ impl Inner {
     fn partition(&self, at: &TopicPartition) -> &Partition {
         &self.topics[&at.topic][at.partition as usize]
     }
+
+    fn topic(&self, topic: &str) -> Option<Topic> {
+        let positions = self.committed.iter().filter(|(at, _)| &*at.topic == topic);
+        let identities = positions.map(|(_, position)| position.topic.clone());
+        Some(Topic {
+            id: Some(self.ids.get(topic)?.to_string().into()),
+            partitions: self.topics.get(topic)?.len() as i32,
+            committed: identities
+                .filter(|identity| *identity != TopicIdentity::default())
+                .collect(),
+        })
+    }
 }
 
 fn trim(partition: &mut Partition, offset: i64) {
@@ -342,9 +373,9 @@ impl Log for MemoryLog {
         Some(self.broker.lock().partition(at).end() - position)
     }
 
-    fn partitions(&mut self, topic: &str) -> Result<i32, LogError> {
-        let partitions = self.broker.partitions(topic);
-        partitions.ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))
+    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+        let topic = self.broker.lock().topic(topic);
+        topic.ok_or_else(|| LogError::Fatal("there is no such topic".to_owned()))
     }
 
     fn generation(&self) -> u64 {

@@ -15,6 +15,7 @@
 
 use crate::progress::{Phase, SourceMark, Watermark};
 use crate::repartition::IdleNotice;
+use crate::sources::{SourceId, Sources};
 use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
@@ -91,9 +92,21 @@ impl Awaited {
     }
 }
 
-/// The merge of the sources of one repartition partition.
+impl SourceQueue {
+    /// A source that has sent nothing since this mark.
+    fn of(mark: SourceMark) -> SourceQueue {
+        SourceQueue {
+            mark,
+            frames: VecDeque::new(),
+            head: VecDeque::new(),
+        }
+    }
+}
+
+/// The merge of the sources of one repartition partition. Which sources there are is part of the log: a source that is added
+/// while the pipeline runs is waited for from the record on that names it first, also in a replay.
 pub struct Merge {
-    sources: Vec<SourceQueue>,
+    sources: Sources<SourceQueue>,
     /// The first row of each source that has rows.
     heads: BinaryHeap<Reverse<MergeOrder>>,
     /// `None`: a source without rows has changed since it was computed.
@@ -101,35 +114,45 @@ pub struct Merge {
     /// How often a source that reads history was heard.
     history_heard: u64,
     /// Stored frames of which all rows were released: to be deleted.
-    finished: Vec<(u32, i64)>,
+    finished: Vec<(SourceId, i64)>,
+    /// Rows that were dropped because their source has sent them before.
+    repeated: u64,
     waiting: usize,
 }
 
 impl Merge {
-    /// A merge of `sources` sources, none of which has sent anything.
-    pub fn new(sources: usize) -> Merge {
-        let source = || SourceQueue {
-            mark: SourceMark::NEW,
-            frames: VecDeque::new(),
-            head: VecDeque::new(),
-        };
+    /// A merge of sources of which this was stored.
+    pub fn new(marks: &Sources<SourceMark>) -> Merge {
         Merge {
-            sources: (0..sources).map(|_| source()).collect(),
+            sources: marks.map(|mark| SourceQueue::of(*mark)),
             heads: BinaryHeap::new(),
             awaited: None,
             history_heard: 0,
             finished: Vec::new(),
+            repeated: 0,
             waiting: 0,
         }
     }
 
-    /// Puts back what was stored of a source.
-    pub fn restore_mark(&mut self, source: usize, mark: SourceMark) {
-        self.sources[source].mark = mark;
-        self.awaited = None;
+    /// Waits from now on for all sources that topics with these numbers of partitions have.
+    pub fn expect(&mut self, counts: &[u32]) {
+        if self.sources.grow(counts, || SourceQueue::of(SourceMark::NEW)) {
+            self.awaited = None;
+        }
+    }
+
+    /// Whether it is waited for this source, or has been.
+    pub fn knows(&self, source: SourceId) -> bool {
+        self.sources.get(source).is_some()
     }
 
     /// Puts back a stored frame; frames of a source in order of their offsets.
+    ///
+    /// # Errors
+    /// It is damaged.
+    ///
+    /// # Panics
+    /// The source is not known.
     pub fn restore_frame(
         &mut self,
         head: FrameHeader,
@@ -143,10 +166,16 @@ impl Merge {
             bytes,
             stored: true,
         };
-        self.enqueue(head.source as usize, frame, decode)
+        self.enqueue(SourceId::from_number(head.source), frame, decode)
     }
 
     /// Takes in a frame read from the log at `offset`, which an owner of this generation has written.
+    ///
+    /// # Errors
+    /// It is damaged.
+    ///
+    /// # Panics
+    /// The source is not known.
     pub fn push(
         &mut self,
         head: FrameHeader,
@@ -155,11 +184,7 @@ impl Merge {
         bytes: &[u8],
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
-        let source = head.source as usize;
-        assert!(
-            source < self.sources.len(),
-            "the caller refuses sources that the topics do not have"
-        );
+        let source = SourceId::from_number(head.source);
         let frame = Pending {
             offset,
             live: head.live,
@@ -178,24 +203,27 @@ impl Merge {
 
     /// Takes in how far a source is, as an owner of this generation has written to the record at `offset`. What a former
     /// owner has written late has no effect.
-    pub fn announce(&mut self, source: usize, watermark: Watermark, generation: u64, offset: i64) {
-        let mark = &mut self.sources[source].mark;
+    ///
+    /// # Panics
+    /// The source is not known.
+    pub fn announce(&mut self, source: SourceId, watermark: Watermark, generation: u64, offset: i64) {
+        let mark = &mut self.queue(source).mark;
         if generation < mark.generation {
             return;
         }
         mark.generation = generation;
-        if watermark.phase == Phase::CatchingUp && watermark.time != i64::MIN {
-            self.history_heard += 1;
-        }
         mark.watermark = mark.watermark.max(watermark.time);
         mark.phase = watermark.phase;
         mark.last_record = offset;
+        if watermark.phase == Phase::CatchingUp && watermark.time != i64::MIN {
+            self.history_heard += 1;
+        }
         self.awaited = None;
     }
 
     /// No row waits for this source until its next record. Does nothing if it has sent one since it was found idle.
     pub fn mark_idle(&mut self, notice: IdleNotice) {
-        if let Some(source) = self.sources.get_mut(notice.source as usize)
+        if let Some(source) = self.sources.get_mut(notice.source)
             && source.mark.last_record == notice.last_record
         {
             source.mark.phase = Phase::Idle;
@@ -203,24 +231,31 @@ impl Merge {
         }
     }
 
-    fn enqueue(&mut self, index: usize, frame: Pending, decode: DecodeFrame<'_>) -> Result<(), FrameError> {
-        let source = &mut self.sources[index];
+    fn queue(&mut self, source: SourceId) -> &mut SourceQueue {
+        let queue = self.sources.get_mut(source);
+        queue.expect("the caller refuses sources that the topics do not have")
+    }
+
+    fn enqueue(&mut self, id: SourceId, frame: Pending, decode: DecodeFrame<'_>) -> Result<(), FrameError> {
+        let source = self.sources.get_mut(id);
+        let source = source.expect("the caller refuses sources that the topics do not have");
         if source.head.is_empty() {
             if let Err(error) = decode(&frame.bytes, &mut source.head) {
                 source.head.clear();
                 return Err(error);
             }
-            drop_released(source);
+            self.repeated += drop_released(source);
             if source.head.is_empty() {
                 if frame.stored {
-                    self.finished.push((index as u32, frame.offset));
+                    self.finished.push((id, frame.offset));
                 }
                 return Ok(());
             }
         }
         if source.frames.is_empty() {
             let first = source.head.front().expect("it was decoded just now");
-            self.heads.push(Reverse(MergeOrder::of(&first.event, index)));
+            let order = MergeOrder::of(&first.event, id.number() as usize);
+            self.heads.push(Reverse(order));
             self.awaited = None;
         }
         source.frames.push_back(frame);
@@ -233,8 +268,9 @@ impl Merge {
         let Some(&Reverse(MergeOrder { watermark, source, .. })) = self.heads.peek() else {
             return Ok(None);
         };
+        let source = SourceId::from_number(source as u32);
         let awaited = self.awaited();
-        let awaited = match self.sources[source].frames.front() {
+        let awaited = match self.queue(source).frames.front() {
             Some(frame) if frame.live => awaited.catching_up,
             _ => awaited.catching_up.min(awaited.live),
         };
@@ -248,52 +284,58 @@ impl Merge {
     fn awaited(&mut self) -> Awaited {
         *self.awaited.get_or_insert_with(|| {
             let mut awaited = Awaited::NOTHING;
-            let without_rows = self.sources.iter().filter(|source| source.head.is_empty());
-            without_rows.for_each(|source| awaited.add(&source.mark));
+            let without_rows = self.sources.iter().filter(|(_, source)| source.head.is_empty());
+            without_rows.for_each(|(_, source)| awaited.add(&source.mark));
             awaited
         })
     }
 
     /// No row with a smaller watermark will be released any more. None if no row waits and all sources are idle.
     pub fn watermark(&self) -> Option<i64> {
+        if self.sources.is_empty() {
+            return Some(i64::MIN);
+        }
         let watermark = |source: &SourceQueue| match source.head.front() {
             Some(row) => Some(row.event.watermark),
             None => (source.mark.phase != Phase::Idle).then_some(source.mark.watermark),
         };
-        self.sources.iter().filter_map(watermark).min()
+        self.sources.iter().filter_map(|(_, source)| watermark(source)).min()
     }
 
-    fn release(&mut self, index: usize, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
+    fn release(&mut self, id: SourceId, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
         self.heads.pop();
-        let source = &mut self.sources[index];
+        let source = self.sources.get_mut(id).expect("the caller saw a row here");
         let row = source.head.pop_front().expect("the caller saw a row here");
         source.mark.sequence = row.sequence;
         while source.head.is_empty() {
             let Some(done) = source.frames.pop_front() else { break };
             self.waiting -= 1;
             if done.stored {
-                self.finished.push((index as u32, done.offset));
+                self.finished.push((id, done.offset));
             }
             let Some(next) = source.frames.front() else { break };
             decode(&next.bytes, &mut source.head)?;
-            drop_released(source);
+            self.repeated += drop_released(source);
         }
         match (source.head.front(), &mut self.awaited) {
-            (Some(next), _) => self.heads.push(Reverse(MergeOrder::of(&next.event, index))),
+            (Some(next), _) => {
+                let order = MergeOrder::of(&next.event, id.number() as usize);
+                self.heads.push(Reverse(order));
+            }
             (None, Some(awaited)) => awaited.add(&source.mark),
             (None, None) => {}
         }
         Ok(row.event)
     }
 
-    /// Number of sources.
-    pub fn sources(&self) -> usize {
-        self.sources.len()
+    /// How far each source is.
+    pub fn marks(&self) -> Sources<SourceMark> {
+        self.sources.map(|source| source.mark)
     }
 
-    /// How far each source is, in order.
-    pub fn marks(&self) -> impl ExactSizeIterator<Item = SourceMark> {
-        self.sources.iter().map(|source| source.mark)
+    /// Rows that were dropped because their source has sent them before, since the merge was made.
+    pub fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// Number of frames that wait for their turn.
@@ -301,10 +343,10 @@ impl Merge {
         self.waiting
     }
 
-    /// Whether nothing waits and no source is catching up.
+    /// Whether nothing waits and no source is catching up. A merge that has not heard of any source does not know that.
     pub fn is_live(&self) -> bool {
         let at_end = |source: &SourceQueue| source.mark.phase != Phase::CatchingUp;
-        self.waiting == 0 && self.sources.iter().all(at_end)
+        self.waiting == 0 && !self.sources.is_empty() && self.sources.iter().all(|(_, source)| at_end(source))
     }
 
     /// How often a source that reads history was heard since the merge was made.
@@ -316,38 +358,40 @@ impl Merge {
     pub fn awaits_history(&self) -> bool {
         let reads_history =
             |source: &SourceQueue| source.mark.phase == Phase::CatchingUp && source.mark.watermark != i64::MIN;
-        self.waiting > 0 || self.sources.iter().any(reads_history)
+        self.waiting > 0 || self.sources.iter().any(|(_, source)| reads_history(source))
     }
 
     /// Whether nothing waits and every source is idle.
     pub fn is_idle(&self) -> bool {
         let is_idle = |source: &SourceQueue| source.mark.phase == Phase::Idle;
-        self.waiting == 0 && self.sources.iter().all(is_idle)
+        self.waiting == 0 && !self.sources.is_empty() && self.sources.iter().all(|(_, source)| is_idle(source))
     }
 
     /// Frames that have to be stored because they wait beyond this batch: source, offset, bytes. Each is
     /// handed out once.
-    pub fn unstored(&mut self) -> impl Iterator<Item = (u32, i64, &[u8])> {
-        self.sources.iter_mut().enumerate().flat_map(|(index, source)| {
+    pub fn unstored(&mut self) -> impl Iterator<Item = (SourceId, i64, &[u8])> {
+        self.sources.iter_mut().flat_map(|(id, source)| {
             source
                 .frames
                 .iter_mut()
                 .filter(|frame| !frame.stored)
                 .map(move |frame| {
                     frame.stored = true;
-                    (index as u32, frame.offset, frame.bytes.as_slice())
+                    (id, frame.offset, frame.bytes.as_slice())
                 })
         })
     }
 
     /// Stored frames of which all rows were released: source and offset. Each is handed out once.
-    pub fn finished(&mut self) -> impl Iterator<Item = (u32, i64)> {
+    pub fn finished(&mut self) -> impl Iterator<Item = (SourceId, i64)> {
         self.finished.drain(..)
     }
 }
 
-/// Drops rows that a source wrote twice (it delivers at least once) and rows that were released before a restart.
-fn drop_released(source: &mut SourceQueue) {
-    let released = source.mark.sequence;
+/// Drops rows that a source wrote twice (it delivers at least once) and rows that were released before a restart. Returns how
+/// many.
+fn drop_released(source: &mut SourceQueue) -> u64 {
+    let (released, before) = (source.mark.sequence, source.head.len());
     source.head.retain(|row| row.sequence > released);
+    (before - source.head.len()) as u64
 }

@@ -30,6 +30,8 @@ pub(crate) struct PartitionReader {
     retry_at: Option<i64>,
     /// Why the next record cannot be processed yet.
     waits_for: Option<String>,
+    /// The offset of a record that cannot be read: nothing is read from there on.
+    ends_before: Option<i64>,
     /// Nothing more is read in this batch.
     done: bool,
     /// Records taken in this batch.
@@ -51,6 +53,7 @@ impl PartitionReader {
             rate: EventTimeRate::default(),
             retry_at: None,
             waits_for: None,
+            ends_before: None,
             done: false,
             taken: 0,
             phase: Phase::CatchingUp,
@@ -79,6 +82,11 @@ impl PartitionReader {
             self.drained = false;
             self.last_record = Some(context.now);
             let offset = record.offset;
+            if self.ends_before.is_some_and(|end| offset >= end) {
+                self.stop();
+                log.start(&[(self.partition.clone(), offset)])?;
+                break;
+            }
             match self.task.process(record, context)? {
                 Processed::Events(applied) => {
                     events += applied.max(1);
@@ -111,6 +119,11 @@ impl PartitionReader {
     pub(crate) fn stop(&mut self) {
         self.done = true;
         self.retry_at = Some(i64::MAX);
+    }
+
+    /// Reads up to the record at `offset` only, which cannot be read.
+    pub(crate) fn end_before(&mut self, offset: i64) {
+        self.ends_before = Some(offset);
     }
 
     /// The position to commit, if it is beyond what was committed.

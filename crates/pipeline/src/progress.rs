@@ -1,5 +1,7 @@
 //! How far sources are: what they announce, and what of it is kept.
 
+use crate::sources::Sources;
+
 /// How a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -54,7 +56,9 @@ pub struct SourceProgress {
     /// The number of the event handed out last.
     pub sequence: i64,
     /// How far the sources of a repartition partition are; empty for an input topic.
-    pub sources: Vec<SourceMark>,
+    pub sources: Sources<SourceMark>,
+    /// The same as an earlier version has written it: over the partitions of all inputs in their order.
+    pub earlier_sources: Vec<SourceMark>,
 }
 
 impl Default for SourceProgress {
@@ -62,7 +66,8 @@ impl Default for SourceProgress {
         SourceProgress {
             watermark: i64::MIN,
             sequence: 0,
-            sources: Vec::new(),
+            sources: Sources::default(),
+            earlier_sources: Vec::new(),
         }
     }
 }

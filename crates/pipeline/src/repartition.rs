@@ -7,9 +7,10 @@
 //! rollout     = revision:u64 document:utf8                     kind 2
 //! ```
 //!
-//! Another version of the pipeline file may carry other values. The layout's number tells its rows apart. Records of an
-//! earlier version of this program have another layout number, too: it stops at ours, and we read its own, in which kind 0
-//! is one frame (see riskstream_events::frame) and kind 1 an idle notice:
+//! Another version of the pipeline file may carry other values. The layout's number tells its rows apart. Records of earlier
+//! versions of this program have other layout numbers, too: they stop at ours, and we read theirs. The last version did not
+//! name the sources (see frame_set.rs). Before it, kind 0 was one frame (see riskstream_events::frame) and kind 1 an idle
+//! notice:
 //!
 //! ```text
 //! idle        = source:u32 last_frame:i64                      kind 1
@@ -18,6 +19,7 @@
 use crate::frame_set::FrameSet;
 use crate::partitioner::murmur2;
 use crate::rollout::RolloutNotice;
+use crate::sources::SourceId;
 use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
@@ -44,7 +46,7 @@ pub enum Content<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IdleNotice {
     /// The source.
-    pub source: u32,
+    pub source: SourceId,
     /// The offset of its last record when it was found idle; -1 if it had not sent any.
     pub last_record: i64,
 }
@@ -62,11 +64,23 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Reads what follows the number of the layout in a record of an earlier version.
+    /// Reads what follows the number of the layout in a record of the version that did not name sources.
     ///
     /// # Errors
     /// It is cut off, or of a kind that this binary does not know.
-    pub fn parse_earlier(bytes: &'a [u8]) -> Result<Content<'a>, FrameError> {
+    pub fn parse_without_counts(bytes: &'a [u8]) -> Result<Content<'a>, FrameError> {
+        match split_kind(bytes)? {
+            (FRAMES, rest) => Ok(Content::Frames(FrameSet::parse_without_counts(rest)?)),
+            (ROLLOUT, rest) => parse_rollout(rest).map(Content::Rollout),
+            _ => Err(damaged("a kind of record that this binary does not know")),
+        }
+    }
+
+    /// Reads what follows the number of the layout in a record of the earliest version.
+    ///
+    /// # Errors
+    /// It is cut off, or of a kind that this binary does not know.
+    pub fn parse_earliest(bytes: &'a [u8]) -> Result<Content<'a>, FrameError> {
         match split_kind(bytes)? {
             (FRAMES, frame) => Ok(Content::Frames(FrameSet::of(frame))),
             (IDLE, rest) => parse_idle(rest).map(Content::Idle),
@@ -87,7 +101,7 @@ fn parse_idle(bytes: &[u8]) -> Result<IdleNotice, FrameError> {
         return Err(error);
     };
     Ok(IdleNotice {
-        source: u32::from_le_bytes(*source),
+        source: SourceId::from_number(u32::from_le_bytes(*source)),
         last_record: i64::from_le_bytes(last_record.try_into().map_err(|_| error)?),
     })
 }
@@ -110,11 +124,15 @@ fn damaged(what: &'static str) -> FrameError {
 /// Why a record cannot be read.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum RecordError {
-    /// It is damaged.
-    #[error(transparent)]
+    /// It is damaged, or a later version has written it.
+    #[error(
+        "it cannot be read: {0}. If a later version of riskstream has written it, run that version; if another program writes to this topic, end it and give the pipeline another name"
+    )]
     Damaged(#[from] FrameError),
     /// Its rows have another layout.
-    #[error("its rows have another layout")]
+    #[error(
+        "its rows were written by another version of the pipeline file, which carries other values, or by another version of riskstream; let that version finish them, or give the changed pipeline another name"
+    )]
     OtherLayout,
 }
 
@@ -124,8 +142,9 @@ pub struct RepartitionFormat {
     plan: Arc<Plan>,
     stage: usize,
     layout: u32,
-    /// The number that an earlier version gave to the same layout.
-    earlier_layout: u32,
+    /// The numbers that earlier versions gave to the same layout: the one that did not name sources, and the one before it.
+    layout_without_counts: u32,
+    earliest_layout: u32,
 }
 
 impl RepartitionFormat {
@@ -133,8 +152,9 @@ impl RepartitionFormat {
     pub fn new(plan: &Arc<Plan>, stage: usize) -> RepartitionFormat {
         let slots = slot_list(plan, &plan.stages[stage].carries);
         RepartitionFormat {
-            layout: murmur2(format!("frames:{slots}").as_bytes()),
-            earlier_layout: murmur2(slots.as_bytes()),
+            layout: murmur2(format!("sources:{slots}").as_bytes()),
+            layout_without_counts: murmur2(format!("frames:{slots}").as_bytes()),
+            earliest_layout: murmur2(slots.as_bytes()),
             plan: Arc::clone(plan),
             stage,
         }
@@ -179,8 +199,10 @@ impl RepartitionFormat {
         let layout = u32::from_le_bytes(*layout);
         if layout == self.layout {
             Ok(Content::parse(rest)?)
-        } else if layout == self.earlier_layout {
-            Ok(Content::parse_earlier(rest)?)
+        } else if layout == self.layout_without_counts {
+            Ok(Content::parse_without_counts(rest)?)
+        } else if layout == self.earliest_layout {
+            Ok(Content::parse_earliest(rest)?)
         } else {
             Err(RecordError::OtherLayout)
         }
@@ -247,19 +269,19 @@ mod tests {
     #[test]
     fn each_kind_of_an_earlier_version_is_read() {
         assert_eq!(
-            Content::parse_earlier(b"\0rows"),
+            Content::parse_earliest(b"\0rows"),
             Ok(Content::Frames(FrameSet::of(b"rows")))
         );
         let idle = b"\x01\x03\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff";
         let notice = IdleNotice {
-            source: 3,
+            source: SourceId::new(0, 3),
             last_record: -1,
         };
-        assert_eq!(Content::parse_earlier(idle), Ok(Content::Idle(notice)));
+        assert_eq!(Content::parse_earliest(idle), Ok(Content::Idle(notice)));
         for cut in 0..idle.len() {
-            assert!(Content::parse_earlier(&idle[..cut]).is_err(), "{cut} bytes");
+            assert!(Content::parse_earliest(&idle[..cut]).is_err(), "{cut} bytes");
         }
-        assert!(Content::parse_earlier(b"\x03").is_err());
+        assert!(Content::parse_earliest(b"\x03").is_err());
     }
 
     #[test]
@@ -270,7 +292,7 @@ mod tests {
             document: "{}",
         };
         assert_eq!(Content::parse(&rollout), Ok(Content::Rollout(notice)));
-        assert_eq!(Content::parse_earlier(&rollout), Ok(Content::Rollout(notice)));
+        assert_eq!(Content::parse_earliest(&rollout), Ok(Content::Rollout(notice)));
         assert!(Content::parse(&rollout[..8]).is_err(), "the revision is cut off");
         *rollout.last_mut().unwrap() = 0xff;
         assert!(Content::parse(&rollout).is_err(), "no UTF-8");

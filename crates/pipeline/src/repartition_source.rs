@@ -6,11 +6,12 @@ use crate::frame_set::FrameSet;
 use crate::journal::{self, StoredFrame};
 use crate::log::{Outputs, RecordRef, TopicPartition};
 use crate::merge::Merge;
-use crate::progress::{Phase, SourceProgress, Watermark};
-use crate::repartition::{Content, RecordError, RepartitionFormat};
+use crate::progress::{Phase, SourceMark, SourceProgress, Watermark};
+use crate::repartition::{Content, IdleNotice, RecordError, RepartitionFormat};
 use crate::rollout::RolloutNotice;
+use crate::sources::{SourceId, Sources, source_of_earlier_number};
 use crate::taken::{Sequenced, Taken};
-use riskstream_events::{FrameError, FrameHeader, ReasonCode, Rejection, Row};
+use riskstream_events::{FrameError, FrameHeader, Row};
 use riskstream_features::state::StateWrites;
 
 /// See the module.
@@ -19,6 +20,8 @@ pub struct RepartitionSource {
     /// Where its own topic is among those that are written.
     topic: usize,
     format: RepartitionFormat,
+    /// The number of partitions of each input when the source was opened. Records of earlier versions do not name them.
+    counts: Vec<u32>,
     merge: Merge,
     /// The largest watermark of a row handed out.
     watermark: i64,
@@ -27,18 +30,20 @@ pub struct RepartitionSource {
 }
 
 impl RepartitionSource {
-    /// The partition of the topic at index `topic`, which `sources` sources write to.
+    /// The partition of the topic at index `topic`, which the partitions of inputs are written to. `counts`: how many there
+    /// are of each input.
     pub fn new(
         partition: TopicPartition,
         topic: usize,
         format: RepartitionFormat,
-        sources: usize,
+        counts: Vec<u32>,
     ) -> RepartitionSource {
         RepartitionSource {
             partition,
             topic,
             format,
-            merge: Merge::new(sources),
+            counts,
+            merge: Merge::new(&Sources::default()),
             watermark: i64::MIN,
             sequence: 0,
         }
@@ -47,61 +52,56 @@ impl RepartitionSource {
     /// Gives a record to the merge, or acts on a notice.
     ///
     /// # Errors
-    /// Its rows have another layout.
+    /// The record cannot be read. A part of it may have been taken in.
     pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
         let value = record.value.unwrap_or_default();
         let taken = match self.format.parse(value) {
             Ok(Content::Rollout(notice)) => return Ok(Taken::Rollout(notice)),
-            Ok(Content::Idle(notice)) => {
-                self.merge.mark_idle(notice);
-                Ok(())
-            }
+            Ok(Content::Idle(notice)) => self.take_idle(notice),
             Ok(Content::Frames(frames)) => self.take_frames(record.offset, &frames, context.rows),
             Err(error) => Err(error),
         };
         match taken {
             Ok(()) => Ok(Taken::Rows),
-            Err(error) => self.refuse(error),
+            Err(error) => Err(self.unreadable(record.offset, error)),
         }
     }
 
     fn take_frames(&mut self, offset: i64, set: &FrameSet<'_>, spare: &mut Vec<Row>) -> Result<(), RecordError> {
+        let is_earlier = set.counts.is_empty();
+        self.merge.expect(if is_earlier { &self.counts } else { &set.counts });
+        let source_of = |number: SourceId| match is_earlier {
+            true => source_of_earlier_number(number.number(), &self.counts),
+            false => Some(number),
+        };
         for frame in &set.frames {
-            let header = self.header(frame)?;
+            let header = self.format.frame_header(frame)?;
+            let source = source_of(SourceId::from_number(header.source));
+            let source = source.filter(|source| self.merge.knows(*source));
+            let header = FrameHeader {
+                source: source.ok_or(UNKNOWN_SOURCE)?.number(),
+                ..header
+            };
             let format = &self.format;
             let mut decode = |bytes: &[u8], rows: &mut _| format.decode_rows(bytes, spare, rows);
             self.merge.push(header, set.generation, offset, frame, &mut decode)?;
         }
-        for (source, watermark) in &set.marks {
-            self.known(*source)?;
-            self.merge
-                .announce(*source as usize, *watermark, set.generation, offset);
+        for (number, watermark) in &set.marks {
+            let source = source_of(*number).filter(|source| self.merge.knows(*source));
+            let source = source.ok_or(UNKNOWN_SOURCE)?;
+            self.merge.announce(source, *watermark, set.generation, offset);
         }
         Ok(())
     }
 
-    fn header(&self, frame: &[u8]) -> Result<FrameHeader, FrameError> {
-        let header = self.format.frame_header(frame)?;
-        self.known(header.source)?;
-        Ok(header)
-    }
-
-    fn known(&self, source: u32) -> Result<(), FrameError> {
-        if source as usize >= self.merge.sources() {
-            let what = "it names a source that the topics do not have";
-            return Err(FrameError::Damaged { offset: 2, what });
-        }
+    fn take_idle(&mut self, notice: IdleNotice) -> Result<(), RecordError> {
+        self.merge.expect(&self.counts);
+        let source = source_of_earlier_number(notice.source.number(), &self.counts);
+        self.merge.mark_idle(IdleNotice {
+            source: source.ok_or(UNKNOWN_SOURCE)?,
+            ..notice
+        });
         Ok(())
-    }
-
-    fn refuse<'r>(&self, error: RecordError) -> Result<Taken<'r>, TaskError> {
-        match error {
-            RecordError::OtherLayout => Err(self.other_layout()),
-            RecordError::Damaged(error) => {
-                let rejection = Rejection::new(ReasonCode::BadFrame, error.to_string());
-                Ok(Taken::Rejected(rejection))
-            }
-        }
     }
 
     /// The next row in order, if no source can still send a row that belongs before it.
@@ -113,7 +113,7 @@ impl RepartitionSource {
         let next = self
             .merge
             .pop(&mut |bytes, rows| format.decode_rows(bytes, spare, rows));
-        let Some(event) = next.map_err(|error| self.unreadable(error))? else {
+        let Some(event) = next.map_err(|error| self.unreadable_frame(error))? else {
             return Ok(None);
         };
         self.watermark = self.watermark.max(event.watermark);
@@ -143,7 +143,8 @@ impl RepartitionSource {
         SourceProgress {
             watermark: self.watermark,
             sequence: self.sequence,
-            sources: self.merge.marks().collect(),
+            sources: self.merge.marks(),
+            earlier_sources: Vec::new(),
         }
     }
 
@@ -157,47 +158,65 @@ impl RepartitionSource {
     /// # Errors
     /// They belong to other topics or another layout, or a frame is damaged.
     pub fn resume(&mut self, progress: &SourceProgress, frames: Vec<StoredFrame>) -> Result<(), TaskError> {
-        self.merge = Merge::new(self.merge.sources());
+        let is_earlier = !progress.earlier_sources.is_empty();
+        let marks = match is_earlier {
+            true => self.marks_of_earlier_version(&progress.earlier_sources)?,
+            false => progress.sources.clone(),
+        };
+        self.merge = Merge::new(&marks);
         self.watermark = progress.watermark;
         self.sequence = progress.sequence;
-        if progress.sources.len() > self.merge.sources() {
-            return Err(TaskError::SourcesChanged {
-                partition: self.partition.clone(),
-                before: progress.sources.len(),
-                now: self.merge.sources(),
-            });
-        }
-        for (source, mark) in progress.sources.iter().enumerate() {
-            self.merge.restore_mark(source, *mark);
-        }
-        frames.into_iter().try_for_each(|frame| self.restore_frame(frame))
-    }
-
-    fn restore_frame(&mut self, StoredFrame { offset, bytes, .. }: StoredFrame) -> Result<(), TaskError> {
-        let stored = match self.format.parse(&bytes) {
-            Ok(Content::Frames(set)) => set.frames,
-            Ok(Content::Idle(_) | Content::Rollout(_)) => return Err(self.unreadable(NO_FRAME)),
-            Err(RecordError::OtherLayout) => return Err(self.other_layout()),
-            Err(RecordError::Damaged(error)) => return Err(self.unreadable(error)),
-        };
-        for frame in stored {
-            let restored = self.header(frame).and_then(|header| {
-                let format = &self.format;
-                let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
-                self.merge.restore_frame(header, offset, frame.to_vec(), &mut decode)
-            });
-            restored.map_err(|error| self.unreadable(error))?;
+        for StoredFrame { source, offset, bytes } in frames {
+            let source = match is_earlier {
+                true => source_of_earlier_number(source.number(), &self.counts),
+                false => Some(source),
+            };
+            let source = source.filter(|source| self.merge.knows(*source));
+            let source = source
+                .ok_or(UNKNOWN_SOURCE)
+                .map_err(|error| self.unreadable_frame(error))?;
+            self.restore_frame(source, offset, &bytes)?;
         }
         Ok(())
     }
 
-    fn other_layout(&self) -> TaskError {
-        TaskError::Layout {
+    fn marks_of_earlier_version(&self, marks: &[SourceMark]) -> Result<Sources<SourceMark>, TaskError> {
+        let sources = Sources::from_values(&self.counts, marks.iter().copied());
+        sources.ok_or_else(|| TaskError::SourcesChanged {
             partition: self.partition.clone(),
+            before: marks.len(),
+            now: self.counts.iter().sum(),
+        })
+    }
+
+    fn restore_frame(&mut self, source: SourceId, offset: i64, stored: &[u8]) -> Result<(), TaskError> {
+        let set = match self.format.parse(stored) {
+            Ok(Content::Frames(set)) => set,
+            Ok(Content::Idle(_) | Content::Rollout(_)) => return Err(self.unreadable_frame(NO_FRAME)),
+            Err(error) => return Err(self.unreadable(offset, error)),
+        };
+        for frame in set.frames {
+            let restored = self.format.frame_header(frame).and_then(|header| {
+                let format = &self.format;
+                let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
+                let source = source.number();
+                let header = FrameHeader { source, ..header };
+                self.merge.restore_frame(header, offset, frame.to_vec(), &mut decode)
+            });
+            restored.map_err(|error| self.unreadable_frame(error))?;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, offset: i64, error: RecordError) -> TaskError {
+        TaskError::Unreadable {
+            partition: self.partition.clone(),
+            offset,
+            error,
         }
     }
 
-    fn unreadable(&self, error: FrameError) -> TaskError {
+    fn unreadable_frame(&self, error: FrameError) -> TaskError {
         TaskError::Frame {
             partition: self.partition.clone(),
             error,
@@ -235,4 +254,9 @@ impl RepartitionSource {
 const NO_FRAME: FrameError = FrameError::Damaged {
     offset: 0,
     what: "a notice where a frame should be",
+};
+
+const UNKNOWN_SOURCE: FrameError = FrameError::Damaged {
+    offset: 0,
+    what: "a source that the topics do not have",
 };

@@ -6,6 +6,7 @@ use crate::log::Outputs;
 use crate::partitioner;
 use crate::progress::{Phase, Watermark};
 use crate::repartition::RepartitionFormat;
+use crate::sources::SourceId;
 use crate::taken::Sequenced;
 use riskstream_engine::Engine;
 use riskstream_events::varint::write_unsigned;
@@ -29,7 +30,7 @@ struct SourceState {
 /// The frames that grow for one partition.
 #[derive(Default)]
 struct PartitionBuffer {
-    frames: BTreeMap<u32, FrameWriter>,
+    frames: BTreeMap<SourceId, FrameWriter>,
     size: usize,
     /// The last round in which it was told of all sources.
     announced: u64,
@@ -42,7 +43,9 @@ struct PartitionBuffer {
 pub struct RepartitionWriter {
     topic: usize,
     format: RepartitionFormat,
-    sources: BTreeMap<u32, SourceState>,
+    /// The number of partitions of each input: which sources the topic has.
+    counts: Vec<u32>,
+    sources: BTreeMap<SourceId, SourceState>,
     buffers: Vec<PartitionBuffer>,
     /// The number of the round that is being collected.
     round: u64,
@@ -59,11 +62,13 @@ pub struct RepartitionWriter {
 }
 
 impl RepartitionWriter {
-    /// A writer to the topic at index `topic`, which has `partitions` partitions.
-    pub fn new(topic: usize, partitions: i32, format: RepartitionFormat) -> RepartitionWriter {
+    /// A writer to the topic at index `topic`, which has `partitions` partitions. `counts`: the number of partitions of each
+    /// input that is written to it.
+    pub fn new(topic: usize, partitions: i32, format: RepartitionFormat, counts: Vec<u32>) -> RepartitionWriter {
         RepartitionWriter {
             topic,
             format,
+            counts,
             sources: BTreeMap::new(),
             buffers: (0..partitions).map(|_| PartitionBuffer::default()).collect(),
             round: 1,
@@ -93,13 +98,13 @@ impl RepartitionWriter {
     }
 
     /// Forgets a source, which another worker owns from now on.
-    pub fn remove(&mut self, source: u32) {
+    pub fn remove(&mut self, source: SourceId) {
         self.sources.remove(&source);
     }
 
     /// Adds an event of a source with its number if it goes on to the stage that reads the topic. The stage's key decides
     /// on the partition, or the event's id if it has none.
-    pub fn push(&mut self, source: u32, row: &Sequenced, engine: &Engine, outputs: &mut Outputs) {
+    pub fn push(&mut self, source: SourceId, row: &Sequenced, engine: &Engine, outputs: &mut Outputs) {
         let event = &row.event;
         if !engine.travels(self.format.stage(), event) {
             return;
@@ -136,7 +141,7 @@ impl RepartitionWriter {
     }
 
     /// Tells how far a source is, as of the end of the round.
-    pub fn announce(&mut self, source: u32, watermark: Watermark) {
+    pub fn announce(&mut self, source: SourceId, watermark: Watermark) {
         let state = self.sources.entry(source).or_default();
         if state.watermark == Some(watermark) {
             return;
@@ -167,7 +172,12 @@ impl RepartitionWriter {
     }
 
     /// What a partition has to be told now: the sources that have changed since it was told last.
-    fn news(&mut self, partition: usize, now: i64, sources: &BTreeMap<u32, SourceState>) -> Vec<(u32, Watermark)> {
+    fn news(
+        &mut self,
+        partition: usize,
+        now: i64,
+        sources: &BTreeMap<SourceId, SourceState>,
+    ) -> Vec<(SourceId, Watermark)> {
         let offset = partition as i64 * ANNOUNCE_EVERY / self.buffers.len() as i64;
         let second = (now - offset).div_euclid(ANNOUNCE_EVERY);
         let buffer = &mut self.buffers[partition];
@@ -177,7 +187,7 @@ impl RepartitionWriter {
         }
         let before = std::mem::replace(&mut buffer.announced, self.round);
         let changed = sources.iter().filter(|(_, state)| state.changed > before);
-        let mark = |(source, state): (&u32, &SourceState)| Some((*source, state.watermark?));
+        let mark = |(source, state): (&SourceId, &SourceState)| Some((*source, state.watermark?));
         changed.filter_map(mark).collect()
     }
 
@@ -185,9 +195,9 @@ impl RepartitionWriter {
     fn write(
         &mut self,
         partition: usize,
-        marks: &[(u32, Watermark)],
+        marks: &[(SourceId, Watermark)],
         outputs: &mut Outputs,
-        mut watermark_of: impl FnMut(u32, &FrameWriter) -> Watermark,
+        mut watermark_of: impl FnMut(SourceId, &FrameWriter) -> Watermark,
     ) {
         let buffer = &mut self.buffers[partition];
         if buffer.frames.is_empty() && marks.is_empty() {
@@ -196,13 +206,13 @@ impl RepartitionWriter {
         buffer.size = 0;
         outputs.push(self.topic, Some(partition as i32), None, None, |bytes| {
             self.format.begin_frames(bytes);
-            let has_frame = |source: &u32| buffer.frames.contains_key(source);
+            let has_frame = |source: &SourceId| buffer.frames.contains_key(source);
             let marks: Vec<_> = marks.iter().filter(|(source, _)| !has_frame(source)).copied().collect();
-            frame_set::write_head(self.generation, &marks, bytes);
+            frame_set::write_head(self.generation, &self.counts, &marks, bytes);
             while let Some((source, mut frame)) = buffer.frames.pop_first() {
                 let watermark = watermark_of(source, &frame);
                 let header = FrameHeader {
-                    source,
+                    source: source.number(),
                     live: watermark.phase != Phase::CatchingUp,
                     watermark: watermark.time,
                 };

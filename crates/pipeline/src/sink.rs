@@ -3,6 +3,7 @@
 use crate::context::TaskContext;
 use crate::decision_sink::DecisionSink;
 use crate::progress::Watermark;
+use crate::sources::SourceId;
 use crate::taken::Sequenced;
 use riskstream_features::state::StateWrites;
 
@@ -11,8 +12,8 @@ use riskstream_features::state::StateWrites;
 pub struct RepartitionSink {
     /// The stage that reads the topic.
     pub stage: usize,
-    /// The task's number among the sources of the topic.
-    pub source: u32,
+    /// The task, as a source of the topic.
+    pub source: SourceId,
 }
 
 /// See the module.

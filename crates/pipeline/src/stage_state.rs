@@ -2,6 +2,7 @@
 
 use crate::error::TaskError;
 use crate::journal::{self, Journal, StoredFrame};
+use crate::log::TopicIdentity;
 use crate::progress::SourceProgress;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError, StreamTime};
@@ -19,17 +20,20 @@ pub struct StageState {
     store: Box<dyn StateStore>,
     entities: EntityStates,
     stream_time: StreamTime,
+    /// The topic that is read.
+    topic: TopicIdentity,
     writes: StateWrites,
 }
 
 impl StageState {
-    /// The state of `stage` in `store`. It can be used after [`StageState::restore`].
-    pub fn new(plan: &Plan, stage: usize, store: Box<dyn StateStore>) -> StageState {
+    /// The state of `stage`, which reads `topic`, in `store`. It can be used after [`StageState::restore`].
+    pub fn new(plan: &Plan, stage: usize, store: Box<dyn StateStore>, topic: TopicIdentity) -> StageState {
         StageState {
             stage,
             store,
             entities: EntityStates::new(Arc::clone(&plan.stages[stage].features)),
             stream_time: StreamTime::default(),
+            topic,
             writes: StateWrites::default(),
         }
     }
@@ -42,9 +46,9 @@ impl StageState {
     pub fn restore(&mut self) -> Result<(SourceProgress, Vec<StoredFrame>), TaskError> {
         self.entities.discard();
         self.writes.clear();
-        let Journal { stream_time, progress } = Journal::read(self.store.as_ref())?;
-        self.stream_time = stream_time;
-        Ok((progress, journal::read_frames(self.store.as_ref())?))
+        let journal = Journal::read(self.store.as_ref())?;
+        self.stream_time = journal.stream_time;
+        Ok((journal.progress, journal::read_frames(self.store.as_ref())?))
     }
 
     /// Applies an event to the state of its entity and fills in the features.
@@ -64,8 +68,12 @@ impl StageState {
     /// Collects the changes since the last write. The caller may add to them what else belongs to the same position.
     pub fn collect(&mut self, progress: SourceProgress) -> &mut StateWrites {
         self.entities.collect(&mut self.writes);
-        let stream_time = self.stream_time;
-        Journal { stream_time, progress }.write(&mut self.writes);
+        let journal = Journal {
+            stream_time: self.stream_time,
+            progress,
+            topic: self.topic.clone(),
+        };
+        journal.write(&mut self.writes);
         &mut self.writes
     }
 

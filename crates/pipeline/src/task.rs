@@ -3,7 +3,7 @@
 
 use crate::context::TaskContext;
 use crate::error::TaskError;
-use crate::log::{Committed, Outputs, RecordRef, TopicPartition};
+use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -13,8 +13,10 @@ use riskstream_engine::StageError;
 use riskstream_scoring::Lineup;
 
 /// Where a task begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Start {
+    /// The topic that it reads.
+    pub topic: TopicIdentity,
     /// The offset of the first record to read: the state holds all before it.
     pub position: i64,
     /// The position that the group has committed. The outputs of records before it were committed by an earlier run: they
@@ -39,6 +41,7 @@ pub struct Task {
     source: Source,
     state: Option<StageState>,
     sink: Sink,
+    topic: TopicIdentity,
     /// The position as of the last write.
     position: i64,
     /// Records before this offset are replayed: see [`Start::committed`].
@@ -66,6 +69,7 @@ impl Task {
             source,
             state,
             sink,
+            topic: start.topic,
             position: start.position,
             replay_until: start.committed,
             written: SourceProgress {
@@ -188,6 +192,7 @@ impl Task {
             offset,
             watermark: watermark.filter(|watermark| *watermark != i64::MIN),
             circuits: self.sink.decisions().and_then(|decisions| decisions.circuits()),
+            topic: self.topic.clone(),
         }
     }
 

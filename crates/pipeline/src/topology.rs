@@ -147,6 +147,14 @@ impl Topology {
         }
     }
 
+    /// The topics that write to the repartition topic in front of `stage`.
+    pub fn topics_before_stage(&self, stage: usize) -> Vec<&str> {
+        match stage.checked_sub(1) {
+            Some(before) => vec![self.topic_of_stage(before)],
+            None => self.inputs.iter().map(|input| &*input.topic).collect(),
+        }
+    }
+
     /// What a topic is read for.
     pub fn role(&self, topic: &str) -> Role {
         let repartition = self

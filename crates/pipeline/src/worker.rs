@@ -9,7 +9,7 @@ use crate::assignment::{Assignment, Opened};
 use crate::clock::Clock;
 use crate::context::TaskContext;
 use crate::dead_letters::DeadLetters;
-use crate::error::WorkerError;
+use crate::error::{TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
@@ -138,13 +138,19 @@ impl<L: Log> Worker<L> {
     pub fn round(&mut self, timeout: Duration) -> Result<Round, WorkerError> {
         self.pending.extend(self.log.wait(timeout)?);
         let mut round = Round::default();
-        let result = self.work(&mut round);
-        if let Err(WorkerError::Log(LogError::Aborted(why))) = result {
-            tracing::warn!(target: "riskstream::worker", why, "aborted, the batch is taken again");
-            self.go_back()?;
-            return Ok(Round::aborted(round.changes));
+        match self.work(&mut round) {
+            Ok(()) => {}
+            Err(WorkerError::Log(LogError::Aborted(why))) => {
+                tracing::warn!(target: "riskstream::worker", why, "aborted, the batch is taken again");
+                self.go_back()?;
+                return Ok(Round::aborted(round.changes));
+            }
+            Err(WorkerError::Task(error @ TaskError::Unreadable { .. })) => {
+                self.end_before_unreadable(error)?;
+                return Ok(Round::aborted(round.changes));
+            }
+            Err(error) => return Err(error),
         }
-        result?;
         round.written = self.appended.records().len() + self.outputs.records().len();
         round.records = self.records_by_topic();
         round.dead_letters = self.dead_letters.by_reason(&self.outputs);
@@ -278,7 +284,8 @@ impl<L: Log> Worker<L> {
                 Ok(applied) => events += applied,
                 Err(WorkerError::Log(error @ LogError::OutOfRange { .. })) => {
                     reader.stop();
-                    self.stopped.push(stopped_by_hole(&reader.partition, &error));
+                    self.stopped
+                        .push(stopped(&reader.partition, format!("{error}: {HOLE}")));
                 }
                 Err(error) => return Err(error),
             }
@@ -310,6 +317,21 @@ impl<L: Log> Worker<L> {
             }
         }
         self.readers.iter_mut().try_for_each(|reader| reader.write(&self.log))
+    }
+
+    /// Takes the batch again, up to the record that cannot be read: what came before it is committed, and the partition is not
+    /// read on.
+    fn end_before_unreadable(&mut self, error: TaskError) -> Result<(), WorkerError> {
+        self.go_back()?;
+        let TaskError::Unreadable { partition, offset, .. } = &error else {
+            return Err(error.into());
+        };
+        let reader = self.readers.iter_mut().find(|reader| reader.partition == *partition);
+        let Some(reader) = reader else { return Err(error.into()) };
+        reader.end_before(*offset);
+        let stopped = stopped(partition, error.to_string());
+        self.stopped.push(stopped);
+        Ok(())
     }
 
     /// After an abort: every task goes back to its last write, and is read again from there.
@@ -439,10 +461,10 @@ impl<L: Log> Worker<L> {
     }
 }
 
-fn stopped_by_hole(partition: &TopicPartition, error: &LogError) -> Stopped {
-    let reason = format!(
-        "{error}: records were deleted before they were read. Give the topic a longer retention; to go on with the hole, reset the group's offsets and remove the state directory"
-    );
+const HOLE: &str = "records were deleted before they were read. Give the topic a longer retention; to go on with the hole, \
+                    reset the group's offsets and remove the state directory";
+
+fn stopped(partition: &TopicPartition, reason: String) -> Stopped {
     tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read on");
     Stopped {
         partition: partition.clone(),

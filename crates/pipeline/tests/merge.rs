@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
 use riskstream_pipeline::merge::Merge;
-use riskstream_pipeline::progress::{Phase, SourceMark, Watermark};
+use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::IdleNotice;
+use riskstream_pipeline::sources::{SourceId, Sources};
 use riskstream_pipeline::taken::Sequenced;
 use std::collections::VecDeque;
 
@@ -45,6 +46,13 @@ fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError
     Ok(())
 }
 
+/// A merge of `sources` partitions of one input, none of which has sent anything.
+fn merge(sources: usize) -> Merge {
+    let mut merge = Merge::new(&Sources::default());
+    merge.expect(&[sources as u32]);
+    merge
+}
+
 fn pop_all(merge: &mut Merge) -> Vec<(i64, bool, u32)> {
     let mut rows = Vec::new();
     while let Some(event) = merge.pop(&mut decode).unwrap() {
@@ -69,11 +77,15 @@ fn push(merge: &mut Merge, source: u32, live: bool, watermark: i64, offset: i64,
         .unwrap();
 }
 
+fn partition(partition: i32) -> SourceId {
+    SourceId::new(0, partition)
+}
+
 /// Declares all sources idle.
 fn mark_all_idle(merge: &mut Merge) {
-    for (source, mark) in merge.marks().collect::<Vec<_>>().into_iter().enumerate() {
+    for (source, mark) in merge.marks().iter() {
         merge.mark_idle(IdleNotice {
-            source: source as u32,
+            source,
             last_record: mark.last_record,
         });
     }
@@ -88,7 +100,7 @@ fn sources() -> impl Strategy<Value = Vec<Vec<Vec<(i64, bool)>>>> {
 proptest! {
     #[test]
     fn rows_come_in_order_however_frames_lie(sources in sources(), choices in prop::collection::vec(any::<prop::sample::Index>(), 40)) {
-        let mut merge = Merge::new(sources.len());
+        let mut merge = merge(sources.len());
         let mut next = vec![0; sources.len()];
         let mut watermarks = vec![0; sources.len()];
         let mut sequences = vec![0; sources.len()];
@@ -124,7 +136,7 @@ proptest! {
 
 #[test]
 fn of_equal_watermarks_the_label_comes_first() {
-    let mut merge = Merge::new(2);
+    let mut merge = merge(2);
     push(&mut merge, 0, false, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
     push(&mut merge, 1, false, 10, 1, &[(10, false, 1, 1)]);
@@ -139,7 +151,7 @@ fn of_equal_watermarks_the_label_comes_first() {
 
 #[test]
 fn a_live_row_waits_for_a_source_without_frames_and_not_for_a_live_one() {
-    let mut merge = Merge::new(2);
+    let mut merge = merge(2);
     push(&mut merge, 0, true, 10, 0, &[(10, true, 0, 1)]);
     assert_eq!(pop_all(&mut merge), []);
     push(&mut merge, 1, true, i64::MIN, 1, &[]);
@@ -148,7 +160,7 @@ fn a_live_row_waits_for_a_source_without_frames_and_not_for_a_live_one() {
 
 #[test]
 fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
-    let mut merge = Merge::new(3);
+    let mut merge = merge(3);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 2, true, 20, 1, &[]);
     push(&mut merge, 0, false, 10, 2, &[(10, true, 0, 1)]);
@@ -157,7 +169,7 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
         time: 3,
         phase: Phase::Idle,
     };
-    merge.announce(1, idle, 0, 3);
+    merge.announce(partition(1), idle, 0, 3);
     assert_eq!(pop_all(&mut merge), [(10, true, 0)]);
     assert_eq!(merge.watermark(), Some(10));
 
@@ -171,10 +183,13 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
 
 #[test]
 fn an_idle_notice_is_void_if_the_source_has_sent_a_frame_since() {
-    let mut merge = Merge::new(2);
+    let mut merge = merge(2);
     push(&mut merge, 1, true, 3, 0, &[]);
     push(&mut merge, 0, false, 10, 1, &[(10, true, 0, 1)]);
-    let idle = |source, last_record| IdleNotice { source, last_record };
+    let idle = |source, last_record| IdleNotice {
+        source: partition(source),
+        last_record,
+    };
     push(&mut merge, 1, true, 4, 2, &[]);
     merge.mark_idle(idle(1, 0));
     assert_eq!(pop_all(&mut merge), []);
@@ -185,7 +200,7 @@ fn an_idle_notice_is_void_if_the_source_has_sent_a_frame_since() {
 
 #[test]
 fn the_watermark_is_that_of_the_source_furthest_behind_and_idle_ones_do_not_count() {
-    let mut merge = Merge::new(3);
+    let mut merge = merge(3);
     push(&mut merge, 0, true, 10, 0, &[]);
     push(&mut merge, 1, true, 11, 1, &[]);
     assert_eq!(merge.watermark(), Some(i64::MIN));
@@ -194,42 +209,42 @@ fn the_watermark_is_that_of_the_source_furthest_behind_and_idle_ones_do_not_coun
         time,
         phase: Phase::Idle,
     };
-    merge.announce(2, idle(i64::MIN), 0, 2);
+    merge.announce(partition(2), idle(i64::MIN), 0, 2);
     assert_eq!(merge.watermark(), Some(10));
     assert!(merge.is_live() && !merge.is_idle());
-    merge.announce(0, idle(10), 0, 3);
-    merge.announce(1, idle(11), 0, 4);
+    merge.announce(partition(0), idle(10), 0, 3);
+    merge.announce(partition(1), idle(11), 0, 4);
     assert!(merge.is_idle());
     assert_eq!(merge.watermark(), None);
 }
 
 #[test]
 fn rows_written_twice_are_released_once() {
-    let mut merge = Merge::new(1);
+    let mut merge = merge(1);
     push(&mut merge, 0, true, 2, 0, &[(1, true, 0, 1), (2, true, 0, 2)]);
     assert_eq!(pop_all(&mut merge).len(), 2);
     push(&mut merge, 0, true, 3, 1, &[(2, true, 0, 2), (3, true, 0, 3)]);
     assert_eq!(pop_all(&mut merge), [(3, true, 0)]);
+    assert_eq!(merge.repeated(), 1);
 }
 
 #[test]
 fn waiting_frames_are_stored_once_and_restored_where_they_were() {
-    let mut merge = Merge::new(2);
+    let mut merge = merge(2);
     push(&mut merge, 0, false, 5, 7, &[(1, true, 0, 1), (5, true, 0, 2)]);
     push(&mut merge, 1, false, 3, 8, &[]);
     assert_eq!(pop_all(&mut merge), [(1, true, 0)]);
-    let stored: Vec<(u32, i64, Vec<u8>)> = merge.unstored().map(|(s, o, bytes)| (s, o, bytes.to_vec())).collect();
-    assert_eq!(stored.iter().map(|(s, o, _)| (*s, *o)).collect::<Vec<_>>(), [(0, 7)]);
+    let stored: Vec<(SourceId, i64, Vec<u8>)> = merge.unstored().map(|(s, o, bytes)| (s, o, bytes.to_vec())).collect();
+    assert_eq!(
+        stored.iter().map(|(s, o, _)| (*s, *o)).collect::<Vec<_>>(),
+        [(partition(0), 7)]
+    );
     assert_eq!(merge.unstored().count(), 0);
-    let marks: Vec<SourceMark> = merge.marks().collect();
 
-    let mut restored = Merge::new(2);
-    for (source, mark) in marks.into_iter().enumerate() {
-        restored.restore_mark(source, mark);
-    }
+    let mut restored = Merge::new(&merge.marks());
     for (source, offset, bytes) in stored {
         let head = FrameHeader {
-            source,
+            source: source.number(),
             live: false,
             watermark: 5,
         };
@@ -238,15 +253,15 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
     assert_eq!(pop_all(&mut restored), []);
     push(&mut restored, 1, false, 6, 9, &[]);
     assert_eq!(pop_all(&mut restored), [(5, true, 0)]);
-    assert_eq!(restored.finished().collect::<Vec<_>>(), [(0, 7)]);
+    assert_eq!(restored.finished().collect::<Vec<_>>(), [(partition(0), 7)]);
 }
 
 /// A former owner that was paused writes late: its rows are there already, and how it was read then no longer counts.
 #[test]
 fn what_a_former_owner_announces_late_has_no_effect() {
-    let mut merge = Merge::new(2);
+    let mut merge = merge(2);
     let announce = |merge: &mut Merge, source, phase, generation, offset| {
-        merge.announce(source, Watermark { time: 5, phase }, generation, offset);
+        merge.announce(partition(source), Watermark { time: 5, phase }, generation, offset);
     };
     announce(&mut merge, 1, Phase::CatchingUp, 8, 0);
     push(&mut merge, 0, true, 9, 1, &[(9, true, 0, 1)]);
@@ -257,4 +272,27 @@ fn what_a_former_owner_announces_late_has_no_effect() {
     announce(&mut merge, 1, Phase::CatchingUp, 7, 4);
     push(&mut merge, 0, true, 12, 5, &[(12, true, 0, 2)]);
     assert_eq!(pop_all(&mut merge), [(12, true, 0)]);
+}
+
+/// A topic gets another partition: rows wait for it from the record on that says so, not from the beginning, so that a replay
+/// finds the same order.
+#[test]
+fn a_source_that_is_added_is_waited_for_from_then_on() {
+    let mut merge = merge(1);
+    push(&mut merge, 0, false, 5, 0, &[(4, true, 0, 1)]);
+    assert_eq!(pop_all(&mut merge), [(4, true, 0)]);
+    merge.expect(&[2]);
+    push(&mut merge, 0, false, 9, 1, &[(8, true, 0, 2)]);
+    assert_eq!(pop_all(&mut merge), [], "the new source has not been heard");
+    merge.expect(&[1]);
+    push(&mut merge, 1, false, 9, 2, &[(7, true, 1, 1)]);
+    assert_eq!(pop_all(&mut merge), [(7, true, 1), (8, true, 0)]);
+}
+
+/// Before the first record it is not known which sources there are.
+#[test]
+fn a_merge_without_sources_is_neither_live_nor_idle() {
+    let merge = Merge::new(&Sources::default());
+    assert!(!merge.is_live() && !merge.is_idle());
+    assert_eq!(merge.watermark(), Some(i64::MIN));
 }

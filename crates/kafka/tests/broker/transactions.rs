@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use riskstream_kafka::Delivery;
-use riskstream_pipeline::log::{Committed, Log, LogError, Outputs};
+use riskstream_pipeline::log::{Committed, Log, LogError, Outputs, TopicIdentity};
 
 use crate::harness::{LIMIT, Member, committed, create, joined, numbered, options, produce, read_all, spec, unique};
 
@@ -49,6 +49,11 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
         offset: 2,
         watermark: Some(1_700_000_000_000_000),
         circuits: Some("7,0:5:10:3".to_owned()),
+        topic: TopicIdentity {
+            id: Some("gDJkXh-0_w".into()),
+            partitions: 1,
+            epoch: 3,
+        },
     };
     member
         .log
@@ -224,7 +229,7 @@ fn keys_go_to_the_partitions_that_java_clients_choose() {
     let options = options("murmur", partitions);
     let output = options.outputs[0].clone();
     let mut log = joined(options);
-    assert_eq!(log.partitions(&output).unwrap(), partitions);
+    assert_eq!(log.topic(&output).unwrap().partitions, partitions);
     let mut outputs = Outputs::default();
     for (key, _) in hashes {
         outputs.push(0, None, None, Some(key), |bytes| bytes.extend_from_slice(key));

@@ -3,6 +3,7 @@
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
+use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::{StageState, Stores};
 
 /// How many caches a stage has. The service has one for each partition of a stage, a backfill has no partitions.
@@ -16,7 +17,7 @@ impl Chain {
     pub(super) fn open(plan: &Plan, stores: &mut dyn Stores) -> Result<Chain, StateError> {
         let stages = plan.stages.iter().enumerate().map(|(number, stage)| {
             let store = stores.open(&stage.entity, 0, &stage.fingerprint)?;
-            Ok(StageState::new(plan, number, store))
+            Ok(StageState::new(plan, number, store, TopicIdentity::default()))
         });
         Ok(Chain(stages.collect::<Result<_, StateError>>()?))
     }

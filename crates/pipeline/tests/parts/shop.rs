@@ -16,6 +16,7 @@ use riskstream_pipeline::repartition_source::RepartitionSource;
 use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWriters};
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
+use riskstream_pipeline::sources::SourceId;
 use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally, Task};
 use riskstream_scoring::{Decider, Lineup};
 use std::path::Path;
@@ -116,21 +117,22 @@ impl Shop {
     /// A partition of an input topic.
     pub fn input(&self, input: u8) -> Source {
         let fields = self.compiled.input_fields(usize::from(input), None).unwrap();
-        Source::Input(InputSource::new(input, InputDecoder::json(&fields)))
+        Source::Input(InputSource::new(input, InputDecoder::json(&fields), 0))
     }
 
     /// The partition of the topic in front of `stage` that two sources write to.
     pub fn repartition(&self, stage: usize) -> Source {
         let topic = TO_CUSTOMER + stage;
         let format = RepartitionFormat::new(self.plan(), stage);
-        Source::Repartition(RepartitionSource::new(partition("repartition"), topic, format, 2))
+        Source::Repartition(RepartitionSource::new(partition("repartition"), topic, format, vec![2]))
     }
 
     /// The sink of this source of the topic in front of `stage`, which has so many partitions.
-    pub fn writer(&mut self, stage: usize, partitions: i32, source: u32) -> Sink {
+    pub fn writer(&mut self, stage: usize, partitions: i32, source: i32) -> Sink {
         let format = RepartitionFormat::new(self.plan(), stage);
-        let writer = RepartitionWriter::new(TO_CUSTOMER + stage, partitions, format);
+        let writer = RepartitionWriter::new(TO_CUSTOMER + stage, partitions, format, vec![2]);
         self.writers.insert(stage, writer);
+        let source = SourceId::new(0, source);
         Sink::Repartition(RepartitionSink { stage, source })
     }
 

@@ -7,6 +7,7 @@ use riskstream_pipeline::partitioner;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
+use riskstream_pipeline::sources::SourceId;
 use riskstream_pipeline::taken::Sequenced;
 
 fn push(shop: &mut Shop, sink: &mut Sink, input: u8, id: &str) {
@@ -96,7 +97,7 @@ fn the_sources_of_a_worker_share_a_record() {
     let mut first = shop.writer(CUSTOMER, 2, 0);
     let mut second = Sink::Repartition(RepartitionSink {
         stage: CUSTOMER,
-        source: 1,
+        source: SourceId::new(0, 1),
     });
     push(&mut shop, &mut first, TRANSACTIONS, "a");
     push(&mut shop, &mut second, TRANSACTIONS, "b");
@@ -129,7 +130,7 @@ fn a_source_that_woke_up_for_a_moment_is_announced_as_idle_again() {
     shop.flush(&mut sink, idle);
     let format = RepartitionFormat::new(shop.plan(), CUSTOMER);
     let records = shop.written(TO_CUSTOMER);
-    assert_eq!(frames(&format, &records[0]).marks, [(0, idle)]);
+    assert_eq!(frames(&format, &records[0]).marks, [(SourceId::new(0, 0), idle)]);
 }
 
 fn frames<'a>(format: &RepartitionFormat, value: &'a [u8]) -> FrameSet<'a> {

@@ -26,7 +26,7 @@ fn ids(events: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 /// The record of a batch of this source in front of `stage`.
-fn frame(shop: &mut Shop, stage: usize, source: u32, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
+fn frame(shop: &mut Shop, stage: usize, source: i32, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
     let mut writer = shop.writer(stage, 1, source);
     for (sequence, event) in (1..).zip(events) {
         writer.push(Sequenced { sequence, event }, &mut shop.context());
@@ -164,9 +164,17 @@ fn an_idle_source_is_not_waited_for() {
     assert_eq!(source.watermark(Phase::Idle).phase, Phase::Idle);
 }
 
-/// What an earlier version has written: a record for each frame, and idle notices of the reader.
+/// The number of the layout of `stage`'s rows in an earlier version.
+fn earlier_layout(shop: &Shop, prefix: &str) -> [u8; 4] {
+    let slots = &shop.plan().stages[CUSTOMER].carries;
+    let name = |&(slot, kind): &(Slot, ValueType)| format!("{}:{};", shop.plan().slots[slot].name, kind.name());
+    let slots: String = slots.iter().map(name).collect();
+    murmur2(format!("{prefix}{slots}").as_bytes()).to_le_bytes()
+}
+
+/// What the earliest version has written: a record for each frame, and idle notices of the reader.
 #[test]
-fn records_of_an_earlier_version_are_read() {
+fn records_of_the_earliest_version_are_read() {
     let mut shop = Shop::new();
     let mut source = shop.repartition(CUSTOMER);
     let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
@@ -175,9 +183,7 @@ fn records_of_an_earlier_version_are_read() {
     let Ok(Content::Frames(set)) = format.parse(&value) else {
         panic!("it holds frames");
     };
-    let slots = &shop.plan().stages[CUSTOMER].carries;
-    let name = |&(slot, kind): &(Slot, ValueType)| format!("{}:{};", shop.plan().slots[slot].name, kind.name());
-    let layout = murmur2(slots.iter().map(name).collect::<String>().as_bytes()).to_le_bytes();
+    let layout = earlier_layout(&shop, "");
     let earlier_frame = [&layout[..], &[0], set.frames[0]].concat();
     source.take(record(0, &earlier_frame), &mut shop.context()).unwrap();
     assert_eq!(next(&mut shop, &mut source), []);
@@ -186,23 +192,59 @@ fn records_of_an_earlier_version_are_read() {
     assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
 }
 
+/// The version after it did not name the sources, and counted them over the partitions of all inputs.
 #[test]
-fn rows_of_another_layout_stop_the_task_and_damaged_ones_do_not() {
+fn records_that_do_not_name_the_sources_are_read() {
     let mut shop = Shop::new();
     let mut source = shop.repartition(CUSTOMER);
+    let layout = earlier_layout(&shop, "frames:");
+    let mut earlier = |watermark: Watermark, number: i32, payments: Vec<Event>| {
+        let value = frame(&mut shop, CUSTOMER, number, payments, watermark);
+        let format = RepartitionFormat::new(shop.plan(), CUSTOMER);
+        let Ok(Content::Frames(set)) = format.parse(&value) else {
+            panic!("it holds frames");
+        };
+        let mut bytes = [&layout[..], &[0, 0, set.marks.len() as u8]].concat();
+        let marks = &value[value.len() - set.frames.iter().map(|frame| frame.len() + 1).sum::<usize>()..];
+        assert!(set.marks.is_empty(), "each source has a frame here");
+        bytes.extend_from_slice(marks);
+        bytes
+    };
+    let event = Shop::new().event(TRANSACTIONS, "a", 1);
+    let other = Shop::new().event(TRANSACTIONS, "b", 7);
+    let records = [
+        earlier(catching_up(5), 0, vec![event]),
+        earlier(catching_up(9), 1, vec![other]),
+    ];
+    source.take(record(0, &records[0]), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), []);
+    source.take(record(1, &records[1]), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
+}
+
+/// A record that cannot be read holds rows that would be lost: it is no dead letter.
+#[test]
+fn a_record_that_cannot_be_read_stops_the_task() {
+    let mut shop = Shop::new();
     let events = vec![shop.event(TRANSACTIONS, "a", 1)];
-    let mut other = frame(&mut shop, CUSTOMER, 0, events, catching_up(1));
-    other[0] ^= 1;
-    let taken = source.take(record(0, &other), &mut shop.context());
-    assert!(matches!(taken, Err(TaskError::Layout { .. })));
-    other[0] ^= 1;
-    let end = other.len() - 1;
-    let taken = source.take(record(0, &other[..end]), &mut shop.context());
-    assert!(matches!(taken, Ok(Taken::Rejected(_))));
+    let whole = frame(&mut shop, CUSTOMER, 0, events, catching_up(1));
+    let mut other_layout = whole.clone();
+    other_layout[0] ^= 1;
+    let mut unknown_kind = whole.clone();
+    unknown_kind[4] = 9;
     let events = vec![shop.event(TRANSACTIONS, "b", 1)];
-    let unknown = frame(&mut shop, CUSTOMER, 7, events, catching_up(1));
-    assert!(matches!(
-        source.take(record(2, &unknown), &mut shop.context()),
-        Ok(Taken::Rejected(_))
-    ));
+    let unknown_source = frame(&mut shop, CUSTOMER, 7, events, catching_up(1));
+    let cut = &whole[..whole.len() - 1];
+    let cases = [
+        (&other_layout[..], "another version of the pipeline file"),
+        (&unknown_kind, "a later version"),
+        (cut, "cannot be read"),
+        (&unknown_source, "a source that the topics do not have"),
+    ];
+    for (value, word) in cases {
+        let mut source = shop.repartition(CUSTOMER);
+        let error = source.take(record(3, value), &mut shop.context()).err().expect(word);
+        assert!(matches!(error, TaskError::Unreadable { offset: 3, .. }), "{error}");
+        assert!(error.to_string().contains(word), "{error}");
+    }
 }

@@ -4,6 +4,7 @@ use crate::shop::{CUSTOMER, Shop, TRANSACTIONS};
 use riskstream_events::Value;
 use riskstream_features::state::MemoryState;
 use riskstream_pipeline::driver::MemoryStores;
+use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::progress::SourceProgress;
 use riskstream_pipeline::{StageState, Stores};
 
@@ -24,12 +25,17 @@ fn payments(shop: &mut Shop, state: &mut StageState, id: &str, second: i64) -> V
 #[test]
 fn what_was_not_written_is_forgotten() {
     let mut shop = Shop::new();
-    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, Box::new(MemoryState::default()));
+    let mut state = StageState::new(
+        &shop.compiled.plan,
+        CUSTOMER,
+        Box::new(MemoryState::default()),
+        TopicIdentity::default(),
+    );
     assert_eq!(payments(&mut shop, &mut state, "a", 1), Value::Int(1));
     let progress = SourceProgress {
         watermark: 1,
         sequence: 1,
-        sources: Vec::new(),
+        ..SourceProgress::default()
     };
     state.collect(progress.clone());
     state.write(1).unwrap();
@@ -46,14 +52,19 @@ fn what_was_not_written_is_forgotten() {
 fn what_was_written_is_found_by_a_successor() {
     let mut shop = Shop::new();
     let mut stores = MemoryStores::default();
-    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, stores.open("customer", 0, "").unwrap());
+    let mut state = StageState::new(
+        &shop.compiled.plan,
+        CUSTOMER,
+        stores.open("customer", 0, "").unwrap(),
+        TopicIdentity::default(),
+    );
     payments(&mut shop, &mut state, "a", 1);
     state.collect(SourceProgress::default());
     state.write(7).unwrap();
     drop(state);
     let store = stores.open("customer", 0, "").unwrap();
     assert_eq!(store.position().unwrap(), Some(7));
-    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, store);
+    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, store, TopicIdentity::default());
     state.restore().unwrap();
     assert_eq!(state.cached_entities(), 0, "entities are read when they are needed");
     assert_eq!(payments(&mut shop, &mut state, "b", 2), Value::Int(2));

@@ -5,12 +5,14 @@ use crate::shop::{
     payment, record,
 };
 use riskstream_features::state::MemoryState;
+use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::task::{Processed, Start, Task};
 use riskstream_pipeline::{StageState, TaskError};
 
 fn start(position: i64, committed: i64) -> Start {
     Start {
+        topic: TopicIdentity::default(),
         position,
         committed,
         watermark: None,
@@ -24,7 +26,12 @@ fn ingest(shop: &mut Shop, start: Start) -> Task {
 
 /// A task of the last stage that reads an input topic.
 fn deciding(shop: &Shop, start: Start) -> Task {
-    let state = StageState::new(&shop.compiled.plan, CUSTOMER, Box::new(MemoryState::default()));
+    let state = StageState::new(
+        &shop.compiled.plan,
+        CUSTOMER,
+        Box::new(MemoryState::default()),
+        TopicIdentity::default(),
+    );
     let (source, sink) = (shop.input(TRANSACTIONS), shop.decisions());
     Task::open(partition("transactions"), source, Some(state), sink, start).unwrap()
 }
@@ -108,7 +115,12 @@ fn what_cannot_be_used_is_a_dead_letter() {
 #[test]
 fn a_stage_in_the_middle_passes_on_what_it_has_applied() {
     let mut shop = Shop::new();
-    let state = StageState::new(&shop.compiled.plan, CUSTOMER, Box::new(MemoryState::default()));
+    let state = StageState::new(
+        &shop.compiled.plan,
+        CUSTOMER,
+        Box::new(MemoryState::default()),
+        TopicIdentity::default(),
+    );
     let (source, sink) = (shop.repartition(CUSTOMER), shop.writer(TERMINAL, 1, 0));
     let mut task = Task::open(partition("repartition"), source, Some(state), sink, start(0, 0)).unwrap();
     let mut feeder = ingest(&mut shop, start(0, 0));

@@ -17,6 +17,8 @@ pub mod rollout;
 #[cfg(feature = "kafka")]
 pub mod run;
 #[cfg(feature = "kafka")]
+pub mod state;
+#[cfg(feature = "kafka")]
 mod target;
 #[cfg(feature = "kafka")]
 pub mod topics;
@@ -45,6 +47,9 @@ pub enum Command {
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
+    /// Set positions back when an input's topic is another one than before
+    #[cfg(feature = "kafka")]
+    State(state::Args),
     /// Compute features and decisions over files
     #[cfg(feature = "backfill")]
     Backfill(backfill::Args),
@@ -72,6 +77,8 @@ impl Command {
             Command::Rollout(args) => rollout::execute(args),
             #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
+            #[cfg(feature = "kafka")]
+            Command::State(args) => state::execute(args),
             #[cfg(feature = "backfill")]
             Command::Backfill(args) => backfill::execute(args),
             Command::Explain(args) => explain::execute(args),

@@ -1,7 +1,7 @@
 //! A Kafka client that shares no code with riskstream: it writes inputs and reads committed records.
 
-use super::process::{DEADLINE, Environment, run};
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use super::process::{DEADLINE, Environment, run, wait_for};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -80,6 +80,29 @@ pub fn delete_topics(brokers: &str, part: &str) {
         .filter(|name| name.contains(part))
         .collect();
     let _ = block_on(admin.delete_topics(&names, &AdminOptions::new()));
+}
+
+/// Adds partitions to a topic until it has `partitions`.
+pub fn grow_topic(brokers: &str, name: &str, partitions: usize) {
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
+    let grown = NewPartitions::new(name, partitions);
+    for result in block_on(admin.create_partitions([&grown], &AdminOptions::new())).unwrap() {
+        result.unwrap_or_else(|(name, code)| panic!("topic {name}: {code}"));
+    }
+}
+
+/// Deletes a topic and creates it again.
+pub fn recreate_topic(brokers: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
+    for result in block_on(admin.delete_topics(&[name], &AdminOptions::new())).unwrap() {
+        result.unwrap_or_else(|(name, code)| panic!("topic {name}: {code}"));
+    }
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    // The brokers delete it after they have answered.
+    wait_for("the deletion of a topic", || {
+        let results = block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        results.iter().all(|result| result.is_ok()).then_some(())
+    });
 }
 
 /// Deletes a consumer group with its committed positions. It must have no members.

@@ -1,0 +1,133 @@
+//! Sets a group's positions back so that a topic is read as another one than before: it was deleted and created again, or has
+//! lost records.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use riskstream_pipeline::identity;
+use riskstream_pipeline::log::{Committed, LogError, Topic, TopicPartition};
+
+use crate::connection::Connection;
+use crate::consumer::{GroupConsumer, GroupContext};
+use crate::errors;
+use crate::options::KafkaOptions;
+use crate::positions;
+use crate::topic_watch::TopicWatch;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The position of a partition before and after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResetPosition {
+    /// The partition's number.
+    pub partition: i32,
+    /// What the group had committed, if anything.
+    pub before: Option<i64>,
+    /// The first offset of the topic.
+    pub after: i64,
+    /// The end of the topic.
+    pub end: i64,
+}
+
+/// What is to be set back.
+pub struct TopicReset {
+    consumer: GroupConsumer,
+    name: String,
+    topic: Topic,
+    /// The positions, in the order of the partitions.
+    pub positions: Vec<ResetPosition>,
+}
+
+impl TopicReset {
+    /// Looks up the topic called `name` and the group's positions in it. Changes nothing.
+    ///
+    /// # Errors
+    /// There is no such topic, or the brokers cannot be reached or refuse.
+    pub fn plan(options: &KafkaOptions, name: &str) -> Result<TopicReset, LogError> {
+        let options = KafkaOptions {
+            inputs: vec![name.to_owned()],
+            outputs: Vec::new(),
+            ..options.clone()
+        };
+        let connection = Arc::new(Connection::new(&options.client_id));
+        let consumer: GroupConsumer = options
+            .consumer()?
+            .create_with_context(GroupContext::new(connection, Vec::new()))
+            .map_err(|error| errors::configuration_error(&error))?;
+        let consumer = Arc::new(consumer);
+        let mut watch = TopicWatch::new();
+        watch.look_up(&consumer, &options, TIMEOUT)?;
+        let topic = watch.topic(name);
+        let topic = topic.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))?;
+        drop(watch);
+        let positions = positions_of(&consumer, name, &topic)?;
+        let consumer = Arc::into_inner(consumer).expect("the watch is gone");
+        Ok(TopicReset {
+            consumer,
+            name: name.to_owned(),
+            topic,
+            positions,
+        })
+    }
+
+    /// Whether the positions do not fit the topic.
+    pub fn is_needed(&self) -> bool {
+        let is_other = |id: &Option<Arc<str>>| id.is_some() && self.topic.id.is_some() && *id != self.topic.id;
+        self.topic.committed.iter().any(|committed| is_other(&committed.id))
+            || self
+                .positions
+                .iter()
+                .any(|position| position.before.is_some_and(|before| before > position.end))
+    }
+
+    /// Commits the positions.
+    ///
+    /// # Errors
+    /// The group has members, or the brokers refuse.
+    pub fn commit(&self) -> Result<(), LogError> {
+        let committed = |position: &ResetPosition| {
+            let at = TopicPartition {
+                topic: self.name.as_str().into(),
+                partition: position.partition,
+            };
+            let committed = Committed {
+                topic: identity::renew(&self.topic),
+                ..Committed::from(position.after)
+            };
+            (at, committed)
+        };
+        let list: Vec<_> = self.positions.iter().map(committed).collect();
+        let result = self.consumer.commit(&positions::list(&list)?, CommitMode::Sync);
+        result.map_err(|error| refused(&error))
+    }
+}
+
+fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<Vec<ResetPosition>, LogError> {
+    let failed = |error| errors::request_error(&format!("looking up topic {name}"), &error);
+    let mut asked = rdkafka::TopicPartitionList::new();
+    asked.add_partition_range(name, 0, topic.partitions - 1);
+    let committed = consumer.committed_offsets(asked, TIMEOUT).map_err(failed)?;
+    let position = |partition: i32| {
+        let (after, end) = consumer.fetch_watermarks(name, partition, TIMEOUT).map_err(failed)?;
+        let element = committed.find_partition(name, partition);
+        let before = element.and_then(|element| positions::committed(&element));
+        Ok(ResetPosition {
+            partition,
+            before: before.map(|before| before.offset),
+            after,
+            end,
+        })
+    };
+    (0..topic.partitions).map(position).collect()
+}
+
+fn refused(error: &KafkaError) -> LogError {
+    match error.rdkafka_error_code() {
+        Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress) => {
+            LogError::Fatal("the group has members: end all copies of the pipeline first".to_owned())
+        }
+        _ => LogError::Fatal(format!("committing positions: {}", errors::describe(error))),
+    }
+}

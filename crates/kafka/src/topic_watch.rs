@@ -1,0 +1,181 @@
+//! Which topics the names of a log stand for, and whether they change while it reads them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+use riskstream_pipeline::log::{LogError, Topic, TopicIdentity};
+
+use crate::consumer::GroupConsumer;
+use crate::errors;
+use crate::groupless;
+use crate::native::{TopicDescription, TopicDescriptions};
+use crate::options::KafkaOptions;
+use crate::positions;
+
+/// How often topics are looked at while they are read.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long an answer is waited for while topics are read.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub(crate) struct TopicWatch {
+    topics: BTreeMap<String, Topic>,
+    /// The topics whose identity the owner relies on.
+    used: BTreeSet<String>,
+    request: Option<TopicDescriptions>,
+    next_look: Instant,
+}
+
+impl TopicWatch {
+    /// A watch that knows no topics.
+    pub(crate) fn new() -> TopicWatch {
+        TopicWatch {
+            topics: BTreeMap::new(),
+            used: BTreeSet::new(),
+            request: None,
+            next_look: Instant::now(),
+        }
+    }
+
+    /// Looks up topics that are not known yet. Returns those that the brokers do not list.
+    pub(crate) fn look_up(
+        &mut self,
+        consumer: &Arc<GroupConsumer>,
+        options: &KafkaOptions,
+        timeout: Duration,
+    ) -> Result<Vec<String>, LogError> {
+        let names: BTreeSet<&String> = options.inputs.iter().chain(&options.outputs).collect();
+        let unknown: Vec<String> = names
+            .into_iter()
+            .filter(|name| !self.topics.contains_key(*name))
+            .cloned()
+            .collect();
+        let found = describe(consumer, &unknown, timeout)?;
+        let mut identities = committed_identities(options, &found, timeout)?;
+        for (name, mut topic) in found {
+            topic.committed = identities.remove(&name).unwrap_or_default();
+            self.topics.insert(name, topic);
+        }
+        Ok(unknown
+            .into_iter()
+            .filter(|name| !self.topics.contains_key(name))
+            .collect())
+    }
+
+    /// A topic, which is watched from now on.
+    pub(crate) fn topic(&mut self, name: &str) -> Option<Topic> {
+        let topic = self.topics.get(name)?.clone();
+        self.used.insert(name.to_owned());
+        Some(topic)
+    }
+
+    /// Looks now and then whether a topic has changed, without waiting.
+    ///
+    /// # Errors
+    /// `Fenced`: it has. What was computed of it belongs to the topic that it was.
+    pub(crate) fn check(&mut self, consumer: &Arc<GroupConsumer>) -> Result<(), LogError> {
+        if let Some(request) = &self.request {
+            let Some(answer) = request.poll(Duration::ZERO) else {
+                return Ok(());
+            };
+            self.request = None;
+            for description in answer.unwrap_or_default() {
+                self.compare(&description)?;
+            }
+        } else if !self.used.is_empty() && Instant::now() >= self.next_look {
+            let names: Vec<String> = self.used.iter().cloned().collect();
+            self.request = Some(TopicDescriptions::request(consumer, &names, ANSWER_TIMEOUT));
+            self.next_look = Instant::now() + INTERVAL;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, now: &TopicDescription) -> Result<(), LogError> {
+        let Some(before) = self.topics.get(&now.name) else {
+            return Ok(());
+        };
+        if now.error.is_some() {
+            return Ok(());
+        }
+        let change = match (&before.id, &now.id) {
+            (Some(before), Some(now)) if **before != **now => "was deleted and created again".to_owned(),
+            _ if before.partitions != now.partitions => {
+                format!("had {} partitions and now has {}", before.partitions, now.partitions)
+            }
+            _ => return Ok(()),
+        };
+        Err(LogError::Fenced(format!("topic {} {change}", now.name)))
+    }
+}
+
+/// The topics of these names that there are.
+fn describe(
+    consumer: &Arc<GroupConsumer>,
+    names: &[String],
+    timeout: Duration,
+) -> Result<BTreeMap<String, Topic>, LogError> {
+    if names.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let failed = |code| errors::request_error("looking up topics", &KafkaError::MetadataFetch(code));
+    let answer = TopicDescriptions::request(consumer, names, timeout).poll(timeout);
+    let mut topics = BTreeMap::new();
+    for description in answer.unwrap_or(Err(Code::OperationTimedOut)).map_err(failed)? {
+        match description.error {
+            None => {
+                let topic = Topic {
+                    id: description.id.map(Into::into),
+                    partitions: description.partitions,
+                    committed: Vec::new(),
+                };
+                topics.insert(description.name, topic);
+            }
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {}
+            Some(code) => {
+                let what = format!("looking up topic {}", description.name);
+                return Err(errors::request_error(&what, &KafkaError::MetadataFetch(code)));
+            }
+        }
+    }
+    Ok(topics)
+}
+
+/// Which topics the group's positions belong to, by name. Positions that are just being committed do not matter here, so it is
+/// not waited for them.
+fn committed_identities(
+    options: &KafkaOptions,
+    topics: &BTreeMap<String, Topic>,
+    timeout: Duration,
+) -> Result<BTreeMap<String, Vec<TopicIdentity>>, LogError> {
+    let mut identities: BTreeMap<String, Vec<TopicIdentity>> = BTreeMap::new();
+    let mut asked = TopicPartitionList::new();
+    for (name, topic) in topics {
+        asked.add_partition_range(name, 0, topic.partitions - 1);
+    }
+    if asked.count() == 0 {
+        return Ok(identities);
+    }
+    let what = "reading the committed positions";
+    let consumer = groupless::uncommitted_consumer(options)?;
+    let committed = consumer
+        .committed_offsets(asked, timeout)
+        .map_err(|error| errors::request_error(what, &error))?;
+    for element in committed.elements() {
+        element.error().map_err(|error| errors::request_error(what, &error))?;
+        if let Offset::Offset(_) = element.offset()
+            && let Some(position) = positions::committed(&element)
+            && position.topic != TopicIdentity::default()
+        {
+            identities
+                .entry(element.topic().to_owned())
+                .or_default()
+                .push(position.topic);
+        }
+    }
+    Ok(identities)
+}

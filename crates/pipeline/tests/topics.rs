@@ -1,0 +1,247 @@
+//! Topics that change under a pipeline: they get partitions, are deleted and created again, hold what cannot be read. What
+//! is decided is right, or the partition is not read and says why.
+
+use riskstream_definition::{Style, compile};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord};
+use riskstream_pipeline::identity;
+use riskstream_pipeline::log::{Committed, Log, Outputs, TopicPartition};
+use riskstream_pipeline::{TestDriver, Topology};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+const KEYED: &str = "
+name: shop
+inputs:
+  transactions:
+    topic: payments
+    key: customer
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, customer: text}
+entities: {customer: {key: customer}}
+features: {payments: {entity: customer, count: transactions, window: 30d}}
+rules: [{name: busy, when: payments > 100, then: review, reason: R1}]
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+fn topology(text: &str) -> Arc<Topology> {
+    let compiled = compile("shop.yaml", text, Path::new("."), &|_| None)
+        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    Arc::new(compiled.json_topology(None).unwrap())
+}
+
+/// The pipeline whose first stage reads its input, and the same with a repartition topic in between.
+fn with_repartition() -> String {
+    KEYED.replace("    key: customer\n", "")
+}
+
+/// One payment for each of the customers, in this minute of the day.
+fn pay(driver: &TestDriver, customers: std::ops::Range<usize>, minute: u32) {
+    for customer in customers {
+        let value = format!(
+            r#"{{"id":"{customer}-{minute}","customer":"c{customer}","time":"2026-03-14T12:{minute:02}:00Z"}}"#
+        );
+        driver.send(0, &format!("c{customer}"), value.as_bytes(), None);
+    }
+}
+
+/// How many payments each decision counted.
+fn counts(driver: &TestDriver) -> BTreeMap<String, i64> {
+    let mut counts = BTreeMap::new();
+    for record in driver.decisions() {
+        let decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
+        let payments = decision.features.iter().find(|(name, _)| *name == "payments");
+        let Some((_, FeatureValue::Int(payments))) = payments else {
+            panic!("{payments:?}");
+        };
+        let twice = counts.insert(decision.event_id.clone(), *payments);
+        assert_eq!(twice, None, "decided twice");
+    }
+    counts
+}
+
+/// The worker ends and starts anew, as the service lets it when a topic has changed.
+fn restart(driver: &mut TestDriver) {
+    driver.kill_worker(0);
+    driver.add_worker();
+}
+
+/// The reasons why partitions are not read.
+fn reasons(driver: &mut TestDriver) -> Vec<String> {
+    for _ in 0..5 {
+        driver.round().unwrap();
+    }
+    driver
+        .stopped()
+        .into_iter()
+        .map(|stopped| format!("{}: {}", stopped.partition, stopped.reason))
+        .collect()
+}
+
+#[test]
+fn partitions_that_an_input_gets_are_read_and_counts_go_on() {
+    let mut driver = TestDriver::new(topology(&with_repartition()), 1);
+    for minute in 0..3 {
+        pay(&driver, 0..8, minute);
+    }
+    driver.run().unwrap();
+    driver.broker.grow("payments", 4);
+    restart(&mut driver);
+    for minute in 3..5 {
+        pay(&driver, 0..16, minute);
+    }
+    driver.run().unwrap();
+    assert_eq!(driver.stopped(), []);
+    let live = counts(&driver);
+    for customer in 0..8 {
+        assert_eq!(live[&format!("{customer}-4")], 5, "customer {customer}");
+    }
+    assert_eq!(live.len(), 3 * 8 + 2 * 16);
+
+    // A new machine finds the place where the partitions came.
+    driver.kill_worker(0);
+    driver.stores.lose();
+    driver.add_worker();
+    pay(&driver, 0..16, 6);
+    driver.run().unwrap();
+    let rebuilt = counts(&driver);
+    for customer in 0..16 {
+        let expected = if customer < 8 { 6 } else { 3 };
+        assert_eq!(rebuilt[&format!("{customer}-6")], expected, "customer {customer}");
+    }
+}
+
+#[test]
+fn a_topic_whose_partitions_are_those_of_the_state_cannot_get_more() {
+    for (text, grown) in [
+        (KEYED.to_owned(), "payments"),
+        (with_repartition(), "shop-hop-customer"),
+    ] {
+        let mut driver = TestDriver::new(topology(&text), 1);
+        pay(&driver, 0..8, 0);
+        driver.run().unwrap();
+        driver.broker.grow(grown, 4);
+        restart(&mut driver);
+        pay(&driver, 0..8, 1);
+        let reasons = reasons(&mut driver);
+        let partitions: usize = if text == KEYED { 4 } else { 5 };
+        assert_eq!(reasons.len(), partitions, "{reasons:?}");
+        for reason in reasons {
+            assert!(
+                reason.contains(&format!("{grown} had 1 partitions and now has 4")),
+                "{reason}"
+            );
+        }
+        assert_eq!(counts(&driver).len(), 8, "nothing is decided on wrong counts");
+    }
+}
+
+#[test]
+fn a_topic_that_was_created_again_is_refused_until_the_user_resets_it() {
+    for text in [KEYED.to_owned(), with_repartition()] {
+        let mut driver = TestDriver::new(topology(&text), 1);
+        for minute in 0..3 {
+            pay(&driver, 0..8, minute);
+        }
+        driver.run().unwrap();
+        driver.broker.create("payments", 1);
+        restart(&mut driver);
+        for minute in 10..14 {
+            pay(&driver, 0..16, minute);
+        }
+        let refused = reasons(&mut driver);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].contains("riskstream state reset"), "{refused:?}");
+        assert_eq!(counts(&driver).len(), 3 * 8);
+
+        reset(&driver, "payments");
+        restart(&mut driver);
+        driver.run().unwrap();
+        assert_eq!(driver.stopped(), []);
+        let counted = counts(&driver);
+        assert_eq!(
+            counted.len(),
+            3 * 8 + 4 * 16,
+            "every payment of the new topic is decided"
+        );
+        assert_eq!((counted["3-13"], counted["12-13"]), (7, 4));
+
+        // Once more, with the state that knows of the first reset.
+        restart(&mut driver);
+        pay(&driver, 0..1, 20);
+        driver.run().unwrap();
+        assert_eq!(counts(&driver)["0-20"], 8);
+    }
+}
+
+/// What `riskstream state reset` commits.
+fn reset(driver: &TestDriver, name: &str) {
+    let topic = driver.broker.join(Vec::new(), Vec::new()).topic(name).unwrap();
+    for partition in 0..topic.partitions {
+        let at = TopicPartition {
+            topic: name.into(),
+            partition,
+        };
+        let position = Committed {
+            topic: identity::renew(&topic),
+            ..Committed::from(0)
+        };
+        driver.broker.commit(at, position);
+    }
+}
+
+#[test]
+fn a_position_beyond_the_end_is_told_from_one_before_the_beginning() {
+    let mut driver = TestDriver::new(topology(KEYED), 1);
+    pay(&driver, 0..8, 0);
+    driver.run().unwrap();
+    let at = TopicPartition {
+        topic: "payments".into(),
+        partition: 0,
+    };
+    let committed = driver.broker.committed(&at).unwrap();
+    driver.broker.commit(
+        at.clone(),
+        Committed {
+            offset: 99,
+            ..committed
+        },
+    );
+    driver.kill_worker(0);
+    driver.stores.lose();
+    driver.add_worker();
+    let reasons = reasons(&mut driver);
+    assert!(reasons[0].contains("beyond the end of the log at 8"), "{reasons:?}");
+}
+
+#[test]
+fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
+    let mut driver = TestDriver::new(topology(&with_repartition()), 1);
+    pay(&driver, 0..8, 0);
+    driver.run().unwrap();
+    pay(&driver, 0..8, 1);
+    let mut outputs = Outputs::default();
+    outputs.push(0, Some(0), None, None, |bytes| {
+        bytes.extend_from_slice(b"written by something else")
+    });
+    let mut stranger = driver.broker.join(Vec::new(), vec!["shop-hop-customer".into()]);
+    stranger.append(&outputs).unwrap();
+    drop(stranger);
+    for _ in 0..5 {
+        driver.round().unwrap();
+    }
+    pay(&driver, 0..8, 2);
+    let refused = reasons(&mut driver);
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(
+        refused[0].contains("shop-hop-customer[0], record at offset"),
+        "{refused:?}"
+    );
+    assert_eq!(driver.dead_letters(), []);
+    assert!(counts(&driver).len() >= 8);
+
+    // A restart does not pass over it.
+    restart(&mut driver);
+    assert_eq!(reasons(&mut driver).len(), 1);
+}

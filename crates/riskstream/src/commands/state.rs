@@ -1,0 +1,115 @@
+//! `riskstream state reset`: sets the positions of an input back when its topic is another one than before.
+
+use super::error::CommandError;
+use super::target::Target;
+use anyhow::anyhow;
+use riskstream_definition::Compiled;
+use riskstream_kafka::{ResetPosition, TopicReset};
+
+/// The arguments of `riskstream state`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Read an input's topic from its beginning, as another topic than before
+    ///
+    /// For a topic that was deleted and created again, or that has lost records. Features keep what they know. Every record of
+    /// the topic is a new event: it is decided, and counts in features. End all copies of the pipeline first.
+    Reset(ResetArgs),
+}
+
+#[derive(clap::Args)]
+struct ResetArgs {
+    #[command(flatten)]
+    target: Target,
+    /// The topic of an input of the pipeline
+    #[arg(long, value_name = "TOPIC")]
+    topic: String,
+    /// Only show what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Sets positions back.
+///
+/// # Errors
+/// The pipeline file is wrong, the topic is none of its inputs or has not changed, or Kafka cannot be reached or refuses.
+pub fn execute(args: Args) -> Result<(), CommandError> {
+    let Action::Reset(args) = args.action;
+    let (compiled, kafka) = args.target.load()?;
+    check_topic(&compiled, &args.topic).map_err(CommandError::configuration)?;
+    let reset = TopicReset::plan(&kafka, &args.topic).map_err(CommandError::failed)?;
+    if !reset.is_needed() {
+        return Err(CommandError::failed(anyhow!(
+            "the positions of the group {} in {} belong to this topic: reading it again would decide its records a second time",
+            kafka.group,
+            args.topic
+        )));
+    }
+    if !args.dry_run {
+        reset.commit().map_err(CommandError::failed)?;
+    }
+    let will = if args.dry_run { "would be" } else { "is" };
+    println!(
+        "{} {will} read from its beginning by the group {}:",
+        args.topic, kafka.group
+    );
+    reset
+        .positions
+        .iter()
+        .for_each(|position| println!("{}", line(position)));
+    Ok(())
+}
+
+fn check_topic(compiled: &Compiled, topic: &str) -> Result<(), anyhow::Error> {
+    let inputs: Vec<&str> = compiled.inputs.iter().map(|input| &*input.topic).collect();
+    if inputs.contains(&topic) {
+        return Ok(());
+    }
+    if compiled
+        .repartition_topics
+        .iter()
+        .flatten()
+        .any(|name| **name == *topic)
+    {
+        return Err(anyhow!(
+            "{topic} is an internal topic: rows on their way through it are lost if it is created again. Give the pipeline \
+             another name, so that it builds its state anew from the inputs"
+        ));
+    }
+    Err(anyhow!(
+        "{topic} is no input of {}: {}",
+        compiled.plan.name,
+        inputs.join(", ")
+    ))
+}
+
+fn line(position: &ResetPosition) -> String {
+    let before = position.before.map_or("none".to_owned(), |before| before.to_string());
+    format!(
+        "  partition {}: position {before} -> {}, {} records to read",
+        position.partition,
+        position.after,
+        position.end - position.after
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_shows_what_is_to_be_read() {
+        let position = ResetPosition {
+            partition: 3,
+            before: Some(500),
+            after: 0,
+            end: 700,
+        };
+        assert_eq!(line(&position), "  partition 3: position 500 -> 0, 700 records to read");
+    }
+}
