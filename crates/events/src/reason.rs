@@ -69,8 +69,6 @@ reason_codes! {
     MissingKey = "missing_key",
     /// A label's transaction is not known, so the entities that it concerns are not either.
     UnknownTransaction = "unknown_transaction",
-    /// A record of an internal topic that this version did not write.
-    BadFrame = "bad_frame",
 }
 
 impl std::fmt::Display for ReasonCode {

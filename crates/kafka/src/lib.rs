@@ -28,7 +28,7 @@ pub mod topics;
 mod watch;
 
 pub use log::KafkaLog;
-pub use options::{Delivery, KafkaOptions};
+pub use options::{Delivery, KafkaOptions, StaticMember};
 pub use reset::{ResetPosition, TopicReset};
 pub use scan::{Scanned, TopicScan};
 pub use simple_producer::Producer;

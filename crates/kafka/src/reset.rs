@@ -46,11 +46,6 @@ impl TopicReset {
     /// # Errors
     /// There is no such topic, or the brokers cannot be reached or refuse.
     pub fn plan(options: &KafkaOptions, name: &str) -> Result<TopicReset, LogError> {
-        let options = KafkaOptions {
-            inputs: vec![name.to_owned()],
-            outputs: Vec::new(),
-            ..options.clone()
-        };
         let connection = Arc::new(Connection::new(&options.client_id));
         let consumer: GroupConsumer = options
             .consumer()?
@@ -58,7 +53,7 @@ impl TopicReset {
             .map_err(|error| errors::configuration_error(&error))?;
         let consumer = Arc::new(consumer);
         let mut watch = TopicWatch::new();
-        watch.look_up(&consumer, &options, TIMEOUT)?;
+        watch.look_up([name], &consumer, options, TIMEOUT)?;
         let topic = watch.topic(name);
         let topic = topic.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))?;
         drop(watch);

@@ -42,18 +42,19 @@ impl TopicWatch {
         }
     }
 
-    /// Looks up topics that are not known yet. Returns those that the brokers do not list.
-    pub(crate) fn look_up(
+    /// Looks up those of these topics that are not known yet. Returns those that the brokers do not list.
+    pub(crate) fn look_up<'a>(
         &mut self,
+        names: impl IntoIterator<Item = &'a str>,
         consumer: &Arc<GroupConsumer>,
         options: &KafkaOptions,
         timeout: Duration,
     ) -> Result<Vec<String>, LogError> {
-        let names: BTreeSet<&String> = options.inputs.iter().chain(&options.outputs).collect();
+        let names: BTreeSet<&str> = names.into_iter().collect();
         let unknown: Vec<String> = names
             .into_iter()
             .filter(|name| !self.topics.contains_key(*name))
-            .cloned()
+            .map(str::to_owned)
             .collect();
         let found = describe(consumer, &unknown, timeout)?;
         let mut identities = committed_identities(options, &found, timeout)?;

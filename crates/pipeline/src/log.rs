@@ -278,7 +278,7 @@ pub trait Log {
     /// `Fenced`.
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError>;
 
-    /// The number of the assignment: a later owner of a partition has a larger one.
+    /// The number of this member as an owner of partitions: a later owner of a partition has a larger one.
     fn generation(&self) -> u64;
 
     /// Whether [`Log::commit`] writes outputs and positions all or nothing. If not, outputs may as well be appended.

@@ -333,9 +333,9 @@ impl Merge {
         self.sources.map(|source| source.mark)
     }
 
-    /// Rows that were dropped because their source has sent them before, since the merge was made.
-    pub fn repeated(&self) -> u64 {
-        self.repeated
+    /// Rows that were dropped because their source has sent them before, since this was asked last.
+    pub fn take_repeated(&mut self) -> u64 {
+        std::mem::take(&mut self.repeated)
     }
 
     /// Number of frames that wait for their turn.

@@ -223,6 +223,11 @@ impl RepartitionSource {
         }
     }
 
+    /// Rows that were dropped because their source has sent them before, since this was asked last.
+    pub fn take_repeated(&mut self) -> u64 {
+        self.merge.take_repeated()
+    }
+
     /// How often a source that reads history was heard since the source was opened.
     pub fn history_heard(&self) -> u64 {
         self.merge.history_heard()

@@ -41,6 +41,14 @@ impl Source {
         }
     }
 
+    /// Rows that were dropped because they were read before, since this was asked last.
+    pub fn take_repeated(&mut self) -> u64 {
+        match self {
+            Source::Input(_) => 0,
+            Source::Repartition(repartition) => repartition.take_repeated(),
+        }
+    }
+
     /// How far the source is, for the readers of what the task writes. `partition` tells how the partition is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
         match self {

@@ -15,6 +15,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// Decisions flagged as late.
     pub late: u64,
+    /// Rows of repartition topics that were dropped because they were read before.
+    pub repeated_rows: u64,
     /// Microseconds from the input record's log timestamp to the decision, one for each decision.
     pub latencies: Vec<i64>,
 }

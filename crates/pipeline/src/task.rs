@@ -109,6 +109,7 @@ impl Task {
             self.apply(event, replayed, context)?;
             events += 1;
         }
+        context.tally.repeated_rows += self.source.take_repeated();
         self.changed = true;
         Ok(Processed::Events(events))
     }

@@ -225,7 +225,7 @@ fn rows_written_twice_are_released_once() {
     assert_eq!(pop_all(&mut merge).len(), 2);
     push(&mut merge, 0, true, 3, 1, &[(2, true, 0, 2), (3, true, 0, 3)]);
     assert_eq!(pop_all(&mut merge), [(3, true, 0)]);
-    assert_eq!(merge.repeated(), 1);
+    assert_eq!(merge.take_repeated(), 1);
 }
 
 #[test]

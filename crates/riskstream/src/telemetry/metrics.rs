@@ -113,6 +113,8 @@ metrics! {
         "Decisions that were repeated because their transaction id was read again.";
     LATE: Counter "riskstream_late_decisions_total" [] in Count,
         "Decisions on transactions that were read after one with a later event time.";
+    REPEATED_ROWS: Counter "riskstream_repeated_rows_total" [] in Count,
+        "Rows of repartition topics that were written twice, after a crash or a hand-over, and dropped the second time.";
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
         "Records written to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,
