@@ -1,6 +1,7 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
 use super::error::{ReadError, io, malformed};
+use super::names::find;
 use super::rows::{Next, Rows};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
@@ -33,12 +34,7 @@ impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
-        let names: Vec<String> = builder
-            .schema()
-            .fields()
-            .iter()
-            .flat_map(|field| leaf_names(field))
-            .collect();
+        let names = names_of(&builder);
         let present = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let reader = builder
             .with_batch_size(8192)
@@ -100,22 +96,16 @@ impl Rows for Columns {
     }
 }
 
-/// The column of each field by its dotted path; a required one must be there.
-pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<Vec<Option<usize>>, ReadError> {
-    let find = |field: &riskstream_events::Field| {
-        let wanted = field.path.join(".");
-        let found = names.iter().position(|name| *name == wanted);
-        if found.is_none() && field.required {
-            let (path, present) = (path.to_owned(), names.join(", "));
-            return Err(ReadError::MissingColumn {
-                path,
-                column: wanted,
-                present,
-            });
-        }
-        Ok(found)
-    };
-    fields.fields.iter().map(find).collect()
+/// The names of a file's columns.
+pub(super) fn names(path: &Path) -> Result<Vec<String>, ReadError> {
+    let file = File::open(path).map_err(io(path))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
+    Ok(names_of(&builder))
+}
+
+fn names_of(builder: &ParquetRecordBatchReaderBuilder<File>) -> Vec<String> {
+    let fields = builder.schema().fields().iter();
+    fields.flat_map(|field| leaf_names(field)).collect()
 }
 
 fn leaf_names(field: &arrow_schema::Field) -> Vec<String> {

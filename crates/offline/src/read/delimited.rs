@@ -20,7 +20,7 @@ impl Delimited {
         let file = File::open(path).map_err(io(path))?;
         let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 20).from_reader(file);
         let header = reader.headers().map_err(|error| malformed(path, error))?.clone();
-        let columns = super::columns::find(path, fields, &header.iter().collect::<Vec<_>>())?;
+        let columns = super::names::find(path, fields, &header.iter().collect::<Vec<_>>())?;
         let record = csv::ByteRecord::new();
         Ok(Delimited {
             path: path.to_owned(),

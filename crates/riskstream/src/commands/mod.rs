@@ -10,7 +10,7 @@ pub mod error;
 pub mod explain;
 #[cfg(feature = "kafka")]
 pub mod generate;
-mod input_file;
+mod input_files;
 pub mod models;
 #[cfg(feature = "kafka")]
 pub mod rollout;

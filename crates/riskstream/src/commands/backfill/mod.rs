@@ -1,19 +1,20 @@
 //! `riskstream backfill`: the pipeline over files.
 
+mod partitions;
 mod temporary_stores;
 
 use super::error::CommandError;
-use super::input_file::InputFileArgument;
+use super::input_files::{FileArgs, late};
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use partitions::PartitionArgs;
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
-use riskstream_offline::read;
+use riskstream_offline::backfill::{Backfill, BackfillError, Options, Order, SORT_MEMORY, Sink, Summary};
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub struct Args {
     /// A file (.jsonl, .csv, .parquet) as an input: FILE is the transactions, NAME=FILE any input of the pipeline
     #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
     inputs: Vec<String>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    partitions: PartitionArgs,
     /// The Parquet file to write: a row for each transaction, a column for each field and feature
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -40,7 +45,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
-    let files = open(&compiled, &args.inputs, secret.as_deref())?;
+    let partitions = args.partitions.partitions(&compiled)?;
+    let files = args.files.open(&compiled, &args.inputs, |input| {
+        args.partitions.keyed_fields(&compiled, input, secret.as_deref())
+    })?;
     let plan = Arc::clone(&compiled.plan);
     let mut stores = TemporaryStores::beside(&args.output)?;
     let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(CommandError::failed)?;
@@ -54,10 +62,21 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let began = Instant::now();
     let mut engine = Engine::new(plan);
     let lineup = Arc::clone(&compiled.lineup);
-    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, &mut sink)
+    let default = match &partitions {
+        Some(_) => Order::Arrival,
+        None => Order::EventTime,
+    };
+    let options = Options {
+        order: args.files.order().unwrap_or(default),
+        partitions,
+        sort_memory: SORT_MEMORY,
+        directory: stores.directory().to_owned(),
+    };
+    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut sink)
         .and_then(|backfill| {
             backfill.run(&mut |summary: &Summary| {
                 bar.set_position(summary.records);
+                bar.set_message(format!("{} decided", HumanCount(summary.decided)));
                 !shutdown.requested()
             })
         })
@@ -80,31 +99,13 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         HumanCount(summary.records),
         HumanCount((summary.records as f64 / seconds) as u64),
     );
+    if let Some(late) = late(&summary) {
+        println!("{late}");
+    }
     for (reason, count) in rejected {
         println!("{} records could not be used: {reason}", HumanCount(count));
     }
     Ok(())
-}
-
-fn open(compiled: &Compiled, arguments: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
-    let mut files = Vec::new();
-    for argument in arguments {
-        let InputFileArgument { input, path } = InputFileArgument::parse(argument, compiled)?;
-        let fields = compiled
-            .input_fields(input, secret)
-            .map_err(CommandError::configuration)?;
-        let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
-        files.push(InputFile {
-            input: input as u8,
-            rows,
-        });
-    }
-    if !files.iter().any(|file| file.input == 0) {
-        return Err(CommandError::configuration(anyhow!(
-            "there are no transactions among the inputs: add --input FILE"
-        )));
-    }
-    Ok(files)
 }
 
 /// The transaction's own fields, then features and expressions, each once.
@@ -121,7 +122,7 @@ fn columns(compiled: &Compiled) -> Vec<Slot> {
 }
 
 fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {elapsed}");
+    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {msg}  {elapsed}");
     let bar = ProgressBar::new_spinner().with_style(style.expect("the template is fixed"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -140,7 +141,8 @@ const SHOWN: usize = 5;
 
 impl Sink for FileSink {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
-        Ok(self.parquet.write(&self.plan, events, decisions)?)
+        let written = self.parquet.write(&self.plan, events, decisions);
+        written.map_err(|error| BackfillError::Sink(error.into()))
     }
 
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {

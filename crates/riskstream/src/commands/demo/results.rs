@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason};
+use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason, Rejection};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
@@ -36,7 +36,7 @@ pub(super) struct Results {
     newest: String,
 }
 
-/// How many declines the live display shows.
+/// How many declines the live display shows, and how many records that cannot be used are named.
 const SHOWN: usize = 5;
 /// Days at the beginning that are not compared: no label is known yet, and windows are empty at first.
 const WARM_UP_DAYS: i64 = 14;
@@ -70,11 +70,25 @@ impl Results {
         self.dead_letters += broker.drain(&topology.dead_letters).len() as u64;
         for record in broker.drain(&topology.decisions) {
             let json = record.value.context("a decision without a value")?;
-            self.file.write_all(&json)?;
-            self.file.write_all(b"\n")?;
-            self.add(OwnedDecisionRecord::from_json(&json)?);
+            self.decision(&json)?;
         }
         Ok(())
+    }
+
+    /// Takes a decision.
+    pub(super) fn decision(&mut self, json: &[u8]) -> anyhow::Result<()> {
+        self.file.write_all(json)?;
+        self.file.write_all(b"\n")?;
+        self.add(OwnedDecisionRecord::from_json(json)?);
+        Ok(())
+    }
+
+    /// Counts a record of a file that cannot be used; the first few are shown.
+    pub(super) fn rejected(&mut self, input: &str, number: u64, rejection: &Rejection) {
+        self.dead_letters += 1;
+        if self.dead_letters <= SHOWN as u64 {
+            eprintln!("{input}, record {number}: {rejection}");
+        }
     }
 
     fn add(&mut self, decision: OwnedDecisionRecord) {
