@@ -132,7 +132,7 @@ fn names(compiled: &Compiled) -> Vec<String> {
 
 fn suggestion(name: &str, names: &[String]) -> String {
     let nearest = nearest(name, names.iter().map(String::as_str));
-    nearest.map_or(String::new(), |nearest| format!(", did you mean `{nearest}`?"))
+    nearest.map_or(String::new(), |nearest| format!(" (did you mean `{nearest}`?)"))
 }
 
 /// Splits `[NAME=]VALUE`, where the name is that of an input, by default that of the transactions; the input's index and the

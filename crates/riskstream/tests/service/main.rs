@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod files;
 mod help;
 mod kafka;
 mod models;
