@@ -113,8 +113,7 @@ impl Sorter {
             watermark: event.watermark,
         };
         self.frame.finish(header, &mut self.bytes);
-        self.events
-            .push((order(event, *source), start..self.bytes.len()));
+        self.events.push((order(event, *source), start..self.bytes.len()));
         if self.bytes.len() + size_of_val(self.events.as_slice()) >= self.options.memory {
             self.write_run()?;
         }

@@ -211,7 +211,7 @@ fn a_backfill_over_partitions_gives_what_the_service_gives() {
     let mut payments = File::create(directory.path().join("payments.jsonl")).unwrap();
     let mut labels = File::create(directory.path().join("labels.jsonl")).unwrap();
     let mut topics = Vec::new();
-    for id in 0..900 {
+    for id in 0..900_i64 {
         let time = 1_700_000_000_000 + (id / 4 + id * 7 % 3) * 1_000;
         let (card, merchant) = (format!("c{}", id * 31 % 17), id % 3);
         let payment = format!(r#"{{"id":"p{id}","time":{time},"card":"{card}","merchant":"m{merchant}","amount":1}}"#);
