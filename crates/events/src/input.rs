@@ -1,6 +1,7 @@
 //! The fields of an input: checked together, and stored in a row.
 
 use crate::convert::Problem;
+use crate::decimal::Decimal;
 use crate::field::Field;
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
@@ -95,9 +96,31 @@ impl InputFields {
         self.store(index, row, |field, pseudonymizer| field.int_value(int, pseudonymizer))
     }
 
-    /// Stores a float in field `index`.
+    /// Stores `unscaled` / 10^`scale` in field `index`.
+    pub fn set_decimal(&self, index: usize, unscaled: i128, scale: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            field.scaled_value(unscaled, scale, pseudonymizer)
+        })
+    }
+
+    /// Stores a number in field `index` that is given by its `digits` and a sign, divided by 10^`scale`: for decimals of more
+    /// than 128 bits.
+    pub fn set_long_decimal(&self, index: usize, digits: &str, scale: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            let (negative, digits) = match digits.strip_prefix('-') {
+                Some(digits) => (true, digits),
+                None => (false, digits),
+            };
+            let decimal = Decimal::scaled(negative, digits.as_bytes(), scale).ok_or(Problem::NotANumber)?;
+            field.decimal_value(decimal, pseudonymizer)
+        })
+    }
+
+    /// Stores a float in field `index`. NaN is null.
     pub fn set_float(&self, index: usize, float: f64, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, _| field.float_value(float))
+        self.store(index, row, |field, pseudonymizer| {
+            field.float_value(float, pseudonymizer)
+        })
     }
 
     /// Stores a boolean in field `index`.

@@ -6,7 +6,7 @@ use super::projection::AvroProjection;
 use crate::convert::Problem;
 use crate::pseudonym::hex32;
 use crate::reason::{DecodeError, ReasonCode};
-use crate::value::{Row, Value, ValueType};
+use crate::value::{Row, Value};
 use crate::varint::{VarintError, read_signed, read_unsigned};
 
 /// What is wrong with the bytes.
@@ -198,8 +198,11 @@ impl<'a> Run<'a> {
             },
             Wire::Int => field.int_value(i64::from(self.int()?), fields.pseudonymizer())?,
             Wire::Long => field.int_value(self.signed()?, fields.pseudonymizer())?,
-            Wire::Float => field.float_value(f64::from(f32::from_le_bytes(self.array()?)))?,
-            Wire::Double => field.float_value(f64::from_le_bytes(self.array()?))?,
+            Wire::Float => {
+                let float = f64::from(f32::from_le_bytes(self.array()?));
+                field.float_value(float, fields.pseudonymizer())?
+            }
+            Wire::Double => field.float_value(f64::from_le_bytes(self.array()?), fields.pseudonymizer())?,
             Wire::Text => {
                 let text = std::str::from_utf8(self.prefixed()?).map_err(|_| Problem::NotUtf8)?;
                 field.text_value(text, fields.pseudonymizer())?
@@ -219,13 +222,7 @@ impl<'a> Run<'a> {
                     return Err(Fault::Malformed("a decimal of no bytes"));
                 }
                 let integer = decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
-                match field.value_type {
-                    ValueType::Int => match decimal::to_int(integer, *scale) {
-                        Some(int) => Value::Int(int),
-                        None => field.float_value(decimal::to_float(integer, *scale))?,
-                    },
-                    _ => field.float_value(decimal::to_float(integer, *scale))?,
-                }
+                field.scaled_value(integer, *scale as i64, fields.pseudonymizer())?
             }
             Wire::Uuid => field.text_value(uuid_text(&self.array()?, &mut [0; 36]), fields.pseudonymizer())?,
             Wire::UuidBytes => match self.prefixed()?.try_into() {
