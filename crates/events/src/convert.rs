@@ -14,7 +14,7 @@
 
 use crate::decimal::{Decimal, NotAnInteger, nearest_float};
 use crate::field::{Field, TimestampUnit};
-use crate::pseudonym::Pseudonymizer;
+use crate::pseudonym::{Pseudonymizer, hex32};
 use crate::reason::ReasonCode;
 use crate::time::{self, MAX_MICROS, MIN_MICROS};
 use crate::value::{Value, ValueType};
@@ -214,6 +214,11 @@ impl Field {
         }
     }
 
+    /// The field's value from a UUID.
+    pub(crate) fn uuid_value(&self, bytes: &[u8; 16], pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
+        self.text_value(uuid_text(bytes, &mut [0; 36]), pseudonymizer)
+    }
+
     fn bool_in(&self, text: &str) -> Result<Value, Problem> {
         if let Some(bool) = bool_word(text) {
             return Ok(Value::Bool(bool));
@@ -286,4 +291,19 @@ fn timestamp(micros: i64) -> Result<Value, Problem> {
     } else {
         Err(Problem::OutOfRange(ValueType::Timestamp))
     }
+}
+
+/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
+fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
+    let hex = hex32(bytes);
+    let mut from = 0;
+    for (index, char) in text.iter_mut().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            *char = b'-';
+        } else {
+            *char = hex[from];
+            from += 1;
+        }
+    }
+    std::str::from_utf8(text).expect("digits are ASCII")
 }

@@ -133,6 +133,18 @@ impl InputFields {
         self.store(index, row, |field, _| field.timestamp_value(micros))
     }
 
+    /// Stores a UUID in field `index`.
+    pub fn set_uuid(&self, index: usize, bytes: &[u8; 16], row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            field.uuid_value(bytes, pseudonymizer)
+        })
+    }
+
+    /// The rejection of bytes in field `index` that are no text.
+    pub fn not_utf8(&self, index: usize) -> Rejection {
+        self.rejection(index, Problem::NotUtf8)
+    }
+
     /// Rejects a row in which a required field is null.
     pub fn check_required(&self, row: &Row) -> Result<(), Rejection> {
         match self
@@ -164,11 +176,13 @@ impl InputFields {
                 row[field.slot] = value;
                 Ok(())
             }
-            Err(problem) => Err(Rejection::new(
-                problem.code(),
-                format!("field {}: {}", field.name, problem.text()),
-            )),
+            Err(problem) => Err(self.rejection(index, problem)),
         }
+    }
+
+    fn rejection(&self, index: usize, problem: Problem) -> Rejection {
+        let name = &self.fields[index].name;
+        Rejection::new(problem.code(), format!("field {name}: {}", problem.text()))
     }
 
     /// The error of field `index` at `offset` of the record.

@@ -4,7 +4,6 @@ use super::decimal;
 use super::program::{Instruction, ListId, MAX_DEPTH, ReadMap, Wire, days_to_micros};
 use super::projection::AvroProjection;
 use crate::convert::Problem;
-use crate::pseudonym::hex32;
 use crate::reason::{DecodeError, ReasonCode};
 use crate::value::{Row, Value};
 use crate::varint::{VarintError, read_signed, read_unsigned};
@@ -224,9 +223,9 @@ impl<'a> Run<'a> {
                 let integer = decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
                 field.scaled_value(integer, *scale as i64, fields.pseudonymizer())?
             }
-            Wire::Uuid => field.text_value(uuid_text(&self.array()?, &mut [0; 36]), fields.pseudonymizer())?,
+            Wire::Uuid => field.uuid_value(&self.array()?, fields.pseudonymizer())?,
             Wire::UuidBytes => match self.prefixed()?.try_into() {
-                Ok(bytes) => field.text_value(uuid_text(bytes, &mut [0; 36]), fields.pseudonymizer())?,
+                Ok(bytes) => field.uuid_value(bytes, fields.pseudonymizer())?,
                 Err(_) => return Err(Fault::Malformed("a uuid that is not 16 bytes")),
             },
         })
@@ -276,19 +275,4 @@ impl From<VarintError> for Fault {
             VarintError::TooLong => Fault::Malformed("a number of more than 64 bits"),
         }
     }
-}
-
-/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
-fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
-    let hex = hex32(bytes);
-    let mut from = 0;
-    for (index, char) in text.iter_mut().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            *char = b'-';
-        } else {
-            *char = hex[from];
-            from += 1;
-        }
-    }
-    std::str::from_utf8(text).expect("digits are ASCII")
 }

@@ -1,12 +1,19 @@
-//! Files as inputs: JSON Lines, CSV and Parquet, decoded into the same rows as records of a topic.
+//! Files as inputs: JSON, CSV and Parquet, decoded into the same rows as records of a topic.
 
+#[cfg(feature = "parquet")]
+mod cells;
+#[cfg(feature = "parquet")]
+mod column_types;
 #[cfg(feature = "parquet")]
 mod columns;
 mod delimited;
 mod error;
-mod json_lines;
+mod json_file;
+mod json_records;
+mod json_values;
 mod names;
 mod rows;
+mod text_file;
 
 pub use error::ReadError;
 pub use names::names;
@@ -15,18 +22,29 @@ pub use rows::{Next, Rows};
 use riskstream_events::InputFields;
 use std::path::Path;
 
-/// Opens a file by its ending.
+/// Opens a file by its ending, before which there may be more to unpack: `.csv.gz`.
+///
+/// # Errors
+/// The file cannot be read, lacks a required column, or has one of a type that its field is not read from.
 pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadError> {
     match ending(path).as_str() {
-        "jsonl" | "ndjson" | "json" => Ok(Box::new(json_lines::JsonLines::open(path, fields)?)),
-        "csv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
+        "jsonl" | "ndjson" | "json" => Ok(Box::new(json_file::JsonFile::open(path, fields)?)),
+        "csv" | "tsv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
         #[cfg(feature = "parquet")]
         "parquet" => Ok(Box::new(columns::Columns::open(path, fields)?)),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }
 }
 
+/// The ending of the name in lower case, without `.gz`.
 fn ending(path: &Path) -> String {
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    ending.unwrap_or_default().to_ascii_lowercase()
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map(|(_, ending)| ending.to_owned())
+        .unwrap_or_default()
 }

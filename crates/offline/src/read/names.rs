@@ -1,12 +1,11 @@
 //! The names of a file's columns, nested names joined by dots.
 
 use super::ending;
-use super::error::{ReadError, io, malformed};
+use super::error::ReadError;
+use super::json_records::JsonRecords;
 use riskstream_events::{Field, InputFields};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// JSON objects that are looked at: a name that none of them has counts as missing.
@@ -19,11 +18,7 @@ const LOOKED_AT: usize = 1_000;
 pub fn names(path: &Path) -> Result<Option<Vec<String>>, ReadError> {
     match ending(path).as_str() {
         "jsonl" | "ndjson" | "json" => of_json(path),
-        "csv" => {
-            let mut reader = csv::Reader::from_path(path).map_err(|error| malformed(path, error))?;
-            let header = reader.headers().map_err(|error| malformed(path, error))?;
-            Ok(Some(header.iter().map(str::to_owned).collect()))
-        }
+        "csv" | "tsv" => super::delimited::names(path).map(Some),
         #[cfg(feature = "parquet")]
         "parquet" => super::columns::names(path).map(Some),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
@@ -31,12 +26,12 @@ pub fn names(path: &Path) -> Result<Option<Vec<String>>, ReadError> {
 }
 
 fn of_json(path: &Path) -> Result<Option<Vec<String>>, ReadError> {
-    let file = File::open(path).map_err(io(path))?;
+    let mut records = JsonRecords::open(path)?;
     let mut names = BTreeSet::new();
-    for line in BufReader::new(file).lines().take(LOOKED_AT) {
-        let line = line.map_err(io(path))?;
+    for _ in 0..LOOKED_AT {
+        let Some((_, record)) = records.next()? else { break };
         // What is no object is rejected when it is read.
-        if let Ok(object) = serde_json::from_str::<Map<String, Value>>(&line) {
+        if let Ok(object) = serde_json::from_slice::<Map<String, Value>>(record) {
             add(&object, "", &mut names);
         }
     }
@@ -53,11 +48,12 @@ fn add(object: &Map<String, Value>, outer: &str, names: &mut BTreeSet<String>) {
     }
 }
 
-/// The column of each field by its dotted path; a required one must be there.
+/// The column of each field by its dotted path; a required one must be there, and none twice.
 pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<Vec<Option<usize>>, ReadError> {
     let find = |field: &Field| {
         let wanted = field.path.join(".");
-        let found = names.iter().position(|name| *name == wanted);
+        let mut places = names.iter().enumerate().filter(|(_, name)| **name == wanted);
+        let found = places.next().map(|(place, _)| place);
         if found.is_none() && field.required {
             let (path, present) = (path.to_owned(), names.join(", "));
             return Err(ReadError::MissingColumn {
@@ -66,7 +62,10 @@ pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<
                 present,
             });
         }
-        Ok(found)
+        match places.next() {
+            Some(_) => Err(ReadError::AmbiguousColumn(path.to_owned(), wanted)),
+            None => Ok(found),
+        }
     };
     fields.fields.iter().map(find).collect()
 }
