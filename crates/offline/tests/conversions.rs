@@ -153,7 +153,7 @@ fn sources(value: &str) -> Vec<Source> {
             let others = vec![Json("null"), Avro(r#"["null","long"]"#, vec![0])];
             let nulls = [
                 columns(&["null"], 0),
-                columns(&["bool", "float16", "decimal38_10", "category"], 3),
+                columns(&["int8", "float16", "decimal38_10", "category"], 3),
             ]
             .concat();
             ([cells, others].concat(), nulls)

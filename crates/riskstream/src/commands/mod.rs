@@ -16,6 +16,7 @@ pub mod models;
 pub mod rollout;
 #[cfg(feature = "kafka")]
 pub mod run;
+mod run_report;
 #[cfg(feature = "kafka")]
 pub mod state;
 #[cfg(feature = "kafka")]

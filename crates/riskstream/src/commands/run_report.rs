@@ -3,7 +3,6 @@
 use super::error::CommandError;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
-use riskstream_events::{Flags, Rejection};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -28,7 +27,7 @@ pub(super) struct RunReport {
     strict: bool,
     decided: u64,
     /// Decisions by the word of a flag.
-    flags: BTreeMap<&'static str, u64>,
+    flags: BTreeMap<String, u64>,
     /// By input and the word of the reason.
     rejections: BTreeMap<(String, String), Rejections>,
     dead_letters: Option<DeadLetterFile>,
@@ -65,29 +64,33 @@ impl RunReport {
         })
     }
 
-    /// Counts a decision.
-    pub(super) fn decided(&mut self, flags: Flags) {
+    /// Counts a decision with these flags.
+    pub(super) fn decided<'f>(&mut self, flags: impl Iterator<Item = &'f str>) {
         self.decided += 1;
-        for name in flags.names() {
-            *self.flags.entry(name).or_default() += 1;
+        for flag in flags {
+            match self.flags.get_mut(flag) {
+                Some(count) => *count += 1,
+                None => {
+                    self.flags.insert(flag.to_owned(), 1);
+                }
+            }
         }
     }
 
-    /// Counts a record of `input` that could not be used: its number in the file, and why.
-    pub(super) fn rejected(&mut self, input: &str, number: u64, rejection: &Rejection) {
-        let reason = rejection.code.as_str();
+    /// Counts a record of `input` that could not be used: its number, and why.
+    pub(super) fn rejected(&mut self, input: &str, number: u64, reason: &str, detail: &str) {
         let key = (input.to_owned(), reason.to_owned());
         let rejections = self.rejections.entry(key).or_default();
         rejections.count += 1;
         if rejections.count <= NAMED {
-            rejections.first.push(format!("record {number}: {}", rejection.detail));
+            rejections.first.push(format!("record {number}: {detail}"));
         }
         if let Some(dead_letters) = &mut self.dead_letters {
             dead_letters.write(&serde_json::json!({
                 "input": input,
                 "record": number,
                 "reason": reason,
-                "detail": rejection.detail,
+                "detail": detail,
             }));
         }
     }
@@ -171,7 +174,6 @@ impl DeadLetterFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use riskstream_events::ReasonCode;
 
     fn report(strict: bool, dead_letters: Option<PathBuf>) -> RunReport {
         RunReport::new(&ReportArgs { strict, dead_letters }).unwrap()
@@ -181,12 +183,12 @@ mod tests {
     fn rejections_are_counted_by_input_and_reason_and_the_first_are_named() {
         let mut report = report(false, None);
         for number in 1..=1_200 {
-            report.rejected("transactions", number, &Rejection::new(ReasonCode::WrongType, "field a: text"));
+            report.rejected("transactions", number, "wrong_type", "field a: text");
         }
-        report.rejected("labels", 7, &Rejection::new(ReasonCode::MissingField, "field b is absent or null"));
-        report.decided(Flags::LATE | Flags::DUPLICATE);
-        report.decided(Flags::LATE);
-        report.decided(Flags::NONE);
+        report.rejected("labels", 7, "missing_field", "field b is absent or null");
+        report.decided(["late", "duplicate"].into_iter());
+        report.decided(["late"].into_iter());
+        report.decided(std::iter::empty());
         assert_eq!(
             report.text(),
             "1,201 records could not be used:\n  \
@@ -206,11 +208,10 @@ mod tests {
 
     #[test]
     fn strict_runs_fail_if_anything_was_rejected() {
-        let rejection = Rejection::new(ReasonCode::NotJson, "at byte 3");
         for (strict, rejections, is_ok) in [(true, 0, true), (true, 1, false), (false, 1, true)] {
             let mut report = report(strict, None);
-            report.decided(Flags::NONE);
-            (0..rejections).for_each(|number| report.rejected("labels", number, &rejection));
+            report.decided(std::iter::empty());
+            (0..rejections).for_each(|number| report.rejected("labels", number, "not_json", "at byte 3"));
             assert_eq!(report.finish().is_ok(), is_ok, "{strict} {rejections}");
         }
     }
@@ -219,8 +220,8 @@ mod tests {
     fn dead_letters_are_written() {
         let path = std::env::temp_dir().join(format!("riskstream-dead-letters-{}.jsonl", std::process::id()));
         let mut report = report(false, Some(path.clone()));
-        report.decided(Flags::NONE);
-        report.rejected("labels", 7, &Rejection::new(ReasonCode::NotJson, "at byte 3: a \"quote\""));
+        report.decided(std::iter::empty());
+        report.rejected("labels", 7, "not_json", "at byte 3: a \"quote\"");
         report.finish().unwrap();
         let written = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();

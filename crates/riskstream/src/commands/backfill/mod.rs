@@ -5,6 +5,7 @@ mod temporary_stores;
 
 use super::error::CommandError;
 use super::input_files::{FileArgs, late};
+use super::run_report::{ReportArgs, RunReport};
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
@@ -17,7 +18,6 @@ use riskstream_events::{Rejection, Slot};
 use riskstream_offline::backfill::{Backfill, BackfillError, Options, Order, SORT_MEMORY, Sink, Summary};
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ pub struct Args {
     files: FileArgs,
     #[command(flatten)]
     partitions: PartitionArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// The Parquet file to write: a row for each transaction, a column for each field and feature
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -55,8 +57,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let mut sink = FileSink {
         plan: Arc::clone(&plan),
         parquet,
-        rejected: BTreeMap::new(),
-        shown: 0,
+        report: RunReport::new(&args.report)?,
     };
     let bar = progress_bar();
     let began = Instant::now();
@@ -89,7 +90,6 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         )
         .into());
     }
-    let rejected = std::mem::take(&mut sink.rejected);
     sink.parquet.finish().map_err(CommandError::failed)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
@@ -102,10 +102,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     if let Some(late) = late(&summary) {
         println!("{late}");
     }
-    for (reason, count) in rejected {
-        println!("{} records could not be used: {reason}", HumanCount(count));
-    }
-    Ok(())
+    sink.report.finish()
 }
 
 /// The transaction's own fields, then features and expressions, each once.
@@ -128,29 +125,25 @@ fn progress_bar() -> ProgressBar {
     bar
 }
 
-/// Decisions to Parquet, what could not be used counted by reason and the first few shown.
+/// Decisions to Parquet, and the report on them.
 struct FileSink {
     plan: Arc<riskstream_engine::plan::Plan>,
     parquet: ParquetSink,
-    rejected: BTreeMap<String, u64>,
-    shown: usize,
+    report: RunReport,
 }
-
-/// Unusable records named on standard error before only their count is told.
-const SHOWN: usize = 5;
 
 impl Sink for FileSink {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
+        for event in events {
+            self.report.decided(event.flags.names());
+        }
         let written = self.parquet.write(&self.plan, events, decisions);
         written.map_err(|error| BackfillError::Sink(error.into()))
     }
 
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {
-        *self.rejected.entry(rejection.code.to_string()).or_default() += 1;
-        if self.shown < SHOWN {
-            self.shown += 1;
-            let input = &self.plan.inputs[usize::from(input)].name;
-            eprintln!("{input}, record {number}: {rejection}");
-        }
+        let input = &self.plan.inputs[usize::from(input)].name;
+        self.report
+            .rejected(input, number, rejection.code.as_str(), &rejection.detail);
     }
 }

@@ -9,6 +9,7 @@ mod simulation;
 
 use super::error::CommandError;
 use super::input_files::FileArgs;
+use super::run_report::{ReportArgs, RunReport};
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
@@ -32,6 +33,8 @@ pub struct Args {
     inputs: Vec<String>,
     #[command(flatten)]
     files: FileArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// The file for the decisions, one JSON object a line
     #[arg(long, value_name = "FILE", default_value = "decisions.jsonl")]
     output: PathBuf,
@@ -47,7 +50,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let name = &compiled.plan.name;
     let (results, truth) = if args.inputs.is_empty() {
         let simulation = simulation::Simulation::new(&args.simulation, &compiled)?;
-        let mut results = Results::create(&args.output)?;
+        let mut results = Results::create(&args.output, RunReport::new(&args.report)?)?;
         let mut progress = Progress::new(Some(args.simulation.days));
         eprintln!("pipeline {name} on a log in memory; Ctrl-C ends it");
         let truth = simulation.run(&mut results, &mut progress, &shutdown)?;
@@ -55,7 +58,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     } else {
         let secret = secret(&compiled.settings)?;
         let files = Files::open(&args.files, &args.inputs, &compiled, secret.as_deref())?;
-        let mut results = Results::create(&args.output)?;
+        let mut results = Results::create(&args.output, RunReport::new(&args.report)?)?;
         let mut progress = Progress::new(None);
         eprintln!("pipeline {name} on your files; Ctrl-C ends it");
         let directory = directory(&args.output);
