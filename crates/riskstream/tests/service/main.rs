@@ -7,6 +7,7 @@
 mod support;
 
 mod files;
+mod formats;
 mod help;
 mod kafka;
 mod models;
