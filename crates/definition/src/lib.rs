@@ -25,7 +25,7 @@ mod text;
 mod topology;
 
 pub use compile::{Compiled, InputSettings, KafkaSettings, RegistrySettings, RolloutSettings, Settings};
-pub use diagnostics::{Report, Style};
+pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;
 pub use output::{EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, schema};
 pub use rollout::{DocumentError, prepare, prepare_again, read_rollout};

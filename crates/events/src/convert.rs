@@ -1,23 +1,27 @@
-//! Conversion from a record's values to a slot's, with the same rules for every format.
+//! Conversion from a record's values to a slot's: the one place for all formats. docs/conversions.md has it as a table.
 //!
 //! | in the record | bool | int | float | text | timestamp |
 //! | --- | --- | --- | --- | --- | --- |
-//! | boolean | as it is | – | – | – | – |
-//! | integer | – | as it is | nearest | in decimal | by the field's unit |
-//! | float | – | if integral, up to 2^53 | as it is | – | by the field's unit, to the microsecond |
-//! | text | – | if it is one | nearest | as it is | RFC 3339, or an integer in the field's unit |
+//! | boolean | as it is | 0 or 1 | 0 or 1 | – | – |
+//! | integer | if 0 or 1 | as it is | nearest | in decimal | by the field's unit |
+//! | decimal | if 0 or 1 | if whole | nearest | if whole, in decimal | by the field's unit, to the microsecond |
+//! | float | if 0 or 1 | if whole, below 2^53 | as it is | if whole, below 2^53 | by the field's unit, to the microsecond |
+//! | text | if a word for it | if one, or true or false | nearest, or true or false | as it is | if one, or a number in the field's unit |
+//! | time | – | – | – | – | as it is |
 //!
-//! NaN and infinities are rejected everywhere, and so are times outside the years 1 to 9999.
+//! NaN is null, and so is a text that stands for an absent value ([`is_null_word`]), except where the field is text. Infinities
+//! are rejected, and so are times outside the years 1 to 9999.
 
+use crate::decimal::{Decimal, NotAnInteger, nearest_float};
 use crate::field::{Field, TimestampUnit};
-use crate::pseudonym::Pseudonymizer;
+use crate::pseudonym::{Pseudonymizer, hex32};
 use crate::reason::ReasonCode;
 use crate::time::{self, MAX_MICROS, MIN_MICROS};
 use crate::value::{Value, ValueType};
 use compact_str::{CompactString, ToCompactString};
 
-/// Integers up to here are exact as floats.
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// From here on neighbouring integers are the same float.
+const INEXACT: f64 = 9_007_199_254_740_992.0;
 
 /// What is wrong with a value. Does not contain the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub enum Problem {
     },
     /// A text that is no number, where a number is expected.
     NotANumber,
-    /// NaN or infinite.
+    /// Infinite.
     NotFinite,
     /// Too large.
     OutOfRange(ValueType),
@@ -68,15 +72,45 @@ impl Problem {
     }
 }
 
+/// Whether a text stands for an absent value, where the field is not text: what databases and programs write for it.
+pub fn is_null_word(text: &str) -> bool {
+    const WORDS: [&str; 9] = ["", "null", r"\N", "nan", "none", "nat", "na", "n/a", "<na>"];
+    WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
+/// The boolean that a text stands for.
+fn bool_word(text: &str) -> Option<bool> {
+    const WORDS: [(&str, bool); 8] = [
+        ("true", true),
+        ("false", false),
+        ("t", true),
+        ("f", false),
+        ("yes", true),
+        ("no", false),
+        ("y", true),
+        ("n", false),
+    ];
+    let word = WORDS.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word));
+    word.map(|(_, bool)| bool)
+}
+
+/// 1 or 0, for the words `true` and `false` where a number is expected.
+fn truth_number(text: &str) -> Option<i64> {
+    let words = [("false", 0), ("true", 1)];
+    words
+        .into_iter()
+        .find(|(word, _)| text.eq_ignore_ascii_case(word))
+        .map(|(_, number)| number)
+}
+
 impl Field {
     /// The field's value from a boolean.
     pub(crate) fn bool_value(&self, bool: bool) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Bool => Ok(Value::Bool(bool)),
-            expected => Err(Problem::WrongType {
-                expected,
-                found: "a boolean",
-            }),
+            ValueType::Int => Ok(Value::Int(bool.into())),
+            ValueType::Float => Ok(Value::Float(f64::from(u8::from(bool)))),
+            _ => Err(self.wrong_type("a boolean")),
         }
     }
 
@@ -86,92 +120,160 @@ impl Field {
             ValueType::Int => Ok(Value::Int(int)),
             ValueType::Float => Ok(Value::Float(int as f64)),
             ValueType::Timestamp => {
-                let unit = self.timestamp_unit.unwrap_or(TimestampUnit::Millis);
-                let micros = int
-                    .checked_mul(unit.micros())
-                    .ok_or(Problem::OutOfRange(ValueType::Timestamp))?;
-                timestamp(micros)
+                let micros = int.checked_mul(self.unit().micros());
+                timestamp(micros.ok_or(Problem::OutOfRange(ValueType::Timestamp))?)
             }
             ValueType::Text => Ok(Value::Text(self.mask(int.to_compact_string(), pseudonymizer))),
-            expected => Err(Problem::WrongType {
-                expected,
-                found: "an integer",
-            }),
+            ValueType::Bool if int == 0 || int == 1 => Ok(Value::Bool(int == 1)),
+            ValueType::Bool => Err(self.wrong_type("an integer other than 0 and 1")),
+            ValueType::List => Err(self.wrong_type("an integer")),
         }
     }
 
-    /// The field's value from an integer above the 64-bit signed ones.
-    pub(crate) fn huge_int_value(&self, int: u64) -> Result<Value, Problem> {
+    /// The field's value from `unscaled` / 10^`scale`.
+    pub(crate) fn scaled_value(
+        &self,
+        unscaled: i128,
+        scale: i64,
+        pseudonymizer: Option<&Pseudonymizer>,
+    ) -> Result<Value, Problem> {
+        if self.value_type == ValueType::Float {
+            return Ok(Value::Float(nearest_float(unscaled, scale)));
+        }
+        let digits = unscaled.unsigned_abs().to_compact_string();
+        match Decimal::scaled(unscaled < 0, digits.as_bytes(), scale) {
+            Some(decimal) => self.decimal_value(decimal, pseudonymizer),
+            None => Err(Problem::NotANumber),
+        }
+    }
+
+    /// The field's value from a decimal number.
+    pub(crate) fn decimal_value(
+        &self,
+        decimal: Decimal<'_>,
+        pseudonymizer: Option<&Pseudonymizer>,
+    ) -> Result<Value, Problem> {
         match self.value_type {
-            ValueType::Float => Ok(Value::Float(int as f64)),
-            ValueType::Bool => Err(Problem::WrongType {
-                expected: ValueType::Bool,
-                found: "an integer",
-            }),
-            expected => Err(Problem::OutOfRange(expected)),
+            ValueType::Float => match decimal.to_float() {
+                float if float.is_finite() => Ok(Value::Float(float)),
+                _ => Err(Problem::OutOfRange(ValueType::Float)),
+            },
+            ValueType::Text => {
+                let text = decimal.to_text().map_err(|why| self.not_an_integer(why))?;
+                Ok(Value::Text(self.mask(text, pseudonymizer)))
+            }
+            ValueType::Timestamp => match decimal.to_int() {
+                Ok(int) => self.int_value(int, None),
+                Err(_) => {
+                    let micros = decimal.rounded(self.unit().micros().ilog10().into());
+                    timestamp(micros.ok_or(Problem::OutOfRange(ValueType::Timestamp))?)
+                }
+            },
+            _ => self.int_value(decimal.to_int().map_err(|why| self.not_an_integer(why))?, None),
         }
     }
 
     /// The field's value from a float.
-    pub(crate) fn float_value(&self, float: f64) -> Result<Value, Problem> {
-        if !float.is_finite() {
+    pub(crate) fn float_value(&self, float: f64, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
+        if float.is_nan() {
+            return Ok(Value::Null);
+        }
+        if float.is_infinite() {
             return Err(Problem::NotFinite);
         }
         match self.value_type {
             ValueType::Float => Ok(Value::Float(float)),
-            ValueType::Int if float.fract() != 0.0 => Err(Problem::WrongType {
-                expected: ValueType::Int,
-                found: "a number with a fraction",
-            }),
-            ValueType::Int if float.abs() > EXACT => Err(Problem::OutOfRange(ValueType::Int)),
-            ValueType::Int => Ok(Value::Int(float as i64)),
             ValueType::Timestamp => {
-                let unit = self.timestamp_unit.unwrap_or(TimestampUnit::Millis);
                 // The cast saturates; the limits are out of range.
-                timestamp((float * unit.micros() as f64).round() as i64)
+                timestamp((float * self.unit().micros() as f64).round() as i64)
             }
-            expected => Err(Problem::WrongType {
-                expected,
-                found: "a number",
-            }),
+            _ if float.fract() != 0.0 => Err(self.not_an_integer(NotAnInteger::Fraction)),
+            _ if float.abs() >= INEXACT => Err(self.not_an_integer(NotAnInteger::OutOfRange)),
+            _ => self.int_value(float as i64, pseudonymizer),
         }
     }
 
     /// The field's value from a text.
     pub(crate) fn text_value(&self, text: &str, pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
-        match self.value_type {
-            ValueType::Text => match (self.personal, pseudonymizer) {
-                (true, Some(pseudonymizer)) => Ok(Value::Text(pseudonymizer.pseudonym(text.as_bytes()))),
-                _ => Ok(Value::Text(CompactString::from(text))),
-            },
-            ValueType::Float => match text.parse::<f64>() {
-                Ok(float) if float.is_finite() => Ok(Value::Float(float)),
-                Ok(_) => Err(Problem::NotFinite),
-                Err(_) => Err(Problem::NotANumber),
-            },
-            ValueType::Int => match text.parse::<i64>() {
-                Ok(int) => Ok(Value::Int(int)),
-                Err(_) => self.float_value(text.parse().map_err(|_| Problem::NotANumber)?),
-            },
-            ValueType::Timestamp => match time::parse(text) {
-                Some(micros) => timestamp(micros),
-                None => self.int_value(text.parse().map_err(|_| Problem::NotATime)?, None),
-            },
-            expected => Err(Problem::WrongType {
-                expected,
-                found: "text",
-            }),
+        let value = match self.value_type {
+            ValueType::Text => {
+                return Ok(Value::Text(match (self.personal, pseudonymizer) {
+                    (true, Some(pseudonymizer)) => pseudonymizer.pseudonym(text.as_bytes()),
+                    _ => CompactString::from(text),
+                }));
+            }
+            ValueType::Bool => self.bool_in(text),
+            ValueType::Int => self.int_in(text),
+            ValueType::Float => self.float_in(text),
+            ValueType::Timestamp => self.timestamp_in(text),
+            ValueType::List => Err(self.wrong_type("text")),
+        };
+        match value {
+            Err(_) if is_null_word(text) => Ok(Value::Null),
+            value => value,
         }
+    }
+
+    /// The field's value from a UUID.
+    pub(crate) fn uuid_value(&self, bytes: &[u8; 16], pseudonymizer: Option<&Pseudonymizer>) -> Result<Value, Problem> {
+        self.text_value(uuid_text(bytes, &mut [0; 36]), pseudonymizer)
+    }
+
+    fn bool_in(&self, text: &str) -> Result<Value, Problem> {
+        if let Some(bool) = bool_word(text) {
+            return Ok(Value::Bool(bool));
+        }
+        let decimal = Decimal::parse(text).ok_or_else(|| self.wrong_type("text that is neither true nor false"))?;
+        self.decimal_value(decimal, None)
+    }
+
+    fn int_in(&self, text: &str) -> Result<Value, Problem> {
+        if let Some(int) = text.parse().ok().or_else(|| truth_number(text)) {
+            return Ok(Value::Int(int));
+        }
+        if let Some(decimal) = Decimal::parse(text) {
+            return self.decimal_value(decimal, None);
+        }
+        // NaN and infinities.
+        self.float_value(text.parse().map_err(|_| Problem::NotANumber)?, None)
+    }
+
+    fn float_in(&self, text: &str) -> Result<Value, Problem> {
+        match (text.parse::<f64>(), truth_number(text)) {
+            (Ok(float), _) => self.float_value(float, None),
+            (Err(_), Some(int)) => Ok(Value::Float(int as f64)),
+            (Err(_), None) => Err(Problem::NotANumber),
+        }
+    }
+
+    fn timestamp_in(&self, text: &str) -> Result<Value, Problem> {
+        if let Some(micros) = time::parse(text) {
+            return timestamp(micros);
+        }
+        self.decimal_value(Decimal::parse(text).ok_or(Problem::NotATime)?, None)
     }
 
     /// The field's value from a point in time in microseconds.
     pub(crate) fn timestamp_value(&self, micros: i64) -> Result<Value, Problem> {
         match self.value_type {
             ValueType::Timestamp => timestamp(micros),
-            expected => Err(Problem::WrongType {
-                expected,
-                found: "a timestamp",
-            }),
+            _ => Err(self.wrong_type("a timestamp")),
+        }
+    }
+
+    fn unit(&self) -> TimestampUnit {
+        self.timestamp_unit.unwrap_or(TimestampUnit::Millis)
+    }
+
+    fn wrong_type(&self, found: &'static str) -> Problem {
+        let expected = self.value_type;
+        Problem::WrongType { expected, found }
+    }
+
+    fn not_an_integer(&self, why: NotAnInteger) -> Problem {
+        match why {
+            NotAnInteger::Fraction => self.wrong_type("a number with a fraction"),
+            NotAnInteger::OutOfRange => Problem::OutOfRange(self.value_type),
         }
     }
 
@@ -189,4 +291,19 @@ fn timestamp(micros: i64) -> Result<Value, Problem> {
     } else {
         Err(Problem::OutOfRange(ValueType::Timestamp))
     }
+}
+
+/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
+fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
+    let hex = hex32(bytes);
+    let mut from = 0;
+    for (index, char) in text.iter_mut().enumerate() {
+        if matches!(index, 8 | 13 | 18 | 23) {
+            *char = b'-';
+        } else {
+            *char = hex[from];
+            from += 1;
+        }
+    }
+    std::str::from_utf8(text).expect("digits are ASCII")
 }

@@ -1,6 +1,7 @@
 //! The fields of an input: checked together, and stored in a row.
 
 use crate::convert::Problem;
+use crate::decimal::Decimal;
 use crate::field::Field;
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
@@ -95,9 +96,31 @@ impl InputFields {
         self.store(index, row, |field, pseudonymizer| field.int_value(int, pseudonymizer))
     }
 
-    /// Stores a float in field `index`.
+    /// Stores `unscaled` / 10^`scale` in field `index`.
+    pub fn set_decimal(&self, index: usize, unscaled: i128, scale: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            field.scaled_value(unscaled, scale, pseudonymizer)
+        })
+    }
+
+    /// Stores a number in field `index` that is given by its `digits` and a sign, divided by 10^`scale`: for decimals of more
+    /// than 128 bits.
+    pub fn set_long_decimal(&self, index: usize, digits: &str, scale: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            let (negative, digits) = match digits.strip_prefix('-') {
+                Some(digits) => (true, digits),
+                None => (false, digits),
+            };
+            let decimal = Decimal::scaled(negative, digits.as_bytes(), scale).ok_or(Problem::NotANumber)?;
+            field.decimal_value(decimal, pseudonymizer)
+        })
+    }
+
+    /// Stores a float in field `index`. NaN is null.
     pub fn set_float(&self, index: usize, float: f64, row: &mut Row) -> Result<(), Rejection> {
-        self.store(index, row, |field, _| field.float_value(float))
+        self.store(index, row, |field, pseudonymizer| {
+            field.float_value(float, pseudonymizer)
+        })
     }
 
     /// Stores a boolean in field `index`.
@@ -108,6 +131,18 @@ impl InputFields {
     /// Stores a point in time, in microseconds since the epoch, in field `index`.
     pub fn set_timestamp(&self, index: usize, micros: i64, row: &mut Row) -> Result<(), Rejection> {
         self.store(index, row, |field, _| field.timestamp_value(micros))
+    }
+
+    /// Stores a UUID in field `index`.
+    pub fn set_uuid(&self, index: usize, bytes: &[u8; 16], row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, pseudonymizer| {
+            field.uuid_value(bytes, pseudonymizer)
+        })
+    }
+
+    /// The rejection of bytes in field `index` that are no text.
+    pub fn not_utf8(&self, index: usize) -> Rejection {
+        self.rejection(index, Problem::NotUtf8)
     }
 
     /// Rejects a row in which a required field is null.
@@ -141,11 +176,13 @@ impl InputFields {
                 row[field.slot] = value;
                 Ok(())
             }
-            Err(problem) => Err(Rejection::new(
-                problem.code(),
-                format!("field {}: {}", field.name, problem.text()),
-            )),
+            Err(problem) => Err(self.rejection(index, problem)),
         }
+    }
+
+    fn rejection(&self, index: usize, problem: Problem) -> Rejection {
+        let name = &self.fields[index].name;
+        Rejection::new(problem.code(), format!("field {name}: {}", problem.text()))
     }
 
     /// The error of field `index` at `offset` of the record.

@@ -1,10 +1,11 @@
 //! JSON to rows: one pass over the text that stores the plan's fields and skips everything else without building values.
 
 use crate::convert::Problem;
+use crate::decimal::Decimal;
 use crate::input::InputFields;
 use crate::reason::{DecodeError, ReasonCode};
 use crate::tree::{FieldTree, Member, Object, ROOT};
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, ValueType};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 use std::fmt;
@@ -33,10 +34,25 @@ impl JsonDecoder {
             let offset = error.valid_up_to();
             DecodeError::rejected(ReasonCode::InvalidUtf8, format!("not UTF-8 at byte {offset}"))
         })?;
+        match self.decode_text(text, row) {
+            Err(error) => match without_bare_words(text) {
+                Some(text) => {
+                    self.fields.reset(row);
+                    self.decode_text(&text, row)
+                }
+                None => Err(error),
+            },
+            done => done,
+        }
+    }
+
+    fn decode_text(&self, text: &str, row: &mut Row) -> Result<(), DecodeError> {
         let mut pass = Pass {
             decoder: self,
+            text,
             row,
             field: None,
+            name_end: None,
             failure: None,
         };
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -56,9 +72,12 @@ impl JsonDecoder {
 /// The state of one pass over a record.
 struct Pass<'a> {
     decoder: &'a JsonDecoder,
+    text: &'a str,
     row: &'a mut Row,
     /// The field whose value is being read.
     field: Option<usize>,
+    /// The end of its name in the text, unless the name is written with escapes.
+    name_end: Option<usize>,
     failure: Option<Refusal>,
 }
 
@@ -86,9 +105,6 @@ impl Pass<'_> {
             Some(field) => format!("field {} at byte {offset}", self.decoder.fields.fields[field].name),
             None => format!("at byte {offset}"),
         };
-        if is_not_finite(text, offset) {
-            return DecodeError::rejected(ReasonCode::NotFinite, format!("{place}: NaN or infinite"));
-        }
         // Texts of serde_json's syntax errors are fixed; those of its data errors would quote the record.
         match error.classify() {
             Category::Syntax | Category::Eof => {
@@ -114,13 +130,37 @@ fn offset_of(error: &serde_json::Error, text: &str) -> usize {
     (start + error.column().saturating_sub(1)).min(text.len())
 }
 
-/// Whether one of the usual tokens for NaN or infinity stands where the parser stopped.
-fn is_not_finite(text: &str, offset: usize) -> bool {
-    (offset.saturating_sub(2)..=offset).any(|start| {
-        let rest = &text.as_bytes()[start..];
-        ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"]
-            .iter()
-            .any(|token| rest.starts_with(token.as_bytes()))
+/// The text with `null` for NaN and with texts for infinities, which Python writes although JSON lacks them; `None` if it has
+/// none of them. Where a number is expected, the texts are refused as infinite.
+fn without_bare_words(text: &str) -> Option<String> {
+    const WORDS: [(&str, &str); 3] = [
+        ("NaN", "null"),
+        ("-Infinity", "\"-Infinity\""),
+        ("Infinity", "\"Infinity\""),
+    ];
+    let mut replaced = String::new();
+    let (mut copied, mut at, mut in_text) = (0, 0, false);
+    while let Some(&byte) = text.as_bytes().get(at) {
+        match byte {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            _ => {
+                let rest = &text.as_bytes()[at..];
+                if let Some((word, value)) = WORDS.iter().find(|(word, _)| rest.starts_with(word.as_bytes())) {
+                    replaced.push_str(&text[copied..at]);
+                    replaced.push_str(value);
+                    at += word.len();
+                    copied = at;
+                    continue;
+                }
+            }
+        }
+        at += 1;
+    }
+    (copied > 0).then(|| {
+        replaced.push_str(&text[copied..]);
+        replaced
     })
 }
 
@@ -161,15 +201,16 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
         }
         // Producers write names in the same order every time: the next name is tried first.
         let mut next = 0;
-        while let Some(found) = map.next_key_seed(NameSeed { object, next })? {
-            let Some(at) = found else {
+        let text = pass.text;
+        while let Some(found) = map.next_key_seed(NameSeed { object, next, text })? {
+            let Some((at, name_end)) = found else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
             next = at + 1;
             match object.members[at].1 {
                 Member::Field(field) => {
-                    pass.field = Some(field);
+                    (pass.field, pass.name_end) = (Some(field), name_end);
                     map.next_value_seed(FieldSeed {
                         pass: &mut *pass,
                         field,
@@ -220,35 +261,58 @@ impl<'de> Visitor<'de> for ObjectSeed<'_, '_> {
     }
 }
 
-/// Finds a name among an object's members: its index, or `None` if it is not read.
+/// Finds a name among an object's members: its index and the name's end in the text, or `None` if it is not read.
 struct NameSeed<'a> {
     object: &'a Object,
     next: usize,
+    text: &'a str,
+}
+
+impl NameSeed<'_> {
+    fn find(&self, name: &str) -> Option<usize> {
+        let members = &self.object.members;
+        let is_name = |(member, _): &(String, Member)| member == name;
+        if members.get(self.next).is_some_and(is_name) {
+            return Some(self.next);
+        }
+        members.iter().position(is_name)
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
-    type Value = Option<usize>;
+    type Value = Option<(usize, Option<usize>)>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<usize>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for NameSeed<'_> {
-    type Value = Option<usize>;
+impl<'de> Visitor<'de> for NameSeed<'_> {
+    type Value = Option<(usize, Option<usize>)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Option<usize>, E> {
-        let members = &self.object.members;
-        let is_name = |(member, _): &(String, Member)| member == name;
-        if members.get(self.next).is_some_and(is_name) {
-            return Ok(Some(self.next));
-        }
-        Ok(members.iter().position(is_name))
+    /// A name that is a part of the text.
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Self::Value, E> {
+        let start = name.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
+        Ok(self.find(name).map(|at| (at, start.map(|start| start + name.len()))))
     }
+
+    /// A name with escapes.
+    fn visit_str<E: Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.find(name).map(|at| (at, None)))
+    }
+}
+
+/// The number that is the value of the name that ends at `name_end`.
+fn number_after(text: &str, name_end: usize) -> Option<Decimal<'_>> {
+    let is_space = |char: char| char.is_ascii_whitespace();
+    let value = text.get(name_end..)?.strip_prefix('"')?.trim_start_matches(is_space);
+    let value = value.strip_prefix(':')?.trim_start_matches(is_space);
+    let end = value.find(|char| !matches!(char, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'));
+    Decimal::parse(&value[..end.unwrap_or(value.len())])
 }
 
 /// Reads one field.
@@ -308,18 +372,28 @@ impl<'de> Visitor<'de> for FieldSeed<'_, '_> {
     }
 
     fn visit_u64<E: Error>(self, int: u64) -> Result<(), E> {
-        let field = &self.pass.decoder.fields.fields[self.field];
+        let fields = &self.pass.decoder.fields;
         match i64::try_from(int) {
             Ok(int) => self.visit_i64(int),
             Err(_) => {
-                let value = field.huge_int_value(int);
+                let value = fields.fields[self.field].scaled_value(int.into(), 0, fields.pseudonymizer());
                 self.store(value)
             }
         }
     }
 
+    /// A number with a point or an exponent, or of more than 64 bits: its digits count, unless the field is a float.
     fn visit_f64<E: Error>(self, float: f64) -> Result<(), E> {
-        let value = self.pass.decoder.fields.fields[self.field].float_value(float);
+        let fields = &self.pass.decoder.fields;
+        let (field, pseudonymizer) = (&fields.fields[self.field], fields.pseudonymizer());
+        let digits = match field.value_type {
+            ValueType::Float => None,
+            _ => self.pass.name_end.and_then(|end| number_after(self.pass.text, end)),
+        };
+        let value = match digits {
+            Some(decimal) => field.decimal_value(decimal, pseudonymizer),
+            None => field.float_value(float, pseudonymizer),
+        };
         self.store(value)
     }
 

@@ -6,6 +6,7 @@ pub mod avro;
 pub mod calendar;
 pub mod convert;
 pub mod dead_letter;
+mod decimal;
 pub mod decision;
 pub mod display;
 pub mod field;

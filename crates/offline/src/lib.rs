@@ -2,7 +2,6 @@
 //! the decisions were. Knows nothing of Kafka.
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "parquet")]
 pub mod backfill;
 pub mod evaluation;
 pub mod read;

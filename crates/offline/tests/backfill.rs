@@ -1,123 +1,17 @@
 //! Backfills compute what the service computes, to the last bit, also when entities do not fit the cache.
+mod common;
 
+use common::{Collected, backfill, input, options, served};
 use riskstream_definition::{Compiled, Style, compile, load};
-use riskstream_engine::{Engine, Event};
-use riskstream_events::{DecodeError, JsonDecoder, OwnedDecisionRecord, Rejection, Row};
+use riskstream_engine::Engine;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
-use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
-use riskstream_offline::read::{Next, ReadError, Rows};
+use riskstream_offline::backfill::{Backfill, Order, Partitions};
+use riskstream_pipeline::Stores;
 use riskstream_pipeline::driver::MemoryStores;
-use riskstream_pipeline::liveness::LivenessOptions;
-use riskstream_pipeline::{Stores, TestDriver, WorkerOptions};
-use riskstream_scoring::{Decision, with_decision_record};
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
-
-const SECRET: &[u8] = b"a secret for simulated people only";
-
-/// Records in memory in place of a file.
-struct Lines {
-    lines: std::vec::IntoIter<Vec<u8>>,
-    decoder: JsonDecoder,
-    number: u64,
-}
-
-impl Rows for Lines {
-    fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
-        let Some(line) = self.lines.next() else {
-            return Ok(Next::End);
-        };
-        self.number += 1;
-        match self.decoder.decode(&line, row) {
-            Ok(()) => Ok(Next::Row),
-            Err(DecodeError::Rejected(rejection)) => Ok(Next::Rejected(self.number, rejection)),
-            Err(DecodeError::Unavailable(why)) => panic!("{why}"),
-        }
-    }
-}
-
-fn input(compiled: &Compiled, input: usize, lines: Vec<Vec<u8>>) -> InputFile {
-    let fields = compiled.input_fields(input, Some(SECRET)).unwrap();
-    let rows = Lines {
-        lines: lines.into_iter(),
-        decoder: JsonDecoder::new(&fields),
-        number: 0,
-    };
-    InputFile {
-        input: input as u8,
-        rows: Box::new(rows),
-    }
-}
-
-/// Decisions as they would be on the topic, and the input and number of what was rejected.
-struct Collected<'c> {
-    compiled: &'c Compiled,
-    decisions: Vec<OwnedDecisionRecord>,
-    rejected: Vec<(u8, u64)>,
-}
-
-impl Sink for Collected<'_> {
-    fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
-        for (event, decision) in events.iter().zip(decisions) {
-            let (plan, lineup) = (&self.compiled.plan, &self.compiled.lineup);
-            let mut json = Vec::new();
-            with_decision_record(plan, lineup, event, decision, None, |decision| {
-                riskstream_events::encode_json(decision, &mut json);
-            });
-            self.decisions.push(OwnedDecisionRecord::from_json(&json).unwrap());
-        }
-        Ok(())
-    }
-
-    fn rejected(&mut self, input: u8, number: u64, _: &Rejection) {
-        self.rejected.push((input, number));
-    }
-}
-
-fn backfill<'c>(compiled: &'c Compiled, stores: &mut dyn Stores, files: Vec<InputFile>) -> (Summary, Collected<'c>) {
-    let mut collected = Collected {
-        compiled,
-        decisions: Vec::new(),
-        rejected: Vec::new(),
-    };
-    let mut engine = Engine::new(Arc::clone(&compiled.plan));
-    let lineup = Arc::clone(&compiled.lineup);
-    let backfill = Backfill::new(&mut engine, lineup, stores, files, &mut collected).unwrap();
-    let summary = backfill.run(&mut |_| true).unwrap();
-    (summary, collected)
-}
-
-/// What the service decides on the same records, in the order of the topic.
-fn served(compiled: &Compiled, inputs: &[Vec<Vec<u8>>]) -> Vec<OwnedDecisionRecord> {
-    let mut driver = TestDriver::new(Arc::new(compiled.json_topology(Some(SECRET)).unwrap()), 1);
-    // The records are history, and sources are always merged by their watermarks.
-    driver.kill_worker(0);
-    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
-    driver.set_options(WorkerOptions {
-        liveness: LivenessOptions {
-            calm_speed: 0,
-            real_time: Duration::ZERO,
-            ..LivenessOptions::default()
-        },
-        ..WorkerOptions::default()
-    });
-    driver.add_worker();
-    for (input, lines) in inputs.iter().enumerate() {
-        for line in lines {
-            driver.send(input, "", line, None);
-        }
-    }
-    driver.run().unwrap();
-    let read = |record: riskstream_pipeline::memory::StoredRecord| {
-        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
-        decision.latency = None;
-        decision
-    };
-    driver.decisions().into_iter().map(read).collect()
-}
 
 /// The demo's pipeline and its records: transactions, a part of them out of order, and labels.
 fn simulated() -> (Compiled, Vec<Vec<Vec<u8>>>) {
@@ -147,8 +41,14 @@ fn a_backfill_equals_the_service_to_the_last_bit() {
     let (compiled, inputs) = simulated();
     let files = inputs.iter().cloned().enumerate();
     let files = files.map(|(index, lines)| input(&compiled, index, lines)).collect();
-    let (summary, found) = backfill(&compiled, &mut MemoryStores::default(), files);
-    let expected = served(&compiled, &inputs);
+    let (summary, found) = backfill(&compiled, &mut MemoryStores::default(), files, options(Order::Arrival));
+    let one = Partitions {
+        inputs: vec![1, 1],
+        stages: vec![Some(1), Some(1)],
+    };
+    let records = |lines: &Vec<Vec<u8>>| lines.iter().map(|line| (String::new(), line.clone())).collect();
+    let (expected, dead_letters) = served(&compiled, &inputs.iter().map(records).collect::<Vec<_>>(), &one);
+    assert_eq!(dead_letters, 1);
     assert!(expected.len() > 3_000);
     assert!(expected.iter().any(|decision| decision.late_by_ms.is_some()));
     assert_eq!(found.decisions.len(), expected.len());
@@ -174,8 +74,9 @@ fn a_backfill_that_is_ended_says_how_far_it_came() {
     };
     let mut engine = Engine::new(Arc::clone(&compiled.plan));
     let (lineup, mut stores) = (Arc::clone(&compiled.lineup), MemoryStores::default());
-    let backfill = Backfill::new(&mut engine, lineup, &mut stores, files, &mut collected).unwrap();
-    let summary = backfill.run(&mut |_| false).unwrap();
+    let options = options(Order::EventTime);
+    let backfill = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut collected).unwrap();
+    let summary = backfill.run(&mut |summary| summary.decided == 0).unwrap();
     assert_eq!((summary.decided, collected.decisions.len()), (1024, 1024));
 }
 
@@ -256,7 +157,7 @@ fn entities_beyond_the_cache_are_kept_in_the_stores() {
         let compiled = compile("many.yaml", &text, Path::new("."), &|_| None).unwrap();
         let mut stores = CountingStores::default();
         let files = vec![input(&compiled, 0, lines.clone())];
-        let (_, collected) = backfill(&compiled, &mut stores, files);
+        let (_, collected) = backfill(&compiled, &mut stores, files, options(Order::EventTime));
         let mut decisions = collected.decisions;
         decisions
             .iter_mut()

@@ -111,6 +111,10 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.lag(partition)
     }
 
+    fn written_until(&self, partition: &TopicPartition) -> Option<i64> {
+        self.log.written_until(partition)
+    }
+
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
         self.log.topic(topic)
     }

@@ -57,6 +57,8 @@ pub struct InputSource {
     admission: Admission,
     decoder: InputDecoder,
     needs_key: bool,
+    /// The event time up to which the log was written when all of it had been read; `i64::MIN` if it does not say.
+    read_until: i64,
     /// The epoch of the topic: see [`identity::sequence`].
     epoch: u16,
     /// The number of the last record's event, so that one written twice is recognised.
@@ -73,6 +75,7 @@ impl InputSource {
             decoder,
             needs_key: false,
             epoch,
+            read_until: i64::MIN,
             sequence: 0,
             admitted: None,
         }
@@ -90,6 +93,16 @@ impl InputSource {
     /// The largest event time read.
     pub fn watermark(&self) -> i64 {
         self.admission.watermark
+    }
+
+    /// All that the log holds up to this event time has been read.
+    pub fn set_read_until(&mut self, time: i64) {
+        self.read_until = time;
+    }
+
+    /// No event to come has a smaller watermark.
+    pub fn read_until(&self) -> i64 {
+        self.read_until.max(self.admission.watermark)
     }
 
     /// Decodes and admits a record.
@@ -140,6 +153,7 @@ impl InputSource {
     /// Goes back to where the source was.
     pub fn resume(&mut self, progress: &SourceProgress) {
         self.admission.watermark = progress.watermark;
+        self.read_until = i64::MIN;
         self.sequence = progress.sequence;
         self.admitted = None;
     }

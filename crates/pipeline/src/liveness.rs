@@ -82,6 +82,8 @@ pub struct PartitionLiveness {
     pub among_real_time: bool,
     /// Since when (wall clock, microseconds) all records have been read and nothing has come.
     pub idle_since: Option<i64>,
+    /// Whether the log says how far it was written: then its watermark tells all.
+    pub is_told: bool,
 }
 
 impl PartitionLiveness {
@@ -93,7 +95,9 @@ impl PartitionLiveness {
 
     /// How the partition is read as of `now` (microseconds). `idle_from`: a source without records is idle from then on.
     pub fn phase(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
-        if self.is_at_rest(options, now) && now >= idle_from {
+        if self.is_told {
+            Phase::CatchingUp
+        } else if self.is_at_rest(options, now) && now >= idle_from {
             Phase::Idle
         } else if self.reads_at_end(options, now) {
             Phase::Live
@@ -163,6 +167,7 @@ mod tests {
                 speed,
                 among_real_time,
                 idle_since: None,
+                is_told: false,
             };
             assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
         }

@@ -274,6 +274,13 @@ pub trait Log {
     /// How many records of this partition are known to wait behind the position, if known.
     fn lag(&self, partition: &TopicPartition) -> Option<i64>;
 
+    /// The event time up to which a partition has been written, in microseconds, if the log knows: no record that is written
+    /// later has a smaller one. `i64::MAX` if no record follows. Only a log whose one writer tells it knows; where it does,
+    /// the order of rows depends on what was written alone, and no wall clock tells which source has nothing to send.
+    fn written_until(&self, _partition: &TopicPartition) -> Option<i64> {
+        None
+    }
+
     /// A topic that the log reads or writes. It stays the same as long as the log: when a topic changes, [`Log::wait`] is
     /// `Fenced`.
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError>;

@@ -47,6 +47,8 @@ struct Inner {
     members: Vec<(u64, HashSet<Arc<str>>)>,
     owners: HashMap<TopicPartition, u64>,
     next_member: u64,
+    /// The event time up to which topics have been written.
+    written_until: HashMap<Arc<str>, i64>,
     /// Grows with every change of the members.
     generation: u64,
 }
@@ -96,6 +98,17 @@ impl Broker {
             value: value.map(Arc::from),
             headers: Vec::new(),
         });
+        drop(inner);
+        self.inner.1.notify_all();
+    }
+
+    /// Tells readers up to which event time (microseconds) these topics have been written: see [`Log::written_until`]. Who
+    /// begins with `i64::MIN` before the first record has to end with `i64::MAX` after the last one.
+    pub fn set_written_until(&self, topics: &[Arc<str>], time: i64) {
+        let mut inner = self.lock();
+        for topic in topics {
+            inner.written_until.insert(Arc::clone(topic), time);
+        }
         drop(inner);
         self.inner.1.notify_all();
     }
@@ -371,6 +384,10 @@ impl Log for MemoryLog {
     fn lag(&self, at: &TopicPartition) -> Option<i64> {
         let position = self.reading.get(at)?;
         Some(self.broker.lock().partition(at).end() - position)
+    }
+
+    fn written_until(&self, at: &TopicPartition) -> Option<i64> {
+        self.broker.lock().written_until.get(&at.topic).copied()
     }
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {

@@ -39,6 +39,8 @@ pub(crate) struct PartitionReader {
     phase: Phase,
     /// How often the partition had heard of history at the last look.
     history_heard: u64,
+    /// The event time up to which the log was written at the last look, if it says so.
+    written_until: Option<i64>,
 }
 
 impl PartitionReader {
@@ -58,6 +60,7 @@ impl PartitionReader {
             taken: 0,
             phase: Phase::CatchingUp,
             history_heard: 0,
+            written_until: None,
         }
     }
 
@@ -190,8 +193,25 @@ impl PartitionReader {
         self.phase = phase;
     }
 
+    /// Whether the log has told something new since the last look.
+    pub(crate) fn has_news<L: Log>(&self, log: &L) -> bool {
+        self.taken > 0 || log.written_until(&self.partition) != self.written_until
+    }
+
+    /// Hears how far the log was written.
+    fn hear_writer<L: Log>(&mut self, log: &L) {
+        // Asked before it is known that nothing waits: what was written in between is not read yet.
+        self.written_until = log.written_until(&self.partition);
+        if let Some(time) = self.written_until
+            && log.lag(&self.partition) == Some(0)
+        {
+            self.task.set_read_until(time);
+        }
+    }
+
     /// What is known of the partition now.
     pub(crate) fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
+        self.hear_writer(log);
         let newest = self.task.input_watermark();
         self.rate.read(newest.unwrap_or(i64::MIN), now);
         PartitionLiveness {
@@ -200,6 +220,7 @@ impl PartitionReader {
             speed: self.rate.speed(),
             among_real_time: false,
             idle_since: self.idle_since(),
+            is_told: self.written_until.is_some(),
         }
     }
 }

@@ -1,6 +1,15 @@
 //! Which partition a key belongs to: the same as Kafka's Java clients choose by default, so that other
 //! programs can write to or join with our topics.
 
+use riskstream_engine::{Engine, Event};
+
+/// The partition of the topic in front of `stage` that an event goes to: by the stage's key, or by the event's id if it has
+/// none. `buffer` is for the key's text.
+pub fn stage_partition(engine: &Engine, stage: usize, event: &Event, partitions: i32, buffer: &mut String) -> i32 {
+    let key = engine.key(stage, event, buffer).unwrap_or(event.id());
+    partition(key.as_bytes(), partitions)
+}
+
 /// The partition of `key` among `partitions`: murmur2, made positive, modulo (Kafka's `DefaultPartitioner`).
 pub fn partition(key: &[u8], partitions: i32) -> i32 {
     assert!(partitions > 0, "a topic has at least one partition");

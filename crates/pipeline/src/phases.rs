@@ -88,7 +88,7 @@ impl Phases {
         now: i64,
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
         let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
-        let mut seen = look(readers, |reader| looks_at_all || reader.taken() > 0, log, now);
+        let mut seen = look(readers, |reader| looks_at_all || reader.has_news(log), log, now);
         let mut reads_history = self.reads_history(readers, &seen, now);
         if reads_history && !self.has_history {
             self.history_since = Some(now);

@@ -109,9 +109,8 @@ impl RepartitionWriter {
         if !engine.travels(self.format.stage(), event) {
             return;
         }
-        let key = engine.key(self.format.stage(), event, &mut self.key);
-        let key = key.unwrap_or(event.id()).as_bytes();
-        let partition = partitioner::partition(key, self.buffers.len() as i32) as usize;
+        let (stage, partitions) = (self.format.stage(), self.buffers.len() as i32);
+        let partition = partitioner::stage_partition(engine, stage, event, partitions, &mut self.key) as usize;
         let header = RowHeader {
             input: event.input,
             source_offset: row.sequence,

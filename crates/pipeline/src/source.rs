@@ -53,7 +53,7 @@ impl Source {
     pub fn watermark(&self, partition: Phase) -> Watermark {
         match self {
             Source::Input(input) => Watermark {
-                time: input.watermark(),
+                time: input.read_until(),
                 phase: partition,
             },
             Source::Repartition(repartition) => repartition.watermark(partition),
@@ -92,6 +92,14 @@ impl Source {
 
     /// The partition of an input topic, if it is one.
     pub fn input(&self) -> Option<&InputSource> {
+        match self {
+            Source::Input(input) => Some(input),
+            Source::Repartition(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn input_mut(&mut self) -> Option<&mut InputSource> {
         match self {
             Source::Input(input) => Some(input),
             Source::Repartition(_) => None,

@@ -30,7 +30,8 @@ impl SourceId {
         (self.0 >> PARTITION_BITS) as usize
     }
 
-    fn partition(self) -> usize {
+    /// The partition that it reads.
+    pub fn partition(self) -> usize {
         (self.0 & ((1 << PARTITION_BITS) - 1)) as usize
     }
 }

@@ -237,6 +237,13 @@ impl Task {
         self.source.input().map(|input| input.watermark())
     }
 
+    /// All that an input topic's log holds up to this event time has been read.
+    pub fn set_read_until(&mut self, time: i64) {
+        if let Some(input) = self.source.input_mut() {
+            input.set_read_until(time);
+        }
+    }
+
     /// Number of frames that wait for slower sources.
     pub fn waiting_frames(&self) -> usize {
         self.source.repartition().map_or(0, |source| source.waiting_frames())

@@ -157,6 +157,45 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
     }
 }
 
+/// Whose writer says how far it has written needs no clock: the decisions are the same however late it or a worker is, and
+/// though some partitions have no record for long.
+#[test]
+fn what_a_writer_tells_of_its_progress_makes_one_order() {
+    let events = events();
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
+    for seed in 1..=4u64 {
+        let mut driver = TestDriver::new(topology(), 3);
+        let topics: Vec<Arc<str>> = topology().inputs.iter().map(|input| Arc::clone(&input.topic)).collect();
+        driver.broker.set_written_until(&topics, i64::MIN);
+        let mut state = seed;
+        let mut draw = |limit: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % limit
+        };
+        for event in &events {
+            fill(&driver, std::slice::from_ref(event));
+            driver.broker.set_written_until(&topics, event.event_time());
+            // The writer is held up, for longer than after which sources otherwise count as idle; or the workers are.
+            if draw(20) == 0 {
+                driver.clock.advance(Duration::from_millis(draw(9_000)));
+                for _ in 0..draw(4) {
+                    driver.round().expect("a round ends");
+                }
+            }
+        }
+        driver.broker.set_written_until(&topics, i64::MAX);
+        driver.run().expect("the run ends");
+        assert_eq!(driver.dead_letters().len(), 0, "seed {seed}");
+        let found = decisions(&driver);
+        assert_eq!(found.len(), undisturbed.len());
+        for (id, decision) in &undisturbed {
+            assert_eq!(&found[id], decision, "seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn lost_state_is_built_again_from_the_log() {
     let events = events();

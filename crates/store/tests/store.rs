@@ -140,6 +140,30 @@ fn a_store_behaves_like_the_in_memory_one() {
     }
 }
 
+/// For state that need not outlive the process: a crash loses what is in buffers, closing keeps all of it.
+#[test]
+fn without_a_log_values_are_there_until_a_crash_and_after_closing() {
+    let directory = TempDir::new().unwrap();
+    let mut store = open(directory.path()).without_log();
+    let value = vec![7; 100_000];
+    put(&mut store, b"key", &value, 42);
+    assert_eq!(store.get(b"key").unwrap().as_deref(), Some(&value[..]));
+    assert_eq!(store.position().unwrap(), Some(42));
+    let crashed = as_left_by_a_crash(directory.path());
+    let logged = |path: &Path| -> u64 {
+        let files = fs::read_dir(path).unwrap().map(Result::unwrap);
+        let logs = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "log"));
+        logs.map(|file| file.metadata().unwrap().len()).sum()
+    };
+    assert!(logged(directory.path()) < 10_000, "the value is in no log");
+    let found = open(crashed.path());
+    assert_eq!((found.get(b"key").unwrap(), found.position().unwrap()), (None, None));
+    drop(store);
+    let found = open(directory.path());
+    assert_eq!(found.get(b"key").unwrap().as_deref(), Some(&value[..]));
+    assert_eq!(found.position().unwrap(), Some(42));
+}
+
 #[test]
 fn big_values_and_empty_ones_are_kept() {
     let directory = TempDir::new().unwrap();

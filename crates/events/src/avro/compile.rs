@@ -174,18 +174,18 @@ impl<'s> Compiler<'s> {
         use ValueType::{Bool, Float, Int, Text, Timestamp};
         let instant = |unit| Wire::Instant(unit);
         Some(match (schema, self.fields.fields[field].value_type) {
-            (Schema::Boolean, Bool) => Wire::Boolean,
+            (Schema::Boolean, Bool | Int | Float) => Wire::Boolean,
             (Schema::Long, Timestamp) => Self::instant_unit(reader).map_or(Wire::Long, instant),
-            (Schema::Int, Int | Float | Text | Timestamp) => Wire::Int,
-            (Schema::Long, Int | Float | Text) => Wire::Long,
-            (Schema::Float, Int | Float | Timestamp) => Wire::Float,
-            (Schema::Double, Int | Float | Timestamp) => Wire::Double,
-            (Schema::String | Schema::Bytes, Int | Float | Text | Timestamp) => Wire::Text,
+            (Schema::Int, Bool | Int | Float | Text | Timestamp) => Wire::Int,
+            (Schema::Long, Bool | Int | Float | Text) => Wire::Long,
+            (Schema::Float, Bool | Int | Float | Text | Timestamp) => Wire::Float,
+            (Schema::Double, Bool | Int | Float | Text | Timestamp) => Wire::Double,
+            (Schema::String | Schema::Bytes, Bool | Int | Float | Text | Timestamp) => Wire::Text,
             (Schema::Uuid(UuidSchema::String), Text) => Wire::Text,
             (Schema::Uuid(UuidSchema::Fixed(_)), Text) => Wire::Uuid,
             (Schema::Uuid(UuidSchema::Bytes), Text) => Wire::UuidBytes,
             (Schema::Enum(symbols), Text) => Wire::Enum(self.symbols(symbols, field)),
-            (Schema::Decimal(decimal), Int | Float) => {
+            (Schema::Decimal(decimal), Bool | Int | Float | Text | Timestamp) => {
                 let size = match &decimal.inner {
                     InnerDecimalSchema::Bytes => None,
                     InnerDecimalSchema::Fixed(fixed) => Some(fixed.size),

@@ -4,9 +4,8 @@ use super::decimal;
 use super::program::{Instruction, ListId, MAX_DEPTH, ReadMap, Wire, days_to_micros};
 use super::projection::AvroProjection;
 use crate::convert::Problem;
-use crate::pseudonym::hex32;
 use crate::reason::{DecodeError, ReasonCode};
-use crate::value::{Row, Value, ValueType};
+use crate::value::{Row, Value};
 use crate::varint::{VarintError, read_signed, read_unsigned};
 
 /// What is wrong with the bytes.
@@ -198,8 +197,11 @@ impl<'a> Run<'a> {
             },
             Wire::Int => field.int_value(i64::from(self.int()?), fields.pseudonymizer())?,
             Wire::Long => field.int_value(self.signed()?, fields.pseudonymizer())?,
-            Wire::Float => field.float_value(f64::from(f32::from_le_bytes(self.array()?)))?,
-            Wire::Double => field.float_value(f64::from_le_bytes(self.array()?))?,
+            Wire::Float => {
+                let float = f64::from(f32::from_le_bytes(self.array()?));
+                field.float_value(float, fields.pseudonymizer())?
+            }
+            Wire::Double => field.float_value(f64::from_le_bytes(self.array()?), fields.pseudonymizer())?,
             Wire::Text => {
                 let text = std::str::from_utf8(self.prefixed()?).map_err(|_| Problem::NotUtf8)?;
                 field.text_value(text, fields.pseudonymizer())?
@@ -219,17 +221,11 @@ impl<'a> Run<'a> {
                     return Err(Fault::Malformed("a decimal of no bytes"));
                 }
                 let integer = decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
-                match field.value_type {
-                    ValueType::Int => match decimal::to_int(integer, *scale) {
-                        Some(int) => Value::Int(int),
-                        None => field.float_value(decimal::to_float(integer, *scale))?,
-                    },
-                    _ => field.float_value(decimal::to_float(integer, *scale))?,
-                }
+                field.scaled_value(integer, *scale as i64, fields.pseudonymizer())?
             }
-            Wire::Uuid => field.text_value(uuid_text(&self.array()?, &mut [0; 36]), fields.pseudonymizer())?,
+            Wire::Uuid => field.uuid_value(&self.array()?, fields.pseudonymizer())?,
             Wire::UuidBytes => match self.prefixed()?.try_into() {
-                Ok(bytes) => field.text_value(uuid_text(bytes, &mut [0; 36]), fields.pseudonymizer())?,
+                Ok(bytes) => field.uuid_value(bytes, fields.pseudonymizer())?,
                 Err(_) => return Err(Fault::Malformed("a uuid that is not 16 bytes")),
             },
         })
@@ -279,19 +275,4 @@ impl From<VarintError> for Fault {
             VarintError::TooLong => Fault::Malformed("a number of more than 64 bits"),
         }
     }
-}
-
-/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
-fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
-    let hex = hex32(bytes);
-    let mut from = 0;
-    for (index, char) in text.iter_mut().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            *char = b'-';
-        } else {
-            *char = hex[from];
-            from += 1;
-        }
-    }
-    std::str::from_utf8(text).expect("digits are ASCII")
 }

@@ -113,7 +113,7 @@ impl<'s> Defaults<'s> {
             (Schema::Decimal(decimal), Json::String(text)) => {
                 let bytes = latin_1(text).ok_or(wrong)?;
                 let integer = decimal::integer(&bytes).ok_or(wrong)?;
-                field.float_value(decimal::to_float(integer, decimal.scale))
+                field.scaled_value(integer, decimal.scale as i64, pseudonymizer)
             }
             (Schema::Bytes, Json::String(text)) => {
                 let bytes = latin_1(text).ok_or(wrong)?;
@@ -122,7 +122,9 @@ impl<'s> Defaults<'s> {
             (Schema::String | Schema::Enum(_) | Schema::Uuid(_), Json::String(text)) => {
                 field.text_value(text, pseudonymizer)
             }
-            (Schema::Float | Schema::Double, Json::Number(number)) => field.float_value(number.as_f64().ok_or(wrong)?),
+            (Schema::Float | Schema::Double, Json::Number(number)) => {
+                field.float_value(number.as_f64().ok_or(wrong)?, pseudonymizer)
+            }
             (Schema::Date, Json::Number(number)) => {
                 let days = number.as_i64().ok_or(wrong)?;
                 field.timestamp_value(days_to_micros(days))

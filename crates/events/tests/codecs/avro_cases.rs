@@ -40,6 +40,26 @@ fn primitive_types() {
     check(&[
         (r#""boolean""#, Bool, &[1], Ok(Value::Bool(true))),
         (r#""boolean""#, Bool, &[2], Err(AvroMalformed)),
+        (r#""boolean""#, Int, &[1], Ok(Value::Int(1))),
+        (r#""boolean""#, Float, &[0], Ok(Value::Float(0.0))),
+        (r#""int""#, Bool, &[2], Ok(Value::Bool(true))),
+        (r#""int""#, Bool, &[4], Err(WrongType)),
+        (r#""string""#, Bool, b"\x08True", Ok(Value::Bool(true))),
+        (r#""string""#, Int, &[0], Ok(Value::Null)),
+        (r#""double""#, Text, &42.0_f64.to_le_bytes(), Ok(text("42"))),
+        (r#""double""#, Text, &42.5_f64.to_le_bytes(), Err(WrongType)),
+        (
+            r#""double""#,
+            Int,
+            &9007199254740992.0_f64.to_le_bytes(),
+            Err(OutOfRange),
+        ),
+        (
+            r#""float""#,
+            Float,
+            &0.1_f32.to_le_bytes(),
+            Ok(Value::Float(0.100_000_001_490_116_12)),
+        ),
         (r#""int""#, Int, &[3], Ok(Value::Int(-2))),
         (r#""int""#, Float, &[3], Ok(Value::Float(-2.0))),
         (r#""int""#, Text, &[3], Ok(text("-2"))),
@@ -50,7 +70,7 @@ fn primitive_types() {
         (r#""float""#, Float, &[0, 0, 0x80, 0x3f], Ok(Value::Float(1.0))),
         (r#""float""#, Float, &[0, 0, 0x80, 0x7f], Err(NotFinite)),
         (r#""double""#, Float, &1e300_f64.to_le_bytes(), Ok(Value::Float(1e300))),
-        (r#""double""#, Float, &f64::NAN.to_le_bytes(), Err(NotFinite)),
+        (r#""double""#, Float, &f64::NAN.to_le_bytes(), Ok(Value::Null)),
         (r#""double""#, Float, &f64::NEG_INFINITY.to_le_bytes(), Err(NotFinite)),
         (r#""double""#, Int, &3.0_f64.to_le_bytes(), Ok(Value::Int(3))),
         (r#""double""#, Int, &3.5_f64.to_le_bytes(), Err(WrongType)),
@@ -92,6 +112,8 @@ fn logical_types_and_enums() {
         (decimal, Float, &[2, 0xff], Ok(Value::Float(-0.01))),
         (decimal, Int, &[4, 0x04, 0xb0], Ok(Value::Int(12))),
         (decimal, Int, &[4, 0x04, 0xd2], Err(WrongType)),
+        (decimal, Text, &[4, 0x04, 0xb0], Ok(text("12"))),
+        (decimal, Text, &[4, 0x04, 0xd2], Err(WrongType)),
         (decimal, Float, &[0], Err(AvroMalformed)),
         (
             decimal,
@@ -142,7 +164,12 @@ fn unions_and_damaged_bytes() {
             &[2, 2, b'7'],
             Ok(Value::Float(7.0)),
         ),
-        (r#"["null","boolean","int"]"#, Float, &[2, 1], Err(WrongType)),
+        (
+            r#"["null",{"type":"array","items":"int"},"int"]"#,
+            Float,
+            &[2, 0],
+            Err(WrongType),
+        ),
         (r#"["null","double"]"#, Float, &[4], Err(AvroMalformed)),
         (r#"["null","double"]"#, Float, &[1], Err(AvroMalformed)),
         (r#""long""#, Int, &[], Err(AvroTruncated)),
@@ -372,7 +399,11 @@ fn schemas_that_do_not_fit() {
     };
     for (schema, wanted, expected) in [
         (x(r#""int""#), required("z", ValueType::Int), missing("z")),
-        (x(r#""int""#), field("x", ValueType::Bool), wrong("an int", "bool")),
+        (
+            x(r#"{"type":"map","values":"int"}"#),
+            field("x", ValueType::Bool),
+            wrong("a map", "bool"),
+        ),
         (
             x(r#""boolean""#),
             field("x", ValueType::Text),
@@ -380,8 +411,8 @@ fn schemas_that_do_not_fit() {
         ),
         (
             x(r#"["null","boolean"]"#),
-            field("x", ValueType::Int),
-            wrong("a boolean", "int"),
+            field("x", ValueType::Timestamp),
+            wrong("a boolean", "timestamp"),
         ),
         (
             x(r#"{"type":"array","items":"int"}"#),

@@ -42,17 +42,18 @@ fn at_path<'v>(
     }
 }
 
+/// A time, in the years 1 to 9999.
+fn time(micros: i128) -> Result<Value, ()> {
+    if (-62_135_596_800_000_000..=253_402_300_799_999_999).contains(&micros) {
+        Ok(Value::Timestamp(micros as i64))
+    } else {
+        Err(())
+    }
+}
+
 /// The value that a slot should hold.
 fn expected(value: &Avro, schema: &Schema, value_type: ValueType) -> Result<Value, ()> {
     use ValueType::{Bool, Float, Int, Text, Timestamp};
-    let years = -62_135_596_800_000_000_i128..=253_402_300_799_999_999;
-    let time = |micros: i128| {
-        if years.contains(&micros) {
-            Ok(Value::Timestamp(micros as i64))
-        } else {
-            Err(())
-        }
-    };
     let finite = |float: f64| {
         if float.is_finite() {
             Ok(Value::Float(float))
@@ -61,29 +62,41 @@ fn expected(value: &Avro, schema: &Schema, value_type: ValueType) -> Result<Valu
         }
     };
     let integral = |float: f64| {
-        if float.trunc() == float && float.abs() <= 2_f64.powi(53) {
-            Ok(Value::Int(float as i64))
+        if float.trunc() == float && float.abs() < 2_f64.powi(53) {
+            Ok(float as i64)
         } else {
             Err(())
         }
     };
+    let truth = |int: i64| match int {
+        0 | 1 => Ok(Value::Bool(int == 1)),
+        _ => Err(()),
+    };
     match (value, value_type) {
         (Avro::Boolean(bool), Bool) => Ok(Value::Bool(*bool)),
+        (Avro::Boolean(bool), Int) => Ok(Value::Int(i64::from(*bool))),
+        (Avro::Boolean(bool), Float) => Ok(Value::Float(if *bool { 1.0 } else { 0.0 })),
         (Avro::Int(i), _) => expected(&Avro::Long(i64::from(*i)), schema, value_type),
         (Avro::Long(i), Int) => Ok(Value::Int(*i)),
         (Avro::Long(i), Float) => Ok(Value::Float(*i as f64)),
         (Avro::Long(i), Text) => Ok(text(&i.to_string())),
+        (Avro::Long(i), Bool) => truth(*i),
         (Avro::Long(i), Timestamp) => time(i128::from(*i) * 1_000),
         (Avro::Float(f), _) => expected(&Avro::Double(f64::from(*f)), schema, value_type),
+        (Avro::Double(f), _) if f.is_nan() => Ok(Value::Null),
         (Avro::Double(f), Float) => finite(*f),
-        (Avro::Double(f), Int) => integral(*f),
+        (Avro::Double(f), Int) => integral(*f).map(Value::Int),
+        (Avro::Double(f), Text) => integral(*f).map(|int| text(&int.to_string())),
+        (Avro::Double(f), Bool) => integral(*f).and_then(truth),
         (Avro::Double(f), Timestamp) if f.is_finite() => time((f * 1_000.0).round() as i128),
         (Avro::String(s), Text) => Ok(text(s)),
+        (Avro::String(s), _) if s.is_empty() => Ok(Value::Null),
         (Avro::String(s), Float) => s.parse().map_err(drop).and_then(finite),
         (Avro::String(s), Int) => match s.parse() {
             Ok(int) => Ok(Value::Int(int)),
-            Err(_) => s.parse().map_err(drop).and_then(integral),
+            Err(_) => s.parse().map_err(drop).and_then(integral).map(Value::Int),
         },
+        (Avro::String(s), Bool) => s.parse().map_err(drop).and_then(truth),
         // No text that the test makes is a time, but digits are milliseconds.
         (Avro::String(s), Timestamp) => time(i128::from(s.parse::<i64>().map_err(drop)?) * 1_000),
         (Avro::Bytes(bytes), _) => expected(
@@ -93,14 +106,14 @@ fn expected(value: &Avro, schema: &Schema, value_type: ValueType) -> Result<Valu
         ),
         (Avro::Enum(_, symbol), Text) => Ok(text(symbol)),
         (Avro::Uuid(uuid), Text) => Ok(text(&uuid.hyphenated().to_string())),
-        (Avro::Decimal(decimal), Float) => {
+        (Avro::Decimal(decimal), _) => {
             let Schema::Decimal(schema) = schema else {
                 panic!("a decimal without its schema")
             };
             let bytes = <Vec<u8>>::try_from(decimal).unwrap();
             let sign = if bytes[0] < 128 { 0 } else { -1 };
             let number = bytes.iter().fold(sign, |sum: i128, byte| sum << 8 | i128::from(*byte));
-            Ok(Value::Float(format!("{number}e-{}", schema.scale).parse().unwrap()))
+            decimal_value(number, schema.scale, value_type)
         }
         (Avro::Date(days), Timestamp) => time(i128::from(*days) * 86_400_000_000),
         (Avro::TimestampMillis(i) | Avro::LocalTimestampMillis(i), Timestamp) => time(i128::from(*i) * 1_000),
@@ -117,6 +130,33 @@ fn expected(value: &Avro, schema: &Schema, value_type: ValueType) -> Result<Valu
             _,
         ) => expected(&Avro::Long(*i), schema, numeric(value_type)?),
         _ => Err(()),
+    }
+}
+
+/// `number` / 10^`scale` as a value of this type, by integers of 128 bits.
+fn decimal_value(number: i128, scale: usize, value_type: ValueType) -> Result<Value, ()> {
+    use ValueType::{Bool, Float, Int, Text, Timestamp};
+    let power = 10_i128.pow(scale as u32);
+    let whole = if number % power == 0 {
+        Ok(number / power)
+    } else {
+        Err(())
+    };
+    match value_type {
+        Float => Ok(Value::Float(format!("{number}e-{scale}").parse().unwrap())),
+        Int => whole.and_then(|int| int.try_into().map_err(drop)).map(Value::Int),
+        Text => whole.map(|int| text(&int.to_string())),
+        Bool => match whole? {
+            0 => Ok(Value::Bool(false)),
+            1 => Ok(Value::Bool(true)),
+            _ => Err(()),
+        },
+        Timestamp => {
+            let micros = number.checked_mul(1_000).ok_or(())?;
+            let half = power / 2 * micros.signum();
+            time((micros + half) / power)
+        }
+        ValueType::List => Err(()),
     }
 }
 

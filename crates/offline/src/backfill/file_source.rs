@@ -1,9 +1,12 @@
 //! A file as a source of events.
 
+use super::order::Order;
 use crate::read::{Next, ReadError, Rows};
-use riskstream_engine::{Engine, Event};
-use riskstream_events::{Rejection, Row, Value};
+use riskstream_engine::{Engine, Event, write_key};
+use riskstream_events::{InputFields, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_pipeline::input_source::Admission;
+use riskstream_pipeline::partitioner;
+use riskstream_pipeline::sources::SourceId;
 
 /// A file as an input of the pipeline.
 pub struct InputFile {
@@ -11,71 +14,140 @@ pub struct InputFile {
     pub input: u8,
     /// Its records.
     pub rows: Box<dyn Rows>,
+    /// The key of its records on their topic; not needed unless they are to be distributed over partitions.
+    pub key: Option<RecordKey>,
 }
 
-/// A file, with its next event at hand.
+/// The field that is the key of a record on its topic.
+pub struct RecordKey {
+    /// The slot that the file's reader fills with it, in clear text.
+    pub slot: Slot,
+    /// If the field is personal: the fields of the input and its index among them. Its pseudonym then takes the place of the clear
+    /// text.
+    pub personal: Option<(InputFields, usize)>,
+    /// Whether the service refuses a record without a key.
+    pub required: bool,
+}
+
+const NO_KEY: &str = "the record's key is absent or null; the service refuses a record without a key on this topic";
+
+impl RecordKey {
+    /// The partition of a record.
+    fn partition(&self, row: &mut Row, partitions: usize, buffer: &mut String) -> Result<usize, Rejection> {
+        let value = std::mem::take(&mut row[self.slot]);
+        let key = match write_key(&value, buffer) {
+            None if self.required => return Err(Rejection::new(ReasonCode::MissingKey, NO_KEY)),
+            key => key.unwrap_or_default(),
+        };
+        let partition = partitioner::partition(key.as_bytes(), partitions as i32) as usize;
+        match &self.personal {
+            Some((fields, field)) if !value.is_null() => fields.set_text(*field, key, row)?,
+            _ => row[self.slot] = value,
+        }
+        Ok(partition)
+    }
+}
+
+/// An event and where it came from.
+pub(super) struct Sourced {
+    /// Its source: a partition of an input, or later of the stage before.
+    pub(super) source: SourceId,
+    /// The number of its record in the file.
+    pub(super) number: u64,
+    /// The event.
+    pub(super) event: Event,
+}
+
+/// The records of files of one input, one file after the other, distributed over partitions of the input.
 pub(super) struct FileSource {
     input: u8,
-    rows: Box<dyn Rows>,
-    admission: Admission,
-    next: Option<Event>,
-    /// Records read.
-    records: u64,
+    files: std::vec::IntoIter<InputFile>,
+    file: Option<InputFile>,
+    /// Records read of the file.
+    number: u64,
+    first_partition: usize,
+    order: Order,
+    /// How far each partition is.
+    partitions: Vec<Admission>,
+    key: String,
 }
 
 impl FileSource {
-    pub(super) fn new(file: InputFile) -> FileSource {
+    /// Files of the same input over so many partitions from the first one on.
+    pub(super) fn new(
+        input: u8,
+        files: Vec<InputFile>,
+        order: Order,
+        first_partition: usize,
+        partitions: usize,
+    ) -> FileSource {
+        let mut files = files.into_iter();
         FileSource {
-            input: file.input,
-            rows: file.rows,
-            admission: Admission::new(file.input),
-            next: None,
-            records: 0,
+            input,
+            file: files.next(),
+            files,
+            number: 0,
+            first_partition,
+            order,
+            partitions: vec![Admission::new(input); partitions],
+            key: String::new(),
         }
     }
 
-    /// The next event; none at the end of the file.
-    pub(super) fn next(&self) -> Option<&Event> {
-        self.next.as_ref()
-    }
-
-    /// Takes the next event.
-    pub(super) fn take(&mut self) -> Option<Event> {
-        self.next.take()
-    }
-
-    /// Number of records read.
-    pub(super) fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Reads on to the next usable record, into `row`. Gives `row` back at the end of the file. `reject` is told of
-    /// records that cannot be used: the input, the record's number in the file, why.
-    pub(super) fn advance(
-        &mut self,
-        engine: &Engine,
-        mut row: Row,
-        mut reject: impl FnMut(u8, u64, &Rejection),
-    ) -> Result<Option<Row>, ReadError> {
-        loop {
+    /// What is done with the next record: none at the end of the last file.
+    ///
+    /// # Errors
+    /// The file cannot be read on.
+    pub(super) fn next(&mut self, engine: &Engine, mut row: Row) -> Result<Option<Taken>, ReadError> {
+        while let Some(file) = &mut self.file {
             row.clear();
             row.resize(engine.plan().slots.len(), Value::Null);
-            let next = self.rows.next(&mut row)?;
-            self.records += u64::from(!matches!(next, Next::End));
-            match next {
-                Next::End => return Ok(Some(row)),
-                Next::Rejected(number, rejection) => reject(self.input, number, &rejection),
-                Next::Row => match self.admission.admit(engine, None, row) {
-                    Ok(event) => {
-                        self.next = Some(event);
-                        return Ok(None);
-                    }
-                    Err((unused, rejection)) => {
-                        reject(self.input, self.records, &rejection);
-                        row = unused;
-                    }
-                },
-            }
+            let next = file.rows.next(&mut row)?;
+            self.number += 1;
+            return Ok(Some(match next {
+                Next::Row => self.admit(engine, row),
+                Next::Rejected(number, rejection) => Taken::Rejected(row, number, rejection),
+                Next::End => {
+                    self.file = self.files.next();
+                    self.number = 0;
+                    continue;
+                }
+            }));
         }
+        Ok(None)
     }
+
+    fn admit(&mut self, engine: &Engine, mut row: Row) -> Taken {
+        let key = self.file.as_ref().and_then(|file| file.key.as_ref());
+        let partition = match key.map(|key| key.partition(&mut row, self.partitions.len(), &mut self.key)) {
+            Some(Ok(partition)) => partition,
+            Some(Err(rejection)) => return Taken::Rejected(row, self.number, rejection),
+            None => 0,
+        };
+        let mut event = match self.partitions[partition].admit(engine, None, row) {
+            Ok(event) => event,
+            Err((row, rejection)) => return Taken::Rejected(row, self.number, rejection),
+        };
+        if self.order == Order::EventTime {
+            event.watermark = event.event_time();
+        }
+        Taken::Event(Sourced {
+            source: SourceId::new(self.input, (self.first_partition + partition) as i32),
+            number: self.number,
+            event,
+        })
+    }
+
+    /// The input.
+    pub(super) fn input(&self) -> u8 {
+        self.input
+    }
+}
+
+/// What became of a record.
+pub(super) enum Taken {
+    /// It is an event.
+    Event(Sourced),
+    /// It cannot be used: its row, its number in the file, and why.
+    Rejected(Row, u64, Rejection),
 }

@@ -1,22 +1,31 @@
-//! A pipeline over files: the same steps as the service takes, without a log in between. What it computes for training
-//! equals what the service computes, to the last bit.
+//! A pipeline over files: the same steps as the service takes, without a log in between.
+//!
+//! 1. The records of all files are read and sorted as the service merges the partitions of topics: by the watermark of the
+//!    partition that each would be on, labels first ([`Order`], [`Partitions`]).
+//! 2. Each event goes through the stages. A stage merges the partitions of the one before it in the same way. So events of
+//!    one watermark may come to it in another order than to the stage before, and are sorted again; all others keep theirs.
 
 mod chain;
 mod file_source;
+mod order;
+mod sorter;
 
-pub use file_source::InputFile;
+pub use file_source::{InputFile, RecordKey};
+pub use order::{Order, Partitions};
+pub use sorter::SortError;
 
 use crate::read::ReadError;
-use crate::write::WriteError;
 use chain::Chain;
-use file_source::FileSource;
+use file_source::{FileSource, Sourced, Taken};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
-use riskstream_events::{Rejection, Row};
+use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::Stores;
-use riskstream_pipeline::merge::MergeOrder;
 use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
+use sorter::{SortOptions, Sorted, Sorter};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Why a backfill ended early.
@@ -25,12 +34,15 @@ pub enum BackfillError {
     /// A file.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Sorting.
+    #[error(transparent)]
+    Sort(#[from] SortError),
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
     /// Whoever takes the results.
     #[error(transparent)]
-    Sink(#[from] WriteError),
+    Sink(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Takes decided transactions, in order, and what could not be used.
@@ -41,7 +53,7 @@ pub trait Sink {
     /// They cannot be written.
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError>;
 
-    /// A record that cannot be used: the input, its number in the file (0 if a later step refused it), why.
+    /// A record that cannot be used: the input, its number in the file, why.
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection);
 }
 
@@ -54,16 +66,40 @@ pub struct Summary {
     pub decided: u64,
     /// Records that could not be used.
     pub rejected: u64,
+    /// Events that came after a later one of their partition.
+    pub late: u64,
+    /// Of these, events that were older than some state keeps: they are not part of any feature.
+    pub too_late: u64,
 }
+
+/// How a backfill orders records.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The order of the records of an input.
+    pub order: Order,
+    /// The topics that the records would be on. Without them each file counts as one partition.
+    pub partitions: Option<Partitions>,
+    /// Bytes of records that are kept in memory while they are sorted, see [`SORT_MEMORY`].
+    pub sort_memory: usize,
+    /// The directory for what does not fit.
+    pub directory: PathBuf,
+}
+
+/// Bytes of records that are kept in memory while they are sorted, unless there is a reason for another number.
+pub const SORT_MEMORY: usize = 64 << 20;
 
 /// Rows scored together, and events after which entities that do not fit the cache leave memory.
 const BATCH: usize = 1024;
+
+/// Asked about every thousand records; ends the run by answering false.
+pub type GoOn<'g> = &'g mut dyn FnMut(&Summary) -> bool;
 
 /// A run of a pipeline over files.
 pub struct Backfill<'a> {
     engine: &'a mut Engine,
     chain: Chain,
     sources: Vec<FileSource>,
+    sorting: SortOptions,
     batch: Batch,
     sink: &'a mut dyn Sink,
     spare: Vec<Row>,
@@ -89,12 +125,14 @@ impl<'a> Backfill<'a> {
         lineup: Arc<Lineup>,
         stores: &mut dyn Stores,
         files: Vec<InputFile>,
+        options: Options,
         sink: &'a mut dyn Sink,
     ) -> Result<Backfill<'a>, BackfillError> {
         Ok(Backfill {
-            chain: Chain::open(engine.plan(), stores)?,
+            chain: Chain::open(engine.plan(), options.partitions.as_ref(), stores)?,
+            sorting: SortOptions::new(engine.plan(), options.sort_memory, options.directory),
             engine,
-            sources: files.into_iter().map(FileSource::new).collect(),
+            sources: sources(files, options.order, options.partitions.as_ref()),
             batch: Batch {
                 models: ModelsInForce::new(lineup),
                 decider: Decider::default(),
@@ -108,26 +146,30 @@ impl<'a> Backfill<'a> {
         })
     }
 
-    /// Runs to the end of all files. They are merged as the service merges topics: by the watermark of each (the largest
-    /// event time so far), labels first, so a file's own order is its order of arrival. `go_on` is asked about every
-    /// thousand records and may end the run by answering false.
+    /// Runs to the end of all files.
     ///
     /// # Errors
     /// See [`BackfillError`]. Some results may have reached the sink.
-    pub fn run(mut self, go_on: &mut dyn FnMut(&Summary) -> bool) -> Result<Summary, BackfillError> {
-        for source in 0..self.sources.len() {
-            self.advance(source)?;
-        }
-        while let Some(source) = self.earliest() {
-            if let Some(event) = self.sources[source].take() {
-                self.apply(event)?;
-            }
-            self.advance(source)?;
-            if self.applied.is_multiple_of(BATCH as u64) {
-                self.chain.spill()?;
-                if !go_on(&self.summary) {
+    pub fn run(mut self, go_on: GoOn<'_>) -> Result<Summary, BackfillError> {
+        let mut sorter = Sorter::new(&self.sorting);
+        for mut source in std::mem::take(&mut self.sources) {
+            while self.read(&mut source, &mut sorter)? {
+                if self.summary.records.is_multiple_of(BATCH as u64) && !go_on(&self.summary) {
                     return Ok(self.summary);
                 }
+            }
+        }
+        let mut sorted = sorter.sort()?;
+        while let Some(first) = sorted.next(self.row())? {
+            let is_alone = sorted.watermark() != Some(first.event.watermark);
+            let goes_on = if is_alone || self.chain.keeps_order() {
+                self.apply(first, go_on)?
+            } else {
+                let together = self.together(first, &mut sorted)?;
+                self.apply_together(together, go_on)?
+            };
+            if !goes_on {
+                return Ok(self.summary);
             }
         }
         self.decide()?;
@@ -135,42 +177,121 @@ impl<'a> Backfill<'a> {
         Ok(self.summary)
     }
 
-    /// The source whose next event comes first.
-    fn earliest(&self) -> Option<usize> {
-        let order = |(number, source): (usize, &FileSource)| Some(MergeOrder::of(source.next()?, number));
-        let first = self.sources.iter().enumerate().filter_map(order).min();
-        first.map(|order| order.source())
-    }
-
-    /// Reads a source on to its next usable record.
-    fn advance(&mut self, source: usize) -> Result<(), BackfillError> {
-        let row = self.spare.pop().unwrap_or_default();
-        let source = &mut self.sources[source];
-        let left = source.advance(self.engine, row, |input, number, rejection| {
-            self.summary.rejected += 1;
-            self.sink.rejected(input, number, rejection);
-        })?;
-        self.spare.extend(left);
-        self.summary.records = self.sources.iter().map(FileSource::records).sum();
-        Ok(())
-    }
-
-    fn apply(&mut self, mut event: Event) -> Result<(), BackfillError> {
-        self.applied += 1;
-        match self.chain.apply(self.engine, &mut event) {
-            Ok(()) if event.input == TRANSACTIONS => self.batch.events.push(event),
-            Ok(()) => self.spare.push(event.row),
-            Err(StageError::Rejected(rejection)) => {
-                self.sink.rejected(event.input, 0, &rejection);
-                self.summary.rejected += 1;
-                self.spare.push(event.row);
+    /// Reads the next record of a source; whether there was one.
+    fn read(&mut self, source: &mut FileSource, sorter: &mut Sorter) -> Result<bool, BackfillError> {
+        let row = self.row();
+        let Some(taken) = source.next(self.engine, row)? else {
+            return Ok(false);
+        };
+        self.summary.records += 1;
+        match taken {
+            Taken::Event(sourced) => {
+                sorter.push(&sourced)?;
+                self.spare.push(sourced.event.row);
             }
-            Err(StageError::State(error)) => return Err(error.into()),
+            Taken::Rejected(row, number, rejection) => {
+                self.reject(source.input(), number, &rejection);
+                self.spare.push(row);
+            }
         }
-        if self.batch.events.len() == BATCH {
-            self.decide()?;
+        Ok(true)
+    }
+
+    /// Takes an event through all stages; whether to go on.
+    fn apply(&mut self, mut next: Sourced, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
+        match self.chain.apply(self.engine, next.source, &mut next.event) {
+            Ok(()) => self.finish(next.event)?,
+            Err(error) => self.refuse(next, error)?,
         }
-        Ok(())
+        self.count_applied(go_on)
+    }
+
+    /// The events of the watermark of `first`.
+    fn together(&mut self, first: Sourced, sorted: &mut Sorted) -> Result<Sorter, BackfillError> {
+        let watermark = first.event.watermark;
+        let mut together = Sorter::new(&self.sorting);
+        let mut next = Some(first);
+        while let Some(sourced) = next {
+            together.push(&sourced)?;
+            self.spare.push(sourced.event.row);
+            next = match sorted.watermark() == Some(watermark) {
+                true => sorted.next(self.row())?,
+                false => None,
+            };
+        }
+        Ok(together)
+    }
+
+    /// Applies events of one watermark at one stage after the other, at each in the order of its sources; whether to go on.
+    fn apply_together(&mut self, mut events: Sorter, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
+        for stage in 0..self.chain.stages() {
+            let mut sorted = events.sort()?;
+            events = Sorter::new(&self.sorting);
+            while let Some(mut next) = sorted.next(self.row())? {
+                if !self.engine.travels(stage, &next.event) {
+                    self.finish(next.event)?;
+                    continue;
+                }
+                match self.chain.apply_at(stage, self.engine, next.source, &mut next.event) {
+                    Ok(partition) => {
+                        next.source = partition;
+                        events.push(&next)?;
+                        self.spare.push(next.event.row);
+                    }
+                    Err(error) => self.refuse(next, error)?,
+                }
+                if stage == 0 && !self.count_applied(go_on)? {
+                    return Ok(false);
+                }
+            }
+        }
+        let mut sorted = events.sort()?;
+        while let Some(next) = sorted.next(self.row())? {
+            self.finish(next.event)?;
+        }
+        Ok(true)
+    }
+
+    /// Makes room now and then; whether to go on.
+    fn count_applied(&mut self, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
+        self.applied += 1;
+        if !self.applied.is_multiple_of(BATCH as u64) {
+            return Ok(true);
+        }
+        self.chain.spill()?;
+        Ok(go_on(&self.summary))
+    }
+
+    /// An event that no stage has to apply any more: a transaction is decided with the others of its batch.
+    fn finish(&mut self, event: Event) -> Result<(), BackfillError> {
+        self.summary.late += u64::from(event.flags.contains(Flags::LATE));
+        self.summary.too_late += u64::from(event.flags.contains(Flags::TOO_LATE));
+        if event.input != TRANSACTIONS {
+            self.spare.push(event.row);
+            return Ok(());
+        }
+        self.batch.events.push(event);
+        match self.batch.events.len() {
+            BATCH => self.decide(),
+            _ => Ok(()),
+        }
+    }
+
+    /// An event that a stage could not apply.
+    fn refuse(&mut self, event: Sourced, error: StageError) -> Result<(), BackfillError> {
+        match error {
+            StageError::Rejected(rejection) => {
+                self.reject(event.event.input, event.number, &rejection);
+                self.spare.push(event.event.row);
+                Ok(())
+            }
+            StageError::State(error) => Err(error.into()),
+        }
+    }
+
+    fn reject(&mut self, input: u8, number: u64, rejection: &Rejection) {
+        self.summary.rejected += 1;
+        self.sink.rejected(input, number, rejection);
     }
 
     /// Decides the transactions that wait.
@@ -184,4 +305,26 @@ impl<'a> Backfill<'a> {
         self.spare.extend(batch.events.drain(..).map(|event| event.row));
         Ok(())
     }
+
+    /// A row to use again.
+    fn row(&mut self) -> Row {
+        self.spare.pop().unwrap_or_default()
+    }
+}
+
+/// The sources of files: each file one of its own, or all files of an input distributed over its partitions.
+fn sources(files: Vec<InputFile>, order: Order, partitions: Option<&Partitions>) -> Vec<FileSource> {
+    let Some(partitions) = partitions else {
+        let source = |(number, file): (usize, InputFile)| FileSource::new(file.input, vec![file], order, number, 1);
+        return files.into_iter().enumerate().map(source).collect();
+    };
+    let mut by_input: BTreeMap<u8, Vec<InputFile>> = BTreeMap::new();
+    for file in files {
+        by_input.entry(file.input).or_default().push(file);
+    }
+    let source = |(input, files)| {
+        let count = partitions.inputs[usize::from(input)] as usize;
+        FileSource::new(input, files, order, 0, count)
+    };
+    by_input.into_iter().map(source).collect()
 }

@@ -1,46 +1,83 @@
 //! Parquet. Nested fields are struct columns, found by their path.
 
+use super::cells::Cells;
+use super::column_types::{OF_UUID, field_types, refusal};
 use super::error::{ReadError, io, malformed};
+use super::names::find;
 use super::rows::{Next, Rows};
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::{DataType, TimeUnit};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
+use parquet::basic::{Compression, LogicalType, Type as PhysicalType};
+use parquet::file::metadata::ParquetMetaData;
+use riskstream_events::{InputFields, Rejection, Row};
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) struct Columns {
     path: PathBuf,
     reader: ParquetRecordBatchReader,
     fields: InputFields,
-    present: Vec<Option<usize>>,
-    /// The arrays of the present fields in the current batch, with the position in `fields`.
-    arrays: Vec<(usize, ArrayRef)>,
+    leaves: Vec<Leaf>,
+    /// The column of each leaf in the current batch.
+    columns: Vec<Column>,
     in_batch: usize,
     batch_len: usize,
     /// Records read.
     read: u64,
 }
 
+/// A column of the file that a field is read from.
+struct Leaf {
+    /// The field's index.
+    field: usize,
+    /// The names from the outside in.
+    path: Vec<String>,
+    is_uuid: bool,
+}
+
+struct Column {
+    array: ArrayRef,
+    /// Where neither the value nor a group around it is null; none if no value is null.
+    validity: Option<NullBuffer>,
+}
+
 impl Columns {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
         let file = File::open(path).map_err(io(path))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| malformed(path, error))?;
-        let names: Vec<String> = builder
-            .schema()
-            .fields()
-            .iter()
-            .flat_map(|field| leaf_names(field))
-            .collect();
-        let present = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let reader = builder
+        let metadata = metadata(path, &file)?;
+        let all = leaves(metadata.schema().fields());
+        let names: Vec<String> = all.iter().map(|(leaf, _)| leaf.join(".")).collect();
+        let places = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let (mut leaves, mut used) = (Vec::new(), Vec::new());
+        for (field, place) in places.into_iter().enumerate() {
+            let Some((leaf, data_type)) = place.map(|place| &all[place]) else {
+                continue;
+            };
+            let number = leaf_number(metadata.metadata(), leaf);
+            let is_uuid = number.is_some_and(|number| is_uuid(metadata.metadata(), number));
+            let readable = match is_uuid {
+                true => OF_UUID,
+                false => field_types(data_type),
+            };
+            if !readable.contains(&fields.fields[field].value_type) {
+                return Err(refusal(path, &fields.fields[field], data_type, readable));
+            }
+            if let Some(number) = number {
+                check_compression(path, metadata.metadata(), number)?;
+                used.push(number);
+            }
+            let path = leaf.clone();
+            leaves.push(Leaf { field, path, is_uuid });
+        }
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), used);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            .with_projection(mask)
             .with_batch_size(8192)
             .build()
             .map_err(|error| malformed(path, error))?;
@@ -48,32 +85,42 @@ impl Columns {
             path: path.to_owned(),
             reader,
             fields: fields.clone(),
-            present,
-            arrays: Vec::new(),
+            leaves,
+            columns: Vec::new(),
             in_batch: 0,
             batch_len: 0,
             read: 0,
         })
     }
 
-    fn load(&mut self, batch: &RecordBatch) {
-        self.arrays.clear();
-        for (index, field) in self.fields.fields.iter().enumerate() {
-            if self.present[index].is_some()
-                && let Some(array) = column(batch, &field.path)
-            {
-                self.arrays.push((index, array));
-            }
-        }
+    fn load(&mut self, batch: RecordBatch) -> Result<(), ReadError> {
         (self.in_batch, self.batch_len) = (0, batch.num_rows());
+        let batch = StructArray::from(batch);
+        self.columns.clear();
+        for leaf in &self.leaves {
+            let absent = || malformed(&self.path, format!("there is no column `{}`", leaf.path.join(".")));
+            self.columns.push(column(&batch, &leaf.path).ok_or_else(absent)?);
+        }
+        Ok(())
     }
 
     fn fill(&self, row: &mut Row) -> Result<(), Rejection> {
         self.fields.reset(row);
-        for (field, array) in &self.arrays {
-            if array.is_valid(self.in_batch) {
-                set(&self.fields, *field, array, self.in_batch, row)?;
+        for (leaf, column) in self.leaves.iter().zip(&self.columns) {
+            let is_null = column
+                .validity
+                .as_ref()
+                .is_some_and(|nulls| nulls.is_null(self.in_batch));
+            if is_null || column.array.data_type() == &DataType::Null {
+                continue;
             }
+            let cells = Cells {
+                fields: &self.fields,
+                field: leaf.field,
+                array: &column.array,
+                is_uuid: leaf.is_uuid,
+            };
+            cells.store(self.in_batch, row)?;
         }
         self.fields.check_required(row)
     }
@@ -84,7 +131,7 @@ impl Rows for Columns {
         while self.in_batch == self.batch_len {
             match self.reader.next() {
                 None => return Ok(Next::End),
-                Some(Ok(batch)) => self.load(&batch),
+                Some(Ok(batch)) => self.load(batch)?,
                 Some(Err(error)) => {
                     return Err(malformed(&self.path, error));
                 }
@@ -100,115 +147,102 @@ impl Rows for Columns {
     }
 }
 
-/// The column of each field by its dotted path; a required one must be there.
-pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<Vec<Option<usize>>, ReadError> {
-    let find = |field: &riskstream_events::Field| {
-        let wanted = field.path.join(".");
-        let found = names.iter().position(|name| *name == wanted);
-        if found.is_none() && field.required {
-            let (path, present) = (path.to_owned(), names.join(", "));
-            return Err(ReadError::MissingColumn {
-                path,
-                column: wanted,
-                present,
-            });
-        }
-        Ok(found)
-    };
-    fields.fields.iter().map(find).collect()
+/// The names of the columns of a file.
+pub(super) fn names(path: &Path) -> Result<Vec<String>, ReadError> {
+    let file = File::open(path).map_err(io(path))?;
+    let metadata = metadata(path, &file)?;
+    let leaves = leaves(metadata.schema().fields());
+    Ok(leaves.into_iter().map(|(leaf, _)| leaf.join(".")).collect())
 }
 
-fn leaf_names(field: &arrow_schema::Field) -> Vec<String> {
-    match field.data_type() {
-        DataType::Struct(children) => {
-            let nested = children.iter().flat_map(|child| leaf_names(child));
-            nested.map(|name| format!("{}.{name}", field.name())).collect()
-        }
-        _ => vec![field.name().clone()],
+/// The file's metadata, with the types that its columns are read as: dictionaries as their values, and INT96 in microseconds,
+/// since in nanoseconds times before 1677 and after 2262 would overflow.
+fn metadata(path: &Path, file: &File) -> Result<ArrowReaderMetadata, ReadError> {
+    let read = ArrowReaderMetadata::load(file, ArrowReaderOptions::default());
+    let read = read.map_err(|error| malformed(path, error))?;
+    let fields = plain_fields(read.schema().fields(), &[], read.metadata());
+    if &fields == read.schema().fields() {
+        return Ok(read);
     }
+    let schema = Arc::new(Schema::new_with_metadata(fields, read.schema().metadata().clone()));
+    let options = ArrowReaderOptions::default().with_schema(schema);
+    ArrowReaderMetadata::try_new(Arc::clone(read.metadata()), options).map_err(|error| malformed(path, error))
 }
 
-fn column(batch: &RecordBatch, path: &[String]) -> Option<ArrayRef> {
-    let (first, rest) = path.split_first()?;
-    let mut array = batch.column_by_name(first)?.clone();
-    for name in rest {
-        let child = array.as_struct_opt()?.column_by_name(name)?.clone();
-        array = child;
-    }
-    Some(array)
-}
-
-fn set(fields: &InputFields, field: usize, array: &ArrayRef, at: usize, row: &mut Row) -> Result<(), Rejection> {
-    let mut int = |value: i64| fields.set_int(field, value, row);
-    match array.data_type() {
-        DataType::Int8 => int(array.as_primitive::<Int8Type>().value(at).into()),
-        DataType::Int16 => int(array.as_primitive::<Int16Type>().value(at).into()),
-        DataType::Int32 => int(array.as_primitive::<Int32Type>().value(at).into()),
-        DataType::Int64 => int(array.as_primitive::<Int64Type>().value(at)),
-        DataType::UInt8 => int(array.as_primitive::<UInt8Type>().value(at).into()),
-        DataType::UInt16 => int(array.as_primitive::<UInt16Type>().value(at).into()),
-        DataType::UInt32 => int(array.as_primitive::<UInt32Type>().value(at).into()),
-        DataType::UInt64 => match i64::try_from(array.as_primitive::<UInt64Type>().value(at)) {
-            Ok(value) => int(value),
-            Err(_) => Err(rejected(
-                fields,
-                field,
-                ReasonCode::OutOfRange,
-                "beyond 64 bits with a sign",
-            )),
-        },
-        DataType::Float32 => fields.set_float(field, array.as_primitive::<Float32Type>().value(at).into(), row),
-        DataType::Float64 => fields.set_float(field, array.as_primitive::<Float64Type>().value(at), row),
-        DataType::Boolean => fields.set_bool(field, array.as_boolean().value(at), row),
-        DataType::Utf8 => fields.set_text(field, array.as_string::<i32>().value(at), row),
-        DataType::LargeUtf8 => fields.set_text(field, array.as_string::<i64>().value(at), row),
-        DataType::Utf8View => fields.set_text(field, array.as_string_view().value(at), row),
-        DataType::Date32 => {
-            let days = array.as_primitive::<Date32Type>().value(at);
-            fields.set_timestamp(field, i64::from(days) * 86_400_000_000, row)
-        }
-        DataType::Timestamp(unit, _) => {
-            let micros = match unit {
-                TimeUnit::Second => array
-                    .as_primitive::<TimestampSecondType>()
-                    .value(at)
-                    .checked_mul(1_000_000),
-                TimeUnit::Millisecond => array
-                    .as_primitive::<TimestampMillisecondType>()
-                    .value(at)
-                    .checked_mul(1_000),
-                TimeUnit::Microsecond => Some(array.as_primitive::<TimestampMicrosecondType>().value(at)),
-                TimeUnit::Nanosecond => Some(
-                    array
-                        .as_primitive::<TimestampNanosecondType>()
-                        .value(at)
-                        .div_euclid(1_000),
-                ),
-            };
-            match micros {
-                Some(micros) => fields.set_timestamp(field, micros, row),
-                None => Err(rejected(
-                    fields,
-                    field,
-                    ReasonCode::OutOfRange,
-                    "not a time in this era",
-                )),
+fn plain_fields(fields: &Fields, around: &[String], file: &ParquetMetaData) -> Fields {
+    let plain = |field: &FieldRef| {
+        let path = [around, &[field.name().clone()]].concat();
+        let data_type = match field.data_type() {
+            DataType::Struct(inner) => DataType::Struct(plain_fields(inner, &path, file)),
+            DataType::Dictionary(_, values) => (**values).clone(),
+            DataType::Timestamp(TimeUnit::Nanosecond, zone) if is_int96(file, &path) => {
+                DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
             }
+            other => other.clone(),
+        };
+        Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone())
+    };
+    fields.iter().map(plain).collect()
+}
+
+/// Paths and types of all columns; a column is what is no struct.
+fn leaves(fields: &Fields) -> Vec<(Vec<String>, DataType)> {
+    let mut found = Vec::new();
+    for field in fields {
+        let name = field.name().clone();
+        match field.data_type() {
+            DataType::Struct(inner) => {
+                let within = leaves(inner).into_iter();
+                found.extend(within.map(|(path, data_type)| ([vec![name.clone()], path].concat(), data_type)));
+            }
+            data_type => found.push((vec![name], data_type.clone())),
         }
-        DataType::Decimal128(_, scale) => {
-            let unscaled = array.as_primitive::<Decimal128Type>().value(at);
-            let text = format!("{unscaled}e{}", -i32::from(*scale));
-            fields.set_text(field, &text, row)
+    }
+    found
+}
+
+/// The number of a column among the file's.
+fn leaf_number(file: &ParquetMetaData, path: &[String]) -> Option<usize> {
+    let columns = file.file_metadata().schema_descr().columns();
+    columns.iter().position(|column| column.path().parts() == path)
+}
+
+fn is_int96(file: &ParquetMetaData, path: &[String]) -> bool {
+    let columns = file.file_metadata().schema_descr().columns();
+    leaf_number(file, path).is_some_and(|number| columns[number].physical_type() == PhysicalType::INT96)
+}
+
+fn is_uuid(file: &ParquetMetaData, number: usize) -> bool {
+    let column = file.file_metadata().schema_descr().column(number);
+    column.logical_type_ref() == Some(&LogicalType::Uuid)
+}
+
+fn check_compression(path: &Path, file: &ParquetMetaData, number: usize) -> Result<(), ReadError> {
+    let groups = file.row_groups().iter();
+    match groups
+        .map(|group| group.column(number))
+        .find(|column| column.compression() == Compression::LZO)
+    {
+        None => Ok(()),
+        Some(column) => {
+            let name = column.column_path().string();
+            Err(malformed(
+                path,
+                format!("the column `{name}` is compressed with LZO, which is not read: use Snappy, Zstandard or gzip"),
+            ))
         }
-        other => Err(rejected(
-            fields,
-            field,
-            ReasonCode::WrongType,
-            &format!("column type {other} is not read"),
-        )),
     }
 }
 
-fn rejected(fields: &InputFields, field: usize, code: ReasonCode, what: &str) -> Rejection {
-    Rejection::new(code, format!("field {}: {what}", fields.fields[field].name))
+/// The column at a path, null where a group around it is.
+fn column(batch: &StructArray, path: &[String]) -> Option<Column> {
+    let (first, rest) = path.split_first()?;
+    let mut array = Arc::clone(batch.column_by_name(first)?);
+    let mut validity = array.nulls().cloned();
+    for name in rest {
+        let child = Arc::clone(array.as_any().downcast_ref::<StructArray>()?.column_by_name(name)?);
+        array = child;
+        validity = NullBuffer::union(validity.as_ref(), array.nulls());
+    }
+    Some(Column { array, validity })
 }

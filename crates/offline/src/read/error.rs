@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// The endings of the files that this build reads.
 const ENDINGS: &str = if cfg!(feature = "parquet") {
-    ".jsonl, .ndjson, .json, .csv or .parquet"
+    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), or .parquet"
 } else {
-    ".jsonl, .ndjson, .json or .csv; Parquet needs a build with the feature `parquet`"
+    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz); Parquet needs a build with the feature `parquet`"
 };
 
 /// Why a file cannot be read on.
@@ -41,6 +41,23 @@ pub enum ReadError {
         column: String,
         /// The columns there are.
         present: String,
+    },
+    /// A column that the pipeline reads is there twice.
+    #[error("{0}: the column `{1}` is there twice")]
+    AmbiguousColumn(PathBuf, String),
+    /// A column's type is not read as that of its field.
+    #[error("{path}: the column `{column}` is {found}, which is not read as {expected}: {remedy}")]
+    ColumnType {
+        /// The file.
+        path: PathBuf,
+        /// The column, nested names joined by dots.
+        column: String,
+        /// Its type.
+        found: String,
+        /// The field's type.
+        expected: &'static str,
+        /// What to do instead.
+        remedy: String,
     },
 }
 

@@ -1,41 +1,50 @@
-//! Files as inputs: JSON Lines, CSV and Parquet, decoded into the same rows as records of a topic.
+//! Files as inputs: JSON, CSV and Parquet, decoded into the same rows as records of a topic.
 
+#[cfg(feature = "parquet")]
+mod cells;
+#[cfg(feature = "parquet")]
+mod column_types;
 #[cfg(feature = "parquet")]
 mod columns;
-#[cfg(feature = "parquet")]
 mod delimited;
 mod error;
-#[cfg(feature = "parquet")]
-mod json_lines;
-mod object_lines;
-mod objects;
-#[cfg(feature = "parquet")]
-mod parquet_objects;
-#[cfg(feature = "parquet")]
+mod json_file;
+mod json_records;
+mod json_values;
+mod names;
 mod rows;
+mod text_file;
 
 pub use error::ReadError;
-pub use objects::json_objects;
-#[cfg(feature = "parquet")]
+pub use names::names;
 pub use rows::{Next, Rows};
 
-#[cfg(feature = "parquet")]
 use riskstream_events::InputFields;
-#[cfg(feature = "parquet")]
 use std::path::Path;
 
-/// Opens a file by its ending.
-#[cfg(feature = "parquet")]
+/// Opens a file by its ending, before which there may be more to unpack: `.csv.gz`.
+///
+/// # Errors
+/// The file cannot be read, lacks a required column, or has one of a type that its field is not read from.
 pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadError> {
-    let ending = path
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    match ending.as_str() {
-        "jsonl" | "ndjson" | "json" => Ok(Box::new(json_lines::JsonLines::open(path, fields)?)),
-        "csv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
+    match ending(path).as_str() {
+        "jsonl" | "ndjson" | "json" => Ok(Box::new(json_file::JsonFile::open(path, fields)?)),
+        "csv" | "tsv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
+        #[cfg(feature = "parquet")]
         "parquet" => Ok(Box::new(columns::Columns::open(path, fields)?)),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }
+}
+
+/// The ending of the name in lower case, without `.gz`.
+fn ending(path: &Path) -> String {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map(|(_, ending)| ending.to_owned())
+        .unwrap_or_default()
 }

@@ -2,7 +2,7 @@
 
 use crate::shop::{CUSTOMER, Shop, TRANSACTIONS};
 use riskstream_events::Value;
-use riskstream_features::state::MemoryState;
+use riskstream_features::state::{MemoryState, StateStore};
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::progress::SourceProgress;
@@ -68,4 +68,45 @@ fn what_was_written_is_found_by_a_successor() {
     state.restore().unwrap();
     assert_eq!(state.cached_entities(), 0, "entities are read when they are needed");
     assert_eq!(payments(&mut shop, &mut state, "b", 2), Value::Int(2));
+}
+
+#[test]
+fn what_does_not_fit_is_spilled_and_read_again() {
+    let mut shop = Shop::new();
+    let mut stores = MemoryStores::default();
+    let store = stores.open("customer", 0, "").unwrap();
+    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, store, TopicIdentity::default());
+    assert_eq!(payments(&mut shop, &mut state, "a", 1), Value::Int(1));
+    // Everything fits: nothing leaves memory.
+    state.spill(1).unwrap();
+    assert_eq!(state.cached_entities(), 1);
+    assert_eq!(payments(&mut shop, &mut state, "b", 2), Value::Int(2));
+    // Nothing fits.
+    state.spill(0).unwrap();
+    assert_eq!(state.cached_entities(), 0);
+    assert!(state.stored_bytes() > 0);
+    assert_eq!(payments(&mut shop, &mut state, "c", 3), Value::Int(3));
+    state.spill(0).unwrap();
+    assert_eq!(
+        payments(&mut shop, &mut state, "c", 3),
+        Value::Int(3),
+        "ids are remembered on disk"
+    );
+    assert_eq!(state.stream_time(), 3_000_000);
+    // What was spilled is the state of no position, so no task takes it for its own.
+    assert_eq!(stores.open("customer", 0, "").unwrap().position().unwrap(), Some(-1));
+}
+
+#[test]
+fn a_spill_writes_what_was_changed_once() {
+    let mut shop = Shop::new();
+    let mut stores = MemoryStores::default();
+    let store = stores.open("customer", 0, "").unwrap();
+    let mut state = StageState::new(&shop.compiled.plan, CUSTOMER, store, TopicIdentity::default());
+    payments(&mut shop, &mut state, "a", 1);
+    state.spill(0).unwrap();
+    let stored = |stores: &MemoryStores| stores.state("customer", 0).unwrap().scan(b"").unwrap();
+    let first = stored(&stores);
+    state.spill(0).unwrap();
+    assert_eq!(stored(&stores), first);
 }

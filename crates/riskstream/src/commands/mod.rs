@@ -10,12 +10,13 @@ pub mod error;
 pub mod explain;
 #[cfg(feature = "kafka")]
 pub mod generate;
-mod input_file;
+mod input_files;
 pub mod models;
 #[cfg(feature = "kafka")]
 pub mod rollout;
 #[cfg(feature = "kafka")]
 pub mod run;
+mod run_report;
 #[cfg(feature = "kafka")]
 pub mod state;
 #[cfg(feature = "kafka")]

@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod files;
+mod formats;
 mod help;
 mod kafka;
 mod models;

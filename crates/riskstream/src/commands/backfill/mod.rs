@@ -1,22 +1,23 @@
 //! `riskstream backfill`: the pipeline over files.
 
+mod partitions;
 mod temporary_stores;
 
 use super::error::CommandError;
-use super::input_file::InputFileArgument;
+use super::input_files::{FileArgs, late};
+use super::run_report::{ReportArgs, RunReport};
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use partitions::PartitionArgs;
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Sink, Summary};
-use riskstream_offline::read;
+use riskstream_offline::backfill::{Backfill, BackfillError, Options, Order, SORT_MEMORY, Sink, Summary};
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,12 @@ pub struct Args {
     /// A file (.jsonl, .csv, .parquet) as an input: FILE is the transactions, NAME=FILE any input of the pipeline
     #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
     inputs: Vec<String>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    partitions: PartitionArgs,
+    #[command(flatten)]
+    report: ReportArgs,
     /// The Parquet file to write: a row for each transaction, a column for each field and feature
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -40,24 +47,37 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
-    let files = open(&compiled, &args.inputs, secret.as_deref())?;
+    let partitions = args.partitions.partitions(&compiled)?;
+    let files = args.files.open(&compiled, &args.inputs, |input| {
+        args.partitions.keyed_fields(&compiled, input, secret.as_deref())
+    })?;
     let plan = Arc::clone(&compiled.plan);
     let mut stores = TemporaryStores::beside(&args.output)?;
     let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(CommandError::failed)?;
     let mut sink = FileSink {
         plan: Arc::clone(&plan),
         parquet,
-        rejected: BTreeMap::new(),
-        shown: 0,
+        report: RunReport::new(&args.report)?,
     };
     let bar = progress_bar();
     let began = Instant::now();
     let mut engine = Engine::new(plan);
     let lineup = Arc::clone(&compiled.lineup);
-    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, &mut sink)
+    let default = match &partitions {
+        Some(_) => Order::Arrival,
+        None => Order::EventTime,
+    };
+    let options = Options {
+        order: args.files.order().unwrap_or(default),
+        partitions,
+        sort_memory: SORT_MEMORY,
+        directory: stores.directory().to_owned(),
+    };
+    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut sink)
         .and_then(|backfill| {
             backfill.run(&mut |summary: &Summary| {
                 bar.set_position(summary.records);
+                bar.set_message(format!("{} decided", HumanCount(summary.decided)));
                 !shutdown.requested()
             })
         })
@@ -70,7 +90,6 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         )
         .into());
     }
-    let rejected = std::mem::take(&mut sink.rejected);
     sink.parquet.finish().map_err(CommandError::failed)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
@@ -80,31 +99,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         HumanCount(summary.records),
         HumanCount((summary.records as f64 / seconds) as u64),
     );
-    for (reason, count) in rejected {
-        println!("{} records could not be used: {reason}", HumanCount(count));
+    if let Some(late) = late(&summary) {
+        println!("{late}");
     }
-    Ok(())
-}
-
-fn open(compiled: &Compiled, arguments: &[String], secret: Option<&[u8]>) -> Result<Vec<InputFile>, CommandError> {
-    let mut files = Vec::new();
-    for argument in arguments {
-        let InputFileArgument { input, path } = InputFileArgument::parse(argument, compiled)?;
-        let fields = compiled
-            .input_fields(input, secret)
-            .map_err(CommandError::configuration)?;
-        let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
-        files.push(InputFile {
-            input: input as u8,
-            rows,
-        });
-    }
-    if !files.iter().any(|file| file.input == 0) {
-        return Err(CommandError::configuration(anyhow!(
-            "there are no transactions among the inputs: add --input FILE"
-        )));
-    }
-    Ok(files)
+    sink.report.finish()
 }
 
 /// The transaction's own fields, then features and expressions, each once.
@@ -121,34 +119,31 @@ fn columns(compiled: &Compiled) -> Vec<Slot> {
 }
 
 fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {elapsed}");
+    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {msg}  {elapsed}");
     let bar = ProgressBar::new_spinner().with_style(style.expect("the template is fixed"));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 
-/// Decisions to Parquet, what could not be used counted by reason and the first few shown.
+/// Decisions to Parquet, and the report on them.
 struct FileSink {
     plan: Arc<riskstream_engine::plan::Plan>,
     parquet: ParquetSink,
-    rejected: BTreeMap<String, u64>,
-    shown: usize,
+    report: RunReport,
 }
-
-/// Unusable records named on standard error before only their count is told.
-const SHOWN: usize = 5;
 
 impl Sink for FileSink {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
-        Ok(self.parquet.write(&self.plan, events, decisions)?)
+        for event in events {
+            self.report.decided(event.flags.names());
+        }
+        let written = self.parquet.write(&self.plan, events, decisions);
+        written.map_err(|error| BackfillError::Sink(error.into()))
     }
 
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {
-        *self.rejected.entry(rejection.code.to_string()).or_default() += 1;
-        if self.shown < SHOWN {
-            self.shown += 1;
-            let input = &self.plan.inputs[usize::from(input)].name;
-            eprintln!("{input}, record {number}: {rejection}");
-        }
+        let input = &self.plan.inputs[usize::from(input)].name;
+        self.report
+            .rejected(input, number, rejection.code.as_str(), &rejection.detail);
     }
 }

@@ -35,6 +35,13 @@ impl TemporaryStores {
     }
 }
 
+impl TemporaryStores {
+    /// The directory, which is removed with all that is in it.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
 impl Stores for TemporaryStores {
     fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
         let path = self.directory.path().join(format!("{stage}-{partition}"));

@@ -1,21 +1,15 @@
-//! The demo's records: from the simulator or from the user's files. They are written to the in-memory log by a thread
-//! of its own.
+//! The demo's simulated records. They are written to the in-memory log by a thread of its own.
 
 use super::results::GroundTruth;
 use crate::clock::SystemClock;
 use crate::commands::error::CommandError;
-use crate::commands::input_file::InputFileArgument;
 use crate::shutdown::Shutdown;
 use crate::simulated::{SimulationArgs, to_json};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
-use riskstream_events::ValueType;
-use riskstream_offline::read::json_objects;
 use riskstream_pipeline::Clock;
 use riskstream_pipeline::memory::Broker;
 use riskstream_simulator::{SimulatedEvent, Simulator};
-use serde_json::{Map, Value};
-use std::cmp::Reverse;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,30 +21,10 @@ const CHECK_INTERVAL: usize = 256;
 
 /// The records to write.
 pub(super) struct Feed {
-    source: FeedSource,
+    simulator: Box<Simulator>,
     topics: Vec<Arc<str>>,
-}
-
-enum FeedSource {
-    Simulation {
-        simulator: Box<Simulator>,
-        /// The index of the input `labels`, if the pipeline has one.
-        labels: Option<usize>,
-    },
-    Files {
-        files: Vec<InputFileArgument>,
-        /// For each input the field that the records' Kafka key holds.
-        keys: Vec<Option<String>>,
-        label_fields: Option<LabelFields>,
-    },
-}
-
-/// The fields of a label that give the ground truth.
-struct LabelFields {
-    /// The field with the transaction's id.
-    id: String,
-    /// The field with the label: whether it was fraud.
-    fraud: String,
+    /// The index of the input `labels`, if the pipeline has one.
+    labels: Option<usize>,
 }
 
 impl Feed {
@@ -58,7 +32,7 @@ impl Feed {
     ///
     /// # Errors
     /// The simulator refuses the arguments, or the pipeline has an input that it does not simulate.
-    pub(super) fn simulated(simulation: &SimulationArgs, compiled: &Compiled) -> Result<Feed, CommandError> {
+    pub(super) fn new(simulation: &SimulationArgs, compiled: &Compiled) -> Result<Feed, CommandError> {
         let labels = compiled.inputs.iter().position(|input| input.name == "labels");
         if compiled.inputs.len() > 1 && labels.is_none() {
             let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
@@ -68,93 +42,22 @@ impl Feed {
             )));
         }
         let simulator = simulation.simulator().map_err(CommandError::configuration)?;
-        let simulator = Box::new(simulator);
-        Ok(Feed::new(compiled, FeedSource::Simulation { simulator, labels }))
-    }
-
-    /// The user's files, given as `[NAME=]FILE`.
-    ///
-    /// # Errors
-    /// A file does not exist, or the pipeline has no such input.
-    pub(super) fn files(inputs: &[String], compiled: &Compiled) -> Result<Feed, CommandError> {
-        let file = |argument: &String| {
-            let file = InputFileArgument::parse(argument, compiled)?;
-            if !file.path.is_file() {
-                let path = file.path.display();
-                return Err(CommandError::configuration(anyhow!("{path}: no such file")));
-            }
-            Ok(file)
-        };
-        let mut files = inputs.iter().map(file).collect::<Result<Vec<_>, CommandError>>()?;
-        // Labels first: the worker merges inputs by event time, so they wait for the transactions.
-        files.sort_by_key(|file| Reverse(file.input));
-        let source = FeedSource::Files {
-            files,
-            keys: compiled.inputs.iter().map(|input| input.key.clone()).collect(),
-            label_fields: LabelFields::of(compiled),
-        };
-        Ok(Feed::new(compiled, source))
-    }
-
-    fn new(compiled: &Compiled, source: FeedSource) -> Feed {
-        let topics = compiled.inputs.iter().map(|input| Arc::clone(&input.topic)).collect();
-        Feed { source, topics }
-    }
-
-    /// Starts the thread. It ends after the last record or upon shutdown, and returns the ground truth if there is one.
-    pub(super) fn start(self, broker: Broker, shutdown: Shutdown) -> JoinHandle<anyhow::Result<Option<GroundTruth>>> {
-        let writer = Writer {
-            topics: self.topics,
-            broker,
-            shutdown,
-        };
-        std::thread::spawn(move || match self.source {
-            FeedSource::Simulation { simulator, labels } => writer.simulate(*simulator, labels).map(Some),
-            FeedSource::Files {
-                files,
-                keys,
-                label_fields,
-            } => {
-                let truth = writer.read_files(&files, &keys, label_fields.as_ref())?;
-                Ok((!truth.is_empty()).then_some(truth))
-            }
-        })
-    }
-}
-
-impl LabelFields {
-    /// The id and the first boolean field of the second input.
-    fn of(compiled: &Compiled) -> Option<LabelFields> {
-        let labels = compiled.inputs.get(1)?;
-        let mut fields = labels.fields.iter();
-        let id = fields.clone().find(|field| field.slot == compiled.plan.inputs[1].id)?;
-        let fraud = fields.find(|field| field.value_type == ValueType::Bool)?;
-        Some(LabelFields {
-            id: id.path.join("."),
-            fraud: fraud.path.join("."),
+        Ok(Feed {
+            simulator: Box::new(simulator),
+            topics: compiled.inputs.iter().map(|input| Arc::clone(&input.topic)).collect(),
+            labels,
         })
     }
 
-    /// The transaction's id and whether it was fraud.
-    fn read(&self, label: &Map<String, Value>) -> Option<(String, bool)> {
-        let fraud = label.get(&self.fraud).is_some_and(|value| {
-            matches!(value, Value::Bool(true))
-                || value.as_f64() == Some(1.0)
-                || value.as_str() == Some("1")
-                || value.as_str() == Some("true")
-        });
-        Some((text(label, &self.id)?, fraud))
+    /// Starts the thread. It ends after the last record or upon shutdown, and returns the ground truth.
+    pub(super) fn start(self, broker: Broker, shutdown: Shutdown) -> JoinHandle<anyhow::Result<GroundTruth>> {
+        let writer = Writer::new(self.topics, broker, shutdown);
+        std::thread::spawn(move || writer.simulate(*self.simulator, self.labels))
     }
 }
 
-fn text(object: &Map<String, Value>, field: &str) -> Option<String> {
-    object.get(field).map(|value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    })
-}
-
-/// Writes records to the in-memory log.
+/// Writes records to the in-memory log, in event-time order, and tells how far it is: so the order in which they are applied
+/// does not depend on how fast threads are.
 struct Writer {
     topics: Vec<Arc<str>>,
     broker: Broker,
@@ -162,6 +65,15 @@ struct Writer {
 }
 
 impl Writer {
+    fn new(topics: Vec<Arc<str>>, broker: Broker, shutdown: Shutdown) -> Writer {
+        broker.set_written_until(&topics, i64::MIN);
+        Writer {
+            topics,
+            broker,
+            shutdown,
+        }
+    }
+
     fn simulate(&self, simulator: Simulator, labels: Option<usize>) -> anyhow::Result<GroundTruth> {
         let mut truth = GroundTruth::new();
         let mut json = Vec::new();
@@ -179,27 +91,7 @@ impl Writer {
             let Some(input) = input else { continue };
             to_json(&event, &mut json)?;
             self.write(input, event.customer_id(), &json);
-        }
-        Ok(truth)
-    }
-
-    fn read_files(
-        &self,
-        files: &[InputFileArgument],
-        keys: &[Option<String>],
-        label_fields: Option<&LabelFields>,
-    ) -> anyhow::Result<GroundTruth> {
-        let mut truth = GroundTruth::new();
-        for InputFileArgument { input, path } in files {
-            json_objects(path, &mut |object| {
-                if let Some(fields) = label_fields.filter(|_| *input > 0) {
-                    truth.extend(fields.read(object));
-                }
-                let key = keys[*input].as_deref().and_then(|field| text(object, field));
-                let json = serde_json::to_vec(object).unwrap_or_default();
-                self.write(*input, &key.unwrap_or_default(), &json);
-                !self.shutdown.requested()
-            })?;
+            self.broker.set_written_until(&self.topics, event.event_time());
         }
         Ok(truth)
     }
@@ -223,5 +115,12 @@ impl Writer {
             std::thread::sleep(Duration::from_millis(1));
         }
         !self.shutdown.requested()
+    }
+}
+
+impl Drop for Writer {
+    /// However the thread ends: nothing follows, so nothing waits for more.
+    fn drop(&mut self) {
+        self.broker.set_written_until(&self.topics, i64::MAX);
     }
 }

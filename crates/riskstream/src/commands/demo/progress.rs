@@ -2,7 +2,6 @@
 
 use super::results::Results;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use riskstream_pipeline::Tally;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -45,9 +44,9 @@ impl Progress {
         }
     }
 
-    /// Adds the latencies of a round, and updates the display if it is due.
-    pub(super) fn update(&mut self, tally: &Tally, results: &Results) {
-        self.latencies.extend_from_slice(&tally.latencies);
+    /// Adds latencies (microseconds), and updates the display if it is due.
+    pub(super) fn update(&mut self, latencies: &[i64], results: &Results) {
+        self.latencies.extend_from_slice(latencies);
         let interval = if self.is_terminal { INTERVAL } else { LINE_INTERVAL };
         if self.updated.elapsed() < interval {
             return;
@@ -71,21 +70,25 @@ impl Progress {
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = (results.decided() as f64 / seconds) as u64;
         self.latencies.sort_unstable();
-        let quantile = |q: f64| {
-            let at = ((self.latencies.len() as f64 - 1.0) * q).max(0.0) as usize;
-            self.latencies.get(at).map_or(0.0, |micros| *micros as f64 / 1000.0)
-        };
         format!(
-            "{}  {} decisions, {}/s   approve {}  review {}  decline {}   p50 {:.0} ms p99 {:.0} ms",
+            "{}  {} decisions, {}/s   approve {}  review {}  decline {}{}",
             results.day(),
             HumanCount(results.decided()),
             HumanCount(rate),
             HumanCount(approve),
             HumanCount(review),
             HumanCount(decline),
-            quantile(0.5),
-            quantile(0.99),
+            self.quantiles(),
         )
+    }
+
+    /// The median and the 99th percentile of the latencies, if there are any: files have none.
+    fn quantiles(&self) -> String {
+        let Some(last) = self.latencies.len().checked_sub(1) else {
+            return String::new();
+        };
+        let quantile = |q: f64| self.latencies[(last as f64 * q) as usize] as f64 / 1000.0;
+        format!("   p50 {:.0} ms p99 {:.0} ms", quantile(0.5), quantile(0.99))
     }
 
     /// Removes the live display.

@@ -1,8 +1,10 @@
 //! The demo's decisions: written to a file, counted, and compared with the ground truth.
 
+use crate::commands::error::CommandError;
+use crate::commands::run_report::RunReport;
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason};
+use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason, Rejection, dead_letter};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
@@ -29,7 +31,7 @@ pub(super) struct Results {
     decided: Vec<Decided>,
     /// Counts by [`Outcome`].
     outcomes: [u64; 3],
-    dead_letters: u64,
+    report: RunReport,
     /// The latest declines as text, the latest first.
     declines: Vec<String>,
     /// The event time of the newest decision.
@@ -53,13 +55,13 @@ fn reason(reason: &OwnedReason) -> String {
 
 impl Results {
     /// No decisions yet; they will be written to the file at `path`.
-    pub(super) fn create(path: &Path) -> anyhow::Result<Results> {
+    pub(super) fn create(path: &Path, report: RunReport) -> anyhow::Result<Results> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Results {
             file: BufWriter::new(file),
             decided: Vec::new(),
             outcomes: [0; 3],
-            dead_letters: 0,
+            report,
             declines: Vec::new(),
             newest: String::new(),
         })
@@ -67,18 +69,40 @@ impl Results {
 
     /// Takes the decisions since the last call off the topic.
     pub(super) fn take(&mut self, broker: &Broker, topology: &Topology) -> anyhow::Result<()> {
-        self.dead_letters += broker.drain(&topology.dead_letters).len() as u64;
+        for letter in broker.drain(&topology.dead_letters) {
+            let header = |wanted: &str| {
+                let header = letter.headers.iter().find(|(name, _)| name == wanted);
+                header.map_or(String::new(), |(_, value)| String::from_utf8_lossy(value).into_owned())
+            };
+            let number = header(dead_letter::OFFSET).parse().unwrap_or_default();
+            let (topic, reason) = (header(dead_letter::TOPIC), header(dead_letter::REASON));
+            self.report
+                .rejected(&topic, number, &reason, &header(dead_letter::DETAIL));
+        }
         for record in broker.drain(&topology.decisions) {
             let json = record.value.context("a decision without a value")?;
-            self.file.write_all(&json)?;
-            self.file.write_all(b"\n")?;
-            self.add(OwnedDecisionRecord::from_json(&json)?);
+            self.decision(&json)?;
         }
         Ok(())
     }
 
+    /// Takes a decision.
+    pub(super) fn decision(&mut self, json: &[u8]) -> anyhow::Result<()> {
+        self.file.write_all(json)?;
+        self.file.write_all(b"\n")?;
+        self.add(OwnedDecisionRecord::from_json(json)?);
+        Ok(())
+    }
+
+    /// Counts a record of a file that cannot be used.
+    pub(super) fn rejected(&mut self, input: &str, number: u64, rejection: &Rejection) {
+        self.report
+            .rejected(input, number, rejection.code.as_str(), &rejection.detail);
+    }
+
     fn add(&mut self, decision: OwnedDecisionRecord) {
         self.outcomes[decision.outcome as usize] += 1;
+        self.report.decided(decision.flags.iter().map(String::as_str));
         let customer = decision
             .entities
             .first()
@@ -133,9 +157,14 @@ impl Results {
         self.declines.iter().map(String::as_str)
     }
 
-    /// Completes the file and prints the comparison with the ground truth.
-    pub(super) fn finish(mut self, truth: Option<&GroundTruth>, path: &Path) -> anyhow::Result<()> {
-        self.file.flush()?;
+    /// Completes the file, prints the comparison with the ground truth, and reports on what could not be used.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the report is one of failure.
+    pub(super) fn finish(mut self, truth: Option<&GroundTruth>, path: &Path) -> Result<(), CommandError> {
+        self.file
+            .flush()
+            .with_context(|| format!("cannot write {}", path.display()))?;
         let [approve, review, decline] = self.outcomes;
         println!(
             "{} decisions: {} approved, {} to review, {} declined; {} dead letters",
@@ -143,14 +172,14 @@ impl Results {
             HumanCount(approve),
             HumanCount(review),
             HumanCount(decline),
-            HumanCount(self.dead_letters),
+            HumanCount(self.report.rejections()),
         );
         match truth {
             Some(truth) => self.compare(truth)?,
             None => println!("no labels were given, so how good they are is not known"),
         }
         println!("every decision with its features and reasons: {}", path.display());
-        Ok(())
+        self.report.finish()
     }
 
     fn compare(&self, truth: &GroundTruth) -> anyhow::Result<()> {

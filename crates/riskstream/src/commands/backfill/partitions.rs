@@ -1,0 +1,158 @@
+//! `--partitions` and `--key`: the records of files as they would be on topics with several partitions.
+
+use super::super::error::CommandError;
+use super::super::input_files::of_input;
+use anyhow::{Context, anyhow};
+use riskstream_definition::Compiled;
+use riskstream_events::{Field, InputFields, Pseudonymizer, ValueType};
+use riskstream_offline::backfill::{Partitions, RecordKey};
+
+/// The arguments.
+#[derive(clap::Args)]
+pub(super) struct PartitionArgs {
+    /// Apply records in the order in which the service applies them from topics with N partitions; NAME=N for the topic
+    /// of the input NAME, or for the one in front of the stage of the entity NAME. Records are then in the order of the
+    /// file unless --in-order says otherwise
+    #[arg(long, value_name = "[NAME=]N")]
+    partitions: Vec<String>,
+    /// The field that is the Kafka key of the transactions, NAME=FIELD for another input. Default: `key:` of the input
+    #[arg(long = "key", value_name = "[NAME=]FIELD", requires = "partitions")]
+    keys: Vec<String>,
+}
+
+impl PartitionArgs {
+    /// The partitions of all topics; none if the argument was not given.
+    ///
+    /// # Errors
+    /// A number is missing or wrong, or a name is not known.
+    pub(super) fn partitions(&self, compiled: &Compiled) -> Result<Option<Partitions>, CommandError> {
+        if self.partitions.is_empty() {
+            return Ok(None);
+        }
+        let mut inputs = vec![None; compiled.inputs.len()];
+        let mut stages: Vec<Option<i32>> = vec![None; compiled.plan.stages.len()];
+        let mut others = None;
+        for argument in &self.partitions {
+            let Some((name, count)) = argument.split_once('=') else {
+                others = Some(count(argument)?);
+                continue;
+            };
+            let input = compiled.inputs.iter().position(|input| input.name == name);
+            let stage = compiled.plan.stages.iter().position(|stage| stage.entity == name);
+            let place = match (input, stage) {
+                (Some(input), _) => &mut inputs[input],
+                (_, Some(stage)) => &mut stages[stage],
+                (None, None) => {
+                    let what = "names neither an input nor an entity of the pipeline";
+                    return Err(CommandError::configuration(anyhow!("--partitions {argument}: {what}")));
+                }
+            };
+            *place = Some(self::count(count)?);
+        }
+        let complete = |counts: Vec<Option<i32>>| -> Option<Vec<i32>> {
+            counts.into_iter().map(|count| count.or(others)).collect()
+        };
+        let (Some(inputs), Some(stages)) = (complete(inputs), complete(stages)) else {
+            let what = "add --partitions N for the topics that are not named";
+            return Err(CommandError::configuration(anyhow!(what)));
+        };
+        let has_topic = compiled.repartition_topics.iter().map(Option::is_some);
+        Ok(Some(Partitions {
+            inputs,
+            stages: stages
+                .into_iter()
+                .zip(has_topic)
+                .map(|(count, has_topic)| has_topic.then_some(count))
+                .collect(),
+        }))
+    }
+
+    /// The fields to read of an input, and the key of its records.
+    ///
+    /// # Errors
+    /// The key is not known or is no text and no integer, or there is no secret for personal fields.
+    pub(super) fn keyed_fields(
+        &self,
+        compiled: &Compiled,
+        input: usize,
+        secret: Option<&[u8]>,
+    ) -> Result<(InputFields, Option<RecordKey>), CommandError> {
+        let fields = compiled
+            .input_fields(input, secret)
+            .map_err(CommandError::configuration)?;
+        if self.partitions.is_empty() {
+            return Ok((fields, None));
+        }
+        let name = self.key(compiled, input)?;
+        let mut in_clear = fields.fields.to_vec();
+        let index = in_clear.iter().position(|field| field.name == name);
+        let (slot, personal) = match index {
+            None => {
+                let slot = compiled.plan.slots.len();
+                in_clear.push(unused_field(&name, slot));
+                (slot, None)
+            }
+            Some(index) => {
+                let field = &mut in_clear[index];
+                if !matches!(field.value_type, ValueType::Text | ValueType::Int) {
+                    let input = &compiled.inputs[input].name;
+                    return Err(CommandError::configuration(anyhow!(
+                        "`{name}` cannot be the key of `{input}`: a key is a text or an int"
+                    )));
+                }
+                let is_personal = std::mem::replace(&mut field.personal, false);
+                (field.slot, is_personal.then(|| (fields.clone(), index)))
+            }
+        };
+        let key = RecordKey {
+            slot,
+            personal,
+            required: input == 0 && compiled.repartition_topics[0].is_none(),
+        };
+        let in_clear = InputFields::new(in_clear, secret.map(Pseudonymizer::new));
+        Ok((in_clear.map_err(CommandError::configuration)?, Some(key)))
+    }
+
+    fn key(&self, compiled: &Compiled, input: usize) -> Result<String, CommandError> {
+        for argument in &self.keys {
+            let (of, field) = of_input(argument, compiled)?;
+            if of == input {
+                return Ok(field.to_owned());
+            }
+        }
+        let settings = &compiled.inputs[input];
+        settings.key.clone().ok_or_else(|| {
+            let name = &settings.name;
+            CommandError::configuration(anyhow!(
+                "which field is the Kafka key of `{name}`? Its partitions depend on it: add --key {name}=FIELD, or `key: FIELD` \
+                 to the input in the pipeline file"
+            ))
+        })
+    }
+}
+
+fn count(text: &str) -> Result<i32, CommandError> {
+    let count: i32 = text
+        .parse()
+        .with_context(|| format!("--partitions {text}: a number of partitions is expected"))
+        .map_err(CommandError::configuration)?;
+    match count {
+        1.. => Ok(count),
+        _ => Err(CommandError::configuration(anyhow!(
+            "--partitions {text}: a topic has at least one partition"
+        ))),
+    }
+}
+
+/// The key's field if nothing else in the pipeline uses it.
+fn unused_field(name: &str, slot: usize) -> Field {
+    Field {
+        name: name.to_owned(),
+        path: name.split('.').map(str::to_owned).collect(),
+        value_type: ValueType::Text,
+        slot,
+        required: false,
+        personal: false,
+        timestamp_unit: None,
+    }
+}

@@ -1,0 +1,176 @@
+//! Files in place of topics: `--input [NAME=]FILE` and the arguments beside it.
+
+use super::error::CommandError;
+use anyhow::anyhow;
+use riskstream_definition::{Compiled, nearest};
+use riskstream_events::{Field, InputFields};
+use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
+use riskstream_offline::read;
+use std::path::{Path, PathBuf};
+
+/// How files are read.
+#[derive(clap::Args)]
+pub(super) struct FileArgs {
+    /// The order of the records of an input: by event time, or in the order of the file as if they had arrived so
+    #[arg(long, value_name = "ORDER", value_enum)]
+    in_order: Option<InOrder>,
+    /// Go on without the input or column NAME: what it would hold is null. May be repeated
+    #[arg(long, value_name = "NAME")]
+    allow_missing: Vec<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum InOrder {
+    EventTime,
+    Arrival,
+}
+
+impl FileArgs {
+    /// The order that was asked for.
+    pub(super) fn order(&self) -> Option<Order> {
+        self.in_order.map(|order| match order {
+            InOrder::EventTime => Order::EventTime,
+            InOrder::Arrival => Order::Arrival,
+        })
+    }
+
+    /// Opens the files of these arguments. `reading` gives the fields to read of an input, and its records' key if it is
+    /// needed.
+    ///
+    /// # Errors
+    /// A file cannot be read, or an input or a column is missing that was not allowed to be.
+    pub(super) fn open(
+        &self,
+        compiled: &Compiled,
+        arguments: &[String],
+        reading: impl Fn(usize) -> Result<(InputFields, Option<RecordKey>), CommandError>,
+    ) -> Result<Vec<InputFile>, CommandError> {
+        self.check_allowed(compiled)?;
+        let files = arguments.iter().map(|argument| parse(argument, compiled));
+        let files = files.collect::<Result<Vec<_>, CommandError>>()?;
+        self.check_inputs(compiled, &files)?;
+        let mut opened = Vec::new();
+        for (input, path) in files {
+            let (fields, key) = reading(input)?;
+            self.check_columns(&path, &fields.fields)?;
+            let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
+            opened.push(InputFile {
+                input: input as u8,
+                rows,
+                key,
+            });
+        }
+        Ok(opened)
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        self.allow_missing.iter().any(|allowed| allowed == name)
+    }
+
+    /// Every name that may be missing has to be known.
+    fn check_allowed(&self, compiled: &Compiled) -> Result<(), CommandError> {
+        let names = names(compiled);
+        let known = |name: &&String| names.contains(*name);
+        match self.allow_missing.iter().find(|name| !known(name)) {
+            None => Ok(()),
+            Some(name) => Err(CommandError::configuration(anyhow!(
+                "--allow-missing {name}: the pipeline uses no input and no column of this name{}",
+                suggestion(name, &names)
+            ))),
+        }
+    }
+
+    fn check_inputs(&self, compiled: &Compiled, files: &[(usize, PathBuf)]) -> Result<(), CommandError> {
+        for (index, input) in compiled.inputs.iter().enumerate() {
+            let name = &input.name;
+            if files.iter().any(|(input, _)| *input == index) {
+                continue;
+            }
+            if index == 0 {
+                return Err(CommandError::configuration(anyhow!(
+                    "there are no transactions among the inputs: add --input FILE"
+                )));
+            }
+            if !self.allows(name) {
+                return Err(CommandError::configuration(anyhow!(
+                    "features use the input `{name}`, for which there is no file: add --input {name}=FILE; or add \
+                     --allow-missing {name}, then features are computed as if it had no record"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_columns(&self, path: &Path, fields: &[Field]) -> Result<(), CommandError> {
+        let Some(names) = read::names(path).map_err(CommandError::failed)? else {
+            return Ok(());
+        };
+        for field in fields {
+            let column = field.path.join(".");
+            if names.contains(&column) || self.allows(&column) || self.allows(&field.name) {
+                continue;
+            }
+            return Err(CommandError::configuration(anyhow!(
+                "{}: there is no column `{column}`{}; it has {}. Correct the name here or in the pipeline file; or add \
+                 --allow-missing {column}, then it is null in every record",
+                path.display(),
+                suggestion(&column, &names),
+                names.join(", "),
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The names that may be allowed to be missing: inputs, fields, and columns where these are called otherwise.
+fn names(compiled: &Compiled) -> Vec<String> {
+    let fields = compiled.inputs.iter().flat_map(|input| &input.fields);
+    let fields = fields.flat_map(|field| [field.name.clone(), field.path.join(".")]);
+    let inputs = compiled.inputs.iter().map(|input| input.name.clone());
+    inputs.chain(fields).collect()
+}
+
+fn suggestion(name: &str, names: &[String]) -> String {
+    let nearest = nearest(name, names.iter().map(String::as_str));
+    nearest.map_or(String::new(), |nearest| format!(" (did you mean `{nearest}`?)"))
+}
+
+/// Splits `[NAME=]VALUE`, where the name is that of an input, by default that of the transactions; the input's index and the
+/// value.
+///
+/// # Errors
+/// The pipeline has no input of this name.
+pub(super) fn of_input<'a>(argument: &'a str, compiled: &Compiled) -> Result<(usize, &'a str), CommandError> {
+    let Some((name, value)) = argument.split_once('=') else {
+        return Ok((0, argument));
+    };
+    let input = compiled.inputs.iter().position(|input| input.name == name);
+    let input = input.ok_or_else(|| {
+        let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
+        CommandError::configuration(anyhow!(
+            "the pipeline uses no input `{name}`; it has {}",
+            names.join(", ")
+        ))
+    })?;
+    Ok((input, value))
+}
+
+fn parse(argument: &String, compiled: &Compiled) -> Result<(usize, PathBuf), CommandError> {
+    let (input, path) = of_input(argument, compiled)?;
+    let path = PathBuf::from(path);
+    if !path.is_file() {
+        return Err(CommandError::configuration(anyhow!("{}: no such file", path.display())));
+    }
+    Ok((input, path))
+}
+
+/// What to know of late events, if there are any.
+pub(super) fn late(summary: &Summary) -> Option<String> {
+    (summary.late > 0).then(|| {
+        format!(
+            "{} records came after a later one in the order of arrival, {} of them beyond `lateness`: those are not part of \
+             any feature. Without --in-order arrival, records are sorted by event time",
+            summary.late, summary.too_late
+        )
+    })
+}

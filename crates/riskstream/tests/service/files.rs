@@ -1,0 +1,308 @@
+//! `riskstream demo` and `riskstream backfill` over files: one result whatever the order of a file, and nothing missing
+//! without a word.
+
+use crate::support::process::run;
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use riskstream_definition::load;
+use riskstream_events::OwnedDecisionRecord;
+use riskstream_pipeline::TestDriver;
+use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// Labels lack the merchant: they get it from their payment.
+const PIPELINE: &str = "
+name: files
+inputs:
+  transactions:
+    topic: payments
+    key: card
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, card: {type: text, personal: true}, merchant: text, amount: float}
+  labels:
+    topic: labels
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, card: {type: text, personal: true}, fraud: bool}
+entities: {card: {key: card}, merchant: {key: merchant}}
+features:
+  payments: {entity: card, count: transactions, window: 7d}
+  frauds: {entity: merchant, count: labels, window: 30d, when: fraud}
+  visits: {entity: merchant, count: transactions, window: 1d}
+personal_data: {key_env: FILES_KEY}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+const SECRET: &str = "a secret for nobody in particular";
+const PAYMENTS: usize = 1_500;
+const DAY: usize = 86_400_000;
+
+/// Payments of a year and labels 7 days later, both in an order that has nothing to do with time.
+fn history() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("pipeline.yaml"), PIPELINE).unwrap();
+    let mut payments = File::create(directory.path().join("payments.csv")).unwrap();
+    let mut labels = File::create(directory.path().join("labels.jsonl")).unwrap();
+    writeln!(payments, "id,time,card,merchant,amount").unwrap();
+    for line in 0..PAYMENTS {
+        let id = line * 7_919 % PAYMENTS;
+        let (card, merchant) = (id * 104_729 % 40, id * 31 % 60);
+        let time = 1_700_000_000_000 + id * 365 * DAY / PAYMENTS;
+        writeln!(payments, "p{id},{time},c{card},m{merchant},{}", id % 90).unwrap();
+        let (known, fraud) = (time + 7 * DAY, id % 11 == 0);
+        writeln!(
+            labels,
+            r#"{{"id":"p{id}","time":{known},"card":"c{card}","fraud":{fraud}}}"#
+        )
+        .unwrap();
+    }
+    directory
+}
+
+/// Runs the command on the files; exit code, standard output and the last line of standard error.
+fn riskstream(directory: &Path, command: &str, further: &[&str]) -> (Option<i32>, String, String) {
+    let path = |name: &str| directory.join(name).display().to_string();
+    let mut arguments = vec![command.to_owned()];
+    match command {
+        "demo" => arguments.extend([
+            "--pipeline".into(),
+            path("pipeline.yaml"),
+            "--output".into(),
+            path("decisions.jsonl"),
+        ]),
+        _ => arguments.extend([path("pipeline.yaml"), "--output".into(), path("features.parquet")]),
+    }
+    for argument in further {
+        arguments.push(argument.replace("DIR", directory.to_str().unwrap()));
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (code, output, errors) = run(&arguments, &[("FILES_KEY", SECRET.to_owned())]);
+    (code, output, errors.lines().last().unwrap_or_default().to_owned())
+}
+
+const FILES: [&str; 4] = ["--input", "DIR/payments.csv", "--input", "labels=DIR/labels.jsonl"];
+
+fn decisions(path: &Path) -> Vec<OwnedDecisionRecord> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let read = |line: &str| OwnedDecisionRecord::from_json(line.as_bytes()).unwrap();
+    text.lines().map(read).collect()
+}
+
+/// Id, payments, frauds, visits and flags of each row.
+type Features = Vec<(String, [i64; 3], String)>;
+
+fn features(path: PathBuf) -> Features {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let rows = |batch: RecordBatch| {
+        let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+        let (ids, flags) = (column("event_id"), column("flags"));
+        let counts = ["payments", "frauds", "visits"].map(column);
+        let row = |row: usize| {
+            let count = |column: &arrow_array::ArrayRef| column.as_primitive::<Int64Type>().value(row);
+            (
+                ids.as_string::<i32>().value(row).to_owned(),
+                counts.each_ref().map(count),
+                flags.as_string::<i32>().value(row).to_owned(),
+            )
+        };
+        (0..batch.num_rows()).map(row).collect::<Features>()
+    };
+    reader.build().unwrap().flat_map(|batch| rows(batch.unwrap())).collect()
+}
+
+fn features_of(decisions: &[OwnedDecisionRecord]) -> Features {
+    let row = |decision: &OwnedDecisionRecord| {
+        let count = |wanted: &str| {
+            let (_, value) = decision.features.iter().find(|(name, _)| name == wanted).unwrap();
+            serde_json::to_value(value).unwrap().as_i64().unwrap()
+        };
+        (
+            decision.event_id.clone(),
+            ["payments", "frauds", "visits"].map(count),
+            decision.flags.join(","),
+        )
+    };
+    decisions.iter().map(row).collect()
+}
+
+#[test]
+fn the_demo_gives_one_result_that_of_a_backfill() {
+    let directory = history();
+    let runs = [(); 3].map(|()| {
+        let (code, output, error) = riskstream(directory.path(), "demo", &FILES);
+        assert_eq!(code, Some(0), "{error}");
+        assert!(
+            output.contains("1,500 decisions") && output.contains(" 0 dead letters"),
+            "{output}"
+        );
+        std::fs::read(directory.path().join("decisions.jsonl")).unwrap()
+    });
+    assert!(runs.iter().all(|run| *run == runs[0]));
+    let (code, output, error) = riskstream(directory.path(), "backfill", &FILES);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(!output.contains("came after a later one"), "{output}");
+    let found = features(directory.path().join("features.parquet"));
+    let frauds = found.iter().filter(|(_, [_, frauds, _], _)| *frauds > 0).count();
+    assert!(frauds > 100, "labels have found their merchants: {frauds}");
+    assert_eq!(
+        found,
+        features_of(&decisions(&directory.path().join("decisions.jsonl")))
+    );
+}
+
+#[test]
+fn the_simulated_demo_decides_as_the_demo_over_the_same_records_in_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/card-fraud.yaml");
+    let path = |name: &str| directory.path().join(name);
+    let config = SimulatorConfig {
+        customers: 60,
+        terminals: 50,
+        days: 10,
+        seed: 4,
+        ..SimulatorConfig::default()
+    };
+    let mut files = ["payments.jsonl", "labels.jsonl"].map(|name| File::create(path(name)).unwrap());
+    for event in Simulator::new(config).unwrap() {
+        let file = &mut files[usize::from(matches!(event, SimulatedEvent::Label(_)))];
+        writeln!(file, "{}", serde_json::to_string(&event).unwrap()).unwrap();
+    }
+    let demo = |output: &str, further: &[&str]| {
+        let output = path(output);
+        let mut arguments = vec!["demo", "--pipeline", pipeline, "--output", output.to_str().unwrap()];
+        arguments.extend(further);
+        // The secret of simulated customers.
+        let secret = "riskstream demo: nobody is real here".to_owned();
+        let (code, _, errors) = run(&arguments, &[("RISKSTREAM_PERSONAL_DATA_KEY", secret)]);
+        assert_eq!(code, Some(0), "{errors}");
+        let mut decisions = decisions(&output);
+        decisions.iter_mut().for_each(|decision| decision.latency = None);
+        decisions
+    };
+    let simulated = demo(
+        "simulated.jsonl",
+        &["--customers", "60", "--terminals", "50", "--days", "10", "--seed", "4"],
+    );
+    let (payments, labels) = (
+        path("payments.jsonl"),
+        format!("labels={}", path("labels.jsonl").display()),
+    );
+    let from_files = demo(
+        "files.jsonl",
+        &["--input", payments.to_str().unwrap(), "--input", &labels],
+    );
+    assert!(simulated.len() > 500);
+    assert_eq!(simulated, from_files);
+}
+
+/// Out of order by a few seconds, several in one second: the order among partitions matters.
+#[test]
+fn a_backfill_over_partitions_gives_what_the_service_gives() {
+    let directory = history();
+    let compiled = load(&directory.path().join("pipeline.yaml"), &|_| None).unwrap_or_else(|_| panic!("valid"));
+    let mut driver = TestDriver::new(Arc::new(compiled.json_topology(Some(SECRET.as_bytes())).unwrap()), 3);
+    let mut payments = File::create(directory.path().join("payments.jsonl")).unwrap();
+    let mut labels = File::create(directory.path().join("labels.jsonl")).unwrap();
+    let mut topics = Vec::new();
+    for id in 0..900_i64 {
+        let time = 1_700_000_000_000 + (id / 4 + id * 7 % 3) * 1_000;
+        let (card, merchant) = (format!("c{}", id * 31 % 17), id % 3);
+        let payment = format!(r#"{{"id":"p{id}","time":{time},"card":"{card}","merchant":"m{merchant}","amount":1}}"#);
+        let label = format!(
+            r#"{{"id":"p{id}","time":{},"card":"{card}","fraud":true}}"#,
+            time + 20_000
+        );
+        writeln!(payments, "{payment}").unwrap();
+        writeln!(labels, "{label}").unwrap();
+        topics.push((0, card, payment));
+        topics.push((1, format!("p{id}"), label));
+    }
+    let topic = &compiled.inputs[0].topic;
+    let all: Vec<Arc<str>> = vec![Arc::clone(topic), Arc::clone(&compiled.inputs[1].topic)];
+    driver.broker.set_written_until(&all, i64::MIN);
+    for (input, key, line) in topics {
+        driver.send(input, &key, line.as_bytes(), None);
+    }
+    driver.broker.set_written_until(&all, i64::MAX);
+    driver.run().unwrap();
+    let served = driver.decisions().into_iter();
+    let served: Vec<_> = served
+        .map(|record| OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap())
+        .collect();
+    let mut expected = features_of(&served);
+    expected.sort();
+    let inputs = ["--input", "DIR/payments.jsonl", "--input", "labels=DIR/labels.jsonl"];
+    let backfill = |further: &[&str]| {
+        let arguments = [&inputs, further].concat();
+        let (code, _, error) = riskstream(directory.path(), "backfill", &arguments);
+        assert_eq!(code, Some(0), "{error}");
+        let mut found = features(directory.path().join("features.parquet"));
+        found.sort();
+        found
+    };
+    assert_eq!(backfill(&["--partitions", "3", "--key", "labels=id"]), expected);
+    assert_ne!(
+        backfill(&["--in-order", "arrival"]),
+        expected,
+        "one partition has another order"
+    );
+    let (code, _, error) = riskstream(
+        directory.path(),
+        "backfill",
+        &[&inputs[..], &["--partitions", "3"]].concat(),
+    );
+    assert_eq!(code, Some(2));
+    assert!(error.contains("add --key labels=FIELD"), "{error}");
+}
+
+#[test]
+fn what_is_missing_is_an_error_before_the_first_row() {
+    let directory = history();
+    let text = std::fs::read_to_string(directory.path().join("payments.csv")).unwrap();
+    let renamed = text.replacen("merchant", "merchnt", 1);
+    std::fs::write(directory.path().join("renamed.csv"), renamed).unwrap();
+    let labels = &FILES[2..];
+    for command in ["demo", "backfill"] {
+        let run = |further: &[&str]| {
+            let (code, _, error) = riskstream(directory.path(), command, further);
+            (code, error)
+        };
+        let renamed = [&["--input", "DIR/renamed.csv"], labels].concat();
+        let (code, error) = run(&renamed);
+        assert_eq!(code, Some(2));
+        let expected = "renamed.csv: there is no column `merchant` (did you mean `merchnt`?); it has id, time, card, merchnt, amount";
+        assert!(error.contains(expected), "{error}");
+        let (code, error) = run(&FILES[..2]);
+        assert_eq!(code, Some(2));
+        assert!(
+            error.contains("add --input labels=FILE; or add --allow-missing labels"),
+            "{error}"
+        );
+        let (code, error) = run(&[&FILES[..2], &["--allow-missing", "lables"]].concat());
+        assert_eq!(code, Some(2));
+        assert!(error.contains("did you mean `labels`?"), "{error}");
+        let (code, error) = run(&[&FILES[..2], &["--allow-missing", "labels"]].concat());
+        assert_eq!(code, Some(0), "{error}");
+    }
+    // JSON has no header: a name that none of the first thousand objects has is missing.
+    let text = std::fs::read_to_string(directory.path().join("labels.jsonl")).unwrap();
+    std::fs::write(
+        directory.path().join("renamed.jsonl"),
+        text.replace("\"fraud\"", "\"is_fraud\""),
+    )
+    .unwrap();
+    let renamed = [&FILES[..2], &["--input", "labels=DIR/renamed.jsonl"]].concat();
+    let (code, _, error) = riskstream(directory.path(), "backfill", &renamed);
+    assert_eq!(code, Some(2));
+    assert!(error.contains("there is no column `fraud`"), "{error}");
+    let allowed = [&renamed[..], &["--allow-missing", "fraud"]].concat();
+    let (code, _, error) = riskstream(directory.path(), "backfill", &allowed);
+    assert_eq!(code, Some(0), "{error}");
+}
