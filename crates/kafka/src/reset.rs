@@ -51,7 +51,7 @@ impl TopicReset {
             outputs: Vec::new(),
             ..options.clone()
         };
-        let connection = Arc::new(Connection::new(&options.client_id));
+        let connection = Arc::new(Connection::new(&options));
         let consumer: GroupConsumer = options
             .consumer()?
             .create_with_context(GroupContext::new(connection, Vec::new()))
@@ -99,7 +99,7 @@ impl TopicReset {
             (at, committed)
         };
         let list: Vec<_> = self.positions.iter().map(committed).collect();
-        let result = self.consumer.commit(&positions::list(&list)?, CommitMode::Sync);
+        let result = self.consumer.commit(&positions::list(&list, None)?, CommitMode::Sync);
         result.map_err(|error| refused(&error))
     }
 }
