@@ -73,7 +73,10 @@ fn containers_are_confined_and_no_secret_has_a_default() {
     for (name, service) in own_services(&compose) {
         assert!(service.read_only, "{name}");
         let secret = service.environment["RISKSTREAM_PERSONAL_DATA_KEY"].as_str().unwrap();
-        assert!(secret.starts_with("${RISKSTREAM_PERSONAL_DATA_KEY:?"), "{name}: {secret}");
+        assert!(
+            secret.starts_with("${RISKSTREAM_PERSONAL_DATA_KEY:?"),
+            "{name}: {secret}"
+        );
     }
 }
 
