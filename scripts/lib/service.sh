@@ -6,13 +6,14 @@
 #   service_container  start the container named $CONTAINER
 #   service_answers    whether it answers requests
 #   service_address    print where
-# The directory: `address`, `pid` or `container`, `log`, `data`.
+# and SERVICE_FLAGS, the options without a value that it takes; `service_flag NAME` says whether one was given.
+# The directory: `address`, `pid` or `container`, `log`, `data`, and what the service writes of its own.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 service_usage() {
-    say "usage: scripts/$SERVICE start|stop|status [--port N] [--dir DIRECTORY]"
+    say "usage: scripts/$SERVICE start|stop|status [--port N] [--dir DIRECTORY] ${SERVICE_FLAGS:-}"
     say "start prints the address when the service answers; started twice, it prints the same address again."
     exit 2
 }
@@ -23,7 +24,13 @@ service_arguments() {
     shift
     WANTED_PORT=
     DIRECTORY=$ROOT/.riskstream/$SERVICE
+    FLAGS=
     while [ $# -gt 0 ]; do
+        if [[ " ${SERVICE_FLAGS:-} " = *" $1 "* ]]; then
+            FLAGS+=" $1 "
+            shift
+            continue
+        fi
         [ $# -ge 2 ] || service_usage
         case $1 in
         --port) WANTED_PORT=$2 ;;
@@ -35,6 +42,8 @@ service_arguments() {
     DIRECTORY=$(realpath -m "$DIRECTORY")
     CONTAINER=riskstream-$SERVICE-$(printf '%s' "$DIRECTORY" | cksum | cut -d ' ' -f 1)
 }
+
+service_flag() { [[ $FLAGS = *" $1 "* ]]; }
 
 service_main() {
     case $COMMAND in
@@ -144,7 +153,7 @@ service_dead() { ! service_alive; }
 
 # Removes the directory, but only what we wrote there.
 service_clear() {
-    rm -rf "$DIRECTORY"/{address,pid,port,container,log,data,config}
+    rm -rf "$DIRECTORY"/{address,pid,port,container,log,data,config,listeners,tls}
     rmdir "$DIRECTORY" 2>/dev/null || true
 }
 

@@ -11,7 +11,7 @@ use crate::producer::{RecordProducer, WriteFailure};
 
 /// See the module. After a record that could not be written it writes no other.
 pub(crate) struct Appender {
-    records: RecordProducer,
+    pub(crate) records: RecordProducer,
     timeout: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Appender {
 
 fn log_error(failure: WriteFailure) -> LogError {
     match failure {
-        WriteFailure::Transient(reason) => LogError::Aborted(reason),
+        WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) => LogError::Aborted(reason),
         WriteFailure::Permanent(reason) => LogError::Fatal(reason),
         WriteFailure::Final(reason) => LogError::Fenced(reason),
     }

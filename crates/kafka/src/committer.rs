@@ -21,7 +21,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// See the module.
 pub(crate) struct Committer {
-    records: RecordProducer,
+    pub(crate) records: RecordProducer,
     timeout: Duration,
 }
 
@@ -36,12 +36,18 @@ impl Committer {
     /// Fences the previous user of this transactional id, and aborts its open transaction. To be retried while the
     /// brokers cannot be reached.
     pub(crate) fn init(&self, timeout: Duration) -> Result<(), LogError> {
+        let what = "preparing transactions";
         self.records.producer.init_transactions(timeout).map_err(|error| {
-            let text = format!("preparing transactions: {}", errors::describe(&error));
-            match &error {
-                KafkaError::Transaction(error) if error.is_retriable() => LogError::Unavailable(text),
-                KafkaError::Transaction(error) if errors::is_permanent(error.code()) => LogError::Fatal(text),
-                _ => LogError::Fenced(text),
+            if let KafkaError::Transaction(reason) = &error
+                && reason.is_retriable()
+            {
+                return LogError::Unavailable(format!("{what}: {}", errors::describe(&error)));
+            }
+            match self.records.transaction_failure(what, &error) {
+                WriteFailure::Permanent(reason) => LogError::Fatal(reason),
+                WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) | WriteFailure::Final(reason) => {
+                    LogError::Fenced(reason)
+                }
             }
         })
     }
@@ -59,25 +65,47 @@ impl Committer {
         positions: &TopicPartitionList,
     ) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
-        let producer = &self.records.producer;
-        producer
-            .begin_transaction()
-            .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
-        let result = self
-            .records
-            .send(outputs, deadline)
-            // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
-            // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
-            .and_then(|()| self.records.deliver(deadline))
-            .and_then(|()| self.send_positions(consumer, positions, deadline))
-            .and_then(|()| self.end_transaction(deadline))
-            .map_err(|failure| self.records.root_cause(failure));
-        match result {
+        // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
+        // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
+        let delivered = self
+            .begin()
+            .and_then(|()| self.records.send(outputs, deadline))
+            .and_then(|()| self.records.deliver(deadline));
+        let result = match delivered {
+            Ok(()) => self.finish(consumer, positions, deadline),
+            // The transaction has failed. Its next step gives the reason.
+            Err(WriteFailure::Dropped(reason)) => self
+                .finish(consumer, positions, deadline)
+                .and(Err(WriteFailure::Final(reason))),
+            Err(failure) => Err(failure),
+        };
+        match result.map_err(|failure| self.records.root_cause(failure)) {
             Ok(()) => Ok(()),
-            Err(WriteFailure::Transient(reason)) => self.abort(&reason).and(Err(LogError::Aborted(reason))),
-            Err(WriteFailure::Permanent(reason)) => self.abort(&reason).and(Err(LogError::Fatal(reason))),
+            Err(WriteFailure::Dropped(reason) | WriteFailure::Transient(reason)) => {
+                self.abort(&reason).and(Err(LogError::Aborted(reason)))
+            }
+            Err(WriteFailure::Permanent(reason)) => {
+                // The reason matters, not whether the rest of it can be undone.
+                let _ = self.abort(&reason);
+                Err(LogError::Fatal(reason))
+            }
             Err(WriteFailure::Final(reason)) => Err(LogError::Fenced(reason)),
         }
+    }
+
+    fn begin(&self) -> Result<(), WriteFailure> {
+        let begun = self.records.producer.begin_transaction();
+        begun.map_err(|error| self.records.transaction_failure("beginning a transaction", &error))
+    }
+
+    fn finish(
+        &self,
+        consumer: &GroupConsumer,
+        positions: &TopicPartitionList,
+        deadline: Instant,
+    ) -> Result<(), WriteFailure> {
+        self.send_positions(consumer, positions, deadline)?;
+        self.end_transaction(deadline)
     }
 
     fn send_positions(
@@ -103,7 +131,7 @@ impl Committer {
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Err(error) => return Err(WriteFailure::of_transaction("committing positions", &error)),
+                Err(error) => return Err(self.records.transaction_failure("committing positions", &error)),
             }
         }
     }
@@ -122,7 +150,7 @@ impl Committer {
                 let text = "the brokers do not answer, it is not known whether the transaction was committed";
                 return Err(WriteFailure::Final(text.to_owned()));
             } else if errors::is_permanent(error.code) {
-                return Err(WriteFailure::Permanent(text));
+                return Err(WriteFailure::Permanent(self.records.explain(error.code, text)));
             } else if error.is_fatal {
                 return Err(WriteFailure::Final(text));
             } else if error.requires_abort {

@@ -1,5 +1,6 @@
 //! The state of the connection to the brokers, as reported by the two clients of a log.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,22 +9,37 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
 use crate::errors;
+use crate::options::KafkaOptions;
+use crate::outage::{Outage, are_all_down};
+use crate::rights::{self, Right};
 
 /// The state of the connection, shared by the consumer and the producer of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     name: String,
+    group: String,
+    transactional_id: String,
     is_lost: AtomicBool,
     failure: Mutex<Option<LogError>>,
-    last_reason: Mutex<String>,
+    outage: Outage,
+    /// The topics that transactions may not write to.
+    refused_topics: Mutex<BTreeSet<String>>,
 }
 
 impl Connection {
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(options: &KafkaOptions) -> Self {
         Self {
-            name: name.to_owned(),
+            name: options.client_id.clone(),
+            group: options.group.clone(),
+            transactional_id: options.transactional_id(),
+            outage: Outage::new(options),
             ..Self::default()
         }
+    }
+
+    /// The name of this member in logs.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Handles an error that librdkafka reports outside of calls. It retries most of them itself.
@@ -33,22 +49,20 @@ impl Connection {
             Code::PartitionEOF => {}
             // The group has assigned this member's partitions to others.
             Code::Fatal | Code::PollExceeded => self.fail(LogError::Fenced(reason.to_owned())),
-            Code::AllBrokersDown => self.lost(reason),
-            Code::BrokerTransportFailure
-            | Code::Resolve
-            | Code::OperationTimedOut
-            | Code::SSL
-            | Code::BrokerNotAvailable
-            | Code::NodeUpdate => {
-                *self.last_reason.lock().unwrap_or_else(PoisonError::into_inner) = reason.to_owned();
+            Code::AllBrokersDown if are_all_down(reason) => self.lost(&self.outage.with_reason(reason)),
+            Code::AllBrokersDown => {}
+            code if errors::is_connection(code) => {
                 tracing::debug!(target: "riskstream::kafka", client = self.name, reason);
+                self.outage.note(code, reason);
+                // Not fatal: it may be a wrong password, but also a broker that restarts.
+                if matches!(code, Code::Authentication | Code::SaslAuthenticationFailed) {
+                    self.lost(reason);
+                }
             }
-            // Not fatal: it may be a wrong password, but also a broker that restarts.
-            Code::Authentication | Code::SaslAuthenticationFailed => {
-                *self.last_reason.lock().unwrap_or_else(PoisonError::into_inner) = reason.to_owned();
-                self.lost(reason);
+            code if errors::is_permanent(code) => {
+                let reason = self.refused(code).unwrap_or_else(|| reason.to_owned());
+                self.fail(LogError::Fatal(reason));
             }
-            code if errors::is_permanent(code) => self.fail(LogError::Fatal(reason.to_owned())),
             _ => tracing::debug!(target: "riskstream::kafka", client = self.name, %code, reason),
         }
     }
@@ -56,6 +70,28 @@ impl Connection {
     /// Logs a line of librdkafka's log at debug level; errors are also reported to [`Connection::on_error`].
     pub(crate) fn on_log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         tracing::debug!(target: "riskstream::kafka::librdkafka", client = self.name, ?level, facility, line);
+        if let Some(topic) = rights::refused_topic(line) {
+            let mut topics = self.refused_topics.lock().unwrap_or_else(PoisonError::into_inner);
+            topics.insert(topic.to_owned());
+        }
+    }
+
+    /// The right that the brokers refuse by this code; `None` if it is about something else, or about a topic that is
+    /// not known here.
+    pub(crate) fn refused(&self, code: Code) -> Option<String> {
+        match code {
+            Code::TopicAuthorizationFailed => {
+                let topics = self.refused_topics.lock().unwrap_or_else(PoisonError::into_inner);
+                let refused: Vec<String> = topics.iter().map(|topic| Right::Write(topic).to_string()).collect();
+                (!refused.is_empty()).then(|| refused.join("; "))
+            }
+            Code::GroupAuthorizationFailed => Some(Right::Group(&self.group).to_string()),
+            Code::TransactionalIdAuthorizationFailed => {
+                Some(Right::TransactionalId(&self.transactional_id).to_string())
+            }
+            Code::ClusterAuthorizationFailed => Some(Right::IdempotentWrite.to_string()),
+            _ => None,
+        }
     }
 
     /// Marks the brokers as unreachable. Logged once until one is reached again.
@@ -68,13 +104,14 @@ impl Connection {
     /// Marks the brokers as reachable, because one has answered.
     pub(crate) fn reached(&self) {
         if self.is_lost.load(Ordering::Relaxed) && self.is_lost.swap(false, Ordering::Relaxed) {
+            self.outage.end();
             tracing::info!(target: "riskstream::kafka", client = self.name, "Kafka can be reached again");
         }
     }
 
-    /// The latest reason why a broker could not be reached; empty if there was none.
-    pub(crate) fn last_reason(&self) -> String {
-        self.last_reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// `text` with the reason why no broker can be reached, if one is known.
+    pub(crate) fn with_reason(&self, text: &str) -> String {
+        self.outage.with_reason(text)
     }
 
     fn fail(&self, error: LogError) {

@@ -22,6 +22,21 @@ pub(crate) enum Rebalance {
     Lost(Vec<TopicPartition>),
 }
 
+impl Rebalance {
+    /// Logs it in one line.
+    pub(crate) fn log(&self, connection: &Connection, generation: u64) {
+        let (what, partitions) = match self {
+            Rebalance::Assigned(partitions) => ("partitions assigned", partitions),
+            Rebalance::Revoked(partitions) => ("partitions revoked", partitions),
+            Rebalance::Lost(partitions) => ("partitions lost, the session had timed out", partitions),
+        };
+        let count = partitions.len();
+        let partitions: Vec<String> = partitions.iter().map(TopicPartition::to_string).collect();
+        let (client, partitions) = (connection.name(), partitions.join(" "));
+        tracing::info!(target: "riskstream::kafka", client, generation, count, partitions, "rebalance: {what}");
+    }
+}
+
 /// The callbacks' records.
 #[derive(Debug)]
 pub(crate) struct GroupContext {
@@ -43,6 +58,10 @@ impl GroupContext {
             events: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The number of callbacks that have run. A poll that ran none has found the queue empty.

@@ -41,6 +41,21 @@ pub(crate) fn is_permanent(code: Code) -> bool {
     )
 }
 
+/// Whether a broker cannot be reached, or does not let this client in. librdkafka keeps trying.
+pub(crate) fn is_connection(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::SSL
+            | Code::BrokerNotAvailable
+            | Code::NodeUpdate
+            | Code::Authentication
+            | Code::SaslAuthenticationFailed
+    )
+}
+
 /// Whether the brokers, or librdkafka's copy of their metadata, do not list the topic or partition.
 pub(crate) fn is_unknown_topic(error: &KafkaError) -> bool {
     matches!(

@@ -6,7 +6,9 @@
 //! running.
 #![deny(unsafe_code)]
 
+mod agreement;
 mod appender;
+mod check;
 mod committer;
 mod connection;
 mod consumer;
@@ -15,18 +17,22 @@ mod groupless;
 mod log;
 mod native;
 mod options;
+mod outage;
 mod positions;
 mod producer;
 mod reader;
 mod reset;
+mod rights;
 mod scan;
 mod signal;
 mod simple_producer;
 mod tail;
+mod tls;
 mod topic_watch;
 pub mod topics;
 mod watch;
 
+pub use check::check;
 pub use log::KafkaLog;
 pub use options::{Delivery, KafkaOptions, StaticMember};
 pub use reset::{ResetPosition, TopicReset};

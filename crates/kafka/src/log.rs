@@ -4,11 +4,12 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 
+use crate::agreement::Agreement;
 use crate::appender::Appender;
 use crate::committer::Committer;
 use crate::connection::Connection;
@@ -17,6 +18,7 @@ use crate::errors;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::positions;
+use crate::producer::RecordProducer;
 use crate::reader::{Reader, RecordBuffer};
 use crate::signal::Signal;
 use crate::topic_watch::TopicWatch;
@@ -61,6 +63,7 @@ pub struct KafkaLog {
     /// None for at least once.
     committer: Option<Committer>,
     connection: Arc<Connection>,
+    agreement: Agreement,
     signal: Arc<Signal>,
     watch: TransactionWatch,
     buffer: RecordBuffer,
@@ -82,7 +85,7 @@ impl KafkaLog {
     /// # Errors
     /// `Fatal`: librdkafka does not know a property or refuses its value.
     pub fn open(options: KafkaOptions) -> Result<Self, LogError> {
-        let connection = Arc::new(Connection::new(&options.client_id));
+        let connection = Arc::new(Connection::new(&options));
         let signal = Arc::new(Signal::default());
         let watch = TransactionWatch::new(options.transaction_timeout * 2 + REQUEST_TIMEOUT);
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
@@ -98,6 +101,7 @@ impl KafkaLog {
             Delivery::ExactlyOnce => Some(Committer::new(&options, Arc::clone(&connection))?),
             Delivery::AtLeastOnce => None,
         };
+        let agreement = Agreement::new(&options);
         Ok(Self {
             options,
             readers: HashMap::new(),
@@ -105,6 +109,7 @@ impl KafkaLog {
             appender,
             committer,
             connection,
+            agreement,
             signal,
             watch,
             buffer: RecordBuffer::default(),
@@ -133,9 +138,9 @@ impl KafkaLog {
                 Ok(()) => break,
                 Err(LogError::Unavailable(why)) => {
                     self.serve();
-                    self.connection.take_failure()?;
+                    self.take_failure()?;
                     if left.is_zero() {
-                        return Err(self.unavailable(why));
+                        return Err(self.unavailable(&why));
                     }
                     // A coordinator that is not ready yet rejects the request at once.
                     self.signal
@@ -151,6 +156,7 @@ impl KafkaLog {
                 .map_err(|error| LogError::Fatal(errors::describe(&error)))?;
         }
         self.connection.reached();
+        tracing::info!(target: "riskstream::kafka", client = self.connection.name(), group = self.options.group, "joining the group");
         self.subscribed = true;
         Ok(())
     }
@@ -172,13 +178,8 @@ impl KafkaLog {
     }
 
     /// `Unavailable`, with librdkafka's reason if it gave one. Logged once until a broker is reached.
-    fn unavailable(&self, why: String) -> LogError {
-        let reason = self.connection.last_reason();
-        let text = if reason.is_empty() {
-            why
-        } else {
-            format!("{why} ({reason})")
-        };
+    fn unavailable(&self, why: &str) -> LogError {
+        let text = self.connection.with_reason(&why);
         self.connection.lost(&text);
         LogError::Unavailable(text)
     }
@@ -207,10 +208,22 @@ impl KafkaLog {
         }
     }
 
+    /// Returns, once, an error after which the owner cannot continue. The producers know whether a new start would help.
+    fn take_failure(&self) -> Result<(), LogError> {
+        self.connection.take_failure().map_err(|error| {
+            let committer = self.committer.iter().map(|committer| &committer.records);
+            let mut producers = committer.chain([&self.appender.records]);
+            let permanent = producers.find_map(RecordProducer::permanent_failure);
+            permanent.map_or(error, LogError::Fatal)
+        })
+    }
+
     fn changes(&mut self) -> Result<Vec<Change>, LogError> {
         let mut changes = Vec::new();
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            self.generation = self.owner_number(native::generation(self.consumer.client()));
+            let generation = native::generation(self.consumer.client());
+            self.generation = self.owner_number(generation);
+            rebalance.log(&self.connection, generation);
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     // Acknowledged with no partitions: each is added when its task starts it.
@@ -271,8 +284,10 @@ impl Log for KafkaLog {
         }
         loop {
             self.serve();
-            self.connection.take_failure()?;
+            self.take_failure()?;
             self.topics.check(&self.consumer)?;
+            let inputs = || self.topics.partitions_of(&self.options.inputs);
+            self.agreement.look(&self.consumer, inputs)?;
             let changes = self.changes()?;
             if self.any_news() || !changes.is_empty() {
                 return Ok(changes);
@@ -291,6 +306,7 @@ impl Log for KafkaLog {
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
         })?;
+        self.agreement.check(&list)?;
         let committed = |partition: &TopicPartition| {
             let element = list.find_partition(&partition.topic, partition.partition)?;
             positions::committed(&element)
@@ -407,7 +423,7 @@ impl Log for KafkaLog {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        let positions = positions::list(positions)?;
+        let positions = positions::list(positions, self.agreement.fingerprint())?;
         match &self.committer {
             Some(committer) if !outputs.is_empty() => {
                 self.appender.settle()?;
@@ -417,29 +433,12 @@ impl Log for KafkaLog {
             _ => {
                 self.appender.append(outputs)?;
                 self.appender.settle()?;
-                commit_positions(&self.consumer, &positions)?;
+                positions::commit(&self.consumer, &positions)?;
             }
         }
         self.connection.reached();
         Ok(())
     }
-}
-
-/// Commits positions alone.
-fn commit_positions(consumer: &GroupConsumer, positions: &TopicPartitionList) -> Result<(), LogError> {
-    if positions.count() == 0 {
-        return Ok(());
-    }
-    consumer.commit(positions, CommitMode::Sync).map_err(|error| {
-        let text = format!("committing positions: {}", errors::describe(&error));
-        match error.rdkafka_error_code() {
-            Some(code) if errors::is_permanent(code) => LogError::Fatal(text),
-            // If this member is no longer one of the group, `wait` reports it.
-            Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId) => LogError::Rebalancing,
-            Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
-            _ => LogError::Aborted(text),
-        }
-    })
 }
 
 fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {

@@ -50,6 +50,9 @@ pub struct KafkaOptions {
     /// After this time the broker aborts the open transaction of a member that died; until then readers of committed
     /// data wait. It is also the timeout of commits.
     pub transaction_timeout: Duration,
+    /// Tells the secret for pseudonyms from others without revealing it; `None` if there is none. Members of a group that
+    /// differ in it refuse to read.
+    pub pseudonym_fingerprint: Option<String>,
     /// librdkafka properties from the user (`security.protocol`, `sasl.password`, `compression.type`…); they
     /// override the defaults. Properties that the guarantees depend on cannot be set.
     pub overrides: BTreeMap<String, String>,
@@ -88,6 +91,7 @@ impl KafkaOptions {
             outputs: Vec::new(),
             delivery: Delivery::ExactlyOnce,
             transaction_timeout: Duration::from_secs(20),
+            pseudonym_fingerprint: None,
             overrides: BTreeMap::new(),
         }
     }
@@ -232,6 +236,7 @@ impl fmt::Debug for KafkaOptions {
             .field("outputs", &self.outputs)
             .field("delivery", &self.delivery)
             .field("transaction_timeout", &self.transaction_timeout)
+            .field("pseudonym_fingerprint", &self.pseudonym_fingerprint)
             .field("overrides", &self.overrides.keys().collect::<Vec<_>>())
             .finish()
     }

@@ -1,8 +1,12 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`.
+//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, and `pseudonyms=FINGERPRINT` of the secret under which
+//! records were read up to there.
 
+use crate::consumer::GroupConsumer;
 use crate::errors;
 use rdkafka::Offset;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicIdentity, TopicPartition};
 
@@ -11,15 +15,19 @@ const CIRCUITS: &str = "circuits=";
 const TOPIC: &str = "topic=";
 const PARTITIONS: &str = "partitions=";
 const EPOCH: &str = "epoch=";
+const PSEUDONYMS: &str = "pseudonyms=";
 
-/// The positions to commit.
-pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPartitionList, LogError> {
+/// The positions to commit, with the fingerprint of the secret for pseudonyms.
+pub(crate) fn list(
+    positions: &[(TopicPartition, Committed)],
+    fingerprint: Option<&str>,
+) -> Result<TopicPartitionList, LogError> {
     let fatal = |error| LogError::Fatal(errors::describe(&error));
     let mut list = TopicPartitionList::with_capacity(positions.len());
     for (partition, position) in positions {
         let mut element = list.add_partition(&partition.topic, partition.partition);
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
-        let words = words(position);
+        let words = words(position, fingerprint);
         if !words.is_empty() {
             // Terminated by NUL: other clients on librdkafka read metadata as a C string.
             element.set_metadata(words + "\0");
@@ -28,7 +36,7 @@ pub(crate) fn list(positions: &[(TopicPartition, Committed)]) -> Result<TopicPar
     Ok(list)
 }
 
-fn words(position: &Committed) -> String {
+fn words(position: &Committed, fingerprint: Option<&str>) -> String {
     let TopicIdentity { id, partitions, epoch } = &position.topic;
     let words = [
         position.watermark.map(|watermark| format!("{WATERMARK}{watermark}")),
@@ -36,8 +44,28 @@ fn words(position: &Committed) -> String {
         id.as_ref().map(|id| format!("{TOPIC}{id}")),
         (*partitions != 0).then(|| format!("{PARTITIONS}{partitions}")),
         (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
+        fingerprint.map(|fingerprint| format!("{PSEUDONYMS}{fingerprint}")),
     ];
     words.into_iter().flatten().collect::<Vec<String>>().join(" ")
+}
+
+/// Commits positions alone, without outputs.
+pub(crate) fn commit(consumer: &GroupConsumer, positions: &TopicPartitionList) -> Result<(), LogError> {
+    if positions.count() == 0 {
+        return Ok(());
+    }
+    consumer.commit(positions, CommitMode::Sync).map_err(|error| {
+        let text = format!("committing positions: {}", errors::describe(&error));
+        match error.rdkafka_error_code() {
+            Some(code) if errors::is_permanent(code) => {
+                LogError::Fatal(consumer.context().connection().refused(code).unwrap_or(text))
+            }
+            // If this member is no longer one of the group, `wait` reports it.
+            Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId) => LogError::Rebalancing,
+            Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
+            _ => LogError::Aborted(text),
+        }
+    })
 }
 
 /// A committed position; `None` if nothing was committed. Unknown words in the metadata are ignored.
@@ -45,8 +73,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     let Offset::Offset(offset) = element.offset() else {
         return None;
     };
-    let metadata = element.metadata().trim_end_matches('\0');
-    let word = |name: &str| metadata.split(' ').find_map(|word| word.strip_prefix(name));
+    let word = |name: &str| word(element, name);
     Some(Committed {
         offset,
         watermark: word(WATERMARK).and_then(|number| number.parse().ok()),
@@ -57,6 +84,17 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
             epoch: word(EPOCH).and_then(|number| number.parse().ok()).unwrap_or(0),
         },
     })
+}
+
+/// The fingerprint of the secret for pseudonyms that was committed with a position, if there is one.
+pub(crate) fn fingerprint<'a>(element: &'a TopicPartitionListElem<'_>) -> Option<&'a str> {
+    word(element, PSEUDONYMS)
+}
+
+/// What follows `prefix` in the metadata.
+fn word<'a>(element: &'a TopicPartitionListElem<'_>, prefix: &str) -> Option<&'a str> {
+    let mut words = element.metadata().trim_end_matches('\0').split(' ');
+    words.find_map(|word| word.strip_prefix(prefix))
 }
 
 #[cfg(test)]
@@ -82,8 +120,12 @@ mod tests {
                     circuits,
                     topic,
                 };
-                let list = list(&[(partition.clone(), position.clone())]).unwrap();
-                assert_eq!(committed(&list.elements()[0]), Some(position));
+                for secret in [None, Some("0123456789abcdef0123456789abcdef")] {
+                    let list = list(&[(partition.clone(), position.clone())], secret).unwrap();
+                    let element = &list.elements()[0];
+                    assert_eq!(committed(element).as_ref(), Some(&position));
+                    assert_eq!(fingerprint(element), secret);
+                }
             }
         }
     }

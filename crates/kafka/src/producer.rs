@@ -1,5 +1,6 @@
 //! A producer of records, with or without transactions.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,21 +16,34 @@ use riskstream_pipeline::log::{LogError, OutputRecord, Outputs};
 use crate::connection::Connection;
 use crate::errors;
 use crate::native;
+use crate::rights::Right;
 
 /// The callbacks of the producer. They record failed deliveries.
 pub(crate) struct ProducerCallbacks {
     connection: Arc<Connection>,
+    /// The number of callbacks that have run. A poll that ran none has found the queue empty.
+    events: AtomicUsize,
     undelivered: Mutex<Option<WriteFailure>>,
+}
+
+impl ProducerCallbacks {
+    fn count(&self) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl ClientContext for ProducerCallbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.count();
         self.connection.on_log(level, facility, line);
     }
 
-    fn stats_raw(&self, _: &[u8]) {}
+    fn stats_raw(&self, _: &[u8]) {
+        self.count();
+    }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.count();
         self.connection.on_error(&error, reason);
     }
 }
@@ -38,12 +52,13 @@ impl ProducerContext for ProducerCallbacks {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        self.count();
         if let Err((error, message)) = result {
             let failure = WriteFailure::of_record(error, message.topic(), message.payload_len());
-            self.undelivered
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(failure);
+            let mut first = self.undelivered.lock().unwrap_or_else(PoisonError::into_inner);
+            if matches!(*first, None | Some(WriteFailure::Dropped(_))) {
+                *first = Some(failure);
+            }
         }
     }
 }
@@ -51,6 +66,8 @@ impl ProducerContext for ProducerCallbacks {
 /// Why records were not written, and what has to follow.
 #[derive(Debug)]
 pub(crate) enum WriteFailure {
+    /// librdkafka gave up the record because of another failure, which is the one to report.
+    Dropped(String),
     /// Abort the transaction; a retry may succeed.
     Transient(String),
     /// Abort the transaction; a retry cannot succeed.
@@ -63,6 +80,9 @@ impl WriteFailure {
     pub(crate) fn of_record(error: &KafkaError, topic: &str, size: usize) -> Self {
         let text = format!("writing to topic {topic}: {}", errors::describe(error));
         match error.rdkafka_error_code() {
+            Some(Code::TopicAuthorizationFailed) => Self::Permanent(Right::Write(topic).to_string()),
+            // In the state of an error a transaction takes no record.
+            Some(Code::PurgeQueue | Code::PurgeInflight | Code::State) => Self::Dropped(text),
             Some(Code::MessageSizeTooLarge) => Self::Permanent(format!(
                 "a record of {size} bytes is too large for topic {topic}: raise its max.message.bytes"
             )),
@@ -71,23 +91,12 @@ impl WriteFailure {
             _ => Self::Transient(text),
         }
     }
-
-    pub(crate) fn of_transaction(what: &str, error: &KafkaError) -> Self {
-        let text = format!("{what}: {}", errors::describe(error));
-        match error {
-            KafkaError::Transaction(error) if errors::is_permanent(error.code()) => Self::Permanent(text),
-            KafkaError::Transaction(error) if error.is_fatal() => Self::Final(text),
-            KafkaError::Transaction(error) if error.txn_requires_abort() || error.is_retriable() => {
-                Self::Transient(text)
-            }
-            _ => Self::Final(text),
-        }
-    }
 }
 
 /// See the module.
 pub(crate) struct RecordProducer {
     pub(crate) producer: BaseProducer<ProducerCallbacks>,
+    connection: Arc<Connection>,
     topics: Vec<String>,
 }
 
@@ -99,13 +108,18 @@ impl RecordProducer {
         connection: Arc<Connection>,
     ) -> Result<Self, LogError> {
         let callbacks = ProducerCallbacks {
-            connection,
+            connection: Arc::clone(&connection),
+            events: AtomicUsize::new(0),
             undelivered: Mutex::default(),
         };
         let producer = config
             .create_with_context(callbacks)
             .map_err(|error| errors::configuration_error(&error))?;
-        Ok(Self { producer, topics })
+        Ok(Self {
+            producer,
+            connection,
+            topics,
+        })
     }
 
     pub(crate) fn client(&self) -> &Client<ProducerCallbacks> {
@@ -167,12 +181,15 @@ impl RecordProducer {
         }
     }
 
-    /// Runs the callbacks of all failed deliveries known so far.
+    /// Runs all pending callbacks.
     pub(crate) fn serve_all(&self) {
-        let mut before = i32::MAX;
-        while self.producer.in_flight_count() < before {
-            before = self.producer.in_flight_count();
+        let events = &self.producer.context().events;
+        loop {
+            let before = events.load(Ordering::Relaxed);
             self.serve();
+            if events.load(Ordering::Relaxed) == before {
+                return;
+            }
         }
     }
 
@@ -180,9 +197,44 @@ impl RecordProducer {
     pub(crate) fn root_cause(&self, failure: WriteFailure) -> WriteFailure {
         self.serve_all();
         match (failure, self.take_undelivered()) {
-            (WriteFailure::Transient(_) | WriteFailure::Permanent(_), Some(cause)) => cause,
-            (failure, _) => failure,
+            (failure, None | Some(WriteFailure::Dropped(_))) => failure,
+            (WriteFailure::Final(reason), _) => WriteFailure::Final(reason),
+            (_, Some(cause)) => cause,
         }
+    }
+
+    /// The failure of a step of a transaction.
+    pub(crate) fn transaction_failure(&self, what: &str, error: &KafkaError) -> WriteFailure {
+        let text = format!("{what}: {}", errors::describe(error));
+        match error {
+            KafkaError::Transaction(error) if errors::is_permanent(error.code()) => {
+                WriteFailure::Permanent(self.explain(error.code(), text))
+            }
+            KafkaError::Transaction(error) if error.is_fatal() => WriteFailure::Final(text),
+            KafkaError::Transaction(error) if error.txn_requires_abort() || error.is_retriable() => {
+                WriteFailure::Transient(text)
+            }
+            _ => WriteFailure::Final(text),
+        }
+    }
+
+    /// The right that the brokers refuse, if that is what the code says; else `text`.
+    pub(crate) fn explain(&self, code: Code, text: String) -> String {
+        // The log may name what the code does not.
+        self.serve_all();
+        self.connection.refused(code).unwrap_or(text)
+    }
+
+    /// Why this producer cannot be used any more, if a right or a setting has to be changed. A fatal error of librdkafka
+    /// does not say so by itself.
+    pub(crate) fn permanent_failure(&self) -> Option<String> {
+        native::flush(self.client(), Duration::from_millis(100));
+        self.serve_all();
+        if let Some(WriteFailure::Permanent(reason)) = self.take_undelivered() {
+            return Some(reason);
+        }
+        let (code, text) = self.client().fatal_error()?;
+        errors::is_permanent(code).then(|| self.explain(code, text))
     }
 
     pub(crate) fn take_undelivered(&self) -> Option<WriteFailure> {

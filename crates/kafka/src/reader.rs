@@ -12,8 +12,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::{LogError, RecordRef, TopicPartition};
 
 use crate::consumer::{GroupConsumer, GroupContext};
-use crate::errors;
 use crate::native;
+use crate::rights::Right;
 use crate::signal::Signal;
 
 /// A buffer larger than this is shrunk with the next record.
@@ -181,7 +181,7 @@ impl Reader {
     fn failed(&self, consumer: &GroupConsumer, partition: &TopicPartition, error: &KafkaError) -> LogError {
         let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
         if !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
-            return errors::request_error(&format!("reading {partition}"), error);
+            return Right::Read(&partition.topic).request_error(&format!("reading {partition}"), error);
         }
         let timeout = Duration::from_secs(5);
         match consumer.fetch_watermarks(&partition.topic, partition.partition, timeout) {
@@ -190,7 +190,7 @@ impl Reader {
                 position: self.position,
                 low,
             },
-            Err(error) => errors::request_error(&format!("reading {partition}"), &error),
+            Err(error) => Right::Read(&partition.topic).request_error(&format!("reading {partition}"), &error),
         }
     }
 }

@@ -46,7 +46,7 @@ impl TopicReset {
     /// # Errors
     /// There is no such topic, or the brokers cannot be reached or refuse.
     pub fn plan(options: &KafkaOptions, name: &str) -> Result<TopicReset, LogError> {
-        let connection = Arc::new(Connection::new(&options.client_id));
+        let connection = Arc::new(Connection::new(options));
         let consumer: GroupConsumer = options
             .consumer()?
             .create_with_context(GroupContext::new(connection, Vec::new()))
@@ -94,7 +94,7 @@ impl TopicReset {
             (at, committed)
         };
         let list: Vec<_> = self.positions.iter().map(committed).collect();
-        let result = self.consumer.commit(&positions::list(&list)?, CommitMode::Sync);
+        let result = self.consumer.commit(&positions::list(&list, None)?, CommitMode::Sync);
         result.map_err(|error| refused(&error))
     }
 }

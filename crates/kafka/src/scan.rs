@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use riskstream_pipeline::log::LogError;
 
-use crate::errors;
-use crate::groupless::{self, DebugLogContext};
+use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
+use crate::rights::Right;
 use crate::topics::partitions;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -20,7 +20,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A topic that is being read once.
 pub struct TopicScan {
-    consumer: BaseConsumer<DebugLogContext>,
+    consumer: GrouplessConsumer,
     topic: String,
     /// The partitions that are not read completely, with the offsets yet to be read.
     remaining: BTreeMap<i32, Span>,
@@ -54,10 +54,11 @@ impl TopicScan {
     /// read it.
     pub fn begin(options: &KafkaOptions, topic: &str, since: Option<i64>) -> Result<TopicScan, LogError> {
         let consumer = groupless::consumer(options)?;
-        let count = partitions(consumer.client(), topic, TIMEOUT)?
+        groupless::reach(&consumer)?;
+        let count = partitions(consumer.client(), topic, Right::Read, TIMEOUT)?
             .ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))?;
         let what = format!("looking up the offsets of {topic}");
-        let failed = |error| errors::request_error(&what, &error);
+        let failed = |error| Right::Read(topic).request_error(&what, &error);
         let mut remaining = BTreeMap::new();
         for partition in 0..count {
             let (low, end) = consumer.fetch_watermarks(topic, partition, TIMEOUT).map_err(failed)?;
@@ -142,7 +143,7 @@ impl TopicScan {
                 self.finish(partition)?;
                 Ok(Scanned::Nothing)
             }
-            Some(Err(error)) => match errors::request_error(&format!("reading {}", self.topic), &error) {
+            Some(Err(error)) => match self.failed(&error) {
                 fatal @ LogError::Fatal(_) => Err(fatal),
                 error => self.unless_idle(error),
             },
@@ -170,6 +171,10 @@ impl TopicScan {
         let mut list = TopicPartitionList::new();
         list.add_partition(&self.topic, partition);
         let unassigned = self.consumer.incremental_unassign(&list);
-        unassigned.map_err(|error| errors::request_error(&format!("reading {}", self.topic), &error))
+        unassigned.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &KafkaError) -> LogError {
+        Right::Read(&self.topic).request_error(&format!("reading {}", self.topic), error)
     }
 }

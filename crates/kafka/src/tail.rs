@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use riskstream_pipeline::log::LogError;
 
 use crate::errors;
-use crate::groupless::{self, DebugLogContext};
+use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
+use crate::rights::Right;
 
 /// The result of [`TopicTail::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub enum Tailed {
 
 /// A topic that is being followed.
 pub struct TopicTail {
-    consumer: BaseConsumer<DebugLogContext>,
+    consumer: GrouplessConsumer,
     topic: String,
 }
 
@@ -59,7 +60,7 @@ impl TopicTail {
                 .payload()
                 .map_or(Tailed::Nothing, |value| Tailed::Record(value.to_vec()))),
             Some(Err(KafkaError::PartitionEOF(_))) => Ok(Tailed::End),
-            Some(Err(error)) => Err(errors::request_error(&format!("reading {}", self.topic), &error)),
+            Some(Err(error)) => Err(Right::Read(&self.topic).request_error(&format!("reading {}", self.topic), &error)),
         }
     }
 }

@@ -9,12 +9,14 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{LogError, Topic, TopicIdentity};
 
+use crate::agreement::Agreement;
 use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::groupless;
 use crate::native::{TopicDescription, TopicDescriptions};
 use crate::options::KafkaOptions;
 use crate::positions;
+use crate::rights::Right;
 
 /// How often topics are looked at while they are read.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -56,7 +58,7 @@ impl TopicWatch {
             .filter(|name| !self.topics.contains_key(*name))
             .map(str::to_owned)
             .collect();
-        let found = describe(consumer, &unknown, timeout)?;
+        let found = describe(consumer, options, &unknown, timeout)?;
         let mut identities = committed_identities(options, &found, timeout)?;
         for (name, mut topic) in found {
             topic.committed = identities.remove(&name).unwrap_or_default();
@@ -66,6 +68,17 @@ impl TopicWatch {
             .into_iter()
             .filter(|name| !self.topics.contains_key(name))
             .collect())
+    }
+
+    /// All partitions of these topics, as far as they are known.
+    pub(crate) fn partitions_of(&self, names: &[String]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for name in names {
+            if let Some(topic) = self.topics.get(name) {
+                list.add_partition_range(name, 0, topic.partitions - 1);
+            }
+        }
+        list
     }
 
     /// A topic, which is watched from now on.
@@ -117,6 +130,7 @@ impl TopicWatch {
 /// The topics of these names that there are.
 fn describe(
     consumer: &Arc<GroupConsumer>,
+    options: &KafkaOptions,
     names: &[String],
     timeout: Duration,
 ) -> Result<BTreeMap<String, Topic>, LogError> {
@@ -139,7 +153,12 @@ fn describe(
             Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {}
             Some(code) => {
                 let what = format!("looking up topic {}", description.name);
-                return Err(errors::request_error(&what, &KafkaError::MetadataFetch(code)));
+                let right = if options.inputs.contains(&description.name) {
+                    Right::Read(&description.name)
+                } else {
+                    Right::Write(&description.name)
+                };
+                return Err(right.request_error(&what, &KafkaError::MetadataFetch(code)));
             }
         }
     }
@@ -165,7 +184,8 @@ fn committed_identities(
     let consumer = groupless::uncommitted_consumer(options)?;
     let committed = consumer
         .committed_offsets(asked, timeout)
-        .map_err(|error| errors::request_error(what, &error))?;
+        .map_err(|error| Right::Group(&options.group).request_error(what, &error))?;
+    Agreement::new(options).check(&committed)?;
     for element in committed.elements() {
         element.error().map_err(|error| errors::request_error(what, &error))?;
         if let Offset::Offset(_) = element.offset()

@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{Client, ClientContext, DefaultClientContext};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
 use crate::errors;
-use crate::groupless::DebugLogContext;
+use crate::groupless;
 use crate::options::KafkaOptions;
+use crate::rights::Right;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause between look-ups of topics that were just created.
@@ -60,13 +61,12 @@ pub enum Created {
 pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, LogError> {
     let mut config = options.client()?;
     config.set("allow.auto.create.topics", "false");
-    let client: BaseConsumer<DebugLogContext> = config
-        .create_with_context(DebugLogContext)
-        .map_err(|error| errors::configuration_error(&error))?;
+    let client = groupless::create(&config, options)?;
+    groupless::reach(&client)?;
     names
         .iter()
         .map(|name| {
-            let partitions = partitions(client.client(), name, TIMEOUT)?;
+            let partitions = partitions(client.client(), name, Right::Describe, TIMEOUT)?;
             Ok(Topic {
                 name: (*name).to_owned(),
                 partitions,
@@ -133,10 +133,11 @@ fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
         .fold(topic, |topic, (name, value)| topic.set(name, value))
 }
 
-/// The number of partitions of a topic; `None` if it does not exist.
-pub(crate) fn partitions<C: ClientContext>(
+/// The number of partitions of a topic; `None` if it does not exist. `right` is what the caller needs the topic for.
+pub(crate) fn partitions<'a, C: ClientContext>(
     client: &Client<C>,
-    name: &str,
+    name: &'a str,
+    right: fn(&'a str) -> Right<'a>,
     timeout: Duration,
 ) -> Result<Option<i32>, LogError> {
     let what = format!("looking up topic {name}");
@@ -149,7 +150,7 @@ pub(crate) fn partitions<C: ClientContext>(
     match topic.error().map(Code::from) {
         None => Ok(Some(topic.partitions().len() as i32)),
         Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => Ok(None),
-        Some(code) => Err(errors::request_error(&what, &KafkaError::MetadataFetch(code))),
+        Some(code) => Err(right(name).request_error(&what, &KafkaError::MetadataFetch(code))),
     }
 }
 

@@ -4,29 +4,41 @@ use crate::registry::{Credentials, Registry};
 use riskstream_definition::syntax::Delivery as DefinedDelivery;
 use riskstream_definition::{Compiled, RegistrySettings};
 use riskstream_kafka::{Delivery, KafkaOptions};
+use riskstream_pipeline::log::LogError;
 use std::time::Duration;
 
 /// If a worker dies, readers of committed data wait this long at most for its open transaction. A restart on the same
 /// state directory aborts it at once.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Kafka's address is not known.
+/// Why the settings for Kafka cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "neither the file nor the command line says where Kafka is: add `kafka: {{brokers: host:port}}` to the file, or \
-     --brokers host:port"
-)]
-pub struct NoBrokers;
+pub enum SettingsError {
+    /// Kafka's address is not known.
+    #[error(
+        "neither the file nor the command line says where Kafka is: add `kafka: {{brokers: host:port}}` to the file, or \
+         --brokers host:port"
+    )]
+    NoBrokers,
+    /// librdkafka refuses a property.
+    #[error("{file}: kafka.properties: {error}")]
+    Property {
+        /// The pipeline file.
+        file: String,
+        /// Why.
+        error: LogError,
+    },
+}
 
 /// The options for the Kafka of a pipeline. `brokers` (from the command line) takes precedence over the file.
 ///
 /// # Errors
-/// Neither names brokers.
-pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Result<KafkaOptions, NoBrokers> {
+/// Neither names brokers, or librdkafka refuses the properties.
+pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Result<KafkaOptions, SettingsError> {
     let settings = compiled.settings.kafka.as_ref();
     let brokers = brokers
         .or(settings.map(|kafka| kafka.brokers.as_str()))
-        .ok_or(NoBrokers)?;
+        .ok_or(SettingsError::NoBrokers)?;
     let group = settings.map_or(compiled.plan.name.as_str(), |kafka| kafka.group.as_str());
     let mut options = KafkaOptions::new(brokers, group);
     options.delivery = match compiled.settings.delivery {
@@ -38,6 +50,10 @@ pub fn kafka_options(compiled: &Compiled, brokers: Option<&str>) -> Result<Kafka
         .into_iter()
         .flat_map(|kafka| kafka.properties.iter().cloned())
         .collect();
+    riskstream_kafka::check(&options).map_err(|error| SettingsError::Property {
+        file: compiled.file.to_string(),
+        error,
+    })?;
     Ok(options)
 }
 

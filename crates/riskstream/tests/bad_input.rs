@@ -22,3 +22,5 @@ mod model;
 mod registry;
 #[path = "bad_input/relay.rs"]
 mod relay;
+#[path = "bad_input/stopped.rs"]
+mod stopped;

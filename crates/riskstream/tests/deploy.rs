@@ -28,6 +28,12 @@ struct Service {
     volumes: Vec<String>,
     #[serde(default)]
     depends_on: Value,
+    #[serde(default)]
+    read_only: bool,
+    #[serde(default)]
+    cap_drop: Vec<String>,
+    #[serde(default)]
+    security_opt: Vec<String>,
 }
 
 fn root() -> PathBuf {
@@ -55,6 +61,23 @@ fn own_services(compose: &Compose) -> Vec<(&String, &Service)> {
         .collect();
     assert!(own.len() >= 3, "topics, pipeline and generator");
     own
+}
+
+#[test]
+fn containers_are_confined_and_no_secret_has_a_default() {
+    let compose = compose();
+    for (name, service) in &compose.services {
+        assert_eq!(service.cap_drop, ["ALL"], "{name}");
+        assert_eq!(service.security_opt, ["no-new-privileges:true"], "{name}");
+    }
+    for (name, service) in own_services(&compose) {
+        assert!(service.read_only, "{name}");
+        let secret = service.environment["RISKSTREAM_PERSONAL_DATA_KEY"].as_str().unwrap();
+        assert!(
+            secret.starts_with("${RISKSTREAM_PERSONAL_DATA_KEY:?"),
+            "{name}: {secret}"
+        );
+    }
 }
 
 #[test]

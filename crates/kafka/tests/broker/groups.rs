@@ -119,6 +119,62 @@ fn a_member_cannot_commit_after_its_session_timed_out() {
     restarted.copy_until(1);
 }
 
+/// The error of the first member that ends; each takes part in turn.
+fn first_error(members: &mut [Member]) -> LogError {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        assert!(Instant::now() < deadline, "no member ends");
+        for member in members.iter_mut() {
+            if let Err(error) = member.round(Duration::from_millis(100)) {
+                return error;
+            }
+        }
+    }
+}
+
+#[test]
+fn members_with_different_secrets_notice() {
+    let base = options("secrets", 2);
+    for partition in 0..2 {
+        produce(&base.inputs[0], partition, numbered("in", 10));
+    }
+    let with_secret = |slot, fingerprint: &str| {
+        let mut options = base.clone();
+        options.slot = slot;
+        options.pseudonym_fingerprint = Some(fingerprint.to_owned());
+        Member::new(options)
+    };
+    let mut first = with_secret(0, "one");
+    first.copy_until(20);
+    let error = first_error(&mut [with_secret(1, "another")]);
+    assert!(matches!(error, LogError::Fatal(_)), "{error:?}");
+    assert!(error.to_string().contains("under another secret"), "{error}");
+    // The same secret goes on.
+    drop(first);
+    let mut successor = with_secret(2, "one");
+    produce(&base.inputs[0], 0, ["more"]);
+    successor.copy_until(1);
+}
+
+#[test]
+fn members_with_different_secrets_notice_when_they_start_together() {
+    let base = options("together", 2);
+    let with_secret = |slot, fingerprint: &str| {
+        let mut options = base.clone();
+        options.slot = slot;
+        options.pseudonym_fingerprint = Some(fingerprint.to_owned());
+        Member::new(options)
+    };
+    let mut members = [with_secret(0, "one"), with_secret(1, "another")];
+    let [first, second] = &mut members;
+    settle(&mut [first, second], &[1, 1]);
+    for partition in 0..2 {
+        produce(&base.inputs[0], partition, numbered("in", 10));
+    }
+    let error = first_error(&mut members);
+    assert!(error.to_string().contains("under another secret"), "{error}");
+}
+
 #[test]
 fn a_member_without_started_partitions_can_still_hand_them_over() {
     let base = options("unstarted", 2);

@@ -33,6 +33,8 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         print!("{}", riskstream_definition::explain(&compiled));
         println!();
     }
+    #[cfg(feature = "kafka")]
+    check_kafka(&compiled)?;
     println!("{}: ok, {}", compiled.file, summary(&compiled));
     check_rollout(&compiled)?;
     let examples = riskstream_definition::run_examples(&compiled).map_err(CommandError::Examples)?;
@@ -40,6 +42,15 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         0 => println!("no examples"),
         1 => println!("1 example holds"),
         many => println!("{many} examples hold"),
+    }
+    Ok(())
+}
+
+/// Checks the properties of Kafka's client, as `run` does.
+#[cfg(feature = "kafka")]
+fn check_kafka(compiled: &Compiled) -> Result<(), CommandError> {
+    if compiled.settings.kafka.is_some() {
+        crate::connections::kafka_options(compiled, None).map_err(CommandError::configuration)?;
     }
     Ok(())
 }

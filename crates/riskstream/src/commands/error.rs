@@ -19,6 +19,8 @@ pub enum CommandError {
     Examples(Report),
     /// An operation failed.
     Failed(anyhow::Error),
+    /// It was logged already; the exit code.
+    Logged(u8),
 }
 
 impl CommandError {
@@ -43,6 +45,7 @@ impl CommandError {
         match self {
             CommandError::InvalidFile(_) | CommandError::Configuration(_) => 2,
             CommandError::Examples(_) | CommandError::Failed(_) => 1,
+            CommandError::Logged(exit_code) => *exit_code,
         }
     }
 
@@ -57,7 +60,18 @@ impl CommandError {
                 report.render(style, WIDTH)
             }
             CommandError::Configuration(error) | CommandError::Failed(error) => format!("error: {error:#}\n"),
+            CommandError::Logged(_) => String::new(),
         }
+    }
+
+    /// Logs the error, for commands whose standard error holds one JSON object a line.
+    #[cfg(feature = "kafka")]
+    pub fn log(self) -> CommandError {
+        let exit_code = self.exit_code();
+        let text = self.text();
+        let error = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        tracing::error!(target: "riskstream", error, exit_code, "ending");
+        CommandError::Logged(exit_code)
     }
 }
 

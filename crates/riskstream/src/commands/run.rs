@@ -4,11 +4,11 @@ use super::error::CommandError;
 use crate::connections::kafka_options;
 use crate::pipeline_file;
 use crate::rollout::{Follower, LoadedRollouts};
-use crate::secret::secret;
-use crate::service::{Health, HttpServer, Instance, Job, RocksStores, supervise};
+use crate::secret::{fingerprint, secret, variable};
+use crate::service::{Health, HttpServer, Instance, Job, RocksStores, check_secret_mark, supervise};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
-use crate::telemetry::logs::{self, LogArgs};
+use crate::telemetry::logs::{self, LogArgs, LogFormat};
 use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{HistorySignal, WorkerRole};
@@ -42,14 +42,25 @@ pub struct Args {
 /// # Errors
 /// The user's input is wrong, or something failed that a retry cannot repair.
 pub fn execute(args: Args) -> Result<(), CommandError> {
+    let format = logs::start(&args.log).map_err(CommandError::configuration)?;
+    run(args).map_err(|error| match format {
+        LogFormat::Json => error.log(),
+        LogFormat::Auto | LogFormat::Text => error,
+    })
+}
+
+fn run(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
-    logs::start(&args.log).map_err(CommandError::configuration)?;
     let secret = secret(&compiled.settings)?;
-    let kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
+    let mut kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
+    kafka.pseudonym_fingerprint = secret.as_deref().map(fingerprint);
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
     let workers = usize::from(args.workers) * WorkerRole::of(&compiled.repartition_topics).len();
     let state = state_directory(&args, &compiled);
     let instance = Instance::claim(&state, workers).map_err(CommandError::failed)?;
+    if let Some(fingerprint) = &kafka.pseudonym_fingerprint {
+        check_secret_mark(&state, fingerprint, variable(&compiled.settings)).map_err(CommandError::configuration)?;
+    }
     let recorder = Recorder::install(&compiled.plan.name, &compiled.plan.version)?;
     let shutdown = Shutdown::on_signals().map_err(CommandError::failed)?;
     let health = Health::new(workers);

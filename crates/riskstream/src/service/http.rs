@@ -1,6 +1,7 @@
 //! The HTTP server for `/metrics`, `/healthz` and `/readyz`, on a thread of its own.
 
 use super::health::{Health, HealthReport};
+use super::http_connections;
 use crate::telemetry::Recorder;
 use anyhow::Context;
 use axum::Router;
@@ -52,9 +53,7 @@ impl HttpServer {
                     }
                 };
                 tokio::spawn(keep_up(recorder.clone()));
-                if let Err(error) = axum::serve(listener, routes(health, recorder)).await {
-                    tracing::error!(target: "riskstream::http", %error, "the HTTP server has ended");
-                }
+                http_connections::serve(listener, routes(health, recorder)).await;
             });
         };
         std::thread::Builder::new().name("http".to_owned()).spawn(serve)?;

@@ -12,6 +12,7 @@
 //! If the directory is lost, a worker that was replaced still cannot write: each commit carries the generation of the
 //! consumer group, which fences it. Readers of committed data wait until its open transaction times out.
 
+use super::private_files;
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, Write};
@@ -76,19 +77,14 @@ impl Instance {
 }
 
 fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
-    std::fs::create_dir_all(directory)?;
+    private_files::create_directory(directory)?;
     let id = read_or_create_id(directory)?;
     let mut slots = Vec::with_capacity(workers);
     for number in 0..MAX_SLOTS {
         if slots.len() == workers {
             break;
         }
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(directory.join(format!("worker-{number}.lock")))?;
+        let file = private_files::open_lock(&directory.join(format!("worker-{number}.lock")))?;
         match file.try_lock() {
             Ok(()) => slots.push((number, file)),
             Err(TryLockError::WouldBlock) => {}
@@ -101,26 +97,17 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
     Ok(Instance { id, slots })
 }
 
-/// The directory's id. A lock makes processes that start at the same time agree.
+/// The directory's id.
 fn read_or_create_id(directory: &Path) -> io::Result<String> {
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("instance.lock"))?;
-    lock.lock()?;
-    let path = directory.join(ID_FILE);
-    if let Ok(id) = std::fs::read_to_string(&path) {
-        let id = id.trim();
-        if id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Ok(id.to_owned());
-        }
+    let fresh = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+    let id = private_files::read_or_create(directory, ID_FILE, &fresh)?;
+    let id = id.trim();
+    if id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(id.to_owned());
     }
-    let id = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
-    let fresh = directory.join("instance.new");
-    std::fs::write(&fresh, format!("{id}\n"))?;
-    std::fs::rename(fresh, path)?;
-    Ok(id)
+    Err(io::Error::other(format!(
+        "its file {ID_FILE} does not hold 16 hexadecimal digits"
+    )))
 }
 
 #[cfg(test)]

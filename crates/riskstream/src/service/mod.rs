@@ -2,8 +2,12 @@
 
 mod health;
 mod http;
+mod http_connections;
 mod instance;
 mod job;
+mod pauses;
+mod private_files;
+mod secret_mark;
 mod stores;
 mod supervisor;
 mod worker;
@@ -12,5 +16,6 @@ pub use health::Health;
 pub use http::HttpServer;
 pub use instance::{Instance, InstanceError};
 pub use job::Job;
+pub use secret_mark::{SecretMarkError, check as check_secret_mark};
 pub use stores::RocksStores;
 pub use supervisor::supervise;

@@ -2,6 +2,7 @@
 
 use super::health::Health;
 use super::job::Job;
+use super::pauses::Pauses;
 use super::worker::{WorkerFailure, run_worker};
 use crate::registry::RegistryError;
 use crate::required_topics::{missing_error, missing_topics, required_topics};
@@ -43,11 +44,7 @@ pub fn supervise(job: Job) -> Result<(), anyhow::Error> {
         spawn(&job, number, &topology, sender.clone())?;
     }
     drop(sender);
-    let result = watch(&job, &exits);
-    if let Err(error) = &result {
-        tracing::error!(target: "riskstream", error = format!("{error:#}"), "ending");
-    }
-    result
+    watch(&job, &exits)
 }
 
 /// The topology, once the registry has answered; `None` upon shutdown.
@@ -105,6 +102,7 @@ fn watch(job: &Job, exits: &Receiver<(usize, Exit)>) -> Result<(), anyhow::Error
     let mut running = job.workers;
     let mut result = Ok(());
     let mut deadline: Option<Instant> = None;
+    let mut pauses = Pauses::new(CHECK_INTERVAL, Instant::now());
     while running > 0 {
         match exits.recv_timeout(CHECK_INTERVAL) {
             Ok((number, exit)) => {
@@ -117,7 +115,18 @@ fn watch(job: &Job, exits: &Receiver<(usize, Exit)>) -> Result<(), anyhow::Error
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        check_calls(&job.health)?;
+        let now = Instant::now();
+        if let Some(pause) = pauses.look(now) {
+            tracing::warn!(
+                target: "riskstream",
+                seconds = pause.as_secs(),
+                "this process did not run for some time: it was stopped, or its machine was paused or overloaded. The group may \
+                 have given its partitions to others"
+            );
+        }
+        if !pauses.are_recent(now) {
+            check_calls(&job.health)?;
+        }
         if job.shutdown.requested() {
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + SHUTDOWN_TIMEOUT);
             if Instant::now() >= deadline {

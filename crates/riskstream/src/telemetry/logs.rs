@@ -41,29 +41,32 @@ pub struct FilterError {
     why: String,
 }
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process. Returns the format, which is not `Auto`. In the format `Json` panics are logged, too.
 ///
 /// # Errors
 /// The filter cannot be parsed.
-pub fn start(args: &LogArgs) -> Result<(), FilterError> {
+pub fn start(args: &LogArgs) -> Result<LogFormat, FilterError> {
     let filter = EnvFilter::builder().parse(&args.filter);
     let filter = filter.map_err(|error| FilterError {
         filter: args.filter.clone(),
         why: error.to_string(),
     })?;
     let terminal = std::io::stderr().is_terminal();
-    let text = match args.log_format {
-        LogFormat::Auto => terminal,
-        LogFormat::Text => true,
-        LogFormat::Json => false,
+    let format = match args.log_format {
+        LogFormat::Auto if terminal => LogFormat::Text,
+        LogFormat::Auto => LogFormat::Json,
+        format => format,
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
     // In tests, logs may have been started before; then these stay.
-    let _ = if text {
+    let _ = if format == LogFormat::Text {
         builder.with_ansi(terminal).finish().try_init()
     } else {
+        std::panic::set_hook(Box::new(|panic| {
+            tracing::error!(target: "riskstream", %panic, "a thread panicked");
+        }));
         builder
             .json()
             .flatten_event(true)
@@ -72,5 +75,5 @@ pub fn start(args: &LogArgs) -> Result<(), FilterError> {
             .finish()
             .try_init()
     };
-    Ok(())
+    Ok(format)
 }

@@ -1,12 +1,11 @@
 //! A broker that is out of reach at start, that hangs, and that is down.
 
 use crate::relay::{Relay, free_address};
+use crate::support::broker::Broker;
 use crate::support::kafka::brokers;
-use crate::support::process::{Service, wait_for};
+use crate::support::process::Service;
 use crate::support::trial::{GOOD, Setup, Trial};
-use crate::support::{root, unique};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use crate::support::unique;
 use std::time::Duration;
 
 #[test]
@@ -50,8 +49,8 @@ fn the_service_waits_for_a_broker_that_hangs_or_is_down() {
         service
     });
     // Payments are sent before, so that some are in flight when the broker stops.
-    send_during(&trials, 20..35, &mut services, || broker.hang());
-    send_during(&trials, 35..50, &mut services, || broker.kill());
+    send_during(&trials, 20..35, &mut services, || broker.hang(away()));
+    send_during(&trials, 35..50, &mut services, || broker.kill(away()));
     send_during(&trials, 50..GOOD, &mut services, || {});
     let [first, second] = services;
     exactly.finish(first, GOOD, 0, |n| exactly.payment(n));
@@ -72,98 +71,4 @@ fn send_during(trials: &[&Trial; 2], numbers: std::ops::Range<u64>, services: &m
         trial.wait_for_decided(service, numbers.end as usize);
         service.wait_until_ready();
     }
-}
-
-/// A broker of this test's own.
-struct Broker {
-    directory: tempfile::TempDir,
-    address: String,
-}
-
-impl Broker {
-    fn start() -> Broker {
-        let directory = tempfile::tempdir().unwrap();
-        let mut broker = Broker {
-            directory,
-            address: String::new(),
-        };
-        broker.address = broker.script("start").trim().to_owned();
-        broker
-    }
-
-    /// Stops the process for a while, and continues it.
-    fn hang(&self) {
-        match self.process() {
-            Ok(pid) => command("kill", &["-STOP", &pid]),
-            Err(container) => command("docker", &["pause", &container]),
-        }
-        std::thread::sleep(away());
-        match self.process() {
-            Ok(pid) => command("kill", &["-CONT", &pid]),
-            Err(container) => command("docker", &["unpause", &container]),
-        }
-    }
-
-    /// Kills the process, and after a while starts it again on the same data.
-    fn kill(&self) {
-        match self.process() {
-            Ok(pid) => {
-                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-                let line = String::from_utf8(line).unwrap();
-                let mut words = line.trim_end_matches('\0').split('\0');
-                let mut restart = Command::new(words.next().unwrap());
-                restart
-                    .args(words)
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::null())
-                    .stderr(Stdio::null());
-                command("kill", &["-KILL", &pid]);
-                std::thread::sleep(away());
-                let pid = restart.spawn().unwrap().id();
-                std::fs::write(self.path("pid"), pid.to_string()).unwrap();
-            }
-            Err(container) => {
-                command("docker", &["kill", &container]);
-                std::thread::sleep(away());
-                command("docker", &["start", &container]);
-            }
-        }
-        wait_for("the broker", || std::net::TcpStream::connect(&self.address).ok());
-    }
-
-    /// The id of its process, or of its container.
-    fn process(&self) -> Result<String, String> {
-        let read = |name| std::fs::read_to_string(self.path(name)).map(|text| text.trim().to_owned());
-        read("pid").map_err(|_| read("container").unwrap())
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join("kafka").join(name)
-    }
-
-    fn script(&self, what: &str) -> String {
-        let output = Command::new(root().join("scripts/kafka"))
-            .args([what, "--dir", self.path("").to_str().unwrap()])
-            .env_remove("KAFKA_BOOTSTRAP_SERVERS")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        self.script("stop");
-    }
-}
-
-fn command(program: &str, arguments: &[&str]) {
-    let status = Command::new(program)
-        .args(arguments)
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "{program} {arguments:?}");
 }

@@ -1,6 +1,7 @@
 //! Errors before or without a broker: a clear message, or a service that waits and reports why.
 
 use crate::support::process::{Service, riskstream, run};
+use serde_json::Value;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ fn pipeline(directory: &Path, further: &str) -> PathBuf {
     path
 }
 
-/// A run that ends with an error: exit code and the last line of standard error.
+/// A run that ends with an error: exit code and the last line of standard error. Standard error is no terminal, so each of
+/// its lines is a JSON object; the last one is given as `error: ` and its error.
 fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>, String) {
     let state = directory.join("state");
     let mut arguments = vec![
@@ -44,7 +46,9 @@ fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>,
         arguments.extend(["--http", "127.0.0.1:0"]);
     }
     let (code, _, errors) = run(&arguments, &[]);
-    (code, errors.lines().last().unwrap_or_default().to_owned())
+    let parse = |line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {errors}"));
+    let last = errors.lines().map(parse).last().unwrap_or_default();
+    (code, format!("error: {}", last["error"].as_str().unwrap_or_default()))
 }
 
 #[test]
@@ -126,7 +130,7 @@ fn read_only_directory(directory: &Path, pipeline: &Path) {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
     assert!(
-        errors.contains("error: the state directory ") && errors.contains("Permission denied"),
+        errors.contains("\"error\":\"the state directory ") && errors.contains("Permission denied"),
         "{errors}"
     );
 }
@@ -139,8 +143,78 @@ fn an_unknown_kafka_property_is_an_error_that_keeps_its_value_secret() {
         "kafka: {brokers: \"127.0.0.1:1\", properties: {sasl.pasword: hunter2}}\n",
     );
     let (code, error) = refused(directory.path(), &pipeline, &[]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(error.contains("sasl.pasword") && !error.contains("hunter2"), "{error}");
+}
+
+/// What `run` refuses because of its properties `check` refuses, too.
+#[test]
+fn check_refuses_properties_that_run_refuses() {
+    let directory = tempfile::tempdir().unwrap();
+    for (properties, expected) in [
+        ("sasl.pasword: hunter2", "the Kafka property sasl.pasword is unknown"),
+        (
+            "acks: some",
+            "the Kafka property acks is unknown or its value is not allowed",
+        ),
+        ("group.id: mine", "the Kafka property group.id is set by riskstream"),
+        (
+            "security.protocol: sasl_plaintext, sasl.mechanisms: GSSAPI",
+            "No provider for SASL mechanism GSSAPI",
+        ),
+        (
+            "security.protocol: ssl, ssl.ca.location: /no/such/file",
+            "ssl.ca.location failed",
+        ),
+    ] {
+        let kafka = format!("kafka: {{brokers: \"{NO_BROKER}\", properties: {{{properties}}}}}\n");
+        let pipeline = pipeline(directory.path(), &kafka);
+        let (code, error) = refused(directory.path(), &pipeline, &[]);
+        assert!(code == Some(2) && error.contains(expected), "{code:?} {error}");
+        let (code, _, errors) = run(&["check", pipeline.to_str().unwrap()], &[]);
+        assert!(code == Some(2) && errors.contains(expected), "{code:?} {errors}");
+        assert!(!errors.contains("hunter2"), "{errors}");
+    }
+}
+
+/// With a format of JSON the diagnostics of the pipeline file are in a JSON object, too.
+#[test]
+fn diagnostics_are_logged_as_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = pipeline(directory.path(), "no_such_key: 1\n");
+    let (code, error) = refused(directory.path(), &pipeline, &["--log-format", "json"]);
+    assert!(code == Some(2) && error.contains("no_such_key"), "{code:?} {error}");
+}
+
+/// Another secret would make every card a new one.
+#[test]
+fn another_secret_over_existing_state_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipeline = directory.path().join("pipeline.yaml");
+    let text = PIPELINE.replace("card: text", "card: {type: text, personal: true}");
+    std::fs::write(&pipeline, text).unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let start = |secret: &str| {
+        let environment = [("RISKSTREAM_PERSONAL_DATA_KEY", secret.to_owned())];
+        Service::start(
+            &pipeline,
+            &path("state"),
+            &path("log"),
+            &environment,
+            &["--brokers", NO_BROKER],
+        )
+    };
+    let mut service = start("the secret of the first run");
+    service.wait_until_unready("worker 0 waits: ");
+    service.end();
+    assert_eq!(start("a secret of another run").wait().code(), Some(2));
+    let log = std::fs::read_to_string(path("log")).unwrap();
+    let last = log.lines().last().unwrap();
+    assert!(
+        last.contains("another secret for pseudonyms") && last.contains("RISKSTREAM_PERSONAL_DATA_KEY"),
+        "{last}"
+    );
+    assert!(!log.contains("a secret of another run"), "{log}");
 }
 
 #[test]

@@ -7,6 +7,8 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod acls;
+pub mod broker;
 pub mod kafka;
 pub mod process;
 pub mod trial;
