@@ -17,6 +17,7 @@ mod operators;
 mod parse;
 mod presence;
 mod reference;
+mod revision;
 mod scan;
 mod scope;
 mod set;
@@ -24,6 +25,7 @@ mod time;
 
 pub use error::{ExpressionError, ScopeError};
 pub use reference::{FUNCTIONS, Function};
+pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
 pub use scope::Scope;
 
@@ -41,6 +43,7 @@ struct Compiled {
     node: Node,
     value_type: ValueType,
     slots: Vec<Slot>,
+    revision: Revision,
 }
 
 impl Expression {
@@ -51,12 +54,13 @@ impl Expression {
     /// functions, types that do not fit, parts that are null for every row.
     pub fn compile(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
         let (tree, positions) = parse::parse(source)?;
-        let (node, value_type, slots) = check::check(&tree, &positions, scope)?;
+        let checked = check::check(&tree, &positions, scope)?;
         Ok(Expression(Arc::new(Compiled {
             source: source.to_owned(),
-            node,
-            value_type,
-            slots,
+            node: checked.node,
+            value_type: checked.value_type,
+            slots: checked.slots,
+            revision: checked.revision,
         })))
     }
 
@@ -114,6 +118,11 @@ impl Expression {
     /// expression that always has one.
     pub fn is_always_present(&self, is_present: &dyn Fn(Slot) -> bool) -> bool {
         self.0.node.is_present(is_present)
+    }
+
+    /// The revision of the language that gave it its present meaning. The same text has had another one before.
+    pub fn revision(&self) -> Revision {
+        self.0.revision
     }
 
     /// The text that was compiled.
