@@ -7,6 +7,7 @@ pub mod calendar;
 pub mod convert;
 pub mod dead_letter;
 pub mod decision;
+mod derive;
 pub mod display;
 pub mod field;
 pub mod flags;
@@ -28,13 +29,14 @@ pub use decision::{
     DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,
     encode_avro, encode_json,
 };
+pub use derive::{Derivation, DerivedField};
 pub use field::{Field, TimestampUnit};
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use input::{FieldError, InputFields};
 pub use json::JsonDecoder;
 pub use outcome::{Outcome, UnknownOutcome};
-pub use pseudonym::Pseudonymizer;
+pub use pseudonym::{Pseudonymizer, is_pseudonym};
 pub use reason::{DecodeError, ReasonCode, Rejection};
 pub use value::{Row, Slot, Value, ValueType};
 pub use wire::{InputDecoder, SchemaId, SchemaSource, SchemaSourceError};

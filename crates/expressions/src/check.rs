@@ -29,17 +29,14 @@ pub(crate) struct Checked {
     pub(crate) value_type: ValueType,
     pub(crate) slots: Vec<Slot>,
     pub(crate) revision: Revision,
+    pub(crate) holds_pseudonyms: bool,
 }
 
 /// Checks a syntax tree.
 ///
 /// # Errors
 /// All errors, ordered by place.
-pub(crate) fn check(
-    tree: &IdedExpr,
-    positions: &Positions,
-    scope: &Scope,
-) -> Result<Checked, Vec<ExpressionError>> {
+pub(crate) fn check(tree: &IdedExpr, positions: &Positions, scope: &Scope) -> Result<Checked, Vec<ExpressionError>> {
     let mut checker = Checker {
         scope,
         positions,
@@ -54,6 +51,7 @@ pub(crate) fn check(
     });
     match typed {
         Some((node, value_type)) if checker.errors.is_empty() => Ok(Checked {
+            holds_pseudonyms: checker.pseudonym(&node).is_some(),
             node,
             value_type,
             slots: checker.slots.into_iter().collect(),

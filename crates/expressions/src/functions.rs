@@ -74,6 +74,7 @@ impl Checker<'_> {
 
     /// Applies a function to as many arguments as it takes.
     fn apply(&mut self, function: &Function, nodes: Vec<Node>, span: Range<usize>) -> Option<Node> {
+        self.check_function_of(function.name, &nodes, &span)?;
         let kinds = kind_names(&nodes);
         let applied = match (function.name, nodes.as_slice()) {
             ("timestamp", [Node::Text(TextNode::Constant(text))]) => {

@@ -16,6 +16,7 @@ mod number;
 mod operators;
 mod parse;
 mod presence;
+mod pseudonyms;
 mod reference;
 mod revision;
 mod scan;
@@ -44,6 +45,7 @@ struct Compiled {
     value_type: ValueType,
     slots: Vec<Slot>,
     revision: Revision,
+    holds_pseudonyms: bool,
 }
 
 impl Expression {
@@ -61,6 +63,7 @@ impl Expression {
             value_type: checked.value_type,
             slots: checked.slots,
             revision: checked.revision,
+            holds_pseudonyms: checked.holds_pseudonyms,
         })))
     }
 
@@ -123,6 +126,11 @@ impl Expression {
     /// The revision of the language that gave it its present meaning. The same text has had another one before.
     pub fn revision(&self) -> Revision {
         self.0.revision
+    }
+
+    /// Whether its value is a pseudonym, or a list of them.
+    pub fn holds_pseudonyms(&self) -> bool {
+        self.0.holds_pseudonyms
     }
 
     /// The text that was compiled.

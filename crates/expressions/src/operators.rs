@@ -168,6 +168,7 @@ impl Checker<'_> {
         b: Node,
         tree: &IdedExpr,
     ) -> Option<Node> {
+        self.check_comparison(symbol, &a, &b, &self.positions.span(tree))?;
         let kinds = [a.kind().name(), b.kind().name()];
         let node = match (a, b) {
             (Node::Null, other) | (other, Node::Null) => {

@@ -122,7 +122,9 @@ fn operator(
 
 /// CEL's division of ints, in our form.
 fn division(left: &BoxedStrategy<String>, right: BoxedStrategy<String>) -> BoxedStrategy<String> {
-    (left.clone(), right).prop_map(|(a, b)| format!("div({a} ,({b}))")).boxed()
+    (left.clone(), right)
+        .prop_map(|(a, b)| format!("div({a} ,({b}))"))
+        .boxed()
 }
 
 /// A generated expression in CEL: only division is written differently.

@@ -15,6 +15,8 @@ pub struct Tally {
     pub duplicates: u64,
     /// Decisions flagged as late.
     pub late: u64,
+    /// Events of which a feature leaves out a number, or rounds it to 0. Labels are among them, which get no decision.
+    pub inexact: u64,
     /// Microseconds from the input record's log timestamp to the decision, one for each decision.
     pub latencies: Vec<i64>,
 }

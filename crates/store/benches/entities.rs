@@ -8,9 +8,7 @@
 
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{StateStore, StateWrites};
-use riskstream_features::{
-    Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision,
-};
+use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision};
 use riskstream_store::{RocksStore, SharedMemory, StoreOptions};
 use std::sync::Arc;
 use std::time::Instant;

@@ -75,7 +75,7 @@ impl Columns {
                 set(&self.fields, *field, array, self.in_batch, row)?;
             }
         }
-        self.fields.check_required(row)
+        self.fields.finish(row)
     }
 }
 

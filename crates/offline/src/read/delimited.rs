@@ -48,7 +48,7 @@ impl Delimited {
             })?;
             self.fields.set_text(field, text, row)?;
         }
-        self.fields.check_required(row)
+        self.fields.finish(row)
     }
 }
 

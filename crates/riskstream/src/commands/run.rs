@@ -9,7 +9,7 @@ use crate::service::{Health, HttpServer, Instance, Job, RocksStores, supervise};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs};
-use riskstream_definition::Compiled;
+use riskstream_definition::{Compiled, Report};
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{HistorySignal, WorkerRole};
 use std::net::SocketAddr;
@@ -42,8 +42,11 @@ pub struct Args {
 /// # Errors
 /// The user's input is wrong, or something failed that a retry cannot repair.
 pub fn execute(args: Args) -> Result<(), CommandError> {
-    let compiled = pipeline_file::load(&args.pipeline)?;
+    let compiled = pipeline_file::read(&args.pipeline)?;
     logs::start(&args.log).map_err(CommandError::configuration)?;
+    for warning in compiled.warnings().iter().flat_map(Report::lines) {
+        tracing::warn!(target: "riskstream", "{warning}");
+    }
     let secret = secret(&compiled.settings)?;
     let kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;

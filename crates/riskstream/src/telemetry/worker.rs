@@ -18,6 +18,7 @@ pub struct WorkerMetrics {
     degraded: Counter,
     duplicates: Counter,
     late: Counter,
+    inexact: Counter,
     events: Counter,
     written: Counter,
     committed: Counter,
@@ -46,6 +47,7 @@ impl WorkerMetrics {
             degraded: set::DEGRADED.counter(&[]),
             duplicates: set::DUPLICATES.counter(&[]),
             late: set::LATE.counter(&[]),
+            inexact: set::INEXACT.counter(&[]),
             events: set::EVENTS.counter(&[]),
             written: set::WRITTEN.counter(&[]),
             committed: set::COMMITTED.counter(&[]),
@@ -75,6 +77,7 @@ impl WorkerMetrics {
         }
         self.duplicates.increment(round.tally.duplicates);
         self.late.increment(round.tally.late);
+        self.inexact.increment(round.tally.inexact);
         self.events.increment(round.events as u64);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {
