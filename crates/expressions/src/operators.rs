@@ -230,7 +230,11 @@ impl Checker<'_> {
                 "[ ] takes an element of a list by its number, not of {} by {}",
                 kinds[0], kinds[1]
             );
-            return self.fail(ExpressionError::new(message, self.positions.span(tree)));
+            let error = ExpressionError::new(message, self.positions.span(tree));
+            return self.fail(match kinds {
+                ["list", "float"] => error.with_help("int(x) converts, div(a, b) divides ints"),
+                _ => error,
+            });
         };
         let element = Box::new(Element { slot: list.slot, index });
         Some(match list.element {

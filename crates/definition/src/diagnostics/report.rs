@@ -3,7 +3,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::excerpt::Excerpt;
 use super::secrets::masked;
-use miette::{LabeledSpan, SourceCode};
+use miette::{LabeledSpan, Severity, SourceCode};
 use std::fmt;
 
 /// What the diagnostics of a report are, for its last line.
@@ -63,7 +63,7 @@ impl Report {
         for diagnostic in &self.found {
             let (source, diagnostic) = Excerpt::new(&self.name, &self.source, diagnostic);
             handler
-                .render_report(&mut text, &Placed { diagnostic, source })
+                .render_report(&mut text, &self.placed(diagnostic, source))
                 .expect("writing to a string cannot fail");
             text.push('\n');
         }
@@ -84,6 +84,18 @@ impl Report {
                 .unwrap_or_default();
             format!("{}:{line}: {}{help}", self.name, diagnostic.message)
         })
+    }
+
+    fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> Placed {
+        let severity = match self.findings {
+            Findings::Warnings => Severity::Warning,
+            Findings::Errors | Findings::Differences => Severity::Error,
+        };
+        Placed {
+            diagnostic,
+            source,
+            severity,
+        }
     }
 
     /// The last line: how many there are.
@@ -128,6 +140,7 @@ impl std::error::Error for Report {}
 struct Placed {
     diagnostic: Diagnostic,
     source: Excerpt,
+    severity: Severity,
 }
 
 impl fmt::Display for Placed {
@@ -145,6 +158,10 @@ impl fmt::Debug for Placed {
 impl std::error::Error for Placed {}
 
 impl miette::Diagnostic for Placed {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let help = self.diagnostic.help.as_ref()?;
         Some(Box::new(help))

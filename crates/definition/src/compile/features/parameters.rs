@@ -129,8 +129,8 @@ impl FeatureCompiler<'_, '_> {
                     rounded.value, rounded.summed
                 ))
                 .help(format!(
-                    "give the feature a finer precision than `{}` has, such as `precision: 0.000000001`",
-                    entity.name
+                    "give the feature a finer precision than `{}` has: `precision: {}`",
+                    entity.name, rounded.precision
                 )),
         );
     }

@@ -21,6 +21,8 @@ pub struct Rounded {
     pub value: f64,
     /// What is summed instead.
     pub summed: f64,
+    /// A precision with which its first digits are kept.
+    pub precision: Precision,
 }
 
 /// A made-up event whose value is not a multiple of the precision, if there is one. Fields are taken to be multiples of it;
@@ -44,6 +46,7 @@ pub fn find_rounded(
             event: describe(expression, names, &row),
             value: short(value),
             summed: short(summed),
+            precision: six_digits(value),
         })
     })
 }
@@ -82,6 +85,13 @@ fn describe(expression: &Expression, names: &Names<'_>, row: &Row) -> String {
         })
     });
     described.collect::<Vec<_>>().join(", ")
+}
+
+/// The precision that keeps six digits of a value, or else the finest.
+fn six_digits(value: f64) -> Precision {
+    const FINEST: f64 = 1e-12;
+    let unit = 10f64.powi(value.abs().log10().floor() as i32 - 5);
+    Precision::new(unit.max(FINEST)).unwrap_or(Precision::MILLIONTH)
 }
 
 /// The number in three digits.
