@@ -210,21 +210,35 @@ fn differs(what: &str, expected: &str, got: &str, span: &Span, diagnostics: &mut
     });
 }
 
-/// Whether values are equal: whole numbers exactly, others with a tolerance of 1e-9.
+/// Whether a number is within `[lowest, highest]`.
+fn is_within(ends: &[Node], got: &FeatureValue) -> bool {
+    let numbers: Option<Vec<f64>> = ends.iter().map(|end| number_of(&end.value)).collect();
+    match (numbers.as_deref(), got.as_number()) {
+        (Some([lowest, highest]), Some(got)) => (*lowest..=*highest).contains(&got),
+        _ => false,
+    }
+}
+
+fn number_of(value: &NodeValue) -> Option<f64> {
+    match value {
+        NodeValue::Int(number) => Some(*number as f64),
+        NodeValue::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Whether values are equal: whole numbers exactly, others with a tolerance of 1e-9 or in the range that is given.
 fn is_same(expected: &Node, got: &FeatureValue) -> bool {
     match (&expected.value, got) {
         (NodeValue::Null, FeatureValue::Null(())) => true,
         (NodeValue::Bool(expected), FeatureValue::Bool(got)) => expected == got,
         (NodeValue::Text(expected), FeatureValue::Text(got)) => expected == got,
+        (NodeValue::List(ends), FeatureValue::Int(_) | FeatureValue::Float(_)) => is_within(ends, got),
         (NodeValue::Int(expected), FeatureValue::Int(got)) => expected == got,
         (NodeValue::Int(_) | NodeValue::Float(_), FeatureValue::Int(_) | FeatureValue::Float(_)) => {
-            let expected = match expected.value {
-                NodeValue::Int(expected) => expected as f64,
-                NodeValue::Float(expected) => expected,
-                _ => return false,
-            };
-            got.as_number()
-                .is_some_and(|got| (got - expected).abs() <= 1e-9 * expected.abs().max(1.0))
+            let is_close = |expected: f64, got: f64| (got - expected).abs() <= 1e-9 * expected.abs().max(1.0);
+            let pair = number_of(&expected.value).zip(got.as_number());
+            pair.is_some_and(|(expected, got)| is_close(expected, got))
         }
         (NodeValue::List(expected), FeatureValue::List(got)) => {
             expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| is_same(expected, got))

@@ -34,7 +34,9 @@ impl Compiled {
     /// # Errors
     /// A field is personal and there is no secret.
     pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
-        InputFields::new(self.inputs[input].fields.clone(), secret.map(Pseudonymizer::new))
+        let input = &self.inputs[input];
+        let fields = InputFields::new(input.fields.clone(), secret.map(Pseudonymizer::new))?;
+        Ok(fields.deriving(input.derived.clone()))
     }
 
     /// The topology for `riskstream run`. `schemas` reaches the registry; `decision_format` is

@@ -208,6 +208,78 @@ const CASES: &[(&str, &str, &str)] = &[
         "  payments:\n    topic",
     ),
     ("a property that is ours", "client.id: shop", "group.id: shop"),
+    ("a misspelt property", "client.id: shop", "sasl.mecanism: PLAIN"),
+    (
+        "a property's wrong value",
+        "client.id: shop",
+        "security.protocol: sasl-ssl",
+    ),
+    (
+        "a mechanism that there is not",
+        "client.id: shop",
+        "sasl.mechanism: plain",
+    ),
+    (
+        "a property of the guarantees",
+        "client.id: shop",
+        "enable.idempotence: false",
+    ),
+    (
+        "two fields at one place",
+        "country: text",
+        "country: {type: text, path: terminal_id}",
+    ),
+    (
+        "a field within another",
+        "country: text",
+        "country: {type: text, path: terminal_id.country}",
+    ),
+    (
+        "a precision that is none",
+        "{key: terminal_id}",
+        "{key: terminal_id, precision: 0.3}",
+    ),
+    (
+        "the precision of a maximum",
+        "mean: amount,",
+        "max: amount, precision: 0.1,",
+    ),
+    (
+        "the precision of whole numbers",
+        "mean: fraud,",
+        "mean: fraud, precision: 0.1,",
+    ),
+    (
+        "the characters of a pseudonym",
+        "count_1h > 5",
+        "card.startsWith(\"4929\")",
+    ),
+    ("a pseudonym and a clear text", "count_1h > 5", "card == country"),
+    (
+        "a pseudonym in a list of clear texts",
+        "country in home",
+        "card in home",
+    ),
+    (
+        "a derivation that there is not",
+        "personal: true}",
+        "personal: true, derive: {card_bin: bin_10}}",
+    ),
+    (
+        "derived from a field that is not personal",
+        "country: text",
+        "country: {type: text, derive: {start: bin}}",
+    ),
+    (
+        "a derived field with the name of another",
+        "personal: true}",
+        "personal: true, derive: {country: bin}}",
+    ),
+    (
+        "the whole part of a quotient as an index",
+        "ratio > 10 && !(country in home)",
+        "favourites[count_1h / 2] == country",
+    ),
     ("a bad address", "listen: \"127.0.0.1:9464\"", "listen: localhost"),
     ("a bad size", "cache: 64MiB", "cache: 64"),
     (
@@ -310,6 +382,159 @@ fn invalid_text_is_reported_without_a_panic() {
             diagnostics(&typed);
         }
     }
+}
+
+#[test]
+fn a_place_beyond_65535_columns_is_shown_with_its_line_cut() {
+    let list = vec!["DE"; 40_000].join(", ");
+    let report = diagnostics(&CORRECT.replacen("[DE, FR]", &format!("[{list}, [FR]]"), 1));
+    assert!(report.contains("pipeline.yaml:32:160010]"), "{report}");
+    assert!(report.contains("…") && report.len() < 2_000, "{report}");
+    // The mistake itself may be as long.
+    let report = diagnostics(&CORRECT.replacen(
+        "count_1h > 5",
+        &format!("country in [{}]", vec!["1"; 70_000].join(", ")),
+        1,
+    ));
+    assert!(
+        report.contains("a list of numbers cannot hold text") || report.contains("in does not take"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_list_of_300_000_entries_fits() {
+    let list: Vec<String> = (0..300_000).map(|number| format!("M{number}")).collect();
+    let source = CORRECT.replacen("[DE, FR]", &format!("[{}]", list.join(", ")), 1);
+    assert_eq!(diagnostics(&source), "ok");
+}
+
+#[test]
+fn secrets_in_the_file_are_not_shown() {
+    let source = CORRECT
+        .replacen(
+            "properties: {client.id: shop}",
+            "properties: {sasl.password: hunter2, client.idd: shop}",
+            1,
+        )
+        .replacen(
+            "personal_data:",
+            "registry:\n  password: hunter3\n  urll: http://me:hunter4@localhost\npersonal_data:",
+            1,
+        );
+    let report = diagnostics(&source);
+    assert!(report.contains("client.idd") && report.contains("urll"), "{report}");
+    assert!(!report.contains("hunter"), "{report}");
+    let report = diagnostics(&source.replacen("registry:", "registry: {", 1));
+    assert!(report.contains("not YAML") && !report.contains("hunter"), "{report}");
+}
+
+/// Values of variables and of Kafka's properties have no types of YAML.
+#[test]
+fn substituted_values_and_properties_stay_text() {
+    let with = |properties: &str, environment: &dyn Fn(&str) -> Option<String>| {
+        let kafka = "kafka: {brokers: \"localhost:9092\", properties: {client.id: shop}}";
+        let favourites = "favourites: {entity: customer, top_k: country, k: 3, window: 30d}";
+        let in_lines = "favourites:\n    entity: customer\n    top_k: country\n    k: ${K}\n    window: 30d\n    include_current: ${CURRENT}";
+        assert!(CORRECT.contains(kafka) && CORRECT.contains(favourites));
+        let source = CORRECT
+            .replacen("name: shop", "name: ${NAME}", 1)
+            .replacen(
+                kafka,
+                &format!("kafka:\n  brokers: localhost:9092\n  properties:\n    {properties}"),
+                1,
+            )
+            .replacen(favourites, in_lines, 1);
+        compile("pipeline.yaml", &source, Path::new(""), environment).unwrap()
+    };
+    for text in [
+        "007",
+        "0123456789",
+        "1e3",
+        "1.50",
+        "null",
+        "~",
+        " leading",
+        "true",
+        "0x1F",
+        "a: b",
+        "#",
+        "[",
+        "\"",
+        "trailing ",
+    ] {
+        let environment = |name: &str| {
+            Some(match name {
+                "PASSWORD" => text.to_owned(),
+                "NAME" => "007".to_owned(),
+                "K" => "3".to_owned(),
+                _ => "false".to_owned(),
+            })
+        };
+        let compiled = with("sasl.password: ${PASSWORD}", &environment);
+        assert_eq!(compiled.plan.name, "007");
+        let kafka = compiled.settings.kafka.unwrap();
+        assert_eq!(kafka.properties, [("sasl.password".to_owned(), text.to_owned())]);
+        assert_eq!(kafka.group, "007");
+    }
+    for text in ["007", "0123456789", "1e3", "1.50", "null", "~", "true", "hunter2"] {
+        let value = |name: &str| match name {
+            "K" => "3",
+            "CURRENT" => "true",
+            _ => "shop",
+        };
+        let environment = |name: &str| Some(value(name).to_owned());
+        let compiled = with(&format!("sasl.password: {text}"), &environment);
+        let kafka = compiled.settings.kafka.unwrap();
+        assert_eq!(kafka.properties, [("sasl.password".to_owned(), text.to_owned())]);
+    }
+}
+
+/// The warnings of a file that differs from the correct one.
+fn warnings(from: &str, to: &str) -> String {
+    assert!(CORRECT.contains(from), "{from}");
+    let source = CORRECT.replacen(from, to, 1);
+    let compiled =
+        compile("pipeline.yaml", &source, Path::new(""), &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    compiled
+        .warnings()
+        .map_or_else(String::new, |report| report.render(Style::Plain, 120))
+}
+
+#[test]
+fn an_aggregated_expression_that_is_not_in_the_precision_is_a_warning() {
+    let in_cents = |value: &str| {
+        let from = "customer_id, lateness: 1h";
+        let coarse = CORRECT.replacen(from, &format!("{from}, precision: 0.01"), 1);
+        let source = coarse.replacen("mean: amount,", &format!("mean: '{value}',"), 1);
+        let compiled =
+            compile("pipeline.yaml", &source, Path::new(""), &|_| None).unwrap_or_else(|report| panic!("{report}"));
+        compiled.warnings().is_some()
+    };
+    for value in [
+        "amount",
+        "-amount",
+        "amount * 2",
+        "abs(amount)",
+        "coalesce(amount, 0.0)",
+        "country == \"DE\" ? amount : 0.5",
+        "max(amount, 10)",
+        "floor(amount)",
+    ] {
+        assert!(!in_cents(value), "{value}");
+    }
+    for value in [
+        "amount / 1000",
+        "amount * 0.001",
+        "log1p(amount)",
+        "amount * amount",
+        "1.0 / amount",
+    ] {
+        assert!(in_cents(value), "{value}");
+    }
+    assert_eq!(warnings("mean: amount,", "mean: amount / 1000, precision: 0.001,"), "");
+    assert_eq!(warnings("mean: amount,", "mean: log(amount),"), "");
+    insta::assert_snapshot!(warnings("mean: amount,", "mean: amount / 1e9,"));
 }
 
 fn diagnostics(source: &str) -> String {

@@ -3,6 +3,7 @@
 use riskstream_definition::{Compiled, compile, entity_size, explain};
 use riskstream_engine::plan::Plan;
 use riskstream_events::Slot;
+use riskstream_features::Precision;
 use std::path::Path;
 
 const TWO_ENTITIES: &str = r#"name: shop
@@ -157,8 +158,8 @@ fn only_fields_in_use_are_decoded() {
 #[test]
 fn floats_that_are_aggregated_must_be_finite_and_those_that_are_summed_must_fit() {
     for (what, from, to, expected) in [
-        ("a mean", "dedupe: 2d", "precision: 0.01", Some(("amount", 100))),
-        ("a maximum", "mean: amount", "max: amount", Some(("amount", 0))),
+        ("a mean", "dedupe: 2d", "precision: 0.01", Some(("amount", Some(0.01)))),
+        ("a maximum", "mean: amount", "max: amount", Some(("amount", None))),
         (
             "an expression's value is checked where it is computed",
             "mean: amount",
@@ -171,7 +172,7 @@ fn floats_that_are_aggregated_must_be_finite_and_those_that_are_summed_must_fit(
         let numbers = &plan.inputs[0].numbers;
         let found = numbers
             .first()
-            .map(|(slot, units)| (plan.slots[*slot].name.as_str(), *units));
+            .map(|(slot, precision)| (plan.slots[*slot].name.as_str(), precision.map(Precision::unit)));
         assert_eq!(found, expected, "{what}");
         assert!(plan.inputs[1].numbers.is_empty());
     }

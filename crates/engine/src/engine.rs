@@ -8,7 +8,7 @@ use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
-use riskstream_features::{ApplyError, EntityStates};
+use riskstream_features::{ApplyError, EntityStates, Precision};
 use riskstream_policy::PolicyResult;
 use std::sync::Arc;
 
@@ -72,19 +72,31 @@ impl Engine {
             );
             return Err(Rejection::new(ReasonCode::FutureEventTime, detail));
         }
-        for &(slot, units) in &plan.numbers {
-            let Some(number) = row[slot].as_number() else { continue };
-            // 2^63 is exact as a float; anything at or beyond it does not fit fixed point.
-            let reason = if !number.is_finite() {
-                ReasonCode::NotFinite
-            } else if (number * units as f64).abs() >= i64::MAX as f64 {
-                ReasonCode::OutOfRange
-            } else {
-                continue;
-            };
-            return Err(Rejection::new(reason, format!("`{}`", self.name(slot))));
+        for &(slot, precision) in &plan.numbers {
+            if let Some(number) = row[slot].as_number() {
+                self.check_number(slot, number, precision)?;
+            }
         }
         Ok(())
+    }
+
+    /// Refuses a field's number that no aggregate can hold.
+    fn check_number(&self, slot: Slot, number: f64, precision: Option<Precision>) -> Result<(), Rejection> {
+        let name = self.name(slot);
+        if !number.is_finite() {
+            let detail = format!("`{name}` is NaN or infinite");
+            return Err(Rejection::new(ReasonCode::NotFinite, detail));
+        }
+        match precision {
+            Some(precision) if number.abs() >= precision.limit() => {
+                let detail = format!(
+                    "`{name}` is not within ±{:.1e}, the range of sums with the precision {precision}: give the features or their entity a coarser `precision`",
+                    precision.limit()
+                );
+                Err(Rejection::new(ReasonCode::OutOfRange, detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The key of `stage`'s entity in this event, as text; `None` if the event has none.
@@ -140,6 +152,9 @@ impl Engine {
         }
         if applied.too_late {
             event.flags |= Flags::TOO_LATE;
+        }
+        if applied.inexact {
+            event.flags |= Flags::INEXACT;
         }
         if event.late_by() > 0 {
             event.flags |= Flags::LATE;

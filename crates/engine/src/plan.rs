@@ -4,7 +4,7 @@
 use crate::explain::ExplainPlan;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
-use riskstream_features::EntityFeatures;
+use riskstream_features::{EntityFeatures, Precision};
 use riskstream_policy::{Outcome, Policy};
 use std::sync::Arc;
 
@@ -63,8 +63,8 @@ pub struct InputPlan {
     pub id: Slot,
     /// The decoded field with the event time.
     pub event_time: Slot,
-    /// Fields that enter sums, each with its units per 1.0: they must be finite, and fit into 64 bits in these units.
-    pub numbers: Vec<(Slot, i64)>,
+    /// Float fields that features aggregate as they are: they must be finite and, if sums have a precision, fit it.
+    pub numbers: Vec<(Slot, Option<Precision>)>,
 }
 
 /// One stage: an entity, its features, and the slots that its rows carry.

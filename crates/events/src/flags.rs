@@ -17,13 +17,18 @@ impl Flags {
     pub const DEGRADED: Flags = Flags(1 << 3);
     /// A window begins before the first event that the state knows.
     pub const BOOTSTRAPPING: Flags = Flags(1 << 4);
+    /// A feature aggregates a number of the event that is NaN, infinite or too large for sums, and therefore left out as a
+    /// null is; or one so small that the feature's precision rounds it to 0.
+    pub const INEXACT: Flags = Flags(1 << 5);
 
-    const NAMES: [(Flags, &'static str); 5] = [
+    /// Every flag and its word.
+    pub const NAMES: [(Flags, &'static str); 6] = [
         (Flags::LATE, "late"),
         (Flags::TOO_LATE, "too_late"),
         (Flags::DUPLICATE, "duplicate"),
         (Flags::DEGRADED, "degraded"),
         (Flags::BOOTSTRAPPING, "bootstrapping"),
+        (Flags::INEXACT, "inexact"),
     ];
 
     /// Whether all of `other` are set.

@@ -2,11 +2,12 @@
 
 use crate::convert::Problem;
 use crate::decimal::Decimal;
+use crate::derive::DerivedField;
 use crate::field::Field;
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
-use crate::value::{Row, Value, ValueType};
-use std::collections::HashSet;
+use crate::value::{Row, Slot, Value, ValueType};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Why fields cannot be decoded together.
@@ -37,6 +38,10 @@ pub enum FieldError {
 pub struct InputFields {
     /// The fields, in the order given.
     pub fields: Arc<[Field]>,
+    /// Fields that are derived from personal ones.
+    derived: Arc<[DerivedField]>,
+    /// The slots of those personal ones: they hold clear texts until the row is finished.
+    clear: Arc<[Slot]>,
     pseudonymizer: Option<Arc<Pseudonymizer>>,
     width: usize,
 }
@@ -73,9 +78,29 @@ impl InputFields {
         let width = slots.into_iter().max().map_or(0, |slot| slot + 1);
         Ok(InputFields {
             fields: fields.into(),
+            derived: Arc::new([]),
+            clear: Arc::new([]),
             pseudonymizer: pseudonymizer.map(Arc::new),
             width,
         })
+    }
+
+    /// The same fields, and others that are derived from the personal ones among them. Decoders store the texts of those as
+    /// they are, until [`InputFields::finish`] has derived what may be kept.
+    pub fn deriving(self, derived: Vec<DerivedField>) -> Self {
+        let clear: BTreeSet<Slot> = derived.iter().map(|derived| derived.from).collect();
+        let fields = self.fields.iter().map(|field| Field {
+            personal: field.personal && !clear.contains(&field.slot),
+            ..field.clone()
+        });
+        let width = derived.iter().map(|derived| derived.to + 1).max().unwrap_or(0);
+        InputFields {
+            fields: fields.collect(),
+            width: self.width.max(width),
+            derived: derived.into(),
+            clear: clear.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Sets every slot of the row to null and makes the row wide enough for the fields. Each decoder begins with it.
@@ -145,8 +170,20 @@ impl InputFields {
         self.rejection(index, Problem::NotUtf8)
     }
 
-    /// Rejects a row in which a required field is null.
-    pub fn check_required(&self, row: &Row) -> Result<(), Rejection> {
+    /// Completes a row whose fields are stored: derives fields from personal ones, and replaces these by their pseudonyms.
+    ///
+    /// # Errors
+    /// A required field is null.
+    pub fn finish(&self, row: &mut Row) -> Result<(), Rejection> {
+        for derived in &*self.derived {
+            row[derived.to] = derived.derivation.of(&row[derived.from]);
+        }
+        for &slot in &*self.clear {
+            row[slot] = match (&row[slot], &self.pseudonymizer) {
+                (Value::Text(clear), Some(pseudonymizer)) => Value::Text(pseudonymizer.pseudonym(clear.as_bytes())),
+                _ => Value::Null,
+            };
+        }
         match self
             .fields
             .iter()
@@ -198,7 +235,7 @@ impl InputFields {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Slot;
+    use crate::derive::Derivation;
 
     fn field(name: &str, path: &[&str], value_type: ValueType, slot: Slot) -> Field {
         Field {
@@ -253,6 +290,43 @@ mod tests {
         let mut row = vec![Value::Int(1)];
         fields.reset(&mut row);
         assert_eq!(row, vec![Value::Null; 4]);
+    }
+
+    #[test]
+    fn a_personal_text_is_a_pseudonym_once_fields_are_derived_from_it() {
+        let personal = |name: &str, slot| Field {
+            personal: true,
+            ..text(name, &[name], slot)
+        };
+        let derived = |to, derivation| DerivedField {
+            from: 0,
+            to,
+            derivation,
+        };
+        let secret = || Some(Pseudonymizer::new(b"secret"));
+        let fields = InputFields::new(vec![personal("card", 0), personal("name", 1)], secret()).unwrap();
+        let plain = fields.clone();
+        let fields = fields.deriving(vec![derived(2, Derivation::Bin), derived(4, Derivation::Luhn)]);
+        let filled = |fields: &InputFields, card: Option<&str>| {
+            let mut row = Row::new();
+            fields.reset(&mut row);
+            if let Some(card) = card {
+                fields.set_text(0, card, &mut row).unwrap();
+            }
+            fields.set_text(1, "Ann", &mut row).unwrap();
+            fields.finish(&mut row).unwrap();
+            row
+        };
+        let row = filled(&fields, Some("4111111111111111"));
+        assert_eq!(
+            row[..2],
+            filled(&plain, Some("4111111111111111"))[..2],
+            "the same pseudonyms"
+        );
+        assert_eq!(row[2..], [Value::Text("411111".into()), Value::Null, Value::Bool(true)]);
+        assert!(!format!("{row:?}").contains("4111111111111111"));
+        let row = filled(&fields, None);
+        assert_eq!((&row[0], &row[2], &row[4]), (&Value::Null, &Value::Null, &Value::Null));
     }
 
     #[test]

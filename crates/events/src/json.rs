@@ -65,7 +65,7 @@ impl JsonDecoder {
         if let Err(error) = result {
             return Err(pass.to_error(&error, text));
         }
-        Ok(self.fields.check_required(row)?)
+        Ok(self.fields.finish(row)?)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod dead_letter;
 mod decimal;
 pub mod decision;
+mod derive;
 pub mod display;
 pub mod field;
 pub mod flags;
@@ -29,13 +30,14 @@ pub use decision::{
     DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,
     encode_avro, encode_json,
 };
+pub use derive::{Derivation, DerivedField};
 pub use field::{Field, TimestampUnit};
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use input::{FieldError, InputFields};
 pub use json::JsonDecoder;
 pub use outcome::{Outcome, UnknownOutcome};
-pub use pseudonym::Pseudonymizer;
+pub use pseudonym::{Pseudonymizer, is_pseudonym};
 pub use reason::{DecodeError, ReasonCode, Rejection};
 pub use value::{Row, Slot, Value, ValueType};
 pub use wire::{InputDecoder, SchemaId, SchemaSource, SchemaSourceError};

@@ -28,6 +28,14 @@ impl Pseudonymizer {
     }
 }
 
+/// Whether a text has the form of a pseudonym.
+pub fn is_pseudonym(text: &str) -> bool {
+    text.len() == 32
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 impl std::fmt::Debug for Pseudonymizer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Pseudonymizer")
@@ -66,6 +74,7 @@ mod tests {
             ),
         ] {
             assert_eq!(Pseudonymizer::new(&secret).pseudonym(clear), expected);
+            assert!(is_pseudonym(expected));
         }
     }
 

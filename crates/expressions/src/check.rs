@@ -4,6 +4,7 @@ use crate::error::ExpressionError;
 use crate::node::{BoolNode, FloatNode, IntNode, Kind, ListNode, Node, TextNode};
 use crate::parse::Positions;
 use crate::reference::FUNCTIONS;
+use crate::revision::Revision;
 use crate::scope::{Entry, Scope};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr};
@@ -18,32 +19,44 @@ pub(crate) struct Checker<'a> {
     slots: BTreeSet<Slot>,
     /// Number of variables read so far: a part that adds none is constant.
     reads: usize,
+    /// The latest revision that gave a part its meaning.
+    pub(crate) revision: Revision,
+}
+
+/// A checked expression.
+pub(crate) struct Checked {
+    pub(crate) node: Node,
+    pub(crate) value_type: ValueType,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) revision: Revision,
+    pub(crate) holds_pseudonyms: bool,
 }
 
 /// Checks a syntax tree.
 ///
 /// # Errors
 /// All errors, ordered by place.
-pub(crate) fn check(
-    tree: &IdedExpr,
-    positions: &Positions,
-    scope: &Scope,
-) -> Result<(Node, ValueType, Vec<Slot>), Vec<ExpressionError>> {
+pub(crate) fn check(tree: &IdedExpr, positions: &Positions, scope: &Scope) -> Result<Checked, Vec<ExpressionError>> {
     let mut checker = Checker {
         scope,
         positions,
         errors: Vec::new(),
         slots: BTreeSet::new(),
         reads: 0,
+        revision: Revision::default(),
     };
     let typed = checker.check(tree).and_then(|node| {
         let value_type = checker.value_type(&node, positions.span(tree))?;
         Some((node, value_type))
     });
     match typed {
-        Some((node, value_type)) if checker.errors.is_empty() => {
-            Ok((node, value_type, checker.slots.into_iter().collect()))
-        }
+        Some((node, value_type)) if checker.errors.is_empty() => Ok(Checked {
+            holds_pseudonyms: checker.pseudonym(&node).is_some(),
+            node,
+            value_type,
+            slots: checker.slots.into_iter().collect(),
+            revision: checker.revision,
+        }),
         _ => {
             checker.errors.sort_by_key(|error| (error.span.start, error.span.end));
             Err(checker.errors)

@@ -283,6 +283,10 @@ impl FloatNode {
             FloatNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             FloatNode::Apply(function, part) => Some(function(part.evaluate(row)?)),
             FloatNode::Arithmetic(operation, sides) => Some(operation(sides.0.evaluate(row)?, sides.1.evaluate(row)?)),
+            FloatNode::Quotient(sides) => {
+                let (dividend, divisor) = (sides.0.evaluate(row)?, sides.1.evaluate(row)?);
+                (divisor != 0).then_some(dividend as f64 / divisor as f64)
+            }
             FloatNode::Extreme(better, parts) => {
                 let (first, rest) = parts.split_first()?;
                 rest.iter().try_fold(first.evaluate(row)?, |best, part| {

@@ -67,17 +67,14 @@ impl Checker<'_> {
             "avg" | "average" => Some("write mean(list)".to_owned()),
             "lower" => Some("write text.lowerAscii()".to_owned()),
             "upper" => Some("write text.upperAscii()".to_owned()),
-            _ => nearest(name, FUNCTIONS.iter().map(|function| function.name))
-                .map(|near| format!("did you mean {near}?")),
+            _ => None,
         };
-        self.fail(match help {
-            Some(help) => error.with_help(help),
-            None => error,
-        })
+        self.fail(error.with_help(help.unwrap_or_else(|| known_functions(name))))
     }
 
     /// Applies a function to as many arguments as it takes.
     fn apply(&mut self, function: &Function, nodes: Vec<Node>, span: Range<usize>) -> Option<Node> {
+        self.check_function_of(function.name, &nodes, &span)?;
         let kinds = kind_names(&nodes);
         let applied = match (function.name, nodes.as_slice()) {
             ("timestamp", [Node::Text(TextNode::Constant(text))]) => {
@@ -118,6 +115,15 @@ impl Checker<'_> {
     }
 }
 
+/// The function that was meant, or else all of them.
+fn known_functions(name: &str) -> String {
+    let names = || FUNCTIONS.iter().map(|function| function.name);
+    match nearest(name, names()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the functions are {}", names().collect::<Vec<_>>().join(", ")),
+    }
+}
+
 fn arguments_given(count: usize) -> String {
     match count {
         0 => "no arguments".to_owned(),
@@ -154,6 +160,10 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         ("abs", [Node::Int(part)]) => return Some(Node::Int(of_int(i64::checked_abs, part))),
         ("abs", [Node::Duration(part)]) => {
             return Some(Node::Duration(of_int(i64::checked_abs, part)));
+        }
+        ("div", [Node::Int(dividend), Node::Int(divisor)]) => {
+            let sides = Box::new((dividend.clone(), divisor.clone()));
+            return Some(Node::Int(IntNode::Arithmetic(i64::checked_div, sides)));
         }
         ("sign", [Node::Int(part)]) => return Some(Node::Int(of_int(|x| Some(x.signum()), part))),
         ("min" | "max", [node @ (Node::Int(_) | Node::Float(_))]) => return Some(node.clone()),

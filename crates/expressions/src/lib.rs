@@ -16,7 +16,9 @@ mod number;
 mod operators;
 mod parse;
 mod presence;
+mod pseudonyms;
 mod reference;
+mod revision;
 mod scan;
 mod scope;
 mod set;
@@ -24,6 +26,7 @@ mod time;
 
 pub use error::{ExpressionError, ScopeError};
 pub use reference::{FUNCTIONS, Function};
+pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
 pub use scope::Scope;
 
@@ -41,6 +44,8 @@ struct Compiled {
     node: Node,
     value_type: ValueType,
     slots: Vec<Slot>,
+    revision: Revision,
+    holds_pseudonyms: bool,
 }
 
 impl Expression {
@@ -51,12 +56,14 @@ impl Expression {
     /// functions, types that do not fit, parts that are null for every row.
     pub fn compile(source: &str, scope: &Scope) -> Result<Expression, Vec<ExpressionError>> {
         let (tree, positions) = parse::parse(source)?;
-        let (node, value_type, slots) = check::check(&tree, &positions, scope)?;
+        let checked = check::check(&tree, &positions, scope)?;
         Ok(Expression(Arc::new(Compiled {
             source: source.to_owned(),
-            node,
-            value_type,
-            slots,
+            node: checked.node,
+            value_type: checked.value_type,
+            slots: checked.slots,
+            revision: checked.revision,
+            holds_pseudonyms: checked.holds_pseudonyms,
         })))
     }
 
@@ -114,6 +121,16 @@ impl Expression {
     /// expression that always has one.
     pub fn is_always_present(&self, is_present: &dyn Fn(Slot) -> bool) -> bool {
         self.0.node.is_present(is_present)
+    }
+
+    /// The revision of the language that gave it its present meaning. The same text has had another one before.
+    pub fn revision(&self) -> Revision {
+        self.0.revision
+    }
+
+    /// Whether its value is a pseudonym, or a list of them.
+    pub fn holds_pseudonyms(&self) -> bool {
+        self.0.holds_pseudonyms
     }
 
     /// The text that was compiled.

@@ -8,7 +8,7 @@ use crate::scope::Entry;
 use crate::set::Constants;
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr};
-use riskstream_events::{Value, ValueType};
+use riskstream_events::{Value, ValueType, is_pseudonym};
 use std::sync::Arc;
 
 impl Checker<'_> {
@@ -35,6 +35,11 @@ impl Checker<'_> {
     }
 
     fn in_row(&mut self, value: Node, list: ListNode, tree: &IdedExpr) -> Option<Node> {
+        let span = self.positions.span(tree);
+        let element = Node::Text(TextNode::Slot(list.slot));
+        if list.element == ValueType::Text {
+            self.check_comparison("==", &value, &element, &span)?;
+        }
         let kind = value.kind();
         let value = match (value, list.element) {
             (value @ Node::Bool(_), ValueType::Bool)
@@ -55,6 +60,10 @@ impl Checker<'_> {
 
     fn in_constants(&mut self, value: Node, constants: &Constants, tree: &IdedExpr) -> Option<Node> {
         let kind = value.kind();
+        if let Constants::Text(texts) = constants {
+            let are_pseudonyms = texts.all(|text| is_pseudonym(text));
+            self.check_members(&value, are_pseudonyms, &self.positions.span(tree))?;
+        }
         Some(Node::Bool(match (value, constants) {
             (Node::Null | Node::Duration(_) | Node::List(_), _) => {
                 return self.cannot_hold(kind, "constants", tree);
@@ -92,6 +101,9 @@ impl Checker<'_> {
             && let Ok(constants) = Constants::new("", &constants)
         {
             return self.in_constants(value, &constants, tree);
+        }
+        for element in &elements {
+            self.check_comparison("==", &value, element, &self.positions.span(tree))?;
         }
         let kinds = kind_names(std::slice::from_ref(&value))
             .into_iter()

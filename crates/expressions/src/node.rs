@@ -149,6 +149,8 @@ pub(crate) enum FloatNode {
     Coalesce(Box<[FloatNode]>),
     Apply(fn(f64) -> f64, Box<FloatNode>),
     Arithmetic(fn(f64, f64) -> f64, Box<(FloatNode, FloatNode)>),
+    /// The quotient of two ints; null if the second is 0.
+    Quotient(Box<(IntNode, IntNode)>),
     /// The least or greatest.
     Extreme(fn(f64, f64) -> f64, Box<[FloatNode]>),
     OfInt(Box<IntNode>),

@@ -3,6 +3,7 @@
 use crate::check::Checker;
 use crate::error::ExpressionError;
 use crate::node::{BoolNode, Element, FloatNode, IntNode, Kind, Node, Test, TextNode};
+use crate::revision::Revision;
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, operators as op};
 use riskstream_events::ValueType;
@@ -96,14 +97,14 @@ fn comparison(name: &str) -> Option<(&'static str, Test, Test)> {
 type IntOperation = fn(i64, i64) -> Option<i64>;
 type FloatOperation = fn(f64, f64) -> f64;
 
-/// The arithmetic operators; floats have no remainder.
-fn arithmetic(name: &str) -> Option<(&'static str, IntOperation, Option<FloatOperation>)> {
+/// The arithmetic operators. Ints have no `/` of their own: their quotient is a float. Floats have no remainder.
+fn arithmetic(name: &str) -> Option<(&'static str, Option<IntOperation>, Option<FloatOperation>)> {
     Some(match name {
-        op::ADD => ("+", i64::checked_add, Some(|a, b| a + b)),
-        op::SUBSTRACT => ("-", i64::checked_sub, Some(|a, b| a - b)),
-        op::MULTIPLY => ("*", i64::checked_mul, Some(|a, b| a * b)),
-        op::DIVIDE => ("/", i64::checked_div, Some(|a, b| a / b)),
-        op::MODULO => ("%", i64::checked_rem, None),
+        op::ADD => ("+", Some(i64::checked_add), Some(|a, b| a + b)),
+        op::SUBSTRACT => ("-", Some(i64::checked_sub), Some(|a, b| a - b)),
+        op::MULTIPLY => ("*", Some(i64::checked_mul), Some(|a, b| a * b)),
+        op::DIVIDE => ("/", None, Some(|a, b| a / b)),
+        op::MODULO => ("%", Some(i64::checked_rem), None),
         _ => return None,
     })
 }
@@ -153,7 +154,7 @@ impl Checker<'_> {
             }
             "+" if texts_and_numbers => error.with_help("string(x) makes a text of a number"),
             "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => error.with_help("write == null or != null"),
-            "%" => error.with_help("% takes two ints: int(x) converts"),
+            "%" => error.with_help("% takes two ints: int(x) converts, div(a, b) divides ints"),
             _ => error,
         })
     }
@@ -167,6 +168,7 @@ impl Checker<'_> {
         b: Node,
         tree: &IdedExpr,
     ) -> Option<Node> {
+        self.check_comparison(symbol, &a, &b, &self.positions.span(tree))?;
         let kinds = [a.kind().name(), b.kind().name()];
         let node = match (a, b) {
             (Node::Null, other) | (other, Node::Null) => {
@@ -190,22 +192,26 @@ impl Checker<'_> {
     fn arithmetic(
         &mut self,
         symbol: &str,
-        ints: IntOperation,
+        ints: Option<IntOperation>,
         floats: Option<FloatOperation>,
         a: Node,
         b: Node,
         tree: &IdedExpr,
     ) -> Option<Node> {
         let kinds = [a.kind().name(), b.kind().name()];
-        let of_ints = |a, b| IntNode::Arithmetic(ints, Box::new((a, b)));
+        let of_ints = |a, b| Some(IntNode::Arithmetic(ints?, Box::new((a, b))));
         match (symbol, a, b) {
-            (_, Node::Int(a), Node::Int(b)) => Some(Node::Int(of_ints(a, b))),
+            ("/", Node::Int(a), Node::Int(b)) => {
+                self.revision = Revision::FloatQuotients;
+                Some(Node::Float(FloatNode::Quotient(Box::new((a, b)))))
+            }
+            (_, Node::Int(a), Node::Int(b)) => of_ints(a, b).map(Node::Int),
             ("+", Node::Text(a), Node::Text(b)) => Some(Node::Text(TextNode::Concatenate(Box::new((a, b))))),
             ("-", Node::Timestamp(a), Node::Timestamp(b)) | ("+" | "-", Node::Duration(a), Node::Duration(b)) => {
-                Some(Node::Duration(of_ints(a, b)))
+                of_ints(a, b).map(Node::Duration)
             }
             ("+" | "-", Node::Timestamp(a), Node::Duration(b)) | ("+", Node::Duration(a), Node::Timestamp(b)) => {
-                Some(Node::Timestamp(of_ints(a, b)))
+                of_ints(a, b).map(Node::Timestamp)
             }
             (_, a, b) => match (floats, float(a), float(b)) {
                 (Some(operation), Some(a), Some(b)) => {
@@ -224,7 +230,11 @@ impl Checker<'_> {
                 "[ ] takes an element of a list by its number, not of {} by {}",
                 kinds[0], kinds[1]
             );
-            return self.fail(ExpressionError::new(message, self.positions.span(tree)));
+            let error = ExpressionError::new(message, self.positions.span(tree));
+            return self.fail(match kinds {
+                ["list", "float"] => error.with_help("int(x) converts, div(a, b) divides ints"),
+                _ => error,
+            });
         };
         let element = Box::new(Element { slot: list.slot, index });
         Some(match list.element {

@@ -69,6 +69,7 @@ pub const FUNCTIONS: &[Function] = functions! {
     "mean" Before 1..=1 "mean(list)" -> "float" ours "the mean of the numbers of a list, null for none"
     "abs" Before 1..=1 "abs(x)" -> "like x" ours "the absolute value of a number or duration"
     "sign" Before 1..=1 "sign(x)" -> "like x" ours "-1, 0 or 1"
+    "div" Before 2..=2 "div(a, b)" -> "int" ours "the quotient of two ints, cut towards zero; null if the second is 0"
     "log" Before 1..=1 "log(x)" -> "float" ours "the natural logarithm; NaN below 0"
     "log1p" Before 1..=1 "log1p(x)" -> "float" ours "log(1 + x), exact for small x"
     "log10" Before 1..=1 "log10(x)" -> "float" ours "the decimal logarithm; NaN below 0"

@@ -3,7 +3,7 @@
 use crate::error::{ScopeError, nearest};
 use crate::set::Constants;
 use riskstream_events::{Slot, Value, ValueType};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// The names that expressions may use: the variables, each with its slot of the row and its type, and
@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub struct Scope {
     names: Vec<String>,
     entries: HashMap<String, Entry>,
+    pseudonyms: HashSet<Slot>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +58,16 @@ impl Scope {
         Ok(())
     }
 
+    /// Marks a slot whose texts are pseudonyms: expressions may compare them with each other, and do nothing else.
+    pub fn mark_pseudonym(&mut self, slot: Slot) {
+        self.pseudonyms.insert(slot);
+    }
+
+    /// Whether the texts of a slot are pseudonyms.
+    pub fn is_pseudonym(&self, slot: Slot) -> bool {
+        self.pseudonyms.contains(&slot)
+    }
+
     /// The names in the order in which they were added.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
@@ -74,6 +85,14 @@ impl Scope {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    /// The first name of a slot.
+    pub(crate) fn name_of(&self, wanted: Slot) -> Option<&str> {
+        self.names().find(|name| match self.get(name) {
+            Some(Entry::Variable { slot, .. } | Entry::ListVariable { slot, .. }) => *slot == wanted,
+            _ => false,
+        })
     }
 
     fn insert(&mut self, name: String, entry: Entry) {

@@ -123,6 +123,13 @@ impl<T: Eq + Hash> Set<T> {
         }
     }
 
+    pub(crate) fn all(&self, holds: impl FnMut(&T) -> bool) -> bool {
+        match self {
+            Set::Few(values) => values.iter().all(holds),
+            Set::Many(values) => values.iter().all(holds),
+        }
+    }
+
     #[inline]
     pub(crate) fn contains<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> bool
     where

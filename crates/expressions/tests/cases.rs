@@ -35,12 +35,13 @@ fn literals_and_arithmetic() {
     check(&[
         ("1", "1"), ("-1", "-1"), ("0x1F", "31"), ("1.5e3", "1500.0"), (".5", "0.5"), ("true", "true"), ("'a\\n\"'", "\"a\\n\\\"\""),
         ("r'a\\n'", "\"a\\\\n\""), ("\"\"\"it's\"\"\"", "\"it's\""), ("-9223372036854775808", "-9223372036854775808"),
-        ("three + 4 * 2", "11"), ("(three + 4) * 2", "14"), ("three - 4 - 2", "-3"), ("three / 2", "1"), ("-three / 2", "-1"),
+        ("three + 4 * 2", "11"), ("(three + 4) * 2", "14"), ("three - 4 - 2", "-3"), ("three / 2", "1.5"), ("-three / 2", "-1.5"), ("three / 3", "1.0"), ("7 / 2", "3.5"),
+        ("div(three, 2)", "1"), ("div(-three, 2)", "-1"), ("div(three, zero)", "null"), ("div(smallest, -1)", "null"), ("div(no_int, 2)", "null"), ("div(at.getSeconds(), 60)", "0"),
         ("three % 2", "1"), ("-three % 2", "-1"), ("-(-three)", "3"), ("60 * 60 * 24", "86400"),
         ("half + half", "1.0"), ("half - 1.5", "-1.0"), ("half * 3.0", "1.5"), ("half / 2.0", "0.25"), ("-half", "-0.5"),
         ("three + half", "3.5"), ("half * three", "1.5"), ("three / 2.0", "1.5"), ("widened + 1", "5.0"), ("7 / widened", "1.75"),
-        ("biggest + 1", "null"), ("smallest - 1", "null"), ("biggest * 2", "null"), ("-smallest", "null"), ("smallest / -1", "null"), ("smallest % -1", "null"),
-        ("three / zero", "null"), ("three % zero", "null"), ("half / zero", "inf"), ("-half / 0.0", "-inf"), ("half * 0.0 / 0.0", "NaN"), ("nan + 1.0", "NaN"),
+        ("biggest + 1", "null"), ("smallest - 1", "null"), ("biggest * 2", "null"), ("-smallest", "null"), ("smallest / -1", "9.223372036854776e18"), ("smallest % -1", "null"),
+        ("three / zero", "null"), ("zero / zero", "null"), ("three / no_int", "null"), ("no_int / three", "null"), ("three / 4 > 0.7", "true"), ("three % zero", "null"), ("half / zero", "inf"), ("-half / 0.0", "-inf"), ("half * 0.0 / 0.0", "NaN"), ("nan + 1.0", "NaN"),
         ("no_int + 1", "null"), ("1 - no_float", "null"), ("-no_int", "null"), ("half + no_int", "null"),
         ("name + '!'", "\"Zoë!\""), ("'<' + name + '>'", "\"<Zoë>\""), ("name + no_text", "null"),
         ("missing", "null"), ("mistyped", "null"), ("mistyped == 3", "null"),
@@ -153,7 +154,7 @@ fn truth() {
 fn types_and_slots() {
     use riskstream_events::ValueType::{Bool, Float, Int, List, Text, Timestamp};
     for (source, value_type, slots) in [
-        ("1 + 1", Int, &[][..]), ("three + zero * three", Int, &[0, 1]), ("half + three", Float, &[0, 5]), ("merchant.country", Text, &[13]), ("at", Timestamp, &[15]), ("amounts", List, &[17]), ("yes ? half : null", Float, &[5, 9]), ("size(name) in [three]", Bool, &[0, 12]),
+        ("1 + 1", Int, &[][..]), ("three / zero", Float, &[0, 1]), ("div(three, zero)", Int, &[0, 1]), ("three + zero * three", Int, &[0, 1]), ("half + three", Float, &[0, 5]), ("merchant.country", Text, &[13]), ("at", Timestamp, &[15]), ("amounts", List, &[17]), ("yes ? half : null", Float, &[5, 9]), ("size(name) in [three]", Bool, &[0, 12]),
     ] {
         let expression = compile(source);
         assert_eq!((expression.value_type(), expression.slots(), expression.source()), (value_type, slots, source));

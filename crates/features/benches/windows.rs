@@ -5,7 +5,7 @@
 
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec};
+use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,7 @@ fn feature(aggregation: Aggregation, input: u8, value: Option<Slot>, window: i64
         delay,
         include_current: true,
         empty: None,
+        precision: Precision::MILLIONTH,
     }
 }
 

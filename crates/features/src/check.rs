@@ -37,10 +37,6 @@ fn check_entity(spec: &EntitySpec, errors: &mut Vec<FeatureError>) {
     require(duration(spec.lateness), "lateness must not be negative");
     require(duration(spec.dedupe), "dedupe must not be negative");
     require(duration(spec.keep), "keep must not be negative");
-    require(
-        (1..=1_000_000_000_000).contains(&spec.resolution),
-        "the resolution must lie between 1 and 1,000,000,000,000 units per 1.0",
-    );
     for input in 0..spec.inputs.len() {
         require(
             flags_needed(spec, input) <= MAX_FLAGS,
@@ -54,11 +50,11 @@ fn flags_needed(spec: &EntitySpec, input: usize) -> usize {
     let mut columns = Vec::new();
     for feature in spec.features.iter().filter(|f| usize::from(f.input) == input) {
         conditions.extend(feature.condition.as_ref().map(|c| (c.source(), c.slots())));
-        // A float may need two columns: one for sums, one for comparisons.
-        columns.extend(feature.value.map(|slot| (slot, feature.aggregation.is_fixed_point())));
+        // A float may need several columns: one for the sums of each precision, one for comparisons.
+        columns.extend(feature.value.map(|slot| (slot, feature.fixed_point())));
     }
     if input == 0 {
-        columns.extend(spec.carried.iter().map(|&slot| (slot, false)));
+        columns.extend(spec.carried.iter().map(|&slot| (slot, None)));
     }
     conditions.sort_unstable();
     conditions.dedup();

@@ -9,6 +9,7 @@ use crate::layout::{
     Column, DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, HEADER, InputLayout, Linear, LinearKind, NumberColumn,
     NumberKind, Output, Read, TextColumn, WindowLayout,
 };
+use crate::precision::Precision;
 use crate::spec::{EntitySpec, FeatureError, FeatureSpec};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_expressions::Expression;
@@ -70,7 +71,6 @@ impl<'a> Compiler<'a> {
             lateness: spec.lateness,
             dedupe: spec.dedupe,
             retention,
-            resolution: spec.resolution as f64,
             cache_bytes: spec.cache_bytes,
             fingerprint: 0,
         };
@@ -100,12 +100,12 @@ impl<'a> Compiler<'a> {
                     layout.conditions.push(condition.clone());
                 }
                 if let Some(slot) = aggregated(feature) {
-                    self.add_column(&mut layout, slot, feature.aggregation.is_fixed_point());
+                    self.add_column(&mut layout, slot, feature.fixed_point());
                 }
             }
             if index == 0 {
                 for &slot in &self.spec.carried {
-                    let column = self.add_column(&mut layout, slot, false);
+                    let column = self.add_column(&mut layout, slot, None);
                     layout.carried.push((slot, column, Form::of(self.types[slot])));
                 }
             }
@@ -120,11 +120,11 @@ impl<'a> Compiler<'a> {
         inputs
     }
 
-    fn add_column(&self, layout: &mut InputLayout, slot: Slot, is_fixed_point: bool) -> Column {
-        if let Some(column) = find_column(layout, slot, self.types[slot], is_fixed_point) {
+    fn add_column(&self, layout: &mut InputLayout, slot: Slot, fixed_point: Option<Precision>) -> Column {
+        if let Some(column) = find_column(layout, slot, self.types[slot], fixed_point) {
             return column;
         }
-        match number_kind(self.types[slot], is_fixed_point) {
+        match number_kind(self.types[slot], fixed_point) {
             Some(kind) => {
                 layout.numbers.push(NumberColumn { slot, kind, present: 0 });
                 Column::Word(layout.stride() - 1)
@@ -138,7 +138,7 @@ impl<'a> Compiler<'a> {
 
     fn column(&self, feature: &FeatureSpec, slot: Slot) -> Column {
         let layout = &self.inputs[usize::from(feature.input)];
-        find_column(layout, slot, self.types[slot], feature.aggregation.is_fixed_point())
+        find_column(layout, slot, self.types[slot], feature.fixed_point())
             .expect("columns() has made a column for every feature")
     }
 
@@ -241,19 +241,16 @@ impl<'a> Compiler<'a> {
         DerivedLayout {
             mask: self.mask(feature),
             column: value.map_or(Column::Word(0), |slot| self.column(feature, slot)),
-            scale: self.scale(feature),
+            precision: self.precision(feature),
             kind,
         }
     }
 
-    /// Units per 1.0 of the column that a feature aggregates: only floats in fixed point have units.
-    fn scale(&self, feature: &FeatureSpec) -> f64 {
+    /// The unit of the column that a feature aggregates. Only floats in fixed point have another one than 1.
+    fn precision(&self, feature: &FeatureSpec) -> Precision {
         let is_float = |slot: Slot| self.types[slot] == ValueType::Float;
-        if feature.aggregation.is_fixed_point() && feature.value.is_some_and(is_float) {
-            self.spec.resolution as f64
-        } else {
-            1.0
-        }
+        let precision = feature.fixed_point().filter(|_| feature.value.is_some_and(is_float));
+        precision.unwrap_or(Precision::ONE)
     }
 
     /// Adds the accumulators that a feature needs.
@@ -323,7 +320,7 @@ impl<'a> Compiler<'a> {
             },
             Accumulator::PowerSums(read) => Read::Sums {
                 at: self.linear_at(feature, window).expect("declare() has noted every sum"),
-                scale: self.scale(feature),
+                precision: self.precision(feature),
                 read,
             },
             Accumulator::Derived(kind, read) => {
@@ -373,17 +370,21 @@ fn serves(known: LinearKind, wanted: LinearKind) -> bool {
     }
 }
 
-fn number_kind(value_type: ValueType, is_fixed_point: bool) -> Option<NumberKind> {
+fn number_kind(value_type: ValueType, fixed_point: Option<Precision>) -> Option<NumberKind> {
     match value_type {
-        ValueType::Float if is_fixed_point => Some(NumberKind::Fixed),
-        ValueType::Float => Some(NumberKind::Ordered),
+        ValueType::Float => Some(fixed_point.map_or(NumberKind::Ordered, NumberKind::Fixed)),
         ValueType::Bool | ValueType::Int | ValueType::Timestamp => Some(NumberKind::Integer),
         ValueType::Text | ValueType::List => None,
     }
 }
 
-fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, is_fixed_point: bool) -> Option<Column> {
-    match number_kind(value_type, is_fixed_point) {
+fn find_column(
+    layout: &InputLayout,
+    slot: Slot,
+    value_type: ValueType,
+    fixed_point: Option<Precision>,
+) -> Option<Column> {
+    match number_kind(value_type, fixed_point) {
         Some(kind) => layout
             .numbers
             .iter()
@@ -400,8 +401,8 @@ fn find_column(layout: &InputLayout, slot: Slot, value_type: ValueType, is_fixed
 /// A hash of everything that the meaning of the state's bytes depends on, except slots and expressions.
 fn fingerprint(features: &EntityFeatures) -> u32 {
     let mut text = format!(
-        "{VERSION} {} {} {} {}",
-        features.lateness, features.retention, features.dedupe, features.resolution
+        "{VERSION} {} {} {}",
+        features.lateness, features.retention, features.dedupe
     );
     for input in &features.inputs {
         let kinds: Vec<NumberKind> = input.numbers.iter().map(|column| column.kind).collect();

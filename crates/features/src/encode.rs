@@ -245,7 +245,7 @@ fn put_difference(out: &mut Vec<u8>, difference: u64) {
 fn put_number(out: &mut Vec<u8>, kind: NumberKind, word: i64) {
     match kind {
         NumberKind::Integer => put_signed(out, word),
-        NumberKind::Fixed => {
+        NumberKind::Fixed(_) => {
             let (divisor, quotient) = match word {
                 _ if word % DIVISORS[0] == 0 => (0, word / DIVISORS[0]),
                 _ if word % DIVISORS[1] == 0 => (1, word / DIVISORS[1]),
@@ -388,7 +388,7 @@ impl Reader<'_> {
         const TOO_LARGE: Malformed = Malformed("a number is too large");
         match kind {
             NumberKind::Integer => self.signed(),
-            NumberKind::Fixed => {
+            NumberKind::Fixed(_) => {
                 let number = self.wide()?;
                 let quotient = u64::try_from(number >> 2).map_err(|_| TOO_LARGE)?;
                 unzigzag(quotient)
@@ -401,7 +401,7 @@ impl Reader<'_> {
                     return Ok(i64::from_le_bytes(self.array()?));
                 };
                 let factor = DECIMALS.get(index as usize).ok_or(Malformed("a factor is unknown"))?;
-                to_ordered(unzigzag(number >> 3) as f64 / factor).map_err(|_| TOO_LARGE)
+                to_ordered(unzigzag(number >> 3) as f64 / factor).word.ok_or(TOO_LARGE)
             }
         }
     }

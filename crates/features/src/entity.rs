@@ -23,6 +23,9 @@ pub struct Applied {
     pub duplicate: bool,
     /// Whether it is too late to be inserted. The features are as of its own time, as far as entries reach back.
     pub too_late: bool,
+    /// Whether a feature aggregates a number of it that is NaN, infinite or too large for sums, and therefore left out as a
+    /// null is, or so small that its precision rounds it to 0.
+    pub inexact: bool,
 }
 
 /// What is needed to apply an event to an entity.

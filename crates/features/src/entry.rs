@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::layout::{Column, HEADER, InputLayout, NumberKind};
-use crate::number::{to_fixed, to_ordered};
+use crate::number::{Stored, to_ordered};
 use crate::spec::ValueReason;
 use compact_str::CompactString;
 use riskstream_events::{Row, Slot, Value};
@@ -53,6 +53,8 @@ impl Entry<'_> {
 pub(crate) struct EntryBuffer {
     pub(crate) words: Vec<i64>,
     pub(crate) texts: Vec<Option<CompactString>>,
+    /// Whether the row that was read has a number that the entry does not have, or only as 0.
+    pub(crate) is_inexact: bool,
 }
 
 impl EntryBuffer {
@@ -68,10 +70,11 @@ impl EntryBuffer {
     pub(crate) fn clear(&mut self) {
         self.words.clear();
         self.texts.clear();
+        self.is_inexact = false;
     }
 
-    /// Reads from a row what the log stores.
-    pub(crate) fn read(&mut self, layout: &InputLayout, resolution: f64, row: &Row) -> Result<(), (Slot, ValueReason)> {
+    /// Reads from a row what the log stores. Numbers that cannot be aggregated are left out, as nulls are.
+    pub(crate) fn read(&mut self, layout: &InputLayout, row: &Row) -> Result<(), (Slot, ValueReason)> {
         self.clear();
         let time = match row[layout.event_time] {
             Value::Timestamp(time) | Value::Int(time) => time,
@@ -85,9 +88,10 @@ impl EntryBuffer {
         }
         self.words.extend([time, id as i64, 0]);
         for column in &layout.numbers {
-            let word = number(&row[column.slot], column.kind, resolution).map_err(|reason| (column.slot, reason))?;
-            flags |= if word.is_some() { column.present } else { 0 };
-            self.words.push(word.unwrap_or(0));
+            let stored = number(&row[column.slot], column.kind).map_err(|reason| (column.slot, reason))?;
+            flags |= if stored.word.is_some() { column.present } else { 0 };
+            self.words.push(stored.word.unwrap_or(0));
+            self.is_inexact |= stored.is_inexact;
         }
         for column in &layout.texts {
             let text = match &row[column.slot] {
@@ -104,17 +108,17 @@ impl EntryBuffer {
 }
 
 #[inline]
-fn number(value: &Value, kind: NumberKind, resolution: f64) -> Result<Option<i64>, ValueReason> {
-    Ok(Some(match (kind, value) {
-        (_, Value::Null) => return Ok(None),
-        (NumberKind::Integer, Value::Int(number) | Value::Timestamp(number)) => *number,
-        (NumberKind::Integer, Value::Bool(truth)) => i64::from(*truth),
-        (NumberKind::Fixed, Value::Float(number)) => to_fixed(*number, resolution)?,
-        (NumberKind::Fixed, Value::Int(number)) => to_fixed(*number as f64, resolution)?,
-        (NumberKind::Ordered, Value::Float(number)) => to_ordered(*number)?,
-        (NumberKind::Ordered, Value::Int(number)) => to_ordered(*number as f64)?,
+fn number(value: &Value, kind: NumberKind) -> Result<Stored, ValueReason> {
+    Ok(match (kind, value) {
+        (_, Value::Null) => Stored::ABSENT,
+        (NumberKind::Integer, Value::Int(number) | Value::Timestamp(number)) => Stored::exact(*number),
+        (NumberKind::Integer, Value::Bool(truth)) => Stored::exact(i64::from(*truth)),
+        (NumberKind::Fixed(precision), Value::Float(number)) => precision.fixed(*number),
+        (NumberKind::Fixed(precision), Value::Int(number)) => precision.fixed(*number as f64),
+        (NumberKind::Ordered, Value::Float(number)) => to_ordered(*number),
+        (NumberKind::Ordered, Value::Int(number)) => to_ordered(*number as f64),
         _ => return Err(ValueReason::WrongType),
-    }))
+    })
 }
 
 /// The hash by which an id is stored; never 0, which stands for no id. 42 and "42" are the same id.

@@ -3,6 +3,7 @@
 
 use crate::accumulator::{DerivedKind, DerivedRead, SumsRead};
 use crate::cell::Form;
+use crate::precision::Precision;
 use riskstream_events::{Slot, Value};
 use riskstream_expressions::Expression;
 use std::ops::Range;
@@ -21,7 +22,6 @@ pub struct EntityFeatures {
     pub(crate) dedupe: i64,
     /// Entries further behind stream time than this are treated as dropped.
     pub(crate) retention: i64,
-    pub(crate) resolution: f64,
     pub(crate) cache_bytes: usize,
     pub(crate) fingerprint: u32,
 }
@@ -82,7 +82,7 @@ pub(crate) struct NumberColumn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NumberKind {
     /// A float in fixed point, for sums.
-    Fixed,
+    Fixed(Precision),
     /// A float exactly, in its order-preserving form.
     Ordered,
     /// An integer, a time, or a boolean as 0 and 1.
@@ -209,8 +209,8 @@ pub(crate) struct DerivedLayout {
     pub(crate) mask: u64,
     /// Where entries keep the value; the event time if no value is aggregated.
     pub(crate) column: Column,
-    /// Units per 1.0 of the column.
-    pub(crate) scale: f64,
+    /// The unit of the column.
+    pub(crate) precision: Precision,
     pub(crate) kind: DerivedKind,
 }
 
@@ -230,8 +230,12 @@ pub(crate) enum Read {
     Entries,
     /// The count in the word `at` of the window.
     Count { at: usize },
-    /// The sums from the word `at` of the window on, in units of 1 / `scale`.
-    Sums { at: usize, scale: f64, read: SumsRead },
+    /// The sums from the word `at` of the window on, in units of `precision`.
+    Sums {
+        at: usize,
+        precision: Precision,
+        read: SumsRead,
+    },
     /// A derived accumulator, by its index in the window.
     Derived {
         index: usize,

@@ -4,6 +4,7 @@ use crate::accumulator::SumsRead;
 use crate::encode::{Malformed, Reader, put_signed, put_signed_wide, put_words};
 use crate::entry::Entry;
 use crate::layout::{Linear, LinearKind, WindowLayout};
+use crate::precision::Precision;
 use crate::wide::Wide;
 use std::ops::Range;
 
@@ -75,16 +76,16 @@ pub(crate) fn count(words: &[i64], at: usize) -> i64 {
     words[at]
 }
 
-/// What a feature reads off the sums at `at`, in units of 1 / `scale`. `None` if too few entries count.
+/// What a feature reads off the sums at `at`, in units of `precision`. `None` if too few entries count.
 #[inline]
-pub(crate) fn read_sums(words: &[i64], at: usize, scale: f64, read: SumsRead) -> Option<f64> {
+pub(crate) fn read_sums(words: &[i64], at: usize, precision: Precision, read: SumsRead) -> Option<f64> {
     let words = &words[at..];
     let count = words[0];
     match read {
-        SumsRead::Sum => (count > 0).then(|| sum(words) / scale),
-        SumsRead::Mean => (count > 0).then(|| sum(words) / (count as f64 * scale)),
-        SumsRead::Variance => variance(words, scale),
-        SumsRead::StandardDeviation => variance(words, scale).map(f64::sqrt),
+        SumsRead::Sum => (count > 0).then(|| precision.numbers(sum(words))),
+        SumsRead::Mean => (count > 0).then(|| precision.mean(sum(words), count)),
+        SumsRead::Variance => variance(words, precision),
+        SumsRead::StandardDeviation => variance(words, precision).map(f64::sqrt),
         SumsRead::Skewness => skewness(words),
         SumsRead::Kurtosis => kurtosis(words),
     }
@@ -111,11 +112,11 @@ fn second_moment<const N: usize>(words: &[i64]) -> Wide<N> {
 }
 
 /// Sample variance, or none with fewer than two entries.
-fn variance(words: &[i64], scale: f64) -> Option<f64> {
+fn variance(words: &[i64], precision: Precision) -> Option<f64> {
     let count = words[0];
     (count > 1).then(|| {
         let numerator = second_moment::<4>(words).to_f64();
-        numerator / (count as f64 * (count - 1) as f64) / (scale * scale)
+        precision.squares(numerator / (count as f64 * (count - 1) as f64))
     })
 }
 

@@ -31,7 +31,7 @@ fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: As
             count(window.span.map_or(hi, |_| hi - lo) as i64)
         }
         Read::Count { at } => count(linear::count(words, at)),
-        Read::Sums { at, scale, read } => linear::read_sums(words, at, scale, read).map(Value::Float),
+        Read::Sums { at, precision, read } => linear::read_sums(words, at, precision, read).map(Value::Float),
         Read::Derived { index, form, read } => {
             let layout = &window.derived[index];
             let summary = &windows.derived[window.derived_at + index].current;

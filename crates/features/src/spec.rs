@@ -1,6 +1,7 @@
 //! The specification of an entity's features, as the plan states them.
 
 use crate::aggregation::Aggregation;
+use crate::precision::Precision;
 use riskstream_events::{ReasonCode, Slot, Value, ValueType};
 use riskstream_expressions::Expression;
 
@@ -34,6 +35,15 @@ pub struct FeatureSpec {
     pub include_current: bool,
     /// The value when nothing in the window counts. By default 0 for counts and sums, null for all others.
     pub empty: Option<Value>,
+    /// The unit of floats in sums. Has no effect on aggregations that take floats as they are.
+    pub precision: Precision,
+}
+
+impl FeatureSpec {
+    /// The unit in which floats enter; `None` if they enter as they are.
+    pub(crate) fn fixed_point(&self) -> Option<Precision> {
+        self.aggregation.is_fixed_point().then_some(self.precision)
+    }
 }
 
 /// An entity's features, and how its state is kept. Times are in microseconds.
@@ -51,8 +61,6 @@ pub struct EntitySpec {
     pub dedupe: i64,
     /// The least time behind stream time for which transactions are kept, so that labels can be completed.
     pub keep: i64,
-    /// Units per 1.0 in which floats are summed.
-    pub resolution: i64,
     /// Slots of input 0 whose values are stored with each entry, for [`crate::EntityStates::complete`].
     pub carried: Vec<Slot>,
     /// Size of the cache of decoded entities, in bytes. Entities of the current batch come on top.
@@ -68,7 +76,6 @@ impl Default for EntitySpec {
             lateness: DAY,
             dedupe: DAY,
             keep: 0,
-            resolution: 1_000_000,
             carried: Vec::new(),
             cache_bytes: 64 << 20,
         }
@@ -171,10 +178,6 @@ pub enum FeatureError {
 /// Why a value cannot enter state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueReason {
-    /// NaN or infinite.
-    NotFinite,
-    /// Too large for fixed point in the declared resolution.
-    OutOfRange,
     /// Not of the slot's declared type.
     WrongType,
     /// The event time is missing.
@@ -184,8 +187,6 @@ pub enum ValueReason {
 impl From<ValueReason> for ReasonCode {
     fn from(reason: ValueReason) -> Self {
         match reason {
-            ValueReason::NotFinite => ReasonCode::NotFinite,
-            ValueReason::OutOfRange => ReasonCode::OutOfRange,
             ValueReason::WrongType => ReasonCode::WrongType,
             ValueReason::Missing => ReasonCode::MissingField,
         }

@@ -97,7 +97,7 @@ impl EntityStates {
         }
     }
 
-    /// Inserts the event into the log of the entity `key`. If it is a transaction (`input` 0), writes the
+    /// Inserts the event into the log of the entity `key`, without numbers that cannot be aggregated. If it is a transaction (`input` 0), writes the
     /// value of every feature into its slot of the row; other rows stay as they are. `stream_time` is
     /// the largest event time that the task has seen; it falls only with a `discard`.
     ///
@@ -115,7 +115,7 @@ impl EntityStates {
         let features = Arc::clone(&self.features);
         let layout = &features.inputs[usize::from(input)];
         self.incoming
-            .read(layout, features.resolution, row)
+            .read(layout, row)
             .map_err(|(slot, reason)| ApplyError::Value { slot, reason })?;
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
@@ -130,7 +130,8 @@ impl EntityStates {
             entry: self.incoming.entry(),
         };
         let applied = cached.entity.apply(context, event, row);
-        let applied = cached.noting_failure(applied)?;
+        let mut applied = cached.noting_failure(applied)?;
+        applied.inexact = self.incoming.is_inexact;
         if applied.inserted && !cached.changed {
             cached.changed = true;
             self.changed.push(index);

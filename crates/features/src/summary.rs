@@ -139,7 +139,7 @@ impl Summary {
             Summary::Decayed(decay) => {
                 if let DerivedKind::Decayed { half_life, is_weighted } = layout.kind {
                     let weight = match is_weighted {
-                        true => word(layout, entry) as f64 / layout.scale,
+                        true => layout.precision.numbers(word(layout, entry) as f64),
                         false => 1.0,
                     };
                     decay.add(entry.time(), weight, half_life);

@@ -6,7 +6,7 @@ use common::{ABROAD, AMOUNT, FRAUD, ITEMS, Naive, SHOP, bytes, commit, condition
 use proptest::prelude::*;
 use riskstream_events::{Row, Slot, Value};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureSpec};
+use riskstream_features::{Aggregation, Constructor, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, Precision};
 use std::sync::Arc;
 
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ enum Step {
     Write,
     Discard,
 }
+
+/// Stands for an infinite amount.
+const INFINITE: i32 = i32::MAX;
 
 const KEYS: [&str; 3] = ["a", "ab", "c\u{e9}"];
 
@@ -62,9 +65,11 @@ fn feature() -> impl Strategy<Value = FeatureSpec> {
         2 => (100i64..900).prop_map(Some),
     ];
     let delay = prop_oneof![3 => Just(0), 1 => 1i64..60];
-    (aggregation(), window, delay, any::<bool>(), 0..2u8, 0..4u8).prop_map(
-        |((aggregation, value), window, delay, include_current, input, conditional)| {
+    let precision = prop_oneof![2 => Just(1e-6), 1 => Just(1e-2)];
+    (aggregation(), window, delay, any::<bool>(), 0..2u8, 0..4u8, precision).prop_map(
+        |((aggregation, value), window, delay, include_current, input, conditional, precision)| {
             let mut feature = common::feature(aggregation, value, window);
+            feature.precision = Precision::new(precision).expect("a valid precision");
             feature.delay = delay;
             feature.include_current = include_current;
             feature.input = input;
@@ -134,7 +139,7 @@ fn event_of(
     late: impl Strategy<Value = i64>,
 ) -> impl Strategy<Value = Event> {
     let values = (
-        prop::option::weighted(0.9, -2_000_000..20_000_000i32),
+        prop::option::weighted(0.9, prop_oneof![30 => -2_000_000..20_000_000i32, 1 => Just(INFINITE)]),
         prop::option::weighted(0.9, -3..4i8),
         prop::option::weighted(0.9, 0..6u8),
     );
@@ -166,9 +171,11 @@ fn step() -> impl Strategy<Value = Step> {
 impl Event {
     fn row(&self, time: i64, features: usize) -> Row {
         let mut row = row(time - self.late, &format!("id-{}", self.id), features);
-        row[AMOUNT] = self
-            .amount
-            .map_or(Value::Null, |cents| Value::Float(f64::from(cents) / 1e4));
+        row[AMOUNT] = match self.amount {
+            None => Value::Null,
+            Some(INFINITE) => Value::Float(f64::INFINITY),
+            Some(amount) => Value::Float(f64::from(amount) / 1e4),
+        };
         row[ITEMS] = self.items.map_or(Value::Null, |items| Value::Int(items.into()));
         row[SHOP] = self.shop.map_or(Value::Null, |shop| {
             let name = ["", "corner", "a name that does not fit twenty-four bytes"];

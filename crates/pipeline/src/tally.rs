@@ -17,6 +17,8 @@ pub struct Tally {
     pub late: u64,
     /// Rows of repartition topics that were dropped because they were read before.
     pub repeated_rows: u64,
+    /// Events of which a feature leaves out a number, or rounds it to 0. Labels are among them, which get no decision.
+    pub inexact: u64,
     /// Microseconds from the input record's log timestamp to the decision, one for each decision.
     pub latencies: Vec<i64>,
 }

@@ -10,6 +10,7 @@ use crate::source::Source;
 use crate::stage_state::StageState;
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::StageError;
+use riskstream_events::Flags;
 use riskstream_scoring::Lineup;
 
 /// Where a task begins.
@@ -115,13 +116,18 @@ impl Task {
     }
 
     fn apply(&mut self, mut row: Sequenced, replayed: bool, context: &mut TaskContext<'_>) -> Result<(), TaskError> {
+        let was_inexact = row.event.flags.contains(Flags::INEXACT);
         let applied = match &mut self.state {
             Some(state) => state.apply(context.engine, &mut row.event),
             None => Ok(()),
         };
         match applied {
             Ok(()) if replayed => context.recycle(row.event.row),
-            Ok(()) => self.sink.push(row, context),
+            Ok(()) => {
+                let is_inexact = row.event.flags.contains(Flags::INEXACT);
+                context.tally.inexact += u64::from(is_inexact && !was_inexact);
+                self.sink.push(row, context);
+            }
             Err(StageError::Rejected(rejection)) => {
                 if !replayed {
                     let letters = context.dead_letters;

@@ -282,10 +282,10 @@ impl<L: Log> Worker<L> {
         while let Some(reader) = next_to_read(&mut self.readers) {
             match reader.run(&mut self.log, &mut context) {
                 Ok(applied) => events += applied,
-                Err(WorkerError::Log(error @ LogError::OutOfRange { .. })) => {
+                Err(WorkerError::Log(LogError::OutOfRange { position, low, .. })) => {
                     reader.stop();
-                    self.stopped
-                        .push(stopped(&reader.partition, format!("{error}: {HOLE}")));
+                    let reason = format!("position {position} is gone, the log now starts at {low}: {HOLE}");
+                    self.stopped.push(stopped(&reader.partition, reason));
                 }
                 Err(error) => return Err(error),
             }

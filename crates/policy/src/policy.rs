@@ -100,14 +100,14 @@ impl Policy {
         })
     }
 
+    /// The conditions of rules and thresholds.
+    pub fn conditions(&self) -> impl Iterator<Item = &Expression> {
+        self.conditions.iter().map(|condition| &condition.expression)
+    }
+
     /// The slots that the conditions read: sorted, each once.
     pub fn slots(&self) -> Vec<Slot> {
-        let slots: BTreeSet<Slot> = self
-            .conditions
-            .iter()
-            .flat_map(|condition| condition.expression.slots())
-            .copied()
-            .collect();
+        let slots: BTreeSet<Slot> = self.conditions().flat_map(Expression::slots).copied().collect();
         slots.into_iter().collect()
     }
 

@@ -1,19 +1,43 @@
 //! Loading of pipeline files and roll-out files.
 
-use riskstream_definition::{Compiled, Report, prepare};
+use riskstream_definition::{Compiled, Report, Style, prepare};
 use riskstream_scoring::Lineup;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 /// Limit for the size of a roll-out file.
 const MAX_ROLLOUT_BYTES: u64 = 1 << 20;
 
+/// The width of a terminal that diagnostics are laid out for.
+const WIDTH: usize = 120;
+
 /// Reads and compiles a pipeline file. `${NAME}` in the file is replaced by the environment variable NAME.
 ///
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
-pub fn load(path: &Path) -> Result<Compiled, Report> {
+pub fn read(path: &Path) -> Result<Compiled, Report> {
     riskstream_definition::load(path, &|variable| std::env::var(variable).ok())
+}
+
+/// [`read`] for a command with a terminal: prints the file's warnings on standard error.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load(path: &Path) -> Result<Compiled, Report> {
+    let compiled = read(path)?;
+    if let Some(warnings) = compiled.warnings() {
+        eprint!("{}", render(&warnings));
+    }
+    Ok(compiled)
+}
+
+/// A report as text for standard error.
+pub fn render(report: &Report) -> String {
+    let style = match io::stderr().is_terminal() {
+        true => Style::Coloured,
+        false => Style::Plain,
+    };
+    report.render(style, WIDTH)
 }
 
 /// Reads a roll-out file, and loads and checks its models.

@@ -8,7 +8,7 @@
 
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{StateStore, StateWrites};
-use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec};
+use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision};
 use riskstream_store::{RocksStore, SharedMemory, StoreOptions};
 use std::sync::Arc;
 use std::time::Instant;
@@ -47,6 +47,7 @@ fn states() -> EntityStates {
             delay: 0,
             include_current: true,
             empty: None,
+            precision: Precision::MILLIONTH,
         })
         .collect();
     let mut types = vec![ValueType::Timestamp, ValueType::Text, ValueType::Float];

@@ -15,7 +15,9 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
-use riskstream_events::{Slot, ValueType};
+use riskstream_events::{DerivedField, Slot, ValueType};
+use riskstream_expressions::{Expression, Revision};
+use riskstream_features::Precision;
 use riskstream_policy::Policy;
 use riskstream_scoring::Lineup;
 use sha2::{Digest, Sha256};
@@ -52,7 +54,7 @@ impl Phases<'_> {
         };
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
-            version: version(self.text.source, &self.models.lineup),
+            version: version(self.text.source, &self.models.lineup, revision(&self)),
             slots: self.symbols.names.slots().to_vec(),
             inputs: input_plans(&self)?,
             decide: DecidePlan {
@@ -79,6 +81,7 @@ impl Phases<'_> {
             rollout_settings: rollout_settings(self.file),
             settings: self.settings,
             examples: self.examples,
+            warnings: Arc::default(),
             file: self.text.name.into(),
             source: self.text.source.into(),
         })
@@ -103,23 +106,29 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
     (0..).zip(&phases.usage.inputs).map(plan).collect()
 }
 
-/// The float fields of an input that are aggregated, each with the units per 1.0 of its sums. Their values must fit into
-/// a sum. Floats that are compared and never summed have 0 units: they must only be finite. Integers always fit.
-fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, i64)> {
+/// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must
+/// fit. Floats that are compared and never summed must only be finite. Integers always fit.
+fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, Option<Precision>)> {
     let is_float = |slot: Slot| {
         let mut fields = input.fields.iter();
         fields
             .any(|(name, field)| phases.symbols.fields.get(name) == Some(&slot) && field.value_type == ValueType::Float)
     };
-    let mut floats: BTreeMap<Slot, i64> = BTreeMap::new();
-    for (entity, features) in phases.entities.iter().zip(&phases.features.stages) {
-        for feature in features.iter().filter(|feature| feature.input == index) {
-            let Some(slot) = feature.value.filter(|slot| is_float(*slot)) else {
-                continue;
-            };
-            let is_summed = feature.aggregation.is_fixed_point();
-            let units = floats.entry(slot).or_insert(0);
-            *units = (*units).max(if is_summed { entity.resolution } else { 0 });
+    let mut floats: BTreeMap<Slot, Option<Precision>> = BTreeMap::new();
+    for feature in phases
+        .features
+        .stages
+        .iter()
+        .flatten()
+        .filter(|feature| feature.input == index)
+    {
+        let Some(slot) = feature.value.filter(|slot| is_float(*slot)) else {
+            continue;
+        };
+        let finest = floats.entry(slot).or_default();
+        if feature.aggregation.is_fixed_point() {
+            let is_finer = finest.is_none_or(|finest| feature.precision.limit() < finest.limit());
+            *finest = if is_finer { Some(feature.precision) } else { *finest };
         }
     }
     floats.into_iter().collect()
@@ -132,9 +141,16 @@ fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
                 || input.event_time.as_ref() == Some(name)
                 || phases.entities.iter().any(|entity| entity.key.0 == *name)
         };
-        let fields = input.fields.iter().filter_map(|(name, field)| {
-            let slot = *phases.symbols.fields.get(name)?;
-            Some(field.to_field(name, slot, is_required(name)))
+        let slot_of = |name: &String| phases.symbols.fields.get(name).copied();
+        let decoded = input.fields.iter().filter(|(_, field)| field.derived.is_none());
+        let fields = decoded.filter_map(|(name, field)| Some(field.to_field(name, slot_of(name)?, is_required(name))));
+        let derived = input.fields.iter().filter_map(|(name, field)| {
+            let (source, derivation) = field.derived.as_ref()?;
+            Some(DerivedField {
+                from: slot_of(source)?,
+                to: slot_of(name)?,
+                derivation: *derivation,
+            })
         });
         InputSettings {
             name: input.name.clone(),
@@ -143,6 +159,7 @@ fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
             schema: input.schema.clone(),
             key: input.key.clone(),
             fields: fields.collect(),
+            derived: derived.collect(),
         }
     };
     phases.usage.inputs.iter().map(settings).collect()
@@ -162,13 +179,25 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
     })
 }
 
-/// The first 16 hexadecimal digits of the SHA-256 over the file and the hashes of its models' cards. The hashes of the
-/// models themselves are in every decision.
-fn version(source: &str, lineup: &Lineup) -> String {
+/// The latest revision of the language that gave an expression of the file its meaning.
+fn revision(phases: &Phases<'_>) -> Revision {
+    let steps = phases.features.steps.iter().map(|step| &step.expression);
+    let features = phases.features.stages.iter().flatten();
+    let conditions = features.filter_map(|feature| feature.condition.as_ref());
+    let all = steps.chain(conditions).chain(phases.policy.conditions());
+    all.map(Expression::revision).max().unwrap_or_default()
+}
+
+/// The first 16 hexadecimal digits of the SHA-256 over the file, the hashes of its models' cards and, if an expression had
+/// another meaning before, the revision of the language. The hashes of the models themselves are in every decision.
+fn version(source: &str, lineup: &Lineup, revision: Revision) -> String {
     let cards = lineup.models.iter().filter_map(|model| model.card.as_ref());
-    let hashed = cards.fold(Sha256::new().chain_update(source), |hashed, card| {
+    let mut hashed = cards.fold(Sha256::new().chain_update(source), |hashed, card| {
         hashed.chain_update(card)
     });
+    if revision > Revision::First {
+        hashed.update(format!("{revision:?}"));
+    }
     let digest = hashed.finalize();
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

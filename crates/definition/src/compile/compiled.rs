@@ -1,9 +1,10 @@
 //! The result of compiling a pipeline file: the plan, the models, and what surrounds them.
 
 use super::names::Names;
+use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
 use crate::syntax::{Delivery, Example, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
-use riskstream_events::Field;
+use riskstream_events::{DerivedField, Field};
 use riskstream_scoring::Lineup;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct Compiled {
     pub settings: Settings,
     /// The file's examples.
     pub examples: Vec<Example>,
+    /// What is probably not meant.
+    pub(crate) warnings: Arc<[Diagnostic]>,
     /// The name of the file in messages.
     pub file: Arc<str>,
     /// The text of the file, for the places of examples.
@@ -57,6 +60,8 @@ pub struct InputSettings {
     pub key: Option<String>,
     /// The fields that the plan uses.
     pub fields: Vec<Field>,
+    /// The fields that the plan uses and that are derived from personal ones.
+    pub derived: Vec<DerivedField>,
 }
 
 /// The sources of roll-outs.
@@ -150,6 +155,15 @@ impl fmt::Debug for RegistrySettings {
 }
 
 impl Compiled {
+    /// What is probably not meant, although the file is valid.
+    pub fn warnings(&self) -> Option<Report> {
+        let mut diagnostics = Diagnostics::default();
+        self.warnings
+            .iter()
+            .for_each(|warning| diagnostics.add(warning.clone()));
+        (!diagnostics.is_empty()).then(|| Report::new(Findings::Warnings, diagnostics, &self.file, &self.source))
+    }
+
     /// The roll-out file to watch, if the file names one.
     pub fn rollout_file(&self) -> Option<PathBuf> {
         let file = self.rollout_settings.as_ref()?.file.as_ref()?;

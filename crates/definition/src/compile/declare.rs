@@ -60,6 +60,9 @@ fn declare_fields(
                 }
             } else if names.check_free(name, &field.span, diagnostics) {
                 let slot = names.declare(name, field.value_type, ValueType::Float, field.span.clone());
+                if field.personal {
+                    names.mark_pseudonym(slot);
+                }
                 slots.insert(name.clone(), slot);
             } else {
                 names.declare_broken(name);

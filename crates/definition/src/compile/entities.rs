@@ -2,11 +2,13 @@
 
 use super::inputs::ResolvedInput;
 use super::names;
+use super::precision::precision;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::duration::DAY;
 use crate::syntax::read::{Duration, Spanned};
 use crate::syntax::{Entity, PipelineFile};
 use riskstream_events::ValueType;
+use riskstream_features::Precision;
 use std::collections::BTreeSet;
 
 /// An entity that gets a stage.
@@ -22,8 +24,8 @@ pub struct PlannedEntity {
     pub retention: Option<(i64, Span)>,
     /// How long an event's id is remembered, in microseconds.
     pub dedupe: i64,
-    /// Units per 1.0 in sums.
-    pub resolution: i64,
+    /// The unit of sums, unless a feature gives its own.
+    pub precision: Precision,
 }
 
 /// The entities in the order of their stages: the first of the file, and those that features use.
@@ -67,9 +69,9 @@ fn resolve_entity(
     if let (Some(key), Some(transactions)) = (key, transactions) {
         check_entity_key(key, transactions, file, diagnostics);
     }
-    let resolution = match &entity.precision {
-        None => Some(1_000_000),
-        Some(precision) => resolution(precision, diagnostics),
+    let precision = match &entity.precision {
+        None => Some(Precision::MILLIONTH),
+        Some(given) => precision(given, diagnostics),
     };
     let duration = |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
     Some(PlannedEntity {
@@ -81,7 +83,7 @@ fn resolve_entity(
             .as_ref()
             .map(|retention| (retention.value.0, retention.span.clone())),
         dedupe: duration(&entity.dedupe),
-        resolution: resolution?,
+        precision: precision?,
     })
 }
 
@@ -122,20 +124,4 @@ fn check_entity_key(
             );
         }
     }
-}
-
-/// Units per 1.0: the reciprocal of the precision, which must be a whole number.
-fn resolution(precision: &Spanned<f64>, diagnostics: &mut Diagnostics) -> Option<i64> {
-    let units = (1.0 / precision.value).round();
-    let exact = precision.value > 0.0 && (1.0..=1e12).contains(&units) && (units * precision.value - 1.0).abs() < 1e-9;
-    if !exact {
-        diagnostics.add(
-            Diagnostic::new(
-                format!("{} is not a valid precision", precision.value),
-                precision.span.clone(),
-            )
-            .help("write the smallest unit, a fraction 1/n of at most 1: `0.01` for cents, `0.000001`"),
-        );
-    }
-    exact.then_some(units as i64)
 }

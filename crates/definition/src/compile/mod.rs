@@ -12,9 +12,11 @@ mod features;
 mod file_text;
 mod identifiers;
 mod inputs;
+mod kafka_properties;
 mod models;
 mod names;
 mod policy;
+mod precision;
 mod reads;
 mod settings;
 mod share;
@@ -42,6 +44,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let entities = entities::compile(file, &inputs, diagnostics);
     let usage = usage::find(file, &inputs, &entities, &cards);
+    inputs::check_places(&usage, diagnostics);
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
     let (symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &cards, diagnostics);
@@ -74,5 +77,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
         topics: topics?,
         examples,
     };
-    phases.assemble()
+    let mut compiled = phases.assemble()?;
+    compiled.warnings = diagnostics.take_warnings().into();
+    Some(compiled)
 }

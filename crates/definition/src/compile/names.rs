@@ -137,6 +137,16 @@ impl<'s> Names<'s> {
         slot
     }
 
+    /// Marks a slot whose texts are pseudonyms: of personal fields, or computed from them.
+    pub fn mark_pseudonym(&mut self, slot: Slot) {
+        self.scope.mark_pseudonym(slot);
+    }
+
+    /// Whether the texts of a slot are pseudonyms.
+    pub fn is_pseudonym(&self, slot: Slot) -> bool {
+        self.scope.is_pseudonym(slot)
+    }
+
     /// Marks a declared name as a `last_k` feature.
     pub fn declare_sequence(&mut self, name: &str, sequence: Sequence) {
         if let Some(symbol) = self.symbols.get_mut(name) {

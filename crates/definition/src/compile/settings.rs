@@ -1,24 +1,15 @@
 //! Phase `settings`: Kafka, the registry, state, the HTTP server and the secret for pseudonyms.
 
 use super::compiled::{KafkaSettings, RegistrySettings, Settings};
+use super::kafka_properties;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::syntax::read::{ExpressionText, Spanned};
+use crate::syntax::read::{PropertyText, Spanned};
 use crate::syntax::{Http, Kafka, PipelineFile, Registry, State};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 /// The default of `state.cache`.
 const CACHE_BYTES: usize = 16 << 20;
-
-/// Properties that riskstream sets itself, each with the key to use instead.
-const OWN_PROPERTIES: [(&str, &str); 6] = [
-    ("bootstrap.servers", "kafka.brokers"),
-    ("metadata.broker.list", "kafka.brokers"),
-    ("group.id", "kafka.group"),
-    ("enable.auto.commit", "delivery"),
-    ("transactional.id", "delivery"),
-    ("isolation.level", "delivery"),
-];
 
 /// The settings, with defaults for what the file leaves out.
 pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
@@ -45,14 +36,7 @@ pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
 }
 
 fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Option<KafkaSettings> {
-    for (key, _) in kafka.properties.iter() {
-        if let Some((_, instead)) = OWN_PROPERTIES.iter().find(|(own, _)| *own == key.name) {
-            diagnostics.add(
-                Diagnostic::new(format!("riskstream sets `{}` itself", key.name), key.span.clone())
-                    .help(format!("remove it and use `{instead}`")),
-            );
-        }
-    }
+    kafka_properties::check(&kafka.properties, diagnostics);
     let brokers = kafka.brokers.0.as_ref()?;
     let legal = brokers.value.split(',').all(|broker| {
         let broker = broker.rsplit("://").next().unwrap_or(broker).trim();
@@ -72,7 +56,7 @@ fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Op
         properties: kafka
             .properties
             .iter()
-            .map(|(key, ExpressionText(value))| (key.name.clone(), value.clone()))
+            .map(|(key, PropertyText(value))| (key.name.clone(), value.clone()))
             .collect(),
     })
 }

@@ -23,7 +23,8 @@ pub fn find<'i>(
     cards: &Cards<'_>,
 ) -> Usage<'i> {
     let inputs = used_inputs(file, inputs);
-    let fields = used_names(file, &inputs, entities, cards);
+    let mut fields = used_names(file, &inputs, entities, cards);
+    fields.extend(sources_of_derived(&inputs, &fields));
     Usage { inputs, fields }
 }
 
@@ -34,6 +35,15 @@ fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i 
         .iter()
         .filter(|input| mentioned.contains(input.name.as_str()))
         .collect()
+}
+
+/// The personal fields from which used fields are derived.
+fn sources_of_derived(inputs: &[&ResolvedInput], used: &BTreeSet<String>) -> Vec<String> {
+    let fields = inputs.iter().flat_map(|input| &input.fields);
+    let derived = fields
+        .filter(|(name, _)| used.contains(*name))
+        .filter_map(|(_, field)| field.derived.as_ref());
+    derived.map(|(source, _)| source.clone()).collect()
 }
 
 fn used_names(

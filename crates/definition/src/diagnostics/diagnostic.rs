@@ -64,6 +64,7 @@ impl Diagnostic {
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
@@ -74,12 +75,24 @@ impl Diagnostics {
         }
     }
 
-    /// Whether there are none.
+    /// Adds what is valid, but probably not meant.
+    pub fn warn(&mut self, warning: Diagnostic) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Takes out the warnings.
+    pub fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Whether there are none, apart from warnings.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// How many there are.
+    /// How many there are, apart from warnings.
     pub fn count(&self) -> usize {
         self.found.len()
     }

@@ -1,9 +1,10 @@
 //! Diagnostics as a user reads them, rendered by miette.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use miette::{LabeledSpan, NamedSource, SourceCode};
+use super::excerpt::Excerpt;
+use super::secrets::masked;
+use miette::{LabeledSpan, Severity, SourceCode};
 use std::fmt;
-use std::sync::Arc;
 
 /// What the diagnostics of a report are, for its last line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,27 +13,27 @@ pub enum Findings {
     Errors,
     /// Differences between what examples expect and what was decided.
     Differences,
+    /// What is valid, but probably not meant.
+    Warnings,
 }
 
 /// All diagnostics of a file, or that the file cannot be read. [`fmt::Display`] renders them without colours.
 pub struct Report {
     name: String,
     findings: Findings,
-    found: Vec<Placed>,
+    found: Vec<Diagnostic>,
+    /// The text of the file without its secrets.
+    source: String,
 }
 
 impl Report {
     /// The diagnostics of the file `name`, whose text is `source`.
     pub fn new(findings: Findings, diagnostics: Diagnostics, name: &str, source: &str) -> Report {
-        let source = Arc::new(NamedSource::new(name, source.to_owned()).with_language("yaml"));
-        let placed = |diagnostic| Placed {
-            diagnostic,
-            source: source.clone(),
-        };
         Report {
             name: name.to_owned(),
             findings,
-            found: diagnostics.into_sorted().into_iter().map(placed).collect(),
+            found: diagnostics.into_sorted(),
+            source: masked(source),
         }
     }
 
@@ -60,14 +61,41 @@ impl Report {
             .with_links(false);
         let mut text = String::new();
         for diagnostic in &self.found {
+            let (source, diagnostic) = Excerpt::new(&self.name, &self.source, diagnostic);
             handler
-                .render_report(&mut text, diagnostic)
+                .render_report(&mut text, &self.placed(diagnostic, source))
                 .expect("writing to a string cannot fail");
             text.push('\n');
         }
         text.push_str(&self.to_summary());
         text.push('\n');
         text
+    }
+
+    /// Each diagnostic in one line, with its place and what to write instead: for logs.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.found.iter().map(|diagnostic| {
+            let before = &self.source[..diagnostic.span.start.min(self.source.len())];
+            let line = before.matches('\n').count() + 1;
+            let help = diagnostic
+                .help
+                .as_deref()
+                .map(|help| format!("; {help}"))
+                .unwrap_or_default();
+            format!("{}:{line}: {}{help}", self.name, diagnostic.message)
+        })
+    }
+
+    fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> Placed {
+        let severity = match self.findings {
+            Findings::Warnings => Severity::Warning,
+            Findings::Errors | Findings::Differences => Severity::Error,
+        };
+        Placed {
+            diagnostic,
+            source,
+            severity,
+        }
     }
 
     /// The last line: how many there are.
@@ -78,6 +106,8 @@ impl Report {
             (Findings::Errors, _) => "errors",
             (Findings::Differences, 1) => "difference",
             (Findings::Differences, _) => "differences",
+            (Findings::Warnings, 1) => "warning",
+            (Findings::Warnings, _) => "warnings",
         };
         format!("{count} {noun} in {}", self.name)
     }
@@ -109,7 +139,8 @@ impl std::error::Error for Report {}
 /// A diagnostic together with the text that it points into.
 struct Placed {
     diagnostic: Diagnostic,
-    source: Arc<NamedSource<String>>,
+    source: Excerpt,
+    severity: Severity,
 }
 
 impl fmt::Display for Placed {
@@ -127,14 +158,17 @@ impl fmt::Debug for Placed {
 impl std::error::Error for Placed {}
 
 impl miette::Diagnostic for Placed {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
     fn help(&self) -> Option<Box<dyn fmt::Display + '_>> {
         let help = self.diagnostic.help.as_ref()?;
         Some(Box::new(help))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        let is_known = !self.source.inner().is_empty();
-        is_known.then_some(&*self.source as &dyn SourceCode)
+        (!self.source.is_empty()).then_some(&self.source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -155,6 +155,7 @@ fn kind(schema: &Json, root: &Json) -> String {
     }
     match types.as_slice() {
         ["string", "number", "boolean"] => "expression".to_owned(),
+        ["string", "boolean", "number"] => "text".to_owned(),
         ["array"] => format!("list of {}", kind(&schema["items"], root)),
         ["object"] if schema.get("additionalProperties").is_some_and(Json::is_object) => {
             format!("names: {}", kind(&schema["additionalProperties"], root))

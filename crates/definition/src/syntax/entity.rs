@@ -18,7 +18,8 @@ section! {
         /// + lateness) is an error. By default, as long as the features need.
         #[schemars(default)]
         pub retention: Option<Spanned<Duration>>,
-        /// Numbers are rounded to multiples of this in sums, so that sums are exact.
+        /// Numbers are rounded to multiples of this in sums, so that sums are exact: `0.01` for cents, `1e9` for amounts in wei.
+        /// A feature can have its own.
         #[schemars(default, extend("default" = 0.000001))]
         pub precision: Option<Spanned<f64>>,
     }

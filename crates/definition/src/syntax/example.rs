@@ -27,7 +27,7 @@ section! {
         /// The reason codes, all of them, in order.
         #[schemars(default)]
         pub reasons: Option<Spanned<List<String>>>,
-        /// Some features and their values.
+        /// Some features and their values. A number may be a range: `[69.9, 70.1]`.
         #[schemars(default)]
         pub features: Map<Raw>,
         /// The score, within 0.000001; or `[lowest, highest]`.
@@ -125,7 +125,7 @@ impl Read for ExampleEvent {
         }
         Some(ExampleEvent {
             input: input.clone(),
-            record: record.clone(),
+            record: record.untyped(),
             expect,
         })
     }

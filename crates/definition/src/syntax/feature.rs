@@ -36,6 +36,10 @@ section! {
         /// The value of an empty window.
         #[schemars(default)]
         pub empty: Option<Spanned<f64>>,
+        /// The feature's numbers are rounded to multiples of this in sums. By default the precision of its entity. For values
+        /// in another unit than the entity's other sums: `mean: amount / 1000` with `precision: 0.00001`.
+        #[schemars(default)]
+        pub precision: Option<Spanned<f64>>,
         /// How many values a list holds.
         #[schemars(default)]
         pub k: Option<Spanned<u32>>,
@@ -85,6 +89,7 @@ impl Feature {
                 self.include_current.as_ref().map(|value| &value.span),
             ),
             ("empty", self.empty.as_ref().map(|value| &value.span)),
+            ("precision", self.precision.as_ref().map(|value| &value.span)),
             ("k", self.k.as_ref().map(|value| &value.span)),
             ("q", self.q.as_ref().map(|value| &value.span)),
             ("half_life", self.half_life.as_ref().map(|value| &value.span)),

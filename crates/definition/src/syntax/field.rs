@@ -1,10 +1,9 @@
 //! `fields:` of an input: `amount: float`, or `{type: timestamp, path: payload.time, unit: millis}`.
 
-use super::read::{Read, Spanned, Word, section, word};
+use super::read::{Map, Read, Spanned, Word, section, word};
 use crate::diagnostics::Diagnostics;
 use crate::text::{Node, NodeValue};
-use riskstream_events::TimestampUnit;
-use riskstream_events::ValueType;
+use riskstream_events::{Derivation, TimestampUnit, ValueType};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -25,6 +24,12 @@ section! {
         /// text.
         #[schemars(default, extend("default" = false))]
         pub personal: Option<Spanned<bool>>,
+        /// Fields that are derived from a personal one before it becomes a pseudonym, by name: `{card_bin: bin}`. They are
+        /// kept, logged and published in clear. `bin`: the first six characters; `bin_8`: the first eight; `last_4`: the last
+        /// four; `luhn`: whether it is digits with a right check digit; `length`: how many characters. Blanks and hyphens do
+        /// not count. Of a text of fewer than 12 characters (16 for `bin_8`) the parts are null.
+        #[schemars(default)]
+        pub derive: Map<DerivationWord>,
         /// Whether a record without it is a dead letter. By default true for id, event time and entity keys, false for
         /// others.
         #[schemars(default)]
@@ -47,6 +52,7 @@ impl Read for FieldDeclaration {
                     path: None,
                     unit: None,
                     personal: None,
+                    derive: Map::default(),
                     required: None,
                     is_flawed: false,
                 }))
@@ -97,3 +103,19 @@ impl Word for UnitWord {
     ];
 }
 word!(UnitWord);
+
+/// What is derived from a personal field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivationWord(pub Derivation);
+
+impl Word for DerivationWord {
+    const WHAT: &'static str = "a derivation";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("bin", DerivationWord(Derivation::Bin)),
+        ("bin_8", DerivationWord(Derivation::Bin8)),
+        ("last_4", DerivationWord(Derivation::LastFour)),
+        ("luhn", DerivationWord(Derivation::Luhn)),
+        ("length", DerivationWord(Derivation::Length)),
+    ];
+}
+word!(DerivationWord);

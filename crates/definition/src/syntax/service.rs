@@ -2,7 +2,7 @@
 //! `personal_data:`.
 
 use super::input::Format;
-use super::read::{ByteSize, ExpressionText, Map, Required, Spanned, Word, section, word};
+use super::read::{ByteSize, Map, PropertyText, Required, Spanned, Word, section, word};
 
 section! {
     /// The topics of results.
@@ -44,9 +44,10 @@ section! {
         /// The consumer group. The pipeline's name by default.
         #[schemars(default)]
         pub group: Option<Spanned<String>>,
-        /// Properties of librdkafka, such as `security.protocol` and `sasl.password: ${KAFKA_PASSWORD}`.
+        /// Properties of librdkafka, such as `security.protocol` and `sasl.password: ${KAFKA_PASSWORD}`. Each value is the
+        /// text that is written: `007` and `null` need no quotes.
         #[schemars(default)]
-        pub properties: Map<ExpressionText>,
+        pub properties: Map<PropertyText>,
     }
 }
 

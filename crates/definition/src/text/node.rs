@@ -10,6 +10,20 @@ pub struct Node {
     pub value: NodeValue,
     /// Its place; of a collection, where it begins.
     pub span: Span,
+    /// How a scalar is written.
+    pub written: Written,
+}
+
+/// How a scalar is written: its characters before YAML gives them a type.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Written {
+    /// It is no scalar, or there is nothing.
+    #[default]
+    Nothing,
+    /// It stands in the file.
+    Literal(String),
+    /// A part of it is the value of a variable. Such a value is text unless a number or word is needed.
+    Substituted(String),
 }
 
 /// The value of a [`Node`].
@@ -54,6 +68,21 @@ impl Node {
             NodeValue::List(_) => "a list",
             NodeValue::Map(_) => "a mapping",
         }
+    }
+
+    /// The node with the values of variables as texts, for where the file does not say what is needed.
+    pub fn untyped(&self) -> Node {
+        let value = match (&self.value, &self.written) {
+            (NodeValue::Unknown, _) => NodeValue::Unknown,
+            (_, Written::Substituted(text)) => NodeValue::Text(text.clone()),
+            (NodeValue::List(items), _) => NodeValue::List(items.iter().map(Node::untyped).collect()),
+            (NodeValue::Map(entries), _) => {
+                let entries = entries.iter().map(|(key, node)| (key.clone(), node.untyped()));
+                NodeValue::Map(entries.collect())
+            }
+            (value, _) => value.clone(),
+        };
+        Node { value, ..self.clone() }
     }
 
     /// The node as JSON. NaN and infinities become null.

@@ -1,12 +1,12 @@
 //! From text to a tree. Events and places come from serde-saphyr's parser; no other file knows it.
 
-use super::node::{Key, Node, NodeValue};
+use super::node::{Key, Node, NodeValue, Written};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
 use std::collections::HashMap;
 
-/// The most nodes that a tree may have. Bounds the memory of files whose aliases multiply.
-const MOST_NODES: usize = 200_000;
+/// The most values that a file may have, those that aliases repeat included. Bounds the memory.
+const MOST_VALUES: usize = 1_000_000;
 /// The deepest that collections may be nested. Bounds the recursion.
 const DEEPEST: usize = 100;
 
@@ -22,7 +22,7 @@ pub fn parse(source: &str, environment: Environment<'_>, diagnostics: &mut Diagn
         environment,
         diagnostics,
         anchors: HashMap::new(),
-        nodes: 0,
+        values: 0,
     };
     match builder.document() {
         Ok(node) => Some(node),
@@ -39,7 +39,7 @@ struct Builder<'a, 'b> {
     environment: Environment<'b>,
     diagnostics: &'b mut Diagnostics,
     anchors: HashMap<usize, Node>,
-    nodes: usize,
+    values: usize,
 }
 
 impl<'a> Builder<'a, '_> {
@@ -48,10 +48,7 @@ impl<'a> Builder<'a, '_> {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
                 (Event::StreamEnd, _) => {
-                    return Ok(Node {
-                        value: NodeValue::Map(Vec::new()),
-                        span: 0..0,
-                    });
+                    return Ok(collection(NodeValue::Map(Vec::new()), 0..0));
                 }
                 (event, span) => {
                     let node = self.node(event, span, 0)?;
@@ -99,25 +96,23 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
-        self.nodes += 1;
-        if self.nodes > MOST_NODES || depth > DEEPEST {
-            return Err(Diagnostic::new(
-                "the file is too deeply nested, or its aliases make it too large",
-                span,
-            ));
+        self.count(1, &span)?;
+        if depth > DEEPEST {
+            let message = format!("values are nested more than {DEEPEST} deep");
+            return Err(Diagnostic::new(message, span));
         }
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                let value = self.scalar(&text, style, &span);
-                Ok(self.anchored(anchor, Node { value, span }))
+                let (value, written) = self.scalar(&text, style, &span);
+                Ok(self.anchored(anchor, Node { value, span, written }))
             }
             Event::SequenceStart(_, anchor, _) => {
                 let value = self.list(depth)?;
-                Ok(self.anchored(anchor, Node { value, span }))
+                Ok(self.anchored(anchor, collection(value, span)))
             }
             Event::MappingStart(_, anchor, _) => {
                 let value = self.map(depth)?;
-                Ok(self.anchored(anchor, Node { value, span }))
+                Ok(self.anchored(anchor, collection(value, span)))
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
@@ -127,14 +122,22 @@ impl<'a> Builder<'a, '_> {
                     ));
                 };
                 let node = node.clone();
-                self.nodes += count(&node);
-                if self.nodes > MOST_NODES {
-                    return Err(Diagnostic::new("the aliases of this file make it too large", span));
-                }
+                self.count(count(&node), &span)?;
                 Ok(node)
             }
             _ => Err(Diagnostic::new("a value is missing here", span)),
         }
+    }
+
+    /// Counts values, up to the most that a file may have.
+    fn count(&mut self, more: usize, span: &Span) -> Result<(), Diagnostic> {
+        self.values += more;
+        if self.values <= MOST_VALUES {
+            return Ok(());
+        }
+        let message = format!("the file has more than {MOST_VALUES} values");
+        let help = "what an alias refers to counts each time; keep longer lists in another system";
+        Err(Diagnostic::new(message, span.clone()).help(help))
     }
 
     fn anchored(&mut self, anchor: usize, node: Node) -> Node {
@@ -181,12 +184,22 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> NodeValue {
-        match (self.interpolate(text, span), style) {
-            (None, _) => NodeValue::Unknown,
-            (Some(text), ScalarStyle::Plain) => plain(text),
-            (Some(text), _) => NodeValue::Text(text),
-        }
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> (NodeValue, Written) {
+        let Some(replaced) = self.interpolate(text, span) else {
+            return (NodeValue::Unknown, Written::Nothing);
+        };
+        let has_variable = text.replace("$${", "").contains("${");
+        let value = match (style, has_variable) {
+            (ScalarStyle::Plain, false) => plain(replaced.clone()),
+            (ScalarStyle::Plain, true) => value_of_variable(replaced.clone()),
+            _ => NodeValue::Text(replaced.clone()),
+        };
+        let written = match (&value, has_variable) {
+            _ if replaced.is_empty() && value == NodeValue::Null => Written::Nothing,
+            (_, false) => Written::Literal(replaced),
+            (_, true) => Written::Substituted(replaced),
+        };
+        (value, written)
     }
 
     /// Replaces `${NAME}` and `${NAME:-default}`; `$${` is a literal `${`. `None`, with a diagnostic, if a variable is
@@ -257,6 +270,22 @@ fn plain(text: String) -> NodeValue {
         (Ok(value), _) => NodeValue::Int(value),
         (_, Ok(value)) if number_like => NodeValue::Float(value),
         _ => NodeValue::Text(text),
+    }
+}
+
+/// The value of a scalar with variables, where the file says what is needed. `null` and `~` are texts; nothing is nothing.
+fn value_of_variable(text: String) -> NodeValue {
+    match plain(text.clone()) {
+        NodeValue::Null if !text.is_empty() => NodeValue::Text(text),
+        value => value,
+    }
+}
+
+fn collection(value: NodeValue, span: Span) -> Node {
+    Node {
+        value,
+        span,
+        written: Written::Nothing,
     }
 }
 
@@ -331,5 +360,17 @@ mod tests {
         assert!(parse(&source, &|_| None, &mut diagnostics).is_none());
         let mut diagnostics = Diagnostics::default();
         assert!(parse(&"[".repeat(5_000), &|_| None, &mut diagnostics).is_none());
+    }
+
+    #[test]
+    fn a_long_list_fits_and_a_longer_one_is_refused_with_the_limit() {
+        let list = |entries: usize| format!("a: [{}x]", "x, ".repeat(entries - 1));
+        let mut diagnostics = Diagnostics::default();
+        assert!(parse(&list(300_000), &|_| None, &mut diagnostics).is_some());
+        assert!(parse(&list(1_000_001), &|_| None, &mut diagnostics).is_none());
+        assert!(
+            format!("{diagnostics:?}").contains("more than 1000000 values"),
+            "{diagnostics:?}"
+        );
     }
 }

@@ -90,5 +90,10 @@ fn numbers_that_enter_sums_are_finite_and_fit() {
         "an absent number is no number"
     );
     let detail = refusal(text("t1"), TIME, Value::Float(f64::NAN), None).map(|(_, detail)| detail);
-    assert_eq!(detail.as_deref(), Some("`amount`"), "a refusal never quotes the value");
+    let expected = "`amount` is NaN or infinite";
+    assert_eq!(detail.as_deref(), Some(expected), "a refusal never quotes the value");
+    let detail = refusal(text("t1"), TIME, Value::Float(1e18), None).map(|(_, detail)| detail);
+    let expected = "`amount` is not within ±9.2e12, the range of sums with the precision 0.000001: give the features or \
+                    their entity a coarser `precision`";
+    assert_eq!(detail.as_deref(), Some(expected), "the range and the key");
 }

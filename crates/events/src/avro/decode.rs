@@ -50,7 +50,7 @@ impl AvroProjection {
             row,
         };
         match run.list(0, 0) {
-            Ok(()) if run.at == bytes.len() => Ok(self.fields.check_required(row)?),
+            Ok(()) if run.at == bytes.len() => Ok(self.fields.finish(row)?),
             Ok(()) => Err(DecodeError::rejected(
                 ReasonCode::AvroTrailingBytes,
                 format!(

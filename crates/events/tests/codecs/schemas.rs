@@ -6,8 +6,8 @@ use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::dead_letter::{DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC};
 use riskstream_events::{
-    AvroProjection, DECISION_JSON_SCHEMA, DecisionReason, DecisionRecord, Flags, Latency, ModelRef, Outcome,
-    ReasonCode, Row, Value, ValueType, encode_json,
+    AvroProjection, DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionReason, DecisionRecord, Flags, Latency,
+    ModelRef, Outcome, ReasonCode, Row, Value, ValueType, encode_json,
 };
 use serde_json::{Value as Json, json};
 
@@ -267,4 +267,19 @@ fn a_demo_label_in_avro() {
         row,
         [Value::Null, Value::Bool(true), Value::Timestamp(1_767_225_600_000_000)]
     );
+}
+
+#[test]
+fn the_schemas_name_every_flag() {
+    let flags: Vec<&str> = Flags::NAMES.iter().map(|(_, name)| *name).collect();
+    let json: Json = serde_json::from_str(DECISION_JSON_SCHEMA).unwrap();
+    assert_eq!(json["properties"]["flags"]["items"]["enum"], json!(flags));
+    let avro: Json = serde_json::from_str(DECISION_AVRO_SCHEMA).unwrap();
+    let field = avro["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|field| field["name"] == "flags")
+        .unwrap();
+    assert_eq!(field["doc"], format!("Circumstances: {}.", flags.join(", ")));
 }

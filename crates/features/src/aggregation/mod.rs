@@ -62,7 +62,7 @@ impl Aggregation {
         self.definition().window == WindowRule::HalfLife
     }
 
-    /// Whether float values enter in fixed point: one that is too large for the entity's resolution is refused then. Every
+    /// Whether float values enter in fixed point: one that is too large for the feature's precision is left out then. Every
     /// other aggregation takes each finite float exactly as it is.
     pub fn is_fixed_point(self) -> bool {
         self.accumulator().is_fixed_point()

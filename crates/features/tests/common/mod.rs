@@ -4,7 +4,7 @@
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, Applied, EntitySpec, FeatureSpec, InputSpec};
+use riskstream_features::{Aggregation, Applied, EntitySpec, FeatureSpec, InputSpec, Precision};
 use std::collections::BTreeMap;
 
 pub const TIME: Slot = 0;
@@ -45,6 +45,7 @@ pub fn feature(aggregation: Aggregation, value: Option<Slot>, window: Option<i64
         delay: 0,
         include_current: true,
         empty: None,
+        precision: Precision::MILLIONTH,
     }
 }
 
@@ -143,6 +144,10 @@ impl Naive {
         };
         let mut applied = Applied {
             late_by: stream - time,
+            inexact: spec
+                .features
+                .iter()
+                .any(|f| f.input == input && is_inexact(f, &entry.row)),
             ..Applied::default()
         };
 
@@ -219,7 +224,7 @@ fn evaluate(spec: &EntitySpec, feature: &FeatureSpec, logs: &[Vec<Entry>; 2], as
     if let Some(condition) = &feature.condition {
         entries.retain(|entry| condition.is_true(&entry.row));
     }
-    aggregate(spec, feature, &entries, as_of.time, through).unwrap_or_else(|| empty(feature, feature.aggregation))
+    aggregate(feature, &entries, as_of.time, through).unwrap_or_else(|| empty(feature, feature.aggregation))
 }
 
 fn empty(feature: &FeatureSpec, aggregation: Aggregation) -> Value {
@@ -230,18 +235,21 @@ fn empty(feature: &FeatureSpec, aggregation: Aggregation) -> Value {
     })
 }
 
-fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64) -> Option<Value> {
+fn aggregate(feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64) -> Option<Value> {
     let mut entries = entries.to_vec();
     let value = feature.value.filter(|_| !ignores_value(feature.aggregation));
     if let Some(slot) = value {
-        entries.retain(|entry| !entry.row[slot].is_null());
+        entries.retain(|entry| !entry.row[slot].is_null() && !is_left_out(feature, &entry.row[slot]));
     }
     let values: Vec<&Value> = match value {
         Some(slot) => entries.iter().map(|entry| &entry.row[slot]).collect(),
         None => Vec::new(),
     };
     let is_float = values.iter().any(|value| matches!(value, Value::Float(_)));
-    let scale = if is_float { spec.resolution } else { 1 };
+    let scale = match is_float {
+        true => (1.0 / feature.precision.unit()).round() as i64,
+        false => 1,
+    };
     let units = || values.iter().map(|value| fixed(value, scale));
     let sum: i128 = units().sum();
     let n = values.len() as i128;
@@ -308,6 +316,24 @@ fn aggregate(spec: &EntitySpec, feature: &FeatureSpec, entries: &[&Entry], time:
 /// Plain counts include events without a value.
 fn ignores_value(aggregation: Aggregation) -> bool {
     matches!(aggregation, Aggregation::Count | Aggregation::DecayedCount { .. })
+}
+
+/// Whether a value is not finite, or too large for sums of 64-bit integers.
+fn is_left_out(feature: &FeatureSpec, value: &Value) -> bool {
+    let Value::Float(number) = value else { return false };
+    let is_too_large = (number / feature.precision.unit()).abs() >= 2f64.powi(63);
+    !number.is_finite() || feature.aggregation.is_fixed_point() && is_too_large
+}
+
+/// Whether the feature leaves out its value in a row, or rounds it to 0.
+fn is_inexact(feature: &FeatureSpec, row: &Row) -> bool {
+    let Some(value) = feature.value.map(|slot| &row[slot]) else {
+        return false;
+    };
+    let vanishes = |number: f64| number != 0.0 && (number / feature.precision.unit()).round_ties_even() == 0.0;
+    let rounds_to_zero =
+        matches!(value, Value::Float(number) if feature.aggregation.is_fixed_point() && vanishes(*number));
+    !ignores_value(feature.aggregation) && (is_left_out(feature, value) || rounds_to_zero)
 }
 
 fn fixed(value: &Value, scale: i64) -> i128 {

@@ -122,7 +122,7 @@ impl Columns {
             };
             cells.store(self.in_batch, row)?;
         }
-        self.fields.check_required(row)
+        self.fields.finish(row)
     }
 }
 

@@ -52,7 +52,7 @@ impl Delimited {
             let text = std::str::from_utf8(cell).map_err(|_| self.fields.not_utf8(field))?;
             self.fields.set_text(field, text, row)?;
         }
-        self.fields.check_required(row)
+        self.fields.finish(row)
     }
 }
 

@@ -1,12 +1,9 @@
 //! Why a command did not succeed: the text for standard error and the exit code.
 
+use crate::pipeline_file;
 use crate::secret::SecretError;
-use riskstream_definition::{Report, Style};
-use std::io::IsTerminal;
+use riskstream_definition::Report;
 use std::process::ExitCode;
-
-/// The width of a terminal that diagnostics are laid out for.
-const WIDTH: usize = 120;
 
 /// Why a command did not succeed.
 #[derive(Debug)]
@@ -51,14 +48,7 @@ impl CommandError {
 
     fn text(&self) -> String {
         match self {
-            CommandError::InvalidFile(report) | CommandError::Examples(report) => {
-                let style = if std::io::stderr().is_terminal() {
-                    Style::Coloured
-                } else {
-                    Style::Plain
-                };
-                report.render(style, WIDTH)
-            }
+            CommandError::InvalidFile(report) | CommandError::Examples(report) => pipeline_file::render(report),
             CommandError::Configuration(error) | CommandError::Failed(error) => format!("error: {error:#}\n"),
             CommandError::Logged(_) => String::new(),
         }

@@ -9,7 +9,7 @@ use crate::service::{Health, HttpServer, Instance, Job, RocksStores, check_secre
 use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
-use riskstream_definition::Compiled;
+use riskstream_definition::{Compiled, Report};
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{HistorySignal, WorkerRole};
 use std::net::SocketAddr;
@@ -50,7 +50,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
 }
 
 fn run(args: Args) -> Result<(), CommandError> {
-    let compiled = pipeline_file::load(&args.pipeline)?;
+    let compiled = pipeline_file::read(&args.pipeline)?;
+    for warning in compiled.warnings().iter().flat_map(Report::lines) {
+        tracing::warn!(target: "riskstream", "{warning}");
+    }
     let secret = secret(&compiled.settings)?;
     let mut kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
     kafka.pseudonym_fingerprint = secret.as_deref().map(fingerprint);

@@ -115,6 +115,8 @@ metrics! {
         "Decisions on transactions that were read after one with a later event time.";
     REPEATED_ROWS: Counter "riskstream_repeated_rows_total" [] in Count,
         "Rows of repartition topics that were written twice, after a crash or a hand-over, and dropped the second time.";
+    INEXACT: Counter "riskstream_inexact_events_total" [] in Count,
+        "Transactions and labels with a number that a feature aggregates and that is left out (NaN, infinite or too large) or rounded to 0.";
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
         "Records written to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,

@@ -19,6 +19,7 @@ pub struct WorkerMetrics {
     duplicates: Counter,
     late: Counter,
     repeated_rows: Counter,
+    inexact: Counter,
     events: Counter,
     written: Counter,
     committed: Counter,
@@ -48,6 +49,7 @@ impl WorkerMetrics {
             duplicates: set::DUPLICATES.counter(&[]),
             late: set::LATE.counter(&[]),
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
+            inexact: set::INEXACT.counter(&[]),
             events: set::EVENTS.counter(&[]),
             written: set::WRITTEN.counter(&[]),
             committed: set::COMMITTED.counter(&[]),
@@ -78,6 +80,7 @@ impl WorkerMetrics {
         self.duplicates.increment(round.tally.duplicates);
         self.late.increment(round.tally.late);
         self.repeated_rows.increment(round.tally.repeated_rows);
+        self.inexact.increment(round.tally.inexact);
         self.events.increment(round.events as u64);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {

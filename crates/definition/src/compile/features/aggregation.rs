@@ -31,6 +31,8 @@ impl<'a> FeatureCompiler<'a, '_> {
         let value = value?;
         let value_type = value.map(|value| self.names.slots()[value].value_type);
         let aggregation = aggregation?;
+        let precision = self.precision(feature, aggregation, value, stage)?;
+        self.warn_of_rounding(feature, source, aggregation, value, stage);
         let output_type = definition.output.value_type(value_type);
         let empty = match &feature.empty {
             Some(empty) => Some(self.empty(empty, output_type)?),
@@ -45,6 +47,9 @@ impl<'a> FeatureCompiler<'a, '_> {
         let element = definition.output.element_type(value_type);
         let output = self.names.declare(&name.name, output_type, element, name.span.clone());
         self.provenances.aggregation(output, stage);
+        if value.is_some_and(|value| self.names.is_pseudonym(value)) && element == ValueType::Text {
+            self.names.mark_pseudonym(output);
+        }
         if let (Aggregation::LastK(k), Some(value)) = (aggregation, value) {
             let sequence = Sequence {
                 k,
@@ -65,6 +70,7 @@ impl<'a> FeatureCompiler<'a, '_> {
             delay,
             include_current: feature.include_current.as_ref().is_none_or(|include| include.value),
             empty,
+            precision,
         });
         Some(())
     }

@@ -4,6 +4,7 @@ mod aggregation;
 mod order;
 mod parameters;
 mod provenance;
+mod units;
 mod value;
 
 use super::declare::Declared;
@@ -177,6 +178,9 @@ impl FeatureCompiler<'_, '_> {
         let slot = self
             .names
             .declare(&name.name, value_type, expression.element_type(), name.span.clone());
+        if expression.holds_pseudonyms() {
+            self.names.mark_pseudonym(slot);
+        }
         self.provenances.expression(slot, expression.slots());
         self.compiled.steps.push(PlannedExpression { slot, expression });
         Some(())

@@ -1,11 +1,15 @@
 //! The parameters of aggregations: window, `k`, `q` and half-life.
 
 use super::FeatureCompiler;
+use super::units::find_rounded;
+use crate::compile::precision::precision;
 use crate::diagnostics::{Diagnostic, Span};
 use crate::duration;
+use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Feature, Window, enumerate_where};
 use crate::text::Key;
-use riskstream_features::{Aggregation, Constructor, Definition, WindowRule};
+use riskstream_events::{Slot, ValueType};
+use riskstream_features::{Aggregation, Constructor, Definition, Precision, WindowRule};
 
 impl FeatureCompiler<'_, '_> {
     /// The aggregation with its parameter.
@@ -66,6 +70,69 @@ impl FeatureCompiler<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The unit of the feature's sums: its own, or its entity's.
+    pub(super) fn precision(
+        &mut self,
+        feature: &Feature,
+        aggregation: Aggregation,
+        value: Option<Slot>,
+        stage: usize,
+    ) -> Option<Precision> {
+        let Some(given) = &feature.precision else {
+            return Some(self.entities[stage].precision);
+        };
+        let value_type = value.map(|value| self.names.slots()[value].value_type);
+        let why = match value_type {
+            _ if !aggregation.is_fixed_point() => format!("`{}` takes numbers as they are", aggregation.name()),
+            Some(ValueType::Float) => return precision(given, self.diagnostics),
+            other => {
+                let name = other.map_or("no number", ValueType::name);
+                format!("sums of {name} are exact")
+            }
+        };
+        let diagnostic = Diagnostic::new(why, given.span.clone());
+        self.diagnostics
+            .add(diagnostic.help("remove `precision:`: only sums of floats have one"));
+        None
+    }
+
+    /// Warns if an aggregated expression is not in the unit of its entity's sums.
+    pub(super) fn warn_of_rounding(
+        &mut self,
+        feature: &Feature,
+        source: &Spanned<ExpressionText>,
+        aggregation: Aggregation,
+        value: Option<Slot>,
+        stage: usize,
+    ) {
+        let step = self.compiled.steps.iter().find(|step| Some(step.slot) == value);
+        let Some(step) = step.filter(|_| aggregation.is_fixed_point() && feature.precision.is_none()) else {
+            return;
+        };
+        let entity = &self.entities[stage];
+        let is_field = |slot: Slot| self.provenances.of(slot).fields.contains(&slot);
+        let Some(rounded) = find_rounded(&step.expression, self.names, entity.precision, is_field) else {
+            return;
+        };
+        let message = format!("`{}` is not in multiples of {}", source.value.0, entity.precision);
+        let event = if rounded.event.is_empty() {
+            "it is".to_owned()
+        } else {
+            format!("for {} it is", rounded.event)
+        };
+        self.diagnostics.warn(
+            Diagnostic::new(message, source.span.clone())
+                .label(format!(
+                    "{event} {}, of which {} is summed",
+                    rounded.value, rounded.summed
+                ))
+                .help(format!(
+                    "give the feature a finer precision than `{}` has: `precision: {}`",
+                    entity.name, rounded.precision
+                )),
+        );
     }
 
     /// The window: `Some(None)` if unlimited.

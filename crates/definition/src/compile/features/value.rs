@@ -27,6 +27,9 @@ impl FeatureCompiler<'_, '_> {
                 let slot = self
                     .names
                     .slot(&format!("{}: {text}", name.name), expression.value_type());
+                if expression.holds_pseudonyms() {
+                    self.names.mark_pseudonym(slot);
+                }
                 self.provenances.expression(slot, expression.slots());
                 self.compiled.steps.push(PlannedExpression { slot, expression });
                 self.values.insert(text.to_owned(), slot);

@@ -5,7 +5,7 @@ use crate::compile::names::is_identifier;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::syntax::LongField;
 use crate::text::Key;
-use riskstream_events::{Field, Slot, TimestampUnit, ValueType};
+use riskstream_events::{Derivation, Field, Slot, TimestampUnit, ValueType};
 
 /// A field that an input declares.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ResolvedField {
     pub required: Option<bool>,
     /// The unit of a timestamp that is a number.
     pub unit: Option<TimestampUnit>,
+    /// The personal field that it is derived from, and how.
+    pub derived: Option<(String, Derivation)>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -54,8 +56,38 @@ pub fn resolve_field(
         personal: resolve_personal(name, field, value_type, diagnostics)?,
         required: field.required.as_ref().map(|required| required.value),
         unit: field.unit.as_ref().map(|unit| unit.value.0),
+        derived: None,
         span: name.span.clone(),
     })
+}
+
+/// The fields that are derived from a personal one, by name.
+pub fn derived_fields(
+    name: &Key,
+    field: &LongField,
+    source: &ResolvedField,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(String, ResolvedField)> {
+    if let Some((first, _)) = field.derive.0.first().filter(|_| !source.personal) {
+        let message = format!("`{}` is not personal, so nothing is derived from it", name.name);
+        let help =
+            "add `personal: true`; other texts can be used as they are, as in `expression: field.startsWith(\"49\")`";
+        diagnostics.add(Diagnostic::new(message, first.span.clone()).help(help));
+        return Vec::new();
+    }
+    let derived = field.derive.iter().map(|(key, word)| {
+        let derived = ResolvedField {
+            path: source.path.clone(),
+            value_type: word.0.value_type(),
+            personal: false,
+            required: None,
+            unit: None,
+            derived: Some((name.name.clone(), word.0)),
+            span: key.span.clone(),
+        };
+        (key.name.clone(), derived)
+    });
+    derived.collect()
 }
 
 fn resolve_path(name: &Key, field: &LongField, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {

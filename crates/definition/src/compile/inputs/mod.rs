@@ -4,8 +4,10 @@ mod agreement;
 mod avro_types;
 mod field;
 mod input;
+mod overlap;
 mod resolve;
 mod schema_file;
 
 pub use input::ResolvedInput;
+pub use overlap::check_places;
 pub use resolve::compile;

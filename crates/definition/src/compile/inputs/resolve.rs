@@ -2,7 +2,7 @@
 
 use super::agreement::check_agreement;
 use super::avro_types::AvroTypes;
-use super::field::{ResolvedField, resolve_field};
+use super::field::{ResolvedField, derived_fields, resolve_field};
 use super::input::ResolvedInput;
 use super::schema_file::{add_schema_fields, check_against_schema, check_format, read_schema};
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -86,6 +86,9 @@ fn resolve_fields(
     let mut fields = BTreeMap::new();
     for (name, declaration) in input.fields.iter() {
         if let Some(field) = resolve_field(name, &declaration.0, types.as_ref(), diagnostics) {
+            for (derived, field) in derived_fields(name, &declaration.0, &field, diagnostics) {
+                add_derived(derived, field, input, &mut fields, diagnostics);
+            }
             fields.insert(name.name.clone(), field);
         }
     }
@@ -93,6 +96,23 @@ fn resolve_fields(
         add_schema_fields(types, input, &mut fields);
     }
     fields
+}
+
+/// Adds a derived field, unless another field has its name.
+fn add_derived(
+    name: String,
+    field: ResolvedField,
+    input: &Input,
+    fields: &mut BTreeMap<String, ResolvedField>,
+    diagnostics: &mut Diagnostics,
+) {
+    let is_declared = input.fields.names().any(|declared| declared == name);
+    if is_declared || fields.contains_key(&name) {
+        let message = format!("another field has the name `{name}`");
+        diagnostics.add(Diagnostic::new(message, field.span.clone()).help("use another name"));
+    } else {
+        fields.insert(name, field);
+    }
 }
 
 /// Looks up the fields that `id`, `event_time` and `key` of an input name.

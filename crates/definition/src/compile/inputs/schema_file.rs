@@ -73,7 +73,8 @@ pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap
         let Found::Type(value_type) = types.find(&path) else {
             continue;
         };
-        if taken.contains(&path) || input.fields.names().any(|declared| declared == name) {
+        if taken.contains(&path) || input.fields.names().any(|declared| declared == name) || fields.contains_key(&name)
+        {
             continue;
         }
         let span = input.schema.as_ref().map_or(0..0, |schema| schema.span.clone());
@@ -85,6 +86,7 @@ pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap
                 personal: false,
                 required: None,
                 unit: None,
+                derived: None,
                 span,
             },
         );
@@ -98,7 +100,7 @@ pub fn check_against_schema(
     fields: &BTreeMap<String, ResolvedField>,
     diagnostics: &mut Diagnostics,
 ) {
-    for (name, field) in fields {
+    for (name, field) in fields.iter().filter(|(_, field)| field.derived.is_none()) {
         let single = Field {
             personal: false,
             ..field.to_field(name, 0, false)

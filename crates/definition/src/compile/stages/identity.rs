@@ -3,6 +3,7 @@
 use super::context::{StageContext, reads_of_feature};
 use crate::compile::entities::PlannedEntity;
 use riskstream_events::Slot;
+use riskstream_expressions::{Expression, Revision};
 use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -39,16 +40,28 @@ pub fn identity(context: &StageContext<'_>, feature: &FeatureSpec) -> String {
     } = feature;
     let condition = feature.condition.as_ref().map(|condition| condition.source());
     let mut text = format!("{input} {window:?} {delay} {include_current} {aggregation:?} {condition:?}");
+    if let Some(condition) = &feature.condition {
+        text.push_str(revision_of(condition));
+    }
     for slot in reads_of_feature(feature) {
         describe(context, slot, &mut text);
     }
     text
 }
 
+/// The text of an expression does not say what it means if it has had another meaning before.
+fn revision_of(expression: &Expression) -> &'static str {
+    match expression.revision() {
+        Revision::First => "",
+        Revision::FloatQuotients => " with float quotients",
+    }
+}
+
 fn describe(context: &StageContext<'_>, slot: Slot, text: &mut String) {
     match context.expression(slot) {
         Some(step) => {
-            write!(text, " ({})", step.expression.source()).expect("writing to a string");
+            let revision = revision_of(&step.expression);
+            write!(text, " ({}){revision}", step.expression.source()).expect("writing to a string");
             for read in step.expression.slots() {
                 describe(context, *read, text);
             }

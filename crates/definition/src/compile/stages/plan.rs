@@ -68,7 +68,6 @@ fn entity_spec(context: &StageContext<'_>, at: usize, keys: &Keys) -> EntitySpec
         lateness: entity.lateness,
         dedupe: entity.dedupe,
         keep: if at == 0 { keys.keep } else { 0 },
-        resolution: entity.resolution,
         carried: if at == 0 { keys.carried.clone() } else { Vec::new() },
         cache_bytes: context.cache_bytes,
     }

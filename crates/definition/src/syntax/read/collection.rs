@@ -75,8 +75,8 @@ impl<T: Read> Read for Map<T> {
                 .iter()
                 .map(|(key, node)| {
                     let place = Node {
-                        value: node.value.clone(),
                         span: at_key(key, node),
+                        ..node.clone()
                     };
                     (key.clone(), T::read(&place, diagnostics))
                 })

@@ -3,12 +3,15 @@
 use super::value::{Read, expected};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration;
-use crate::text::{Node, NodeValue};
+use crate::text::{Node, NodeValue, Written};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 impl Read for String {
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        if let Written::Substituted(text) = &node.written {
+            return Some(text.clone());
+        }
         match &node.value {
             NodeValue::Text(text) => Some(text.clone()),
             NodeValue::Int(_) | NodeValue::Float(_) | NodeValue::Bool(_) => {
@@ -70,6 +73,9 @@ pub struct ExpressionText(pub String);
 
 impl Read for ExpressionText {
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        if let Written::Substituted(text) = &node.written {
+            return Some(ExpressionText(text.trim_end().to_owned()));
+        }
         match &node.value {
             NodeValue::Bool(value) => Some(ExpressionText(value.to_string())),
             NodeValue::Int(value) => Some(ExpressionText(value.to_string())),
@@ -77,6 +83,22 @@ impl Read for ExpressionText {
             NodeValue::Text(text) => Some(ExpressionText(text.trim_end().to_owned())),
             _ => {
                 expected("an expression", node, diagnostics);
+                None
+            }
+        }
+    }
+}
+
+/// The value of a property, as it is written: YAML gives it no type, so that `007`, `1e3` and `null` stay what they are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PropertyText(pub String);
+
+impl Read for PropertyText {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        match &node.written {
+            Written::Literal(text) | Written::Substituted(text) => Some(PropertyText(text.clone())),
+            Written::Nothing => {
+                expected("a value", node, diagnostics);
                 None
             }
         }
@@ -150,7 +172,7 @@ pub struct Raw(pub Node);
 
 impl Read for Raw {
     fn read(node: &Node, _diagnostics: &mut Diagnostics) -> Option<Self> {
-        Some(Raw(node.clone()))
+        Some(Raw(node.untyped()))
     }
 }
 
@@ -175,6 +197,7 @@ macro_rules! scalar_schema {
 
 scalar_schema!(
     ExpressionText: { "type": ["string", "number", "boolean"] },
+    PropertyText: { "type": ["string", "boolean", "number", "null"] },
     Duration: { "type": ["string", "integer"], "pattern": r"^(0|([0-9]+(ms|s|m|h|d|w))+|.*\$\{.*)$" },
     ByteSize: { "type": "string", "pattern": r"^([0-9]+ *(B|KiB|MiB|GiB|kB|KB|MB|GB)|.*\$\{.*)$" },
     Raw: true,

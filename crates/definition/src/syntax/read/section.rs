@@ -39,8 +39,8 @@ impl<'n> Keys<'n> {
     pub fn take<T: Read>(&self, name: &str, diagnostics: &mut Diagnostics) -> Option<T> {
         let found = self.entries.iter().find(|(key, _)| key.name == name);
         let placed = found.map(|(key, node)| Node {
-            value: node.value.clone(),
             span: at_key(key, node),
+            ..node.clone()
         });
         T::entry(placed.as_ref(), name, &self.span, diagnostics)
     }
