@@ -14,9 +14,10 @@
 
 use crate::decimal::{Decimal, NotAnInteger, nearest_float};
 use crate::field::{Field, TimestampUnit};
-use crate::pseudonym::{Pseudonymizer, hex32};
+use crate::pseudonym::Pseudonymizer;
 use crate::reason::ReasonCode;
 use crate::time::{self, MAX_MICROS, MIN_MICROS};
+use crate::uuid::uuid_text;
 use crate::value::{Value, ValueType};
 use compact_str::{CompactString, ToCompactString};
 
@@ -291,19 +292,4 @@ fn timestamp(micros: i64) -> Result<Value, Problem> {
     } else {
         Err(Problem::OutOfRange(ValueType::Timestamp))
     }
-}
-
-/// The usual notation of a UUID: 8-4-4-4-12 hexadecimal digits.
-fn uuid_text<'t>(bytes: &[u8; 16], text: &'t mut [u8; 36]) -> &'t str {
-    let hex = hex32(bytes);
-    let mut from = 0;
-    for (index, char) in text.iter_mut().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            *char = b'-';
-        } else {
-            *char = hex[from];
-            from += 1;
-        }
-    }
-    std::str::from_utf8(text).expect("digits are ASCII")
 }

@@ -37,7 +37,7 @@ reason_codes! {
     EmptyPayload = "empty_payload",
     /// The value is larger than the limit.
     TooLarge = "too_large",
-    /// The value does not begin with the byte 0 of Confluent's wire format.
+    /// Neither the value's prefix nor a header has a schema id as Confluent's serializers write it.
     BadMagicByte = "bad_magic_byte",
     /// The registry does not know the schema id.
     UnknownSchemaId = "unknown_schema_id",

@@ -1,7 +1,7 @@
-//! Confluent's wire format (a zero byte and the schema's id in front of the Avro bytes), and the decoder of an input in any
-//! format.
+//! The decoder of an input in any format, with the schemas of its writers.
 
 use crate::avro::{AvroProjection, ReaderSchema, SchemaError};
+use crate::framing::{self, PREFIX_BYTES, SchemaReference, schema_in_header};
 use crate::input::InputFields;
 use crate::json::JsonDecoder;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
@@ -9,38 +9,10 @@ use crate::value::Row;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// A schema's id in the registry.
-pub type SchemaId = u32;
-
-/// Length of what precedes the Avro record.
-pub const PREFIX_BYTES: usize = 5;
-
 /// The largest record that is decoded unless the pipeline says otherwise: 1 MiB, Kafka's own default.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// Splits a record into its schema's id and the Avro bytes.
-pub fn split(bytes: &[u8]) -> Result<(SchemaId, &[u8]), DecodeError> {
-    match bytes {
-        [0, a, b, c, d, rest @ ..] => Ok((SchemaId::from_be_bytes([*a, *b, *c, *d]), rest)),
-        [0, ..] => Err(DecodeError::rejected(
-            ReasonCode::AvroTruncated,
-            format!("the schema id needs {PREFIX_BYTES} bytes, there are {}", bytes.len()),
-        )),
-        [] => Err(DecodeError::rejected(ReasonCode::EmptyPayload, "no bytes")),
-        _ => Err(DecodeError::rejected(
-            ReasonCode::BadMagicByte,
-            "byte 0 is not 0: not written by a serializer with a schema registry",
-        )),
-    }
-}
-
-/// Appends the bytes that precede an Avro record written with schema `id`.
-pub fn prefix(id: SchemaId, out: &mut Vec<u8>) {
-    out.push(0);
-    out.extend_from_slice(&id.to_be_bytes());
-}
-
-/// Why there is no schema for an id.
+/// Why there is no schema for a reference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SchemaSourceError {
     /// The registry answered that there is no such schema.
@@ -53,8 +25,8 @@ pub enum SchemaSourceError {
 
 /// The source of writer schemas: in the service, the schema registry.
 pub trait SchemaSource: Send {
-    /// The JSON text of the schema with this id.
-    fn writer_schema(&mut self, id: SchemaId) -> Result<Arc<str>, SchemaSourceError>;
+    /// The JSON text of the schema with this id or GUID.
+    fn writer_schema(&mut self, reference: SchemaReference) -> Result<Arc<str>, SchemaSourceError>;
 }
 
 /// Decodes one input's records into rows.
@@ -81,7 +53,7 @@ impl InputDecoder {
         Ok(Self::new(Format::AvroFile(projection)))
     }
 
-    /// Avro in Confluent's wire format. `reader` supplies aliases and defaults.
+    /// Avro whose records name their schema in a prefix or a header. `reader` supplies aliases and defaults.
     pub fn registry(source: Box<dyn SchemaSource>, reader: Option<ReaderSchema>, fields: &InputFields) -> Self {
         Self::new(Format::AvroRegistry(Box::new(Registry {
             source,
@@ -107,6 +79,17 @@ impl InputDecoder {
 
     /// Resets `row` and stores the fields of the record in `bytes`.
     pub fn decode(&mut self, bytes: &[u8], row: &mut Row) -> Result<(), DecodeError> {
+        self.decode_with_header(None, bytes, row)
+    }
+
+    /// The same for a record with this value of the header [`SCHEMA_ID_HEADER`](crate::framing::SCHEMA_ID_HEADER). The header
+    /// precedes a prefix: the value then has none, even if its first byte is 0.
+    pub fn decode_with_header(
+        &mut self,
+        header: Option<&[u8]>,
+        bytes: &[u8],
+        row: &mut Row,
+    ) -> Result<(), DecodeError> {
         if bytes.is_empty() {
             return Err(DecodeError::rejected(ReasonCode::EmptyPayload, "no bytes"));
         }
@@ -115,26 +98,45 @@ impl InputDecoder {
             return Err(DecodeError::rejected(ReasonCode::TooLarge, detail));
         }
         match &mut self.format {
-            Format::Json(decoder) => decoder.decode(bytes, row),
-            Format::AvroFile(projection) => projection.decode(bytes, row),
+            Format::Json(decoder) => {
+                // JSON never begins with a zero byte: this is the prefix of Confluent's serializer for JSON Schema.
+                let json = match bytes {
+                    [0, ..] => bytes.get(PREFIX_BYTES..).unwrap_or_default(),
+                    _ => bytes,
+                };
+                match decoder.decode(json, row) {
+                    Err(error) if !json.starts_with(b"{") => Err(framing::explain(error, json)),
+                    decoded => decoded,
+                }
+            }
+            Format::AvroFile(projection) => {
+                let decoded = projection.decode(bytes, row);
+                decoded.map_err(|error| framing::explain(error, bytes))
+            }
             Format::AvroRegistry(registry) => {
-                let (id, bytes) = split(bytes)?;
-                registry.projection(id)?.decode(bytes, row)
+                let (reference, bytes) = match header {
+                    Some(header) => (schema_in_header(header)?, bytes),
+                    None => {
+                        let (id, bytes) = framing::split(bytes)?;
+                        (SchemaReference::Id(id), bytes)
+                    }
+                };
+                registry.projection(reference)?.decode(bytes, row)
             }
         }
     }
 }
 
-/// Compiled projections by schema id.
+/// Compiled projections by what records call their schema.
 struct Registry {
     source: Box<dyn SchemaSource>,
     reader: Option<ReaderSchema>,
     fields: InputFields,
     /// The projection of each schema, or why there is none. Schemas never change.
-    schemas: HashMap<SchemaId, Result<Arc<AvroProjection>, Rejection>>,
-    /// For each unknown id how many more of its records are rejected before the registry is asked again.
-    unknown: HashMap<SchemaId, u32>,
-    last: Option<(SchemaId, Arc<AvroProjection>)>,
+    schemas: HashMap<SchemaReference, Result<Arc<AvroProjection>, Rejection>>,
+    /// For each unknown schema how many more of its records are rejected before the registry is asked again.
+    unknown: HashMap<SchemaReference, u32>,
+    last: Option<(SchemaReference, Arc<AvroProjection>)>,
 }
 
 /// An unknown schema may be registered later, so the registry is asked again after this many records.
@@ -143,43 +145,54 @@ const ASK_AGAIN_AFTER: u32 = 1_000;
 const MAX_UNKNOWN: usize = 1_000;
 
 impl Registry {
-    fn projection(&mut self, id: SchemaId) -> Result<Arc<AvroProjection>, DecodeError> {
+    fn projection(&mut self, reference: SchemaReference) -> Result<Arc<AvroProjection>, DecodeError> {
         if let Some((last, projection)) = &self.last
-            && *last == id
+            && *last == reference
         {
             return Ok(projection.clone());
         }
-        if !self.schemas.contains_key(&id) {
-            let compiled = self.compile(id)?;
-            self.schemas.insert(id, compiled);
+        if !self.schemas.contains_key(&reference) {
+            let compiled = self.compile(reference)?;
+            self.schemas.insert(reference, compiled);
         }
-        let projection = self.schemas[&id].clone()?;
-        self.last = Some((id, projection.clone()));
+        let projection = self.schemas[&reference].clone()?;
+        self.last = Some((reference, projection.clone()));
         Ok(projection)
     }
 
-    fn compile(&mut self, id: SchemaId) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
-        let unknown = || DecodeError::rejected(ReasonCode::UnknownSchemaId, format!("schema id {id}"));
-        if let Some(left @ 1..) = self.unknown.get_mut(&id) {
+    fn compile(&mut self, reference: SchemaReference) -> Result<Result<Arc<AvroProjection>, Rejection>, DecodeError> {
+        let unknown = || DecodeError::rejected(ReasonCode::UnknownSchemaId, unknown_detail(reference));
+        if let Some(left @ 1..) = self.unknown.get_mut(&reference) {
             *left -= 1;
             return Err(unknown());
         }
-        match self.source.writer_schema(id) {
+        match self.source.writer_schema(reference) {
             Ok(schema) => {
-                self.unknown.remove(&id);
+                self.unknown.remove(&reference);
                 let compiled = AvroProjection::compile(&schema, self.reader.as_ref(), &self.fields);
                 Ok(compiled
                     .map(Arc::new)
-                    .map_err(|error| Rejection::new(ReasonCode::SchemaMismatch, format!("schema id {id}: {error}"))))
+                    .map_err(|error| Rejection::new(ReasonCode::SchemaMismatch, format!("{reference}: {error}"))))
             }
             Err(SchemaSourceError::Unknown) => {
                 if self.unknown.len() >= MAX_UNKNOWN {
                     self.unknown.clear();
                 }
-                self.unknown.insert(id, ASK_AGAIN_AFTER);
+                self.unknown.insert(reference, ASK_AGAIN_AFTER);
                 Err(unknown())
             }
             Err(SchemaSourceError::Unavailable(why)) => Err(DecodeError::Unavailable(why)),
         }
+    }
+}
+
+/// Apicurio's own framing has an id of 8 bytes, whose first half is 0.
+fn unknown_detail(reference: SchemaReference) -> String {
+    match reference {
+        SchemaReference::Id(0) => {
+            "schema id 0; Apicurio's serializers write ids of 8 bytes unless they are set to Confluent's of 4"
+                .to_owned()
+        }
+        reference => reference.to_string(),
     }
 }

@@ -19,12 +19,14 @@ use rdkafka::bindings::{
     rd_kafka_consumer_group_metadata_destroy, rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code,
     rd_kafka_error_destroy, rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string,
     rd_kafka_error_t, rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy,
-    rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_position,
+    rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_header_get_last,
+    rd_kafka_message_headers, rd_kafka_position,
     rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::consumer::GroupConsumer;
@@ -233,5 +235,23 @@ unsafe fn description(topic: *const rd_kafka_TopicDescription_t) -> TopicDescrip
             partitions: partitions as i32,
             error: error.filter(|code| *code != RDKafkaErrorCode::NoError),
         }
+    }
+}
+
+/// The value of the message's last header with this name. rdkafka's own reader of headers panics on a name that is not
+/// UTF-8. A message without headers costs one call.
+pub(crate) fn last_header<'m>(message: &'m BorrowedMessage<'_>, name: &CStr) -> Option<&'m [u8]> {
+    let no_error = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    let (mut headers, mut value, mut length) = (ptr::null_mut(), ptr::null(), 0);
+    // SAFETY: the message is borrowed, and headers and values live as long as it does. A value that is not null has
+    // `length` bytes.
+    unsafe {
+        if rd_kafka_message_headers(message.ptr(), &mut headers) != no_error
+            || rd_kafka_header_get_last(headers, name.as_ptr(), &mut value, &mut length) != no_error
+            || value.is_null()
+        {
+            return None;
+        }
+        Some(std::slice::from_raw_parts(value.cast(), length))
     }
 }

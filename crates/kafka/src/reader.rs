@@ -1,6 +1,6 @@
 //! The reader of one partition: its queue, and the position up to which records have been taken.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,7 +9,8 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use riskstream_pipeline::log::{LogError, RecordRef, TopicPartition};
+use rdkafka::message::BorrowedMessage;
+use riskstream_pipeline::log::{LogError, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
 
 use crate::consumer::{GroupConsumer, GroupContext};
 use crate::native;
@@ -19,6 +20,10 @@ use crate::signal::Signal;
 /// A buffer larger than this is shrunk with the next record.
 const MAX_KEPT_CAPACITY: usize = 1 << 20;
 
+/// The name of the one header that is read.
+const SCHEMA_ID: &CStr = c"__value_schema_id";
+const _: () = assert!(SCHEMA_ID.count_bytes() == SCHEMA_ID_HEADER.len());
+
 /// A copy of the record that was taken last. Copying takes about ten nanoseconds for a record of usual size, and
 /// avoids a borrow of librdkafka's message.
 #[derive(Debug, Default)]
@@ -27,21 +32,25 @@ pub(crate) struct RecordBuffer {
 }
 
 impl RecordBuffer {
-    fn set<'a>(&'a mut self, message: &impl Message) -> RecordRef<'a> {
+    fn set<'a>(&'a mut self, message: &BorrowedMessage<'_>) -> RecordRef<'a> {
         self.bytes.clear();
         if self.bytes.capacity() > MAX_KEPT_CAPACITY {
             self.bytes.shrink_to(MAX_KEPT_CAPACITY);
         }
         let key = message.key();
         let value = message.payload();
+        let schema_id = native::last_header(message, SCHEMA_ID);
         self.bytes.extend_from_slice(key.unwrap_or_default());
-        let middle = self.bytes.len();
+        let key_end = self.bytes.len();
         self.bytes.extend_from_slice(value.unwrap_or_default());
+        let value_end = self.bytes.len();
+        self.bytes.extend_from_slice(schema_id.unwrap_or_default());
         RecordRef {
             offset: message.offset(),
             timestamp: message.timestamp().to_millis(),
-            key: key.map(|_| &self.bytes[..middle]),
-            value: value.map(|_| &self.bytes[middle..]),
+            key: key.map(|_| &self.bytes[..key_end]),
+            value: value.map(|_| &self.bytes[key_end..value_end]),
+            schema_id: schema_id.map(|_| &self.bytes[value_end..]),
         }
     }
 }

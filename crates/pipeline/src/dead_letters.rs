@@ -1,7 +1,7 @@
 //! Writes records that cannot be processed to the dead-letter topic, with the reason, the original bytes and their origin.
 //! Nothing is dropped without a trace, and everything can be sent again.
 
-use crate::log::{Outputs, RecordRef, TopicPartition};
+use crate::log::{Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
 use riskstream_engine::Event;
 use riskstream_events::Rejection;
 use riskstream_events::dead_letter;
@@ -37,6 +37,10 @@ impl DeadLetters {
             });
         }
         self.headers(at, rejection, outputs);
+        // Without it the value cannot be read when it is sent again.
+        if let Some(schema_id) = record.schema_id {
+            outputs.header(SCHEMA_ID_HEADER, schema_id);
+        }
         outputs.header(dead_letter::OFFSET, record.offset.to_string().as_bytes());
         if let Some(timestamp) = record.timestamp {
             outputs.header(dead_letter::TIMESTAMP, timestamp.to_string().as_bytes());

@@ -6,7 +6,7 @@ use crate::tally::Tally;
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, write_key};
-use riskstream_events::{DecisionRecord, Flags, Value, encode_avro, encode_json, wire};
+use riskstream_events::{DecisionRecord, Flags, Value, encode_avro, encode_json, framing};
 use riskstream_scoring::{Decision, Lineup, ModelsInForce, with_decision_record};
 use std::sync::Arc;
 
@@ -131,7 +131,7 @@ fn encode(record: &DecisionRecord<'_>, format: DecisionFormat, bytes: &mut Vec<u
     match format {
         DecisionFormat::Json => encode_json(record, bytes),
         DecisionFormat::Avro { schema_id } => {
-            wire::prefix(schema_id, bytes);
+            framing::prefix(schema_id, bytes);
             encode_avro(record, bytes);
         }
         DecisionFormat::AvroPlain => encode_avro(record, bytes),

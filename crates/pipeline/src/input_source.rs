@@ -110,7 +110,7 @@ impl InputSource {
         let mut row = context.row();
         let decoded = match record.value {
             None => Err(Rejection::new(ReasonCode::Tombstone, "the record has no value").into()),
-            Some(bytes) => self.decoder.decode(bytes, &mut row),
+            Some(bytes) => self.decoder.decode_with_header(record.schema_id, bytes, &mut row),
         };
         let (row, rejection) = match decoded {
             Ok(()) if self.needs_key && record.key.is_none() => (row, Rejection::new(ReasonCode::MissingKey, NO_KEY)),

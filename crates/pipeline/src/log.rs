@@ -2,6 +2,7 @@
 //! commit of outputs together with positions. Kafka, the in-process log and the faulty log of the
 //! simulation implement it.
 
+pub use riskstream_events::framing::SCHEMA_ID_HEADER;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,6 +79,8 @@ pub struct RecordRef<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
+    /// The value of the last header [`SCHEMA_ID_HEADER`]. Other headers are not read.
+    pub schema_id: Option<&'a [u8]>,
 }
 
 /// A change of what this member reads. Partitions change hands only inside [`Log::wait`].

@@ -1,7 +1,9 @@
 //! The in-process log: topics, a consumer group and atomic commits in memory. The demo, the examples of pipeline files and
 //! the tests run the whole pipeline on it, with the same worker that runs on Kafka.
 
-use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicIdentity, TopicPartition};
+use crate::log::{
+    Change, Committed, Log, LogError, Outputs, RecordRef, SCHEMA_ID_HEADER, Topic, TopicIdentity, TopicPartition,
+};
 use crate::partitioner;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,16 @@ pub struct StoredRecord {
     pub value: Option<Arc<[u8]>>,
     /// Headers: name and value.
     pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl StoredRecord {
+    /// The value of the last header with this name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut headers = self.headers.iter().rev();
+        headers
+            .find(|(header, _)| header == name)
+            .map(|(_, value)| value.as_slice())
+    }
 }
 
 /// One partition: what was not forgotten yet, and the offset of the first of it.
@@ -369,6 +381,7 @@ impl Log for MemoryLog {
             timestamp: lent.timestamp,
             key: lent.key.as_deref(),
             value: lent.value.as_deref(),
+            schema_id: lent.header(SCHEMA_ID_HEADER),
         }))
     }
 

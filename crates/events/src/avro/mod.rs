@@ -8,6 +8,7 @@ mod decimal;
 mod decode;
 mod defaults;
 mod error;
+mod names;
 mod program;
 mod projection;
 mod schema;

@@ -2,6 +2,7 @@
 
 use super::compile::compile;
 use super::error::SchemaError;
+use super::names::parse_schema;
 use super::program::Program;
 use crate::input::InputFields;
 use apache_avro::Schema;
@@ -17,9 +18,18 @@ pub struct ReaderSchema {
 impl ReaderSchema {
     /// Parses a schema's JSON text.
     pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        let schema = Schema::parse_str(text).map_err(|error| SchemaError::Invalid(error.to_string()))?;
-        Ok(ReaderSchema { schema })
+        Ok(ReaderSchema {
+            schema: parse(&json(text)?)?,
+        })
     }
+}
+
+fn json(text: &str) -> Result<Json, SchemaError> {
+    serde_json::from_str(text).map_err(|error| SchemaError::Invalid(error.to_string()))
+}
+
+fn parse(schema: &Json) -> Result<Schema, SchemaError> {
+    parse_schema(schema).map_err(|error| SchemaError::Invalid(error.to_string()))
 }
 
 /// A compiled projection of one writer's schema. Reads what [`convert`](crate::convert) lists, and in addition:
@@ -46,9 +56,9 @@ pub struct AvroProjection {
 impl AvroProjection {
     /// Compiles the projection of records that were written with the schema `writer` (JSON text).
     pub fn compile(writer: &str, reader: Option<&ReaderSchema>, fields: &InputFields) -> Result<Self, SchemaError> {
-        let mut json: Json = serde_json::from_str(writer).map_err(|error| SchemaError::Invalid(error.to_string()))?;
-        remove_defaults(&mut json);
-        let writer = Schema::parse(&json).map_err(|error| SchemaError::Invalid(error.to_string()))?;
+        let mut writer = json(writer)?;
+        simplify(&mut writer);
+        let writer = parse(&writer)?;
         let program = compile(&writer, reader.map(|reader| &reader.schema), fields)?;
         Ok(AvroProjection {
             fields: fields.clone(),
@@ -57,14 +67,18 @@ impl AvroProjection {
     }
 }
 
-/// A writer's defaults have no meaning for its records, and the parser refuses some that other libraries accept.
-fn remove_defaults(schema: &mut Json) {
+/// Removes from a writer's schema what has no meaning for its records but may make the parser refuse it: defaults, which other
+/// libraries do not check, and the type `error`, which is written like a record.
+fn simplify(schema: &mut Json) {
     match schema {
         Json::Object(members) => {
             members.remove("default");
-            members.values_mut().for_each(remove_defaults);
+            if members.get("type").is_some_and(|kind| kind == "error") && members.contains_key("fields") {
+                members.insert("type".to_owned(), "record".into());
+            }
+            members.values_mut().for_each(simplify);
         }
-        Json::Array(items) => items.iter_mut().for_each(remove_defaults),
+        Json::Array(items) => items.iter_mut().for_each(simplify),
         _ => {}
     }
 }

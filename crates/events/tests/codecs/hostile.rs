@@ -5,7 +5,7 @@ use crate::avro_random::case;
 use crate::support::{Random, field, fields, personal, required, text};
 use riskstream_events::{
     AvroProjection, FrameHeader, FrameReader, FrameWriter, InputDecoder, JsonDecoder, OwnedDecisionRecord,
-    ReaderSchema, Row, RowHeader, Value, ValueType, time, wire,
+    ReaderSchema, Row, RowHeader, Value, ValueType, framing, time,
 };
 
 #[test]
@@ -156,7 +156,7 @@ fn everything_else() {
     let mut random = Random(3);
     for _ in 0..30_000 {
         let bytes = random.bytes(30);
-        let _ = wire::split(&bytes);
+        let _ = framing::split(&bytes);
         let _ = decoder.decode(&bytes, &mut Row::new());
         let _ = OwnedDecisionRecord::from_json(&bytes);
         let mut time = b"2018-05-18T00:00:00.123456+02:00".to_vec();

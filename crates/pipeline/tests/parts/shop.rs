@@ -206,5 +206,6 @@ pub fn record(offset: i64, value: &[u8]) -> RecordRef<'_> {
         timestamp: None,
         key: Some(b"c"),
         value: Some(value),
+        schema_id: None,
     }
 }

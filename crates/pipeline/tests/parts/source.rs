@@ -1,16 +1,19 @@
 //! A source alone: records in, events in order out.
 
-use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, payment, record};
+use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, partition, payment, record};
 use riskstream_engine::Event;
-use riskstream_events::{Slot, ValueType};
+use riskstream_events::{InputDecoder, SchemaReference, SchemaSource, SchemaSourceError, Slot, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
 use riskstream_pipeline::TaskError;
+use riskstream_pipeline::input_source::InputSource;
 use riskstream_pipeline::journal::read_frames;
+use riskstream_pipeline::log::{RecordRef, SCHEMA_ID_HEADER};
 use riskstream_pipeline::partitioner::murmur2;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::taken::{Sequenced, Taken};
+use std::sync::Arc;
 
 /// Ids and numbers of the events that may be applied now.
 fn next(shop: &mut Shop, source: &mut Source) -> Vec<(String, i64)> {
@@ -61,6 +64,55 @@ fn an_input_numbers_events_by_their_offsets_and_keeps_its_watermark() {
         let time = 11 * SECOND;
         assert_eq!(source.watermark(phase), Watermark { time, phase });
     }
+}
+
+/// The schemas of writers by id: 1 has the pipeline's payment, 2 the same behind a text.
+struct Schemas;
+
+impl SchemaSource for Schemas {
+    fn writer_schema(&mut self, reference: SchemaReference) -> Result<Arc<str>, SchemaSourceError> {
+        let note = match reference {
+            SchemaReference::Id(1) => "",
+            SchemaReference::Id(2) => r#"{"name": "note", "type": "string"},"#,
+            _ => return Err(SchemaSourceError::Unknown),
+        };
+        let time = r#"{"type": "long", "logicalType": "timestamp-micros"}"#;
+        let fields = format!(
+            r#"{note} {{"name": "id", "type": "string"}}, {{"name": "time", "type": {time}}},
+               {{"name": "customer", "type": "string"}}, {{"name": "terminal", "type": "string"}},
+               {{"name": "amount", "type": "double"}}"#
+        );
+        Ok(format!(r#"{{"type": "record", "name": "card-payment", "fields": [{fields}]}}"#).into())
+    }
+}
+
+#[test]
+fn an_input_reads_the_schema_in_a_header_and_a_dead_letter_keeps_it() {
+    let mut shop = Shop::new();
+    let fields = shop.compiled.input_fields(usize::from(TRANSACTIONS), None).unwrap();
+    let decoder = InputDecoder::registry(Box::new(Schemas), None, &fields);
+    let mut source = InputSource::new(TRANSACTIONS, decoder);
+    let payment = [&[0, 2, b'a', 20, 2, b'c', 2, b't'][..], &1.5_f64.to_le_bytes()].concat();
+    let with_header = |header: &'static [u8]| RecordRef {
+        schema_id: Some(header),
+        ..record(0, &payment)
+    };
+    assert!(matches!(
+        source.take(with_header(&[0, 0, 0, 0, 2]), &mut shop.context()),
+        Taken::Rows
+    ));
+    let event = source.next_event().unwrap().event;
+    assert_eq!((event.id(), event.event_time()), ("a", 10));
+    let unknown = with_header(&[0, 0, 0, 0, 3]);
+    let Taken::Rejected(rejection) = source.take(unknown, &mut shop.context()) else {
+        panic!("there is no such schema");
+    };
+    let context = shop.context();
+    let letters = context.dead_letters;
+    letters.record(&partition("payments"), unknown, &rejection, context.outputs);
+    let letter = &shop.outputs.records()[0];
+    let headers: Vec<_> = shop.outputs.headers(letter).collect();
+    assert!(headers.contains(&(SCHEMA_ID_HEADER, &[0, 0, 0, 0, 3][..])));
 }
 
 #[test]

@@ -18,7 +18,8 @@ use crate::telemetry::metrics;
 use backoff::Backoff;
 use client::{Client, RequestError, RequestResult};
 use references::ReferenceError;
-use riskstream_events::{SchemaId, SchemaSource, SchemaSourceError};
+use riskstream_events::uuid::uuid_text;
+use riskstream_events::{SchemaId, SchemaReference, SchemaSource, SchemaSourceError};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt;
@@ -37,7 +38,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    schemas: HashMap<SchemaId, Arc<str>>,
+    schemas: HashMap<SchemaReference, Arc<str>>,
     backoff: Option<Backoff>,
 }
 
@@ -53,23 +54,26 @@ impl Registry {
         }
     }
 
-    /// The schema with this id as JSON. Schemas that it refers to are inlined.
+    /// The schema with this id or GUID as JSON. Schemas that it refers to are inlined.
     ///
     /// # Errors
     /// See [`RegistryError`].
-    pub fn schema(&self, id: SchemaId) -> Result<Arc<str>, RegistryError> {
-        if let Some(schema) = self.state().schemas.get(&id) {
+    pub fn schema(&self, reference: SchemaReference) -> Result<Arc<str>, RegistryError> {
+        if let Some(schema) = self.state().schemas.get(&reference) {
             return Ok(Arc::clone(schema));
         }
-        let what = format!("schema id {id}");
-        let answer = self.request(&what, |client| client.get(&format!("/schemas/ids/{id}")))?;
+        let path = match &reference {
+            SchemaReference::Id(id) => format!("/schemas/ids/{id}"),
+            SchemaReference::Guid(guid) => format!("/schemas/guids/{}", uuid_text(guid, &mut [0; 36])),
+        };
+        let answer = self.request(&reference.to_string(), |client| client.get(&path))?;
         let schema = references::resolve(&answer, &|subject, version| self.version(subject, version));
         let schema: Arc<str> = match schema {
             Ok(schema) => schema.into(),
             Err(ReferenceError::Fetch(error)) => return Err(error),
             Err(ReferenceError::Malformed(why)) => return Err(self.unavailable(why)),
         };
-        self.state().schemas.insert(id, Arc::clone(&schema));
+        self.state().schemas.insert(reference, Arc::clone(&schema));
         Ok(schema)
     }
 
@@ -159,8 +163,8 @@ impl State {
 }
 
 impl SchemaSource for Registry {
-    fn writer_schema(&mut self, id: SchemaId) -> Result<Arc<str>, SchemaSourceError> {
-        self.schema(id).map_err(|error| match error {
+    fn writer_schema(&mut self, reference: SchemaReference) -> Result<Arc<str>, SchemaSourceError> {
+        self.schema(reference).map_err(|error| match error {
             RegistryError::Unknown { .. } => SchemaSourceError::Unknown,
             // A refusal is not the record's fault: the record waits until the access is repaired.
             error => SchemaSourceError::Unavailable(error.to_string()),

@@ -62,6 +62,7 @@ fn serve(listener: &TcpListener, (status, body): (u16, &str)) -> String {
     seen
 }
 
+const ID: SchemaReference = SchemaReference::Id(7);
 const UNKNOWN: (u16, &str) = (404, r#"{"error_code":40403,"message":"Schema not found"}"#);
 
 #[test]
@@ -69,17 +70,33 @@ fn a_schema_is_requested_once() {
     let server = Server::start(vec![(200, r#"{"schema":"\"string\""}"#)]);
     let registry = Registry::new(&server.url, Credentials::None);
     for _ in 0..3 {
-        assert_eq!(registry.clone().writer_schema(7).as_deref(), Ok("\"string\""));
+        assert_eq!(registry.clone().writer_schema(ID).as_deref(), Ok("\"string\""));
     }
     assert_eq!(server.requests(), ["GET /schemas/ids/7"]);
+}
+
+#[test]
+fn a_schema_is_requested_by_its_guid() {
+    let server = Server::start(vec![(200, r#"{"schema":"\"string\""}"#)]);
+    let registry = Registry::new(&server.url, Credentials::None);
+    let mut guid = [0; 16];
+    guid.copy_from_slice(&(1..=16).collect::<Vec<u8>>());
+    for _ in 0..2 {
+        let schema = registry.schema(SchemaReference::Guid(guid)).unwrap();
+        assert_eq!(&*schema, "\"string\"");
+    }
+    assert_eq!(
+        server.requests(),
+        ["GET /schemas/guids/01020304-0506-0708-090a-0b0c0d0e0f10"]
+    );
 }
 
 #[test]
 fn an_unknown_schema_is_requested_again() {
     let server = Server::start(vec![UNKNOWN, (200, r#"{"schema":"\"int\""}"#)]);
     let mut registry = Registry::new(&server.url, Credentials::None);
-    assert_eq!(registry.writer_schema(7), Err(SchemaSourceError::Unknown));
-    assert_eq!(registry.writer_schema(7).as_deref(), Ok("\"int\""));
+    assert_eq!(registry.writer_schema(ID), Err(SchemaSourceError::Unknown));
+    assert_eq!(registry.writer_schema(ID).as_deref(), Ok("\"int\""));
     server.requests();
 }
 
@@ -101,7 +118,7 @@ fn an_answer_that_is_not_a_registrys_does_not_make_a_schema_unknown() {
     ];
     for (status, body, expected) in cases {
         let server = Server::start(vec![(status, body)]);
-        let answer = Registry::new(&server.url, Credentials::None).writer_schema(7);
+        let answer = Registry::new(&server.url, Credentials::None).writer_schema(ID);
         match answer {
             Err(SchemaSourceError::Unavailable(why)) => assert!(why.contains(expected), "{status} {body}: {why}"),
             other => panic!("{status} {body}: {other:?}"),
@@ -118,15 +135,15 @@ fn requests_pause_after_a_failure() {
         TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     );
     let registry = Registry::new(&url, Credentials::None);
-    let first = registry.schema(7).unwrap_err();
+    let first = registry.schema(ID).unwrap_err();
     let pause = |registry: &Registry| registry.state().backoff.as_ref().unwrap().pause;
     assert_eq!(pause(&registry), FIRST_PAUSE);
     // Still the first pause: no request was sent.
-    assert_eq!(registry.schema(8).unwrap_err(), first);
+    assert_eq!(registry.schema(SchemaReference::Id(8)).unwrap_err(), first);
     assert_eq!(pause(&registry), FIRST_PAUSE);
     for expected in [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000] {
         registry.state().backoff.as_mut().unwrap().until = Instant::now();
-        registry.schema(7).unwrap_err();
+        registry.schema(ID).unwrap_err();
         assert_eq!(pause(&registry), Duration::from_millis(expected));
     }
 }
@@ -173,7 +190,7 @@ fn references_are_fetched() {
         "references":[{"name":"shop.Card","subject":"cards/eu","version":3}]}"#;
     let card = r#"{"schema":"{\"type\":\"enum\",\"name\":\"shop.Card\",\"symbols\":[\"A\"]}"}"#;
     let server = Server::start(vec![(200, payment), (200, card)]);
-    let schema = Registry::new(&server.url, Credentials::None).schema(7).unwrap();
+    let schema = Registry::new(&server.url, Credentials::None).schema(ID).unwrap();
     let schema: Value = serde_json::from_str(&schema).unwrap();
     let expected = json!({"type": "enum", "name": "Card", "namespace": "shop", "symbols": ["A"]});
     assert_eq!(schema["fields"][0]["type"], expected);
@@ -191,7 +208,7 @@ fn credentials_are_sent_and_never_shown() {
         password: "hunter2".into(),
     };
     let registry = Registry::new(&server.url, credentials.clone());
-    let error = registry.schema(7).unwrap_err();
+    let error = registry.schema(ID).unwrap_err();
     for shown in [
         format!("{error}"),
         format!("{error:?}"),

@@ -177,3 +177,31 @@ fn avro_with_a_registry() {
     let good = Encoder::new(&trial, id);
     check(&trial, |n| good.payment(n), &cases);
 }
+
+/// Confluent's newer serializers put the schema's id into a header. The values begin with a byte 0 here, like a prefix.
+/// The schema has names that Avro's specification does not allow.
+#[test]
+fn avro_with_schema_ids_in_headers() {
+    let further = format!("registry: {{url: \"{}\"}}\n", registry());
+    let (brokers, name) = (brokers(), unique("headers"));
+    let mut trial = Trial::new(&Setup {
+        transactions: "format: avro",
+        further: &further,
+        ..Setup::new(&brokers, &name)
+    });
+    let mut writer = schema();
+    writer["name"] = "Payment_v1".into();
+    writer["namespace"] = "com.acme.Outer$".into();
+    let note = json!({"name": "note", "type": "string"});
+    writer["fields"].as_array_mut().unwrap().insert(0, note);
+    let id = register(&format!("{}-value", trial.topic("transactions")), &writer);
+    trial.schema_header = Some([&[0], id.to_be_bytes().as_slice()].concat());
+    let with_note = |record: &[u8]| [&[0], record].concat();
+    let bad = with_note(&record("bad", trial.time(GOOD), "bad", "bad", 1.0));
+    #[rustfmt::skip]
+    let cases = [
+        ("truncated", bad[..bad.len() - 1].to_vec(), "avro_truncated"),
+        ("a prefix besides", framed(id, &bad), "avro_trailing_bytes"),
+    ];
+    check(&trial, |n| with_note(&payment(&trial, n)), &cases);
+}

@@ -2,6 +2,7 @@
 
 use crate::support::{registry as address, unique};
 use riskstream::registry::{Credentials, Registry, RegistryError};
+use riskstream_events::SchemaReference::Id;
 use serde_json::{Value, json};
 
 #[test]
@@ -16,7 +17,7 @@ fn a_schema_is_registered_once_and_found_by_its_id() {
         again.register(&subject, riskstream_events::DECISION_AVRO_SCHEMA),
         Ok(id)
     );
-    let found: Value = serde_json::from_str(&again.schema(id).unwrap()).unwrap();
+    let found: Value = serde_json::from_str(&again.schema(Id(id)).unwrap()).unwrap();
     let registered: Value = serde_json::from_str(riskstream_events::DECISION_AVRO_SCHEMA).unwrap();
     assert_eq!(found, registered);
 }
@@ -24,7 +25,7 @@ fn a_schema_is_registered_once_and_found_by_its_id() {
 #[test]
 fn an_id_that_was_not_registered_is_unknown() {
     let registry = Registry::new(&address(), Credentials::None);
-    let error = registry.schema(2_000_000_000).unwrap_err();
+    let error = registry.schema(Id(2_000_000_000)).unwrap_err();
     assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
 }
 
@@ -45,6 +46,6 @@ fn references_are_inlined() {
         .send(body.to_string());
     let answer: Value = serde_json::from_str(&answer.unwrap().body_mut().read_to_string().unwrap()).unwrap();
     let id = answer["id"].as_u64().unwrap() as u32;
-    let schema: Value = serde_json::from_str(&registry.schema(id).unwrap()).unwrap();
+    let schema: Value = serde_json::from_str(&registry.schema(Id(id)).unwrap()).unwrap();
     assert_eq!(schema["fields"][0]["type"], card);
 }

@@ -5,7 +5,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::collections::BTreeSet;
@@ -183,10 +183,25 @@ impl Writer {
 
     /// Writes one record; waits while the queue is full.
     pub fn send(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>) {
+        self.send_with_header(topic, key, value, None);
+    }
+
+    /// The same with a header: its name and value.
+    pub fn send_with_header(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header: Option<(&str, &[u8])>,
+    ) {
         loop {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
             record.key = key;
             record.payload = value;
+            record.headers = header.map(|(key, value)| {
+                let value = Some(value);
+                OwnedHeaders::new().insert(Header { key, value })
+            });
             match self.producer.send(record) {
                 Ok(()) => return,
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {

@@ -90,7 +90,7 @@ kafka: {{brokers: \"${{BROKERS:-{brokers}}}\", properties: {properties}}}
 pub struct Dead {
     /// Its key and value.
     pub record: (Option<Vec<u8>>, Option<Vec<u8>>),
-    /// Its headers without their common prefix.
+    /// Its headers without their common prefix, and without those of the original record.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -98,14 +98,13 @@ impl Dead {
     fn new(message: &BorrowedMessage<'_>) -> Dead {
         let headers = message.headers().expect("a dead letter has headers").iter();
         let text = |value: Option<&[u8]>| String::from_utf8(value.unwrap().to_vec()).unwrap();
-        let named = |name: &str| {
-            name.strip_prefix("riskstream.")
-                .expect("the prefix of all headers")
-                .to_owned()
-        };
+        let headers = headers.filter_map(|header| {
+            let name = header.key.strip_prefix("riskstream.")?.to_owned();
+            Some((name, text(header.value)))
+        });
         Dead {
             record: bytes(message),
-            headers: headers.map(|header| (named(header.key), text(header.value))).collect(),
+            headers: headers.collect(),
         }
     }
 }
@@ -172,6 +171,8 @@ pub struct Trial {
     pub directory: tempfile::TempDir,
     pub pipeline: PathBuf,
     pub writer: Writer,
+    /// The header `__value_schema_id` of all transactions that are sent, if they have it.
+    pub schema_header: Option<Vec<u8>>,
     brokers: String,
     environment: Vec<(&'static str, String)>,
     /// The time before the first payment, in milliseconds.
@@ -196,6 +197,7 @@ impl Trial {
             directory,
             pipeline,
             writer: Writer::new(setup.brokers),
+            schema_header: None,
             brokers: setup.brokers.to_owned(),
             environment: setup.environment.to_vec(),
             epoch: now - 3_600_000,
@@ -244,8 +246,9 @@ impl Trial {
     /// Writes a transaction, keyed by the card of good payment number `n`.
     pub fn send(&self, n: u64, value: &[u8]) {
         let [_, card, _] = Self::names(n);
+        let header = self.schema_header.as_deref().map(|id| ("__value_schema_id", id));
         self.writer
-            .send(&self.topic("transactions"), Some(card.as_bytes()), Some(value));
+            .send_with_header(&self.topic("transactions"), Some(card.as_bytes()), Some(value), header);
     }
 
     /// Writes good payments as JSON.

@@ -11,7 +11,8 @@ use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::{Compiled, Format, duration};
 use riskstream_events::{
-    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaId, wire,
+    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaReference,
+    framing,
 };
 use riskstream_kafka::{Scanned, TopicScan};
 use riskstream_pipeline::Clock;
@@ -100,7 +101,7 @@ enum Decoder {
     Json,
     Avro {
         registry: Registry,
-        readers: HashMap<SchemaId, AvroDecisionReader>,
+        readers: HashMap<SchemaReference, AvroDecisionReader>,
     },
     AvroPlain(Box<AvroDecisionReader>),
 }
@@ -125,10 +126,11 @@ impl Decoder {
             Decoder::Json => Ok(OwnedDecisionRecord::from_json(bytes)?),
             Decoder::AvroPlain(reader) => Ok(reader.read(bytes)?),
             Decoder::Avro { registry, readers } => {
-                let (id, record) = wire::split(bytes)?;
-                let reader = match readers.entry(id) {
+                let (id, record) = framing::split(bytes)?;
+                let reference = SchemaReference::Id(id);
+                let reader = match readers.entry(reference) {
                     Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => new.insert(AvroDecisionReader::new(&registry.schema(id)?)?),
+                    Entry::Vacant(new) => new.insert(AvroDecisionReader::new(&registry.schema(reference)?)?),
                 };
                 Ok(reader.read(record)?)
             }
