@@ -68,7 +68,8 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
         .as_deref()
         .and_then(|key| text_of(&event.record, key))
         .unwrap_or_default();
-    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), None);
+    let at = event.at.as_ref().map(|at| at.value.0 / 1000);
+    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at);
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
         return Ok(Some(Became::DeadLetter {
@@ -78,8 +79,12 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
     }
     let decisions = driver.decisions().split_off(decisions);
     let Some(record) = decisions.first() else {
-        return match event.input.name.as_str() {
-            "transactions" => Err("there is no decision".to_owned()),
+        let is_filtered = compiled.plan.inputs[input].filter.is_some();
+        return match (event.input.name.as_str(), &event.expect) {
+            ("transactions", Some(_)) if is_filtered => {
+                Err("`where:` leaves the record out: it has no decision".to_owned())
+            }
+            ("transactions", _) if !is_filtered => Err("there is no decision".to_owned()),
             _ => Ok(None),
         };
     };

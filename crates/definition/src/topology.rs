@@ -1,7 +1,7 @@
 //! From a compiled pipeline to the topology that workers run: decoders for inputs, and the topics.
 
 use crate::compile::{Compiled, InputSettings};
-use crate::syntax::Format;
+use crate::syntax::{Envelope, Format};
 use riskstream_events::{FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
 use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
 use std::sync::Arc;
@@ -36,7 +36,11 @@ impl Compiled {
     pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
         let input = &self.inputs[input];
         let fields = InputFields::new(input.fields.clone(), secret.map(Pseudonymizer::new))?;
-        Ok(fields.deriving(input.derived.clone()))
+        let fields = fields.deriving(input.derived.clone());
+        Ok(match input.envelope {
+            Some(Envelope::Debezium) => fields.in_wrapper(),
+            None => fields,
+        })
     }
 
     /// The topology for `riskstream run`. `schemas` reaches the registry; `decision_format` is

@@ -58,6 +58,61 @@ examples:
 
 /// The name of each case, the text that is replaced, and its replacement.
 const CASES: &[(&str, &str, &str)] = &[
+    (
+        "an unknown source of event times",
+        "event_time: time\n",
+        "event_time: {from: header}\n",
+    ),
+    (
+        "an earliest time that is none",
+        "event_time: time\n",
+        "event_time: time\n    min_time: yesterday\n",
+    ),
+    (
+        "an unknown time zone",
+        "time: timestamp\n",
+        "time: {type: timestamp, zone: Europe/Bärlin}\n",
+    ),
+    (
+        "a zone of a text",
+        "country: text\n",
+        "country: {type: text, zone: UTC}\n",
+    ),
+    (
+        "a scale of a text",
+        "country: text\n",
+        "country: {type: text, decimal_scale: 2}\n",
+    ),
+    (
+        "an unknown envelope",
+        "format: json\n",
+        "format: json\n    envelope: maxwell\n",
+    ),
+    (
+        "an unknown treatment of tombstones",
+        "format: json\n",
+        "format: json\n    tombstones: skip\n",
+    ),
+    (
+        "a filter that is no condition",
+        "format: json\n",
+        "format: json\n    where: amount\n",
+    ),
+    (
+        "a filter over another input",
+        "format: json\n",
+        "format: json\n    where: fraud\n",
+    ),
+    (
+        "a filter over a feature",
+        "format: json\n",
+        "format: json\n    where: count_1h > 1\n",
+    ),
+    (
+        "a filter over event_time",
+        "format: json\n",
+        "format: json\n    where: event_time > timestamp(\"2020-01-01T00:00:00Z\")\n",
+    ),
     ("not YAML", "name: shop", "name: \"shop"),
     ("a tab", "  customer: {", "\tcustomer: {"),
     ("a key twice", "delivery: exactly_once", "name: again"),

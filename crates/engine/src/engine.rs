@@ -45,12 +45,19 @@ impl Engine {
         &self.plan
     }
 
+    /// Whether a decoded row of an input is an event: the input has no filter, or it holds.
+    pub fn takes(&self, input: u8, row: &Row) -> bool {
+        let filter = self.plan.inputs[usize::from(input)].filter.as_ref();
+        filter.is_none_or(|filter| filter.evaluate(row) == Value::Bool(true))
+    }
+
     /// Checks a decoded row of an input and fills its canonical slots. `written_at` is the record's timestamp in the log, in
     /// milliseconds since the epoch: an event time further than `max_future` after it is refused, so that it cannot advance
     /// stream time.
     ///
     /// # Errors
-    /// The event cannot be used: no id, no event time, an event time in the future, or a number that no aggregate can hold.
+    /// The event cannot be used: no id, no event time or another required field, an event time in the future or before
+    /// `min_time`, or a number that no aggregate can hold.
     pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
         let plan = &self.plan.inputs[usize::from(input)];
         row[EVENT_ID] = match &row[plan.id] {
@@ -58,12 +65,22 @@ impl Engine {
             Value::Int(id) => Value::Text(id.to_compact_string()),
             _ => return Err(self.missing(plan.id)),
         };
+        let written_at = written_at.map(|ms| ms.saturating_mul(1000));
+        row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
         let Value::Timestamp(time) = row[plan.event_time] else {
             return Err(self.missing(plan.event_time));
         };
         row[EVENT_TIME] = Value::Timestamp(time);
-        let written_at = written_at.map(|ms| ms.saturating_mul(1000));
-        row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
+        if let Some(slot) = plan.required.iter().find(|slot| row[**slot].is_null()) {
+            return Err(self.missing(*slot));
+        }
+        if plan.min_time.is_some_and(|min_time| time < min_time) {
+            let detail = format!(
+                "`{}` lies before the input's `min_time`; a number may be in another `unit`",
+                self.name(plan.event_time)
+            );
+            return Err(Rejection::new(ReasonCode::PastEventTime, detail));
+        }
         let limit = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
         if limit.is_some_and(|limit| time > limit) {
             let detail = format!(

@@ -61,11 +61,30 @@ pub struct InputPlan {
     pub name: String,
     /// The decoded field with the event's id (text or int).
     pub id: Slot,
-    /// The decoded field with the event time.
+    /// The decoded field with the event time, or [`WRITTEN_AT`].
     pub event_time: Slot,
+    /// The earliest event time that is admitted, if the file says so.
+    pub min_time: Option<i64>,
+    /// Only records for which this holds are events.
+    pub filter: Option<Expression>,
+    /// Fields that an event must have. Decoders check them instead if there is no filter.
+    pub required: Vec<Slot>,
+    /// Whether records without a value are passed over.
+    pub ignores_tombstones: bool,
     /// Float fields that features aggregate as they are: they must be finite and, if sums have a precision, fit it.
     pub numbers: Vec<(Slot, Option<Precision>)>,
 }
+
+impl InputPlan {
+    /// Whether an event time is most likely a number in another unit, since it lies before the year 2000: epoch seconds that
+    /// are read as milliseconds lie in January 1970. Not if the file says with `min_time:` that such times are meant.
+    pub fn doubts(&self, event_time: i64) -> bool {
+        self.min_time.is_none() && event_time < YEAR_2000
+    }
+}
+
+/// 2000-01-01T00:00:00Z.
+const YEAR_2000: i64 = 946_684_800_000_000;
 
 /// One stage: an entity, its features, and the slots that its rows carry.
 #[derive(Debug)]

@@ -53,6 +53,8 @@ fn fields() -> InputFields {
         required: true,
         personal: false,
         timestamp_unit: None,
+        zone: None,
+        decimal_scale: None,
     };
     InputFields::new(WANTED.iter().enumerate().map(field).collect(), None).expect("the fields fit together")
 }

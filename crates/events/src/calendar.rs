@@ -40,6 +40,11 @@ impl Civil {
         }
     }
 
+    /// Date and time, if they lie in the years -9999 to 9999.
+    pub(crate) fn within_jiff(self) -> Option<DateTime> {
+        (self.cycles == 0).then_some(self.within_cycle)
+    }
+
     /// The year; 0 is 1 BC.
     #[inline]
     pub fn year(self) -> i64 {

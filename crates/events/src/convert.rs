@@ -6,7 +6,9 @@
 //! | integer | if 0 or 1 | as it is | nearest | in decimal | by the field's unit |
 //! | decimal | if 0 or 1 | if whole | nearest | if whole, in decimal | by the field's unit, to the microsecond |
 //! | float | if 0 or 1 | if whole, below 2^53 | as it is | if whole, below 2^53 | by the field's unit, to the microsecond |
-//! | text | if a word for it | if one, or true or false | nearest, or true or false | as it is | if one, or a number in the field's unit |
+//! | text | if a word for it | if one, or true or false | nearest, or true or false | as it is | if one ([`time::parse_in`]), or a number in the field's unit |
+//! | text, with `decimal_scale` | – | base64 of a decimal, if whole | base64 of a decimal | – | – |
+//! | local time | – | – | – | – | in the field's zone, or else UTC |
 //! | time | – | – | – | – | as it is |
 //!
 //! NaN is null, and so is a text that stands for an absent value ([`is_null_word`]), except where the field is text. Infinities
@@ -17,12 +19,19 @@ use crate::field::{Field, TimestampUnit};
 use crate::pseudonym::Pseudonymizer;
 use crate::reason::ReasonCode;
 use crate::time::{self, MAX_MICROS, MIN_MICROS};
+use crate::twos_complement;
 use crate::uuid::uuid_text;
 use crate::value::{Value, ValueType};
+use crate::zone::from_local;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use compact_str::{CompactString, ToCompactString};
 
 /// From here on neighbouring integers are the same float.
 const INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// The most bytes of a decimal. Leading bytes may repeat its sign.
+const MAX_DECIMAL_BYTES: usize = 64;
 
 /// What is wrong with a value. Does not contain the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +49,8 @@ pub enum Problem {
     NotFinite,
     /// Too large.
     OutOfRange(ValueType),
+    /// A text that is no base64 of a number of up to 128 bits.
+    NotABase64Decimal,
     /// A text that is no time.
     NotATime,
     /// A text that is not UTF-8.
@@ -50,7 +61,7 @@ impl Problem {
     /// The reason code.
     pub fn code(self) -> ReasonCode {
         match self {
-            Problem::WrongType { .. } | Problem::NotANumber => ReasonCode::WrongType,
+            Problem::WrongType { .. } | Problem::NotANumber | Problem::NotABase64Decimal => ReasonCode::WrongType,
             Problem::NotFinite => ReasonCode::NotFinite,
             Problem::OutOfRange(_) => ReasonCode::OutOfRange,
             Problem::NotATime => ReasonCode::InvalidTimestamp,
@@ -67,6 +78,7 @@ impl Problem {
             Problem::NotANumber => "text that is not a number".into(),
             Problem::NotFinite => "NaN or infinite".into(),
             Problem::OutOfRange(value_type) => format!("does not fit {}", value_type.name()),
+            Problem::NotABase64Decimal => "text that is not the base64 of a number of up to 128 bits".into(),
             Problem::NotATime => "text that is not a time like 2026-01-31T23:59:59Z".into(),
             Problem::NotUtf8 => "text that is not UTF-8".into(),
         }
@@ -120,10 +132,7 @@ impl Field {
         match self.value_type {
             ValueType::Int => Ok(Value::Int(int)),
             ValueType::Float => Ok(Value::Float(int as f64)),
-            ValueType::Timestamp => {
-                let micros = int.checked_mul(self.unit().micros());
-                timestamp(micros.ok_or(Problem::OutOfRange(ValueType::Timestamp))?)
-            }
+            ValueType::Timestamp => timestamp(self.unit().to_micros(int)),
             ValueType::Text => Ok(Value::Text(self.mask(int.to_compact_string(), pseudonymizer))),
             ValueType::Bool if int == 0 || int == 1 => Ok(Value::Bool(int == 1)),
             ValueType::Bool => Err(self.wrong_type("an integer other than 0 and 1")),
@@ -166,7 +175,7 @@ impl Field {
             ValueType::Timestamp => match decimal.to_int() {
                 Ok(int) => self.int_value(int, None),
                 Err(_) => {
-                    let micros = decimal.rounded(self.unit().micros().ilog10().into());
+                    let micros = decimal.rounded(self.unit().power().into());
                     timestamp(micros.ok_or(Problem::OutOfRange(ValueType::Timestamp))?)
                 }
             },
@@ -186,7 +195,12 @@ impl Field {
             ValueType::Float => Ok(Value::Float(float)),
             ValueType::Timestamp => {
                 // The cast saturates; the limits are out of range.
-                timestamp((float * self.unit().micros() as f64).round() as i64)
+                let micros = match self.unit() {
+                    // 1e-3 is not exact as a float, 1e3 is.
+                    TimestampUnit::Nanos => float / 1e3,
+                    unit => float * 10_f64.powi(unit.power()),
+                };
+                timestamp(micros.round() as i64)
             }
             _ if float.fract() != 0.0 => Err(self.not_an_integer(NotAnInteger::Fraction)),
             _ if float.abs() >= INEXACT => Err(self.not_an_integer(NotAnInteger::OutOfRange)),
@@ -204,6 +218,7 @@ impl Field {
                 }));
             }
             ValueType::Bool => self.bool_in(text),
+            ValueType::Int | ValueType::Float if self.decimal_scale.is_some() => self.base64_in(text),
             ValueType::Int => self.int_in(text),
             ValueType::Float => self.float_in(text),
             ValueType::Timestamp => self.timestamp_in(text),
@@ -247,8 +262,17 @@ impl Field {
         }
     }
 
+    /// A decimal as Kafka Connect writes it in JSON: the base64 of the bytes of an integer.
+    fn base64_in(&self, text: &str) -> Result<Value, Problem> {
+        let mut bytes = [0; MAX_DECIMAL_BYTES];
+        let length = STANDARD.decode_slice(text, &mut bytes);
+        let bytes = &bytes[..length.map_err(|_| Problem::NotABase64Decimal)?];
+        let unscaled = twos_complement::integer(bytes).ok_or(Problem::NotABase64Decimal)?;
+        self.scaled_value(unscaled, self.decimal_scale.unwrap_or_default().into(), None)
+    }
+
     fn timestamp_in(&self, text: &str) -> Result<Value, Problem> {
-        if let Some(micros) = time::parse(text) {
+        if let Some(micros) = time::parse_in(text, self.zone.as_ref()) {
             return timestamp(micros);
         }
         self.decimal_value(Decimal::parse(text).ok_or(Problem::NotATime)?, None)
@@ -259,6 +283,17 @@ impl Field {
         match self.value_type {
             ValueType::Timestamp => timestamp(micros),
             _ => Err(self.wrong_type("a timestamp")),
+        }
+    }
+
+    /// The field's value from a local time, which is given in microseconds as if it were UTC.
+    pub(crate) fn local_time_value(&self, micros: i64) -> Result<Value, Problem> {
+        match &self.zone {
+            None => self.timestamp_value(micros),
+            Some(zone) => {
+                let utc = from_local(micros, zone);
+                self.timestamp_value(utc.ok_or(Problem::OutOfRange(ValueType::Timestamp))?)
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! A field of a record that is decoded, and the slot of the row that it goes to.
 
 use crate::value::{Slot, ValueType};
+use crate::zone::TimeZone;
 
 /// The unit of a timestamp that is a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,15 +12,28 @@ pub enum TimestampUnit {
     Millis,
     /// Microseconds since the epoch.
     Micros,
+    /// Nanoseconds since the epoch.
+    Nanos,
 }
 
 impl TimestampUnit {
-    /// Microseconds in one unit.
-    pub fn micros(self) -> i64 {
+    /// The power of ten by which a number is multiplied to give microseconds.
+    pub fn power(self) -> i32 {
         match self {
-            TimestampUnit::Seconds => 1_000_000,
-            TimestampUnit::Millis => 1_000,
-            TimestampUnit::Micros => 1,
+            TimestampUnit::Seconds => 6,
+            TimestampUnit::Millis => 3,
+            TimestampUnit::Micros => 0,
+            TimestampUnit::Nanos => -3,
+        }
+    }
+
+    /// Microseconds since the epoch, rounded down. Saturates; the limits are out of range.
+    pub fn to_micros(self, number: i64) -> i64 {
+        match self {
+            TimestampUnit::Seconds => number.saturating_mul(1_000_000),
+            TimestampUnit::Millis => number.saturating_mul(1_000),
+            TimestampUnit::Micros => number,
+            TimestampUnit::Nanos => number.div_euclid(1_000),
         }
     }
 }
@@ -42,4 +56,9 @@ pub struct Field {
     /// The unit of a number in a [`ValueType::Timestamp`]; milliseconds if not declared. The unit of the writer's type
     /// (Avro's timestamp-micros) takes precedence.
     pub timestamp_unit: Option<TimestampUnit>,
+    /// The zone of a [`ValueType::Timestamp`] that is a local time: a text without an offset, or Avro's local timestamps. UTC
+    /// if not declared.
+    pub zone: Option<TimeZone>,
+    /// The scale of a number that is a text: the base64 of the bytes of an integer, which is divided by 10^scale.
+    pub decimal_scale: Option<u8>,
 }

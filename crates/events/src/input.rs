@@ -44,6 +44,7 @@ pub struct InputFields {
     clear: Arc<[Slot]>,
     pseudonymizer: Option<Arc<Pseudonymizer>>,
     width: usize,
+    has_wrapper: bool,
 }
 
 impl InputFields {
@@ -82,6 +83,7 @@ impl InputFields {
             clear: Arc::new([]),
             pseudonymizer: pseudonymizer.map(Arc::new),
             width,
+            has_wrapper: false,
         })
     }
 
@@ -101,6 +103,19 @@ impl InputFields {
             clear: clear.into_iter().collect(),
             ..self
         }
+    }
+
+    /// The same fields of JSON objects that may lie in the member `payload` of a wrapper, as Kafka Connect's converter writes
+    /// them with a schema beside.
+    pub fn in_wrapper(self) -> InputFields {
+        InputFields {
+            has_wrapper: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn has_wrapper(&self) -> bool {
+        self.has_wrapper
     }
 
     /// Sets every slot of the row to null and makes the row wide enough for the fields. Each decoder begins with it.
@@ -168,6 +183,11 @@ impl InputFields {
     /// The rejection of bytes in field `index` that are no text.
     pub fn not_utf8(&self, index: usize) -> Rejection {
         self.rejection(index, Problem::NotUtf8)
+    }
+
+    /// Stores a local time, in microseconds as if it were UTC, in field `index`: a point in time in the field's zone.
+    pub fn set_local_time(&self, index: usize, micros: i64, row: &mut Row) -> Result<(), Rejection> {
+        self.store(index, row, |field, _| field.local_time_value(micros))
     }
 
     /// Completes a row whose fields are stored: derives fields from personal ones, and replaces these by their pseudonyms.
@@ -246,6 +266,8 @@ mod tests {
             required: false,
             personal: false,
             timestamp_unit: None,
+            zone: None,
+            decimal_scale: None,
         }
     }
 

@@ -21,9 +21,14 @@ pub struct JsonDecoder {
 impl JsonDecoder {
     /// A decoder for these fields.
     pub fn new(fields: &InputFields) -> Self {
+        let mut tree = FieldTree::new(&fields.fields);
+        if fields.has_wrapper() {
+            let payload = ("payload".to_owned(), Member::Object(ROOT));
+            tree.objects[ROOT].members.push(payload);
+        }
         JsonDecoder {
             fields: fields.clone(),
-            tree: FieldTree::new(&fields.fields),
+            tree,
         }
     }
 

@@ -21,10 +21,12 @@ pub mod pseudonym;
 pub mod reason;
 pub mod time;
 mod tree;
+mod twos_complement;
 pub mod uuid;
 pub mod value;
 pub mod varint;
 pub mod wire;
+pub mod zone;
 
 pub use avro::{AvroProjection, ReaderSchema, SchemaError};
 pub use decision::{

@@ -65,6 +65,8 @@ reason_codes! {
     InvalidTimestamp = "invalid_timestamp",
     /// The event time is too far ahead of the log's timestamp.
     FutureEventTime = "future_event_time",
+    /// The event time lies before the input's `min_time`.
+    PastEventTime = "past_event_time",
     /// The record has no key, but its topic is read as keyed by the first entity.
     MissingKey = "missing_key",
     /// A label's transaction is not known, so the entities that it concerns are not either.

@@ -1,33 +1,52 @@
-//! Points in time as text: RFC 3339 and its usual relaxations. The text is read and written here, dates are computed by
+//! Points in time as text: RFC 3339, and what Java and databases write. The text is read and written here, dates are computed by
 //! [`crate::calendar`] (why: docs/adr/0016-calendar.md).
 
 use crate::calendar::{Civil, seconds_to_day};
+use crate::zone::{TimeZone, from_local, time_zone};
 
 /// 0001-01-01T00:00:00Z.
 pub const MIN_MICROS: i64 = -62_135_596_800_000_000;
 /// 9999-12-31T23:59:59.999999Z.
 pub const MAX_MICROS: i64 = 253_402_300_799_999_999;
 
-/// Microseconds since the epoch of `YYYY-MM-DDTHH:MM:SS`, with a `T`, `t` or space, optionally a fraction
-/// (cut after the microsecond) and an offset (`Z`, `z`, `+HH:MM`, `-HHMM`, `+HH`); without an offset it is UTC.
-/// A leap second (`:60`) counts as the second after. `None` for anything else.
+/// Microseconds since the epoch; times without an offset are UTC. See [`parse_in`].
 pub fn parse(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    let (head, rest) = bytes.split_at_checked(19)?;
-    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    if separators.iter().any(|&(at, byte)| head[at] != byte) || !matches!(head[10], b'T' | b't' | b' ') {
-        return None;
+    parse_in(text, None)
+}
+
+/// Microseconds since the epoch of a text:
+///
+/// | part | forms |
+/// | --- | --- |
+/// | date | `2026-03-14`; alone it is the day's beginning |
+/// | time of day | `T09:30:00`, `T09:30`, `t` or a space for `T`; after seconds a fraction, cut after the microsecond |
+/// | offset | `Z`, `z`, `UTC`, `GMT`, `+01:00`, `+0100`, `+01`, `+01:00:00`; a space may precede it |
+/// | zone | `[Europe/Berlin]`; it counts if there is no offset |
+///
+/// Without an offset it is a local time in `zone`, or else UTC. A leap second (`:60`) counts as the second after. `None` for
+/// anything else.
+pub fn parse_in(text: &str, zone: Option<&TimeZone>) -> Option<i64> {
+    let (date, rest) = text.as_bytes().split_at_checked(10)?;
+    let (time_of_day, rest) = match rest {
+        [b'T' | b't' | b' ', rest @ ..] => time_of_day(rest)?,
+        rest => (0, rest),
+    };
+    let micros = beginning_of_day(date)? + time_of_day;
+    match place(rest)? {
+        Place::Offset(seconds) => Some(micros - seconds * 1_000_000),
+        Place::Zone(name) => from_local(micros, &time_zone(name)?),
+        Place::Local => zone.map_or(Some(micros), |zone| from_local(micros, zone)),
     }
-    let (year, month, day) = (digits(&head[0..4])?, digits(&head[5..7])?, digits(&head[8..10])?);
-    let (hour, minute, second) = (digits(&head[11..13])?, digits(&head[14..16])?, digits(&head[17..19])?);
-    let day = seconds_to_day(year, month, day)?;
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let (micros, rest) = fraction(rest)?;
-    let offset = offset_seconds(rest)?;
-    let seconds = day + hour * 3600 + minute * 60 + second - offset;
-    Some(seconds * 1_000_000 + micros)
+}
+
+/// Where a time is meant.
+enum Place<'t> {
+    /// So many seconds ahead of UTC.
+    Offset(i64),
+    /// In a zone.
+    Zone(&'t str),
+    /// The text does not say.
+    Local,
 }
 
 /// Appends `YYYY-MM-DDTHH:MM:SS.ffffffZ`. Years outside 0 to 9999 are written with a sign and as many digits
@@ -69,6 +88,30 @@ fn digits(bytes: &[u8]) -> Option<i64> {
     })
 }
 
+/// Microseconds from the epoch to the beginning of `YYYY-MM-DD`.
+fn beginning_of_day(date: &[u8]) -> Option<i64> {
+    if date[4] != b'-' || date[7] != b'-' {
+        return None;
+    }
+    let (year, month, day) = (digits(&date[0..4])?, digits(&date[5..7])?, digits(&date[8..10])?);
+    Some(seconds_to_day(year, month, day)? * 1_000_000)
+}
+
+/// The microseconds of `HH:MM`, `HH:MM:SS` or `HH:MM:SS.f`, and what follows.
+fn time_of_day(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (head, rest) = bytes.split_at_checked(5)?;
+    let (hour, minute) = (digits(&head[0..2])?, digits(&head[3..5])?);
+    let (second, micros, rest) = match rest {
+        [b':', tens, ones, rest @ ..] => {
+            let (micros, rest) = fraction(rest)?;
+            (digits(&[*tens, *ones])?, micros, rest)
+        }
+        rest => (0, 0, rest),
+    };
+    let is_valid = head[2] == b':' && hour <= 23 && minute <= 59 && second <= 60;
+    is_valid.then_some(((hour * 3600 + minute * 60 + second) * 1_000_000 + micros, rest))
+}
+
 /// The microseconds of an optional fraction, and what follows it.
 fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let [b'.' | b',', rest @ ..] = bytes else {
@@ -83,21 +126,43 @@ fn fraction(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((micros, &rest[length..]))
 }
 
+/// What an optional offset and an optional zone say.
+fn place(bytes: &[u8]) -> Option<Place<'_>> {
+    match bytes {
+        [] => Some(Place::Local),
+        [offset @ .., b']'] => {
+            let start = offset.iter().position(|&byte| byte == b'[')?;
+            let name = std::str::from_utf8(&offset[start + 1..]).ok()?;
+            match &offset[..start] {
+                [] => Some(Place::Zone(name)),
+                offset => offset_seconds(offset).map(Place::Offset),
+            }
+        }
+        offset => offset_seconds(offset).map(Place::Offset),
+    }
+}
+
 /// The seconds by which the local time is ahead of UTC.
 fn offset_seconds(bytes: &[u8]) -> Option<i64> {
+    let bytes = match bytes {
+        [b' ', rest @ ..] => rest,
+        _ => bytes,
+    };
     let (sign, rest) = match bytes {
-        [] | [b'Z' | b'z'] => return Some(0),
+        [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
         [b'+', rest @ ..] => (1, rest),
         [b'-', rest @ ..] => (-1, rest),
         _ => return None,
     };
-    let (hours, minutes) = match rest {
-        [_, _] => (digits(rest)?, 0),
-        [_, _, _, _] => (digits(&rest[..2])?, digits(&rest[2..])?),
-        [_, _, b':', _, _] => (digits(&rest[..2])?, digits(&rest[3..])?),
+    let (hours, minutes, seconds) = match rest {
+        [_, _] => (digits(rest)?, 0, 0),
+        [_, _, _, _] => (digits(&rest[..2])?, digits(&rest[2..])?, 0),
+        [_, _, b':', _, _] => (digits(&rest[..2])?, digits(&rest[3..])?, 0),
+        [_, _, b':', _, _, b':', _, _] => (digits(&rest[..2])?, digits(&rest[3..5])?, digits(&rest[6..])?),
         _ => return None,
     };
-    (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+    let is_valid = hours <= 23 && minutes <= 59 && seconds <= 59;
+    is_valid.then_some(sign * (hours * 3600 + minutes * 60 + seconds))
 }
 
 #[cfg(test)]
@@ -130,6 +195,28 @@ mod tests {
             ("2016-12-31T23:59:60Z", 1_483_228_800_000_000),
             ("0001-01-01T00:00:00Z", MIN_MICROS),
             ("9999-12-31T23:59:59.999999Z", MAX_MICROS),
+            ("1970-01-02", 86_400_000_000),
+            ("1970-01-01T00:00", 0),
+            ("1970-01-01 00:01", 60_000_000),
+            // Java's Instant, OffsetDateTime and ZonedDateTime: no seconds if they are 0.
+            ("2026-03-14T09:30Z", 1_773_480_600_000_000),
+            ("2026-03-14T10:30+01:00", 1_773_480_600_000_000),
+            ("2026-03-14T10:30+01:00[Europe/Berlin]", 1_773_480_600_000_000),
+            (
+                "2026-03-14T10:30:00.000000001+01:00[Europe/Berlin]",
+                1_773_480_600_000_000,
+            ),
+            ("2026-03-14T09:30Z[UTC]", 1_773_480_600_000_000),
+            ("2026-03-14T10:30[Europe/Berlin]", 1_773_480_600_000_000),
+            ("1892-01-01T00:53:28+00:53:28", -2_461_449_600_000_000),
+            // BigQuery, Ruby, PostgreSQL.
+            ("2026-03-14 09:30:00 UTC", 1_773_480_600_000_000),
+            ("2026-03-14 09:30:00.5 UTC", 1_773_480_600_500_000),
+            ("2026-03-14 10:30:00 +0100", 1_773_480_600_000_000),
+            ("2026-03-14 10:30:00 +01:00", 1_773_480_600_000_000),
+            ("2026-03-14 10:30:00+01", 1_773_480_600_000_000),
+            ("2026-03-14 09:30 GMT", 1_773_480_600_000_000),
+            ("2024-01-01T00:00:00 Z", 1_704_067_200_000_000),
         ] {
             assert_eq!(parse(text), Some(micros), "{text}");
         }
@@ -139,8 +226,26 @@ mod tests {
     fn refused() {
         for text in [
             "",
-            "2024-01-01",
-            "2024-01-01T00:00",
+            "2024-01",
+            "2024-01-01T",
+            "2024-01-01 ",
+            "2024-01-01T00",
+            "2024-01-01T00Z",
+            "2024-01-01T00:0",
+            "2024-01-01T00:00:",
+            "2024-01-01T00:00:0",
+            "2024-01-01T00:00.5Z",
+            "2024-01-01T00:00 ",
+            "2024-01-01T00:00:00 CET",
+            "2024-01-01T00:00:00  UTC",
+            "2024-01-01T00:00:00+01:00:60",
+            "2024-01-01T00:00:00+01:00 UTC",
+            "2024-01-01T00:00:00[Europe/Atlantis]",
+            "2024-01-01T00:00:00[]",
+            "2024-01-01T00:00:00]",
+            "2024-01-01T00:00:00+01:00[",
+            "20240101",
+            "01.02.2024",
             "2023-02-29T00:00:00Z",
             "1900-02-29T00:00:00Z",
             "2024-00-01T00:00:00Z",
@@ -153,7 +258,6 @@ mod tests {
             "2024-01-01T00:00:00.Z",
             "2024-01-01T00:00:00+1",
             "2024-01-01T00:00:00+24:00",
-            "2024-01-01T00:00:00 Z",
             "2024-01-01T00:00:00Z ",
             "2024/01/01 00:00:00",
             "+024-01-01T00:00:00Z",
@@ -161,6 +265,21 @@ mod tests {
             "２024-01-01T00:00:00Z",
         ] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn local_times_are_of_the_zone() {
+        let berlin = time_zone("Europe/Berlin").unwrap();
+        for (text, utc) in [
+            ("2026-03-14 10:30:00", "2026-03-14T09:30:00Z"),
+            ("2026-07-14T10:30", "2026-07-14T08:30:00Z"),
+            ("2026-07-14", "2026-07-13T22:00:00Z"),
+            ("2026-03-14T10:30:00Z", "2026-03-14T10:30:00Z"),
+            ("2026-03-14 10:30:00 +0200", "2026-03-14T08:30:00Z"),
+            ("2026-03-14T10:30[Asia/Tokyo]", "2026-03-14T01:30:00Z"),
+        ] {
+            assert_eq!(parse_in(text, Some(&berlin)), parse(utc), "{text}");
         }
     }
 
@@ -192,7 +311,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_can_be_tried(text in "[0-9T:.+Z -]{0,40}") {
+        fn any_text_can_be_tried(text in "([0-9]{4}-[0-9]{2}-[0-9]{2})?[0-9T:.+Z \\[\\]GMTä-]{0,40}") {
             parse(&text);
         }
     }

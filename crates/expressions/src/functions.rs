@@ -11,6 +11,7 @@ use cel::IdedExpr;
 use cel::common::ast::CallExpr;
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
+use riskstream_events::zone::time_zone;
 use std::ops::Range;
 
 impl Checker<'_> {
@@ -90,7 +91,7 @@ impl Checker<'_> {
                 };
             }
             (name, [Node::Timestamp(_), Node::Text(TextNode::Constant(zone))]) if name.starts_with("get") => {
-                let Some(zone) = time::time_zone(zone) else {
+                let Some(zone) = time_zone(zone) else {
                     return self.bad_constant("a time zone", "\"Europe/Paris\" or \"+02:00\"", span);
                 };
                 local_time_part(name, nodes, zone)

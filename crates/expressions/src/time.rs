@@ -1,7 +1,7 @@
 //! Points in time and durations in microseconds. Dates are UTC on the calendar of [`riskstream_events::calendar`].
 
 use compact_str::{CompactString, ToCompactString};
-use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use riskstream_events::calendar::Civil;
 
 const SECOND: i64 = 1_000_000;
@@ -70,30 +70,6 @@ fn nanos(number: &str, unit: i128) -> Option<i128> {
     };
     let scale = 10_i128.pow(u32::try_from(fraction.len()).ok()?);
     Some(digits(whole)? * unit + digits(fraction)? * unit / scale)
-}
-
-/// A time zone by its IANA name or as an offset from UTC such as `+02:00`. Names are looked up in the database that is built
-/// into the program, never in the machine's.
-pub(crate) fn time_zone(name: &str) -> Option<TimeZone> {
-    match parse_offset(name) {
-        Some(seconds) => Some(TimeZone::fixed(Offset::from_seconds(seconds).ok()?)),
-        None => TimeZoneDatabase::bundled().get(name).ok(),
-    }
-}
-
-/// `+02:00`, `-05:30` or, as CEL also has it, `02:00`, in seconds.
-fn parse_offset(text: &str) -> Option<i32> {
-    let (sign, rest) = match text.as_bytes().first()? {
-        b'-' => (-1, &text[1..]),
-        b'+' => (1, &text[1..]),
-        _ => (1, text),
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let field = |digits: &str, limit: i32| {
-        let valid = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits.parse::<i32>().ok().filter(|value| valid && *value < limit)
-    };
-    Some(sign * (field(hours, 24)? * 3_600 + field(minutes, 60)? * 60))
 }
 
 /// The local time of a zone, as microseconds as if it were UTC; `None` outside the years -9999 to 9999.

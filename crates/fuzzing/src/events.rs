@@ -43,6 +43,8 @@ fn fields() -> InputFields {
         required: path == "id",
         personal: path == "nested.card",
         timestamp_unit: (path == "at").then_some(TimestampUnit::Millis),
+        zone: None,
+        decimal_scale: None,
     };
     let fields = types.into_iter().enumerate().map(field).collect();
     InputFields::new(fields, Some(Pseudonymizer::new(b"secret"))).expect("the fields agree")

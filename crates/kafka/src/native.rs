@@ -20,8 +20,8 @@ use rdkafka::bindings::{
     rd_kafka_error_destroy, rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string,
     rd_kafka_error_t, rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy,
     rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_header_get_last,
-    rd_kafka_message_headers, rd_kafka_position,
-    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t,
+    rd_kafka_message_headers, rd_kafka_position, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
+    rd_kafka_queue_t, rd_kafka_resp_err_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer;

@@ -5,6 +5,7 @@ use crate::identity;
 use crate::log::RecordRef;
 use crate::progress::SourceProgress;
 use crate::taken::{Sequenced, Taken};
+use riskstream_engine::plan::InputPlan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection, Row};
 
@@ -107,12 +108,16 @@ impl InputSource {
 
     /// Decodes and admits a record.
     pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Taken<'static> {
-        let mut row = context.row();
-        let decoded = match record.value {
-            None => Err(Rejection::new(ReasonCode::Tombstone, "the record has no value").into()),
-            Some(bytes) => self.decoder.decode_with_header(record.schema_id, bytes, &mut row),
+        let Some(bytes) = record.value else {
+            return self.take_tombstone(context);
         };
+        let mut row = context.row();
+        let decoded = self.decoder.decode_with_header(record.schema_id, bytes, &mut row);
         let (row, rejection) = match decoded {
+            Ok(()) if !context.engine.takes(self.admission.input, &row) => {
+                context.recycle(row);
+                return pass_over(context);
+            }
             Ok(()) if self.needs_key && record.key.is_none() => (row, Rejection::new(ReasonCode::MissingKey, NO_KEY)),
             Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
                 Ok(event) => {
@@ -130,6 +135,24 @@ impl InputSource {
         };
         context.recycle(row);
         Taken::Rejected(rejection)
+    }
+
+    fn take_tombstone(&self, context: &mut TaskContext<'_>) -> Taken<'static> {
+        if self.plan(context.engine).ignores_tombstones {
+            return pass_over(context);
+        }
+        let detail = "the record has no value; `tombstones: ignore` passes over such records";
+        Taken::Rejected(Rejection::new(ReasonCode::Tombstone, detail))
+    }
+
+    fn plan<'e>(&self, engine: &'e Engine) -> &'e InputPlan {
+        &engine.plan().inputs[usize::from(self.admission.input)]
+    }
+
+    /// Whether the record taken last is an event whose time is doubtful.
+    pub fn has_doubtful_time(&self, engine: &Engine) -> bool {
+        let admitted = self.admitted.as_ref();
+        admitted.is_some_and(|event| self.plan(engine).doubts(event.event_time()))
     }
 
     /// The event of the record taken last, once.
@@ -157,4 +180,10 @@ impl InputSource {
         self.sequence = progress.sequence;
         self.admitted = None;
     }
+}
+
+/// The record is read and is no event.
+fn pass_over(context: &mut TaskContext<'_>) -> Taken<'static> {
+    context.tally.filtered += 1;
+    Taken::Rows
 }

@@ -1,5 +1,6 @@
 //! Counts of one batch, for metrics.
 
+use crate::log::TopicPartition;
 use crate::model_tally::ModelTally;
 
 /// Counts of one batch.
@@ -19,6 +20,20 @@ pub struct Tally {
     pub repeated_rows: u64,
     /// Events of which a feature leaves out a number, or rounds it to 0. Labels are among them, which get no decision.
     pub inexact: u64,
+    /// Records that a filter of their input left out, and ignored tombstones.
+    pub filtered: u64,
+    /// Events whose time is doubtful, see [`InputPlan::doubts`](riskstream_engine::plan::InputPlan::doubts).
+    pub doubtful_times: u64,
+    /// Where the first of them was read.
+    pub first_doubtful: Option<(TopicPartition, i64)>,
     /// Microseconds from the input record's log timestamp to the decision, one for each decision.
     pub latencies: Vec<i64>,
+}
+
+impl Tally {
+    /// Counts an event whose time is doubtful.
+    pub(crate) fn add_doubtful(&mut self, at: &TopicPartition, offset: i64) {
+        self.doubtful_times += 1;
+        self.first_doubtful.get_or_insert_with(|| (at.clone(), offset));
+    }
 }

@@ -90,7 +90,12 @@ impl Task {
     pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.replay_until;
         match self.source.take(record, context)? {
-            Taken::Rows => {}
+            Taken::Rows => {
+                let input = self.source.input();
+                if input.is_some_and(|input| input.has_doubtful_time(context.engine)) {
+                    context.tally.add_doubtful(&self.partition, record.offset);
+                }
+            }
             Taken::Rollout(notice) => {
                 if let Some(decisions) = self.sink.decisions_mut()
                     && let Err(why) = decisions.change_lineup(notice, context)

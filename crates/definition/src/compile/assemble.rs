@@ -4,7 +4,7 @@ use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Se
 use super::entities::PlannedEntity;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
-use super::inputs::ResolvedInput;
+use super::inputs::{ResolvedField, ResolvedInput};
 use super::models::Models;
 use super::policy::without_score;
 use super::stages::PlannedStages;
@@ -14,8 +14,8 @@ use super::usage::Usage;
 use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
-use riskstream_engine::plan::{DecidePlan, InputPlan, Plan};
-use riskstream_events::{DerivedField, Slot, ValueType};
+use riskstream_engine::plan::{DecidePlan, InputPlan, Plan, WRITTEN_AT};
+use riskstream_events::{DerivedField, Field, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
 use riskstream_policy::Policy;
@@ -32,6 +32,7 @@ pub struct Phases<'a> {
     pub settings: Settings,
     pub usage: Usage<'a>,
     pub entities: Vec<PlannedEntity>,
+    pub filters: Vec<Option<Expression>>,
     pub symbols: Symbols<'a>,
     pub features: CompiledFeatures,
     pub models: Models,
@@ -88,6 +89,23 @@ impl Phases<'_> {
     }
 }
 
+impl Phases<'_> {
+    /// The fields of an input's records that are used, with their slots.
+    fn decoded<'i>(&'i self, input: &'i ResolvedInput) -> impl Iterator<Item = (&'i String, &'i ResolvedField, Slot)> {
+        let fields = input.fields.iter().filter(|(_, field)| field.derived.is_none());
+        fields.filter_map(|(name, field)| Some((name, field, *self.symbols.fields.get(name)?)))
+    }
+
+    /// Whether an event must have a field: the file says so, or it is the id, the event time or the key of an entity.
+    fn requires(&self, input: &ResolvedInput, name: &String) -> bool {
+        let default = input.id.as_ref() == Some(name)
+            || input.event_time.as_ref() == Some(name)
+            || self.entities.iter().any(|entity| entity.key.0 == *name);
+        let field = input.fields.get(name);
+        field.and_then(|field| field.required).unwrap_or(default)
+    }
+}
+
 /// The names of entities and the slots of their keys.
 fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
     let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
@@ -95,15 +113,27 @@ fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(Strin
 }
 
 fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
-    let plan = |(index, input): (u8, &&ResolvedInput)| {
+    let plan = |((index, input), filter): ((u8, &&ResolvedInput), &Option<Expression>)| {
+        let event_time = match input.time_is_of_record {
+            true => WRITTEN_AT,
+            false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
+        };
+        let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
         Some(InputPlan {
             name: input.name.clone(),
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
-            event_time: *phases.symbols.fields.get(input.event_time.as_ref()?)?,
+            event_time,
+            min_time: input.min_time,
+            required: match filter {
+                Some(_) => required.map(|(.., slot)| slot).collect(),
+                None => Vec::new(),
+            },
+            filter: filter.clone(),
+            ignores_tombstones: input.ignores_tombstones,
             numbers: aggregated_floats(phases, index, input),
         })
     };
-    (0..).zip(&phases.usage.inputs).map(plan).collect()
+    (0..).zip(&phases.usage.inputs).zip(&phases.filters).map(plan).collect()
 }
 
 /// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must
@@ -135,15 +165,13 @@ fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> V
 }
 
 fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
-    let settings = |input: &&ResolvedInput| {
-        let is_required = |name: &String| {
-            input.id.as_ref() == Some(name)
-                || input.event_time.as_ref() == Some(name)
-                || phases.entities.iter().any(|entity| entity.key.0 == *name)
-        };
+    let settings = |(input, filter): (&&ResolvedInput, &Option<Expression>)| {
+        let fields = phases.decoded(input).map(|(name, field, slot)| Field {
+            // A record that is filtered out may lack them.
+            required: filter.is_none() && phases.requires(input, name),
+            ..field.to_field(name, slot)
+        });
         let slot_of = |name: &String| phases.symbols.fields.get(name).copied();
-        let decoded = input.fields.iter().filter(|(_, field)| field.derived.is_none());
-        let fields = decoded.filter_map(|(name, field)| Some(field.to_field(name, slot_of(name)?, is_required(name))));
         let derived = input.fields.iter().filter_map(|(name, field)| {
             let (source, derivation) = field.derived.as_ref()?;
             Some(DerivedField {
@@ -156,13 +184,14 @@ fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
             name: input.name.clone(),
             topic: input.topic.as_str().into(),
             format: input.format,
+            envelope: input.envelope,
             schema: input.schema.clone(),
             key: input.key.clone(),
             fields: fields.collect(),
             derived: derived.collect(),
         }
     };
-    phases.usage.inputs.iter().map(settings).collect()
+    phases.usage.inputs.iter().zip(&phases.filters).map(settings).collect()
 }
 
 fn own_model(file: &PipelineFile) -> Option<PathBuf> {

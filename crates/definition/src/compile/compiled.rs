@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
-use crate::syntax::{Delivery, Example, Format, SubjectStrategy};
+use crate::syntax::{Delivery, Envelope, Example, Format, SubjectStrategy};
 use riskstream_engine::plan::Plan;
 use riskstream_events::{DerivedField, Field};
 use riskstream_scoring::Lineup;
@@ -54,6 +54,8 @@ pub struct InputSettings {
     pub topic: Arc<str>,
     /// The encoding.
     pub format: Format,
+    /// What the records are wrapped in.
+    pub envelope: Option<Envelope>,
     /// The text of the schema file, if there is one.
     pub schema: Option<Arc<str>>,
     /// The field that is the records' Kafka key, if the file says so.

@@ -10,6 +10,7 @@ mod entities;
 mod examples;
 mod features;
 mod file_text;
+mod filters;
 mod identifiers;
 mod inputs;
 mod kafka_properties;
@@ -46,6 +47,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
     let usage = usage::find(file, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
+    let filters = filters::compile(&usage, &declared, diagnostics);
     let (symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &cards, diagnostics);
     let policy = policy::compile(file, &symbols, diagnostics);
@@ -69,6 +71,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
         settings,
         usage,
         entities,
+        filters,
         symbols,
         features,
         models,

@@ -57,6 +57,7 @@ fn used_names(
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());
     }
+    let filters = inputs.iter().filter_map(|input| input.filter.as_ref());
     let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
     let thresholds = file
         .decision
@@ -66,6 +67,7 @@ fn used_names(
         .features
         .iter()
         .flat_map(|(_, feature)| feature.sources())
+        .chain(filters)
         .chain(rules)
         .chain(thresholds.flatten());
     for source in expressions {

@@ -27,6 +27,9 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         let what = if index == 0 { "read" } else { "read for labels" };
         writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
         writeln!(out, "  decodes {}", fields.join(", "))?;
+        if let Some(filter) = &plan.inputs[index].filter {
+            writeln!(out, "  takes records where {}", filter.source())?;
+        }
     }
     for (at, stage) in plan.stages.iter().enumerate() {
         write_stage(out, compiled, plan, at, stage)?;

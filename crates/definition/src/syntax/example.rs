@@ -1,7 +1,7 @@
 //! `examples:`.
 
 use super::decision::OutcomeWord;
-use super::read::{Keys, List, Map, Raw, Read, Required, Spanned, expected, section};
+use super::read::{Keys, List, Map, Raw, Read, Required, Spanned, Time, expected, section};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::text::{Key, Node, NodeValue};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -98,6 +98,8 @@ pub struct ExampleEvent {
     pub input: Key,
     /// The record.
     pub record: Node,
+    /// The record's timestamp, for inputs whose event time it is.
+    pub at: Option<Spanned<Time>>,
     /// The expected decision.
     pub expect: Option<Expectation>,
 }
@@ -112,7 +114,9 @@ impl Read for ExampleEvent {
         let known: Vec<&str> = entries.iter().map(|(key, _)| key.name.as_str()).collect();
         let keys = Keys::of(node, &known, diagnostics)?;
         let expect = keys.take::<Option<Expectation>>("expect", diagnostics)?;
-        let events: Vec<_> = entries.iter().filter(|(key, _)| key.name != "expect").collect();
+        let at = keys.take::<Option<Spanned<Time>>>("at", diagnostics)?;
+        let is_event = |key: &Key| !["expect", "at"].contains(&key.name.as_str());
+        let events: Vec<_> = entries.iter().filter(|(key, _)| is_event(key)).collect();
         let [(input, record)] = events.as_slice() else {
             diagnostics.add(
                 Diagnostic::new("an event of an example must have exactly one input", node.span.clone()).help(FORM),
@@ -126,6 +130,7 @@ impl Read for ExampleEvent {
         Some(ExampleEvent {
             input: input.clone(),
             record: record.untyped(),
+            at,
             expect,
         })
     }
@@ -140,7 +145,10 @@ impl JsonSchema for ExampleEvent {
         json_schema!({
             "description": "An event under the name of its input, and the expected decision.",
             "type": "object",
-            "properties": { "expect": generator.subschema_for::<Expectation>() },
+            "properties": {
+                "at": generator.subschema_for::<Time>(),
+                "expect": generator.subschema_for::<Expectation>(),
+            },
             "additionalProperties": { "type": "object" },
         })
     }

@@ -14,12 +14,20 @@ section! {
         #[schemars(default)]
         pub r#type: Option<Spanned<FieldType>>,
         /// Its path in the record: names from the outside in, separated by dots: `payload.time`. The field's name by
-        /// default.
+        /// default. With an envelope it is a path in the row; one that begins with `$.` is a path in the record:
+        /// `$.source.ts_ms`.
         #[schemars(default)]
         pub path: Option<Spanned<String>>,
-        /// The unit of a timestamp that is a number: `seconds`, `millis` or `micros`.
+        /// The unit of a timestamp that is a number: `seconds`, `millis`, `micros` or `nanos`.
         #[schemars(default, extend("default" = "millis"))]
         pub unit: Option<Spanned<UnitWord>>,
+        /// The time zone of a timestamp that is a local time, such as a text without an offset: `Europe/Berlin`. UTC by
+        /// default. A time that occurs twice as clocks are set back is the first one.
+        #[schemars(default)]
+        pub zone: Option<Spanned<String>>,
+        /// The scale of a number that Kafka Connect or Debezium writes as the base64 of its bytes in JSON.
+        #[schemars(default)]
+        pub decimal_scale: Option<Spanned<u32>>,
         /// Whether it is personal data, such as a card number: only its pseudonym is kept, logged or published. It must be
         /// text.
         #[schemars(default, extend("default" = false))]
@@ -51,6 +59,8 @@ impl Read for FieldDeclaration {
                     r#type: Some(value_type),
                     path: None,
                     unit: None,
+                    zone: None,
+                    decimal_scale: None,
                     personal: None,
                     derive: Map::default(),
                     required: None,
@@ -100,6 +110,7 @@ impl Word for UnitWord {
         ("seconds", UnitWord(TimestampUnit::Seconds)),
         ("millis", UnitWord(TimestampUnit::Millis)),
         ("micros", UnitWord(TimestampUnit::Micros)),
+        ("nanos", UnitWord(TimestampUnit::Nanos)),
     ];
 }
 word!(UnitWord);

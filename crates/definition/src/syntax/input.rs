@@ -1,7 +1,11 @@
 //! `inputs:`.
 
 use super::field::FieldDeclaration;
-use super::read::{Duration, Map, Required, Spanned, Word, section, word};
+use super::read::{Duration, ExpressionText, Keys, Map, Read, Required, Spanned, Time, Word, section, word};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::text::{Node, NodeValue};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
 
 section! {
     /// An input topic.
@@ -23,8 +27,25 @@ section! {
         pub key: Option<Spanned<String>>,
         /// The field with the event's id; of a label, with the id of its transaction. Text or int.
         pub id: Required<String>,
-        /// The field with the event time; of a label, with the time at which it became known.
-        pub event_time: Required<String>,
+        /// The field with the event time; of a label, with the time at which it became known. `{from: record}` is the
+        /// timestamp of the Kafka record.
+        pub event_time: Required<EventTime>,
+        /// The earliest event time that can be meant: `2020-01-01`. A record with an earlier one is a dead letter. Without
+        /// it, event times before 2000 are counted and warned of.
+        #[schemars(default)]
+        pub min_time: Option<Spanned<Time>>,
+        /// Only records for which this expression over the input's fields holds are events: `where: op in ["c", "r"]`.
+        /// Others are passed over and counted.
+        #[schemars(default)]
+        pub r#where: Option<Spanned<ExpressionText>>,
+        /// `debezium`: the fields lie in `after` of Debezium's change events, and `op` is a field. Unless `where:` says
+        /// otherwise, events are made of creations, snapshots and updates.
+        #[schemars(default)]
+        pub envelope: Option<Spanned<Envelope>>,
+        /// Whether a record without a value is a `dead_letter`, or passed over: `ignore`. Default: `ignore` with
+        /// `envelope: debezium`, else `dead_letter`.
+        #[schemars(default)]
+        pub tombstones: Option<Spanned<Tombstones>>,
         /// For labels without the key of a later entity: how long after its transaction a label may arrive and get the key
         /// from it. A longer time takes more state in the first stage.
         #[schemars(default, extend("default" = "30d"))]
@@ -55,3 +76,81 @@ impl Word for Format {
     ];
 }
 word!(Format);
+
+/// What the records of a topic are wrapped in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope {
+    /// Change events of Debezium: `before`, `after`, `op`, `source`.
+    Debezium,
+}
+
+impl Word for Envelope {
+    const WHAT: &'static str = "an envelope";
+    const WORDS: &'static [(&'static str, Self)] = &[("debezium", Envelope::Debezium)];
+}
+word!(Envelope);
+
+/// What becomes of records without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tombstones {
+    /// They are passed over.
+    Ignore,
+    /// They are dead letters.
+    DeadLetter,
+}
+
+impl Word for Tombstones {
+    const WHAT: &'static str = "a treatment of tombstones";
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("ignore", Tombstones::Ignore), ("dead_letter", Tombstones::DeadLetter)];
+}
+word!(Tombstones);
+
+/// Where the event time is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventTime {
+    /// In this field.
+    Field(String),
+    /// It is the timestamp of the record.
+    Record,
+}
+
+impl Read for EventTime {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        if !matches!(node.value, NodeValue::Map(_)) {
+            return String::read(node, diagnostics).map(EventTime::Field);
+        }
+        let keys = Keys::of(node, &["from"], diagnostics)?;
+        let from = keys.take::<Spanned<String>>("from", diagnostics)?;
+        if from.value != "record" {
+            diagnostics.add(
+                Diagnostic::new(format!("`{}` is no source of event times", from.value), from.span)
+                    .help("write `{from: record}` for the record's timestamp, or the name of a field"),
+            );
+            return None;
+        }
+        Some(EventTime::Record)
+    }
+}
+
+impl JsonSchema for EventTime {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "EventTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            {
+                "type": "object",
+                "properties": { "from": { "type": "string", "enum": ["record"] } },
+                "required": ["from"],
+                "additionalProperties": false,
+            },
+        ] })
+    }
+}

@@ -2,8 +2,8 @@
 
 use super::defaults::Defaults;
 use super::error::SchemaError;
-use super::program::{InstantUnit, Instruction, ListId, Program, ReadMap, Wire};
-use super::schema::{field_called, kind, names_of, position, resolve, unit_of};
+use super::program::{Instruction, ListId, Program, ReadMap, Wire};
+use super::schema::{field_called, is_local, kind, names_of, position, resolve, unit_of};
 use crate::input::InputFields;
 use crate::tree::{FieldTree, Member, ROOT};
 use crate::value::{Value, ValueType};
@@ -172,10 +172,9 @@ impl<'s> Compiler<'s> {
     /// The encoding from which the field can be read; `None` if it cannot be read from this type.
     fn wire(&self, schema: &'s Schema, reader: Option<&'s Schema>, field: usize) -> Option<Wire> {
         use ValueType::{Bool, Float, Int, Text, Timestamp};
-        let instant = |unit| Wire::Instant(unit);
         Some(match (schema, self.fields.fields[field].value_type) {
             (Schema::Boolean, Bool | Int | Float) => Wire::Boolean,
-            (Schema::Long, Timestamp) => Self::instant_unit(reader).map_or(Wire::Long, instant),
+            (Schema::Long, Timestamp) => reader_time(reader).unwrap_or(Wire::Long),
             (Schema::Int, Bool | Int | Float | Text | Timestamp) => Wire::Int,
             (Schema::Long, Bool | Int | Float | Text) => Wire::Long,
             (Schema::Float, Bool | Int | Float | Text | Timestamp) => Wire::Float,
@@ -198,7 +197,7 @@ impl<'s> Compiler<'s> {
             (Schema::Date, Timestamp) => Wire::Date,
             (Schema::Date | Schema::TimeMillis, Int | Float) => Wire::Int,
             (Schema::TimeMicros, Int | Float) => Wire::Long,
-            (schema, Timestamp) => instant(unit_of(schema)?),
+            (schema, Timestamp) => time(schema)?,
             (schema, Int | Float) if unit_of(schema).is_some() => Wire::Long,
             _ => return None,
         })
@@ -212,14 +211,6 @@ impl<'s> Compiler<'s> {
             .iter()
             .map(|symbol| value(symbol).expect("the field is text"))
             .collect()
-    }
-
-    /// The unit of a timestamp in the reader's schema, if it has one.
-    fn instant_unit(reader: Option<&'s Schema>) -> Option<InstantUnit> {
-        match reader? {
-            Schema::Union(union) => union.variants().iter().find_map(unit_of),
-            schema => unit_of(schema),
-        }
     }
 
     /// The record in the reader's schema that corresponds to the writer's `record`.
@@ -381,6 +372,23 @@ impl<'s> Compiler<'s> {
             }
         }
         Ok(())
+    }
+}
+
+/// How the type of a point in time is written; `None` for other types.
+fn time(schema: &Schema) -> Option<Wire> {
+    let unit = unit_of(schema)?;
+    Some(match is_local(schema) {
+        true => Wire::LocalTime(unit),
+        false => Wire::Instant(unit),
+    })
+}
+
+/// What the reader's schema says of a number that is a point in time, if it says it.
+fn reader_time(reader: Option<&Schema>) -> Option<Wire> {
+    match reader? {
+        Schema::Union(union) => union.variants().iter().find_map(time),
+        schema => time(schema),
     }
 }
 

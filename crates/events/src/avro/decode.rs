@@ -1,10 +1,10 @@
 //! Runs a program over a record's bytes.
 
-use super::decimal;
 use super::program::{Instruction, ListId, MAX_DEPTH, ReadMap, Wire, days_to_micros};
 use super::projection::AvroProjection;
 use crate::convert::Problem;
 use crate::reason::{DecodeError, ReasonCode};
+use crate::twos_complement;
 use crate::value::{Row, Value};
 use crate::varint::{VarintError, read_signed, read_unsigned};
 
@@ -211,7 +211,8 @@ impl<'a> Run<'a> {
                 symbol.ok_or(Fault::Malformed("no such symbol of an enum"))?.clone()
             }
             Wire::Instant(unit) => field.timestamp_value(unit.to_micros(self.signed()?))?,
-            Wire::Date => field.timestamp_value(days_to_micros(i64::from(self.int()?)))?,
+            Wire::LocalTime(unit) => field.local_time_value(unit.to_micros(self.signed()?))?,
+            Wire::Date => field.local_time_value(days_to_micros(i64::from(self.int()?)))?,
             Wire::Decimal { size, scale } => {
                 let bytes = match size {
                     Some(size) => self.take(*size)?,
@@ -220,7 +221,7 @@ impl<'a> Run<'a> {
                 if bytes.is_empty() {
                     return Err(Fault::Malformed("a decimal of no bytes"));
                 }
-                let integer = decimal::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
+                let integer = twos_complement::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
                 field.scaled_value(integer, *scale as i64, fields.pseudonymizer())?
             }
             Wire::Uuid => field.uuid_value(&self.array()?, fields.pseudonymizer())?,

@@ -1,12 +1,12 @@
 //! Defaults of the reader's schema, for fields that the writer lacks.
 
-use super::decimal;
 use super::error::SchemaError;
 use super::program::days_to_micros;
-use super::schema::{field_called, resolve, unit_of};
+use super::schema::{field_called, is_local, resolve, unit_of};
 use crate::convert::Problem;
 use crate::input::InputFields;
 use crate::tree::{FieldTree, Member};
+use crate::twos_complement;
 use crate::value::Value;
 use apache_avro::Schema;
 use apache_avro::schema::{NamesRef, RecordField};
@@ -112,7 +112,7 @@ impl<'s> Defaults<'s> {
             (_, Json::Bool(bool)) => field.bool_value(*bool),
             (Schema::Decimal(decimal), Json::String(text)) => {
                 let bytes = latin_1(text).ok_or(wrong)?;
-                let integer = decimal::integer(&bytes).ok_or(wrong)?;
+                let integer = twos_complement::integer(&bytes).ok_or(wrong)?;
                 field.scaled_value(integer, decimal.scale as i64, pseudonymizer)
             }
             (Schema::Bytes, Json::String(text)) => {
@@ -127,13 +127,14 @@ impl<'s> Defaults<'s> {
             }
             (Schema::Date, Json::Number(number)) => {
                 let days = number.as_i64().ok_or(wrong)?;
-                field.timestamp_value(days_to_micros(days))
+                field.local_time_value(days_to_micros(days))
             }
             (schema, Json::Number(number)) => {
                 let int = number.as_i64().ok_or(wrong)?;
-                match unit_of(schema) {
-                    Some(unit) => field.timestamp_value(unit.to_micros(int)),
-                    None => field.int_value(int, pseudonymizer),
+                match (unit_of(schema), is_local(schema)) {
+                    (Some(unit), false) => field.timestamp_value(unit.to_micros(int)),
+                    (Some(unit), true) => field.local_time_value(unit.to_micros(int)),
+                    (None, _) => field.int_value(int, pseudonymizer),
                 }
             }
             _ => Err(wrong),

@@ -4,7 +4,6 @@
 //! Sources: the Avro 1.12 specification, "Binary encoding" and "Schema resolution".
 
 mod compile;
-mod decimal;
 mod decode;
 mod defaults;
 mod error;

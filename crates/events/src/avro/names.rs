@@ -69,6 +69,8 @@ mod tests {
             required: true,
             personal: false,
             timestamp_unit: None,
+            zone: None,
+            decimal_scale: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a projection compiles to: lists of instructions over the bytes. A union's branch, an array's items and a type that is
 //! referred to by name each have a list of their own.
 
+use crate::field::TimestampUnit;
 use crate::value::Value;
 
 /// The depth of nesting up to which records are read. Only recursive types reach it.
@@ -66,7 +67,9 @@ pub(super) enum Wire {
     /// The index into these values.
     Enum(Box<[Value]>),
     /// A number of 64 bits in this unit.
-    Instant(InstantUnit),
+    Instant(TimestampUnit),
+    /// The same of a local time, as if it were UTC.
+    LocalTime(TimestampUnit),
     /// Days since the epoch in 32 bits.
     Date,
     /// A two's complement big-endian integer, divided by a power of ten.
@@ -79,25 +82,6 @@ pub(super) enum Wire {
     Uuid,
     /// The length 16 and 16 bytes.
     UuidBytes,
-}
-
-/// The unit of a point in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InstantUnit {
-    Millis,
-    Micros,
-    Nanos,
-}
-
-impl InstantUnit {
-    /// Microseconds since the epoch, rounded down. Saturates; the limits are out of range.
-    pub fn to_micros(self, number: i64) -> i64 {
-        match self {
-            InstantUnit::Millis => number.saturating_mul(1_000),
-            InstantUnit::Micros => number,
-            InstantUnit::Nanos => number.div_euclid(1_000),
-        }
-    }
 }
 
 /// Microseconds since the epoch. Saturates; the limits are out of range.

@@ -36,7 +36,8 @@ fn parse(schema: &Json) -> Result<Schema, SchemaError> {
 ///
 /// | in the schema | read as |
 /// | --- | --- |
-/// | timestamp-millis, -micros, -nanos, local ones (as UTC), date | timestamp; its number as int or float |
+/// | timestamp-millis, -micros, -nanos | timestamp; its number as int or float |
+/// | local-timestamp-millis, -micros, -nanos, date | timestamp in the field's zone, or else UTC; its number as int or float |
 /// | int, long, float, double, string | timestamp in the reader schema's or else the field's unit |
 /// | decimal (bytes or fixed, up to 128 bits) | the nearest float; int if integral |
 /// | enum | text, its symbol |

@@ -1,7 +1,7 @@
 //! Lookups in a schema: names, aliases, units, types in words.
 
 use super::error::SchemaError;
-use super::program::InstantUnit;
+use crate::field::TimestampUnit;
 use apache_avro::Schema;
 use apache_avro::schema::{NamesRef, RecordField, ResolvedSchema};
 
@@ -48,13 +48,21 @@ pub(super) fn position(fields: &[RecordField], name: &str, reader: Option<&Recor
 }
 
 /// The unit of a point in time that is a number of 64 bits.
-pub(super) fn unit_of(schema: &Schema) -> Option<InstantUnit> {
+pub(super) fn unit_of(schema: &Schema) -> Option<TimestampUnit> {
     match schema {
-        Schema::TimestampMillis | Schema::LocalTimestampMillis => Some(InstantUnit::Millis),
-        Schema::TimestampMicros | Schema::LocalTimestampMicros => Some(InstantUnit::Micros),
-        Schema::TimestampNanos | Schema::LocalTimestampNanos => Some(InstantUnit::Nanos),
+        Schema::TimestampMillis | Schema::LocalTimestampMillis => Some(TimestampUnit::Millis),
+        Schema::TimestampMicros | Schema::LocalTimestampMicros => Some(TimestampUnit::Micros),
+        Schema::TimestampNanos | Schema::LocalTimestampNanos => Some(TimestampUnit::Nanos),
         _ => None,
     }
+}
+
+/// Whether a timestamp is a local time.
+pub(super) fn is_local(schema: &Schema) -> bool {
+    matches!(
+        schema,
+        Schema::LocalTimestampMillis | Schema::LocalTimestampMicros | Schema::LocalTimestampNanos
+    )
 }
 
 /// A schema's type in words.

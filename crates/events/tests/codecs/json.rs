@@ -1,5 +1,6 @@
 use crate::support::{Random, field, fields, outcome, personal, required, text, time_in};
 use riskstream_events::ReasonCode::{self, *};
+use riskstream_events::zone::time_zone;
 use riskstream_events::{DecodeError, Field, JsonDecoder, TimestampUnit, Value, ValueType};
 
 fn decode(list: Vec<Field>, json: &[u8]) -> Result<Vec<Value>, ReasonCode> {
@@ -165,7 +166,7 @@ fn texts_times_and_absent_values() {
 
 #[test]
 fn timestamps_in_declared_units() {
-    use TimestampUnit::{Micros, Millis, Seconds};
+    use TimestampUnit::{Micros, Millis, Nanos, Seconds};
     for (unit, json, expected) in [
         (Seconds, r#"{"x":1526601600}"#, Ok(MAY_2018)),
         (Seconds, r#"{"x":1526601600.25}"#, Ok(MAY_2018 + 250_000)),
@@ -174,9 +175,64 @@ fn timestamps_in_declared_units() {
         (Micros, r#"{"x":1526601600000001}"#, Ok(MAY_2018 + 1)),
         (Micros, r#"{"x":"2018-05-18T00:00:00Z"}"#, Ok(MAY_2018)),
         (Seconds, r#"{"x":9223372036854775807}"#, Err(OutOfRange)),
+        (Nanos, r#"{"x":1526601600000001999}"#, Ok(MAY_2018 + 1)),
+        (Nanos, r#"{"x":-1}"#, Ok(-1)),
+        (Nanos, r#"{"x":1500.0}"#, Ok(1)),
+        (Nanos, r#"{"x":1500.5}"#, Ok(2)),
+        // A text is the same number.
+        (Seconds, r#"{"x":"1526601600"}"#, Ok(MAY_2018)),
+        (Seconds, r#"{"x":"1526601600.25"}"#, Ok(MAY_2018 + 250_000)),
+        (Seconds, r#"{"x":"1.5266016e9"}"#, Ok(MAY_2018)),
+        (Millis, r#"{"x":"1526601600001"}"#, Ok(MAY_2018 + 1_000)),
+        (Micros, r#"{"x":"1526601600000001"}"#, Ok(MAY_2018 + 1)),
+        (Nanos, r#"{"x":"1526601600000001999"}"#, Ok(MAY_2018 + 1)),
+        (Nanos, r#"{"x":"1e30"}"#, Err(OutOfRange)),
+        (Millis, r#"{"x":"yesterday"}"#, Err(InvalidTimestamp)),
     ] {
         let found = decode(vec![time_in("x", unit)], json.as_bytes());
         assert_eq!(found, expected.map(|micros| vec![Value::Timestamp(micros)]), "{json}");
+    }
+}
+
+#[test]
+fn local_times_are_of_the_fields_zone() {
+    let in_berlin = || Field {
+        zone: time_zone("Europe/Berlin"),
+        ..field("x", ValueType::Timestamp)
+    };
+    for (json, expected) in [
+        (r#"{"x":"2018-05-18 02:00:00"}"#, MAY_2018),
+        (r#"{"x":"2018-05-18"}"#, MAY_2018 - 7_200_000_000),
+        (r#"{"x":"2018-05-18T00:00Z"}"#, MAY_2018),
+        (r#"{"x":1526601600000}"#, MAY_2018),
+    ] {
+        let found = decode(vec![in_berlin()], json.as_bytes());
+        assert_eq!(found, Ok(vec![Value::Timestamp(expected)]), "{json}");
+    }
+}
+
+/// The texts are what Python's `base64.b64encode(n.to_bytes(length, "big", signed=True))` gives, as Kafka Connect's converter.
+#[test]
+fn decimals_in_base64() {
+    let scaled = |value_type| Field {
+        decimal_scale: Some(2),
+        ..field("x", value_type)
+    };
+    for (json, float, int) in [
+        (r#"{"x":"MDk="}"#, Ok(123.45), Err(WrongType)),
+        (r#"{"x":"z8c="}"#, Ok(-123.45), Err(WrongType)),
+        (r#"{"x":"AMgA"}"#, Ok(512.0), Ok(512)),
+        (r#"{"x":"AA=="}"#, Ok(0.0), Ok(0)),
+        // Digits are base64 too.
+        (r#"{"x":"1234"}"#, Ok(-26_588.24), Err(WrongType)),
+        (r#"{"x":12.5}"#, Ok(12.5), Err(WrongType)),
+        (r#"{"x":"12.5"}"#, Err(WrongType), Err(WrongType)),
+        (r#"{"x":"MDk"}"#, Err(WrongType), Err(WrongType)),
+    ] {
+        let floats = decode(vec![scaled(ValueType::Float)], json.as_bytes());
+        assert_eq!(floats, float.map(|float| vec![Value::Float(float)]), "{json}");
+        let ints = decode(vec![scaled(ValueType::Int)], json.as_bytes());
+        assert_eq!(ints, int.map(|int| vec![Value::Int(int)]), "{json}");
     }
 }
 

@@ -14,6 +14,8 @@ pub fn field(path: &str, value_type: ValueType) -> Field {
         required: false,
         personal: false,
         timestamp_unit: None,
+        zone: None,
+        decimal_scale: None,
     }
 }
 

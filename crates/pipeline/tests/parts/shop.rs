@@ -73,7 +73,17 @@ pub struct Shop {
 
 impl Shop {
     pub fn new() -> Shop {
-        let compiled = compile("parts.yaml", PIPELINE, Path::new("."), &|_| None)
+        Shop::of(PIPELINE)
+    }
+
+    /// A shop whose transactions have these further keys.
+    pub fn with_input_keys(keys: &str) -> Shop {
+        let topic = "topic: transactions\n";
+        Shop::of(&PIPELINE.replace(topic, &format!("{topic}    {keys}\n")))
+    }
+
+    fn of(pipeline: &str) -> Shop {
+        let compiled = compile("parts.yaml", pipeline, Path::new("."), &|_| None)
             .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
         Shop {
             engine: Engine::new(Arc::clone(&compiled.plan)),

@@ -2,7 +2,7 @@
 
 use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, partition, payment, record};
 use riskstream_engine::Event;
-use riskstream_events::{InputDecoder, SchemaReference, SchemaSource, SchemaSourceError, Slot, ValueType};
+use riskstream_events::{InputDecoder, ReasonCode, SchemaReference, SchemaSource, SchemaSourceError, Slot, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
 use riskstream_pipeline::TaskError;
 use riskstream_pipeline::input_source::InputSource;
@@ -91,7 +91,7 @@ fn an_input_reads_the_schema_in_a_header_and_a_dead_letter_keeps_it() {
     let mut shop = Shop::new();
     let fields = shop.compiled.input_fields(usize::from(TRANSACTIONS), None).unwrap();
     let decoder = InputDecoder::registry(Box::new(Schemas), None, &fields);
-    let mut source = InputSource::new(TRANSACTIONS, decoder);
+    let mut source = InputSource::new(TRANSACTIONS, decoder, 0);
     let payment = [&[0, 2, b'a', 20, 2, b'c', 2, b't'][..], &1.5_f64.to_le_bytes()].concat();
     let with_header = |header: &'static [u8]| RecordRef {
         schema_id: Some(header),
@@ -113,6 +113,47 @@ fn an_input_reads_the_schema_in_a_header_and_a_dead_letter_keeps_it() {
     let letter = &shop.outputs.records()[0];
     let headers: Vec<_> = shop.outputs.headers(letter).collect();
     assert!(headers.contains(&(SCHEMA_ID_HEADER, &[0, 0, 0, 0, 3][..])));
+}
+
+/// Takes a record and tells what became of it.
+fn take(shop: &mut Shop, value: Option<&[u8]>) -> Result<usize, ReasonCode> {
+    let mut source = shop.input(TRANSACTIONS);
+    let record = RecordRef {
+        value,
+        ..record(0, b"")
+    };
+    match source.take(record, &mut shop.context()).unwrap() {
+        Taken::Rejected(rejection) => Err(rejection.code),
+        _ => Ok(next(shop, &mut source).len()),
+    }
+}
+
+#[test]
+fn a_filter_passes_over_records_and_counts_them() {
+    let mut shop = Shop::with_input_keys("where: amount > 5");
+    let small = payment("a", 10);
+    let large = String::from_utf8(small.clone())
+        .unwrap()
+        .replace("5}", "6}")
+        .into_bytes();
+    assert_eq!(take(&mut shop, Some(&large)), Ok(1));
+    assert_eq!(shop.tally.filtered, 0);
+    assert_eq!(take(&mut shop, Some(&small)), Ok(0));
+    // Without a condition that holds nothing is asked of a record.
+    assert_eq!(take(&mut shop, Some(b"{}")), Ok(0));
+    assert_eq!(shop.tally.filtered, 2);
+    let without_id = br#"{"time": 1, "customer": "c", "terminal": "t", "amount": 6}"#;
+    assert_eq!(take(&mut shop, Some(without_id)), Err(ReasonCode::MissingField));
+    assert_eq!(take(&mut shop, Some(b"{")), Err(ReasonCode::NotJson));
+}
+
+#[test]
+fn tombstones_are_dead_letters_unless_they_are_ignored() {
+    assert_eq!(take(&mut Shop::new(), None), Err(ReasonCode::Tombstone));
+    let mut shop = Shop::with_input_keys("tombstones: ignore");
+    assert_eq!(take(&mut shop, None), Ok(0));
+    assert_eq!(shop.tally.filtered, 1);
+    assert_eq!(take(&mut shop, Some(b"")), Err(ReasonCode::EmptyPayload));
 }
 
 #[test]

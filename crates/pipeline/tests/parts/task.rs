@@ -41,6 +41,25 @@ fn process(shop: &mut Shop, task: &mut Task, offset: i64, value: &[u8]) -> Resul
 }
 
 #[test]
+fn event_times_before_2000_are_counted_and_the_first_is_named() {
+    const JANUARY_1970: i64 = 1_773_480;
+    const YEAR_2000: i64 = 946_684_800;
+    for (keys, expected) in [("", 2), ("min_time: 1970-01-01", 0)] {
+        let mut shop = match keys {
+            "" => Shop::new(),
+            keys => Shop::with_input_keys(keys),
+        };
+        let mut task = ingest(&mut shop, start(0, 0));
+        for (offset, second) in [(0, YEAR_2000), (1, YEAR_2000 - 1), (2, JANUARY_1970)] {
+            process(&mut shop, &mut task, offset, &payment("a", second)).unwrap();
+        }
+        assert_eq!(shop.tally.doubtful_times, expected);
+        let first = (expected > 0).then(|| (partition("transactions"), 1));
+        assert_eq!(shop.tally.first_doubtful, first);
+    }
+}
+
+#[test]
 fn an_ingest_task_is_a_task_without_state() {
     let mut shop = Shop::new();
     let mut task = ingest(&mut shop, start(4, 4));

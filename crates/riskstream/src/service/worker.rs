@@ -93,14 +93,22 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     }
 }
 
+const DOUBTFUL_TIME: &str = "an event time lies before the year 2000: check the input's `unit:`; `min_time:` refuses such \
+                             times, or says that they are meant";
+
 fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &WorkerMetrics) -> RoundsEnd {
     let mut publish_at = Instant::now();
     let mut wait = JOIN_WAIT;
+    let mut has_doubted = false;
     while !job.shutdown.requested() {
         match worker.round(wait) {
             Ok(round) => {
                 wait = WAIT;
                 metrics.observe(&round);
+                if let Some((at, offset)) = round.tally.first_doubtful.as_ref().filter(|_| !has_doubted) {
+                    has_doubted = true;
+                    tracing::warn!(target: "riskstream::worker", %at, offset, "{DOUBTFUL_TIME}");
+                }
                 job.health.finished_round(number);
                 if round.changes.is_rebalance() || Instant::now() >= publish_at {
                     publish(job, number, worker, metrics);

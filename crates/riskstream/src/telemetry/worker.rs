@@ -20,6 +20,8 @@ pub struct WorkerMetrics {
     late: Counter,
     repeated_rows: Counter,
     inexact: Counter,
+    filtered: Counter,
+    doubtful_times: Counter,
     events: Counter,
     written: Counter,
     committed: Counter,
@@ -50,6 +52,8 @@ impl WorkerMetrics {
             late: set::LATE.counter(&[]),
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
             inexact: set::INEXACT.counter(&[]),
+            filtered: set::FILTERED.counter(&[]),
+            doubtful_times: set::DOUBTFUL_TIMES.counter(&[]),
             events: set::EVENTS.counter(&[]),
             written: set::WRITTEN.counter(&[]),
             committed: set::COMMITTED.counter(&[]),
@@ -81,6 +85,8 @@ impl WorkerMetrics {
         self.late.increment(round.tally.late);
         self.repeated_rows.increment(round.tally.repeated_rows);
         self.inexact.increment(round.tally.inexact);
+        self.filtered.increment(round.tally.filtered);
+        self.doubtful_times.increment(round.tally.doubtful_times);
         self.events.increment(round.events as u64);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {

@@ -120,7 +120,7 @@ fn check(trial: &Trial, good: impl Fn(u64) -> Vec<u8>, cases: &[(&str, Vec<u8>, 
 fn avro_of_a_schema_file() {
     let (brokers, name) = (brokers(), unique("plain"));
     let trial = Trial::new(&Setup {
-        transactions: "format: avro_plain\n    schema: payment.avsc",
+        transactions: "format: avro_plain\n    schema: payment.avsc\n    min_time: 2020-01-01",
         schema: Some(&schema()),
         ..Setup::new(&brokers, &name)
     });
@@ -146,6 +146,7 @@ fn avro_of_a_schema_file() {
         ("infinite", record("bad", time, "bad", "bad", f64::INFINITY), "not_finite"),
         ("huge", record("bad", time, "bad", "bad", 1e300), "out_of_range"),
         ("an empty id", record("", time, "bad", "bad", 1.0), "missing_field"),
+        ("seconds as milliseconds", record("bad", time / 1000, "bad", "bad", 1.0), "past_event_time"),
         ("far future", record("bad", time * 2, "bad", "bad", 1.0), "future_event_time"),
     ];
     check(&trial, |n| payment(&trial, n), &cases);

@@ -3,8 +3,10 @@
 use super::avro_types::{AvroTypes, Found};
 use crate::compile::names::is_identifier;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
-use crate::syntax::LongField;
+use crate::syntax::read::Spanned;
+use crate::syntax::{Envelope, LongField};
 use crate::text::Key;
+use riskstream_events::zone::{TimeZone, time_zone};
 use riskstream_events::{Derivation, Field, Slot, TimestampUnit, ValueType};
 
 /// A field that an input declares.
@@ -22,6 +24,10 @@ pub struct ResolvedField {
     pub unit: Option<TimestampUnit>,
     /// The personal field that it is derived from, and how.
     pub derived: Option<(String, Derivation)>,
+    /// The zone of a timestamp that is a local time.
+    pub zone: Option<TimeZone>,
+    /// The scale of a number in base64.
+    pub decimal_scale: Option<u8>,
     /// Where it is declared.
     pub span: Span,
 }
@@ -31,6 +37,7 @@ pub fn resolve_field(
     name: &Key,
     field: &LongField,
     types: Option<&AvroTypes>,
+    envelope: Option<Envelope>,
     diagnostics: &mut Diagnostics,
 ) -> Option<ResolvedField> {
     if !is_identifier(&name.name) {
@@ -41,7 +48,7 @@ pub fn resolve_field(
         );
         return None;
     }
-    let path = resolve_path(name, field, diagnostics)?;
+    let path = resolve_path(name, field, envelope, diagnostics)?;
     let value_type = match &field.r#type {
         Some(word) => word.value.0,
         None => {
@@ -49,7 +56,7 @@ pub fn resolve_field(
             type_from_schema(name, place, &path, types, diagnostics)?
         }
     };
-    check_unit(name, field, value_type, diagnostics);
+    check_kind(name, field, value_type, diagnostics);
     Some(ResolvedField {
         path,
         value_type,
@@ -57,6 +64,8 @@ pub fn resolve_field(
         required: field.required.as_ref().map(|required| required.value),
         unit: field.unit.as_ref().map(|unit| unit.value.0),
         derived: None,
+        zone: resolve_zone(field, diagnostics),
+        decimal_scale: resolve_decimal_scale(field, diagnostics),
         span: name.span.clone(),
     })
 }
@@ -82,6 +91,8 @@ pub fn derived_fields(
             personal: false,
             required: None,
             unit: None,
+            zone: None,
+            decimal_scale: None,
             derived: Some((name.name.clone(), word.0)),
             span: key.span.clone(),
         };
@@ -90,12 +101,40 @@ pub fn derived_fields(
     derived.collect()
 }
 
-fn resolve_path(name: &Key, field: &LongField, diagnostics: &mut Diagnostics) -> Option<Vec<String>> {
+/// The field `op` of an envelope: what the change is.
+pub fn operation(envelope: &Spanned<Envelope>) -> ResolvedField {
+    ResolvedField {
+        path: vec![OPERATION.to_owned()],
+        value_type: ValueType::Text,
+        personal: false,
+        required: None,
+        unit: None,
+        zone: None,
+        decimal_scale: None,
+        derived: None,
+        span: envelope.span.clone(),
+    }
+}
+
+/// The name and the place of that field.
+pub const OPERATION: &str = "op";
+
+fn resolve_path(
+    name: &Key,
+    field: &LongField,
+    envelope: Option<Envelope>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<String>> {
     let (text, span) = match &field.path {
         Some(path) => (&path.value, &path.span),
         None => (&name.name, &name.span),
     };
-    let path: Vec<String> = text.split('.').map(str::to_owned).collect();
+    let (row, within) = match (text.strip_prefix("$."), envelope) {
+        (Some(within), _) => (None, within),
+        (None, Some(Envelope::Debezium)) => (Some("after"), text.as_str()),
+        (None, None) => (None, text.as_str()),
+    };
+    let path: Vec<String> = row.into_iter().chain(within.split('.')).map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
         diagnostics.add(Diagnostic::new(format!("`{text}` is not a path"), span.clone()).help("write `payload.time`"));
         return None;
@@ -125,11 +164,47 @@ fn resolve_personal(
     None
 }
 
-fn check_unit(name: &Key, field: &LongField, value_type: ValueType, diagnostics: &mut Diagnostics) {
+fn resolve_zone(field: &LongField, diagnostics: &mut Diagnostics) -> Option<TimeZone> {
+    let name = field.zone.as_ref()?;
+    let zone = time_zone(&name.value);
+    if zone.is_none() {
+        diagnostics.add(
+            Diagnostic::new(format!("there is no time zone `{}`", name.value), name.span.clone())
+                .help("write a name of the IANA database such as `Europe/Berlin`, or an offset such as `+02:00`"),
+        );
+    }
+    zone
+}
+
+fn resolve_decimal_scale(field: &LongField, diagnostics: &mut Diagnostics) -> Option<u8> {
+    let scale = field.decimal_scale.as_ref()?;
+    let fits = u8::try_from(scale.value).ok();
+    if fits.is_none() {
+        diagnostics.add(Diagnostic::new("a scale is at most 255", scale.span.clone()));
+    }
+    fits
+}
+
+/// Checks that the keys for one type of value are those of the field's type.
+fn check_kind(name: &Key, field: &LongField, value_type: ValueType, diagnostics: &mut Diagnostics) {
     if let Some(unit) = field.unit.as_ref().filter(|_| value_type != ValueType::Timestamp) {
         let message = format!("only a timestamp has a unit, `{}` is {}", name.name, value_type.name());
         diagnostics.add(
             Diagnostic::new(message, unit.span.clone()).help("remove `unit:`, or declare it as `type: timestamp`"),
+        );
+    }
+    if let Some(zone) = field.zone.as_ref().filter(|_| value_type != ValueType::Timestamp) {
+        let message = format!("only a timestamp has a zone, `{}` is {}", name.name, value_type.name());
+        diagnostics.add(
+            Diagnostic::new(message, zone.span.clone()).help("remove `zone:`, or declare it as `type: timestamp`"),
+        );
+    }
+    let is_number = matches!(value_type, ValueType::Int | ValueType::Float);
+    if let Some(scale) = field.decimal_scale.as_ref().filter(|_| !is_number) {
+        let message = format!("only a number has a scale, `{}` is {}", name.name, value_type.name());
+        diagnostics.add(
+            Diagnostic::new(message, scale.span.clone())
+                .help("remove `decimal_scale:`, or declare it as `type: float` or `type: int`"),
         );
     }
 }
@@ -172,16 +247,18 @@ fn type_from_schema(
 }
 
 impl ResolvedField {
-    /// The field for decoders. `required` is the default.
-    pub fn to_field(&self, name: &str, slot: Slot, required: bool) -> Field {
+    /// The field for decoders. It is not required.
+    pub fn to_field(&self, name: &str, slot: Slot) -> Field {
         Field {
             name: name.to_owned(),
             path: self.path.clone(),
             value_type: self.value_type,
             slot,
-            required: self.required.unwrap_or(required),
+            required: false,
             personal: self.personal,
             timestamp_unit: self.unit,
+            zone: self.zone.clone(),
+            decimal_scale: self.decimal_scale,
         }
     }
 }

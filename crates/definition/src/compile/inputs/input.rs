@@ -2,7 +2,8 @@
 
 use super::field::ResolvedField;
 use crate::diagnostics::Span;
-use crate::syntax::Format;
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::syntax::{Envelope, Format};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,6 +26,16 @@ pub struct ResolvedInput {
     pub id: Option<String>,
     /// The field with the event time.
     pub event_time: Option<String>,
+    /// Whether the event time is the record's timestamp instead.
+    pub time_is_of_record: bool,
+    /// The earliest event time that can be meant, in microseconds.
+    pub min_time: Option<i64>,
+    /// The condition of records that are events.
+    pub filter: Option<Spanned<ExpressionText>>,
+    /// What the records are wrapped in.
+    pub envelope: Option<Envelope>,
+    /// Whether records without a value are passed over.
+    pub ignores_tombstones: bool,
     /// How long after its transaction a label may arrive and be completed from it, in microseconds.
     pub arrives_within: i64,
     /// All fields by name, used or not.

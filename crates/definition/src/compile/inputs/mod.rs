@@ -8,6 +8,7 @@ mod overlap;
 mod resolve;
 mod schema_file;
 
+pub use field::ResolvedField;
 pub use input::ResolvedInput;
 pub use overlap::check_places;
 pub use resolve::compile;

@@ -2,13 +2,13 @@
 
 use super::agreement::check_agreement;
 use super::avro_types::AvroTypes;
-use super::field::{ResolvedField, derived_fields, resolve_field};
+use super::field::{OPERATION, ResolvedField, derived_fields, operation, resolve_field};
 use super::input::ResolvedInput;
 use super::schema_file::{add_schema_fields, check_against_schema, check_format, read_schema};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration::DAY;
-use crate::syntax::read::Spanned;
-use crate::syntax::{Format, Input, PipelineFile};
+use crate::syntax::read::{ExpressionText, Spanned};
+use crate::syntax::{EventTime, Format, Input, PipelineFile, Tombstones};
 use crate::text::Key;
 use riskstream_events::ValueType;
 use std::collections::BTreeMap;
@@ -68,12 +68,47 @@ fn resolve_input(
             .map_or_else(String::new, |topic| topic.value.clone()),
         format,
         id: roles.field("id", input.id.0.as_ref(), &[ValueType::Text, ValueType::Int]),
-        event_time: roles.field("event_time", input.event_time.0.as_ref(), &[ValueType::Timestamp]),
+        event_time: roles.field("event_time", event_time_field(input).as_ref(), &[ValueType::Timestamp]),
+        time_is_of_record: matches!(&input.event_time.0, Some(time) if time.value == EventTime::Record),
+        min_time: input.min_time.as_ref().map(|time| time.value.0),
+        filter: input.r#where.clone().or_else(|| default_filter(input)),
+        envelope: input.envelope.as_ref().map(|envelope| envelope.value),
+        ignores_tombstones: ignores_tombstones(input),
         key: roles.field("key", input.key.as_ref(), &[ValueType::Text, ValueType::Int]),
         arrives_within: input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0),
         schema,
         fields,
     }
+}
+
+/// The name of the field with the event time, if it is in a field.
+fn event_time_field(input: &Input) -> Option<Spanned<String>> {
+    let time = input.event_time.0.as_ref()?;
+    match &time.value {
+        EventTime::Field(name) => Some(Spanned {
+            value: name.clone(),
+            span: time.span.clone(),
+        }),
+        EventTime::Record => None,
+    }
+}
+
+/// Changes of a table that leave a row: creations, snapshots and updates.
+fn default_filter(input: &Input) -> Option<Spanned<ExpressionText>> {
+    let envelope = input.envelope.as_ref()?;
+    Some(Spanned {
+        value: ExpressionText(format!(r#"{OPERATION} in ["c", "r", "u"]"#)),
+        span: envelope.span.clone(),
+    })
+}
+
+/// Debezium writes a tombstone after each deletion, which says nothing more.
+fn ignores_tombstones(input: &Input) -> bool {
+    let default = match input.envelope {
+        Some(_) => Tombstones::Ignore,
+        None => Tombstones::DeadLetter,
+    };
+    input.tombstones.as_ref().map_or(default, |word| word.value) == Tombstones::Ignore
 }
 
 /// The declared fields, and those that only the schema declares.
@@ -83,17 +118,26 @@ fn resolve_fields(
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<String, ResolvedField> {
     let types = schema.and_then(AvroTypes::new);
+    let envelope = input.envelope.as_ref();
     let mut fields = BTreeMap::new();
     for (name, declaration) in input.fields.iter() {
-        if let Some(field) = resolve_field(name, &declaration.0, types.as_ref(), diagnostics) {
-            for (derived, field) in derived_fields(name, &declaration.0, &field, diagnostics) {
+        let declaration = &declaration.0;
+        let kind = envelope.map(|envelope| envelope.value);
+        if let Some(field) = resolve_field(name, declaration, types.as_ref(), kind, diagnostics) {
+            for (derived, field) in derived_fields(name, declaration, &field, diagnostics) {
                 add_derived(derived, field, input, &mut fields, diagnostics);
             }
             fields.insert(name.name.clone(), field);
         }
     }
-    if let Some(types) = &types {
-        add_schema_fields(types, input, &mut fields);
+    match (envelope, &types) {
+        (Some(envelope), _) => {
+            fields
+                .entry(OPERATION.to_owned())
+                .or_insert_with(|| operation(envelope));
+        }
+        (None, Some(types)) => add_schema_fields(types, input, &mut fields),
+        (None, None) => {}
     }
     fields
 }

@@ -87,6 +87,8 @@ pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap
                 required: None,
                 unit: None,
                 derived: None,
+                zone: None,
+                decimal_scale: None,
                 span,
             },
         );
@@ -103,7 +105,7 @@ pub fn check_against_schema(
     for (name, field) in fields.iter().filter(|(_, field)| field.derived.is_none()) {
         let single = Field {
             personal: false,
-            ..field.to_field(name, 0, false)
+            ..field.to_field(name, 0)
         };
         let Ok(single) = InputFields::new(vec![single], None) else {
             continue;

@@ -19,6 +19,9 @@ pub fn fingerprint(
     let mut text = format!("{} by {} {:08x}", entity.name, entity.key.0, features.fingerprint());
     for input in &context.usage.inputs {
         write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
+        if let Some(filter) = &input.filter {
+            write!(text, " where {}", filter.value.0).expect("writing to a string");
+        }
     }
     for feature in &spec.features {
         text.push('\n');

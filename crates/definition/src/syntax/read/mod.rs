@@ -8,7 +8,7 @@ mod value;
 mod word;
 
 pub use collection::{List, Map};
-pub use scalar::{ByteSize, Duration, ExpressionText, PropertyText, Raw};
+pub use scalar::{ByteSize, Duration, ExpressionText, PropertyText, Raw, Time};
 pub(crate) use section::section;
 pub use section::{Keys, count, join, key_name};
 pub use value::{Read, Required, Spanned, expected};

@@ -130,6 +130,27 @@ impl Read for Duration {
     }
 }
 
+/// A point in time in microseconds since the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub i64);
+
+impl Read for Time {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let time = match &node.value {
+            NodeValue::Text(text) => riskstream_events::time::parse(text),
+            NodeValue::Unknown => return None,
+            _ => None,
+        };
+        if time.is_none() {
+            diagnostics.add(
+                Diagnostic::new(format!("expected a time, found {}", node.kind()), node.span.clone())
+                    .help("write `2020-01-01` or `2020-01-01T00:00:00Z`"),
+            );
+        }
+        time.map(Time)
+    }
+}
+
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ByteSize(pub u64);
@@ -199,6 +220,7 @@ scalar_schema!(
     ExpressionText: { "type": ["string", "number", "boolean"] },
     PropertyText: { "type": ["string", "boolean", "number", "null"] },
     Duration: { "type": ["string", "integer"], "pattern": r"^(0|([0-9]+(ms|s|m|h|d|w))+|.*\$\{.*)$" },
+    Time: { "type": "string" },
     ByteSize: { "type": "string", "pattern": r"^([0-9]+ *(B|KiB|MiB|GiB|kB|KB|MB|GB)|.*\$\{.*)$" },
     Raw: true,
 );

@@ -1,7 +1,7 @@
 //! The integers of Avro's decimals: big-endian two's complement.
 
 /// The integer in `bytes`, or none if it has more than 128 bits or there are no bytes.
-pub(super) fn integer(bytes: &[u8]) -> Option<i128> {
+pub fn integer(bytes: &[u8]) -> Option<i128> {
     let negative = bytes.first()? & 0x80 != 0;
     let fill = if negative { 0xff } else { 0 };
     let mut number = [fill; 16];
