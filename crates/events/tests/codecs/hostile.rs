@@ -157,6 +157,7 @@ fn everything_else() {
     for _ in 0..30_000 {
         let bytes = random.bytes(30);
         let _ = framing::split(&bytes);
+        let _ = framing::schema_in_header(&bytes);
         let _ = decoder.decode(&bytes, &mut Row::new());
         let _ = OwnedDecisionRecord::from_json(&bytes);
         let mut time = b"2018-05-18T00:00:00.123456+02:00".to_vec();
