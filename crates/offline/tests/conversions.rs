@@ -214,6 +214,8 @@ fn fields(column: &str, value_type: ValueType) -> InputFields {
         required: false,
         personal: false,
         timestamp_unit: None,
+        zone: None,
+        decimal_scale: None,
     };
     InputFields::new(vec![field], None).unwrap()
 }

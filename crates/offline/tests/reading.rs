@@ -17,6 +17,8 @@ fn fields(list: &[(&str, ValueType)]) -> InputFields {
         required: false,
         personal: false,
         timestamp_unit: Some(TimestampUnit::Millis),
+        zone: None,
+        decimal_scale: None,
     };
     InputFields::new(list.iter().enumerate().map(field).collect(), None).unwrap()
 }

@@ -12,6 +12,17 @@ use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection,
 const NO_KEY: &str = "the record has no key, but the pipeline file's `key:` says that the topic is keyed by the first \
                       entity; without `key:` every record is written to its entity's partition";
 
+/// What becomes of a decoded row.
+#[derive(Debug)]
+pub enum Admitted {
+    /// It is an event.
+    Event(Event),
+    /// The input's filter leaves it out.
+    Filtered(Row),
+    /// It cannot be used, for this reason.
+    Rejected(Row, Rejection),
+}
+
 /// Makes events of the decoded rows of one source and keeps its watermark.
 #[derive(Clone, Copy, Debug)]
 pub struct Admission {
@@ -33,13 +44,13 @@ impl Admission {
         self.watermark
     }
 
-    /// The event of a decoded row. `written_at` is the log's timestamp in milliseconds, if there is one.
-    ///
-    /// # Errors
-    /// The row is given back with the reason why it cannot be used.
-    pub fn admit(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Result<Event, (Row, Rejection)> {
+    /// What becomes of a decoded row. `written_at` is the log's timestamp in milliseconds, if there is one.
+    pub fn admit(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Admitted {
+        if !engine.takes(self.input, &row) {
+            return Admitted::Filtered(row);
+        }
         if let Err(rejection) = engine.admit(self.input, written_at, &mut row) {
-            return Err((row, rejection));
+            return Admitted::Rejected(row, rejection);
         }
         let mut event = Event {
             input: self.input,
@@ -49,7 +60,7 @@ impl Admission {
         };
         self.watermark = self.watermark.max(event.event_time());
         event.watermark = self.watermark;
-        Ok(event)
+        Admitted::Event(event)
     }
 }
 
@@ -114,18 +125,20 @@ impl InputSource {
         let mut row = context.row();
         let decoded = self.decoder.decode_with_header(record.schema_id, bytes, &mut row);
         let (row, rejection) = match decoded {
-            Ok(()) if !context.engine.takes(self.admission.input, &row) => {
-                context.recycle(row);
-                return pass_over(context);
+            Ok(()) if self.lacks_key(record, &row, context.engine) => {
+                (row, Rejection::new(ReasonCode::MissingKey, NO_KEY))
             }
-            Ok(()) if self.needs_key && record.key.is_none() => (row, Rejection::new(ReasonCode::MissingKey, NO_KEY)),
             Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
-                Ok(event) => {
+                Admitted::Event(event) => {
                     self.sequence = identity::sequence(self.epoch, record.offset);
                     self.admitted = Some(event);
                     return Taken::Rows;
                 }
-                Err(rejected) => rejected,
+                Admitted::Filtered(row) => {
+                    context.recycle(row);
+                    return pass_over(context);
+                }
+                Admitted::Rejected(row, rejection) => (row, rejection),
             },
             Err(DecodeError::Unavailable(why)) => {
                 context.recycle(row);
@@ -135,6 +148,11 @@ impl InputSource {
         };
         context.recycle(row);
         Taken::Rejected(rejection)
+    }
+
+    /// Whether an event lacks the key that its topic needs.
+    fn lacks_key(&self, record: RecordRef<'_>, row: &Row, engine: &Engine) -> bool {
+        self.needs_key && record.key.is_none() && engine.takes(self.admission.input, row)
     }
 
     fn take_tombstone(&self, context: &mut TaskContext<'_>) -> Taken<'static> {

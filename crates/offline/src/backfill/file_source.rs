@@ -4,7 +4,7 @@ use super::order::Order;
 use crate::read::{Next, ReadError, Rows};
 use riskstream_engine::{Engine, Event, write_key};
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row, Slot, Value};
-use riskstream_pipeline::input_source::Admission;
+use riskstream_pipeline::input_source::{Admission, Admitted};
 use riskstream_pipeline::partitioner;
 use riskstream_pipeline::sources::SourceId;
 
@@ -119,14 +119,19 @@ impl FileSource {
 
     fn admit(&mut self, engine: &Engine, mut row: Row) -> Taken {
         let key = self.file.as_ref().and_then(|file| file.key.as_ref());
+        // A record that the filter leaves out may lack the key.
+        if key.is_some() && !engine.takes(self.input, &row) {
+            return Taken::Filtered(row);
+        }
         let partition = match key.map(|key| key.partition(&mut row, self.partitions.len(), &mut self.key)) {
             Some(Ok(partition)) => partition,
             Some(Err(rejection)) => return Taken::Rejected(row, self.number, rejection),
             None => 0,
         };
         let mut event = match self.partitions[partition].admit(engine, None, row) {
-            Ok(event) => event,
-            Err((row, rejection)) => return Taken::Rejected(row, self.number, rejection),
+            Admitted::Event(event) => event,
+            Admitted::Filtered(row) => return Taken::Filtered(row),
+            Admitted::Rejected(row, rejection) => return Taken::Rejected(row, self.number, rejection),
         };
         if self.order == Order::EventTime {
             event.watermark = event.event_time();
@@ -148,6 +153,8 @@ impl FileSource {
 pub(super) enum Taken {
     /// It is an event.
     Event(Sourced),
+    /// The input's filter leaves it out.
+    Filtered(Row),
     /// It cannot be used: its row, its number in the file, and why.
     Rejected(Row, u64, Rejection),
 }

@@ -66,6 +66,12 @@ pub struct Summary {
     pub decided: u64,
     /// Records that could not be used.
     pub rejected: u64,
+    /// Records that a filter of their input left out.
+    pub filtered: u64,
+    /// Events whose time is doubtful, see [`InputPlan::doubts`](riskstream_engine::plan::InputPlan::doubts).
+    pub doubtful_times: u64,
+    /// The input and the number in the file of the first of them.
+    pub first_doubtful: Option<(u8, u64)>,
     /// Events that came after a later one of their partition.
     pub late: u64,
     /// Of these, events that were older than some state keeps: they are not part of any feature.
@@ -186,8 +192,17 @@ impl<'a> Backfill<'a> {
         self.summary.records += 1;
         match taken {
             Taken::Event(sourced) => {
+                if self.engine.plan().inputs[usize::from(source.input())].doubts(sourced.event.event_time()) {
+                    self.summary.doubtful_times += 1;
+                    let first = (source.input(), sourced.number);
+                    self.summary.first_doubtful.get_or_insert(first);
+                }
                 sorter.push(&sourced)?;
                 self.spare.push(sourced.event.row);
+            }
+            Taken::Filtered(row) => {
+                self.summary.filtered += 1;
+                self.spare.push(row);
             }
             Taken::Rejected(row, number, rejection) => {
                 self.reject(source.input(), number, &rejection);

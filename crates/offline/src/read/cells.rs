@@ -102,7 +102,10 @@ impl Cells<'_> {
             other => return Err(self.rejection(ReasonCode::WrongType, &format!("column type {other} is not read"))),
         };
         match (self.fields.fields[self.field].value_type, micros) {
-            (ValueType::Timestamp, Some(micros)) => self.fields.set_timestamp(self.field, micros, row),
+            (ValueType::Timestamp, Some(micros)) => match self.array.data_type() {
+                DataType::Timestamp(_, Some(_)) => self.fields.set_timestamp(self.field, micros, row),
+                _ => self.fields.set_local_time(self.field, micros, row),
+            },
             (ValueType::Timestamp, None) => Err(self.rejection(ReasonCode::OutOfRange, "does not fit timestamp")),
             _ => self.fields.set_int(self.field, number, row),
         }

@@ -3,6 +3,7 @@
 use super::error::CommandError;
 use anyhow::anyhow;
 use riskstream_definition::{Compiled, nearest};
+use riskstream_engine::plan::WRITTEN_AT;
 use riskstream_events::{Field, InputFields};
 use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
 use riskstream_offline::read;
@@ -51,6 +52,7 @@ impl FileArgs {
         self.check_inputs(compiled, &files)?;
         let mut opened = Vec::new();
         for (input, path) in files {
+            check_time(compiled, input)?;
             let (fields, key) = reading(input)?;
             self.check_columns(&path, &fields.fields)?;
             let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
@@ -122,6 +124,18 @@ impl FileArgs {
     }
 }
 
+/// A file has no timestamps of records.
+fn check_time(compiled: &Compiled, input: usize) -> Result<(), CommandError> {
+    if compiled.plan.inputs[input].event_time != WRITTEN_AT {
+        return Ok(());
+    }
+    Err(CommandError::configuration(anyhow!(
+        "the input `{}` has the event time of Kafka's records (`event_time: {{from: record}}`), which a file lacks: write the \
+         timestamps into a column and name it in a copy of the pipeline file",
+        compiled.inputs[input].name
+    )))
+}
+
 /// The names that may be allowed to be missing: inputs, fields, and columns where these are called otherwise.
 fn names(compiled: &Compiled) -> Vec<String> {
     let fields = compiled.inputs.iter().flat_map(|input| &input.fields);
@@ -164,13 +178,30 @@ fn parse(argument: &String, compiled: &Compiled) -> Result<(usize, PathBuf), Com
     Ok((input, path))
 }
 
-/// What to know of late events, if there are any.
-pub(super) fn late(summary: &Summary) -> Option<String> {
-    (summary.late > 0).then(|| {
-        format!(
+/// What to know of a run over files besides its results: of late events, of records that were left out, and of event times
+/// that are hardly meant.
+pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
+    let mut notes = Vec::new();
+    if summary.late > 0 {
+        notes.push(format!(
             "{} records came after a later one in the order of arrival, {} of them beyond `lateness`: those are not part of \
              any feature. Without --in-order arrival, records are sorted by event time",
             summary.late, summary.too_late
-        )
-    })
+        ));
+    }
+    if summary.filtered > 0 {
+        notes.push(format!(
+            "{} records are no events: `where:` does not hold",
+            summary.filtered
+        ));
+    }
+    if let Some((input, number)) = summary.first_doubtful {
+        notes.push(format!(
+            "{} event times lie before the year 2000, the first in {}, record {number}: check the input's `unit:`; \
+             `min_time:` refuses such times, or says that they are meant",
+            summary.doubtful_times,
+            compiled.inputs[usize::from(input)].name
+        ));
+    }
+    notes
 }

@@ -23,6 +23,8 @@ pub(super) type RequestResult = Result<Value, RequestError>;
 pub(super) enum RequestError {
     /// The registry does not have what was asked for.
     Unknown,
+    /// There is no such path under its address.
+    NoSuchPath,
     /// The registry refuses the request.
     Refused(String),
     /// There was no response, or not one of a registry. The request may succeed later.
@@ -113,7 +115,7 @@ fn interpret(response: Result<Response<ureq::Body>, ureq::Error>) -> RequestResu
         ))),
         // A registry answers with an error code. Another web server under this address does not.
         (404, Some(body)) if body.get("error_code").is_some() => Err(RequestError::Unknown),
-        (404, _) => Err(RequestError::Unavailable(format!("status 404: {HINT}"))),
+        (404, _) => Err(RequestError::NoSuchPath),
         (408 | 429 | 500..=599, body) => Err(RequestError::Unavailable(status_and_message(status, body.as_ref()))),
         (401 | 403, _) => Err(RequestError::Refused(format!(
             "status {status}: check the user name and password"
@@ -122,7 +124,8 @@ fn interpret(response: Result<Response<ureq::Body>, ureq::Error>) -> RequestResu
     }
 }
 
-const HINT: &str = "is the address complete? (Apicurio: http://host:port/apis/ccompat/v7)";
+/// What may be wrong if the answer is not a registry's.
+pub(super) const HINT: &str = "is the address complete? (Apicurio: http://host:port/apis/ccompat/v7)";
 
 /// The status and the first 300 characters of the registry's message.
 fn status_and_message(status: u16, body: Option<&Value>) -> String {

@@ -16,7 +16,7 @@ pub use subject::{record_name, subject};
 
 use crate::telemetry::metrics;
 use backoff::Backoff;
-use client::{Client, RequestError, RequestResult};
+use client::{Client, HINT, RequestError, RequestResult};
 use references::ReferenceError;
 use riskstream_events::uuid::uuid_text;
 use riskstream_events::{SchemaId, SchemaReference, SchemaSource, SchemaSourceError};
@@ -24,6 +24,10 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Why a registry has no schema by GUID.
+const NO_GUIDS: &str = "it does not find schemas by GUID (/schemas/guids): use one that does, such as Confluent Platform 8, or \
+                        let the producer write ids";
 
 /// A registry, shared by all workers. Cheap to clone.
 #[derive(Clone)]
@@ -66,7 +70,11 @@ impl Registry {
             SchemaReference::Id(id) => format!("/schemas/ids/{id}"),
             SchemaReference::Guid(guid) => format!("/schemas/guids/{}", uuid_text(guid, &mut [0; 36])),
         };
-        let answer = self.request(&reference.to_string(), |client| client.get(&path))?;
+        let get = |client: &Client| match (client.get(&path), reference) {
+            (Err(RequestError::NoSuchPath), SchemaReference::Guid(_)) => Err(RequestError::Refused(NO_GUIDS.to_owned())),
+            (answer, _) => answer,
+        };
+        let answer = self.request(&reference.to_string(), get)?;
         let schema = references::resolve(&answer, &|subject, version| self.version(subject, version));
         let schema: Arc<str> = match schema {
             Ok(schema) => schema.into(),
@@ -113,11 +121,13 @@ impl Registry {
         }
         let url = self.shared.client.url().to_owned();
         let what = what.to_owned();
+        let failed = |why: String| {
+            self.state().failed(&url, &why);
+            Err(self.unavailable(why))
+        };
         match send(&self.shared.client) {
-            Err(RequestError::Unavailable(why)) => {
-                self.state().failed(&url, &why);
-                Err(RegistryError::Unavailable { url, why })
-            }
+            Err(RequestError::Unavailable(why)) => failed(why),
+            Err(RequestError::NoSuchPath) => failed(format!("status 404: {HINT}")),
             Err(RequestError::Unknown) => {
                 self.state().answered(&url);
                 Err(RegistryError::Unknown { url, what })

@@ -92,6 +92,15 @@ fn a_schema_is_requested_by_its_guid() {
 }
 
 #[test]
+fn a_registry_without_guids_says_so() {
+    let server = Server::start(vec![(404, "")]);
+    let registry = Registry::new(&server.url, Credentials::None);
+    let error = registry.schema(SchemaReference::Guid([7; 16])).unwrap_err();
+    assert!(error.to_string().contains("/schemas/guids"), "{error}");
+    server.requests();
+}
+
+#[test]
 fn an_unknown_schema_is_requested_again() {
     let server = Server::start(vec![UNKNOWN, (200, r#"{"schema":"\"int\""}"#)]);
     let mut registry = Registry::new(&server.url, Credentials::None);

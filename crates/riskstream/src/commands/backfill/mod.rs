@@ -4,7 +4,7 @@ mod partitions;
 mod temporary_stores;
 
 use super::error::CommandError;
-use super::input_files::{FileArgs, late};
+use super::input_files::{FileArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use crate::pipeline_file;
 use crate::secret::secret;
@@ -99,8 +99,8 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         HumanCount(summary.records),
         HumanCount((summary.records as f64 / seconds) as u64),
     );
-    if let Some(late) = late(&summary) {
-        println!("{late}");
+    for note in notes(&summary, &compiled) {
+        println!("{note}");
     }
     sink.report.finish()
 }

@@ -154,5 +154,7 @@ fn unused_field(name: &str, slot: usize) -> Field {
         required: false,
         personal: false,
         timestamp_unit: None,
+        zone: None,
+        decimal_scale: None,
     }
 }

@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::results::{GroundTruth, Results};
 use crate::commands::error::CommandError;
-use crate::commands::input_files::{FileArgs, late};
+use crate::commands::input_files::{FileArgs, notes};
 use crate::shutdown::Shutdown;
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event, write_key};
@@ -98,8 +98,8 @@ impl Files {
             })
             .map_err(CommandError::failed)?;
         progress.finish();
-        if let Some(late) = late(&summary) {
-            println!("{late}");
+        for note in notes(&summary, compiled) {
+            println!("{note}");
         }
         let truth = std::mem::take(&mut *self.truth.borrow_mut());
         Ok((!truth.is_empty()).then_some(truth))
