@@ -71,7 +71,9 @@ impl Registry {
             SchemaReference::Guid(guid) => format!("/schemas/guids/{}", uuid_text(guid, &mut [0; 36])),
         };
         let get = |client: &Client| match (client.get(&path), reference) {
-            (Err(RequestError::NoSuchPath), SchemaReference::Guid(_)) => Err(RequestError::Refused(NO_GUIDS.to_owned())),
+            (Err(RequestError::NoSuchPath), SchemaReference::Guid(_)) => {
+                Err(RequestError::Refused(NO_GUIDS.to_owned()))
+            }
             (answer, _) => answer,
         };
         let answer = self.request(&reference.to_string(), get)?;
