@@ -170,3 +170,52 @@ fn entities_beyond_the_cache_are_kept_in_the_stores() {
     assert!(read > 20_000, "{read}");
     assert_eq!(evicted, all_in_memory);
 }
+
+/// Records of a topic that are no events, and event times in January 1970: seconds that are read as milliseconds.
+#[test]
+fn what_is_filtered_and_what_is_doubtful_is_counted() {
+    const PIPELINE: &str = r#"
+name: doubts
+inputs:
+  transactions:
+    topic: payments
+    where: kind == "sale"
+    id: id
+    event_time: at
+    fields: {id: text, customer: text, at: timestamp, kind: text}
+entities: {customer: {key: customer}}
+features: {count_1d: {entity: customer, count: transactions, window: 1d}}
+rules: [{name: busy, when: count_1d > 100, then: review}]
+outputs: {decisions: decisions, dead_letters: dead-letters}
+"#;
+    let lines = [
+        r#"{"id": "a", "customer": "C", "at": 1773480600000, "kind": "sale"}"#,
+        r#"{"kind": "heartbeat"}"#,
+        r#"{"id": "b", "customer": "C", "at": 1773480600, "kind": "sale"}"#,
+        r#"{"id": "c", "customer": "C", "at": 1773480601, "kind": "sale"}"#,
+        r#"{"id": "d", "at": 1773480600000, "kind": "sale"}"#,
+    ];
+    for (keys, doubtful, rejected) in [
+        ("", 2, 1),
+        ("min_time: 2020-01-01", 0, 3),
+        ("min_time: 1970-01-01", 0, 1),
+    ] {
+        let source = PIPELINE.replace("topic: payments\n", &format!("topic: payments\n    {keys}\n"));
+        let compiled = compile("doubts.yaml", &source, Path::new("."), &|_| None)
+            .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+        let file = input(&compiled, 0, lines.map(|line| line.as_bytes().to_vec()));
+        let (summary, _) = backfill(
+            &compiled,
+            &mut MemoryStores::default(),
+            vec![file],
+            options(Order::EventTime),
+        );
+        assert_eq!((summary.records, summary.filtered), (5, 1), "{keys}");
+        assert_eq!(
+            (summary.doubtful_times, summary.rejected),
+            (doubtful, rejected),
+            "{keys}"
+        );
+        assert_eq!(summary.first_doubtful, (doubtful > 0).then_some((0, 3)), "{keys}");
+    }
+}
