@@ -245,6 +245,61 @@ fn every_compression_is_read() {
 }
 
 #[test]
+fn avro_files_with_every_codec() {
+    let wanted = fields(&[
+        ("id", ValueType::Text),
+        ("time", ValueType::Timestamp),
+        ("merchant.id", ValueType::Int),
+        ("amount", ValueType::Float),
+        ("online", ValueType::Int),
+    ]);
+    let of_parquet = rows(&data("payments.parquet"), &wanted).unwrap();
+    assert_eq!(of_parquet.len(), 40);
+    for codec in ["null", "deflate", "snappy"] {
+        let path = data(&format!("payments-{codec}.avro"));
+        assert_eq!(rows(&path, &wanted).unwrap(), of_parquet, "{codec}");
+        let names = names(&path).unwrap().unwrap();
+        let expected = [
+            "id",
+            "time",
+            "card",
+            "merchant.id",
+            "merchant",
+            "amount",
+            "online",
+            "unused",
+        ];
+        assert_eq!(names, expected);
+    }
+}
+
+#[test]
+fn damaged_avro_files() {
+    let wanted = fields(&[("online", ValueType::Bool), ("card", ValueType::Int)]);
+    let whole = std::fs::read(data("payments-snappy.avro")).unwrap();
+    // A record that cannot be used costs no other.
+    let found = rows(&data("payments-snappy.avro"), &wanted).unwrap();
+    assert_eq!(found[39], Err((40, ReasonCode::WrongType)));
+    for end in 0..whole.len() {
+        let file = file(".avro", &whole[..end]);
+        // Between blocks a cut leaves a whole file.
+        if let Ok(found) = rows(file.path(), &wanted) {
+            assert!(found.len() < 40, "{end}");
+        }
+    }
+    let mut other = whole.clone();
+    let at = whole.len() - 40;
+    other[at] ^= 1;
+    let error = rows(file(".avro", &other).path(), &wanted).unwrap_err();
+    assert!(error.starts_with("FILE: after record "), "{error}");
+    let error = rows(file(".avro", b"id,amount\n").path(), &wanted).unwrap_err();
+    assert_eq!(error, "FILE: not an Avro object container file: it begins otherwise");
+    let list = fields(&[("unused", ValueType::Int)]);
+    let error = rows(&data("payments-null.avro"), &list).unwrap_err();
+    assert!(error.contains("unused"), "{error}");
+}
+
+#[test]
 fn times_of_all_columns() {
     let at = |micros| Ok(vec![Value::Timestamp(micros)]);
     let time = 1_773_480_600_123_456;

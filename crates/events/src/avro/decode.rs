@@ -63,6 +63,22 @@ impl AvroProjection {
         }
     }
 
+    /// Where the record ends that `bytes` begin with. Of a projection without fields no value can stand in the way.
+    pub fn record_length(&self, bytes: &[u8]) -> Result<usize, DecodeError> {
+        let mut row = Row::new();
+        self.fields.reset(&mut row);
+        let mut run = Run {
+            projection: self,
+            bytes,
+            at: 0,
+            row: &mut row,
+        };
+        match run.list(0, 0) {
+            Ok(()) => Ok(run.at),
+            Err(failure) => Err(self.to_error(failure, run.at)),
+        }
+    }
+
     fn to_error(&self, failure: DecodeFailure, at: usize) -> DecodeError {
         let place = match failure.field {
             Some(field) => format!("field {} at byte {at}", self.fields.fields[field].name),

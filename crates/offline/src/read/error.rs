@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// The endings of the files that this build reads.
 const ENDINGS: &str = if cfg!(feature = "parquet") {
-    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), or .parquet"
+    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), .avro or .parquet"
 } else {
-    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz); Parquet needs a build with the feature `parquet`"
+    ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), or .avro; Parquet needs a build with the feature `parquet`"
 };
 
 /// Why a file cannot be read on.

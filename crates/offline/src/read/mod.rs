@@ -1,5 +1,6 @@
-//! Files as inputs: JSON, CSV and Parquet, decoded into the same rows as records of a topic.
+//! Files as inputs: JSON, CSV, Parquet and Avro, decoded into the same rows as records of a topic.
 
+mod avro_file;
 #[cfg(feature = "parquet")]
 mod cells;
 #[cfg(feature = "parquet")]
@@ -32,6 +33,7 @@ pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadErro
         "csv" | "tsv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
         #[cfg(feature = "parquet")]
         "parquet" => Ok(Box::new(columns::Columns::open(path, fields)?)),
+        "avro" => Ok(Box::new(avro_file::AvroFile::open(path, fields)?)),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }
 }

@@ -100,8 +100,8 @@ fn json() -> Vec<String> {
 fn files() -> (TempDir, Vec<PathBuf>) {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("pipeline.yaml"), PIPELINE).unwrap();
-    let parquet = Path::new(env!("CARGO_MANIFEST_DIR")).join("../offline/tests/data/payments.parquet");
-    let mut paths = vec![parquet];
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../offline/tests/data");
+    let mut paths = vec![data.join("payments.parquet"), data.join("payments-snappy.avro")];
     for (name, text) in [
         ("comma.csv", csv(',', "", false)),
         ("pandas.csv", csv(',', "NaN", true)),
