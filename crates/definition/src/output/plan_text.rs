@@ -27,6 +27,13 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         let what = if index == 0 { "read" } else { "read for labels" };
         writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
         writeln!(out, "  decodes {}", fields.join(", "))?;
+        if !input.derived.is_empty() {
+            writeln!(
+                out,
+                "  derives {}",
+                names(plan, input.derived.iter().map(|derived| derived.to))
+            )?;
+        }
     }
     for (at, stage) in plan.stages.iter().enumerate() {
         write_stage(out, compiled, plan, at, stage)?;
