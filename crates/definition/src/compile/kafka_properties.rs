@@ -127,6 +127,21 @@ mod tests {
         assert!(names().count() > 150);
     }
 
+    /// `scripts/kafka-properties` writes the table anew.
+    #[test]
+    fn the_table_is_of_the_version_that_is_built() {
+        let lock = include_str!("../../../../Cargo.lock");
+        let package = lock
+            .split("[[package]]")
+            .find(|package| package.contains("name = \"rdkafka-sys\""));
+        let version = package.and_then(|package| package.split(['+', '"']).find(|part| part.starts_with("2.")));
+        let version = version.expect("rdkafka-sys has the version of librdkafka behind a plus");
+        assert!(
+            TABLE.starts_with(&format!("# The properties of librdkafka {version} ")),
+            "{version}"
+        );
+    }
+
     #[test]
     fn values() {
         for (name, value, expected) in [

@@ -4,9 +4,9 @@ use super::diagnostic::{Diagnostic, Span};
 use miette::{MietteError, MietteSpanContents, NamedSource, SourceCode, SourceSpan, SpanContents};
 
 /// The longest line that is shown as it is, in bytes.
-const LONGEST: usize = 240;
+const LONGEST: usize = 160;
 /// How much of a longer line is shown before its place.
-const BEFORE: usize = 80;
+const BEFORE: usize = 60;
 const CUT: &str = "…";
 
 /// The text of a file as one diagnostic shows it.

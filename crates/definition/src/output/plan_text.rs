@@ -30,6 +30,13 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         if let Some(filter) = &plan.inputs[index].filter {
             writeln!(out, "  takes records where {}", filter.source())?;
         }
+        if !input.derived.is_empty() {
+            writeln!(
+                out,
+                "  derives {}",
+                names(plan, input.derived.iter().map(|derived| derived.to))
+            )?;
+        }
     }
     for (at, stage) in plan.stages.iter().enumerate() {
         write_stage(out, compiled, plan, at, stage)?;
