@@ -26,7 +26,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 riskstream \
     && useradd --system --uid 10001 --gid riskstream --no-create-home --shell /usr/sbin/nologin riskstream \
-    && install -d -o riskstream -g riskstream /var/lib/riskstream
+    && install -d -m 0700 -o riskstream -g riskstream /var/lib/riskstream
 COPY --from=build /build/target/dist/riskstream /usr/local/bin/riskstream
 COPY pipelines /opt/riskstream/pipelines
 COPY models /opt/riskstream/models

@@ -7,8 +7,8 @@ use rdkafka::error::RDKafkaErrorCode as Code;
 use crate::options::KafkaOptions;
 use crate::tls::Trust;
 
-/// What librdkafka says if a client and a listener differ in whether they use TLS.
-const OTHER_PROTOCOL: [&str; 2] = ["PLAINTEXT broker listener?", "SSL listener?"];
+/// What librdkafka says if a client without TLS has reached a listener with TLS.
+const NEEDS_TLS: &str = "SSL listener?";
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -36,15 +36,15 @@ impl Outage {
 
     /// Notes why a broker cannot be reached. The first failure of TLS is looked into, which may take some seconds.
     pub(crate) fn note(&self, code: Code, reason: &str) {
-        let is_lasting = match code {
-            Code::SSL | Code::Authentication | Code::SaslAuthenticationFailed => true,
-            _ => OTHER_PROTOCOL.iter().any(|hint| reason.contains(hint)),
-        };
         if self.get().is_lasting {
             return;
         }
-        let explained = (code == Code::SSL).then(|| self.trust.explain(reason)).flatten();
-        let text = explained.unwrap_or_else(|| reason.to_owned());
+        let (text, is_lasting) = match code {
+            Code::SSL => (self.trust.explain(reason).unwrap_or_else(|| reason.to_owned()), true),
+            Code::Authentication | Code::SaslAuthenticationFailed => (reason.to_owned(), true),
+            _ if ended_handshake(reason) => (format!("{reason}: it may be a listener without TLS"), true),
+            _ => (reason.to_owned(), reason.contains(NEEDS_TLS)),
+        };
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Reason { text, is_lasting };
     }
 
@@ -76,6 +76,12 @@ impl Outage {
     fn get(&self) -> Reason {
         self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// Whether the other side closed the connection instead of answering to TLS. librdkafka says so in two ways.
+fn ended_handshake(reason: &str) -> bool {
+    reason.contains("Disconnected")
+        && (reason.contains("SSL handshake failed") || reason.contains("state SSL_HANDSHAKE"))
 }
 
 /// Whether librdkafka's message `N/M brokers are down` says that none is left. The numbers are read after the event: a broker
@@ -110,12 +116,26 @@ mod tests {
             (outage.reason().as_str(), outage.lasting()),
             ("Connection refused", None)
         );
-        let plaintext = "Disconnected: connecting to a PLAINTEXT broker listener?";
-        outage.note(Code::BrokerTransportFailure, plaintext);
+        let password = "SASL authentication error: Authentication failed: Invalid username or password";
+        outage.note(Code::Authentication, password);
         outage.note(Code::BrokerTransportFailure, "Connection refused");
-        assert_eq!(outage.lasting().as_deref(), Some(plaintext));
-        assert_eq!(outage.with_reason("no answer"), format!("no answer ({plaintext})"));
+        assert_eq!(outage.lasting().as_deref(), Some(password));
+        assert_eq!(outage.with_reason("no answer"), format!("no answer ({password})"));
         outage.end();
         assert_eq!(outage.with_reason("no answer"), "no answer");
+    }
+
+    #[test]
+    fn a_listener_without_tls_is_suspected() {
+        for reason in [
+            "ssl://broker:9092/bootstrap: SSL handshake failed: Disconnected: connection closed by peer: connecting to a \
+             PLAINTEXT broker listener?",
+            "ssl://broker:9092/bootstrap: Disconnected: SSL connection closed by peer (after 13ms in state SSL_HANDSHAKE)",
+        ] {
+            let outage = Outage::default();
+            outage.note(Code::BrokerTransportFailure, reason);
+            let expected = format!("{reason}: it may be a listener without TLS");
+            assert_eq!(outage.lasting(), Some(expected));
+        }
     }
 }

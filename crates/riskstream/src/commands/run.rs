@@ -42,8 +42,9 @@ pub struct Args {
 /// # Errors
 /// The user's input is wrong, or something failed that a retry cannot repair.
 pub fn execute(args: Args) -> Result<(), CommandError> {
-    let format = logs::start(&args.log).map_err(CommandError::configuration)?;
-    run(args).map_err(|error| match format {
+    let (format, filter) = logs::start(&args.log);
+    let result = filter.map_err(CommandError::configuration).and_then(|()| run(args));
+    result.map_err(|error| match format {
         LogFormat::Json => error.log(),
         LogFormat::Auto | LogFormat::Text => error,
     })

@@ -41,16 +41,18 @@ pub struct FilterError {
     why: String,
 }
 
-/// Starts logging for the whole process. Returns the format, which is not `Auto`. In the format `Json` panics are logged, too.
-///
-/// # Errors
-/// The filter cannot be parsed.
-pub fn start(args: &LogArgs) -> Result<LogFormat, FilterError> {
-    let filter = EnvFilter::builder().parse(&args.filter);
-    let filter = filter.map_err(|error| FilterError {
-        filter: args.filter.clone(),
-        why: error.to_string(),
-    })?;
+/// Starts logging for the whole process. Returns the format, which is not `Auto`, and an error if the filter cannot be parsed:
+/// then `info` is the filter, so that the error can be logged. In the format `Json` panics are logged, too.
+pub fn start(args: &LogArgs) -> (LogFormat, Result<(), FilterError>) {
+    let parsed = EnvFilter::builder().parse(&args.filter);
+    let (filter, result) = match parsed {
+        Ok(filter) => (filter, Ok(())),
+        Err(error) => {
+            let filter = args.filter.clone();
+            let why = error.to_string();
+            (EnvFilter::new("info"), Err(FilterError { filter, why }))
+        }
+    };
     let terminal = std::io::stderr().is_terminal();
     let format = match args.log_format {
         LogFormat::Auto if terminal => LogFormat::Text,
@@ -75,5 +77,5 @@ pub fn start(args: &LogArgs) -> Result<LogFormat, FilterError> {
             .finish()
             .try_init()
     };
-    Ok(format)
+    (format, result)
 }
