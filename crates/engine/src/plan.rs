@@ -65,6 +65,8 @@ pub struct InputPlan {
     pub event_time: Slot,
     /// Float fields that features aggregate as they are: they must be finite and, if sums have a precision, fit it.
     pub numbers: Vec<(Slot, Option<Precision>)>,
+    /// Of labels: how long after its event time one may wait for its transaction, in microseconds of stream time.
+    pub arrives_within: i64,
 }
 
 /// One stage: an entity, its features, and the slots that its rows carry.

@@ -101,6 +101,7 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
             event_time: *phases.symbols.fields.get(input.event_time.as_ref()?)?,
             numbers: aggregated_floats(phases, index, input),
+            arrives_within: input.arrives_within,
         })
     };
     (0..).zip(&phases.usage.inputs).map(plan).collect()
