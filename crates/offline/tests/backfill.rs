@@ -116,7 +116,12 @@ fn labels_wait_for_their_transactions_until_the_end_of_the_files() {
     let payments = vec![payment("a", 10, "c"), payment("b", 20, "c"), payment("c", 30, "other")];
     let labels = vec![label("a", 5), label("nobody knows", 15), label("b", 25)];
     let files = vec![input(&compiled, 0, payments), input(&compiled, 1, labels)];
-    let (summary, found) = backfill(&compiled, &mut MemoryStores::default(), files, options(Order::EventTime));
+    let (summary, found) = backfill(
+        &compiled,
+        &mut MemoryStores::default(),
+        files,
+        options(Order::EventTime),
+    );
     let frauds = |decision: &OwnedDecisionRecord| {
         let feature = decision.features.iter().find(|(name, _)| name == "frauds");
         feature.map(|(_, value)| value.clone())

@@ -44,6 +44,7 @@ impl LabelFormat {
     /// Appends a label.
     pub(crate) fn write(&self, label: &Event, out: &mut Vec<u8>) {
         out.extend([VERSION, label.input]);
+        write_unsigned(u64::from(label.flags.0), out);
         for (name, slot) in &self.carried {
             let value = &label.row[*slot];
             // An input has no lists.
@@ -65,6 +66,8 @@ impl LabelFormat {
                 "another version wrote it, in another format: move the state away to rebuild it from the log",
             ));
         }
+        let flags = read_number(&mut rest, read_unsigned)?;
+        let flags = u16::try_from(flags).map_err(|_| damaged("its flags are unknown"))?;
         let mut row = vec![Value::Null; self.width];
         while !rest.is_empty() {
             let name = read_text(&mut rest)?;
@@ -81,7 +84,7 @@ impl LabelFormat {
         Ok(Event {
             input,
             watermark: i64::MIN,
-            flags: Flags::NONE,
+            flags: Flags(flags),
             row,
         })
     }

@@ -134,6 +134,8 @@ impl Task {
         while let Some(state) = &mut self.state
             && let Some((event, applied)) = state.next_label(context.engine)?
         {
+            let is_inexact = applied.is_ok() && event.flags.contains(Flags::INEXACT);
+            context.tally.inexact += u64::from(!replayed && is_inexact);
             let sequence = self.source.number();
             self.pass_on(Sequenced { sequence, event }, applied, replayed, context);
         }
