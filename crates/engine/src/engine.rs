@@ -124,7 +124,8 @@ impl Engine {
 
     /// Applies the event to the state of its entity at `stage` and, if it is a transaction, writes the features of that stage
     /// into its row. The first stage completes a label before that: it copies the keys of later entities from the label's
-    /// transaction, which it remembers.
+    /// transaction, which it remembers. If it does not have the transaction it rejects the label, with
+    /// [`ReasonCode::UnknownTransaction`]; the caller may keep the label and apply it again after the transaction.
     ///
     /// State is the caller's. `states` holds the entities in use and is changed; entities that it lacks are read from
     /// `store`, which is never written. The result depends on the event, on `stream_time` and on the state that the two
@@ -150,18 +151,20 @@ impl Engine {
         };
         if event.input != TRANSACTIONS && stage == 0 && plan.completes_labels {
             let id = CompactString::from(event.id());
-            if !states.complete(store, key, &id, &mut event.row)? {
-                return Err(StageError::Rejected(Rejection::new(
-                    ReasonCode::UnknownTransaction,
-                    "the label's transaction is not in this state: never seen, or longer ago than is kept",
-                )));
+            if !states.complete(store, key, &id, time, &mut event.row)? {
+                return Err(StageError::Rejected(unknown_transaction()));
             }
         }
-        let latest = stream_time.latest.max(time);
+        // Labels may come ahead of their transactions. If they moved stream time, these would be too late.
+        let is_transaction = event.input == TRANSACTIONS;
+        let mut latest = stream_time.latest;
+        if is_transaction {
+            latest = latest.max(time);
+        }
         let applied = states
             .apply(store, latest, key, event.input, &mut event.row)
             .map_err(|error| self.stage_error(error))?;
-        if !applied.too_late {
+        if is_transaction && !applied.too_late {
             stream_time.observe(time);
         }
         if applied.duplicate {
@@ -226,6 +229,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// Why a label without a known transaction cannot be used.
+pub fn unknown_transaction() -> Rejection {
+    let why = "the label's transaction is not in this state: never seen, or longer ago than is kept";
+    Rejection::new(ReasonCode::UnknownTransaction, why)
 }
 
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.

@@ -17,7 +17,7 @@ pub mod plan;
 mod stream_time;
 
 pub use answer::{Answer, ModelFailure};
-pub use engine::{Engine, StageError};
+pub use engine::{Engine, StageError, unknown_transaction};
 pub use event::Event;
 pub use explain::ExplainPlan;
 pub use key::write_key;

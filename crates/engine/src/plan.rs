@@ -73,6 +73,8 @@ pub struct InputPlan {
     pub ignores_tombstones: bool,
     /// Float fields that features aggregate as they are: they must be finite and, if sums have a precision, fit it.
     pub numbers: Vec<(Slot, Option<Precision>)>,
+    /// Of labels: how long after its event time one may wait for its transaction, in microseconds of stream time.
+    pub arrives_within: i64,
 }
 
 impl InputPlan {

@@ -1,11 +1,12 @@
-//! Stream time: the event times that a task has seen.
+//! Stream time: the event times of transactions that a task has seen.
 
-/// The largest and the smallest event time that a stage's task has seen. The wall clock is not part of it.
+/// The largest and the smallest event time of a transaction that a stage's task has seen. Labels and the wall clock are not
+/// part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamTime {
-    /// The largest event time, in microseconds since the epoch; `i64::MIN` before the first event.
+    /// The largest event time, in microseconds since the epoch; `i64::MIN` before the first transaction.
     pub latest: i64,
-    /// The smallest event time, in microseconds since the epoch; `i64::MAX` before the first event. State knows nothing from
+    /// The smallest event time, in microseconds since the epoch; `i64::MAX` before the first transaction. State knows nothing from
     /// before it.
     pub earliest: i64,
 }

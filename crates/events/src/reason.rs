@@ -69,7 +69,7 @@ reason_codes! {
     PastEventTime = "past_event_time",
     /// The record has no key, but its topic is read as keyed by the first entity.
     MissingKey = "missing_key",
-    /// A label's transaction is not known, so the entities that it concerns are not either.
+    /// A label's transaction did not come in the time that the label may wait, so the entities that it concerns are not known.
     UnknownTransaction = "unknown_transaction",
 }
 

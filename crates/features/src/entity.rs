@@ -57,7 +57,7 @@ pub(crate) const PARTS: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Entity {
     pub(crate) key: CompactString,
-    /// Stream time when it last changed.
+    /// Stream time when it last changed; `i64::MIN` if there was none.
     pub(crate) stream: i64,
     /// Event time of the newest transaction; `i64::MIN` if there was none.
     pub(crate) newest: i64,
@@ -87,7 +87,10 @@ impl Entity {
     ) -> Result<Applied, StateError> {
         let features = context.features;
         let time = event.entry.time();
-        let stream = event.stream_time.max(time).max(self.stream);
+        let mut stream = event.stream_time.max(self.stream);
+        if event.is_transaction() {
+            stream = stream.max(time);
+        }
         let late_by = event.stream_time.saturating_sub(time).max(0);
         let (mut logs, mut rest) = self.split(context);
         if let Some(first) = first(&mut logs, event, stream)? {
@@ -139,10 +142,18 @@ impl Entity {
         (logs, above)
     }
 
-    /// Copies the carried slots of the transaction with this id into `row`. False if the log does not have it.
-    pub(crate) fn complete(&mut self, context: ApplyContext<'_>, id: u64, row: &mut Row) -> Result<bool, StateError> {
+    /// Copies the carried slots of the transaction with this id into `row`, a label's. False if the log does not have it, or
+    /// if it is older than entries are kept as of `time`, the label's event time.
+    pub(crate) fn complete(
+        &mut self,
+        context: ApplyContext<'_>,
+        time: i64,
+        id: u64,
+        row: &mut Row,
+    ) -> Result<bool, StateError> {
         let features = context.features;
-        let after = self.stream.saturating_sub(features.retention);
+        let as_of = self.stream.max(time.saturating_sub(1));
+        let after = as_of.saturating_sub(features.retention);
         let (mut logs, _) = self.split(context);
         let (log, source, buffer) = logs.of(0);
         let found = log.find(id, after, i64::MAX, source)?;
@@ -221,7 +232,8 @@ struct Above<'a> {
     windows: &'a mut Windows,
 }
 
-/// The ordinal of the entry that an event duplicates.
+/// The ordinal of the entry that an event duplicates. Labels may come in any order, before and after their time. So what a
+/// label duplicates depends on its own event time.
 #[inline]
 fn first(logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<Option<u64>, StateError> {
     let dedupe = logs.features.dedupe;
@@ -229,8 +241,14 @@ fn first(logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<Option
     if id == 0 || dedupe == 0 {
         return Ok(None);
     }
+    let forgotten = stream.saturating_sub(dedupe);
     let (log, source, _) = logs.of(usize::from(event.input));
-    log.find_recent(id, stream.saturating_sub(dedupe), source)
+    if event.is_transaction() {
+        return log.find_recent(id, forgotten, (forgotten, i64::MAX), source);
+    }
+    let time = event.entry.time();
+    let times = (time.saturating_sub(dedupe), time.saturating_add(dedupe - 1));
+    log.find_recent(id, forgotten, (forgotten.max(times.0), times.1), source)
 }
 
 impl Above<'_> {

@@ -99,7 +99,8 @@ impl EntityStates {
 
     /// Inserts the event into the log of the entity `key`, without numbers that cannot be aggregated. If it is a transaction (`input` 0), writes the
     /// value of every feature into its slot of the row; other rows stay as they are. `stream_time` is
-    /// the largest event time that the task has seen; it falls only with a `discard`.
+    /// the largest event time of a transaction that the task has seen; it falls only with a `discard`.
+    /// A label may lie ahead of it: it counts for transactions from its own event time on.
     ///
     /// # Errors
     /// [`ApplyError::Value`] leaves state and row as they were; after [`ApplyError::State`] the batch has
@@ -139,12 +140,19 @@ impl EntityStates {
         Ok(applied)
     }
 
-    /// Finds the transaction `id` in the log of the entity `key` and copies its carried slots into `row`.
-    /// False if it is not there, or was longer ago than transactions are kept.
+    /// Finds the transaction `id` in the log of the entity `key` and copies its carried slots into `row`, that of a label
+    /// with the event time `time`. False if it is not there, or was longer before the label than transactions are kept.
     ///
     /// # Errors
     /// When state cannot be read; the batch has to be discarded.
-    pub fn complete(&mut self, store: &dyn StateStore, key: &str, id: &str, row: &mut Row) -> Result<bool, StateError> {
+    pub fn complete(
+        &mut self,
+        store: &dyn StateStore,
+        key: &str,
+        id: &str,
+        time: i64,
+        row: &mut Row,
+    ) -> Result<bool, StateError> {
         let features = Arc::clone(&self.features);
         let index = self.open(store, key)?;
         let cached = cell(&mut self.cells, index);
@@ -153,7 +161,7 @@ impl EntityStates {
             store,
             buffer: &mut self.buffer,
         };
-        let completed = cached.entity.complete(context, text_id_hash(id), row);
+        let completed = cached.entity.complete(context, time, text_id_hash(id), row);
         cached.noting_failure(completed)
     }
 

@@ -227,28 +227,35 @@ impl EntityLog {
         }
     }
 
-    /// The newest entry with this id and an event time after `after`. Fastest if `after` rarely decreases between calls.
+    /// The newest entry with this id and an event time in (`after`, `through`]. Ids of entries at or before `forgotten`, which
+    /// is at most `after`, are no longer needed. Fastest if `forgotten` rarely decreases between calls.
     #[inline]
     pub(crate) fn find_recent(
         &mut self,
         id: u64,
-        after: i64,
+        forgotten: i64,
+        (after, through): (i64, i64),
         source: ValueSource<'_>,
     ) -> Result<Option<u64>, StateError> {
-        if let Some(index) = self.index.as_ref().filter(|index| index.reaches(after)) {
+        if let Some(index) = self.index.as_ref().filter(|index| index.reaches(forgotten)) {
             return match index.newest(id) {
+                Some(time) if time > through => self.find(id, after, through, source),
                 Some(time) if time > after => self.find(id, time.saturating_sub(1), time, source),
                 _ => Ok(None),
             };
         }
-        let recent = self.position_after(after, self.recent, source)?;
+        let recent = self.position_after(forgotten, self.recent, source)?;
         self.recent = recent;
         if self.end() - recent.ordinal > UNINDEXED {
-            self.make_index(recent, after, source)?;
-            return self.find_recent(id, after, source);
+            self.make_index(recent, forgotten, source)?;
+            return self.find_recent(id, forgotten, (after, through), source);
         }
         self.index = None;
-        self.find_from(recent, id, i64::MAX, source)
+        let from = match after > forgotten {
+            true => self.position_after(after, recent, source)?,
+            false => recent,
+        };
+        self.find_from(from, id, through, source)
     }
 
     /// The last entry with this id and an event time in (`after`, `through`], found by a linear search.

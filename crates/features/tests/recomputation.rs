@@ -365,3 +365,102 @@ proptest! {
         }
     }
 }
+
+/// A transaction or a label, with its key and its row.
+struct Placed<'a> {
+    /// The position in the order of arrival.
+    place: usize,
+    key: &'static str,
+    input: u8,
+    event: &'a Event,
+    row: Row,
+}
+
+/// Transactions in the order of their arrival; labels in the order of their times, before transactions that come at the same
+/// time. Each label has an id of its own.
+fn in_order<'a>(events: &'a [Event], features: usize) -> Vec<Placed<'a>> {
+    let mut time = 1_000;
+    let mut order = Vec::new();
+    for (number, event) in events.iter().enumerate() {
+        time += event.step;
+        let late = if event.input == 0 { event.late } else { 0 };
+        let mut row = event.row(time + event.late - late, features);
+        if event.input == 1 {
+            row[common::ID] = Value::Text(format!("label {number}").into());
+        }
+        order.push((time, event.input == 0, KEYS[event.key], event, row));
+    }
+    order.sort_by_key(|&(time, is_transaction, ..)| (time, is_transaction));
+    let placed = order
+        .into_iter()
+        .enumerate()
+        .map(|(place, (.., key, event, row))| Placed {
+            place,
+            key,
+            input: event.input,
+            event,
+            row,
+        });
+    placed.collect()
+}
+
+/// The rows of all transactions with their features.
+fn evaluated(spec: &EntitySpec, events: &[&Placed<'_>]) -> Vec<Row> {
+    let features = EntityFeatures::compile(spec, &types(spec.features.len())).expect("the spec is valid");
+    let mut states = EntityStates::new(Arc::new(features));
+    let mut store = MemoryState::default();
+    let mut stream = i64::MIN;
+    let mut rows = Vec::new();
+    for (number, event) in events.iter().enumerate() {
+        let mut row = event.row.clone();
+        if let (0, Value::Timestamp(time)) = (event.input, &row[common::TIME]) {
+            stream = stream.max(*time);
+        }
+        states
+            .apply(&store, stream, event.key, event.input, &mut row)
+            .expect("applied");
+        if event.input == 0 {
+            rows.push(row);
+        }
+        if number % 40 == 0 {
+            commit(&mut states, &mut store);
+        }
+    }
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn labels_that_come_early_count_from_their_own_time_on(
+        spec in spec(),
+        events in prop::collection::vec(event(), 1..400),
+        ahead in prop::collection::vec(0..300usize, 1..20),
+    ) {
+        let ordered = in_order(&events, spec.features.len());
+        let all: Vec<&Placed<'_>> = ordered.iter().collect();
+        let expected = evaluated(&spec, &all);
+        // Labels of equal times stay in their order.
+        let place = |placed: &&Placed<'_>| match (placed.input, &placed.row[common::TIME]) {
+            (1, Value::Timestamp(time)) => placed.place.saturating_sub(ahead[*time as usize % ahead.len()]),
+            _ => placed.place,
+        };
+        let mut early = all.clone();
+        early.sort_by_key(place);
+        // A label that comes twice counts once.
+        let repeated = |placed: &Placed<'_>| placed.input == 1 && spec.dedupe > 0 && placed.event.truth;
+        let early: Vec<&Placed<'_>> = early
+            .into_iter()
+            .flat_map(|placed| std::iter::repeat_n(placed, 1 + usize::from(repeated(placed))))
+            .collect();
+        let found = evaluated(&spec, &early);
+        prop_assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            for feature in &spec.features {
+                let (value, right) = (&found[feature.output], &expected[feature.output]);
+                prop_assert_eq!(value, right, "{:?} at {:?}", feature, &found[common::TIME]);
+            }
+        }
+    }
+}

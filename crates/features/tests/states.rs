@@ -56,7 +56,9 @@ fn a_label_is_completed_from_its_transaction_as_long_as_that_is_kept() {
     }
     let mut complete = |key: &str, id: &str| {
         let mut label = row(50 * DAY, id, 3);
-        let found = states.complete(&store, key, id, &mut label).expect("state can be read");
+        let found = states
+            .complete(&store, key, id, 50 * DAY, &mut label)
+            .expect("state can be read");
         found.then_some(label)
     };
     let label = complete("card", "t-20").expect("it is kept");

@@ -4,6 +4,7 @@ mod common;
 use common::{Collected, backfill, input, options, served};
 use riskstream_definition::{Compiled, Style, compile, load};
 use riskstream_engine::Engine;
+use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 use riskstream_offline::backfill::{Backfill, Order, Partitions};
 use riskstream_pipeline::Stores;
@@ -78,6 +79,58 @@ fn a_backfill_that_is_ended_says_how_far_it_came() {
     let backfill = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut collected).unwrap();
     let summary = backfill.run(&mut |summary| summary.decided == 0).unwrap();
     assert_eq!((summary.decided, collected.decisions.len()), (1024, 1024));
+}
+
+const EARLY: &str = "
+name: early
+inputs:
+  transactions:
+    topic: transactions
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, customer: text, terminal: text}
+  labels:
+    topic: labels
+    id: id
+    event_time: known_at
+    fields: {id: text, known_at: timestamp, customer: text, fraud: bool}
+entities: {customer: {key: customer}, terminal: {key: terminal}}
+features:
+  payments: {entity: customer, count: transactions, window: 1d}
+  frauds: {entity: terminal, count: labels, window: 1d, when: fraud}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+/// A label that is dated before its transaction waits for it. What waits at the end is rejected.
+#[test]
+fn labels_wait_for_their_transactions_until_the_end_of_the_files() {
+    let compiled = compile("early.yaml", EARLY, Path::new(""), &|_| None).unwrap();
+    let payment = |id: &str, second: u64, customer: &str| {
+        let time = 1_767_225_600_000 + second * 1000;
+        format!(r#"{{"id":"{id}","time":{time},"customer":"{customer}","terminal":"t"}}"#).into_bytes()
+    };
+    let label = |id: &str, second: u64| {
+        let time = 1_767_225_600_000 + second * 1000;
+        format!(r#"{{"id":"{id}","known_at":{time},"customer":"c","fraud":true}}"#).into_bytes()
+    };
+    let payments = vec![payment("a", 10, "c"), payment("b", 20, "c"), payment("c", 30, "other")];
+    let labels = vec![label("a", 5), label("nobody knows", 15), label("b", 25)];
+    let files = vec![input(&compiled, 0, payments), input(&compiled, 1, labels)];
+    let (summary, found) = backfill(
+        &compiled,
+        &mut MemoryStores::default(),
+        files,
+        options(Order::EventTime),
+    );
+    let frauds = |decision: &OwnedDecisionRecord| {
+        let feature = decision.features.iter().find(|(name, _)| name == "frauds");
+        feature.map(|(_, value)| value.clone())
+    };
+    let found_frauds: Vec<_> = found.decisions.iter().map(frauds).collect();
+    let expected = [0, 1, 2].map(|count| Some(FeatureValue::Int(count)));
+    assert_eq!(found_frauds, expected);
+    assert_eq!(found.rejected, [(1, 0)]);
+    assert_eq!((summary.records, summary.decided, summary.rejected), (6, 3, 1));
 }
 
 const MANY_ENTITIES: &str = "

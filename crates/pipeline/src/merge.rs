@@ -302,6 +302,19 @@ impl Merge {
         self.sources.iter().filter_map(|(_, source)| watermark(source)).min()
     }
 
+    /// If all sources of transactions are idle, and none of their rows waits: how far they have come. No promise about
+    /// transactions reaches further then, whatever sources of labels have sent.
+    pub fn rest_of_transactions(&self) -> Option<i64> {
+        let mut furthest = None;
+        for source in self.sources.of_input(TRANSACTIONS) {
+            if !source.head.is_empty() || source.mark.phase != Phase::Idle {
+                return None;
+            }
+            furthest = furthest.max(Some(source.mark.watermark));
+        }
+        furthest
+    }
+
     fn release(&mut self, id: SourceId, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
         self.heads.pop();
         let source = self.sources.get_mut(id).expect("the caller saw a row here");

@@ -11,6 +11,7 @@ use crate::repartition::{Content, IdleNotice, RecordError, RepartitionFormat};
 use crate::rollout::RolloutNotice;
 use crate::sources::{SourceId, Sources, source_of_earlier_number};
 use crate::taken::{Sequenced, Taken};
+use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader, Row};
 use riskstream_features::state::StateWrites;
 
@@ -113,20 +114,33 @@ impl RepartitionSource {
         let next = self
             .merge
             .pop(&mut |bytes, rows| format.decode_rows(bytes, spare, rows));
-        let Some(event) = next.map_err(|error| self.unreadable_frame(error))? else {
+        let Some(mut event) = next.map_err(|error| self.unreadable_frame(error))? else {
             return Ok(None);
         };
+        if event.input != TRANSACTIONS {
+            event.watermark = event.watermark.min(self.promised());
+        }
         self.watermark = self.watermark.max(event.watermark);
+        let sequence = self.number();
+        Ok(Some(Sequenced { sequence, event }))
+    }
+
+    /// The number of the next event that the task sends on.
+    pub fn number(&mut self) -> i64 {
         self.sequence += 1;
-        Ok(Some(Sequenced {
-            sequence: self.sequence,
-            event,
-        }))
+        self.sequence
+    }
+
+    /// The largest watermark that may be announced. Labels may be read long before their transactions. If their event times
+    /// were promised to later stages, these would not wait for each other's transactions, and apply them out of order.
+    fn promised(&self) -> i64 {
+        let rest = self.merge.rest_of_transactions();
+        rest.map_or(i64::MAX, |furthest| furthest.saturating_add(1))
     }
 
     /// How far the source is, for its readers. `partition` tells how the partition itself is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
-        let to_come = self.merge.watermark();
+        let to_come = self.merge.watermark().map(|to_come| to_come.min(self.promised()));
         let phase = match partition {
             Phase::Idle if self.merge.is_idle() => Phase::Idle,
             _ if self.merge.is_live() => Phase::Live,

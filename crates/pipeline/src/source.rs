@@ -49,6 +49,15 @@ impl Source {
         }
     }
 
+    /// The number of an event that follows the one handed out last: a label that waited.
+    pub fn number(&mut self) -> i64 {
+        match self {
+            // A stage that reads an input topic has no labels.
+            Source::Input(input) => input.progress().sequence,
+            Source::Repartition(repartition) => repartition.number(),
+        }
+    }
+
     /// How far the source is, for the readers of what the task writes. `partition` tells how the partition is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
         match self {

@@ -89,6 +89,11 @@ impl<T> Sources<T> {
         self.inputs.get_mut(source.input())?.get_mut(source.partition())
     }
 
+    /// The values of the sources that read this input.
+    pub fn of_input(&self, input: u8) -> impl Iterator<Item = &T> {
+        self.inputs.get(usize::from(input)).into_iter().flatten()
+    }
+
     /// The values in the order of their sources.
     pub fn iter(&self) -> impl Iterator<Item = (SourceId, &T)> {
         self.inputs.iter().enumerate().flat_map(|(input, partitions)| {

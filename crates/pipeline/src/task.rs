@@ -7,10 +7,10 @@ use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
-use crate::stage_state::StageState;
+use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::StageError;
-use riskstream_events::Flags;
+use riskstream_events::{Flags, Rejection};
 use riskstream_scoring::Lineup;
 
 /// Where a task begins.
@@ -124,25 +124,46 @@ impl Task {
         let was_inexact = row.event.flags.contains(Flags::INEXACT);
         let applied = match &mut self.state {
             Some(state) => state.apply(context.engine, &mut row.event),
-            None => Ok(()),
+            None => Ok(Applied::Now),
         };
         match applied {
-            Ok(()) if replayed => context.recycle(row.event.row),
-            Ok(()) => {
+            Ok(Applied::Now) => {
                 let is_inexact = row.event.flags.contains(Flags::INEXACT);
-                context.tally.inexact += u64::from(is_inexact && !was_inexact);
-                self.sink.push(row, context);
+                context.tally.inexact += u64::from(!replayed && is_inexact && !was_inexact);
+                self.pass_on(row, Ok(()), replayed, context);
             }
-            Err(StageError::Rejected(rejection)) => {
-                if !replayed {
-                    let letters = context.dead_letters;
-                    letters.event(&self.partition, &row.event, &rejection, context.outputs);
-                }
-                context.recycle(row.event.row);
-            }
+            Ok(Applied::Later) => context.recycle(row.event.row),
+            Err(StageError::Rejected(rejection)) => self.pass_on(row, Err(rejection), replayed, context),
             Err(StageError::State(error)) => return Err(error.into()),
         }
+        while let Some(state) = &mut self.state
+            && let Some((event, applied)) = state.next_label(context.engine)?
+        {
+            let is_inexact = applied.is_ok() && event.flags.contains(Flags::INEXACT);
+            context.tally.inexact += u64::from(!replayed && is_inexact);
+            let sequence = self.source.number();
+            self.pass_on(Sequenced { sequence, event }, applied, replayed, context);
+        }
         Ok(())
+    }
+
+    /// Sends an event on, or to the dead letters if it could not be applied.
+    fn pass_on(
+        &mut self,
+        row: Sequenced,
+        applied: Result<(), Rejection>,
+        replayed: bool,
+        context: &mut TaskContext<'_>,
+    ) {
+        match applied {
+            _ if replayed => context.recycle(row.event.row),
+            Ok(()) => self.sink.push(row, context),
+            Err(rejection) => {
+                let letters = context.dead_letters;
+                letters.event(&self.partition, &row.event, &rejection, context.outputs);
+                context.recycle(row.event.row);
+            }
+        }
     }
 
     /// Ends a batch: completes its outputs. `partition` tells how the partition is read.

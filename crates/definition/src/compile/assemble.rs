@@ -131,6 +131,7 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
             filter: filter.clone(),
             ignores_tombstones: input.ignores_tombstones,
             numbers: aggregated_floats(phases, index, input),
+            arrives_within: input.arrives_within,
         })
     };
     (0..).zip(&phases.usage.inputs).zip(&phases.filters).map(plan).collect()

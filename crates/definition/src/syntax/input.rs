@@ -47,7 +47,8 @@ section! {
         #[schemars(default)]
         pub tombstones: Option<Spanned<Tombstones>>,
         /// For labels without the key of a later entity: how long after its transaction a label may arrive and get the key
-        /// from it. A longer time takes more state in the first stage.
+        /// from it; and how long after its own event time one that comes first waits for its transaction. A longer time takes
+        /// more state in the first stage.
         #[schemars(default, extend("default" = "30d"))]
         pub arrives_within: Option<Spanned<Duration>>,
         /// The fields that expressions, features and entities use: `name: type`, or `name: {type, path, …}`.

@@ -101,6 +101,26 @@ fn a_label_of_an_unknown_transaction_is_rejected_and_changes_nothing() {
     );
 }
 
+/// Labels that were loaded first do not make transactions too late, and count from their own time on.
+#[test]
+fn labels_do_not_move_stream_time() {
+    let mut shop = Shop::new(SHOP);
+    shop.pay("t1", NOON, 10.0);
+    let mut label = shop.label("t1", NOON + 5 * DAY, "c", true);
+    shop.apply(&mut label).unwrap();
+    assert_eq!(shop.value(&label, "terminal"), text("t"));
+    for stage in &shop.stages {
+        let StreamTime { earliest, latest } = stage.stream_time;
+        assert_eq!((earliest, latest), (NOON, NOON));
+    }
+    let before = shop.pay("t2", NOON + 2 * HOUR, 10.0);
+    assert!(!before.flags.contains(Flags::TOO_LATE));
+    assert_eq!(shop.value(&before, "payments"), Value::Int(2));
+    assert_eq!(shop.value(&before, "risk"), Value::Float(0.0), "not known yet");
+    let after = shop.pay("t3", NOON + 5 * DAY, 10.0);
+    assert_eq!(shop.value(&after, "risk"), Value::Float(1.0));
+}
+
 #[test]
 fn transactions_travel_everywhere_and_labels_to_the_last_stage_that_uses_them() {
     let shop = Shop::new(SHOP);

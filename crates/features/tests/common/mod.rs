@@ -134,7 +134,9 @@ impl Naive {
         let Value::Timestamp(time) = row[TIME] else {
             panic!("a time")
         };
-        self.stream = self.stream.max(time);
+        if input == 0 {
+            self.stream = self.stream.max(time);
+        }
         let stream = self.stream;
         let logs = self.entities.entry(key.into()).or_default();
         let entry = Entry {
@@ -143,7 +145,7 @@ impl Naive {
             row: row.clone(),
         };
         let mut applied = Applied {
-            late_by: stream - time,
+            late_by: stream.saturating_sub(time).max(0),
             inexact: spec
                 .features
                 .iter()
@@ -152,7 +154,9 @@ impl Naive {
         };
 
         let log = &logs[usize::from(input)];
-        let recent = |e: &Entry| spec.dedupe > 0 && e.time > stream - spec.dedupe;
+        let remembers = |e: &Entry| e.time > stream.saturating_sub(spec.dedupe);
+        let near = |e: &Entry| input == 0 || (e.time - time).abs() < spec.dedupe;
+        let recent = |e: &Entry| spec.dedupe > 0 && remembers(e) && near(e);
         let first = log
             .iter()
             .rposition(|e| recent(e) && e.id == entry.id && !e.id.is_null());
@@ -165,7 +169,7 @@ impl Naive {
                 current: &log[first].clone(),
             }
         } else {
-            applied.too_late = time < stream - spec.lateness;
+            applied.too_late = time < stream.saturating_sub(spec.lateness);
             applied.inserted = !applied.too_late;
             AsOf {
                 time,

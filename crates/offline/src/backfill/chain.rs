@@ -3,10 +3,11 @@
 use super::order::Partitions;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError};
+use riskstream_events::Rejection;
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{StageState, Stores, partitioner};
+use riskstream_pipeline::{Applied, StageState, Stores, partitioner};
 
 /// How many caches a stage has at least, however few partitions it has.
 const CACHES: usize = 4;
@@ -14,8 +15,13 @@ const CACHES: usize = 4;
 /// See the module.
 pub(super) struct Chain {
     stages: Vec<Stage>,
+    /// The partition of the first stage that an event was applied at last.
+    applied_at: usize,
     key: String,
 }
+
+/// A label that waited for its transaction.
+pub(super) type Label = (SourceId, Event, Result<(), Rejection>);
 
 struct Stage {
     partitions: Vec<StageState>,
@@ -43,6 +49,7 @@ impl Chain {
         });
         Ok(Chain {
             stages: stages.collect::<Result<_, StateError>>()?,
+            applied_at: 0,
             key: String::new(),
         })
     }
@@ -57,14 +64,15 @@ impl Chain {
         self.stages.iter().all(|stage| stage.partitions.len() == 1)
     }
 
-    /// Applies an event of this source at a stage. Gives its source as the next stage sees it: the partition here.
+    /// Applies an event of this source at a stage. Gives its source as the next stage sees it: the partition here. None if it is
+    /// a label that waits for its transaction.
     pub(super) fn apply_at(
         &mut self,
         stage: usize,
         engine: &mut Engine,
         source: SourceId,
         event: &mut Event,
-    ) -> Result<SourceId, StageError> {
+    ) -> Result<Option<SourceId>, StageError> {
         let Stage {
             partitions,
             reads_input,
@@ -74,20 +82,51 @@ impl Chain {
             _ if *reads_input => source.partition(),
             count => partitioner::stage_partition(engine, stage, event, count as i32, &mut self.key) as usize,
         };
-        partitions[partition].apply(engine, event)?;
-        Ok(SourceId::new(0, partition as i32))
+        if stage == 0 {
+            self.applied_at = partition;
+        }
+        let applied = partitions[partition].apply(engine, event)?;
+        Ok((applied == Applied::Now).then(|| SourceId::new(0, partition as i32)))
     }
 
-    /// Takes an event of this source through the stages that it goes to.
-    pub(super) fn apply(&mut self, engine: &mut Engine, source: SourceId, event: &mut Event) -> Result<(), StageError> {
+    /// Takes an event of this source through the stages that it goes to, from this one on. It may be a label that waits.
+    pub(super) fn apply_from(
+        &mut self,
+        first: usize,
+        engine: &mut Engine,
+        source: SourceId,
+        event: &mut Event,
+    ) -> Result<Applied, StageError> {
         let mut source = source;
-        for stage in 0..self.stages.len() {
+        for stage in first..self.stages.len() {
             if !engine.travels(stage, event) {
                 break;
             }
-            source = self.apply_at(stage, engine, source, event)?;
+            match self.apply_at(stage, engine, source, event)? {
+                Some(partition) => source = partition,
+                None => return Ok(Applied::Later),
+            }
         }
-        Ok(())
+        Ok(Applied::Now)
+    }
+
+    /// The next label that no longer waits after what was applied last at the first stage, or given up: its source as the
+    /// second stage sees it, and why it cannot be used if that is so.
+    pub(super) fn next_label(&mut self, engine: &mut Engine) -> Result<Option<Label>, StateError> {
+        let partition = self.applied_at;
+        let label = self.stages[0].partitions[partition].next_label(engine)?;
+        Ok(label.map(|(event, applied)| (SourceId::new(0, partition as i32), event, applied)))
+    }
+
+    /// Gives up some of the labels that wait, as no transaction will come any more. False if none waits.
+    pub(super) fn give_up_labels(&mut self) -> Result<bool, StateError> {
+        for (partition, state) in self.stages[0].partitions.iter_mut().enumerate() {
+            if state.give_up_labels()? {
+                self.applied_at = partition;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Moves entities that do not fit the caches to the stores.

@@ -15,13 +15,13 @@ pub use order::{Order, Partitions};
 pub use sorter::SortError;
 
 use crate::read::ReadError;
-use chain::Chain;
+use chain::{Chain, Label};
 use file_source::{FileSource, Sourced, Taken};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
-use riskstream_pipeline::Stores;
+use riskstream_pipeline::{Applied, Stores};
 use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
 use sorter::{SortOptions, Sorted, Sorter};
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub trait Sink {
     /// They cannot be written.
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError>;
 
-    /// A record that cannot be used: the input, its number in the file, why.
+    /// A record that cannot be used: the input, its number in the file (0 if it is a label that waited for its transaction), why.
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection);
 }
 
@@ -178,6 +178,10 @@ impl<'a> Backfill<'a> {
                 return Ok(self.summary);
             }
         }
+        while self.chain.give_up_labels()? {
+            let labels = self.labels()?;
+            self.apply_labels(labels)?;
+        }
         self.decide()?;
         go_on(&self.summary);
         Ok(self.summary)
@@ -214,11 +218,41 @@ impl<'a> Backfill<'a> {
 
     /// Takes an event through all stages; whether to go on.
     fn apply(&mut self, mut next: Sourced, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
-        match self.chain.apply(self.engine, next.source, &mut next.event) {
-            Ok(()) => self.finish(next.event)?,
+        match self.chain.apply_from(0, self.engine, next.source, &mut next.event) {
+            Ok(Applied::Now) => self.finish(next.event)?,
+            Ok(Applied::Later) => self.spare.push(next.event.row),
             Err(error) => self.refuse(next, error)?,
         }
+        let labels = self.labels()?;
+        self.apply_labels(labels)?;
         self.count_applied(go_on)
+    }
+
+    /// The labels that no longer wait for their transactions after what was applied last.
+    fn labels(&mut self) -> Result<Vec<Label>, BackfillError> {
+        let mut labels = Vec::new();
+        while let Some(label) = self.chain.next_label(self.engine)? {
+            labels.push(label);
+        }
+        Ok(labels)
+    }
+
+    /// Takes labels that waited through the stages after the first.
+    fn apply_labels(&mut self, labels: Vec<Label>) -> Result<(), BackfillError> {
+        for (source, mut event, applied) in labels {
+            let applied = match applied {
+                Ok(()) => self.chain.apply_from(1, self.engine, source, &mut event).map(|_| ()),
+                Err(rejection) => Err(rejection.into()),
+            };
+            match applied {
+                Ok(()) => self.finish(event)?,
+                Err(error) => {
+                    let number = 0;
+                    self.refuse(Sourced { source, number, event }, error)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The events of the watermark of `first`.
@@ -239,6 +273,7 @@ impl<'a> Backfill<'a> {
 
     /// Applies events of one watermark at one stage after the other, at each in the order of its sources; whether to go on.
     fn apply_together(&mut self, mut events: Sorter, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
+        let mut labels = Vec::new();
         for stage in 0..self.chain.stages() {
             let mut sorted = events.sort()?;
             events = Sorter::new(&self.sorting);
@@ -248,15 +283,19 @@ impl<'a> Backfill<'a> {
                     continue;
                 }
                 match self.chain.apply_at(stage, self.engine, next.source, &mut next.event) {
-                    Ok(partition) => {
+                    Ok(Some(partition)) => {
                         next.source = partition;
                         events.push(&next)?;
                         self.spare.push(next.event.row);
                     }
+                    Ok(None) => self.spare.push(next.event.row),
                     Err(error) => self.refuse(next, error)?,
                 }
-                if stage == 0 && !self.count_applied(go_on)? {
-                    return Ok(false);
+                if stage == 0 {
+                    labels.extend(self.labels()?);
+                    if !self.count_applied(go_on)? {
+                        return Ok(false);
+                    }
                 }
             }
         }
@@ -264,6 +303,7 @@ impl<'a> Backfill<'a> {
         while let Some(next) = sorted.next(self.row())? {
             self.finish(next.event)?;
         }
+        self.apply_labels(labels)?;
         Ok(true)
     }
 

@@ -82,8 +82,15 @@ impl Shop {
         Shop::of(&PIPELINE.replace(topic, &format!("{topic}    {keys}\n")))
     }
 
-    fn of(pipeline: &str) -> Shop {
-        let compiled = compile("parts.yaml", pipeline, Path::new("."), &|_| None)
+    /// With labels that lack the terminal, which has a feature of them. They wait for an hour.
+    pub fn with_incomplete_labels() -> Shop {
+        let of_terminal = "  risk: {entity: terminal, count: labels, window: 30d, when: fraud}\n  visits:";
+        let source = PIPELINE.replace("  visits:", of_terminal);
+        Shop::of(&source.replace("topic: labels", "topic: labels\n    arrives_within: 1h"))
+    }
+
+    fn of(source: &str) -> Shop {
+        let compiled = compile("parts.yaml", source, Path::new("."), &|_| None)
             .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
         Shop {
             engine: Engine::new(Arc::clone(&compiled.plan)),
@@ -137,12 +144,27 @@ impl Shop {
         Source::Repartition(RepartitionSource::new(partition("repartition"), topic, format, vec![2]))
     }
 
+    /// The partition of the topic in front of the first stage that one source of payments and one of labels write to.
+    pub fn repartition_with_labels(&self) -> Source {
+        let format = RepartitionFormat::new(self.plan(), CUSTOMER);
+        let source = RepartitionSource::new(partition("repartition"), TO_CUSTOMER, format, vec![1, 1]);
+        Source::Repartition(source)
+    }
+
     /// The sink of this source of the topic in front of `stage`, which has so many partitions.
     pub fn writer(&mut self, stage: usize, partitions: i32, source: i32) -> Sink {
+        self.writer_of(stage, partitions, SourceId::new(0, source), vec![2])
+    }
+
+    /// The sink of the only partition of an input.
+    pub fn writer_of_input(&mut self, input: u8) -> Sink {
+        self.writer_of(CUSTOMER, 1, SourceId::new(input, 0), vec![1, 1])
+    }
+
+    fn writer_of(&mut self, stage: usize, partitions: i32, source: SourceId, counts: Vec<u32>) -> Sink {
         let format = RepartitionFormat::new(self.plan(), stage);
-        let writer = RepartitionWriter::new(TO_CUSTOMER + stage, partitions, format, vec![2]);
+        let writer = RepartitionWriter::new(TO_CUSTOMER + stage, partitions, format, counts);
         self.writers.insert(stage, writer);
-        let source = SourceId::new(0, source);
         Sink::Repartition(RepartitionSink { stage, source })
     }
 
@@ -166,13 +188,18 @@ impl Shop {
 
     /// An admitted event, at this second.
     pub fn event(&mut self, input: u8, id: &str, second: i64) -> Event {
-        let mut source = self.input(input);
         let value = if input == TRANSACTIONS {
             payment(id, second)
         } else {
             label(id, second)
         };
-        source.take(record(0, &value), &mut self.context()).unwrap();
+        self.decoded(input, &value)
+    }
+
+    /// The event of a record.
+    pub fn decoded(&mut self, input: u8, value: &[u8]) -> Event {
+        let mut source = self.input(input);
+        source.take(record(0, value), &mut self.context()).unwrap();
         source.next_event(&mut self.context()).unwrap().unwrap().event
     }
 

@@ -11,6 +11,7 @@ use riskstream_pipeline::log::{RecordRef, SCHEMA_ID_HEADER};
 use riskstream_pipeline::partitioner::murmur2;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
+use riskstream_pipeline::sink::Sink;
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::taken::{Sequenced, Taken};
 use std::sync::Arc;
@@ -30,7 +31,17 @@ fn ids(events: &[(&str, i64)]) -> Vec<(String, i64)> {
 
 /// The record of a batch of this source in front of `stage`.
 fn frame(shop: &mut Shop, stage: usize, source: i32, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
-    let mut writer = shop.writer(stage, 1, source);
+    let writer = shop.writer(stage, 1, source);
+    written(shop, stage, writer, events, watermark)
+}
+
+/// The record of a batch of the only partition of this input.
+fn frame_of_input(shop: &mut Shop, input: u8, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
+    let writer = shop.writer_of_input(input);
+    written(shop, CUSTOMER, writer, events, watermark)
+}
+
+fn written(shop: &mut Shop, stage: usize, mut writer: Sink, events: Vec<Event>, watermark: Watermark) -> Vec<u8> {
     for (sequence, event) in (1..).zip(events) {
         writer.push(Sequenced { sequence, event }, &mut shop.context());
     }
@@ -206,6 +217,46 @@ fn a_repartition_topic_is_merged_and_numbered_anew() {
         catching_up(5),
         "the source's own word counts, not the partition's"
     );
+}
+
+/// Later stages must go on to wait for payments of this stage's other partitions when the payments come.
+#[test]
+fn labels_that_are_read_ahead_promise_nothing_of_payments() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition_with_labels();
+    let idle = Watermark {
+        time: 5 * SECOND,
+        phase: Phase::Idle,
+    };
+    let first = vec![shop.event(TRANSACTIONS, "a", 5)];
+    let second = vec![shop.event(TRANSACTIONS, "a", 5), shop.event(TRANSACTIONS, "b", 7)];
+    let labels = vec![shop.event(LABELS, "a", 90_000), shop.event(LABELS, "b", 90_001)];
+    let records = [
+        frame_of_input(&mut shop, TRANSACTIONS, first, catching_up(5)),
+        frame_of_input(&mut shop, LABELS, labels, catching_up(90_001)),
+        frame_of_input(&mut shop, TRANSACTIONS, Vec::new(), idle),
+        frame_of_input(&mut shop, TRANSACTIONS, second, catching_up(7)),
+    ];
+    let mut watermarks = Vec::new();
+    for (offset, value) in (0..).zip(&records) {
+        source.take(record(offset, value), &mut shop.context()).unwrap();
+        while let Some(row) = source.next_event(&mut shop.context()).unwrap() {
+            watermarks.push((row.event.id().to_owned(), row.event.watermark));
+        }
+        watermarks.push((format!("{offset}"), source.watermark(Phase::CatchingUp).time));
+    }
+    let (five, seven) = (5 * SECOND, 7 * SECOND);
+    let expected = [
+        ("0", i64::MIN),
+        ("a", five),
+        ("1", five),
+        ("a", five + 1),
+        ("b", five + 1),
+        ("2", five + 1),
+        ("b", seven),
+        ("3", seven),
+    ];
+    assert_eq!(watermarks, expected.map(|(id, watermark)| (id.to_owned(), watermark)));
 }
 
 #[test]

@@ -140,9 +140,11 @@ metrics! {
     LAG: Gauge "riskstream_lag_records" ["topic", "partition"] in Count,
         "Records in a partition of this process that were not read yet.";
     STREAM_TIME: Gauge "riskstream_stream_time_seconds" ["topic", "partition"] in Seconds,
-        "Stream time: the largest event time that a stage has applied, in seconds since 1970. Its age is time() minus this.";
+        "Stream time: the largest event time of a transaction that a stage has applied, in seconds since 1970. Its age is time() minus this.";
     WAITING_FRAMES: Gauge "riskstream_waiting_frames" ["topic", "partition"] in Count,
         "Repartition frames that wait for the watermarks of slower sources, so that rows are applied in event-time order.";
+    WAITING_LABELS: Gauge "riskstream_waiting_labels" ["topic", "partition"] in Count,
+        "Labels that came before their transactions and wait for them in the state of the first stage.";
     STATE_BYTES: Gauge "riskstream_state_bytes" ["topic", "partition"] in Bytes,
         "Approximate size of a task's state on disk.";
     CACHED_ENTITIES: Gauge "riskstream_cached_entities" ["topic", "partition"] in Count,

@@ -131,7 +131,8 @@ impl WorkerMetrics {
                 set::ROLLOUT.gauge(&labels).set(decisions.revision() as f64);
             }
             set::WAITING_FRAMES.gauge(&labels).set(task.waiting_frames() as f64);
-            // Before the first event it is `i64::MIN`.
+            set::WAITING_LABELS.gauge(&labels).set(state.waiting_labels() as f64);
+            // Before the first transaction it is `i64::MIN`.
             if state.stream_time() > 0 {
                 set::STREAM_TIME.gauge(&labels).set(state.stream_time() as f64 / 1e6);
             }

@@ -90,7 +90,9 @@ fn cases(good: &[u8], bad: &Bad) -> Cases {
 
 /// Labels: one on an unknown transaction, and malformed ones, each with the reason of its dead letter.
 fn bad_labels(time: u64) -> [(Vec<u8>, &'static str); 3] {
-    let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": time}).to_string();
+    // It may not wait for its transaction any more.
+    let overdue = time - 31 * 86_400_000;
+    let unknown = json!({"id": "nobody knows", "card": "card-1", "fraud": true, "known_at": overdue}).to_string();
     [
         (unknown.into_bytes(), "unknown_transaction"),
         (b"{\"id\": \"good-1\", \"fraud\": tru".to_vec(), "not_json"),

@@ -10,6 +10,7 @@ mod files;
 mod formats;
 mod help;
 mod kafka;
+mod labels;
 mod models;
 mod refusals;
 mod registry;
