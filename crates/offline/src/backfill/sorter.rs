@@ -3,12 +3,11 @@
 
 use super::file_source::Sourced;
 use riskstream_engine::Event;
-use riskstream_engine::plan::Plan;
+use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, FrameWriter, Row, RowHeader, Slot, ValueType};
-use riskstream_pipeline::merge::MergeOrder;
 use riskstream_pipeline::sources::SourceId;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -60,9 +59,16 @@ impl SortOptions {
     }
 }
 
-/// The place of an event of this source.
-fn order(event: &Event, source: SourceId) -> MergeOrder {
-    MergeOrder::of(event, source.number() as usize)
+/// The place of an event among those of several sources, as the service's merge gives it: it takes the first event of the
+/// source with the smallest watermark, of equal watermarks that of a source whose first event is a label, then that of the
+/// first source. So of one watermark, the labels come first that no transaction of their source precedes; all else comes
+/// source by source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    watermark: i64,
+    /// Whether it is a transaction, or behind one of its source.
+    follows_transaction: bool,
+    source: SourceId,
 }
 
 /// Takes events in any order.
@@ -71,9 +77,11 @@ pub(super) struct Sorter {
     frame: FrameWriter,
     /// The events since the last run was written: a frame each.
     bytes: Vec<u8>,
-    /// The order of each, and where its frame lies.
-    events: Vec<(MergeOrder, Range<usize>)>,
+    /// The place of each, and where its frame lies.
+    events: Vec<(Place, Range<usize>)>,
     written: Option<WrittenRuns>,
+    /// The sources that have had a transaction.
+    with_transactions: BTreeSet<SourceId>,
 }
 
 /// The runs in the temporary file, in the order in which their events came.
@@ -91,10 +99,11 @@ impl Sorter {
             bytes: Vec::new(),
             events: Vec::new(),
             written: None,
+            with_transactions: BTreeSet::new(),
         }
     }
 
-    /// Adds an event.
+    /// Adds an event. If a source has both labels and transactions, all events have to be of one watermark.
     ///
     /// # Errors
     /// A run cannot be written.
@@ -107,13 +116,21 @@ impl Sorter {
         };
         let start = self.bytes.len();
         self.frame.push(header, &event.row);
+        if event.input == TRANSACTIONS {
+            self.with_transactions.insert(*source);
+        }
+        let place = Place {
+            watermark: event.watermark,
+            follows_transaction: self.with_transactions.contains(source),
+            source: *source,
+        };
         let header = FrameHeader {
             source: source.number(),
-            live: false,
+            live: place.follows_transaction,
             watermark: event.watermark,
         };
         self.frame.finish(header, &mut self.bytes);
-        self.events.push((order(event, *source), start..self.bytes.len()));
+        self.events.push((place, start..self.bytes.len()));
         if self.bytes.len() + size_of_val(self.events.as_slice()) >= self.options.memory {
             self.write_run()?;
         }
@@ -138,7 +155,7 @@ impl Sorter {
         Ok(())
     }
 
-    /// The events by their [`MergeOrder`], those of equal order as they came.
+    /// The events by their [`Place`], those of the same place as they came.
     ///
     /// # Errors
     /// A run cannot be read.
@@ -189,20 +206,20 @@ const LENGTH: u64 = 4;
 
 /// Frames in memory, in order.
 struct SortedFrames {
-    events: Vec<(MergeOrder, Range<usize>)>,
+    events: Vec<(Place, Range<usize>)>,
     bytes: Vec<u8>,
     next: usize,
 }
 
 impl SortedFrames {
-    fn new(mut events: Vec<(MergeOrder, Range<usize>)>, bytes: Vec<u8>) -> SortedFrames {
+    fn new(mut events: Vec<(Place, Range<usize>)>, bytes: Vec<u8>) -> SortedFrames {
         // Frames lie in the order in which they came.
-        events.sort_unstable_by_key(|(order, range)| (*order, range.start));
+        events.sort_unstable_by_key(|(place, range)| (*place, range.start));
         SortedFrames { events, bytes, next: 0 }
     }
 
     /// The buffers, empty, to be used again.
-    fn into_buffers(mut self) -> (Vec<(MergeOrder, Range<usize>)>, Vec<u8>) {
+    fn into_buffers(mut self) -> (Vec<(Place, Range<usize>)>, Vec<u8>) {
         self.events.clear();
         self.bytes.clear();
         (self.events, self.bytes)
@@ -281,14 +298,14 @@ pub(super) struct Sorted {
     /// The next event of each run.
     events: Vec<Option<Sourced>>,
     /// The runs that have one. Of equal events that of the earlier run came first.
-    heads: BinaryHeap<Reverse<(MergeOrder, usize)>>,
+    heads: BinaryHeap<Reverse<(Place, usize)>>,
 }
 
 impl Sorted {
     /// The watermark of the next event.
     pub(super) fn watermark(&self) -> Option<i64> {
-        let Reverse((_, run)) = self.heads.peek()?;
-        self.events[*run].as_ref().map(|next| next.event.watermark)
+        let Reverse((place, _)) = self.heads.peek()?;
+        Some(place.watermark)
     }
 
     /// The next event. `spare` is a row to use again.
@@ -313,7 +330,16 @@ impl Sorted {
         };
         let Some(frame) = frame else { return Ok(()) };
         let mut reader = FrameReader::new(frame, &self.options.layout)?;
-        let source = SourceId::from_number(reader.header().source);
+        let FrameHeader {
+            source,
+            live,
+            watermark,
+        } = reader.header();
+        let place = Place {
+            watermark,
+            follows_transaction: live,
+            source: SourceId::from_number(source),
+        };
         let Some(header) = reader.next_row(&mut row)? else {
             return Ok(());
         };
@@ -323,9 +349,9 @@ impl Sorted {
             flags: Flags(header.flags),
             row,
         };
-        self.heads.push(Reverse((order(&event, source), run)));
+        self.heads.push(Reverse((place, run)));
         self.events[run] = Some(Sourced {
-            source,
+            source: place.source,
             number: header.source_offset as u64,
             event,
         });
@@ -337,6 +363,8 @@ impl Sorted {
 mod tests {
     use super::*;
     use riskstream_events::Value;
+    use riskstream_pipeline::merge::MergeOrder;
+    use std::collections::{BTreeMap, VecDeque};
 
     /// Events of three sources at few times, in a fixed disorder; each has its place in its row.
     fn events(count: usize) -> Vec<Sourced> {
@@ -344,7 +372,7 @@ mod tests {
             let scattered = number * 7_919 % 1_009;
             let row = vec![Value::Timestamp(0), Value::Int(number as i64), Value::Null];
             Sourced {
-                source: SourceId::new(0, (scattered % 3) as i32),
+                source: SourceId::new((scattered % 2) as u8, (scattered % 3) as i32),
                 number: number as u64,
                 event: Event {
                     input: (scattered % 2) as u8,
@@ -370,7 +398,11 @@ mod tests {
     fn events_come_in_order_and_those_of_equal_order_as_they_came() {
         let events = events(2_000);
         let mut expected: Vec<&Sourced> = events.iter().collect();
-        expected.sort_by_key(|sourced| order(&sourced.event, sourced.source));
+        let place = |sourced: &&Sourced| {
+            let order = MergeOrder::of(&sourced.event, sourced.source.number() as usize);
+            (order, sourced.number)
+        };
+        expected.sort_by_key(place);
         // One run in memory, a few, and one for each event.
         for memory in [usize::MAX, 40_000, 1] {
             let mut sorter = Sorter::new(&options(memory));
@@ -388,6 +420,45 @@ mod tests {
                 assert_eq!(found.event.row, expected.event.row);
             }
             assert!(sorted.next(Row::new()).unwrap().is_none());
+        }
+    }
+
+    /// The order in which the service's merge takes the first events of sources, one after the other.
+    fn merged(events: &[Sourced]) -> Vec<u64> {
+        let mut queues: BTreeMap<SourceId, VecDeque<&Sourced>> = BTreeMap::new();
+        for sourced in events {
+            queues.entry(sourced.source).or_default().push_back(sourced);
+        }
+        let mut numbers = Vec::new();
+        while let Some(first) = queues
+            .values()
+            .filter_map(|queue| queue.front())
+            .min_by_key(|first| MergeOrder::of(&first.event, first.source.number() as usize))
+        {
+            numbers.push(first.number);
+            let source = first.source;
+            queues.entry(source).or_default().pop_front();
+        }
+        numbers
+    }
+
+    /// Behind a stage a source has labels and transactions.
+    #[test]
+    fn sources_of_labels_and_transactions_are_merged_as_the_service_merges_them() {
+        let mut events = events(400);
+        for (index, sourced) in events.iter_mut().enumerate() {
+            sourced.source = SourceId::new(0, (index * 31 % 5) as i32);
+            sourced.event.watermark = 7;
+        }
+        for memory in [usize::MAX, 1] {
+            let mut sorter = Sorter::new(&options(memory));
+            events.iter().for_each(|sourced| sorter.push(sourced).unwrap());
+            let mut sorted = sorter.sort().unwrap();
+            let mut found = Vec::new();
+            while let Some(next) = sorted.next(Row::new()).unwrap() {
+                found.push(next.number);
+            }
+            assert_eq!(found, merged(&events));
         }
     }
 
