@@ -45,7 +45,7 @@ struct Input {
     weights: Vec<Weight>,
     targets: i64,
     offset: (u8, i64),
-    row: [f32; 3],
+    row: [f64; 3],
 }
 
 /// Silences panics inside tract, which are caught and become errors. Only an uncaught panic is a finding.

@@ -23,6 +23,8 @@ class Export:
     score: str | None = None
     # What riskstream must say when it refuses the model; None: it must load.
     refused: str | None = None
+    # How far answers may lie apart; None: 1e-5. Relative above one.
+    tolerance: float | None = None
 
 
 def numbers(random, count):

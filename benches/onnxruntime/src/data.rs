@@ -61,7 +61,7 @@ impl Table {
             for column in &self.columns {
                 match column {
                     Column::Numbers { width, values } => {
-                        cells.extend(values[row * width..][..*width].iter().map(|&value| Cell::Number(value)));
+                        cells.extend(values[row * width..][..*width].iter().map(|&value| Cell::Number(f64::from(value))));
                     }
                     Column::Texts { width, texts, .. } => {
                         for text in &texts[row * width..][..*width] {

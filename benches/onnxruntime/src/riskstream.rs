@@ -13,14 +13,14 @@ pub struct Riskstream<'t> {
 }
 
 enum Rows<'t> {
-    Numbers(&'t [f32]),
-    Cells { cells: Vec<Cell<'t>>, encoded: Vec<f32> },
+    Numbers(Vec<f64>),
+    Cells { cells: Vec<Cell<'t>>, encoded: Vec<f64> },
 }
 
 impl<'t> Riskstream<'t> {
     pub fn new(model: Model, table: &'t Table) -> Result<Self> {
         let rows = match &table.columns[..] {
-            [Column::Numbers { values, .. }] => Rows::Numbers(values),
+            [Column::Numbers { values, .. }] => Rows::Numbers(values.iter().copied().map(f64::from).collect()),
             _ => Rows::Cells {
                 cells: table.cells()?,
                 encoded: Vec::new(),

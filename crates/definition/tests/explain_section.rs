@@ -1,6 +1,7 @@
 //! Diagnostics of the section `explain:`, and of what it needs of the model's card: background rows and reasons.
 
-use riskstream_definition::compile;
+use riskstream_definition::{Compiled, Style, compile};
+use riskstream_models::{Method, Space};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -85,6 +86,13 @@ fn what_is_wrong_with_the_section_or_the_background() {
             "a short row",
             Some(format!("{without_background}background:\n- [1, 2]")),
         ),
+        (
+            "a text for a number",
+            Some(format!(
+                "{without_background}background:\n- [{}]",
+                vec!["POS"; 39].join(", ")
+            )),
+        ),
     ];
     let mut text = String::new();
     let mut show = |what: &str, source: &str| {
@@ -114,4 +122,59 @@ fn what_is_wrong_with_the_section_or_the_background() {
         &rules.replacen("rules:\n", &format!("{EXPLAIN}\nrules:\n"), 1),
     );
     insta::assert_snapshot!(text);
+}
+
+/// A pipeline whose model takes a text and a number, with this background in the model's card.
+fn of_texts(directory: &Path, background: &str) -> Result<Compiled, String> {
+    let fixtures = root().join("crates/riskstream/tests/fixtures");
+    std::fs::copy(fixtures.join("channel.onnx"), directory.join("channel.onnx")).unwrap();
+    let card = std::fs::read_to_string(fixtures.join("channel.card.yaml")).unwrap();
+    let reasons = "reasons: {channel: {code: CHANNEL, text: '{value}, usually {usual}'}}";
+    std::fs::write(
+        directory.join("channel.card.yaml"),
+        format!("{card}\n{reasons}\nbackground: {background}\n"),
+    )
+    .unwrap();
+    let source = "
+name: shop
+inputs:
+  transactions:
+    topic: payments
+    key: customer
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, customer: text, channel: text, amount: float}
+entities: {customer: {key: customer}}
+features: {payments: {entity: customer, count: transactions, window: 1h}}
+model: {file: channel.onnx}
+explain: {sample: 1}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+    compile("shop.yaml", source, directory, &|_| None).map_err(|report| report.render(Style::Plain, 400))
+}
+
+#[test]
+fn models_of_texts_are_explained_exactly() {
+    let directory = tempfile::tempdir().unwrap();
+    let compiled = of_texts(directory.path(), "[[POS, 12.5], [ATM, null], [POS, 3], [null, 1]]");
+    let refused = compiled.map(|_| ()).unwrap_err();
+    assert!(
+        refused.contains("the model scores row 2 with NaN") && refused.contains("replace these rows of `background:`"),
+        "{refused}"
+    );
+    let compiled = of_texts(directory.path(), "[[POS, 12.5], [ATM, 2], [POS, 3], [null, 1]]").unwrap();
+    let model = compiled.lineup.champion_plan().unwrap();
+    let explanation = model.explanation.as_ref().unwrap();
+    let attribution = &explanation.attribution;
+    assert_eq!(
+        (attribution.method(), attribution.space()),
+        (Method::Linear, Space::Raw)
+    );
+    let reason = explanation.reasons[0].as_ref().unwrap();
+    assert!(format!("{reason:?}").contains("usually POS"), "{reason:?}");
+    let refused = of_texts(directory.path(), "[[12.5, POS]]").map(|_| ()).unwrap_err();
+    assert!(
+        refused.contains("row 1 of `background` has a number for `channel`, the model takes a text"),
+        "{refused}"
+    );
 }

@@ -30,7 +30,7 @@ fn main() {
         return;
     };
     let chunks = bytes.as_chunks::<4>().0.iter();
-    let rows: Vec<f32> = chunks.map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    let rows: Vec<f64> = chunks.map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect();
     let arguments: Vec<String> = std::env::args()
         .skip(1)
         .filter(|argument| argument != "--bench")
@@ -62,10 +62,10 @@ fn main() {
 }
 
 /// Attribution against 16 rows spread over the data.
-fn attribution(model: &Model, rows: &[f32]) -> Attribution {
+fn attribution(model: &Model, rows: &[f64]) -> Attribution {
     let width = model.input_width();
     let every = rows.len() / width / BACKGROUND_ROWS;
-    let background: Vec<f32> = rows
+    let background: Vec<f64> = rows
         .chunks_exact(width)
         .step_by(every)
         .take(BACKGROUND_ROWS)
@@ -75,8 +75,8 @@ fn attribution(model: &Model, rows: &[f32]) -> Attribution {
     model.attribution(&background).expect("the background rows are scored")
 }
 
-fn attribute<'a>(explainer: &mut Explainer, values: impl Iterator<Item = &'a f32>) {
-    let rows: Vec<f32> = values.copied().collect();
+fn attribute<'a>(explainer: &mut Explainer, values: impl Iterator<Item = &'a f64>) {
+    let rows: Vec<f64> = values.copied().collect();
     let mut contributions = Vec::new();
     for row in rows.chunks_exact(30) {
         explainer
@@ -86,7 +86,7 @@ fn attribute<'a>(explainer: &mut Explainer, values: impl Iterator<Item = &'a f32
 }
 
 /// The fastest of several passes over the rows; other work on the machine can only make a pass slower.
-fn microseconds_per_row(explainer: &mut Explainer, rows: &[f32]) -> f64 {
+fn microseconds_per_row(explainer: &mut Explainer, rows: &[f64]) -> f64 {
     const TIME: Duration = Duration::from_secs(2);
     const ROWS: usize = 100;
     let mut contributions = Vec::new();

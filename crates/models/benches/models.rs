@@ -26,11 +26,11 @@ fn main() {
         println!("no reference data under {}: nothing measured", data.display());
         return;
     };
-    let rows: Vec<f32> = bytes
+    let rows: Vec<f64> = bytes
         .as_chunks::<4>()
         .0
         .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
+        .map(|&bytes| f64::from(f32::from_le_bytes(bytes)))
         .collect();
     println!(
         "{:20} {:>9} {:>14} {:>14}",
@@ -51,7 +51,7 @@ fn main() {
 }
 
 /// The fastest of several passes over the rows; other work on the machine can only make a pass slower.
-fn microseconds_per_row(model: &Model, rows: &[f32], batch: usize) -> f64 {
+fn microseconds_per_row(model: &Model, rows: &[f64], batch: usize) -> f64 {
     const TIME: Duration = Duration::from_millis(500);
     let mut scorer = model.scorer();
     let mut scores = Vec::new();

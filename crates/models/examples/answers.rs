@@ -22,11 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         },
     )?;
     let bytes = std::fs::read(rows_file)?;
-    let rows: Vec<f32> = bytes
+    let rows: Vec<f64> = bytes
         .as_chunks::<4>()
         .0
         .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
+        .map(|&bytes| f64::from(f32::from_le_bytes(bytes)))
         .collect();
     for output in model.scorer().outputs(&rows)? {
         let file = format!("{rows_file}.{}", output.name);

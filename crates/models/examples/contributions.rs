@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn floats(file: &str) -> Result<Vec<f32>, std::io::Error> {
+fn floats(file: &str) -> Result<Vec<f64>, std::io::Error> {
     let bytes = std::fs::read(file)?;
     let chunks = bytes.as_chunks::<4>().0.iter();
-    Ok(chunks.map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    Ok(chunks.map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect())
 }

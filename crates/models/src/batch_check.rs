@@ -29,12 +29,12 @@ pub(crate) enum RowDependence {
 /// When the graph fails on every row, at least once for another reason than the values in the row.
 pub(crate) fn check(graph: &ModelGraph, inputs: &[Input]) -> Result<RowDependence, ModelError> {
     let width: usize = inputs.iter().map(|input| input.columns).sum();
-    let run = |rows: &[f32]| graph.run(&mut None, inputs, width, rows, rows.len() / width);
+    let run = |rows: &[f64]| graph.run(&mut None, inputs, width, rows, rows.len() / width);
     let count = graph.fixed_rows.unwrap_or(1);
     let mut model_error = None;
     let (mut rows, mut alone) = (Vec::new(), Vec::new());
     for value in [|_| 0.0, |_| 1.0, varied] {
-        let row: Vec<f32> = (0..width).map(value).collect();
+        let row: Vec<f64> = (0..width).map(value).collect();
         match run(&row.repeat(count)) {
             Ok(outputs) => {
                 rows.extend(row);
@@ -67,8 +67,8 @@ fn is_due_to_row(error: &ModelError) -> bool {
 }
 
 /// Numbers of both signs, integers among them.
-fn varied(column: usize) -> f32 {
-    const NUMBERS: [f32; 5] = [0.37, -1.7, 3.0, 12.5, -0.02];
+fn varied(column: usize) -> f64 {
+    const NUMBERS: [f64; 5] = [0.37, -1.7, 3.0, 12.5, -0.02];
     NUMBERS[column % NUMBERS.len()]
 }
 

@@ -24,7 +24,7 @@ impl fmt::Display for ColumnKind {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cell<'a> {
     /// A value for a column of numbers.
-    Number(f32),
+    Number(f64),
     /// A value for a column of texts.
     Text(&'a str),
     /// A missing value: encoded as NaN in a column of numbers, as the empty text in a column of texts.

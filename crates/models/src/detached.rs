@@ -22,7 +22,7 @@ pub struct DetachedScorer {
 
 #[derive(Debug, Default)]
 struct Buffers {
-    rows: Vec<f32>,
+    rows: Vec<f64>,
     scores: Vec<Option<f32>>,
 }
 
@@ -79,7 +79,7 @@ impl DetachedScorer {
 
     /// Starts to score rows, given as for [`crate::Scorer::score`]. Returns false, and does nothing, while the model
     /// still runs on earlier rows.
-    pub fn start(&mut self, rows: &[f32]) -> bool {
+    pub fn start(&mut self, rows: &[f64]) -> bool {
         if self.started.is_some() {
             self.is_stale = true;
             match self.answers.try_recv() {

@@ -2,9 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tract_onnx::pb::{GraphProto, NodeProto, ValueInfoProto};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
 use crate::{ModelError, recurrent};
+
+/// The graph of a model.
+pub(crate) fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
+    let graph = model.graph.as_ref();
+    graph.ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
+}
 
 /// The inputs of the graph that are not initializers.
 pub(crate) fn fed_inputs(graph: &GraphProto) -> impl Iterator<Item = &ValueInfoProto> {

@@ -6,12 +6,12 @@ use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{DimLike, Framework};
 
 use crate::batch_check::{self, RowDependence};
-use crate::graph::prepare;
+use crate::graph::{graph, prepare};
 use crate::guard::shortened;
 use crate::input::Input;
 use crate::model_graph::ModelGraph;
 use crate::texts::Vocabulary;
-use crate::{Limits, ModelError, bounded, corrections, operators, program, supported, texts, tree_fusion};
+use crate::{Limits, ModelError, bounded, corrections, half, operators, program, supported, texts, tree_fusion};
 
 /// Builds the graph that computes `outputs`.
 ///
@@ -24,17 +24,7 @@ pub(crate) fn build(
     outputs: &[&str],
     limits: &Limits,
 ) -> Result<ModelGraph, ModelError> {
-    let graph = model
-        .graph
-        .as_ref()
-        .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))?;
-    let graph = prepare(graph, outputs)?;
-    supported::check(&graph, limits)?;
-    let graph = texts::encode(graph, vocabulary)?;
-    let graph = match fuse_trees(model, &graph, limits) {
-        Some(fused) => prepare(&fused, outputs)?,
-        None => graph,
-    };
+    let graph = prepared(model, vocabulary, outputs, limits)?;
     let model = with_graph(model, graph);
     let fixed_rows = inputs.iter().find_map(|input| input.fixed_rows);
     let build = |rows| {
@@ -50,6 +40,23 @@ pub(crate) fn build(
     }
 }
 
+/// The graph that computes `outputs` in the form in which it is run: on codes instead of texts, on float instead of
+/// float16, with one ensemble for a sum over trees.
+pub(crate) fn prepared(
+    model: &ModelProto,
+    vocabulary: &Vocabulary,
+    outputs: &[&str],
+    limits: &Limits,
+) -> Result<GraphProto, ModelError> {
+    let graph = prepare(graph(model)?, outputs)?;
+    supported::check(&graph, limits)?;
+    let graph = half::widen(texts::encode(graph, vocabulary)?);
+    match fuse_trees(model, &graph, limits) {
+        Some(fused) => prepare(&fused, outputs),
+        None => Ok(graph),
+    }
+}
+
 fn with_graph(model: &ModelProto, graph: GraphProto) -> ModelProto {
     ModelProto {
         graph: Some(graph),
@@ -59,7 +66,7 @@ fn with_graph(model: &ModelProto, graph: GraphProto) -> ModelProto {
 }
 
 /// `graph` with a sum over trees fused into one ensemble; `None` if there is no such sum, or it cannot be fused.
-pub(crate) fn fuse_trees(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
+fn fuse_trees(model: &ModelProto, graph: &GraphProto, limits: &Limits) -> Option<GraphProto> {
     let fusion = tree_fusion::find(graph)?;
     let inputs: Vec<Input> = fusion
         .leaf_graph

@@ -1,12 +1,11 @@
 //! The inputs of a graph, and the columns of a row that feed them.
 
-use std::borrow::Cow;
-
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension::Value as DimensionValue};
 use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, TensorShapeProto, TypeProto, ValueInfoProto, type_proto};
 use tract_onnx::prelude::*;
+use tract_onnx::tract_hir::internal::bail;
 use tract_onnx::tract_hir::internal::tract_ndarray::ArrayD;
 
 use crate::graph::fed_inputs;
@@ -163,23 +162,43 @@ impl Input {
     }
 
     /// This input's columns of `count` rows of `width` numbers, as a tensor of its element type.
-    pub fn tensor(&self, width: usize, rows: &[f32], count: usize) -> TractResult<TValue> {
-        let shape: TVec<usize> = std::iter::once(count).chain(self.axes.iter().copied()).collect();
-        let tensor = if self.columns == width {
-            Tensor::from_shape(&shape, rows)?
-        } else {
-            let columns = self.first_column..self.first_column + self.columns;
-            let values: Vec<f32> = rows
-                .chunks_exact(width)
-                .flat_map(|row| &row[columns.clone()])
-                .copied()
-                .collect();
-            ArrayD::from_shape_vec(&*shape, values)?.into()
+    pub fn tensor(&self, width: usize, rows: &[f64], count: usize) -> TractResult<TValue> {
+        let rows = Columns {
+            input: self,
+            width,
+            rows,
+            count,
         };
-        Ok(match tensor.cast_to_dt(self.datum)? {
-            Cow::Borrowed(_) => tensor.into_tvalue(),
-            Cow::Owned(cast) => cast.into_tvalue(),
-        })
+        match self.datum {
+            DatumType::F32 => rows.tensor(|number| number as f32),
+            DatumType::F64 => rows.tensor(|number| number),
+            DatumType::I64 => rows.tensor(|number| number as i64),
+            DatumType::I32 => rows.tensor(|number| number as i32),
+            DatumType::Bool => rows.tensor(|number| number != 0.0),
+            other => bail!("an input of {other:?}"),
+        }
+    }
+}
+
+/// An input's columns of some rows.
+struct Columns<'a> {
+    input: &'a Input,
+    width: usize,
+    rows: &'a [f64],
+    count: usize,
+}
+
+impl Columns<'_> {
+    /// The columns as a tensor of the input's shape, each number converted.
+    fn tensor<T: Datum>(&self, convert: impl Fn(f64) -> T) -> TractResult<TValue> {
+        let columns = self.input.first_column..self.input.first_column + self.input.columns;
+        let mut elements = Vec::with_capacity(self.count * self.input.columns);
+        for row in self.rows.chunks_exact(self.width) {
+            elements.extend(row[columns.clone()].iter().map(|&number| convert(number)));
+        }
+        let axes = self.input.axes.iter().copied();
+        let shape: TVec<usize> = std::iter::once(self.count).chain(axes).collect();
+        Ok(Tensor::from(ArrayD::from_shape_vec(&*shape, elements)?).into_tvalue())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::description::{ModelDescription, describe};
+use crate::graph::graph;
 use crate::guard::catch_panic;
-use crate::model::{graph, read};
+use crate::model::read;
 use crate::operators::tree_ensemble;
 use crate::proto::decode;
 use crate::supported::unsupported_operators;

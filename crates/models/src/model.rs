@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use tract_onnx::pb::{GraphProto, ModelProto};
+use tract_onnx::pb::GraphProto;
 
 use crate::description::{ModelDescription, describe, elements};
+use crate::graph::graph;
 use crate::guard::catch_panic;
 use crate::input::{Input, inputs};
 use crate::model_graph::ModelGraph;
@@ -84,9 +85,8 @@ impl Model {
     }
 
     /// The code of `text` in a column of texts. All texts that the model does not know have the code 0.
-    pub fn text_code(&self, text: &str) -> f32 {
-        // Exact: a vocabulary has at most 2^24 texts, and f32 holds every integer up to 2^24.
-        self.shared.vocabulary.code(text) as f32
+    pub fn text_code(&self, text: &str) -> f64 {
+        f64::from(self.shared.vocabulary.code(text))
     }
 
     /// Appends rows to `rows` in the form that a [`Scorer`](crate::Scorer) takes: texts as codes, a missing number as
@@ -95,7 +95,7 @@ impl Model {
     /// # Errors
     /// When the number of cells is not a multiple of [`Model::input_width`], or a column of texts holds a number, or a
     /// column of numbers a text.
-    pub fn encode(&self, cells: &[Cell<'_>], rows: &mut Vec<f32>) -> Result<(), ModelError> {
+    pub fn encode(&self, cells: &[Cell<'_>], rows: &mut Vec<f64>) -> Result<(), ModelError> {
         let columns = self.columns();
         if !cells.len().is_multiple_of(columns.len()) {
             return Err(ModelError::Rows {
@@ -106,7 +106,7 @@ impl Model {
         for (position, (cell, &kind)) in cells.iter().zip(columns.iter().cycle()).enumerate() {
             rows.push(match (kind, cell) {
                 (ColumnKind::Number, Cell::Number(number)) => *number,
-                (ColumnKind::Number, Cell::Missing) => f32::NAN,
+                (ColumnKind::Number, Cell::Missing) => f64::NAN,
                 (ColumnKind::Text, Cell::Text(text)) => self.text_code(text),
                 (ColumnKind::Text, Cell::Missing) => self.text_code(""),
                 (ColumnKind::Number, Cell::Text(_)) | (ColumnKind::Text, Cell::Number(_)) => {
@@ -219,13 +219,6 @@ fn integer_columns(inputs: &[Input]) -> Vec<usize> {
         .collect()
 }
 
-pub(crate) fn graph(model: &ModelProto) -> Result<&GraphProto, ModelError> {
-    model
-        .graph
-        .as_ref()
-        .ok_or_else(|| ModelError::Invalid("the file holds no graph".to_owned()))
-}
-
 /// The name of the output that holds the score: the one asked for, or the only one of floats.
 fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Result<&'a str, ModelError> {
     let names = || {
@@ -247,12 +240,12 @@ fn score_output<'a>(graph: &'a GraphProto, asked: Option<&ScoreOutput>) -> Resul
         };
         return Ok(&found.ok_or_else(missing)?.name);
     }
-    let is_float = |kind: &str| matches!(kind, "float" | "double" | "map");
+    let is_float = |kind: &str| matches!(kind, "float" | "double" | "float16" | "map");
     let mut floats = graph.output.iter().filter(|output| is_float(&elements(output)));
     match (floats.next(), floats.next()) {
         (Some(only), None) => Ok(&only.name),
         (None, _) => Err(ModelError::Score(format!(
-            "no output is of type float or double, as a score must be; the outputs are: {}",
+            "no output is of type float, double or float16, as a score must be; the outputs are: {}",
             names()
         ))),
         _ => Err(ModelError::Score(format!(

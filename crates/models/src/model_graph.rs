@@ -29,7 +29,7 @@ impl ModelGraph {
         state: &mut Option<TypedSimpleState>,
         inputs: &[Input],
         width: usize,
-        rows: &[f32],
+        rows: &[f64],
         count: usize,
     ) -> Result<TVec<TValue>, ModelError> {
         catch_panic(ModelError::Run, || {
@@ -48,7 +48,7 @@ impl ModelGraph {
     }
 
     /// Repeats the last row until the number of rows is a multiple of [`ModelGraph::fixed_rows`].
-    pub fn pad(&self, rows: &mut Vec<f32>, width: usize) {
+    pub fn pad(&self, rows: &mut Vec<f64>, width: usize) {
         let count = rows.len() / width;
         for _ in count..count.next_multiple_of(self.fixed_rows.unwrap_or(1)) {
             rows.extend_from_within(rows.len() - width..);
@@ -58,9 +58,9 @@ impl ModelGraph {
     /// Calls `run` with all rows at once, or with [`ModelGraph::fixed_rows`] at a time.
     pub fn in_batches(
         &self,
-        rows: &[f32],
+        rows: &[f64],
         width: usize,
-        mut run: impl FnMut(&[f32], usize) -> Result<(), ModelError>,
+        mut run: impl FnMut(&[f64], usize) -> Result<(), ModelError>,
     ) -> Result<(), ModelError> {
         let count = rows.len() / width;
         match self.fixed_rows {

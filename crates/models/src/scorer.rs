@@ -67,13 +67,14 @@ impl Scorer {
 
     /// Scores rows.
     ///
-    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each. NaN is a missing value; a column
-    /// of texts holds their codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with one
-    /// score for each row. The score is NaN if an integer or a boolean of the row is missing.
+    /// `rows` holds the rows one after another, [`Model::input_width`] numbers each. A number reaches the model in the
+    /// type of its input: a double as it is, a float rounded. NaN is a missing value; a column of texts holds their
+    /// codes ([`Model::text_code`], [`Model::encode`]). `scores` is cleared and filled with one score for each row. The
+    /// score is NaN if an integer or a boolean of the row is missing.
     ///
     /// # Errors
     /// When the length of `rows` is not a multiple of [`Model::input_width`], or the model fails on them.
-    pub fn score(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
+    pub fn score(&mut self, rows: &[f64], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         scores.clear();
         let shared = &*self.model.shared;
         row_count(rows, shared.width)?;
@@ -101,7 +102,7 @@ impl Scorer {
     ///
     /// # Errors
     /// When the length of `rows` is not a multiple of [`Model::input_width`].
-    pub fn score_each(&mut self, rows: &[f32], scores: &mut Vec<Option<f32>>) -> Result<(), ModelError> {
+    pub fn score_each(&mut self, rows: &[f64], scores: &mut Vec<Option<f32>>) -> Result<(), ModelError> {
         scores.clear();
         let width = self.model.input_width();
         let count = row_count(rows, width)?;
@@ -119,7 +120,7 @@ impl Scorer {
     }
 
     /// Scores any number of rows, also if the model runs on a fixed number.
-    fn score_any(&mut self, rows: &[f32], scores: &mut Vec<f32>) -> Result<(), ModelError> {
+    fn score_any(&mut self, rows: &[f64], scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let count = rows.len() / self.model.input_width();
         let fixed = self.model.shared.scoring.fixed_rows;
         if fixed.is_none_or(|fixed| count.is_multiple_of(fixed)) {
@@ -129,7 +130,7 @@ impl Scorer {
     }
 
     /// Scores any number of rows: repeats the last one up to a multiple of the model's fixed number of rows.
-    pub(crate) fn score_padded(&mut self, rows: &mut Vec<f32>, scores: &mut Vec<f32>) -> Result<(), ModelError> {
+    pub(crate) fn score_padded(&mut self, rows: &mut Vec<f64>, scores: &mut Vec<f32>) -> Result<(), ModelError> {
         let shared = &*self.model.shared;
         let count = row_count(rows, shared.width)?;
         shared.scoring.pad(rows, shared.width);
@@ -142,7 +143,7 @@ impl Scorer {
     ///
     /// # Errors
     /// As [`Scorer::score`], and when an output other than the score's cannot be computed.
-    pub fn outputs(&mut self, rows: &[f32]) -> Result<Vec<OutputValues>, ModelError> {
+    pub fn outputs(&mut self, rows: &[f64]) -> Result<Vec<OutputValues>, ModelError> {
         let shared = self.model.shared.clone();
         let count = row_count(rows, shared.width)?;
         let graph = shared.all_outputs()?;
@@ -187,7 +188,7 @@ impl OutputValues {
 fn run_scoring(
     shared: &SharedModel,
     state: &mut Option<TypedSimpleState>,
-    rows: &[f32],
+    rows: &[f64],
     mut take: impl FnMut(&[f32]),
 ) -> Result<(), ModelError> {
     let graph = &shared.scoring;
@@ -206,7 +207,7 @@ fn run_scoring(
     })
 }
 
-fn row_count(rows: &[f32], width: usize) -> Result<usize, ModelError> {
+fn row_count(rows: &[f64], width: usize) -> Result<usize, ModelError> {
     match rows.len().is_multiple_of(width) {
         true => Ok(rows.len() / width),
         false => Err(ModelError::Rows {

@@ -5,40 +5,13 @@
 //! operators of the file compute that function once for each leaf. One ensemble whose leaves hold the results replaces
 //! the sum. It adds them up in f32 in the order of the sum, so the results are bit-identical.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto};
 
+use crate::graph_index::{GraphIndex, is_elementwise};
 use crate::operators::attributes::{Attributes, tensor_integers};
-
-/// Operators that act on each row alone if their other inputs are single numbers.
-const ROW_WISE: [&str; 24] = [
-    "Abs",
-    "Add",
-    "And",
-    "Cast",
-    "Div",
-    "Equal",
-    "Exp",
-    "Greater",
-    "GreaterOrEqual",
-    "Identity",
-    "LabelEncoder",
-    "Less",
-    "LessOrEqual",
-    "Log",
-    "Max",
-    "Min",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "Pow",
-    "Sqrt",
-    "Sub",
-    "Where",
-];
 
 /// A sum of fewer trees is not fused.
 const MIN_TREES: usize = 2;
@@ -55,43 +28,31 @@ pub(crate) struct Fusion {
     pub leaf_values: Vec<Vec<f32>>,
 }
 
-struct Index<'a> {
-    graph: &'a GraphProto,
-    producers: HashMap<&'a str, usize>,
-    initializers: HashMap<&'a str, &'a TensorProto>,
+/// Looks for a sum over trees.
+struct Finder<'a> {
+    index: GraphIndex<'a>,
 }
 
 /// Finds a sum to fuse in a prepared graph.
 pub(crate) fn find(graph: &GraphProto) -> Option<Fusion> {
-    let index = Index::new(graph);
+    let finder = Finder {
+        index: GraphIndex::new(graph),
+    };
     let mut sums = graph
         .node
         .iter()
         .enumerate()
         .filter(|(_, node)| node.op_type == "Sum" && node.input.len() >= MIN_TREES);
-    sums.find_map(|(place, _)| index.fusion(place))
+    sums.find_map(|(place, _)| finder.fusion(place))
 }
 
-impl<'a> Index<'a> {
-    fn new(graph: &'a GraphProto) -> Self {
-        let mut producers = HashMap::new();
-        for (place, node) in graph.node.iter().enumerate() {
-            producers.extend(node.output.iter().map(|output| (output.as_str(), place)));
-        }
-        let initializers = graph
-            .initializer
-            .iter()
-            .map(|tensor| (tensor.name.as_str(), tensor))
-            .collect();
-        Index {
-            graph,
-            producers,
-            initializers,
-        }
+impl<'a> Finder<'a> {
+    fn node(&self, place: usize) -> &'a NodeProto {
+        &self.index.graph().node[place]
     }
 
     fn fusion(&self, sum: usize) -> Option<Fusion> {
-        let node = &self.graph.node[sum];
+        let node = self.node(sum);
         let mut between = BTreeSet::new();
         let mut trees = Vec::new();
         for input in &node.input {
@@ -107,7 +68,7 @@ impl<'a> Index<'a> {
         }
         let leaf_values = trees
             .iter()
-            .map(|&tree| leaf_values(&self.graph.node[tree]))
+            .map(|&tree| leaf_values(self.node(tree)))
             .collect::<Option<_>>()?;
         Some(Fusion {
             sum,
@@ -122,12 +83,12 @@ impl<'a> Index<'a> {
     fn tree_behind(&self, value: &str, between: &mut BTreeSet<usize>) -> Option<usize> {
         let mut tree = None;
         let mut seen = BTreeSet::new();
-        let mut stack = vec![*self.producers.get(value)?];
+        let mut stack = vec![self.index.place(value)?];
         while let Some(place) = stack.pop() {
             if !seen.insert(place) {
                 continue;
             }
-            let node = &self.graph.node[place];
+            let node = self.node(place);
             if node.op_type == "TreeEnsembleRegressor" {
                 if tree.is_some_and(|tree| tree != place) || !is_single_tree(node) {
                     return None;
@@ -145,52 +106,42 @@ impl<'a> Index<'a> {
     fn row_wise_inputs(&self, node: &NodeProto) -> Option<Vec<usize>> {
         let mut producers = Vec::new();
         for (place, input) in node.input.iter().enumerate() {
-            match self.initializers.get(input.as_str()) {
+            match self.index.constant(input) {
                 Some(tensor) if node.op_type == "Reshape" && place == 1 => {
                     (tensor_integers(tensor)? == [-1, 1]).then_some(())?;
                 }
                 Some(tensor) => tensor.dims.iter().all(|&dim| dim == 1).then_some(())?,
-                None => producers.push(*self.producers.get(input.as_str())?),
+                None => producers.push(self.index.place(input)?),
             }
         }
-        (node.op_type == "Reshape" || ROW_WISE.contains(&node.op_type.as_str())).then_some(producers)
+        (node.op_type == "Reshape" || is_elementwise(node)).then_some(producers)
     }
 
-    /// The value that a tree reads, and the columns of it if a Gather selects them.
-    fn source(&self, tree: usize) -> Option<(&'a str, Option<Vec<i64>>)> {
-        let input = self.graph.node[tree].input.first()?;
-        let Some(&producer) = self.producers.get(input.as_str()) else {
-            return Some((input, None));
-        };
-        let node = &self.graph.node[producer];
-        let (source, columns) = match (node.op_type.as_str(), node.input.as_slice()) {
-            ("Gather", [source, columns]) if Attributes(node).int("axis").ok()? == Some(1) => (source, columns),
-            _ => return Some((input, None)),
-        };
-        let columns = tensor_integers(self.initializers.get(columns.as_str())?)?;
-        Some((source, Some(columns)))
+    /// The value that a tree reads, and the columns of it if they are selected.
+    fn source(&self, tree: usize) -> Option<(&'a str, Option<Vec<usize>>)> {
+        let input = self.node(tree).input.first()?;
+        let selection = self.index.producer(input).and_then(|node| self.index.selection(node));
+        Some(selection.map_or((input, None), |(source, columns)| (source, Some(columns))))
     }
 
     fn leaf_graph(&self, sum: usize, trees: &[usize], between: &BTreeSet<usize>) -> GraphProto {
-        let nodes: Vec<NodeProto> = between.iter().map(|&place| self.graph.node[place].clone()).collect();
+        let nodes: Vec<NodeProto> = between.iter().map(|&place| self.node(place).clone()).collect();
         let value = |name: &String| tract_onnx::pb::ValueInfoProto {
             name: name.clone(),
             ..Default::default()
         };
         let read: BTreeSet<&String> = nodes.iter().flat_map(|node| &node.input).collect();
         let initializers = self
-            .graph
+            .index
+            .graph()
             .initializer
             .iter()
             .filter(|tensor| read.contains(&tensor.name))
             .cloned();
         GraphProto {
             initializer: initializers.collect(),
-            input: trees
-                .iter()
-                .map(|&tree| value(&self.graph.node[tree].output[0]))
-                .collect(),
-            output: self.graph.node[sum].input.iter().map(value).collect(),
+            input: trees.iter().map(|&tree| value(&self.node(tree).output[0])).collect(),
+            output: self.node(sum).input.iter().map(value).collect(),
             node: nodes,
             ..GraphProto::default()
         }
@@ -201,9 +152,9 @@ impl<'a> Index<'a> {
         let mut attributes = EnsembleAttributes::default();
         for (tree, (&place, results)) in fusion.trees.iter().zip(results).enumerate() {
             let (_, columns) = self.source(place)?;
-            attributes.add(tree as i64, &self.graph.node[place], columns.as_deref(), results)?;
+            attributes.add(tree as i64, self.node(place), columns.as_deref(), results)?;
         }
-        let sum = &self.graph.node[fusion.sum];
+        let sum = self.node(fusion.sum);
         Some(NodeProto {
             op_type: "TreeEnsembleRegressor".to_owned(),
             domain: "ai.onnx.ml".to_owned(),
@@ -218,7 +169,10 @@ impl<'a> Index<'a> {
 
 /// Replaces the sum by one ensemble whose leaves have the values `results`.
 pub(crate) fn apply(graph: &GraphProto, fusion: &Fusion, results: &[Vec<f32>]) -> Option<GraphProto> {
-    let fused = Index::new(graph).fused(fusion, results)?;
+    let finder = Finder {
+        index: GraphIndex::new(graph),
+    };
+    let fused = finder.fused(fusion, results)?;
     let mut graph = graph.clone();
     graph.node[fusion.sum] = fused;
     Some(graph)
@@ -262,13 +216,14 @@ struct EnsembleAttributes {
 }
 
 impl EnsembleAttributes {
-    fn add(&mut self, tree: i64, node: &NodeProto, columns: Option<&[i64]>, results: &[f32]) -> Option<()> {
+    fn add(&mut self, tree: i64, node: &NodeProto, columns: Option<&[usize]>, results: &[f32]) -> Option<()> {
         let attributes = Attributes(node);
         let modes = attributes.byte_strings("nodes_modes").ok()?;
         let features = attributes.ints("nodes_featureids").ok()?;
         let column = |&feature: &i64| {
             columns.map_or(Some(feature), |columns| {
-                columns.get(usize::try_from(feature).ok()?).copied()
+                let column = columns.get(usize::try_from(feature).ok()?)?;
+                i64::try_from(*column).ok()
             })
         };
         let features = features.iter().map(column).collect::<Option<Vec<i64>>>()?;

@@ -49,7 +49,7 @@ fn shared(name: &str) -> Model {
 
 /// Allocations of scoring 200 rows, `batch` at a time.
 fn scoring_allocations(model: &Model, batch: usize) -> usize {
-    let rows = numbers(200 * model.input_width());
+    let rows = doubles(&numbers(200 * model.input_width()));
     let (mut scorer, mut scores) = (model.scorer(), Vec::new());
     allocations(|| {
         for rows in rows.chunks(batch * model.input_width()) {
@@ -143,7 +143,7 @@ fn scoring_a_row_with_a_network_does_not_allocate() {
 fn attribution_of_trees_does_not_allocate() {
     const WIDTH: usize = 8;
     let model = shared("xgboost");
-    let rows = numbers(100 * WIDTH);
+    let rows = doubles(&numbers(100 * WIDTH));
     let mut explainer = model.attribution(&rows[..16 * WIDTH]).unwrap().explainer();
     let mut contributions = Vec::new();
     let count = allocations(|| {

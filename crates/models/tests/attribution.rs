@@ -3,10 +3,10 @@
 mod support;
 
 use proptest::prelude::*;
-use riskstream_models::{Explainer, Method, Model, Space};
+use riskstream_models::{Cell, Explainer, LoadOptions, Method, Model, Space};
 use support::*;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto};
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto};
 
 const NAN: f32 = f32::NAN;
 const FEATURES: usize = 5;
@@ -29,7 +29,7 @@ fn by_definition(model: &Model, row: &[f32], background: &[f32], value: impl Fn(
         }
     }
     let mut scores = Vec::new();
-    model.scorer().score(&mixed, &mut scores).unwrap();
+    model.scorer().score(&doubles(&mixed), &mut scores).unwrap();
     let rows = background.len() / width;
     let worth: Vec<f64> = scores
         .chunks(rows)
@@ -58,7 +58,7 @@ fn log_odds(score: f32) -> f64 {
 
 #[track_caller]
 fn assert_exact(model: &Model, row: &[f32], background: &[f32], method: Method, space: Space) {
-    let attribution = model.attribution(background).unwrap();
+    let attribution = model.attribution(&doubles(background)).unwrap();
     assert_eq!((attribution.method(), attribution.space()), (method, space));
     let value = if space == Space::LogOdds { log_odds } else { identity };
     let (expected, baseline) = by_definition(model, row, background, value);
@@ -77,7 +77,7 @@ fn assert_exact(model: &Model, row: &[f32], background: &[f32], method: Method, 
 
 fn explained(explainer: &mut Explainer, row: &[f32]) -> Vec<f64> {
     let mut contributions = Vec::new();
-    explainer.explain(row, &mut contributions).unwrap();
+    explainer.explain(&doubles(row), &mut contributions).unwrap();
     contributions
 }
 
@@ -319,6 +319,81 @@ fn one_hot_columns_are_attributed_together() {
     );
 }
 
+/// Rows of an exported model, texts encoded.
+fn exported_rows(name: &str, model: &Model) -> Vec<f32> {
+    let path = format!("{}/tests/data/exports/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let case: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let mut rows = Vec::new();
+    for row in case["rows"].as_array().unwrap() {
+        let cells = row.as_array().unwrap().iter().map(|value| match value {
+            serde_json::Value::String(text) => Cell::Text(text),
+            value => value.as_f64().map_or(Cell::Missing, Cell::Number),
+        });
+        model.encode(&cells.collect::<Vec<_>>(), &mut rows).unwrap();
+    }
+    rows.into_iter().map(|number| number as f32).collect()
+}
+
+/// scikit-learn's pipelines over columns of numbers and texts: encoded, imputed, unknown and empty.
+#[test]
+fn models_of_texts_are_attributed_exactly() {
+    for (name, method, space) in [
+        ("table_one_hot_zipmap", Method::Linear, Space::LogOdds),
+        ("table_imputer", Method::Linear, Space::LogOdds),
+        ("table_target_encoder", Method::Linear, Space::LogOdds),
+        ("table_of_kinds", Method::Linear, Space::LogOdds),
+        ("table_ordinal", Method::Trees, Space::Score),
+        ("table_boosting", Method::Trees, Space::LogOdds),
+    ] {
+        let path = format!("{}/tests/data/exports/{name}.onnx", env!("CARGO_MANIFEST_DIR"));
+        let model = Model::load(path.as_ref(), &LoadOptions::default()).unwrap();
+        let (rows, width) = (exported_rows(name, &model), model.input_width());
+        let background = &rows[..3 * width];
+        for row in rows.chunks(width).skip(3).step_by(7) {
+            assert_exact(&model, row, background, method, space);
+        }
+    }
+}
+
+/// Encoders of two columns each, joined along the last axis: the columns alternate between the inputs.
+#[test]
+fn one_hot_columns_joined_along_the_last_axis_keep_their_inputs() {
+    let encoder =
+        |input: &str, output: &str| ml("OneHotEncoder", &[input], &[output], vec![ints("cats_int64s", &[1, 2])]);
+    let nodes = vec![
+        encoder("a", "of a"),
+        NodeProto {
+            name: "second".to_owned(),
+            ..encoder("b", "of b")
+        },
+        node("Concat", &["of a", "of b"], &["joined"], vec![int("axis", -1)]),
+        node("Reshape", &["joined", "flat"], &["columns"], vec![]),
+        ml(
+            "LinearRegressor",
+            &["columns"],
+            &["y"],
+            vec![
+                floats("coefficients", &[1.0, -2.0, 4.0, -8.0, 16.0, -32.0, 64.0, -128.0]),
+                floats("intercepts", &[1.0]),
+            ],
+        ),
+    ];
+    let inputs = vec![
+        value("a", DataType::Int64, &[0, 2]),
+        value("b", DataType::Int64, &[0, 2]),
+    ];
+    let mut model = model(inputs, nodes, vec![value("y", DataType::Float, &[0, 0])]);
+    model.graph.as_mut().unwrap().initializer = vec![int_tensor("flat", &[2], &[-1, 8])];
+    let background = [1.0, 2.0, 2.0, 1.0, 0.0, 1.0, 1.0, 2.0];
+    assert_exact(
+        &load(&model).unwrap(),
+        &[2.0, 2.0, 1.0, 7.0],
+        &background,
+        Method::Linear,
+        Space::Score,
+    );
+}
+
 #[test]
 fn logistic_regressions_are_attributed_in_log_odds() {
     let attributes = vec![
@@ -357,7 +432,7 @@ fn other_models_are_attributed_by_sampling() {
     .unwrap();
     let (row, background) = ([2.0, 3.0, 4.0], [0.0, 1.0, 0.0, 1.0, 1.0, 1.0]);
     assert_exact(&model, &row, &background, Method::Sampling, Space::Score);
-    let attribution = model.attribution(&background).unwrap();
+    let attribution = model.attribution(&doubles(&background)).unwrap();
     let mut explainer = attribution.explainer();
     let first = explained(&mut explainer, &row);
     explained(&mut explainer, &[5.0, 6.0, 7.0]);
@@ -366,6 +441,25 @@ fn other_models_are_attributed_by_sampling() {
         explained(&mut attribution.explainer(), &row),
         "contributions are reproducible"
     );
+}
+
+/// Each of forty sums reads the one before twice: the paths through them are 2^40.
+#[test]
+fn preparation_with_many_paths_is_given_up() {
+    let name = |place: usize| format!("sum {place}");
+    let mut nodes: Vec<_> = (0..40)
+        .map(|place| node("Add", &[&name(place), &name(place)], &[&name(place + 1)], vec![]))
+        .collect();
+    for (place, sum) in nodes.iter_mut().enumerate() {
+        sum.name = name(place);
+    }
+    let mut attributes = ensemble("target", &[branch("BRANCH_LEQ", 0, 0.0, false, leaf(1.0), leaf(2.0))]);
+    attributes.push(int("n_targets", 1));
+    nodes.push(ml("TreeEnsembleRegressor", &[&name(40)], &["y"], attributes));
+    let output = value("y", DataType::Float, &[0, 1]);
+    let model = load(&model(vec![rows(&name(0), 1)], nodes, vec![output])).unwrap();
+    let attribution = model.attribution(&[-1.0, 1.0]).unwrap();
+    assert_eq!(attribution.method(), Method::Sampling);
 }
 
 #[test]
@@ -387,7 +481,7 @@ fn unusable_background_rows_are_refused() {
     );
     let error = load(&single(1, linear))
         .unwrap()
-        .attribution(&[0.0, NAN])
+        .attribution(&[0.0, f64::NAN])
         .unwrap_err()
         .to_string();
     assert_eq!(error, "unusable background rows: the model scores row 2 with NaN");

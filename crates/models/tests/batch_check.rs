@@ -11,7 +11,7 @@ const ROWS: [f32; 6] = [1.0, 2.0, -3.0, 0.5, 10.0, 4.0];
 
 fn scores(model: &Model, rows: &[f32]) -> Vec<f32> {
     let mut scores = Vec::new();
-    model.scorer().score(rows, &mut scores).unwrap();
+    model.scorer().score(&doubles(rows), &mut scores).unwrap();
     scores
 }
 
@@ -126,6 +126,6 @@ fn an_output_that_cannot_be_a_score_is_named() {
     let error = load(&model).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no output is of type float or double, as a score must be; the outputs are: y"
+        "no output is of type float, double or float16, as a score must be; the outputs are: y"
     );
 }

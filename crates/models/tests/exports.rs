@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use riskstream_models::{Cell, LoadOptions, Model, ModelError, Values};
 use serde_json::Value;
 
-/// Relative for numbers above one, otherwise absolute.
+/// Of cases that name none. Relative for numbers above one, otherwise absolute.
 const TOLERANCE: f64 = 1e-5;
 
 /// A model and the outputs of ONNX Runtime.
@@ -19,6 +19,7 @@ struct Case {
     score: Option<String>,
     /// The error for a model that is refused.
     refused: Option<String>,
+    tolerance: f64,
     /// Numbers, texts, and null for a missing number.
     rows: Vec<Vec<Value>>,
     /// For each output its elements: numbers, texts, null for NaN, and infinities as texts.
@@ -43,6 +44,7 @@ fn case(path: &Path) -> Case {
         model: path.with_extension("onnx"),
         score: text(&case["score"]),
         refused: text(&case["refused"]),
+        tolerance: case["tolerance"].as_f64().unwrap_or(TOLERANCE),
         outputs: outputs.map(|(name, values)| (name.clone(), elements(values))).collect(),
         rows: serde_json::from_value(case["rows"].take()).unwrap(),
     }
@@ -90,7 +92,7 @@ impl Case {
         for (name, expected) in &self.outputs {
             let answer = answers.iter().find(|answer| answer.name == *name);
             let difference = answer.map_or(Some("is missing".to_owned()), |answer| {
-                difference(&answer.values, expected)
+                self.difference(&answer.values, expected)
             });
             if let Some(difference) = difference {
                 return Ok(Some(format!("output {name}: {difference}")));
@@ -100,7 +102,7 @@ impl Case {
         scorer.score(&rows, &mut together)?;
         for (row, &score) in rows.chunks(model.input_width()).zip(&together) {
             scorer.score(row, &mut alone)?;
-            if !is_near(f64::from(alone[0]), f64::from(score)) {
+            if !self.is_near(f64::from(alone[0]), f64::from(score)) {
                 return Ok(Some(format!("alone a row scores {}, among others {score}", alone[0])));
             }
         }
@@ -117,8 +119,37 @@ impl Case {
         let column = values.iter().skip(column.parse().unwrap()).step_by(columns);
         let differs = column
             .zip(&together)
-            .any(|(&value, &score)| !is_near(value, f64::from(score)));
+            .any(|(&value, &score)| !self.is_near(value, f64::from(score)));
         Ok(differs.then(|| "the scores are not those of the output".to_owned()))
+    }
+
+    fn is_near(&self, a: f64, b: f64) -> bool {
+        (a - b).abs() <= self.tolerance * b.abs().max(1.0) || a == b || a.is_nan() && b.is_nan()
+    }
+
+    fn difference(&self, values: &Values, expected: &[Value]) -> Option<String> {
+        let found: Vec<Value> = match values {
+            Values::Numbers(numbers) => numbers.iter().map(|&number| as_json(number)).collect(),
+            Values::Strings(strings) => strings.iter().map(|string| Value::from(string.as_str())).collect(),
+        };
+        if found.len() != expected.len() {
+            return Some(format!("{} values, expected {}", found.len(), expected.len()));
+        }
+        let is_same = |(found, expected): (&Value, &Value)| match (found.as_f64(), expected.as_f64()) {
+            // Integers are labels.
+            (Some(found), Some(whole)) if expected.is_i64() => found == whole,
+            (Some(found), Some(expected)) => self.is_near(found, expected),
+            _ => found == expected,
+        };
+        let differs = |&index: &usize| !is_same((&found[index], &expected[index]));
+        let first = (0..found.len()).find(differs)?;
+        let count = (0..found.len()).filter(differs).count();
+        Some(format!(
+            "{count} of {} differ, the first at {first}: {}, expected {}",
+            found.len(),
+            found[first],
+            expected[first]
+        ))
     }
 }
 
@@ -126,37 +157,8 @@ fn cell(value: &Value) -> Cell<'_> {
     match value {
         Value::String(text) => Cell::Text(text),
         Value::Null => Cell::Missing,
-        number => Cell::Number(number.as_f64().unwrap() as f32),
+        number => Cell::Number(number.as_f64().unwrap()),
     }
-}
-
-fn is_near(a: f64, b: f64) -> bool {
-    (a - b).abs() <= TOLERANCE * b.abs().max(1.0) || a == b || a.is_nan() && b.is_nan()
-}
-
-fn difference(values: &Values, expected: &[Value]) -> Option<String> {
-    let found: Vec<Value> = match values {
-        Values::Numbers(numbers) => numbers.iter().map(|&number| as_json(number)).collect(),
-        Values::Strings(strings) => strings.iter().map(|string| Value::from(string.as_str())).collect(),
-    };
-    if found.len() != expected.len() {
-        return Some(format!("{} values, expected {}", found.len(), expected.len()));
-    }
-    let is_same = |(found, expected): (&Value, &Value)| match (found.as_f64(), expected.as_f64()) {
-        // Integers are labels.
-        (Some(found), Some(whole)) if expected.is_i64() => found == whole,
-        (Some(found), Some(expected)) => is_near(found, expected),
-        _ => found == expected,
-    };
-    let differs = |&index: &usize| !is_same((&found[index], &expected[index]));
-    let first = (0..found.len()).find(differs)?;
-    let count = (0..found.len()).filter(differs).count();
-    Some(format!(
-        "{count} of {} differ, the first at {first}: {}, expected {}",
-        found.len(),
-        found[first],
-        expected[first]
-    ))
 }
 
 /// A number as JSON, where NaN is null and infinities are "inf" and "-inf".

@@ -37,7 +37,7 @@ fn load_with(model: &ModelProto, score: &str) -> Result<Model, ModelError> {
 
 fn score(model: &Model, rows: &[f32]) -> Vec<f32> {
     let mut scores = Vec::new();
-    model.scorer().score(rows, &mut scores).unwrap();
+    model.scorer().score(&doubles(rows), &mut scores).unwrap();
     scores
 }
 
@@ -194,7 +194,7 @@ fn a_model_fixed_to_four_rows_scores_any_number() {
     let mut scorer = model.scorer();
     let mut scores = Vec::new();
     for count in [1, 3, 4, 9] {
-        let rows: Vec<f32> = (0..2 * count).map(|number| number as f32).collect();
+        let rows: Vec<f64> = (0..2 * count).map(|number| number as f64).collect();
         scorer.score_each(&rows, &mut scores).unwrap();
         let expected: Vec<Option<f32>> = (0..count).map(|row| Some((2 * row + 1) as f32)).collect();
         assert_eq!(scores, expected);

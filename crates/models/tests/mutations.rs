@@ -154,11 +154,11 @@ fn exercise(bytes: &[u8]) -> bool {
     if model.input_width() > 1000 {
         return true;
     }
-    let rows: Vec<f32> = (0..model.input_width() * 3).map(|index| index as f32 - 2.0).collect();
+    let rows: Vec<f64> = (0..model.input_width() * 3).map(|index| index as f64 - 2.0).collect();
     let mut scorer = model.scorer();
     let mut scores = Vec::new();
     let is_scored = scorer.score(&rows, &mut scores).is_ok();
-    let _ = scorer.score(&vec![f32::NAN; model.input_width()], &mut Vec::new());
+    let _ = scorer.score(&vec![f64::NAN; model.input_width()], &mut Vec::new());
     let _ = scorer.outputs(&rows);
     assert!(!is_scored || scores.len() == 3, "{} scores for 3 rows", scores.len());
     true

@@ -33,7 +33,7 @@ fn weights(name: &str, dims: &[i64]) -> TensorProto {
 fn scores(model: &Model, rows: &[f32], batch: usize) -> Vec<f64> {
     let mut scorer = model.scorer();
     let (mut all, mut scores) = (Vec::new(), Vec::new());
-    for rows in rows.chunks(batch * model.input_width()) {
+    for rows in doubles(rows).chunks(batch * model.input_width()) {
         scorer.score(rows, &mut scores).unwrap();
         all.extend(scores.iter().map(|&score| f64::from(score)));
     }

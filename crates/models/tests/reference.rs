@@ -14,13 +14,13 @@ fn data() -> PathBuf {
     std::env::var_os("RISKSTREAM_REFERENCE_DATA").map_or_else(|| default.into(), PathBuf::from)
 }
 
-fn floats(name: &str) -> Vec<f32> {
+fn floats(name: &str) -> Vec<f64> {
     let bytes = std::fs::read(data().join("models").join(name)).unwrap();
     bytes
         .as_chunks::<4>()
         .0
         .iter()
-        .map(|&bytes| f32::from_le_bytes(bytes))
+        .map(|&bytes| f64::from(f32::from_le_bytes(bytes)))
         .collect()
 }
 
@@ -35,7 +35,7 @@ fn doubles(name: &str) -> Vec<f64> {
 }
 
 /// The rows of a variant for `model`: thirty numbers, and two texts if the model takes texts.
-fn rows(model: &Model, variant: &str) -> Vec<f32> {
+fn rows(model: &Model, variant: &str) -> Vec<f64> {
     let numbers = floats(if variant == "clean" { "X.f32" } else { "Xnan.f32" });
     if model.input_width() == 30 {
         return numbers;

@@ -40,7 +40,7 @@ fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
 fn check(name: &str, shapes: &[(&str, &[usize])]) {
     let model = Model::load(&file(&format!("{name}.onnx")), &LoadOptions::default()).unwrap();
     assert_eq!(model.inputs().collect::<Vec<_>>(), shapes);
-    let rows = floats(&format!("{name}.rows"));
+    let rows = doubles(&floats(&format!("{name}.rows")));
     let expected = floats(&format!("{name}.scores"));
     let mut scorer = model.scorer();
     let mut together = Vec::new();

@@ -14,10 +14,10 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/shap")).join(name)
 }
 
-fn floats(name: &str) -> Vec<f32> {
+fn floats(name: &str) -> Vec<f64> {
     let bytes = std::fs::read(path(name)).unwrap();
     let chunks = bytes.as_chunks::<4>().0.iter();
-    chunks.map(|&bytes| f32::from_le_bytes(bytes)).collect()
+    chunks.map(|&bytes| f64::from(f32::from_le_bytes(bytes))).collect()
 }
 
 #[track_caller]
@@ -33,7 +33,7 @@ fn assert_agrees(name: &str, rows: &str, method: Method, space: Space) {
     assert_eq!((scores.len(), expected.len()), (1000, 1000 * WIDTH), "{name}");
     for (index, (row, expected)) in rows.chunks(WIDTH).zip(expected.chunks(WIDTH)).enumerate() {
         explainer.explain(row, &mut found).unwrap();
-        let differs = |(a, b): (&f64, &f32)| (a - f64::from(*b)).abs() > TOLERANCE;
+        let differs = |(a, b): (&f64, &f64)| (a - b).abs() > TOLERANCE;
         assert!(
             !found.iter().zip(expected).any(differs),
             "{name}, row {index}: {found:?}, shap says {expected:?}"

@@ -79,7 +79,7 @@ fn an_unknown_category_is_an_error_where_the_model_says_so() {
     assert!(known.is_ok() && scores == [1.0]);
     assert!(model.scorer().score(&[model.text_code("b")], &mut scores).is_err());
     // NaN in a column of texts is an unknown text.
-    assert!(model.scorer().score(&[f32::NAN], &mut scores).is_err());
+    assert!(model.scorer().score(&[f64::NAN], &mut scores).is_err());
 }
 
 #[test]

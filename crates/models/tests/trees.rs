@@ -227,7 +227,7 @@ fn many_classes_are_labelled_by_the_largest_score() {
     };
     let model = Model::from_bytes(&prost::Message::encode_to_vec(&model_bytes), &options).unwrap();
     let rows = [-1.0, 1.0, 1.0, 1.0, -1.0, -1.0];
-    let outputs = model.scorer().outputs(&rows).unwrap();
+    let outputs = model.scorer().outputs(&doubles(&rows)).unwrap();
     let labels = ["a", "c", "b"].map(str::to_owned).to_vec();
     assert_eq!(outputs[0].values, Values::Strings(labels));
     assert_close(
@@ -235,7 +235,7 @@ fn many_classes_are_labelled_by_the_largest_score() {
         &[0.5, 0.25, 0.25, 0.0, 0.0, 1.0, 0.5, 0.75, 0.25],
     );
     let mut scores = Vec::new();
-    model.scorer().score(&rows, &mut scores).unwrap();
+    model.scorer().score(&doubles(&rows), &mut scores).unwrap();
     assert_eq!(scores, [0.25, 1.0, 0.25]);
 }
 
@@ -330,6 +330,7 @@ fn a_row_scores_the_same_alone_and_among_others() {
         .collect();
     let (mut together, mut alone) = (Vec::new(), Vec::new());
     let mut scorer = model.scorer();
+    let rows = doubles(&rows);
     scorer.score(&rows, &mut together).unwrap();
     for (row, &expected) in rows.chunks(2).zip(&together) {
         scorer.score(row, &mut alone).unwrap();

@@ -83,7 +83,7 @@ fn record(id: usize, payment: &Payment) -> String {
 
 /// The row for the payment at `index` in the order of arrival: the payment, the number of its customer's so far, and the
 /// last eight of them, the oldest first.
-fn row(payments: &[Payment], index: usize, pad: f32) -> Vec<f32> {
+fn row(payments: &[Payment], index: usize, pad: f64) -> Vec<f64> {
     let this = &payments[index];
     let mut past: Vec<(i64, usize)> = payments[..=index]
         .iter()
@@ -92,17 +92,13 @@ fn row(payments: &[Payment], index: usize, pad: f32) -> Vec<f32> {
         .map(|(arrival, other)| (other.time, arrival))
         .collect();
     past.sort_unstable();
-    let mut row = vec![this.amount as f32, past.len() as f32];
+    let mut row = vec![this.amount, past.len() as f64];
     let last = &past[past.len().saturating_sub(8)..];
     row.extend(std::iter::repeat_n(pad, 3 * (8 - last.len())));
     for &(time, arrival) in last {
         let seconds = (this.time - time) as f64 / 1e3;
         let gift = payments[arrival].gift.unwrap_or(false);
-        row.extend([
-            payments[arrival].amount as f32,
-            seconds as f32,
-            f32::from(u8::from(gift)),
-        ]);
+        row.extend([payments[arrival].amount, seconds, f64::from(u8::from(gift))]);
     }
     row
 }
@@ -130,10 +126,10 @@ fn run(compiled: &Compiled, payments: &[Payment], one_by_one: bool) -> Vec<Owned
 fn the_models_inputs_are_those_of_a_recomputation() {
     let model = Model::load(&models().join("gru.onnx"), &LoadOptions::default()).unwrap();
     let payments = payments();
-    for (given, pad) in [("", f32::NAN), ("pad: -1, ", -1.0)] {
+    for (given, pad) in [("", f64::NAN), ("pad: -1, ", -1.0)] {
         let source = PIPELINE.replace("{file:", &format!("{{{given}file:"));
         let compiled = compiled(&source).unwrap();
-        let rows: Vec<f32> = (0..payments.len())
+        let rows: Vec<f64> = (0..payments.len())
             .flat_map(|index| row(&payments, index, pad))
             .collect();
         let mut expected = Vec::new();
@@ -227,7 +223,7 @@ fn a_decision_carries_the_sequences_of_its_event() {
 }
 
 /// The sequences of a row of the backfill, as the tensor that docs/models.md describes.
-fn row_of_backfill(batch: &RecordBatch, index: usize) -> Vec<f32> {
+fn row_of_backfill(batch: &RecordBatch, index: usize) -> Vec<f64> {
     let column = |name: &str| batch.column_by_name(name).unwrap();
     let list = |name: &str| column(name).as_list::<i32>().value(index);
     let now = column("event_time")
@@ -239,10 +235,10 @@ fn row_of_backfill(batch: &RecordBatch, index: usize) -> Vec<f32> {
         .values()
         .to_vec();
     let gifts: Vec<bool> = list("gifts").as_boolean().iter().map(Option::unwrap).collect();
-    let mut row = vec![f32::NAN; 3 * (8 - amounts.len())];
+    let mut row = vec![f64::NAN; 3 * (8 - amounts.len())];
     for back in (0..amounts.len()).rev() {
         let seconds = (now - times[back]) as f64 / 1e6;
-        row.extend([amounts[back] as f32, seconds as f32, f32::from(u8::from(gifts[back]))]);
+        row.extend([amounts[back], seconds, f64::from(u8::from(gifts[back]))]);
     }
     row
 }
@@ -279,8 +275,8 @@ fn a_backfill_gives_the_sequences_of_the_service() {
         let ids = batch.column_by_name("event_id").unwrap().as_string::<i32>();
         let scores = batch.column_by_name("score").unwrap().as_primitive::<Float64Type>();
         for (index, id) in ids.iter().map(Option::unwrap).enumerate() {
-            let expected = row(&payments, id.parse().unwrap(), f32::NAN);
-            let bits = |row: &[f32]| row.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+            let expected = row(&payments, id.parse().unwrap(), f64::NAN);
+            let bits = |row: &[f64]| row.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&row_of_backfill(batch, index)), bits(&expected[2..]), "{id}");
             let decision = served.iter().find(|decision| decision.event_id == id).unwrap();
             assert!((decision.score.unwrap() - scores.value(index)).abs() < 1e-6, "{id}");
@@ -297,7 +293,7 @@ fn an_explanation_lists_each_sequence_once() {
     std::fs::copy(models().join("gru.onnx"), &file).unwrap();
     let model = Model::load(&file, &LoadOptions::default()).unwrap();
     let payments = payments();
-    let rows: Vec<Vec<f32>> = (0..4).map(|index| row(&payments, 50 * index, f32::NAN)).collect();
+    let rows: Vec<Vec<f64>> = (0..4).map(|index| row(&payments, 50 * index, f64::NAN)).collect();
     let mut scores = Vec::new();
     model.scorer().score(&rows.concat(), &mut scores).unwrap();
     let baseline = scores.iter().map(|score| f64::from(*score)).sum::<f64>() / 4.0;

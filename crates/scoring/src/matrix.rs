@@ -8,15 +8,15 @@ use riskstream_models::ColumnKind;
 const ABSENT: &Value = &Value::Null;
 
 /// Appends the event's row for `model` to `matrix`: a number for each column, in the model's order.
-pub fn append_row(model: &ModelPlan, event: &Event, matrix: &mut Vec<f32>) {
+pub fn append_row(model: &ModelPlan, event: &Event, matrix: &mut Vec<f64>) {
     let columns = model.columns.iter().zip(model.model.columns());
     matrix.extend(columns.map(|(column, kind)| {
         let value = &event.row[model.inputs[column.input]];
         match (kind, column.back) {
-            (ColumnKind::Number, None) => number(value).unwrap_or(f32::NAN),
+            (ColumnKind::Number, None) => value.as_number().unwrap_or(f64::NAN),
             (ColumnKind::Number, Some(back)) => match element(value, back) {
                 Value::Timestamp(time) => seconds(event.event_time(), *time),
-                value => number(value).unwrap_or(model.pad),
+                value => value.as_number().unwrap_or(model.pad),
             },
             (ColumnKind::Text, None) => model.model.text_code(text(value)),
             (ColumnKind::Text, Some(back)) => model.model.text_code(text(element(value, back))),
@@ -41,13 +41,8 @@ fn element(value: &Value, back: usize) -> &Value {
 }
 
 /// How long before the event, in seconds. Points in time have more digits than a float32, their distances have not.
-fn seconds(event_time: i64, time: i64) -> f32 {
-    (event_time.saturating_sub(time) as f64 / 1e6) as f32
-}
-
-/// The number as a float32; `None` if the value is no number.
-fn number(value: &Value) -> Option<f32> {
-    value.as_number().map(|number| number as f32)
+fn seconds(event_time: i64, time: i64) -> f64 {
+    event_time.saturating_sub(time) as f64 / 1e6
 }
 
 /// The text; an absent one is empty, since ONNX has no missing strings.

@@ -25,7 +25,7 @@ pub struct ModelPlan {
     /// The source of each of the model's columns, in the model's order.
     pub columns: Vec<Column>,
     /// The value that fills up a sequence of numbers that is shorter than the model's.
-    pub pad: f32,
+    pub pad: f64,
     /// Explains its scores, if decisions are explained.
     pub explanation: Option<Explanation>,
     /// The time budget of a call. Without one the call may take any time.

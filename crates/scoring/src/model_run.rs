@@ -14,7 +14,7 @@ pub(crate) struct ModelRun {
     /// For each row the index of its event in the batch.
     events: Vec<usize>,
     /// The rows, one after the other.
-    matrix: Vec<f32>,
+    matrix: Vec<f64>,
     answers: Vec<Result<f64, ModelFailure>>,
     scores: Vec<Option<f32>>,
     /// What each column moved a score by.

@@ -2,6 +2,7 @@
 
 use super::error::CardError;
 use super::reasons::ReasonSection;
+use super::row::{InputRow, encode_row};
 use crate::files::read_text;
 use riskstream_models::Model;
 use serde::Deserialize;
@@ -33,9 +34,9 @@ pub struct Card {
     /// Rows, and their scores by the library that exported the model.
     #[serde(default)]
     pub golden_rows: Vec<GoldenRow>,
-    /// Typical rows, with which explanations compare a row: numbers in the order of `inputs`, null where missing.
+    /// Typical rows, with which explanations compare a row: a number or text for each column, null where missing.
     #[serde(default)]
-    pub background: Vec<Vec<Option<f32>>>,
+    pub background: Vec<InputRow>,
     /// The reasons by input: what a decision says if the input raised the score.
     #[serde(default)]
     pub reasons: BTreeMap<String, ReasonSection>,
@@ -76,22 +77,10 @@ pub struct ScoreSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenRow {
-    /// A number or text for each input, null for a missing value.
-    pub inputs: Vec<Option<GoldenValue>>,
+    /// A number or text for each column, null for a missing value.
+    pub inputs: InputRow,
     /// The score.
     pub score: f64,
-}
-
-/// A value of a golden row.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub enum GoldenValue {
-    /// For a column of numbers.
-    Number(f64),
-    /// For a column of numbers: 1 or 0.
-    Truth(bool),
-    /// For a column of texts.
-    Text(String),
 }
 
 fn default_tolerance() -> f64 {
@@ -127,8 +116,8 @@ impl Card {
         Ok(Card { digest, ..card })
     }
 
-    /// Compares the card with its model file: the hash, the number of columns and the length of background rows. Checks
-    /// the form of reasons.
+    /// Compares the card with its model file: the hash, the number of columns and the background rows. Checks the form
+    /// of reasons.
     ///
     /// # Errors
     /// [`CardError::Hash`], [`CardError::Sequence`], [`CardError::Width`], [`CardError::Background`] and
@@ -150,15 +139,22 @@ impl Card {
                 card: width,
             });
         }
-        if let Some((row, values)) = (1..).zip(&self.background).find(|(_, row)| row.len() != width) {
-            return Err(CardError::Background {
-                row,
-                values: values.len(),
-                inputs: width,
-            });
-        }
+        self.background_rows(model)?;
         let mut reasons = self.reasons.iter();
         reasons.try_for_each(|(input, reason)| reason.check(input, &self.inputs))
+    }
+
+    /// The background rows one after another, in the form that the model's scorers take.
+    ///
+    /// # Errors
+    /// [`CardError::Background`].
+    pub fn background_rows(&self, model: &Model) -> Result<Vec<f64>, CardError> {
+        let mut encoded = Vec::new();
+        for (row, values) in (1..).zip(&self.background) {
+            encode_row(model, &self.inputs, values, &mut encoded)
+                .map_err(|error| CardError::Background { row, error })?;
+        }
+        Ok(encoded)
     }
 
     /// The number of columns that the inputs fill.

@@ -1,5 +1,6 @@
 //! What can be wrong with a card.
 
+use super::row::RowError;
 use std::path::PathBuf;
 
 /// A card is broken or contradicts its model.
@@ -29,15 +30,13 @@ pub enum CardError {
         /// The hash in the card.
         expected: String,
     },
-    /// A background row has the wrong length.
-    #[error("row {row} of `background` has {values} values, the model takes {inputs}")]
+    /// A background row does not fit the model.
+    #[error("row {row} of `background` {error}")]
     Background {
         /// The row, counted from 1.
         row: usize,
-        /// How many values it has.
-        values: usize,
-        /// How many it must have.
-        inputs: usize,
+        /// Why it does not fit.
+        error: RowError,
     },
     /// The reason of an input is broken.
     #[error("line {line} of the card, the reason of `{input}`: {problem}")]

@@ -4,12 +4,16 @@
 
 mod card;
 mod directory;
+mod draft;
 mod error;
 mod golden;
 mod reasons;
+mod row;
 
-pub use card::{Card, GoldenRow, GoldenValue, ScoreSection};
+pub use card::{Card, GoldenRow, ScoreSection};
 pub use directory::{CardResult, Cards};
+pub use draft::CardDraft;
 pub use error::CardError;
-pub use golden::{Mismatch, Verified, verify};
+pub use golden::{Mismatch, RowMismatch, Verified, Verifier, verify};
 pub use reasons::{Part, ReasonSection};
+pub use row::{InputRow, InputValue, RowError, encode_row};

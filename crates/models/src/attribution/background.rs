@@ -3,7 +3,7 @@
 /// Background rows, one after another.
 #[derive(Clone, Debug)]
 pub(super) struct Background {
-    pub values: Vec<f32>,
+    pub values: Vec<f64>,
     pub width: usize,
 }
 
@@ -12,7 +12,7 @@ impl Background {
         self.values.len() / self.width
     }
 
-    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
         self.values.chunks_exact(self.width)
     }
 }

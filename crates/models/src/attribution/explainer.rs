@@ -14,11 +14,9 @@ use super::sampling::Sampler;
 use super::score_function::{self, ScoreFunction};
 use super::space::Space;
 use super::walk::WalkBuffers;
-use crate::graph::prepare;
-use crate::graph_builder::fuse_trees;
 use crate::guard::catch_panic;
 use crate::proto::decode;
-use crate::{ColumnKind, Model, ModelError, ScoreOutput, Scorer};
+use crate::{Model, ModelError, ScoreOutput, Scorer, graph_builder};
 
 /// The attribution of a model's scores to its inputs against fixed background rows. Immutable, shared by all threads.
 #[derive(Clone, Debug)]
@@ -71,17 +69,12 @@ const MAX_BACKGROUND_ROWS: usize = 1024;
 
 impl Model {
     /// Prepares the attribution of scores. `background` holds typical rows one after another, [`Model::input_width`]
-    /// numbers each, NaN for a missing value.
+    /// numbers each, in the form that a [`Scorer`] takes: texts as codes, NaN for a missing number.
     ///
     /// # Errors
     /// When there is no background row, more than 1,024, or an incomplete one; when the model's score of one is not
-    /// finite; when the model takes texts.
-    pub fn attribution(&self, background: &[f32]) -> Result<Attribution, ModelError> {
-        if self.columns().contains(&ColumnKind::Text) {
-            return Err(ModelError::Background(
-                "scores of models that take texts are not attributed".to_owned(),
-            ));
-        }
+    /// finite.
+    pub fn attribution(&self, background: &[f64]) -> Result<Attribution, ModelError> {
         let width = self.input_width();
         if background.is_empty() || !background.len().is_multiple_of(width) {
             return Err(ModelError::Rows {
@@ -178,7 +171,7 @@ impl Explainer {
     ///
     /// # Errors
     /// When the row has another width, or the model fails on it.
-    pub fn explain(&mut self, row: &[f32], contributions: &mut Vec<f64>) -> Result<(), ModelError> {
+    pub fn explain(&mut self, row: &[f64], contributions: &mut Vec<f64>) -> Result<(), ModelError> {
         let shared = &*self.attribution.shared;
         contributions.clear();
         if row.len() != shared.model.input_width() {
@@ -231,7 +224,7 @@ fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Attri
     if columns.len() != background.len() * found.columns.len() {
         return None;
     }
-    let is_single_precision = !preprocessing.gives_doubles(model);
+    let is_single_precision = !preprocessing.gives_doubles();
     let function = ExactFunction::new(found.kind, found.columns, &columns, is_single_precision)?;
     let attribution = Attribution::new(SharedAttribution {
         model: model.clone(),
@@ -251,10 +244,7 @@ fn exact(model: &Model, background: &Background, scores: &[f32]) -> Option<Attri
 fn find_score_function(model: &Model, file: &ModelProto) -> Option<ScoreFunction> {
     let description = model.description();
     let output = description.score.as_ref()?.parse::<ScoreOutput>().ok()?.output;
-    let graph = prepare(file.graph.as_ref()?, &[&output]).ok()?;
-    let graph = match fuse_trees(file, &graph, &model.shared.limits) {
-        Some(fused) => prepare(&fused, &[&output]).ok()?,
-        None => graph,
-    };
-    score_function::find(&graph, &model.shared.inputs, model.shared.score_column)
+    let shared = &*model.shared;
+    let graph = graph_builder::prepared(file, &shared.vocabulary, &[&output], &shared.limits).ok()?;
+    score_function::find(&graph, &shared.inputs, shared.score_column)
 }

@@ -10,6 +10,7 @@
 //! the link function ([`Space`]), which is attributed exactly; for all other models the score.
 
 mod background;
+mod columns;
 mod exact;
 mod explainer;
 mod method;

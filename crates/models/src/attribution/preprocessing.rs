@@ -10,9 +10,11 @@ use crate::{Model, ModelError, graph_builder};
 /// How the columns that the score function reads follow from a row.
 #[derive(Debug)]
 pub(super) enum Preprocessing {
+    /// They are the columns of the row as a float input takes them.
+    ToFloats,
     /// They are the columns of the row.
-    Identity,
-    /// They are the columns of the row as integers.
+    Doubles,
+    /// They are the columns of the row as integers, which trees and linear functions convert to floats.
     ToIntegers,
     /// A part of the graph computes them.
     Graph(Box<ModelGraph>),
@@ -24,7 +26,8 @@ impl Preprocessing {
         let shared = &*model.shared;
         match shared.inputs.as_slice() {
             [only] if only.name == name => Some(match only.datum {
-                DatumType::F32 | DatumType::F64 => Preprocessing::Identity,
+                DatumType::F32 => Preprocessing::ToFloats,
+                DatumType::F64 => Preprocessing::Doubles,
                 _ => Preprocessing::ToIntegers,
             }),
             inputs => graph_builder::build(file, inputs, &shared.vocabulary, &[name], &shared.limits)
@@ -34,15 +37,15 @@ impl Preprocessing {
     }
 
     /// Whether the columns are of type f64.
-    pub fn gives_doubles(&self, model: &Model) -> bool {
-        let datum = match self {
-            Preprocessing::Identity | Preprocessing::ToIntegers => Some(model.shared.inputs[0].datum),
+    pub fn gives_doubles(&self) -> bool {
+        match self {
+            Preprocessing::ToFloats | Preprocessing::ToIntegers => false,
+            Preprocessing::Doubles => true,
             Preprocessing::Graph(graph) => {
                 let fact = graph.runnable.model().output_fact(0);
-                fact.ok().map(|fact| fact.datum_type)
+                fact.is_ok_and(|fact| fact.datum_type == DatumType::F64)
             }
-        };
-        datum == Some(DatumType::F64)
+        }
     }
 
     /// Appends the columns of one row to `columns`.
@@ -50,11 +53,12 @@ impl Preprocessing {
         &self,
         model: &Model,
         state: &mut Option<TypedSimpleState>,
-        row: &[f32],
+        row: &[f64],
         columns: &mut Vec<f64>,
     ) -> Result<(), ModelError> {
         match self {
-            Preprocessing::Identity => columns.extend(row.iter().copied().map(f64::from)),
+            Preprocessing::ToFloats => columns.extend(row.iter().map(|&value| f64::from(value as f32))),
+            Preprocessing::Doubles => columns.extend_from_slice(row),
             Preprocessing::ToIntegers => columns.extend(row.iter().map(|&value| f64::from(value as i64 as f32))),
             Preprocessing::Graph(graph) => {
                 let tensors = graph.run(state, &model.shared.inputs, row.len(), row, 1)?;

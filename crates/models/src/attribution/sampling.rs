@@ -18,7 +18,7 @@ const BATCH: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     order: Vec<usize>,
-    rows: Vec<f32>,
+    rows: Vec<f64>,
     /// For each row in `rows` the feature that was set last; `None` for the first row of an order.
     steps: Vec<Option<usize>>,
     scores: Vec<f32>,
@@ -30,7 +30,7 @@ impl Sampler {
         &mut self,
         scorer: &mut Scorer,
         background: &Background,
-        row: &[f32],
+        row: &[f64],
         contributions: &mut [f64],
     ) -> Result<(), ModelError> {
         contributions.fill(0.0);
@@ -60,7 +60,7 @@ impl Sampler {
     }
 
     /// Appends the rows on the way from `other` to `row`, changing one feature at a time.
-    fn push_path(&mut self, row: &[f32], other: &[f32]) {
+    fn push_path(&mut self, row: &[f64], other: &[f64]) {
         self.steps.push(None);
         self.rows.extend_from_slice(other);
         for &column in &self.order {

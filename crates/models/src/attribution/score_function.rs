@@ -4,15 +4,15 @@
 //! The graph is read backwards from the score: first operators that act on each score alone (the link), then the score
 //! function, then operators that act on each column alone (the preprocessing). Other graphs are attributed by sampling.
 
-use std::collections::HashMap;
-
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::pb::{GraphProto, NodeProto};
 use tract_onnx::tract_hir::internal::TractResult;
 
+use super::columns::columns;
 use super::space::Space;
 use crate::forest::ensemble::{Ensemble, Node};
+use crate::graph_index::GraphIndex;
 use crate::input::Input;
-use crate::operators::attributes::{Attributes, tensor_integers, tensor_numbers};
+use crate::operators::attributes::tensor_numbers;
 use crate::operators::linear;
 use crate::operators::post_transform::PostTransform;
 use crate::operators::tree_ensemble::{self, Head, TreeEnsemble};
@@ -44,11 +44,11 @@ pub(super) enum FunctionKind {
 
 /// The score function of a prepared graph with one output; the score is its column `column`.
 pub(super) fn find(graph: &GraphProto, inputs: &[Input], column: usize) -> Option<ScoreFunction> {
-    let reader = GraphReader::new(graph, inputs);
+    let index = GraphIndex::new(graph);
     let mut value = graph.output.first()?.name.as_str();
     let mut link = Link::default();
     loop {
-        let node = reader.producer(value)?;
+        let node = index.producer(value)?;
         if let Some(found) = function(node, column) {
             let (kind, scale, offset, space) = found.ok()??;
             let (sign, space) = match link {
@@ -61,11 +61,11 @@ pub(super) fn find(graph: &GraphProto, inputs: &[Input], column: usize) -> Optio
                 scale: sign * scale,
                 offset: sign * offset,
                 space,
-                columns: reader.columns(&input)?,
+                columns: columns(&index, inputs, &input)?,
                 input,
             });
         }
-        value = reader.step_back(node, &mut link)?;
+        value = step_back(&index, node, &mut link)?;
     }
 }
 
@@ -206,152 +206,31 @@ impl Default for Link {
     }
 }
 
-/// Operators that act on each element alone, if their other operands are constants or of the same shape.
-const ELEMENTWISE: [&str; 30] = [
-    "Abs",
-    "Add",
-    "And",
-    "Binarizer",
-    "Cast",
-    "Ceil",
-    "Clip",
-    "Div",
-    "Equal",
-    "Exp",
-    "Floor",
-    "Greater",
-    "Identity",
-    "Imputer",
-    "IsNaN",
-    "LabelEncoder",
-    "Less",
-    "Log",
-    "Max",
-    "Min",
-    "Mul",
-    "Neg",
-    "Not",
-    "Or",
-    "Pow",
-    "Relu",
-    "Scaler",
-    "Sqrt",
-    "Sub",
-    "Where",
-];
-
-struct GraphReader<'a> {
-    producers: HashMap<&'a str, &'a NodeProto>,
-    constants: HashMap<&'a str, &'a TensorProto>,
-    inputs: &'a [Input],
+/// The operand that `node` is an element-wise monotonic function of.
+fn step_back<'a>(index: &GraphIndex<'a>, node: &'a NodeProto, link: &mut Link) -> Option<&'a str> {
+    let constant = |place: usize| number(index, node.input.get(place)?);
+    let first = || node.input.first().map(String::as_str);
+    let second = || node.input.get(1).map(String::as_str);
+    let (operand, is_identity, increases) = match (node.op_type.as_str(), constant(0), constant(1)) {
+        // Normalizer: of two scores that add up to one, which the background rows confirm.
+        ("Identity" | "Cast" | "Normalizer", ..) => (first(), true, true),
+        ("Exp" | "Sigmoid" | "Tanh", ..) => (first(), false, true),
+        ("Neg", ..) => (first(), false, false),
+        ("Add", None, Some(number)) | ("Sub", None, Some(number)) => (first(), number == 0.0, true),
+        ("Add", Some(number), None) => (second(), number == 0.0, true),
+        ("Sub", Some(_), None) => (second(), false, false),
+        ("Mul" | "Div", None, Some(number)) if number != 0.0 => (first(), number == 1.0, number > 0.0),
+        ("Mul", Some(number), None) if number != 0.0 => (second(), number == 1.0, number > 0.0),
+        ("Pow", Some(base), None) if base > 0.0 && base != 1.0 => (second(), false, base > 1.0),
+        _ => return None,
+    };
+    link.is_identity &= is_identity;
+    link.increases ^= !increases;
+    operand
 }
 
-impl<'a> GraphReader<'a> {
-    fn new(graph: &'a GraphProto, inputs: &'a [Input]) -> Self {
-        let outputs = |node: &'a NodeProto| node.output.iter().map(move |output| (output.as_str(), node));
-        let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor));
-        GraphReader {
-            producers: graph.node.iter().flat_map(outputs).collect(),
-            constants: constants.collect(),
-            inputs,
-        }
-    }
-
-    fn producer(&self, value: &str) -> Option<&'a NodeProto> {
-        self.producers.get(value).copied()
-    }
-
-    /// The operand that `node` is an element-wise monotonic function of.
-    fn step_back(&self, node: &'a NodeProto, link: &mut Link) -> Option<&'a str> {
-        let constant = |place: usize| self.number(node.input.get(place)?);
-        let first = || node.input.first().map(String::as_str);
-        let second = || node.input.get(1).map(String::as_str);
-        let (operand, is_identity, increases) = match (node.op_type.as_str(), constant(0), constant(1)) {
-            // Normalizer: of two scores that add up to one, which the background rows confirm.
-            ("Identity" | "Cast" | "Normalizer", ..) => (first(), true, true),
-            ("Exp" | "Sigmoid" | "Tanh", ..) => (first(), false, true),
-            ("Neg", ..) => (first(), false, false),
-            ("Add", None, Some(number)) | ("Sub", None, Some(number)) => (first(), number == 0.0, true),
-            ("Add", Some(number), None) => (second(), number == 0.0, true),
-            ("Sub", Some(_), None) => (second(), false, false),
-            ("Mul" | "Div", None, Some(number)) if number != 0.0 => (first(), number == 1.0, number > 0.0),
-            ("Mul", Some(number), None) if number != 0.0 => (second(), number == 1.0, number > 0.0),
-            ("Pow", Some(base), None) if base > 0.0 && base != 1.0 => (second(), false, base > 1.0),
-            _ => return None,
-        };
-        link.is_identity &= is_identity;
-        link.increases ^= !increases;
-        operand
-    }
-
-    /// The element of a constant with only one.
-    fn number(&self, value: &str) -> Option<f64> {
-        let (numbers, _) = tensor_numbers(self.constants.get(value)?).ok()?;
-        (numbers.len() == 1).then(|| numbers[0])
-    }
-
-    /// For each column of `value` the column of the row that it depends on; `None` if one depends on several.
-    fn columns(&self, value: &str) -> Option<Vec<u32>> {
-        const MAX_DEPTH: usize = 64;
-        self.columns_within(value, MAX_DEPTH)
-    }
-
-    fn columns_within(&self, value: &str, depth: usize) -> Option<Vec<u32>> {
-        let depth = depth.checked_sub(1)?;
-        if let Some(input) = self.inputs.iter().find(|input| input.name == value) {
-            let first = input.first_column as u32;
-            return Some((first..first + input.columns as u32).collect());
-        }
-        let node = self.producer(value)?;
-        let all = || {
-            node.input
-                .iter()
-                .filter(|input| !self.constants.contains_key(input.as_str()))
-        };
-        match node.op_type.as_str() {
-            operator if ELEMENTWISE.contains(&operator) => {
-                let mut operands = all().map(|input| self.columns_within(input, depth));
-                let first = operands.next()??;
-                operands.all(|other| other.as_ref() == Some(&first)).then_some(())?;
-                let fits = |tensor: &&TensorProto| is_row_or_number(tensor, first.len());
-                let constants = node.input.iter().filter_map(|input| self.constants.get(input.as_str()));
-                constants.copied().all(|tensor| fits(&tensor)).then_some(first)
-            }
-            "Concat" if !matches!(Attributes(node).int("axis"), Ok(Some(1 | -1))) => None,
-            "Concat" | "FeatureVectorizer" => {
-                let parts: Option<Vec<_>> = node
-                    .input
-                    .iter()
-                    .map(|input| self.columns_within(input, depth))
-                    .collect();
-                Some(parts?.concat())
-            }
-            "OneHotEncoder" => {
-                let attributes = Attributes(node);
-                let categories =
-                    attributes.ints("cats_int64s").ok()?.len() + attributes.byte_strings("cats_strings").ok()?.len();
-                let encoded = self.columns_within(node.input.first()?, depth)?;
-                Some(
-                    encoded
-                        .into_iter()
-                        .flat_map(|column| std::iter::repeat_n(column, categories))
-                        .collect(),
-                )
-            }
-            "Reshape" => {
-                let columns = self.columns_within(node.input.first()?, depth)?;
-                let shape = tensor_integers(self.constants.get(node.input.get(1)?.as_str())?)?;
-                (shape == [-1, columns.len() as i64]).then_some(columns)
-            }
-            "Flatten" => self.columns_within(node.input.first()?, depth),
-            _ => None,
-        }
-    }
-}
-
-/// Whether the constant holds one number, or one for each of `columns`, the same for every row.
-fn is_row_or_number(tensor: &TensorProto, columns: usize) -> bool {
-    let elements: i64 = tensor.dims.iter().product();
-    let last = tensor.dims.last().copied().unwrap_or(1);
-    elements == 1 || (elements == last && last == columns as i64)
+/// The element of a constant with only one.
+fn number(index: &GraphIndex<'_>, value: &str) -> Option<f64> {
+    let (numbers, _) = tensor_numbers(index.constant(value)?).ok()?;
+    (numbers.len() == 1).then(|| numbers[0])
 }

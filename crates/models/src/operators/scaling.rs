@@ -36,7 +36,7 @@ fn check_columns(values: &[impl Sized], input: &TensorType) -> TractResult<()> {
     Ok(())
 }
 
-/// (x - offset) * scale, in f32.
+/// (x - offset) * scale, in f32; of doubles in f64, as in ONNX Runtime, which rounds the result.
 #[derive(Debug)]
 struct Scaler {
     offset: Vec<f32>,
@@ -66,6 +66,10 @@ impl Kernel for Scaler {
     }
 
     fn run(&self, inputs: &[TValue]) -> TractResult<TVec<TValue>> {
+        if inputs[0].datum_type() == f64::datum_type() {
+            let values = inputs[0].try_as_plain_ram()?.as_slice::<f64>()?;
+            return Ok(tvec!(tensor(inputs[0].shape(), self.scale_doubles(values))?));
+        }
         let (values, _) = rows_of_f32(&inputs[0])?;
         let mut scaled = values.into_owned();
         self.scale(&mut scaled);
@@ -78,6 +82,14 @@ impl Kernel for Scaler {
 }
 
 impl Scaler {
+    /// Large numbers that differ little, such as times, lose their differences in f32.
+    fn scale_doubles(&self, values: &[f64]) -> Vec<f32> {
+        let columns = self.offset.iter().zip(&self.scale).cycle();
+        let scaled =
+            |(value, (&offset, &scale)): (&f64, (&f32, &f32))| ((value - f64::from(offset)) * f64::from(scale)) as f32;
+        values.iter().zip(columns).map(scaled).collect()
+    }
+
     fn scale(&self, values: &mut [f32]) {
         if let ([offset], [scale]) = (&*self.offset, &*self.scale) {
             values.iter_mut().for_each(|value| *value = (*value - offset) * scale);

@@ -105,12 +105,15 @@ impl Value {
 }
 
 impl Program {
-    /// Calls `visit` with the output of some rows at a time, row-major.
-    pub fn run(&mut self, rows: &[f32], mut visit: impl FnMut(&[f32])) -> TractResult<()> {
+    /// Calls `visit` with the output of some rows at a time, row-major. The numbers of `rows` are rounded to f32.
+    pub fn run(&mut self, rows: &[f64], mut visit: impl FnMut(&[f32])) -> TractResult<()> {
         for rows in rows.chunks(BLOCK_ROWS * self.input.columns) {
             let count = rows.len() / self.input.columns;
             self.memory.resize((self.columns * count).max(self.memory.len()), 0.0);
-            self.memory[self.input.first * count..][..rows.len()].copy_from_slice(rows);
+            let input = &mut self.memory[self.input.first * count..][..rows.len()];
+            for (rounded, &number) in input.iter_mut().zip(rows) {
+                *rounded = number as f32;
+            }
             for step in &mut self.steps {
                 step.run(&mut self.memory, count)?;
             }

@@ -206,9 +206,14 @@ pub fn load(model: &ModelProto) -> Result<Model, ModelError> {
     Model::from_bytes(&model.encode_to_vec(), &LoadOptions::default())
 }
 
+/// Numbers as rows hold them.
+pub fn doubles(numbers: &[f32]) -> Vec<f64> {
+    numbers.iter().copied().map(f64::from).collect()
+}
+
 /// The numbers of one output.
 pub fn answers(model: &Model, rows: &[f32], output: &str) -> Vec<f64> {
-    let outputs = model.scorer().outputs(rows).unwrap();
+    let outputs = model.scorer().outputs(&doubles(rows)).unwrap();
     let found = outputs
         .into_iter()
         .find(|found| found.name == output)
@@ -221,6 +226,11 @@ pub fn answers(model: &Model, rows: &[f32], output: &str) -> Vec<f64> {
 
 /// The output `y` of a model. Loading names it as the score, also if its type would not be chosen by default.
 pub fn run(model: &ModelProto, rows: &[f32]) -> Result<Vec<f64>, ModelError> {
+    run_doubles(model, &doubles(rows))
+}
+
+/// The same for rows of doubles.
+pub fn run_doubles(model: &ModelProto, rows: &[f64]) -> Result<Vec<f64>, ModelError> {
     let score = Some("y[0]".parse().unwrap());
     let model = Model::from_bytes(
         &model.encode_to_vec(),

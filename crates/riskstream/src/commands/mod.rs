@@ -40,7 +40,7 @@ pub enum Command {
     /// Generate simulated transactions and labels with planted fraud
     #[cfg(feature = "kafka")]
     Generate(generate::Args),
-    /// Inspect model files, and verify them against their cards
+    /// Inspect model files, verify them against their cards, and write first cards
     Models(models::Args),
     /// Change the models of a running pipeline, and undo a change
     #[cfg(feature = "kafka")]

@@ -136,3 +136,126 @@ fn every_file_is_verified_even_if_one_is_refused() {
     assert!(shown.contains("channel.onnx: ok, 4 golden rows"), "{shown}");
     assert!(shown.contains("error: 2 models are refused:\n"), "{shown}");
 }
+
+/// The rows of the fixture's card as a file, with a change.
+fn rows_file(directory: &Path, name: &str, text: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+const CSV: &str = "id,channel,amount,score\n1,POS,12.5,0.9806400537490845\n2,ATM,0.25,0.3458118736743927\n\
+                   3,web,-3.0,0.2788848280906677\n4,,1.0,0.885947585105896\n";
+
+/// The scores of the fixture are those of ONNX Runtime.
+#[test]
+fn a_model_is_verified_against_the_scores_of_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = copied(directory.path(), |card| card.replace("golden_rows", "notes"));
+    let json = r#"{"channel":"POS","amount":12.5,"probability":0.98064005}
+{"probability":0.885947585105896,"amount":1,"channel":null}
+"#;
+    for (name, text, column, count) in [
+        ("rows.csv", CSV.to_owned(), "score", 4),
+        ("rows.jsonl", json.to_owned(), "probability", 2),
+        // More rows than are scored at a time.
+        (
+            "many.csv",
+            CSV.to_owned() + &"5,ATM,0.25,0.3458118736743927\n".repeat(3000),
+            "score",
+            3004,
+        ),
+    ] {
+        let rows = rows_file(directory.path(), name, &text);
+        let arguments = [
+            &model,
+            Path::new("--rows"),
+            &rows,
+            Path::new("--score-column"),
+            Path::new(column),
+        ];
+        let (code, shown) = models("verify", &arguments, directory.path());
+        assert_eq!(code, Some(0), "{shown}");
+        assert!(
+            shown.starts_with(&format!("channel.onnx: ok, {count} rows of {name}, at most ")),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
+fn other_scores_in_a_file_are_counted_and_other_columns_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = copied(directory.path(), |card| card);
+    let mut shown = String::new();
+    for (what, text, expected) in [
+        ("another score", CSV.replace("3,web,-3.0,0.27", "3,web,-3.0,0.37"), 1),
+        ("no score", CSV.replace("0.885947585105896", ""), 1),
+        ("a column renamed", CSV.replace("amount", "amt"), 2),
+        ("no column of scores", CSV.replace("score", "label"), 2),
+        ("a text for a number", CSV.replace("0.25", "much"), 1),
+        ("no rows", "id,channel,amount,score\n".to_owned(), 2),
+    ] {
+        let rows = rows_file(directory.path(), "rows.csv", &text);
+        let (code, error) = models("verify", &[&model, Path::new("--rows"), &rows], directory.path());
+        assert_eq!(code, Some(expected), "{what}: {error}");
+        shown += &format!("## {what}\n{error}\n");
+    }
+    insta::assert_snapshot!("verify-rows-refusals", shown);
+}
+
+/// The card that is written is accepted at once, and the model verified against its golden rows.
+#[test]
+fn a_first_card_is_written_with_rows_of_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = copied(directory.path(), |card| card);
+    let card = directory.path().join("channel.card.yaml");
+    let rows = rows_file(directory.path(), "rows.csv", CSV);
+    let arguments = [
+        &model,
+        Path::new("--data"),
+        &rows,
+        Path::new("--score-column"),
+        Path::new("score"),
+    ];
+    let (code, shown) = models("card", &arguments, directory.path());
+    assert_eq!(code, Some(2), "a card is not overwritten: {shown}");
+    assert!(shown.starts_with("error: cannot write channel.card.yaml: "), "{shown}");
+    fs::remove_file(&card).unwrap();
+    let (code, shown) = models("card", &arguments, directory.path());
+    assert_eq!(code, Some(0), "{shown}");
+    insta::assert_snapshot!("card", fs::read_to_string(&card).unwrap());
+    let (code, shown) = models("verify", &[&model], directory.path());
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("channel.onnx: ok, 4 golden rows"), "{shown}");
+
+    fs::remove_file(&card).unwrap();
+    let (code, shown) = models("card", &arguments[..3], directory.path());
+    assert_eq!(code, Some(0), "{shown}");
+    let text = fs::read_to_string(&card).unwrap();
+    assert!(text.contains("\nbackground:\n  - [\"POS\", 12.5]\n"), "{text}");
+    assert!(text.contains("\n# golden_rows: "), "{text}");
+}
+
+/// The names of columns cannot be guessed: their order decides.
+#[test]
+fn a_card_of_a_model_with_one_tensor_needs_the_names_of_its_columns() {
+    let directory = tempfile::tempdir().unwrap();
+    let model = directory.path().join("trees.onnx");
+    fs::copy(Path::new(ROOT).join("models/card-fraud.onnx"), &model).unwrap();
+    let rows = rows_file(directory.path(), "rows.csv", "a,b\n1,2\n");
+    let data = [&model, Path::new("--data"), &rows];
+    let (code, shown) = models("card", &data, directory.path());
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(
+        shown.contains("name them in its order, `--inputs amount,night,…`"),
+        "{shown}"
+    );
+    let named = [&data[..], &[Path::new("--inputs"), Path::new("a,b")]].concat();
+    let (code, shown) = models("card", &named, directory.path());
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(
+        shown.contains("the model has 39 columns, `--inputs` names 2"),
+        "{shown}"
+    );
+}

@@ -50,12 +50,8 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     assert!(decisions[0].contributions.is_empty());
     assert_eq!(decisions[1].policy.outcome, Outcome::Decline);
 
-    let number = |slot: &usize| {
-        events[1].row[*slot]
-            .as_number()
-            .map_or(f32::NAN, |number| number as f32)
-    };
-    let row: Vec<f32> = model.inputs.iter().map(number).collect();
+    let number = |slot: &usize| events[1].row[*slot].as_number().unwrap_or(f64::NAN);
+    let row: Vec<f64> = model.inputs.iter().map(number).collect();
     let mut all = Vec::new();
     attribution.explainer().explain(&row, &mut all).unwrap();
     let score = decisions[1].answer.score.unwrap();

@@ -15,7 +15,7 @@ pub fn check_card(card: &Card, model: &Model, section: &ModelSection, diagnostic
                 "the model file or its card was changed: put the card of this model file beside it"
             }
             CardError::Background { .. } => {
-                "give each background row a value for every column, null where it is missing"
+                "give each background row a value for every column, numbers and texts as in `golden_rows`, null where it is missing"
             }
             CardError::Reason { .. } => "docs/models.md describes the form of reasons",
             _ => "list the model's inputs in the card, in the model's order",

@@ -132,7 +132,7 @@ impl<'a, 's> ModelCompiler<'a, 's> {
             card: card.map(|card| card.digest.clone()),
             inputs: inputs.slots,
             columns: inputs.columns,
-            pad: section.pad.as_ref().map_or(f32::NAN, |pad| pad.value as f32),
+            pad: section.pad.as_ref().map_or(f64::NAN, |pad| pad.value),
             explanation,
             within: role.within,
             fallback: role.fallback,

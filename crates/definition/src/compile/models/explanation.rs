@@ -43,28 +43,29 @@ impl Explainer<'_, '_> {
     }
 
     fn attribution(&self, diagnostics: &mut Diagnostics) -> Option<Attribution> {
-        let rows = self.card.map_or(&[][..], |card| &card.background);
-        if rows.iter().any(|row| row.len() != self.model.input_width()) {
-            return None;
-        }
-        let found = if rows.is_empty() {
+        let Some(card) = self.card.filter(|card| !card.background.is_empty()) else {
             let path = Card::path(&self.directory.join(&self.file.value));
-            Err(format!("{} has no `background`", path.display()))
-        } else {
-            let values = rows.iter().flatten().map(|value| value.unwrap_or(f32::NAN));
-            let background: Vec<f32> = values.collect();
-            self.model.attribution(&background).map_err(|error| error.to_string())
+            let message = format!("scores cannot be explained: {} has no `background`", path.display());
+            diagnostics.add(
+                Diagnostic::new(message, self.file.span.clone())
+                    .label("the card of this model needs background rows")
+                    .help(NO_BACKGROUND),
+            );
+            return None;
         };
-        found
-            .map_err(|why| {
-                diagnostics.add(
-                    Diagnostic::new(format!("scores cannot be explained: {why}"), self.file.span.clone())
-                        .label("the card of this model needs background rows")
-                        .help(
-                            "add `background:` to the card: about 16 typical rows, each a list of the inputs in order",
-                        ),
-                );
-            })
-            .ok()
+        // Rows that do not fit the model were reported when the card was checked.
+        let background = card.background_rows(self.model).ok()?;
+        let attribution = self.model.attribution(&background).map_err(|error| {
+            let message = format!("scores cannot be explained: {error}");
+            diagnostics.add(
+                Diagnostic::new(message, self.file.span.clone())
+                    .label("the background rows in the card of this model do not suffice")
+                    .help("replace these rows of `background:` by rows that the model gives a score for"),
+            );
+        });
+        attribution.ok()
     }
 }
+
+const NO_BACKGROUND: &str = "add `background:` to the card: about 16 typical rows, each a list of the inputs in order; \
+                             `riskstream models card MODEL --data FILE` writes a card with rows of a file";

@@ -1,7 +1,7 @@
 //! The reasons of a card: placeholders in their texts become slots.
 
 use super::columns::ModelInputs;
-use crate::cards::{Card, Part, ReasonSection};
+use crate::cards::{Card, InputRow, InputValue, Part, ReasonSection};
 use crate::compile::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, nearest};
 use riskstream_events::{Slot, Value, ValueType, display};
@@ -61,7 +61,7 @@ impl ReasonCompiler<'_, '_> {
         let (word, name) = match part {
             Part::Words(words) => return Some(TextPart::Words(words.to_owned())),
             Part::Usual => match (self.texts.names.slots()[slot].value_type, column) {
-                (value_type, Some(column)) if value_type != ValueType::List => {
+                (value_type, Some(column)) if value_type != ValueType::List && !self.texts.personal.contains(input) => {
                     return Some(TextPart::Words(usual(&self.card.background, column, value_type)));
                 }
                 _ => ("usual", input),
@@ -103,21 +103,43 @@ impl ReasonCompiler<'_, '_> {
     }
 }
 
-/// The median of an input's background values. Of two middle values it is the lower, so that counts stay whole.
-fn usual(background: &[Vec<Option<f32>>], column: usize, value_type: ValueType) -> String {
-    let values = background.iter().filter_map(|row| row.get(column).copied().flatten());
-    let mut values: Vec<f32> = values.filter(|value| !value.is_nan()).collect();
-    values.sort_by(f32::total_cmp);
-    let middle = values.len().saturating_sub(1) / 2;
-    // Parsing the text gives the decimal in the card, 0.3, instead of the float32 next to it.
-    let number = values
-        .get(middle)
-        .and_then(|value| value.to_string().parse::<f64>().ok());
-    display::value(&match (number, value_type) {
+/// The usual one of an input's background values: the median of numbers, of two middle ones the lower, so that counts
+/// stay whole; the most frequent of texts, of equally frequent ones the first.
+fn usual(background: &[InputRow], column: usize, value_type: ValueType) -> String {
+    let values = background.iter().filter_map(|row| row.get(column)?.as_ref());
+    let number = |value: &InputValue| match value {
+        InputValue::Number(number) => Some(*number).filter(|number| !number.is_nan()),
+        InputValue::Truth(truth) => Some(f64::from(u8::from(*truth))),
+        InputValue::Text(_) => None,
+    };
+    let mut numbers: Vec<f64> = values.clone().filter_map(number).collect();
+    numbers.sort_by(f64::total_cmp);
+    let texts = values.filter_map(|value| match value {
+        InputValue::Text(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let middle = numbers.len().saturating_sub(1) / 2;
+    display::value(&match (numbers.get(middle), value_type) {
+        (_, ValueType::Text) => most_frequent(texts).map_or(Value::Null, |text| Value::Text(text.into())),
         (None, _) => Value::Null,
-        (Some(number), ValueType::Bool) => Value::Bool(number != 0.0),
-        (Some(number), _) => Value::Float(number),
+        (Some(number), ValueType::Bool) => Value::Bool(*number != 0.0),
+        (Some(number), _) => Value::Float(*number),
     })
+}
+
+fn most_frequent<'t>(texts: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for text in texts {
+        match counts.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((text, 1)),
+        }
+    }
+    let largest = counts.iter().map(|(_, count)| *count).max()?;
+    counts
+        .into_iter()
+        .find(|(_, count)| *count == largest)
+        .map(|(text, _)| text)
 }
 
 #[cfg(test)]
@@ -126,10 +148,12 @@ mod tests {
 
     #[test]
     fn the_usual_value_is_the_median() {
-        let column = |values: &[Option<f32>]| values.iter().map(|value| vec![*value]).collect::<Vec<_>>();
+        let column = |values: &[Option<f64>]| -> Vec<InputRow> {
+            values.iter().map(|value| vec![value.map(InputValue::Number)]).collect()
+        };
         for (values, value_type, expected) in [
             (column(&[]), ValueType::Float, "missing"),
-            (column(&[None, Some(f32::NAN)]), ValueType::Float, "missing"),
+            (column(&[None, Some(f64::NAN)]), ValueType::Float, "missing"),
             (column(&[Some(0.3)]), ValueType::Float, "0.3"),
             (column(&[Some(4.0), None, Some(1.0)]), ValueType::Int, "1"),
             (column(&[Some(7.0), Some(1.0), Some(2.0)]), ValueType::Int, "2"),
@@ -137,5 +161,22 @@ mod tests {
         ] {
             assert_eq!(usual(&values, 0, value_type), expected, "{values:?}");
         }
+    }
+
+    #[test]
+    fn the_usual_text_is_the_most_frequent() {
+        let text = |text: &str| vec![Some(InputValue::Text(text.to_owned()))];
+        let rows = [
+            text("ATM"),
+            text("POS"),
+            vec![None],
+            text("POS"),
+            text("ATM"),
+            vec![None],
+            vec![None],
+        ];
+        assert_eq!(usual(&rows, 0, ValueType::Text), "ATM");
+        assert_eq!(usual(&rows[1..], 0, ValueType::Text), "POS");
+        assert_eq!(usual(&rows[2..3], 0, ValueType::Text), "missing");
     }
 }

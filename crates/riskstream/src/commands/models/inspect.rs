@@ -1,29 +1,15 @@
-//! `riskstream models`: inspects model files, and verifies them against their cards.
+//! `riskstream models inspect`: what a model file holds, and why it cannot be used.
 
-use super::error::CommandError;
-use anyhow::{Context, anyhow};
-use riskstream_definition::cards::{Card, Verified, verify};
-use riskstream_models::{InputDescription, Inspection, LoadOptions, Model, ModelDescription, ModelError, ScoreOutput};
+use super::load::{card_score, whole_message};
+use crate::commands::error::CommandError;
+use anyhow::anyhow;
+use riskstream_definition::cards::Card;
+use riskstream_models::{InputDescription, Inspection, LoadOptions, ModelDescription, ModelError, ScoreOutput};
 use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// The arguments of `riskstream models`.
 #[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(clap::Subcommand)]
-enum Action {
-    /// Print the contents of a model file: inputs, outputs, score, operators, trees, hash
-    Inspect(InspectArgs),
-    /// Compare model files with their cards: hash, number of inputs, scores of the golden rows
-    Verify(VerifyArgs),
-}
-
-#[derive(clap::Args)]
-struct InspectArgs {
+pub(super) struct Args {
     /// The ONNX file
     file: PathBuf,
     /// The output that is the score, such as `probabilities[1]`; by default that of the card, or the only one
@@ -31,25 +17,7 @@ struct InspectArgs {
     score: Option<ScoreOutput>,
 }
 
-#[derive(clap::Args)]
-struct VerifyArgs {
-    /// The ONNX files; the card of `fraud.onnx` is `fraud.card.yaml` in the same directory
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-}
-
-/// Inspects or verifies.
-///
-/// # Errors
-/// A file cannot be read, a model cannot be used, or a model differs from its card.
-pub fn execute(args: Args) -> Result<(), CommandError> {
-    match args.action {
-        Action::Inspect(args) => inspect(&args),
-        Action::Verify(args) => verify_all(&args.files),
-    }
-}
-
-fn inspect(args: &InspectArgs) -> Result<(), CommandError> {
+pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     let card = Card::of(&args.file).map_err(|error| CommandError::Configuration(whole_message(error)))?;
     let options = LoadOptions {
         score: args.score.clone().or(card_score(card.as_ref())?),
@@ -75,22 +43,12 @@ fn inspect(args: &InspectArgs) -> Result<(), CommandError> {
     )))
 }
 
-fn card_score(card: Option<&Card>) -> Result<Option<ScoreOutput>, CommandError> {
-    let parsed = card.map(|card| card.score.output.parse()).transpose();
-    parsed.context("the model's card").map_err(CommandError::Configuration)
-}
-
 /// A file that cannot be read is a wrong argument. A model that cannot be used is a result of the inspection.
 fn inspection_error(file: &Path, error: ModelError) -> CommandError {
     match error {
         ModelError::Read { .. } => CommandError::Configuration(whole_message(error)),
         error => CommandError::Failed(anyhow!("{}: {error}", file.display())),
     }
-}
-
-/// An error without its causes, for types whose message already contains them.
-fn whole_message(error: impl fmt::Display) -> anyhow::Error {
-    anyhow!("{error}")
 }
 
 /// An inspection as text: headings on the left, their values on the right.
@@ -157,44 +115,4 @@ fn trees(description: &ModelDescription, depth: Option<usize>) -> String {
         (trees, Some(depth)) => format!("{trees}, of depth {depth} at most, {} nodes", description.tree_nodes),
         (trees, None) => format!("{trees}, {} nodes", description.tree_nodes),
     }
-}
-
-/// Verifies every file, also after one was refused.
-fn verify_all(files: &[PathBuf]) -> Result<(), CommandError> {
-    let mut refused = Vec::new();
-    for file in files {
-        match verify_one(file) {
-            Ok(Verified {
-                rows,
-                largest_difference,
-            }) => println!(
-                "{}: ok, {rows} golden rows, at most {largest_difference:.1e} from the card",
-                file.display()
-            ),
-            Err(CommandError::Failed(error)) => refused.push(format!("{}: {error:#}", file.display())),
-            Err(failure) => return Err(failure),
-        }
-    }
-    match refused.len() {
-        0 => Ok(()),
-        1 => Err(CommandError::Failed(anyhow!("{}", refused.remove(0)))),
-        many => Err(CommandError::Failed(anyhow!(
-            "{many} models are refused:\n  {}",
-            refused.join("\n  ")
-        ))),
-    }
-}
-
-fn verify_one(file: &Path) -> Result<Verified, CommandError> {
-    let card = Card::of(file).map_err(|error| CommandError::Failed(whole_message(error)))?;
-    let options = LoadOptions {
-        score: card_score(card.as_ref())?,
-        ..LoadOptions::default()
-    };
-    let model = Model::load(file, &options).map_err(|error| match error {
-        ModelError::Read { .. } => CommandError::Configuration(whole_message(error)),
-        error => CommandError::Failed(whole_message(error)),
-    })?;
-    let card = card.ok_or_else(|| anyhow!("there is no card: write {}", Card::path(file).display()))?;
-    verify(&model, &card).map_err(|error| CommandError::Failed(whole_message(error)))
 }
