@@ -192,7 +192,7 @@ impl<'a> Compiler<'a> {
             let (lo, floor) = match window.span {
                 Some(span) => ((window.delay + span, EdgeKind::Age), retention),
                 // An entry moves into the base only once no event that may still be inserted can lie before it.
-                None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
+                None => ((i64::MAX, EdgeKind::Settled), horizon + window.delay + 1),
             };
             [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
         };

@@ -131,8 +131,8 @@ pub(crate) enum EdgeKind {
     Before,
     /// Entries at least as old as the edge.
     Age,
-    /// Entries that moved into the bases of unlimited windows.
-    Sunk,
+    /// Entries so old that no event can be inserted before them: in unlimited windows they are in the base.
+    Settled,
 }
 
 /// A window. Features over the same entries share one.

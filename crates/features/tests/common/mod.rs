@@ -206,10 +206,10 @@ fn evaluate(spec: &EntitySpec, feature: &FeatureSpec, logs: &[Vec<Entry>; 2], as
     let log = &logs[usize::from(feature.input)];
     let mut entries: Vec<&Entry> = Vec::new();
     for (index, entry) in log.iter().enumerate() {
-        // Without a window, what sank long ago counts even for an event from before it.
-        let sunk = feature.window.is_none() && entry.time < stream - horizon - feature.delay;
+        // Without a window, what settled long ago counts even for an event from before it.
+        let settled = feature.window.is_none() && entry.time < stream - horizon - feature.delay;
         let ends = if at_current {
-            index < as_of.before || sunk
+            index < as_of.before || settled
         } else {
             entry.time <= through
         };
