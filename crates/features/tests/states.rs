@@ -195,7 +195,7 @@ fn each_feature_has_its_own_precision() {
 }
 
 #[test]
-fn mistakes_are_found_all_at_once() {
+fn errors_are_found_all_at_once() {
     let bad = |aggregation, value, window| feature(aggregation, value, window);
     let spec = EntitySpec {
         carried: vec![99],
@@ -221,7 +221,7 @@ fn mistakes_are_found_all_at_once() {
             },
         ])
     };
-    let errors = EntityFeatures::compile(&spec, &types(10)).expect_err("it is full of mistakes");
+    let errors = EntityFeatures::compile(&spec, &types(10)).expect_err("the spec has errors");
     let texts: Vec<String> = errors.iter().map(FeatureError::to_string).collect();
     let expected = [
         "entity card: slot 99 (carried) is not in the row",
