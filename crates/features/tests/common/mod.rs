@@ -4,8 +4,11 @@
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, Applied, EntitySpec, FeatureSpec, InputSpec, Precision};
+use riskstream_features::{
+    Aggregation, Applied, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision,
+};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub const TIME: Slot = 0;
 pub const ID: Slot = 1;
@@ -47,6 +50,12 @@ pub fn feature(aggregation: Aggregation, value: Option<Slot>, window: Option<i64
         empty: None,
         precision: Precision::MILLIONTH,
     }
+}
+
+/// The states of an entity.
+pub fn states(spec: &EntitySpec) -> EntityStates {
+    let compiled = EntityFeatures::compile(spec, &types(spec.features.len())).expect("the spec is valid");
+    EntityStates::new(Arc::new(compiled))
 }
 
 /// An entity with transactions and labels; the features' outputs are numbered in order.
