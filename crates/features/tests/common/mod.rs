@@ -269,6 +269,7 @@ fn aggregate(feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64)
         Aggregation::Count => Some(Value::Int(entries.len() as i64)),
         Aggregation::Sum => float(sum as f64 / scale as f64),
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
+        Aggregation::GeometricMean => float(geometric_mean(numbers())?),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
         Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
         Aggregation::Skewness => float(skewness(&deviations(units()))?),
@@ -359,6 +360,13 @@ fn variance(sum: i128, squares: i128, n: i128, scale: i64) -> Option<f64> {
         let numerator = (n * squares - sum * sum) as f64;
         numerator / (n as f64 * (n - 1) as f64) / (scale as f64 * scale as f64)
     })
+}
+
+/// By the standard library's natural logarithm.
+fn geometric_mean(numbers: impl Iterator<Item = f64> + Clone) -> Option<f64> {
+    let is_defined = numbers.clone().all(|x| x >= 0.0);
+    let count = numbers.clone().count() as f64;
+    is_defined.then(|| (numbers.map(f64::ln).sum::<f64>() / count).exp())
 }
 
 /// The values' deviations from their mean.
