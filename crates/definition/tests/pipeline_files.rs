@@ -1,5 +1,5 @@
 //! The shipped pipelines meet their examples; the generated schema and reference are current.
-//! `UPDATE=1 cargo test` writes them.
+//! `UPDATE=1 cargo test --release --workspace --test pipeline_files` writes them.
 
 use riskstream_definition::{compile, reference, rollout_reference, rollout_schema, run_examples, schema};
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn assert_current(path: &str, expected: &str) {
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == expected,
-        "{} is not current: run UPDATE=1 cargo test --release -p riskstream-definition",
+        "{} is not current: run UPDATE=1 cargo test --release --workspace --test pipeline_files",
         path.display()
     );
 }

@@ -1,6 +1,6 @@
 //! The deterministic step of a stage: event and state in, features and policy result out.
 //!
-//! Deciding has three parts. [`Engine::complete`] makes the row that models score. Whoever runs the models gives an
+//! Deciding has three parts. [`Engine::complete`] makes the row that models score. The caller runs the models and gives an
 //! [`Answer`] (riskstream-scoring: line-ups, time budgets, circuits, shadows). [`Engine::decide`] applies rules and thresholds
 //! to the row and the answer.
 //!

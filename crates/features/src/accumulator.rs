@@ -7,6 +7,8 @@ pub(crate) enum Accumulator {
     Count,
     /// Exact sums of the powers of the values, up to the power that the reading needs. Values enter in fixed point.
     PowerSums(SumsRead),
+    /// The sum of the logarithms of the positive values, and how many others there are.
+    Logarithms,
     /// A summary that is rebuilt from the log when it is needed.
     Derived(DerivedKind, DerivedRead),
 }
@@ -17,7 +19,7 @@ impl Accumulator {
         match self {
             Accumulator::PowerSums(_) => true,
             Accumulator::Derived(kind, _) => matches!(kind, DerivedKind::Decayed { is_weighted: true, .. }),
-            Accumulator::Count => false,
+            Accumulator::Count | Accumulator::Logarithms => false,
         }
     }
 }

@@ -192,7 +192,7 @@ impl<'a> Compiler<'a> {
             let (lo, floor) = match window.span {
                 Some(span) => ((window.delay + span, EdgeKind::Age), retention),
                 // An entry moves into the base only once no event that may still be inserted can lie before it.
-                None => ((i64::MAX, EdgeKind::Sunk), horizon + window.delay + 1),
+                None => ((i64::MAX, EdgeKind::Settled), horizon + window.delay + 1),
             };
             [(window.delay, window.end), lo].map(|(age, kind)| (window.input, age, kind, floor))
         };
@@ -225,14 +225,24 @@ impl<'a> Compiler<'a> {
     fn linear_kind(&self, feature: &FeatureSpec) -> Option<LinearKind> {
         match feature.aggregation.accumulator() {
             Accumulator::Count => Some(LinearKind::Count),
-            Accumulator::PowerSums(read) => match self.column(feature, feature.value?) {
-                Column::Word(word) => Some(LinearKind::PowerSums {
-                    word,
-                    highest: read.highest(),
-                }),
-                Column::Text(_) => unreachable!("check() lets no text be summed"),
-            },
+            Accumulator::PowerSums(read) => {
+                let (word, highest) = (self.word(feature)?, read.highest());
+                Some(LinearKind::PowerSums { word, highest })
+            }
+            Accumulator::Logarithms => {
+                let (slot, word) = (feature.value?, self.word(feature)?);
+                let form = Form::of(self.types[slot]);
+                Some(LinearKind::Logarithms { word, form })
+            }
             Accumulator::Derived(..) => None,
+        }
+    }
+
+    /// The word of an entry that holds the number that a feature aggregates.
+    fn word(&self, feature: &FeatureSpec) -> Option<usize> {
+        match self.column(feature, feature.value?) {
+            Column::Word(word) => Some(word),
+            Column::Text(_) => unreachable!("check() lets no text be summed"),
         }
     }
 
@@ -323,6 +333,9 @@ impl<'a> Compiler<'a> {
                 precision: self.precision(feature),
                 read,
             },
+            Accumulator::Logarithms => Read::GeometricMean {
+                at: self.linear_at(feature, window).expect("declare() has noted every sum"),
+            },
             Accumulator::Derived(kind, read) => {
                 let layout = self.derived_layout(feature, kind);
                 let index = self.windows[window]
@@ -362,10 +375,11 @@ fn same(a: &Expression, b: &Expression) -> bool {
 
 /// Whether an accumulator can serve another feature too, if necessary with higher powers.
 fn serves(known: LinearKind, wanted: LinearKind) -> bool {
-    use LinearKind::{Count, PowerSums};
+    use LinearKind::{Count, Logarithms, PowerSums};
     match (known, wanted) {
         (Count, Count) => true,
-        (PowerSums { word: a, .. }, PowerSums { word: b, .. }) => a == b,
+        (PowerSums { word: a, .. }, PowerSums { word: b, .. })
+        | (Logarithms { word: a, .. }, Logarithms { word: b, .. }) => a == b,
         _ => false,
     }
 }

@@ -131,8 +131,8 @@ pub(crate) enum EdgeKind {
     Before,
     /// Entries at least as old as the edge.
     Age,
-    /// Entries that moved into the bases of unlimited windows.
-    Sunk,
+    /// Entries so old that no event can be inserted before them: in unlimited windows they are in the base.
+    Settled,
 }
 
 /// A window. Features over the same entries share one.
@@ -187,6 +187,8 @@ pub(crate) enum LinearKind {
     /// The count in one word, and for each power of the value in `word` up to the highest their sum: that of the values in
     /// two words, of their squares in three, and so on.
     PowerSums { word: usize, highest: u8 },
+    /// Five words, see [`logarithms`](crate::logarithms): of the values in `word`, which are of this form.
+    Logarithms { word: usize, form: Form },
 }
 
 impl LinearKind {
@@ -198,6 +200,7 @@ impl LinearKind {
                 let highest = usize::from(highest);
                 (highest + 1) * (highest + 2) / 2
             }
+            LinearKind::Logarithms { .. } => 5,
         }
     }
 }
@@ -236,6 +239,8 @@ pub(crate) enum Read {
         precision: Precision,
         read: SumsRead,
     },
+    /// The sum of logarithms from the word `at` of the window on.
+    GeometricMean { at: usize },
     /// A derived accumulator, by its index in the window.
     Derived {
         index: usize,

@@ -19,6 +19,7 @@ mod head;
 mod ids;
 mod layout;
 mod linear;
+mod logarithms;
 mod number;
 mod precision;
 mod read;

@@ -4,8 +4,9 @@ use crate::accumulator::SumsRead;
 use crate::encode::{Malformed, Reader, put_signed, put_signed_wide, put_words};
 use crate::entry::Entry;
 use crate::layout::{Linear, LinearKind, WindowLayout};
+use crate::logarithms;
 use crate::precision::Precision;
-use crate::wide::Wide;
+use crate::wide::{Wide, pair};
 use std::ops::Range;
 
 /// Adds an entry to all of a window's linear accumulators.
@@ -26,8 +27,12 @@ fn change(accumulators: &[Linear], words: &mut [i64], entry: Entry<'_>, times: i
         if entry.meets(accumulator.mask) {
             let words = &mut words[accumulator.at..][..accumulator.kind.words()];
             words[0] = words[0].wrapping_add(times);
-            if let LinearKind::PowerSums { word, highest } = accumulator.kind {
-                change_sums(words, highest, entry.words[word], times);
+            match accumulator.kind {
+                LinearKind::Count => {}
+                LinearKind::PowerSums { word, highest } => change_sums(words, highest, entry.words[word], times),
+                LinearKind::Logarithms { word, form } => {
+                    logarithms::change(words, form.number_of_word(entry.words[word]), times);
+                }
             }
         }
     }
@@ -39,7 +44,7 @@ fn change(accumulators: &[Linear], words: &mut [i64], entry: Entry<'_>, times: i
 fn change_sums(words: &mut [i64], highest: u8, value: i64, times: i64) {
     let (value, times) = (i128::from(value), i128::from(times));
     let sum = &mut words[power(1)];
-    let changed = (sum[0] as u64 as i128 | i128::from(sum[1]) << 64).wrapping_add(value * times);
+    let changed = pair(sum).wrapping_add(value * times);
     (sum[0], sum[1]) = (changed as i64, (changed >> 64) as i64);
     if highest >= 2 {
         add_wide::<3>(&mut words[power(2)], Wide::from(value * value * times));
@@ -93,8 +98,7 @@ pub(crate) fn read_sums(words: &[i64], at: usize, precision: Precision, read: Su
 
 #[inline]
 fn sum(words: &[i64]) -> f64 {
-    let sum = &words[power(1)];
-    (sum[0] as u64 as i128 | i128::from(sum[1]) << 64) as f64
+    pair(&words[power(1)]) as f64
 }
 
 /// The sum of values to the power `of`, in integers of N words.
@@ -155,12 +159,15 @@ pub(crate) fn encode(window: &WindowLayout, words: &[i64], out: &mut Vec<u8>) {
     for accumulator in &window.linear {
         let words = &words[accumulator.at..];
         put_signed(out, words[0]);
-        if let LinearKind::PowerSums { highest, .. } = accumulator.kind {
-            let sum = &words[power(1)];
-            put_signed_wide(out, sum[0] as u64 as i128 | i128::from(sum[1]) << 64);
-            for of in 2..=usize::from(highest) {
-                put_words(out, &words[power(of)]);
+        match accumulator.kind {
+            LinearKind::Count => {}
+            LinearKind::PowerSums { highest, .. } => {
+                put_signed_wide(out, pair(&words[power(1)]));
+                for of in 2..=usize::from(highest) {
+                    put_words(out, &words[power(of)]);
+                }
             }
+            LinearKind::Logarithms { .. } => logarithms::encode(words, out),
         }
     }
 }
@@ -170,11 +177,15 @@ pub(crate) fn decode(reader: &mut Reader<'_>, window: &WindowLayout, words: &mut
     for accumulator in &window.linear {
         let words = &mut words[accumulator.at..];
         words[0] = reader.signed()?;
-        if let LinearKind::PowerSums { highest, .. } = accumulator.kind {
-            Wide::<2>::from(reader.signed_wide()?).write(&mut words[power(1)]);
-            for of in 2..=usize::from(highest) {
-                reader.words(&mut words[power(of)])?;
+        match accumulator.kind {
+            LinearKind::Count => {}
+            LinearKind::PowerSums { highest, .. } => {
+                Wide::<2>::from(reader.signed_wide()?).write(&mut words[power(1)]);
+                for of in 2..=usize::from(highest) {
+                    reader.words(&mut words[power(of)])?;
+                }
             }
+            LinearKind::Logarithms { .. } => logarithms::decode(reader, words)?,
         }
     }
     Ok(())

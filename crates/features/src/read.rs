@@ -4,6 +4,7 @@ use crate::accumulator::{DerivedKind, DerivedRead};
 use crate::cell::{Cell, Form};
 use crate::layout::{DerivedLayout, EntityFeatures, Output, Read};
 use crate::linear;
+use crate::logarithms;
 use crate::summary::Summary;
 use crate::windows::{AsOf, Windows};
 use riskstream_events::{Row, Value};
@@ -32,6 +33,7 @@ fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: As
         }
         Read::Count { at } => count(linear::count(words, at)),
         Read::Sums { at, precision, read } => linear::read_sums(words, at, precision, read).map(Value::Float),
+        Read::GeometricMean { at } => logarithms::geometric_mean(&words[at..]).map(Value::Float),
         Read::Derived { index, form, read } => {
             let layout = &window.derived[index];
             let summary = &windows.derived[window.derived_at + index].current;

@@ -106,6 +106,12 @@ impl<const N: usize> Mul for Wide<N> {
     }
 }
 
+/// The signed integer in two words, the less significant first.
+#[inline]
+pub(crate) fn pair(words: &[i64]) -> i128 {
+    words[0] as u64 as i128 | i128::from(words[1]) << 64
+}
+
 #[cfg(test)]
 mod tests {
     use super::Wide;

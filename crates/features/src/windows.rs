@@ -53,7 +53,7 @@ impl EdgeLayout {
     #[inline]
     fn bound_as_of(&self, as_of: AsOf) -> i64 {
         match self.kind {
-            EdgeKind::Sunk => as_of.settled.saturating_sub(self.floor),
+            EdgeKind::Settled => as_of.settled.saturating_sub(self.floor),
             _ => self.bound(as_of.time, as_of.stream),
         }
     }

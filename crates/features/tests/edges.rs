@@ -153,6 +153,7 @@ fn windows_empty_as_stated() {
         (DecayedCount { half_life }, None, Value::Float(0.0)),
         (DecayedSum { half_life }, Some(AMOUNT), Value::Float(0.0)),
         (Mean, Some(AMOUNT), Value::Null),
+        (GeometricMean, Some(AMOUNT), Value::Null),
         (Min, Some(AMOUNT), Value::Null),
         (Max, Some(AMOUNT), Value::Null),
         (Variance, Some(AMOUNT), Value::Null),
@@ -192,6 +193,7 @@ fn each_aggregation_of_a_few_payments() {
         (Count, None, Value::Int(4)),
         (Sum, Some(AMOUNT), Value::Float(20.5)),
         (Mean, Some(AMOUNT), Value::Float(5.125)),
+        (GeometricMean, Some(AMOUNT), Value::Null),
         (Min, Some(AMOUNT), Value::Float(-2.0)),
         (Max, Some(AMOUNT), Value::Float(10.25)),
         (Distinct, Some(AMOUNT), Value::Int(3)),
@@ -262,6 +264,39 @@ fn kurtosis_is_that_of_pandas_and_scipy() {
     ];
     for (amounts, expected) in cases {
         agrees_with(Aggregation::Kurtosis, amounts, expected);
+    }
+}
+
+/// The numbers are the nearest floats to the products' roots, from Python's `decimal` with 60 digits. `statistics` gives the
+/// same but for its last digits.
+#[test]
+fn the_geometric_mean_is_the_nth_root_of_the_product() {
+    let cases: [(&[f64], f64); 7] = [
+        (&[10.25, 2.0, 10.25, 3.5], 5.20758590312364),
+        (&[1.0, 2.0, 3.0, 4.0, 10.0], 2.9925557394776896),
+        (&[0.01, 0.02, 0.5, 100.0, 99.99, 1234.56, 7.77], 3.705453762419804),
+        (&[54.0, 24.0, 36.0], 36.0),
+        (&[1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 + 5.0, 1e9 + 9.0], 1000000003.4),
+        (&[1e-300, 1e300, 1e-5, 3.0], 0.07400828044922853),
+        (&[1.7e308, 1.6e308], 1.6492422502470641e308),
+    ];
+    for (amounts, expected) in cases {
+        let given = float(&paid(Aggregation::GeometricMean, amounts));
+        let error = (given / expected - 1.0).abs();
+        assert!(error < 1e-15, "{given} instead of {expected} for {amounts:?}");
+    }
+}
+
+#[test]
+fn the_geometric_mean_with_a_zero_is_zero_and_with_a_negative_value_null() {
+    let cases: [(&[f64], Value); 4] = [
+        (&[0.0], Value::Float(0.0)),
+        (&[4.0, -0.0, 9.0], Value::Float(0.0)),
+        (&[4.0, -1.0, 9.0], Value::Null),
+        (&[0.0, -1.0], Value::Null),
+    ];
+    for (amounts, expected) in cases {
+        assert_eq!(paid(Aggregation::GeometricMean, amounts), expected, "{amounts:?}");
     }
 }
 

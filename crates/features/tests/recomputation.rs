@@ -191,7 +191,7 @@ fn agree(feature: &FeatureSpec, value: &Value, expected: &Value) -> bool {
     let is_approximate = |aggregation| {
         matches!(
             aggregation,
-            Aggregation::Quantile(_) | Aggregation::Skewness | Aggregation::Kurtosis
+            Aggregation::Quantile(_) | Aggregation::Skewness | Aggregation::Kurtosis | Aggregation::GeometricMean
         )
     };
     let inexact = feature.aggregation.is_decayed() || is_approximate(feature.aggregation);

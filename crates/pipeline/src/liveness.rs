@@ -14,10 +14,10 @@ use std::time::Duration;
 pub struct LivenessOptions {
     /// Event times this close to the wall clock are live at whatever rate.
     pub real_time: Duration,
-    /// A partition whose event time passes at most so many times as fast as the wall clock is not catching up.
-    pub calm_speed: u64,
+    /// A partition is live only if its event-time rate is below this, unless another input of the worker is of real time.
+    pub live_rate: u64,
     /// A partition with more records than this before it is catching up, unless they are of real time.
-    pub calm_lag: i64,
+    pub live_lag: i64,
     /// A source that has had nothing to send for this long is declared idle: no row waits for it.
     pub idle_after: Duration,
 }
@@ -26,8 +26,8 @@ impl Default for LivenessOptions {
     fn default() -> Self {
         LivenessOptions {
             real_time: Duration::from_secs(60),
-            calm_speed: 3_600,
-            calm_lag: 500,
+            live_rate: 3_600,
+            live_lag: 500,
             idle_after: Duration::from_secs(2),
         }
     }
@@ -126,8 +126,8 @@ impl PartitionLiveness {
         }
         // An unknown lag is that of a partition of which nothing was fetched yet.
         let lag = self.lag.unwrap_or(i64::MAX);
-        let slow = self.speed / 1_000_000 < i64::try_from(options.calm_speed).unwrap_or(i64::MAX);
-        lag <= options.calm_lag && (slow || self.among_real_time)
+        let slow = self.speed / 1_000_000 < i64::try_from(options.live_rate).unwrap_or(i64::MAX);
+        lag <= options.live_lag && (slow || self.among_real_time)
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
     const HOUR: i64 = 3_600 * SECOND;
 
     #[test]
-    fn a_source_is_live_in_real_time_or_when_calm() {
+    fn a_source_is_live_in_real_time_or_at_a_low_rate() {
         let options = LivenessOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
@@ -174,9 +174,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_calm_at_a_speed_of_0() {
+    fn nothing_is_live_below_a_rate_of_0() {
         let options = LivenessOptions {
-            calm_speed: 0,
+            live_rate: 0,
             ..LivenessOptions::default()
         };
         let liveness = PartitionLiveness {

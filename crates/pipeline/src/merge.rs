@@ -111,7 +111,7 @@ pub struct Merge {
     heads: BinaryHeap<Reverse<MergeOrder>>,
     /// `None`: a source without rows has changed since it was computed.
     awaited: Option<Awaited>,
-    /// How often a source that reads history was heard.
+    /// How many marks of sources that read history were received.
     history_heard: u64,
     /// Stored frames of which all rows were released: to be deleted.
     finished: Vec<(SourceId, i64)>,
@@ -356,13 +356,13 @@ impl Merge {
         self.waiting
     }
 
-    /// Whether nothing waits and no source is catching up. A merge that has not heard of any source does not know that.
+    /// Whether nothing waits and no source is catching up. A merge that has received no mark of any source does not know that.
     pub fn is_live(&self) -> bool {
         let at_end = |source: &SourceQueue| source.mark.phase != Phase::CatchingUp;
         self.waiting == 0 && !self.sources.is_empty() && self.sources.iter().all(|(_, source)| at_end(source))
     }
 
-    /// How often a source that reads history was heard since the merge was made.
+    /// How many marks of sources that read history were received since the merge was made.
     pub fn history_heard(&self) -> u64 {
         self.history_heard
     }

@@ -37,7 +37,7 @@ pub(crate) struct PartitionReader {
     /// Records taken in this batch.
     taken: u64,
     phase: Phase,
-    /// How often the partition had heard of history at the last look.
+    /// How many marks of sources that read history the partition had received at the last look.
     history_heard: u64,
     /// The event time up to which the log was written at the last look, if it says so.
     written_until: Option<i64>,

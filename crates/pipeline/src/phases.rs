@@ -2,7 +2,7 @@
 //! change only as time passes, and are looked at now and then.
 //!
 //! A source is idle if nothing has come for a while *since history began to be read*, here or by another worker. When history is
-//! written to topics that were quiet, all sources are waited for again: their records are on their way, or they are not.
+//! written to topics to which nothing came before, rows wait for all sources again, since any of them may send older rows.
 //! A worker sees that others read history by the marks in the repartition partitions that it reads, or that another worker of
 //! its process reads.
 

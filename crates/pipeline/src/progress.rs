@@ -13,7 +13,7 @@ pub enum Phase {
     Idle,
 }
 
-/// How far a source is, as its readers are told.
+/// How far a source is, as its marks and frames state it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watermark {
     /// No later row of the source has a smaller watermark, in microseconds of event time.
@@ -33,7 +33,7 @@ pub struct SourceMark {
     pub sequence: i64,
     /// The offset of the last record with a frame or an announcement of the source; -1 until the first one.
     pub last_record: i64,
-    /// The largest generation of an owner of the source that was heard.
+    /// The largest generation of an owner of the source whose mark or frame was received.
     pub generation: u64,
 }
 

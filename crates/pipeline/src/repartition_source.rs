@@ -242,7 +242,7 @@ impl RepartitionSource {
         self.merge.take_repeated()
     }
 
-    /// How often a source that reads history was heard since the source was opened.
+    /// How many marks of sources that read history were received since the source was opened.
     pub fn history_heard(&self) -> u64 {
         self.merge.history_heard()
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// A record is written beyond this size, so that it never nears Kafka's limit of 1 MB.
 const RECORD_BYTES: usize = 256 * 1024;
 
-/// Microseconds in which each partition is told once of live and idle sources that have changed.
+/// Microseconds in which changes of live and idle sources are written once to each partition.
 const ANNOUNCE_EVERY: i64 = 1_000_000;
 
 /// How far a source is.
@@ -32,9 +32,9 @@ struct SourceState {
 struct PartitionBuffer {
     frames: BTreeMap<SourceId, FrameWriter>,
     size: usize,
-    /// The last round in which it was told of all sources.
+    /// The last round in which all changed sources were announced in it.
     announced: u64,
-    /// The second in which it was told last. Partitions begin their seconds at different times, so that a worker with many
+    /// The second of its last announcement. Partitions begin their seconds at different times, so that a worker with many
     /// partitions does not write to all of them at once.
     second: i64,
 }
@@ -154,8 +154,8 @@ impl RepartitionWriter {
         };
     }
 
-    /// Writes the round's records at `now` (wall clock, microseconds). All partitions are told of changes for which their
-    /// readers may wait; otherwise each is told of all changes once a second.
+    /// Writes the round's records at `now` (wall clock, microseconds). Changes for which readers may wait are announced in all
+    /// partitions at once; all others once a second in each.
     pub fn flush(&mut self, now: i64, outputs: &mut Outputs) {
         let sources = std::mem::take(&mut self.sources);
         for partition in 0..self.buffers.len() {
@@ -170,7 +170,7 @@ impl RepartitionWriter {
         self.round += 1;
     }
 
-    /// What a partition has to be told now: the sources that have changed since it was told last.
+    /// What is to be announced in a partition now: the sources that have changed since its last announcement.
     fn news(
         &mut self,
         partition: usize,

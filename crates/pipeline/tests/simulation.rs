@@ -47,7 +47,7 @@ fn driver() -> TestDriver {
 /// Small batches, so that there are many commits, and sources that are always merged by their watermarks.
 fn options() -> WorkerOptions {
     let liveness = LivenessOptions {
-        calm_speed: 0,
+        live_rate: 0,
         real_time: Duration::ZERO,
         ..LivenessOptions::default()
     };

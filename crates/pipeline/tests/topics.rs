@@ -223,7 +223,7 @@ fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
     pay(&driver, 0..8, 1);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| {
-        bytes.extend_from_slice(b"written by something else")
+        bytes.extend_from_slice(b"written by something else");
     });
     let mut stranger = driver.broker.join(Vec::new(), vec!["shop-hop-customer".into()]);
     stranger.append(&outputs).unwrap();

@@ -6,16 +6,16 @@ use riskstream_events::{Slot, Value};
 use riskstream_expressions::{Expression, Scope};
 use std::collections::{BTreeSet, HashMap};
 
-/// A rule or threshold that can fire: what it asks for, and the reason that decisions give for it.
+/// A rule or threshold that can fire: its outcome, and the reason that decisions give for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyReason {
     /// The rule's name; `decline` or `review` for a threshold.
     pub name: String,
     /// The reason code.
     pub code: String,
-    /// The outcome that it asks for.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// Its description for people.
+    /// Its description, which decisions contain.
     pub description: Option<String>,
 }
 

@@ -11,11 +11,11 @@ pub struct RuleSpec {
     pub name: String,
     /// When it fires: an expression of type bool.
     pub when: String,
-    /// The outcome that it asks for.
+    /// Its outcome.
     pub then: Outcome,
     /// The reason code in decision records: letters, digits, `_`, `-` and `.`.
     pub reason: String,
-    /// Its description for people.
+    /// Its description, which decisions contain.
     pub description: Option<String>,
 }
 

@@ -33,7 +33,7 @@ section! {
         /// Whether the event itself is in its own window, unless there is a delay.
         #[schemars(default, extend("default" = true))]
         pub include_current: Option<Spanned<bool>>,
-        /// The value of an empty window.
+        /// The value of an empty window, and where the aggregation is undefined, such as the variance of one value.
         #[schemars(default)]
         pub empty: Option<Spanned<f64>>,
         /// The feature's numbers are rounded to multiples of this in sums. By default the precision of its entity. For values
@@ -49,7 +49,7 @@ section! {
         /// After how long an event counts half.
         #[schemars(default)]
         pub half_life: Option<Spanned<Duration>>,
-        /// What the feature means, in a sentence. For people.
+        /// What the feature means, in a sentence. It has no effect.
         #[schemars(default)]
         pub description: Option<String>,
     }

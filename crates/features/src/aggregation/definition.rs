@@ -11,6 +11,9 @@ pub enum Aggregation {
     Sum,
     /// Arithmetic mean of the values. Float.
     Mean,
+    /// The n-th root of the product of n values: 0 if one is zero, empty if one is negative. Its relative error is less
+    /// than 10^−15. Float.
+    GeometricMean,
     /// Least value, exactly as it came. Of the value's type.
     Min,
     /// Greatest value, exactly as it came. Of the value's type.

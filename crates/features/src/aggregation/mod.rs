@@ -1,10 +1,8 @@
 //! The aggregations. `table.rs` has an entry for each. The keys of pipeline files, type checks, the schema, the reference and
 //! the oracle's cases follow from the table.
 //!
-//! To add an aggregation, add a variant in `definition.rs` and its entry in `table.rs`. A new way of reading an accumulator
-//! is a variant in `accumulator.rs` and a match arm in the accumulator's file: `linear.rs` for sums, `frequencies.rs` for
-//! what depends on how often values occur, `read.rs` for the rest. A new accumulator is a variant in `accumulator.rs`, and
-//! code in `summary.rs`.
+//! To add an aggregation, add a variant in `definition.rs` and its entry in `table.rs`. CONTRIBUTING.md lists the other files,
+//! for those that need a new accumulator or a new way of reading one.
 
 mod definition;
 mod table;

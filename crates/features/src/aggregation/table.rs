@@ -8,6 +8,7 @@ pub(super) const TABLE: &[Definition] = &[
     COUNT,
     SUM,
     MEAN,
+    GEOMETRIC_MEAN,
     MIN,
     MAX,
     VARIANCE,
@@ -54,6 +55,16 @@ const MEAN: Definition = Definition {
     summary: "The mean of a number; of true and false the share of true: `mean: fraud`.",
     operand: Operand::Numbers,
     constructor: Constructor::Plain(Aggregation::Mean),
+    window: WindowRule::Stated,
+    output: Output::Float,
+    empty: Empty::Null,
+};
+
+const GEOMETRIC_MEAN: Definition = Definition {
+    name: "geometric_mean",
+    summary: "The geometric mean of a number; 0 if a value is 0, null if one is negative.",
+    operand: Operand::Numbers,
+    constructor: Constructor::Plain(Aggregation::GeometricMean),
     window: WindowRule::Stated,
     output: Output::Float,
     empty: Empty::Null,
@@ -252,7 +263,7 @@ const DECAYED_SUM: Definition = Definition {
 impl Aggregation {
     /// Its entry, the value of its parameter, and how it is kept and read.
     pub(super) fn entry(self) -> (&'static Definition, Parameter, Accumulator) {
-        use Accumulator::{Count, Derived, PowerSums};
+        use Accumulator::{Count, Derived, Logarithms, PowerSums};
         use Parameter::{HalfLife, K, None, Q};
         let decayed = |half_life: i64, is_weighted| {
             let half_life = half_life as f64;
@@ -263,6 +274,7 @@ impl Aggregation {
             Aggregation::Count => (&COUNT, None, Count),
             Aggregation::Sum => (&SUM, None, PowerSums(SumsRead::Sum)),
             Aggregation::Mean => (&MEAN, None, PowerSums(SumsRead::Mean)),
+            Aggregation::GeometricMean => (&GEOMETRIC_MEAN, None, Logarithms),
             Aggregation::Min => (&MIN, None, Derived(DerivedKind::Min, DerivedRead::Values)),
             Aggregation::Max => (&MAX, None, Derived(DerivedKind::Max, DerivedRead::Values)),
             Aggregation::Variance => (&VARIANCE, None, PowerSums(SumsRead::Variance)),

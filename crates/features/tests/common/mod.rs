@@ -4,8 +4,11 @@
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
-use riskstream_features::{Aggregation, Applied, EntitySpec, FeatureSpec, InputSpec, Precision};
+use riskstream_features::{
+    Aggregation, Applied, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision,
+};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub const TIME: Slot = 0;
 pub const ID: Slot = 1;
@@ -47,6 +50,12 @@ pub fn feature(aggregation: Aggregation, value: Option<Slot>, window: Option<i64
         empty: None,
         precision: Precision::MILLIONTH,
     }
+}
+
+/// The states of an entity.
+pub fn states(spec: &EntitySpec) -> EntityStates {
+    let compiled = EntityFeatures::compile(spec, &types(spec.features.len())).expect("the spec is valid");
+    EntityStates::new(Arc::new(compiled))
 }
 
 /// An entity with transactions and labels; the features' outputs are numbered in order.
@@ -210,10 +219,10 @@ fn evaluate(spec: &EntitySpec, feature: &FeatureSpec, logs: &[Vec<Entry>; 2], as
     let log = &logs[usize::from(feature.input)];
     let mut entries: Vec<&Entry> = Vec::new();
     for (index, entry) in log.iter().enumerate() {
-        // Without a window, what sank long ago counts even for an event from before it.
-        let sunk = feature.window.is_none() && entry.time < stream - horizon - feature.delay;
+        // Without a window, what settled long ago counts even for an event from before it.
+        let settled = feature.window.is_none() && entry.time < stream - horizon - feature.delay;
         let ends = if at_current {
-            index < as_of.before || sunk
+            index < as_of.before || settled
         } else {
             entry.time <= through
         };
@@ -264,6 +273,7 @@ fn aggregate(feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64)
         Aggregation::Count => Some(Value::Int(entries.len() as i64)),
         Aggregation::Sum => float(sum as f64 / scale as f64),
         Aggregation::Mean => float(sum as f64 / (n as f64 * scale as f64)),
+        Aggregation::GeometricMean => float(geometric_mean(numbers())?),
         Aggregation::Variance => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?),
         Aggregation::StandardDeviation => float(variance(sum, units().map(|x| x * x).sum(), n, scale)?.sqrt()),
         Aggregation::Skewness => float(skewness(&deviations(units()))?),
@@ -354,6 +364,13 @@ fn variance(sum: i128, squares: i128, n: i128, scale: i64) -> Option<f64> {
         let numerator = (n * squares - sum * sum) as f64;
         numerator / (n as f64 * (n - 1) as f64) / (scale as f64 * scale as f64)
     })
+}
+
+/// By the standard library's natural logarithm.
+fn geometric_mean(numbers: impl Iterator<Item = f64> + Clone) -> Option<f64> {
+    let is_defined = numbers.clone().all(|x| x >= 0.0);
+    let count = numbers.clone().count() as f64;
+    is_defined.then(|| (numbers.map(f64::ln).sum::<f64>() / count).exp())
 }
 
 /// The values' deviations from their mean.

@@ -158,7 +158,7 @@ pub fn served(
     driver.set_options(WorkerOptions {
         batch_events: 500,
         liveness: LivenessOptions {
-            calm_speed: 0,
+            live_rate: 0,
             real_time: Duration::ZERO,
             ..LivenessOptions::default()
         },
