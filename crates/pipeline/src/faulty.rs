@@ -17,7 +17,8 @@ pub struct Faults {
     pub committed_unknown: u16,
     /// Commits that did not happen, and the member is told that it is fenced.
     pub lost_unknown: u16,
-    /// Appended records of which a part was written, and the member is told that they were not acknowledged.
+    /// Appended records of which a part was written. The member is told at its next commit, or some time later in a wait, that
+    /// they were not acknowledged; what it appends until then is not written, so there is no gap.
     pub unacknowledged: u16,
     /// Appended records that a member writes only after it was taken for dead and another owns its partitions.
     pub late: u16,
@@ -45,7 +46,12 @@ pub struct FaultyLog<L> {
     faults: Faults,
     late: LateRecords,
     state: u64,
+    /// Whether appended records were lost since the last commit.
+    is_broken: bool,
 }
+
+/// How often a wait tells of appended records that were lost, in thousandths.
+const LOSS_IS_NOTICED: u16 = 200;
 
 /// How often late records are written, in thousandths of the appends.
 const LATE_RECORDS_COME: u16 = 200;
@@ -58,6 +64,7 @@ impl<L> FaultyLog<L> {
             faults,
             late,
             state: faults.seed,
+            is_broken: false,
         }
     }
 
@@ -75,6 +82,9 @@ impl<L: Log> Log for FaultyLog<L> {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
         if self.draw() < self.faults.unavailable {
             return Err(LogError::Unavailable("simulated".into()));
+        }
+        if self.is_broken && self.draw() < LOSS_IS_NOTICED {
+            return Err(LogError::Fenced("simulated: not acknowledged".into()));
         }
         self.log.wait(timeout)
     }
@@ -137,15 +147,21 @@ impl<L: Log> Log for FaultyLog<L> {
             self.late.push(records.first(records.records().len()));
             return Err(LogError::Fenced("simulated: paused for too long".into()));
         }
-        if self.draw() < self.faults.unacknowledged {
+        if self.draw() < self.faults.unacknowledged && !self.is_broken {
             let written = usize::from(self.draw()) % (records.records().len() + 1);
-            self.log.append(&records.first(written))?;
-            return Err(LogError::Aborted("simulated: not acknowledged".into()));
+            self.is_broken = true;
+            return self.log.append(&records.first(written));
+        }
+        if self.is_broken {
+            return Ok(());
         }
         self.log.append(records)
     }
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
+        if std::mem::take(&mut self.is_broken) {
+            return Err(LogError::Aborted("simulated: not acknowledged".into()));
+        }
         let drawn = self.draw();
         let Faults {
             aborted,
