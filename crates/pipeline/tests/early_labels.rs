@@ -65,7 +65,7 @@ fn driver(source: &str, partitions: i32) -> TestDriver {
     driver.broker.create(&transactions, 1);
     driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
     let liveness = LivenessOptions {
-        calm_speed: 0,
+        live_rate: 0,
         real_time: Duration::ZERO,
         ..LivenessOptions::default()
     };
