@@ -54,9 +54,9 @@ fn payment(number: u64) -> [Option<String>; 6] {
         Some((100_000_000_000_000_000_000_u128 + u128::from(number)).to_string()),
         Some(time),
         Some(format!("c{}", number % 3)),
-        (number % 7 != 0).then(|| (number % 4).to_string()),
-        (number % 5 != 0).then(|| format!("{}.{:02}", amount / 100, amount % 100)),
-        Some((number % 2 == 0).to_string()),
+        (!number.is_multiple_of(7)).then(|| (number % 4).to_string()),
+        (!number.is_multiple_of(5)).then(|| format!("{}.{:02}", amount / 100, amount % 100)),
+        Some(number.is_multiple_of(2).to_string()),
     ]
 }
 
