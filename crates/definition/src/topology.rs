@@ -2,7 +2,7 @@
 
 use crate::compile::{Compiled, InputSettings};
 use crate::syntax::{Envelope, Format};
-use riskstream_events::{FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
+use riskstream_events::{Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
 use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
 use std::sync::Arc;
 
@@ -34,10 +34,27 @@ impl Compiled {
     /// # Errors
     /// A field is personal and there is no secret.
     pub fn input_fields(&self, input: usize, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
-        let input = &self.inputs[input];
-        let fields = InputFields::new(input.fields.clone(), secret.map(Pseudonymizer::new))?;
-        let fields = fields.deriving(input.derived.clone());
-        Ok(match input.envelope {
+        self.fields_of(input, self.inputs[input].fields.clone(), secret)
+    }
+
+    /// The fields of an input for decoders, and another one that the plan does not use.
+    ///
+    /// # Errors
+    /// A field is personal and there is no secret; or the other field lies at the place of one that is used.
+    pub fn input_fields_with(
+        &self,
+        input: usize,
+        secret: Option<&[u8]>,
+        other: Field,
+    ) -> Result<InputFields, FieldError> {
+        let fields = self.inputs[input].fields.iter().cloned();
+        self.fields_of(input, fields.chain([other]).collect(), secret)
+    }
+
+    fn fields_of(&self, input: usize, fields: Vec<Field>, secret: Option<&[u8]>) -> Result<InputFields, FieldError> {
+        let fields = InputFields::new(fields, secret.map(Pseudonymizer::new))?;
+        let fields = fields.deriving(self.inputs[input].derived.clone());
+        Ok(match self.inputs[input].envelope {
             Some(Envelope::Debezium) => fields.in_wrapper(),
             None => fields,
         })

@@ -40,8 +40,8 @@ pub struct InputFields {
     pub fields: Arc<[Field]>,
     /// Fields that are derived from personal ones.
     derived: Arc<[DerivedField]>,
-    /// The slots of those personal ones: they hold clear texts until the row is finished.
-    clear: Arc<[Slot]>,
+    /// The slots of personal fields that hold clear texts until the row is finished.
+    masked: Arc<[Slot]>,
     pseudonymizer: Option<Arc<Pseudonymizer>>,
     width: usize,
     has_wrapper: bool,
@@ -80,7 +80,7 @@ impl InputFields {
         Ok(InputFields {
             fields: fields.into(),
             derived: Arc::new([]),
-            clear: Arc::new([]),
+            masked: Arc::new([]),
             pseudonymizer: pseudonymizer.map(Arc::new),
             width,
             has_wrapper: false,
@@ -100,7 +100,7 @@ impl InputFields {
             fields: fields.collect(),
             width: self.width.max(width),
             derived: derived.into(),
-            clear: clear.into_iter().collect(),
+            masked: clear.into_iter().collect(),
             ..self
         }
     }
@@ -116,6 +116,32 @@ impl InputFields {
 
     pub(crate) fn has_wrapper(&self) -> bool {
         self.has_wrapper
+    }
+
+    /// Whether field `index` is personal data.
+    pub fn is_personal(&self, index: usize) -> bool {
+        let field = &self.fields[index];
+        field.personal || self.masked.contains(&field.slot)
+    }
+
+    /// The same fields, except that the personal field `index` holds its clear text until [`InputFields::mask`] is called.
+    pub fn in_clear(&self, index: usize) -> Self {
+        let mut fields = self.fields.to_vec();
+        fields[index].personal = false;
+        let others = self.masked.iter().copied().filter(|slot| *slot != fields[index].slot);
+        InputFields {
+            masked: others.collect(),
+            fields: fields.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Replaces the clear text in a slot by its pseudonym.
+    pub fn mask(&self, slot: Slot, row: &mut Row) {
+        row[slot] = match (&row[slot], &self.pseudonymizer) {
+            (Value::Text(clear), Some(pseudonymizer)) => Value::Text(pseudonymizer.pseudonym(clear.as_bytes())),
+            _ => Value::Null,
+        };
     }
 
     /// Sets every slot of the row to null and makes the row wide enough for the fields. Each decoder begins with it.
@@ -198,11 +224,8 @@ impl InputFields {
         for derived in &*self.derived {
             row[derived.to] = derived.derivation.of(&row[derived.from]);
         }
-        for &slot in &*self.clear {
-            row[slot] = match (&row[slot], &self.pseudonymizer) {
-                (Value::Text(clear), Some(pseudonymizer)) => Value::Text(pseudonymizer.pseudonym(clear.as_bytes())),
-                _ => Value::Null,
-            };
+        for &slot in &*self.masked {
+            self.mask(slot, row);
         }
         match self
             .fields
@@ -347,8 +370,17 @@ mod tests {
         );
         assert_eq!(row[2..], [Value::Text("411111".into()), Value::Null, Value::Bool(true)]);
         assert!(!format!("{row:?}").contains("4111111111111111"));
+        let masked = row;
         let row = filled(&fields, None);
         assert_eq!((&row[0], &row[2], &row[4]), (&Value::Null, &Value::Null, &Value::Null));
+        for fields in [plain, fields] {
+            assert!(fields.is_personal(0) && fields.is_personal(1));
+            let mut row = filled(&fields.in_clear(0), Some("4111111111111111"));
+            assert_eq!(row[0], Value::Text("4111111111111111".into()));
+            assert_eq!(row[1], masked[1], "the other personal field");
+            fields.mask(0, &mut row);
+            assert_eq!(row[..2], masked[..2]);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
 use riskstream_definition::{Compiled, Style, compile};
-use riskstream_events::{InputFields, OwnedDecisionRecord, Pseudonymizer};
+use riskstream_events::OwnedDecisionRecord;
 use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey, Summary};
 use riskstream_pipeline::driver::MemoryStores;
 use std::path::Path;
@@ -17,7 +17,7 @@ inputs:
     key: card
     id: id
     event_time: time
-    fields: {id: int, time: timestamp, card: {type: text, personal: true}, shop: int, amount: float}
+    fields: {id: int, time: timestamp, card: {type: text, personal: true, derive: {card_length: length}}, shop: int, amount: float}
   labels:
     topic: labels
     key: id
@@ -33,6 +33,7 @@ features:
   last: {entity: card, last_k: amount, k: 3, window: 30d}
   visits: {entity: shop, count: transactions, window: 1h}
   cards: {entity: shop, distinct: card, window: 1d}
+  lengths: {entity: shop, sum: card_length, window: 1h}
 ";
 const LABELLED: &str = "  frauds: {entity: shop, count: labels, window: 30d, when: fraud}\n";
 const OUTPUTS: &str = "
@@ -135,14 +136,12 @@ fn keyed(compiled: &Compiled, index: usize, lines: &[KeyedLine]) -> InputFile {
     let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
     let key = compiled.inputs[index].key.as_deref().unwrap();
     let place = fields.fields.iter().position(|field| field.name == key).unwrap();
-    let mut in_clear = fields.fields.to_vec();
-    let is_personal = std::mem::replace(&mut in_clear[place].personal, false);
+    let in_clear = fields.in_clear(place);
     let key = RecordKey {
-        slot: in_clear[place].slot,
-        personal: is_personal.then(|| (fields.clone(), place)),
+        slot: fields.fields[place].slot,
+        personal: fields.is_personal(place).then_some(fields),
         required: compiled.repartition_topics[0].is_none(),
     };
-    let in_clear = InputFields::new(in_clear, Some(Pseudonymizer::new(SECRET))).unwrap();
     let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
     keyed_input(index, &in_clear, lines, Some(key))
 }

@@ -22,9 +22,8 @@ pub struct InputFile {
 pub struct RecordKey {
     /// The slot that the file's reader fills with it, in clear text.
     pub slot: Slot,
-    /// If the field is personal: the fields of the input and its index among them. Its pseudonym then takes the place of the clear
-    /// text.
-    pub personal: Option<(InputFields, usize)>,
+    /// If the field is personal: the fields of the input. Its pseudonym then takes the place of the clear text.
+    pub personal: Option<InputFields>,
     /// Whether the service refuses a record without a key.
     pub required: bool,
 }
@@ -34,15 +33,13 @@ const NO_KEY: &str = "the record's key is absent or null; the service refuses a 
 impl RecordKey {
     /// The partition of a record.
     fn partition(&self, row: &mut Row, partitions: usize, buffer: &mut String) -> Result<usize, Rejection> {
-        let value = std::mem::take(&mut row[self.slot]);
-        let key = match write_key(&value, buffer) {
+        let key = match write_key(&row[self.slot], buffer) {
             None if self.required => return Err(Rejection::new(ReasonCode::MissingKey, NO_KEY)),
             key => key.unwrap_or_default(),
         };
         let partition = partitioner::partition(key.as_bytes(), partitions as i32) as usize;
-        match &self.personal {
-            Some((fields, field)) if !value.is_null() => fields.set_text(*field, key, row)?,
-            _ => row[self.slot] = value,
+        if let Some(fields) = &self.personal {
+            fields.mask(self.slot, row);
         }
         Ok(partition)
     }

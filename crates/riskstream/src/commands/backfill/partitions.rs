@@ -4,7 +4,7 @@ use super::super::error::CommandError;
 use super::super::input_files::of_input;
 use anyhow::{Context, anyhow};
 use riskstream_definition::Compiled;
-use riskstream_events::{Field, InputFields, Pseudonymizer, ValueType};
+use riskstream_events::{Field, InputFields, ValueType};
 use riskstream_offline::backfill::{Partitions, RecordKey};
 
 /// The arguments.
@@ -84,33 +84,30 @@ impl PartitionArgs {
             return Ok((fields, None));
         }
         let name = self.key(compiled, input)?;
-        let mut in_clear = fields.fields.to_vec();
-        let index = in_clear.iter().position(|field| field.name == name);
-        let (slot, personal) = match index {
-            None => {
-                let slot = compiled.plan.slots.len();
-                in_clear.push(unused_field(&name, slot));
-                (slot, None)
-            }
-            Some(index) => {
-                let field = &mut in_clear[index];
-                if !matches!(field.value_type, ValueType::Text | ValueType::Int) {
-                    let input = &compiled.inputs[input].name;
-                    return Err(CommandError::configuration(anyhow!(
-                        "`{name}` cannot be the key of `{input}`: a key is a text or an int"
-                    )));
-                }
-                let is_personal = std::mem::replace(&mut field.personal, false);
-                (field.slot, is_personal.then(|| (fields.clone(), index)))
-            }
+        let required = input == 0 && compiled.repartition_topics[0].is_none();
+        let Some(index) = fields.fields.iter().position(|field| field.name == name) else {
+            let slot = compiled.plan.slots.len();
+            let fields = compiled.input_fields_with(input, secret, unused_field(&name, slot));
+            let key = RecordKey {
+                slot,
+                personal: None,
+                required,
+            };
+            return Ok((fields.map_err(CommandError::configuration)?, Some(key)));
         };
+        let field = &fields.fields[index];
+        if !matches!(field.value_type, ValueType::Text | ValueType::Int) {
+            let input = &compiled.inputs[input].name;
+            return Err(CommandError::configuration(anyhow!(
+                "`{name}` cannot be the key of `{input}`: a key is a text or an int"
+            )));
+        }
         let key = RecordKey {
-            slot,
-            personal,
-            required: input == 0 && compiled.repartition_topics[0].is_none(),
+            slot: field.slot,
+            personal: fields.is_personal(index).then(|| fields.clone()),
+            required,
         };
-        let in_clear = InputFields::new(in_clear, secret.map(Pseudonymizer::new));
-        Ok((in_clear.map_err(CommandError::configuration)?, Some(key)))
+        Ok((fields.in_clear(index), Some(key)))
     }
 
     fn key(&self, compiled: &Compiled, input: usize) -> Result<String, CommandError> {
