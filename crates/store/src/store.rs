@@ -1,6 +1,7 @@
 //! The state of one task in one RocksDB.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use riskstream_features::state::{StateError, StateStore, StateWrites};
@@ -31,7 +32,10 @@ impl RocksStore {
     /// # Errors
     /// See [`OpenError`]. While another process has the state open the error is `Locked`; the caller may retry.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
-        fs::create_dir_all(path).map_err(|error| OpenError::of_io(path, &error))?;
+        // RocksDB gives its files the mode 0644. In this directory only the owner can read them.
+        let mut directory = fs::DirBuilder::new();
+        let created = directory.recursive(true).mode(0o700).create(path);
+        created.map_err(|error| OpenError::of_io(path, &error))?;
         probe(path).map_err(|error| OpenError::of_io(path, &error))?;
         let failed = |error: rocksdb::Error| OpenError::of_rocksdb(path, &error);
         let database = DB::open(&database(&options.memory), path).map_err(failed)?;

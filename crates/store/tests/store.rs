@@ -1,6 +1,7 @@
 //! Tests of the store on real directories.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -44,6 +45,16 @@ fn a_new_state_is_empty() {
     assert_eq!(store.position().unwrap(), None);
     assert_eq!(store.get(b"key").unwrap(), None);
     assert_eq!(store.scan(b"").unwrap(), []);
+}
+
+#[test]
+fn only_the_owner_can_read_it() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("state/card-0");
+    drop(open(&path));
+    for created in [path.as_path(), path.parent().unwrap()] {
+        assert_eq!(fs::metadata(created).unwrap().permissions().mode() & 0o777, 0o700);
+    }
 }
 
 #[test]
