@@ -171,7 +171,7 @@ fn models_of_texts_are_explained_exactly() {
         (Method::Linear, Space::Raw)
     );
     let reason = explanation.reasons[0].as_ref().unwrap();
-    assert!(format!("{reason:?}").contains("usually POS"), "{reason:?}");
+    assert!(format!("{reason:?}").contains(r#"Words("POS")"#), "{reason:?}");
     let refused = of_texts(directory.path(), "[[12.5, POS]]").map(|_| ()).unwrap_err();
     assert!(
         refused.contains("row 1 of `background` has a number for `channel`, the model takes a text"),

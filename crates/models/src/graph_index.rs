@@ -90,14 +90,18 @@ impl<'a> GraphIndex<'a> {
         let [source, columns] = node.input.as_slice() else {
             return None;
         };
+        let columns = self.constant(columns)?;
         let is_selection = match node.op_type.as_str() {
             "ArrayFeatureExtractor" => true,
-            "Gather" => Attributes(node).int("axis").ok()? == Some(1),
+            // A single index instead of a list would take the axis away.
+            "Gather" => Attributes(node).int("axis").ok()? == Some(1) && columns.dims.len() == 1,
             _ => false,
         };
         is_selection.then_some(())?;
-        let columns = tensor_integers(self.constant(columns)?)?;
-        let columns: Option<Vec<usize>> = columns.into_iter().map(|column| usize::try_from(column).ok()).collect();
+        let columns: Option<Vec<usize>> = tensor_integers(columns)?
+            .into_iter()
+            .map(|column| usize::try_from(column).ok())
+            .collect();
         Some((source, columns?))
     }
 }

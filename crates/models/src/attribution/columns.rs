@@ -157,6 +157,7 @@ impl<'a> Tracer<'a> {
             .all(|part| outside(part).as_ref() == Some(&expected))
             .then_some(())?;
         let blocks: usize = expected.0.iter().product();
+        (blocks > 0).then_some(())?;
         let mut of_row = Vec::new();
         for block in 0..blocks {
             for part in &parts {

@@ -193,7 +193,7 @@ fn other_scores_in_a_file_are_counted_and_other_columns_refused() {
         ("no score", CSV.replace("0.885947585105896", ""), 1),
         ("a column renamed", CSV.replace("amount", "amt"), 2),
         ("no column of scores", CSV.replace("score", "label"), 2),
-        ("a text for a number", CSV.replace("0.25", "much"), 1),
+        ("a text for a number", CSV.replace("0.25", "much"), 2),
         ("no rows", "id,channel,amount,score\n".to_owned(), 2),
     ] {
         let rows = rows_file(directory.path(), "rows.csv", &text);

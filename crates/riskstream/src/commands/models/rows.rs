@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use riskstream_definition::cards::{InputRow, InputValue};
 use riskstream_events::{Field, InputFields, Row, Value, ValueType};
 use riskstream_models::ColumnKind;
-use riskstream_offline::read::{self, Next};
+use riskstream_offline::read::{Next, open};
 use std::path::Path;
 
 /// A file with a column for each input of a model.
@@ -20,49 +20,46 @@ pub(super) struct RowFile<'a> {
 }
 
 impl RowFile<'_> {
-    /// Hands each row to `take`, with its score: NaN if it has none. A value is read as a field of its type in an input's file.
+    /// Hands each row to `take`, with its score: NaN if it has none.
     ///
     /// # Errors
-    /// The file cannot be read, has no rows, lacks a column, or has a value of another type; or `take` fails.
+    /// The file cannot be read, has no rows, a value of another kind, or no value of some column in any row; or `take`
+    /// fails.
     pub fn read(&self, take: &mut dyn FnMut(InputRow, f64) -> Result<(), CommandError>) -> Result<(), CommandError> {
-        self.check_columns()?;
-        let fields = InputFields::new(self.fields(), None).map_err(CommandError::configuration)?;
-        let mut rows = read::open(self.path, &fields).map_err(CommandError::configuration)?;
-        let (mut row, mut count) = (Row::new(), 0);
+        let mut rows = open(self.path, &self.fields()?).map_err(CommandError::configuration)?;
+        let mut row = Row::default();
+        let mut has_value = vec![false; self.inputs.len() + usize::from(self.score.is_some())];
+        let mut count = 0usize;
         loop {
             match rows.next(&mut row).map_err(CommandError::configuration)? {
+                Next::End => break,
                 Next::Row => count += 1,
-                Next::Rejected(number, rejection) => {
-                    let path = self.path.display();
+                Next::Rejected(record, rejection) => {
                     return Err(CommandError::configuration(anyhow!(
-                        "{path}, record {number}: {rejection}"
+                        "{}, record {record}: {}",
+                        self.path.display(),
+                        rejection.detail
                     )));
                 }
-                Next::End if count == 0 => {
-                    return Err(CommandError::configuration(anyhow!(
-                        "{} has no rows",
-                        self.path.display()
-                    )));
-                }
-                Next::End => return Ok(()),
             }
-            let score = match (self.score, row.get(self.inputs.len())) {
-                (Some(_), Some(Value::Float(score))) => *score,
-                _ => f64::NAN,
-            };
-            take(row[..self.inputs.len()].iter().map(input).collect(), score)?;
+            for (has_value, value) in has_value.iter_mut().zip(&row) {
+                *has_value |= !value.is_null();
+            }
+            let inputs = row.iter().take(self.inputs.len()).map(input_value).collect();
+            let score = self.score.and_then(|_| row[self.inputs.len()].as_number());
+            take(inputs, score.unwrap_or(f64::NAN))?;
         }
+        self.check(count, &has_value)
     }
 
-    /// The columns: the inputs, then the score.
-    fn fields(&self) -> Vec<Field> {
-        let kind = |kind: &ColumnKind| match kind {
-            ColumnKind::Number => ValueType::Float,
-            ColumnKind::Text => ValueType::Text,
-        };
-        let inputs = self.inputs.iter().map(String::as_str).zip(self.kinds.iter().map(kind));
-        let score = self.score.map(|score| (score, ValueType::Float));
-        let field = |(slot, (name, value_type)): (usize, (&str, ValueType))| Field {
+    /// A field for each input, then one for the score.
+    fn fields(&self) -> Result<InputFields, CommandError> {
+        let inputs = self.inputs.iter().zip(self.kinds).map(|(name, kind)| match kind {
+            ColumnKind::Number => (name.as_str(), ValueType::Float),
+            ColumnKind::Text => (name.as_str(), ValueType::Text),
+        });
+        let columns = inputs.chain(self.score.map(|name| (name, ValueType::Float)));
+        let fields = columns.enumerate().map(|(slot, (name, value_type))| Field {
             name: name.to_owned(),
             path: name.split('.').map(str::to_owned).collect(),
             value_type,
@@ -72,35 +69,36 @@ impl RowFile<'_> {
             timestamp_unit: None,
             zone: None,
             decimal_scale: None,
-        };
-        inputs.chain(score).enumerate().map(field).collect()
+        });
+        InputFields::new(fields.collect(), None).map_err(CommandError::configuration)
     }
 
-    /// Refuses a file that lacks a column: its name is most likely another.
-    fn check_columns(&self) -> Result<(), CommandError> {
-        let Some(present) = read::names(self.path).map_err(CommandError::configuration)? else {
-            return Ok(());
-        };
-        let wanted = self.inputs.iter().map(String::as_str).chain(self.score);
-        let absent: Vec<&str> = wanted
-            .filter(|name| !present.iter().any(|column| column == name))
-            .collect();
-        if absent.is_empty() {
-            return Ok(());
+    /// Refuses a file in which no row has a value of some column: most likely the column has another name.
+    fn check(&self, count: usize, has_value: &[bool]) -> Result<(), CommandError> {
+        let path = self.path.display();
+        if count == 0 {
+            return Err(CommandError::configuration(anyhow!("{path} has no rows")));
         }
-        Err(CommandError::configuration(anyhow!(
-            "{} has no column {}; its columns are {}",
-            self.path.display(),
-            absent.join(", "),
-            present.join(", ")
-        )))
+        let names = self.inputs.iter().map(String::as_str).chain(self.score);
+        let absent: Vec<String> = names
+            .zip(has_value)
+            .filter(|(_, has_value)| !**has_value)
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        match absent.is_empty() {
+            true => Ok(()),
+            false => Err(CommandError::configuration(anyhow!(
+                "no row of {path} has a value for {}: give each input a column of its name, and the scores one that \
+                 `--score-column` names",
+                absent.join(", ")
+            ))),
+        }
     }
 }
 
-fn input(value: &Value) -> Option<InputValue> {
+fn input_value(value: &Value) -> Option<InputValue> {
     match value {
-        Value::Float(number) => Some(InputValue::Number(*number)),
         Value::Text(text) => Some(InputValue::Text(text.to_string())),
-        _ => None,
+        value => value.as_number().map(InputValue::Number),
     }
 }
