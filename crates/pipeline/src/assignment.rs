@@ -212,7 +212,8 @@ fn start(
         (None, None) => Ok(low),
         (None, Some(committed)) if low > 0 && committed > low => Err(format!(
             "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot \
-             be rebuilt. Restore the state directory, or reset the group's offsets for this partition to begin anew at {low}"
+             be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its features then know \
+             nothing of what came before, and the records from {low} to {committed} are decided a second time"
         )),
         (None, Some(committed)) if committed > end => within(committed, low, end).map(|()| committed),
         (None, Some(committed)) => Ok(low.min(committed)),
@@ -237,7 +238,8 @@ fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
     if position < low {
         return Err(format!(
             "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
-             retention; to go on with the hole, reset the group's offsets and remove the state directory",
+             retention. To go on with the hole, set the group's offset of this partition to {low} and remove its state directory: its \
+             features then know nothing of what came before",
             low - position
         ));
     }

@@ -462,7 +462,8 @@ impl<L: Log> Worker<L> {
 }
 
 const HOLE: &str = "records were deleted before they were read. Give the topic a longer retention; to go on with the hole, \
-                    reset the group's offsets and remove the state directory";
+                    set the group's offset of this partition to the log's first and remove its state directory: its features \
+                    then know nothing of what came before";
 
 fn stopped(partition: &TopicPartition, reason: String) -> Stopped {
     tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read on");

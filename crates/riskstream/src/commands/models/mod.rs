@@ -1,12 +1,9 @@
 //! `riskstream models`: inspects model files, verifies them against their cards, and writes first cards.
 
-#[cfg(feature = "parquet")]
 mod card;
 mod inspect;
 mod load;
-#[cfg(feature = "parquet")]
 mod rows;
-#[cfg(feature = "parquet")]
 mod score_file;
 mod verify;
 
@@ -26,7 +23,6 @@ enum Action {
     /// Compare model files with their cards: hash, number of inputs, scores of the golden rows
     Verify(verify::Args),
     /// Write the first version of a model's card, with rows of a file
-    #[cfg(feature = "parquet")]
     Card(card::Args),
 }
 
@@ -38,7 +34,6 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     match args.action {
         Action::Inspect(args) => inspect::execute(&args),
         Action::Verify(args) => verify::execute(&args),
-        #[cfg(feature = "parquet")]
         Action::Card(args) => card::execute(&args),
     }
 }

@@ -1,7 +1,6 @@
 //! `riskstream models verify`: whether models give the scores that their cards or a file say.
 
 use super::load::{card_score, load, whole_message};
-#[cfg(feature = "parquet")]
 use super::score_file::ScoreFile;
 use crate::commands::error::CommandError;
 use anyhow::anyhow;
@@ -14,7 +13,6 @@ pub(super) struct Args {
     /// The ONNX files; the card of `fraud.onnx` is `fraud.card.yaml` in the same directory
     #[arg(required = true, value_name = "MODEL")]
     files: Vec<PathBuf>,
-    #[cfg(feature = "parquet")]
     #[command(flatten)]
     scores: ScoreFile,
 }
@@ -42,12 +40,9 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
 /// What was verified.
 fn verify_one(file: &Path, args: &Args) -> Result<String, CommandError> {
     let (model, card) = load_with_card(file)?;
-    #[cfg(feature = "parquet")]
     if let Some(report) = args.scores.verify(&model, &card)? {
         return Ok(report);
     }
-    #[cfg(not(feature = "parquet"))]
-    let _ = args;
     let verified = verify(&model, &card).map_err(|error| CommandError::Failed(whole_message(error)))?;
     Ok(format!(
         "{} golden rows, at most {:.1e} from the card",
