@@ -129,7 +129,7 @@ fn labels_wait_for_their_transactions_until_the_end_of_the_files() {
     let found_frauds: Vec<_> = found.decisions.iter().map(frauds).collect();
     let expected = [0, 1, 2].map(|count| Some(FeatureValue::Int(count)));
     assert_eq!(found_frauds, expected);
-    assert_eq!(found.rejected, [(1, 0)]);
+    assert_eq!(found.rejected, [(1, 2)]);
     assert_eq!((summary.records, summary.decided, summary.rejected), (6, 3, 1));
 }
 

@@ -198,6 +198,41 @@ fn over_partitions_a_backfill_equals_the_service_to_the_last_bit() {
     }
 }
 
+/// Labels that are dated before their payments wait for them, and follow them at once.
+#[test]
+fn early_labels_follow_their_payments_over_partitions() {
+    let compiled = labelled();
+    for order in ORDERS {
+        let [mut payments, _] = records(1_200, 3);
+        let label = |(id, payment): (usize, &Record)| {
+            let (time, card) = (payment.time - 1_200_000, payment.card);
+            let label = format!(r#"{{"id":{id},"time":{time},"card":"card {card}","fraud":true}}"#);
+            Record {
+                time,
+                card,
+                line: (id.to_string(), label.into_bytes()),
+            }
+        };
+        let mut labels: Vec<Record> = payments.iter().enumerate().skip(60).map(label).collect();
+        reorder(&mut payments, order);
+        reorder(&mut labels, order);
+        let inputs = [lines(&payments), lines(&labels)];
+        let partitions = Partitions {
+            inputs: vec![4, 3],
+            stages: vec![Some(3), Some(2)],
+        };
+        let (expected, _) = served(&compiled, &inputs, &partitions);
+        let files = inputs.iter().enumerate();
+        let files = files.map(|(index, lines)| keyed(&compiled, index, lines)).collect();
+        let options = Options {
+            partitions: Some(partitions),
+            ..options(Order::Arrival)
+        };
+        let (_, found) = run(&compiled, files, options);
+        assert_eq!(found, by_id(expected), "{order}");
+    }
+}
+
 #[test]
 fn the_order_of_a_file_does_not_matter() {
     let compiled = labelled();

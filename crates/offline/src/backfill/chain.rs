@@ -3,11 +3,10 @@
 use super::order::Partitions;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError};
-use riskstream_events::Rejection;
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{Applied, StageState, Stores, partitioner};
+use riskstream_pipeline::{Applied, StageState, Stores, WaitedLabel, partitioner};
 
 /// How many caches a stage has at least, however few partitions it has.
 const CACHES: usize = 4;
@@ -15,13 +14,8 @@ const CACHES: usize = 4;
 /// See the module.
 pub(super) struct Chain {
     stages: Vec<Stage>,
-    /// The partition of the first stage that an event was applied at last.
-    applied_at: usize,
     key: String,
 }
-
-/// A label that waited for its transaction.
-pub(super) type Label = (SourceId, Event, Result<(), Rejection>);
 
 struct Stage {
     partitions: Vec<StageState>,
@@ -49,7 +43,6 @@ impl Chain {
         });
         Ok(Chain {
             stages: stages.collect::<Result<_, StateError>>()?,
-            applied_at: 0,
             key: String::new(),
         })
     }
@@ -64,8 +57,8 @@ impl Chain {
         self.stages.iter().all(|stage| stage.partitions.len() == 1)
     }
 
-    /// Applies an event of this source at a stage. Gives its source as the next stage sees it: the partition here. None if it is
-    /// a label that waits for its transaction.
+    /// Applies an event of this source at a stage. Gives its source as the next stage sees it: the partition here; none if it
+    /// is a label that waits for its transaction.
     pub(super) fn apply_at(
         &mut self,
         stage: usize,
@@ -82,51 +75,45 @@ impl Chain {
             _ if *reads_input => source.partition(),
             count => partitioner::stage_partition(engine, stage, event, count as i32, &mut self.key) as usize,
         };
-        if stage == 0 {
-            self.applied_at = partition;
-        }
         let applied = partitions[partition].apply(engine, event)?;
         Ok((applied == Applied::Now).then(|| SourceId::new(0, partition as i32)))
     }
 
-    /// Takes an event of this source through the stages that it goes to, from this one on. It may be a label that waits.
+    /// Takes an event of this source through the stages from `first` on that it goes to.
     pub(super) fn apply_from(
         &mut self,
         first: usize,
         engine: &mut Engine,
         source: SourceId,
         event: &mut Event,
-    ) -> Result<Applied, StageError> {
-        let mut source = source;
+    ) -> Result<(), StageError> {
+        let mut source = Some(source);
         for stage in first..self.stages.len() {
-            if !engine.travels(stage, event) {
+            let Some(from) = source.filter(|_| engine.travels(stage, event)) else {
                 break;
-            }
-            match self.apply_at(stage, engine, source, event)? {
-                Some(partition) => source = partition,
-                None => return Ok(Applied::Later),
-            }
+            };
+            source = self.apply_at(stage, engine, from, event)?;
         }
-        Ok(Applied::Now)
+        Ok(())
     }
 
-    /// The next label that no longer waits after what was applied last at the first stage, or given up: its source as the
-    /// second stage sees it, and why it cannot be used if that is so.
-    pub(super) fn next_label(&mut self, engine: &mut Engine) -> Result<Option<Label>, StateError> {
-        let partition = self.applied_at;
-        let label = self.stages[0].partitions[partition].next_label(engine)?;
-        Ok(label.map(|(event, applied)| (SourceId::new(0, partition as i32), event, applied)))
+    /// The next label that no longer waits at a partition of the first stage: see [`StageState::next_label`].
+    pub(super) fn next_label(
+        &mut self,
+        engine: &mut Engine,
+        partition: usize,
+    ) -> Result<Option<WaitedLabel>, StateError> {
+        self.stages[0].partitions[partition].next_label(engine)
     }
 
-    /// Gives up some of the labels that wait, as no transaction will come any more. False if none waits.
-    pub(super) fn give_up_labels(&mut self) -> Result<bool, StateError> {
+    /// Gives up some of the labels that wait, as no transaction will come any more; the partition at which they waited.
+    pub(super) fn give_up_labels(&mut self) -> Result<Option<usize>, StateError> {
         for (partition, state) in self.stages[0].partitions.iter_mut().enumerate() {
             if state.give_up_labels()? {
-                self.applied_at = partition;
-                return Ok(true);
+                return Ok(Some(partition));
             }
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// Moves entities that do not fit the caches to the stores.

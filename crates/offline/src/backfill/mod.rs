@@ -15,16 +15,17 @@ pub use order::{Order, Partitions};
 pub use sorter::SortError;
 
 use crate::read::ReadError;
-use chain::{Chain, Label};
+use chain::Chain;
 use file_source::{FileSource, Sourced, Taken};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
-use riskstream_pipeline::{Applied, Stores};
+use riskstream_pipeline::Stores;
+use riskstream_pipeline::sources::SourceId;
 use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
 use sorter::{SortOptions, Sorted, Sorter};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -53,7 +54,8 @@ pub trait Sink {
     /// They cannot be written.
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError>;
 
-    /// A record that cannot be used: the input, its number in the file (0 if it is a label that waited for its transaction), why.
+    /// A record that cannot be used: the input, its number in the file (0: one of very many labels that have
+    /// waited in vain for their transactions), why.
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection);
 }
 
@@ -109,9 +111,14 @@ pub struct Backfill<'a> {
     batch: Batch,
     sink: &'a mut dyn Sink,
     spare: Vec<Row>,
+    /// The numbers of the records of labels that wait for their transactions, by input and id.
+    waiting: HashMap<(u8, String), u64>,
     applied: u64,
     summary: Summary,
 }
+
+/// Labels whose numbers are kept while they wait: enough to look up, without a burden on memory.
+const NUMBERS_KEPT: usize = 100_000;
 
 /// The transactions that wait to be decided, and who decides.
 struct Batch {
@@ -147,6 +154,7 @@ impl<'a> Backfill<'a> {
             },
             sink,
             spare: Vec::new(),
+            waiting: HashMap::new(),
             applied: 0,
             summary: Summary::default(),
         })
@@ -167,20 +175,12 @@ impl<'a> Backfill<'a> {
         }
         let mut sorted = sorter.sort()?;
         while let Some(first) = sorted.next(self.row())? {
-            let is_alone = sorted.watermark() != Some(first.event.watermark);
-            let goes_on = if is_alone || self.chain.keeps_order() {
-                self.apply(first, go_on)?
-            } else {
-                let together = self.together(first, &mut sorted)?;
-                self.apply_together(together, go_on)?
-            };
-            if !goes_on {
+            if !self.apply(first, &mut sorted, go_on)? {
                 return Ok(self.summary);
             }
         }
-        while self.chain.give_up_labels()? {
-            let labels = self.labels()?;
-            self.apply_labels(labels)?;
+        while let Some(partition) = self.chain.give_up_labels()? {
+            self.end_waiting(partition)?;
         }
         self.decide()?;
         go_on(&self.summary);
@@ -201,6 +201,7 @@ impl<'a> Backfill<'a> {
                     let first = (source.input(), sourced.number);
                     self.summary.first_doubtful.get_or_insert(first);
                 }
+                self.summary.late += u64::from(sourced.event.late_by() > 0);
                 sorter.push(&sourced)?;
                 self.spare.push(sourced.event.row);
             }
@@ -216,65 +217,87 @@ impl<'a> Backfill<'a> {
         Ok(true)
     }
 
-    /// Takes an event through all stages; whether to go on.
-    fn apply(&mut self, mut next: Sourced, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
-        match self.chain.apply_from(0, self.engine, next.source, &mut next.event) {
-            Ok(Applied::Now) => self.finish(next.event)?,
-            Ok(Applied::Later) => self.spare.push(next.event.row),
+    /// Takes an event through all stages, together with those of its watermark if stages may order them differently; whether
+    /// to go on.
+    fn apply(&mut self, first: Sourced, sorted: &mut Sorted, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
+        let watermark = first.event.watermark;
+        let is_in_order = self.chain.keeps_order();
+        let is_alone = |sorted: &Sorted| is_in_order || sorted.watermark() != Some(watermark);
+        let mut passed = self.apply_first(first)?;
+        if is_alone(sorted) && (is_in_order || passed.len() <= 1) {
+            for next in passed {
+                self.apply_rest(next)?;
+            }
+            return self.count_applied(go_on);
+        }
+        let mut together = Sorter::new(&self.sorting);
+        loop {
+            for next in passed {
+                together.push(&next)?;
+                self.spare.push(next.event.row);
+            }
+            if !self.count_applied(go_on)? {
+                return Ok(false);
+            }
+            if is_alone(sorted) {
+                break;
+            }
+            let Some(next) = sorted.next(self.row())? else { break };
+            passed = self.apply_first(next)?;
+        }
+        self.apply_together(together)?;
+        Ok(true)
+    }
+
+    /// Applies an event at the first stage: what goes on from there. Labels that waited for it follow it.
+    fn apply_first(&mut self, mut next: Sourced) -> Result<Vec<Sourced>, BackfillError> {
+        let mut passed = Vec::new();
+        match self.chain.apply_at(0, self.engine, next.source, &mut next.event) {
+            Ok(Some(source)) => {
+                passed.push(Sourced { source, ..next });
+                passed.extend(self.end_waiting(source.partition())?);
+            }
+            Ok(None) => {
+                if self.waiting.len() < NUMBERS_KEPT {
+                    let label = (next.event.input, next.event.id().to_owned());
+                    self.waiting.insert(label, next.number);
+                }
+                self.spare.push(next.event.row);
+            }
             Err(error) => self.refuse(next, error)?,
         }
-        let labels = self.labels()?;
-        self.apply_labels(labels)?;
-        self.count_applied(go_on)
+        Ok(passed)
     }
 
-    /// The labels that no longer wait for their transactions after what was applied last.
-    fn labels(&mut self) -> Result<Vec<Label>, BackfillError> {
-        let mut labels = Vec::new();
-        while let Some(label) = self.chain.next_label(self.engine)? {
-            labels.push(label);
-        }
-        Ok(labels)
-    }
-
-    /// Takes labels that waited through the stages after the first.
-    fn apply_labels(&mut self, labels: Vec<Label>) -> Result<(), BackfillError> {
-        for (source, mut event, applied) in labels {
-            let applied = match applied {
-                Ok(()) => self.chain.apply_from(1, self.engine, source, &mut event).map(|_| ()),
-                Err(rejection) => Err(rejection.into()),
+    /// Takes the labels that no longer wait at a partition of the first stage; those whose transaction has come go on.
+    fn end_waiting(&mut self, partition: usize) -> Result<Vec<Sourced>, BackfillError> {
+        let mut passed = Vec::new();
+        while let Some((event, applied)) = self.chain.next_label(self.engine, partition)? {
+            let number = self.waiting.remove(&(event.input, event.id().to_owned()));
+            let label = Sourced {
+                source: SourceId::new(0, partition as i32),
+                number: number.unwrap_or(0),
+                event,
             };
             match applied {
-                Ok(()) => self.finish(event)?,
-                Err(error) => {
-                    let number = 0;
-                    self.refuse(Sourced { source, number, event }, error)?;
-                }
+                Ok(()) => passed.push(label),
+                Err(rejection) => self.refuse(label, rejection.into())?,
             }
         }
-        Ok(())
+        Ok(passed)
     }
 
-    /// The events of the watermark of `first`.
-    fn together(&mut self, first: Sourced, sorted: &mut Sorted) -> Result<Sorter, BackfillError> {
-        let watermark = first.event.watermark;
-        let mut together = Sorter::new(&self.sorting);
-        let mut next = Some(first);
-        while let Some(sourced) = next {
-            together.push(&sourced)?;
-            self.spare.push(sourced.event.row);
-            next = match sorted.watermark() == Some(watermark) {
-                true => sorted.next(self.row())?,
-                false => None,
-            };
+    /// Takes an event through the stages after the first one.
+    fn apply_rest(&mut self, mut next: Sourced) -> Result<(), BackfillError> {
+        match self.chain.apply_from(1, self.engine, next.source, &mut next.event) {
+            Ok(()) => self.finish(next.event),
+            Err(error) => self.refuse(next, error),
         }
-        Ok(together)
     }
 
-    /// Applies events of one watermark at one stage after the other, at each in the order of its sources; whether to go on.
-    fn apply_together(&mut self, mut events: Sorter, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
-        let mut labels = Vec::new();
-        for stage in 0..self.chain.stages() {
+    /// Takes events of one watermark through the stages after the first one, at each in the order of its sources.
+    fn apply_together(&mut self, mut events: Sorter) -> Result<(), BackfillError> {
+        for stage in 1..self.chain.stages() {
             let mut sorted = events.sort()?;
             events = Sorter::new(&self.sorting);
             while let Some(mut next) = sorted.next(self.row())? {
@@ -283,19 +306,12 @@ impl<'a> Backfill<'a> {
                     continue;
                 }
                 match self.chain.apply_at(stage, self.engine, next.source, &mut next.event) {
-                    Ok(Some(partition)) => {
-                        next.source = partition;
+                    Ok(source) => {
+                        next.source = source.unwrap_or(next.source);
                         events.push(&next)?;
                         self.spare.push(next.event.row);
                     }
-                    Ok(None) => self.spare.push(next.event.row),
                     Err(error) => self.refuse(next, error)?,
-                }
-                if stage == 0 {
-                    labels.extend(self.labels()?);
-                    if !self.count_applied(go_on)? {
-                        return Ok(false);
-                    }
                 }
             }
         }
@@ -303,8 +319,7 @@ impl<'a> Backfill<'a> {
         while let Some(next) = sorted.next(self.row())? {
             self.finish(next.event)?;
         }
-        self.apply_labels(labels)?;
-        Ok(true)
+        Ok(())
     }
 
     /// Makes room now and then; whether to go on.
@@ -319,7 +334,6 @@ impl<'a> Backfill<'a> {
 
     /// An event that no stage has to apply any more: a transaction is decided with the others of its batch.
     fn finish(&mut self, event: Event) -> Result<(), BackfillError> {
-        self.summary.late += u64::from(event.flags.contains(Flags::LATE));
         self.summary.too_late += u64::from(event.flags.contains(Flags::TOO_LATE));
         if event.input != TRANSACTIONS {
             self.spare.push(event.row);
