@@ -33,8 +33,11 @@ fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
 }
 
-/// The rows of a file; of a record that was rejected its number and the reason.
-fn rows(path: &Path, fields: &InputFields) -> Result<Vec<Result<Row, (u64, ReasonCode)>>, String> {
+/// A row, or the number of a record that was rejected and the reason.
+type Record = Result<Row, (u64, ReasonCode)>;
+
+/// The records of a file.
+fn rows(path: &Path, fields: &InputFields) -> Result<Vec<Record>, String> {
     let mut rows = read::open(path, fields).map_err(|error| without_path(&error.to_string(), path))?;
     let (mut found, mut row) = (Vec::new(), Row::new());
     loop {
@@ -66,7 +69,7 @@ fn text(text: &str) -> Value {
 const TWO: [(&str, ValueType); 2] = [("id", ValueType::Text), ("amount", ValueType::Float)];
 
 /// `a` and 1.5, `b` and null.
-fn two() -> Vec<Result<Row, (u64, ReasonCode)>> {
+fn two() -> Vec<Record> {
     vec![Ok(vec![text("a"), Value::Float(1.5)]), Ok(vec![text("b"), Value::Null])]
 }
 
