@@ -3,10 +3,7 @@
 use crate::support::{field, fields, outcome, personal, required, text, time_in};
 use riskstream_events::ReasonCode::*;
 use riskstream_events::avro::MAX_DEPTH;
-use riskstream_events::zone::time_zone;
-use riskstream_events::{
-    AvroProjection, Field, ReaderSchema, ReasonCode, SchemaError, TimestampUnit, Value, ValueType,
-};
+use riskstream_events::{AvroProjection, Field, ReasonCode, SchemaError, TimestampUnit, Value, ValueType};
 
 fn record(fields: &str) -> String {
     format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#)
@@ -24,32 +21,6 @@ fn decode(schema: &str, list: Vec<Field>, bytes: &[u8]) -> Result<Vec<Value>, Re
 
 fn one(schema: &str, value_type: ValueType, bytes: &[u8]) -> Result<Value, ReasonCode> {
     decode(&x(schema), vec![field("x", value_type)], bytes).map(|row| row[0].clone())
-}
-
-#[test]
-fn local_times_are_of_the_fields_zone() {
-    let in_berlin = || Field {
-        zone: time_zone("Europe/Berlin"),
-        ..field("x", ValueType::Timestamp)
-    };
-    const HOUR: i64 = 3_600_000_000;
-    let long = |logical: &str| x(&format!(r#"{{"type":"long","logicalType":"{logical}"}}"#));
-    let date = x(r#"{"type":"int","logicalType":"date"}"#);
-    for (schema, expected) in [
-        (long("local-timestamp-millis"), 7_000 - HOUR),
-        (long("local-timestamp-micros"), 7 - HOUR),
-        (long("local-timestamp-nanos"), -HOUR),
-        (date, 7 * 24 * HOUR - HOUR),
-        (long("timestamp-millis"), 7_000),
-        (x(r#""long""#), 7_000),
-    ] {
-        let found = decode(&schema, vec![in_berlin()], &[14]);
-        assert_eq!(found, Ok(vec![Value::Timestamp(expected)]), "{schema}");
-    }
-    let reader = ReaderSchema::parse(&long("local-timestamp-micros")).unwrap();
-    let plain = AvroProjection::compile(&x(r#""long""#), Some(&reader), &fields(vec![in_berlin()])).unwrap();
-    let found = outcome(|row| plain.decode(&[14], row));
-    assert_eq!(found, Ok(vec![Value::Timestamp(7 - HOUR)]));
 }
 
 /// A schema, the type of the field that is read with it, the bytes, and the value or reason code.

@@ -5,6 +5,7 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
+use riskstream_events::zone::time_zone;
 use riskstream_events::{AvroProjection, Field, ReaderSchema, Row, SchemaError, Value, ValueType};
 use serde_json::{Value as Json, json};
 
@@ -280,4 +281,31 @@ fn in_the_slot(value: &Avro, value_type: ValueType) -> Value {
         (Avro::String(s), ValueType::Text) => text(s),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn local_times_are_of_the_fields_zone() {
+    let in_berlin = || Field {
+        zone: time_zone("Europe/Berlin"),
+        ..field("x", ValueType::Timestamp)
+    };
+    let x = |schema: &str| record(&format!(r#"{{"name":"x","type":{schema}}}"#));
+    const HOUR: i64 = 3_600_000_000;
+    let long = |logical: &str| x(&format!(r#"{{"type":"long","logicalType":"{logical}"}}"#));
+    let date = x(r#"{"type":"int","logicalType":"date"}"#);
+    for (schema, expected) in [
+        (long("local-timestamp-millis"), 7_000 - HOUR),
+        (long("local-timestamp-micros"), 7 - HOUR),
+        (long("local-timestamp-nanos"), -HOUR),
+        (date, 7 * 24 * HOUR - HOUR),
+        (long("timestamp-millis"), 7_000),
+        (x(r#""long""#), 7_000),
+    ] {
+        let found = decode(&schema, &schema, vec![in_berlin()], &[14]);
+        assert_eq!(found, Ok(vec![Value::Timestamp(expected)]), "{schema}");
+    }
+    // The reader's schema says what the writer's number is.
+    let reader = long("local-timestamp-micros");
+    let found = decode(&x(r#""long""#), &reader, vec![in_berlin()], &[14]);
+    assert_eq!(found, Ok(vec![Value::Timestamp(7 - HOUR)]));
 }
