@@ -179,7 +179,7 @@ impl KafkaLog {
 
     /// `Unavailable`, with librdkafka's reason if it gave one. Logged once until a broker is reached.
     fn unavailable(&self, why: &str) -> LogError {
-        let text = self.connection.with_reason(&why);
+        let text = self.connection.with_reason(why);
         self.connection.lost(&text);
         LogError::Unavailable(text)
     }

@@ -68,6 +68,12 @@ fn avro_floats(float: f32) -> Vec<Source> {
 
 /// The sources of a row of the table, by its first cell.
 fn sources(value: &str) -> Vec<Source> {
+    let (own, parquet) = sources_of_number(value).unwrap_or_else(|| sources_of_other(value));
+    [own, parquet].concat()
+}
+
+/// The sources of booleans and numbers, and the Parquet columns of them.
+fn sources_of_number(value: &str) -> Option<(Vec<Source>, Vec<Source>)> {
     let integers = [
         "int8",
         "int16",
@@ -91,7 +97,7 @@ fn sources(value: &str) -> Vec<Source> {
     ];
     let floats = ["float16", "float32", "float64"];
     let long = |number| Avro(r#""long""#, varint(number));
-    let (own, parquet) = match value {
+    Some(match value {
         "boolean true" => (vec![Json("true"), Avro(r#""boolean""#, vec![1])], columns(&["bool"], 0)),
         "boolean false" => (
             vec![Json("false"), Avro(r#""boolean""#, vec![0])],
@@ -148,6 +154,12 @@ fn sources(value: &str) -> Vec<Source> {
             columns(&floats, 1),
         ),
         "infinity" => (avro_floats(f32::INFINITY), columns(&floats, 2)),
+        _ => return None,
+    })
+}
+
+fn sources_of_other(value: &str) -> (Vec<Source>, Vec<Source>) {
+    match value {
         "null" => {
             let cells = NULL_CELLS.map(Cell).to_vec();
             let others = vec![Json("null"), Avro(r#"["null","long"]"#, vec![0])];
@@ -201,8 +213,7 @@ fn sources(value: &str) -> Vec<Source> {
             let text = text.unwrap_or_else(|| panic!("the test knows no source of `{other}`"));
             (vec![Text(text.to_owned())], Vec::new())
         }
-    };
-    [own, parquet].concat()
+    }
 }
 
 fn fields(column: &str, value_type: ValueType) -> InputFields {

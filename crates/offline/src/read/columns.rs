@@ -3,7 +3,7 @@
 use super::cells::Cells;
 use super::column_types::{OF_UUID, field_types, refusal};
 use super::error::{ReadError, io, malformed};
-use super::names::find;
+use super::field_columns::find;
 use super::rows::{Next, Rows};
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_buffer::NullBuffer;

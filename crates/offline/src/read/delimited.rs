@@ -1,7 +1,7 @@
 //! CSV with a header line. Nested fields are columns named by their path joined with dots.
 
 use super::error::{ReadError, io, malformed};
-use super::names::find;
+use super::field_columns::find;
 use super::rows::{Next, Rows};
 use super::text_file;
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};

@@ -9,6 +9,7 @@ mod column_types;
 mod columns;
 mod delimited;
 mod error;
+mod field_columns;
 mod json_file;
 mod json_records;
 mod json_values;

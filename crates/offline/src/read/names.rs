@@ -3,7 +3,6 @@
 use super::ending;
 use super::error::ReadError;
 use super::json_records::JsonRecords;
-use riskstream_events::{Field, InputFields};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,26 +46,4 @@ fn add(object: &Map<String, Value>, outer: &str, names: &mut BTreeSet<String>) {
         }
         names.insert(name);
     }
-}
-
-/// The column of each field by its dotted path; a required one must be there, and none twice.
-pub(super) fn find(path: &Path, fields: &InputFields, names: &[&str]) -> Result<Vec<Option<usize>>, ReadError> {
-    let find = |field: &Field| {
-        let wanted = field.path.join(".");
-        let mut places = names.iter().enumerate().filter(|(_, name)| **name == wanted);
-        let found = places.next().map(|(place, _)| place);
-        if found.is_none() && field.required {
-            let (path, present) = (path.to_owned(), names.join(", "));
-            return Err(ReadError::MissingColumn {
-                path,
-                column: wanted,
-                present,
-            });
-        }
-        match places.next() {
-            Some(_) => Err(ReadError::AmbiguousColumn(path.to_owned(), wanted)),
-            None => Ok(found),
-        }
-    };
-    fields.fields.iter().map(find).collect()
 }

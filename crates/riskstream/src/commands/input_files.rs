@@ -169,7 +169,7 @@ pub(super) fn of_input<'a>(argument: &'a str, compiled: &Compiled) -> Result<(us
     Ok((input, value))
 }
 
-fn parse(argument: &String, compiled: &Compiled) -> Result<(usize, PathBuf), CommandError> {
+fn parse(argument: &str, compiled: &Compiled) -> Result<(usize, PathBuf), CommandError> {
     let (input, path) = of_input(argument, compiled)?;
     let path = PathBuf::from(path);
     if !path.is_file() {

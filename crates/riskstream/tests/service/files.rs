@@ -56,7 +56,7 @@ fn history() -> TempDir {
         let (card, merchant) = (id * 104_729 % 40, id * 31 % 60);
         let time = 1_700_000_000_000 + id * 365 * DAY / PAYMENTS;
         writeln!(payments, "p{id},{time},c{card},m{merchant},{}", id % 90).unwrap();
-        let (known, fraud) = (time + 7 * DAY, id % 11 == 0);
+        let (known, fraud) = (time + 7 * DAY, id.is_multiple_of(11));
         writeln!(
             labels,
             r#"{{"id":"p{id}","time":{known},"card":"c{card}","fraud":{fraud}}}"#

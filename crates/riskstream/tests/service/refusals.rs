@@ -47,7 +47,7 @@ fn refused(directory: &Path, pipeline: &Path, further: &[&str]) -> (Option<i32>,
     }
     let (code, _, errors) = run(&arguments, &[]);
     let parse = |line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {errors}"));
-    let last = errors.lines().map(parse).last().unwrap_or_default();
+    let last = errors.lines().map(parse).next_back().unwrap_or_default();
     (code, format!("error: {}", last["error"].as_str().unwrap_or_default()))
 }
 
