@@ -15,6 +15,7 @@ use crate::errors;
 use crate::native;
 use crate::options::KafkaOptions;
 use crate::producer::{RecordProducer, WriteFailure};
+use crate::rights::{self, Right};
 
 /// The pause between attempts that are rejected at once.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
@@ -131,8 +132,16 @@ impl Committer {
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Err(error) => return Err(self.records.transaction_failure("committing positions", &error)),
+                Err(error) => return Err(self.positions_failure(&error)),
             }
+        }
+    }
+
+    fn positions_failure(&self, error: &KafkaError) -> WriteFailure {
+        let text = errors::describe(error);
+        match rights::unread_topic(&text) {
+            Some(topic) => WriteFailure::Permanent(Right::Read(topic).to_string()),
+            None => self.records.transaction_failure("committing positions", error),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, and `pseudonyms=FINGERPRINT` of the secret under which
+//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the secret under which
 //! records were read up to there.
 
 use crate::consumer::GroupConsumer;
@@ -9,12 +9,14 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicIdentity, TopicPartition};
+use std::sync::Arc;
 
 const WATERMARK: &str = "clock=";
 const CIRCUITS: &str = "circuits=";
 const TOPIC: &str = "topic=";
 const PARTITIONS: &str = "partitions=";
 const EPOCH: &str = "epoch=";
+const SOURCES: &str = "sources=";
 const PSEUDONYMS: &str = "pseudonyms=";
 
 /// The positions to commit, with the fingerprint of the secret for pseudonyms.
@@ -37,16 +39,36 @@ pub(crate) fn list(
 }
 
 fn words(position: &Committed, fingerprint: Option<&str>) -> String {
-    let TopicIdentity { id, partitions, epoch } = &position.topic;
+    let TopicIdentity {
+        id,
+        partitions,
+        epoch,
+        sources,
+    } = &position.topic;
     let words = [
         position.watermark.map(|watermark| format!("{WATERMARK}{watermark}")),
         position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}")),
         id.as_ref().map(|id| format!("{TOPIC}{id}")),
         (*partitions != 0).then(|| format!("{PARTITIONS}{partitions}")),
         (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
+        (!sources.is_empty()).then(|| format!("{SOURCES}{}", write_sources(sources))),
         fingerprint.map(|fingerprint| format!("{PSEUDONYMS}{fingerprint}")),
     ];
     words.into_iter().flatten().collect::<Vec<String>>().join(" ")
+}
+
+/// An unknown id is written as none.
+fn write_sources(sources: &[(Option<Arc<str>>, u32)]) -> String {
+    let word = |(id, epoch): &(Option<Arc<str>>, u32)| format!("{}@{epoch}", id.as_deref().unwrap_or_default());
+    sources.iter().map(word).collect::<Vec<String>>().join(",")
+}
+
+fn read_sources(word: &str) -> Option<Vec<(Option<Arc<str>>, u32)>> {
+    let source = |word: &str| {
+        let (id, epoch) = word.split_once('@')?;
+        Some(((!id.is_empty()).then(|| id.into()), epoch.parse().ok()?))
+    };
+    word.split(',').map(source).collect()
 }
 
 /// Commits positions alone, without outputs.
@@ -82,6 +104,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
             id: word(TOPIC).map(Into::into),
             partitions: word(PARTITIONS).and_then(|number| number.parse().ok()).unwrap_or(0),
             epoch: word(EPOCH).and_then(|number| number.parse().ok()).unwrap_or(0),
+            sources: word(SOURCES).and_then(read_sources).unwrap_or_default(),
         },
     })
 }
@@ -113,6 +136,7 @@ mod tests {
                     id: circuits.is_some().then(|| "gDJkXh-0_w".into()),
                     partitions: 64,
                     epoch: 2,
+                    sources: vec![(Some("gDJkXh-0_w".into()), 7), (None, 0)],
                 };
                 let position = Committed {
                     offset: 42,

@@ -67,28 +67,27 @@ impl TopicReset {
         })
     }
 
-    /// Whether the positions do not fit the topic.
+    /// Whether the positions do not fit the topic; or there are none: the brokers forget those of a topic that is deleted.
     pub fn is_needed(&self) -> bool {
-        let is_other = |id: &Option<Arc<str>>| id.is_some() && self.topic.id.is_some() && *id != self.topic.id;
-        self.topic.committed.iter().any(|committed| is_other(&committed.id))
-            || self
-                .positions
-                .iter()
-                .any(|position| position.before.is_some_and(|before| before > position.end))
+        let is_beyond = |position: &ResetPosition| position.before.is_some_and(|before| before > position.end);
+        let mut committed = self.topic.committed.iter();
+        self.positions.iter().all(|position| position.before.is_none())
+            || committed.any(|committed| identity::is_other(&committed.id, &self.topic.id))
+            || self.positions.iter().any(is_beyond)
     }
 
-    /// Commits the positions.
+    /// Commits the positions, in `epoch` or a later one. It must be larger than that of any reset before.
     ///
     /// # Errors
     /// The group has members, or the brokers refuse.
-    pub fn commit(&self) -> Result<(), LogError> {
+    pub fn commit(&self, epoch: u32) -> Result<(), LogError> {
         let committed = |position: &ResetPosition| {
             let at = TopicPartition {
                 topic: self.name.as_str().into(),
                 partition: position.partition,
             };
             let committed = Committed {
-                topic: identity::renew(&self.topic),
+                topic: identity::renew(&self.topic, epoch),
                 ..Committed::from(position.after)
             };
             (at, committed)
@@ -121,7 +120,8 @@ fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<V
 fn refused(error: &KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress) => {
-            LogError::Fatal("the group has members: end all copies of the pipeline first".to_owned())
+            LogError::Fatal("the group has members: end all copies of the pipeline first. A copy that has ended is a member until its session \
+                 times out (6 s)".to_owned())
         }
         _ => LogError::Fatal(format!("committing positions: {}", errors::describe(error))),
     }

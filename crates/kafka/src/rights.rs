@@ -71,9 +71,24 @@ pub(crate) fn refused_topic(line: &str) -> Option<&str> {
     rest.ends_with("Topic authorization failed").then_some(topic)
 }
 
+/// The topic in the error of a transaction that may not commit positions of it, as it may not be read.
+pub(crate) fn unread_topic(text: &str) -> Option<&str> {
+    let (before, _) = text.split_once("((null))[")?;
+    let (_, topic) = before.rsplit_once(": ")?;
+    text.contains("Topic authorization failed").then_some(topic)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_topic_whose_positions_may_not_be_committed_is_found_in_the_error() {
+        let text = "Failed to commit offsets to transaction on broker ssl://127.0.0.1:9092/1: \
+                    payments((null))[0](Broker: Topic authorization failed) (after 1ms)";
+        assert_eq!(unread_topic(text), Some("payments"));
+        assert_eq!(unread_topic("payments((null))[0](Broker: Unknown member)"), None);
+    }
 
     #[test]
     fn the_topic_that_a_transaction_may_not_write_to_is_found_in_the_log() {

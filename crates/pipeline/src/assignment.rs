@@ -91,7 +91,7 @@ impl<L: Log> Assignment<'_, L> {
         stage: usize,
         committed: Option<Committed>,
     ) -> Result<Opened, WorkerError> {
-        let topic = match self.identify(&partition.topic, Keying::ByState)? {
+        let topic = match self.identify_stage(stage)? {
             Ok(topic) => topic,
             Err(reason) => return Ok(Opened::Stopped(reason)),
         };
@@ -106,7 +106,7 @@ impl<L: Log> Assignment<'_, L> {
             Err(error) => return Ok(Opened::Stopped(error.to_string())),
         };
         let offset = committed.as_ref().map(|committed| committed.offset);
-        let position = match start(store.as_ref(), &topic, offset, bounds)? {
+        let position = match start(store.as_ref(), (&partition.topic, &topic), offset, bounds)? {
             Ok(position) => position,
             Err(reason) => return Ok(Opened::Stopped(reason)),
         };
@@ -142,7 +142,28 @@ impl<L: Log> Assignment<'_, L> {
         Ok(identity::identify(name, &topic, keying))
     }
 
-    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u16) -> Result<Source, WorkerError> {
+    /// The topic that a stage reads, with the topics that are written to it if it is a repartition topic.
+    fn identify_stage(&mut self, stage: usize) -> Result<Result<TopicIdentity, String>, WorkerError> {
+        let name = self.topology.topic_of_stage(stage);
+        let topic = match self.identify(name, Keying::ByState)? {
+            Ok(topic) if self.topology.repartition_topics[stage].is_some() => topic,
+            other => return Ok(other),
+        };
+        let keying = if stage == 0 { Keying::Free } else { Keying::ByState };
+        let names = self.topology.topics_before_stage(stage);
+        let mut sources = Vec::with_capacity(names.len());
+        for name in &names {
+            match self.identify(name, keying)? {
+                Ok(source) => sources.push((source.id, source.epoch)),
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        let committed = self.log.topic(name)?.committed;
+        let checked = identity::check_sources(&names, &sources, &committed);
+        Ok(checked.map(|()| TopicIdentity { sources, ..topic }))
+    }
+
+    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u32) -> Result<Source, WorkerError> {
         let Some(topic) = self.routes.repartition_topics[stage] else {
             let decoder = (self.topology.inputs[0].decoder)();
             return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder, epoch)));
@@ -164,7 +185,7 @@ impl<L: Log> Assignment<'_, L> {
 
     /// The sink of a source of the topic in front of `stage`; or why nothing can be written there.
     fn repartition_sink(&mut self, stage: usize, source: SourceId) -> Result<Result<Sink, String>, WorkerError> {
-        let topic = match self.identify(self.topology.topic_of_stage(stage), Keying::ByState)? {
+        let topic = match self.identify_stage(stage)? {
             Ok(topic) => topic,
             Err(reason) => return Ok(Err(reason)),
         };
@@ -195,11 +216,14 @@ fn opened(partition: &TopicPartition, task: Result<Task, TaskError>, priority: u
 /// belongs to a former topic of this name goes on with this one from its beginning.
 fn start(
     store: &dyn StateStore,
-    topic: &TopicIdentity,
+    (name, topic): (&str, &TopicIdentity),
     committed: Option<i64>,
     (low, end): (i64, i64),
 ) -> Result<Result<i64, String>, WorkerError> {
     let before = journal::Journal::read(store).map_err(TaskError::from)?.topic;
+    if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
+        return Ok(Err(identity::created_again(name)));
+    }
     let position = store.position().map_err(TaskError::from)?;
     let position = position.filter(|_| before.epoch == topic.epoch);
     Ok(match (position, committed) {

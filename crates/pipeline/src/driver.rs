@@ -244,8 +244,8 @@ impl TestDriver {
                 rounds_without_events = 0;
                 continue;
             }
-            // Sources are declared idle after this time.
-            self.clock.advance(self.options.liveness.idle_after);
+            // Sources are declared idle after some time. Workers look at each other more often than that.
+            self.clock.advance(self.options.liveness.idle_after / 4);
             if self.is_done() {
                 rounds_without_events += 1;
             }
@@ -269,6 +269,13 @@ impl TestDriver {
     /// The dead letters so far.
     pub fn dead_letters(&self) -> Vec<StoredRecord> {
         self.broker.all_records(&self.topology.dead_letters)
+    }
+
+    /// Number of labels that wait for their transactions.
+    pub fn waiting_labels(&self) -> u64 {
+        let tasks = self.workers.iter().flat_map(|(_, worker)| worker.tasks());
+        let states = tasks.filter_map(|(_, task, _)| task.state());
+        states.map(|state| state.waiting_labels()).sum()
     }
 
     /// Tasks that stopped.

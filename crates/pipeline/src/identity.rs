@@ -3,6 +3,7 @@
 //! their state (docs/adr/0020-identity-of-topics.md).
 
 use crate::log::{Topic, TopicIdentity};
+use std::sync::Arc;
 
 /// What a topic is to the task that reads it or writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +20,8 @@ pub enum Keying {
 /// What was committed belongs to another topic of this name: why, and what to do.
 pub fn identify(name: &str, topic: &Topic, keying: Keying) -> Result<TopicIdentity, String> {
     for committed in &topic.committed {
-        if let (Some(now), Some(before)) = (&topic.id, &committed.id)
-            && now != before
-        {
-            return Err(format!(
-                "{name} was deleted and created again: the group's positions belong to the topic with the id {before}, this one \
-                 has the id {now}. To read it from its beginning, with the features as they are: riskstream state reset PIPELINE \
-                 --topic {name}"
-            ));
+        if is_other(&topic.id, &committed.id) {
+            return Err(created_again(name));
         }
         if keying == Keying::ByState && committed.partitions != 0 && committed.partitions != topic.partitions {
             return Err(format!(
@@ -46,25 +41,60 @@ pub fn identify(name: &str, topic: &Topic, keying: Keying) -> Result<TopicIdenti
             .map(|committed| committed.epoch)
             .max()
             .unwrap_or(0),
+        sources: Vec::new(),
     })
 }
 
-/// The identity of `topic` for positions from which it is read as another topic than before.
-pub fn renew(topic: &Topic) -> TopicIdentity {
-    let epoch = topic.committed.iter().map(|committed| committed.epoch).max();
+/// Whether topics of these names, which are written to a repartition topic, are those that were written to it before, or the
+/// user has said that others are to be read. `committed`: what positions in the repartition topic say.
+///
+/// # Errors
+/// One was created again.
+pub fn check_sources(
+    names: &[&str],
+    sources: &[(Option<Arc<str>>, u32)],
+    committed: &[TopicIdentity],
+) -> Result<(), String> {
+    for before in committed {
+        for ((name, now), before) in names.iter().zip(sources).zip(&before.sources) {
+            if is_other(&now.0, &before.0) && now.1 <= before.1 {
+                return Err(created_again(name));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether both ids are known, and differ.
+pub fn is_other(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
+    one.is_some() && other.is_some() && one != other
+}
+
+/// Why a topic is not read that was created again, and what to do.
+pub fn created_again(name: &str) -> String {
+    format!(
+        "{name} was deleted and created again: its records are others than those that were read. To read it from its \
+         beginning, with the features as they are, end all copies: riskstream state reset PIPELINE --topic {name}"
+    )
+}
+
+/// The identity of `topic` for positions from which it is read as another topic than before, in this epoch or a later one.
+pub fn renew(topic: &Topic, epoch: u32) -> TopicIdentity {
+    let before = topic.committed.iter().map(|committed| committed.epoch).max();
     TopicIdentity {
         id: topic.id.clone(),
         partitions: topic.partitions,
-        epoch: epoch.map_or(1, |epoch| epoch.saturating_add(1)),
+        epoch: before.map_or(epoch, |before| epoch.max(before.saturating_add(1))),
+        sources: Vec::new(),
     }
 }
 
 /// Bits of an event's number that its offset has; those above hold the topic's epoch.
-const OFFSET_BITS: u32 = 48;
+const OFFSET_BITS: u32 = 40;
 
 /// The number of the event at `offset`, from 1. Events of a topic that was created again have larger numbers than those of the
 /// former one, so none is mistaken for one that its reader has seen.
-pub fn sequence(epoch: u16, offset: i64) -> i64 {
+pub fn sequence(epoch: u32, offset: i64) -> i64 {
     (i64::from(epoch) << OFFSET_BITS) + offset + 1
 }
 
@@ -72,11 +102,12 @@ pub fn sequence(epoch: u16, offset: i64) -> i64 {
 mod tests {
     use super::*;
 
-    fn topic(id: &str, partitions: i32, committed: &[(&str, i32, u16)]) -> Topic {
-        let identity = |&(id, partitions, epoch): &(&str, i32, u16)| TopicIdentity {
+    fn topic(id: &str, partitions: i32, committed: &[(&str, i32, u32)]) -> Topic {
+        let identity = |&(id, partitions, epoch): &(&str, i32, u32)| TopicIdentity {
             id: (!id.is_empty()).then(|| id.into()),
             partitions,
             epoch,
+            sources: Vec::new(),
         };
         Topic {
             id: (!id.is_empty()).then(|| id.into()),
@@ -114,8 +145,22 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_was_created_again_is_refused_until_its_epoch_grows() {
+        let id = |id: &str| Some(Arc::from(id));
+        let before = TopicIdentity {
+            sources: vec![(id("A"), 0), (id("L"), 7)],
+            ..TopicIdentity::default()
+        };
+        let check = |sources| check_sources(&["payments", "labels"], sources, std::slice::from_ref(&before));
+        assert_eq!(check(&[(id("A"), 0), (id("L"), 0)]), Ok(()));
+        assert_eq!(check(&[(id("B"), 1), (None, 0)]), Ok(()));
+        assert!(check(&[(id("B"), 0), (id("L"), 7)]).unwrap_err().contains("payments"));
+        assert!(check(&[(id("A"), 0), (id("M"), 7)]).unwrap_err().contains("labels"));
+    }
+
+    #[test]
     fn events_of_a_later_epoch_have_larger_numbers() {
         assert_eq!(sequence(0, 0), 1);
-        assert!(sequence(1, 0) > sequence(0, 1 << 40));
+        assert!(sequence(1, 0) > sequence(0, 1 << 39));
     }
 }

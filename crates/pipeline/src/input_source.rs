@@ -72,7 +72,7 @@ pub struct InputSource {
     /// The event time up to which the log was written when all of it had been read; `i64::MIN` if it does not say.
     read_until: i64,
     /// The epoch of the topic: see [`identity::sequence`].
-    epoch: u16,
+    epoch: u32,
     /// The number of the last record's event, so that one written twice is recognised.
     sequence: i64,
     /// The event of the last record, until it is handed out.
@@ -81,7 +81,7 @@ pub struct InputSource {
 
 impl InputSource {
     /// A partition of the input with this index in the plan. `epoch`: that of its topic.
-    pub fn new(input: u8, decoder: InputDecoder, epoch: u16) -> InputSource {
+    pub fn new(input: u8, decoder: InputDecoder, epoch: u32) -> InputSource {
         InputSource {
             admission: Admission::new(input),
             decoder,
@@ -95,7 +95,7 @@ impl InputSource {
 
     /// The same for a topic whose partitions are those of the state: a record without a key may lie in any of them, and
     /// its entity's state in another.
-    pub fn of_keyed_topic(input: u8, decoder: InputDecoder, epoch: u16) -> InputSource {
+    pub fn of_keyed_topic(input: u8, decoder: InputDecoder, epoch: u32) -> InputSource {
         InputSource {
             needs_key: true,
             ..InputSource::new(input, decoder, epoch)

@@ -95,7 +95,7 @@ fn write_topic(topic: &TopicIdentity, bytes: &mut Vec<u8>) {
 
 fn read_topic(rest: &mut &[u8]) -> Option<TopicIdentity> {
     let partitions = i32::try_from(number(rest)?).ok()?;
-    let epoch = u16::try_from(number(rest)?).ok()?;
+    let epoch = u32::try_from(number(rest)?).ok()?;
     let length = usize::try_from(number(rest)?).ok()?;
     let (id, tail) = rest.split_at_checked(length)?;
     *rest = tail;
@@ -104,6 +104,7 @@ fn read_topic(rest: &mut &[u8]) -> Option<TopicIdentity> {
         id: id.map(Into::into),
         partitions,
         epoch,
+        sources: Vec::new(),
     })
 }
 
@@ -284,6 +285,7 @@ mod tests {
                 id: Some("gDJkXh".into()),
                 partitions: 4,
                 epoch: 1,
+                sources: Vec::new(),
             },
         };
         let mut writes = StateWrites::default();

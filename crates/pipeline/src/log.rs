@@ -29,8 +29,11 @@ pub struct TopicIdentity {
     pub id: Option<Arc<str>>,
     /// The number of its partitions; 0 if an earlier version did not keep it.
     pub partitions: i32,
-    /// How often the user has said that another topic of this name is to be read.
-    pub epoch: u16,
+    /// Grows when the user says that another topic of this name is to be read.
+    pub epoch: u32,
+    /// Of a repartition topic: the ids and epochs of the topics that are written to it, in their order. The log forgets the
+    /// positions of a topic that is deleted, but not these.
+    pub sources: Vec<(Option<Arc<str>>, u32)>,
 }
 
 /// A topic as it is now.

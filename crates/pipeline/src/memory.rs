@@ -84,6 +84,8 @@ impl Broker {
         inner.next_id += 1;
         let (topic, id): (Arc<str>, u64) = (topic.into(), inner.next_id);
         inner.ids.insert(Arc::clone(&topic), id);
+        // As Kafka does with the positions of a topic that is deleted.
+        inner.committed.retain(|at, _| at.topic != topic);
         inner.topics.insert(topic, partitions);
     }
 

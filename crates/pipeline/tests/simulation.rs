@@ -86,9 +86,6 @@ fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
     decisions
 }
 
-/// Parts of the history that come one after the other.
-const PARTS: usize = 4;
-
 const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
     WorkerRole::Upstream,
     WorkerRole::Upstream,
@@ -100,11 +97,8 @@ fn run(workers: &[WorkerRole], faults: Faults, events: &[SimulatedEvent]) -> BTr
     let mut driver = driver();
     driver.set_faults(faults);
     workers.iter().for_each(|role| driver.add_worker_of(*role));
-    // In between all sources are idle. What a former owner said of that then comes while they are catching up again.
-    for part in events.chunks(events.len().div_ceil(PARTS)) {
-        fill(&driver, part);
-        driver.run().expect("the run ends");
-    }
+    fill(&driver, events);
+    driver.run().expect("the run ends");
     assert_eq!(driver.dead_letters().len(), 0);
     assert_eq!(driver.stopped(), []);
     decisions(&driver)

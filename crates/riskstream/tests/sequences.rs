@@ -263,6 +263,7 @@ fn a_backfill_gives_the_sequences_of_the_service() {
         .arg(path("payments.jsonl"))
         .arg("--output")
         .arg(path("features.parquet"))
+        .args(["--in-order", "arrival"])
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

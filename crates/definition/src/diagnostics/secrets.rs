@@ -1,15 +1,20 @@
 //! Secrets that stand in a file are not shown in diagnostics.
 
+use strsim::normalized_damerau_levenshtein;
+
 /// Whether the value of a key is a secret.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let holds = ["password", "secret", "passphrase", "credential"]
         .iter()
         .any(|word| key.contains(word));
+    let last = key.rsplit(['.', '_', '-']).next().unwrap_or_default();
     holds
         || ["token", "key.pem", "oauthbearer.config"]
             .iter()
             .any(|end| key.ends_with(end))
+        // A mistyped key is what a diagnostic is about, and its value is a secret all the same.
+        || ["password", "secret"].iter().any(|word| normalized_damerau_levenshtein(last, word) > 0.7)
 }
 
 /// The text with an asterisk for every byte of a secret: of the values of keys that [`is_secret`] names, and of user names
@@ -106,6 +111,10 @@ mod tests {
     #[test]
     fn secrets_are_masked_and_nothing_moves() {
         for (source, expected) in [
+            (
+                "  sasl.pasword: hunter2\n  sasl.username: me\n",
+                "  sasl.pasword: *******\n  sasl.username: me\n",
+            ),
             (
                 "  sasl.password: hunter2\n  a: b\n",
                 "  sasl.password: *******\n  a: b\n",

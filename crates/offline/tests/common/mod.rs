@@ -136,7 +136,8 @@ pub fn summary(compiled: &Compiled, stores: &mut dyn Stores, files: Vec<InputFil
 /// A record's key and value.
 pub type KeyedLine = (String, Vec<u8>);
 
-/// What the service decides on the same records as history, in the order of the topic, and how many dead letters it writes.
+/// What the service decides on the same records as history, in the order of the topic, and how many records it cannot use:
+/// dead letters, and labels that wait for a transaction.
 pub fn served(
     compiled: &Compiled,
     inputs: &[Vec<KeyedLine>],
@@ -178,6 +179,6 @@ pub fn served(
     };
     (
         driver.decisions().into_iter().map(read).collect(),
-        driver.dead_letters().len(),
+        driver.dead_letters().len() + driver.waiting_labels() as usize,
     )
 }

@@ -5,6 +5,7 @@ use super::target::Target;
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_kafka::{ResetPosition, TopicReset};
+use std::time::SystemTime;
 
 /// The arguments of `riskstream state`.
 #[derive(clap::Args)]
@@ -51,7 +52,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         )));
     }
     if !args.dry_run {
-        reset.commit().map_err(CommandError::failed)?;
+        reset.commit(epoch()).map_err(CommandError::failed)?;
     }
     let will = if args.dry_run { "would be" } else { "is" };
     println!(
@@ -63,6 +64,14 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         .iter()
         .for_each(|position| println!("{}", line(position)));
     Ok(())
+}
+
+/// Minutes since 2025: larger for each reset, also where nothing is left of the one before.
+fn epoch() -> u32 {
+    const MINUTES_UNTIL_2025: u64 = 20_089 * 24 * 60;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let minutes = now.map_or(0, |now| now.as_secs() / 60);
+    u32::try_from(minutes.saturating_sub(MINUTES_UNTIL_2025)).unwrap_or(u32::MAX)
 }
 
 fn check_topic(compiled: &Compiled, topic: &str) -> Result<(), anyhow::Error> {
