@@ -151,11 +151,14 @@ mod tests {
             sources: vec![(id("A"), 0), (id("L"), 7)],
             ..TopicIdentity::default()
         };
-        let check = |sources| check_sources(&["payments", "labels"], sources, std::slice::from_ref(&before));
-        assert_eq!(check(&[(id("A"), 0), (id("L"), 0)]), Ok(()));
-        assert_eq!(check(&[(id("B"), 1), (None, 0)]), Ok(()));
-        assert!(check(&[(id("B"), 0), (id("L"), 7)]).unwrap_err().contains("payments"));
-        assert!(check(&[(id("A"), 0), (id("M"), 7)]).unwrap_err().contains("labels"));
+        let check = |payments: (Option<Arc<str>>, u32), labels: (Option<Arc<str>>, u32)| {
+            let names = ["payments", "labels"];
+            check_sources(&names, &[payments, labels], std::slice::from_ref(&before))
+        };
+        assert_eq!(check((id("A"), 0), (id("L"), 0)), Ok(()));
+        assert_eq!(check((id("B"), 1), (None, 0)), Ok(()));
+        assert!(check((id("B"), 0), (id("L"), 7)).unwrap_err().contains("payments"));
+        assert!(check((id("A"), 0), (id("M"), 7)).unwrap_err().contains("labels"));
     }
 
     #[test]
