@@ -34,7 +34,7 @@ mod watch;
 
 pub use check::check;
 pub use log::KafkaLog;
-pub use options::{Delivery, KafkaOptions, StaticMember};
+pub use options::{Delivery, KafkaOptions};
 pub use reset::{ResetPosition, TopicReset};
 pub use scan::{Scanned, TopicScan};
 pub use simple_producer::Producer;

@@ -42,9 +42,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
-/// Bits of an owner's number that count the starts of the member.
-const START_BITS: u32 = 24;
-
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
 ///
 /// Opening it does not connect. [`Log::wait`] connects, and retries while the brokers cannot be reached. An assignment
@@ -91,7 +88,7 @@ impl KafkaLog {
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options
-            .group_member()?
+            .consumer()?
             .create_with_context(context)
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
@@ -221,9 +218,8 @@ impl KafkaLog {
     fn changes(&mut self) -> Result<Vec<Change>, LogError> {
         let mut changes = Vec::new();
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
-            let generation = native::generation(self.consumer.client());
-            self.generation = self.owner_number(generation);
-            rebalance.log(&self.connection, generation);
+            self.generation = native::generation(self.consumer.client());
+            rebalance.log(&self.connection, self.generation);
             match rebalance {
                 Rebalance::Assigned(partitions) => {
                     // Acknowledged with no partitions: each is added when its task starts it.
@@ -249,12 +245,6 @@ impl KafkaLog {
             Change::Assigned(list) | Change::Revoked(list) | Change::Lost(list) => !list.is_empty(),
         });
         Ok(changes)
-    }
-
-    /// A number that grows with each rebalance of the group and, within its generation, with each start of the member.
-    fn owner_number(&self, generation: u64) -> u64 {
-        let start = self.options.member.as_ref().map_or(0, |member| member.start);
-        generation << START_BITS | u64::from(start.min((1 << START_BITS) - 1))
     }
 
     fn unassign(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
@@ -469,7 +459,7 @@ fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T
 }
 
 impl Drop for KafkaLog {
-    /// Leaves the group, so that other members take over at once. A static member stays one until its session times out.
+    /// Leaves the group, so that other members take over at once.
     fn drop(&mut self) {
         self.consumer.context().close();
         let stopped = std::mem::take(&mut self.stopped);

@@ -17,15 +17,6 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
-/// A member that gets its partitions back when it joins again before its session times out (static membership, KIP-345).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StaticMember {
-    /// The `group.instance.id`: of one member at a time, and the same after a restart.
-    pub instance_id: String,
-    /// How often the member was started. It tells apart owners of the same generation of the group.
-    pub start: u32,
-}
-
 /// How to connect to Kafka, and the identity of this member.
 #[derive(Clone)]
 pub struct KafkaOptions {
@@ -39,8 +30,6 @@ pub struct KafkaOptions {
     pub transactional_id_prefix: String,
     /// The number of the worker within the process, from 0.
     pub slot: usize,
-    /// Its identity as a member of the group. None: a member that is new each time.
-    pub member: Option<StaticMember>,
     /// Topics to read, the same for all members of a group.
     pub inputs: Vec<String>,
     /// Topics to write; output records name them by their index.
@@ -86,7 +75,6 @@ impl KafkaOptions {
             client_id: group.to_owned(),
             transactional_id_prefix: group.to_owned(),
             slot: 0,
-            member: None,
             inputs: Vec::new(),
             outputs: Vec::new(),
             delivery: Delivery::ExactlyOnce,
@@ -126,9 +114,8 @@ impl KafkaOptions {
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
         let defaults = [
-            // The least that brokers allow by default: so long a member that died, or ended for good, keeps its partitions.
-            ("session.timeout.ms", "6000"),
-            ("heartbeat.interval.ms", "2000"),
+            ("session.timeout.ms", "10000"),
+            ("heartbeat.interval.ms", "3000"),
             // Records and ends of transactions end the broker's wait at once. The wait only delays partitions that are
             // added while a request waits.
             ("fetch.wait.max.ms", "100"),
@@ -155,15 +142,6 @@ impl KafkaOptions {
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             .set("allow.auto.create.topics", "false");
-        Ok(config)
-    }
-
-    /// The consumer of a member of the group.
-    pub(crate) fn group_member(&self) -> Result<ClientConfig, LogError> {
-        let mut config = self.consumer()?;
-        if let Some(member) = &self.member {
-            config.set("group.instance.id", &member.instance_id);
-        }
         Ok(config)
     }
 

@@ -120,8 +120,7 @@ fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<V
 fn refused(error: &KafkaError) -> LogError {
     match error.rdkafka_error_code() {
         Some(Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress) => {
-            LogError::Fatal("the group has members: end all copies of the pipeline first. A copy that has ended is a member until its session \
-                 times out (6 s)".to_owned())
+            LogError::Fatal("the group has members: end all copies of the pipeline first".to_owned())
         }
         _ => LogError::Fatal(format!("committing positions: {}", errors::describe(error))),
     }

@@ -150,7 +150,7 @@ fn a_topic_that_is_created_again_stops_the_pipeline_until_it_is_reset() {
     let writer = Writer::new(&shop.brokers);
     let shop = Shop { writer, ..shop };
     (10..14).for_each(|round| shop.pay(round));
-    // The copy that has ended is a member until its session times out.
+    // The group notices the end of the copy a little later.
     let output = wait_for("the reset", || {
         let (code, output, _) = run(&reset, &[]);
         (code == Some(0)).then_some(output)

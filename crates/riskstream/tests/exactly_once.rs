@@ -20,7 +20,7 @@ const TRANSACTIONS: usize = 9_000;
 /// After so many transactions there is a malformed record.
 const GARBAGE_EVERY: usize = 100;
 const KILLS_OF_ONE: usize = 14;
-const KILLS_OF_TWO: usize = 5;
+const KILLS_OF_TWO: usize = 10;
 /// The number of decisions between two kills, approximately.
 const DECISIONS_BETWEEN_KILLS: std::ops::Range<i64> = 10..350;
 

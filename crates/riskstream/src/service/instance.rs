@@ -1,8 +1,4 @@
-//! What identifies a worker to Kafka, as a member of the group and by its transactional id: the id of its state directory and
-//! its slot in it.
-//!
-//! With the same identity a worker that was killed and is started again gets its partitions back without a rebalance
-//! (static membership, KIP-345).
+//! The parts of a worker's transactional id that identify it: the id of its state directory and its slot in it.
 //!
 //! A worker must keep its transactional id over a restart: then it aborts the open transaction of its predecessor at
 //! once. Two running workers must not share one: they would fence each other again and again. Therefore the state
@@ -15,7 +11,7 @@
 use super::private_files;
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read, Seek, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const ID_FILE: &str = "instance";
@@ -57,22 +53,6 @@ impl Instance {
     /// The slot of worker number `worker` of this process.
     pub fn slot(&self, worker: usize) -> usize {
         self.slots[worker].0
-    }
-
-    /// Counts a start of worker number `worker`: how often its slot was started, from 1. A worker that gets its partitions back
-    /// without a rebalance has the group's generation of its predecessor; this number tells them apart.
-    ///
-    /// # Errors
-    /// The slot's file cannot be read or written.
-    pub fn count_start(&self, worker: usize) -> io::Result<u32> {
-        let mut file = &self.slots[worker].1;
-        let mut text = String::new();
-        file.rewind()?;
-        file.read_to_string(&mut text)?;
-        let start = text.trim().parse::<u32>().unwrap_or(0).saturating_add(1);
-        file.rewind()?;
-        writeln!(file, "{start}")?;
-        Ok(start)
     }
 }
 
@@ -131,17 +111,6 @@ mod tests {
         drop(first);
         let second = Instance::claim(directory.path(), 1).unwrap();
         assert_eq!((second.id().to_owned(), second.slot(0)), name);
-    }
-
-    #[test]
-    fn each_start_of_a_slot_has_a_larger_number() {
-        let directory = tempfile::tempdir().unwrap();
-        let first = Instance::claim(directory.path(), 2).unwrap();
-        assert_eq!((first.count_start(0).unwrap(), first.count_start(0).unwrap()), (1, 2));
-        assert_eq!(first.count_start(1).unwrap(), 1);
-        drop(first);
-        let second = Instance::claim(directory.path(), 1).unwrap();
-        assert_eq!(second.count_start(0).unwrap(), 3);
     }
 
     #[test]

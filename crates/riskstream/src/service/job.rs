@@ -9,9 +9,8 @@ use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
 use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
-use riskstream_kafka::{KafkaOptions, StaticMember};
+use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{DecisionFormat, HistorySignal, Topology, WorkerRole};
-use std::io;
 use std::sync::Arc;
 
 /// A run of a pipeline as a service.
@@ -81,11 +80,8 @@ impl Job {
             .topology(self.secret.as_deref(), schemas.as_ref(), format)?)
     }
 
-    /// The Kafka options for the next start of worker number `worker`.
-    ///
-    /// # Errors
-    /// The start cannot be counted in the state directory.
-    pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> io::Result<KafkaOptions> {
+    /// The Kafka options of worker number `worker`.
+    pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> KafkaOptions {
         let mut options = self.kafka.clone();
         let names = |topics: Vec<Arc<str>>| topics.iter().map(|topic| topic.to_string()).collect();
         let roles = WorkerRole::of(&topology.repartition_topics);
@@ -94,10 +90,6 @@ impl Job {
         options.slot = self.instance.slot(worker);
         options.transactional_id_prefix = format!("{}-{}", options.group, self.instance.id());
         options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
-        options.member = Some(StaticMember {
-            instance_id: format!("{}-{}", self.instance.id(), options.slot),
-            start: self.instance.count_start(worker)?,
-        });
-        Ok(options)
+        options
     }
 }

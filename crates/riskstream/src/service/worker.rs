@@ -31,9 +31,6 @@ pub(super) enum WorkerFailure {
     /// An error of the log.
     #[error(transparent)]
     Log(LogError),
-    /// The state directory cannot be written.
-    #[error("the state directory cannot be written: {0}")]
-    StateDirectory(std::io::Error),
     /// An error of the state or of a task.
     #[error(transparent)]
     Task(WorkerError),
@@ -51,10 +48,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     let metrics = WorkerMetrics::new(number, topology.input_topics());
     let mut pause = FIRST_RESTART_PAUSE;
     loop {
-        let options = job
-            .kafka_options(number, topology)
-            .map_err(WorkerFailure::StateDirectory)?;
-        let log = KafkaLog::open(options).map_err(WorkerFailure::Log)?;
+        let log = KafkaLog::open(job.kafka_options(number, topology)).map_err(WorkerFailure::Log)?;
         job.health.opened(number, log.watch());
         let mut worker = Worker::new(
             log,
