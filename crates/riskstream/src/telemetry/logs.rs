@@ -61,6 +61,8 @@ pub fn start(args: &LogArgs) -> (LogFormat, Result<(), FilterError>) {
     };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // A line that cannot be written, as on a full disk, is lost. To say so on standard error would end the thread.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // In tests, logs may have been started before; then these stay.
     let _ = if format == LogFormat::Text {
