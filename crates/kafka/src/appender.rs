@@ -31,20 +31,28 @@ impl Appender {
     /// Hands over records, to be written in this order. After an error some may have been written.
     pub(crate) fn append(&self, records: &Outputs) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
-        self.records.send(records, deadline).map_err(log_error)
+        self.records
+            .send(records, deadline)
+            .map_err(|failure| self.log_error(failure))
     }
 
     /// Waits until all records are acknowledged.
     pub(crate) fn settle(&self) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
-        self.records.deliver(deadline).map_err(log_error)
+        self.records
+            .deliver(deadline)
+            .map_err(|failure| self.log_error(failure))
     }
-}
 
-fn log_error(failure: WriteFailure) -> LogError {
-    match failure {
-        WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) => LogError::Aborted(reason),
-        WriteFailure::Permanent(reason) => LogError::Fatal(reason),
-        WriteFailure::Final(reason) => LogError::Fenced(reason),
+    fn log_error(&self, failure: WriteFailure) -> LogError {
+        match failure {
+            WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) => LogError::Aborted(reason),
+            WriteFailure::Permanent(reason) => LogError::Fatal(reason),
+            // The records before this one may tell why the producer writes no more.
+            WriteFailure::Final(reason) => match self.records.permanent_failure() {
+                Some(cause) => LogError::Fatal(cause),
+                None => LogError::Fenced(reason),
+            },
+        }
     }
 }
