@@ -46,15 +46,8 @@ const WANTED: [(&str, ValueType); 5] = [
 
 fn fields() -> InputFields {
     let field = |(slot, (name, value_type)): (usize, &(&str, ValueType))| Field {
-        name: (*name).into(),
-        path: vec![(*name).into()],
-        value_type: *value_type,
-        slot,
         required: true,
-        personal: false,
-        timestamp_unit: None,
-        zone: None,
-        decimal_scale: None,
+        ..Field::at(name, *value_type, slot)
     };
     InputFields::new(WANTED.iter().enumerate().map(field).collect(), None).expect("the fields fit together")
 }

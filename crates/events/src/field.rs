@@ -62,3 +62,20 @@ pub struct Field {
     /// The scale of a number that is a text: the base64 of the bytes of an integer, which is divided by 10^scale.
     pub decimal_scale: Option<u8>,
 }
+
+impl Field {
+    /// A field at a path with dots, which is its name. It is not required and not personal.
+    pub fn at(path: &str, value_type: ValueType, slot: Slot) -> Field {
+        Field {
+            name: path.to_owned(),
+            path: path.split('.').map(str::to_owned).collect(),
+            value_type,
+            slot,
+            required: false,
+            personal: false,
+            timestamp_unit: None,
+            zone: None,
+            decimal_scale: None,
+        }
+    }
+}

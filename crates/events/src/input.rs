@@ -282,15 +282,8 @@ mod tests {
 
     fn field(name: &str, path: &[&str], value_type: ValueType, slot: Slot) -> Field {
         Field {
-            name: name.into(),
             path: path.iter().map(|part| (*part).to_owned()).collect(),
-            value_type,
-            slot,
-            required: false,
-            personal: false,
-            timestamp_unit: None,
-            zone: None,
-            decimal_scale: None,
+            ..Field::at(name, value_type, slot)
         }
     }
 

@@ -36,15 +36,10 @@ fn fields() -> InputFields {
         ("flag", ValueType::Bool),
     ];
     let field = |(slot, (path, value_type)): (usize, (&str, ValueType))| Field {
-        name: path.to_owned(),
-        path: path.split('.').map(str::to_owned).collect(),
-        value_type,
-        slot,
         required: path == "id",
         personal: path == "nested.card",
         timestamp_unit: (path == "at").then_some(TimestampUnit::Millis),
-        zone: None,
-        decimal_scale: None,
+        ..Field::at(path, value_type, slot)
     };
     let fields = types.into_iter().enumerate().map(field).collect();
     InputFields::new(fields, Some(Pseudonymizer::new(b"secret"))).expect("the fields agree")

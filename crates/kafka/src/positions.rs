@@ -1,6 +1,6 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the secret under which
-//! records were read up to there.
+//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
+//! secret under which records were read up to there.
 
 use crate::consumer::GroupConsumer;
 use crate::errors;

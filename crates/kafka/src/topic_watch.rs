@@ -192,10 +192,11 @@ fn committed_identities(
             && let Some(position) = positions::committed(&element)
             && position.topic != TopicIdentity::default()
         {
-            identities
-                .entry(element.topic().to_owned())
-                .or_default()
-                .push(position.topic);
+            let known = identities.entry(element.topic().to_owned()).or_default();
+            // Nearly always those of all partitions are the same.
+            if !known.contains(&position.topic) {
+                known.push(position.topic);
+            }
         }
     }
     Ok(identities)

@@ -217,18 +217,7 @@ fn sources_of_other(value: &str) -> (Vec<Source>, Vec<Source>) {
 }
 
 fn fields(column: &str, value_type: ValueType) -> InputFields {
-    let field = Field {
-        name: column.to_owned(),
-        path: vec![column.to_owned()],
-        value_type,
-        slot: 0,
-        required: false,
-        personal: false,
-        timestamp_unit: None,
-        zone: None,
-        decimal_scale: None,
-    };
-    InputFields::new(vec![field], None).unwrap()
+    InputFields::new(vec![Field::at(column, value_type, 0)], None).unwrap()
 }
 
 fn data(name: &str) -> PathBuf {

@@ -10,15 +10,8 @@ use tempfile::NamedTempFile;
 
 fn fields(list: &[(&str, ValueType)]) -> InputFields {
     let field = |(slot, (path, value_type)): (usize, &(&str, ValueType))| Field {
-        name: (*path).to_owned(),
-        path: path.split('.').map(str::to_owned).collect(),
-        value_type: *value_type,
-        slot,
-        required: false,
-        personal: false,
         timestamp_unit: Some(TimestampUnit::Millis),
-        zone: None,
-        decimal_scale: None,
+        ..Field::at(path, *value_type, slot)
     };
     InputFields::new(list.iter().enumerate().map(field).collect(), None).unwrap()
 }

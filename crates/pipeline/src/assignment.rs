@@ -5,8 +5,8 @@ use crate::decision_sink::DecisionSink;
 use crate::error::{TaskError, WorkerError};
 use crate::identity::{self, Keying};
 use crate::input_source::InputSource;
-use crate::journal;
-use crate::log::{Committed, Log, TopicIdentity, TopicPartition};
+use crate::journal::{self, Journal};
+use crate::log::{Committed, Log, LogError, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
 use crate::repartition_source::RepartitionSource;
@@ -19,7 +19,7 @@ use crate::stage_state::StageState;
 use crate::stores::Stores;
 use crate::task::{Start, Task};
 use crate::topology::{Role, Routes, Topology};
-use riskstream_features::state::StateStore;
+use riskstream_features::state::{StateError, StateStore};
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
 
@@ -29,6 +29,41 @@ pub(crate) enum Opened {
     Reader(Box<PartitionReader>),
     /// It cannot be read without a hole in its history: why, and what to do.
     Stopped(String),
+}
+
+/// Why a partition is not opened.
+enum NotOpened {
+    /// It cannot be read: why, and what to do. The others are opened.
+    Stopped(String),
+    /// The worker cannot go on.
+    Failed(WorkerError),
+}
+
+impl From<String> for NotOpened {
+    fn from(reason: String) -> NotOpened {
+        NotOpened::Stopped(reason)
+    }
+}
+
+impl From<LogError> for NotOpened {
+    fn from(error: LogError) -> NotOpened {
+        NotOpened::Failed(error.into())
+    }
+}
+
+impl From<TaskError> for NotOpened {
+    fn from(error: TaskError) -> NotOpened {
+        match error.is_of_partition() {
+            true => NotOpened::Stopped(error.to_string()),
+            false => NotOpened::Failed(error.into()),
+        }
+    }
+}
+
+impl From<StateError> for NotOpened {
+    fn from(error: StateError) -> NotOpened {
+        TaskError::from(error).into()
+    }
 }
 
 /// What partitions are opened with.
@@ -48,9 +83,14 @@ impl<L: Log> Assignment<'_, L> {
         partition: &TopicPartition,
         committed: Option<Committed>,
     ) -> Result<Opened, WorkerError> {
-        match self.topology.role(&partition.topic) {
+        let opened = match self.topology.role(&partition.topic) {
             Role::Ingest(input) => self.open_ingest(partition, input, committed),
             Role::Stage(stage) => self.open_stage(partition, stage, committed),
+        };
+        match opened {
+            Ok(reader) => Ok(Opened::Reader(Box::new(reader))),
+            Err(NotOpened::Stopped(reason)) => Ok(Opened::Stopped(reason)),
+            Err(NotOpened::Failed(error)) => Err(error),
         }
     }
 
@@ -59,20 +99,12 @@ impl<L: Log> Assignment<'_, L> {
         partition: &TopicPartition,
         input: u8,
         committed: Option<Committed>,
-    ) -> Result<Opened, WorkerError> {
-        let topic = match self.identify(&partition.topic, Keying::Free)? {
-            Ok(topic) => topic,
-            Err(reason) => return Ok(Opened::Stopped(reason)),
-        };
+    ) -> Result<PartitionReader, NotOpened> {
+        let topic = self.identify(&partition.topic, Keying::Free)?;
         let (low, end) = self.log.bounds(partition)?;
         let position = committed.as_ref().map_or(low, |committed| committed.offset);
-        if let Err(reason) = within(position, low, end) {
-            return Ok(Opened::Stopped(reason));
-        }
-        let sink = match self.repartition_sink(0, SourceId::new(input, partition.partition))? {
-            Ok(sink) => sink,
-            Err(reason) => return Ok(Opened::Stopped(reason)),
-        };
+        within(position, low, end)?;
+        let sink = self.repartition_sink(0, SourceId::new(input, partition.partition))?;
         let decoder = (self.topology.inputs[usize::from(input)].decoder)();
         let source = Source::Input(InputSource::new(input, decoder, topic.epoch));
         let start = Start {
@@ -81,8 +113,9 @@ impl<L: Log> Assignment<'_, L> {
             committed: position,
             watermark: committed.and_then(|committed| committed.watermark),
         };
-        let task = Task::open(partition.clone(), source, None, sink, start);
-        opened(partition, task, self.routes.priority_of_ingest())
+        let task = Task::open(partition.clone(), source, None, sink, start)?;
+        let priority = self.routes.priority_of_ingest();
+        Ok(PartitionReader::new(partition.clone(), task, priority))
     }
 
     fn open_stage(
@@ -90,39 +123,25 @@ impl<L: Log> Assignment<'_, L> {
         partition: &TopicPartition,
         stage: usize,
         committed: Option<Committed>,
-    ) -> Result<Opened, WorkerError> {
-        let topic = match self.identify_stage(stage)? {
-            Ok(topic) => topic,
-            Err(reason) => return Ok(Opened::Stopped(reason)),
-        };
+    ) -> Result<PartitionReader, NotOpened> {
+        let topic = self.identify_stage(stage)?;
         let bounds = self.log.bounds(partition)?;
         let plan = Arc::clone(&self.topology.plan);
         let stage_plan = &plan.stages[stage];
         let store = self
             .stores
-            .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint);
-        let store = match store {
-            Ok(store) => store,
-            Err(error) => return Ok(Opened::Stopped(error.to_string())),
-        };
+            .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint)
+            .map_err(|error| error.to_string())?;
+        let topic = topic_of_state(store.as_ref(), &partition.topic, topic)?;
         let offset = committed.as_ref().map(|committed| committed.offset);
-        let position = match start(store.as_ref(), (&partition.topic, &topic), offset, bounds)? {
-            Ok(position) => position,
-            Err(reason) => return Ok(Opened::Stopped(reason)),
-        };
+        let position = start(store.as_ref(), &topic, offset, bounds)?;
         let sink = if stage + 1 < plan.stages.len() {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
             let lineup = lineup_in_force(store.as_ref(), self.topology, self.rollouts)?;
-            lineup.map(|lineup| {
-                let circuits = committed.and_then(|committed| committed.circuits);
-                let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
-                Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
-            })
-        };
-        let sink = match sink {
-            Ok(sink) => sink,
-            Err(reason) => return Ok(Opened::Stopped(reason)),
+            let circuits = committed.and_then(|committed| committed.circuits);
+            let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
+            Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
         };
         let source = self.source_of_stage(partition, stage, topic.epoch)?;
         let state = StageState::new(&plan, stage, store, topic.clone());
@@ -132,38 +151,36 @@ impl<L: Log> Assignment<'_, L> {
             committed: offset.unwrap_or(position),
             watermark: None,
         };
-        let task = Task::open(partition.clone(), source, Some(state), sink, start);
-        opened(partition, task, self.routes.priority_of_stage(stage))
+        let task = Task::open(partition.clone(), source, Some(state), sink, start)?;
+        let priority = self.routes.priority_of_stage(stage);
+        Ok(PartitionReader::new(partition.clone(), task, priority))
     }
 
-    /// Which topic of this name is read or written; or why the group's positions do not belong to it.
-    fn identify(&mut self, name: &str, keying: Keying) -> Result<Result<TopicIdentity, String>, WorkerError> {
+    /// Which topic of this name is read or written.
+    fn identify(&mut self, name: &str, keying: Keying) -> Result<TopicIdentity, NotOpened> {
         let topic = self.log.topic(name)?;
-        Ok(identity::identify(name, &topic, keying))
+        Ok(identity::identify(name, &topic, keying)?)
     }
 
     /// The topic that a stage reads, with the topics that are written to it if it is a repartition topic.
-    fn identify_stage(&mut self, stage: usize) -> Result<Result<TopicIdentity, String>, WorkerError> {
+    fn identify_stage(&mut self, stage: usize) -> Result<TopicIdentity, NotOpened> {
         let name = self.topology.topic_of_stage(stage);
-        let topic = match self.identify(name, Keying::ByState)? {
-            Ok(topic) if self.topology.repartition_topics[stage].is_some() => topic,
-            other => return Ok(other),
-        };
+        let topic = self.identify(name, Keying::ByState)?;
+        if self.topology.repartition_topics[stage].is_none() {
+            return Ok(topic);
+        }
         let keying = if stage == 0 { Keying::Free } else { Keying::ByState };
         let names = self.topology.topics_before_stage(stage);
         let mut sources = Vec::with_capacity(names.len());
         for name in &names {
-            match self.identify(name, keying)? {
-                Ok(source) => sources.push((source.id, source.epoch)),
-                Err(reason) => return Ok(Err(reason)),
-            }
+            let source = self.identify(name, keying)?;
+            sources.push((source.id, source.epoch));
         }
-        let committed = self.log.topic(name)?.committed;
-        let checked = identity::check_sources(&names, &sources, &committed);
-        Ok(checked.map(|()| TopicIdentity { sources, ..topic }))
+        identity::check_sources(&names, &sources, &self.log.topic(name)?.committed)?;
+        Ok(TopicIdentity { sources, ..topic })
     }
 
-    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u32) -> Result<Source, WorkerError> {
+    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u32) -> Result<Source, NotOpened> {
         let Some(topic) = self.routes.repartition_topics[stage] else {
             let decoder = (self.topology.inputs[0].decoder)();
             return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder, epoch)));
@@ -175,7 +192,7 @@ impl<L: Log> Assignment<'_, L> {
     }
 
     /// The number of partitions of each topic that writes to the repartition topic in front of `stage`.
-    fn source_counts(&mut self, stage: usize) -> Result<Vec<u32>, WorkerError> {
+    fn source_counts(&mut self, stage: usize) -> Result<Vec<u32>, NotOpened> {
         let topics = self.topology.topics_before_stage(stage);
         let counts = topics
             .into_iter()
@@ -183,12 +200,9 @@ impl<L: Log> Assignment<'_, L> {
         counts.collect()
     }
 
-    /// The sink of a source of the topic in front of `stage`; or why nothing can be written there.
-    fn repartition_sink(&mut self, stage: usize, source: SourceId) -> Result<Result<Sink, String>, WorkerError> {
-        let topic = match self.identify_stage(stage)? {
-            Ok(topic) => topic,
-            Err(reason) => return Ok(Err(reason)),
-        };
+    /// The sink of a source of the topic in front of `stage`.
+    fn repartition_sink(&mut self, stage: usize, source: SourceId) -> Result<Sink, NotOpened> {
+        let topic = self.identify_stage(stage)?;
         if !self.writers.contains(stage) {
             let index = self.routes.repartition_topics[stage];
             let index = index.expect("a stage that is written to has a repartition topic");
@@ -196,65 +210,68 @@ impl<L: Log> Assignment<'_, L> {
             let writer = RepartitionWriter::new(index, topic.partitions, format, self.source_counts(stage)?);
             self.writers.insert(stage, writer);
         }
-        Ok(Ok(Sink::Repartition(RepartitionSink { stage, source })))
+        Ok(Sink::Repartition(RepartitionSink { stage, source }))
     }
 }
 
-/// A task that was opened. One whose stored frames cannot be read is not read on; the others are.
-fn opened(partition: &TopicPartition, task: Result<Task, TaskError>, priority: usize) -> Result<Opened, WorkerError> {
-    match task {
-        Ok(task) => {
-            let reader = PartitionReader::new(partition.clone(), task, priority);
-            Ok(Opened::Reader(Box::new(reader)))
-        }
-        Err(error) if error.is_of_partition() => Ok(Opened::Stopped(error.to_string())),
-        Err(error) => Err(error.into()),
+/// `topic`, called `name`, in the epoch that the state has read last: the group may have forgotten it.
+fn topic_of_state(store: &dyn StateStore, name: &str, topic: TopicIdentity) -> Result<TopicIdentity, NotOpened> {
+    let before = Journal::read(store)?.topic;
+    if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
+        return Err(identity::created_again(name).into());
     }
+    Ok(TopicIdentity {
+        epoch: topic.epoch.max(before.epoch),
+        ..topic
+    })
 }
 
 /// Where a stage begins to read `topic`: at the position of its state, which is never ahead of what was committed. State that
 /// belongs to a former topic of this name goes on with this one from its beginning.
 fn start(
     store: &dyn StateStore,
-    (name, topic): (&str, &TopicIdentity),
+    topic: &TopicIdentity,
     committed: Option<i64>,
     (low, end): (i64, i64),
-) -> Result<Result<i64, String>, WorkerError> {
-    let before = journal::Journal::read(store).map_err(TaskError::from)?.topic;
-    if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
-        return Ok(Err(identity::created_again(name)));
-    }
-    let position = store.position().map_err(TaskError::from)?;
-    let position = position.filter(|_| before.epoch == topic.epoch);
-    Ok(match (position, committed) {
-        (Some(position), Some(committed)) if position > committed => Err(format!(
-            "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
-             Restore the offsets; or remove this task's state directory: it is then built again from the log, and the records \
-             from {committed} on are decided a second time"
-        )),
-        (Some(position), _) => within(position, low, end).map(|()| position),
-        (None, None) => Ok(low),
-        (None, Some(committed)) if low > 0 && committed > low => Err(format!(
-            "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot \
-             be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its features then know \
-             nothing of what came before, and the records from {low} to {committed} are decided a second time"
-        )),
-        (None, Some(committed)) if committed > end => within(committed, low, end).map(|()| committed),
-        (None, Some(committed)) => Ok(low.min(committed)),
-    })
+) -> Result<i64, NotOpened> {
+    let is_of_topic = Journal::read(store)?.topic.epoch == topic.epoch;
+    let position = store.position()?.filter(|_| is_of_topic);
+    let position = match (position, committed) {
+        (Some(position), Some(committed)) if position > committed => {
+            return Err(NotOpened::Stopped(format!(
+                "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
+                 Restore the offsets; or remove this task's state directory: it is then built again from the log, and the \
+                 records from {committed} on are decided a second time"
+            )));
+        }
+        (Some(position), _) => position,
+        (None, Some(committed)) if low > 0 && committed > low => {
+            return Err(NotOpened::Stopped(format!(
+                "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state \
+                 cannot be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its \
+                 features then know nothing of what came before, and the records from {low} to {committed} are decided a second \
+                 time"
+            )));
+        }
+        (None, Some(committed)) if committed > end => committed,
+        (None, Some(committed)) => return Ok(low.min(committed)),
+        (None, None) => low,
+    };
+    within(position, low, end)?;
+    Ok(position)
 }
 
-/// The models that decided when the state was written; or why they are not ready.
+/// The models that decided when the state was written.
 fn lineup_in_force(
     store: &dyn StateStore,
     topology: &Topology,
     rollouts: &dyn Rollouts,
-) -> Result<Result<Arc<Lineup>, String>, WorkerError> {
-    let Some((revision, document)) = journal::read_lineup(store).map_err(TaskError::from)? else {
-        return Ok(Ok(Arc::clone(&topology.lineup)));
+) -> Result<Arc<Lineup>, NotOpened> {
+    let Some((revision, document)) = journal::read_lineup(store)? else {
+        return Ok(Arc::clone(&topology.lineup));
     };
     let not_ready = |why| format!("revision {revision} of the models decides here, which cannot be used: {why}");
-    Ok(rollouts.prepared(&document).map_err(not_ready))
+    Ok(rollouts.prepared(&document).map_err(not_ready)?)
 }
 
 /// Whether a log from `low` to `end` holds what follows `position`.

@@ -43,7 +43,7 @@ pub struct Topic {
     pub id: Option<Arc<str>>,
     /// The number of its partitions.
     pub partitions: i32,
-    /// Which topics of this name the group's positions belong to, for each partition that has one.
+    /// Which topics of this name the group's positions belong to; each once.
     pub committed: Vec<TopicIdentity>,
 }
 

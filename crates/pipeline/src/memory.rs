@@ -96,6 +96,11 @@ impl Broker {
         all.resize_with(partitions as usize, Partition::default);
     }
 
+    /// Forgets what the group has committed, as Kafka does with a group that has had no members for long.
+    pub fn forget_positions(&self) {
+        self.lock().committed.clear();
+    }
+
     /// Commits a position for the group from outside.
     pub fn commit(&self, partition: TopicPartition, position: Committed) {
         self.lock().committed.insert(partition, position);
@@ -282,13 +287,16 @@ impl Inner {
 
     fn topic(&self, topic: &str) -> Option<Topic> {
         let positions = self.committed.iter().filter(|(at, _)| &*at.topic == topic);
-        let identities = positions.map(|(_, position)| position.topic.clone());
+        let mut committed = Vec::new();
+        for (_, Committed { topic, .. }) in positions {
+            if *topic != TopicIdentity::default() && !committed.contains(topic) {
+                committed.push(topic.clone());
+            }
+        }
         Some(Topic {
             id: Some(self.ids.get(topic)?.to_string().into()),
             partitions: self.topics.get(topic)?.len() as i32,
-            committed: identities
-                .filter(|identity| *identity != TopicIdentity::default())
-                .collect(),
+            committed,
         })
     }
 }

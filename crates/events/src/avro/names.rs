@@ -62,15 +62,9 @@ mod tests {
 
     fn field(name: &str, path: &[&str], slot: usize) -> Field {
         Field {
-            name: name.into(),
             path: path.iter().map(|part| (*part).to_owned()).collect(),
-            value_type: ValueType::Text,
-            slot,
             required: true,
-            personal: false,
-            timestamp_unit: None,
-            zone: None,
-            decimal_scale: None,
+            ..Field::at(name, ValueType::Text, slot)
         }
     }
 

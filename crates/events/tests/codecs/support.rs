@@ -6,17 +6,7 @@ use riskstream_events::{
 
 /// An optional field at a path with dots, in the slot of its position.
 pub fn field(path: &str, value_type: ValueType) -> Field {
-    Field {
-        name: path.to_owned(),
-        path: path.split('.').map(str::to_owned).collect(),
-        value_type,
-        slot: 0,
-        required: false,
-        personal: false,
-        timestamp_unit: None,
-        zone: None,
-        decimal_scale: None,
-    }
+    Field::at(path, value_type, 0)
 }
 
 /// The same, required.

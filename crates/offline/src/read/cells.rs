@@ -83,10 +83,7 @@ impl Cells<'_> {
     /// A date, a time or a time of day. In a field that is a number it is the number of the column.
     fn store_time(&self, at: usize, row: &mut Row) -> Result<(), Rejection> {
         let (number, micros) = match self.array.data_type() {
-            DataType::Date32 => {
-                let days = i64::from(self.get::<Date32Type>(at));
-                (days, Some(days * 86_400_000_000))
-            }
+            DataType::Date32 => scaled(self.get::<Date32Type>(at).into(), 86_400_000_000),
             DataType::Date64 => scaled(self.get::<Date64Type>(at), 1_000),
             DataType::Timestamp(TimeUnit::Second, _) => scaled(self.get::<TimestampSecondType>(at), 1_000_000),
             DataType::Timestamp(TimeUnit::Millisecond, _) => scaled(self.get::<TimestampMillisecondType>(at), 1_000),
@@ -119,4 +116,34 @@ impl Cells<'_> {
 /// A number of a unit, and the microseconds that it is.
 fn scaled(number: i64, unit: i64) -> (i64, Option<i64>) {
     (number, number.checked_mul(unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Date32Array, Date64Array, TimestampSecondArray};
+    use riskstream_events::Field;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_time_beyond_the_range_is_rejected_and_does_not_wrap_around() {
+        let fields = InputFields::new(vec![Field::at("at", ValueType::Timestamp, 0)], None).unwrap();
+        let columns: [ArrayRef; 3] = [
+            Arc::new(Date32Array::from(vec![i32::MAX])),
+            Arc::new(Date64Array::from(vec![i64::MAX])),
+            Arc::new(TimestampSecondArray::from(vec![i64::MAX])),
+        ];
+        for array in &columns {
+            let cells = Cells {
+                fields: &fields,
+                field: 0,
+                array,
+                is_uuid: false,
+            };
+            let mut row = Row::new();
+            fields.reset(&mut row);
+            let rejection = cells.store(0, &mut row).unwrap_err();
+            assert_eq!(rejection.code, ReasonCode::OutOfRange, "{}", array.data_type());
+        }
+    }
 }

@@ -86,15 +86,8 @@ pub fn derived_fields(
     }
     let derived = field.derive.iter().map(|(key, word)| {
         let derived = ResolvedField {
-            path: source.path.clone(),
-            value_type: word.0.value_type(),
-            personal: false,
-            required: None,
-            unit: None,
-            zone: None,
-            decimal_scale: None,
             derived: Some((name.name.clone(), word.0)),
-            span: key.span.clone(),
+            ..ResolvedField::plain(source.path.clone(), word.0.value_type(), key.span.clone())
         };
         (key.name.clone(), derived)
     });
@@ -103,17 +96,7 @@ pub fn derived_fields(
 
 /// The field `op` of an envelope: what the change is.
 pub fn operation(envelope: &Spanned<Envelope>) -> ResolvedField {
-    ResolvedField {
-        path: vec![OPERATION.to_owned()],
-        value_type: ValueType::Text,
-        personal: false,
-        required: None,
-        unit: None,
-        zone: None,
-        decimal_scale: None,
-        derived: None,
-        span: envelope.span.clone(),
-    }
+    ResolvedField::plain(vec![OPERATION.to_owned()], ValueType::Text, envelope.span.clone())
 }
 
 /// The name and the place of that field.
@@ -247,6 +230,21 @@ fn type_from_schema(
 }
 
 impl ResolvedField {
+    /// A field of which the file says no more than its place and type.
+    pub fn plain(path: Vec<String>, value_type: ValueType, span: Span) -> ResolvedField {
+        ResolvedField {
+            path,
+            value_type,
+            personal: false,
+            required: None,
+            unit: None,
+            derived: None,
+            zone: None,
+            decimal_scale: None,
+            span,
+        }
+    }
+
     /// The field for decoders. It is not required.
     pub fn to_field(&self, name: &str, slot: Slot) -> Field {
         Field {

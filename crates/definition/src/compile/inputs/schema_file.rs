@@ -78,20 +78,7 @@ pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap
             continue;
         }
         let span = input.schema.as_ref().map_or(0..0, |schema| schema.span.clone());
-        fields.insert(
-            name,
-            ResolvedField {
-                path,
-                value_type,
-                personal: false,
-                required: None,
-                unit: None,
-                derived: None,
-                zone: None,
-                decimal_scale: None,
-                span,
-            },
-        );
+        fields.insert(name, ResolvedField::plain(path, value_type, span));
     }
 }
 

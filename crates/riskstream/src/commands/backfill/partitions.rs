@@ -87,7 +87,7 @@ impl PartitionArgs {
         let required = input == 0 && compiled.repartition_topics[0].is_none();
         let Some(index) = fields.fields.iter().position(|field| field.name == name) else {
             let slot = compiled.plan.slots.len();
-            let fields = compiled.input_fields_with(input, secret, unused_field(&name, slot));
+            let fields = compiled.input_fields_with(input, secret, Field::at(&name, ValueType::Text, slot));
             let key = RecordKey {
                 slot,
                 personal: None,
@@ -138,20 +138,5 @@ fn count(text: &str) -> Result<i32, CommandError> {
         _ => Err(CommandError::configuration(anyhow!(
             "--partitions {text}: a topic has at least one partition"
         ))),
-    }
-}
-
-/// The key's field if nothing else in the pipeline uses it.
-fn unused_field(name: &str, slot: usize) -> Field {
-    Field {
-        name: name.to_owned(),
-        path: name.split('.').map(str::to_owned).collect(),
-        value_type: ValueType::Text,
-        slot,
-        required: false,
-        personal: false,
-        timestamp_unit: None,
-        zone: None,
-        decimal_scale: None,
     }
 }

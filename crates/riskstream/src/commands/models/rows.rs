@@ -59,17 +59,8 @@ impl RowFile<'_> {
             ColumnKind::Text => (name.as_str(), ValueType::Text),
         });
         let columns = inputs.chain(self.score.map(|name| (name, ValueType::Float)));
-        let fields = columns.enumerate().map(|(slot, (name, value_type))| Field {
-            name: name.to_owned(),
-            path: name.split('.').map(str::to_owned).collect(),
-            value_type,
-            slot,
-            required: false,
-            personal: false,
-            timestamp_unit: None,
-            zone: None,
-            decimal_scale: None,
-        });
+        let fields = columns.enumerate();
+        let fields = fields.map(|(slot, (name, value_type))| Field::at(name, value_type, slot));
         InputFields::new(fields.collect(), None).map_err(CommandError::configuration)
     }
 
