@@ -138,6 +138,7 @@ pub struct TestDriver {
     faults: Faults,
     late: LateRecords,
     history: HistorySignal,
+    paused: Option<usize>,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
 }
@@ -159,6 +160,7 @@ impl TestDriver {
             faults: Faults::default(),
             late: LateRecords::default(),
             history: HistorySignal::default(),
+            paused: None,
             rollouts: ManualRollouts::default(),
         };
         driver.add_worker();
@@ -173,6 +175,21 @@ impl TestDriver {
     /// How the log fails for the workers added from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
+    }
+
+    /// Workers that are added from now on belong to another process.
+    pub fn begin_process(&mut self) {
+        self.history = HistorySignal::default();
+    }
+
+    /// Stops a worker until [`TestDriver::resume_worker`]: it stays in the group and does nothing.
+    pub fn pause_worker(&mut self, index: usize) {
+        self.paused = Some(index);
+    }
+
+    /// Lets the worker that was stopped go on.
+    pub fn resume_worker(&mut self) {
+        self.paused = None;
     }
 
     /// Starts one more worker of the group, which reads all topics.
@@ -220,6 +237,9 @@ impl TestDriver {
     pub fn round(&mut self) -> Result<usize, WorkerError> {
         let mut events = 0;
         for index in 0..self.workers.len() {
+            if self.paused == Some(index) {
+                continue;
+            }
             let (role, worker) = &mut self.workers[index];
             let role = *role;
             match worker.round(Duration::ZERO) {

@@ -15,14 +15,14 @@ use crate::sources::{MAX_PARTITIONS, SourceId};
 use riskstream_events::FrameError;
 use riskstream_events::varint::{read_signed, read_unsigned, write_signed, write_unsigned};
 
-/// See the module. A source is announced by its frame's header or by a mark, not by both.
+/// See the module. A source that has a frame is announced by its header; by a mark as well if it is idle from then on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FrameSet<'a> {
     /// The generation of the owner that wrote it.
     pub generation: u64,
     /// The number of partitions of each input; empty in records of earlier versions.
     pub counts: Vec<u32>,
-    /// How far sources are that have no frame here.
+    /// How far sources are that have no frame here, and which of those that have one are idle after it.
     pub marks: Vec<(SourceId, Watermark)>,
     /// The frames, each of another source.
     pub frames: Vec<&'a [u8]>,

@@ -14,12 +14,13 @@ use riskstream_features::state::{StateError, StateStore, StateWrites};
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
 const LINEUP: &[u8] = b"r";
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
-/// The version before, which counted the sources over the partitions of all inputs, and did not know its topic.
-const WITHOUT_TOPIC: u8 = 3;
+/// The version before, which did not keep since when sources catch up.
+const WITHOUT_CATCH_UP: u8 = 4;
 
-/// The version before that, which kept no generation of sources.
+/// A version before, which kept no generation of sources. Like the one after it, it counted the sources over the partitions of
+/// all inputs, and did not know its topic.
 const WITHOUT_GENERATIONS: u8 = 2;
 
 /// How far a task is, as of a position.
@@ -62,6 +63,7 @@ impl Journal {
                 bytes.extend_from_slice(&number.to_le_bytes());
             }
             write_topic(&self.topic, bytes);
+            write_number(self.progress.catch_up_from.unwrap_or(-1), bytes);
             let counts = self.progress.sources.counts();
             write_number(counts.len() as i64, bytes);
             counts.for_each(|count| write_number(i64::from(count), bytes));
@@ -123,10 +125,13 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
         ..SourceProgress::default()
     };
     let mut topic = TopicIdentity::default();
-    if *version < VERSION {
+    if *version < WITHOUT_CATCH_UP {
         progress.earlier_sources = read_marks(*version, rest)?;
     } else {
         topic = read_topic(&mut rest)?;
+        if *version > WITHOUT_CATCH_UP {
+            progress.catch_up_from = Some(number(&mut rest)?).filter(|from| *from >= 0);
+        }
         let inputs = number(&mut rest)?;
         let count = |rest: &mut &[u8]| u32::try_from(number(rest)?).ok();
         let counts: Vec<u32> = (0..inputs).map(|_| count(&mut rest)).collect::<Option<_>>()?;
@@ -145,8 +150,8 @@ fn read_marks(version: u8, mut rest: &[u8]) -> Option<Vec<SourceMark>> {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
         let last_record = number(&mut rest)?;
         let generation = match version {
-            WITHOUT_TOPIC | VERSION => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
-            _ => 0,
+            WITHOUT_GENERATIONS => 0,
+            _ => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
         };
         let (phase, tail) = rest.split_first()?;
         rest = tail;
@@ -279,6 +284,7 @@ mod tests {
                     ],
                 )
                 .unwrap(),
+                catch_up_from: Some(41),
                 earlier_sources: Vec::new(),
             },
             topic: TopicIdentity {

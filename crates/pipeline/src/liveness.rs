@@ -93,13 +93,14 @@ impl PartitionLiveness {
             .is_some_and(|newest| newest >= now - micros(options.real_time))
     }
 
-    /// How the partition is read as of `now` (microseconds). `idle_from`: a source without records is idle from then on.
+    /// How the partition is read as of `now` (microseconds). `idle_from`: a source without records is idle from then on; before,
+    /// history waits for what may come.
     pub fn phase(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
         if self.is_told {
             Phase::CatchingUp
         } else if self.is_at_rest(options, now) && now >= idle_from {
             Phase::Idle
-        } else if self.reads_at_end(options, now) {
+        } else if self.is_at_rest(options, now) || self.reads_at_end(options, now) {
             Phase::Live
         } else {
             Phase::CatchingUp

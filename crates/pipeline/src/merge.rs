@@ -10,6 +10,10 @@
 //! that are catching up. A row of a source that is catching up waits for all others, live or not, but not for idle ones:
 //! a source that has read everything, and to which nothing has come for a while, says so in the log.
 //!
+//! When a first source begins to catch up, others may have got history at the same time without having read it yet. So rows
+//! of history wait for idle sources, too, from that record on, until each has said again how far it is. If one does not
+//! answer, the reader writes to its own log that it waits no longer.
+//!
 //! The next row is found in a heap of the sources' first rows. What rows have to wait for is computed once for each record,
 //! so a row costs the logarithm of the number of sources.
 
@@ -83,10 +87,10 @@ impl Awaited {
         live: i64::MAX,
     };
 
-    fn add(&mut self, mark: &SourceMark) {
-        match mark.phase {
-            Phase::CatchingUp => self.catching_up = self.catching_up.min(mark.watermark),
-            Phase::Live => self.live = self.live.min(mark.watermark),
+    fn add(&mut self, watermark: i64, phase: Phase) {
+        match phase {
+            Phase::CatchingUp => self.catching_up = self.catching_up.min(watermark),
+            Phase::Live => self.live = self.live.min(watermark),
             Phase::Idle => {}
         }
     }
@@ -111,6 +115,8 @@ pub struct Merge {
     heads: BinaryHeap<Reverse<MergeOrder>>,
     /// `None`: a source without rows has changed since it was computed.
     awaited: Option<Awaited>,
+    /// The offset of the record with which the present catch-up began; none if no source catches up.
+    catch_up_from: Option<i64>,
     /// How many marks of sources that read history were received.
     history_heard: u64,
     /// Stored frames of which all rows were released: to be deleted.
@@ -122,11 +128,12 @@ pub struct Merge {
 
 impl Merge {
     /// A merge of sources of which this was stored.
-    pub fn new(marks: &Sources<SourceMark>) -> Merge {
+    pub fn new(marks: &Sources<SourceMark>, catch_up_from: Option<i64>) -> Merge {
         Merge {
             sources: marks.map(|mark| SourceQueue::of(*mark)),
             heads: BinaryHeap::new(),
             awaited: None,
+            catch_up_from,
             history_heard: 0,
             finished: Vec::new(),
             repeated: 0,
@@ -211,14 +218,62 @@ impl Merge {
         if generation < mark.generation {
             return;
         }
+        let before = std::mem::replace(&mut mark.phase, watermark.phase);
         mark.generation = generation;
         mark.watermark = mark.watermark.max(watermark.time);
-        mark.phase = watermark.phase;
         mark.last_record = offset;
+        self.awaited = None;
         if watermark.phase == Phase::CatchingUp && watermark.time != i64::MIN {
             self.history_heard += 1;
+        } else if before == Phase::CatchingUp && self.catch_up_from.is_some() && !self.catches_up() {
+            self.catch_up_from = None;
+        }
+    }
+
+    /// The record at `offset` says of some source that it catches up. If it begins a catch-up, idle sources are waited for
+    /// from here on, until each is heard again.
+    pub fn begin_catch_up(&mut self, offset: i64) {
+        if self.catch_up_from.is_none() && self.catches_up() {
+            self.catch_up_from = Some(offset);
+            self.awaited = None;
+        }
+    }
+
+    /// Whether some source has said that it catches up.
+    fn catches_up(&self) -> bool {
+        let catches_up =
+            |source: &SourceQueue| source.mark.phase == Phase::CatchingUp && source.mark.watermark != i64::MIN;
+        self.sources.iter().any(|(_, source)| catches_up(source))
+    }
+
+    /// The offset of the record with which the present catch-up began; none if no source catches up.
+    pub fn catch_up_from(&self) -> Option<i64> {
+        self.catch_up_from
+    }
+
+    /// Whether rows wait, and some source that was idle was not heard since the catch-up began.
+    pub fn awaits_idle_sources(&self) -> bool {
+        let is_awaited = |mark: &SourceMark| mark.phase == Phase::Idle && self.phase(mark) != Phase::Idle;
+        self.waiting > 0 && self.sources.iter().any(|(_, source)| is_awaited(&source.mark))
+    }
+
+    /// The record at `offset` says that idle sources are not waited for any longer in the catch-up that began at
+    /// `catch_up_from`.
+    pub fn end_wait_for_idle(&mut self, catch_up_from: i64, offset: i64) {
+        if self.catch_up_from != Some(catch_up_from) {
+            return;
+        }
+        for (_, source) in self.sources.iter_mut() {
+            if source.mark.phase == Phase::Idle {
+                source.mark.last_record = source.mark.last_record.max(offset);
+            }
         }
         self.awaited = None;
+    }
+
+    /// How a source counts now.
+    fn phase(&self, mark: &SourceMark) -> Phase {
+        mark.phase_in(self.catch_up_from)
     }
 
     /// No row waits for this source until its next record. Does nothing if it has sent one since it was found idle.
@@ -284,8 +339,11 @@ impl Merge {
     fn awaited(&mut self) -> Awaited {
         *self.awaited.get_or_insert_with(|| {
             let mut awaited = Awaited::NOTHING;
-            let without_rows = self.sources.iter().filter(|(_, source)| source.head.is_empty());
-            without_rows.for_each(|(_, source)| awaited.add(&source.mark));
+            for (_, SourceQueue { mark, head, .. }) in self.sources.iter() {
+                if head.is_empty() {
+                    awaited.add(mark.watermark, mark.phase_in(self.catch_up_from));
+                }
+            }
             awaited
         })
     }
@@ -297,7 +355,7 @@ impl Merge {
         }
         let watermark = |source: &SourceQueue| match source.head.front() {
             Some(row) => Some(row.event.watermark),
-            None => (source.mark.phase != Phase::Idle).then_some(source.mark.watermark),
+            None => (self.phase(&source.mark) != Phase::Idle).then_some(source.mark.watermark),
         };
         self.sources.iter().filter_map(|(_, source)| watermark(source)).min()
     }
@@ -307,7 +365,7 @@ impl Merge {
     pub fn rest_of_transactions(&self) -> Option<i64> {
         let mut furthest = None;
         for source in self.sources.of_input(TRANSACTIONS) {
-            if !source.head.is_empty() || source.mark.phase != Phase::Idle {
+            if !source.head.is_empty() || self.phase(&source.mark) != Phase::Idle {
                 return None;
             }
             furthest = furthest.max(Some(source.mark.watermark));
@@ -335,7 +393,9 @@ impl Merge {
                 let order = MergeOrder::of(&next.event, id.number() as usize);
                 self.heads.push(Reverse(order));
             }
-            (None, Some(awaited)) => awaited.add(&source.mark),
+            (None, Some(awaited)) => {
+                awaited.add(source.mark.watermark, source.mark.phase_in(self.catch_up_from));
+            }
             (None, None) => {}
         }
         Ok(row.event)
@@ -358,7 +418,7 @@ impl Merge {
 
     /// Whether nothing waits and no source is catching up. A merge that has received no mark of any source does not know that.
     pub fn is_live(&self) -> bool {
-        let at_end = |source: &SourceQueue| source.mark.phase != Phase::CatchingUp;
+        let at_end = |source: &SourceQueue| self.phase(&source.mark) != Phase::CatchingUp;
         self.waiting == 0 && !self.sources.is_empty() && self.sources.iter().all(|(_, source)| at_end(source))
     }
 
@@ -369,14 +429,12 @@ impl Merge {
 
     /// Whether rows wait, or a source that has sent rows is catching up.
     pub fn awaits_history(&self) -> bool {
-        let reads_history =
-            |source: &SourceQueue| source.mark.phase == Phase::CatchingUp && source.mark.watermark != i64::MIN;
-        self.waiting > 0 || self.sources.iter().any(|(_, source)| reads_history(source))
+        self.waiting > 0 || self.catches_up()
     }
 
     /// Whether nothing waits and every source is idle.
     pub fn is_idle(&self) -> bool {
-        let is_idle = |source: &SourceQueue| source.mark.phase == Phase::Idle;
+        let is_idle = |source: &SourceQueue| self.phase(&source.mark) == Phase::Idle;
         self.waiting == 0 && !self.sources.is_empty() && self.sources.iter().all(|(_, source)| is_idle(source))
     }
 

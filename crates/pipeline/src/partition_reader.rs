@@ -39,6 +39,8 @@ pub(crate) struct PartitionReader {
     phase: Phase,
     /// How many marks of sources that read history the partition had received at the last look.
     history_heard: u64,
+    /// The offset of the record with which the sources' catch-up began that was seen at the last look.
+    catch_up_from: Option<i64>,
     /// The event time up to which the log was written at the last look, if it says so.
     written_until: Option<i64>,
 }
@@ -60,6 +62,7 @@ impl PartitionReader {
             taken: 0,
             phase: Phase::CatchingUp,
             history_heard: 0,
+            catch_up_from: None,
             written_until: None,
         }
     }
@@ -178,10 +181,22 @@ impl PartitionReader {
         })
     }
 
+    /// Whether a catch-up of sources has begun in the partition's log since the last look. One that is read again does not
+    /// count: those that it asked have answered.
+    pub(crate) fn begins_catch_up(&self) -> bool {
+        let from = self.catch_up_of_sources();
+        from != self.catch_up_from && from.is_some_and(|from| from >= self.task.replay_until())
+    }
+
+    fn catch_up_of_sources(&self) -> Option<i64> {
+        self.task.source().repartition()?.catch_up_from()
+    }
+
     /// Ends a look at the partition.
     pub(crate) fn looked_at(&mut self) {
         let repartition = self.task.source().repartition();
         self.history_heard = repartition.map_or(0, |repartition| repartition.history_heard());
+        self.catch_up_from = self.catch_up_of_sources();
     }
 
     /// How the partition is read, as of the last update.

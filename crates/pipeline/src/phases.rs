@@ -4,19 +4,20 @@
 //! A source is idle if nothing has come for a while *since history began to be read*, here or by another worker. When history is
 //! written to topics to which nothing came before, rows wait for all sources again, since any of them may send older rows.
 //! A worker sees that others read history by the marks in the repartition partitions that it reads, or that another worker of
-//! its process reads.
+//! its process reads. When sources begin to catch up in such a partition, its readers wait for those that were idle until they
+//! are heard again (merge.rs): all workers of the process then tell again how far their sources are.
 
 use crate::liveness::{LivenessOptions, PartitionLiveness};
 use crate::log::Log;
 use crate::partition_reader::PartitionReader;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// Microseconds between two looks at all partitions.
 const LOOK_AT_ALL_EVERY: i64 = 100_000;
 
 /// What the workers of a process tell each other: when one of them has looked at a repartition partition, and when one has seen
-/// that history is read. Wall clock, microseconds.
+/// that history is read (wall clock, microseconds); and how often sources have begun to catch up.
 #[derive(Clone, Debug, Default)]
 pub struct HistorySignal(Arc<Times>);
 
@@ -24,6 +25,7 @@ pub struct HistorySignal(Arc<Times>);
 struct Times {
     looked: AtomicI64,
     seen: AtomicI64,
+    catch_ups: AtomicU64,
 }
 
 impl HistorySignal {
@@ -32,6 +34,14 @@ impl HistorySignal {
         if sees_history {
             self.0.seen.fetch_max(now, Ordering::Relaxed);
         }
+    }
+
+    fn begin_catch_up(&self) {
+        self.0.catch_ups.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn catch_ups(&self) -> u64 {
+        self.0.catch_ups.load(Ordering::Relaxed)
     }
 
     fn is_watched(&self, now: i64) -> bool {
@@ -61,6 +71,12 @@ pub(crate) struct Phases {
     has_history: bool,
     /// When history began to be read for the last time, by the wall clock in microseconds.
     history_since: Option<i64>,
+    /// The number of catch-ups of sources that were seen, and of those for which readers were told again how far the worker's
+    /// sources are.
+    asked: u64,
+    answered: u64,
+    /// When the last one was seen, by the wall clock in microseconds.
+    asked_at: Option<i64>,
 }
 
 impl Phases {
@@ -72,6 +88,9 @@ impl Phases {
             among_real_time: false,
             has_history: false,
             history_since: None,
+            asked: 0,
+            answered: 0,
+            asked_at: None,
         }
     }
 
@@ -90,7 +109,14 @@ impl Phases {
         let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
         let mut seen = look(readers, |reader| looks_at_all || reader.has_news(log), log, now);
         let mut reads_history = self.reads_history(readers, &seen, now);
-        if reads_history && !self.has_history {
+        if readers.iter().any(PartitionReader::begins_catch_up) {
+            self.signal.begin_catch_up();
+        }
+        self.asked = self.signal.catch_ups();
+        if self.is_asked() {
+            self.asked_at = Some(now);
+        }
+        if (reads_history && !self.has_history) || self.is_asked() {
             self.history_since = Some(now);
             if !looks_at_all {
                 looks_at_all = true;
@@ -110,16 +136,29 @@ impl Phases {
         self.has_history |= reads_history;
         let is_real_time = |liveness: &PartitionLiveness| liveness.is_real_time(&self.options, now);
         self.among_real_time |= seen.iter().flatten().any(is_real_time);
-        let idle_from = self.idle_from(now);
+        let (inputs_idle_from, stages_idle_from) = (self.inputs_idle_from(now), self.stages_idle_from());
         for (reader, liveness) in readers.iter_mut().zip(&seen) {
             let Some(mut liveness) = *liveness else { continue };
             liveness.among_real_time = self.among_real_time;
-            let idle_from = if reader.reads_input() { idle_from } else { i64::MIN };
+            let idle_from = match reader.reads_input() {
+                true => inputs_idle_from,
+                false => stages_idle_from,
+            };
             reader.set_phase(liveness.phase(&self.options, idle_from, now));
             reader.looked_at();
         }
         let looked_at = readers.iter_mut().zip(seen).filter(|(_, liveness)| liveness.is_some());
         looked_at.map(|(reader, _)| reader)
+    }
+
+    /// Whether sources have begun to catch up since readers were told how far the worker's sources are.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.asked != self.answered
+    }
+
+    /// Readers are told how far the worker's sources are.
+    pub(crate) fn answer(&mut self) {
+        self.answered = self.asked;
     }
 
     /// Whether history is read, as far as the partitions that were looked at tell, or another worker of the process.
@@ -132,14 +171,23 @@ impl Phases {
     }
 
     /// From when on inputs without records are idle.
-    fn idle_from(&self, now: i64) -> i64 {
-        let idle_after = i64::try_from(self.options.idle_after.as_micros()).unwrap_or(i64::MAX);
+    fn inputs_idle_from(&self, now: i64) -> i64 {
         match self.history_since {
-            Some(since) => since.saturating_add(idle_after),
+            Some(since) => since.saturating_add(self.idle_after()),
             None if self.signal.is_watched(now) => i64::MAX,
             // Nothing would tell this worker that others read history.
             None => i64::MIN,
         }
+    }
+
+    /// From when on partitions of stages are idle whose sources are. Some of what made others catch up may be on its way here.
+    fn stages_idle_from(&self) -> i64 {
+        let from = |asked_at: i64| asked_at.saturating_add(self.idle_after());
+        self.asked_at.map_or(i64::MIN, from)
+    }
+
+    fn idle_after(&self) -> i64 {
+        i64::try_from(self.options.idle_after.as_micros()).unwrap_or(i64::MAX)
     }
 }
 

@@ -48,6 +48,17 @@ impl SourceMark {
     };
 }
 
+impl SourceMark {
+    /// How the source counts in a catch-up that began with the record at this offset, if there is one. A source that was
+    /// idle then may have got history, too: rows of history wait for it until it is heard again.
+    pub fn phase_in(&self, catch_up_from: Option<i64>) -> Phase {
+        match self.phase {
+            Phase::Idle if catch_up_from.is_some_and(|from| self.last_record < from) => Phase::Live,
+            phase => phase,
+        }
+    }
+}
+
 /// How far a task has read, as it is kept with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceProgress {
@@ -57,6 +68,8 @@ pub struct SourceProgress {
     pub sequence: i64,
     /// How far the sources of a repartition partition are; empty for an input topic.
     pub sources: Sources<SourceMark>,
+    /// The offset of the record with which the present catch-up began; none if no source catches up.
+    pub catch_up_from: Option<i64>,
     /// The same as an earlier version has written it: over the partitions of all inputs in their order.
     pub earlier_sources: Vec<SourceMark>,
 }
@@ -67,6 +80,7 @@ impl Default for SourceProgress {
             watermark: i64::MIN,
             sequence: 0,
             sources: Sources::default(),
+            catch_up_from: None,
             earlier_sources: Vec::new(),
         }
     }

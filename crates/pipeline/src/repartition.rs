@@ -1,10 +1,11 @@
 //! The records of a repartition topic: the number of the layout of its rows, then frames of rows, or a notice of the
-//! reader to itself that other models decide from here on.
+//! reader to itself: that other models decide from here on, or that it waits no longer for idle sources.
 //!
 //! ```text
-//! record      = layout:u32 kind:u8 (frames | rollout)          numbers of fixed width are little endian
+//! record      = layout:u32 kind:u8 ...                         numbers of fixed width are little endian
 //! frames      = see frame_set.rs                               kind 0
 //! rollout     = revision:u64 document:utf8                     kind 2
+//! idle_timeout = catch_up_from:i64                             kind 3
 //! ```
 //!
 //! Another version of the pipeline file may carry other values. The layout's number tells its rows apart. Records of earlier
@@ -30,6 +31,7 @@ use std::sync::Arc;
 const FRAMES: u8 = 0;
 const IDLE: u8 = 1;
 const ROLLOUT: u8 = 2;
+const IDLE_TIMEOUT: u8 = 3;
 
 /// What a record brings, after the number of the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,11 @@ pub enum Content<'a> {
     Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
+    /// Idle sources that were not heard since the catch-up began are not waited for any longer.
+    IdleTimeout {
+        /// The offset of the record with which the catch-up began.
+        catch_up_from: i64,
+    },
 }
 
 /// A source is idle as of its last record. Void if it has sent another one since.
@@ -60,6 +67,12 @@ impl<'a> Content<'a> {
         match split_kind(bytes)? {
             (FRAMES, rest) => Ok(Content::Frames(FrameSet::parse(rest)?)),
             (ROLLOUT, rest) => parse_rollout(rest).map(Content::Rollout),
+            (IDLE_TIMEOUT, rest) => match rest.try_into() {
+                Ok(offset) => Ok(Content::IdleTimeout {
+                    catch_up_from: i64::from_le_bytes(offset),
+                }),
+                Err(_) => Err(damaged("an idle timeout of another length")),
+            },
             _ => Err(damaged("a kind of record that this binary does not know")),
         }
     }
@@ -190,6 +203,13 @@ impl RepartitionFormat {
         out.extend_from_slice(notice.document.as_bytes());
     }
 
+    /// Writes a record that ends the wait for idle sources.
+    pub fn write_idle_timeout(&self, catch_up_from: i64, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.push(IDLE_TIMEOUT);
+        out.extend_from_slice(&catch_up_from.to_le_bytes());
+    }
+
     /// What a record's value holds.
     ///
     /// # Errors
@@ -304,6 +324,13 @@ mod tests {
             Content::parse(b"\x01").is_err(),
             "an idle notice is of an earlier version"
         );
-        assert!(Content::parse(b"\x03").is_err());
+        assert!(Content::parse(b"\x04").is_err());
+    }
+
+    #[test]
+    fn an_idle_timeout_is_read_and_its_damage_is_an_error() {
+        let timeout = b"\x03\x05\0\0\0\0\0\0\0";
+        assert_eq!(Content::parse(timeout), Ok(Content::IdleTimeout { catch_up_from: 5 }));
+        assert!(Content::parse(&timeout[..8]).is_err());
     }
 }

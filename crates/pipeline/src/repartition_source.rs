@@ -15,6 +15,10 @@ use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader, Row};
 use riskstream_features::state::StateWrites;
 
+/// Microseconds for which idle sources are waited for when others begin to catch up. Longer than a rebalance takes: the next
+/// owner of a source says how far it is.
+const IDLE_TIMEOUT: i64 = 15_000_000;
+
 /// See the module.
 pub struct RepartitionSource {
     partition: TopicPartition,
@@ -28,6 +32,8 @@ pub struct RepartitionSource {
     watermark: i64,
     /// The number of the row handed out last.
     sequence: i64,
+    /// The catch-up in which idle sources are waited for, and since when, by the wall clock in microseconds.
+    wait: Option<(i64, i64)>,
 }
 
 impl RepartitionSource {
@@ -44,9 +50,10 @@ impl RepartitionSource {
             topic,
             format,
             counts,
-            merge: Merge::new(&Sources::default()),
+            merge: Merge::new(&Sources::default(), None),
             watermark: i64::MIN,
             sequence: 0,
+            wait: None,
         }
     }
 
@@ -59,6 +66,10 @@ impl RepartitionSource {
         let taken = match self.format.parse(value) {
             Ok(Content::Rollout(notice)) => return Ok(Taken::Rollout(notice)),
             Ok(Content::Idle(notice)) => self.take_idle(notice),
+            Ok(Content::IdleTimeout { catch_up_from }) => {
+                self.merge.end_wait_for_idle(catch_up_from, record.offset);
+                Ok(())
+            }
             Ok(Content::Frames(frames)) => self.take_frames(record.offset, &frames, context.rows),
             Err(error) => Err(error),
         };
@@ -75,8 +86,10 @@ impl RepartitionSource {
             true => source_of_earlier_number(number.number(), &self.counts),
             false => Some(number),
         };
+        let mut catches_up = false;
         for frame in &set.frames {
             let header = self.format.frame_header(frame)?;
+            catches_up |= !header.live;
             let source = source_of(SourceId::from_number(header.source));
             let source = source.filter(|source| self.merge.knows(*source));
             let header = FrameHeader {
@@ -91,8 +104,34 @@ impl RepartitionSource {
             let source = source_of(*number).filter(|source| self.merge.knows(*source));
             let source = source.ok_or(UNKNOWN_SOURCE)?;
             self.merge.announce(source, *watermark, set.generation, offset);
+            catches_up |= watermark.phase == Phase::CatchingUp;
+        }
+        // The sources of earlier versions do not say again that they are idle.
+        if catches_up && !is_earlier {
+            self.merge.begin_catch_up(offset);
         }
         Ok(())
+    }
+
+    /// Writes to its own partition that idle sources are not waited for any longer, if they had time enough to answer as of
+    /// `now` (wall clock, microseconds).
+    pub fn limit_wait(&mut self, now: i64, outputs: &mut Outputs) {
+        let catch_up = self.merge.catch_up_from().filter(|_| self.merge.awaits_idle_sources());
+        let since = match (catch_up, self.wait) {
+            (None, _) => None,
+            (Some(from), Some((before, since))) if from == before => Some((from, since)),
+            (Some(from), _) => Some((from, now)),
+        };
+        self.wait = since;
+        if let Some((catch_up_from, since)) = since
+            && now - since >= IDLE_TIMEOUT
+        {
+            tracing::warn!(target: "riskstream::worker", partition = %self.partition, "not waiting for idle sources");
+            self.wait = Some((catch_up_from, now));
+            outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
+                self.format.write_idle_timeout(catch_up_from, bytes);
+            });
+        }
     }
 
     fn take_idle(&mut self, notice: IdleNotice) -> Result<(), RecordError> {
@@ -158,6 +197,7 @@ impl RepartitionSource {
             watermark: self.watermark,
             sequence: self.sequence,
             sources: self.merge.marks(),
+            catch_up_from: self.merge.catch_up_from(),
             earlier_sources: Vec::new(),
         }
     }
@@ -177,7 +217,8 @@ impl RepartitionSource {
             true => self.marks_of_earlier_version(&progress.earlier_sources)?,
             false => progress.sources.clone(),
         };
-        self.merge = Merge::new(&marks);
+        self.merge = Merge::new(&marks, progress.catch_up_from);
+        self.wait = None;
         self.watermark = progress.watermark;
         self.sequence = progress.sequence;
         for StoredFrame { source, offset, bytes } in frames {
@@ -206,7 +247,7 @@ impl RepartitionSource {
     fn restore_frame(&mut self, source: SourceId, offset: i64, stored: &[u8]) -> Result<(), TaskError> {
         let set = match self.format.parse(stored) {
             Ok(Content::Frames(set)) => set,
-            Ok(Content::Idle(_) | Content::Rollout(_)) => return Err(self.unreadable_frame(NO_FRAME)),
+            Ok(_) => return Err(self.unreadable_frame(NO_FRAME)),
             Err(error) => return Err(self.unreadable(offset, error)),
         };
         for frame in set.frames {
@@ -240,6 +281,11 @@ impl RepartitionSource {
     /// Rows that were dropped because their source has sent them before, since this was asked last.
     pub fn take_repeated(&mut self) -> u64 {
         self.merge.take_repeated()
+    }
+
+    /// The offset of the record with which the present catch-up began; none if no source catches up.
+    pub fn catch_up_from(&self) -> Option<i64> {
+        self.merge.catch_up_from()
     }
 
     /// How many marks of sources that read history were received since the source was opened.

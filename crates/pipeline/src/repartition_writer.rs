@@ -154,6 +154,13 @@ impl RepartitionWriter {
         };
     }
 
+    /// Tells again how far all sources are, though nothing has changed: readers wait for those that were idle.
+    pub fn announce_again(&mut self) {
+        self.sources.values_mut().for_each(|state| state.changed = self.round);
+        self.changed = self.round;
+        self.is_awaited = true;
+    }
+
     /// Writes the round's records at `now` (wall clock, microseconds). Changes for which readers may wait are announced in all
     /// partitions at once; all others once a second in each.
     pub fn flush(&mut self, now: i64, outputs: &mut Outputs) {
@@ -205,8 +212,11 @@ impl RepartitionWriter {
         buffer.size = 0;
         outputs.push(self.topic, Some(partition as i32), None, None, |bytes| {
             self.format.begin_frames(bytes);
-            let has_frame = |source: &SourceId| buffer.frames.contains_key(source);
-            let marks: Vec<_> = marks.iter().filter(|(source, _)| !has_frame(source)).copied().collect();
+            // The header of a frame can say that its source is live, but not that it is idle.
+            let says_more = |(source, watermark): &&(SourceId, Watermark)| {
+                watermark.phase == Phase::Idle || !buffer.frames.contains_key(source)
+            };
+            let marks: Vec<_> = marks.iter().filter(says_more).copied().collect();
             frame_set::write_head(self.generation, &self.counts, &marks, bytes);
             while let Some((source, mut frame)) = buffer.frames.pop_first() {
                 let watermark = watermark_of(source, &frame);
@@ -269,6 +279,11 @@ impl RepartitionWriters {
     /// Drops rows that were not written yet.
     pub fn restart(&mut self) {
         self.writers.values_mut().for_each(RepartitionWriter::restart);
+    }
+
+    /// Tells again how far all sources are.
+    pub fn announce_again(&mut self) {
+        self.writers.values_mut().for_each(RepartitionWriter::announce_again);
     }
 
     /// Writes the round's records.

@@ -122,4 +122,12 @@ impl Source {
             Source::Repartition(repartition) => Some(repartition),
         }
     }
+
+    /// The same, to be changed.
+    pub fn repartition_mut(&mut self) -> Option<&mut RepartitionSource> {
+        match self {
+            Source::Input(_) => None,
+            Source::Repartition(repartition) => Some(repartition),
+        }
+    }
 }

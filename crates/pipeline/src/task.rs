@@ -168,6 +168,9 @@ impl Task {
 
     /// Ends a batch: completes its outputs. `partition` tells how the partition is read.
     pub fn finish_batch(&mut self, partition: Phase, context: &mut TaskContext<'_>) {
+        if let Some(repartition) = self.source.repartition_mut() {
+            repartition.limit_wait(context.now, context.appended);
+        }
         self.sink.flush(self.source.watermark(partition), context);
     }
 

@@ -297,6 +297,10 @@ impl<L: Log> Worker<L> {
             let phase = reader.phase();
             reader.task.finish_batch(phase, &mut context);
         }
+        if self.phases.is_asked() {
+            context.writers.announce_again();
+            self.phases.answer();
+        }
         self.writers.flush(now, &mut self.appended);
         Ok(events)
     }

@@ -1,17 +1,18 @@
 //! The whole pipeline on the in-process log, with labels that come before their transactions: the decisions are those of a
 //! run in which all events come in the order of their times, also with faults from a seed.
 
+mod history;
+
+use history::{LATER, decisions, events, fill, options};
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::{OwnedDecisionRecord, dead_letter};
 use riskstream_features::state::StateStore;
 use riskstream_pipeline::faulty::Faults;
-use riskstream_pipeline::liveness::LivenessOptions;
-use riskstream_pipeline::{TestDriver, WorkerOptions, WorkerRole};
-use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use riskstream_pipeline::{TestDriver, WorkerRole};
+use riskstream_simulator::SimulatedEvent;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 const SECRET: &[u8] = b"a secret for simulated people only";
 
@@ -40,17 +41,6 @@ fn compiled(source: &str) -> Compiled {
         .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
 }
 
-fn events() -> Vec<SimulatedEvent> {
-    let config = SimulatorConfig {
-        customers: 60,
-        terminals: 40,
-        days: 25,
-        seed: 3,
-        ..SimulatorConfig::default()
-    };
-    Simulator::new(config).expect("the configuration is valid").collect()
-}
-
 fn is_transaction(event: &SimulatedEvent) -> bool {
     matches!(event, SimulatedEvent::Transaction(_))
 }
@@ -63,35 +53,9 @@ fn driver(source: &str, partitions: i32) -> TestDriver {
     let mut driver = TestDriver::new(topology, partitions);
     driver.kill_worker(0);
     driver.broker.create(&transactions, 1);
-    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
-    let liveness = LivenessOptions {
-        live_rate: 0,
-        real_time: Duration::ZERO,
-        ..LivenessOptions::default()
-    };
-    driver.set_options(WorkerOptions {
-        batch_events: 50,
-        liveness,
-        ..WorkerOptions::default()
-    });
+    driver.clock.advance(LATER);
+    driver.set_options(options());
     driver
-}
-
-fn fill<'e>(driver: &TestDriver, events: impl IntoIterator<Item = &'e SimulatedEvent>) {
-    for event in events {
-        let json = serde_json::to_vec(event).expect("simulated events have JSON");
-        driver.send(usize::from(!is_transaction(event)), event.customer_id(), &json, None);
-    }
-}
-
-/// Every decision by its event, without the latency stamps.
-fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
-    let read = |record: riskstream_pipeline::memory::StoredRecord| {
-        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
-        decision.latency = None;
-        (decision.event_id.clone(), decision)
-    };
-    driver.decisions().into_iter().map(read).collect()
 }
 
 /// The decisions if all events come in order.
@@ -161,8 +125,6 @@ fn a_feeder_that_pauses_changes_nothing() {
     check(&driver, &expected, "a pause");
 }
 
-/// With one partition for each stage: workers that read several at different speeds would declare those idle that come
-/// later, after the labels.
 #[test]
 fn early_labels_survive_faults() {
     let events = events();
@@ -171,7 +133,7 @@ fn early_labels_survive_faults() {
     let all = [WorkerRole::All; 2];
     let apart = [WorkerRole::Upstream, WorkerRole::Upstream, WorkerRole::Deciding];
     for (seed, workers) in (1..).zip([&all[..], &apart, &apart]) {
-        let mut driver = driver(&source, 1);
+        let mut driver = driver(&source, 3);
         driver.set_faults(Faults {
             seed: seed * 1000,
             aborted: 60,

@@ -48,7 +48,7 @@ fn decode(bytes: &[u8], rows: &mut VecDeque<Sequenced>) -> Result<(), FrameError
 
 /// A merge of `sources` partitions of one input, none of which has sent anything.
 fn merge(sources: usize) -> Merge {
-    let mut merge = Merge::new(&Sources::default());
+    let mut merge = Merge::new(&Sources::default(), None);
     merge.expect(&[sources as u32]);
     merge
 }
@@ -181,6 +181,57 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
     assert_eq!(pop_all(&mut merge), [(12, true, 0)]);
 }
 
+/// Sources that were idle when a first source began to catch up may have got history, too.
+#[test]
+fn history_waits_for_idle_sources_until_they_are_heard_again() {
+    let mut merge = merge(3);
+    let announce = |merge: &mut Merge, source, time, phase, offset| {
+        merge.announce(partition(source), Watermark { time, phase }, 0, offset);
+    };
+    for source in 0..3 {
+        announce(&mut merge, source, 3, Phase::Idle, 0);
+    }
+    push(&mut merge, 0, false, 20, 1, &[(10, true, 0, 1), (20, true, 0, 2)]);
+    merge.begin_catch_up(1);
+    assert_eq!(pop_all(&mut merge), []);
+    assert_eq!(merge.watermark(), Some(3), "older rows may come");
+
+    // One has got history, the other nothing. A restart does not forget who was heard.
+    push(&mut merge, 1, false, 15, 2, &[(8, true, 1, 1), (15, true, 1, 2)]);
+    merge.begin_catch_up(2);
+    assert_eq!(merge.catch_up_from(), Some(1), "it is the same catch-up");
+    let mut restored = Merge::new(&merge.marks(), merge.catch_up_from());
+    announce(&mut restored, 2, 3, Phase::Idle, 3);
+    assert_eq!(restored.watermark(), Some(15));
+    announce(&mut merge, 2, 3, Phase::Idle, 3);
+    assert_eq!(pop_all(&mut merge), [(8, true, 1), (10, true, 0), (15, true, 1)]);
+    announce(&mut merge, 1, 15, Phase::Idle, 4);
+    announce(&mut merge, 0, 20, Phase::Idle, 5);
+    assert_eq!(pop_all(&mut merge), [(20, true, 0)]);
+    assert_eq!(merge.catch_up_from(), None);
+
+    // What is live does not wait for them.
+    push(&mut merge, 0, true, 30, 6, &[(30, true, 0, 3)]);
+    assert_eq!(pop_all(&mut merge), [(30, true, 0)]);
+}
+
+#[test]
+fn history_does_not_wait_for_idle_sources_for_ever() {
+    let mut merge = merge(2);
+    for source in 0..2 {
+        let phase = Phase::Idle;
+        merge.announce(partition(source), Watermark { time: 3, phase }, 0, 0);
+    }
+    push(&mut merge, 0, false, 10, 7, &[(9, true, 0, 1)]);
+    merge.begin_catch_up(7);
+    assert!(merge.awaits_idle_sources());
+    merge.end_wait_for_idle(6, 8);
+    assert_eq!(pop_all(&mut merge), [], "that was another catch-up");
+    merge.end_wait_for_idle(7, 9);
+    assert!(!merge.awaits_idle_sources());
+    assert_eq!(pop_all(&mut merge), [(9, true, 0)]);
+}
+
 #[test]
 fn an_idle_notice_is_void_if_the_source_has_sent_a_frame_since() {
     let mut merge = merge(2);
@@ -241,7 +292,7 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
     );
     assert_eq!(merge.unstored().count(), 0);
 
-    let mut restored = Merge::new(&merge.marks());
+    let mut restored = Merge::new(&merge.marks(), merge.catch_up_from());
     for (source, offset, bytes) in stored {
         let head = FrameHeader {
             source: source.number(),
@@ -292,7 +343,7 @@ fn a_source_that_is_added_is_waited_for_from_then_on() {
 /// Before the first record it is not known which sources there are.
 #[test]
 fn a_merge_without_sources_is_neither_live_nor_idle() {
-    let merge = Merge::new(&Sources::default());
+    let merge = Merge::new(&Sources::default(), None);
     assert!(!merge.is_live() && !merge.is_idle());
     assert_eq!(merge.watermark(), Some(i64::MIN));
 }

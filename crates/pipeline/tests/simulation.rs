@@ -1,12 +1,14 @@
 //! The whole pipeline on the in-process log, with faults from a seed: with aborts, crashes and rebalances the decisions
 //! are those of an undisturbed run, each exactly once.
 
+mod history;
+
+use history::{LATER, decisions, events, fill, options};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
-use riskstream_pipeline::liveness::LivenessOptions;
-use riskstream_pipeline::{TestDriver, Topology, WorkerOptions, WorkerRole};
-use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use riskstream_pipeline::{TestDriver, Topology, WorkerRole};
+use riskstream_simulator::SimulatedEvent;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,38 +26,13 @@ fn topology() -> Arc<Topology> {
     )
 }
 
-fn events() -> Vec<SimulatedEvent> {
-    let config = SimulatorConfig {
-        customers: 60,
-        terminals: 40,
-        days: 25,
-        seed: 3,
-        ..SimulatorConfig::default()
-    };
-    Simulator::new(config).expect("the configuration is valid").collect()
-}
-
 /// A driver without a worker, whose clock stands long after the simulated payments: they are history.
 fn driver() -> TestDriver {
     let mut driver = TestDriver::new(topology(), 3);
     driver.kill_worker(0);
-    driver.clock.advance(Duration::from_secs(100 * 365 * 86_400));
+    driver.clock.advance(LATER);
     driver.set_options(options());
     driver
-}
-
-/// Small batches, so that there are many commits, and sources that are always merged by their watermarks.
-fn options() -> WorkerOptions {
-    let liveness = LivenessOptions {
-        live_rate: 0,
-        real_time: Duration::ZERO,
-        ..LivenessOptions::default()
-    };
-    WorkerOptions {
-        batch_events: 50,
-        liveness,
-        ..WorkerOptions::default()
-    }
 }
 
 /// Every 19th event is sent after the 40 that follow it.
@@ -63,27 +40,6 @@ fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
     let mut order: Vec<usize> = (0..events.len()).collect();
     order.sort_by_key(|&index| if index % 19 == 0 { index + 40 } else { index });
     order.into_iter().map(|index| events[index].clone()).collect()
-}
-
-fn fill(driver: &TestDriver, events: &[SimulatedEvent]) {
-    for event in events {
-        let json = serde_json::to_vec(event).expect("simulated events have JSON");
-        let input = usize::from(matches!(event, SimulatedEvent::Label(_)));
-        driver.send(input, event.customer_id(), &json, None);
-    }
-}
-
-/// Every decision by its event, without the latency stamps. Panics if an event was decided twice.
-fn decisions(driver: &TestDriver) -> BTreeMap<String, OwnedDecisionRecord> {
-    let mut decisions = BTreeMap::new();
-    for record in driver.decisions() {
-        let mut decision =
-            OwnedDecisionRecord::from_json(&record.value.expect("a decision has a value")).expect("valid");
-        decision.latency = None;
-        let twice = decisions.insert(decision.event_id.clone(), decision);
-        assert!(twice.is_none(), "decided twice: {twice:?}");
-    }
-    decisions
 }
 
 const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
@@ -241,4 +197,31 @@ fn a_log_that_lost_what_the_state_has_not_seen_stops_the_task() {
         stopped.iter().all(|stopped| stopped.reason.contains("retention")),
         "{stopped:?}"
     );
+}
+
+/// History comes to topics that were idle, in several parts. In each of them another worker does nothing until the others have
+/// nothing left to do.
+#[test]
+fn history_that_comes_to_idle_topics_is_merged_whichever_worker_is_slow() {
+    let events = events();
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
+    for roles in [&[WorkerRole::All; 3][..], &UPSTREAM_AND_DECIDING] {
+        let mut driver = driver();
+        for role in roles {
+            driver.begin_process();
+            driver.add_worker_of(*role);
+        }
+        for (part, events) in events.chunks(events.len() / 12).enumerate() {
+            fill(&driver, events);
+            driver.pause_worker(part % roles.len());
+            while driver.round().unwrap() > 0 {}
+            driver.resume_worker();
+            driver.run().unwrap();
+        }
+        assert_eq!(driver.stopped(), []);
+        let found = decisions(&driver);
+        let differ = |id: &&String| found.get(*id) != undisturbed.get(*id);
+        let different = undisturbed.keys().filter(differ).count();
+        assert_eq!(different, 0, "of {} decisions, {roles:?}", undisturbed.len());
+    }
 }

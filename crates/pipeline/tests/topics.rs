@@ -189,6 +189,26 @@ fn a_topic_that_was_created_again_is_refused_until_the_user_resets_it() {
     }
 }
 
+/// The log forgets a group's positions after some time, and with them the epoch. State remembers it.
+#[test]
+fn a_forgotten_epoch_is_that_of_the_state() {
+    let mut driver = TestDriver::new(topology(KEYED), 1);
+    pay(&driver, 0..8, 0);
+    driver.run().unwrap();
+    driver.broker.create("payments", 1);
+    reset(&driver, "payments", 5);
+    pay(&driver, 0..8, 1);
+    restart(&mut driver);
+    driver.run().unwrap();
+    driver.broker.forget_positions();
+    restart(&mut driver);
+    pay(&driver, 0..8, 2);
+    driver.run().unwrap();
+    assert_eq!(driver.stopped(), []);
+    let counts = counts(&driver);
+    assert_eq!((counts.len(), counts["3-2"]), (24, 3));
+}
+
 /// What `riskstream state reset` commits.
 fn reset(driver: &TestDriver, name: &str, epoch: u32) {
     let topic = driver.broker.join(Vec::new(), Vec::new()).topic(name).unwrap();

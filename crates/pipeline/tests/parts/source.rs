@@ -7,7 +7,7 @@ use riskstream_features::state::{MemoryState, StateStore, StateWrites};
 use riskstream_pipeline::TaskError;
 use riskstream_pipeline::input_source::InputSource;
 use riskstream_pipeline::journal::read_frames;
-use riskstream_pipeline::log::{RecordRef, SCHEMA_ID_HEADER};
+use riskstream_pipeline::log::{Outputs, RecordRef, SCHEMA_ID_HEADER};
 use riskstream_pipeline::partitioner::murmur2;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
@@ -306,6 +306,37 @@ fn an_idle_source_is_not_waited_for() {
     source.take(record(2, &first), &mut shop.context()).unwrap();
     assert_eq!(source.watermark(Phase::Live).phase, Phase::Live);
     assert_eq!(source.watermark(Phase::Idle).phase, Phase::Idle);
+}
+
+/// The reader ends the wait in its own log, so a replay ends it at the same place.
+#[test]
+fn a_source_that_does_not_say_whether_it_is_still_idle_is_waited_for_for_a_time() {
+    let mut shop = Shop::new();
+    let mut source = shop.repartition(CUSTOMER);
+    let idle = Watermark {
+        time: i64::MIN,
+        phase: Phase::Idle,
+    };
+    let first = frame(&mut shop, CUSTOMER, 1, Vec::new(), idle);
+    source.take(record(0, &first), &mut shop.context()).unwrap();
+    let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
+    let second = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
+    source.take(record(1, &second), &mut shop.context()).unwrap();
+    let mut notices = Outputs::default();
+    let mut limit_wait = |source: &mut Source, second| {
+        let repartition = source.repartition_mut().unwrap();
+        repartition.limit_wait(second * SECOND, &mut notices);
+        notices.records().len()
+    };
+    assert_eq!(next(&mut shop, &mut source), []);
+    assert_eq!(limit_wait(&mut source, 100), 0);
+    assert_eq!(limit_wait(&mut source, 114), 0);
+    assert_eq!(limit_wait(&mut source, 115), 1);
+    assert_eq!(limit_wait(&mut source, 116), 1, "once");
+    assert_eq!(next(&mut shop, &mut source), []);
+    let notice = notices.value(&notices.records()[0]).unwrap();
+    source.take(record(2, notice), &mut shop.context()).unwrap();
+    assert_eq!(next(&mut shop, &mut source), ids(&[("a", 1)]));
 }
 
 /// The number of the layout of `stage`'s rows in an earlier version.

@@ -6,7 +6,6 @@ use crate::support::unique;
 use rdkafka::message::Message;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 const PAYMENTS: u64 = 300;
 const CARDS: u64 = 7;
@@ -112,7 +111,6 @@ fn labels_that_were_written_first_count_from_their_own_time_on() {
     service.end();
     let mut service = Service::start(&file, &state, &log, &[], &[]);
     service.wait_until_ready();
-    std::thread::sleep(Duration::from_secs(3));
     send("transactions", &mut (0..PAYMENTS).map(payment));
     let mut reader = Reader::new(&brokers, &topic("decisions"));
     reader.wait_for(PAYMENTS as usize, || service.check_running());
