@@ -83,6 +83,10 @@ impl<L: Log> Assignment<'_, L> {
         partition: &TopicPartition,
         committed: Option<Committed>,
     ) -> Result<Opened, WorkerError> {
+        let known = self.log.topic(&partition.topic)?.partitions;
+        if partition.partition >= known {
+            return Err(has_grown(&partition.topic, known).into());
+        }
         let opened = match self.topology.role(&partition.topic) {
             Role::Ingest(input) => self.open_ingest(partition, input, committed),
             Role::Stage(stage) => self.open_stage(partition, stage, committed),
@@ -210,8 +214,18 @@ impl<L: Log> Assignment<'_, L> {
             let writer = RepartitionWriter::new(index, topic.partitions, format, self.source_counts(stage)?);
             self.writers.insert(stage, writer);
         }
+        if let Some(known) = self.writers.get(stage).partitions_before(source) {
+            let name = self.topology.topics_before_stage(stage)[source.input()];
+            return Err(has_grown(name, known as i32).into());
+        }
         Ok(Sink::Repartition(RepartitionSink { stage, source }))
     }
+}
+
+/// A topic has partitions of which the worker did not know when it began. What it writes names those that it knew: it has to
+/// begin again.
+fn has_grown(topic: &str, known: i32) -> LogError {
+    LogError::Fenced(format!("topic {topic} had {known} partitions and now has more"))
 }
 
 /// `topic`, called `name`, in the epoch that the state has read last: the group may have forgotten it.

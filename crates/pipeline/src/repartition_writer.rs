@@ -81,6 +81,12 @@ impl RepartitionWriter {
         }
     }
 
+    /// If the topic that this source reads had fewer partitions when the writer was made: how many.
+    pub fn partitions_before(&self, source: SourceId) -> Option<u32> {
+        let known = self.counts.get(source.input()).copied().unwrap_or(0);
+        (source.partition() >= known as usize).then_some(known)
+    }
+
     /// Drops rows that were not written yet. The watermarks will be announced to all partitions again.
     pub fn restart(&mut self) {
         for buffer in &mut self.buffers {

@@ -26,7 +26,8 @@ impl SourceId {
         self.0
     }
 
-    fn input(self) -> usize {
+    /// The input that it reads.
+    pub fn input(self) -> usize {
         (self.0 >> PARTITION_BITS) as usize
     }
 
