@@ -2,6 +2,7 @@
 //! with their position.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 /// Why state could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -70,13 +71,26 @@ impl StateWrites {
 /// A key and its value.
 pub type Pair = (Vec<u8>, Vec<u8>);
 
+/// What is done with each pair that is visited: its key and its value.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
 /// One task's durable state. Reads are as of the last [`StateStore::write`].
 pub trait StateStore: Send {
     /// The value of `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
 
-    /// All pairs whose key begins with `prefix`, ordered by key. Meant for small sets, at start.
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError>;
+    /// Visits the pairs whose key begins with `prefix`, ordered by key, until `visit` breaks off.
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError>;
+
+    /// All pairs whose key begins with `prefix`, ordered by key. Meant for small sets.
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError> {
+        let mut pairs = Vec::new();
+        self.visit(prefix, &mut |key, value| {
+            pairs.push((key.to_vec(), value.to_vec()));
+            ControlFlow::Continue(())
+        })?;
+        Ok(pairs)
+    }
 
     /// The position of the state: the next offset to apply. `None` for a new state.
     fn position(&self) -> Result<Option<i64>, StateError>;
@@ -100,13 +114,14 @@ impl StateStore for MemoryState {
         Ok(self.map.get(key).cloned())
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<Pair>, StateError> {
-        Ok(self
-            .map
-            .range(prefix.to_vec()..)
-            .take_while(|(key, _)| key.starts_with(prefix))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
+        let pairs = self.map.range(prefix.to_vec()..);
+        for (key, value) in pairs.take_while(|(key, _)| key.starts_with(prefix)) {
+            if visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

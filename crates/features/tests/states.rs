@@ -6,7 +6,7 @@ mod common;
 use common::{ABROAD, AMOUNT, ITEMS, OUTPUT, SHOP, bytes, commit, feature, row, spill, states, types};
 use proptest::prelude::*;
 use riskstream_events::{Row, Value, ValueType};
-use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
+use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use riskstream_features::{
     Aggregation, ApplyError, EntityFeatures, EntitySpec, EntityStates, FeatureError, FeatureSpec, InputSpec,
     ValueReason,
@@ -212,8 +212,8 @@ impl StateStore for Failing {
         self.inner.get(key)
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
-        self.inner.scan(prefix)
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
+        self.inner.visit(prefix, visit)
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

@@ -5,7 +5,7 @@ use common::{Collected, backfill, input, options, served};
 use riskstream_definition::{Compiled, Style, compile, load};
 use riskstream_engine::Engine;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
-use riskstream_features::state::{StateError, StateStore, StateWrites};
+use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use riskstream_offline::backfill::{Backfill, Order, Partitions};
 use riskstream_pipeline::Stores;
 use riskstream_pipeline::driver::MemoryStores;
@@ -178,8 +178,8 @@ impl StateStore for CountingStore {
         Ok(value)
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
-        self.store.scan(prefix)
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
+        self.store.visit(prefix, visit)
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

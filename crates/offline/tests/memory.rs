@@ -3,7 +3,7 @@ mod common;
 
 use common::{input, options, summary};
 use riskstream_definition::{Compiled, compile};
-use riskstream_features::state::{Pair, StateError, StateStore, StateWrites};
+use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use riskstream_offline::backfill::{Options, Order};
 use riskstream_pipeline::Stores;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -61,8 +61,8 @@ impl StateStore for Disk {
         Ok(None)
     }
 
-    fn scan(&self, _: &[u8]) -> Result<Vec<Pair>, StateError> {
-        Ok(Vec::new())
+    fn visit(&self, _: &[u8], _: Visit<'_>) -> Result<(), StateError> {
+        Ok(())
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

@@ -11,7 +11,7 @@ use crate::rollout::Rollouts;
 use crate::stores::Stores;
 use crate::topology::{Topology, WorkerRole};
 use crate::worker::{Worker, WorkerOptions};
-use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites};
+use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use riskstream_scoring::Lineup;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -107,8 +107,8 @@ impl StateStore for SharedState {
         self.lock().get(key)
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
-        self.lock().scan(prefix)
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
+        self.lock().visit(prefix, visit)
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

@@ -10,6 +10,7 @@ use crate::repartition::RepartitionFormat;
 use crate::sources::{SourceId, Sources};
 use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
+use std::ops::ControlFlow;
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
@@ -216,36 +217,61 @@ pub fn write_frames(merge: &mut Merge, format: &RepartitionFormat, writes: &mut 
 }
 
 /// A frame that waits for its turn beyond its batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredFrame {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredFrame<'a> {
     /// The source that wrote it.
     pub source: SourceId,
     /// The offset of its record.
     pub offset: i64,
     /// A record's value that holds this frame only.
-    pub bytes: Vec<u8>,
+    pub bytes: &'a [u8],
 }
 
-/// The frames that waited when the state was written, in order of their sources and offsets.
-pub fn read_frames(store: &dyn StateStore) -> Result<Vec<StoredFrame>, StateError> {
-    let corrupt = || StateError::Corrupt {
+/// Visits the frames that waited when the state was written, in order of their sources and offsets.
+///
+/// # Errors
+/// The store cannot be read; or the first error of `visit`.
+pub fn visit_frames<E: From<StateError>>(
+    store: &dyn StateStore,
+    mut visit: impl FnMut(StoredFrame<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut visited = Ok(());
+    store.visit(FRAMES, &mut |key, bytes| {
+        visited = stored_frame(key, bytes).map_err(E::from).and_then(&mut visit);
+        match visited {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    })?;
+    visited
+}
+
+fn stored_frame<'a>(key: &[u8], bytes: &'a [u8]) -> Result<StoredFrame<'a>, StateError> {
+    let corrupt = || frame_error("its key has another form");
+    let key = key.strip_prefix(FRAMES).ok_or_else(corrupt)?;
+    let (source, offset) = key.split_first_chunk::<4>().ok_or_else(corrupt)?;
+    let offset = offset.try_into().map_err(|_| corrupt())?;
+    Ok(StoredFrame {
+        source: SourceId::from_number(u32::from_be_bytes(*source)),
+        offset: i64::from_be_bytes(offset),
+        bytes,
+    })
+}
+
+/// The record's value that holds a frame that waits, and no other.
+///
+/// # Errors
+/// The store cannot be read, or does not have it.
+pub fn read_frame(store: &dyn StateStore, source: SourceId, offset: i64) -> Result<Vec<u8>, StateError> {
+    let bytes = store.get(&frame_key(source, offset))?;
+    bytes.ok_or_else(|| frame_error("it is missing"))
+}
+
+fn frame_error(why: &str) -> StateError {
+    StateError::Corrupt {
         what: "a waiting frame".into(),
-        why: "its key has another form".into(),
-    };
-    store
-        .scan(FRAMES)?
-        .into_iter()
-        .map(|(key, bytes)| {
-            let key = key.strip_prefix(FRAMES).ok_or_else(corrupt)?;
-            let (source, offset) = key.split_first_chunk::<4>().ok_or_else(corrupt)?;
-            let offset = offset.try_into().map_err(|_| corrupt())?;
-            Ok(StoredFrame {
-                source: SourceId::from_number(u32::from_be_bytes(*source)),
-                offset: i64::from_be_bytes(offset),
-                bytes,
-            })
-        })
-        .collect()
+        why: why.into(),
+    }
 }
 
 fn frame_key(source: SourceId, offset: i64) -> Vec<u8> {

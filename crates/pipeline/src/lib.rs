@@ -33,6 +33,7 @@ pub mod rollout;
 pub mod round;
 pub mod sink;
 pub mod source;
+pub mod source_queue;
 pub mod sources;
 pub mod stage_state;
 mod stores;

@@ -19,33 +19,20 @@
 
 use crate::progress::{Phase, SourceMark, Watermark};
 use crate::repartition::IdleNotice;
+use crate::source_queue::{DecodeFrame, MergeError, SourceQueue, WaitingFrame};
 use crate::sources::{SourceId, Sources};
-use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
-/// Decodes the rows of a frame. The task supplies it, as only it knows the layout of rows.
-pub type DecodeFrame<'a> = &'a mut dyn FnMut(&[u8], &mut VecDeque<Sequenced>) -> Result<(), FrameError>;
+/// Gives the bytes of a frame that was stored: of this source, from the record at this offset. The task supplies it, as it has
+/// the state.
+pub type LoadFrame<'a> = &'a dyn Fn(SourceId, i64) -> Result<Vec<u8>, MergeError>;
 
-/// A frame with rows that were not released yet.
-struct Pending {
-    offset: i64,
-    /// Whether its source was live when it wrote the frame.
-    live: bool,
-    bytes: Vec<u8>,
-    stored: bool,
-}
-
-/// The frames of one source.
-struct SourceQueue {
-    mark: SourceMark,
-    frames: VecDeque<Pending>,
-    /// The rows of the first frame that were not released yet.
-    head: VecDeque<Sequenced>,
-}
+/// Bytes of frames that one merge keeps in memory although the state has them.
+const MEMORY: usize = 1 << 20;
 
 /// The place of an event among the next events of several sources: by watermark; of equal watermarks labels before
 /// transactions, as a label may change how the transaction is judged; then by the number of the source.
@@ -96,17 +83,6 @@ impl Awaited {
     }
 }
 
-impl SourceQueue {
-    /// A source that has sent nothing since this mark.
-    fn of(mark: SourceMark) -> SourceQueue {
-        SourceQueue {
-            mark,
-            frames: VecDeque::new(),
-            head: VecDeque::new(),
-        }
-    }
-}
-
 /// The merge of the sources of one repartition partition. Which sources there are is part of the log: a source that is added
 /// while the pipeline runs is waited for from the record on that names it first, also in a replay.
 pub struct Merge {
@@ -153,7 +129,7 @@ impl Merge {
         self.sources.get(source).is_some()
     }
 
-    /// Puts back a stored frame; frames of a source in order of their offsets.
+    /// Puts back a frame that the state has; frames of a source in order of their offsets.
     ///
     /// # Errors
     /// It is damaged.
@@ -164,16 +140,11 @@ impl Merge {
         &mut self,
         head: FrameHeader,
         offset: i64,
-        bytes: Vec<u8>,
+        bytes: &[u8],
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
-        let frame = Pending {
-            offset,
-            live: head.live,
-            bytes,
-            stored: true,
-        };
-        self.enqueue(SourceId::from_number(head.source), frame, decode)
+        let frame = WaitingFrame::of_state(offset, head.live);
+        self.enqueue(SourceId::from_number(head.source), frame, bytes, decode)
     }
 
     /// Takes in a frame read from the log at `offset`, which an owner of this generation has written.
@@ -192,13 +163,8 @@ impl Merge {
         decode: DecodeFrame<'_>,
     ) -> Result<(), FrameError> {
         let source = SourceId::from_number(head.source);
-        let frame = Pending {
-            offset,
-            live: head.live,
-            bytes: bytes.to_vec(),
-            stored: false,
-        };
-        self.enqueue(source, frame, decode)?;
+        let frame = WaitingFrame::new(offset, head.live, bytes);
+        self.enqueue(source, frame, bytes, decode)?;
         let phase = match head.live {
             true => Phase::Live,
             false => Phase::CatchingUp,
@@ -291,41 +257,46 @@ impl Merge {
         queue.expect("the caller refuses sources that the topics do not have")
     }
 
-    fn enqueue(&mut self, id: SourceId, frame: Pending, decode: DecodeFrame<'_>) -> Result<(), FrameError> {
+    fn enqueue(
+        &mut self,
+        id: SourceId,
+        frame: WaitingFrame,
+        bytes: &[u8],
+        decode: DecodeFrame<'_>,
+    ) -> Result<(), FrameError> {
         let source = self.sources.get_mut(id);
         let source = source.expect("the caller refuses sources that the topics do not have");
         if source.head.is_empty() {
-            if let Err(error) = decode(&frame.bytes, &mut source.head) {
-                source.head.clear();
-                return Err(error);
-            }
-            self.repeated += drop_released(source);
+            self.repeated += source.decode(bytes, decode)?;
             if source.head.is_empty() {
-                if frame.stored {
+                if frame.is_stored() {
                     self.finished.push((id, frame.offset));
                 }
                 return Ok(());
             }
         }
-        if source.frames.is_empty() {
+        if source.first().is_none() {
             let first = source.head.front().expect("it was decoded just now");
             let order = MergeOrder::of(&first.event, id.number() as usize);
             self.heads.push(Reverse(order));
             self.awaited = None;
         }
-        source.frames.push_back(frame);
+        source.push(frame);
         self.waiting += 1;
         Ok(())
     }
 
     /// The next row in order, if no other source can still send an older one.
-    pub fn pop(&mut self, decode: DecodeFrame<'_>) -> Result<Option<Event>, FrameError> {
+    ///
+    /// # Errors
+    /// A frame that waited cannot be read or decoded.
+    pub fn pop(&mut self, decode: DecodeFrame<'_>, load: LoadFrame<'_>) -> Result<Option<Event>, MergeError> {
         let Some(&Reverse(MergeOrder { watermark, source, .. })) = self.heads.peek() else {
             return Ok(None);
         };
         let source = SourceId::from_number(source as u32);
         let awaited = self.awaited();
-        let awaited = match self.queue(source).frames.front() {
+        let awaited = match self.queue(source).first() {
             Some(frame) if frame.live => awaited.catching_up,
             _ => awaited.catching_up.min(awaited.live),
         };
@@ -333,7 +304,7 @@ impl Merge {
         if watermark >= awaited {
             return Ok(None);
         }
-        self.release(source, decode).map(Some)
+        self.release(source, decode, load).map(Some)
     }
 
     fn awaited(&mut self) -> Awaited {
@@ -373,20 +344,21 @@ impl Merge {
         furthest
     }
 
-    fn release(&mut self, id: SourceId, decode: DecodeFrame<'_>) -> Result<Event, FrameError> {
+    fn release(&mut self, id: SourceId, decode: DecodeFrame<'_>, load: LoadFrame<'_>) -> Result<Event, MergeError> {
         self.heads.pop();
         let source = self.sources.get_mut(id).expect("the caller saw a row here");
         let row = source.head.pop_front().expect("the caller saw a row here");
         source.mark.sequence = row.sequence;
         while source.head.is_empty() {
-            let Some(done) = source.frames.pop_front() else { break };
+            let Some(done) = source.pop() else { break };
             self.waiting -= 1;
-            if done.stored {
+            if done.is_stored() {
                 self.finished.push((id, done.offset));
             }
-            let Some(next) = source.frames.front() else { break };
-            decode(&next.bytes, &mut source.head)?;
-            self.repeated += drop_released(source);
+            if source.first().is_none() {
+                break;
+            }
+            self.repeated += source.decode_first(decode, |offset| load(id, offset))?;
         }
         match (source.head.front(), &mut self.awaited) {
             (Some(next), _) => {
@@ -442,27 +414,24 @@ impl Merge {
     /// handed out once.
     pub fn unstored(&mut self) -> impl Iterator<Item = (SourceId, i64, &[u8])> {
         self.sources.iter_mut().flat_map(|(id, source)| {
-            source
-                .frames
-                .iter_mut()
-                .filter(|frame| !frame.stored)
-                .map(move |frame| {
-                    frame.stored = true;
-                    (id, frame.offset, frame.bytes.as_slice())
-                })
+            let unstored = source.unstored();
+            unstored.map(move |(offset, bytes)| (id, offset, bytes))
         })
+    }
+
+    /// The frames that were handed out to be stored are stored: the memory of those that do not come soon is given back.
+    pub fn written(&mut self) {
+        if self.waiting == 0 {
+            return;
+        }
+        let in_memory: usize = self.sources.iter_mut().map(|(_, source)| source.written()).sum();
+        if in_memory > MEMORY {
+            self.sources.iter_mut().for_each(|(_, source)| source.release_memory());
+        }
     }
 
     /// Stored frames of which all rows were released: source and offset. Each is handed out once.
     pub fn finished(&mut self) -> impl Iterator<Item = (SourceId, i64)> {
         self.finished.drain(..)
     }
-}
-
-/// Drops rows that a source wrote twice (it delivers at least once) and rows that were released before a restart. Returns how
-/// many.
-fn drop_released(source: &mut SourceQueue) -> u64 {
-    let (released, before) = (source.mark.sequence, source.head.len());
-    source.head.retain(|row| row.sequence > released);
-    (before - source.head.len()) as u64
 }

@@ -9,7 +9,9 @@ use crate::merge::Merge;
 use crate::progress::{Phase, SourceMark, SourceProgress, Watermark};
 use crate::repartition::{Content, IdleNotice, RecordError, RepartitionFormat};
 use crate::rollout::RolloutNotice;
+use crate::source_queue::MergeError;
 use crate::sources::{SourceId, Sources, source_of_earlier_number};
+use crate::stage_state::StageState;
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader, Row};
@@ -144,16 +146,26 @@ impl RepartitionSource {
         Ok(())
     }
 
-    /// The next row in order, if no source can still send a row that belongs before it.
+    /// The next row in order, if no source can still send a row that belongs before it. `state` has the frames that wait beyond
+    /// their batch.
     ///
     /// # Errors
-    /// A frame that waited cannot be decoded.
-    pub fn next_event(&mut self, spare: &mut Vec<Row>) -> Result<Option<Sequenced>, TaskError> {
+    /// A frame that waited cannot be read or decoded.
+    pub fn next_event(
+        &mut self,
+        state: Option<&StageState>,
+        spare: &mut Vec<Row>,
+    ) -> Result<Option<Sequenced>, TaskError> {
         let format = &self.format;
-        let next = self
-            .merge
-            .pop(&mut |bytes, rows| format.decode_rows(bytes, spare, rows));
-        let Some(mut event) = next.map_err(|error| self.unreadable_frame(error))? else {
+        let next = self.merge.pop(
+            &mut |bytes, rows| format.decode_rows(bytes, spare, rows),
+            &|source, offset| stored_frame(format, state, source, offset),
+        );
+        let Some(mut event) = next.map_err(|error| match error {
+            MergeError::Frame(error) => self.unreadable_frame(error),
+            MergeError::State(error) => error.into(),
+        })?
+        else {
             return Ok(None);
         };
         if event.input != TRANSACTIONS {
@@ -207,11 +219,16 @@ impl RepartitionSource {
         journal::write_frames(&mut self.merge, &self.format, writes);
     }
 
-    /// Goes back to where the source was, with the frames that waited there.
+    /// The frames that were added to a batch of writes are written.
+    pub fn written(&mut self) {
+        self.merge.written();
+    }
+
+    /// Goes back to where the source was, with the frames that waited there, which `state` has.
     ///
     /// # Errors
     /// They belong to other topics or another layout, or a frame is damaged.
-    pub fn resume(&mut self, progress: &SourceProgress, frames: Vec<StoredFrame>) -> Result<(), TaskError> {
+    pub fn resume(&mut self, progress: &SourceProgress, state: Option<&StageState>) -> Result<(), TaskError> {
         let is_earlier = !progress.earlier_sources.is_empty();
         let marks = match is_earlier {
             true => self.marks_of_earlier_version(&progress.earlier_sources)?,
@@ -221,7 +238,8 @@ impl RepartitionSource {
         self.wait = None;
         self.watermark = progress.watermark;
         self.sequence = progress.sequence;
-        for StoredFrame { source, offset, bytes } in frames {
+        let Some(state) = state else { return Ok(()) };
+        state.visit_frames(|StoredFrame { source, offset, bytes }| {
             let source = match is_earlier {
                 true => source_of_earlier_number(source.number(), &self.counts),
                 false => Some(source),
@@ -230,9 +248,8 @@ impl RepartitionSource {
             let source = source
                 .ok_or(UNKNOWN_SOURCE)
                 .map_err(|error| self.unreadable_frame(error))?;
-            self.restore_frame(source, offset, &bytes)?;
-        }
-        Ok(())
+            self.restore_frame(source, offset, bytes)
+        })
     }
 
     fn marks_of_earlier_version(&self, marks: &[SourceMark]) -> Result<Sources<SourceMark>, TaskError> {
@@ -256,7 +273,7 @@ impl RepartitionSource {
                 let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
                 let source = source.number();
                 let header = FrameHeader { source, ..header };
-                self.merge.restore_frame(header, offset, frame.to_vec(), &mut decode)
+                self.merge.restore_frame(header, offset, frame, &mut decode)
             });
             restored.map_err(|error| self.unreadable_frame(error))?;
         }
@@ -313,6 +330,24 @@ impl RepartitionSource {
         outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
             self.format.write_rollout(notice, bytes);
         });
+    }
+}
+
+/// The frame of this source from the record at this offset, which waits in the state.
+fn stored_frame(
+    format: &RepartitionFormat,
+    state: Option<&StageState>,
+    source: SourceId,
+    offset: i64,
+) -> Result<Vec<u8>, MergeError> {
+    let state = state.expect("frames wait only where there is a state");
+    let stored = state.frame(source, offset)?;
+    match format.parse(&stored) {
+        Ok(Content::Frames(set)) => match set.frames[..] {
+            [frame] => Ok(frame.to_vec()),
+            _ => Err(NO_FRAME.into()),
+        },
+        _ => Err(NO_FRAME.into()),
     }
 }
 

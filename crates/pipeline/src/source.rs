@@ -3,10 +3,10 @@
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::input_source::InputSource;
-use crate::journal::StoredFrame;
 use crate::log::RecordRef;
 use crate::progress::{Phase, SourceProgress, Watermark};
 use crate::repartition_source::RepartitionSource;
+use crate::stage_state::StageState;
 use crate::taken::{Sequenced, Taken};
 use riskstream_features::state::StateWrites;
 
@@ -30,14 +30,18 @@ impl Source {
         }
     }
 
-    /// The next event that may be applied after the records taken in so far.
+    /// The next event that may be applied after the records taken in so far. `state` has what waits beyond its batch.
     ///
     /// # Errors
     /// The task cannot go on.
-    pub fn next_event(&mut self, context: &mut TaskContext<'_>) -> Result<Option<Sequenced>, TaskError> {
+    pub fn next_event(
+        &mut self,
+        state: Option<&StageState>,
+        context: &mut TaskContext<'_>,
+    ) -> Result<Option<Sequenced>, TaskError> {
         match self {
             Source::Input(input) => Ok(input.next_event()),
-            Source::Repartition(repartition) => repartition.next_event(context.rows),
+            Source::Repartition(repartition) => repartition.next_event(state, context.rows),
         }
     }
 
@@ -85,17 +89,25 @@ impl Source {
         }
     }
 
-    /// Goes back to where the source was, with the frames that waited there.
+    /// What was added to a batch of writes is written.
+    pub fn written(&mut self) {
+        match self {
+            Source::Input(_) => {}
+            Source::Repartition(repartition) => repartition.written(),
+        }
+    }
+
+    /// Goes back to where the source was, with the frames that waited there, which `state` has.
     ///
     /// # Errors
     /// They belong to other topics or another layout, or a frame is damaged.
-    pub fn resume(&mut self, progress: &SourceProgress, frames: Vec<StoredFrame>) -> Result<(), TaskError> {
+    pub fn resume(&mut self, progress: &SourceProgress, state: Option<&StageState>) -> Result<(), TaskError> {
         match self {
             Source::Input(input) => {
                 input.resume(progress);
                 Ok(())
             }
-            Source::Repartition(repartition) => repartition.resume(progress, frames),
+            Source::Repartition(repartition) => repartition.resume(progress, state),
         }
     }
 

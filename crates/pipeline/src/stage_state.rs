@@ -5,6 +5,7 @@ use crate::error::TaskError;
 use crate::journal::{self, Journal, StoredFrame};
 use crate::log::TopicIdentity;
 use crate::progress::SourceProgress;
+use crate::sources::SourceId;
 use crate::waiting_labels::WaitingLabels;
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Engine, Event, StageError, StreamTime, unknown_transaction};
@@ -67,12 +68,11 @@ impl StageState {
         }
     }
 
-    /// Forgets everything since the last write. Gives what was written of the task's source: its progress, and the
-    /// frames that waited.
+    /// Forgets everything since the last write. Gives what was written of the progress of the task's source.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn restore(&mut self) -> Result<(SourceProgress, Vec<StoredFrame>), TaskError> {
+    pub fn restore(&mut self) -> Result<SourceProgress, TaskError> {
         self.entities.discard();
         self.writes.clear();
         let journal = Journal::read(self.store.as_ref())?;
@@ -82,7 +82,23 @@ impl StageState {
         if let Some(labels) = &mut self.labels {
             labels.restore(self.store.as_ref())?;
         }
-        Ok((journal.progress, journal::read_frames(self.store.as_ref())?))
+        Ok(journal.progress)
+    }
+
+    /// Visits the frames of the task's source that wait, in order of their sources and offsets.
+    ///
+    /// # Errors
+    /// The store cannot be read; or the first error of `visit`.
+    pub fn visit_frames(&self, visit: impl FnMut(StoredFrame<'_>) -> Result<(), TaskError>) -> Result<(), TaskError> {
+        journal::visit_frames(self.store.as_ref(), visit)
+    }
+
+    /// The record's value that holds a frame that waits, and no other.
+    ///
+    /// # Errors
+    /// The store cannot be read, or does not have it.
+    pub fn frame(&self, source: SourceId, offset: i64) -> Result<Vec<u8>, StateError> {
+        journal::read_frame(self.store.as_ref(), source, offset)
     }
 
     /// Applies an event to the state of its entity and fills in the features. A label whose transaction is not known waits

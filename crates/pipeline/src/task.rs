@@ -111,7 +111,7 @@ impl Task {
             Taken::NotReady(why) => return Ok(Processed::Retry(why)),
         }
         let mut events = 0;
-        while let Some(event) = self.source.next_event(context)? {
+        while let Some(event) = self.source.next_event(self.state.as_ref(), context)? {
             self.apply(event, replayed, context)?;
             events += 1;
         }
@@ -197,6 +197,7 @@ impl Task {
             Some(state) => state.write(position)?,
             None => self.written = self.source.progress(),
         }
+        self.source.written();
         self.sink.written();
         self.position = position;
         self.changed = false;
@@ -208,11 +209,11 @@ impl Task {
     /// # Errors
     /// The state cannot be read.
     pub fn restore(&mut self) -> Result<i64, TaskError> {
-        let (progress, frames) = match &mut self.state {
+        let progress = match &mut self.state {
             Some(state) => state.restore()?,
-            None => (self.written.clone(), Vec::new()),
+            None => self.written.clone(),
         };
-        self.source.resume(&progress, frames)?;
+        self.source.resume(&progress, self.state.as_ref())?;
         self.sink.restart();
         self.changed = false;
         Ok(self.position)

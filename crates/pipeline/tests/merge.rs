@@ -4,12 +4,13 @@
 use proptest::prelude::*;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
-use riskstream_pipeline::merge::Merge;
+use riskstream_pipeline::merge::{LoadFrame, Merge};
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::IdleNotice;
 use riskstream_pipeline::sources::{SourceId, Sources};
 use riskstream_pipeline::taken::Sequenced;
-use std::collections::VecDeque;
+use std::cell::Cell;
+use std::collections::{BTreeMap, VecDeque};
 
 /// A row as the tests know it: watermark, whether it is a label, source, sequence.
 type Key = (i64, bool, u32, i64);
@@ -54,8 +55,15 @@ fn merge(sources: usize) -> Merge {
 }
 
 fn pop_all(merge: &mut Merge) -> Vec<(i64, bool, u32)> {
+    pop_all_from(merge, &|source, offset| {
+        panic!("the frame at {offset} of {source:?} is in memory")
+    })
+}
+
+/// Pops rows, with frames from the state as far as they are not in memory.
+fn pop_all_from(merge: &mut Merge, load: LoadFrame<'_>) -> Vec<(i64, bool, u32)> {
     let mut rows = Vec::new();
-    while let Some(event) = merge.pop(&mut decode).unwrap() {
+    while let Some(event) = merge.pop(&mut decode, load).unwrap() {
         rows.push((event.watermark, event.input == 0, u32::from(event.flags.0)));
     }
     rows
@@ -299,7 +307,7 @@ fn waiting_frames_are_stored_once_and_restored_where_they_were() {
             live: false,
             watermark: 5,
         };
-        restored.restore_frame(head, offset, bytes, &mut decode).unwrap();
+        restored.restore_frame(head, offset, &bytes, &mut decode).unwrap();
     }
     assert_eq!(pop_all(&mut restored), []);
     push(&mut restored, 1, false, 6, 9, &[]);
@@ -346,4 +354,33 @@ fn a_merge_without_sources_is_neither_live_nor_idle() {
     let merge = Merge::new(&Sources::default(), None);
     assert!(!merge.is_live() && !merge.is_idle());
     assert_eq!(merge.watermark(), Some(i64::MIN));
+}
+
+/// What waits beyond a megabyte lies in the state only, and is read again when its turn comes.
+#[test]
+fn frames_that_wait_do_not_stay_in_memory() {
+    let mut merge = merge(2);
+    let mut state = BTreeMap::new();
+    let mut expected = Vec::new();
+    for offset in 0..200 {
+        let rows: Vec<Key> = (0..400).map(|row| (offset, true, 0, offset * 400 + row + 1)).collect();
+        expected.extend(rows.iter().map(|row| (row.0, row.1, row.2)));
+        push(&mut merge, 0, false, offset, offset, &rows);
+        let collected = merge
+            .unstored()
+            .map(|(source, offset, bytes)| ((source, offset), bytes.to_vec()));
+        state.extend(collected);
+        merge.written();
+    }
+    assert_eq!(merge.waiting(), 200);
+    assert!(state.values().map(Vec::len).sum::<usize>() > 2 << 20);
+    let loaded = Cell::new(0);
+    let load = |source, offset| {
+        loaded.set(loaded.get() + 1);
+        Ok(state[&(source, offset)].clone())
+    };
+    push(&mut merge, 1, false, 1000, 200, &[]);
+    assert_eq!(pop_all_from(&mut merge, &load), expected);
+    assert!(loaded.get() > 100, "{} frames were loaded", loaded.get());
+    assert_eq!(merge.finished().count(), 200);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use riskstream_features::state::{StateError, StateStore, StateWrites};
+use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 
@@ -96,18 +96,17 @@ impl StateStore for RocksStore {
         self.database.get(key).map_err(|error| self.failed(&error))
     }
 
-    fn scan(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateError> {
-        let mut pairs = Vec::new();
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
         for pair in self.database.iterator(IteratorMode::From(prefix, Direction::Forward)) {
             let (key, value) = pair.map_err(|error| self.failed(&error))?;
             if !key.starts_with(prefix) {
                 break;
             }
-            if !key.starts_with(RESERVED_PREFIX) {
-                pairs.push((key.into_vec(), value.into_vec()));
+            if !key.starts_with(RESERVED_PREFIX) && visit(&key, &value).is_break() {
+                break;
             }
         }
-        Ok(pairs)
+        Ok(())
     }
 
     fn position(&self) -> Result<Option<i64>, StateError> {

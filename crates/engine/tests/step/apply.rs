@@ -4,7 +4,7 @@ use crate::shop::{DAY, HOUR, LABELS, MINUTE, NOON, SHOP, Shop, flags, slot, text
 use riskstream_engine::{StageError, StreamTime, write_key};
 use riskstream_events::{Flags, ReasonCode, Value};
 use riskstream_features::EntityStates;
-use riskstream_features::state::{MemoryState, Pair, StateError, StateStore, StateWrites};
+use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use std::sync::Arc;
 
 #[test]
@@ -239,7 +239,7 @@ impl StateStore for Broken {
         Err(StateError::Store("disk gone".into()))
     }
 
-    fn scan(&self, _: &[u8]) -> Result<Vec<Pair>, StateError> {
+    fn visit(&self, _: &[u8], _: Visit<'_>) -> Result<(), StateError> {
         Err(StateError::Store("disk gone".into()))
     }
 

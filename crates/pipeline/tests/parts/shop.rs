@@ -200,7 +200,7 @@ impl Shop {
     pub fn decoded(&mut self, input: u8, value: &[u8]) -> Event {
         let mut source = self.input(input);
         source.take(record(0, value), &mut self.context()).unwrap();
-        source.next_event(&mut self.context()).unwrap().unwrap().event
+        source.next_event(None, &mut self.context()).unwrap().unwrap().event
     }
 
     /// The values that were written to a topic since the last call for any topic.

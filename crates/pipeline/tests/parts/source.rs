@@ -3,23 +3,23 @@
 use crate::shop::{CUSTOMER, LABELS, SECOND, Shop, TRANSACTIONS, partition, payment, record};
 use riskstream_engine::Event;
 use riskstream_events::{InputDecoder, ReasonCode, SchemaReference, SchemaSource, SchemaSourceError, Slot, ValueType};
-use riskstream_features::state::{MemoryState, StateStore, StateWrites};
+use riskstream_features::state::MemoryState;
 use riskstream_pipeline::TaskError;
 use riskstream_pipeline::input_source::InputSource;
-use riskstream_pipeline::journal::read_frames;
-use riskstream_pipeline::log::{Outputs, RecordRef, SCHEMA_ID_HEADER};
+use riskstream_pipeline::log::{Outputs, RecordRef, SCHEMA_ID_HEADER, TopicIdentity};
 use riskstream_pipeline::partitioner::murmur2;
 use riskstream_pipeline::progress::{Phase, Watermark};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::sink::Sink;
 use riskstream_pipeline::source::Source;
+use riskstream_pipeline::stage_state::StageState;
 use riskstream_pipeline::taken::{Sequenced, Taken};
 use std::sync::Arc;
 
 /// Ids and numbers of the events that may be applied now.
 fn next(shop: &mut Shop, source: &mut Source) -> Vec<(String, i64)> {
     let mut events = Vec::new();
-    while let Some(row) = source.next_event(&mut shop.context()).unwrap() {
+    while let Some(row) = source.next_event(None, &mut shop.context()).unwrap() {
         events.push((row.event.id().to_owned(), row.sequence));
     }
     events
@@ -66,10 +66,10 @@ fn an_input_numbers_events_by_their_offsets_and_keeps_its_watermark() {
             source.take(record(offset, &value), &mut shop.context()),
             Ok(Taken::Rows)
         ));
-        let row = source.next_event(&mut shop.context()).unwrap().unwrap();
+        let row = source.next_event(None, &mut shop.context()).unwrap().unwrap();
         assert_eq!((row.event.id(), row.sequence), (id, offset + 1));
         assert_eq!(row.event.watermark, watermark * SECOND, "{id}");
-        assert!(source.next_event(&mut shop.context()).unwrap().is_none(), "once");
+        assert!(source.next_event(None, &mut shop.context()).unwrap().is_none(), "once");
     }
     for phase in [Phase::CatchingUp, Phase::Live, Phase::Idle] {
         let time = 11 * SECOND;
@@ -174,9 +174,9 @@ fn an_input_goes_back_to_where_it_was() {
     let start = source.progress();
     let value = payment("a", 10);
     source.take(record(0, &value), &mut shop.context()).unwrap();
-    source.resume(&start, Vec::new()).unwrap();
+    source.resume(&start, None).unwrap();
     assert!(
-        source.next_event(&mut shop.context()).unwrap().is_none(),
+        source.next_event(None, &mut shop.context()).unwrap().is_none(),
         "it was not handed out"
     );
     assert_eq!(source.watermark(Phase::CatchingUp).time, i64::MIN);
@@ -191,7 +191,7 @@ fn what_is_no_event_is_rejected() {
             source.take(record(0, value), &mut shop.context()),
             Ok(Taken::Rejected(_))
         ));
-        assert!(source.next_event(&mut shop.context()).unwrap().is_none());
+        assert!(source.next_event(None, &mut shop.context()).unwrap().is_none());
     }
 }
 
@@ -240,7 +240,7 @@ fn labels_that_are_read_ahead_promise_nothing_of_payments() {
     let mut watermarks = Vec::new();
     for (offset, value) in (0..).zip(&records) {
         source.take(record(offset, value), &mut shop.context()).unwrap();
-        while let Some(row) = source.next_event(&mut shop.context()).unwrap() {
+        while let Some(row) = source.next_event(None, &mut shop.context()).unwrap() {
             watermarks.push((row.event.id().to_owned(), row.event.watermark));
         }
         watermarks.push((format!("{offset}"), source.watermark(Phase::CatchingUp).time));
@@ -259,29 +259,59 @@ fn labels_that_are_read_ahead_promise_nothing_of_payments() {
     assert_eq!(watermarks, expected.map(|(id, watermark)| (id.to_owned(), watermark)));
 }
 
+/// Offsets of the frames that wait in a state.
+fn waiting(state: &StageState) -> Vec<i64> {
+    let mut offsets = Vec::new();
+    state
+        .visit_frames(|frame| {
+            offsets.push(frame.offset);
+            Ok(())
+        })
+        .unwrap();
+    offsets
+}
+
 #[test]
 fn frames_that_wait_are_kept_and_found_again() {
     let mut shop = Shop::new();
+    let store = Box::new(MemoryState::default());
+    let mut state = StageState::new(shop.plan(), CUSTOMER, store, TopicIdentity::default());
     let mut source = shop.repartition(CUSTOMER);
-    let payments = vec![shop.event(TRANSACTIONS, "a", 1)];
-    let first = frame(&mut shop, CUSTOMER, 0, payments, catching_up(5));
-    source.take(record(0, &first), &mut shop.context()).unwrap();
-    let (mut writes, mut store) = (StateWrites::default(), MemoryState::default());
-    source.collect(&mut writes);
-    store.write(&writes, 1).unwrap();
+    for (offset, id) in [(0, "a"), (1, "b")] {
+        let mut payment = shop.event(TRANSACTIONS, id, offset + 1);
+        payment.watermark = (offset + 1) * SECOND;
+        let mut writer = shop.writer(CUSTOMER, 1, 0);
+        let sequence = offset + 1;
+        writer.push(
+            Sequenced {
+                sequence,
+                event: payment,
+            },
+            &mut shop.context(),
+        );
+        shop.flush(&mut writer, catching_up(5));
+        let value = shop.written(2 + CUSTOMER).pop().unwrap();
+        source.take(record(offset, &value), &mut shop.context()).unwrap();
+    }
+    source.collect(state.collect(source.progress()));
+    state.write(2).unwrap();
+    source.written();
+    assert_eq!(waiting(&state), [0, 1]);
 
     let mut successor = shop.repartition(CUSTOMER);
-    successor
-        .resume(&source.progress(), read_frames(&store).unwrap())
-        .unwrap();
-    assert_eq!(next(&mut shop, &mut successor), []);
+    successor.resume(&source.progress(), Some(&state)).unwrap();
     let second = frame(&mut shop, CUSTOMER, 1, Vec::new(), catching_up(9));
-    successor.take(record(1, &second), &mut shop.context()).unwrap();
-    assert_eq!(next(&mut shop, &mut successor), ids(&[("a", 1)]));
-    writes.clear();
-    successor.collect(&mut writes);
-    store.write(&writes, 2).unwrap();
-    assert_eq!(read_frames(&store).unwrap(), [], "it is done with");
+    for source in [&mut source, &mut successor] {
+        assert!(source.next_event(Some(&state), &mut shop.context()).unwrap().is_none());
+        source.take(record(2, &second), &mut shop.context()).unwrap();
+        for id in ["a", "b"] {
+            let row = source.next_event(Some(&state), &mut shop.context()).unwrap().unwrap();
+            assert_eq!(row.event.id(), id);
+        }
+    }
+    successor.collect(state.collect(successor.progress()));
+    state.write(3).unwrap();
+    assert!(waiting(&state).is_empty(), "they are done with");
 }
 
 #[test]

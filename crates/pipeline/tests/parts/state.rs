@@ -42,8 +42,7 @@ fn what_was_not_written_is_forgotten() {
     assert_eq!(payments(&mut shop, &mut state, "b", 2), Value::Int(2));
     assert_eq!(payments(&mut shop, &mut state, "c", 3), Value::Int(3));
     state.collect(SourceProgress::default());
-    let (restored, frames) = state.restore().unwrap();
-    assert_eq!((restored, frames), (progress, Vec::new()));
+    assert_eq!(state.restore().unwrap(), progress);
     assert_eq!(state.stream_time(), 1_000_000);
     assert_eq!(payments(&mut shop, &mut state, "c", 3), Value::Int(2));
 }
