@@ -257,7 +257,7 @@ impl KafkaLog {
         let mut news = false;
         for reader in self.readers.values_mut() {
             // No short circuit: the call resets each reader.
-            news |= reader.has_news();
+            news |= reader.has_changed();
         }
         news
     }

@@ -6,7 +6,7 @@ use crate::error::WorkerError;
 use crate::faulty::{Faults, FaultyLog, LateRecords};
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
-use crate::phases::HistorySignal;
+use crate::phases::CatchUpSignal;
 use crate::rollout::Rollouts;
 use crate::stores::Stores;
 use crate::topology::{Topology, WorkerRole};
@@ -137,7 +137,7 @@ pub struct TestDriver {
     options: WorkerOptions,
     faults: Faults,
     late: LateRecords,
-    history: HistorySignal,
+    history: CatchUpSignal,
     paused: Option<usize>,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
@@ -159,7 +159,7 @@ impl TestDriver {
             options: WorkerOptions::default(),
             faults: Faults::default(),
             late: LateRecords::default(),
-            history: HistorySignal::default(),
+            history: CatchUpSignal::default(),
             paused: None,
             rollouts: ManualRollouts::default(),
         };
@@ -179,7 +179,7 @@ impl TestDriver {
 
     /// Workers that are added from now on belong to another process.
     pub fn begin_process(&mut self) {
-        self.history = HistorySignal::default();
+        self.history = CatchUpSignal::default();
     }
 
     /// Stops a worker until [`TestDriver::resume_worker`]: it stays in the group and does nothing.
@@ -264,7 +264,7 @@ impl TestDriver {
                 rounds_without_events = 0;
                 continue;
             }
-            // Sources are declared idle after some time. Workers look at each other more often than that.
+            // Sources are declared idle after some time. Workers check their partitions more often than that.
             self.clock.advance(self.options.liveness.idle_after / 4);
             if self.is_done() {
                 rounds_without_events += 1;

@@ -13,11 +13,11 @@ pub struct Faults {
     pub seed: u64,
     /// Transactions that are aborted: nothing was written.
     pub aborted: u16,
-    /// Commits that happened, though the member is told that it is fenced.
+    /// Commits that happened, though the member gets the error that it is fenced.
     pub committed_unknown: u16,
-    /// Commits that did not happen, and the member is told that it is fenced.
+    /// Commits that did not happen, and the member gets the error that it is fenced.
     pub lost_unknown: u16,
-    /// Appended records of which a part was written. The member is told at its next commit, or some time later in a wait, that
+    /// Appended records of which a part was written. The member gets an error at its next commit, or some time later in a wait, that
     /// they were not acknowledged; what it appends until then is not written, so there is no gap.
     pub unacknowledged: u16,
     /// Appended records that a member writes only after it was taken for dead and another owns its partitions.
@@ -50,7 +50,7 @@ pub struct FaultyLog<L> {
     is_broken: bool,
 }
 
-/// How often a wait tells of appended records that were lost, in thousandths.
+/// How often a wait reports appended records that were lost, in thousandths.
 const LOSS_IS_NOTICED: u16 = 200;
 
 /// How often late records are written, in thousandths of the appends.

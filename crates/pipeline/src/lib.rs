@@ -47,7 +47,7 @@ pub mod worker;
 pub use clock::Clock;
 pub use driver::TestDriver;
 pub use error::{TaskError, WorkerError};
-pub use phases::HistorySignal;
+pub use phases::CatchUpSignal;
 pub use rollout::{NoRollouts, Rollouts};
 pub use stage_state::{Applied, StageState, WaitedLabel};
 pub use stores::Stores;

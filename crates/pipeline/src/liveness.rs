@@ -47,7 +47,7 @@ const BUCKET: i64 = 1_000_000;
 impl EventTimeRate {
     /// `newest` is the largest event time read as of `now` (both in microseconds; `i64::MIN` if there is none). The first one
     /// counts as infinitely fast, as it may be the first of many.
-    pub fn read(&mut self, newest: i64, now: i64) {
+    pub fn observe(&mut self, newest: i64, now: i64) {
         let passed = now.saturating_sub(self.bucket_start);
         if passed >= BUCKET {
             self.previous = if passed < 2 * BUCKET { self.current } else { 0 };
@@ -64,7 +64,7 @@ impl EventTimeRate {
 
     /// Microseconds of event time a second, the larger of this and the last bucket: high at once, low only after a
     /// slow second.
-    pub fn speed(&self) -> i64 {
+    pub fn micros_per_second(&self) -> i64 {
         self.current.max(self.previous)
     }
 }
@@ -77,13 +77,13 @@ pub struct PartitionLiveness {
     /// Records known to wait; 0 only if the log has said that there is none.
     pub lag: Option<i64>,
     /// Microseconds of event time that pass in a second.
-    pub speed: i64,
+    pub event_time_rate: i64,
     /// Whether some input of this worker is in real time: then what lags in event time only came late.
     pub among_real_time: bool,
     /// Since when (wall clock, microseconds) all records have been read and nothing has come.
     pub idle_since: Option<i64>,
-    /// Whether the log says how far it was written: then its watermark tells all.
-    pub is_told: bool,
+    /// Whether the log says how far it was written: then the source has the writer's watermark and needs no liveness.
+    pub has_writer_watermark: bool,
 }
 
 impl PartitionLiveness {
@@ -96,7 +96,7 @@ impl PartitionLiveness {
     /// How the partition is read as of `now` (microseconds). `idle_from`: a source without records is idle from then on; before,
     /// history waits for what may come.
     pub fn phase(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
-        if self.is_told {
+        if self.has_writer_watermark {
             Phase::CatchingUp
         } else if self.is_at_rest(options, now) && now >= idle_from {
             Phase::Idle
@@ -109,8 +109,8 @@ impl PartitionLiveness {
 
     /// Whether all records have been read, and nothing has come for a while.
     pub fn is_at_rest(&self, options: &LivenessOptions, now: i64) -> bool {
-        let is_quiet = |since: i64| now.saturating_sub(since) >= micros(options.idle_after);
-        self.lag == Some(0) && self.idle_since.is_some_and(is_quiet)
+        let has_rested = |since: i64| now.saturating_sub(since) >= micros(options.idle_after);
+        self.lag == Some(0) && self.idle_since.is_some_and(has_rested)
     }
 
     /// Whether the partition has history to read, for which rows of other sources wait.
@@ -127,7 +127,7 @@ impl PartitionLiveness {
         }
         // An unknown lag is that of a partition of which nothing was fetched yet.
         let lag = self.lag.unwrap_or(i64::MAX);
-        let slow = self.speed / 1_000_000 < i64::try_from(options.live_rate).unwrap_or(i64::MAX);
+        let slow = self.event_time_rate / 1_000_000 < i64::try_from(options.live_rate).unwrap_or(i64::MAX);
         lag <= options.live_lag && (slow || self.among_real_time)
     }
 }
@@ -148,7 +148,7 @@ mod tests {
         let options = LivenessOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
-            // (newest, lag, speed, among real time, live)
+            // (newest, lag, event_time_rate, among real time, live)
             (Some(now - SECOND), Some(9_999), 9 * HOUR, false, true),
             (Some(now - 61 * SECOND), Some(9_999), SECOND, false, false),
             (None, Some(0), HOUR, false, false),
@@ -161,14 +161,14 @@ mod tests {
             (Some(0), Some(501), HOUR, true, false),
             (Some(0), None, 0, true, false),
         ];
-        for (newest, lag, speed, among_real_time, live) in cases {
+        for (newest, lag, event_time_rate, among_real_time, live) in cases {
             let liveness = PartitionLiveness {
                 newest,
                 lag,
-                speed,
+                event_time_rate,
                 among_real_time,
                 idle_since: None,
-                is_told: false,
+                has_writer_watermark: false,
             };
             assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
         }
@@ -188,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn speed_falls_only_after_a_slow_second() {
+    fn the_rate_falls_only_after_a_slow_second() {
         let mut rate = EventTimeRate::default();
         let mut read = |newest: i64, now: i64| {
-            rate.read(newest, now);
-            rate.speed()
+            rate.observe(newest, now);
+            rate.micros_per_second()
         };
         assert_eq!(read(i64::MIN, 10 * SECOND), 0);
         assert_eq!(read(HOUR, 10 * SECOND), i64::MAX);

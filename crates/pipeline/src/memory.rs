@@ -162,7 +162,7 @@ impl Broker {
         trim(&mut partitions[partition as usize], offset);
     }
 
-    /// Forgets what the group has committed on these topics, and tells how many records are left on them.
+    /// Forgets what the group has committed on these topics, and returns how many records are left on them.
     pub fn forget_consumed(&self, topics: &[Arc<str>]) -> usize {
         let mut inner = self.lock();
         let Inner {

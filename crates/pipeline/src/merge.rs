@@ -94,7 +94,7 @@ pub struct Merge {
     /// The offset of the record with which the present catch-up began; none if no source catches up.
     catch_up_from: Option<i64>,
     /// How many marks of sources that read history were received.
-    history_heard: u64,
+    catching_up_marks: u64,
     /// Stored frames of which all rows were released: to be deleted.
     finished: Vec<(SourceId, i64)>,
     /// Rows that were dropped because their source has sent them before.
@@ -110,7 +110,7 @@ impl Merge {
             heads: BinaryHeap::new(),
             awaited: None,
             catch_up_from,
-            history_heard: 0,
+            catching_up_marks: 0,
             finished: Vec::new(),
             repeated: 0,
             waiting: 0,
@@ -190,7 +190,7 @@ impl Merge {
         mark.last_record = offset;
         self.awaited = None;
         if watermark.phase == Phase::CatchingUp && watermark.time != i64::MIN {
-            self.history_heard += 1;
+            self.catching_up_marks += 1;
         } else if before == Phase::CatchingUp && self.catch_up_from.is_some() && !self.catches_up() {
             self.catch_up_from = None;
         }
@@ -395,8 +395,8 @@ impl Merge {
     }
 
     /// How many marks of sources that read history were received since the merge was made.
-    pub fn history_heard(&self) -> u64 {
-        self.history_heard
+    pub fn catching_up_marks(&self) -> u64 {
+        self.catching_up_marks
     }
 
     /// Whether rows wait, or a source that has sent rows is catching up.

@@ -37,11 +37,11 @@ pub(crate) struct PartitionReader {
     /// Records taken in this batch.
     taken: u64,
     phase: Phase,
-    /// How many marks of sources that read history the partition had received at the last look.
-    history_heard: u64,
-    /// The offset of the record with which the sources' catch-up began that was seen at the last look.
+    /// How many marks of sources that read history the partition had received at the last check.
+    catching_up_marks: u64,
+    /// The offset of the record with which the sources' catch-up began that was seen at the last check.
     catch_up_from: Option<i64>,
-    /// The event time up to which the log was written at the last look, if it says so.
+    /// The event time up to which the log was written at the last check, if it says so.
     written_until: Option<i64>,
 }
 
@@ -61,7 +61,7 @@ impl PartitionReader {
             done: false,
             taken: 0,
             phase: Phase::CatchingUp,
-            history_heard: 0,
+            catching_up_marks: 0,
             catch_up_from: None,
             written_until: None,
         }
@@ -173,15 +173,15 @@ impl PartitionReader {
         self.task.source().input().is_some()
     }
 
-    /// Whether it is a repartition partition whose log says that a source reads history, or has done so since the last look.
+    /// Whether it is a repartition partition whose log says that a source reads history, or has done so since the last check.
     pub(crate) fn awaits_history(&self) -> bool {
         let repartition = self.task.source().repartition();
         repartition.is_some_and(|repartition| {
-            repartition.awaits_history() || repartition.history_heard() != self.history_heard
+            repartition.awaits_history() || repartition.catching_up_marks() != self.catching_up_marks
         })
     }
 
-    /// Whether a catch-up of sources has begun in the partition's log since the last look. One that is read again does not
+    /// Whether a catch-up of sources has begun in the partition's log since the last check. One that is read again does not
     /// count: those that it asked have answered.
     pub(crate) fn begins_catch_up(&self) -> bool {
         let from = self.catch_up_of_sources();
@@ -192,10 +192,10 @@ impl PartitionReader {
         self.task.source().repartition()?.catch_up_from()
     }
 
-    /// Ends a look at the partition.
-    pub(crate) fn looked_at(&mut self) {
+    /// Ends a check of the partition.
+    pub(crate) fn end_check(&mut self) {
         let repartition = self.task.source().repartition();
-        self.history_heard = repartition.map_or(0, |repartition| repartition.history_heard());
+        self.catching_up_marks = repartition.map_or(0, |repartition| repartition.catching_up_marks());
         self.catch_up_from = self.catch_up_of_sources();
     }
 
@@ -208,13 +208,13 @@ impl PartitionReader {
         self.phase = phase;
     }
 
-    /// Whether the log has told something new since the last look.
-    pub(crate) fn has_news<L: Log>(&self, log: &L) -> bool {
+    /// Whether records were taken or the writer's watermark has moved since the last check.
+    pub(crate) fn has_changed<L: Log>(&self, log: &L) -> bool {
         self.taken > 0 || log.written_until(&self.partition) != self.written_until
     }
 
-    /// Hears how far the log was written.
-    fn hear_writer<L: Log>(&mut self, log: &L) {
+    /// Reads the writer's watermark, if the log has one.
+    fn update_writer_watermark<L: Log>(&mut self, log: &L) {
         // Asked before it is known that nothing waits: what was written in between is not read yet.
         self.written_until = log.written_until(&self.partition);
         if let Some(time) = self.written_until
@@ -226,16 +226,16 @@ impl PartitionReader {
 
     /// What is known of the partition now.
     pub(crate) fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
-        self.hear_writer(log);
+        self.update_writer_watermark(log);
         let newest = self.task.input_watermark();
-        self.rate.read(newest.unwrap_or(i64::MIN), now);
+        self.rate.observe(newest.unwrap_or(i64::MIN), now);
         PartitionLiveness {
             newest,
             lag: log.lag(&self.partition),
-            speed: self.rate.speed(),
+            event_time_rate: self.rate.micros_per_second(),
             among_real_time: false,
             idle_since: self.idle_since(),
-            is_told: self.written_until.is_some(),
+            has_writer_watermark: self.written_until.is_some(),
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Keeps track of how the partitions of a worker are read. A round looks at the partitions that it has read from; the others
-//! change only as time passes, and are looked at now and then.
+//! Keeps track of how the partitions of a worker are read. A round checks the partitions that it has read from; the others
+//! change only as time passes, and are checked every 100 ms.
 //!
 //! A source is idle if nothing has come for a while *since history began to be read*, here or by another worker. When history is
 //! written to topics to which nothing came before, rows wait for all sources again, since any of them may send older rows.
 //! A worker sees that others read history by the marks in the repartition partitions that it reads, or that another worker of
 //! its process reads. When sources begin to catch up in such a partition, its readers wait for those that were idle until they
-//! are heard again (merge.rs): all workers of the process then tell again how far their sources are.
+//! are heard again (merge.rs): all workers of the process then announce again how far their sources are.
 
 use crate::liveness::{LivenessOptions, PartitionLiveness};
 use crate::log::Log;
@@ -13,26 +13,26 @@ use crate::partition_reader::PartitionReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-/// Microseconds between two looks at all partitions.
-const LOOK_AT_ALL_EVERY: i64 = 100_000;
+/// Microseconds between two checks of all partitions.
+const CHECK_INTERVAL: i64 = 100_000;
 
-/// What the workers of a process tell each other: when one of them has looked at a repartition partition, and when one has seen
-/// that history is read (wall clock, microseconds); and how often sources have begun to catch up.
+/// Shared by the workers of a process: when one of them last checked a repartition partition, and when one last saw a source that
+/// is catching up (wall clock, microseconds); and how often sources have begun to catch up.
 #[derive(Clone, Debug, Default)]
-pub struct HistorySignal(Arc<Times>);
+pub struct CatchUpSignal(Arc<Times>);
 
 #[derive(Debug, Default)]
 struct Times {
-    looked: AtomicI64,
-    seen: AtomicI64,
+    checked: AtomicI64,
+    catching_up: AtomicI64,
     catch_ups: AtomicU64,
 }
 
-impl HistorySignal {
-    fn look(&self, now: i64, sees_history: bool) {
-        self.0.looked.fetch_max(now, Ordering::Relaxed);
+impl CatchUpSignal {
+    fn record(&self, now: i64, sees_history: bool) {
+        self.0.checked.fetch_max(now, Ordering::Relaxed);
         if sees_history {
-            self.0.seen.fetch_max(now, Ordering::Relaxed);
+            self.0.catching_up.fetch_max(now, Ordering::Relaxed);
         }
     }
 
@@ -44,92 +44,92 @@ impl HistorySignal {
         self.0.catch_ups.load(Ordering::Relaxed)
     }
 
-    fn is_watched(&self, now: i64) -> bool {
-        now - self.0.looked.load(Ordering::Relaxed) < WATCH_LASTS
+    fn was_checked(&self, now: i64) -> bool {
+        now - self.0.checked.load(Ordering::Relaxed) < CHECK_VALIDITY
     }
 
-    fn sees_history(&self, now: i64) -> bool {
-        now - self.0.seen.load(Ordering::Relaxed) < SIGNAL_LASTS
+    fn is_catching_up(&self, now: i64) -> bool {
+        now - self.0.catching_up.load(Ordering::Relaxed) < SIGNAL_VALIDITY
     }
 }
 
-/// Microseconds for which history that was seen counts.
-const SIGNAL_LASTS: i64 = 1_000_000;
+/// Microseconds for which it counts that a source was catching up.
+const SIGNAL_VALIDITY: i64 = 1_000_000;
 
-/// Microseconds for which a look counts: longer than a worker may be held up by a commit.
-const WATCH_LASTS: i64 = 60_000_000;
+/// Microseconds for which a check counts: longer than a worker may be held up by a commit.
+const CHECK_VALIDITY: i64 = 60_000_000;
 
 /// See the module.
 pub(crate) struct Phases {
     options: LivenessOptions,
-    signal: HistorySignal,
-    /// When all partitions were looked at last, by the wall clock in microseconds; none: all have to be looked at now.
-    looked_at: Option<i64>,
+    signal: CatchUpSignal,
+    /// When all partitions were checked last, by the wall clock in microseconds; none: all have to be checked now.
+    checked_at: Option<i64>,
     /// Whether some input of the worker was in real time then.
     among_real_time: bool,
     /// Whether history is being read.
     has_history: bool,
     /// When history began to be read for the last time, by the wall clock in microseconds.
     history_since: Option<i64>,
-    /// The number of catch-ups of sources that were seen, and of those for which readers were told again how far the worker's
-    /// sources are.
-    asked: u64,
-    answered: u64,
-    /// When the last one was seen, by the wall clock in microseconds.
-    asked_at: Option<i64>,
+    /// How often sources have begun to catch up, as of the last check; and as of the last time at which the worker has announced
+    /// all its sources.
+    catch_ups: u64,
+    announced: u64,
+    /// When they did last, by the wall clock in microseconds.
+    catch_up_since: Option<i64>,
 }
 
 impl Phases {
-    pub(crate) fn new(options: LivenessOptions, signal: HistorySignal) -> Phases {
+    pub(crate) fn new(options: LivenessOptions, signal: CatchUpSignal) -> Phases {
         Phases {
             options,
             signal,
-            looked_at: None,
+            checked_at: None,
             among_real_time: false,
             has_history: false,
             history_since: None,
-            asked: 0,
-            answered: 0,
-            asked_at: None,
+            catch_ups: 0,
+            announced: 0,
+            catch_up_since: None,
         }
     }
 
     /// Partitions were opened, or what was announced of them is to be announced again.
     pub(crate) fn reset(&mut self) {
-        self.looked_at = None;
+        self.checked_at = None;
     }
 
-    /// Updates the phases, as of `now`. Gives the partitions that were looked at.
+    /// Updates the phases, as of `now`. Gives the partitions that were checked.
     pub(crate) fn update<'r, L: Log>(
         &mut self,
         readers: &'r mut [PartitionReader],
         log: &L,
         now: i64,
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
-        let mut looks_at_all = self.looked_at.is_none_or(|at| now - at >= LOOK_AT_ALL_EVERY);
-        let mut seen = look(readers, |reader| looks_at_all || reader.has_news(log), log, now);
+        let mut checks_all = self.checked_at.is_none_or(|at| now - at >= CHECK_INTERVAL);
+        let mut seen = check(readers, |reader| checks_all || reader.has_changed(log), log, now);
         let mut reads_history = self.reads_history(readers, &seen, now);
         if readers.iter().any(PartitionReader::begins_catch_up) {
             self.signal.begin_catch_up();
         }
-        self.asked = self.signal.catch_ups();
-        if self.is_asked() {
-            self.asked_at = Some(now);
+        self.catch_ups = self.signal.catch_ups();
+        if self.has_to_announce() {
+            self.catch_up_since = Some(now);
         }
-        if (reads_history && !self.has_history) || self.is_asked() {
+        if (reads_history && !self.has_history) || self.has_to_announce() {
             self.history_since = Some(now);
-            if !looks_at_all {
-                looks_at_all = true;
-                seen = look(readers, |_| true, log, now);
+            if !checks_all {
+                checks_all = true;
+                seen = check(readers, |_| true, log, now);
             }
         }
-        if looks_at_all {
-            self.looked_at = Some(now);
+        if checks_all {
+            self.checked_at = Some(now);
             self.among_real_time = false;
             self.has_history = false;
             if readers.iter().any(|reader| !reader.reads_input()) {
                 let sees_history = readers.iter().any(PartitionReader::awaits_history);
-                self.signal.look(now, sees_history);
+                self.signal.record(now, sees_history);
                 reads_history |= sees_history;
             }
         }
@@ -145,45 +145,45 @@ impl Phases {
                 false => stages_idle_from,
             };
             reader.set_phase(liveness.phase(&self.options, idle_from, now));
-            reader.looked_at();
+            reader.end_check();
         }
-        let looked_at = readers.iter_mut().zip(seen).filter(|(_, liveness)| liveness.is_some());
-        looked_at.map(|(reader, _)| reader)
+        let checked = readers.iter_mut().zip(seen).filter(|(_, liveness)| liveness.is_some());
+        checked.map(|(reader, _)| reader)
     }
 
-    /// Whether sources have begun to catch up since readers were told how far the worker's sources are.
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked != self.answered
+    /// Whether sources have begun to catch up since the worker has announced all its sources.
+    pub(crate) fn has_to_announce(&self) -> bool {
+        self.catch_ups != self.announced
     }
 
-    /// Readers are told how far the worker's sources are.
-    pub(crate) fn answer(&mut self) {
-        self.answered = self.asked;
+    /// The worker announces all its sources.
+    pub(crate) fn announces(&mut self) {
+        self.announced = self.catch_ups;
     }
 
-    /// Whether history is read, as far as the partitions that were looked at tell, or another worker of the process.
+    /// Whether one of the partitions that were checked reads history, or another worker of the process does.
     fn reads_history(&self, readers: &[PartitionReader], seen: &[Option<PartitionLiveness>], now: i64) -> bool {
         let reads_history = |(reader, liveness): (&PartitionReader, &Option<PartitionLiveness>)| {
             let Some(liveness) = liveness else { return false };
             reader.awaits_history() || liveness.has_history(&self.options, now)
         };
-        self.signal.sees_history(now) || readers.iter().zip(seen).any(reads_history)
+        self.signal.is_catching_up(now) || readers.iter().zip(seen).any(reads_history)
     }
 
     /// From when on inputs without records are idle.
     fn inputs_idle_from(&self, now: i64) -> i64 {
         match self.history_since {
             Some(since) => since.saturating_add(self.idle_after()),
-            None if self.signal.is_watched(now) => i64::MAX,
-            // Nothing would tell this worker that others read history.
+            None if self.signal.was_checked(now) => i64::MAX,
+            // This worker has no way to see that others read history.
             None => i64::MIN,
         }
     }
 
     /// From when on partitions of stages are idle whose sources are. Some of what made others catch up may be on its way here.
     fn stages_idle_from(&self) -> i64 {
-        let from = |asked_at: i64| asked_at.saturating_add(self.idle_after());
-        self.asked_at.map_or(i64::MIN, from)
+        let from = |since: i64| since.saturating_add(self.idle_after());
+        self.catch_up_since.map_or(i64::MIN, from)
     }
 
     fn idle_after(&self) -> i64 {
@@ -192,12 +192,12 @@ impl Phases {
 }
 
 /// What is known of the chosen partitions now.
-fn look<L: Log>(
+fn check<L: Log>(
     readers: &mut [PartitionReader],
     is_chosen: impl Fn(&PartitionReader) -> bool,
     log: &L,
     now: i64,
 ) -> Vec<Option<PartitionLiveness>> {
-    let look = |reader: &mut PartitionReader| is_chosen(reader).then(|| reader.liveness(log, now));
-    readers.iter_mut().map(look).collect()
+    let check = |reader: &mut PartitionReader| is_chosen(reader).then(|| reader.liveness(log, now));
+    readers.iter_mut().map(check).collect()
 }

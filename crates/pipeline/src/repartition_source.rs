@@ -189,7 +189,7 @@ impl RepartitionSource {
         rest.map_or(i64::MAX, |furthest| furthest.saturating_add(1))
     }
 
-    /// How far the source is, for its readers. `partition` tells how the partition itself is read.
+    /// How far the source is, for its readers. `partition` is how the partition itself is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
         let to_come = self.merge.watermark().map(|to_come| to_come.min(self.promised()));
         let phase = match partition {
@@ -306,8 +306,8 @@ impl RepartitionSource {
     }
 
     /// How many marks of sources that read history were received since the source was opened.
-    pub fn history_heard(&self) -> u64 {
-        self.merge.history_heard()
+    pub fn catching_up_marks(&self) -> u64 {
+        self.merge.catching_up_marks()
     }
 
     /// Whether a source is catching up, or rows wait.

@@ -62,7 +62,7 @@ impl Source {
         }
     }
 
-    /// How far the source is, for the readers of what the task writes. `partition` tells how the partition is read.
+    /// How far the source is, for the readers of what the task writes. `partition` is how the partition is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
         match self {
             Source::Input(input) => Watermark {

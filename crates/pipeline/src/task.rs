@@ -166,7 +166,7 @@ impl Task {
         }
     }
 
-    /// Ends a batch: completes its outputs. `partition` tells how the partition is read.
+    /// Ends a batch: completes its outputs. `partition` is how the partition is read.
     pub fn finish_batch(&mut self, partition: Phase, context: &mut TaskContext<'_>) {
         if let Some(repartition) = self.source.repartition_mut() {
             repartition.limit_wait(context.now, context.appended);

@@ -13,7 +13,7 @@ use crate::error::{TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
-use crate::phases::{HistorySignal, Phases};
+use crate::phases::{CatchUpSignal, Phases};
 use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
@@ -95,7 +95,7 @@ impl<L: Log> Worker<L> {
         stores: Box<dyn Stores + Send>,
         clock: Box<dyn Clock + Send>,
         rollouts: Box<dyn Rollouts + Send>,
-        history: HistorySignal,
+        history: CatchUpSignal,
     ) -> Worker<L> {
         let routes = topology.routes();
         let dead_letters = DeadLetters {
@@ -297,9 +297,9 @@ impl<L: Log> Worker<L> {
             let phase = reader.phase();
             reader.task.finish_batch(phase, &mut context);
         }
-        if self.phases.is_asked() {
+        if self.phases.has_to_announce() {
             context.writers.announce_again();
-            self.phases.answer();
+            self.phases.announces();
         }
         self.writers.flush(now, &mut self.appended);
         Ok(events)
@@ -396,7 +396,7 @@ impl<L: Log> Worker<L> {
         for (partition, committed) in partitions.iter().zip(committed) {
             opened.push(assignment.open(partition, committed)?);
         }
-        // The worker changes only now, when every partition was looked at: after an error all of them are tried again.
+        // The worker changes only now, when every partition was tried: after an error all of them are tried again.
         self.unopened.retain(|partition| !partitions.contains(partition));
         self.open_again_at = self.clock.now() + OPEN_AGAIN_AFTER;
         let mut starts = Vec::with_capacity(partitions.len());

@@ -11,7 +11,7 @@ use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
 use riskstream_definition::{Compiled, Report};
 use riskstream_kafka::KafkaOptions;
-use riskstream_pipeline::{HistorySignal, WorkerRole};
+use riskstream_pipeline::{CatchUpSignal, WorkerRole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,7 +89,7 @@ fn run(args: Args) -> Result<(), CommandError> {
         stores: RocksStores::new(state),
         workers,
         rollouts,
-        history: HistorySignal::default(),
+        history: CatchUpSignal::default(),
         health,
         shutdown,
     })?;

@@ -10,7 +10,7 @@ use crate::shutdown::Shutdown;
 use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
 use riskstream_kafka::KafkaOptions;
-use riskstream_pipeline::{DecisionFormat, HistorySignal, Topology, WorkerRole};
+use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
 use std::sync::Arc;
 
 /// A run of a pipeline as a service.
@@ -30,7 +30,7 @@ pub struct Job {
     /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
     /// What the workers tell each other.
-    pub history: HistorySignal,
+    pub history: CatchUpSignal,
     /// The workers' health.
     pub health: Health,
     /// When to end.

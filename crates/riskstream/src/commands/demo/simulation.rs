@@ -12,7 +12,7 @@ use riskstream_definition::Compiled;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::memory::{Broker, MemoryLog};
-use riskstream_pipeline::{HistorySignal, NoRollouts, Topology, Worker, WorkerOptions};
+use riskstream_pipeline::{CatchUpSignal, NoRollouts, Topology, Worker, WorkerOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
         Box::new(MemoryStores::default()),
         Box::new(SystemClock),
         Box::new(NoRollouts),
-        HistorySignal::default(),
+        CatchUpSignal::default(),
     )
 }
 
