@@ -160,7 +160,7 @@ fn a_place_beyond_65535_columns_is_shown_with_its_line_cut() {
     let report = diagnostics(&CORRECT.replacen("[DE, FR]", &format!("[{list}, [FR]]"), 1));
     assert!(report.contains("pipeline.yaml:32:160010]"), "{report}");
     assert!(report.contains("…") && report.len() < 2_000, "{report}");
-    // The mistake itself may be longer than a line that is shown.
+    // The expression with the error may be longer than a line that is shown.
     let expression = format!("country in [{}]", vec!["1"; 15_000].join(", "));
     let report = diagnostics(&CORRECT.replacen("ratio > 10 && !(country in home)", &expression, 1));
     assert!(

@@ -53,6 +53,6 @@ fn evaluation_does_not_allocate() {
     ] {
         assert_eq!(allocations(source), 0, "{source}");
     }
-    // The count counts.
+    // The counter works.
     assert_eq!(allocations("name + ' and a text of more than 24 bytes'"), 10);
 }

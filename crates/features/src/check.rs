@@ -149,7 +149,7 @@ fn check_feature(spec: &EntitySpec, feature: &FeatureSpec, types: &[ValueType], 
 
 fn bad_parameter(feature: &FeatureSpec) -> Option<&'static str> {
     if !feature.window.is_none_or(|window| (1..=MAX_DURATION).contains(&window)) {
-        return Some("the window must be longer than nothing");
+        return Some("the window must be longer than 0");
     }
     if !(0..=MAX_DURATION).contains(&feature.delay) {
         return Some("the delay must not be negative");
@@ -158,7 +158,7 @@ fn bad_parameter(feature: &FeatureSpec) -> Option<&'static str> {
         Parameter::K(0) => Some("k must be at least 1"),
         Parameter::Q(q) if !(0.0..=1.0).contains(&q) => Some("the quantile must lie between 0 and 1"),
         Parameter::HalfLife(half_life) if !(1..=MAX_DURATION).contains(&half_life) => {
-            Some("the half-life must be longer than nothing")
+            Some("the half-life must be longer than 0")
         }
         _ => None,
     }

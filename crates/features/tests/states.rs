@@ -1,5 +1,5 @@
-//! Labels completed from their transactions, values that cannot enter state, stores that fail or lie, and
-//! the cache.
+//! Labels completed from their transactions, values that cannot enter state, stores that fail or return damaged
+//! bytes, and the cache.
 
 mod common;
 
@@ -132,7 +132,7 @@ fn errors_are_found_all_at_once() {
         "feature decayed_count: decayed_count takes a half-life in place of a window",
         "feature quantile: the quantile must lie between 0 and 1",
         "feature last_k: k must be at least 1",
-        "feature count: the window must be longer than nothing",
+        "feature count: the window must be longer than 0",
         "feature count: the delay must not be negative",
         "feature count: the entity has no input 2",
         "feature count: its value when empty must be int, as the feature is",

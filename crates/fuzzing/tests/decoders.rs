@@ -5,7 +5,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use riskstream_fuzzing::TARGETS;
 
-/// For each target, unless the variable RISKSTREAM_FUZZ_CASES says otherwise. The number is the seed too: other cases.
+/// For each target, unless the variable RISKSTREAM_FUZZ_CASES says otherwise. The number is also the seed of the random numbers.
 const CASES: u64 = 10_000;
 
 fn cases() -> u64 {

@@ -11,9 +11,9 @@ use crate::consumer::GroupConsumer;
 use crate::options::KafkaOptions;
 use crate::positions;
 
-/// Interval at which a member looks again: members that start at the same time have nothing to see at first.
+/// Interval of the checks: when members start at the same time, none of them has committed a fingerprint yet.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// A look that gets no answer in this time is made again later: the owner waits for it.
+/// A check that gets no answer in this time is repeated later: the owner waits for the answer.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// See the module.

@@ -253,13 +253,13 @@ impl KafkaLog {
             .map_err(|error| LogError::Fenced(errors::describe(&error)))
     }
 
-    fn any_news(&mut self) -> bool {
-        let mut news = false;
+    fn has_unseen_records(&mut self) -> bool {
+        let mut has_unseen = false;
         for reader in self.readers.values_mut() {
             // No short circuit: the call resets each reader.
-            news |= reader.has_changed();
+            has_unseen |= reader.has_unseen_records();
         }
-        news
+        has_unseen
     }
 }
 
@@ -279,7 +279,7 @@ impl Log for KafkaLog {
             let inputs = || self.topics.partitions_of(&self.options.inputs);
             self.agreement.look(&self.consumer, inputs)?;
             let changes = self.changes()?;
-            if self.any_news() || !changes.is_empty() {
+            if self.has_unseen_records() || !changes.is_empty() {
                 return Ok(changes);
             }
             if !self.signal.wait_until(deadline) {

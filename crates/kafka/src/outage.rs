@@ -34,7 +34,7 @@ impl Outage {
         }
     }
 
-    /// Notes why a broker cannot be reached. The first failure of TLS is looked into, which may take some seconds.
+    /// Notes why a broker cannot be reached. The first failure of TLS is examined, which may take some seconds.
     pub(crate) fn note(&self, code: Code, reason: &str) {
         if self.get().is_lasting {
             return;
@@ -48,7 +48,7 @@ impl Outage {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Reason { text, is_lasting };
     }
 
-    /// A broker was reached: what was noted is over.
+    /// A broker was reached: forgets the reason.
     pub(crate) fn end(&self) {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Reason::default();
     }

@@ -119,7 +119,7 @@ impl Reader {
 
     /// Whether there may be a record that the owner has not seen: one arrived since the last call, or the owner stopped
     /// taking before the queue was empty. Calling resets this.
-    pub(crate) fn has_changed(&mut self) -> bool {
+    pub(crate) fn has_unseen_records(&mut self) -> bool {
         let taking = std::mem::take(&mut self.taking);
         self.see_arrivals() || taking
     }

@@ -58,7 +58,7 @@ impl TopicReset {
         let topic = topic.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))?;
         drop(watch);
         let positions = positions_of(&consumer, name, &topic)?;
-        let consumer = Arc::into_inner(consumer).expect("the watch is gone");
+        let consumer = Arc::into_inner(consumer).expect("the watch was dropped");
         Ok(TopicReset {
             consumer,
             name: name.to_owned(),

@@ -80,7 +80,7 @@ pub fn average_precision(scores: &[f64], labels: &[bool]) -> Result<f64, Evaluat
     Ok(sum)
 }
 
-/// What is alerted on, and how much of it rightly, when everything from some score up is.
+/// Precision and recall if every transaction from some score on gives an alert.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
     /// Transactions that score at least this are alerted on.

@@ -1,4 +1,4 @@
-//! Files instead of topics: the same engine over JSON Lines, CSV and Parquet, results to Parquet, and how good
+//! Files instead of topics: the same engine over JSON, CSV, Parquet and Avro, results to Parquet, and how good
 //! the decisions were. Knows nothing of Kafka.
 #![forbid(unsafe_code)]
 

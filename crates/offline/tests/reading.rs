@@ -289,7 +289,10 @@ fn damaged_avro_files() {
     let error = rows(file(".avro", &other).path(), &wanted).unwrap_err();
     assert!(error.starts_with("FILE: after record "), "{error}");
     let error = rows(file(".avro", b"id,amount\n").path(), &wanted).unwrap_err();
-    assert_eq!(error, "FILE: not an Avro object container file: it begins otherwise");
+    assert_eq!(
+        error,
+        "FILE: not an Avro object container file: its first bytes are not `Obj` and 1"
+    );
     let list = fields(&[("unused", ValueType::Int)]);
     let error = rows(&data("payments-null.avro"), &list).unwrap_err();
     assert!(error.contains("unused"), "{error}");

@@ -1,5 +1,5 @@
 //! A model on sequences of a customer's last events. Its inputs are equal to those of a plain recomputation, in every
-//! order of the events. Mistakes in the list of sequences are reported.
+//! order of the events. Errors in the list of sequences are reported.
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;

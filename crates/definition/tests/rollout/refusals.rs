@@ -55,11 +55,11 @@ fn every_mistake_with_its_place_and_what_to_write() {
     ];
     let mut page = String::new();
     for (what, text) in cases {
-        let told = match prepare("rollout.yaml", text, &pipeline) {
+        let report = match prepare("rollout.yaml", text, &pipeline) {
             Ok(_) => "ok".to_owned(),
             Err(report) => report.render(Style::Plain, 120),
         };
-        writeln!(page, "## {what}\n\n{told}").unwrap();
+        writeln!(page, "## {what}\n\n{report}").unwrap();
     }
     insta::assert_snapshot!(page);
 }
@@ -84,13 +84,13 @@ fn golden_rows_must_come_out() {
     let card = folder.path().join("models/new.card.yaml");
     let text = std::fs::read_to_string(&card).unwrap();
     std::fs::write(&card, text.replace("score: 1.0}", "score: 0.75}")).unwrap();
-    let told = prepare("rollout.yaml", rollout, &pipeline)
+    let report = prepare("rollout.yaml", rollout, &pipeline)
         .unwrap_err()
         .render(Style::Plain, 120);
-    assert!(told.contains("golden row 3 scores 1, its card says 0.75"), "{told}");
+    assert!(report.contains("golden row 3 scores 1, its card says 0.75"), "{report}");
 }
 
-/// Where decisions are explained a model that may decide needs background rows, one that only watches does not.
+/// Where decisions are explained a model that may decide needs background rows, a shadow does not.
 #[test]
 fn only_deciders_have_to_be_explained() {
     let text = pipeline_text("shop", OLD) + "explain: {sample: 1}\n";
@@ -98,10 +98,10 @@ fn only_deciders_have_to_be_explained() {
     let rollout = |part: &str| format!("revision: 1\n{part}: [{{file: models/nan.onnx, inputs: [amount]}}]\n");
     assert!(prepare("rollout.yaml", &rollout("shadows"), &pipeline).is_ok());
     let challenger = "{revision: 1, challengers: [{share: 1, model: {file: models/nan.onnx, inputs: [amount]}}]}";
-    let told = prepare("rollout.yaml", challenger, &pipeline)
+    let report = prepare("rollout.yaml", challenger, &pipeline)
         .unwrap_err()
         .render(Style::Plain, 200);
-    assert!(told.contains("models/nan.card.yaml has no `background`"), "{told}");
+    assert!(report.contains("models/nan.card.yaml has no `background`"), "{report}");
 }
 
 /// What the log says was decided by a model is not decided again by another of the same name.
@@ -124,8 +124,8 @@ fn exchanged_files_are_noticed() {
             Some(by) => std::fs::read(folder.path().join(by)).unwrap(),
         };
         std::fs::write(&path, other).unwrap();
-        let told = again().unwrap_err();
-        assert!(told.contains("has changed since it was rolled out"), "{told}");
+        let report = again().unwrap_err();
+        assert!(report.contains("has changed since it was rolled out"), "{report}");
         std::fs::write(&path, before).unwrap();
     }
     assert!(again().is_ok());

@@ -41,7 +41,7 @@ pub enum BackfillError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Whoever takes the results.
+    /// The receiver of the results.
     #[error(transparent)]
     Sink(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -54,8 +54,8 @@ pub trait Sink {
     /// They cannot be written.
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError>;
 
-    /// A record that cannot be used: the input, its number in the file (0: one of very many labels that have
-    /// waited in vain for their transactions), why.
+    /// A record that cannot be used: the input, its number in the file (0 if it is not known: a label
+    /// whose transaction did not come, beyond the labels whose numbers are kept), why.
     fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection);
 }
 
@@ -117,7 +117,7 @@ pub struct Backfill<'a> {
     summary: Summary,
 }
 
-/// Labels whose numbers are kept while they wait: enough to look up, without a burden on memory.
+/// Labels whose numbers are kept while they wait: a limit of memory.
 const NUMBERS_KEPT: usize = 100_000;
 
 /// The transactions that wait to be decided, and who decides.
@@ -322,7 +322,8 @@ impl<'a> Backfill<'a> {
         Ok(())
     }
 
-    /// Makes room now and then; whether to go on.
+    /// Counts an applied event. After each batch of them, moves entities that do not fit the caches to the stores; whether to
+    /// go on.
     fn count_applied(&mut self, go_on: GoOn<'_>) -> Result<bool, BackfillError> {
         self.applied += 1;
         if !self.applied.is_multiple_of(BATCH as u64) {

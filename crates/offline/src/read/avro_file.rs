@@ -49,7 +49,7 @@ impl AvroFile {
     pub(super) fn open(path: &Path, fields: &InputFields) -> Result<AvroFile, ReadError> {
         let mut input = BufReader::with_capacity(1 << 20, File::open(path).map_err(io(path))?);
         let Header { schema, codec, sync } = header(path, &mut input)?;
-        let none = InputFields::new(Vec::new(), None).expect("no fields are at odds");
+        let none = InputFields::new(Vec::new(), None).expect("no fields cannot contradict each other");
         let compile = |fields| AvroProjection::compile(&schema, None, fields).map_err(|error| malformed(path, error));
         Ok(AvroFile {
             path: path.to_owned(),
@@ -147,7 +147,7 @@ fn header(path: &Path, input: &mut impl Read) -> Result<Header, ReadError> {
     if magic != *b"Obj\x01" {
         return Err(malformed(
             path,
-            "not an Avro object container file: it begins otherwise",
+            "not an Avro object container file: its first bytes are not `Obj` and 1",
         ));
     }
     let metadata = metadata(input).map_err(cut)?;
@@ -191,7 +191,7 @@ fn metadata(input: &mut impl Read) -> std_io::Result<HashMap<String, Vec<u8>>> {
 
 /// A length and as many bytes.
 fn prefixed(input: &mut impl Read) -> std_io::Result<Vec<u8>> {
-    let length = size_of(number(input)?).ok_or_else(|| std_io::Error::other("a length that cannot be"))?;
+    let length = size_of(number(input)?).ok_or_else(|| std_io::Error::other("a negative or too large length"))?;
     let mut bytes = Vec::new();
     input.take(length).read_to_end(&mut bytes)?;
     match bytes.len() as u64 == length {

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-/// The endings of the files that this build reads.
-const ENDINGS: &str = if cfg!(feature = "parquet") {
+/// The endings of the files that this build reads, in words.
+pub const ENDINGS: &str = if cfg!(feature = "parquet") {
     ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), .avro or .parquet"
 } else {
     ".jsonl, .ndjson, .json, .csv or .tsv (also with .gz), or .avro; Parquet needs a build with the feature `parquet`"

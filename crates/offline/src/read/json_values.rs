@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-/// A longer value is a mistake in the file, such as a quotation mark that is never closed.
+/// A longer value is an error in the file, such as a quotation mark that is never closed.
 const MAX_BYTES: usize = 64 << 20;
 
 /// What follows in a text.

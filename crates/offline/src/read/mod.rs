@@ -17,7 +17,7 @@ mod names;
 mod rows;
 mod text_file;
 
-pub use error::ReadError;
+pub use error::{ENDINGS, ReadError};
 pub use names::names;
 pub use rows::{Next, Rows};
 

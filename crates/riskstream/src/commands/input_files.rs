@@ -178,8 +178,7 @@ fn parse(argument: &str, compiled: &Compiled) -> Result<(usize, PathBuf), Comman
     Ok((input, path))
 }
 
-/// What to know of a run over files besides its results: of late events, of records that were left out, and of event times
-/// that are hardly meant.
+/// Remarks on a run over files: late events, records that were left out, and event times that are probably in another unit.
 pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
     let mut notes = Vec::new();
     if summary.late > 0 {

@@ -48,7 +48,7 @@ impl LoadedRollouts {
         state.wanted.keys().cloned().collect()
     }
 
-    /// Answers a wanted document with its line-up, or with the reason why it cannot be loaded.
+    /// Stores the line-up of a document that a task waits for, or the reason why it cannot be loaded.
     pub(super) fn provide(&self, document: &str, prepared: Result<Lineup, String>) -> Option<Arc<Lineup>> {
         let mut state = self.lock();
         match prepared {

@@ -1,5 +1,5 @@
 //! Accepts HTTP connections. Whatever clients do, the next connection is accepted: one that takes too long is closed, and if too
-//! many are open the oldest makes room. So clients cannot use up the descriptors of the process, and health is always answered.
+//! many are open the oldest is closed. So clients cannot use up the descriptors of the process, and health is always answered.
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -31,7 +31,7 @@ pub(super) async fn serve(listener: TcpListener, routes: Router) {
                 }
                 open.push_back(tokio::spawn(serve_one(stream, routes.clone())).abort_handle());
             }
-            // Perhaps the process has no descriptor left.
+            // Most likely the process has no descriptor left.
             Err(error) => {
                 tracing::debug!(target: "riskstream::http", %error, "a connection cannot be accepted");
                 close_oldest(&mut open);
@@ -53,7 +53,7 @@ async fn serve_one(stream: TcpStream, routes: Router) {
         .header_read_timeout(HEADER_TIMEOUT)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
-    // What goes wrong on a connection is the client's to notice.
+    // Errors of a connection are not logged: the client gets them.
     let _ = tokio::time::timeout(LIFETIME, connection).await;
 }
 

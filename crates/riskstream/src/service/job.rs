@@ -29,7 +29,7 @@ pub struct Job {
     pub workers: usize,
     /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
-    /// What the workers tell each other.
+    /// Whether a worker of this process sees that history is read.
     pub history: CatchUpSignal,
     /// The workers' health.
     pub health: Health,

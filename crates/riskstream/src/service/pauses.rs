@@ -1,9 +1,9 @@
 //! Notices that the process as a whole did not run: it was stopped (SIGSTOP, a debugger, a frozen container), or its machine was
-//! paused or had no time for it. What then seems to hang has only not gone on.
+//! paused or had no time for it. Calls that seem to hang after that did not run either.
 
 use std::time::{Duration, Instant};
 
-/// A look that comes this much later than it should counts as a pause of the process.
+/// A check that comes this much later than it should counts as a pause of the process.
 const NOTICED: Duration = Duration::from_secs(5);
 /// How long after a pause nothing counts as hanging.
 const GRACE: Duration = Duration::from_secs(30);
@@ -16,7 +16,7 @@ pub(super) struct Pauses {
 }
 
 impl Pauses {
-    /// To be looked at every `interval`, or more often.
+    /// To be checked every `interval`, or more often.
     pub(super) fn new(interval: Duration, now: Instant) -> Pauses {
         Pauses {
             interval,

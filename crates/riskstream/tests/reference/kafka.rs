@@ -176,11 +176,7 @@ impl Drop for Trial {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.directory.disable_cleanup(true);
-            println!(
-                "  left for a look: topics {}-*, {}",
-                self.name,
-                self.directory.path().display()
-            );
+            println!("  kept: topics {}-*, {}", self.name, self.directory.path().display());
         } else {
             delete_topics(&self.brokers, &self.name);
         }

@@ -1,7 +1,7 @@
-//! `riskstream demo` and `riskstream backfill` over files: one result whatever the order of a file, and nothing missing
-//! without a word.
+//! `riskstream demo` and `riskstream backfill` over files: one result whatever the order of a file; missing columns
+//! and inputs are reported.
 
-use crate::support::process::run;
+use crate::support::process::{self, run};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -200,6 +200,28 @@ fn the_simulated_demo_decides_as_the_demo_over_the_same_records_in_files() {
     );
     assert!(simulated.len() > 500);
     assert_eq!(simulated, from_files);
+}
+
+/// An installed program has no checkout beside it.
+#[test]
+fn the_demo_runs_in_an_empty_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = |output: &str, further: &[&str]| {
+        let mut arguments = vec!["demo", "--customers", "30", "--days", "3", "--output", output];
+        arguments.extend(further);
+        let ended = process::riskstream(&arguments, &[])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        let mut decisions = decisions(&directory.path().join(output));
+        decisions.iter_mut().for_each(|decision| decision.latency = None);
+        decisions
+    };
+    let shipped = demo("shipped.jsonl", &[]);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/card-fraud.yaml");
+    assert!(shipped.len() > 50);
+    assert_eq!(shipped, demo("file.jsonl", &["--pipeline", file]));
 }
 
 /// Out of order by a few seconds, several in one second: the order among partitions matters.

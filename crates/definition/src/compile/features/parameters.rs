@@ -55,7 +55,7 @@ impl FeatureCompiler<'_, '_> {
                 let range = match key {
                     "k" => "`k` lies between 1 and 1000",
                     "q" => "`q` lies between 0 and 1",
-                    _ => "a half-life is longer than nothing",
+                    _ => "a half-life must be longer than 0",
                 };
                 self.diagnostics
                     .add(Diagnostic::new(range, span.clone()).help(format!("write `{key}: {example}`")));
@@ -171,9 +171,9 @@ impl FeatureCompiler<'_, '_> {
         match (window.value, aggregation) {
             (_, Some(aggregation)) if aggregation.is_decayed() => wrong(
                 format!("`{}` takes a half-life, not a window", aggregation.name()),
-                "remove `window:`: what is old fades away by itself",
+                "remove `window:`: the weight of an event halves with each `half_life`",
             ),
-            (Window::Limited(0), _) => wrong("a window is longer than nothing".to_owned(), duration::FORM),
+            (Window::Limited(0), _) => wrong("a window must be longer than 0".to_owned(), duration::FORM),
             (Window::Unlimited, Some(aggregation)) if !aggregation.allows_no_window() => wrong(
                 format!("`{}` needs a limited window", aggregation.name()),
                 "write how far back it reaches: `window: 30d`",

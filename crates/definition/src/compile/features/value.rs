@@ -50,7 +50,7 @@ impl FeatureCompiler<'_, '_> {
             };
             self.diagnostics.add(
                 Diagnostic::new(
-                    format!("`{}` of {} makes no sense", aggregation.name(), value_type.name()),
+                    format!("`{}` does not take {}", aggregation.name(), value_type.name()),
                     source.span.clone(),
                 )
                 .label(format!("this is {}", value_type.name()))

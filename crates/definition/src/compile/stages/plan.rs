@@ -73,7 +73,7 @@ fn entity_spec(context: &StageContext<'_>, at: usize, keys: &Keys) -> EntitySpec
     }
 }
 
-/// Earlier phases have checked all types, with better messages. Their gaps would show up here.
+/// Earlier phases have checked all types, with better messages. An error here means that one of them lacks a check.
 fn compile_features(
     context: &StageContext<'_>,
     at: usize,

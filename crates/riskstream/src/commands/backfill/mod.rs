@@ -16,6 +16,7 @@ use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{Rejection, Slot};
 use riskstream_offline::backfill::{Backfill, BackfillError, Options, Order, SORT_MEMORY, Sink, Summary};
+use riskstream_offline::read::ENDINGS;
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
 use std::path::PathBuf;
@@ -28,8 +29,9 @@ use temporary_stores::TemporaryStores;
 pub struct Args {
     /// The pipeline file
     pipeline: PathBuf,
-    /// A file (.jsonl, .csv, .parquet) as an input: FILE is the transactions, NAME=FILE any input of the pipeline
-    #[arg(long = "input", value_name = "[NAME=]FILE", required = true)]
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
+        "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
+    ))]
     inputs: Vec<String>,
     #[command(flatten)]
     files: FileArgs,

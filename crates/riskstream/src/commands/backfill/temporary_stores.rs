@@ -14,7 +14,8 @@ pub(super) struct TemporaryStores {
 }
 
 impl TemporaryStores {
-    /// Stores in a new directory beside `output`: where the results go there is room, unlike in a `/tmp` in memory.
+    /// Stores in a new directory beside `output`: its file system holds the results, whereas
+    /// `/tmp` may be in memory.
     ///
     /// # Errors
     /// The directory cannot be made.

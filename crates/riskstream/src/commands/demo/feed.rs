@@ -56,8 +56,8 @@ impl Feed {
     }
 }
 
-/// Writes records to the in-memory log, in event-time order, and tells how far it is: so the order in which they are applied
-/// does not depend on how fast threads are.
+/// Writes records to the in-memory log, in event-time order, and announces the event time up to which it has written: so the
+/// order in which they are applied does not depend on how fast threads are.
 struct Writer {
     topics: Vec<Arc<str>>,
     broker: Broker,
@@ -119,7 +119,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// However the thread ends: nothing follows, so nothing waits for more.
+    /// Announces that no record follows, however the thread ends.
     fn drop(&mut self) {
         self.broker.set_written_until(&self.topics, i64::MAX);
     }

@@ -5,6 +5,7 @@ mod feed;
 mod files;
 mod progress;
 mod results;
+mod shipped;
 mod simulation;
 
 use super::error::CommandError;
@@ -18,6 +19,9 @@ use anyhow::{Context, anyhow};
 use files::Files;
 use progress::Progress;
 use results::Results;
+use riskstream_definition::Compiled;
+use riskstream_offline::read::ENDINGS;
+use shipped::ShippedPipeline;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `riskstream demo`.
@@ -25,11 +29,12 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     #[command(flatten)]
     simulation: SimulationArgs,
-    /// The pipeline file
-    #[arg(long, default_value = "pipelines/card-fraud.yaml")]
-    pipeline: PathBuf,
-    /// Your own transactions (.jsonl, .csv, .parquet) instead of simulated ones; NAME=FILE for other inputs
-    #[arg(long = "input", value_name = "[NAME=]FILE")]
+    /// The pipeline file; by default the shipped pipelines/card-fraud.yaml, which is part of the program
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+    #[arg(long = "input", value_name = "[NAME=]FILE", help = format!(
+        "A file of your own transactions instead of simulated ones; NAME=FILE for other inputs. Its name ends in {ENDINGS}"
+    ))]
     inputs: Vec<String>,
     #[command(flatten)]
     files: FileArgs,
@@ -45,7 +50,7 @@ pub struct Args {
 /// # Errors
 /// The user's input is wrong, the run was interrupted, or a file cannot be read or written.
 pub fn execute(args: Args) -> Result<(), CommandError> {
-    let compiled = pipeline_file::load(&args.pipeline)?;
+    let compiled = load(args.pipeline.as_deref())?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let name = &compiled.plan.name;
     let (results, truth) = if args.inputs.is_empty() {
@@ -72,7 +77,15 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Where the results go there is room, unlike in a `/tmp` in memory.
+/// The pipeline of a file, or else the shipped one. Its files are read when it is compiled, and not afterwards.
+fn load(file: Option<&Path>) -> Result<Compiled, CommandError> {
+    match file {
+        Some(file) => Ok(pipeline_file::load(file)?),
+        None => Ok(pipeline_file::load(&ShippedPipeline::write()?.path())?),
+    }
+}
+
+/// The directory of the results, also for temporary files: its file system holds the results, whereas `/tmp` may be in memory.
 fn directory(output: &Path) -> &Path {
     match output.parent() {
         Some(parent) if parent != Path::new("") => parent,

@@ -176,7 +176,7 @@ impl Results {
         );
         match truth {
             Some(truth) => self.compare(truth)?,
-            None => println!("no labels were given, so how good they are is not known"),
+            None => println!("no labels were given: precision and recall are not known"),
         }
         println!("every decision with its features and reasons: {}", path.display());
         self.report.finish()

@@ -6,6 +6,7 @@ use crate::commands::error::CommandError;
 use anyhow::{Context, anyhow};
 use riskstream_definition::cards::{Card, CardDraft, InputRow};
 use riskstream_models::{Model, ScoreOutput};
+use riskstream_offline::read::ENDINGS;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,8 +16,9 @@ pub(super) struct Args {
     /// The ONNX file; its card is written beside it, `fraud.card.yaml` for `fraud.onnx`
     #[arg(value_name = "MODEL")]
     file: PathBuf,
-    /// Rows with a column for each input of the model: JSON Lines, CSV or Parquet
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = format!(
+        "A file of rows with a column for each input of the model. Its name ends in {ENDINGS}"
+    ))]
     data: PathBuf,
     /// The columns of FILE that the model takes, in its order; by default the names of the model's inputs
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

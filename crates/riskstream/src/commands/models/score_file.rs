@@ -6,6 +6,7 @@ use crate::commands::error::CommandError;
 use anyhow::anyhow;
 use riskstream_definition::cards::{Card, Verified, Verifier};
 use riskstream_models::Model;
+use riskstream_offline::read::ENDINGS;
 use std::path::{Path, PathBuf};
 
 /// Rows that are scored at a time.
@@ -13,9 +14,10 @@ const BATCH: usize = 1024;
 
 #[derive(clap::Args)]
 pub(super) struct ScoreFile {
-    /// Compare with the scores in this file instead of the golden rows: JSON Lines, CSV or Parquet with a column for
-    /// each input of the card and one for the score
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = format!(
+        "Compare with the scores in this file instead of the golden rows: it has a column for each input of the card \
+         and one for the score. Its name ends in {ENDINGS}"
+    ))]
     rows: Option<PathBuf>,
     /// The column of FILE that holds the scores of the exporting library
     #[arg(long, value_name = "NAME", default_value = "score", requires = "rows")]
