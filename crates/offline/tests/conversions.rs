@@ -72,30 +72,32 @@ fn sources(value: &str) -> Vec<Source> {
     [own, parquet].concat()
 }
 
+/// Parquet columns of whole numbers, of decimals and of floats.
+const INTEGERS: [&str; 11] = [
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "decimal38_0",
+    "decimal76_0",
+    "category_int",
+];
+const DECIMALS: [&str; 6] = [
+    "decimal9_2",
+    "decimal18_2",
+    "decimal32_2",
+    "decimal64_2",
+    "decimal38_10",
+    "decimal76_2",
+];
+const FLOATS: [&str; 3] = ["float16", "float32", "float64"];
+
 /// The sources of booleans and numbers, and the Parquet columns of them.
 fn sources_of_number(value: &str) -> Option<(Vec<Source>, Vec<Source>)> {
-    let integers = [
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "decimal38_0",
-        "decimal76_0",
-        "category_int",
-    ];
-    let decimals = [
-        "decimal9_2",
-        "decimal18_2",
-        "decimal32_2",
-        "decimal64_2",
-        "decimal38_10",
-        "decimal76_2",
-    ];
-    let floats = ["float16", "float32", "float64"];
     let long = |number| Avro(r#""long""#, varint(number));
     Some(match value {
         "boolean true" => (vec![Json("true"), Avro(r#""boolean""#, vec![1])], columns(&["bool"], 0)),
@@ -105,11 +107,11 @@ fn sources_of_number(value: &str) -> Option<(Vec<Source>, Vec<Source>)> {
         ),
         "integer 1" => {
             let int = Avro(r#""int""#, varint(1));
-            (vec![Json("1"), Cell("1"), int, long(1)], columns(&integers, 0))
+            (vec![Json("1"), Cell("1"), int, long(1)], columns(&INTEGERS, 0))
         }
         "integer 42" => {
             let int = Avro(r#""int""#, varint(42));
-            (vec![Json("42"), Cell("42"), int, long(42)], columns(&integers, 1))
+            (vec![Json("42"), Cell("42"), int, long(42)], columns(&INTEGERS, 1))
         }
         "integer 1234567890123456789" => (
             vec![
@@ -131,7 +133,7 @@ fn sources_of_number(value: &str) -> Option<(Vec<Source>, Vec<Source>)> {
                 Cell("42.00"),
                 Avro(DECIMAL, vec![4, 0x10, 0x68]),
             ],
-            columns(&decimals, 0),
+            columns(&DECIMALS, 0),
         ),
         "decimal 12.50" => (
             vec![
@@ -140,20 +142,20 @@ fn sources_of_number(value: &str) -> Option<(Vec<Source>, Vec<Source>)> {
                 Cell("12.50"),
                 Avro(DECIMAL, vec![4, 0x04, 0xe2]),
             ],
-            columns(&decimals, 1),
+            columns(&DECIMALS, 1),
         ),
         "decimal 9007199254740993.0" => (
             vec![Json("9007199254740993.0"), Cell("9007199254740993.0")],
             columns(&["decimal38_10"], 2),
         ),
-        "float 42" => (avro_floats(42.0), columns(&floats, 0)),
+        "float 42" => (avro_floats(42.0), columns(&FLOATS, 0)),
         "float32 0.1" => (avro_floats(0.1), columns(&["float32"], 3)),
         "float 9007199254740992" => (avro_floats(2_f32.powi(53)), columns(&["float64"], 3)),
         "NaN" => (
             [avro_floats(f32::NAN), vec![Json("NaN"), Cell("NaN")]].concat(),
-            columns(&floats, 1),
+            columns(&FLOATS, 1),
         ),
-        "infinity" => (avro_floats(f32::INFINITY), columns(&floats, 2)),
+        "infinity" => (avro_floats(f32::INFINITY), columns(&FLOATS, 2)),
         _ => return None,
     })
 }
