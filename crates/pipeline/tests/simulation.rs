@@ -42,6 +42,16 @@ fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
     order.into_iter().map(|index| events[index].clone()).collect()
 }
 
+const ALL_FAULTS: Faults = Faults {
+    seed: 0,
+    aborted: 60,
+    committed_unknown: 40,
+    lost_unknown: 40,
+    unacknowledged: 60,
+    late: 30,
+    unavailable: 30,
+};
+
 const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
     WorkerRole::Upstream,
     WorkerRole::Upstream,
@@ -98,12 +108,7 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
     for (seed, workers) in (1..).zip(workers) {
         let faults = Faults {
             seed: seed * 1000,
-            aborted: 60,
-            committed_unknown: 40,
-            lost_unknown: 40,
-            unacknowledged: 60,
-            late: 30,
-            unavailable: 30,
+            ..ALL_FAULTS
         };
         let disturbed = run(workers, faults, events);
         assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers:?}");
@@ -199,29 +204,49 @@ fn a_log_that_lost_what_the_state_has_not_seen_stops_the_task() {
     );
 }
 
-/// History comes to topics that were idle, in several parts. In each of them another worker does nothing until the others have
-/// nothing left to do.
+/// The decisions on a history that comes in several parts to topics that are idle. In each part another worker does nothing
+/// until the others have nothing left to do. Each worker is a process.
+fn run_in_parts(
+    roles: &[WorkerRole],
+    faults: Faults,
+    events: &[SimulatedEvent],
+) -> BTreeMap<String, OwnedDecisionRecord> {
+    let mut driver = driver();
+    driver.set_faults(faults);
+    for role in roles {
+        driver.begin_process();
+        driver.add_worker_of(*role);
+    }
+    for (part, events) in events.chunks(events.len() / 12).enumerate() {
+        fill(&driver, events);
+        driver.pause_worker(part % roles.len());
+        while driver.round().unwrap() > 0 {}
+        driver.resume_worker();
+        driver.run().unwrap();
+    }
+    assert_eq!(driver.stopped(), []);
+    decisions(&driver)
+}
+
 #[test]
 fn history_that_comes_to_idle_topics_is_merged_whichever_worker_is_slow() {
     let events = events();
     let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     for roles in [&[WorkerRole::All; 3][..], &UPSTREAM_AND_DECIDING] {
-        let mut driver = driver();
-        for role in roles {
-            driver.begin_process();
-            driver.add_worker_of(*role);
+        for seed in 0..4 {
+            let faults = Faults {
+                seed: seed * 1000,
+                ..if seed == 0 { Faults::default() } else { ALL_FAULTS }
+            };
+            let found = run_in_parts(roles, faults, &events);
+            let differ = |id: &&String| found.get(*id) != undisturbed.get(*id);
+            let different = undisturbed.keys().filter(differ).count();
+            assert_eq!(
+                different,
+                0,
+                "of {} decisions, {roles:?}, seed {seed}",
+                undisturbed.len()
+            );
         }
-        for (part, events) in events.chunks(events.len() / 12).enumerate() {
-            fill(&driver, events);
-            driver.pause_worker(part % roles.len());
-            while driver.round().unwrap() > 0 {}
-            driver.resume_worker();
-            driver.run().unwrap();
-        }
-        assert_eq!(driver.stopped(), []);
-        let found = decisions(&driver);
-        let differ = |id: &&String| found.get(*id) != undisturbed.get(*id);
-        let different = undisturbed.keys().filter(differ).count();
-        assert_eq!(different, 0, "of {} decisions, {roles:?}", undisturbed.len());
     }
 }
