@@ -16,9 +16,9 @@ RUN cargo chef prepare --recipe-path /recipe.json
 FROM chef AS build
 COPY --from=recipe /recipe.json /recipe.json
 # A layer of their own for the libraries: it is built again when the recipe changes.
-RUN cargo chef cook --profile dist --locked --package riskstream --recipe-path /recipe.json
+RUN cargo chef cook --release --locked --package riskstream --recipe-path /recipe.json
 COPY . .
-RUN cargo build --profile dist --locked --package riskstream
+RUN cargo build --release --locked --package riskstream
 
 FROM debian:bookworm-slim
 RUN apt-get update \
@@ -27,7 +27,7 @@ RUN apt-get update \
     && groupadd --system --gid 10001 riskstream \
     && useradd --system --uid 10001 --gid riskstream --no-create-home --shell /usr/sbin/nologin riskstream \
     && install -d -m 0700 -o riskstream -g riskstream /var/lib/riskstream
-COPY --from=build /build/target/dist/riskstream /usr/local/bin/riskstream
+COPY --from=build /build/target/release/riskstream /usr/local/bin/riskstream
 COPY pipelines /opt/riskstream/pipelines
 COPY models /opt/riskstream/models
 COPY schemas /opt/riskstream/schemas
