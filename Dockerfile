@@ -6,7 +6,7 @@ FROM rust:1.95-bookworm AS chef
 RUN cargo install --locked --version 0.1.78 cargo-chef
 WORKDIR /build
 COPY scripts scripts
-RUN scripts/setup build
+RUN scripts/setup build && scripts/setup login
 
 # The recipe says which libraries there are. It changes with the manifests only.
 FROM chef AS recipe
@@ -16,13 +16,13 @@ RUN cargo chef prepare --recipe-path /recipe.json
 FROM chef AS build
 COPY --from=recipe /recipe.json /recipe.json
 # A layer of their own for the libraries: it is built again when the recipe changes.
-RUN cargo chef cook --release --locked --package riskstream --recipe-path /recipe.json
+RUN cargo chef cook --release --locked --package riskstream --features oidc --recipe-path /recipe.json
 COPY . .
-RUN cargo build --release --locked --package riskstream
+RUN cargo build --release --locked --package riskstream --features oidc
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libssl3 libstdc++6 zlib1g \
+    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libssl3 libstdc++6 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --system --gid 10001 riskstream \
     && useradd --system --uid 10001 --gid riskstream --no-create-home --shell /usr/sbin/nologin riskstream \

@@ -65,6 +65,53 @@ fn types_come_from_the_schema() {
     assert_eq!(run_examples(&compiled).unwrap(), 1);
 }
 
+/// Types, and columns that are not declared, come from the row in the envelope.
+#[test]
+fn columns_come_from_the_schema_of_an_envelope() {
+    let schema = include_str!("../../events/tests/codecs/debezium.avsc");
+    let source = r#"name: changes
+inputs:
+  transactions:
+    topic: dbserver1.public.payments
+    format: avro_plain
+    schema: transaction.avsc
+    envelope: debezium
+    id: id
+    event_time: created_at
+    fields: {customer: {personal: true}, table: {path: $.source.table}, earlier: {path: $.before.status}}
+entities: {customer: {key: customer}}
+features:
+  spent: {entity: customer, sum: "amount + coalesce(fee, 0.0)", window: 1d, when: status != earlier && table == 'payments'}
+  booked: {entity: customer, max: booked_at, window: 1d}
+  days: {entity: customer, distinct: value_date, window: 7d}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+personal_data: {key_env: SECRET}
+"#;
+    let compiled =
+        compiled_with(source, schema).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    let fields = compiled.inputs[0].fields.iter();
+    let fields: Vec<(String, ValueType)> = fields.map(|field| (field.path.join("."), field.value_type)).collect();
+    assert_eq!(
+        fields,
+        [
+            ("after.amount", ValueType::Float),
+            ("after.booked_at", ValueType::Timestamp),
+            ("after.created_at", ValueType::Timestamp),
+            ("after.customer", ValueType::Text),
+            ("before.status", ValueType::Text),
+            ("after.fee", ValueType::Float),
+            ("after.id", ValueType::Int),
+            ("op", ValueType::Text),
+            ("after.status", ValueType::Text),
+            ("source.table", ValueType::Text),
+            ("after.value_date", ValueType::Timestamp),
+        ]
+        .map(|(path, value_type)| (path.to_owned(), value_type))
+    );
+    let report = compiled_with(&source.replace("amount +", "amounts +"), schema).unwrap_err();
+    assert!(report.render(Style::Plain, 120).contains("amount"), "the nearest name");
+}
+
 #[test]
 fn fields_that_contradict_the_schema() {
     let mut text = String::new();
@@ -115,7 +162,11 @@ fn differences_from_examples() {
 }
 
 fn compiled(source: &str) -> Result<Compiled, Report> {
+    compiled_with(source, SCHEMA)
+}
+
+fn compiled_with(source: &str, schema: &str) -> Result<Compiled, Report> {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("transaction.avsc"), SCHEMA).unwrap();
+    std::fs::write(directory.path().join("transaction.avsc"), schema).unwrap();
     compile("pipeline.yaml", source, Path::new(directory.path()), &|_| None)
 }

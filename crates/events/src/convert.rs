@@ -148,7 +148,10 @@ impl Field {
         pseudonymizer: Option<&Pseudonymizer>,
     ) -> Result<Value, Problem> {
         if self.value_type == ValueType::Float {
-            return Ok(Value::Float(nearest_float(unscaled, scale)));
+            return match nearest_float(unscaled, scale) {
+                float if float.is_finite() => Ok(Value::Float(float)),
+                _ => Err(Problem::OutOfRange(ValueType::Float)),
+            };
         }
         let digits = unscaled.unsigned_abs().to_compact_string();
         match Decimal::scaled(unscaled < 0, digits.as_bytes(), scale) {

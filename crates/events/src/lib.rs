@@ -28,7 +28,7 @@ pub mod varint;
 pub mod wire;
 pub mod zone;
 
-pub use avro::{AvroProjection, ReaderSchema, SchemaError};
+pub use avro::{AvroProjection, ReaderSchema, SchemaError, add_logical_types, is_variable_scale_decimal};
 pub use decision::{
     AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionId, DecisionReason,
     DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,

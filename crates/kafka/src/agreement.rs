@@ -1,27 +1,29 @@
 //! Whether all members of a group make pseudonyms with the same secret. Each commits the fingerprint of its secret with its
 //! positions, and looks at those of the others.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::Consumer;
 use riskstream_pipeline::log::LogError;
 
 use crate::consumer::GroupConsumer;
+use crate::native::CommittedPositions;
 use crate::options::KafkaOptions;
 use crate::positions;
 
 /// Interval of the checks: when members start at the same time, none of them has committed a fingerprint yet.
 const INTERVAL: Duration = Duration::from_secs(30);
-/// A check that gets no answer in this time is repeated later: the owner waits for the answer.
-const TIMEOUT: Duration = Duration::from_millis(100);
+/// A check that gets no answer in this time is repeated later.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct Agreement {
     /// The fingerprint of this member's secret, if it has one.
     fingerprint: Option<String>,
     group: String,
-    look_at: Instant,
+    request: Option<CommittedPositions>,
+    next_look: Instant,
 }
 
 impl Agreement {
@@ -30,7 +32,8 @@ impl Agreement {
         Agreement {
             fingerprint: options.pseudonym_fingerprint.clone(),
             group: options.group.clone(),
-            look_at: Instant::now() + INTERVAL,
+            request: None,
+            next_look: Instant::now() + INTERVAL,
         }
     }
 
@@ -39,23 +42,29 @@ impl Agreement {
         self.fingerprint.as_deref()
     }
 
-    /// Looks at the group's positions from time to time.
+    /// Looks at the group's positions of `inputs` now and then, without waiting.
     ///
     /// # Errors
     /// `Fatal`: some were committed under another secret.
     pub(crate) fn look(
         &mut self,
-        consumer: &GroupConsumer,
+        consumer: &Arc<GroupConsumer>,
         inputs: impl Fn() -> TopicPartitionList,
     ) -> Result<(), LogError> {
-        if self.fingerprint.is_none() || Instant::now() < self.look_at {
-            return Ok(());
+        if let Some(request) = &self.request {
+            let Some(answer) = request.poll(Duration::ZERO) else {
+                return Ok(());
+            };
+            self.request = None;
+            return answer.map_or(Ok(()), |committed| self.check(&committed));
         }
-        self.look_at = Instant::now() + INTERVAL;
-        match consumer.committed_offsets(inputs(), TIMEOUT) {
-            Ok(committed) => self.check(&committed),
-            Err(_) => Ok(()),
+        if self.fingerprint.is_some() && Instant::now() >= self.next_look {
+            self.next_look = Instant::now() + INTERVAL;
+            let inputs = inputs();
+            let request = || CommittedPositions::request(consumer, &self.group, &inputs, ANSWER_TIMEOUT);
+            self.request = (inputs.count() > 0).then(request);
         }
+        Ok(())
     }
 
     /// Checks positions that the group has committed. Those without a fingerprint are of an earlier version.
@@ -81,5 +90,53 @@ impl Agreement {
                 element.partition()
             )))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connection::Connection;
+    use crate::consumer::GroupContext;
+    use std::net::TcpListener;
+
+    /// Nothing waits for a broker that takes connections and never answers.
+    #[test]
+    fn a_look_does_not_wait_for_its_answer() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut options = KafkaOptions::new(&silent.local_addr().unwrap().to_string(), "group");
+        options.pseudonym_fingerprint = Some("one".to_owned());
+        let context = GroupContext::new(Arc::new(Connection::new(&options)), Vec::new());
+        let consumer: GroupConsumer = options.consumer().unwrap().create_with_context(context).unwrap();
+        let consumer = Arc::new(consumer);
+        let inputs = || {
+            let mut list = TopicPartitionList::new();
+            list.add_partition_range("topic", 0, 3);
+            list
+        };
+
+        let mut agreement = Agreement::new(&options);
+        agreement.look(&consumer, inputs).unwrap();
+        assert!(agreement.request.is_none(), "it is not time yet");
+        agreement.next_look = Instant::now();
+        let start = Instant::now();
+        for _ in 0..1_000 {
+            agreement.look(&consumer, inputs).unwrap();
+            assert!(agreement.request.is_some(), "no answer comes");
+        }
+        assert!(start.elapsed() < ANSWER_TIMEOUT / 2, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_member_without_a_secret_asks_nothing() {
+        let options = KafkaOptions::new("127.0.0.1:1", "group");
+        let context = GroupContext::new(Arc::new(Connection::new(&options)), Vec::new());
+        let consumer: GroupConsumer = options.consumer().unwrap().create_with_context(context).unwrap();
+        let mut agreement = Agreement::new(&options);
+        agreement.next_look = Instant::now();
+        agreement
+            .look(&Arc::new(consumer), || unreachable!("no secret"))
+            .unwrap();
+        assert!(agreement.request.is_none());
     }
 }

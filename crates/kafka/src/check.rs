@@ -40,8 +40,8 @@ mod tests {
             ),
             ([sasl, ("transactional.id", "mine")], "transactional.id"),
             (
-                [sasl, ("sasl.mechanisms", "GSSAPI")],
-                "No provider for SASL mechanism GSSAPI",
+                [sasl, ("sasl.mechanisms", "OAUTHBEARER")],
+                "OAUTHBEARER needs a source of tokens",
             ),
             (
                 [sasl, ("sasl.mechanisms", "PLAIN")],
@@ -50,6 +50,38 @@ mod tests {
         ] {
             let error = with(properties).unwrap_err().to_string();
             assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    /// The default build lacks what needs libraries of the system, and says which feature has it.
+    #[test]
+    fn what_a_build_lacks_is_named() {
+        let sasl = ("security.protocol", "sasl_ssl");
+        let oidc = [
+            ("sasl.oauthbearer.method", "oidc"),
+            ("sasl.oauthbearer.client.id", "risk"),
+            ("sasl.oauthbearer.client.secret", "hunter2"),
+            ("sasl.oauthbearer.token.endpoint.url", "https://localhost:1/token"),
+        ];
+        let [method, id, secret, url] = oidc;
+        let oidc = with([sasl, ("sasl.mechanisms", "OAUTHBEARER"), method, id, secret, url]);
+        let kerberos = with([sasl, ("sasl.mechanisms", "GSSAPI")]);
+        for (result, is_built, expected) in [
+            (
+                oidc,
+                cfg!(feature = "oidc"),
+                "this build of riskstream lacks OAUTHBEARER with OIDC: build it with `--features oidc`",
+            ),
+            (
+                kerberos,
+                cfg!(feature = "kerberos"),
+                "this build of riskstream lacks Kerberos (GSSAPI): build it with `--features kerberos`",
+            ),
+        ] {
+            match result {
+                Ok(()) => assert!(is_built, "{expected}"),
+                Err(error) => assert!(!is_built && error.to_string().contains(expected), "{error}"),
+            }
         }
     }
 }

@@ -73,7 +73,33 @@ pub(crate) fn request_error(what: &str, error: &KafkaError) -> LogError {
     }
 }
 
+/// What a build can lack: how librdkafka says it, its name, the feature that has it, and the Debian package that this needs.
+const LACKING: [(&str, &str, &str, &str); 2] = [
+    (
+        "OAuth/OIDC depends on libcurl",
+        "OAUTHBEARER with OIDC",
+        "oidc",
+        "libcurl4-openssl-dev",
+    ),
+    (
+        "No provider for SASL mechanism GSSAPI",
+        "Kerberos (GSSAPI)",
+        "kerberos",
+        "libsasl2-dev",
+    ),
+];
+
 /// The error of creating a client.
 pub(crate) fn configuration_error(error: &KafkaError) -> LogError {
-    LogError::Fatal(describe(error))
+    let refusal = match error {
+        KafkaError::ClientConfig(_, refusal, _, _) | KafkaError::ClientCreation(refusal) => refusal.as_str(),
+        _ => "",
+    };
+    let lacking = LACKING.iter().find(|(said, ..)| refusal.contains(said));
+    LogError::Fatal(match lacking {
+        Some((_, what, feature, package)) => format!(
+            "this build of riskstream lacks {what}: build it with `--features {feature}`, where {package} is installed"
+        ),
+        None => describe(error),
+    })
 }

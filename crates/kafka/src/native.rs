@@ -11,17 +11,21 @@ use std::time::Duration;
 
 use rdkafka::bindings::{
     rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_request_timeout,
-    rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics, rd_kafka_TopicCollection_destroy,
-    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
-    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t, rd_kafka_TopicDescription_topic_id,
-    rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
-    rd_kafka_admin_op_t, rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata,
-    rd_kafka_consumer_group_metadata_destroy, rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code,
-    rd_kafka_error_destroy, rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string,
-    rd_kafka_error_t, rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy,
-    rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_header_get_last,
+    rd_kafka_AdminOptions_t, rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics,
+    rd_kafka_ListConsumerGroupOffsets, rd_kafka_ListConsumerGroupOffsets_destroy,
+    rd_kafka_ListConsumerGroupOffsets_new, rd_kafka_ListConsumerGroupOffsets_result_groups,
+    rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
+    rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t,
+    rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_commit_transaction,
+    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
+    rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
+    rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result,
+    rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t,
+    rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_group_result_partitions, rd_kafka_header_get_last,
     rd_kafka_message_headers, rd_kafka_position, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
-    rd_kafka_queue_t, rd_kafka_resp_err_t,
+    rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer;
@@ -131,42 +135,51 @@ pub(crate) struct TopicDescription {
     pub(crate) error: Option<RDKafkaErrorCode>,
 }
 
-/// A request that describes topics (DescribeTopics), and where its answer comes.
-pub(crate) struct TopicDescriptions {
+/// A request that was sent, and the queue on which its answer comes. Nothing waits for it unless it is told to.
+struct Request {
     /// Keeps the client alive as long as the queue.
     _consumer: Arc<GroupConsumer>,
     queue: *mut rd_kafka_queue_t,
 }
 
-impl TopicDescriptions {
-    /// Sends the request. The brokers have `timeout` to answer.
-    pub(crate) fn request(consumer: &Arc<GroupConsumer>, names: &[String], timeout: Duration) -> TopicDescriptions {
-        // A name that holds NUL is that of no topic: the brokers say so of the part before it.
-        let names: Vec<CString> = names.iter().map(|name| until_nul(name)).collect();
-        let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+impl Request {
+    /// Sends an admin operation. The brokers have `timeout` to answer.
+    ///
+    /// # Safety
+    /// `send` makes the operation on the client, with the options and the queue that it is given.
+    unsafe fn new(
+        consumer: &Arc<GroupConsumer>,
+        operation: rd_kafka_admin_op_t,
+        timeout: Duration,
+        send: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
+    ) -> Request {
         let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
         let client = consumer.client().native_ptr();
-        // SAFETY: see the module. The names live as long as the call that copies them; collection and options are owned
-        // here until they are destroyed, after the call that copies them; the queue lives until this value is dropped.
+        // SAFETY: see the module. The options are owned here until they are destroyed, after the call that copies them; the
+        // queue lives until this value is dropped.
         let queue = unsafe {
             let queue = rd_kafka_queue_new(client);
-            let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-            let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
             let options = rd_kafka_AdminOptions_new(client, operation);
             rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
-            rd_kafka_DescribeTopics(client, topics, options, queue);
+            send(client, options, queue);
             rd_kafka_AdminOptions_destroy(options);
-            rd_kafka_TopicCollection_destroy(topics);
             queue
         };
-        TopicDescriptions {
+        Request {
             _consumer: Arc::clone(consumer),
             queue,
         }
     }
 
-    /// The answer, if it comes within `timeout`.
-    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<Vec<TopicDescription>, RDKafkaErrorCode>> {
+    /// What `read` makes of the answer, if it comes within `timeout`.
+    ///
+    /// # Safety
+    /// `read` may be called with the answer of this operation. It copies what it keeps.
+    unsafe fn poll<T>(
+        &self,
+        timeout: Duration,
+        read: unsafe fn(*mut rd_kafka_event_t) -> Result<T, RDKafkaErrorCode>,
+    ) -> Option<Result<T, RDKafkaErrorCode>> {
         let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
         // SAFETY: the queue lives as long as this value; the event is owned here until it is destroyed, after everything
         // in it was copied.
@@ -175,20 +188,85 @@ impl TopicDescriptions {
             if event.is_null() {
                 return None;
             }
-            let answer = descriptions(event);
+            let error = rd_kafka_event_error(event);
+            let answer = match error {
+                rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => read(event),
+                error => Err(error.into()),
+            };
             rd_kafka_event_destroy(event);
             Some(answer)
         }
     }
 }
 
-impl Drop for TopicDescriptions {
+impl Drop for Request {
     fn drop(&mut self) {
         // SAFETY: it was created for this value, and the client is alive.
         unsafe { rd_kafka_queue_destroy(self.queue) };
     }
 }
 
+/// A request that describes topics (DescribeTopics).
+pub(crate) struct TopicDescriptions(Request);
+
+impl TopicDescriptions {
+    /// Sends the request. The brokers have `timeout` to answer.
+    pub(crate) fn request(consumer: &Arc<GroupConsumer>, names: &[String], timeout: Duration) -> TopicDescriptions {
+        let names: Vec<CString> = names.iter().map(|name| until_nul(name)).collect();
+        let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
+        let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        // SAFETY: the names live as long as the call that copies them; the collection is owned here until it is destroyed,
+        // after the call that copies it.
+        let request = unsafe {
+            Request::new(consumer, operation, timeout, |client, options, queue| {
+                let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+                rd_kafka_DescribeTopics(client, topics, options, queue);
+                rd_kafka_TopicCollection_destroy(topics);
+            })
+        };
+        TopicDescriptions(request)
+    }
+
+    /// The answer, if it comes within `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<Vec<TopicDescription>, RDKafkaErrorCode>> {
+        // SAFETY: this is the request that `descriptions` reads the answer of.
+        unsafe { self.0.poll(timeout, descriptions) }
+    }
+}
+
+/// A request for positions that a group has committed (OffsetFetch). It does not wait for those that are being committed.
+pub(crate) struct CommittedPositions(Request);
+
+impl CommittedPositions {
+    /// Sends the request. The brokers have `timeout` to answer. There is at least one partition.
+    pub(crate) fn request(
+        consumer: &Arc<GroupConsumer>,
+        group: &str,
+        partitions: &TopicPartitionList,
+        timeout: Duration,
+    ) -> CommittedPositions {
+        let group = until_nul(group);
+        let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
+        // SAFETY: the name and the list live as long as the call that copies them; the question is owned here until it is
+        // destroyed, after the call that copies it.
+        let request = unsafe {
+            Request::new(consumer, operation, timeout, |client, options, queue| {
+                let mut question = rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), partitions.ptr());
+                rd_kafka_ListConsumerGroupOffsets(client, &mut question, 1, options, queue);
+                rd_kafka_ListConsumerGroupOffsets_destroy(question);
+            })
+        };
+        CommittedPositions(request)
+    }
+
+    /// The answer, if it comes within `timeout`: the partitions, with the metadata of their positions.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<TopicPartitionList, RDKafkaErrorCode>> {
+        // SAFETY: this is the request that `committed_positions` reads the answer of.
+        unsafe { self.0.poll(timeout, committed_positions) }
+    }
+}
+
+/// A name that holds NUL is that of nothing: the brokers say so of the part before it.
 fn until_nul(name: &str) -> CString {
     let bytes = name.split('\0').next().unwrap_or_default();
     CString::new(bytes).unwrap_or_default()
@@ -199,10 +277,6 @@ fn until_nul(name: &str) -> CString {
 unsafe fn descriptions(event: *mut rd_kafka_event_t) -> Result<Vec<TopicDescription>, RDKafkaErrorCode> {
     // SAFETY: by contract; the result and its topics live as long as the event.
     unsafe {
-        let error = rd_kafka_event_error(event);
-        if error != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            return Err(error.into());
-        }
         let result = rd_kafka_event_DescribeTopics_result(event);
         if result.is_null() {
             return Err(RDKafkaErrorCode::BadMessage);
@@ -235,6 +309,35 @@ unsafe fn description(topic: *const rd_kafka_TopicDescription_t) -> TopicDescrip
             partitions: partitions as i32,
             error: error.filter(|code| *code != RDKafkaErrorCode::NoError),
         }
+    }
+}
+
+/// # Safety
+/// The event is the answer to a request of a group's positions.
+unsafe fn committed_positions(event: *mut rd_kafka_event_t) -> Result<TopicPartitionList, RDKafkaErrorCode> {
+    // SAFETY: by contract; the result, its group and its list live as long as the event. The list has as many elements as it
+    // says; their names end with NUL, their metadata has as many bytes as they say, and both are copied.
+    unsafe {
+        let result = rd_kafka_event_ListConsumerGroupOffsets_result(event);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let mut groups = 0;
+        let group = rd_kafka_ListConsumerGroupOffsets_result_groups(result, &mut groups);
+        let mut committed = TopicPartitionList::new();
+        for index in 0..groups {
+            let found = rd_kafka_group_result_partitions(*group.add(index));
+            let count = found.as_ref().map_or(0, |list| usize::try_from(list.cnt).unwrap_or(0));
+            for element in (0..count).map(|index| &*(*found).elems.add(index)) {
+                let topic = CStr::from_ptr(element.topic).to_string_lossy();
+                let mut copy = committed.add_partition(&topic, element.partition);
+                if !element.metadata.is_null() {
+                    let metadata = std::slice::from_raw_parts(element.metadata.cast(), element.metadata_size);
+                    copy.set_metadata(String::from_utf8_lossy(metadata));
+                }
+            }
+        }
+        Ok(committed)
     }
 }
 

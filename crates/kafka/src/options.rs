@@ -107,7 +107,26 @@ impl KafkaOptions {
             }
             config.set(name, value);
         }
+        self.check_tokens()?;
         Ok(config)
+    }
+
+    /// Checks that OAUTHBEARER has a source of tokens: without one librdkafka waits for ever.
+    fn check_tokens(&self) -> Result<(), LogError> {
+        let is = |name: &str, words: &[&str]| {
+            let value = self.overrides.get(name);
+            value.is_some_and(|value| words.iter().any(|word| value.eq_ignore_ascii_case(word)))
+        };
+        let mechanisms = ["sasl.mechanism", "sasl.mechanisms"];
+        let needs_tokens = mechanisms.iter().any(|name| is(name, &["OAUTHBEARER"]));
+        let has_source =
+            is("sasl.oauthbearer.method", &["oidc"]) || is("enable.sasl.oauthbearer.unsecure.jwt", &["true", "t", "1"]);
+        if needs_tokens && !has_source {
+            let message = "OAUTHBEARER needs a source of tokens: set sasl.oauthbearer.method to oidc, with its other \
+                           properties, or for trials enable.sasl.oauthbearer.unsecure.jwt to true";
+            return Err(LogError::Fatal(message.to_owned()));
+        }
+        Ok(())
     }
 
     /// A consumer of committed records that does not commit positions by itself.

@@ -1,16 +1,17 @@
 //! Avro with the Python package confluent-kafka and a real registry: transactions and labels with older and newer schemas
-//! than the pipeline's, and decisions that the same client reads.
+//! than the pipeline's, and decisions that the same client reads; change events of Debezium.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`), RISKSTREAM_TEST_REGISTRY (`scripts/registry start`), Python 3
 //! with venv and, the first time, the network.
 
 mod support;
 
+use rdkafka::Message;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use support::kafka::{Reader, brokers, create_topics_of, delete_topics};
+use support::kafka::{Reader, brokers, create_topics_of, delete_topics, read_all};
 use support::process::{Service, wait_for};
 use support::{registry, root, unique};
 
@@ -312,4 +313,94 @@ fn check_decisions(lines: &str, name: &str) {
     assert_eq!(last["reasons"][0]["code"], "R7");
     // As Python writes a datetime.
     assert_eq!(last["event_time"], "2026-01-01 00:00:10+00:00");
+}
+
+const CHANGES: &str = "
+name: NAME
+inputs:
+  transactions:
+    topic: NAME-payments
+    format: avro
+    envelope: debezium
+    where: op in ['c', 'r']
+    key: customer
+    id: id
+    event_time: created_at
+    fields: {id: int, customer: text, amount: float, fee: float, created_at: timestamp}
+entities: {customer: {key: customer}}
+features:
+  payments: {entity: customer, count: transactions, window: 1d}
+  spent: {entity: customer, sum: amount, window: 1d, precision: 0.01}
+  fees: {entity: customer, sum: fee, window: 1d}
+  gap: {entity: customer, time_since_last: transactions}
+outputs: {decisions: NAME-decisions, dead_letters: NAME-dead-letters}
+registry: {url: \"REGISTRY\"}
+kafka: {brokers: \"BROKERS\"}
+";
+
+/// A change event with the schema of PostgreSQL's connector.
+fn change(operation: &str, before: Value, after: Value) -> Value {
+    let source = json!({"version": "3.0.5.Final", "connector": "postgresql", "name": "dbserver1", "ts_ms": TIME,
+        "snapshot": "false", "db": "shop", "sequence": null, "schema": "public", "table": "payments", "txId": 555,
+        "lsn": 24_023_128, "xmin": null});
+    json!({"before": before, "after": after, "source": source, "op": operation, "ts_ms": TIME, "transaction": null})
+}
+
+/// A row of the table: payment `n`, `n` seconds after the first.
+fn table_row(n: u64, amount: &str, fee: Value) -> Value {
+    json!({"id": n, "customer": "C", "status": "open", "amount": {"decimal": amount}, "fee": fee, "tax": null,
+        "created_at": (TIME + n * 1_000) * 1_000, "booked_at": null, "value_date": null, "sent_at": null})
+}
+
+#[test]
+fn changes_of_debezium_are_events() {
+    let (brokers, registry, name) = (brokers(), registry(), unique("debezium"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let text = CHANGES
+        .replace("NAME", &name)
+        .replace("REGISTRY", &registry)
+        .replace("BROKERS", &brokers);
+    std::fs::write(path("pipeline.yaml"), text).unwrap();
+    create_topics_of(&path("pipeline.yaml"), 1, &[]);
+
+    let schema: Value = serde_json::from_str(include_str!("../../events/tests/codecs/debezium.avsc")).unwrap();
+    let fee = json!({"scale": 3, "value": {"bytes": "7d"}});
+    let (first, second) = (table_row(1, "12.34", fee), table_row(2, "5.66", Value::Null));
+    let events = [
+        change("r", Value::Null, first.clone()),
+        change("u", first.clone(), first.clone()),
+        change("c", Value::Null, second),
+        change("d", first, Value::Null),
+        Value::Null,
+        change("c", Value::Null, table_row(3, "-1.00", Value::Null)),
+    ];
+    let line = |value: &Value| {
+        json!({"topic": format!("{name}-payments"), "key": "C", "schema": schema, "value": value}).to_string() + "\n"
+    };
+    client(
+        &["write", &brokers, &registry],
+        &events.iter().map(line).collect::<String>(),
+    );
+
+    let mut service = Service::start(&path("pipeline.yaml"), &path("state"), &path("log"), &[], &[]);
+    service.wait_until_ready();
+    let mut reader = Reader::new(&brokers, &format!("{name}-decisions"));
+    reader.wait_for(3, || service.check_running());
+    service.end();
+    read_all(&brokers, &format!("{name}-dead-letters"), |letter| panic!("{letter:?}"));
+    let mut found = Vec::new();
+    read_all(&brokers, &format!("{name}-decisions"), |message| {
+        let decision: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+        found.push(decision["features"].clone());
+    });
+    assert_eq!(
+        found,
+        [
+            json!({"payments": 1, "spent": 12.34, "fees": 0.125, "gap": null}),
+            json!({"payments": 2, "spent": 18.0, "fees": 0.125, "gap": 1.0}),
+            json!({"payments": 3, "spent": 17.0, "fees": 0.125, "gap": 1.0}),
+        ]
+    );
+    delete_topics(&brokers, &name);
 }

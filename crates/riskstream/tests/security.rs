@@ -9,6 +9,9 @@ mod mechanisms;
 mod rights;
 #[path = "security/tls.rs"]
 mod tls;
+#[cfg(feature = "oidc")]
+#[path = "security/token_endpoint.rs"]
+mod token_endpoint;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use support::broker::Broker;

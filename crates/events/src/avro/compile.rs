@@ -1,5 +1,6 @@
 //! From a writer's schema and the fields to be read to a program.
 
+use super::connect::is_decimal_record;
 use super::defaults::Defaults;
 use super::error::SchemaError;
 use super::program::{Instruction, ListId, Program, ReadMap, Wire};
@@ -172,8 +173,14 @@ impl<'s> Compiler<'s> {
     /// The encoding from which the field can be read; `None` if it cannot be read from this type.
     fn wire(&self, schema: &'s Schema, reader: Option<&'s Schema>, field: usize) -> Option<Wire> {
         use ValueType::{Bool, Float, Int, Text, Timestamp};
-        Some(match (schema, self.fields.fields[field].value_type) {
+        let declared = &self.fields.fields[field];
+        if let (Schema::Bytes, Some(scale)) = (schema, declared.decimal_scale) {
+            let scale = scale.into();
+            return Some(Wire::Decimal { size: None, scale });
+        }
+        Some(match (schema, declared.value_type) {
             (Schema::Boolean, Bool | Int | Float) => Wire::Boolean,
+            (Schema::Record(record), Bool | Int | Float | Text) if is_decimal_record(record) => Wire::ScaleAndDecimal,
             (Schema::Long, Timestamp) => reader_time(reader).unwrap_or(Wire::Long),
             (Schema::Int, Bool | Int | Float | Text | Timestamp) => Wire::Int,
             (Schema::Long, Bool | Int | Float | Text) => Wire::Long,

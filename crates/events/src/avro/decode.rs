@@ -3,6 +3,7 @@
 use super::program::{Instruction, ListId, MAX_DEPTH, ReadMap, Wire, days_to_micros};
 use super::projection::AvroProjection;
 use crate::convert::Problem;
+use crate::field::Field;
 use crate::reason::{DecodeError, ReasonCode};
 use crate::twos_complement;
 use crate::value::{Row, Value};
@@ -234,11 +235,12 @@ impl<'a> Run<'a> {
                     Some(size) => self.take(*size)?,
                     None => self.prefixed()?,
                 };
-                if bytes.is_empty() {
-                    return Err(Fault::Malformed("a decimal of no bytes"));
-                }
-                let integer = twos_complement::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
-                field.scaled_value(integer, *scale as i64, fields.pseudonymizer())?
+                self.decimal(field, bytes, *scale as i64)?
+            }
+            Wire::ScaleAndDecimal => {
+                let scale = self.int()?;
+                let bytes = self.prefixed()?;
+                self.decimal(field, bytes, scale.into())?
             }
             Wire::Uuid => field.uuid_value(&self.array()?, fields.pseudonymizer())?,
             Wire::UuidBytes => match self.prefixed()?.try_into() {
@@ -246,6 +248,15 @@ impl<'a> Run<'a> {
                 Err(_) => return Err(Fault::Malformed("a uuid that is not 16 bytes")),
             },
         })
+    }
+
+    /// The value of a two's complement big-endian integer, divided by a power of ten.
+    fn decimal(&self, field: &Field, bytes: &[u8], scale: i64) -> Result<Value, Fault> {
+        if bytes.is_empty() {
+            return Err(Fault::Malformed("a decimal of no bytes"));
+        }
+        let integer = twos_complement::integer(bytes).ok_or(Problem::OutOfRange(field.value_type))?;
+        Ok(field.scaled_value(integer, scale, self.projection.fields.pseudonymizer())?)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Fault> {

@@ -4,6 +4,7 @@
 //! Sources: the Avro 1.12 specification, "Binary encoding" and "Schema resolution".
 
 mod compile;
+mod connect;
 mod decode;
 mod defaults;
 mod error;
@@ -12,6 +13,7 @@ mod program;
 mod projection;
 mod schema;
 
+pub use connect::{add_logical_types, is_variable_scale_decimal};
 pub use error::SchemaError;
 pub use program::MAX_DEPTH;
 pub use projection::{AvroProjection, ReaderSchema};

@@ -78,6 +78,8 @@ pub(super) enum Wire {
         size: Option<usize>,
         scale: usize,
     },
+    /// The scale in 32 bits, a length, and as many bytes of such an integer.
+    ScaleAndDecimal,
     /// 16 bytes.
     Uuid,
     /// The length 16 and 16 bytes.

@@ -1,6 +1,7 @@
 //! A projection of one writer's schema: its compilation, and the reader's schema that helps with it.
 
 use super::compile::compile;
+use super::connect::add_logical_types;
 use super::error::SchemaError;
 use super::names::parse_schema;
 use super::program::Program;
@@ -39,7 +40,10 @@ fn parse(schema: &Json) -> Result<Schema, SchemaError> {
 /// | timestamp-millis, -micros, -nanos | timestamp; its number as int or float |
 /// | local-timestamp-millis, -micros, -nanos, date | timestamp in the field's zone, or else UTC; its number as int or float |
 /// | int, long, float, double, string | timestamp in the reader schema's or else the field's unit |
+/// | Debezium's Timestamp, MicroTimestamp, NanoTimestamp, Date (`connect.name`) | as local-timestamp-millis, …, date |
 /// | decimal (bytes or fixed, up to 128 bits) | the nearest float; int if integral |
+/// | Debezium's VariableScaleDecimal | the same |
+/// | bytes, if the field has a `decimal_scale` | the same |
 /// | enum | text, its symbol |
 /// | uuid (string, bytes or fixed) | text |
 /// | bytes | text if UTF-8 |
@@ -59,6 +63,7 @@ impl AvroProjection {
     pub fn compile(writer: &str, reader: Option<&ReaderSchema>, fields: &InputFields) -> Result<Self, SchemaError> {
         let mut writer = json(writer)?;
         simplify(&mut writer);
+        add_logical_types(&mut writer);
         let writer = parse(&writer)?;
         let program = compile(&writer, reader.map(|reader| &reader.schema), fields)?;
         Ok(AvroProjection {

@@ -4,6 +4,7 @@ mod avro_cases;
 mod avro_evolution;
 mod avro_oracle;
 mod avro_random;
+mod debezium;
 mod decision;
 mod frame;
 mod hostile;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs};
 
-use crate::harness::{LIMIT, Member, committed, numbered, options, produce};
+use crate::harness::{LIMIT, Member, committed, create, numbered, options, produce, spec};
 
 /// Rounds of all members until they have copied `total` records together with `others`.
 fn copy_together(members: &mut [&mut Member], others: usize, total: usize) {
@@ -80,6 +80,32 @@ fn partitions_are_shared_and_handed_over_without_loss_or_doubles() {
     let expected: Vec<_> = (0..5).flat_map(|round| numbered(&format!("r{round}"), 250)).collect();
     for (partition, values) in committed(&output, 4).into_iter().enumerate() {
         assert!(values == expected, "partition {partition}: {} records", values.len());
+    }
+}
+
+/// The members of each copy read other topics, as workers of two roles do. A copy that joins later gets its share of both.
+#[test]
+fn a_copy_that_joins_shares_the_partitions_of_each_role() {
+    let base = options("roles", 4);
+    let topic = |name: &str| format!("{}-{name}", base.group);
+    create(&base, &[spec(&topic("labels"), 4), spec(&topic("hop"), 4)]);
+    let member = |slot, inputs: &[String]| {
+        let mut options = base.clone();
+        options.slot = slot;
+        options.inputs = inputs.to_vec();
+        Member::new(options)
+    };
+    let upstream = [base.inputs[0].clone(), topic("labels")];
+    let deciding = [topic("hop")];
+    let mut copies: Vec<[Member; 2]> = Vec::new();
+    for shares in [&[4, 8][..], &[2, 2, 4, 4]] {
+        let slot = 2 * copies.len();
+        copies.push([member(slot, &upstream), member(slot + 1, &deciding)]);
+        let mut members: Vec<&mut Member> = copies.iter_mut().flatten().collect();
+        settle(&mut members, shares);
+    }
+    for [upstream, deciding] in &copies {
+        assert_eq!((upstream.owned.len(), deciding.owned.len()), (4, 2));
     }
 }
 

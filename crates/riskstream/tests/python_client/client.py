@@ -1,6 +1,7 @@
 """confluent-kafka's own serializer and deserializer.
 
-    client.py write BROKERS REGISTRY < LINES    each {"topic", "key", "schema", "value"}; {"decimal": "1.20"} is a decimal
+    client.py write BROKERS REGISTRY < LINES    each {"topic", "key", "schema", "value"}; {"decimal": "1.20"} is a decimal,
+                                                {"bytes": "04d2"} are bytes, and a value of null is a tombstone
     client.py read BROKERS REGISTRY TOPIC       the values of all committed records, one a line
 """
 
@@ -26,13 +27,19 @@ def write(brokers, registry):
     client = SchemaRegistryClient({"url": registry})
     serializers = {}
     for line in sys.stdin:
-        record = json.loads(line, object_hook=lambda value: Decimal(value["decimal"]) if "decimal" in value else value)
+        record = json.loads(line, object_hook=special)
         schema, topic = json.dumps(record["schema"]), record["topic"]
         serializer = serializers.setdefault(schema, AvroSerializer(client, schema))
         value = serializer(record["value"], SerializationContext(topic, MessageField.VALUE))
         producer.produce(topic, value, record["key"], on_delivery=stop_on_error)
     if producer.flush(60):
         sys.exit("records were not delivered")
+
+
+def special(value):
+    if "decimal" in value:
+        return Decimal(value["decimal"])
+    return bytes.fromhex(value["bytes"]) if "bytes" in value else value
 
 
 def stop_on_error(error, _message):

@@ -6,6 +6,8 @@ use crate::support::broker::Broker;
 use crate::support::process::run;
 use crate::support::trial::{GOOD, Setup, Trial};
 use crate::support::unique;
+#[cfg(feature = "oidc")]
+use crate::token_endpoint;
 
 /// A way to log in: the listener, the properties, and the principal that the broker sees.
 struct Login {
@@ -44,20 +46,48 @@ fn logins(broker: &Broker) -> Vec<Login> {
     logins
 }
 
-/// The tests create topics and write records as a superuser. Then the pipeline file gets the login.
+/// Topics are created and records are written as a superuser. Then the pipeline file gets the login.
+fn run_with(broker: &Broker, login: &Login) {
+    let trial = Trial::new(&Setup::new(&broker.address, &unique("login")));
+    let text = std::fs::read_to_string(&trial.pipeline).unwrap();
+    let text = text.replace("properties: {}", &format!("properties: {{{}}}", login.properties));
+    let text = text.replace(&broker.address, &broker.listener(login.listener));
+    std::fs::write(&trial.pipeline, text).unwrap();
+    allow(&broker.address, login.principal, &crate::rights::rules(&trial.name));
+    trial.send_good(0..GOOD);
+    trial.finish(trial.start(), GOOD, 0, |n| trial.payment(n));
+}
+
 #[test]
 fn a_pipeline_runs_with_every_way_to_log_in() {
     let broker = secure_broker();
     for login in logins(&broker) {
-        let trial = Trial::new(&Setup::new(&broker.address, &unique("login")));
-        let text = std::fs::read_to_string(&trial.pipeline).unwrap();
-        let text = text.replace("properties: {}", &format!("properties: {{{}}}", login.properties));
-        let text = text.replace(&broker.address, &broker.listener(login.listener));
-        std::fs::write(&trial.pipeline, text).unwrap();
-        allow(&broker.address, login.principal, &crate::rights::rules(&trial.name));
-        trial.send_good(0..GOOD);
-        trial.finish(trial.start(), GOOD, 0, |n| trial.payment(n));
+        run_with(&broker, &login);
     }
+}
+
+#[cfg(feature = "oidc")]
+#[test]
+fn tokens_come_from_an_endpoint_of_oidc() {
+    let broker = secure_broker();
+    let (endpoint, asked) = token_endpoint::start();
+    let properties = format!(
+        "security.protocol: sasl_plaintext, sasl.mechanisms: OAUTHBEARER, sasl.oauthbearer.method: oidc, \
+         sasl.oauthbearer.client.id: risk, sasl.oauthbearer.client.secret: risk-secret, \
+         sasl.oauthbearer.token.endpoint.url: '{endpoint}'"
+    );
+    let login = Login {
+        listener: "sasl",
+        properties,
+        principal: "User:risk",
+    };
+    run_with(&broker, &login);
+    let request = asked.recv().unwrap();
+    // risk:risk-secret
+    assert!(
+        request.contains("Authorization: Basic cmlzazpyaXNrLXNlY3JldA=="),
+        "{request}"
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use riskstream_definition::load;
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -68,6 +69,11 @@ fn history() -> TempDir {
 
 /// Runs the command on the files; exit code, standard output and the last line of standard error.
 fn riskstream(directory: &Path, command: &str, further: &[&str]) -> (Option<i32>, String, String) {
+    riskstream_with(SECRET, directory, command, further)
+}
+
+/// The same with a secret for pseudonyms.
+fn riskstream_with(secret: &str, directory: &Path, command: &str, further: &[&str]) -> (Option<i32>, String, String) {
     let path = |name: &str| directory.join(name).display().to_string();
     let mut arguments = vec![command.to_owned()];
     match command {
@@ -83,7 +89,7 @@ fn riskstream(directory: &Path, command: &str, further: &[&str]) -> (Option<i32>
         arguments.push(argument.replace("DIR", directory.to_str().unwrap()));
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (code, output, errors) = run(&arguments, &[("FILES_KEY", SECRET.to_owned())]);
+    let (code, output, errors) = run(&arguments, &[("FILES_KEY", secret.to_owned())]);
     (code, output, errors.lines().last().unwrap_or_default().to_owned())
 }
 
@@ -130,6 +136,44 @@ fn features_of(decisions: &[OwnedDecisionRecord]) -> Features {
         )
     };
     decisions.iter().map(row).collect()
+}
+
+/// What two pipelines with different secrets decide differs in pseudonyms alone: so one can take the place of the other.
+#[test]
+fn features_do_not_depend_on_the_secret() {
+    let directory = history();
+    let [former, new] = [SECRET, "another secret, for the next year"].map(|secret| {
+        let (code, _, error) = riskstream_with(secret, directory.path(), "demo", &FILES);
+        assert_eq!(code, Some(0), "{error}");
+        decisions(&directory.path().join("decisions.jsonl"))
+    });
+    assert_eq!(former.len(), PAYMENTS);
+    let card = |decision: &OwnedDecisionRecord| {
+        let (_, card) = decision.entities.iter().find(|(name, _)| name == "card").unwrap();
+        card.to_string()
+    };
+    let mut pseudonyms = BTreeMap::new();
+    for (former, new) in former.iter().zip(&new) {
+        let (before, after) = (card(former), card(new));
+        assert_ne!(before, after);
+        assert_eq!(*pseudonyms.entry(before).or_insert_with(|| after.clone()), after);
+    }
+    let new_ones: BTreeSet<&String> = pseudonyms.values().collect();
+    assert_eq!((pseudonyms.len(), new_ones.len()), (40, 40), "one for each card");
+    let rest = |decision: OwnedDecisionRecord| {
+        let entities = decision
+            .entities
+            .into_iter()
+            .filter(|(name, _)| name != "card")
+            .collect();
+        OwnedDecisionRecord {
+            entities,
+            latency: None,
+            ..decision
+        }
+    };
+    let [former, new] = [former, new].map(|decisions| decisions.into_iter().map(rest).collect::<Vec<_>>());
+    assert_eq!(former, new);
 }
 
 #[test]

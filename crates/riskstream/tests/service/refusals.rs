@@ -156,8 +156,8 @@ fn check_refuses_properties_that_run_refuses() {
         ("acks: some", "`acks` does not take `some`"),
         ("group.id: mine", "riskstream sets `group.id` itself"),
         (
-            "security.protocol: sasl_plaintext, sasl.mechanisms: GSSAPI",
-            "No provider for SASL mechanism GSSAPI",
+            "security.protocol: sasl_plaintext, sasl.mechanisms: OAUTHBEARER",
+            "OAUTHBEARER needs a source of tokens",
         ),
         (
             "security.protocol: ssl, ssl.ca.location: /no/such/file",

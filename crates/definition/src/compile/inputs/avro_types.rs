@@ -1,6 +1,6 @@
 //! The types of an Avro schema's fields. A pipeline file with a schema need not repeat them.
 
-use riskstream_events::ValueType;
+use riskstream_events::{ValueType, add_logical_types, is_variable_scale_decimal};
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
@@ -28,44 +28,44 @@ pub enum Found {
 impl AvroTypes {
     /// The types of a schema's JSON text, which must be a valid Avro schema.
     pub fn new(text: &str) -> Option<AvroTypes> {
-        serde_json::from_str(text).ok().map(|schema| AvroTypes { schema })
+        let mut schema = serde_json::from_str(text).ok()?;
+        add_logical_types(&mut schema);
+        Some(AvroTypes { schema })
     }
 
-    /// The names of the record's own fields.
-    pub fn names(&self) -> Vec<String> {
+    /// The names of the fields of the record at `path`.
+    pub fn names(&self, path: &[String]) -> Vec<String> {
         let mut named = HashMap::new();
         collect_named(&self.schema, &mut named);
-        fields(resolve(&self.schema, &named))
-            .iter()
-            .filter_map(|field| name_of(field))
-            .map(str::to_owned)
-            .collect()
+        let found = walk(&self.schema, path, &named);
+        found.map_or(Vec::new(), names_of)
     }
 
     /// What is at `path`.
     pub fn find(&self, path: &[String]) -> Found {
         let mut named = HashMap::new();
         collect_named(&self.schema, &mut named);
-        let mut here = resolve(&self.schema, &named);
-        for part in path {
-            let fields = fields(here);
-            match fields.iter().find(|field| name_of(field) == Some(part)) {
-                Some(field) => here = resolve(&field["type"], &named),
-                None => {
-                    let names = fields
-                        .iter()
-                        .filter_map(|field| name_of(field))
-                        .map(str::to_owned)
-                        .collect();
-                    return Found::Missing {
-                        part: part.clone(),
-                        names,
-                    };
-                }
-            }
-        }
-        value_type(here)
+        walk(&self.schema, path, &named).map_or_else(|missing| missing, value_type)
     }
+}
+
+/// The schema at `path`, or what is missing.
+fn walk<'j>(schema: &'j Json, path: &[String], named: &HashMap<&'j str, &'j Json>) -> Result<&'j Json, Found> {
+    let mut here = resolve(schema, named);
+    for part in path {
+        let field = fields(here).iter().find(|field| name_of(field) == Some(part));
+        let missing = || Found::Missing {
+            part: part.clone(),
+            names: names_of(here),
+        };
+        here = resolve(&field.ok_or_else(missing)?["type"], named);
+    }
+    Ok(here)
+}
+
+fn names_of(schema: &Json) -> Vec<String> {
+    let names = fields(schema).iter().filter_map(name_of);
+    names.map(str::to_owned).collect()
 }
 
 fn fields(schema: &Json) -> &[Json] {
@@ -138,6 +138,7 @@ fn value_type(schema: &Json) -> Found {
     };
     match (word, logical) {
         (_, "decimal") => Found::Type(ValueType::Float),
+        ("record", _) if is_variable_scale_decimal(schema) => Found::Type(ValueType::Float),
         (_, "uuid") => Found::Type(ValueType::Text),
         ("int" | "long", logical) if logical.contains("timestamp") || logical == "date" => {
             Found::Type(ValueType::Timestamp)
@@ -197,6 +198,7 @@ mod tests {
             let path: Vec<String> = path.split('.').map(str::to_owned).collect();
             assert_eq!(types.find(&path), expected, "{path:?}");
         }
-        assert_eq!(types.names().len(), 9);
+        assert_eq!(types.names(&[]).len(), 9);
+        assert_eq!(types.names(&["merchant".into()]), ["country"]);
     }
 }

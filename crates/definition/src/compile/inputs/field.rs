@@ -102,6 +102,14 @@ pub fn operation(envelope: &Spanned<Envelope>) -> ResolvedField {
 /// The name and the place of that field.
 pub const OPERATION: &str = "op";
 
+/// Where the row is in a record.
+pub fn row_path(envelope: Option<Envelope>) -> Vec<String> {
+    match envelope {
+        Some(Envelope::Debezium) => vec!["after".to_owned()],
+        None => Vec::new(),
+    }
+}
+
 fn resolve_path(
     name: &Key,
     field: &LongField,
@@ -112,12 +120,11 @@ fn resolve_path(
         Some(path) => (&path.value, &path.span),
         None => (&name.name, &name.span),
     };
-    let (row, within) = match (text.strip_prefix("$."), envelope) {
-        (Some(within), _) => (None, within),
-        (None, Some(Envelope::Debezium)) => (Some("after"), text.as_str()),
-        (None, None) => (None, text.as_str()),
+    let (mut path, within) = match text.strip_prefix("$.") {
+        Some(within) => (Vec::new(), within),
+        None => (row_path(envelope), text.as_str()),
     };
-    let path: Vec<String> = row.into_iter().chain(within.split('.')).map(str::to_owned).collect();
+    path.extend(within.split('.').map(str::to_owned));
     if path.iter().any(String::is_empty) {
         diagnostics.add(Diagnostic::new(format!("`{text}` is not a path"), span.clone()).help("write `payload.time`"));
         return None;

@@ -130,14 +130,13 @@ fn resolve_fields(
             fields.insert(name.name.clone(), field);
         }
     }
-    match (envelope, &types) {
-        (Some(envelope), _) => {
-            fields
-                .entry(OPERATION.to_owned())
-                .or_insert_with(|| operation(envelope));
-        }
-        (None, Some(types)) => add_schema_fields(types, input, &mut fields),
-        (None, None) => {}
+    if let Some(envelope) = envelope {
+        fields
+            .entry(OPERATION.to_owned())
+            .or_insert_with(|| operation(envelope));
+    }
+    if let Some(types) = &types {
+        add_schema_fields(types, input, &mut fields);
     }
     fields
 }

@@ -1,7 +1,7 @@
 //! The Avro schema file of an input: its text, the types of its fields, and whether declared fields match it.
 
 use super::avro_types::{AvroTypes, Found};
-use super::field::ResolvedField;
+use super::field::{ResolvedField, row_path};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::files::read_text;
 use crate::syntax::{Format, Input};
@@ -65,11 +65,12 @@ pub fn read_schema(input: &Input, format: Format, directory: &Path, diagnostics:
     }
 }
 
-/// Adds the schema's fields that the pipeline file does not declare.
+/// Adds the schema's fields, of the row if there is an envelope, that the pipeline file does not declare.
 pub fn add_schema_fields(types: &AvroTypes, input: &Input, fields: &mut BTreeMap<String, ResolvedField>) {
     let taken: BTreeSet<Vec<String>> = fields.values().map(|field| field.path.clone()).collect();
-    for name in types.names() {
-        let path = vec![name.clone()];
+    let row = row_path(input.envelope.as_ref().map(|envelope| envelope.value));
+    for name in types.names(&row) {
+        let path: Vec<String> = row.iter().chain([&name]).cloned().collect();
         let Found::Type(value_type) = types.find(&path) else {
             continue;
         };
