@@ -1,9 +1,9 @@
 //! From a compiled pipeline to the topology that workers run: decoders for inputs, and the topics.
 
 use crate::compile::{Compiled, InputSettings};
-use crate::syntax::{Envelope, Format};
+use crate::syntax::{Envelope, Format, KeyMismatch};
 use riskstream_events::{Field, FieldError, InputDecoder, InputFields, Pseudonymizer, ReaderSchema, SchemaSource};
-use riskstream_pipeline::{DecisionFormat, InputTopic, Topology};
+use riskstream_pipeline::{DecisionFormat, InputTopic, KeyRule, OnKeyMismatch, Topology};
 use std::sync::Arc;
 
 /// Why a pipeline has no topology.
@@ -78,6 +78,7 @@ impl Compiled {
             inputs.push(InputTopic {
                 topic: input.topic.clone(),
                 decoder,
+                key: self.key_rule(index, &fields, secret),
             });
         }
         Ok(self.topology_of(inputs, decision_format))
@@ -91,13 +92,35 @@ impl Compiled {
         let mut inputs = Vec::new();
         for (index, input) in self.inputs.iter().enumerate() {
             let fields = self.input_fields(index, secret)?;
+            let key = self.key_rule(index, &fields, secret);
             let decoder = Arc::new(move || InputDecoder::json(&fields));
             inputs.push(InputTopic {
                 topic: input.topic.clone(),
                 decoder,
+                key,
             });
         }
         Ok(self.topology_of(inputs, DecisionFormat::Json))
+    }
+
+    /// What the records of an input must be keyed by, if the first stage reads its topic itself.
+    fn key_rule(&self, input: usize, fields: &InputFields, secret: Option<&[u8]>) -> Option<KeyRule> {
+        if self.repartition_topics.first()?.is_some() {
+            return None;
+        }
+        let settings = &self.inputs[input];
+        let name = settings.key.as_ref()?;
+        let index = fields.fields.iter().position(|field| field.name == *name)?;
+        let secret = secret.filter(|_| fields.is_personal(index));
+        Some(KeyRule {
+            field: name.clone(),
+            slot: fields.fields[index].slot,
+            pseudonymizer: secret.map(Pseudonymizer::new),
+            on_mismatch: match settings.on_key_mismatch {
+                KeyMismatch::Warn => OnKeyMismatch::Warn,
+                KeyMismatch::Stop => OnKeyMismatch::Stop,
+            },
+        })
     }
 
     fn topology_of(&self, inputs: Vec<InputTopic>, decision_format: DecisionFormat) -> Topology {

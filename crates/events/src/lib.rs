@@ -19,6 +19,7 @@ pub mod json;
 pub mod outcome;
 pub mod pseudonym;
 pub mod reason;
+pub mod record_key;
 pub mod time;
 mod tree;
 mod twos_complement;

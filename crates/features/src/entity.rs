@@ -109,7 +109,8 @@ impl Entity {
             }
             return Ok(Applied {
                 late_by,
-                too_late: true,
+                // A label that no feature uses misses nothing.
+                too_late: features.inputs[usize::from(event.input)].is_used,
                 ..Applied::default()
             });
         }

@@ -133,6 +133,33 @@ fn labels_wait_for_their_transactions_until_the_end_of_the_files() {
     assert_eq!((summary.records, summary.decided, summary.rejected), (6, 3, 1));
 }
 
+/// Records are sorted, so only a label that is dated long before its transaction can be later than lateness.
+#[test]
+fn labels_beyond_lateness_are_counted() {
+    const DAY: u64 = 86_400;
+    let compiled = compile("early.yaml", EARLY, Path::new(""), &|_| None).unwrap();
+    let time = |second: u64| 1_767_225_600_000 + second * 1000;
+    let payment = |id: &str, second| {
+        let time = time(second);
+        format!(r#"{{"id":"{id}","time":{time},"customer":"c","terminal":"t"}}"#).into_bytes()
+    };
+    let label = |id: &str, second| {
+        let time = time(second);
+        format!(r#"{{"id":"{id}","known_at":{time},"customer":"c","fraud":true}}"#).into_bytes()
+    };
+    let payments = vec![payment("a", 10), payment("b", 2 * DAY), payment("c", 2 * DAY + 1)];
+    for (second, expected) in [(DAY - 1, (1, 0)), (DAY, (0, 0))] {
+        let files = vec![
+            input(&compiled, 0, payments.clone()),
+            input(&compiled, 1, vec![label("b", second)]),
+        ];
+        let stores = &mut MemoryStores::default();
+        let (summary, found) = backfill(&compiled, stores, files, options(Order::EventTime));
+        assert_eq!((summary.too_late_labels, summary.too_late), expected);
+        assert_eq!(found.rejected, []);
+    }
+}
+
 const MANY_ENTITIES: &str = "
 name: many
 inputs:

@@ -147,7 +147,7 @@ impl<L: Log> Assignment<'_, L> {
             let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
             Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
         };
-        let source = self.source_of_stage(partition, stage, topic.epoch)?;
+        let source = self.source_of_stage(partition, stage, &topic)?;
         let state = StageState::new(&plan, stage, store, topic.clone());
         let start = Start {
             topic,
@@ -184,10 +184,17 @@ impl<L: Log> Assignment<'_, L> {
         Ok(TopicIdentity { sources, ..topic })
     }
 
-    fn source_of_stage(&mut self, partition: &TopicPartition, stage: usize, epoch: u32) -> Result<Source, NotOpened> {
+    fn source_of_stage(
+        &mut self,
+        partition: &TopicPartition,
+        stage: usize,
+        read: &TopicIdentity,
+    ) -> Result<Source, NotOpened> {
         let Some(topic) = self.routes.repartition_topics[stage] else {
-            let decoder = (self.topology.inputs[0].decoder)();
-            return Ok(Source::Input(InputSource::of_keyed_topic(0, decoder, epoch)));
+            let input = &self.topology.inputs[0];
+            let key_rule = input.key.clone().filter(|_| read.partitions > 1);
+            let source = InputSource::of_keyed_topic(0, (input.decoder)(), read.epoch, key_rule);
+            return Ok(Source::Input(source));
         };
         let counts = self.source_counts(stage)?;
         let format = RepartitionFormat::new(&self.topology.plan, stage);

@@ -141,6 +141,10 @@ pub struct TestDriver {
     paused: Option<usize>,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
+    /// Events so far with another key than their topic is keyed by.
+    pub key_mismatches: u64,
+    /// Labels so far that came later than an entity's lateness.
+    pub too_late_labels: u64,
 }
 
 impl TestDriver {
@@ -162,6 +166,8 @@ impl TestDriver {
             history: CatchUpSignal::default(),
             paused: None,
             rollouts: ManualRollouts::default(),
+            key_mismatches: 0,
+            too_late_labels: 0,
         };
         driver.add_worker();
         driver
@@ -243,7 +249,11 @@ impl TestDriver {
             let (role, worker) = &mut self.workers[index];
             let role = *role;
             match worker.round(Duration::ZERO) {
-                Ok(round) => events += round.events,
+                Ok(round) => {
+                    events += round.events;
+                    self.key_mismatches += round.tally.key_mismatches;
+                    self.too_late_labels += round.tally.too_late_labels;
+                }
                 Err(WorkerError::Log(LogError::Unavailable(_))) => {}
                 Err(WorkerError::Log(LogError::Fenced(_))) => {
                     self.kill_worker(index);

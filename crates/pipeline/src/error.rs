@@ -29,6 +29,19 @@ pub enum TaskError {
         /// Why, and what to do.
         error: RecordError,
     },
+    /// A record of an input is not keyed as the pipeline file says, and that is to stop its partition.
+    #[error(
+        "{partition}, record at offset {offset}: {}. `on_key_mismatch: warn` goes on with such records",
+        key_mismatch(field)
+    )]
+    KeyMismatch {
+        /// Where.
+        partition: TopicPartition,
+        /// The record's offset.
+        offset: i64,
+        /// The field that the topic is said to be keyed by.
+        field: String,
+    },
     /// An earlier version has written the state, with other sources than there are now.
     #[error(
         "{partition}: an earlier version of riskstream has written the state, with {before} source partitions; now there are {now}. Give the pipeline another name, so that it builds its state anew"
@@ -48,6 +61,25 @@ impl TaskError {
     pub fn is_of_partition(&self) -> bool {
         !matches!(self, TaskError::State(_))
     }
+
+    /// The record because of which a partition is not read on, if there is one.
+    pub fn record(&self) -> Option<(&TopicPartition, i64)> {
+        match self {
+            TaskError::Unreadable { partition, offset, .. } | TaskError::KeyMismatch { partition, offset, .. } => {
+                Some((partition, *offset))
+            }
+            TaskError::State(_) | TaskError::Frame { .. } | TaskError::SourcesChanged { .. } => None,
+        }
+    }
+}
+
+/// What is wrong with a record that is not keyed by `field`, and what to do.
+pub(crate) fn key_mismatch(field: &str) -> String {
+    format!(
+        "its Kafka key is not the value of `{field}`, which `key:` names. Records of one entity may lie in several partitions, \
+         each of which counts them alone, so that features are wrong. Key the topic by `{field}`; or remove `key:`, which puts a \
+         repartition topic in between, and give the pipeline another name, so that it builds its state anew"
+    )
 }
 
 /// Why a worker ended.

@@ -2,6 +2,7 @@
 
 use crate::context::TaskContext;
 use crate::identity;
+use crate::key_rule::KeyRule;
 use crate::log::RecordRef;
 use crate::progress::SourceProgress;
 use crate::taken::{Sequenced, Taken};
@@ -69,6 +70,11 @@ pub struct InputSource {
     admission: Admission,
     decoder: InputDecoder,
     needs_key: bool,
+    key_rule: Option<KeyRule>,
+    /// Whether the record taken last has another key than the rule says.
+    has_other_key: bool,
+    /// For the texts of keys.
+    key: String,
     /// The event time up to which the log was written when all of it had been read; `i64::MIN` if it does not say.
     read_until: i64,
     /// The epoch of the topic: see [`identity::sequence`].
@@ -86,6 +92,9 @@ impl InputSource {
             admission: Admission::new(input),
             decoder,
             needs_key: false,
+            key_rule: None,
+            has_other_key: false,
+            key: String::new(),
             epoch,
             read_until: i64::MIN,
             sequence: 0,
@@ -94,10 +103,11 @@ impl InputSource {
     }
 
     /// The same for a topic whose partitions are those of the state: a record without a key may lie in any of them, and
-    /// its entity's state in another.
-    pub fn of_keyed_topic(input: u8, decoder: InputDecoder, epoch: u32) -> InputSource {
+    /// its entity's state in another. `key_rule`: none if all records lie in one partition, whatever their keys are.
+    pub fn of_keyed_topic(input: u8, decoder: InputDecoder, epoch: u32, key_rule: Option<KeyRule>) -> InputSource {
         InputSource {
             needs_key: true,
+            key_rule,
             ..InputSource::new(input, decoder, epoch)
         }
     }
@@ -119,6 +129,7 @@ impl InputSource {
 
     /// Decodes and admits a record.
     pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Taken<'static> {
+        self.has_other_key = false;
         let Some(bytes) = record.value else {
             return self.take_tombstone(context);
         };
@@ -131,6 +142,7 @@ impl InputSource {
             Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
                 Admitted::Event(event) => {
                     self.sequence = identity::sequence(self.epoch, record.offset);
+                    self.has_other_key = self.breaks_rule(record, &event.row);
                     self.admitted = Some(event);
                     return Taken::Rows;
                 }
@@ -155,6 +167,13 @@ impl InputSource {
         self.needs_key && record.key.is_none() && engine.takes(self.admission.input, row)
     }
 
+    fn breaks_rule(&mut self, record: RecordRef<'_>, row: &Row) -> bool {
+        let (Some(rule), Some(key)) = (&self.key_rule, record.key) else {
+            return false;
+        };
+        !rule.holds(key, row, &mut self.key)
+    }
+
     fn take_tombstone(&self, context: &mut TaskContext<'_>) -> Taken<'static> {
         if self.plan(context.engine).ignores_tombstones {
             return pass_over(context);
@@ -171,6 +190,11 @@ impl InputSource {
     pub fn has_doubtful_time(&self, engine: &Engine) -> bool {
         let admitted = self.admitted.as_ref();
         admitted.is_some_and(|event| self.plan(engine).doubts(event.event_time()))
+    }
+
+    /// The rule that the record taken last breaks by its key.
+    pub fn broken_rule(&self) -> Option<&KeyRule> {
+        self.key_rule.as_ref().filter(|_| self.has_other_key)
     }
 
     /// The event of the record taken last, once.

@@ -1,7 +1,7 @@
 //! A partition that a worker reads: its task, how far it is, and which one is next.
 
 use crate::context::TaskContext;
-use crate::error::WorkerError;
+use crate::error::{TaskError, WorkerError};
 use crate::liveness::{EventTimeRate, PartitionLiveness};
 use crate::log::{Committed, Log, TopicPartition};
 use crate::progress::Phase;
@@ -125,6 +125,13 @@ impl PartitionReader {
     pub(crate) fn stop(&mut self) {
         self.done = true;
         self.retry_at = Some(i64::MAX);
+    }
+
+    /// Goes back to the last write, as the batch was aborted; the offset to read from. What had stopped is read again as far as
+    /// it was read before: those records are not committed.
+    pub(crate) fn go_back(&mut self) -> Result<i64, TaskError> {
+        self.retry_at = None;
+        self.task.restore()
     }
 
     /// Reads up to the record at `offset` only, which cannot be read.

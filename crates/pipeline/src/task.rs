@@ -2,16 +2,22 @@
 //! ingest tasks in front of the first stage have no state.
 
 use crate::context::TaskContext;
-use crate::error::TaskError;
+use crate::error::{TaskError, key_mismatch};
+use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
-use riskstream_engine::StageError;
+use crate::tally::Tally;
+use riskstream_engine::plan::TRANSACTIONS;
+use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
 use riskstream_scoring::Lineup;
+
+const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: no feature of the entity counts it. Give the entity \
+                              a longer `lateness`; riskstream_too_late_labels_total counts such labels";
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
@@ -51,6 +57,10 @@ pub struct Task {
     written: SourceProgress,
     /// Whether records were processed since the last write.
     changed: bool,
+    /// Whether a record with another key than the rule says was logged.
+    has_warned_of_key: bool,
+    /// Whether a label that came too late was logged.
+    has_warned_of_labels: bool,
 }
 
 impl Task {
@@ -78,6 +88,8 @@ impl Task {
                 ..SourceProgress::default()
             },
             changed: false,
+            has_warned_of_key: false,
+            has_warned_of_labels: false,
         };
         task.restore()?;
         Ok(task)
@@ -90,12 +102,7 @@ impl Task {
     pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.replay_until;
         match self.source.take(record, context)? {
-            Taken::Rows => {
-                let input = self.source.input();
-                if input.is_some_and(|input| input.has_doubtful_time(context.engine)) {
-                    context.tally.add_doubtful(&self.partition, record.offset);
-                }
-            }
+            Taken::Rows => self.examine(record.offset, context)?,
             Taken::Rollout(notice) => {
                 if let Some(decisions) = self.sink.decisions_mut()
                     && let Err(why) = decisions.change_lineup(notice, context)
@@ -120,16 +127,42 @@ impl Task {
         Ok(Processed::Events(events))
     }
 
+    /// Looks for what is most likely a mistake about the input of the record taken last.
+    fn examine(&mut self, offset: i64, context: &mut TaskContext<'_>) -> Result<(), TaskError> {
+        let Some(input) = self.source.input() else {
+            return Ok(());
+        };
+        if input.has_doubtful_time(context.engine) {
+            context.tally.add_doubtful(&self.partition, offset);
+        }
+        let Some(rule) = input.broken_rule() else {
+            return Ok(());
+        };
+        if rule.on_mismatch == OnKeyMismatch::Stop {
+            return Err(TaskError::KeyMismatch {
+                partition: self.partition.clone(),
+                offset,
+                field: rule.field.clone(),
+            });
+        }
+        context.tally.key_mismatches += 1;
+        if !self.has_warned_of_key {
+            let (partition, what) = (&self.partition, key_mismatch(&rule.field));
+            tracing::warn!(target: "riskstream::worker", %partition, offset, "a record has another key: {what}");
+            self.has_warned_of_key = true;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, mut row: Sequenced, replayed: bool, context: &mut TaskContext<'_>) -> Result<(), TaskError> {
-        let was_inexact = row.event.flags.contains(Flags::INEXACT);
+        let before = row.event.flags;
         let applied = match &mut self.state {
             Some(state) => state.apply(context.engine, &mut row.event),
             None => Ok(Applied::Now),
         };
         match applied {
             Ok(Applied::Now) => {
-                let is_inexact = row.event.flags.contains(Flags::INEXACT);
-                context.tally.inexact += u64::from(!replayed && is_inexact && !was_inexact);
+                self.count(before, &row.event, replayed, context.tally);
                 self.pass_on(row, Ok(()), replayed, context);
             }
             Ok(Applied::Later) => context.recycle(row.event.row),
@@ -139,12 +172,28 @@ impl Task {
         while let Some(state) = &mut self.state
             && let Some((event, applied)) = state.next_label(context.engine)?
         {
-            let is_inexact = applied.is_ok() && event.flags.contains(Flags::INEXACT);
-            context.tally.inexact += u64::from(!replayed && is_inexact);
+            if applied.is_ok() {
+                self.count(Flags::default(), &event, replayed, context.tally);
+            }
             let sequence = self.source.number();
             self.pass_on(Sequenced { sequence, event }, applied, replayed, context);
         }
         Ok(())
+    }
+
+    /// Counts what was found out about an event as it was applied. `before`: its flags before that.
+    fn count(&mut self, before: Flags, event: &Event, replayed: bool, tally: &mut Tally) {
+        let is_new = |flag| !replayed && event.flags.contains(flag) && !before.contains(flag);
+        tally.inexact += u64::from(is_new(Flags::INEXACT));
+        // A transaction has a decision, which says so.
+        if event.input == TRANSACTIONS || !is_new(Flags::TOO_LATE) {
+            return;
+        }
+        tally.too_late_labels += 1;
+        if !self.has_warned_of_labels {
+            tracing::warn!(target: "riskstream::worker", partition = %self.partition, "{TOO_LATE_LABEL}");
+            self.has_warned_of_labels = true;
+        }
     }
 
     /// Sends an event on, or to the dead letters if it could not be applied.

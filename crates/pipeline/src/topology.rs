@@ -1,5 +1,6 @@
 //! Which topic is read by what and written from where: the plan's stages laid over topics.
 
+use crate::key_rule::KeyRule;
 use riskstream_engine::plan::Plan;
 use riskstream_events::InputDecoder;
 use riskstream_scoring::Lineup;
@@ -32,6 +33,8 @@ pub struct InputTopic {
     pub topic: Arc<str>,
     /// Makes decoders for it; each worker has its own.
     pub decoder: Arc<dyn Fn() -> InputDecoder + Send + Sync>,
+    /// What its records must be keyed by, if the first stage reads it itself.
+    pub key: Option<KeyRule>,
 }
 
 /// The encoding of decisions on the wire.

@@ -145,8 +145,8 @@ impl<L: Log> Worker<L> {
                 self.go_back()?;
                 return Ok(Round::aborted(round.changes));
             }
-            Err(WorkerError::Task(error @ TaskError::Unreadable { .. })) => {
-                self.end_before_unreadable(error)?;
+            Err(WorkerError::Task(error)) if error.record().is_some() => {
+                self.end_before_record(error)?;
                 return Ok(Round::aborted(round.changes));
             }
             Err(error) => return Err(error),
@@ -284,8 +284,11 @@ impl<L: Log> Worker<L> {
                 Ok(applied) => events += applied,
                 Err(WorkerError::Log(LogError::OutOfRange { position, low, .. })) => {
                     reader.stop();
-                    let reason = format!("position {position} is gone, the log now starts at {low}: {HOLE}");
-                    self.stopped.push(stopped(&reader.partition, reason));
+                    // After an abort it stops a second time.
+                    if !self.stopped.iter().any(|stopped| stopped.partition == reader.partition) {
+                        let reason = format!("position {position} is gone, the log now starts at {low}: {HOLE}");
+                        self.stopped.push(stopped(&reader.partition, reason));
+                    }
                 }
                 Err(error) => return Err(error),
             }
@@ -323,16 +326,16 @@ impl<L: Log> Worker<L> {
         self.readers.iter_mut().try_for_each(|reader| reader.write(&self.log))
     }
 
-    /// Takes the batch again, up to the record that cannot be read: what came before it is committed, and the partition is not
-    /// read on.
-    fn end_before_unreadable(&mut self, error: TaskError) -> Result<(), WorkerError> {
+    /// Takes the batch again, up to the record that the error is about: what came before it is committed, and the partition is
+    /// not read on.
+    fn end_before_record(&mut self, error: TaskError) -> Result<(), WorkerError> {
         self.go_back()?;
-        let TaskError::Unreadable { partition, offset, .. } = &error else {
+        let Some((partition, offset)) = error.record() else {
             return Err(error.into());
         };
         let reader = self.readers.iter_mut().find(|reader| reader.partition == *partition);
         let Some(reader) = reader else { return Err(error.into()) };
-        reader.end_before(*offset);
+        reader.end_before(offset);
         let stopped = stopped(partition, error.to_string());
         self.stopped.push(stopped);
         Ok(())
@@ -347,7 +350,7 @@ impl<L: Log> Worker<L> {
         self.phases.reset();
         let mut positions = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
-            positions.push((reader.partition.clone(), reader.task.restore()?));
+            positions.push((reader.partition.clone(), reader.go_back()?));
         }
         Ok(self.log.start(&positions)?)
     }

@@ -9,7 +9,11 @@ use rdkafka::message::Message;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use support::kafka::{Writer, brokers, create_topics_of, delete_topics, grow_topic, read_all, recreate_topic};
+use std::time::{Duration, Instant};
+use support::kafka::{
+    Writer, brokers, create_topics_of, delete_topics, grow_topic, read_all, recreate_topic, set_position,
+    try_delete_group,
+};
 use support::process::{Service, run, wait_for};
 use support::unique;
 use tempfile::TempDir;
@@ -67,6 +71,48 @@ kafka: {{brokers: \"{brokers}\"}}
         Service::start(&self.pipeline(), &path("state"), &path("log"), &[], &[])
     }
 
+    /// Whether `topics`, /readyz and the lag know within 10 s that the input has so many partitions.
+    fn is_known_soon(&self, service: &mut Service, partitions: usize) {
+        let began = Instant::now();
+        let (code, output, errors) = run(&["topics", self.pipeline().to_str().unwrap()], &[]);
+        assert_eq!(code, Some(0), "{errors}");
+        let mut lines = output.lines();
+        let line = lines.find(|line| line.starts_with(&self.input())).unwrap();
+        assert_eq!(
+            line.split_whitespace().nth(1),
+            Some(partitions.to_string().as_str()),
+            "{line}"
+        );
+        let lag = |partition| {
+            let labels = format!("{{topic=\"{}\",partition=\"{partition}\"}}", self.input());
+            format!("riskstream_lag_records{labels}")
+        };
+        wait_for("all partitions", || {
+            service.check_running();
+            let (_, metrics) = service.get("/metrics")?;
+            let has_lags = (0..partitions).all(|partition| metrics.contains(&lag(partition)));
+            // Beside those of the input, the one in front of the stage.
+            (service.partitions() == partitions as u64 + 1 && has_lags).then_some(())
+        });
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    }
+
+    fn remove_state(&self) {
+        std::fs::remove_dir_all(self.directory.path().join("state")).unwrap();
+    }
+
+    /// The decisions on each event, without their times.
+    fn decisions(&self) -> BTreeMap<String, Vec<serde_json::Value>> {
+        let mut decisions: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
+        read_all(&self.brokers, &format!("{}-decisions", self.name), |message| {
+            let mut decision: serde_json::Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+            decision.as_object_mut().unwrap().remove("latency");
+            let id = decision["event_id"].as_str().unwrap().to_owned();
+            decisions.entry(id).or_default().push(decision);
+        });
+        decisions
+    }
+
     /// One payment of each of eight cards.
     fn pay(&self, round: u64) {
         for card in 0..8 {
@@ -105,10 +151,12 @@ fn partitions_that_an_input_gets_are_read_while_the_service_runs() {
     (0..3).for_each(|round| shop.pay(round));
     shop.counts(&mut service, 24);
     grow_topic(&shop.brokers, &shop.input(), 4);
-    // The producer learns of the partitions as well, and sends cards to them.
+    // The producer learns of the partitions as well, and sends cards to them, before and after the service knows of them.
     let writer = Writer::new(&shop.brokers);
     let shop = Shop { writer, ..shop };
-    (3..5).for_each(|round| shop.pay(round));
+    shop.pay(3);
+    shop.is_known_soon(&mut service, 4);
+    shop.pay(4);
     let counts = shop.counts(&mut service, 40);
     for card in 0..8 {
         for round in 0..5 {
@@ -138,7 +186,7 @@ fn a_topic_that_is_created_again_stops_the_pipeline_until_it_is_reset() {
     (0..3).for_each(|round| shop.pay(round));
     shop.counts(&mut service, 24);
     recreate_topic(&shop.brokers, &shop.input(), 1);
-    service.wait_until_unready("was deleted and created again");
+    service.wait_until_unready("end all copies: riskstream state reset");
     let pipeline = shop.pipeline();
     let input = shop.input();
     let reset = ["state", "reset", pipeline.to_str().unwrap(), "--topic", &input];
@@ -159,6 +207,10 @@ fn a_topic_that_is_created_again_stops_the_pipeline_until_it_is_reset() {
         output.contains("partition 0: position none -> 0, 32 records to read"),
         "{output}"
     );
+    assert!(
+        output.contains("decided again, with the same `decision_id`"),
+        "{output}"
+    );
     let mut service = shop.start();
     let counts = shop.counts(&mut service, 24 + 32);
     for card in 0..8 {
@@ -170,5 +222,71 @@ fn a_topic_that_is_created_again_stops_the_pipeline_until_it_is_reset() {
     let (code, _, errors) = run(&reset, &[]);
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("belong to this topic"), "{errors}");
+    delete_topics(&shop.brokers, &shop.name);
+}
+
+/// What docs/operations.md says in "What repeats decisions": removed state repeats nothing, and neither do positions of an
+/// input behind an ingest stage that are set back, or those of the whole group that are lost.
+#[test]
+fn lost_state_and_lost_positions_of_an_input_repeat_nothing() {
+    let shop = Shop::new("repeats", "");
+    let mut service = shop.start();
+    (0..3).for_each(|round| shop.pay(round));
+    shop.counts(&mut service, 24);
+    service.end();
+    shop.remove_state();
+    let mut service = shop.start();
+    shop.pay(3);
+    assert_eq!(shop.counts(&mut service, 32)["0-3"], 4);
+    service.end();
+
+    set_position(&shop.brokers, &shop.name, &shop.input(), 0, 0);
+    let mut service = shop.start();
+    shop.pay(4);
+    assert_eq!(shop.counts(&mut service, 40)["0-4"], 5);
+    assert_eq!(service.metric("riskstream_repeated_rows_total", "") as u64, 32);
+    service.end();
+
+    // The group notices the end of its members a little later.
+    wait_for("the deletion of the group", || {
+        try_delete_group(&shop.brokers, &shop.name).ok()
+    });
+    let mut service = shop.start();
+    shop.pay(5);
+    assert_eq!(shop.counts(&mut service, 48)["0-5"], 6);
+    service.end();
+    delete_topics(&shop.brokers, &shop.name);
+}
+
+/// Positions of a topic that a stage reads are refused if they are set back. If its state is removed, too, as the message says,
+/// its records are decided a second time: with the same ids and values, so that readers can recognise them.
+#[test]
+fn decisions_that_are_repeated_on_purpose_are_those_of_before() {
+    let shop = Shop::new("back", "\n    key: card");
+    let mut service = shop.start();
+    (0..3).for_each(|round| shop.pay(round));
+    shop.counts(&mut service, 24);
+    service.end();
+    let before = shop.decisions();
+    set_position(&shop.brokers, &shop.name, &shop.input(), 0, 8);
+    let mut service = shop.start();
+    service.wait_until_unready("the records from 8 on are decided a second time");
+    service.end();
+
+    shop.remove_state();
+    let mut service = shop.start();
+    let decisions = wait_for("16 repeated decisions", || {
+        service.check_running();
+        let decisions = shop.decisions();
+        (decisions.values().map(Vec::len).sum::<usize>() >= 24 + 16).then_some(decisions)
+    });
+    service.end();
+    for (id, decisions) in decisions {
+        let times = if id.ends_with("-0") { 1 } else { 2 };
+        assert_eq!(decisions.len(), times, "{id}");
+        for decision in decisions {
+            assert_eq!(decision, before[&id][0]);
+        }
+    }
     delete_topics(&shop.brokers, &shop.name);
 }

@@ -188,6 +188,7 @@ fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
             envelope: input.envelope,
             schema: input.schema.clone(),
             key: input.key.clone(),
+            on_key_mismatch: input.on_key_mismatch,
             fields: fields.collect(),
             derived: derived.collect(),
         }

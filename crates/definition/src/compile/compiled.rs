@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
-use crate::syntax::{Delivery, Envelope, Example, Format, SubjectStrategy};
+use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, SubjectStrategy};
 use riskstream_engine::plan::Plan;
 use riskstream_events::{DerivedField, Field};
 use riskstream_scoring::Lineup;
@@ -60,6 +60,8 @@ pub struct InputSettings {
     pub schema: Option<Arc<str>>,
     /// The field that is the records' Kafka key, if the file says so.
     pub key: Option<String>,
+    /// What is done about records with another key.
+    pub on_key_mismatch: KeyMismatch,
     /// The fields that the plan uses.
     pub fields: Vec<Field>,
     /// The fields that the plan uses and that are derived from personal ones.

@@ -25,6 +25,10 @@ section! {
         /// letter. Otherwise there is a repartition topic in between.
         #[schemars(default)]
         pub key: Option<Spanned<String>>,
+        /// What is done about a record whose Kafka key is not the value of `key`, where the first stage reads this topic
+        /// directly: `warn` counts it and logs the first one of each partition; `stop` does not read the partition on.
+        #[schemars(default, extend("default" = "warn"))]
+        pub on_key_mismatch: Option<Spanned<KeyMismatch>>,
         /// The field with the event's id; of a label, with the id of its transaction. Text or int.
         pub id: Required<String>,
         /// The field with the event time; of a label, with the time at which it became known. `{from: record}` is the
@@ -90,6 +94,21 @@ impl Word for Envelope {
     const WORDS: &'static [(&'static str, Self)] = &[("debezium", Envelope::Debezium)];
 }
 word!(Envelope);
+
+/// What is done about a record with another key than the topic is keyed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyMismatch {
+    /// It is counted, and the first one is logged.
+    Warn,
+    /// The partition is not read on.
+    Stop,
+}
+
+impl Word for KeyMismatch {
+    const WHAT: &'static str = "a reaction to another key";
+    const WORDS: &'static [(&'static str, Self)] = &[("warn", KeyMismatch::Warn), ("stop", KeyMismatch::Stop)];
+}
+word!(KeyMismatch);
 
 /// What becomes of records without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ pub use entity::Entity;
 pub use example::{Example, ExampleEvent, Expectation};
 pub use feature::{Feature, Window};
 pub use field::LongField;
-pub use input::{Envelope, EventTime, Format, Input, Tombstones};
+pub use input::{Envelope, EventTime, Format, Input, KeyMismatch, Tombstones};
 pub use model::ModelSection;
 pub use pipeline::PipelineFile;
 pub use rollout::{ChallengerSection, Rollout, RolloutFile};

@@ -33,6 +33,16 @@ pub const CASES: &[(&str, &str, &str)] = &[
         "format: json\n    envelope: maxwell\n",
     ),
     (
+        "an unknown reaction to another key",
+        "key: customer_id\n",
+        "key: customer_id\n    on_key_mismatch: ignore\n",
+    ),
+    (
+        "a reaction to another key without a key",
+        "key: customer_id\n    id: transaction_id",
+        "on_key_mismatch: stop\n    id: transaction_id",
+    ),
+    (
         "an unknown treatment of tombstones",
         "format: json\n",
         "format: json\n    tombstones: skip\n",

@@ -76,8 +76,10 @@ pub struct Summary {
     pub first_doubtful: Option<(u8, u64)>,
     /// Events that came after a later one of their partition.
     pub late: u64,
-    /// Of these, events that were older than some state keeps: they are not part of any feature.
+    /// Of these, transactions that were older than some state keeps: they are not part of any feature.
     pub too_late: u64,
+    /// Labels that were older than an entity's state keeps: none of its features counts them.
+    pub too_late_labels: u64,
 }
 
 /// How a backfill orders records.
@@ -335,11 +337,13 @@ impl<'a> Backfill<'a> {
 
     /// An event that no stage has to apply any more: a transaction is decided with the others of its batch.
     fn finish(&mut self, event: Event) -> Result<(), BackfillError> {
-        self.summary.too_late += u64::from(event.flags.contains(Flags::TOO_LATE));
+        let too_late = u64::from(event.flags.contains(Flags::TOO_LATE));
         if event.input != TRANSACTIONS {
+            self.summary.too_late_labels += too_late;
             self.spare.push(event.row);
             return Ok(());
         }
+        self.summary.too_late += too_late;
         self.batch.events.push(event);
         match self.batch.events.len() {
             BATCH => self.decide(),

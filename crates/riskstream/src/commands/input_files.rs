@@ -183,9 +183,15 @@ pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
     let mut notes = Vec::new();
     if summary.late > 0 {
         notes.push(format!(
-            "{} records came after a later one in the order of arrival, {} of them beyond `lateness`: those are not part of \
-             any feature. Without --in-order arrival, records are sorted by event time",
+            "{} records came after a later one in the order of arrival, {} of them beyond `lateness`, which no feature \
+             counts. Without --in-order arrival, records are sorted by event time",
             summary.late, summary.too_late
+        ));
+    }
+    if summary.too_late_labels > 0 {
+        notes.push(format!(
+            "{} labels came later than the `lateness` of an entity, whose features do not count them",
+            summary.too_late_labels
         ));
     }
     if summary.filtered > 0 {

@@ -5,7 +5,10 @@ use crate::connections::kafka_options;
 use crate::pipeline_file;
 use crate::rollout::{Follower, LoadedRollouts};
 use crate::secret::{fingerprint, secret, variable};
-use crate::service::{Health, HttpServer, Instance, Job, RocksStores, check_secret_mark, supervise};
+use crate::service::{
+    Health, HttpServer, Instance, Job, RocksStores, StateDirectoryError, check_secret_mark, claim_state_directory,
+    supervise,
+};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
@@ -60,7 +63,8 @@ fn run(args: Args) -> Result<(), CommandError> {
     kafka.pseudonym_fingerprint = secret.as_deref().map(fingerprint);
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
     let workers = usize::from(args.workers) * WorkerRole::of(&compiled.repartition_topics).len();
-    let state = state_directory(&args, &compiled);
+    let parent = args.state_dir.as_deref().unwrap_or(&compiled.settings.state_directory);
+    let state = claim_state_directory(parent, &compiled.plan.name).map_err(state_directory_error)?;
     let instance = Instance::claim(&state, workers).map_err(CommandError::failed)?;
     if let Some(fingerprint) = &kafka.pseudonym_fingerprint {
         check_secret_mark(&state, fingerprint, variable(&compiled.settings)).map_err(CommandError::configuration)?;
@@ -97,6 +101,14 @@ fn run(args: Args) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// A directory that cannot be used may be usable later; one of another pipeline is not.
+fn state_directory_error(error: StateDirectoryError) -> CommandError {
+    match error {
+        StateDirectoryError::File { .. } => CommandError::failed(error),
+        StateDirectoryError::Other { .. } | StateDirectoryError::Ambiguous { .. } => CommandError::configuration(error),
+    }
+}
+
 /// Loads the roll-outs that exist already, then follows new ones on a thread of its own.
 fn follow_rollouts(
     compiled: &Compiled,
@@ -114,39 +126,4 @@ fn follow_rollouts(
             .map_err(CommandError::failed)?;
     }
     Ok(rollouts)
-}
-
-/// The directory for the state of this pipeline.
-fn state_directory(args: &Args, compiled: &Compiled) -> PathBuf {
-    let parent = args.state_dir.as_deref().unwrap_or(&compiled.settings.state_directory);
-    parent.join(directory_name(&compiled.plan.name))
-}
-
-/// The pipeline's name with every character replaced that has a meaning in paths.
-fn directory_name(pipeline: &str) -> String {
-    let safe = |character: char| {
-        if character.is_alphanumeric() || "-_".contains(character) {
-            character
-        } else {
-            '_'
-        }
-    };
-    pipeline.chars().map(safe).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pipeline_cannot_leave_the_state_directory() {
-        for (name, expected) in [
-            ("card-fraud", "card-fraud"),
-            ("../etc", "___etc"),
-            ("a/b", "a_b"),
-            ("..", "__"),
-        ] {
-            assert_eq!(directory_name(name), expected, "{name}");
-        }
-    }
 }

@@ -19,7 +19,8 @@ enum Action {
     /// Read an input's topic from its beginning, as another topic than before
     ///
     /// For a topic that was deleted and created again, or that has lost records. Features keep what they know. Every record of
-    /// the topic is a new event: it is decided, and counts in features. End all copies of the pipeline first.
+    /// the topic is a new event: it is decided, and counts in features; one that was decided before is decided again, with the same
+    /// `decision_id`. End all copies of the pipeline first.
     Reset(ResetArgs),
 }
 
@@ -63,8 +64,14 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         .positions
         .iter()
         .for_each(|position| println!("{}", line(position)));
+    println!("{COST}");
     Ok(())
 }
+
+const COST: &str = "\
+Each of these records is a new event: it is decided, and counts in features. If it was decided before, on the former topic, it is
+decided again, with the same `decision_id`. As long as an entity remembers its id (`dedupe`), the decision has the flag `duplicate`
+and the event does not count a second time.";
 
 /// Minutes since 2025: larger for each reset, also where nothing is left of the one before.
 fn epoch() -> u32 {

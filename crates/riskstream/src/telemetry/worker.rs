@@ -20,8 +20,10 @@ pub struct WorkerMetrics {
     late: Counter,
     repeated_rows: Counter,
     inexact: Counter,
+    too_late_labels: Counter,
     filtered: Counter,
     doubtful_times: Counter,
+    key_mismatches: Counter,
     events: Counter,
     written: Counter,
     committed: Counter,
@@ -52,8 +54,10 @@ impl WorkerMetrics {
             late: set::LATE.counter(&[]),
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
             inexact: set::INEXACT.counter(&[]),
+            too_late_labels: set::TOO_LATE_LABELS.counter(&[]),
             filtered: set::FILTERED.counter(&[]),
             doubtful_times: set::DOUBTFUL_TIMES.counter(&[]),
+            key_mismatches: set::KEY_MISMATCHES.counter(&[]),
             events: set::EVENTS.counter(&[]),
             written: set::WRITTEN.counter(&[]),
             committed: set::COMMITTED.counter(&[]),
@@ -85,8 +89,10 @@ impl WorkerMetrics {
         self.late.increment(round.tally.late);
         self.repeated_rows.increment(round.tally.repeated_rows);
         self.inexact.increment(round.tally.inexact);
+        self.too_late_labels.increment(round.tally.too_late_labels);
         self.filtered.increment(round.tally.filtered);
         self.doubtful_times.increment(round.tally.doubtful_times);
+        self.key_mismatches.increment(round.tally.key_mismatches);
         self.events.increment(round.events as u64);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {

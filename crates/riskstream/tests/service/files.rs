@@ -150,7 +150,7 @@ fn features_do_not_depend_on_the_secret() {
     assert_eq!(former.len(), PAYMENTS);
     let card = |decision: &OwnedDecisionRecord| {
         let (_, card) = decision.entities.iter().find(|(name, _)| name == "card").unwrap();
-        card.to_string()
+        card.clone()
     };
     let mut pseudonyms = BTreeMap::new();
     for (former, new) in former.iter().zip(&new) {

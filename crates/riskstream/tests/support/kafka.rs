@@ -3,7 +3,7 @@
 use super::process::{DEADLINE, Environment, run, wait_for};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
@@ -107,10 +107,28 @@ pub fn recreate_topic(brokers: &str, name: &str, partitions: i32) {
 
 /// Deletes a consumer group with its committed positions. It must have no members.
 pub fn delete_group(brokers: &str, group: &str) {
+    let deleted = try_delete_group(brokers, group);
+    deleted.unwrap_or_else(|code| panic!("group {group}: {code}"));
+}
+
+/// The same where it may have members for a little longer.
+pub fn try_delete_group(brokers: &str, group: &str) -> Result<(), RDKafkaErrorCode> {
     let admin: AdminClient<DefaultClientContext> = config(brokers).create().unwrap();
-    for result in block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap() {
-        result.unwrap_or_else(|(group, code)| panic!("group {group}: {code}"));
-    }
+    let mut results = block_on(admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
+    results.remove(0).map(|_| ()).map_err(|(_, code)| code)
+}
+
+/// Sets the position of a group in a partition, as `kafka-consumer-groups --reset-offsets` does. It must have no members.
+pub fn set_position(brokers: &str, group: &str, topic: &str, partition: i32, offset: i64) {
+    let consumer: BaseConsumer = config(brokers).set("group.id", group).create().unwrap();
+    let mut positions = TopicPartitionList::new();
+    positions
+        .add_partition_offset(topic, partition, Offset::Offset(offset))
+        .unwrap();
+    // The brokers notice the end of a member a little later.
+    wait_for("the group to have no members", || {
+        consumer.commit(&positions, CommitMode::Sync).ok()
+    });
 }
 
 /// The sum of the end offsets of a topic's partitions, including records of open and aborted transactions.

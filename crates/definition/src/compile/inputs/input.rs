@@ -3,7 +3,7 @@
 use super::field::ResolvedField;
 use crate::diagnostics::Span;
 use crate::syntax::read::{ExpressionText, Spanned};
-use crate::syntax::{Envelope, Format};
+use crate::syntax::{Envelope, Format, KeyMismatch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct ResolvedInput {
     pub schema: Option<Arc<str>>,
     /// The field that is the records' Kafka key.
     pub key: Option<String>,
+    /// What is done about records with another key.
+    pub on_key_mismatch: KeyMismatch,
     /// The field with the event's id.
     pub id: Option<String>,
     /// The field with the event time.

@@ -8,7 +8,7 @@ use super::schema_file::{add_schema_fields, check_against_schema, check_format, 
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration::DAY;
 use crate::syntax::read::{ExpressionText, Spanned};
-use crate::syntax::{EventTime, Format, Input, PipelineFile, Tombstones};
+use crate::syntax::{EventTime, Format, Input, KeyMismatch, PipelineFile, Tombstones};
 use crate::text::Key;
 use riskstream_events::ValueType;
 use std::collections::BTreeMap;
@@ -53,6 +53,7 @@ fn resolve_input(
     if let Some(schema) = &schema {
         check_against_schema(input, schema, &fields, diagnostics);
     }
+    check_key_mismatch(input, diagnostics);
     let mut roles = Roles {
         input,
         fields: &fields,
@@ -75,6 +76,7 @@ fn resolve_input(
         envelope: input.envelope.as_ref().map(|envelope| envelope.value),
         ignores_tombstones: ignores_tombstones(input),
         key: roles.field("key", input.key.as_ref(), &[ValueType::Text, ValueType::Int]),
+        on_key_mismatch: on_key_mismatch(input),
         arrives_within: input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0),
         schema,
         fields,
@@ -100,6 +102,20 @@ fn default_filter(input: &Input) -> Option<Spanned<ExpressionText>> {
         value: ExpressionText(format!(r#"{OPERATION} in ["c", "r", "u"]"#)),
         span: envelope.span.clone(),
     })
+}
+
+fn on_key_mismatch(input: &Input) -> KeyMismatch {
+    let word = input.on_key_mismatch.as_ref();
+    word.map_or(KeyMismatch::Warn, |word| word.value)
+}
+
+fn check_key_mismatch(input: &Input, diagnostics: &mut Diagnostics) {
+    if let (Some(word), None) = (&input.on_key_mismatch, &input.key) {
+        diagnostics.add(
+            Diagnostic::new("`on_key_mismatch` needs `key`", word.span.clone())
+                .help("add `key: FIELD`, the field that is the records' Kafka key, or remove `on_key_mismatch`"),
+        );
+    }
 }
 
 /// Debezium writes a tombstone after each deletion, which says nothing more.
