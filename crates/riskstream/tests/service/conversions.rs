@@ -213,7 +213,8 @@ fn in_file(directory: &Path, file: &str, cases: &[(usize, &Case)]) -> [BTreeMap<
         let allowed = FIELDS.iter().flat_map(|(field, _)| ["--allow-missing", field]);
         let further = allowed.chain(["--dead-letters", &letters]).collect();
         let (_, _, errors) = run(&[arguments.to_vec(), further].concat(), &[]);
-        if errors.contains("which is not read as") {
+        // The whole file is refused by its schema.
+        if errors.contains("which is not read as") || errors.contains(" is expected\n") {
             found.extend(cases.iter().map(|(number, _)| (*number, "–".to_owned())));
             continue;
         }
