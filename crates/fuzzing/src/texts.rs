@@ -57,7 +57,7 @@ pub fn expression_seeds() -> Vec<Vec<u8>> {
     let texts = [
         "amount > 100.0 && name in blocked || !known",
         "count + 1 == 4 ? amount / 2.0 : -amount * 3.0",
-        "at.getHours('Europe/Berlin') >= 22 && has(name)",
+        "at.getHours('Europe/Berlin') >= 22 && name != null",
         "size(name) % 2 == 0 && name.startsWith('Z')",
         "max(amounts) - min(amounts)",
         "smallest / -1 + amounts[count] > double(div(smallest, -1))",
@@ -87,7 +87,7 @@ pub fn pipeline_file_seeds() -> Vec<Vec<u8>> {
         include_str!("../../../pipelines/card-fraud-rules.yaml"),
         include_str!("../../../pipelines/card-fraud.yaml"),
         include_str!("../../../pipelines/handbook.yaml"),
-        "name: x\ninputs:\n  transactions: {topic: t, id: id, event_time: at, fields: {id: text, at: timestamp, é: float}}\n\
+        "name: x # é\ninputs:\n  transactions: {topic: t, id: id, event_time: at, fields: {id: text, at: timestamp, amount: float}}\n\
          entities:\n  card: {key: id}\nfeatures:\n  n: {entity: card, count: transactions, window: 1h}\n\
          rules:\n  - {name: r, when: n > 3, then: decline}\noutputs: {decisions: d, dead_letters: l}\nkafka: {brokers: \"${HOST}\"}\n",
     ];
