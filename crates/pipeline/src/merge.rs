@@ -197,7 +197,7 @@ impl Merge {
     }
 
     /// The record at `offset` says of some source that it catches up. If it begins a catch-up, idle sources are waited for
-    /// from here on, until each is heard again.
+    /// from here on, until each is announced again.
     pub fn begin_catch_up(&mut self, offset: i64) {
         if self.catch_up_from.is_none() && self.catches_up() {
             self.catch_up_from = Some(offset);
@@ -217,7 +217,7 @@ impl Merge {
         self.catch_up_from
     }
 
-    /// Whether rows wait, and some source that was idle was not heard since the catch-up began.
+    /// Whether rows wait, and some source that was idle was not announced since the catch-up began.
     pub fn awaits_idle_sources(&self) -> bool {
         let is_awaited = |mark: &SourceMark| mark.phase == Phase::Idle && self.phase(mark) != Phase::Idle;
         self.waiting > 0 && self.sources.iter().any(|(_, source)| is_awaited(&source.mark))

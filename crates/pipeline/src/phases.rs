@@ -5,7 +5,7 @@
 //! written to topics to which nothing came before, rows wait for all sources again, since any of them may send older rows.
 //! A worker sees that others read history by the marks in the repartition partitions that it reads, or that another worker of
 //! its process reads. When sources begin to catch up in such a partition, its readers wait for those that were idle until they
-//! are heard again (merge.rs): all workers of the process then announce again how far their sources are.
+//! are announced again (merge.rs): all workers of the process then announce again how far their sources are.
 
 use crate::liveness::{LivenessOptions, PartitionLiveness};
 use crate::log::Log;

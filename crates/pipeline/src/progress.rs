@@ -50,7 +50,7 @@ impl SourceMark {
 
 impl SourceMark {
     /// How the source counts in a catch-up that began with the record at this offset, if there is one. A source that was
-    /// idle then may have got history, too: rows of history wait for it until it is heard again.
+    /// idle then may have got history, too: rows of history wait for it until it is announced again.
     pub fn phase_in(&self, catch_up_from: Option<i64>) -> Phase {
         match self.phase {
             Phase::Idle if catch_up_from.is_some_and(|from| self.last_record < from) => Phase::Live,

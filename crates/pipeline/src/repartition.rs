@@ -42,7 +42,7 @@ pub enum Content<'a> {
     Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
-    /// Idle sources that were not heard since the catch-up began are not waited for any longer.
+    /// Idle sources that were not announced since the catch-up began are not waited for any longer.
     IdleTimeout {
         /// The offset of the record with which the catch-up began.
         catch_up_from: i64,

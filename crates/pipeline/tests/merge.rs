@@ -191,7 +191,7 @@ fn a_row_of_history_waits_for_a_live_source_until_that_is_idle() {
 
 /// Sources that were idle when a first source began to catch up may have got history, too.
 #[test]
-fn history_waits_for_idle_sources_until_they_are_heard_again() {
+fn history_waits_for_idle_sources_until_they_are_announced_again() {
     let mut merge = merge(3);
     let announce = |merge: &mut Merge, source, time, phase, offset| {
         merge.announce(partition(source), Watermark { time, phase }, 0, offset);
@@ -204,7 +204,7 @@ fn history_waits_for_idle_sources_until_they_are_heard_again() {
     assert_eq!(pop_all(&mut merge), []);
     assert_eq!(merge.watermark(), Some(3), "older rows may come");
 
-    // One has got history, the other nothing. A restart does not forget who was heard.
+    // One has got history, the other nothing. A restart does not forget which were announced.
     push(&mut merge, 1, false, 15, 2, &[(8, true, 1, 1), (15, true, 1, 2)]);
     merge.begin_catch_up(2);
     assert_eq!(merge.catch_up_from(), Some(1), "it is the same catch-up");
@@ -342,7 +342,7 @@ fn a_source_that_is_added_is_waited_for_from_then_on() {
     assert_eq!(pop_all(&mut merge), [(4, true, 0)]);
     merge.expect(&[2]);
     push(&mut merge, 0, false, 9, 1, &[(8, true, 0, 2)]);
-    assert_eq!(pop_all(&mut merge), [], "the new source has not been heard");
+    assert_eq!(pop_all(&mut merge), [], "the new source has not been announced");
     merge.expect(&[1]);
     push(&mut merge, 1, false, 9, 2, &[(7, true, 1, 1)]);
     assert_eq!(pop_all(&mut merge), [(7, true, 1), (8, true, 0)]);
