@@ -21,7 +21,8 @@ pub struct Applied {
     pub inserted: bool,
     /// Whether its id was in the log already. Nothing changed then, and the features are those of the entry with this id.
     pub duplicate: bool,
-    /// Whether it is too late to be inserted. The features are as of its own time, as far as entries reach back.
+    /// Whether it is too late to be inserted, and some feature uses events of its input. The features are as of its own time,
+    /// as far as entries reach back.
     pub too_late: bool,
     /// Whether a feature aggregates a number of it that is NaN, infinite or too large for sums, and therefore left out as a
     /// null is, or so small that its precision rounds it to 0.

@@ -178,8 +178,10 @@ impl Naive {
                 current: &log[first].clone(),
             }
         } else {
-            applied.too_late = time < stream.saturating_sub(spec.lateness);
-            applied.inserted = !applied.too_late;
+            applied.inserted = time >= stream.saturating_sub(spec.lateness);
+            // A label that no feature uses misses nothing.
+            let is_used = input == 0 || spec.features.iter().any(|feature| feature.input == input);
+            applied.too_late = !applied.inserted && is_used;
             AsOf {
                 time,
                 before: position,
