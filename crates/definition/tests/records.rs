@@ -50,6 +50,23 @@ fn changes_of_debezium() {
     run(DEBEZIUM, &update);
 }
 
+/// What a transformation of Kafka Connect has unwrapped is no change event, though each of its columns is there.
+#[test]
+fn a_row_without_its_envelope_is_a_dead_letter() {
+    let unwrapped = r#"
+  - name: unwrapped
+    events:
+      - transactions: {id: 1, customer: C, amount: BNI=, at: 1773480600000, __op: c}
+        expect: {dead_letter: missing_field}
+      - transactions: {before: null, after: {id: 1, customer: C, amount: BNI=, at: 1773480600000}, source: {ts_ms: 1}}
+        expect: {dead_letter: missing_field}
+      - transactions: {before: {id: 1}, after: null, op: d}
+      - transactions: {after: {id: 1, customer: C, amount: BNI=, at: 1773480600000}, op: c}
+        expect: {features: {count_1d: 1}}
+"#;
+    run(DEBEZIUM, unwrapped);
+}
+
 #[test]
 fn only_creations_of_debezium() {
     let later = r#"      - transactions: {after: {id: 3, customer: C, amount: AjY=, at: 1773480602000}, op: c}

@@ -168,8 +168,8 @@ fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> V
 fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
     let settings = |(input, filter): (&&ResolvedInput, &Option<Expression>)| {
         let fields = phases.decoded(input).map(|(name, field, slot)| Field {
-            // A record that is filtered out may lack them.
-            required: filter.is_none() && phases.requires(input, name),
+            // A record that is filtered out may lack the others.
+            required: phases.requires(input, name) && (filter.is_none() || input.is_operation(field)),
             ..field.to_field(name, slot)
         });
         let slot_of = |name: &String| phases.symbols.fields.get(name).copied();

@@ -94,9 +94,13 @@ pub fn derived_fields(
     derived.collect()
 }
 
-/// The field `op` of an envelope: what the change is.
+/// The field `op` of an envelope: what the change is. A record without it is no change event: were it not required, the filter
+/// would pass over it as over a deletion.
 pub fn operation(envelope: &Spanned<Envelope>) -> ResolvedField {
-    ResolvedField::plain(vec![OPERATION.to_owned()], ValueType::Text, envelope.span.clone())
+    ResolvedField {
+        required: Some(true),
+        ..ResolvedField::plain(vec![OPERATION.to_owned()], ValueType::Text, envelope.span.clone())
+    }
 }
 
 /// The name and the place of that field.

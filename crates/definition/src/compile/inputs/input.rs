@@ -1,6 +1,6 @@
 //! An input with its fields.
 
-use super::field::ResolvedField;
+use super::field::{OPERATION, ResolvedField};
 use crate::diagnostics::Span;
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Envelope, Format, KeyMismatch};
@@ -42,4 +42,11 @@ pub struct ResolvedInput {
     pub arrives_within: i64,
     /// All fields by name, used or not.
     pub fields: BTreeMap<String, ResolvedField>,
+}
+
+impl ResolvedInput {
+    /// Whether a field says what the change in an envelope is.
+    pub fn is_operation(&self, field: &ResolvedField) -> bool {
+        self.envelope.is_some() && field.path == [OPERATION]
+    }
 }
