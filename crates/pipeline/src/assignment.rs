@@ -136,9 +136,11 @@ impl<L: Log> Assignment<'_, L> {
             .stores
             .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint)
             .map_err(|error| error.to_string())?;
-        let topic = topic_of_state(store.as_ref(), &partition.topic, topic)?;
+        let before = Journal::read(store.as_ref())?.topic;
+        let topic = topic_of_state(&before, &partition.topic, topic)?;
         let offset = committed.as_ref().map(|committed| committed.offset);
-        let position = start(store.as_ref(), &topic, offset, bounds)?;
+        let position = store.position()?.filter(|_| before.epoch == topic.epoch);
+        let position = start(position, offset, bounds)?;
         let sink = if stage + 1 < plan.stages.len() {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
@@ -235,9 +237,8 @@ fn has_grown(topic: &str, known: i32) -> LogError {
     LogError::Fenced(format!("topic {topic} had {known} partitions and now has more"))
 }
 
-/// `topic`, called `name`, in the epoch that the state has read last: the group may have forgotten it.
-fn topic_of_state(store: &dyn StateStore, name: &str, topic: TopicIdentity) -> Result<TopicIdentity, NotOpened> {
-    let before = Journal::read(store)?.topic;
+/// `topic`, called `name`, in the epoch that the state has read last (`before`): the group may have forgotten it.
+fn topic_of_state(before: &TopicIdentity, name: &str, topic: TopicIdentity) -> Result<TopicIdentity, NotOpened> {
     if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
         return Err(identity::created_again(name).into());
     }
@@ -247,16 +248,9 @@ fn topic_of_state(store: &dyn StateStore, name: &str, topic: TopicIdentity) -> R
     })
 }
 
-/// Where a stage begins to read `topic`: at the position of its state, which is never ahead of what was committed. State that
-/// belongs to a former topic of this name goes on with this one from its beginning.
-fn start(
-    store: &dyn StateStore,
-    topic: &TopicIdentity,
-    committed: Option<i64>,
-    (low, end): (i64, i64),
-) -> Result<i64, NotOpened> {
-    let is_of_topic = Journal::read(store)?.topic.epoch == topic.epoch;
-    let position = store.position()?.filter(|_| is_of_topic);
+/// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is
+/// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
+fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, NotOpened> {
     let position = match (position, committed) {
         (Some(position), Some(committed)) if position > committed => {
             return Err(NotOpened::Stopped(format!(

@@ -1,11 +1,11 @@
 //! A topic that the first stage reads itself, as `key:` says that it is keyed by the stage's entity, and that is keyed by
 //! something else. Features are then wrong; it is said, or nothing is decided.
 
-use riskstream_definition::{Style, compile};
+mod compiled;
+
+use compiled::topology;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
-use riskstream_pipeline::{TestDriver, Topology};
-use std::path::Path;
-use std::sync::Arc;
+use riskstream_pipeline::TestDriver;
 
 const KEYED: &str = "
 name: shop
@@ -28,10 +28,7 @@ fn with(addition: &str) -> String {
 }
 
 fn driver(text: &str, partitions: i32) -> TestDriver {
-    let compiled = compile("shop.yaml", text, Path::new("."), &|_| None)
-        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
-    let topology: Arc<Topology> = Arc::new(compiled.json_topology(Some(b"secret")).unwrap());
-    TestDriver::new(topology, partitions)
+    TestDriver::new(topology(text, Some(b"secret")), partitions)
 }
 
 /// Payment number `n` of the only customer, with this key of the record.

@@ -1,10 +1,10 @@
 //! Labels that come later than an entity's lateness: its features do not count them, and they are counted.
 
-use riskstream_definition::{Style, compile};
+mod compiled;
+
+use compiled::topology;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
-use std::path::Path;
-use std::sync::Arc;
 
 const PIPELINE: &str = "
 name: shop
@@ -32,9 +32,7 @@ outputs: {decisions: decisions, dead_letters: dead-letters}
 const OF_CUSTOMER: &str = "  customer_frauds: {entity: customer, sum: fraud, of: labels, window: 30d, empty: 0}\n";
 
 fn driver(text: &str) -> TestDriver {
-    let compiled = compile("shop.yaml", text, Path::new("."), &|_| None)
-        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
-    TestDriver::new(Arc::new(compiled.json_topology(None).unwrap()), 1)
+    TestDriver::new(topology(text, None), 1)
 }
 
 /// Payment `id` on this day of March at noon, after which everything is read.

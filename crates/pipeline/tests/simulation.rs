@@ -3,7 +3,7 @@
 
 mod history;
 
-use history::{LATER, decisions, events, fill, options};
+use history::{LATER, all_faults, decisions, events, fill, options};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
@@ -41,16 +41,6 @@ fn out_of_order(events: &[SimulatedEvent]) -> Vec<SimulatedEvent> {
     order.sort_by_key(|&index| if index % 19 == 0 { index + 40 } else { index });
     order.into_iter().map(|index| events[index].clone()).collect()
 }
-
-const ALL_FAULTS: Faults = Faults {
-    seed: 0,
-    aborted: 60,
-    committed_unknown: 40,
-    lost_unknown: 40,
-    unacknowledged: 60,
-    late: 30,
-    unavailable: 30,
-};
 
 const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
     WorkerRole::Upstream,
@@ -106,11 +96,7 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
         &UPSTREAM_AND_DECIDING,
     ];
     for (seed, workers) in (1..).zip(workers) {
-        let faults = Faults {
-            seed: seed * 1000,
-            ..ALL_FAULTS
-        };
-        let disturbed = run(workers, faults, events);
+        let disturbed = run(workers, all_faults(seed), events);
         assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers:?}");
         for (id, decision) in undisturbed {
             assert_eq!(&disturbed[id], decision, "seed {seed}, {workers:?}");
@@ -234,10 +220,7 @@ fn history_that_comes_to_idle_topics_is_merged_whichever_worker_is_slow() {
     let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     for roles in [&[WorkerRole::All; 3][..], &UPSTREAM_AND_DECIDING] {
         for seed in 0..4 {
-            let faults = Faults {
-                seed: seed * 1000,
-                ..if seed == 0 { Faults::default() } else { ALL_FAULTS }
-            };
+            let faults = if seed == 0 { Faults::default() } else { all_faults(seed) };
             let found = run_in_parts(roles, faults, &events);
             let differ = |id: &&String| found.get(*id) != undisturbed.get(*id);
             let different = undisturbed.keys().filter(differ).count();

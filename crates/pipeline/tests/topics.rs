@@ -1,14 +1,14 @@
 //! Topics that change under a pipeline: they get partitions, are deleted and created again, hold what cannot be read. What
 //! is decided is right, or the partition is not read and says why.
 
-use riskstream_definition::{Style, compile};
+mod compiled;
+
+use compiled::topology;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
+use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, Log, Outputs, TopicPartition};
-use riskstream_pipeline::{TestDriver, Topology};
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
 const KEYED: &str = "
 name: shop
@@ -24,12 +24,6 @@ features: {payments: {entity: customer, count: transactions, window: 30d}}
 rules: [{name: busy, when: payments > 100, then: review, reason: R1}]
 outputs: {decisions: decisions, dead_letters: dead-letters}
 ";
-
-fn topology(text: &str) -> Arc<Topology> {
-    let compiled = compile("shop.yaml", text, Path::new("."), &|_| None)
-        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
-    Arc::new(compiled.json_topology(None).unwrap())
-}
 
 /// The pipeline whose first stage reads its input, and the same with a repartition topic in between.
 fn with_repartition() -> String {
@@ -81,7 +75,7 @@ fn reasons(driver: &mut TestDriver) -> Vec<String> {
 
 #[test]
 fn partitions_that_an_input_gets_are_read_and_counts_go_on() {
-    let mut driver = TestDriver::new(topology(&with_repartition()), 1);
+    let mut driver = TestDriver::new(topology(&with_repartition(), None), 1);
     for minute in 0..3 {
         pay(&driver, 0..8, minute);
     }
@@ -118,7 +112,7 @@ fn a_topic_whose_partitions_are_those_of_the_state_cannot_get_more() {
         (KEYED.to_owned(), "payments"),
         (with_repartition(), "shop-hop-customer"),
     ] {
-        let mut driver = TestDriver::new(topology(&text), 1);
+        let mut driver = TestDriver::new(topology(&text, None), 1);
         pay(&driver, 0..8, 0);
         driver.run().unwrap();
         driver.broker.grow(grown, 4);
@@ -140,7 +134,7 @@ fn a_topic_whose_partitions_are_those_of_the_state_cannot_get_more() {
 #[test]
 fn a_topic_that_was_created_again_is_refused_until_the_user_resets_it() {
     for text in [KEYED.to_owned(), with_repartition()] {
-        let mut driver = TestDriver::new(topology(&text), 1);
+        let mut driver = TestDriver::new(topology(&text, None), 1);
         for minute in 0..3 {
             pay(&driver, 0..8, minute);
         }
@@ -192,7 +186,7 @@ fn a_topic_that_was_created_again_is_refused_until_the_user_resets_it() {
 /// The log forgets a group's positions after some time, and with them the epoch. State remembers it.
 #[test]
 fn a_forgotten_epoch_is_that_of_the_state() {
-    let mut driver = TestDriver::new(topology(KEYED), 1);
+    let mut driver = TestDriver::new(topology(KEYED, None), 1);
     pay(&driver, 0..8, 0);
     driver.run().unwrap();
     driver.broker.create("payments", 1);
@@ -227,7 +221,7 @@ fn reset(driver: &TestDriver, name: &str, epoch: u32) {
 
 #[test]
 fn a_position_beyond_the_end_is_told_from_one_before_the_beginning() {
-    let mut driver = TestDriver::new(topology(KEYED), 1);
+    let mut driver = TestDriver::new(topology(KEYED, None), 1);
     pay(&driver, 0..8, 0);
     driver.run().unwrap();
     let at = TopicPartition {
@@ -251,7 +245,7 @@ fn a_position_beyond_the_end_is_told_from_one_before_the_beginning() {
 
 #[test]
 fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
-    let mut driver = TestDriver::new(topology(&with_repartition()), 1);
+    let mut driver = TestDriver::new(topology(&with_repartition(), None), 1);
     pay(&driver, 0..8, 0);
     driver.run().unwrap();
     pay(&driver, 0..8, 1);
