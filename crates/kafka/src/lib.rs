@@ -18,6 +18,7 @@ mod log;
 mod native;
 mod options;
 mod outage;
+mod position_committer;
 mod positions;
 mod producer;
 mod reader;

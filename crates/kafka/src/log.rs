@@ -17,6 +17,7 @@ use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
+use crate::position_committer::PositionCommitter;
 use crate::positions;
 use crate::producer::RecordProducer;
 use crate::reader::{Reader, RecordBuffer};
@@ -53,8 +54,9 @@ const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 /// `wait`.
 pub struct KafkaLog {
     options: KafkaOptions,
-    // Declared before the consumer: readers refer to it and must be dropped first.
+    // Declared before the consumer: these refer to it and must be dropped first.
     readers: HashMap<TopicPartition, Reader>,
+    positions: PositionCommitter,
     consumer: Arc<GroupConsumer>,
     appender: Appender,
     /// None for at least once.
@@ -99,10 +101,13 @@ impl KafkaLog {
             Delivery::AtLeastOnce => None,
         };
         let agreement = Agreement::new(&options);
+        let consumer = Arc::new(consumer);
+        let positions = PositionCommitter::new(Arc::clone(&consumer));
         Ok(Self {
             options,
             readers: HashMap::new(),
-            consumer: Arc::new(consumer),
+            positions,
+            consumer,
             appender,
             committer,
             connection,
@@ -423,7 +428,7 @@ impl Log for KafkaLog {
             _ => {
                 self.appender.append(outputs)?;
                 self.appender.settle()?;
-                positions::commit(&self.consumer, &positions)?;
+                self.positions.commit(&positions)?;
             }
         }
         self.connection.reached();

@@ -17,7 +17,7 @@ use rdkafka::bindings::{
     rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
     rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t,
     rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits,
-    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_commit_transaction,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_commit_queue, rd_kafka_commit_transaction,
     rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
     rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
     rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
@@ -143,32 +143,36 @@ struct Request {
 }
 
 impl Request {
+    /// Sends a request whose answer comes on the queue that `send` is given.
+    fn new(consumer: &Arc<GroupConsumer>, send: impl FnOnce(*mut rd_kafka_t, *mut rd_kafka_queue_t)) -> Request {
+        let client = consumer.client().native_ptr();
+        // SAFETY: see the module; the queue lives until this value is dropped.
+        let queue = unsafe { rd_kafka_queue_new(client) };
+        send(client, queue);
+        Request {
+            _consumer: Arc::clone(consumer),
+            queue,
+        }
+    }
+
     /// Sends an admin operation. The brokers have `timeout` to answer.
     ///
     /// # Safety
     /// `send` makes the operation on the client, with the options and the queue that it is given.
-    unsafe fn new(
+    unsafe fn admin(
         consumer: &Arc<GroupConsumer>,
         operation: rd_kafka_admin_op_t,
         timeout: Duration,
         send: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
     ) -> Request {
         let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
-        let client = consumer.client().native_ptr();
-        // SAFETY: see the module. The options are owned here until they are destroyed, after the call that copies them; the
-        // queue lives until this value is dropped.
-        let queue = unsafe {
-            let queue = rd_kafka_queue_new(client);
+        // SAFETY: see the module. The options are owned here until they are destroyed, after the call that copies them.
+        Request::new(consumer, |client, queue| unsafe {
             let options = rd_kafka_AdminOptions_new(client, operation);
             rd_kafka_AdminOptions_set_request_timeout(options, timeout, ptr::null_mut(), 0);
             send(client, options, queue);
             rd_kafka_AdminOptions_destroy(options);
-            queue
-        };
-        Request {
-            _consumer: Arc::clone(consumer),
-            queue,
-        }
+        })
     }
 
     /// What `read` makes of the answer, if it comes within `timeout`.
@@ -218,7 +222,7 @@ impl TopicDescriptions {
         // SAFETY: the names live as long as the call that copies them; the collection is owned here until it is destroyed,
         // after the call that copies it.
         let request = unsafe {
-            Request::new(consumer, operation, timeout, |client, options, queue| {
+            Request::admin(consumer, operation, timeout, |client, options, queue| {
                 let topics = rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
                 rd_kafka_DescribeTopics(client, topics, options, queue);
                 rd_kafka_TopicCollection_destroy(topics);
@@ -250,7 +254,7 @@ impl CommittedPositions {
         // SAFETY: the name and the list live as long as the call that copies them; the question is owned here until it is
         // destroyed, after the call that copies it.
         let request = unsafe {
-            Request::new(consumer, operation, timeout, |client, options, queue| {
+            Request::admin(consumer, operation, timeout, |client, options, queue| {
                 let mut question = rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), partitions.ptr());
                 rd_kafka_ListConsumerGroupOffsets(client, &mut question, 1, options, queue);
                 rd_kafka_ListConsumerGroupOffsets_destroy(question);
@@ -263,6 +267,33 @@ impl CommittedPositions {
     pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<TopicPartitionList, RDKafkaErrorCode>> {
         // SAFETY: this is the request that `committed_positions` reads the answer of.
         unsafe { self.0.poll(timeout, committed_positions) }
+    }
+}
+
+/// A commit of positions (OffsetCommit) that was sent.
+pub(crate) struct PositionCommit(Request);
+
+impl PositionCommit {
+    /// Sends the request.
+    pub(crate) fn begin(
+        consumer: &Arc<GroupConsumer>,
+        positions: &TopicPartitionList,
+    ) -> Result<PositionCommit, RDKafkaErrorCode> {
+        let mut error = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        let request = Request::new(consumer, |client, queue| {
+            // SAFETY: see the module; the list lives as long as the call that copies it. No function is to be called.
+            error = unsafe { rd_kafka_commit_queue(client, positions.ptr(), queue, None, ptr::null_mut()) };
+        });
+        match error {
+            rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(PositionCommit(request)),
+            error => Err(error.into()),
+        }
+    }
+
+    /// The answer, if it comes within `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<(), RDKafkaErrorCode>> {
+        // SAFETY: nothing is read of the answer but its error.
+        unsafe { self.0.poll(timeout, |_| Ok(())) }
     }
 }
 

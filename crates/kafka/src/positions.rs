@@ -2,11 +2,8 @@
 //! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
 //! secret under which records were read up to there.
 
-use crate::consumer::GroupConsumer;
 use crate::errors;
 use rdkafka::Offset;
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use riskstream_pipeline::log::{Committed, LogError, TopicIdentity, TopicPartition};
 use std::sync::Arc;
@@ -69,25 +66,6 @@ fn read_sources(word: &str) -> Option<Vec<(Option<Arc<str>>, u32)>> {
         Some(((!id.is_empty()).then(|| id.into()), epoch.parse().ok()?))
     };
     word.split(',').map(source).collect()
-}
-
-/// Commits positions alone, without outputs.
-pub(crate) fn commit(consumer: &GroupConsumer, positions: &TopicPartitionList) -> Result<(), LogError> {
-    if positions.count() == 0 {
-        return Ok(());
-    }
-    consumer.commit(positions, CommitMode::Sync).map_err(|error| {
-        let text = format!("committing positions: {}", errors::describe(&error));
-        match error.rdkafka_error_code() {
-            Some(code) if errors::is_permanent(code) => {
-                LogError::Fatal(consumer.context().connection().refused(code).unwrap_or(text))
-            }
-            // If this member is no longer one of the group, `wait` reports it.
-            Some(Code::RebalanceInProgress | Code::IllegalGeneration | Code::UnknownMemberId) => LogError::Rebalancing,
-            Some(Code::Fatal | Code::FencedInstanceId) => LogError::Fenced(text),
-            _ => LogError::Aborted(text),
-        }
-    })
 }
 
 /// A committed position; `None` if nothing was committed. Unknown words in the metadata are ignored.

@@ -35,6 +35,10 @@ const OPEN_AGAIN_AFTER: i64 = 5_000_000;
 /// Microseconds after which positions are committed that moved without outputs.
 const COMMIT_EVERY: i64 = 200_000;
 
+/// Batches that are applied at most while nothing can be committed, since the group waits for a member. Their changes are in
+/// memory.
+const UNCOMMITTED_BATCHES: usize = 4;
+
 /// Limits of a batch, and when a source is live.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkerOptions {
@@ -278,8 +282,13 @@ impl<L: Log> Worker<L> {
         for reader in &mut self.readers {
             reader.begin_batch(&self.log, now);
         }
+        let most = UNCOMMITTED_BATCHES * self.options.batch_events;
+        let limit = most.saturating_sub(self.uncommitted).min(self.options.batch_events);
         let mut events = 0;
-        while let Some(reader) = next_to_read(&mut self.readers) {
+        while events < limit
+            && context.outputs.size() < self.options.batch_bytes
+            && let Some(reader) = next_to_read(&mut self.readers)
+        {
             match reader.run(&mut self.log, &mut context) {
                 Ok(applied) => events += applied,
                 Err(WorkerError::Log(LogError::OutOfRange { position, low, .. })) => {
@@ -291,9 +300,6 @@ impl<L: Log> Worker<L> {
                     }
                 }
                 Err(error) => return Err(error),
-            }
-            if events >= self.options.batch_events || context.outputs.size() >= self.options.batch_bytes {
-                break;
             }
         }
         for reader in self.phases.update(&mut self.readers, &self.log, now) {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use riskstream_pipeline::log::{Change, Log, LogError, Outputs};
 
-use crate::harness::{LIMIT, Member, committed, create, numbered, options, produce, spec};
+use crate::harness::{LIMIT, Member, brokers, committed, create, numbered, options, produce, spec};
 
 /// Rounds of all members until they have copied `total` records together with `others`.
 fn copy_together(members: &mut [&mut Member], others: usize, total: usize) {
@@ -143,6 +145,62 @@ fn a_member_cannot_commit_after_its_session_timed_out() {
     let mut restarted = Member::new(base);
     produce(&input, 0, ["more"]);
     restarted.copy_until(1);
+}
+
+/// Whether the group waits for members to join.
+fn waits_for_members(group: &str) -> bool {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", brokers())
+        .create()
+        .unwrap();
+    let groups = consumer.fetch_group_list(Some(group), LIMIT).unwrap();
+    groups
+        .groups()
+        .iter()
+        .any(|group| group.state() == "PreparingRebalance")
+}
+
+#[test]
+fn members_go_on_while_the_group_waits_for_one_that_does_not_join() {
+    let base = options("absent", 6);
+    let (input, output) = (base.inputs[0].clone(), base.outputs[0].clone());
+    let member = |slot| {
+        let mut options = base.clone();
+        options.slot = slot;
+        options
+            .overrides
+            .insert("heartbeat.interval.ms".to_owned(), "500".to_owned());
+        Member::new(options)
+    };
+    let (mut first, mut absent) = (member(0), member(1));
+    settle(&mut [&mut first, &mut absent], &[3, 3]);
+    // The first member gives up a partition for a third one and joins again. The group waits for the other one to do so.
+    let mut third = member(2);
+    settle(&mut [&mut first, &mut third], &[0, 2]);
+    // The member's own request to join is before its commit.
+    let deadline = Instant::now() + LIMIT;
+    let positions: Vec<_> = first.owned.iter().map(|owned| (owned.clone(), 0.into())).collect();
+    while !matches!(
+        first.log.commit(&Outputs::default(), &positions),
+        Err(LogError::Rebalancing)
+    ) {
+        assert!(Instant::now() < deadline, "the group does not wait for members");
+        round(&mut [&mut first, &mut third]);
+    }
+
+    let owned = first.owned.clone();
+    for partition in &owned {
+        produce(&input, partition.partition, numbered("meanwhile", 10));
+    }
+    first.copy_until(10 * owned.len());
+    assert!(waits_for_members(&base.group));
+    assert_eq!(first.owned, owned);
+
+    settle(&mut [&mut first, &mut absent, &mut third], &[2, 2, 2]);
+    for partition in owned {
+        let values = &committed(&output, 6)[partition.partition as usize];
+        assert_eq!(*values, numbered("meanwhile", 10));
+    }
 }
 
 /// The error of the first member that ends; each takes part in turn.

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use riskstream_kafka::topics::{self, TopicSpec};
 use riskstream_kafka::{KafkaLog, KafkaOptions};
-use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
+use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 
 /// How long tests wait for something to happen.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -226,7 +226,10 @@ impl Member {
                 .iter()
                 .map(|partition| (partition.clone(), self.log.position(partition).unwrap().into()))
                 .collect();
-            self.log.commit(&self.outputs, &positions)?;
+            match self.log.commit(&self.outputs, &positions) {
+                Err(LogError::Rebalancing) => commit_positions(&mut self.log, &positions)?,
+                result => result?,
+            }
         }
         self.copied += copied;
         Ok(copied)
@@ -238,6 +241,17 @@ impl Member {
         while self.copied < count {
             assert!(Instant::now() < deadline, "copied {} of {count}", self.copied);
             self.round(Duration::from_secs(1)).unwrap();
+        }
+    }
+}
+
+/// Commits positions alone. A coordinator may be slow to answer.
+pub fn commit_positions(log: &mut KafkaLog, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        match log.commit(&Outputs::default(), positions) {
+            Err(LogError::Rebalancing) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(10)),
+            result => return result,
         }
     }
 }

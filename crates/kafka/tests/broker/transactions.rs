@@ -6,7 +6,9 @@ use rdkafka::consumer::Consumer;
 use riskstream_kafka::Delivery;
 use riskstream_pipeline::log::{Committed, Log, LogError, Outputs, TopicIdentity};
 
-use crate::harness::{LIMIT, Member, committed, create, joined, numbered, options, produce, read_all, spec, unique};
+use crate::harness::{
+    LIMIT, Member, commit_positions, committed, create, joined, numbered, options, produce, read_all, spec, unique,
+};
 
 #[test]
 fn outputs_and_positions_are_committed_together() {
@@ -56,10 +58,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
             sources: vec![(Some("4kq-0_wQ".into()), 1)],
         },
     };
-    member
-        .log
-        .commit(&Outputs::default(), &[(partition.clone(), position.clone())])
-        .unwrap();
+    commit_positions(&mut member.log, &[(partition.clone(), position.clone())]).unwrap();
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(position)]);
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), Some(1_700_000_000_000), None, |bytes| bytes.push(b'x'));
@@ -285,10 +284,7 @@ fn appended_records_are_there_before_positions_are() {
         });
         member.log.append(&rows).unwrap();
     }
-    member
-        .log
-        .commit(&Outputs::default(), &[(partition.clone(), 3.into())])
-        .unwrap();
+    commit_positions(&mut member.log, &[(partition.clone(), 3.into())]).unwrap();
     let rows: Vec<Vec<u8>> = (0..500).map(|number| format!("row{number}").into_bytes()).collect();
     assert_eq!(committed(&output, 1), [rows]);
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(3.into())]);
