@@ -13,6 +13,7 @@ mod committer;
 mod connection;
 mod consumer;
 mod errors;
+mod fetchers;
 mod groupless;
 mod log;
 mod native;

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 
 use crate::agreement::Agreement;
@@ -15,6 +15,7 @@ use crate::committer::Committer;
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
+use crate::fetchers::Fetchers;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::position_committer::PositionCommitter;
@@ -54,10 +55,11 @@ const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 /// `wait`.
 pub struct KafkaLog {
     options: KafkaOptions,
-    // Declared before the consumer: these refer to it and must be dropped first.
-    readers: HashMap<TopicPartition, Reader>,
+    // In the order in which they are to be dropped: this member leaves the group first.
     positions: PositionCommitter,
     consumer: Arc<GroupConsumer>,
+    readers: HashMap<TopicPartition, Reader>,
+    fetchers: Fetchers,
     appender: Appender,
     /// None for at least once.
     committer: Option<Committer>,
@@ -74,8 +76,6 @@ pub struct KafkaLog {
     topics: TopicWatch,
     /// Partitions that were revoked or lost, and not yet stopped.
     revoked: BTreeSet<TopicPartition>,
-    /// Revoked partitions that were read and have been stopped, but are not yet unassigned.
-    stopped: Vec<TopicPartition>,
 }
 
 impl KafkaLog {
@@ -95,6 +95,7 @@ impl KafkaLog {
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
         consumer.set_nonempty_callback(move || waker.raise());
+        let fetchers = Fetchers::new(&options, Arc::clone(&connection))?;
         let appender = Appender::new(&options, Arc::clone(&connection))?;
         let committer = match options.delivery {
             Delivery::ExactlyOnce => Some(Committer::new(&options, Arc::clone(&connection))?),
@@ -105,9 +106,10 @@ impl KafkaLog {
         let positions = PositionCommitter::new(Arc::clone(&consumer));
         Ok(Self {
             options,
-            readers: HashMap::new(),
             positions,
             consumer,
+            readers: HashMap::new(),
+            fetchers,
             appender,
             committer,
             connection,
@@ -120,7 +122,6 @@ impl KafkaLog {
             generation: 0,
             topics: TopicWatch::new(),
             revoked: BTreeSet::new(),
-            stopped: Vec::new(),
         })
     }
 
@@ -199,10 +200,11 @@ impl KafkaLog {
         if let Some(committer) = &self.committer {
             committer.serve();
         }
+        self.fetchers.serve();
         let context = self.consumer.context();
         loop {
             let before = context.events();
-            // This never returns records: every partition has its own queue before it is assigned.
+            // This never returns records: nothing is assigned to the group's consumer.
             let _ = self.consumer.poll(Duration::ZERO);
             if context.events() == before {
                 return;
@@ -227,7 +229,7 @@ impl KafkaLog {
             rebalance.log(&self.connection, self.generation);
             match rebalance {
                 Rebalance::Assigned(partitions) => {
-                    // Acknowledged with no partitions: each is added when its task starts it.
+                    // Acknowledged with no partitions: fetchers read them, each when its task starts it.
                     self.consumer
                         .incremental_assign(&TopicPartitionList::new())
                         .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
@@ -243,7 +245,7 @@ impl KafkaLog {
                 }
             }
             if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty()) {
-                self.unassign(&[])?;
+                self.acknowledge_revocation()?;
             }
         }
         changes.retain(|change| match change {
@@ -252,9 +254,9 @@ impl KafkaLog {
         Ok(changes)
     }
 
-    fn unassign(&self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+    fn acknowledge_revocation(&self) -> Result<(), LogError> {
         self.consumer
-            .incremental_unassign(&list_of(partitions))
+            .incremental_unassign(&TopicPartitionList::new())
             .map_err(|error| LogError::Fenced(errors::describe(&error)))
     }
 
@@ -317,68 +319,45 @@ impl Log for KafkaLog {
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
-        let mut assigned = TopicPartitionList::new();
-        let mut moved = TopicPartitionList::new();
+        let (mut added, mut moved) = (Vec::new(), Vec::new());
         for (partition, position) in positions {
-            let list = match self.readers.get_mut(partition) {
+            match self.readers.get_mut(partition) {
                 Some(reader) => {
                     reader.moved_to(*position);
-                    &mut moved
+                    moved.push((partition, *position));
                 }
                 None => {
-                    let reader = Reader::new(&self.consumer, partition, *position, &self.signal)?;
+                    let consumer = self.fetchers.add(partition)?;
+                    let reader = Reader::new(consumer, partition, *position, &self.signal)?;
                     self.readers.insert(partition.clone(), reader);
-                    &mut assigned
+                    added.push((partition, *position));
                 }
-            };
-            let offset = Offset::Offset(*position);
-            list.add_partition_offset(&partition.topic, partition.partition, offset)
-                .map_err(|error| LogError::Fatal(errors::describe(&error)))?;
-        }
-        if assigned.count() > 0 {
-            self.consumer
-                .incremental_assign(&assigned)
-                .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
-        }
-        if moved.count() > 0 {
-            let _running = self.watch.enter();
-            let moved = self
-                .consumer
-                .seek_partitions(moved, REQUEST_TIMEOUT)
-                .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
-            for element in moved.elements() {
-                element
-                    .error()
-                    .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
             }
+        }
+        let _running = self.watch.enter();
+        self.fetchers.start(&added)?;
+        self.fetchers.seek(&moved, REQUEST_TIMEOUT)
+    }
+
+    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        let mut any_revoked = false;
+        let mut stopped = Vec::new();
+        for partition in partitions {
+            any_revoked |= self.revoked.remove(partition);
+            if self.readers.remove(partition).is_some() {
+                stopped.push(partition);
+            }
+        }
+        self.fetchers.remove(&stopped)?;
+        if any_revoked && self.revoked.is_empty() {
+            self.acknowledge_revocation()?;
         }
         Ok(())
     }
 
-    fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut unassigned = Vec::new();
-        let mut any_revoked = false;
-        for partition in partitions {
-            let was_read = self.readers.remove(partition).is_some();
-            let is_revoked = self.revoked.remove(partition);
-            any_revoked |= is_revoked;
-            match (was_read, is_revoked) {
-                (true, true) => self.stopped.push(partition.clone()),
-                (true, false) => unassigned.push(partition.clone()),
-                (false, _) => {}
-            }
-        }
-        if any_revoked && self.revoked.is_empty() {
-            unassigned.append(&mut self.stopped);
-        } else if unassigned.is_empty() {
-            return Ok(());
-        }
-        self.unassign(&unassigned)
-    }
-
     fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
         match self.readers.get_mut(partition) {
-            Some(reader) => reader.take(&self.consumer, partition, &mut self.buffer),
+            Some(reader) => reader.take(&mut self.buffer),
             None => Ok(None),
         }
     }
@@ -392,7 +371,7 @@ impl Log for KafkaLog {
     }
 
     fn lag(&self, partition: &TopicPartition) -> Option<i64> {
-        self.readers.get(partition)?.lag(&self.consumer, partition)
+        self.readers.get(partition)?.lag()
     }
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
@@ -467,15 +446,8 @@ impl Drop for KafkaLog {
     /// Leaves the group, so that other members take over at once.
     fn drop(&mut self) {
         self.consumer.context().close();
-        let stopped = std::mem::take(&mut self.stopped);
-        let assigned: Vec<_> = self
-            .readers
-            .drain()
-            .map(|(partition, _)| partition)
-            .chain(stopped)
-            .collect();
-        if !assigned.is_empty() || !self.revoked.is_empty() {
-            let _ = self.unassign(&assigned);
+        if !self.revoked.is_empty() {
+            let _ = self.acknowledge_revocation();
         }
     }
 }

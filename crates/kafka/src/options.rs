@@ -129,6 +129,14 @@ impl KafkaOptions {
         Ok(())
     }
 
+    /// A consumer of committed records that joins no group. An unused setting of the group is no error.
+    pub(crate) fn fetcher(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.consumer()?;
+        // Only the group's consumer looks for partitions that a topic gets.
+        self.set_defaults(&mut config, &[("topic.metadata.refresh.interval.ms", "300000")]);
+        Ok(config)
+    }
+
     /// A consumer of committed records that does not commit positions by itself.
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;

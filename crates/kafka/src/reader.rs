@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
 use riskstream_pipeline::log::{LogError, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
 
-use crate::consumer::{GroupConsumer, GroupContext};
+use crate::fetchers::{FetchConsumer, FetchContext};
 use crate::native;
 use crate::rights::Right;
 use crate::signal::Signal;
@@ -57,7 +57,9 @@ impl RecordBuffer {
 
 /// A partition's own queue of fetched records.
 pub(crate) struct Reader {
-    queue: PartitionQueue<GroupContext>,
+    queue: PartitionQueue<FetchContext>,
+    consumer: Arc<FetchConsumer>,
+    partition: TopicPartition,
     name: CString,
     /// Set by librdkafka when the queue was empty and receives something.
     arrived: Arc<AtomicBool>,
@@ -76,7 +78,7 @@ impl Reader {
     /// Splits the partition's queue off the consumer's. This must happen before the partition is assigned, otherwise
     /// the first records may go to the consumer's queue.
     pub(crate) fn new(
-        consumer: &Arc<GroupConsumer>,
+        consumer: Arc<FetchConsumer>,
         partition: &TopicPartition,
         position: i64,
         signal: &Arc<Signal>,
@@ -94,6 +96,8 @@ impl Reader {
         });
         Ok(Self {
             queue,
+            consumer,
+            partition: partition.clone(),
             name,
             arrived,
             taking: false,
@@ -137,21 +141,16 @@ impl Reader {
     }
 
     /// The number of records known to follow the position.
-    pub(crate) fn lag(&self, consumer: &GroupConsumer, partition: &TopicPartition) -> Option<i64> {
+    pub(crate) fn lag(&self) -> Option<i64> {
         if self.at_end {
             return Some(0);
         }
-        let end = native::cached_end(consumer.client(), &self.name, partition.partition)?;
+        let end = native::cached_end(self.consumer.client(), &self.name, self.partition.partition)?;
         Some((end - self.position).max(0))
     }
 
     /// The next record, if one has been fetched.
-    pub(crate) fn take<'a>(
-        &mut self,
-        consumer: &GroupConsumer,
-        partition: &TopicPartition,
-        buffer: &'a mut RecordBuffer,
-    ) -> Result<Option<RecordRef<'a>>, LogError> {
+    pub(crate) fn take<'a>(&mut self, buffer: &'a mut RecordBuffer) -> Result<Option<RecordRef<'a>>, LogError> {
         self.see_arrivals();
         loop {
             match self.queue.poll(Duration::ZERO) {
@@ -163,14 +162,14 @@ impl Reader {
                     return Ok(Some(buffer.set(&message)));
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => {
-                    self.pass_markers(consumer, partition);
+                    self.pass_markers();
                     self.at_end = true;
                 }
-                Some(Err(error)) => return Err(self.failed(consumer, partition, &error)),
+                Some(Err(error)) => return Err(self.failed(&error)),
                 None => {
                     self.taking = false;
                     self.is_empty = true;
-                    self.pass_markers(consumer, partition);
+                    self.pass_markers();
                     return Ok(None);
                 }
             }
@@ -179,21 +178,25 @@ impl Reader {
 
     /// Moves the position over the transaction markers in the queue. They are not records; without this a topic of
     /// transactions that has been read completely would keep a lag.
-    fn pass_markers(&mut self, consumer: &GroupConsumer, partition: &TopicPartition) {
+    fn pass_markers(&mut self) {
         if !std::mem::take(&mut self.is_position_stale) {
             return;
         }
-        let passed = native::position(consumer.client(), &partition.topic, partition.partition);
+        let passed = native::position(self.consumer.client(), &self.partition.topic, self.partition.partition);
         self.position = self.position.max(passed.unwrap_or(self.position));
     }
 
-    fn failed(&self, consumer: &GroupConsumer, partition: &TopicPartition, error: &KafkaError) -> LogError {
+    fn failed(&self, error: &KafkaError) -> LogError {
+        let partition = &self.partition;
         let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
         if !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
             return Right::Read(&partition.topic).request_error(&format!("reading {partition}"), error);
         }
         let timeout = Duration::from_secs(5);
-        match consumer.fetch_watermarks(&partition.topic, partition.partition, timeout) {
+        match self
+            .consumer
+            .fetch_watermarks(&partition.topic, partition.partition, timeout)
+        {
             Ok((low, _)) => LogError::OutOfRange {
                 partition: partition.clone(),
                 position: self.position,

@@ -67,8 +67,7 @@ impl PartitionReader {
         }
     }
 
-    /// Begins a batch at `now`.
-    pub(crate) fn begin_batch<L: Log>(&mut self, log: &L, now: i64) {
+    fn begin_batch<L: Log>(&mut self, log: &L, now: i64) {
         self.taken = 0;
         self.last_record.get_or_insert(now);
         let has_records = log.has_records(&self.partition);
@@ -247,12 +246,22 @@ impl PartitionReader {
     }
 }
 
+/// Begins a batch at `now`: the partitions, by index, that have records to be read. Most of hundreds have none.
+pub(crate) fn begin_batch<L: Log>(readers: &mut [PartitionReader], log: &L, now: i64, unread: &mut Vec<usize>) {
+    readers.iter_mut().for_each(|reader| reader.begin_batch(log, now));
+    unread.clear();
+    unread.extend((0..readers.len()).filter(|index| !readers[*index].done));
+}
+
 /// The partition to read next: of the latest stage, and of the inputs the one furthest behind in event time.
-pub(crate) fn next_to_read(readers: &mut [PartitionReader]) -> Option<&mut PartitionReader> {
-    readers
-        .iter_mut()
-        .filter(|reader| !reader.done)
-        .min_by_key(|reader| (reader.priority, reader.task.input_watermark().unwrap_or(i64::MIN)))
+pub(crate) fn next_to_read<'r>(
+    readers: &'r mut [PartitionReader],
+    unread: &mut Vec<usize>,
+) -> Option<&'r mut PartitionReader> {
+    unread.retain(|index| !readers[*index].done);
+    let order = |reader: &PartitionReader| (reader.priority, reader.task.input_watermark().unwrap_or(i64::MIN));
+    let next = unread.iter().min_by_key(|index| order(&readers[**index]))?;
+    Some(&mut readers[*next])
 }
 
 /// One order of reading whatever the order of assignment.

@@ -74,6 +74,8 @@ pub struct Worker<L: Log> {
     decider: Decider,
     dead_letters: DeadLetters,
     readers: Vec<PartitionReader>,
+    /// The readers, by index, that have records to be read in this batch.
+    unread: Vec<usize>,
     stopped: Vec<Stopped>,
     /// Of the stopped partitions, those that were never opened. They are tried again, as the cause may be gone later.
     unopened: Vec<TopicPartition>,
@@ -120,6 +122,7 @@ impl<L: Log> Worker<L> {
             decider: Decider::default(),
             dead_letters,
             readers: Vec::new(),
+            unread: Vec::new(),
             stopped: Vec::new(),
             unopened: Vec::new(),
             open_again_at: 0,
@@ -279,15 +282,13 @@ impl<L: Log> Worker<L> {
             rollouts: self.rollouts.as_ref(),
             tally,
         };
-        for reader in &mut self.readers {
-            reader.begin_batch(&self.log, now);
-        }
+        partition_reader::begin_batch(&mut self.readers, &self.log, now, &mut self.unread);
         let most = UNCOMMITTED_BATCHES * self.options.batch_events;
         let limit = most.saturating_sub(self.uncommitted).min(self.options.batch_events);
         let mut events = 0;
         while events < limit
             && context.outputs.size() < self.options.batch_bytes
-            && let Some(reader) = next_to_read(&mut self.readers)
+            && let Some(reader) = next_to_read(&mut self.readers, &mut self.unread)
         {
             match reader.run(&mut self.log, &mut context) {
                 Ok(applied) => events += applied,
