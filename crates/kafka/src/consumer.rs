@@ -45,6 +45,8 @@ pub(crate) struct GroupContext {
     rebalances: Mutex<VecDeque<Rebalance>>,
     events: AtomicUsize,
     closing: AtomicBool,
+    /// Whether a rebalance was acknowledged since the consumer closes.
+    acknowledged: AtomicBool,
 }
 
 pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
@@ -57,6 +59,7 @@ impl GroupContext {
             rebalances: Mutex::default(),
             events: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
+            acknowledged: AtomicBool::new(false),
         }
     }
 
@@ -127,8 +130,11 @@ impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
         self.count();
         if self.closing.load(Ordering::Relaxed) {
-            // While a consumer closes, any acknowledgement gives up all partitions.
-            let _ = consumer.incremental_unassign(list);
+            // While a consumer closes, any acknowledgement gives up all partitions. A second one may come when its group has
+            // ended, and librdkafka would never return from it.
+            if !self.acknowledged.swap(true, Ordering::Relaxed) {
+                let _ = consumer.incremental_unassign(list);
+            }
             return;
         }
         let partitions = self.partitions(list);

@@ -44,6 +44,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
+/// A static member that returns has the generation of its predecessor. So the incarnation is the lower part of the generation
+/// with which rows are written.
+const INCARNATION_BITS: u32 = 20;
+
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
 ///
 /// Opening it does not connect. [`Log::wait`] connects, and retries while the brokers cannot be reached. An assignment
@@ -71,7 +75,7 @@ pub struct KafkaLog {
     subscribed: bool,
     /// When the last transaction was committed.
     committed_at: Option<Instant>,
-    /// As of the last assignment.
+    /// The group's generation as of the last assignment.
     generation: u64,
     topics: TopicWatch,
     /// Partitions that were revoked or lost, and not yet stopped.
@@ -90,7 +94,7 @@ impl KafkaLog {
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options
-            .consumer()?
+            .member()?
             .create_with_context(context)
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
@@ -383,7 +387,7 @@ impl Log for KafkaLog {
     }
 
     fn generation(&self) -> u64 {
-        self.generation
+        self.generation << INCARNATION_BITS | self.options.incarnation & ((1 << INCARNATION_BITS) - 1)
     }
 
     fn is_transactional(&self) -> bool {
@@ -443,7 +447,7 @@ fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T
 }
 
 impl Drop for KafkaLog {
-    /// Leaves the group, so that other members take over at once.
+    /// A static member does not leave its group: its successor gets its partitions, or others do after the session timeout.
     fn drop(&mut self) {
         self.consumer.context().close();
         if !self.revoked.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -30,6 +31,8 @@ pub struct KafkaOptions {
     pub transactional_id_prefix: String,
     /// The number of the worker within the process, from 0.
     pub slot: usize,
+    /// Larger than that of each predecessor with the same transactional id.
+    pub incarnation: u64,
     /// Topics to read, the same for all members of a group.
     pub inputs: Vec<String>,
     /// Topics to write; output records name them by their index.
@@ -75,6 +78,7 @@ impl KafkaOptions {
             client_id: group.to_owned(),
             transactional_id_prefix: group.to_owned(),
             slot: 0,
+            incarnation: 0,
             inputs: Vec::new(),
             outputs: Vec::new(),
             delivery: Delivery::ExactlyOnce,
@@ -127,6 +131,22 @@ impl KafkaOptions {
             return Err(LogError::Fatal(message.to_owned()));
         }
         Ok(())
+    }
+
+    /// The group's consumer: a static member (KIP-345). After a crash a successor with the same identity gets its partitions
+    /// back at once, instead of after the session timeout.
+    pub(crate) fn member(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.consumer()?;
+        config.set("group.instance.id", self.instance_id());
+        Ok(config)
+    }
+
+    /// The `group.instance.id`. It depends on the topics: the coordinator gives a static member that returns the partitions of
+    /// its predecessor, whatever it subscribes to.
+    fn instance_id(&self) -> String {
+        let mut topics = DefaultHasher::new();
+        self.inputs.hash(&mut topics);
+        format!("{}-{:016x}", self.transactional_id(), topics.finish())
     }
 
     /// A consumer of committed records that joins no group. An unused setting of the group is no error.
@@ -237,6 +257,7 @@ impl fmt::Debug for KafkaOptions {
             .field("client_id", &self.client_id)
             .field("transactional_id_prefix", &self.transactional_id_prefix)
             .field("slot", &self.slot)
+            .field("incarnation", &self.incarnation)
             .field("inputs", &self.inputs)
             .field("outputs", &self.outputs)
             .field("delivery", &self.delivery)

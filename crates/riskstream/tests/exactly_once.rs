@@ -16,7 +16,7 @@ use support::process::{Service, run, wait_for};
 use support::unique;
 
 const PARTITIONS: i32 = 3;
-const TRANSACTIONS: usize = 9_000;
+const TRANSACTIONS: usize = 30_000;
 /// After so many transactions there is a malformed record.
 const GARBAGE_EVERY: usize = 100;
 const KILLS_OF_ONE: usize = 14;

@@ -147,6 +147,21 @@ fn a_member_cannot_commit_after_its_session_timed_out() {
     restarted.copy_until(1);
 }
 
+#[test]
+fn a_member_that_returns_for_other_topics_gets_their_partitions() {
+    let mut base = options("others", 2);
+    for (name, value) in [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")] {
+        base.overrides.insert(name.to_owned(), value.to_owned());
+    }
+    let other = format!("{}-other", base.group);
+    create(&base, &[spec(&other, 1)]);
+    let mut member = Member::new(base.clone());
+    member.wait_for_partitions(2);
+    drop(member);
+    base.inputs.push(other);
+    Member::new(base).wait_for_partitions(3);
+}
+
 /// Whether the group waits for members to join.
 fn waits_for_members(group: &str) -> bool {
     let consumer: BaseConsumer = ClientConfig::new()

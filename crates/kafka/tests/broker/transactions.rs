@@ -292,7 +292,9 @@ fn appended_records_are_there_before_positions_are() {
     let generation = member.log.generation();
     assert!(generation > 0);
     drop(member);
-    let mut next = Member::new(options);
+    let mut next = options;
+    next.incarnation += 1;
+    let mut next = Member::new(next);
     next.wait_for_partitions(1);
     assert!(next.log.generation() > generation, "a later owner has a larger number");
 }

@@ -5,13 +5,16 @@
 //! directory gets a random id when it is created, and each worker locks the first free slot in it. The operating system
 //! releases the lock when the process ends, in whatever way.
 //!
+//! The same identity makes the worker a static member of the consumer group: after a crash it gets its partitions back at once.
+//! The file of the slot counts its incarnations.
+//!
 //! If the directory is lost, a worker that was replaced still cannot write: each commit carries the generation of the
 //! consumer group, which fences it. Readers of committed data wait until its open transaction times out.
 
 use super::private_files;
 use std::fs::{File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 const ID_FILE: &str = "instance";
@@ -21,6 +24,7 @@ const MAX_SLOTS: usize = 1024;
 /// The slots of this process in a state directory. Dropping it releases them.
 #[derive(Debug)]
 pub struct Instance {
+    directory: PathBuf,
     id: String,
     slots: Vec<(usize, File)>,
 }
@@ -54,6 +58,18 @@ impl Instance {
     pub fn slot(&self, worker: usize) -> usize {
         self.slots[worker].0
     }
+
+    /// Begins another incarnation of worker number `worker`, and gives its number: larger than all before.
+    ///
+    /// # Errors
+    /// The file of the slot cannot be read or written.
+    pub fn begin_incarnation(&self, worker: usize) -> Result<u64, InstanceError> {
+        let (number, file) = &self.slots[worker];
+        count(file).map_err(|error| InstanceError {
+            path: self.directory.join(slot_file(*number)),
+            error,
+        })
+    }
 }
 
 fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
@@ -64,7 +80,7 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
         if slots.len() == workers {
             break;
         }
-        let file = private_files::open_lock(&directory.join(format!("worker-{number}.lock")))?;
+        let file = private_files::open_lock(&directory.join(slot_file(number)))?;
         match file.try_lock() {
             Ok(()) => slots.push((number, file)),
             Err(TryLockError::WouldBlock) => {}
@@ -74,7 +90,34 @@ fn claim(directory: &Path, workers: usize) -> io::Result<Instance> {
     if slots.len() < workers {
         return Err(io::Error::other(format!("more than {MAX_SLOTS} workers share it")));
     }
-    Ok(Instance { id, slots })
+    Ok(Instance {
+        directory: directory.to_owned(),
+        id,
+        slots,
+    })
+}
+
+fn slot_file(number: usize) -> String {
+    format!("worker-{number}.lock")
+}
+
+/// Adds one to the number in a file; an empty file holds 0.
+fn count(mut file: &File) -> io::Result<u64> {
+    let mut text = String::new();
+    file.rewind()?;
+    file.read_to_string(&mut text)?;
+    let last: u64 = match text.trim() {
+        "" => 0,
+        number => number
+            .parse()
+            .map_err(|_| io::Error::other("it does not hold a number, remove it"))?,
+    };
+    let next = last + 1;
+    file.rewind()?;
+    // Of constant length, so that a write that is cut short leaves no smaller number.
+    writeln!(file, "{next:020}")?;
+    file.sync_data()?;
+    Ok(next)
 }
 
 /// The directory's id.
@@ -111,6 +154,24 @@ mod tests {
         drop(first);
         let second = Instance::claim(directory.path(), 1).unwrap();
         assert_eq!((second.id().to_owned(), second.slot(0)), name);
+    }
+
+    #[test]
+    fn incarnations_are_counted_over_restarts() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = Instance::claim(directory.path(), 2).unwrap();
+        assert_eq!(first.begin_incarnation(0).unwrap(), 1);
+        assert_eq!(first.begin_incarnation(0).unwrap(), 2);
+        drop(first);
+        let second = Instance::claim(directory.path(), 2).unwrap();
+        assert_eq!(second.begin_incarnation(0).unwrap(), 3);
+        assert_eq!(second.begin_incarnation(1).unwrap(), 1);
+        std::fs::write(directory.path().join("worker-1.lock"), "x").unwrap();
+        let error = second.begin_incarnation(1).unwrap_err().to_string();
+        assert!(
+            error.contains("worker-1.lock") && error.contains("not hold a number"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the threads of the service share.
 
 use super::health::Health;
-use super::instance::Instance;
+use super::instance::{Instance, InstanceError};
 use super::stores::RocksStores;
 use crate::connections;
 use crate::registry::{Registry, RegistryError, record_name, subject};
@@ -80,8 +80,11 @@ impl Job {
             .topology(self.secret.as_deref(), schemas.as_ref(), format)?)
     }
 
-    /// The Kafka options of worker number `worker`.
-    pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> KafkaOptions {
+    /// The Kafka options of the next incarnation of worker number `worker`.
+    ///
+    /// # Errors
+    /// The state directory cannot be written.
+    pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> Result<KafkaOptions, InstanceError> {
         let mut options = self.kafka.clone();
         let names = |topics: Vec<Arc<str>>| topics.iter().map(|topic| topic.to_string()).collect();
         let roles = WorkerRole::of(&topology.repartition_topics);
@@ -90,6 +93,7 @@ impl Job {
         options.slot = self.instance.slot(worker);
         options.transactional_id_prefix = format!("{}-{}", options.group, self.instance.id());
         options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
-        options
+        options.incarnation = self.instance.begin_incarnation(worker)?;
+        Ok(options)
     }
 }

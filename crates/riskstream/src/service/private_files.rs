@@ -30,7 +30,13 @@ pub fn create_directory(path: &Path) -> io::Result<()> {
 /// It cannot be opened.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(FILE).open(path)
+    options
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(FILE)
+        .open(path)
 }
 
 /// The text of the file `name` in a directory of [`create_directory`]. If it does not exist it is created with `text`.

@@ -1,5 +1,6 @@
 //! A worker thread: rounds until shutdown. After it was fenced it continues with a new log.
 
+use super::instance::InstanceError;
 use super::job::Job;
 use crate::clock::SystemClock;
 use crate::telemetry::{WorkerMetrics, metrics};
@@ -31,6 +32,9 @@ pub(super) enum WorkerFailure {
     /// An error of the log.
     #[error(transparent)]
     Log(LogError),
+    /// An error of the state directory.
+    #[error(transparent)]
+    Instance(#[from] InstanceError),
     /// An error of the state or of a task.
     #[error(transparent)]
     Task(WorkerError),
@@ -48,7 +52,8 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     let metrics = WorkerMetrics::new(number, topology.input_topics());
     let mut pause = FIRST_RESTART_PAUSE;
     loop {
-        let log = KafkaLog::open(job.kafka_options(number, topology)).map_err(WorkerFailure::Log)?;
+        let options = job.kafka_options(number, topology)?;
+        let log = KafkaLog::open(options).map_err(WorkerFailure::Log)?;
         job.health.opened(number, log.watch());
         let mut worker = Worker::new(
             log,
@@ -66,7 +71,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
         {
             tracing::warn!(target: "riskstream::worker", worker = number, %error, "the last rows will be made again");
         }
-        // Closes the state, then leaves the group, so that others take over at once.
+        // Closes the state, then the member.
         drop(worker.into_log());
         match end {
             RoundsEnd::Shutdown => return Ok(()),
