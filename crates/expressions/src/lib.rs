@@ -15,6 +15,7 @@ mod node;
 mod number;
 mod operators;
 mod parse;
+mod possible;
 mod presence;
 mod pseudonyms;
 mod reference;
@@ -22,13 +23,16 @@ mod revision;
 mod scan;
 mod scope;
 mod set;
+mod tested;
 mod time;
 
 pub use error::{ExpressionError, ScopeError};
+pub use possible::Known;
 pub use reference::{FUNCTIONS, Function};
 pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
 pub use scope::Scope;
+pub use tested::Tested;
 
 use node::Node;
 use riskstream_events::{Slot, Value, ValueType};
@@ -115,6 +119,16 @@ impl Expression {
             Node::Bool(node) => node.evaluate(row) == Some(true),
             _ => false,
         }
+    }
+
+    /// Whether a condition can be true in a row of whose `slot` this is known. May say so of one that cannot.
+    pub fn can_be_true(&self, slot: Slot, known: Known<'_>) -> bool {
+        self.0.node.can_be_true(slot, known)
+    }
+
+    /// The slots that a condition tests against constants: what is [`Known`] of one of these decides most about it.
+    pub fn tested(&self) -> Vec<Tested> {
+        self.0.node.tested()
     }
 
     /// Whether it has a value in every row in which the slots that `is_present` accepts have one. May be false for an

@@ -12,6 +12,7 @@
 //! `review` rule that fires as well still counts.
 #![forbid(unsafe_code)]
 
+mod index;
 mod policy;
 mod spec;
 

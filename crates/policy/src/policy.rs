@@ -1,5 +1,6 @@
 //! The compiled policy.
 
+use crate::index::Index;
 use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec};
 use riskstream_events::Outcome;
 use riskstream_events::{Slot, Value};
@@ -34,6 +35,7 @@ pub struct Policy {
     /// Rules, then the decline threshold, then the review threshold, as far as they are set.
     conditions: Vec<Condition>,
     rules: usize,
+    index: Index,
 }
 
 #[derive(Clone, Debug)]
@@ -94,9 +96,11 @@ impl Policy {
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
+        let rules = spec.rules.len();
         Ok(Policy {
+            index: Index::new(compiler.conditions[..rules].iter().map(|rule| &rule.expression)),
             conditions: compiler.conditions,
-            rules: spec.rules.len(),
+            rules,
         })
     }
 
@@ -115,11 +119,11 @@ impl Policy {
     pub fn decide(&self, row: &[Value], result: &mut PolicyResult) {
         result.fired.clear();
         let (rules, thresholds) = self.conditions.split_at(self.rules);
-        let fired = rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| rule.expression.is_true(row));
-        result.fired.extend(fired.map(|(index, _)| index));
+        self.index.candidates(row, |index| {
+            if rules[index].expression.is_true(row) {
+                result.fired.push(index);
+            }
+        });
         let allowed = result
             .fired
             .iter()
