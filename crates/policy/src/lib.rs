@@ -10,6 +10,8 @@
 //!
 //! An `approve` rule is thus an allow-list against the score: it overrides the thresholds, never another rule. A `decline` or
 //! `review` rule that fires as well still counts.
+//!
+//! Of many rules only those are evaluated that no slot of the row excludes by itself.
 #![forbid(unsafe_code)]
 
 mod index;
