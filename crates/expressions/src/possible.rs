@@ -223,7 +223,8 @@ fn compare(test: Test, a: Part<'_>, b: Part<'_>) -> Possible {
     let results = [Ordering::Less, Ordering::Equal, Ordering::Greater]
         .into_iter()
         .zip(orders)
-        .filter_map(|(order, is_possible)| is_possible.then(|| test(Some(order))));
+        .filter(|(_, is_possible)| *is_possible)
+        .map(|(order, _)| test(Some(order)));
     results.fold(NULL, |possible, result| match result {
         true => Possible { yes: true, ..possible },
         false => Possible { no: true, ..possible },
