@@ -4,7 +4,7 @@
 
 use riskstream_events::{Outcome, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleSpec};
+use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleMode, RuleSpec};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ impl Random {
             },
             reason: format!("R{index}"),
             description: None,
+            mode: RuleMode::Active,
+            set: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use riskstream_events::{Outcome, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleSpec};
+use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleMode, RuleSpec};
 
 const BIG: i64 = 9_007_199_254_740_993; // 2^53 + 1: its nearest float is 2^53
 
@@ -26,6 +26,8 @@ fn policy(conditions: impl IntoIterator<Item = String>) -> Policy {
         then: Outcome::Review,
         reason: "R".to_owned(),
         description: None,
+        mode: RuleMode::Active,
+        set: Vec::new(),
     };
     let rules = conditions.into_iter().enumerate().map(rule).collect();
     let spec = PolicySpec {
