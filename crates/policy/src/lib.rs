@@ -11,7 +11,7 @@
 //! An `approve` rule is thus an allow-list against the score: it overrides the thresholds, never another rule. A `decline` or
 //! `review` rule that fires as well still counts. A shadow rule takes part in none of this: it is only listed.
 //!
-//! Of many rules only those are evaluated that no slot of the row excludes by itself.
+//! Of many rules only those are evaluated that no slot of the row excludes by itself (docs/adr/0024-index-of-rules.md).
 #![forbid(unsafe_code)]
 
 mod index;
