@@ -3,12 +3,13 @@
 
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report, Span};
-use crate::syntax::read::{List, Spanned};
+use crate::syntax::read::{List, Map, Spanned};
 use crate::syntax::{Example, ExampleEvent, Expectation};
 use crate::text::{Node, NodeValue};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, dead_letter};
 use riskstream_pipeline::driver::TestDriver;
 use riskstream_pipeline::memory::StoredRecord;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The secret for pseudonyms. Personal fields of examples are made up.
@@ -162,6 +163,13 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagno
         let got: Vec<&str> = fired(decision).map(|reason| reason.code.as_str()).collect();
         compare_words("reasons", reasons, &got, diagnostics);
     }
+    if let Some(codes) = &expect.shadow_rules {
+        let got: Vec<&str> = decision.shadow_rules.iter().map(|rule| rule.code.as_str()).collect();
+        compare_words("shadow_rules", codes, &got, diagnostics);
+    }
+    if let Some(expected) = &expect.attributes {
+        compare_attributes(expected, &decision.attributes, diagnostics);
+    }
     if let Some(flags) = &expect.flags {
         let mentioned = flags.value.0.iter().any(|flag| flag.value == "bootstrapping");
         let got: Vec<&str> = decision
@@ -195,6 +203,36 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagno
                 None,
             );
         }
+    }
+}
+
+/// Attributes have no order.
+fn compare_attributes(expected: &Spanned<Map<String>>, got: &[(String, String)], diagnostics: &mut Diagnostics) {
+    let wanted: BTreeMap<&str, &str> = expected
+        .value
+        .iter()
+        .map(|(name, value)| (name.name.as_str(), value.as_str()))
+        .collect();
+    let got: BTreeMap<&str, &str> = got
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    if wanted != got {
+        let list = |attributes: &BTreeMap<&str, &str>| {
+            let texts: Vec<String> = attributes
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
+            format!("{{{}}}", texts.join(", "))
+        };
+        differs(
+            "attributes",
+            &list(&wanted),
+            &list(&got),
+            &expected.span,
+            diagnostics,
+            None,
+        );
     }
 }
 

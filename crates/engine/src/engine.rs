@@ -196,15 +196,21 @@ impl Engine {
         fill_in(&self.plan.decide.expressions, &mut event.row);
     }
 
-    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score into the event's row, sets
-    /// [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
+    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score and what rules read of lateness
+    /// and flags into the event's row, sets [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
     pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
         let plan = &self.plan.decide;
-        event.row[plan.score] = answer.score.map_or(Value::Null, Value::Float);
-        plan.policy.decide(&event.row, result);
         if answer.failure.is_some() {
             event.flags |= Flags::DEGRADED;
         }
+        event.row[plan.score] = answer.score.map_or(Value::Null, Value::Float);
+        if let Some(slot) = plan.late_by {
+            event.row[slot] = Value::Float(event.late_by().max(0) as f64 / 1e6);
+        }
+        if let Some(slot) = plan.flags {
+            event.row[slot] = Value::List(event.flags.names().map(|word| Value::Text(word.into())).collect());
+        }
+        plan.policy.decide(&event.row, result);
         if answer.asked.is_some() && answer.score.is_none() {
             result.outcome = result.outcome.max(plan.without_score);
         }

@@ -130,6 +130,10 @@ pub struct DecidePlan {
     pub explain: Option<ExplainPlan>,
     /// The slot of the score ([`ValueType::Float`]); null without a score.
     pub score: Slot,
+    /// The slot of how far the event time is behind the source's watermark, in seconds ([`ValueType::Float`]), if a rule reads it.
+    pub late_by: Option<Slot>,
+    /// The slot of the words of the event's flags (a list), if a rule reads it.
+    pub flags: Option<Slot>,
     /// Rules and thresholds.
     pub policy: Policy,
     /// The mildest outcome if a model was asked and none gave a score. Thresholds cannot fire then.

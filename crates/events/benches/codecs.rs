@@ -197,6 +197,8 @@ fn encode() {
         flags: Flags::NONE,
         late_by_ms: None,
         shadow_scores: &[],
+        shadow_rules: &[],
+        attributes: &[],
         rollout: 0,
         latency: Some(Latency {
             ingested_at: 1_767_225_600_000_000,

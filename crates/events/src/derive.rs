@@ -47,7 +47,7 @@ impl Derivation {
     /// What is derived from a text; null from null.
     pub(crate) fn of(self, clear: &Value) -> Value {
         let Value::Text(clear) = clear else { return Value::Null };
-        let characters: Vec<char> = clear.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+        let characters: Vec<char> = clear.chars().filter(|c| !is_filler(*c)).collect();
         let length = characters.len();
         let part = |part: &[char]| Value::Text(part.iter().collect::<CompactString>());
         match self {
@@ -55,28 +55,31 @@ impl Derivation {
             Derivation::Bin8 if length >= LEAST_FOR_EIGHT => part(&characters[..8]),
             Derivation::LastFour if length >= LEAST_FOR_PARTS => part(&characters[length - 4..]),
             Derivation::Bin | Derivation::Bin8 | Derivation::LastFour => Value::Null,
-            Derivation::Luhn => Value::Bool(has_check_digit(&characters)),
+            Derivation::Luhn => Value::Bool(has_check_digit(clear)),
             Derivation::Length => Value::Int(length as i64),
         }
     }
 }
 
-/// The Luhn formula: every second digit from the right is doubled, and the sum of all digits is a multiple of ten.
-fn has_check_digit(characters: &[char]) -> bool {
-    let digits: Option<Vec<u32>> = characters.iter().map(|character| character.to_digit(10)).collect();
-    let Some(digits) = digits.filter(|digits| digits.len() > 1) else {
-        return false;
-    };
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(place, digit)| match place % 2 {
-            0 => *digit,
+/// The Luhn formula: every second digit from the right is doubled, and the sum of all digits is a multiple of ten. Blanks and
+/// hyphens do not count; a text with other characters, or with fewer than two digits, has no check digit.
+pub fn has_check_digit(text: &str) -> bool {
+    let digits = text.chars().rev().filter(|c| !is_filler(*c)).map(|c| c.to_digit(10));
+    let mut sum = 0;
+    let mut count: u32 = 0;
+    for digit in digits {
+        let Some(digit) = digit else { return false };
+        sum += match count % 2 {
+            0 => digit,
             _ => digit * 2 / 10 + digit * 2 % 10,
-        })
-        .sum();
-    sum.is_multiple_of(10)
+        };
+        count += 1;
+    }
+    count > 1 && sum % 10 == 0
+}
+
+fn is_filler(character: char) -> bool {
+    character.is_whitespace() || character == '-'
 }
 
 #[cfg(test)]

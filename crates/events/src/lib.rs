@@ -35,7 +35,7 @@ pub use decision::{
     DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,
     encode_avro, encode_json,
 };
-pub use derive::{Derivation, DerivedField};
+pub use derive::{Derivation, DerivedField, has_check_digit};
 pub use field::{Field, TimestampUnit};
 pub use flags::Flags;
 pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};

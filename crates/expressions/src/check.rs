@@ -1,10 +1,13 @@
 //! The type checker: from syntax tree to typed tree.
 
 use crate::error::ExpressionError;
+use crate::habits;
+use crate::loops::LoopVariable;
 use crate::node::{BoolNode, FloatNode, IntNode, Kind, ListNode, Node, TextNode};
 use crate::parse::Positions;
 use crate::reference::FUNCTIONS;
 use crate::revision::Revision;
+use crate::row::Row;
 use crate::scope::{Entry, Scope};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr};
@@ -19,6 +22,8 @@ pub(crate) struct Checker<'a> {
     slots: BTreeSet<Slot>,
     /// Number of variables read so far: a part that adds none is constant.
     reads: usize,
+    /// The variables of the loops around the part that is being checked, the outermost first.
+    pub(crate) loops: Vec<LoopVariable>,
     /// The latest revision that gave a part its meaning.
     pub(crate) revision: Revision,
 }
@@ -43,6 +48,7 @@ pub(crate) fn check(tree: &IdedExpr, positions: &Positions, scope: &Scope) -> Re
         errors: Vec::new(),
         slots: BTreeSet::new(),
         reads: 0,
+        loops: Vec::new(),
         revision: Revision::default(),
     };
     let typed = checker.check(tree).and_then(|node| {
@@ -102,7 +108,7 @@ impl Checker<'_> {
                 let error = ExpressionError::new("a list can only stand to the right of in", self.positions.span(tree));
                 return self.fail(error.with_help("write x in [a, b]"));
             }
-            Expr::Comprehension(_) => return self.unsupported("loops over lists are", tree),
+            Expr::Comprehension(general) => self.comprehension(general, tree)?,
             Expr::Map(_) => return self.unsupported("maps are", tree),
             Expr::Struct(_) => return self.unsupported("messages are", tree),
             Expr::Unspecified => return self.unsupported("this is", tree),
@@ -156,45 +162,48 @@ impl Checker<'_> {
     }
 
     fn variable(&mut self, name: &str, tree: &IdedExpr) -> Option<Node> {
-        let span = self.positions.span(tree);
+        if let Some(node) = self.loop_variable(name) {
+            return Some(node);
+        }
         match self.scope.get(name) {
-            None => {
-                let error = ExpressionError::new(format!("unknown name {name}"), span);
-                let last = name.rsplit('.').next().unwrap_or(name);
-                let is_function = last != name && FUNCTIONS.iter().any(|function| function.name == last);
-                self.fail(match self.scope.nearest(name) {
-                    _ if is_function => error.with_help(format!("write {name}()")),
-                    Some(nearest) => error.with_help(format!("did you mean {nearest}?")),
-                    None => error,
-                })
-            }
-            Some(Entry::Constants(_)) => {
-                let error = ExpressionError::new(format!("the list {name} can only stand to the right of in"), span);
+            None => self.unknown_name(name, tree),
+            Some(Entry::Constants { .. }) => {
+                let message = format!("the list {name} can only stand to the right of in");
+                let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(error.with_help(format!("write x in {name}")))
             }
             Some(&Entry::Variable { slot, value_type }) => {
                 self.read(slot);
-                Some(match value_type {
-                    ValueType::Bool => Node::Bool(BoolNode::Slot(slot)),
-                    ValueType::Int => Node::Int(IntNode::Slot(slot)),
-                    ValueType::Float => Node::Float(FloatNode::Slot(slot)),
-                    ValueType::Text => Node::Text(TextNode::Slot(slot)),
-                    ValueType::Timestamp => Node::Timestamp(IntNode::TimestampSlot(slot)),
-                    ValueType::List => Node::List(ListNode {
-                        slot,
-                        element: ValueType::Float,
-                    }),
-                })
+                slot_node(slot, value_type)
             }
             Some(&Entry::ListVariable { slot, element }) => {
                 self.read(slot);
-                Some(Node::List(ListNode { slot, element }))
+                Some(Node::List(ListNode::Slot { slot, element }))
             }
         }
     }
 
+    fn unknown_name(&mut self, name: &str, tree: &IdedExpr) -> Option<Node> {
+        let error = ExpressionError::new(format!("unknown name {name}"), self.positions.span(tree));
+        let (owner, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let is_function = !owner.is_empty() && FUNCTIONS.iter().any(|function| function.name == last);
+        let of_time = habits::part_of_time(last).filter(|_| self.scope.is_timestamp(owner));
+        self.fail(match (habits::constant(name), of_time, self.scope.nearest(name)) {
+            (Some(help), ..) => error.with_help(help),
+            (_, Some(method), _) => error.with_help(format!("write {owner}.{method}()")),
+            _ if is_function => error.with_help(format!("write {name}()")),
+            (.., Some(nearest)) => error.with_help(format!("did you mean {nearest}?")),
+            _ => error,
+        })
+    }
+
     fn read(&mut self, slot: Slot) {
         self.slots.insert(slot);
+        self.depends_on_the_row();
+    }
+
+    /// Notes that the part that is being checked is not constant.
+    pub(crate) fn depends_on_the_row(&mut self) {
         self.reads += 1;
     }
 
@@ -213,7 +222,7 @@ impl Checker<'_> {
 
     /// Evaluates a constant part. One without a value is an error.
     fn fold(&mut self, node: Node, tree: &IdedExpr) -> Option<Node> {
-        let row = &[];
+        let row = &Row::new(&[]);
         let folded = match &node {
             Node::Bool(part) => part.evaluate(row).map(|value| Node::Bool(BoolNode::Constant(value))),
             Node::Int(part) => part.evaluate(row).map(|value| Node::Int(IntNode::Constant(value))),
@@ -233,6 +242,18 @@ impl Checker<'_> {
         }
         folded
     }
+}
+
+/// The value of a slot; `None` for a list.
+pub(crate) fn slot_node(slot: Slot, value_type: ValueType) -> Option<Node> {
+    Some(match value_type {
+        ValueType::Bool => Node::Bool(BoolNode::Slot(slot)),
+        ValueType::Int => Node::Int(IntNode::Slot(slot)),
+        ValueType::Float => Node::Float(FloatNode::Slot(slot)),
+        ValueType::Text => Node::Text(TextNode::Slot(slot)),
+        ValueType::Timestamp => Node::Timestamp(IntNode::TimestampSlot(slot)),
+        ValueType::List => return None,
+    })
 }
 
 /// The name that a chain of selections spells, such as `merchant.country`.

@@ -1,12 +1,14 @@
-//! Evaluation of the typed tree over a row. `None` is null. Nothing here allocates except texts that
-//! are made anew (concatenation, case, conversion) and do not fit into 24 bytes.
+//! Evaluation of the typed tree over a row. `None` is null. Nothing here allocates except lists that are made anew, texts that
+//! are made anew (concatenation, case, conversion) and do not fit into 24 bytes, and the similarity of texts.
 
-use crate::node::{BoolNode, Element, FloatNode, IntNode, ListNode, Node, TextNode};
+use crate::distance::haversine_km;
+use crate::node::{BoolNode, Element, FloatNode, IntNode, ListNode, Loop, Node, TextNode};
 use crate::number::{compare_int_float, float_to_int};
+use crate::row::Row;
 use crate::set::contains_float;
 use crate::time::{format_timestamp, local_time};
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{Slot, Value};
+use riskstream_events::Value;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -38,7 +40,7 @@ impl From<Text<'_>> for CompactString {
 }
 
 impl Node {
-    pub(crate) fn evaluate(&self, row: &[Value]) -> Value {
+    pub(crate) fn evaluate(&self, row: &Row<'_>) -> Value {
         match self {
             Node::Null => Value::Null,
             Node::Bool(node) => node.evaluate(row).map_or(Value::Null, Value::Bool),
@@ -46,13 +48,11 @@ impl Node {
             Node::Float(node) => node.evaluate(row).map_or(Value::Null, Value::Float),
             Node::Text(node) => node.evaluate(row).map_or(Value::Null, |text| Value::Text(text.into())),
             Node::Timestamp(node) => node.evaluate(row).map_or(Value::Null, Value::Timestamp),
-            Node::List(node) => node
-                .evaluate(row)
-                .map_or(Value::Null, |list| Value::List(Arc::clone(list))),
+            Node::List(node) => node.evaluate(row).map_or(Value::Null, |list| Value::List(list.into())),
         }
     }
 
-    fn is_null(&self, row: &[Value]) -> bool {
+    fn is_null(&self, row: &Row<'_>) -> bool {
         match self {
             Node::Null => true,
             Node::Bool(node) => node.evaluate(row).is_none(),
@@ -64,10 +64,30 @@ impl Node {
     }
 }
 
-fn list(row: &[Value], slot: Slot) -> Option<&Arc<[Value]>> {
-    match row.get(slot)? {
-        Value::List(list) => Some(list),
-        _ => None,
+/// A list of the row or of the expression, or one made just now.
+pub(crate) enum List<'a> {
+    Borrowed(&'a Arc<[Value]>),
+    Made(Arc<[Value]>),
+}
+
+impl Deref for List<'_> {
+    type Target = [Value];
+
+    #[inline]
+    fn deref(&self) -> &[Value] {
+        match self {
+            List::Borrowed(list) => list,
+            List::Made(list) => list,
+        }
+    }
+}
+
+impl From<List<'_>> for Arc<[Value]> {
+    fn from(list: List<'_>) -> Self {
+        match list {
+            List::Borrowed(list) => Arc::clone(list),
+            List::Made(list) => list,
+        }
     }
 }
 
@@ -105,26 +125,60 @@ fn text_of(value: &Value) -> Option<Text<'_>> {
 }
 
 impl ListNode {
-    fn evaluate<'a>(&self, row: &'a [Value]) -> Option<&'a Arc<[Value]>> {
-        list(row, self.slot)
+    pub(crate) fn evaluate<'a>(&'a self, row: &Row<'a>) -> Option<List<'a>> {
+        match self {
+            ListNode::Slot { slot, .. } => match row.get(*slot)? {
+                Value::List(list) => Some(List::Borrowed(list)),
+                _ => None,
+            },
+            ListNode::Constant { values, .. } => Some(List::Borrowed(values)),
+            ListNode::Split(parts) => Some(List::Made(split(&parts.0.evaluate(row)?, &parts.1.evaluate(row)?))),
+        }
+    }
+}
+
+/// The parts of a text between separators; without a separator, its characters.
+fn split(text: &str, separator: &str) -> Arc<[Value]> {
+    match separator {
+        "" => text.chars().map(|c| Value::Text(c.to_compact_string())).collect(),
+        _ => text.split(separator).map(|part| Value::Text(part.into())).collect(),
     }
 }
 
 impl Element {
-    /// The element; none when there is no such list or index.
-    fn evaluate<'a>(&self, row: &'a [Value]) -> Option<&'a Value> {
+    /// The element, as `read` gives it; `None` when there is no such list or index.
+    fn evaluate<T>(&self, row: &Row<'_>, read: fn(&Value) -> Option<T>) -> Option<T> {
         let index = usize::try_from(self.index.evaluate(row)?).ok()?;
-        list(row, self.slot)?.get(index)
+        read(self.list.evaluate(row)?.get(index)?)
+    }
+
+    fn text<'a>(&'a self, row: &Row<'a>) -> Option<Text<'a>> {
+        let index = usize::try_from(self.index.evaluate(row)?).ok()?;
+        match self.list.evaluate(row)? {
+            List::Borrowed(list) => text_of(list.get(index)?),
+            List::Made(list) => Some(Text::Made(text_of(list.get(index)?)?.into())),
+        }
+    }
+}
+
+impl Loop {
+    /// Three-valued `||` or `&&` of the condition over the elements.
+    fn evaluate(&self, row: &Row<'_>) -> Option<bool> {
+        let list = self.list.evaluate(row)?;
+        let turns = list
+            .iter()
+            .map(|element| self.condition.evaluate(&row.with(self.variable, element)));
+        decide(turns, self.decisive)
     }
 }
 
 impl BoolNode {
-    pub(crate) fn evaluate(&self, row: &[Value]) -> Option<bool> {
+    pub(crate) fn evaluate(&self, row: &Row<'_>) -> Option<bool> {
         match self {
             BoolNode::Null => None,
             BoolNode::Constant(value) => Some(*value),
             BoolNode::Slot(slot) => bool_of(row.get(*slot)?),
-            BoolNode::Element(element) => bool_of(element.evaluate(row)?),
+            BoolNode::Element(element) => element.evaluate(row, bool_of),
             BoolNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 if condition.evaluate(row)? {
@@ -135,8 +189,8 @@ impl BoolNode {
             }
             BoolNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             BoolNode::Not(part) => Some(!part.evaluate(row)?),
-            BoolNode::And(parts) => decide(parts, row, false),
-            BoolNode::Or(parts) => decide(parts, row, true),
+            BoolNode::And(parts) => decide(parts.iter().map(|part| part.evaluate(row)), false),
+            BoolNode::Or(parts) => decide(parts.iter().map(|part| part.evaluate(row)), true),
             BoolNode::IsNull(part) => Some(part.is_null(row)),
             BoolNode::CompareBool(test, sides) => Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?)))),
             BoolNode::CompareInt(test, sides) => Some(test(Some(sides.0.evaluate(row)?.cmp(&sides.1.evaluate(row)?)))),
@@ -151,24 +205,27 @@ impl BoolNode {
             }
             BoolNode::Among(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                decide(others.iter().map(|other| Some(other.evaluate(row)? == wanted)), true)
             }
             BoolNode::IntAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                decide(others.iter().map(|other| Some(other.evaluate(row)? == wanted)), true)
             }
             BoolNode::FloatAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(other.evaluate(row)? == wanted)))
+                decide(others.iter().map(|other| Some(other.evaluate(row)? == wanted)), true)
             }
             BoolNode::TextAmong(part, others) => {
                 let wanted = part.evaluate(row)?;
-                among(others.iter().map(|other| Some(*other.evaluate(row)? == *wanted)))
+                decide(others.iter().map(|other| Some(*other.evaluate(row)? == *wanted)), true)
             }
             BoolNode::IntIn(part, set) => Some(set.contains(&part.evaluate(row)?)),
             BoolNode::FloatIn(part, sorted) => Some(contains_float(sorted, part.evaluate(row)?)),
             BoolNode::TextIn(part, set) => Some(set.contains(&*part.evaluate(row)?)),
-            BoolNode::ListHolds(slot, part) => holds(list(row, *slot)?, part, row),
+            BoolNode::ListHolds(sides) => holds(&sides.0.evaluate(row)?, &sides.1, row),
+            BoolNode::Loop(part) => part.evaluate(row),
+            BoolNode::Matches(sides) => Some(sides.1.is_match(&sides.0.evaluate(row)?)),
+            BoolNode::IpIn(sides) => sides.1.contain(&sides.0.evaluate(row)?),
             BoolNode::TextTest(test, sides) => Some(test(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?)),
             BoolNode::FloatTest(test, part) => Some(test(part.evaluate(row)?)),
             BoolNode::ParseText(parse, part) => parse(&part.evaluate(row)?),
@@ -178,10 +235,10 @@ impl BoolNode {
 
 /// Three-valued `||` (`decisive` true) or `&&` (`decisive` false): one decisive part decides, whatever
 /// the others are; otherwise one null part makes the whole null.
-fn decide(parts: &[BoolNode], row: &[Value], decisive: bool) -> Option<bool> {
+fn decide(parts: impl Iterator<Item = Option<bool>>, decisive: bool) -> Option<bool> {
     let mut result = Some(!decisive);
     for part in parts {
-        match part.evaluate(row) {
+        match part {
             Some(value) if value == decisive => return Some(decisive),
             Some(_) => {}
             None => result = None,
@@ -190,21 +247,8 @@ fn decide(parts: &[BoolNode], row: &[Value], decisive: bool) -> Option<bool> {
     result
 }
 
-/// Three-valued `||` of equalities.
-fn among(equalities: impl Iterator<Item = Option<bool>>) -> Option<bool> {
-    let mut result = Some(false);
-    for equal in equalities {
-        match equal {
-            Some(true) => return Some(true),
-            Some(false) => {}
-            None => result = None,
-        }
-    }
-    result
-}
-
 /// Whether a list holds a value of the type of its elements; absent elements equal nothing.
-fn holds(list: &[Value], part: &Node, row: &[Value]) -> Option<bool> {
+fn holds(list: &[Value], part: &Node, row: &Row<'_>) -> Option<bool> {
     Some(match part {
         Node::Bool(node) => {
             let wanted = node.evaluate(row)?;
@@ -231,14 +275,14 @@ fn holds(list: &[Value], part: &Node, row: &[Value]) -> Option<bool> {
 }
 
 impl IntNode {
-    pub(crate) fn evaluate(&self, row: &[Value]) -> Option<i64> {
+    pub(crate) fn evaluate(&self, row: &Row<'_>) -> Option<i64> {
         match self {
             IntNode::Null => None,
             IntNode::Constant(value) => Some(*value),
             IntNode::Slot(slot) => int_of(row.get(*slot)?),
             IntNode::TimestampSlot(slot) => timestamp_of(row.get(*slot)?),
-            IntNode::Element(element) => int_of(element.evaluate(row)?),
-            IntNode::TimestampElement(element) => timestamp_of(element.evaluate(row)?),
+            IntNode::Element(element) => element.evaluate(row, int_of),
+            IntNode::TimestampElement(element) => element.evaluate(row, timestamp_of),
             IntNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 if condition.evaluate(row)? {
@@ -260,18 +304,18 @@ impl IntNode {
             IntNode::OfFloat(part) => float_to_int(part.evaluate(row)?),
             IntNode::OfText(function, part) => function(&part.evaluate(row)?),
             IntNode::LocalTime(parts) => local_time(parts.0.evaluate(row)?, &parts.1),
-            IntNode::LengthOfList(slot) => i64::try_from(list(row, *slot)?.len()).ok(),
+            IntNode::LengthOfList(list) => i64::try_from(list.evaluate(row)?.len()).ok(),
         }
     }
 }
 
 impl FloatNode {
-    pub(crate) fn evaluate(&self, row: &[Value]) -> Option<f64> {
+    pub(crate) fn evaluate(&self, row: &Row<'_>) -> Option<f64> {
         match self {
             FloatNode::Null => None,
             FloatNode::Constant(value) => Some(*value),
             FloatNode::Slot(slot) => float_of(row.get(*slot)?),
-            FloatNode::Element(element) => float_of(element.evaluate(row)?),
+            FloatNode::Element(element) => element.evaluate(row, float_of),
             FloatNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 if condition.evaluate(row)? {
@@ -295,18 +339,24 @@ impl FloatNode {
             }
             FloatNode::OfInt(part) => Some(part.evaluate(row)? as f64),
             FloatNode::OfText(parse, part) => parse(&part.evaluate(row)?),
-            FloatNode::OfList(summary, slot) => summary(&mut list(row, *slot)?.iter().filter_map(float_of)),
+            FloatNode::OfList(summary, list) => summary(&mut list.evaluate(row)?.iter().filter_map(float_of)),
+            FloatNode::OfTexts(function, sides) => Some(function(&sides.0.evaluate(row)?, &sides.1.evaluate(row)?)),
+            FloatNode::Haversine(parts) => {
+                let [lat1, lon1, lat2, lon2] = &**parts;
+                let from = (lat1.evaluate(row)?, lon1.evaluate(row)?);
+                haversine_km(from, (lat2.evaluate(row)?, lon2.evaluate(row)?))
+            }
         }
     }
 }
 
 impl TextNode {
-    pub(crate) fn evaluate<'a>(&'a self, row: &'a [Value]) -> Option<Text<'a>> {
+    pub(crate) fn evaluate<'a>(&'a self, row: &Row<'a>) -> Option<Text<'a>> {
         match self {
             TextNode::Null => None,
             TextNode::Constant(text) => Some(Text::Borrowed(text)),
             TextNode::Slot(slot) => text_of(row.get(*slot)?),
-            TextNode::Element(element) => text_of(element.evaluate(row)?),
+            TextNode::Element(element) => element.text(row),
             TextNode::Conditional(parts) => {
                 let (condition, then, otherwise) = &**parts;
                 if condition.evaluate(row)? {
@@ -317,6 +367,8 @@ impl TextNode {
             }
             TextNode::Coalesce(parts) => parts.iter().find_map(|part| part.evaluate(row)),
             TextNode::Apply(function, part) => Some(Text::Made(function(&part.evaluate(row)?))),
+            TextNode::Part(function, part) => Some(Text::Made(function(&part.evaluate(row)?)?)),
+            TextNode::IpNetwork(part, bits) => Some(Text::Made(bits.network_of(&part.evaluate(row)?)?)),
             TextNode::Concatenate(sides) => {
                 let mut text = CompactString::from(sides.0.evaluate(row)?);
                 text.push_str(&sides.1.evaluate(row)?);

@@ -2,14 +2,15 @@
 
 use crate::check::Checker;
 use crate::error::{ExpressionError, nearest};
+use crate::habits;
 use crate::node::{BoolNode, FloatNode, IntNode, Node, TextNode};
 use crate::number::{float_max, float_min};
 use crate::operators::{Same, float, kind_names, unify};
 use crate::reference::{FUNCTIONS, Function, Style};
+use crate::texts::text_function;
 use crate::time;
 use cel::IdedExpr;
 use cel::common::ast::CallExpr;
-use compact_str::CompactString;
 use jiff::tz::TimeZone;
 use riskstream_events::zone::time_zone;
 use std::ops::Range;
@@ -24,6 +25,11 @@ impl Checker<'_> {
             .target
             .as_deref()
             .filter(|_| function.is_some_and(|f| f.style != Style::Before));
+        if let Some(function @ Function { name: "ip_in", .. }) = function
+            && let [address, networks] = call.args.as_slice()
+        {
+            return self.ip_in(function, address, networks, tree);
+        }
         let target = target.map(|target| self.check(target));
         let arguments = self.check_all(&call.args);
         let function = function?;
@@ -58,19 +64,8 @@ impl Checker<'_> {
             return Some(function);
         }
         let error = ExpressionError::new(format!("unknown function {name}"), place);
-        let help = match name {
-            "matches" => Some("use startsWith, endsWith or contains".to_owned()),
-            "has" => Some("write name != null".to_owned()),
-            "float" => Some("write double(x)".to_owned()),
-            "str" | "text" => Some("write string(x)".to_owned()),
-            "len" | "length" | "count" => Some("write size(x)".to_owned()),
-            "ln" => Some("write log(x)".to_owned()),
-            "avg" | "average" => Some("write mean(list)".to_owned()),
-            "lower" => Some("write text.lowerAscii()".to_owned()),
-            "upper" => Some("write text.upperAscii()".to_owned()),
-            _ => None,
-        };
-        self.fail(error.with_help(help.unwrap_or_else(|| known_functions(name))))
+        let help = habits::function(name).map_or_else(|| known_functions(name), str::to_owned);
+        self.fail(error.with_help(help))
     }
 
     /// Applies a function to as many arguments as it takes.
@@ -96,6 +91,10 @@ impl Checker<'_> {
                 };
                 local_time_part(name, nodes, zone)
             }
+            ("matches", [Node::Text(text), Node::Text(pattern)]) => {
+                return self.matches(text.clone(), pattern, span);
+            }
+            ("haversine_km", [_, _, _, _]) => haversine_km(nodes),
             ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => several(function.name, nodes),
             _ => number_function(function.name, &nodes)
                 .or_else(|| text_function(function.name, &nodes))
@@ -170,8 +169,8 @@ fn number_function(name: &str, nodes: &[Node]) -> Option<Node> {
         ("min" | "max", [node @ (Node::Int(_) | Node::Float(_))]) => return Some(node.clone()),
         ("min" | "max" | "sum" | "mean", [Node::List(list)]) => {
             use riskstream_events::ValueType::{Float, Int};
-            return matches!(list.element, Int | Float)
-                .then(|| Node::Float(FloatNode::OfList(list_summary(name), list.slot)));
+            return matches!(list.element(), Int | Float)
+                .then(|| Node::Float(FloatNode::OfList(list_summary(name), Box::new(list.clone()))));
         }
         ("pow", [x, y]) => {
             let sides = Box::new((float(x.clone())?, float(y.clone())?));
@@ -221,46 +220,6 @@ fn list_summary(name: &str) -> fn(&mut dyn Iterator<Item = f64>) -> Option<f64> 
             let (sum, count) = numbers.fold((0.0, 0.0), |(sum, count), x| (sum + x, count + 1.0));
             (count > 0.0).then_some(sum / count)
         },
-    }
-}
-
-fn text_function(name: &str, nodes: &[Node]) -> Option<Node> {
-    match (name, nodes) {
-        ("size", [Node::Text(text)]) => {
-            let count: fn(&str) -> Option<i64> = |text| i64::try_from(text.chars().count()).ok();
-            Some(Node::Int(IntNode::OfText(count, Box::new(text.clone()))))
-        }
-        ("size", [Node::List(list)]) => Some(Node::Int(IntNode::LengthOfList(list.slot))),
-        (_, [Node::Text(text), Node::Text(other)]) => {
-            let test: fn(&str, &str) -> bool = match name {
-                "startsWith" => |text, prefix| text.starts_with(prefix),
-                "endsWith" => |text, suffix| text.ends_with(suffix),
-                "contains" => |text, part| text.contains(part),
-                _ => return None,
-            };
-            Some(Node::Bool(BoolNode::TextTest(
-                test,
-                Box::new((text.clone(), other.clone())),
-            )))
-        }
-        (_, [Node::Text(text)]) => {
-            let function: fn(&str) -> CompactString = match name {
-                "lowerAscii" => |text| {
-                    let mut text = CompactString::from(text);
-                    text.make_ascii_lowercase();
-                    text
-                },
-                "upperAscii" => |text| {
-                    let mut text = CompactString::from(text);
-                    text.make_ascii_uppercase();
-                    text
-                },
-                "trim" => |text| text.trim().into(),
-                _ => return None,
-            };
-            Some(Node::Text(TextNode::Apply(function, Box::new(text.clone()))))
-        }
-        _ => None,
     }
 }
 
@@ -329,6 +288,12 @@ fn duration_part(name: &str) -> Option<fn(i64) -> Option<i64>> {
         "getSeconds" => time::duration_seconds,
         _ => return None,
     })
+}
+
+fn haversine_km(nodes: Vec<Node>) -> Option<Node> {
+    let parts: Option<Vec<FloatNode>> = nodes.into_iter().map(float).collect();
+    let parts = <[FloatNode; 4]>::try_from(parts?).ok()?;
+    Some(Node::Float(FloatNode::Haversine(Box::new(parts))))
 }
 
 /// The part of a timestamp in the local time of a time zone.

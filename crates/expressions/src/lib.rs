@@ -1,37 +1,49 @@
 //! Expressions over the fields and features of an event: the Common Expression Language (CEL),
 //! type-checked once and compiled to a tree over the slots of a row, evaluated in tens of nanoseconds
 //! without allocation. The `cel` crate parses; this crate checks and evaluates. Depends on `cel` (its parser), on
-//! `riskstream-events` (values, slots, calendar), on `jiff` (time zones, RFC 3339) and on `strsim` (suggestions).
+//! `riskstream-events` (values, slots, calendar), on `jiff` (time zones, RFC 3339), on `regex`, on `libm` and on `strsim`
+//! (similarity of texts, suggestions).
 //!
 #![doc = include_str!("../../../docs/expressions.md")]
 #![forbid(unsafe_code)]
 
 mod check;
+mod distance;
 mod error;
 mod evaluate;
 mod functions;
+mod habits;
+mod loops;
 mod membership;
+mod network;
 mod node;
 mod number;
 mod operators;
 mod parse;
+mod possible;
 mod presence;
 mod pseudonyms;
 mod reference;
 mod revision;
+mod row;
 mod scan;
 mod scope;
 mod set;
+mod tested;
+mod texts;
 mod time;
 
 pub use error::{ExpressionError, ScopeError};
-pub use reference::{FUNCTIONS, Function};
+pub use possible::Known;
+pub use reference::{Cost, FUNCTIONS, Function};
 pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
 pub use scope::Scope;
+pub use tested::Tested;
 
 use node::Node;
 use riskstream_events::{Slot, Value, ValueType};
+use row::Row;
 use std::sync::Arc;
 
 /// A compiled expression. Cloning is cheap; evaluation takes `&self` and may run on many threads.
@@ -90,7 +102,7 @@ impl Expression {
     /// The type of the values in a list that it gives; its own type if it gives no list.
     pub fn element_type(&self) -> ValueType {
         match &self.0.node {
-            Node::List(list) => list.element,
+            Node::List(list) => list.element(),
             _ => self.0.value_type,
         }
     }
@@ -104,7 +116,7 @@ impl Expression {
     /// declared counts as null (but an integer in a float's slot is widened).
     #[inline]
     pub fn evaluate(&self, row: &[Value]) -> Value {
-        self.0.node.evaluate(row)
+        self.0.node.evaluate(&Row::new(row))
     }
 
     /// Whether the value is true: null and values of other types are not. Allocates only for texts that the expression
@@ -112,9 +124,19 @@ impl Expression {
     #[inline]
     pub fn is_true(&self, row: &[Value]) -> bool {
         match &self.0.node {
-            Node::Bool(node) => node.evaluate(row) == Some(true),
+            Node::Bool(node) => node.evaluate(&Row::new(row)) == Some(true),
             _ => false,
         }
+    }
+
+    /// Whether a condition can be true in a row of whose `slot` this is known. May say so of one that cannot.
+    pub fn can_be_true(&self, slot: Slot, known: Known<'_>) -> bool {
+        self.0.node.can_be_true(slot, known)
+    }
+
+    /// The slots that a condition tests against constants: what is [`Known`] of one of these decides most about it.
+    pub fn tested(&self) -> Vec<Tested> {
+        self.0.node.tested()
     }
 
     /// Whether it has a value in every row in which the slots that `is_present` accepts have one. May be false for an

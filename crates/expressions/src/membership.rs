@@ -21,7 +21,7 @@ impl Checker<'_> {
             return self.in_elements(value?, elements, &literal.elements, tree);
         }
         if let Some(name) = dotted_name(list)
-            && let Some(Entry::Constants(constants)) = self.scope.get(name.trim_start_matches('.'))
+            && let Some(Entry::Constants { constants, .. }) = self.scope.get(name.trim_start_matches('.'))
         {
             let constants = Arc::clone(constants);
             return self.in_constants(value?, &constants, tree);
@@ -36,21 +36,24 @@ impl Checker<'_> {
 
     fn in_row(&mut self, value: Node, list: ListNode, tree: &IdedExpr) -> Option<Node> {
         let span = self.positions.span(tree);
-        let element = Node::Text(TextNode::Slot(list.slot));
-        if list.element == ValueType::Text {
-            self.check_comparison("==", &value, &element, &span)?;
+        if list.element() == ValueType::Text {
+            let element = match &list {
+                ListNode::Slot { slot, .. } => TextNode::Slot(*slot),
+                ListNode::Constant { .. } | ListNode::Split(_) => TextNode::Null,
+            };
+            self.check_comparison("==", &value, &Node::Text(element), &span)?;
         }
         let kind = value.kind();
-        let value = match (value, list.element) {
+        let value = match (value, list.element()) {
             (value @ Node::Bool(_), ValueType::Bool)
             | (value @ Node::Int(_), ValueType::Int)
             | (value @ Node::Float(_), ValueType::Float)
             | (value @ Node::Text(_), ValueType::Text)
             | (value @ Node::Timestamp(_), ValueType::Timestamp) => value,
             (value @ Node::Int(_), ValueType::Float) => Node::Float(float(value)?),
-            _ => return self.cannot_hold(kind, list.element.name(), tree),
+            _ => return self.cannot_hold(kind, list.element().name(), tree),
         };
-        Some(Node::Bool(BoolNode::ListHolds(list.slot, Box::new(value))))
+        Some(Node::Bool(BoolNode::ListHolds(Box::new((list, value)))))
     }
 
     fn cannot_hold(&mut self, value: Kind, elements: &str, tree: &IdedExpr) -> Option<Node> {
@@ -138,7 +141,8 @@ impl Checker<'_> {
     }
 }
 
-fn constant(node: &Node) -> Option<Value> {
+/// The value of a constant.
+pub(crate) fn constant(node: &Node) -> Option<Value> {
     Some(match node {
         Node::Bool(BoolNode::Constant(value)) => Value::Bool(*value),
         Node::Int(IntNode::Constant(value)) => Value::Int(*value),

@@ -1,10 +1,12 @@
 //! The typed tree that an expression is compiled to. Each node has the type of its value, so evaluation checks no types.
 //! Evaluation gives `None` for null.
 
+use crate::network::{Networks, PrefixLengths};
 use crate::set::Set;
 use compact_str::CompactString;
 use jiff::tz::TimeZone;
-use riskstream_events::{Slot, ValueType};
+use regex::Regex;
+use riskstream_events::{Slot, Value, ValueType};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -67,18 +69,46 @@ impl Node {
     }
 }
 
-/// A list in the row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ListNode {
-    pub(crate) slot: Slot,
-    pub(crate) element: ValueType,
+#[derive(Clone, Debug)]
+pub(crate) enum ListNode {
+    /// A list in the row.
+    Slot {
+        slot: Slot,
+        element: ValueType,
+    },
+    Constant {
+        values: Arc<[Value]>,
+        element: ValueType,
+    },
+    /// The parts of the first text between occurrences of the second.
+    Split(Box<(TextNode, TextNode)>),
 }
 
-/// An element of a list in the row.
+impl ListNode {
+    /// The type of its elements.
+    pub(crate) fn element(&self) -> ValueType {
+        match self {
+            ListNode::Slot { element, .. } | ListNode::Constant { element, .. } => *element,
+            ListNode::Split(_) => ValueType::Text,
+        }
+    }
+}
+
+/// An element of a list.
 #[derive(Clone, Debug)]
 pub(crate) struct Element {
-    pub(crate) slot: Slot,
+    pub(crate) list: ListNode,
     pub(crate) index: IntNode,
+}
+
+/// A condition for the elements of a list, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Loop {
+    /// True if one element for which it holds suffices, false if it must hold for all.
+    pub(crate) decisive: bool,
+    pub(crate) list: ListNode,
+    pub(crate) variable: Slot,
+    pub(crate) condition: BoolNode,
 }
 
 /// Whether a comparison holds for an ordering; the ordering is `None` if one side is NaN.
@@ -109,8 +139,11 @@ pub(crate) enum BoolNode {
     IntIn(Box<IntNode>, Arc<Set<i64>>),
     FloatIn(Box<FloatNode>, Arc<[f64]>),
     TextIn(Box<TextNode>, Arc<Set<CompactString>>),
-    /// Whether a list in the row holds a value.
-    ListHolds(Slot, Box<Node>),
+    /// Whether a list holds a value.
+    ListHolds(Box<(ListNode, Node)>),
+    Loop(Box<Loop>),
+    Matches(Box<(TextNode, Regex)>),
+    IpIn(Box<(TextNode, Networks)>),
     TextTest(fn(&str, &str) -> bool, Box<(TextNode, TextNode)>),
     FloatTest(fn(f64) -> bool, Box<FloatNode>),
     ParseText(fn(&str) -> Option<bool>, Box<TextNode>),
@@ -134,7 +167,7 @@ pub(crate) enum IntNode {
     OfBool(Box<BoolNode>),
     OfFloat(Box<FloatNode>),
     OfText(fn(&str) -> Option<i64>, Box<TextNode>),
-    LengthOfList(Slot),
+    LengthOfList(Box<ListNode>),
     /// The local time of a timestamp in a time zone, in microseconds as if it were UTC.
     LocalTime(Box<(IntNode, TimeZone)>),
 }
@@ -155,8 +188,11 @@ pub(crate) enum FloatNode {
     Extreme(fn(f64, f64) -> f64, Box<[FloatNode]>),
     OfInt(Box<IntNode>),
     OfText(fn(&str) -> Option<f64>, Box<TextNode>),
-    /// The least, greatest, sum or mean of the numbers of a list in the row; null when it has none.
-    OfList(fn(&mut dyn Iterator<Item = f64>) -> Option<f64>, Slot),
+    /// The least, greatest, sum or mean of the numbers of a list; null when it has none.
+    OfList(fn(&mut dyn Iterator<Item = f64>) -> Option<f64>, Box<ListNode>),
+    OfTexts(fn(&str, &str) -> f64, Box<(TextNode, TextNode)>),
+    /// The distance of two places: latitude and longitude of each, in degrees.
+    Haversine(Box<[FloatNode; 4]>),
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +204,9 @@ pub(crate) enum TextNode {
     Conditional(Box<(BoolNode, TextNode, TextNode)>),
     Coalesce(Box<[TextNode]>),
     Apply(fn(&str) -> CompactString, Box<TextNode>),
+    /// A part of a text, which it may lack.
+    Part(fn(&str) -> Option<CompactString>, Box<TextNode>),
+    IpNetwork(Box<TextNode>, PrefixLengths),
     Concatenate(Box<(TextNode, TextNode)>),
     OfBool(Box<BoolNode>),
     OfInt(Box<IntNode>),

@@ -5,7 +5,7 @@ use crate::error::ExpressionError;
 use crate::node::{BoolNode, Element, FloatNode, IntNode, Kind, Node, Test, TextNode};
 use crate::revision::Revision;
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, operators as op};
+use cel::common::ast::{CallExpr, Expr, operators as op};
 use riskstream_events::ValueType;
 use std::cmp::Ordering::{Equal, Greater, Less};
 
@@ -153,10 +153,26 @@ impl Checker<'_> {
                 error.with_help("compare like with like: int(x), double(x) or string(x) convert")
             }
             "+" if texts_and_numbers => error.with_help("string(x) makes a text of a number"),
+            "<" | "<=" | ">" | ">=" if kinds[0] == "bool" => match self.split_chain(symbol, tree) {
+                Some(split) => error.with_help(format!("write {split}")),
+                None => error,
+            },
             "<" | "<=" | ">" | ">=" if kinds.contains(&"null") => error.with_help("write == null or != null"),
             "%" => error.with_help("% takes two ints: int(x) converts, div(a, b) divides ints"),
             _ => error,
         })
+    }
+
+    /// For `a < b < c`, which compares a bool with c: `a < b && b < c`.
+    fn split_chain(&self, symbol: &str, tree: &IdedExpr) -> Option<String> {
+        let Expr::Call(outer) = &tree.expr else { return None };
+        let Expr::Call(inner) = &outer.args.first()?.expr else {
+            return None;
+        };
+        comparison(&inner.func_name)?;
+        let [first, middle, last] =
+            [&outer.args[0], inner.args.get(1)?, outer.args.get(1)?].map(|part| self.positions.text(part));
+        Some(format!("{first} && {middle} {symbol} {last}"))
     }
 
     fn compare(
@@ -236,8 +252,9 @@ impl Checker<'_> {
                 _ => error,
             });
         };
-        let element = Box::new(Element { slot: list.slot, index });
-        Some(match list.element {
+        let element_type = list.element();
+        let element = Box::new(Element { list, index });
+        Some(match element_type {
             ValueType::Bool => Node::Bool(BoolNode::Element(element)),
             ValueType::Int => Node::Int(IntNode::Element(element)),
             ValueType::Float => Node::Float(FloatNode::Element(element)),
@@ -251,7 +268,7 @@ impl Checker<'_> {
     }
 
     /// A part that must be a bool.
-    fn condition(&mut self, tree: &IdedExpr, symbol: &str) -> Option<BoolNode> {
+    pub(crate) fn condition(&mut self, tree: &IdedExpr, symbol: &str) -> Option<BoolNode> {
         match self.check(tree)? {
             Node::Bool(node) => Some(node),
             Node::Null => Some(BoolNode::Null),
@@ -260,6 +277,7 @@ impl Checker<'_> {
                 let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(match other.kind() {
                     Kind::Int | Kind::Float => error.with_help("compare it with a number, as in x > 0"),
+                    Kind::Text => error.with_help("compare it with a text, as in x == \"a\" or x in [\"a\", \"b\"]"),
                     _ => error,
                 })
             }

@@ -1,6 +1,7 @@
 //! From source to syntax tree: the `cel` crate's parser, with limits on size and depth and with this crate's messages.
 
 use crate::error::ExpressionError;
+use crate::habits;
 use crate::scan::{Brackets, MAX_DEPTH, scan};
 use cel::IdedExpr;
 use cel::common::ast::{Expr, SourceInfo};
@@ -34,6 +35,10 @@ pub(crate) fn parse(source: &str) -> Result<(IdedExpr, Positions), Vec<Expressio
                 .filter(|error| !from_grammar || is_from_grammar(error));
             let mut errors: Vec<_> = errors.map(|error| syntax_error(source, error)).collect();
             errors.dedup_by(|later, earlier| later.span == earlier.span);
+            if errors.first().is_some_and(|error| error.help.is_some()) {
+                // Once the first is understood, the others are consequences of it.
+                errors.truncate(1);
+            }
             Err(errors)
         }
     }
@@ -78,6 +83,11 @@ impl Positions {
             _ => {}
         }
         self.brackets.balance(span)
+    }
+
+    /// The text of an expression.
+    pub(crate) fn text(&self, tree: &IdedExpr) -> &str {
+        &self.info.source[self.span(tree)]
     }
 
     /// The name of the function whose arguments open at `open`; an empty range at `open` if the name does not stand there.
@@ -128,7 +138,8 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
         };
     }
     if message.starts_with("argument must be a simple name") {
-        return ExpressionError::new("loops over lists are not supported", span);
+        return ExpressionError::new("the variable of a loop must be a simple name", span)
+            .with_help("write list.exists(x, x > 1)");
     }
     if message == "invalid int literal" {
         return ExpressionError::new("this int does not fit into 64 bits", span).with_help("write a float, as in 1e20");
@@ -139,15 +150,11 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
     if found.is_empty() {
         return ExpressionError::new("the expression ends too early", span);
     }
+    let help = habits::syntax(&source[..at], found, &source[span.end..]);
     let error = ExpressionError::new(format!("unexpected {found}"), span);
-    if source[..at].trim_end().ends_with("not") {
-        return error.with_help("write ! for not");
-    }
-    match found.to_ascii_lowercase().as_str() {
-        "and" => error.with_help("write && for and"),
-        "or" => error.with_help("write || for or"),
-        "is" => error.with_help("write == null or != null"),
-        _ => error,
+    match help {
+        Some(help) => error.with_help(help),
+        None => error,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which expressions always have a value. The answer is conservative: integer arithmetic may overflow and a text may be no
 //! number, so both count as absent.
 
-use crate::node::{BoolNode, FloatNode, IntNode, Node, TextNode};
+use crate::node::{BoolNode, FloatNode, IntNode, ListNode, Node, TextNode};
 use riskstream_events::Slot;
 
 /// Whether a slot always has a value.
@@ -15,7 +15,9 @@ impl Node {
             Node::Int(node) | Node::Timestamp(node) | Node::Duration(node) => node.is_present(slot),
             Node::Float(node) => node.is_present(slot),
             Node::Text(node) => node.is_present(slot),
-            Node::List(list) => slot(list.slot),
+            Node::List(ListNode::Slot { slot: read, .. }) => slot(*read),
+            Node::List(ListNode::Constant { .. }) => true,
+            Node::List(ListNode::Split(sides)) => sides.0.is_present(slot) && sides.1.is_present(slot),
         }
     }
 }

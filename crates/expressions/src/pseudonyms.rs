@@ -15,19 +15,29 @@ impl Checker<'_> {
     pub(crate) fn pseudonym(&self, node: &Node) -> Option<Slot> {
         match node {
             Node::Text(text) => self.pseudonym_in(text),
-            Node::List(ListNode { slot, .. }) => self.scope.is_pseudonym(*slot).then_some(*slot),
+            Node::List(list) => self.pseudonym_in_list(list),
             _ => None,
         }
     }
 
     fn pseudonym_in(&self, text: &TextNode) -> Option<Slot> {
         match text {
-            TextNode::Slot(slot) => self.scope.is_pseudonym(*slot).then_some(*slot),
-            TextNode::Element(element) => self.scope.is_pseudonym(element.slot).then_some(element.slot),
+            TextNode::Slot(slot) => match self.loops.iter().find(|variable| variable.slot == *slot) {
+                Some(variable) => variable.pseudonym,
+                None => self.scope.is_pseudonym(*slot).then_some(*slot),
+            },
+            TextNode::Element(element) => self.pseudonym_in_list(&element.list),
             TextNode::Conditional(parts) => self.pseudonym_in(&parts.1).or_else(|| self.pseudonym_in(&parts.2)),
             TextNode::Coalesce(parts) => parts.iter().find_map(|part| self.pseudonym_in(part)),
             TextNode::Concatenate(sides) => self.pseudonym_in(&sides.0).or_else(|| self.pseudonym_in(&sides.1)),
             _ => None,
+        }
+    }
+
+    fn pseudonym_in_list(&self, list: &ListNode) -> Option<Slot> {
+        match list {
+            ListNode::Slot { slot, .. } => self.scope.is_pseudonym(*slot).then_some(*slot),
+            ListNode::Constant { .. } | ListNode::Split(_) => None,
         }
     }
 

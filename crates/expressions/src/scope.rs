@@ -17,9 +17,18 @@ pub struct Scope {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
-    Variable { slot: Slot, value_type: ValueType },
-    ListVariable { slot: Slot, element: ValueType },
-    Constants(Arc<Constants>),
+    Variable {
+        slot: Slot,
+        value_type: ValueType,
+    },
+    ListVariable {
+        slot: Slot,
+        element: ValueType,
+    },
+    Constants {
+        constants: Arc<Constants>,
+        values: Arc<[Value]>,
+    },
 }
 
 impl Scope {
@@ -54,7 +63,11 @@ impl Scope {
     pub fn add_constants(&mut self, name: impl Into<String>, values: &[Value]) -> Result<(), ScopeError> {
         let name = name.into();
         let constants = Constants::new(&name, values)?;
-        self.insert(name, Entry::Constants(Arc::new(constants)));
+        let entry = Entry::Constants {
+            constants: Arc::new(constants),
+            values: values.into(),
+        };
+        self.insert(name, entry);
         Ok(())
     }
 
@@ -85,6 +98,14 @@ impl Scope {
 
     pub(crate) fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(name)
+    }
+
+    pub(crate) fn is_timestamp(&self, name: &str) -> bool {
+        let value_type = match self.get(name) {
+            Some(Entry::Variable { value_type, .. }) => Some(*value_type),
+            _ => None,
+        };
+        value_type == Some(ValueType::Timestamp)
     }
 
     /// The first name of a slot.

@@ -130,6 +130,14 @@ impl<T: Eq + Hash> Set<T> {
         }
     }
 
+    /// In no order.
+    pub(crate) fn for_each(&self, each: impl FnMut(&T)) {
+        match self {
+            Set::Few(values) => values.iter().for_each(each),
+            Set::Many(values) => values.iter().for_each(each),
+        }
+    }
+
     #[inline]
     pub(crate) fn contains<Q: Eq + Hash + ?Sized>(&self, value: &Q) -> bool
     where

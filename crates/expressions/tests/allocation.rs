@@ -47,6 +47,8 @@ fn evaluation_does_not_allocate() {
         "sum(amounts) / size(amounts) > amounts[0] && 8 in amounts && 'FR' in countries",
         "name.lowerAscii() + '-' + merchant.country == 'zoë-NG'",
         "string(three) == '3'",
+        "amounts.exists(a, a > half * 20.0) && blocked.all(c, c != name)",
+        "ip_in(name, '10.0.0.0/8') || luhn(name) || haversine_km(half, three, zero, half) > 3",
         "name",
         "amounts",
         "no_int == null",

@@ -34,6 +34,8 @@ fn pseudonyms_are_compared_with_each_other() {
         "card in last_cards".to_owned(),
         "last_cards[0] != card".to_owned(),
         "size(last_cards) > 2".to_owned(),
+        "last_cards.exists(c, c != card)".to_owned(),
+        "countries.all(c, c.startsWith('D') && last_cards.exists(o, o == card))".to_owned(),
         "coalesce(card, other_card) == card".to_owned(),
         "country.startsWith('D') && amount > 1.0".to_owned(),
         "'4929' == country".to_owned(),
@@ -50,6 +52,29 @@ fn pseudonyms_are_compared_with_each_other() {
 fn their_characters_and_clear_texts_are_refused() {
     for (source, expected) in [
         ("card.startsWith('4929')", "startsWith would read the pseudonym of card"),
+        ("card.matches('^4929')", "matches would read the pseudonym of card"),
+        ("ip_in(card, '10.0.0.0/8')", "ip_in would read the pseudonym of card"),
+        (
+            "email_domain(card) == 'a'",
+            "email_domain would read the pseudonym of card",
+        ),
+        ("card.split('9')[0] == 'a'", "split would read the pseudonym of card"),
+        (
+            "last_cards.exists(c, c.startsWith('4929'))",
+            "startsWith would read the pseudonym of last_cards",
+        ),
+        (
+            "last_cards.all(c, c != '4929')",
+            "the pseudonym of last_cards equals no text that is not one",
+        ),
+        (
+            "card in country.split(',')",
+            "the pseudonym of card equals no text that is not one",
+        ),
+        (
+            "blocked.exists(b, b == card)",
+            "the pseudonym of card equals no text that is not one",
+        ),
         ("size(card) == 16", "size would read the pseudonym of card"),
         ("int(card) > 1", "int would read the pseudonym of card"),
         (

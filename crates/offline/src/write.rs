@@ -39,7 +39,7 @@ pub struct ParquetSink {
 }
 
 impl ParquetSink {
-    /// A file with the event's id and time, the slots in `columns`, score, outcome, rules and flags.
+    /// A file with the event's id and time, the slots in `columns`, score, outcome, rules, shadow rules and flags.
     pub fn create(path: &Path, plan: &Plan, columns: &[Slot]) -> Result<ParquetSink, WriteError> {
         let mut columns: Vec<(Slot, SlotInfo)> = [EVENT_ID, EVENT_TIME]
             .iter()
@@ -54,7 +54,7 @@ impl ParquetSink {
             .map(|(_, info)| Field::new(&info.name, data_type(info.value_type, info.element), true))
             .collect();
         fields.push(Field::new("score", DataType::Float64, true));
-        for name in ["outcome", "rules", "flags"] {
+        for name in ["outcome", "rules", "shadow_rules", "flags"] {
             fields.push(Field::new(name, DataType::Utf8, false));
         }
         let schema: SchemaRef = Arc::new(Schema::new(fields));
@@ -93,20 +93,16 @@ impl ParquetSink {
             })
             .collect();
         let mut scores = Float64Builder::with_capacity(events.len());
-        let [mut outcomes, mut rules, mut flags] = std::array::from_fn(|_| StringBuilder::new());
+        let [mut outcomes, mut rules, mut shadows, mut flags] = std::array::from_fn(|_| StringBuilder::new());
         for (event, decision) in events.iter().zip(decisions) {
             scores.append_option(decision.answer.score);
             outcomes.append_value(decision.policy.outcome.as_str());
-            let fired = decision
-                .policy
-                .fired
-                .iter()
-                .filter_map(|&rule| plan.decide.policy.reason(rule));
-            rules.append_value(fired.map(|reason| reason.name.as_str()).collect::<Vec<_>>().join(","));
+            rules.append_value(names(plan, &decision.policy.fired));
+            shadows.append_value(names(plan, &decision.policy.shadows));
             flags.append_value(event.flags.names().collect::<Vec<_>>().join(","));
         }
         arrays.push(Arc::new(scores.finish()));
-        for mut texts in [outcomes, rules, flags] {
+        for mut texts in [outcomes, rules, shadows, flags] {
             arrays.push(Arc::new(texts.finish()));
         }
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|error| self.failed(&error))?;
@@ -135,6 +131,12 @@ impl Drop for ParquetSink {
         // Gone if it was finished; an interrupted run leaves nothing behind.
         let _ = std::fs::remove_file(&self.partial);
     }
+}
+
+/// The names of rules and thresholds, separated by commas.
+fn names(plan: &Plan, rules: &[usize]) -> String {
+    let reasons = rules.iter().filter_map(|rule| plan.decide.policy.reason(*rule));
+    reasons.map(|reason| reason.name.as_str()).collect::<Vec<_>>().join(",")
 }
 
 fn data_type(value_type: ValueType, element: ValueType) -> DataType {

@@ -88,6 +88,7 @@ impl DecisionBuffer {
         for (event, decision) in self.events.iter().zip(&self.decisions) {
             count(context.tally, event, decision, context.now);
             context.tally.models.count(&lineup, decision);
+            context.tally.rules.count(decision);
             write(&self.plan, &lineup, event, decision, context);
         }
         for event in self.events.drain(..) {

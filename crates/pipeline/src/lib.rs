@@ -32,6 +32,7 @@ pub mod repartition_source;
 pub mod repartition_writer;
 pub mod rollout;
 pub mod round;
+pub mod rule_tally;
 pub mod sink;
 pub mod source;
 pub mod source_queue;

@@ -2,6 +2,7 @@
 
 use crate::log::TopicPartition;
 use crate::model_tally::ModelTally;
+use crate::rule_tally::RuleTally;
 
 /// Counts of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct Tally {
     pub degraded: u64,
     /// What each model did.
     pub models: ModelTally,
+    /// What each rule did.
+    pub rules: RuleTally,
     /// Decisions flagged as duplicates.
     pub duplicates: u64,
     /// Decisions flagged as late.

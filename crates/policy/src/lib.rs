@@ -9,12 +9,15 @@
 //! 3. The outcome is the most severe among what fired, `approve` if nothing did.
 //!
 //! An `approve` rule is thus an allow-list against the score: it overrides the thresholds, never another rule. A `decline` or
-//! `review` rule that fires as well still counts.
+//! `review` rule that fires as well still counts. A shadow rule takes part in none of this: it is only listed.
+//!
+//! Of many rules only those are evaluated that no slot of the row excludes by itself (docs/adr/0024-index-of-rules.md).
 #![forbid(unsafe_code)]
 
+mod index;
 mod policy;
 mod spec;
 
 pub use policy::{Policy, PolicyReason, PolicyResult, is_reason_code};
 pub use riskstream_events::{Outcome, UnknownOutcome};
-pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleSpec};
+pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode, RuleSpec};

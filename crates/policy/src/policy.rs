@@ -1,10 +1,11 @@
 //! The compiled policy.
 
-use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec};
+use crate::index::Index;
+use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode};
 use riskstream_events::Outcome;
 use riskstream_events::{Slot, Value};
 use riskstream_expressions::{Expression, Scope};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A rule or threshold that can fire: its outcome, and the reason that decisions give for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,10 @@ pub struct PolicyReason {
     pub outcome: Outcome,
     /// Its description, which decisions contain.
     pub description: Option<String>,
+    /// Whether it decides.
+    pub mode: RuleMode,
+    /// What it sets in the decision.
+    pub set: Vec<(String, String)>,
 }
 
 /// What a policy gives for one transaction. Its memory is reused from one transaction to the next.
@@ -26,6 +31,8 @@ pub struct PolicyResult {
     pub outcome: Outcome,
     /// What fired, ascending: the indices of rules, then of the threshold, for [`Policy::reason`].
     pub fired: Vec<usize>,
+    /// The shadow rules that would have fired, ascending.
+    pub shadows: Vec<usize>,
 }
 
 /// Compiled rules and thresholds. The crate's documentation says how they make an outcome.
@@ -34,6 +41,7 @@ pub struct Policy {
     /// Rules, then the decline threshold, then the review threshold, as far as they are set.
     conditions: Vec<Condition>,
     rules: usize,
+    index: Index,
 }
 
 #[derive(Clone, Debug)]
@@ -61,6 +69,8 @@ impl Policy {
                 code: rule.reason.clone(),
                 outcome: rule.then,
                 description: rule.description.clone(),
+                mode: rule.mode,
+                set: rule.set.clone(),
             };
             compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
         }
@@ -87,6 +97,8 @@ impl Policy {
                     code: code.clone(),
                     outcome,
                     description: None,
+                    mode: RuleMode::Active,
+                    set: Vec::new(),
                 };
                 compiler.add(when, reason, place, reason_place);
             }
@@ -94,9 +106,11 @@ impl Policy {
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
+        let rules = spec.rules.len();
         Ok(Policy {
+            index: Index::new(compiler.conditions[..rules].iter().map(|rule| &rule.expression)),
             conditions: compiler.conditions,
-            rules: spec.rules.len(),
+            rules,
         })
     }
 
@@ -114,12 +128,17 @@ impl Policy {
     /// Applies the policy to a row and overwrites `result`.
     pub fn decide(&self, row: &[Value], result: &mut PolicyResult) {
         result.fired.clear();
+        result.shadows.clear();
         let (rules, thresholds) = self.conditions.split_at(self.rules);
-        let fired = rules
-            .iter()
-            .enumerate()
-            .filter(|(_, rule)| rule.expression.is_true(row));
-        result.fired.extend(fired.map(|(index, _)| index));
+        self.index.candidates(row, |index| {
+            let rule = &rules[index];
+            if rule.expression.is_true(row) {
+                match rule.reason.mode {
+                    RuleMode::Active => result.fired.push(index),
+                    RuleMode::Shadow => result.shadows.push(index),
+                }
+            }
+        });
         let allowed = result
             .fired
             .iter()
@@ -133,6 +152,21 @@ impl Policy {
         }
         let outcomes = result.fired.iter().map(|index| self.conditions[*index].reason.outcome);
         result.outcome = outcomes.max().unwrap_or(Outcome::Approve);
+    }
+
+    /// What the rules that fired set, by name. If several set the same, the one with the most severe outcome does; of those the
+    /// first.
+    pub fn attributes(&self, result: &PolicyResult) -> BTreeMap<&str, &str> {
+        let fired = result.fired.iter().filter_map(|index| self.reason(*index));
+        let mut setting: Vec<&PolicyReason> = fired.filter(|reason| !reason.set.is_empty()).collect();
+        setting.sort_by_key(|reason| std::cmp::Reverse(reason.outcome));
+        let mut attributes = BTreeMap::new();
+        for reason in setting {
+            for (name, value) in &reason.set {
+                attributes.entry(name.as_str()).or_insert(value.as_str());
+            }
+        }
+        attributes
     }
 
     /// The rule or threshold of an index in [`PolicyResult::fired`]; `None` for an index that this policy never gives.

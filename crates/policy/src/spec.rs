@@ -4,6 +4,26 @@ use riskstream_events::Outcome;
 use riskstream_expressions::ExpressionError;
 use std::fmt;
 
+/// What a rule that fires does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RuleMode {
+    /// Its outcome counts.
+    #[default]
+    Active,
+    /// It is listed and counted, and decides nothing.
+    Shadow,
+}
+
+impl RuleMode {
+    /// The word for it in pipeline files and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RuleMode::Active => "active",
+            RuleMode::Shadow => "shadow",
+        }
+    }
+}
+
 /// A named rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleSpec {
@@ -17,6 +37,10 @@ pub struct RuleSpec {
     pub reason: String,
     /// Its description, which decisions contain.
     pub description: Option<String>,
+    /// Whether it decides.
+    pub mode: RuleMode,
+    /// Names and values of what it sets in decisions that it takes part in.
+    pub set: Vec<(String, String)>,
 }
 
 /// The rules and thresholds of a pipeline.

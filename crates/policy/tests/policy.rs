@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use riskstream_events::{Outcome, Outcome::*, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Place, Policy, PolicyProblem, PolicyResult, PolicySpec, RuleSpec};
+use riskstream_policy::{Place, Policy, PolicyProblem, PolicyResult, PolicySpec, RuleMode, RuleSpec};
 
 fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
     RuleSpec {
@@ -12,6 +12,8 @@ fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
         then,
         reason: format!("R_{name}"),
         description: None,
+        mode: RuleMode::Active,
+        set: Vec::new(),
     }
 }
 
@@ -122,12 +124,78 @@ fn reasons() {
     assert_eq!(policy.slots(), [0, 1, 2, 3, 4]);
 }
 
+/// Numbered 0 allow and 1 stolen, both shadows, 2 velocity.
+#[test]
+fn shadow_rules_are_listed_and_decide_nothing() {
+    let shadow = |name, when, then| RuleSpec {
+        mode: RuleMode::Shadow,
+        set: vec![("queue".to_owned(), "shadow".to_owned())],
+        ..rule(name, when, then)
+    };
+    let spec = PolicySpec {
+        rules: vec![
+            shadow("allow", "listed", Approve),
+            shadow("stolen", "stolen", Decline),
+            rule("velocity", "fast", Review),
+        ],
+        ..spec()
+    };
+    let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
+    let mut result = PolicyResult::default();
+    for (row, outcome, fired, shadows) in [
+        (row(Some(0.1), true, false, true), Approve, &[][..], &[0, 1][..]),
+        (row(Some(0.99), true, false, true), Decline, &[3], &[0, 1]),
+        (row(Some(0.1), false, true, true), Review, &[2], &[1]),
+        (row(Some(0.1), false, true, false), Review, &[2], &[]),
+    ] {
+        policy.decide(&row, &mut result);
+        let found = (result.outcome, result.fired.as_slice(), result.shadows.as_slice());
+        assert_eq!(found, (outcome, fired, shadows), "{row:?}");
+        assert!(policy.attributes(&result).is_empty());
+    }
+    assert_eq!(policy.reason(1).map(|reason| reason.mode), Some(RuleMode::Shadow));
+    assert_eq!(policy.reason(3).map(|reason| reason.mode), Some(RuleMode::Active));
+}
+
+#[test]
+fn of_rules_that_set_the_same_the_most_severe_does_and_of_those_the_first() {
+    let setting = |name, when, then, set: &[(&str, &str)]| RuleSpec {
+        set: set
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+        ..rule(name, when, then)
+    };
+    let spec = PolicySpec {
+        rules: vec![
+            setting("a", "listed", Review, &[("queue", "a"), ("limit", "1")]),
+            setting("b", "fast", Decline, &[("queue", "b")]),
+            setting("c", "stolen", Decline, &[("queue", "c"), ("sms", "yes")]),
+        ],
+        ..spec()
+    };
+    let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
+    let mut result = PolicyResult::default();
+    for (listed, fast, stolen, expected) in [
+        (false, false, false, &[][..]),
+        (true, false, false, &[("limit", "1"), ("queue", "a")]),
+        (true, true, false, &[("limit", "1"), ("queue", "b")]),
+        (true, true, true, &[("limit", "1"), ("queue", "b"), ("sms", "yes")]),
+        (true, false, true, &[("limit", "1"), ("queue", "c"), ("sms", "yes")]),
+    ] {
+        policy.decide(&row(Some(0.99), listed, fast, stolen), &mut result);
+        let attributes: Vec<(&str, &str)> = policy.attributes(&result).into_iter().collect();
+        assert_eq!(attributes, expected);
+    }
+}
+
 #[test]
 fn a_policy_without_anything_approves() {
     let policy = Policy::compile(&PolicySpec::default(), &Scope::new()).expect("a valid policy");
     let mut result = PolicyResult {
         outcome: Decline,
         fired: vec![7],
+        shadows: vec![8],
     };
     policy.decide(&[], &mut result);
     assert_eq!(result, PolicyResult::default());

@@ -42,7 +42,8 @@ features:
   frauds: {entity: card, sum: fraud, of: labels, window: 7d}
   certain: {entity: card, count: labels, window: 7d, when: confidence >= 0.5}
 rules:
-  - {name: repeated_fraud, when: frauds >= 2, then: decline, reason: R7}
+  - {name: repeated_fraud, when: frauds >= 2, then: decline, reason: R7, set: {queue: fraud}}
+  - {name: fraud_seen, when: frauds >= 1, then: review, reason: R8, mode: shadow}
 outputs: {decisions: NAME-decisions, dead_letters: NAME-dead-letters, format: avro}
 registry: {url: \"REGISTRY\"}
 kafka: {brokers: \"BROKERS\"}
@@ -311,6 +312,10 @@ fn check_decisions(lines: &str, name: &str) {
     }
     let last = &found["tx-10"];
     assert_eq!(last["reasons"][0]["code"], "R7");
+    assert_eq!(last["reasons"].as_array().map(Vec::len), Some(1));
+    assert_eq!(last["attributes"], json!({"queue": "fraud"}));
+    assert_eq!(last["shadow_rules"][0]["code"], "R8");
+    assert_eq!(found["tx-0"]["shadow_rules"], json!([]));
     // As Python writes a datetime.
     assert_eq!(last["event_time"], "2026-01-01 00:00:10+00:00");
 }

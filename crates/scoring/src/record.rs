@@ -22,7 +22,7 @@ pub fn with_decision_record<R>(
     let model = decision.answer.model.map(|model| &*lineup.models[model]);
     let texts = texts(model, event, decision);
     let mut reasons = Vec::with_capacity(decision.policy.fired.len());
-    reasons.extend(policy_reasons(plan, decision));
+    reasons.extend(rule_reasons(plan, &decision.policy.fired));
     reasons.extend(failure_reason(plan, decision));
     reasons.extend(contribution_reasons(plan, model, decision, &texts));
     let shadow_scores: Vec<(&str, f64)> = decision
@@ -30,6 +30,8 @@ pub fn with_decision_record<R>(
         .iter()
         .filter_map(|&(model, score)| Some((&*lineup.models[model].label, score.ok()?)))
         .collect();
+    let shadow_rules: Vec<DecisionReason<'_>> = rule_reasons(plan, &decision.policy.shadows).collect();
+    let attributes: Vec<(&str, &str)> = plan.decide.policy.attributes(&decision.policy).into_iter().collect();
     let late_by = event.late_by();
     use_it(&DecisionRecord {
         decision_id: id.as_str(),
@@ -53,14 +55,16 @@ pub fn with_decision_record<R>(
         late_by_ms: (late_by > 0).then_some(late_by / 1000),
         rollout: lineup.revision,
         shadow_scores: &shadow_scores,
+        shadow_rules: &shadow_rules,
+        attributes: &attributes,
         latency: now.map(|decided_at| latency(event, decided_at)),
     })
 }
 
-/// The rules and thresholds that fired.
-fn policy_reasons<'a>(plan: &'a Plan, decision: &'a Decision) -> impl Iterator<Item = DecisionReason<'a>> {
+/// The reasons that rules and thresholds give.
+fn rule_reasons<'a>(plan: &'a Plan, fired: &'a [usize]) -> impl Iterator<Item = DecisionReason<'a>> {
     let policy = &plan.decide.policy;
-    decision.policy.fired.iter().map(|&fired| {
+    fired.iter().map(|&fired| {
         let reason = policy.reason(fired).expect("the policy fired it");
         DecisionReason {
             code: &reason.code,

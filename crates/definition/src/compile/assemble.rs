@@ -53,6 +53,8 @@ impl Phases<'_> {
             model: own_model(self.file),
             personal: self.models.personal.clone(),
         };
+        let read = self.policy.slots();
+        let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
             version: version(self.text.source, &self.models.lineup, revision(&self)),
@@ -61,7 +63,9 @@ impl Phases<'_> {
             decide: DecidePlan {
                 expressions: self.stages.decide_expressions,
                 explain: self.models.explain,
-                score: self.symbols.score,
+                score: self.symbols.decision.score,
+                late_by: is_read(self.symbols.decision.late_by),
+                flags: is_read(self.symbols.decision.flags),
                 policy: self.policy,
                 without_score: without_score(self.file),
                 features: self.features.listed,

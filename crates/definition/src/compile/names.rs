@@ -1,6 +1,7 @@
 //! Every name that expressions may use, its slot and its type.
 
 use super::identifiers::identifiers;
+use super::symbols::DecisionSlots;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::text::within;
@@ -119,6 +120,13 @@ impl<'s> Names<'s> {
         self.slots.len() - 1
     }
 
+    /// Adds a slot of a list without a name in expressions.
+    pub fn slot_of_list(&mut self, name: &str, element: ValueType) -> Slot {
+        let slot = self.slot(name, ValueType::List);
+        self.slots[slot].element = element;
+        slot
+    }
+
     /// Adds a slot with a name. `element` is the type of a list's elements.
     pub fn declare(&mut self, name: &str, value_type: ValueType, element: ValueType, span: Span) -> Slot {
         let slot = self.slot(name, value_type);
@@ -165,10 +173,17 @@ impl<'s> Names<'s> {
         self.broken.insert(name.to_owned());
     }
 
-    /// The names and `score`, for rules and thresholds.
-    pub fn scope_with_score(&self, score: Slot) -> Scope {
+    /// The names and what else is known at the decision, for rules and thresholds. A field or feature that is called `late_by`
+    /// or `flags` keeps its name.
+    pub fn scope_of_rules(&self, decision: DecisionSlots) -> Scope {
         let mut scope = self.scope.clone();
-        scope.add("score", score, ValueType::Float);
+        scope.add("score", decision.score, ValueType::Float);
+        if !scope.contains("late_by") {
+            scope.add("late_by", decision.late_by, ValueType::Float);
+        }
+        if !scope.contains("flags") {
+            scope.add_list("flags", decision.flags, ValueType::Text);
+        }
         scope
     }
 
@@ -301,10 +316,14 @@ impl<'s> Names<'s> {
     /// The diagnostic of an expression's error, at its place in the file.
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
-        let is_score = error.message == "unknown name score";
+        let known_then = ["score", "late_by", "flags"];
+        let unknown = error.message.strip_prefix("unknown name ");
+        let unknown = known_then.into_iter().find(|name| unknown == Some(name));
         let diagnostic = Diagnostic::new(error.message, place).label("here");
-        if is_score {
-            return diagnostic.help("only rules and thresholds can use the score: features are inputs of the model");
+        if let Some(name) = unknown {
+            return diagnostic.help(format!(
+                "only rules and thresholds can use {name}: features are inputs of the model"
+            ));
         }
         match error.help {
             Some(help) => diagnostic.help(help),

@@ -6,14 +6,14 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{PipelineFile, Rule};
 use riskstream_events::Outcome;
-use riskstream_policy::{Place, Policy, PolicyProblem, PolicySpec, RuleSpec};
+use riskstream_policy::{Place, Policy, PolicyProblem, PolicySpec, RuleMode, RuleSpec};
 
 /// Compiles rules and thresholds. `None` if they are wrong or use a broken name.
 pub fn compile(file: &PipelineFile, symbols: &Symbols<'_>, diagnostics: &mut Diagnostics) -> Option<Policy> {
     check_rule_names(file, diagnostics);
     let names = &symbols.names;
     let usable = Usable::find(file, names);
-    match Policy::compile(&usable.spec(), &names.scope_with_score(symbols.score)) {
+    match Policy::compile(&usable.spec(), &names.scope_of_rules(symbols.decision)) {
         Ok(policy) => usable.is_complete.then_some(policy),
         Err(errors) => {
             let found = errors
@@ -114,6 +114,12 @@ fn usable_rule<'f>(rule: &'f Rule, names: &Names<'_>) -> Option<UsableRule<'f>> 
             then: then.value.0,
             reason: reason.value.clone(),
             description: rule.description.clone(),
+            mode: rule.mode.map_or(RuleMode::Active, |mode| mode.0),
+            set: rule
+                .set
+                .iter()
+                .map(|(key, value)| (key.name.clone(), value.clone()))
+                .collect(),
         },
         when,
         reason: &reason.span,

@@ -1,14 +1,14 @@
 //! What the decision reads.
 
 use super::entities::PlannedEntity;
-use super::symbols::Symbols;
+use super::symbols::{DecisionSlots, Symbols};
 use riskstream_events::Slot;
 use riskstream_policy::Policy;
 use riskstream_scoring::Lineup;
 use std::collections::BTreeSet;
 
-/// The slots that models, explanations, rules and thresholds read, and those of entity keys. The score is not among them,
-/// since the decision computes it.
+/// The slots that models, explanations, rules and thresholds read, and those of entity keys. What the decision itself fills in is not
+/// among them.
 pub fn of_decision(
     entities: &[PlannedEntity],
     symbols: &Symbols<'_>,
@@ -20,7 +20,10 @@ pub fn of_decision(
     let mut reads: BTreeSet<Slot> = models().flat_map(|model| model.inputs.iter().copied()).collect();
     reads.extend(explanations.flat_map(|explanation| explanation.slots()));
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
-    reads.remove(&symbols.score);
+    let DecisionSlots { score, late_by, flags } = symbols.decision;
+    for known_then in [score, late_by, flags] {
+        reads.remove(&known_then);
+    }
     reads.extend(entities.iter().filter_map(|entity| symbols.fields.get(&entity.key.0)));
     reads
 }

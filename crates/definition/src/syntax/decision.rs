@@ -1,7 +1,8 @@
 //! `rules:`, `decision:` and `explain:`.
 
-use super::read::{ExpressionText, List, Required, Spanned, Word, section, word};
+use super::read::{ExpressionText, List, Map, Required, Spanned, Word, section, word};
 use riskstream_events::Outcome;
+use riskstream_policy::RuleMode;
 
 section! {
     /// A rule. If it holds, its outcome counts and the decision lists its reason.
@@ -18,8 +19,28 @@ section! {
         /// What the rule is for, in words. Decisions contain it.
         #[schemars(default)]
         pub description: Option<String>,
+        /// `active`, or `shadow`: decisions list the rule under `shadow_rules` if it holds, and it decides nothing.
+        #[schemars(default, extend("default" = "active"))]
+        pub mode: Option<RuleModeWord>,
+        /// Texts that decisions contain under `attributes` if the rule holds: `{queue: high_value}`. If several rules set the
+        /// same, the one with the most severe outcome does, of those the first in the file. A shadow sets nothing.
+        #[schemars(default)]
+        pub set: Map<String>,
     }
 }
+
+/// Whether a rule decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleModeWord(pub RuleMode);
+
+impl Word for RuleModeWord {
+    const WHAT: &'static str = "a mode of rules";
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("active", RuleModeWord(RuleMode::Active)),
+        ("shadow", RuleModeWord(RuleMode::Shadow)),
+    ];
+}
+word!(RuleModeWord);
 
 /// An outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -27,6 +27,12 @@ section! {
         /// The reason codes, all of them, in order.
         #[schemars(default)]
         pub reasons: Option<Spanned<List<String>>>,
+        /// The reason codes of the shadow rules that hold, all of them, in order.
+        #[schemars(default)]
+        pub shadow_rules: Option<Spanned<List<String>>>,
+        /// What rules set: all names and values.
+        #[schemars(default)]
+        pub attributes: Option<Spanned<Map<String>>>,
         /// Some features and their values. A number may be a range: `[69.9, 70.1]`.
         #[schemars(default)]
         pub features: Map<Raw>,

@@ -147,6 +147,18 @@ pub const CASES: &[(&str, &str, &str)] = &[
     ("a feature named like a field", "  favourites: {", "  amount: {"),
     ("a reserved name", "  home: [DE, FR]", "  home: [DE, FR]\n  score: [1]"),
     ("a list of two types", "[DE, FR]", "[DE, 5]"),
+    ("an unknown mode of a rule", "reason: R101", "mode: silent"),
+    ("an attribute that is no text", "reason: R101", "set: {queue: 7}"),
+    (
+        "a pattern that is none",
+        "!(country in home)",
+        "country.matches('[A-Z')",
+    ),
+    (
+        "a network that is none",
+        "!(country in home)",
+        "ip_in(country, '10.0.0.1/8')",
+    ),
     ("two rules of one name", "- name: abroad", "- name: velocity"),
     ("a bad reason code", "reason: R101", "reason: R 101"),
     ("an unknown outcome", "then: decline", "then: reject"),

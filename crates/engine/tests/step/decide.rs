@@ -19,6 +19,7 @@ fn decide(shop: &Shop, event: &mut Event, answer: Answer) -> (Outcome, Vec<Strin
     let mut result = PolicyResult {
         outcome: Outcome::Decline,
         fired: vec![99],
+        shadows: vec![98],
     };
     shop.engine.decide(event, &answer, &mut result);
     let policy = &shop.plan().decide.policy;

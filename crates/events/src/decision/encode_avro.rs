@@ -1,6 +1,6 @@
 //! Decision records as Avro, written without building values.
 
-use super::record::{DecisionRecord, with_key_text};
+use super::record::{DecisionReason, DecisionRecord, with_key_text};
 use crate::time;
 use crate::value::Value;
 use crate::varint::write_signed;
@@ -32,15 +32,7 @@ pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     avro_end(keys().count(), out);
     avro_optional(decision.score, out, avro_float);
     write_signed(decision.outcome as i64, out);
-    avro_block(decision.reasons.len(), out);
-    for reason in decision.reasons {
-        avro_text(reason.code, out);
-        avro_text(reason.name, out);
-        write_signed(reason.outcome as i64, out);
-        avro_optional(reason.description, out, avro_text);
-        avro_optional(reason.contribution, out, avro_float);
-    }
-    avro_end(decision.reasons.len(), out);
+    avro_reasons(decision.reasons, out);
     avro_block(decision.features.len(), out);
     for (name, slot) in decision.features {
         avro_text(name, out);
@@ -60,11 +52,30 @@ pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
         avro_float(*score, out);
     }
     avro_end(decision.shadow_scores.len(), out);
+    avro_reasons(decision.shadow_rules, out);
+    avro_block(decision.attributes.len(), out);
+    for (name, value) in decision.attributes {
+        avro_text(name, out);
+        avro_text(value, out);
+    }
+    avro_end(decision.attributes.len(), out);
     write_signed(i64::try_from(decision.rollout).unwrap_or(i64::MAX), out);
     avro_optional(decision.latency, out, |latency, out| {
         write_signed(latency.ingested_at, out);
         write_signed(latency.decided_at, out);
     });
+}
+
+fn avro_reasons(reasons: &[DecisionReason<'_>], out: &mut Vec<u8>) {
+    avro_block(reasons.len(), out);
+    for reason in reasons {
+        avro_text(reason.code, out);
+        avro_text(reason.name, out);
+        write_signed(reason.outcome as i64, out);
+        avro_optional(reason.description, out, avro_text);
+        avro_optional(reason.contribution, out, avro_float);
+    }
+    avro_end(reasons.len(), out);
 }
 
 /// The union `[null, double, long, boolean, string, array]`; the array's items are the same without the array.

@@ -40,6 +40,14 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
         out.push(b':');
         json_optional_float(Some(*score), out);
     });
+    out.extend_from_slice(b"},\"shadow_rules\":[");
+    json_list(decision.shadow_rules, out, json_reason);
+    out.extend_from_slice(b"],\"attributes\":{");
+    json_list(decision.attributes, out, |(name, value), out| {
+        json_text(name, out);
+        out.push(b':');
+        json_text(value, out);
+    });
     out.extend_from_slice(b"},\"rollout\":");
     json_display(decision.rollout, out);
     out.extend_from_slice(b",\"latency\":");

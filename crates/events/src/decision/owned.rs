@@ -43,6 +43,12 @@ pub struct OwnedDecisionRecord {
     /// Names and scores of shadows.
     #[serde(with = "pairs")]
     pub shadow_scores: Vec<(String, Option<f64>)>,
+    /// The shadow rules that would have fired.
+    #[serde(default)]
+    pub shadow_rules: Vec<OwnedReason>,
+    /// Names and values of what rules set.
+    #[serde(default, with = "pairs")]
+    pub attributes: Vec<(String, String)>,
     /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
     #[serde(default)]
     pub rollout: u64,

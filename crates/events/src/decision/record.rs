@@ -76,6 +76,10 @@ pub struct DecisionRecord<'a> {
     pub late_by_ms: Option<i64>,
     /// Names and scores of shadows.
     pub shadow_scores: &'a [(&'a str, f64)],
+    /// The shadow rules that would have fired.
+    pub shadow_rules: &'a [DecisionReason<'a>],
+    /// Names and values of what rules set.
+    pub attributes: &'a [(&'a str, &'a str)],
     /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
     pub rollout: u64,
     /// `None` where there is no clock: decisions over files.

@@ -39,6 +39,14 @@ fn parts() -> Parts {
     }
 }
 
+const SHADOW_RULES: [DecisionReason<'static>; 1] = [DecisionReason {
+    code: "R7",
+    name: "candidate",
+    outcome: Outcome::Decline,
+    description: None,
+    contribution: None,
+}];
+
 const REASONS: [DecisionReason<'static>; 2] = [
     DecisionReason {
         code: "R101",
@@ -78,6 +86,8 @@ fn full(parts: &Parts) -> DecisionRecord<'_> {
         flags: Flags::LATE | Flags::DEGRADED,
         late_by_ms: Some(1500),
         shadow_scores: &parts.shadow_scores,
+        shadow_rules: &SHADOW_RULES,
+        attributes: &[("queue", "high \"value\"")],
         rollout: 7,
         latency: Some(Latency {
             ingested_at: 1_522_540_831_100_000,
@@ -97,6 +107,8 @@ fn bare(parts: &Parts) -> DecisionRecord<'_> {
         flags: Flags::NONE,
         late_by_ms: None,
         shadow_scores: &[],
+        shadow_rules: &[],
+        attributes: &[],
         rollout: 0,
         latency: None,
         ..full(parts)
@@ -132,7 +144,9 @@ fn json_to_the_letter() {
         r#""features":{"feature_2":null,"feature_3":0.30000000000000004,"feature_4":null,"feature_5":3.0,"#,
         r#""feature_6":true,"feature_7":[1.5,null,2,"x"],"feature_8":"2018-05-18T00:00:00.000001Z","feature_9":[],"#,
         r#""feature_10":-0.0,"feature_11":-9223372036854775808},"#,
-        r#""flags":["late","degraded"],"late_by_ms":1500,"shadow_scores":{"next":0.25},"rollout":7,"#,
+        r#""flags":["late","degraded"],"late_by_ms":1500,"shadow_scores":{"next":0.25},"#,
+        r#""shadow_rules":[{"code":"R7","name":"candidate","outcome":"decline","description":null,"contribution":null}],"#,
+        r#""attributes":{"queue":"high \"value\""},"rollout":7,"#,
         r#""latency":{"ingested_at":"2018-04-01T00:00:31.100000Z","decided_at":"2018-04-01T00:00:31.200000Z"}}"#,
     );
     assert_eq!(json_of(&full(&parts())), expected);
@@ -261,6 +275,17 @@ fn avro_is_what_apache_avro_reads() {
         ("flags", Avro::Array(vec![text("late"), text("degraded")])),
         ("late_by_ms", some(Avro::Long(1500))),
         ("shadow_scores", map(&[("next", Avro::Double(0.25))])),
+        (
+            "shadow_rules",
+            Avro::Array(vec![record(&[
+                ("code", text("R7")),
+                ("name", text("candidate")),
+                ("outcome", Avro::Enum(2, "decline".into())),
+                ("description", none()),
+                ("contribution", none()),
+            ])]),
+        ),
+        ("attributes", map(&[("queue", text("high \"value\""))])),
         ("rollout", Avro::Long(7)),
         (
             "latency",
@@ -281,8 +306,8 @@ fn a_bare_decision_in_avro() {
     for (name, value) in fields {
         match name.as_str() {
             "model" | "score" | "late_by_ms" | "latency" => assert_eq!(value, none(), "{name}"),
-            "reasons" | "flags" => assert_eq!(value, Avro::Array(vec![]), "{name}"),
-            "entities" | "features" | "shadow_scores" => assert_eq!(value, map(&[]), "{name}"),
+            "reasons" | "flags" | "shadow_rules" => assert_eq!(value, Avro::Array(vec![]), "{name}"),
+            "entities" | "features" | "shadow_scores" | "attributes" => assert_eq!(value, map(&[]), "{name}"),
             _ => {}
         }
     }

@@ -133,6 +133,8 @@ fn decisions_conform_to_the_json_schema() {
         flags: Flags(u16::MAX),
         late_by_ms: Some(1),
         shadow_scores: &[("s", f64::NAN)],
+        shadow_rules: &reasons,
+        attributes: &[("queue", "high")],
         rollout: 1,
         latency: Some(Latency {
             ingested_at: 0,

@@ -49,7 +49,7 @@ enum RoundsEnd {
 
 /// Runs worker number `number` until shutdown.
 pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> Result<(), WorkerFailure> {
-    let metrics = WorkerMetrics::new(number, topology.input_topics());
+    let metrics = WorkerMetrics::new(number, topology);
     let mut pause = FIRST_RESTART_PAUSE;
     loop {
         let options = job.kafka_options(number, topology)?;

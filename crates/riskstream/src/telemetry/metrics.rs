@@ -103,6 +103,10 @@ metrics! {
         "Decisions without a score of the model in force; a fallback may have scored them.";
     MODEL_SCORES: Counter "riskstream_model_scores_total" ["model", "result"] in Count,
         "Results of each model, one for each transaction: scored, failed, late, not_a_number, or circuit_open (not run).";
+    RULE_HITS: Counter "riskstream_rule_hits_total" ["rule", "mode"] in Count,
+        "Decisions on which a rule or threshold fired, by its name and whether it is active or a shadow, which decides nothing.";
+    RULE_UNIQUE_HITS: Counter "riskstream_rule_unique_hits_total" ["rule", "mode"] in Count,
+        "Those of them on which no other rule or threshold fired that decides: what the rule adds.";
     ROLLOUT: Gauge "riskstream_rollout_revision" ["topic", "partition"] in Count,
         "The revision of the roll-out whose models are in force; 0 for the models of the pipeline file.";
     ROLLOUT_READY: Gauge "riskstream_rollout_ready_revision" [] in Count,

@@ -5,6 +5,7 @@ use metrics::{Counter, Histogram};
 use riskstream_pipeline::Worker;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::round::Round;
+use riskstream_pipeline::topology::Topology;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,8 @@ const OUTCOMES: [&str; 3] = ["approve", "review", "decline"];
 pub struct WorkerMetrics {
     worker: String,
     decisions: [Counter; 3],
+    /// Hits and unique hits of each rule and threshold, in the policy's order.
+    rules: Vec<[Counter; 2]>,
     degraded: Counter,
     duplicates: Counter,
     late: Counter,
@@ -37,8 +40,8 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// The metrics of worker number `worker`, which reads `topics`. All counters are created, with 0, at once.
-    pub fn new(worker: usize, topics: Vec<Arc<str>>) -> WorkerMetrics {
+    /// The metrics of worker number `worker`. All counters are created, with 0, at once.
+    pub fn new(worker: usize, topology: &Topology) -> WorkerMetrics {
         for code in riskstream_events::ReasonCode::ALL {
             set::DEAD_LETTERS.counter(&[code.as_str()]).increment(0);
         }
@@ -49,6 +52,7 @@ impl WorkerMetrics {
         WorkerMetrics {
             worker: worker.to_string(),
             decisions: OUTCOMES.map(|outcome| set::DECISIONS.counter(&[outcome])),
+            rules: rule_counters(topology),
             degraded: set::DEGRADED.counter(&[]),
             duplicates: set::DUPLICATES.counter(&[]),
             late: set::LATE.counter(&[]),
@@ -67,7 +71,8 @@ impl WorkerMetrics {
             batch: set::BATCH.histogram(&[]),
             commit: set::COMMIT.histogram(&[]),
             state_write: set::STATE_WRITE.histogram(&[]),
-            records: topics
+            records: topology
+                .input_topics()
                 .into_iter()
                 .map(|topic| (Arc::clone(&topic), set::RECORDS.counter(&[&topic])))
                 .collect(),
@@ -84,6 +89,12 @@ impl WorkerMetrics {
         self.degraded.increment(round.tally.degraded);
         for (model, result, count) in round.tally.models.iter() {
             set::MODEL_SCORES.counter(&[model, result]).increment(count);
+        }
+        for (rule, hits) in round.tally.rules.iter() {
+            if let Some([all, unique]) = self.rules.get(rule) {
+                all.increment(hits.all);
+                unique.increment(hits.unique);
+            }
         }
         self.duplicates.increment(round.tally.duplicates);
         self.late.increment(round.tally.late);
@@ -149,4 +160,14 @@ impl WorkerMetrics {
             .gauge(&[&self.worker])
             .set(worker.waiting().count() as f64);
     }
+}
+
+fn rule_counters(topology: &Topology) -> Vec<[Counter; 2]> {
+    let reasons = topology.plan.decide.policy.reasons();
+    reasons
+        .map(|reason| {
+            let labels = [reason.name.as_str(), reason.mode.as_str()];
+            [&set::RULE_HITS, &set::RULE_UNIQUE_HITS].map(|metric| metric.counter(&labels))
+        })
+        .collect()
 }

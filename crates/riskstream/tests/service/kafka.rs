@@ -27,6 +27,8 @@ features:
   card_payments: {{entity: card, count: transactions, window: 1d}}
   card_spent: {{entity: card, sum: amount, window: 1d}}
   shop_payments: {{entity: shop, count: transactions, window: 1d}}
+rules:
+  - {{name: often, when: card_payments > 5, then: decline, mode: shadow}}
 decision: {{review: card_payments > 20, decline: card_payments > 40}}
 outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters}}
 kafka: {{brokers: \"{brokers}\"}}
@@ -85,6 +87,10 @@ fn check(decisions: &[Value], transactions: u64) {
             "approve"
         };
         assert_eq!(decision["outcome"], expected, "{decision}");
+        let often = decision["shadow_rules"]
+            .as_array()
+            .is_some_and(|rules| rules.len() == 1);
+        assert_eq!(often, payments > 5, "{decision}");
     }
     let expected: BTreeMap<u64, u64> = (0..transactions).map(|id| (id, 1)).collect();
     assert_eq!(seen, expected);
@@ -170,6 +176,14 @@ fn check_metrics(first: &Service, second: &Service, transactions: &str) {
         (total("riskstream_decisions_total", "outcome=") >= 1_500.0).then_some(())
     });
     assert_eq!(total("riskstream_decisions_total", "outcome="), 1_500.0);
+    // Of each card's 40 or 41 payments: those after the fifth, and of them those up to the 20th, on which no threshold fires.
+    let hits = (0..1_500).filter(|n| n / CARDS + 1 > 5).count() as f64;
+    assert_eq!(total("riskstream_rule_hits_total", "rule=\"often\""), hits);
+    assert_eq!(
+        total("riskstream_rule_unique_hits_total", "rule=\"often\""),
+        15.0 * CARDS as f64
+    );
+    assert_eq!(total("riskstream_rule_hits_total", "rule=\"decline\""), 20.0);
     assert_eq!(total("riskstream_dead_letters_total", "reason=\"not_json\""), 1.0);
     assert_eq!(total("riskstream_records_total", transactions), 1_501.0);
     assert_eq!(total("riskstream_decision_latency_seconds_count", ""), 1_500.0);

@@ -11,7 +11,7 @@ use super::declare::Declared;
 use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
-use super::symbols::Symbols;
+use super::symbols::{DecisionSlots, Symbols};
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::read::{ExpressionText, Map, Spanned};
@@ -69,8 +69,17 @@ pub fn compile<'s>(
         diagnostics,
     };
     let features = compiler.compile(&file.features);
-    let score = names.slot("score", ValueType::Float);
-    (Symbols { names, fields, score }, features)
+    let decision = DecisionSlots {
+        score: names.slot("score", ValueType::Float),
+        late_by: names.slot("late_by", ValueType::Float),
+        flags: names.slot_of_list("flags", ValueType::Text),
+    };
+    let symbols = Symbols {
+        names,
+        fields,
+        decision,
+    };
+    (symbols, features)
 }
 
 /// Compiles features.
