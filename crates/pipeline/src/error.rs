@@ -31,7 +31,9 @@ pub enum TaskError {
     },
     /// A record of an input is not keyed as the pipeline file says, and that is to stop its partition.
     #[error(
-        "{partition}, record at offset {offset}: {}. `on_key_mismatch: warn` goes on with such records",
+        "{partition}, record at offset {offset}: {} Records that are in the topic keep their keys: with `on_key_mismatch: warn` \
+         they are decided on features that may be wrong; to decide them on right ones, remove `key:` and give the pipeline \
+         another name. Key the topic by `{field}` for those to come",
         key_mismatch(field)
     )]
     KeyMismatch {
@@ -62,6 +64,11 @@ impl TaskError {
         !matches!(self, TaskError::State(_))
     }
 
+    /// How many records with another key than the pipeline file says it is about.
+    pub(crate) fn key_mismatches(&self) -> u64 {
+        u64::from(matches!(self, TaskError::KeyMismatch { .. }))
+    }
+
     /// The record because of which a partition is not read on, if there is one.
     pub fn record(&self) -> Option<(&TopicPartition, i64)> {
         match self {
@@ -73,12 +80,11 @@ impl TaskError {
     }
 }
 
-/// What is wrong with a record that is not keyed by `field`, and what to do.
+/// What is wrong with a record that is not keyed by `field`.
 pub(crate) fn key_mismatch(field: &str) -> String {
     format!(
         "its Kafka key is not the value of `{field}`, which `key:` names. Records of one entity may lie in several partitions, \
-         each of which counts them alone, so that features are wrong. Key the topic by `{field}`; or remove `key:`, which puts a \
-         repartition topic in between, and give the pipeline another name, so that it builds its state anew"
+         each of which counts them alone."
     )
 }
 

@@ -1,7 +1,8 @@
 //! Which topic is read by what and written from where: the plan's stages laid over topics.
 
 use crate::key_rule::KeyRule;
-use riskstream_engine::plan::Plan;
+use crate::partitioner::murmur2;
+use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_events::InputDecoder;
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
@@ -82,6 +83,18 @@ impl WorkerRole {
     }
 }
 
+/// Bytes of a chain at most: a log keeps it with each position, and brokers limit what they keep.
+const CHAIN_BYTES: usize = 400;
+
+/// A chain of many long names ends with the hash of all of it.
+fn shorten(chain: &str) -> String {
+    if chain.len() <= CHAIN_BYTES {
+        return chain.to_owned();
+    }
+    let head = &chain[..chain.floor_char_boundary(CHAIN_BYTES - 9)];
+    format!("{head}#{:08x}", murmur2(chain.as_bytes()))
+}
+
 /// Indexes of the topics that are written, in the order of [`Topology::output_topics`].
 #[derive(Clone, Debug)]
 pub struct Routes {
@@ -156,6 +169,22 @@ impl Topology {
             Some(before) => vec![self.topic_of_stage(before)],
             None => self.inputs.iter().map(|input| &*input.topic).collect(),
         }
+    }
+
+    /// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id>terminal:terminal_id>decisions`,
+    /// each stage with the field of its key. Positions, state and rows between stages belong to one chain.
+    pub fn chain(&self) -> Arc<str> {
+        let ingest = self.repartition_topics[0].as_ref().map(|_| "ingest>".to_owned());
+        let stages = self.plan.stages.iter().map(|stage| {
+            let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &*self.plan.slots[slot].name);
+            format!("{}:{}>", stage.entity, key.unwrap_or_default())
+        });
+        let chain: String = ingest
+            .into_iter()
+            .chain(stages)
+            .chain(["decisions".to_owned()])
+            .collect();
+        shorten(&chain).into()
     }
 
     /// What a topic is read for.

@@ -153,8 +153,10 @@ impl<L: Log> Worker<L> {
                 return Ok(Round::aborted(round.changes));
             }
             Err(WorkerError::Task(error)) if error.record().is_some() => {
+                let mut aborted = Round::aborted(round.changes);
+                aborted.tally.key_mismatches = error.key_mismatches();
                 self.end_before_record(error)?;
-                return Ok(Round::aborted(round.changes));
+                return Ok(aborted);
             }
             Err(error) => return Err(error),
         }

@@ -45,7 +45,8 @@ enum RoundsEnd {
 
 /// Runs worker number `number` until shutdown.
 pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> Result<(), WorkerFailure> {
-    let metrics = WorkerMetrics::new(number, topology.input_topics());
+    let entities = topology.plan.stages.iter().map(|stage| stage.entity.as_str());
+    let metrics = WorkerMetrics::new(number, topology.input_topics(), entities);
     let mut pause = FIRST_RESTART_PAUSE;
     loop {
         let log = KafkaLog::open(job.kafka_options(number, topology)).map_err(WorkerFailure::Log)?;

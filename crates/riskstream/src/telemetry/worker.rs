@@ -20,7 +20,8 @@ pub struct WorkerMetrics {
     late: Counter,
     repeated_rows: Counter,
     inexact: Counter,
-    too_late_labels: Counter,
+    /// By the stages of the entities.
+    too_late_labels: Vec<Counter>,
     filtered: Counter,
     doubtful_times: Counter,
     key_mismatches: Counter,
@@ -37,8 +38,9 @@ pub struct WorkerMetrics {
 }
 
 impl WorkerMetrics {
-    /// The metrics of worker number `worker`, which reads `topics`. All counters are created, with 0, at once.
-    pub fn new(worker: usize, topics: Vec<Arc<str>>) -> WorkerMetrics {
+    /// The metrics of worker number `worker`, which reads `topics` for these entities, in the order of their stages. All counters
+    /// are created, with 0, at once.
+    pub fn new<'e>(worker: usize, topics: Vec<Arc<str>>, entities: impl Iterator<Item = &'e str>) -> WorkerMetrics {
         for code in riskstream_events::ReasonCode::ALL {
             set::DEAD_LETTERS.counter(&[code.as_str()]).increment(0);
         }
@@ -54,7 +56,7 @@ impl WorkerMetrics {
             late: set::LATE.counter(&[]),
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
             inexact: set::INEXACT.counter(&[]),
-            too_late_labels: set::TOO_LATE_LABELS.counter(&[]),
+            too_late_labels: entities.map(|entity| set::TOO_LATE_LABELS.counter(&[entity])).collect(),
             filtered: set::FILTERED.counter(&[]),
             doubtful_times: set::DOUBTFUL_TIMES.counter(&[]),
             key_mismatches: set::KEY_MISMATCHES.counter(&[]),
@@ -89,11 +91,13 @@ impl WorkerMetrics {
         self.late.increment(round.tally.late);
         self.repeated_rows.increment(round.tally.repeated_rows);
         self.inexact.increment(round.tally.inexact);
-        self.too_late_labels.increment(round.tally.too_late_labels);
+        for (stage, labels) in &round.tally.too_late_labels {
+            self.too_late_labels[*stage].increment(*labels);
+        }
         self.filtered.increment(round.tally.filtered);
         self.doubtful_times.increment(round.tally.doubtful_times);
         self.key_mismatches.increment(round.tally.key_mismatches);
-        self.events.increment(round.events as u64);
+        self.events.increment(round.tally.events);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {
             if let Some(counter) = self.records.get(topic) {
