@@ -149,7 +149,7 @@ fn labels_beyond_lateness_are_counted() {
         format!(r#"{{"id":"{id}","known_at":{time},"customer":"c","fraud":true}}"#).into_bytes()
     };
     let payments = vec![payment("a", 10), payment("b", 2 * DAY), payment("c", 2 * DAY + 1)];
-    for (second, expected) in [(DAY - 1, vec![(0, 1)]), (DAY, vec![])] {
+    for (second, expected) in [(DAY - 1, vec![(1, 1)]), (DAY, vec![])] {
         let files = vec![
             input(&compiled, 0, payments.clone()),
             input(&compiled, 1, vec![label("b", second)]),

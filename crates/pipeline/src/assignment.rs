@@ -53,9 +53,9 @@ impl From<LogError> for NotOpened {
 
 impl From<TaskError> for NotOpened {
     fn from(error: TaskError) -> NotOpened {
-        match error.is_of_partition() {
-            true => NotOpened::Stopped(error.to_string()),
-            false => NotOpened::Failed(error.into()),
+        match error {
+            TaskError::Partition { error, .. } => NotOpened::Stopped(error.to_string()),
+            error @ TaskError::State(_) => NotOpened::Failed(error.into()),
         }
     }
 }

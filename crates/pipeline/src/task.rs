@@ -2,7 +2,7 @@
 //! ingest tasks in front of the first stage have no state.
 
 use crate::context::TaskContext;
-use crate::error::{TaskError, key_mismatch};
+use crate::error::{PartitionError, TaskError, key_mismatch};
 use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::progress::{Phase, SourceProgress};
@@ -142,11 +142,8 @@ impl Task {
             return Ok(());
         };
         if rule.on_mismatch == OnKeyMismatch::Stop {
-            return Err(TaskError::KeyMismatch {
-                partition: self.partition.clone(),
-                offset,
-                field: rule.field.clone(),
-            });
+            let field = rule.field.clone();
+            return Err(PartitionError::KeyMismatch { offset, field }.at(&self.partition));
         }
         context.tally.key_mismatches += 1;
         if !self.has_warned_of_key {

@@ -83,6 +83,23 @@ impl WorkerRole {
     }
 }
 
+/// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id>terminal:terminal_id>decisions`,
+/// each stage with the field of its key. Positions, state and rows between stages belong to one chain. `repartition_topics`: as
+/// in [`Topology`].
+pub fn chain(plan: &Plan, repartition_topics: &[Option<Arc<str>>]) -> Arc<str> {
+    let ingest = repartition_topics[0].as_ref().map(|_| "ingest>".to_owned());
+    let stages = plan.stages.iter().map(|stage| {
+        let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &*plan.slots[slot].name);
+        format!("{}:{}>", stage.entity, key.unwrap_or_default())
+    });
+    let chain: String = ingest
+        .into_iter()
+        .chain(stages)
+        .chain(["decisions".to_owned()])
+        .collect();
+    shorten(&chain).into()
+}
+
 /// Bytes of a chain at most: a log keeps it with each position, and brokers limit what they keep.
 const CHAIN_BYTES: usize = 400;
 
@@ -171,20 +188,9 @@ impl Topology {
         }
     }
 
-    /// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id>terminal:terminal_id>decisions`,
-    /// each stage with the field of its key. Positions, state and rows between stages belong to one chain.
+    /// Its chain of tasks: see [`chain`].
     pub fn chain(&self) -> Arc<str> {
-        let ingest = self.repartition_topics[0].as_ref().map(|_| "ingest>".to_owned());
-        let stages = self.plan.stages.iter().map(|stage| {
-            let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &*self.plan.slots[slot].name);
-            format!("{}:{}>", stage.entity, key.unwrap_or_default())
-        });
-        let chain: String = ingest
-            .into_iter()
-            .chain(stages)
-            .chain(["decisions".to_owned()])
-            .collect();
-        shorten(&chain).into()
+        chain(&self.plan, &self.repartition_topics)
     }
 
     /// What a topic is read for.

@@ -9,7 +9,7 @@ use crate::assignment::{Assignment, Opened};
 use crate::clock::Clock;
 use crate::context::TaskContext;
 use crate::dead_letters::DeadLetters;
-use crate::error::{TaskError, WorkerError};
+use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
@@ -154,8 +154,7 @@ impl<L: Log> Worker<L> {
             }
             Err(WorkerError::Task(error)) if error.record().is_some() => {
                 let mut aborted = Round::aborted(round.changes);
-                aborted.tally.key_mismatches = error.key_mismatches();
-                self.end_before_record(error)?;
+                self.end_before_record(error, &mut aborted.tally)?;
                 return Ok(aborted);
             }
             Err(error) => return Err(error),
@@ -337,15 +336,16 @@ impl<L: Log> Worker<L> {
 
     /// Takes the batch again, up to the record that the error is about: what came before it is committed, and the partition is
     /// not read on.
-    fn end_before_record(&mut self, error: TaskError) -> Result<(), WorkerError> {
+    fn end_before_record(&mut self, error: TaskError, tally: &mut Tally) -> Result<(), WorkerError> {
         self.go_back()?;
-        let Some((partition, offset)) = error.record() else {
+        let Some((partition, offset, why)) = error.record() else {
             return Err(error.into());
         };
         let reader = self.readers.iter_mut().find(|reader| reader.partition == *partition);
         let Some(reader) = reader else { return Err(error.into()) };
         reader.end_before(offset);
-        let stopped = stopped(partition, error.to_string());
+        tally.key_mismatches += u64::from(matches!(why, PartitionError::KeyMismatch { .. }));
+        let stopped = stopped(partition, why.to_string());
         self.stopped.push(stopped);
         Ok(())
     }
