@@ -118,7 +118,7 @@ mod tests {
                     id: circuits.is_some().then(|| "gDJkXh-0_w".into()),
                     partitions: 64,
                     epoch: 2,
-                    chain: Some("ingest>card:card_id>decisions".into()),
+                    chain: Some("ingest>card:card_id/text>decisions".into()),
                     sources: vec![(Some("gDJkXh-0_w".into()), 7), (None, 0)],
                 };
                 let position = Committed {

@@ -107,12 +107,12 @@ fn reset(name: &str) -> String {
 }
 
 /// What makes another chain of the same pipeline.
-const CHANGED: &str =
-    "`key:`, the inputs in use, the entities or their keys, or `rollout:` have changed in the pipeline file";
+const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the field, its type, whether it is personal) or \
+                       `rollout:` have changed in the pipeline file";
 
 /// Why a topic is not read that was read by other tasks.
 fn other_chain(name: &str, before: &str, now: &str) -> String {
-    let words = |chain: &str| chain.replace('>', " > ").replace(':', " by ");
+    let words = |chain: &str| chain.replace('>', " > ").replace(':', " by ").replace('/', " as ");
     format!(
         "what was read of {name} went another way ({}) than it would go now ({}): {CHANGED}. Rows on their way would be lost, \
          and features would begin anew. Give the pipeline another name, so that it builds its state anew; or restore the \
@@ -180,7 +180,7 @@ mod tests {
             ),
         ];
         for (id, partitions, committed, keying, expected) in cases {
-            let chain = "card:card_id>decisions".into();
+            let chain = "card:card_id/text>decisions".into();
             let identified = identify("payments", &topic(id, partitions, &committed), keying, &chain);
             match (expected, identified) {
                 (Ok(epoch), Ok(identity)) => assert_eq!((identity.epoch, identity.partitions), (epoch, partitions)),
@@ -193,11 +193,11 @@ mod tests {
     #[test]
     fn positions_of_another_chain_are_refused() {
         let chain = |chain: &str| Some(Arc::from(chain));
-        let now: Arc<str> = "ingest>card:card_id>decisions".into();
+        let now: Arc<str> = "ingest>card:card_id/text>decisions".into();
         for (before, is_refused) in [
             (None, false),
-            (chain("ingest>card:card_id>decisions"), false),
-            (chain("card:card_id>decisions"), true),
+            (chain("ingest>card:card_id/text>decisions"), false),
+            (chain("card:card_id/text>decisions"), true),
         ] {
             let mut topic = topic("B", 4, &[("B", 4, 0)]);
             topic.committed[0].chain = before;
@@ -205,8 +205,7 @@ mod tests {
                 Ok(identity) => assert_eq!((is_refused, identity.chain), (false, Some(Arc::clone(&now)))),
                 Err(reason) => {
                     assert!(is_refused, "{reason}");
-                    let ways =
-                        "(card by card_id > decisions) than it would go now (ingest > card by card_id > decisions)";
+                    let ways = "(card by card_id as text > decisions) than it would go now (ingest > card by card_id as text > decisions)";
                     assert!(reason.contains(ways), "{reason}");
                     assert!(!reason.contains("created again"), "{reason}");
                 }

@@ -2,7 +2,7 @@
 
 use crate::key_rule::KeyRule;
 use crate::partitioner::murmur2;
-use riskstream_engine::plan::{Plan, TRANSACTIONS};
+use riskstream_engine::plan::{Plan, SlotInfo, TRANSACTIONS};
 use riskstream_events::InputDecoder;
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
@@ -83,14 +83,15 @@ impl WorkerRole {
     }
 }
 
-/// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id>terminal:terminal_id>decisions`,
-/// each stage with the field of its key. Positions, state and rows between stages belong to one chain. `repartition_topics`: as
+/// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id/text>terminal:terminal_id/int>decisions`,
+/// each stage with the field of its key and what that holds. Positions, state and rows between stages belong to one chain. `repartition_topics`: as
 /// in [`Topology`].
 pub fn chain(plan: &Plan, repartition_topics: &[Option<Arc<str>>]) -> Arc<str> {
     let ingest = repartition_topics[0].as_ref().map(|_| "ingest>".to_owned());
     let stages = plan.stages.iter().map(|stage| {
-        let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &*plan.slots[slot].name);
-        format!("{}:{}>", stage.entity, key.unwrap_or_default())
+        let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &plan.slots[slot]);
+        let key = key.map_or_else(String::new, |key| format!("{}/{}", key.name, kind(key)));
+        format!("{}:{key}>", stage.entity)
     });
     let chain: String = ingest
         .into_iter()
@@ -98,6 +99,14 @@ pub fn chain(plan: &Plan, repartition_topics: &[Option<Arc<str>>]) -> Arc<str> {
         .chain(["decisions".to_owned()])
         .collect();
     shorten(&chain).into()
+}
+
+/// What a key holds: another pseudonym or type makes other entities of the same records.
+fn kind(key: &SlotInfo) -> &'static str {
+    match key.holds_pseudonyms {
+        true => "pseudonym",
+        false => key.value_type.name(),
+    }
 }
 
 /// Bytes of a chain at most: a log keeps it with each position, and brokers limit what they keep.

@@ -287,6 +287,10 @@ fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {
         "{customer: {key: customer}, terminal: {key: terminal}}",
         "{terminal: {key: terminal}, customer: {key: customer}}",
     );
+    let other_type = repartitioned.replace("customer: text}", "customer: int}");
+    let personal = repartitioned.replace("customer: text}", "customer: {type: text, personal: true}}")
+        + "personal_data: {key_env: SECRET}\n";
+    let topology = |text: &str| topology(text, Some(b"secret"));
     for (what, before, now) in [
         ("`key:` removed", &keyed, &repartitioned),
         ("`key:` added", &repartitioned, &keyed),
@@ -294,12 +298,14 @@ fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {
         ("an entity added", &repartitioned, &terminals),
         ("an entity removed", &terminals, &repartitioned),
         ("entities in another order", &terminals, &reversed),
+        ("a key of another type", &repartitioned, &other_type),
+        ("a key that is personal now", &repartitioned, &personal),
     ] {
         for keeps_state in [true, false] {
-            let mut driver = TestDriver::new(topology(before, None), 2);
+            let mut driver = TestDriver::new(topology(before), 2);
             pay(&driver, 0..8, 0);
             driver.run().unwrap();
-            driver.change(topology(now, None));
+            driver.change(topology(now));
             if !keeps_state {
                 driver.stores.lose();
             }
@@ -313,7 +319,7 @@ fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {
             }
             assert_eq!(counts(&driver).len(), 8, "{what}: nothing is decided");
 
-            driver.change(topology(before, None));
+            driver.change(topology(before));
             driver.run().unwrap();
             assert_eq!(driver.stopped(), [], "{what}");
             assert_eq!(counts(&driver)["3-1"], 2, "{what}");
@@ -367,7 +373,10 @@ fn a_chain_of_many_long_names_is_short_and_still_told_apart() {
         topology(&text, None).chain()
     };
     let (one, other) = (long("one"), long("other"));
-    assert!(one.starts_with("ingest>customer:customer>terminal:terminal>"), "{one}");
+    assert!(
+        one.starts_with("ingest>customer:customer/text>terminal:terminal/text>"),
+        "{one}"
+    );
     assert!(one.len() <= 400 && other.len() <= 400, "{one}");
     assert_ne!(one, other);
 }

@@ -257,7 +257,7 @@ fn a_key_that_is_removed_under_the_same_name_is_refused() {
             shop.remove_state();
         }
         let mut service = shop.start();
-        service.wait_until_unready("went another way (card by card > decisions)");
+        service.wait_until_unready("went another way (card by card as text > decisions)");
         let (_, reasons) = service.get("/readyz").unwrap();
         assert!(!reasons.contains("created again"), "{reasons}");
         assert_eq!(shop.counts(&mut service, 24).len(), 24);
