@@ -196,6 +196,8 @@ impl<L: Log> Worker<L> {
     fn commit(&mut self, round: &mut Round) -> Result<(), WorkerError> {
         let positions = self.positions();
         if positions.is_empty() && self.outputs.is_empty() {
+            // As in a replay: the group has committed all of it.
+            self.uncommitted = 0;
             return Ok(());
         }
         self.readers.iter_mut().for_each(|reader| reader.task.collect());
