@@ -1,8 +1,9 @@
 # syntax=docker/dockerfile:1
 # riskstream as an image: built on Debian, run as a user without rights. The image holds the shipped pipelines and
 # model; mount your own and name them: docker run ... riskstream run /etc/riskstream/pipeline.yaml
+# The images that it begins with are named by digest, too: docker buildx imagetools inspect IMAGE:TAG shows a newer one.
 
-FROM rust:1.95-bookworm AS chef
+FROM rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1 AS chef
 RUN cargo install --locked --version 0.1.78 cargo-chef
 WORKDIR /build
 COPY scripts scripts
@@ -20,7 +21,7 @@ RUN cargo chef cook --release --locked --package riskstream --features oidc --re
 COPY . .
 RUN cargo build --release --locked --package riskstream --features oidc
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim@sha256:7b140f374b289a7c2befc338f42ebe6441b7ea838a042bbd5acbfca6ec875818
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libssl3 libstdc++6 zlib1g \
     && rm -rf /var/lib/apt/lists/* \

@@ -143,20 +143,23 @@ impl Engine {
         event: &mut Event,
     ) -> Result<(), StageError> {
         let plan = &self.plan.stages[stage];
+        let is_transaction = event.input == TRANSACTIONS;
+        if !is_transaction {
+            event.flags = event.flags.without(Flags::TOO_LATE);
+        }
         fill_in(&plan.before, &mut event.row);
         let time = event.event_time();
         let Some(key) = plan.keys[usize::from(event.input)].and_then(|slot| write_key(&event.row[slot], &mut self.key))
         else {
             return Ok(());
         };
-        if event.input != TRANSACTIONS && stage == 0 && plan.completes_labels {
+        if !is_transaction && stage == 0 && plan.completes_labels {
             let id = CompactString::from(event.id());
             if !states.complete(store, key, &id, time, &mut event.row)? {
                 return Err(StageError::Rejected(unknown_transaction()));
             }
         }
         // Labels may come ahead of their transactions. If they moved stream time, these would be too late.
-        let is_transaction = event.input == TRANSACTIONS;
         let mut latest = stream_time.latest;
         if is_transaction {
             latest = latest.max(time);
@@ -176,7 +179,7 @@ impl Engine {
         if applied.inexact {
             event.flags |= Flags::INEXACT;
         }
-        if event.late_by() > 0 {
+        if event.late_by() > 0 || applied.overtaken {
             event.flags |= Flags::LATE;
         }
         if time.saturating_sub(plan.reach) < stream_time.earliest {

@@ -52,6 +52,8 @@ pub struct SlotInfo {
     pub value_type: ValueType,
     /// The type of the values in a list; without meaning for other types.
     pub element: ValueType,
+    /// Whether its texts are pseudonyms.
+    pub holds_pseudonyms: bool,
 }
 
 /// The fields of an input that the engine reads.

@@ -7,9 +7,11 @@ pub struct Flags(pub u16);
 impl Flags {
     /// None.
     pub const NONE: Flags = Flags(0);
-    /// Its event time is behind its source's watermark. Its features are exact as of its own time.
+    /// An event with a later event time came before it: in its source, or, of transactions, to one of its entities. Its
+    /// features are exact as of its own time.
     pub const LATE: Flags = Flags(1);
-    /// The event is older than some state keeps: it is scored but not inserted, and its features are incomplete.
+    /// The event is older than some state keeps: it is scored but not inserted, and its features are incomplete. A label has it
+    /// for the stage that applied it last.
     pub const TOO_LATE: Flags = Flags(1 << 1);
     /// The transaction id was seen before. The features are those of the first event with the id.
     pub const DUPLICATE: Flags = Flags(1 << 2);
@@ -34,6 +36,12 @@ impl Flags {
     /// Whether all of `other` are set.
     pub fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// These flags but for `other`.
+    #[must_use]
+    pub fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
     }
 
     /// The words of the flags that are set, in a fixed order.

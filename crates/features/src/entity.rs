@@ -24,6 +24,8 @@ pub struct Applied {
     /// Whether it is too late to be inserted, and some feature uses events of its input. The features are as of its own time,
     /// as far as entries reach back.
     pub too_late: bool,
+    /// Whether it is a transaction, and a later one of the entity was applied before it.
+    pub overtaken: bool,
     /// Whether a feature aggregates a number of it that is NaN, infinite or too large for sums, and therefore left out as a
     /// null is, or so small that its precision rounds it to 0.
     pub inexact: bool,
@@ -93,6 +95,7 @@ impl Entity {
             stream = stream.max(time);
         }
         let late_by = event.stream_time.saturating_sub(time).max(0);
+        let overtaken = event.is_transaction() && time < self.newest;
         let (mut logs, mut rest) = self.split(context);
         if let Some(first) = first(&mut logs, event, stream)? {
             if event.is_transaction() {
@@ -112,6 +115,7 @@ impl Entity {
                 late_by,
                 // A label that no feature uses misses nothing.
                 too_late: features.inputs[usize::from(event.input)].is_used,
+                overtaken,
                 ..Applied::default()
             });
         }
@@ -122,6 +126,7 @@ impl Entity {
         Ok(Applied {
             late_by,
             inserted: true,
+            overtaken,
             ..Applied::default()
         })
     }

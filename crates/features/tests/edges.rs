@@ -414,7 +414,7 @@ fn a_late_payment_is_inserted_where_it_belongs() {
     card.pay(3 * HOUR, 3.0);
     let (applied, features) = card.apply(0, HOUR, "late", &[(AMOUNT, Value::Float(2.0))]);
     assert_eq!(applied.late_by, 2 * HOUR);
-    assert!(applied.inserted);
+    assert!(applied.inserted && applied.overtaken);
     assert_eq!(features, [Value::Int(2), Value::Float(2.0)]);
     // It is exactly two hours older than the payment at three: the next one sees it neither.
     assert_eq!(card.pay(3 * HOUR, 4.0), [Value::Int(2), Value::Float(4.0)]);

@@ -16,6 +16,7 @@ mod errors;
 mod fetchers;
 mod groupless;
 mod log;
+mod lookup;
 mod native;
 mod options;
 mod outage;
@@ -36,6 +37,7 @@ mod watch;
 
 pub use check::check;
 pub use log::KafkaLog;
+pub use lookup::look_up;
 pub use options::{Delivery, KafkaOptions};
 pub use reset::{ResetPosition, TopicReset};
 pub use scan::{Scanned, TopicScan};

@@ -1,5 +1,5 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
+//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `chain=WORD`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
 //! secret under which records were read up to there.
 
 use crate::errors;
@@ -13,6 +13,7 @@ const CIRCUITS: &str = "circuits=";
 const TOPIC: &str = "topic=";
 const PARTITIONS: &str = "partitions=";
 const EPOCH: &str = "epoch=";
+const CHAIN: &str = "chain=";
 const SOURCES: &str = "sources=";
 const PSEUDONYMS: &str = "pseudonyms=";
 
@@ -40,6 +41,7 @@ fn words(position: &Committed, fingerprint: Option<&str>) -> String {
         id,
         partitions,
         epoch,
+        chain,
         sources,
     } = &position.topic;
     let words = [
@@ -48,6 +50,7 @@ fn words(position: &Committed, fingerprint: Option<&str>) -> String {
         id.as_ref().map(|id| format!("{TOPIC}{id}")),
         (*partitions != 0).then(|| format!("{PARTITIONS}{partitions}")),
         (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
+        chain.as_ref().map(|chain| format!("{CHAIN}{chain}")),
         (!sources.is_empty()).then(|| format!("{SOURCES}{}", write_sources(sources))),
         fingerprint.map(|fingerprint| format!("{PSEUDONYMS}{fingerprint}")),
     ];
@@ -82,6 +85,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
             id: word(TOPIC).map(Into::into),
             partitions: word(PARTITIONS).and_then(|number| number.parse().ok()).unwrap_or(0),
             epoch: word(EPOCH).and_then(|number| number.parse().ok()).unwrap_or(0),
+            chain: word(CHAIN).map(Into::into),
             sources: word(SOURCES).and_then(read_sources).unwrap_or_default(),
         },
     })
@@ -114,6 +118,7 @@ mod tests {
                     id: circuits.is_some().then(|| "gDJkXh-0_w".into()),
                     partitions: 64,
                     epoch: 2,
+                    chain: Some("ingest>card:card_id/text>decisions".into()),
                     sources: vec![(Some("gDJkXh-0_w".into()), 7), (None, 0)],
                 };
                 let position = Committed {

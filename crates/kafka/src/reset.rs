@@ -1,7 +1,6 @@
 //! Sets a group's positions back so that a topic is read as another one than before: it was deleted and created again, or has
 //! lost records.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{CommitMode, Consumer};
@@ -9,12 +8,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, LogError, Topic, TopicPartition};
 
-use crate::connection::Connection;
-use crate::consumer::{GroupConsumer, GroupContext};
+use crate::consumer::GroupConsumer;
 use crate::errors;
+use crate::lookup::look_up_with;
 use crate::options::KafkaOptions;
 use crate::positions;
-use crate::topic_watch::TopicWatch;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -46,19 +44,10 @@ impl TopicReset {
     /// # Errors
     /// There is no such topic, or the brokers cannot be reached or refuse.
     pub fn plan(options: &KafkaOptions, name: &str) -> Result<TopicReset, LogError> {
-        let connection = Arc::new(Connection::new(options));
-        let consumer: GroupConsumer = options
-            .consumer()?
-            .create_with_context(GroupContext::new(connection, Vec::new()))
-            .map_err(|error| errors::configuration_error(&error))?;
-        let consumer = Arc::new(consumer);
-        let mut watch = TopicWatch::new();
-        watch.look_up([name], &consumer, options, TIMEOUT)?;
-        let topic = watch.topic(name);
+        let (consumer, topics) = look_up_with(options, &[name])?;
+        let topic = topics.into_iter().flatten().next();
         let topic = topic.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))?;
-        drop(watch);
         let positions = positions_of(&consumer, name, &topic)?;
-        let consumer = Arc::into_inner(consumer).expect("the watch was dropped");
         Ok(TopicReset {
             consumer,
             name: name.to_owned(),

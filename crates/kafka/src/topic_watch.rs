@@ -113,8 +113,12 @@ impl TopicWatch {
         let Some(before) = self.topics.get(&now.name) else {
             return Ok(());
         };
-        if now.error.is_some() {
-            return Ok(());
+        match now.error {
+            None => {}
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic) => {
+                return Err(LogError::Fenced(format!("topic {} is gone", now.name)));
+            }
+            Some(_) => return Ok(()),
         }
         let change = match (&before.id, &now.id) {
             (Some(before), Some(now)) if **before != **now => "was deleted and created again".to_owned(),

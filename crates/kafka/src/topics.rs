@@ -97,12 +97,33 @@ pub fn create(options: &KafkaOptions, specs: &[TopicSpec]) -> Result<Vec<Created
         .map(|result| match result {
             Ok(_) => Ok(Created::New),
             Err((_, Code::TopicAlreadyExists)) => Ok(Created::Existed),
+            Err((name, Code::InvalidTopic)) => Err(LogError::Fatal(invalid_topic(&client, &name))),
             Err((name, code)) => Err(LogError::Fatal(format!("topic {name}: {code}"))),
         })
         .collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
     wait_until_shown(options, &names)?;
     Ok(created)
+}
+
+/// Why the brokers refuse the name of a topic that is right for itself: they take no two that differ only in `.` and `_`.
+fn invalid_topic(client: &AdminClient<DefaultClientContext>, name: &str) -> String {
+    let metadata = client.inner().fetch_metadata(None, TIMEOUT);
+    let topics = metadata.as_ref().map_or(&[][..], |metadata| metadata.topics());
+    let names = topics.iter().map(|topic| topic.name());
+    match colliding(name, names) {
+        Some(other) => format!(
+            "topic {name}: there is a topic {other}, and Kafka takes no two whose names differ only in `.` and `_`, as its metrics \
+             do not tell them apart. Give one of them, or the pipeline whose name they begin with, another name"
+        ),
+        None => format!("topic {name}: {}", Code::InvalidTopic),
+    }
+}
+
+/// The topic whose name differs from `name` only in `.` and `_`.
+fn colliding<'t>(name: &str, mut topics: impl Iterator<Item = &'t str>) -> Option<&'t str> {
+    let normal = |name: &str| name.replace('.', "_");
+    topics.find(|topic| *topic != name && normal(topic) == normal(name))
 }
 
 /// Waits until the brokers list the topics. The controller reports a topic as created before the other brokers list it.
@@ -169,6 +190,23 @@ fn block_on<F: Future>(future: F) -> F::Output {
         match future.as_mut().poll(&mut context) {
             Poll::Ready(output) => return output,
             Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_dots_and_underscores_collide() {
+        let topics = ["a.b-hop-card", "a_b-hop-card", "ab-hop-card"];
+        for (name, expected) in [
+            ("a.b-hop-card", Some("a_b-hop-card")),
+            ("a_b-hop-card", Some("a.b-hop-card")),
+            ("a-b-hop-card", None),
+        ] {
+            assert_eq!(colliding(name, topics.into_iter()), expected);
         }
     }
 }

@@ -53,9 +53,9 @@ impl From<LogError> for NotOpened {
 
 impl From<TaskError> for NotOpened {
     fn from(error: TaskError) -> NotOpened {
-        match error.is_of_partition() {
-            true => NotOpened::Stopped(error.to_string()),
-            false => NotOpened::Failed(error.into()),
+        match error {
+            TaskError::Partition { error, .. } => NotOpened::Stopped(error.to_string()),
+            error @ TaskError::State(_) => NotOpened::Failed(error.into()),
         }
     }
 }
@@ -137,7 +137,7 @@ impl<L: Log> Assignment<'_, L> {
             .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint)
             .map_err(|error| error.to_string())?;
         let before = Journal::read(store.as_ref())?.topic;
-        let topic = topic_of_state(&before, &partition.topic, topic)?;
+        let topic = self.topic_of_state(&before, stage, topic)?;
         let offset = committed.as_ref().map(|committed| committed.offset);
         let position = store.position()?.filter(|_| before.epoch == topic.epoch);
         let position = start(position, offset, bounds)?;
@@ -165,7 +165,7 @@ impl<L: Log> Assignment<'_, L> {
     /// Which topic of this name is read or written.
     fn identify(&mut self, name: &str, keying: Keying) -> Result<TopicIdentity, NotOpened> {
         let topic = self.log.topic(name)?;
-        Ok(identity::identify(name, &topic, keying)?)
+        Ok(identity::identify(name, &topic, keying, &self.topology.chain())?)
     }
 
     /// The topic that a stage reads, with the topics that are written to it if it is a repartition topic.
@@ -184,6 +184,27 @@ impl<L: Log> Assignment<'_, L> {
         }
         identity::check_sources(&names, &sources, &self.log.topic(name)?.committed)?;
         Ok(TopicIdentity { sources, ..topic })
+    }
+
+    /// The topic that a stage reads, in the epoch that the state has read last (`before`): the group may have forgotten it.
+    fn topic_of_state(
+        &self,
+        before: &TopicIdentity,
+        stage: usize,
+        topic: TopicIdentity,
+    ) -> Result<TopicIdentity, NotOpened> {
+        if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
+            let name = self.topology.topic_of_stage(stage);
+            let reason = match &self.topology.repartition_topics[stage] {
+                Some(_) => identity::other_repartition_topic(name),
+                None => identity::other_topic(name),
+            };
+            return Err(reason.into());
+        }
+        Ok(TopicIdentity {
+            epoch: topic.epoch.max(before.epoch),
+            ..topic
+        })
     }
 
     fn source_of_stage(
@@ -235,17 +256,6 @@ impl<L: Log> Assignment<'_, L> {
 /// begin again.
 fn has_grown(topic: &str, known: i32) -> LogError {
     LogError::Fenced(format!("topic {topic} had {known} partitions and now has more"))
-}
-
-/// `topic`, called `name`, in the epoch that the state has read last (`before`): the group may have forgotten it.
-fn topic_of_state(before: &TopicIdentity, name: &str, topic: TopicIdentity) -> Result<TopicIdentity, NotOpened> {
-    if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
-        return Err(identity::created_again(name).into());
-    }
-    Ok(TopicIdentity {
-        epoch: topic.epoch.max(before.epoch),
-        ..topic
-    })
 }
 
 /// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// Circuits in a text: brokers keep at most 4,096 bytes of metadata with an offset (`offset.metadata.max.bytes`).
-const MOST: usize = 80;
+const MOST: usize = 64;
 
 /// The text; `None` if no circuit has counted a failure.
 pub fn to_text(plan: &Plan, models: &ModelsInForce) -> Option<String> {

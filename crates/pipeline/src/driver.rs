@@ -141,10 +141,10 @@ pub struct TestDriver {
     paused: Option<usize>,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
-    /// Events so far with another key than their topic is keyed by.
+    /// Events so far, and records that stopped their partition, with another key than their topic is keyed by.
     pub key_mismatches: u64,
-    /// Labels so far that came later than an entity's lateness.
-    pub too_late_labels: u64,
+    /// Labels so far that came later than an entity's lateness, by the entity's stage.
+    pub too_late_labels: BTreeMap<usize, u64>,
 }
 
 impl TestDriver {
@@ -167,10 +167,24 @@ impl TestDriver {
             paused: None,
             rollouts: ManualRollouts::default(),
             key_mismatches: 0,
-            too_late_labels: 0,
+            too_late_labels: BTreeMap::new(),
         };
         driver.add_worker();
         driver
+    }
+
+    /// Ends all workers and starts one with another pipeline on the same log. Topics that are missing are made, each with as many
+    /// partitions as the first input.
+    pub fn change(&mut self, topology: Arc<Topology>) {
+        let partitions = self.broker.partitions(&topology.inputs[0].topic).unwrap_or(1);
+        for topic in topology.input_topics().iter().chain(&topology.output_topics()) {
+            if self.broker.partitions(topic).is_none() {
+                self.broker.create(topic, partitions);
+            }
+        }
+        self.workers.clear();
+        self.topology = topology;
+        self.add_worker();
     }
 
     /// Limits of the workers added from now on.
@@ -252,7 +266,9 @@ impl TestDriver {
                 Ok(round) => {
                     events += round.events;
                     self.key_mismatches += round.tally.key_mismatches;
-                    self.too_late_labels += round.tally.too_late_labels;
+                    for (stage, labels) in round.tally.too_late_labels {
+                        *self.too_late_labels.entry(stage).or_default() += labels;
+                    }
                 }
                 Err(WorkerError::Log(LogError::Unavailable(_))) => {}
                 Err(WorkerError::Log(LogError::Fenced(_))) => {

@@ -11,19 +11,35 @@ pub enum TaskError {
     /// Its state failed.
     #[error(transparent)]
     State(#[from] StateError),
-    /// A frame that was accepted earlier cannot be decoded.
-    #[error("{partition}: a waiting frame cannot be decoded: {error}")]
-    Frame {
-        /// Where.
+    /// Its partition cannot be read on. Others can.
+    #[error("{partition}: {error}")]
+    Partition {
+        /// Which.
         partition: TopicPartition,
         /// Why.
-        error: FrameError,
+        error: PartitionError,
     },
+}
+
+impl TaskError {
+    /// The record because of which a partition is not read on, if there is one, and why.
+    pub fn record(&self) -> Option<(&TopicPartition, i64, &PartitionError)> {
+        let TaskError::Partition { partition, error } = self else {
+            return None;
+        };
+        Some((partition, error.offset()?, error))
+    }
+}
+
+/// Why a partition cannot be read on. The texts do not name it: it is shown with them.
+#[derive(Debug, thiserror::Error)]
+pub enum PartitionError {
+    /// A frame that was accepted earlier cannot be decoded.
+    #[error("a waiting frame cannot be decoded: {0}")]
+    Frame(FrameError),
     /// A record of a repartition topic cannot be read. Its rows must not be lost, so it is not passed over.
-    #[error("{partition}, record at offset {offset}: {error}")]
+    #[error("record at offset {offset}: {error}")]
     Unreadable {
-        /// Where.
-        partition: TopicPartition,
         /// The record's offset.
         offset: i64,
         /// Why, and what to do.
@@ -31,12 +47,12 @@ pub enum TaskError {
     },
     /// A record of an input is not keyed as the pipeline file says, and that is to stop its partition.
     #[error(
-        "{partition}, record at offset {offset}: {}. `on_key_mismatch: warn` goes on with such records",
+        "record at offset {offset}: {} Records that are in the topic keep their keys: with `on_key_mismatch: warn` they are decided \
+         on features that may be wrong; to decide them on right ones, remove `key:` and give the pipeline another name. Key the \
+         topic by `{field}` for those to come",
         key_mismatch(field)
     )]
     KeyMismatch {
-        /// Where.
-        partition: TopicPartition,
         /// The record's offset.
         offset: i64,
         /// The field that the topic is said to be keyed by.
@@ -44,11 +60,10 @@ pub enum TaskError {
     },
     /// An earlier version has written the state, with other sources than there are now.
     #[error(
-        "{partition}: an earlier version of riskstream has written the state, with {before} source partitions; now there are {now}. Give the pipeline another name, so that it builds its state anew"
+        "an earlier version of riskstream has written the state, with {before} source partitions; now there are {now}. Give the \
+         pipeline another name, so that it builds its state anew"
     )]
     SourcesChanged {
-        /// Where.
-        partition: TopicPartition,
         /// Sources in the state.
         before: usize,
         /// Sources now.
@@ -56,29 +71,29 @@ pub enum TaskError {
     },
 }
 
-impl TaskError {
-    /// Whether it concerns one partition, and the others can go on.
-    pub fn is_of_partition(&self) -> bool {
-        !matches!(self, TaskError::State(_))
+impl PartitionError {
+    /// At the partition.
+    pub(crate) fn at(self, partition: &TopicPartition) -> TaskError {
+        TaskError::Partition {
+            partition: partition.clone(),
+            error: self,
+        }
     }
 
-    /// The record because of which a partition is not read on, if there is one.
-    pub fn record(&self) -> Option<(&TopicPartition, i64)> {
+    /// The offset of the record that it is about, if there is one.
+    fn offset(&self) -> Option<i64> {
         match self {
-            TaskError::Unreadable { partition, offset, .. } | TaskError::KeyMismatch { partition, offset, .. } => {
-                Some((partition, *offset))
-            }
-            TaskError::State(_) | TaskError::Frame { .. } | TaskError::SourcesChanged { .. } => None,
+            PartitionError::Unreadable { offset, .. } | PartitionError::KeyMismatch { offset, .. } => Some(*offset),
+            PartitionError::Frame(_) | PartitionError::SourcesChanged { .. } => None,
         }
     }
 }
 
-/// What is wrong with a record that is not keyed by `field`, and what to do.
+/// What is wrong with a record that is not keyed by `field`.
 pub(crate) fn key_mismatch(field: &str) -> String {
     format!(
         "its Kafka key is not the value of `{field}`, which `key:` names. Records of one entity may lie in several partitions, \
-         each of which counts them alone, so that features are wrong. Key the topic by `{field}`; or remove `key:`, which puts a \
-         repartition topic in between, and give the pipeline another name, so that it builds its state anew"
+         each of which counts them alone."
     )
 }
 

@@ -14,12 +14,15 @@ pub enum Keying {
     ByState,
 }
 
-/// The identity of `topic`, called `name`, for the positions that will be committed.
+/// The identity of `topic`, called `name`, for the positions that a task of `chain` will commit.
 ///
 /// # Errors
-/// What was committed belongs to another topic of this name: why, and what to do.
-pub fn identify(name: &str, topic: &Topic, keying: Keying) -> Result<TopicIdentity, String> {
+/// What was committed belongs to another topic of this name, or to other tasks: why, and what to do.
+pub fn identify(name: &str, topic: &Topic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, String> {
     for committed in &topic.committed {
+        if is_other(&committed.chain, &Some(Arc::clone(chain))) {
+            return Err(other_chain(name, committed.chain.as_deref().unwrap_or_default(), chain));
+        }
         if is_other(&topic.id, &committed.id) {
             return Err(created_again(name));
         }
@@ -41,6 +44,7 @@ pub fn identify(name: &str, topic: &Topic, keying: Keying) -> Result<TopicIdenti
             .map(|committed| committed.epoch)
             .max()
             .unwrap_or(0),
+        chain: Some(Arc::clone(chain)),
         sources: Vec::new(),
     })
 }
@@ -58,23 +62,63 @@ pub fn check_sources(
     for before in committed {
         for ((name, now), before) in names.iter().zip(sources).zip(&before.sources) {
             if is_other(&now.0, &before.0) && now.1 <= before.1 {
-                return Err(created_again(name));
+                return Err(other_topic(name));
             }
         }
     }
     Ok(())
 }
 
-/// Whether both ids are known, and differ.
+/// Whether both are known, and differ.
 pub fn is_other(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
     one.is_some() && other.is_some() && one != other
 }
 
 /// Why a topic is not read that was created again, and what to do.
-pub fn created_again(name: &str) -> String {
+fn created_again(name: &str) -> String {
     format!(
-        "{name} was deleted and created again: its records are others than those that were read. To read it from its \
-         beginning, with the features as they are, end all copies: riskstream state reset PIPELINE --topic {name}"
+        "{name} was deleted and created again: its records are others than those that were read. {}",
+        reset(name)
+    )
+}
+
+/// Why an input is not read that is another topic than the one from which state or rows come.
+pub fn other_topic(name: &str) -> String {
+    format!(
+        "{name} is another topic than the one that was read before: it was deleted and created again, or the pipeline file \
+         names another one now. {}",
+        reset(name)
+    )
+}
+
+/// Why a repartition topic is not read that is another topic than the one from which the state comes.
+pub fn other_repartition_topic(name: &str) -> String {
+    format!(
+        "its state comes from another topic than {name}, which was deleted and created again, or is new because {CHANGED}. \
+         Rows on their way to the state may be lost. Give the pipeline another name, so that it builds its state anew"
+    )
+}
+
+fn reset(name: &str) -> String {
+    format!(
+        "To read it from its beginning, with the features as they are, end all copies: riskstream state reset PIPELINE --topic \
+         {name}"
+    )
+}
+
+/// What makes another chain of the same pipeline.
+const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the field, its type, whether it is personal) or \
+                       `rollout:` have changed in the pipeline file";
+
+/// Why a topic is not read that was read by other tasks.
+fn other_chain(name: &str, before: &str, now: &str) -> String {
+    let words = |chain: &str| chain.replace('>', " > ").replace(':', " by ").replace('/', " as ");
+    format!(
+        "what was read of {name} went another way ({}) than it would go now ({}): {CHANGED}. Rows on their way would be lost, \
+         and features would begin anew. Give the pipeline another name, so that it builds its state anew; or restore the \
+         pipeline file",
+        words(before),
+        words(now)
     )
 }
 
@@ -85,6 +129,7 @@ pub fn renew(topic: &Topic, epoch: u32) -> TopicIdentity {
         id: topic.id.clone(),
         partitions: topic.partitions,
         epoch: before.map_or(epoch, |before| epoch.max(before.saturating_add(1))),
+        chain: None,
         sources: Vec::new(),
     }
 }
@@ -107,7 +152,7 @@ mod tests {
             id: (!id.is_empty()).then(|| id.into()),
             partitions,
             epoch,
-            sources: Vec::new(),
+            ..TopicIdentity::default()
         };
         Topic {
             id: (!id.is_empty()).then(|| id.into()),
@@ -135,11 +180,35 @@ mod tests {
             ),
         ];
         for (id, partitions, committed, keying, expected) in cases {
-            let identified = identify("payments", &topic(id, partitions, &committed), keying);
+            let chain = "card:card_id/text>decisions".into();
+            let identified = identify("payments", &topic(id, partitions, &committed), keying, &chain);
             match (expected, identified) {
                 (Ok(epoch), Ok(identity)) => assert_eq!((identity.epoch, identity.partitions), (epoch, partitions)),
                 (Err(word), Err(reason)) => assert!(reason.contains(word), "{reason}"),
                 (expected, identified) => panic!("{expected:?}: {identified:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn positions_of_another_chain_are_refused() {
+        let chain = |chain: &str| Some(Arc::from(chain));
+        let now: Arc<str> = "ingest>card:card_id/text>decisions".into();
+        for (before, is_refused) in [
+            (None, false),
+            (chain("ingest>card:card_id/text>decisions"), false),
+            (chain("card:card_id/text>decisions"), true),
+        ] {
+            let mut topic = topic("B", 4, &[("B", 4, 0)]);
+            topic.committed[0].chain = before;
+            match identify("payments", &topic, Keying::Free, &now) {
+                Ok(identity) => assert_eq!((is_refused, identity.chain), (false, Some(Arc::clone(&now)))),
+                Err(reason) => {
+                    assert!(is_refused, "{reason}");
+                    let ways = "(card by card_id as text > decisions) than it would go now (ingest > card by card_id as text > decisions)";
+                    assert!(reason.contains(ways), "{reason}");
+                    assert!(!reason.contains("created again"), "{reason}");
+                }
             }
         }
     }

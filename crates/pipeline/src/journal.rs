@@ -107,7 +107,7 @@ fn read_topic(rest: &mut &[u8]) -> Option<TopicIdentity> {
         id: id.map(Into::into),
         partitions,
         epoch,
-        sources: Vec::new(),
+        ..TopicIdentity::default()
     })
 }
 
@@ -317,7 +317,7 @@ mod tests {
                 id: Some("gDJkXh".into()),
                 partitions: 4,
                 epoch: 1,
-                sources: Vec::new(),
+                ..TopicIdentity::default()
             },
         };
         let mut writes = StateWrites::default();

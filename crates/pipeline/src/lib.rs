@@ -48,7 +48,7 @@ pub mod worker;
 
 pub use clock::Clock;
 pub use driver::TestDriver;
-pub use error::{TaskError, WorkerError};
+pub use error::{PartitionError, TaskError, WorkerError};
 pub use key_rule::{KeyRule, OnKeyMismatch};
 pub use phases::CatchUpSignal;
 pub use rollout::{NoRollouts, Rollouts};

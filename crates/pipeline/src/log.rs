@@ -31,6 +31,9 @@ pub struct TopicIdentity {
     pub partitions: i32,
     /// Grows when the user says that another topic of this name is to be read.
     pub epoch: u32,
+    /// The chain of tasks that the topic is read by, as [`Topology::chain`](crate::Topology::chain) names it. None: an earlier
+    /// version did not keep it, or the position is of no task.
+    pub chain: Option<Arc<str>>,
     /// Of a repartition topic: the ids and epochs of the topics that are written to it, in their order. The log forgets the
     /// positions of a topic that is deleted, but not these.
     pub sources: Vec<(Option<Arc<str>>, u32)>,
@@ -54,7 +57,7 @@ pub struct Committed {
     pub offset: i64,
     /// The reader's watermark there, in microseconds of event time, if it keeps it nowhere else.
     pub watermark: Option<i64>,
-    /// How the reader's models have been doing, if any failed last: a word without spaces, of 3,800 bytes at most.
+    /// How the reader's models have been doing, if any failed last: a word without spaces, of 3,100 bytes at most.
     pub circuits: Option<String>,
     /// The topic that the offset belongs to.
     pub topic: TopicIdentity,

@@ -1,7 +1,7 @@
 //! One partition of a repartition topic: the rows of many sources, merged into one order.
 
 use crate::context::TaskContext;
-use crate::error::TaskError;
+use crate::error::{PartitionError, TaskError};
 use crate::frame_set::FrameSet;
 use crate::journal::{self, StoredFrame};
 use crate::log::{Outputs, RecordRef, TopicPartition};
@@ -254,45 +254,31 @@ impl RepartitionSource {
 
     fn marks_of_earlier_version(&self, marks: &[SourceMark]) -> Result<Sources<SourceMark>, TaskError> {
         let sources = Sources::from_values(&self.counts, marks.iter().copied());
-        sources.ok_or_else(|| TaskError::SourcesChanged {
-            partition: self.partition.clone(),
+        let changed = || PartitionError::SourcesChanged {
             before: marks.len(),
             now: self.counts.iter().sum(),
-        })
+        };
+        sources.ok_or_else(|| changed().at(&self.partition))
     }
 
     fn restore_frame(&mut self, source: SourceId, offset: i64, stored: &[u8]) -> Result<(), TaskError> {
-        let set = match self.format.parse(stored) {
-            Ok(Content::Frames(set)) => set,
-            Ok(_) => return Err(self.unreadable_frame(NO_FRAME)),
-            Err(error) => return Err(self.unreadable(offset, error)),
-        };
-        for frame in set.frames {
-            let restored = self.format.frame_header(frame).and_then(|header| {
-                let format = &self.format;
-                let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
-                let source = source.number();
-                let header = FrameHeader { source, ..header };
-                self.merge.restore_frame(header, offset, frame, &mut decode)
-            });
-            restored.map_err(|error| self.unreadable_frame(error))?;
-        }
-        Ok(())
+        let frame = frame_of(&self.format, stored).map_err(|error| self.unreadable(offset, error))?;
+        let restored = self.format.frame_header(frame).and_then(|header| {
+            let format = &self.format;
+            let mut decode = |frame: &[u8], rows: &mut _| format.decode_rows(frame, &mut Vec::new(), rows);
+            let source = source.number();
+            let header = FrameHeader { source, ..header };
+            self.merge.restore_frame(header, offset, frame, &mut decode)
+        });
+        restored.map_err(|error| self.unreadable_frame(error))
     }
 
     fn unreadable(&self, offset: i64, error: RecordError) -> TaskError {
-        TaskError::Unreadable {
-            partition: self.partition.clone(),
-            offset,
-            error,
-        }
+        PartitionError::Unreadable { offset, error }.at(&self.partition)
     }
 
     fn unreadable_frame(&self, error: FrameError) -> TaskError {
-        TaskError::Frame {
-            partition: self.partition.clone(),
-            error,
-        }
+        PartitionError::Frame(error).at(&self.partition)
     }
 
     /// Rows that were dropped because their source has sent them before, since this was asked last.
@@ -342,11 +328,17 @@ fn stored_frame(
 ) -> Result<Vec<u8>, MergeError> {
     let state = state.expect("frames wait only where there is a state");
     let stored = state.frame(source, offset)?;
-    match format.parse(&stored) {
-        Ok(Content::Frames(set)) => match set.frames[..] {
-            [frame] => Ok(frame.to_vec()),
-            _ => Err(NO_FRAME.into()),
-        },
+    let frame = frame_of(format, &stored).map_err(|_| NO_FRAME)?;
+    Ok(frame.to_vec())
+}
+
+/// The one frame of a record that the state keeps.
+fn frame_of<'a>(format: &RepartitionFormat, stored: &'a [u8]) -> Result<&'a [u8], RecordError> {
+    let Content::Frames(set) = format.parse(stored)? else {
+        return Err(NO_FRAME.into());
+    };
+    match set.frames[..] {
+        [frame] => Ok(frame),
         _ => Err(NO_FRAME.into()),
     }
 }

@@ -18,7 +18,7 @@ pub struct Stopped {
 /// What one round did.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
-    /// Events applied.
+    /// Events applied; a record without one counts as one.
     pub events: usize,
     /// Records written: repartition records, decisions and dead letters.
     pub written: usize,
@@ -30,7 +30,7 @@ pub struct Round {
     pub state_write: Option<Duration>,
     /// Whether the transaction was aborted; the batch will be read again.
     pub aborted: bool,
-    /// Counts of decisions. Empty if aborted.
+    /// Counts of decisions. If aborted, only of records that stopped their partition.
     pub tally: Tally,
     /// Records taken in, by topic. Empty if aborted.
     pub records: Vec<(Arc<str>, u64)>,

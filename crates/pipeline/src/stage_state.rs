@@ -101,6 +101,11 @@ impl StageState {
         journal::read_frame(self.store.as_ref(), source, offset)
     }
 
+    /// The stage's index in the plan.
+    pub fn stage(&self) -> usize {
+        self.stage
+    }
+
     /// Applies an event to the state of its entity and fills in the features. A label whose transaction is not known waits
     /// for it, if there is time.
     ///

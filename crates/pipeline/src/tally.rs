@@ -3,10 +3,13 @@
 use crate::log::TopicPartition;
 use crate::model_tally::ModelTally;
 use crate::rule_tally::RuleTally;
+use std::collections::BTreeMap;
 
 /// Counts of one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Events applied, or sent on by an ingest task.
+    pub events: u64,
     /// Decisions by outcome: approve, review, decline.
     pub decisions: [u64; 3],
     /// Decisions made without the score of the model that was to decide.
@@ -23,15 +26,16 @@ pub struct Tally {
     pub repeated_rows: u64,
     /// Events of which a feature leaves out a number, or rounds it to 0. Labels are among them, which get no decision.
     pub inexact: u64,
-    /// Labels that no feature of an entity counts, as they came later than its lateness.
-    pub too_late_labels: u64,
+    /// Labels that no feature of an entity counts, as they came later than its lateness; by the entity's stage.
+    pub too_late_labels: BTreeMap<usize, u64>,
     /// Records that a filter of their input left out, and ignored tombstones.
     pub filtered: u64,
     /// Events whose time is doubtful, see [`InputPlan::doubts`](riskstream_engine::plan::InputPlan::doubts).
     pub doubtful_times: u64,
     /// Where the first of them was read.
     pub first_doubtful: Option<(TopicPartition, i64)>,
-    /// Events with another key than their topic is keyed by, see [`KeyRule`](crate::KeyRule).
+    /// Events with another key than their topic is keyed by, see [`KeyRule`](crate::KeyRule), and records before which a
+    /// partition was stopped because of their key.
     pub key_mismatches: u64,
     /// Microseconds from the input record's log timestamp to the decision, one for each decision.
     pub latencies: Vec<i64>,

@@ -2,7 +2,7 @@
 //! ingest tasks in front of the first stage have no state.
 
 use crate::context::TaskContext;
-use crate::error::{TaskError, key_mismatch};
+use crate::error::{PartitionError, TaskError, key_mismatch};
 use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::progress::{Phase, SourceProgress};
@@ -10,13 +10,15 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
-use crate::tally::Tally;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
 use riskstream_scoring::Lineup;
 
-const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: no feature of the entity counts it. Give the entity \
+const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
+                     between, and give the pipeline another name, so that it builds its state anew";
+
+const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: no feature of this entity counts it. Give the entity \
                               a longer `lateness`; riskstream_too_late_labels_total counts such labels";
 
 /// Where a task begins.
@@ -122,6 +124,7 @@ impl Task {
             self.apply(event, replayed, context)?;
             events += 1;
         }
+        context.tally.events += events as u64;
         context.tally.repeated_rows += self.source.take_repeated();
         self.changed = true;
         Ok(Processed::Events(events))
@@ -139,16 +142,13 @@ impl Task {
             return Ok(());
         };
         if rule.on_mismatch == OnKeyMismatch::Stop {
-            return Err(TaskError::KeyMismatch {
-                partition: self.partition.clone(),
-                offset,
-                field: rule.field.clone(),
-            });
+            let field = rule.field.clone();
+            return Err(PartitionError::KeyMismatch { offset, field }.at(&self.partition));
         }
         context.tally.key_mismatches += 1;
         if !self.has_warned_of_key {
             let (partition, what) = (&self.partition, key_mismatch(&rule.field));
-            tracing::warn!(target: "riskstream::worker", %partition, offset, "a record has another key: {what}");
+            tracing::warn!(target: "riskstream::worker", %partition, offset, "a record has another key: {what} {REKEY}");
             self.has_warned_of_key = true;
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Task {
         };
         match applied {
             Ok(Applied::Now) => {
-                self.count(before, &row.event, replayed, context.tally);
+                self.count(before, &row.event, replayed, context);
                 self.pass_on(row, Ok(()), replayed, context);
             }
             Ok(Applied::Later) => context.recycle(row.event.row),
@@ -173,7 +173,7 @@ impl Task {
             && let Some((event, applied)) = state.next_label(context.engine)?
         {
             if applied.is_ok() {
-                self.count(Flags::default(), &event, replayed, context.tally);
+                self.count(Flags::default(), &event, replayed, context);
             }
             let sequence = self.source.number();
             self.pass_on(Sequenced { sequence, event }, applied, replayed, context);
@@ -182,17 +182,24 @@ impl Task {
     }
 
     /// Counts what was found out about an event as it was applied. `before`: its flags before that.
-    fn count(&mut self, before: Flags, event: &Event, replayed: bool, tally: &mut Tally) {
-        let is_new = |flag| !replayed && event.flags.contains(flag) && !before.contains(flag);
-        tally.inexact += u64::from(is_new(Flags::INEXACT));
-        // A transaction has a decision, which says so.
-        if event.input == TRANSACTIONS || !is_new(Flags::TOO_LATE) {
+    fn count(&mut self, before: Flags, event: &Event, replayed: bool, context: &mut TaskContext<'_>) {
+        let tally = &mut *context.tally;
+        if replayed {
             return;
         }
-        tally.too_late_labels += 1;
-        if !self.has_warned_of_labels {
-            tracing::warn!(target: "riskstream::worker", partition = %self.partition, "{TOO_LATE_LABEL}");
-            self.has_warned_of_labels = true;
+        let is_new = |flag| event.flags.contains(flag) && !before.contains(flag);
+        tally.inexact += u64::from(is_new(Flags::INEXACT));
+        // A transaction has a decision, which says so. A label has the flag for the stage that applied it last.
+        if let Some(stage) = self.state.as_ref().map(StageState::stage)
+            && event.input != TRANSACTIONS
+            && event.flags.contains(Flags::TOO_LATE)
+        {
+            *tally.too_late_labels.entry(stage).or_default() += 1;
+            if !self.has_warned_of_labels {
+                let entity = context.engine.plan().stages[stage].entity.as_str();
+                tracing::warn!(target: "riskstream::worker", partition = %self.partition, entity, "{TOO_LATE_LABEL}");
+                self.has_warned_of_labels = true;
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Which topic is read by what and written from where: the plan's stages laid over topics.
 
 use crate::key_rule::KeyRule;
-use riskstream_engine::plan::Plan;
+use crate::partitioner::murmur2;
+use riskstream_engine::plan::{Plan, SlotInfo, TRANSACTIONS};
 use riskstream_events::InputDecoder;
 use riskstream_scoring::Lineup;
 use std::sync::Arc;
@@ -82,6 +83,44 @@ impl WorkerRole {
     }
 }
 
+/// The way of a transaction through the tasks, in text without blanks: `ingest>card:card_id/text>terminal:terminal_id/int>decisions`,
+/// each stage with the field of its key and what that holds. Positions, state and rows between stages belong to one chain. `repartition_topics`: as
+/// in [`Topology`].
+pub fn chain(plan: &Plan, repartition_topics: &[Option<Arc<str>>]) -> Arc<str> {
+    let ingest = repartition_topics[0].as_ref().map(|_| "ingest>".to_owned());
+    let stages = plan.stages.iter().map(|stage| {
+        let key = stage.keys[usize::from(TRANSACTIONS)].map(|slot| &plan.slots[slot]);
+        let key = key.map_or_else(String::new, |key| format!("{}/{}", key.name, kind(key)));
+        format!("{}:{key}>", stage.entity)
+    });
+    let chain: String = ingest
+        .into_iter()
+        .chain(stages)
+        .chain(["decisions".to_owned()])
+        .collect();
+    shorten(&chain).into()
+}
+
+/// What a key holds: another pseudonym or type makes other entities of the same records.
+fn kind(key: &SlotInfo) -> &'static str {
+    match key.holds_pseudonyms {
+        true => "pseudonym",
+        false => key.value_type.name(),
+    }
+}
+
+/// Bytes of a chain at most: a log keeps it with each position, and brokers limit what they keep.
+const CHAIN_BYTES: usize = 400;
+
+/// A chain of many long names ends with the hash of all of it.
+fn shorten(chain: &str) -> String {
+    if chain.len() <= CHAIN_BYTES {
+        return chain.to_owned();
+    }
+    let head = &chain[..chain.floor_char_boundary(CHAIN_BYTES - 9)];
+    format!("{head}#{:08x}", murmur2(chain.as_bytes()))
+}
+
 /// Indexes of the topics that are written, in the order of [`Topology::output_topics`].
 #[derive(Clone, Debug)]
 pub struct Routes {
@@ -156,6 +195,11 @@ impl Topology {
             Some(before) => vec![self.topic_of_stage(before)],
             None => self.inputs.iter().map(|input| &*input.topic).collect(),
         }
+    }
+
+    /// Its chain of tasks: see [`chain`].
+    pub fn chain(&self) -> Arc<str> {
+        chain(&self.plan, &self.repartition_topics)
     }
 
     /// What a topic is read for.

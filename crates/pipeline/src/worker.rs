@@ -9,7 +9,7 @@ use crate::assignment::{Assignment, Opened};
 use crate::clock::Clock;
 use crate::context::TaskContext;
 use crate::dead_letters::DeadLetters;
-use crate::error::{TaskError, WorkerError};
+use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
@@ -153,8 +153,9 @@ impl<L: Log> Worker<L> {
                 return Ok(Round::aborted(round.changes));
             }
             Err(WorkerError::Task(error)) if error.record().is_some() => {
-                self.end_before_record(error)?;
-                return Ok(Round::aborted(round.changes));
+                let mut aborted = Round::aborted(round.changes);
+                self.end_before_record(error, &mut aborted.tally)?;
+                return Ok(aborted);
             }
             Err(error) => return Err(error),
         }
@@ -195,7 +196,7 @@ impl<L: Log> Worker<L> {
     fn commit(&mut self, round: &mut Round) -> Result<(), WorkerError> {
         let positions = self.positions();
         if positions.is_empty() && self.outputs.is_empty() {
-            return Ok(());
+            return self.write_replayed();
         }
         self.readers.iter_mut().for_each(|reader| reader.task.collect());
         let began = self.clock.monotonic();
@@ -217,6 +218,17 @@ impl<L: Log> Worker<L> {
         self.write(&positions)?;
         round.state_write = Some(self.since(began));
         self.uncommitted = 0;
+        Ok(())
+    }
+
+    /// Writes state of which the group has committed everything: a replay of state that was lost is long, and does not have to
+    /// begin anew after a restart.
+    fn write_replayed(&mut self) -> Result<(), WorkerError> {
+        if self.uncommitted > 0 {
+            self.readers.iter_mut().for_each(|reader| reader.task.collect());
+            self.write(&[])?;
+            self.uncommitted = 0;
+        }
         Ok(())
     }
 
@@ -335,15 +347,16 @@ impl<L: Log> Worker<L> {
 
     /// Takes the batch again, up to the record that the error is about: what came before it is committed, and the partition is
     /// not read on.
-    fn end_before_record(&mut self, error: TaskError) -> Result<(), WorkerError> {
+    fn end_before_record(&mut self, error: TaskError, tally: &mut Tally) -> Result<(), WorkerError> {
         self.go_back()?;
-        let Some((partition, offset)) = error.record() else {
+        let Some((partition, offset, why)) = error.record() else {
             return Err(error.into());
         };
         let reader = self.readers.iter_mut().find(|reader| reader.partition == *partition);
         let Some(reader) = reader else { return Err(error.into()) };
         reader.end_before(offset);
-        let stopped = stopped(partition, error.to_string());
+        tally.key_mismatches += u64::from(matches!(why, PartitionError::KeyMismatch { .. }));
+        let stopped = stopped(partition, why.to_string());
         self.stopped.push(stopped);
         Ok(())
     }

@@ -2,29 +2,17 @@
 //! something else. Features are then wrong; it is said, or nothing is decided.
 
 mod compiled;
+mod keyed;
 
 use compiled::topology;
+use keyed::{KEYED, with_repartition};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
 
-const KEYED: &str = "
-name: shop
-inputs:
-  transactions:
-    topic: payments
-    key: customer
-    id: id
-    event_time: time
-    fields: {id: text, time: timestamp, customer: text}
-entities: {customer: {key: customer}}
-features: {payments: {entity: customer, count: transactions, window: 30d}}
-rules: [{name: busy, when: payments > 100, then: review, reason: R1}]
-outputs: {decisions: decisions, dead_letters: dead-letters}
-";
 const PAYMENTS: usize = 20;
 
-fn with(addition: &str) -> String {
-    KEYED.replace("    key: customer\n", addition)
+fn stopping() -> String {
+    KEYED.replace("    key: customer\n", "    key: customer\n    on_key_mismatch: stop\n")
 }
 
 fn driver(text: &str, partitions: i32) -> TestDriver {
@@ -81,7 +69,7 @@ fn other_keys_are_counted() {
         assert_eq!(driver.stopped(), []);
     }
     // The same records where keys do not matter: one partition has all of them, or an ingest stage sorts them.
-    for (text, partitions) in [(KEYED.to_owned(), 1), (with(""), 4)] {
+    for (text, partitions) in [(KEYED.to_owned(), 1), (with_repartition(), 4)] {
         let driver = keyed_by_id(&text, partitions);
         assert_eq!((driver.key_mismatches, counts(&driver)), (0, all()));
     }
@@ -91,8 +79,7 @@ fn other_keys_are_counted() {
 fn keys_of_the_field_are_not() {
     let personal = KEYED.replace("customer: text", "customer: {type: text, personal: true}")
         + "personal_data: {key_env: SECRET}\n";
-    let stopping = with("    key: customer\n    on_key_mismatch: stop\n");
-    for text in [KEYED, &personal, &stopping] {
+    for text in [KEYED, &personal, &stopping()] {
         for key in ["c", "\"c\"", "{\"customer\":\"c\"}", "\0\0\0\0\u{7}\u{2}c"] {
             let mut driver = driver(text, 4);
             (0..PAYMENTS).for_each(|n| pay(&driver, n, key));
@@ -104,7 +91,7 @@ fn keys_of_the_field_are_not() {
 
 #[test]
 fn a_partition_stops_before_another_key_if_the_file_says_so() {
-    let mut driver = driver(&with("    key: customer\n    on_key_mismatch: stop\n"), 4);
+    let mut driver = driver(&stopping(), 4);
     (0..5).for_each(|n| pay(&driver, n, "c"));
     (5..PAYMENTS).for_each(|n| pay(&driver, n, &format!("p{n}")));
     for _ in 0..20 {
@@ -118,14 +105,45 @@ fn a_partition_stops_before_another_key_if_the_file_says_so() {
     );
     let stopped = driver.stopped();
     assert!(stopped.len() > 1, "{stopped:?}");
+    assert_eq!(driver.key_mismatches, stopped.len() as u64, "one for each partition");
     for stopped in stopped {
         let reason = stopped.reason;
-        assert!(reason.contains(", record at offset "), "{reason}");
+        assert!(reason.starts_with("record at offset "), "{reason}");
         assert!(
             reason.contains("its Kafka key is not the value of `customer`"),
             "{reason}"
         );
-        assert!(reason.contains("`on_key_mismatch: warn` goes on"), "{reason}");
+        assert!(
+            reason.contains("with `on_key_mismatch: warn` they are decided on features that may be wrong"),
+            "{reason}"
+        );
+        assert!(
+            reason.contains("remove `key:` and give the pipeline another name"),
+            "{reason}"
+        );
         assert!(!reason.contains("p5"), "{reason}");
+    }
+}
+
+/// The ways out that the reason names.
+#[test]
+fn what_a_stopped_partition_holds_is_read_with_warn_or_under_another_name() {
+    let another_name = with_repartition().replace("name: shop", "name: shop2");
+    for (way_out, is_right) in [(KEYED, false), (&another_name, true)] {
+        let mut driver = driver(&stopping(), 4);
+        (0..PAYMENTS).for_each(|n| pay(&driver, n, &format!("p{n}")));
+        for _ in 0..20 {
+            driver.round().unwrap();
+        }
+        assert_eq!(counts(&driver).len(), 0);
+        if is_right {
+            driver.broker.forget_positions();
+            driver.stores.lose();
+        }
+        driver.change(topology(way_out, None));
+        driver.run().unwrap();
+        assert_eq!(driver.stopped(), []);
+        let counts = counts(&driver);
+        assert_eq!((counts.len(), counts == all()), (PAYMENTS, is_right));
     }
 }

@@ -5,6 +5,7 @@ mod compiled;
 use compiled::topology;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
+use std::collections::BTreeMap;
 
 const PIPELINE: &str = "
 name: shop
@@ -66,11 +67,12 @@ fn a_label_that_comes_too_late_is_counted() {
     }
     label(&mut driver, "a", "09T11:59");
     assert_eq!(
-        driver.too_late_labels, 1,
-        "one minute more than a day before the newest payment"
+        driver.too_late_labels,
+        BTreeMap::from([(0, 1)]),
+        "one minute more than a day before the newest payment; the terminal's lateness is longer"
     );
     label(&mut driver, "b", "09T12:00");
-    assert_eq!(driver.too_late_labels, 1);
+    assert_eq!(driver.too_late_labels, BTreeMap::from([(0, 1)]));
     pay(&mut driver, "d", 10);
     assert_eq!(last(&driver, "customer_frauds"), FeatureValue::Float(1.0));
     assert_eq!(
@@ -90,5 +92,19 @@ fn a_label_that_no_feature_of_an_entity_uses_is_not_too_late_for_it() {
     label(&mut driver, "a", "02T12:00");
     pay(&mut driver, "d", 10);
     assert_eq!(last(&driver, "terminal_frauds"), FeatureValue::Float(1.0));
-    assert_eq!(driver.too_late_labels, 0);
+    assert_eq!(driver.too_late_labels, BTreeMap::new());
+}
+
+/// One label too late for the customer alone, and one too late for both.
+#[test]
+fn each_entity_counts_the_labels_that_are_too_late_for_it() {
+    let mut driver = driver(&PIPELINE.replace("lateness: 20d", "lateness: 3d"));
+    for (id, day) in [("a", 1), ("b", 2), ("c", 10)] {
+        pay(&mut driver, id, day);
+    }
+    label(&mut driver, "b", "08T12:00");
+    label(&mut driver, "a", "02T12:00");
+    assert_eq!(driver.too_late_labels, BTreeMap::from([(0, 2), (1, 1)]));
+    pay(&mut driver, "d", 10);
+    assert_eq!(last(&driver, "terminal_frauds"), FeatureValue::Float(1.0));
 }

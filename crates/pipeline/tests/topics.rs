@@ -2,39 +2,21 @@
 //! is decided is right, or the partition is not read and says why.
 
 mod compiled;
+mod keyed;
 
 use compiled::topology;
+use keyed::{KEYED, with_repartition};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, Log, Outputs, TopicPartition};
 use std::collections::BTreeMap;
 
-const KEYED: &str = "
-name: shop
-inputs:
-  transactions:
-    topic: payments
-    key: customer
-    id: id
-    event_time: time
-    fields: {id: text, time: timestamp, customer: text}
-entities: {customer: {key: customer}}
-features: {payments: {entity: customer, count: transactions, window: 30d}}
-rules: [{name: busy, when: payments > 100, then: review, reason: R1}]
-outputs: {decisions: decisions, dead_letters: dead-letters}
-";
-
-/// The pipeline whose first stage reads its input, and the same with a repartition topic in between.
-fn with_repartition() -> String {
-    KEYED.replace("    key: customer\n", "")
-}
-
 /// One payment for each of the customers, in this minute of the day.
 fn pay(driver: &TestDriver, customers: std::ops::Range<usize>, minute: u32) {
     for customer in customers {
         let value = format!(
-            r#"{{"id":"{customer}-{minute}","customer":"c{customer}","time":"2026-03-14T12:{minute:02}:00Z"}}"#
+            r#"{{"id":"{customer}-{minute}","customer":"c{customer}","terminal":"t","buyer":"b","time":"2026-03-14T12:{minute:02}:00Z"}}"#
         );
         driver.send(0, &format!("c{customer}"), value.as_bytes(), None);
     }
@@ -263,7 +245,7 @@ fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
     let refused = reasons(&mut driver);
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(
-        refused[0].contains("shop-hop-customer[0], record at offset"),
+        refused[0].starts_with("shop-hop-customer[0]: record at offset"),
         "{refused:?}"
     );
     assert_eq!(driver.dead_letters(), []);
@@ -272,4 +254,129 @@ fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
     // A restart does not pass over it.
     restart(&mut driver);
     assert_eq!(reasons(&mut driver).len(), 1);
+}
+
+/// A feature of a second entity.
+const TERMINAL: &str = "  visits: {entity: terminal, count: transactions, window: 30d}\n";
+
+/// The pipeline of `text` with a second stage.
+fn with_terminals(text: &str) -> String {
+    let text = text.replace("customer: text}", "customer: text, terminal: text}");
+    let text = text.replace(
+        "{customer: {key: customer}}",
+        "{customer: {key: customer}, terminal: {key: terminal}}",
+    );
+    let count = "{payments: {entity: customer, count: transactions, window: 30d}}";
+    text.replace(
+        count,
+        &format!("\n  payments: {}\n{TERMINAL}", &count[11..count.len() - 1]),
+    )
+}
+
+/// Where rows went another way before, none of them is lost or counted from nothing: nothing is read until the pipeline has
+/// another name or its former file.
+#[test]
+fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {
+    let keyed = KEYED.to_owned();
+    let repartitioned = with_repartition();
+    let terminals = with_terminals(&repartitioned);
+    let other_key = repartitioned
+        .replace("customer: text}", "customer: text, buyer: text}")
+        .replace("{customer: {key: customer}}", "{customer: {key: buyer}}");
+    let reversed = terminals.replace(
+        "{customer: {key: customer}, terminal: {key: terminal}}",
+        "{terminal: {key: terminal}, customer: {key: customer}}",
+    );
+    let other_type = repartitioned.replace("customer: text}", "customer: int}");
+    let personal = repartitioned.replace("customer: text}", "customer: {type: text, personal: true}}")
+        + "personal_data: {key_env: SECRET}\n";
+    let topology = |text: &str| topology(text, Some(b"secret"));
+    for (what, before, now) in [
+        ("`key:` removed", &keyed, &repartitioned),
+        ("`key:` added", &repartitioned, &keyed),
+        ("the key of an entity", &repartitioned, &other_key),
+        ("an entity added", &repartitioned, &terminals),
+        ("an entity removed", &terminals, &repartitioned),
+        ("entities in another order", &terminals, &reversed),
+        ("a key of another type", &repartitioned, &other_type),
+        ("a key that is personal now", &repartitioned, &personal),
+    ] {
+        for keeps_state in [true, false] {
+            let mut driver = TestDriver::new(topology(before), 2);
+            pay(&driver, 0..8, 0);
+            driver.run().unwrap();
+            driver.change(topology(now));
+            if !keeps_state {
+                driver.stores.lose();
+            }
+            pay(&driver, 0..8, 1);
+            let refused = reasons(&mut driver);
+            assert!(refused.len() >= 2, "{what}: {refused:?}");
+            for reason in refused {
+                assert!(reason.contains("another way"), "{what}: {reason}");
+                assert!(reason.contains("Give the pipeline another name"), "{what}: {reason}");
+                assert!(!reason.contains("created again"), "{what}: {reason}");
+            }
+            assert_eq!(counts(&driver).len(), 8, "{what}: nothing is decided");
+
+            driver.change(topology(before));
+            driver.run().unwrap();
+            assert_eq!(driver.stopped(), [], "{what}");
+            assert_eq!(counts(&driver)["3-1"], 2, "{what}");
+        }
+    }
+}
+
+/// A group without members for long has no positions; the state still knows which topic it comes from.
+#[test]
+fn state_of_another_topic_is_refused_without_positions() {
+    for (before, now, advice) in [
+        (KEYED.to_owned(), with_repartition(), "`key:`, the inputs in use"),
+        (
+            with_repartition(),
+            KEYED.to_owned(),
+            "or the pipeline file names another one now",
+        ),
+    ] {
+        let mut driver = TestDriver::new(topology(&before, None), 1);
+        pay(&driver, 0..8, 0);
+        driver.run().unwrap();
+        driver.broker.forget_positions();
+        driver.change(topology(&now, None));
+        let refused = reasons(&mut driver);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(refused[0].contains(advice), "{refused:?}");
+        assert_eq!(counts(&driver).len(), 8);
+    }
+}
+
+#[test]
+fn a_chain_of_many_long_names_is_short_and_still_told_apart() {
+    let long = |last: &str| {
+        let names: Vec<String> = (0..9).map(|n| format!("{}{n}", "a_long_name".repeat(5))).collect();
+        let fields: String = names.iter().map(|name| format!(", {name}: text")).collect();
+        let entities: String = names.iter().map(|name| format!(", {name}: {{key: {name}}}")).collect();
+        let features = names.iter().enumerate();
+        let features: String = features
+            .map(|(n, name)| format!("  count_{n}: {{entity: {name}, count: transactions, window: 1d}}\n"))
+            .collect();
+        let text = with_terminals(&with_repartition());
+        let text = text.replace("terminal: text}", &format!("terminal: text, {last}: text{fields}}}"));
+        let text = text.replace(
+            "terminal: {key: terminal}}",
+            &format!("terminal: {{key: terminal}}{entities}, z: {{key: {last}}}}}"),
+        );
+        let text = text.replace(
+            TERMINAL,
+            &format!("{TERMINAL}{features}  z: {{entity: z, count: transactions, window: 1d}}\n"),
+        );
+        topology(&text, None).chain()
+    };
+    let (one, other) = (long("one"), long("other"));
+    assert!(
+        one.starts_with("ingest>customer:customer/text>terminal:terminal/text>"),
+        "{one}"
+    );
+    assert!(one.len() <= 400 && other.len() <= 400, "{one}");
+    assert_ne!(one, other);
 }

@@ -36,7 +36,13 @@ impl Shop {
             brokers,
             name,
         };
-        let (brokers, name) = (&shop.brokers, &shop.name);
+        shop.write_pipeline(key);
+        create_topics_of(&shop.pipeline(), 1, &[]);
+        shop
+    }
+
+    fn write_pipeline(&self, key: &str) {
+        let (brokers, name) = (&self.brokers, &self.name);
         let text = format!(
             "
 name: {name}
@@ -53,9 +59,14 @@ outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters}}
 kafka: {{brokers: \"{brokers}\"}}
 "
         );
-        std::fs::write(shop.pipeline(), text).unwrap();
-        create_topics_of(&shop.pipeline(), 1, &[]);
-        shop
+        std::fs::write(self.pipeline(), text).unwrap();
+    }
+
+    /// What `riskstream topics` says.
+    fn listed(&self) -> String {
+        let (code, output, errors) = run(&["topics", self.pipeline().to_str().unwrap()], &[]);
+        assert_eq!(code, Some(0), "{errors}");
+        output
     }
 
     fn pipeline(&self) -> PathBuf {
@@ -75,8 +86,8 @@ kafka: {{brokers: \"{brokers}\"}}
     /// that is busy with other tests.
     fn is_known_soon(&self, service: &mut Service, partitions: usize) {
         let began = Instant::now();
-        let (code, output, errors) = run(&["topics", self.pipeline().to_str().unwrap()], &[]);
-        assert_eq!(code, Some(0), "{errors}");
+        let output = self.listed();
+        assert!(!output.contains("not read"), "{output}");
         let mut lines = output.lines();
         let line = lines.find(|line| line.starts_with(&self.input())).unwrap();
         assert_eq!(
@@ -176,6 +187,9 @@ fn partitions_of_a_topic_that_state_depends_on_cannot_be_added() {
     shop.counts(&mut service, 24);
     grow_topic(&shop.brokers, &shop.input(), 4);
     service.wait_until_unready("had 1 partitions and now has 4");
+    let listed = shop.listed();
+    let reason = format!("not read: {} had 1 partitions and now has 4", shop.input());
+    assert!(listed.contains(&reason), "{listed}");
     service.end();
     delete_topics(&shop.brokers, &shop.name);
 }
@@ -223,6 +237,55 @@ fn a_topic_that_is_created_again_stops_the_pipeline_until_it_is_reset() {
     let (code, _, errors) = run(&reset, &[]);
     assert_eq!(code, Some(1), "{errors}");
     assert!(errors.contains("belong to this topic"), "{errors}");
+    delete_topics(&shop.brokers, &shop.name);
+}
+
+/// Under the name that it had, a pipeline without `key:` would read another topic, from its beginning or from where the group
+/// stands. Nothing is read until the file is as it was.
+#[test]
+fn a_key_that_is_removed_under_the_same_name_is_refused() {
+    let shop = Shop::new("rekeyed", "\n    key: card");
+    let mut service = shop.start();
+    (0..3).for_each(|round| shop.pay(round));
+    shop.counts(&mut service, 24);
+    service.end();
+    shop.write_pipeline("");
+    create_topics_of(&shop.pipeline(), 1, &[]);
+    shop.pay(3);
+    for keeps_state in [true, false] {
+        if !keeps_state {
+            shop.remove_state();
+        }
+        let mut service = shop.start();
+        service.wait_until_unready("went another way (card by card as text > decisions)");
+        let (_, reasons) = service.get("/readyz").unwrap();
+        assert!(!reasons.contains("created again"), "{reasons}");
+        assert_eq!(shop.counts(&mut service, 24).len(), 24);
+        service.end();
+        let listed = shop.listed();
+        assert!(listed.contains("went another way"), "{listed}");
+    }
+
+    shop.write_pipeline("\n    key: card");
+    let mut service = shop.start();
+    assert_eq!(shop.counts(&mut service, 32)["0-3"], 4);
+    service.end();
+    delete_topics(&shop.brokers, &shop.name);
+}
+
+/// The service stays, says what is missing, and goes on by itself when the topic is there: with the advice that it is another
+/// one.
+#[test]
+fn a_topic_that_is_deleted_while_it_is_read_is_waited_for() {
+    let shop = Shop::new("gone", "");
+    let mut service = shop.start();
+    (0..3).for_each(|round| shop.pay(round));
+    shop.counts(&mut service, 24);
+    delete_topics(&shop.brokers, &shop.input());
+    service.wait_until_unready(&format!("{} was deleted", shop.input()));
+    create_topics_of(&shop.pipeline(), 1, &[]);
+    service.wait_until_unready("end all copies: riskstream state reset");
+    service.end();
     delete_topics(&shop.brokers, &shop.name);
 }
 

@@ -9,6 +9,7 @@
 
 mod error;
 mod options;
+mod private;
 mod store;
 
 pub use error::OpenError;

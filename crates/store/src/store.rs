@@ -1,7 +1,6 @@
 //! The state of one task in one RocksDB.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
@@ -10,6 +9,7 @@ use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 
 use crate::error::OpenError;
 use crate::options::{StoreOptions, database};
+use crate::private::create_directory;
 
 /// The prefix of the store's own keys.
 const RESERVED_PREFIX: &[u8] = b"\xff\xffriskstream/";
@@ -32,10 +32,7 @@ impl RocksStore {
     /// # Errors
     /// See [`OpenError`]. While another process has the state open the error is `Locked`; the caller may retry.
     pub fn open(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
-        // RocksDB gives its files the mode 0644. In this directory only the owner can read them.
-        let mut directory = fs::DirBuilder::new();
-        let created = directory.recursive(true).mode(0o700).create(path);
-        created.map_err(|error| OpenError::of_io(path, &error))?;
+        create_directory(path).map_err(|error| OpenError::of_io(path, &error))?;
         probe(path).map_err(|error| OpenError::of_io(path, &error))?;
         let failed = |error: rocksdb::Error| OpenError::of_rocksdb(path, &error);
         let database = DB::open(&database(&options.memory), path).map_err(failed)?;

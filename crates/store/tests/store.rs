@@ -51,9 +51,31 @@ fn a_new_state_is_empty() {
 fn only_the_owner_can_read_it() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("state/card-0");
-    drop(open(&path));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let files = || {
+        let entries = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|entry| entry.is_file()).collect::<Vec<PathBuf>>()
+    };
+    let mut store = open(&path);
+    // The log of writes, and tables that are flushed later.
+    put(&mut store, b"key", b"value", 1);
+    store.flush().unwrap();
+    put(&mut store, b"key", b"value", 2);
     for created in [path.as_path(), path.parent().unwrap()] {
-        assert_eq!(fs::metadata(created).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(mode(created), 0o700);
+    }
+    assert!(files().len() > 4);
+    for file in files() {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    // As an earlier version left them.
+    drop(store);
+    for file in files() {
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let _store = open(&path);
+    for file in files() {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
 

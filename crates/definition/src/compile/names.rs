@@ -89,6 +89,7 @@ impl<'s> Names<'s> {
                 name: (*name).to_owned(),
                 value_type: *value_type,
                 element: *value_type,
+                holds_pseudonyms: false,
             })
             .collect();
         let mut scope = Scope::new();
@@ -116,6 +117,7 @@ impl<'s> Names<'s> {
             name: name.to_owned(),
             value_type,
             element: value_type,
+            holds_pseudonyms: false,
         });
         self.slots.len() - 1
     }
@@ -148,11 +150,12 @@ impl<'s> Names<'s> {
     /// Marks a slot whose texts are pseudonyms: of personal fields, or computed from them.
     pub fn mark_pseudonym(&mut self, slot: Slot) {
         self.scope.mark_pseudonym(slot);
+        self.slots[slot].holds_pseudonyms = true;
     }
 
     /// Whether the texts of a slot are pseudonyms.
     pub fn is_pseudonym(&self, slot: Slot) -> bool {
-        self.scope.is_pseudonym(slot)
+        self.slots[slot].holds_pseudonyms
     }
 
     /// Marks a declared name as a `last_k` feature.

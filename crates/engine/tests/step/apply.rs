@@ -194,6 +194,20 @@ fn an_event_behind_its_sources_watermark_is_late() {
     assert!(!shop.pay("t2", NOON, 10.0).flags.contains(Flags::LATE));
 }
 
+/// Payments of other partitions are in order in their own source, and are still seen to come after a later one.
+#[test]
+fn an_event_that_one_of_its_entities_has_a_later_one_of_is_late() {
+    let mut shop = Shop::new(SHOP);
+    shop.pay("t1", NOON, 10.0);
+    for (customer, terminal, expected) in [("c", "u", true), ("d", "t", true), ("d", "u", false), ("e", "v", false)] {
+        let id = format!("{customer} at {terminal}");
+        let mut event = shop.payment(&id, NOON - MINUTE, customer, terminal, 10.0);
+        shop.apply(&mut event).unwrap();
+        assert_eq!(event.late_by(), 0);
+        assert_eq!(event.flags.contains(Flags::LATE), expected, "{id}");
+    }
+}
+
 #[test]
 fn bootstrapping_ends_when_the_longest_window_lies_within_history() {
     let mut shop = Shop::new(SHOP);

@@ -193,6 +193,8 @@ impl Naive {
                 row[feature.output] = evaluate(spec, feature, logs, &as_of, stream);
             }
         }
+        // The newest of all is never dropped here.
+        applied.overtaken = input == 0 && !applied.duplicate && logs[0].last().is_some_and(|newest| newest.time > time);
         if applied.inserted {
             logs[usize::from(input)].insert(position, entry);
         }

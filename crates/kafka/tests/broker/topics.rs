@@ -43,3 +43,15 @@ fn a_topic_that_is_refused_is_named() {
     let error = topics::create(&options, std::slice::from_ref(&refused)).unwrap_err();
     assert!(error.to_string().contains(&refused.name), "{error}");
 }
+
+/// Kafka refuses the second of them as an invalid topic, without a word about the first.
+#[test]
+fn names_that_differ_in_dots_and_underscores_are_explained() {
+    let options = KafkaOptions::new(&brokers(), "topics");
+    let name = unique("collision");
+    let (dotted, underscored) = (format!("{name}.a"), format!("{name}_a"));
+    topics::create(&options, &[spec(&dotted, 1)]).unwrap();
+    let error = topics::create(&options, &[spec(&underscored, 1)]).unwrap_err();
+    let expected = format!("topic {underscored}: there is a topic {dotted}, and Kafka takes no two");
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}

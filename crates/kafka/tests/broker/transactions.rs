@@ -55,6 +55,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
             id: Some("gDJkXh-0_w".into()),
             partitions: 1,
             epoch: 3,
+            chain: Some("ingest>card:card_id>decisions".into()),
             sources: vec![(Some("4kq-0_wQ".into()), 1)],
         },
     };

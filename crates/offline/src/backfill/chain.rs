@@ -1,12 +1,14 @@
 //! The stages of a pipeline one after the other, each with a state of its own for each of its partitions.
 
 use super::order::Partitions;
-use riskstream_engine::plan::Plan;
+use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Engine, Event, StageError};
+use riskstream_events::Flags;
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
 use riskstream_pipeline::{Applied, StageState, Stores, WaitedLabel, partitioner};
+use std::collections::BTreeMap;
 
 /// How many caches a stage has at least, however few partitions it has.
 const CACHES: usize = 4;
@@ -14,6 +16,8 @@ const CACHES: usize = 4;
 /// See the module.
 pub(super) struct Chain {
     stages: Vec<Stage>,
+    /// Labels that were older than the entities of a stage keep, by stage.
+    too_late_labels: BTreeMap<usize, u64>,
     key: String,
 }
 
@@ -43,6 +47,7 @@ impl Chain {
         });
         Ok(Chain {
             stages: stages.collect::<Result<_, StateError>>()?,
+            too_late_labels: BTreeMap::new(),
             key: String::new(),
         })
     }
@@ -76,6 +81,7 @@ impl Chain {
             count => partitioner::stage_partition(engine, stage, event, count as i32, &mut self.key) as usize,
         };
         let applied = partitions[partition].apply(engine, event)?;
+        self.count(stage, event);
         Ok((applied == Applied::Now).then(|| SourceId::new(0, partition as i32)))
     }
 
@@ -103,7 +109,22 @@ impl Chain {
         engine: &mut Engine,
         partition: usize,
     ) -> Result<Option<WaitedLabel>, StateError> {
-        self.stages[0].partitions[partition].next_label(engine)
+        let label = self.stages[0].partitions[partition].next_label(engine)?;
+        if let Some((label, Ok(()))) = &label {
+            self.count(0, label);
+        }
+        Ok(label)
+    }
+
+    fn count(&mut self, stage: usize, event: &Event) {
+        if event.input != TRANSACTIONS && event.flags.contains(Flags::TOO_LATE) {
+            *self.too_late_labels.entry(stage).or_default() += 1;
+        }
+    }
+
+    /// Labels so far that were older than the entities of a stage keep, by stage.
+    pub(super) fn too_late_labels(&self) -> &BTreeMap<usize, u64> {
+        &self.too_late_labels
     }
 
     /// Gives up some of the labels that wait, as no transaction will come any more; the partition at which they waited.

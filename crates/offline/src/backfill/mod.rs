@@ -60,7 +60,7 @@ pub trait Sink {
 }
 
 /// What a backfill did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Records read from all files.
     pub records: u64,
@@ -74,12 +74,12 @@ pub struct Summary {
     pub doubtful_times: u64,
     /// The input and the number in the file of the first of them.
     pub first_doubtful: Option<(u8, u64)>,
-    /// Events that came after a later one of their partition.
+    /// Transactions that came after a later one of their partition, or of one of their entities.
     pub late: u64,
-    /// Of these, transactions that were older than some state keeps: they are not part of any feature.
+    /// Of these, those that were older than an entity's state keeps: none of its features counts them.
     pub too_late: u64,
-    /// Labels that were older than an entity's state keeps: none of its features counts them.
-    pub too_late_labels: u64,
+    /// Labels that were older than an entity's state keeps, by the entity's stage: none of its features counts them.
+    pub too_late_labels: BTreeMap<usize, u64>,
 }
 
 /// How a backfill orders records.
@@ -185,6 +185,7 @@ impl<'a> Backfill<'a> {
             self.end_waiting(partition)?;
         }
         self.decide()?;
+        self.summary.too_late_labels = self.chain.too_late_labels().clone();
         go_on(&self.summary);
         Ok(self.summary)
     }
@@ -203,7 +204,6 @@ impl<'a> Backfill<'a> {
                     let first = (source.input(), sourced.number);
                     self.summary.first_doubtful.get_or_insert(first);
                 }
-                self.summary.late += u64::from(sourced.event.late_by() > 0);
                 sorter.push(&sourced)?;
                 self.spare.push(sourced.event.row);
             }
@@ -337,13 +337,12 @@ impl<'a> Backfill<'a> {
 
     /// An event that no stage has to apply any more: a transaction is decided with the others of its batch.
     fn finish(&mut self, event: Event) -> Result<(), BackfillError> {
-        let too_late = u64::from(event.flags.contains(Flags::TOO_LATE));
         if event.input != TRANSACTIONS {
-            self.summary.too_late_labels += too_late;
             self.spare.push(event.row);
             return Ok(());
         }
-        self.summary.too_late += too_late;
+        self.summary.late += u64::from(event.flags.contains(Flags::LATE));
+        self.summary.too_late += u64::from(event.flags.contains(Flags::TOO_LATE));
         self.batch.events.push(event);
         match self.batch.events.len() {
             BATCH => self.decide(),

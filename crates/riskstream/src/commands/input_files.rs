@@ -183,15 +183,15 @@ pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
     let mut notes = Vec::new();
     if summary.late > 0 {
         notes.push(format!(
-            "{} records came after a later one in the order of arrival, {} of them beyond `lateness`, which no feature \
-             counts. Without --in-order arrival, records are sorted by event time",
+            "{} transactions came after a later one in the order of arrival, {} of them later than the `lateness` of an \
+             entity, whose features do not count them. Without --in-order arrival, records are sorted by event time",
             summary.late, summary.too_late
         ));
     }
-    if summary.too_late_labels > 0 {
+    for (stage, labels) in &summary.too_late_labels {
         notes.push(format!(
-            "{} labels came later than the `lateness` of an entity, whose features do not count them",
-            summary.too_late_labels
+            "{labels} labels came later than the `lateness` of `{}`, whose features do not count them",
+            compiled.plan.stages[*stage].entity
         ));
     }
     if summary.filtered > 0 {

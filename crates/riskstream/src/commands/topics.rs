@@ -5,7 +5,12 @@ use super::error::CommandError;
 use super::target::Target;
 use crate::required_topics::{RequiredTopic, TopicOptions, TopicRole, describe, required_topics, specification};
 use anyhow::anyhow;
+use riskstream_definition::Compiled;
+use riskstream_kafka::KafkaOptions;
 use riskstream_kafka::topics::{Created, Topic, TopicSpec};
+use riskstream_pipeline::identity::{self, Keying};
+use riskstream_pipeline::log::Topic as PositionedTopic;
+use riskstream_pipeline::topology::chain;
 use std::time::Duration;
 
 /// Partitions of new topics if the transactions topic does not exist either.
@@ -64,6 +69,9 @@ fn list(target: &Target) -> Result<(), CommandError> {
     let required = required_topics(&compiled);
     let described = describe(&kafka, &required).map_err(CommandError::failed)?;
     print!("{}", table(&required, &described));
+    for refusal in refusals(&compiled, &kafka, &required) {
+        println!("\n{refusal}");
+    }
     if described.iter().any(|topic| topic.partitions.is_none()) {
         println!(
             "\ncreate what is missing: riskstream topics create {}",
@@ -71,6 +79,38 @@ fn list(target: &Target) -> Result<(), CommandError> {
         );
     }
     Ok(())
+}
+
+/// Which topics that exist would not be read, and why.
+fn refusals(compiled: &Compiled, kafka: &KafkaOptions, required: &[RequiredTopic]) -> Vec<String> {
+    let read: Vec<(&str, Keying)> = required
+        .iter()
+        .filter_map(|topic| Some((topic.name.as_str(), keying(compiled, &topic.role)?)))
+        .collect();
+    let names: Vec<&str> = read.iter().map(|(name, _)| *name).collect();
+    let topics = match riskstream_kafka::look_up(kafka, &names) {
+        Ok(topics) => topics,
+        Err(error) => {
+            return vec![format!(
+                "whether the group's positions fit the topics is not known: {error}"
+            )];
+        }
+    };
+    let chain = chain(&compiled.plan, &compiled.repartition_topics);
+    let refusal = |((name, keying), topic): ((&str, Keying), Option<PositionedTopic>)| {
+        let reason = identity::identify(name, &topic?, keying, &chain).err()?;
+        Some(format!("not read: {reason}"))
+    };
+    read.into_iter().zip(topics).filter_map(refusal).collect()
+}
+
+/// What a topic is to the task that reads it; none if none does.
+fn keying(compiled: &Compiled, role: &TopicRole) -> Option<Keying> {
+    match role {
+        TopicRole::Input(_) if compiled.repartition_topics[0].is_some() => Some(Keying::Free),
+        TopicRole::Input(_) | TopicRole::Repartition(_) => Some(Keying::ByState),
+        TopicRole::Decisions | TopicRole::DeadLetters | TopicRole::Rollouts => None,
+    }
 }
 
 fn execute_create(args: &CreateArgs) -> Result<(), CommandError> {

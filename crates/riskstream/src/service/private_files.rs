@@ -8,8 +8,7 @@ use std::path::Path;
 const DIRECTORY: u32 = 0o700;
 const FILE: u32 = 0o600;
 
-/// Creates a directory, with its parents, or takes the rights of others on an existing one, unless it is another user's. So
-/// files in it that RocksDB creates with mode 0644 are not readable either.
+/// Creates a directory, with its parents, or takes the rights of others on an existing one, unless it is another user's.
 ///
 /// # Errors
 /// It cannot be created.

@@ -3,6 +3,7 @@
 use super::instance::InstanceError;
 use super::job::Job;
 use crate::clock::SystemClock;
+use crate::required_topics::{missing_topics, required_topics};
 use crate::telemetry::{WorkerMetrics, metrics};
 use riskstream_kafka::KafkaLog;
 use riskstream_pipeline::log::{Log, LogError};
@@ -21,6 +22,8 @@ const UNAVAILABLE_PAUSE: Duration = Duration::from_millis(200);
 const ABORT_PAUSE: Duration = Duration::from_millis(50);
 /// Interval at which gauges and health are published.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause between two looks for a topic that was deleted.
+const MISSING_TOPIC_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before the first restart. It doubles with each restart that follows soon.
 const FIRST_RESTART_PAUSE: Duration = Duration::from_millis(200);
 /// Limit of this pause.
@@ -51,6 +54,7 @@ enum RoundsEnd {
 pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> Result<(), WorkerFailure> {
     let metrics = WorkerMetrics::new(number, topology);
     let mut pause = FIRST_RESTART_PAUSE;
+    let mut has_run = false;
     loop {
         let options = job.kafka_options(number, topology)?;
         let log = KafkaLog::open(options).map_err(WorkerFailure::Log)?;
@@ -65,7 +69,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
             job.history.clone(),
         );
         let began = Instant::now();
-        let end = rounds(job, number, &mut worker, &metrics);
+        let end = rounds(job, number, &mut worker, &metrics, &mut has_run);
         if let RoundsEnd::Shutdown = end
             && let Err(error) = worker.finish()
         {
@@ -75,7 +79,14 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
         drop(worker.into_log());
         match end {
             RoundsEnd::Shutdown => return Ok(()),
-            RoundsEnd::Failed(failure) => return Err(failure),
+            RoundsEnd::Failed(failure) => match missing(job).filter(|_| has_run) {
+                Some(why) => {
+                    if wait_for_topics(job, number, why) {
+                        return Ok(());
+                    }
+                }
+                None => return Err(failure),
+            },
             RoundsEnd::Fenced(why) => {
                 metrics::ERRORS.counter(&["fenced"]).increment(1);
                 if began.elapsed() > LONGEST_RESTART_PAUSE {
@@ -92,16 +103,51 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     }
 }
 
+/// Waits until all topics are there; whether a shutdown was requested before.
+fn wait_for_topics(job: &Job, number: usize, mut why: String) -> bool {
+    tracing::error!(target: "riskstream::worker", worker = number, why, "a topic is gone");
+    loop {
+        job.health.waits(number, &why);
+        if job.shutdown.wait(MISSING_TOPIC_PAUSE) {
+            return true;
+        }
+        match missing(job) {
+            Some(still) => why = still,
+            None => return false,
+        }
+    }
+}
+
+/// Which topics of the pipeline are missing, and what to do; none if they are all there, or Kafka does not say.
+fn missing(job: &Job) -> Option<String> {
+    let missing = missing_topics(&job.kafka, &required_topics(&job.compiled)).unwrap_or_default();
+    let names: Vec<&str> = missing.iter().map(|topic| topic.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} was deleted: nothing is read until the topic is there again, and this reason then says how to go on",
+            names.join(", ")
+        )
+    })
+}
+
 const DOUBTFUL_TIME: &str = "an event time lies before the year 2000: check the input's `unit:`; `min_time:` refuses such \
                              times, or says that they are meant";
 
-fn rounds<L: Log>(job: &Job, number: usize, worker: &mut Worker<L>, metrics: &WorkerMetrics) -> RoundsEnd {
+/// Rounds until they end. `has_run`: whether there was one.
+fn rounds<L: Log>(
+    job: &Job,
+    number: usize,
+    worker: &mut Worker<L>,
+    metrics: &WorkerMetrics,
+    has_run: &mut bool,
+) -> RoundsEnd {
     let mut publish_at = Instant::now();
     let mut wait = JOIN_WAIT;
     let mut has_doubted = false;
     while !job.shutdown.requested() {
         match worker.round(wait) {
             Ok(round) => {
+                *has_run = true;
                 wait = WAIT;
                 metrics.observe(&round);
                 if let Some((at, offset)) = round.tally.first_doubtful.as_ref().filter(|_| !has_doubted) {

@@ -96,7 +96,7 @@ metrics! {
     RECORDS: Counter "riskstream_records_total" ["topic"] in Count,
         "Records read from input and repartition topics. After an abort some are read and counted again.";
     EVENTS: Counter "riskstream_events_total" [] in Count,
-        "Events applied. An event is counted once in each stage.";
+        "Events applied. An event is counted once in the ingest stage, if there is one, and in each stage that it goes to.";
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
         "Decisions committed, by outcome: approve, review, decline.";
     DEGRADED: Counter "riskstream_degraded_decisions_total" [] in Count,
@@ -116,19 +116,19 @@ metrics! {
     DUPLICATES: Counter "riskstream_duplicate_decisions_total" [] in Count,
         "Decisions that were repeated because their transaction id was read again.";
     LATE: Counter "riskstream_late_decisions_total" [] in Count,
-        "Decisions on transactions that were read after one with a later event time.";
+        "Decisions on transactions that came after one with a later event time, in their partition or to one of their entities.";
     REPEATED_ROWS: Counter "riskstream_repeated_rows_total" [] in Count,
         "Rows of repartition topics that were written twice, after a crash or a hand-over, and dropped the second time.";
     INEXACT: Counter "riskstream_inexact_events_total" [] in Count,
         "Transactions and labels with a number that a feature aggregates and that is left out (NaN, infinite or too large) or rounded to 0.";
-    TOO_LATE_LABELS: Counter "riskstream_too_late_labels_total" [] in Count,
-        "Labels that came later than an entity's `lateness`, so that none of its features counts them. The log tells of the first of each partition.";
+    TOO_LATE_LABELS: Counter "riskstream_too_late_labels_total" ["entity"] in Count,
+        "Labels that came later than the entity's `lateness`, so that none of its features counts them. The log tells of the first of each entity and partition.";
     FILTERED: Counter "riskstream_filtered_records_total" [] in Count,
         "Input records that are no events: an input's `where:` does not hold, or a tombstone is ignored.";
     DOUBTFUL_TIMES: Counter "riskstream_doubtful_event_times_total" [] in Count,
         "Events with a time before the year 2000 on an input without `min_time:`: most likely numbers in another unit. The log names the first.";
     KEY_MISMATCHES: Counter "riskstream_key_mismatches_total" [] in Count,
-        "Events of a topic that the first stage reads itself whose Kafka key is not the value of the input's `key:`. Features are then most likely wrong. The log names the first of each partition.";
+        "Events of a topic that the first stage reads itself whose Kafka key is not the value of the input's `key:`. Features are then most likely wrong. The log names the first of each partition. With `on_key_mismatch: stop`, records before which a partition was stopped.";
     DEAD_LETTERS: Counter "riskstream_dead_letters_total" ["reason"] in Count,
         "Records written to the dead-letter topic, by reason code.";
     WRITTEN: Counter "riskstream_written_records_total" [] in Count,

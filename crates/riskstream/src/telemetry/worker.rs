@@ -23,7 +23,8 @@ pub struct WorkerMetrics {
     late: Counter,
     repeated_rows: Counter,
     inexact: Counter,
-    too_late_labels: Counter,
+    /// By the stages of the entities.
+    too_late_labels: Vec<Counter>,
     filtered: Counter,
     doubtful_times: Counter,
     key_mismatches: Counter,
@@ -58,7 +59,7 @@ impl WorkerMetrics {
             late: set::LATE.counter(&[]),
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
             inexact: set::INEXACT.counter(&[]),
-            too_late_labels: set::TOO_LATE_LABELS.counter(&[]),
+            too_late_labels: too_late_labels(topology),
             filtered: set::FILTERED.counter(&[]),
             doubtful_times: set::DOUBTFUL_TIMES.counter(&[]),
             key_mismatches: set::KEY_MISMATCHES.counter(&[]),
@@ -100,11 +101,13 @@ impl WorkerMetrics {
         self.late.increment(round.tally.late);
         self.repeated_rows.increment(round.tally.repeated_rows);
         self.inexact.increment(round.tally.inexact);
-        self.too_late_labels.increment(round.tally.too_late_labels);
+        for (stage, labels) in &round.tally.too_late_labels {
+            self.too_late_labels[*stage].increment(*labels);
+        }
         self.filtered.increment(round.tally.filtered);
         self.doubtful_times.increment(round.tally.doubtful_times);
         self.key_mismatches.increment(round.tally.key_mismatches);
-        self.events.increment(round.events as u64);
+        self.events.increment(round.tally.events);
         self.written.increment(round.written as u64);
         for (topic, records) in &round.records {
             if let Some(counter) = self.records.get(topic) {
@@ -160,6 +163,13 @@ impl WorkerMetrics {
             .gauge(&[&self.worker])
             .set(worker.waiting().count() as f64);
     }
+}
+
+fn too_late_labels(topology: &Topology) -> Vec<Counter> {
+    let stages = topology.plan.stages.iter();
+    stages
+        .map(|stage| set::TOO_LATE_LABELS.counter(&[&stage.entity]))
+        .collect()
 }
 
 fn rule_counters(topology: &Topology) -> Vec<[Counter; 2]> {

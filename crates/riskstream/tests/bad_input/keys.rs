@@ -122,11 +122,20 @@ fn a_topic_that_is_not_keyed_as_the_file_says_is_reported_or_stops() {
     std::fs::write(&pipeline, pipeline_file(&name, &brokers, "on_key_mismatch: stop")).unwrap();
     pay(20..40);
     let mut service = Service::start(&pipeline, &path("state"), &path("log"), &[], &[]);
-    wait_for("4 partitions that are not read", || {
+    let reasons = wait_for("4 partitions that are not read", || {
         service.check_running();
         let (_, reasons) = service.get("/readyz")?;
-        (reasons.matches("`on_key_mismatch: warn` goes on").count() == 4).then_some(())
+        (reasons.matches("with `on_key_mismatch: warn` they are decided").count() == 4).then_some(reasons)
     });
+    for partition in 0..4 {
+        let name = format!("{topic}[{partition}]");
+        assert_eq!(reasons.matches(&name).count(), 1, "{reasons}");
+    }
+    assert_eq!(
+        service.metric("riskstream_key_mismatches_total", "") as u64,
+        4,
+        "one for each partition"
+    );
     service.end();
     assert_eq!(counts().len(), 20, "nothing more is decided");
     delete_topics(&brokers, &name);

@@ -5,18 +5,19 @@
 #[allow(dead_code, reason = "CSV and Parquet are no formats of topics")]
 mod table;
 
+use crate::over_files::{decisions, features, riskstream};
 use crate::support::kafka::{Writer, brokers, create_topics_of, delete_topics, header, read_all};
-use crate::support::process::{Service, run, wait_for};
+use crate::support::process::{Service, wait_for};
 use crate::support::{registry, unique};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use arrow_array::{Array, ArrayRef};
 use rdkafka::message::Message;
 use riskstream::registry::{Credentials, Registry};
-use riskstream_events::{FeatureValue, OwnedDecisionRecord, Value, ValueType};
+use riskstream_definition::compile;
+use riskstream_events::{DecodeError, FeatureValue, OwnedDecisionRecord, Value, ValueType};
+use riskstream_pipeline::DecisionFormat;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use table::{Source, TYPES, prefixed, rows, shown, sources};
 
@@ -194,25 +195,13 @@ fn on_topic(format: &str, cases: &[Case], bytes: impl Fn(&Case) -> Vec<u8>) -> B
 
 /// The results of demo and of backfill over a file of these cases, by the number of the case. The file's name says its format.
 fn in_file(directory: &Path, file: &str, cases: &[(usize, &Case)]) -> [BTreeMap<usize, String>; 2] {
-    let path = |name: &str| directory.join(name).display().to_string();
-    let (pipeline, file, decisions) = (path("pipeline.yaml"), path(file), path("decisions.jsonl"));
-    let (features, letters) = (path("features.parquet"), path("letters.jsonl"));
-    let demo = [
-        "demo",
-        "--pipeline",
-        &pipeline,
-        "--input",
-        &file,
-        "--output",
-        &decisions,
-    ];
-    let backfill = ["backfill", &pipeline, "--input", &file, "--output", &features];
+    let letters = directory.join("letters.jsonl");
     let mut found = [BTreeMap::new(), BTreeMap::new()];
-    for (arguments, found) in [demo.as_slice(), &backfill].into_iter().zip(&mut found) {
+    for (command, found) in ["demo", "backfill"].into_iter().zip(&mut found) {
         let _ = std::fs::remove_file(&letters);
         let allowed = FIELDS.iter().flat_map(|(field, _)| ["--allow-missing", field]);
-        let further = allowed.chain(["--dead-letters", &letters]).collect();
-        let (_, _, errors) = run(&[arguments.to_vec(), further].concat(), &[]);
+        let further: Vec<&str> = allowed.chain(["--dead-letters", letters.to_str().unwrap()]).collect();
+        let (_, _, errors) = riskstream(directory, command, &directory.join(file), &further);
         // The whole file is refused by its schema.
         if errors.contains("which is not read as") || errors.contains(" is expected\n") {
             found.extend(cases.iter().map(|(number, _)| (*number, "–".to_owned())));
@@ -226,12 +215,11 @@ fn in_file(directory: &Path, file: &str, cases: &[(usize, &Case)]) -> [BTreeMap<
         }
     }
     let value_type = |number: usize| cases.iter().find(|(at, _)| *at == number).unwrap().1.value_type;
-    for line in std::fs::read_to_string(decisions).unwrap_or_default().lines() {
-        let decision = OwnedDecisionRecord::from_json(line.as_bytes()).unwrap();
+    for decision in decisions(directory) {
         let number = decision.event_id.parse().unwrap();
         found[0].insert(number, of_decision(&decision, value_type(number)));
     }
-    for batch in batches(&features) {
+    for batch in features(directory) {
         let ids = batch.column_by_name("event_id").unwrap().as_string::<i32>();
         for (row, id) in ids.iter().enumerate() {
             let number = id.unwrap().parse().unwrap();
@@ -242,10 +230,40 @@ fn in_file(directory: &Path, file: &str, cases: &[(usize, &Case)]) -> [BTreeMap<
     found
 }
 
-fn batches(path: &str) -> Vec<RecordBatch> {
-    let Ok(file) = File::open(path) else { return Vec::new() };
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    reader.map(Result::unwrap).collect()
+/// The results of cases of one schema as `run` reads them with `format: avro_plain`, by their number.
+fn without_prefix(directory: &Path, schema: &str, cases: &[(usize, &Case)]) -> BTreeMap<usize, String> {
+    std::fs::write(directory.join("record.avsc"), schema).unwrap();
+    let value_type = cases[0].1.value_type;
+    let mut text = pipeline_file("conversions", "avro_plain\n    schema: record.avsc", "localhost:9092");
+    for ((field, copy), other) in FIELDS.iter().zip(TYPES) {
+        if other != TYPES[value_type] {
+            text = text.replace(&format!(", {field}: {}", other.name()), "");
+            text = text.replace(&format!("  {copy}: {{expression: {field}}}\n"), "");
+        }
+    }
+    let topology = compile("pipeline.yaml", &text, directory, &|_| None)
+        .ok()
+        .and_then(|compiled| Some((compiled.topology(None, None, DecisionFormat::Json).ok()?, compiled)));
+    let Some((topology, compiled)) = topology else {
+        return cases.iter().map(|(number, _)| (*number, "–".to_owned())).collect();
+    };
+    let (field, _) = FIELDS[value_type];
+    let slot = compiled.inputs[0]
+        .fields
+        .iter()
+        .find(|found| found.name == field)
+        .unwrap()
+        .slot;
+    let mut decoder = (topology.inputs[0].decoder)();
+    let mut result = |case: &Case| {
+        let mut row = vec![Value::Null; compiled.plan.slots.len()];
+        match decoder.decode(&case.avro, &mut row) {
+            Ok(()) => shown(Ok(row.swap_remove(slot))),
+            Err(DecodeError::Rejected(rejection)) => of_reason(rejection.code.as_str()),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    cases.iter().map(|(number, case)| (*number, result(case))).collect()
 }
 
 fn check(cases: &[Case], by: &str, found: &BTreeMap<usize, String>) {
@@ -302,7 +320,7 @@ fn values_in_avro_are_the_same_on_topics_and_in_files() {
     let directory = tempfile::tempdir().unwrap();
     let pipeline = pipeline_file("conversions", "json", "localhost:9092");
     std::fs::write(directory.path().join("pipeline.yaml"), pipeline).unwrap();
-    let (mut demo, mut backfill) = (BTreeMap::new(), BTreeMap::new());
+    let (mut demo, mut backfill, mut plain) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for schema in ids.keys() {
         let numbered = cases.iter().enumerate();
         let of_schema: Vec<_> = numbered.filter(|(_, case)| case.text == *schema).collect();
@@ -314,9 +332,20 @@ fn values_in_avro_are_the_same_on_topics_and_in_files() {
         let [by_demo, by_backfill] = in_file(directory.path(), "records.avro", &of_schema);
         demo.extend(by_demo);
         backfill.extend(by_backfill);
+        for value_type in 0..TYPES.len() {
+            let of_type: Vec<_> = of_schema
+                .iter()
+                .filter(|(_, case)| case.value_type == value_type)
+                .copied()
+                .collect();
+            if !of_type.is_empty() {
+                plain.extend(without_prefix(directory.path(), schema, &of_type));
+            }
+        }
     }
     check(&cases, "demo", &demo);
     check(&cases, "backfill", &backfill);
+    check(&cases, "avro_plain", &plain);
 }
 
 /// An Avro object container file with one block.

@@ -1,15 +1,13 @@
 //! The same payments in every format: `riskstream demo` and `riskstream backfill` compute the same from each, and say what
 //! they could not use.
 
-use crate::support::process::run;
+use crate::over_files::{decisions, features, riskstream};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Float64Type;
 use arrow_select::concat::concat_batches;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use std::fmt::Write;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -120,40 +118,13 @@ fn files() -> (TempDir, Vec<PathBuf>) {
     (directory, paths)
 }
 
-/// Runs the command on a file of transactions; exit code, standard output and standard error.
-fn riskstream(directory: &Path, command: &str, file: &Path, further: &[&str]) -> (Option<i32>, String, String) {
-    let text = |path: PathBuf| path.display().to_string();
-    let (pipeline, file) = (text(directory.join("pipeline.yaml")), file.display().to_string());
-    let (decisions, features) = (
-        text(directory.join("decisions.jsonl")),
-        text(directory.join("features.parquet")),
-    );
-    let arguments = match command {
-        "demo" => vec![
-            "demo",
-            "--pipeline",
-            &pipeline,
-            "--input",
-            &file,
-            "--output",
-            &decisions,
-        ],
-        command => vec![command, &pipeline, "--input", &file, "--output", &features],
-    };
-    run(&[&arguments, further].concat(), &[])
-}
-
-fn decisions(directory: &Path) -> Vec<OwnedDecisionRecord> {
-    let text = std::fs::read_to_string(directory.join("decisions.jsonl")).unwrap();
-    let read = |line: &str| OwnedDecisionRecord::from_json(line.as_bytes()).unwrap();
-    text.lines().map(read).collect()
-}
-
-fn features(directory: &Path) -> RecordBatch {
-    let file = File::open(directory.join("features.parquet")).unwrap();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
-    let batches: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
-    concat_batches(&batches[0].schema(), &batches).unwrap()
+/// The decisions of the demo, and the features of the backfill.
+fn results(directory: &Path) -> (Vec<OwnedDecisionRecord>, RecordBatch) {
+    let features = features(directory);
+    (
+        decisions(directory),
+        concat_batches(&features[0].schema(), &features).unwrap(),
+    )
 }
 
 #[test]
@@ -172,7 +143,7 @@ fn every_format_gives_the_same_decisions_and_features() {
                 "{output}"
             );
         }
-        let found = (decisions(directory), features(directory));
+        let found = results(directory);
         let (expected_decisions, expected_features) = expected.get_or_insert_with(|| found.clone());
         assert_eq!(&found.0, expected_decisions, "{}", file.display());
         assert_eq!(&found.1, expected_features, "{}", file.display());

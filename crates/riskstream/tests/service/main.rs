@@ -13,5 +13,6 @@ mod help;
 mod kafka;
 mod labels;
 mod models;
+mod over_files;
 mod refusals;
 mod registry;

@@ -53,6 +53,19 @@ fn reason(reason: &OwnedReason) -> String {
     }
 }
 
+/// Why decisions on so many days cannot be compared with labels.
+fn nothing_to_compare(days: i64) -> String {
+    match days <= WARM_UP_DAYS {
+        true => format!(
+            "too few days to judge: there are {days}, and the first {WARM_UP_DAYS} only warm up, as no label is known yet"
+        ),
+        false => format!(
+            "precision and recall are not known: no label is of a transaction that was decided after the first \
+             {WARM_UP_DAYS} days, which only warm up"
+        ),
+    }
+}
+
 impl Results {
     /// No decisions yet; they will be written to the file at `path`.
     pub(super) fn create(path: &Path, report: RunReport) -> anyhow::Result<Results> {
@@ -193,7 +206,8 @@ impl Results {
             .collect();
         let frauds = compared.iter().filter(|(_, fraud)| *fraud).count() as u64;
         if compared.is_empty() {
-            println!("too few days to judge: the first {WARM_UP_DAYS} only warm up, as no label is known yet");
+            let last = self.decided.iter().map(|decided| decided.day).max().unwrap_or_default();
+            println!("{}", nothing_to_compare(last - first + 1));
             return Ok(());
         }
         println!(
