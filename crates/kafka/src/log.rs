@@ -449,9 +449,11 @@ fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T
 impl Drop for KafkaLog {
     /// A static member does not leave its group: its successor gets its partitions, or others do after the session timeout.
     fn drop(&mut self) {
-        self.consumer.context().close();
+        // librdkafka does not close a consumer whose rebalance is not acknowledged, such as one that came with an error.
+        let _ = self.changes();
         if !self.revoked.is_empty() {
             let _ = self.acknowledge_revocation();
         }
+        self.consumer.context().close();
     }
 }

@@ -35,8 +35,7 @@ const OPEN_AGAIN_AFTER: i64 = 5_000_000;
 /// Microseconds after which positions are committed that moved without outputs.
 const COMMIT_EVERY: i64 = 200_000;
 
-/// Batches that are applied at most while nothing can be committed, since the group waits for a member. Their changes are in
-/// memory.
+/// Batches at most whose changes wait in memory for a commit, while the group waits for a member.
 const UNCOMMITTED_BATCHES: usize = 4;
 
 /// Limits of a batch, and when a source is live.
@@ -201,10 +200,9 @@ impl<L: Log> Worker<L> {
         self.readers.iter_mut().for_each(|reader| reader.task.collect());
         let began = self.clock.monotonic();
         let nothing = Outputs::default();
-        let outputs = if self.log.is_transactional() {
-            &self.outputs
-        } else {
-            &nothing
+        let outputs = match self.log.is_transactional() {
+            true => &self.outputs,
+            false => &nothing,
         };
         match self.log.commit(outputs, &positions) {
             Ok(()) => {}
