@@ -59,7 +59,7 @@ const INCARNATION_BITS: u32 = 20;
 /// `wait`.
 pub struct KafkaLog {
     options: KafkaOptions,
-    // In the order in which they are to be dropped: this member leaves the group first.
+    // In the order in which they are to be dropped: the member of the group ends first.
     positions: PositionCommitter,
     consumer: Arc<GroupConsumer>,
     readers: HashMap<TopicPartition, Reader>,
