@@ -1,6 +1,6 @@
 //! One event between its decoding and its decision.
 
-use crate::plan::{EVENT_ID, EVENT_TIME};
+use crate::plan::{EVENT_ID, EVENT_TIME, TRANSACTIONS};
 use riskstream_events::{Flags, Row, Value};
 
 /// A transaction or a label on its way through the stages.
@@ -40,5 +40,11 @@ impl Event {
     #[inline]
     pub fn late_by(&self) -> i64 {
         self.watermark.saturating_sub(self.event_time())
+    }
+
+    /// Whether it is a label that came later than the lateness of the entity whose stage has applied it last.
+    #[inline]
+    pub fn is_too_late_label(&self) -> bool {
+        self.input != TRANSACTIONS && self.flags.contains(Flags::TOO_LATE)
     }
 }

@@ -2,6 +2,9 @@
 //! `cargo bench -p riskstream-features --bench many`. The features are counts and means over windows of different lengths, each of
 //! all events and of those that meet a condition.
 
+mod cpu_time;
+
+use cpu_time::clock;
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 use riskstream_features::state::MemoryState;
@@ -17,16 +20,6 @@ const HOUR: i64 = 3_600_000_000;
 const ENTITIES: usize = 500;
 const EVENTS: usize = 50_000;
 const ROUNDS: usize = 6;
-
-/// CPU time of this thread so far, so that what else the machine does counts little. Elsewhere than on
-/// Linux, wall time.
-fn clock() -> Duration {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse().ok())
-        .map_or_else(|| START.elapsed(), Duration::from_nanos)
-}
 
 /// A stage with a count and a mean for each window and condition.
 struct Stage {

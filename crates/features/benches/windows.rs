@@ -3,6 +3,9 @@
 //! to short ones; and what a million entities take. `cargo bench -p riskstream-features`, optionally
 //! followed by `-- 500000`, the number of transactions.
 
+mod cpu_time;
+
+use cpu_time::clock;
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};
 use riskstream_features::{Aggregation, EntityFeatures, EntitySpec, EntityStates, FeatureSpec, InputSpec, Precision};
@@ -117,16 +120,6 @@ fn terminal_states(windows: [i64; 3]) -> EntityStates {
         ]
     };
     states(windows.into_iter().flat_map(of).collect(), 1 << 30)
-}
-
-/// CPU time of this thread so far, so that what else the machine does counts little. Elsewhere than on
-/// Linux, wall time.
-fn clock() -> Duration {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse().ok())
-        .map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
 /// A stage: its states and an in-memory store that is written once a batch.

@@ -142,14 +142,14 @@ impl KafkaOptions {
     }
 
     /// The `group.instance.id`. It depends on the topics: the coordinator gives a static member that returns the partitions of
-    /// its predecessor, whatever it subscribes to.
+    /// its predecessor, whatever it subscribes to. Another release of Rust may hash otherwise: the member is then a new one.
     fn instance_id(&self) -> String {
         let mut topics = DefaultHasher::new();
         self.inputs.hash(&mut topics);
         format!("{}-{:016x}", self.transactional_id(), topics.finish())
     }
 
-    /// A consumer of committed records that joins no group. An unused setting of the group is no error.
+    /// A consumer of committed records that joins no group.
     pub(crate) fn fetcher(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.consumer()?;
         // Only the group's consumer looks for partitions that a topic gets.

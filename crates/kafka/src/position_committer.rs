@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
 use rdkafka::error::RDKafkaErrorCode as Code;
 use riskstream_pipeline::log::LogError;
 
 use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::native::PositionCommit;
-use rdkafka::consumer::Consumer;
 
 /// How long a commit is waited for, unless the coordinator has been slower.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);

@@ -20,8 +20,8 @@ pub enum Keying {
 /// What was committed belongs to another topic of this name, or to other tasks: why, and what to do.
 pub fn identify(name: &str, topic: &Topic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, String> {
     for committed in &topic.committed {
-        if is_other(&committed.chain, &Some(Arc::clone(chain))) {
-            return Err(other_chain(name, committed.chain.as_deref().unwrap_or_default(), chain));
+        if let Some(before) = committed.chain.as_ref().filter(|before| *before != chain) {
+            return Err(other_chain(name, before, chain));
         }
         if is_other(&topic.id, &committed.id) {
             return Err(created_again(name));
@@ -69,7 +69,7 @@ pub fn check_sources(
     Ok(())
 }
 
-/// Whether both are known, and differ.
+/// Whether both ids are known, and differ.
 pub fn is_other(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
     one.is_some() && other.is_some() && one != other
 }

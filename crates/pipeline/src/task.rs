@@ -10,7 +10,6 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
-use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
 use riskstream_scoring::Lineup;
@@ -191,8 +190,7 @@ impl Task {
         tally.inexact += u64::from(is_new(Flags::INEXACT));
         // A transaction has a decision, which says so. A label has the flag for the stage that applied it last.
         if let Some(stage) = self.state.as_ref().map(StageState::stage)
-            && event.input != TRANSACTIONS
-            && event.flags.contains(Flags::TOO_LATE)
+            && event.is_too_late_label()
         {
             *tally.too_late_labels.entry(stage).or_default() += 1;
             if !self.has_warned_of_labels {

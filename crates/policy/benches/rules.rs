@@ -2,6 +2,10 @@
 //! run: `cargo bench -p riskstream-policy`. Rules are conjunctions of one to four terms, mostly of one feature and a constant,
 //! as analysts write them.
 
+#[path = "../../features/benches/cpu_time/mod.rs"]
+mod cpu_time;
+
+use cpu_time::clock;
 use riskstream_events::{Outcome, Value, ValueType};
 use riskstream_expressions::Scope;
 use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleMode, RuleSpec};
@@ -96,16 +100,6 @@ fn scope() -> Scope {
         }
     }
     scope
-}
-
-/// CPU time of this thread so far, so that what else the machine does counts little. Elsewhere than on
-/// Linux, wall time.
-fn clock() -> Duration {
-    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
-    std::fs::read_to_string("/proc/thread-self/schedstat")
-        .ok()
-        .and_then(|text| text.split(' ').next()?.parse().ok())
-        .map_or_else(|| START.elapsed(), Duration::from_nanos)
 }
 
 fn measure(rules: usize) {

@@ -26,8 +26,7 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     json_list(decision.reasons, out, json_reason);
     out.extend_from_slice(b"],\"features\":{");
     json_list(decision.features, out, |(name, slot), out| {
-        json_text(name, out);
-        out.push(b':');
+        json_name(name, out);
         json_value(&decision.row[*slot], out);
     });
     out.extend_from_slice(b"},\"flags\":[");
@@ -36,16 +35,14 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     json_optional(decision.late_by_ms, out, json_display);
     out.extend_from_slice(b",\"shadow_scores\":{");
     json_list(decision.shadow_scores, out, |(name, score), out| {
-        json_text(name, out);
-        out.push(b':');
+        json_name(name, out);
         json_optional_float(Some(*score), out);
     });
     out.extend_from_slice(b"},\"shadow_rules\":[");
     json_list(decision.shadow_rules, out, json_reason);
     out.extend_from_slice(b"],\"attributes\":{");
     json_list(decision.attributes, out, |(name, value), out| {
-        json_text(name, out);
-        out.push(b':');
+        json_name(name, out);
         json_text(value, out);
     });
     out.extend_from_slice(b"},\"rollout\":");
@@ -70,8 +67,7 @@ fn json_entities(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
         .map(|(name, slot)| (name, &decision.row[*slot]));
     let present = keys.filter(|(_, key)| !key.is_null());
     json_list(present, out, |(name, key), out| {
-        json_text(name, out);
-        out.push(b':');
+        json_name(name, out);
         with_key_text(key, |text| json_text(text, out));
     });
 }
@@ -134,6 +130,11 @@ fn json_member(name: &'static str, value: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
     json_text(value, out);
+}
+
+fn json_name(name: &str, out: &mut Vec<u8>) {
+    json_text(name, out);
+    out.push(b':');
 }
 
 fn json_text(text: &str, out: &mut Vec<u8>) {

@@ -1,9 +1,8 @@
 //! The stages of a pipeline one after the other, each with a state of its own for each of its partitions.
 
 use super::order::Partitions;
-use riskstream_engine::plan::{Plan, TRANSACTIONS};
+use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, StageError};
-use riskstream_events::Flags;
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
@@ -117,7 +116,7 @@ impl Chain {
     }
 
     fn count(&mut self, stage: usize, event: &Event) {
-        if event.input != TRANSACTIONS && event.flags.contains(Flags::TOO_LATE) {
+        if event.is_too_late_label() {
             *self.too_late_labels.entry(stage).or_default() += 1;
         }
     }

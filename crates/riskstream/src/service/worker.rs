@@ -79,7 +79,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
         drop(worker.into_log());
         match end {
             RoundsEnd::Shutdown => return Ok(()),
-            RoundsEnd::Failed(failure) => match missing(job).filter(|_| has_run) {
+            RoundsEnd::Failed(failure) => match has_run.then(|| missing(job)).flatten() {
                 Some(why) => {
                     if wait_for_topics(job, number, why) {
                         return Ok(());
