@@ -151,7 +151,7 @@ fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outp
                 log.start(&positions)?;
                 owned.extend(positions.into_iter().map(|(partition, _)| partition));
             }
-            Change::Revoked(partitions) | Change::Lost(partitions) => {
+            Change::Revoked(partitions) => {
                 log.stop(&partitions)?;
                 owned.retain(|partition| !partitions.contains(partition));
             }

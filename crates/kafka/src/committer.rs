@@ -66,12 +66,14 @@ impl Committer {
         positions: &TopicPartitionList,
     ) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
+        let outages = self.records.outages();
         // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
         // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
         let delivered = self
             .begin()
             .and_then(|()| self.records.send(outputs, deadline))
-            .and_then(|()| self.records.deliver(deadline));
+            .and_then(|()| self.records.deliver(deadline))
+            .and_then(|()| self.check_outages(outages));
         let result = match delivered {
             Ok(()) => self.finish(consumer, positions, deadline),
             // The transaction has failed. Its next step gives the reason.
@@ -97,6 +99,15 @@ impl Committer {
     fn begin(&self) -> Result<(), WriteFailure> {
         let begun = self.records.producer.begin_transaction();
         begun.map_err(|error| self.records.transaction_failure("beginning a transaction", &error))
+    }
+
+    /// Sending positions may also never return if the client has forgotten the coordinator, see `bootstrap`.
+    fn check_outages(&self, before: usize) -> Result<(), WriteFailure> {
+        if self.records.outages() == before {
+            return Ok(());
+        }
+        let text = "all brokers were down during the transaction";
+        Err(WriteFailure::Final(text.to_owned()))
     }
 
     fn finish(

@@ -8,6 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::LogError;
 
+use crate::bootstrap::Bootstrap;
 use crate::errors;
 use crate::options::KafkaOptions;
 use crate::outage::{Outage, are_all_down};
@@ -19,6 +20,7 @@ pub(crate) struct Connection {
     name: String,
     group: String,
     transactional_id: String,
+    servers: String,
     is_lost: AtomicBool,
     failure: Mutex<Option<LogError>>,
     outage: Outage,
@@ -32,6 +34,7 @@ impl Connection {
             name: options.client_id.clone(),
             group: options.group.clone(),
             transactional_id: options.transactional_id(),
+            servers: options.brokers.clone(),
             outage: Outage::new(options),
             ..Self::default()
         }
@@ -40,6 +43,11 @@ impl Connection {
     /// The name of this member in logs.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The bootstrap servers, for one client.
+    pub(crate) fn bootstrap(&self) -> Bootstrap {
+        Bootstrap::new(&self.servers)
     }
 
     /// Handles an error that librdkafka reports outside of calls. It retries most of them itself.

@@ -12,6 +12,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use riskstream_pipeline::log::TopicPartition;
 
+use crate::bootstrap::Bootstrap;
 use crate::connection::Connection;
 
 /// A rebalance announced by the group's coordinator. librdkafka waits for the acknowledgement.
@@ -41,6 +42,7 @@ impl Rebalance {
 #[derive(Debug)]
 pub(crate) struct GroupContext {
     connection: Arc<Connection>,
+    bootstrap: Bootstrap,
     topics: Vec<Arc<str>>,
     rebalances: Mutex<VecDeque<Rebalance>>,
     events: AtomicUsize,
@@ -54,6 +56,7 @@ pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
 impl GroupContext {
     pub(crate) fn new(connection: Arc<Connection>, topics: Vec<Arc<str>>) -> Self {
         Self {
+            bootstrap: connection.bootstrap(),
             connection,
             topics,
             rebalances: Mutex::default(),
@@ -61,6 +64,10 @@ impl GroupContext {
             closing: AtomicBool::new(false),
             acknowledged: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) fn bootstrap(&self) -> &Bootstrap {
+        &self.bootstrap
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -122,6 +129,7 @@ impl ClientContext for GroupContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.count();
+        self.bootstrap.note(&error);
         self.connection.on_error(&error, reason);
     }
 }

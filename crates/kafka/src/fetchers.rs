@@ -15,6 +15,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{LogError, TopicPartition};
 
+use crate::bootstrap::Bootstrap;
 use crate::connection::Connection;
 use crate::errors;
 use crate::options::KafkaOptions;
@@ -25,6 +26,7 @@ const MOST_PARTITIONS: usize = 16;
 /// The callbacks of a fetcher.
 pub(crate) struct FetchContext {
     connection: Arc<Connection>,
+    bootstrap: Bootstrap,
 }
 
 impl ClientContext for FetchContext {
@@ -33,6 +35,7 @@ impl ClientContext for FetchContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.bootstrap.note(&error);
         self.connection.on_error(&error, reason);
     }
 }
@@ -73,6 +76,7 @@ impl Fetchers {
         }
         let context = FetchContext {
             connection: Arc::clone(&self.connection),
+            bootstrap: self.connection.bootstrap(),
         };
         let consumer: FetchConsumer = self
             .config
@@ -115,9 +119,10 @@ impl Fetchers {
 
     /// Runs pending callbacks. Never blocks.
     pub(crate) fn serve(&self) {
-        for fetcher in &self.fetchers {
+        for Fetcher { consumer, .. } in &self.fetchers {
             // This never returns records: every partition has its own queue before it is assigned.
-            let _ = fetcher.consumer.poll(Duration::ZERO);
+            let _ = consumer.poll(Duration::ZERO);
+            consumer.context().bootstrap.serve(consumer.client());
         }
     }
 

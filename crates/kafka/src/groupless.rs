@@ -8,6 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use riskstream_pipeline::log::LogError;
 
+use crate::bootstrap::Bootstrap;
 use crate::errors;
 use crate::options::KafkaOptions;
 use crate::outage::Outage;
@@ -17,6 +18,7 @@ const REACH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A client context that logs all messages and errors at debug level, and keeps why brokers cannot be reached.
 pub(crate) struct GrouplessContext {
+    bootstrap: Bootstrap,
     outage: Outage,
 }
 
@@ -27,6 +29,7 @@ impl ClientContext for GrouplessContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "riskstream::kafka", %error, reason);
+        self.bootstrap.note(&error);
         if let Some(code) = error.rdkafka_error_code()
             && errors::is_connection(code)
         {
@@ -36,6 +39,12 @@ impl ClientContext for GrouplessContext {
 }
 
 impl ConsumerContext for GrouplessContext {}
+
+impl GrouplessContext {
+    pub(crate) fn bootstrap(&self) -> &Bootstrap {
+        &self.bootstrap
+    }
+}
 
 pub(crate) type GrouplessConsumer = BaseConsumer<GrouplessContext>;
 
@@ -57,6 +66,7 @@ pub(crate) fn consumer(options: &KafkaOptions) -> Result<GrouplessConsumer, LogE
 /// A client with these properties.
 pub(crate) fn create(config: &ClientConfig, options: &KafkaOptions) -> Result<GrouplessConsumer, LogError> {
     let context = GrouplessContext {
+        bootstrap: Bootstrap::new(&options.brokers),
         outage: Outage::new(options),
     };
     config

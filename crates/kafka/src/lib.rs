@@ -8,6 +8,7 @@
 
 mod agreement;
 mod appender;
+mod bootstrap;
 mod check;
 mod committer;
 mod connection;

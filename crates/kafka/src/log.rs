@@ -44,6 +44,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
+/// Why this log ends: its partitions are other members'. A static member that goes on may be fenced by itself: a broker that
+/// hangs may answer its first request to join after the second, and then takes the second for that of a predecessor.
+const SESSION_LOST: &str = "the session in the group had timed out";
+
 /// A static member that returns has the generation of its predecessor. So the incarnation is the lower part of the generation
 /// with which rows are written.
 const INCARNATION_BITS: u32 = 20;
@@ -206,6 +210,7 @@ impl KafkaLog {
         }
         self.fetchers.serve();
         let context = self.consumer.context();
+        context.bootstrap().serve(self.consumer.client());
         loop {
             let before = context.events();
             // This never returns records: nothing is assigned to the group's consumer.
@@ -240,22 +245,28 @@ impl KafkaLog {
                     changes.push(Change::Assigned(partitions));
                 }
                 Rebalance::Revoked(partitions) => {
-                    self.revoked = partitions.iter().cloned().collect();
+                    self.give_up(&partitions)?;
                     changes.push(Change::Revoked(partitions));
                 }
                 Rebalance::Lost(partitions) => {
-                    self.revoked = partitions.iter().cloned().collect();
-                    changes.push(Change::Lost(partitions));
+                    self.give_up(&partitions)?;
+                    return Err(LogError::Fenced(SESSION_LOST.to_owned()));
                 }
-            }
-            if matches!(changes.last(), Some(Change::Revoked(list) | Change::Lost(list)) if list.is_empty()) {
-                self.acknowledge_revocation()?;
             }
         }
         changes.retain(|change| match change {
-            Change::Assigned(list) | Change::Revoked(list) | Change::Lost(list) => !list.is_empty(),
+            Change::Assigned(list) | Change::Revoked(list) => !list.is_empty(),
         });
         Ok(changes)
+    }
+
+    /// Acknowledged when all of them are stopped.
+    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
+        self.revoked = partitions.iter().cloned().collect();
+        if partitions.is_empty() {
+            self.acknowledge_revocation()?;
+        }
+        Ok(())
     }
 
     fn acknowledge_revocation(&self) -> Result<(), LogError> {

@@ -17,8 +17,8 @@ use rdkafka::bindings::{
     rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
     rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t,
     rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits,
-    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_commit_queue, rd_kafka_commit_transaction,
-    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_brokers_add, rd_kafka_commit_queue,
+    rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
     rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
     rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
     rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result,
@@ -97,6 +97,13 @@ pub(crate) fn position<C: ClientContext>(consumer: &Client<C>, topic: &str, part
         Offset::Offset(offset) => Some(offset),
         _ => None,
     }
+}
+
+/// Adds brokers, `host:port` separated by commas, to those that the client knows. Those that it knows are left as they are.
+pub(crate) fn add_brokers<C: ClientContext>(client: &Client<C>, servers: &str) {
+    let servers = until_nul(servers);
+    // SAFETY: see the module; the text ends with NUL and lives as long as the call that copies it.
+    unsafe { rd_kafka_brokers_add(client.native_ptr(), servers.as_ptr()) };
 }
 
 /// The number of the group's last rebalance that this member knows; 0 before it has joined.

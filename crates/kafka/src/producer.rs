@@ -13,6 +13,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use riskstream_pipeline::log::{LogError, OutputRecord, Outputs};
 
+use crate::bootstrap::Bootstrap;
 use crate::connection::Connection;
 use crate::errors;
 use crate::native;
@@ -21,6 +22,7 @@ use crate::rights::Right;
 /// The callbacks of the producer. They record failed deliveries.
 pub(crate) struct ProducerCallbacks {
     connection: Arc<Connection>,
+    bootstrap: Bootstrap,
     /// The number of callbacks that have run. A poll that ran none has found the queue empty.
     events: AtomicUsize,
     undelivered: Mutex<Option<WriteFailure>>,
@@ -44,6 +46,7 @@ impl ClientContext for ProducerCallbacks {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.count();
+        self.bootstrap.note(&error);
         self.connection.on_error(&error, reason);
     }
 }
@@ -109,6 +112,7 @@ impl RecordProducer {
     ) -> Result<Self, LogError> {
         let callbacks = ProducerCallbacks {
             connection: Arc::clone(&connection),
+            bootstrap: connection.bootstrap(),
             events: AtomicUsize::new(0),
             undelivered: Mutex::default(),
         };
@@ -122,6 +126,11 @@ impl RecordProducer {
         })
     }
 
+    /// How often all brokers were reported to be down.
+    pub(crate) fn outages(&self) -> usize {
+        self.producer.context().bootstrap.outages()
+    }
+
     pub(crate) fn client(&self) -> &Client<ProducerCallbacks> {
         self.producer.client()
     }
@@ -129,6 +138,7 @@ impl RecordProducer {
     /// Runs pending callbacks. Never blocks.
     pub(crate) fn serve(&self) {
         self.producer.poll(Duration::ZERO);
+        self.producer.context().bootstrap.serve(self.client());
     }
 
     pub(crate) fn send(&self, outputs: &Outputs, deadline: Instant) -> Result<(), WriteFailure> {

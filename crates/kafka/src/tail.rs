@@ -54,6 +54,7 @@ impl TopicTail {
     /// When a broker cannot be reached or refuses the request. librdkafka keeps retrying, so `next` can be called
     /// again.
     pub fn next(&mut self, timeout: Duration) -> Result<Tailed, LogError> {
+        self.consumer.context().bootstrap().serve(self.consumer.client());
         match self.consumer.poll(timeout) {
             None => Ok(Tailed::Nothing),
             Some(Ok(message)) => Ok(message

@@ -96,8 +96,6 @@ pub enum Change {
     Assigned(Vec<TopicPartition>),
     /// These partitions must be given up: answer with [`Log::stop`] as soon as their state is closed.
     Revoked(Vec<TopicPartition>),
-    /// These partitions are another's already (the session timed out): do not commit for them.
-    Lost(Vec<TopicPartition>),
 }
 
 /// A record to be written, its bytes in [`Outputs`]' buffer.
@@ -266,7 +264,7 @@ pub trait Log {
     /// Begins (or begins again elsewhere: after an abort) to read partitions from the given positions.
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError>;
 
-    /// Gives partitions up after they were revoked or lost.
+    /// Gives partitions up after they were revoked.
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError>;
 
     /// The next record of a partition if it is already here; never blocks. A record that a reader of

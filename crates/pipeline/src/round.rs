@@ -58,8 +58,6 @@ pub struct Changes {
     pub assigned: usize,
     /// Taken from this member in an orderly way.
     pub revoked: usize,
-    /// Taken from this member because its session had timed out.
-    pub lost: usize,
 }
 
 impl Changes {

@@ -241,7 +241,6 @@ impl<L: Log> Worker<L> {
             match &change {
                 Change::Assigned(partitions) => changes.assigned += partitions.len(),
                 Change::Revoked(partitions) => changes.revoked += partitions.len(),
-                Change::Lost(partitions) => changes.lost += partitions.len(),
             }
             self.change(change)?;
             self.pending.pop_front();
@@ -381,7 +380,6 @@ impl<L: Log> Worker<L> {
                 self.commit(&mut Round::default())?;
                 self.give_up(&partitions)
             }
-            Change::Lost(partitions) => self.give_up(&partitions),
         }
     }
 

@@ -185,7 +185,7 @@ impl Member {
                     self.starts.extend(positions);
                     self.owned.extend(partitions.iter().cloned());
                 }
-                Change::Revoked(partitions) | Change::Lost(partitions) => {
+                Change::Revoked(partitions) => {
                     self.log.stop(partitions)?;
                     self.owned.retain(|owned| !partitions.contains(owned));
                 }

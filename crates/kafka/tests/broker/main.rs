@@ -4,6 +4,8 @@
 mod groups;
 mod harness;
 mod kills;
+mod metadata;
 mod reading;
+mod relay;
 mod topics;
 mod transactions;

@@ -166,7 +166,7 @@ metrics! {
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
         "Partitions whose next record waits for the schema registry or for the models of a roll-out.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
-        "Rounds in which partitions were assigned, revoked or lost.";
+        "Rounds in which partitions were assigned or revoked.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,
         "Errors by kind: kafka_unavailable, fenced, registry, task.";
     RESIDENT_BYTES: Gauge "process_resident_memory_bytes" [] in Bytes,
