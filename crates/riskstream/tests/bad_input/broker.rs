@@ -63,11 +63,11 @@ fn send_during(trials: &[&Trial; 2], numbers: std::ops::Range<u64>, services: &m
         for n in numbers.clone() {
             trial.send(n, &trial.payment(n));
         }
+        trial.writer.flush();
     }
     trouble();
     for (trial, service) in trials.iter().zip(services) {
         service.check_running();
-        trial.writer.flush();
         trial.wait_for_decided(service, numbers.end as usize);
         service.wait_until_ready();
     }
