@@ -34,13 +34,16 @@ impl Outage {
         }
     }
 
-    /// Notes why a broker cannot be reached. The first failure of TLS is examined, which may take some seconds.
+    /// Notes why a broker cannot be reached. A failure of TLS is examined until one is explained, which may take some seconds.
     pub(crate) fn note(&self, code: Code, reason: &str) {
         if self.get().is_lasting {
             return;
         }
         let (text, is_lasting) = match code {
-            Code::SSL => (self.trust.explain(reason).unwrap_or_else(|| reason.to_owned()), true),
+            Code::SSL => match self.trust.explain(reason) {
+                Some(explained) => (explained, true),
+                None => (reason.to_owned(), false),
+            },
             Code::Authentication | Code::SaslAuthenticationFailed => (reason.to_owned(), true),
             _ if ended_handshake(reason) => (format!("{reason}: it may be a listener without TLS"), true),
             _ => (reason.to_owned(), reason.contains(NEEDS_TLS)),

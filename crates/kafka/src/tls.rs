@@ -8,7 +8,7 @@ use native_tls::{Certificate, HandshakeError, TlsConnector};
 use crate::options::KafkaOptions;
 
 /// The timeout of each step of a handshake.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Which certificates a client accepts.
 #[derive(Clone, Debug, Default)]

@@ -1,13 +1,15 @@
-//! A worker thread: rounds until shutdown. After it was fenced it continues with a new log.
+//! A worker thread: rounds until shutdown. After it was fenced, or state could not be written, it continues with a new log and
+//! with state that is opened again.
 
 use super::instance::InstanceError;
 use super::job::Job;
 use crate::clock::SystemClock;
 use crate::required_topics::{missing_topics, required_topics};
 use crate::telemetry::{WorkerMetrics, metrics};
+use riskstream_features::state::StateError;
 use riskstream_kafka::KafkaLog;
 use riskstream_pipeline::log::{Log, LogError};
-use riskstream_pipeline::{Topology, Worker, WorkerError, WorkerOptions};
+use riskstream_pipeline::{TaskError, Topology, Worker, WorkerError, WorkerOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +39,7 @@ pub(super) enum WorkerFailure {
     Log(LogError),
     /// An error of the state directory.
     #[error(transparent)]
-    Instance(#[from] InstanceError),
+    Instance(InstanceError),
     /// An error of the state or of a task.
     #[error(transparent)]
     Task(WorkerError),
@@ -46,8 +48,17 @@ pub(super) enum WorkerFailure {
 /// Why a worker's rounds ended.
 enum RoundsEnd {
     Shutdown,
-    Fenced(String),
+    /// A new log and state that is opened again may help.
+    Restart(String),
     Failed(WorkerFailure),
+}
+
+impl RoundsEnd {
+    /// The disk is full or read-only, which may pass. Opening state needs room, so nothing is read before.
+    fn of_disk(error: &dyn std::error::Error) -> RoundsEnd {
+        metrics::ERRORS.counter(&["state"]).increment(1);
+        RoundsEnd::Restart(error.to_string())
+    }
 }
 
 /// Runs worker number `number` until shutdown.
@@ -56,28 +67,8 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     let mut pause = FIRST_RESTART_PAUSE;
     let mut has_run = false;
     loop {
-        let options = job.kafka_options(number, topology)?;
-        let log = KafkaLog::open(options).map_err(WorkerFailure::Log)?;
-        job.health.opened(number, log.watch());
-        let mut worker = Worker::new(
-            log,
-            Arc::clone(topology),
-            WorkerOptions::default(),
-            Box::new(job.stores.clone()),
-            Box::new(SystemClock),
-            Box::new(job.rollouts.clone()),
-            job.history.clone(),
-        );
         let began = Instant::now();
-        let end = rounds(job, number, &mut worker, &metrics, &mut has_run);
-        if let RoundsEnd::Shutdown = end
-            && let Err(error) = worker.finish()
-        {
-            tracing::warn!(target: "riskstream::worker", worker = number, %error, "the last rows will be made again");
-        }
-        // Closes the state, then the member.
-        drop(worker.into_log());
-        match end {
+        match run_once(job, number, topology, &metrics, &mut has_run) {
             RoundsEnd::Shutdown => return Ok(()),
             RoundsEnd::Failed(failure) => match has_run.then(|| missing(job)).flatten() {
                 Some(why) => {
@@ -87,8 +78,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
                 }
                 None => return Err(failure),
             },
-            RoundsEnd::Fenced(why) => {
-                metrics::ERRORS.counter(&["fenced"]).increment(1);
+            RoundsEnd::Restart(why) => {
                 if began.elapsed() > LONGEST_RESTART_PAUSE {
                     pause = FIRST_RESTART_PAUSE;
                 }
@@ -101,6 +91,44 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
             }
         }
     }
+}
+
+/// Opens a log, runs rounds with it until they end, and closes it. `has_run`: whether there was a round.
+fn run_once(
+    job: &Job,
+    number: usize,
+    topology: &Arc<Topology>,
+    metrics: &WorkerMetrics,
+    has_run: &mut bool,
+) -> RoundsEnd {
+    let options = match job.kafka_options(number, topology) {
+        Ok(options) => options,
+        Err(error) if *has_run => return RoundsEnd::of_disk(&error),
+        Err(error) => return RoundsEnd::Failed(WorkerFailure::Instance(error)),
+    };
+    let log = match KafkaLog::open(options) {
+        Ok(log) => log,
+        Err(error) => return RoundsEnd::Failed(WorkerFailure::Log(error)),
+    };
+    job.health.opened(number, log.watch());
+    let mut worker = Worker::new(
+        log,
+        Arc::clone(topology),
+        WorkerOptions::default(),
+        Box::new(job.stores.clone()),
+        Box::new(SystemClock),
+        Box::new(job.rollouts.clone()),
+        job.history.clone(),
+    );
+    let end = rounds(job, number, &mut worker, metrics, has_run);
+    if let RoundsEnd::Shutdown = end
+        && let Err(error) = worker.finish()
+    {
+        tracing::warn!(target: "riskstream::worker", worker = number, %error, "the last rows will be made again");
+    }
+    // Closes the state, then the member.
+    drop(worker.into_log());
+    end
 }
 
 /// Waits until all topics are there; whether a shutdown was requested before.
@@ -168,7 +196,13 @@ fn rounds<L: Log>(
                 job.health.waits(number, &why);
                 job.shutdown.wait(UNAVAILABLE_PAUSE);
             }
-            Err(WorkerError::Log(LogError::Fenced(why) | LogError::Aborted(why))) => return RoundsEnd::Fenced(why),
+            Err(WorkerError::Log(LogError::Fenced(why) | LogError::Aborted(why))) => {
+                metrics::ERRORS.counter(&["fenced"]).increment(1);
+                return RoundsEnd::Restart(why);
+            }
+            Err(WorkerError::Task(TaskError::State(error @ StateError::Store(_)))) => {
+                return RoundsEnd::of_disk(&error);
+            }
             Err(WorkerError::Log(error)) => return RoundsEnd::Failed(WorkerFailure::Log(error)),
             Err(error) => {
                 metrics::ERRORS.counter(&["task"]).increment(1);

@@ -168,7 +168,7 @@ metrics! {
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
         "Rounds in which partitions were assigned or revoked.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,
-        "Errors by kind: kafka_unavailable, fenced, registry, task.";
+        "Errors by kind: kafka_unavailable, fenced, state, registry, task.";
     RESIDENT_BYTES: Gauge "process_resident_memory_bytes" [] in Bytes,
         "Resident memory of the process.";
     CPU_SECONDS: Counter "process_cpu_seconds_total" [] in Seconds,

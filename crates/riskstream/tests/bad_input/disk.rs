@@ -2,7 +2,7 @@
 //! error text. A directory that cannot be written at all is tested in tests/service/refusals.rs.
 
 use crate::support::kafka::brokers;
-use crate::support::process::Service;
+use crate::support::process::{Service, wait_for};
 use crate::support::trial::{GOOD, Setup, Trial};
 use crate::support::unique;
 use std::process::Command;
@@ -14,6 +14,14 @@ fn start_limited(trial: &Trial, kilobytes: u32) -> Service {
     Service::start_through(&wrapper, &trial.pipeline, &trial.state(), &trial.log(), &[], &[])
 }
 
+/// Ends the limit.
+fn make_room(service: &Service) {
+    let enlarged = Command::new("prlimit")
+        .args(["--pid", &service.id().to_string(), "--fsize=unlimited"])
+        .status();
+    assert!(enlarged.unwrap().success());
+}
+
 #[test]
 fn the_service_waits_for_a_disk_that_is_full_at_start() {
     let (brokers, name) = (brokers(), unique("full"));
@@ -23,29 +31,27 @@ fn the_service_waits_for_a_disk_that_is_full_at_start() {
     service.wait_until_unready("hop-shop[1]: state store: ");
     service.wait_until_unready("cannot be opened: IO error: ");
     assert!(trial.results().decisions.is_empty());
-    // Now there is room.
-    let enlarged = Command::new("prlimit")
-        .args(["--pid", &service.id().to_string(), "--fsize=unlimited"])
-        .status();
-    assert!(enlarged.unwrap().success());
+    make_room(&service);
     service.wait_until_ready();
     trial.finish(service, GOOD, 0, |n| trial.payment(n));
 }
 
 #[test]
-fn a_disk_that_becomes_full_ends_the_run_without_loss() {
+fn the_service_waits_while_a_disk_is_full_and_loses_nothing() {
     let (brokers, name) = (brokers(), unique("fills"));
     let trial = Trial::new(&Setup::new(&brokers, &name));
     let payments = 3_000;
-    let service = {
-        let mut service = start_limited(&trial, 64);
-        service.wait_until_ready();
-        trial.send_good(0..payments);
-        service
-    };
-    let status = service.wait();
-    let log = std::fs::read_to_string(trial.log()).unwrap();
-    assert_eq!(status.code(), Some(1), "{log}");
-    assert!(log.contains("state store: ") && log.contains("File too large"), "{log}");
-    trial.finish(trial.start(), payments, 0, |n| trial.payment(n));
+    let mut service = start_limited(&trial, 64);
+    service.wait_until_ready();
+    trial.send_good(0..payments);
+    service.wait_until_unready("File too large");
+    let failures = r#"riskstream_errors_total{kind="state"}"#;
+    wait_for("a failure that is counted", || {
+        let metrics = service.get("/metrics")?.1;
+        metrics.lines().any(|line| line.starts_with(failures)).then_some(())
+    });
+    service.check_running();
+    make_room(&service);
+    service.wait_until_ready();
+    trial.finish(service, payments, 0, |n| trial.payment(n));
 }
