@@ -124,7 +124,7 @@ fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics)
                 "the example expects a dead letter, but this was decided",
                 expected.span.clone(),
             )
-            .label(format!("outcome `{}`", decision.outcome.as_str())),
+            .label(format!("outcome `{}`", decision.outcome)),
         ),
         (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
         (Became::DeadLetter { reason, detail }, expected) => {
@@ -152,8 +152,8 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagno
         };
         differs(
             "outcome",
-            outcome.value.0.as_str(),
-            decision.outcome.as_str(),
+            &outcome.value.0,
+            &decision.outcome,
             &outcome.span,
             diagnostics,
             Some(why),

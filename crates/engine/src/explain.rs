@@ -54,10 +54,10 @@ mod tests {
             sample,
             top: 3,
         };
-        let calls_for = |plan: ExplainPlan| plan.calls_for(Outcome::Review, 0.5, "shop", "t1");
+        let calls_for = |plan: ExplainPlan| plan.calls_for(Outcome::REVIEW, 0.5, "shop", "t1");
         assert!(!calls_for(plan(&[], None, 0.0)));
-        assert!(!calls_for(plan(&[Outcome::Approve, Outcome::Decline], Some(0.51), 0.0)));
-        assert!(calls_for(plan(&[Outcome::Review], None, 0.0)));
+        assert!(!calls_for(plan(&[Outcome::APPROVE, Outcome::DECLINE], Some(0.51), 0.0)));
+        assert!(calls_for(plan(&[Outcome::REVIEW], None, 0.0)));
         assert!(calls_for(plan(&[], Some(0.5), 0.0)));
         assert!(calls_for(plan(&[], None, 1.0)));
     }

@@ -10,7 +10,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::calendar::Civil;
 use riskstream_events::{
     AvroProjection, DecisionId, DecisionRecord, Field, Flags, FrameHeader, FrameReader, FrameWriter, InputFields,
-    JsonDecoder, Latency, ModelRef, Outcome, Row, RowHeader, Value, ValueType, encode_avro, encode_json, time,
+    JsonDecoder, Latency, ModelRef, Outcome, Outcomes, Row, RowHeader, Value, ValueType, encode_avro, encode_json,
+    time,
 };
 use serde_json::json;
 use std::hint::black_box;
@@ -176,6 +177,7 @@ fn encode() {
         .collect();
     let entities = [("customer".to_owned(), 16), ("terminal".to_owned(), 17)];
     let id = DecisionId::new("card-fraud", "T1-0000000001");
+    let outcomes = Outcomes::default();
     let decision = DecisionRecord {
         decision_id: id.as_str(),
         event_id: "T1-0000000001",
@@ -191,7 +193,8 @@ fn encode() {
         row: &row,
         entities: &entities,
         score: Some(0.123_456_789),
-        outcome: Outcome::Approve,
+        outcome: Outcome::APPROVE,
+        outcomes: &outcomes,
         reasons: &[],
         features: &features,
         flags: Flags::NONE,

@@ -33,7 +33,7 @@ pub use avro::{AvroProjection, ReaderSchema, SchemaError, add_logical_types, is_
 pub use decision::{
     AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionId, DecisionReason,
     DecisionRecord, FeatureValue, Latency, ModelRef, OwnedDecisionRecord, OwnedLatency, OwnedModel, OwnedReason,
-    encode_avro, encode_json,
+    decision_avro_schema, decision_json_schema, encode_avro, encode_json,
 };
 pub use derive::{Derivation, DerivedField, has_check_digit};
 pub use field::{Field, TimestampUnit};
@@ -42,7 +42,7 @@ pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use framing::{SchemaId, SchemaReference};
 pub use input::{FieldError, InputFields};
 pub use json::JsonDecoder;
-pub use outcome::{Outcome, UnknownOutcome};
+pub use outcome::{Outcome, Outcomes, OutcomesError};
 pub use pseudonym::{Pseudonymizer, is_pseudonym};
 pub use reason::{DecodeError, ReasonCode, Rejection};
 pub use value::{Row, Slot, Value, ValueType};

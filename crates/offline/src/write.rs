@@ -92,11 +92,12 @@ impl ParquetSink {
                 array(values, info.value_type, info.element)
             })
             .collect();
+        let words = plan.decide.policy.outcomes();
         let mut scores = Float64Builder::with_capacity(events.len());
         let [mut outcomes, mut rules, mut shadows, mut flags] = std::array::from_fn(|_| StringBuilder::new());
         for (event, decision) in events.iter().zip(decisions) {
             scores.append_option(decision.answer.score);
-            outcomes.append_value(decision.policy.outcome.as_str());
+            outcomes.append_value(words.word(decision.policy.outcome));
             rules.append_value(names(plan, &decision.policy.fired));
             shadows.append_value(names(plan, &decision.policy.shadows));
             flags.append_value(event.flags.names().collect::<Vec<_>>().join(","));

@@ -104,7 +104,7 @@ impl DecisionBuffer {
 }
 
 fn count(tally: &mut Tally, event: &Event, decision: &Decision, now: i64) {
-    tally.decisions[decision.policy.outcome as usize] += 1;
+    *tally.decisions.entry(decision.policy.outcome).or_default() += 1;
     tally.degraded += u64::from(event.flags.contains(Flags::DEGRADED));
     tally.duplicates += u64::from(event.flags.contains(Flags::DUPLICATE));
     tally.late += u64::from(event.flags.contains(Flags::LATE));

@@ -3,6 +3,7 @@
 use crate::log::TopicPartition;
 use crate::model_tally::ModelTally;
 use crate::rule_tally::RuleTally;
+use riskstream_events::Outcome;
 use std::collections::BTreeMap;
 
 /// Counts of one batch.
@@ -10,8 +11,8 @@ use std::collections::BTreeMap;
 pub struct Tally {
     /// Events applied, or sent on by an ingest task.
     pub events: u64,
-    /// Decisions by outcome: approve, review, decline.
-    pub decisions: [u64; 3],
+    /// Decisions by outcome.
+    pub decisions: BTreeMap<Outcome, u64>,
     /// Decisions made without the score of the model that was to decide.
     pub degraded: u64,
     /// What each model did.

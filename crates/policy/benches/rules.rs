@@ -8,7 +8,7 @@ mod cpu_time;
 use cpu_time::clock;
 use riskstream_events::{Outcome, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleMode, RuleSpec};
+use riskstream_policy::{Policy, PolicyResult, PolicySpec, RuleMode, RuleSpec, ThresholdSpec};
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -61,9 +61,9 @@ impl Random {
             name: format!("r{index}"),
             when: terms.join(" && "),
             then: if index.is_multiple_of(3) {
-                Outcome::Decline
+                Outcome::DECLINE
             } else {
-                Outcome::Review
+                Outcome::REVIEW
             },
             reason: format!("R{index}"),
             description: None,
@@ -102,12 +102,22 @@ fn scope() -> Scope {
     scope
 }
 
+fn threshold(outcome: Outcome, when: &str) -> ThresholdSpec {
+    ThresholdSpec {
+        outcome,
+        when: when.to_owned(),
+        reason: "SCORE".to_owned(),
+    }
+}
+
 fn measure(rules: usize) {
     let mut random = Random(7);
     let spec = PolicySpec {
         rules: (0..rules).map(|index| random.rule(index)).collect(),
-        decline: Some("score >= 0.99".to_owned()),
-        review: Some("score >= 0.95".to_owned()),
+        thresholds: vec![
+            threshold(Outcome::DECLINE, "score >= 0.99"),
+            threshold(Outcome::REVIEW, "score >= 0.95"),
+        ],
         ..PolicySpec::default()
     };
     let start = clock();

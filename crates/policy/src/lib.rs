@@ -4,12 +4,12 @@
 //! How the outcome is computed:
 //!
 //! 1. Every rule whose condition is true fires. Null is not true.
-//! 2. Unless an `approve` rule fired, the thresholds are evaluated: `decline` first, and `review` only
-//!    if that did not fire.
-//! 3. The outcome is the most severe among what fired, `approve` if nothing did.
+//! 2. Unless a rule of the mildest outcome fired, the thresholds are evaluated, the most severe first, until one fires.
+//! 3. The outcome is the most severe among what fired, the mildest if nothing did.
 //!
-//! An `approve` rule is thus an allow-list against the score: it overrides the thresholds, never another rule. A `decline` or
-//! `review` rule that fires as well still counts. A shadow rule takes part in none of this: it is only listed.
+//! A rule of the mildest outcome, `approve` by default, is thus an allow-list against the score: it overrides the thresholds,
+//! never another rule. A more severe rule that fires as well still counts. A shadow rule takes part in none of this: it is only
+//! listed.
 //!
 //! Of many rules only those are evaluated that no slot of the row excludes by itself (docs/adr/0024-index-of-rules.md).
 #![forbid(unsafe_code)]
@@ -19,5 +19,5 @@ mod policy;
 mod spec;
 
 pub use policy::{Policy, PolicyReason, PolicyResult, is_reason_code};
-pub use riskstream_events::{Outcome, UnknownOutcome};
-pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode, RuleSpec};
+pub use riskstream_events::{Outcome, Outcomes};
+pub use spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode, RuleSpec, ThresholdSpec};

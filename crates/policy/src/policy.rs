@@ -1,16 +1,15 @@
 //! The compiled policy.
 
 use crate::index::Index;
-use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode};
-use riskstream_events::Outcome;
-use riskstream_events::{Slot, Value};
+use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode, ThresholdSpec};
+use riskstream_events::{Outcome, Outcomes, Slot, Value};
 use riskstream_expressions::{Expression, Scope};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A rule or threshold that can fire: its outcome, and the reason that decisions give for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyReason {
-    /// The rule's name; `decline` or `review` for a threshold.
+    /// The rule's name; the outcome's word for a threshold.
     pub name: String,
     /// The reason code.
     pub code: String,
@@ -38,7 +37,8 @@ pub struct PolicyResult {
 /// Compiled rules and thresholds. The crate's documentation says how they make an outcome.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Rules, then the decline threshold, then the review threshold, as far as they are set.
+    outcomes: Outcomes,
+    /// Rules, then thresholds, the most severe first.
     conditions: Vec<Condition>,
     rules: usize,
     index: Index,
@@ -74,44 +74,35 @@ impl Policy {
             };
             compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
         }
-        let thresholds = [
-            (
-                &spec.decline,
-                &spec.decline_reason,
-                Outcome::Decline,
-                Place::Decline,
-                Place::DeclineReason,
-            ),
-            (
-                &spec.review,
-                &spec.review_reason,
-                Outcome::Review,
-                Place::Review,
-                Place::ReviewReason,
-            ),
-        ];
-        for (when, code, outcome, place, reason_place) in thresholds {
-            if let Some(when) = when {
-                let reason = PolicyReason {
-                    name: outcome.as_str().to_owned(),
-                    code: code.clone(),
-                    outcome,
-                    description: None,
-                    mode: RuleMode::Active,
-                    set: Vec::new(),
-                };
-                compiler.add(when, reason, place, reason_place);
-            }
+        let mut thresholds: Vec<(usize, &ThresholdSpec)> = spec.thresholds.iter().enumerate().collect();
+        thresholds.sort_by_key(|(_, threshold)| std::cmp::Reverse(threshold.outcome));
+        for (index, threshold) in thresholds {
+            let reason = PolicyReason {
+                name: spec.outcomes.word(threshold.outcome).to_owned(),
+                code: threshold.reason.clone(),
+                outcome: threshold.outcome,
+                description: None,
+                mode: RuleMode::Active,
+                set: Vec::new(),
+            };
+            let (place, reason_place) = (Place::Threshold(index), Place::ThresholdReason(index));
+            compiler.add(&threshold.when, reason, place, reason_place);
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
         }
         let rules = spec.rules.len();
         Ok(Policy {
+            outcomes: spec.outcomes.clone(),
             index: Index::new(compiler.conditions[..rules].iter().map(|rule| &rule.expression)),
             conditions: compiler.conditions,
             rules,
         })
+    }
+
+    /// The pipeline's outcomes.
+    pub fn outcomes(&self) -> &Outcomes {
+        &self.outcomes
     }
 
     /// The conditions of rules and thresholds.
@@ -142,7 +133,7 @@ impl Policy {
         let allowed = result
             .fired
             .iter()
-            .any(|index| rules[*index].reason.outcome == Outcome::Approve);
+            .any(|index| rules[*index].reason.outcome == Outcome::MILDEST);
         if !allowed
             && let Some(index) = thresholds
                 .iter()
@@ -151,7 +142,7 @@ impl Policy {
             result.fired.push(self.rules + index);
         }
         let outcomes = result.fired.iter().map(|index| self.conditions[*index].reason.outcome);
-        result.outcome = outcomes.max().unwrap_or(Outcome::Approve);
+        result.outcome = outcomes.max().unwrap_or(Outcome::MILDEST);
     }
 
     /// What the rules that fired set, by name. If several set the same, the one with the most severe outcome does; of those the

@@ -1,6 +1,6 @@
 //! The specification of a policy, and the problems that it can have.
 
-use riskstream_events::Outcome;
+use riskstream_events::{Outcome, Outcomes};
 use riskstream_expressions::ExpressionError;
 use std::fmt;
 
@@ -43,32 +43,26 @@ pub struct RuleSpec {
     pub set: Vec<(String, String)>,
 }
 
-/// The rules and thresholds of a pipeline.
+/// A condition over the score that asks for an outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicySpec {
-    /// In the order in which decision records name them.
-    pub rules: Vec<RuleSpec>,
-    /// The condition for declining by score, such as `score >= 0.95`.
-    pub decline: Option<String>,
-    /// The condition for reviewing by score.
-    pub review: Option<String>,
-    /// The reason code of the decline threshold.
-    pub decline_reason: String,
-    /// The reason code of the review threshold.
-    pub review_reason: String,
+pub struct ThresholdSpec {
+    /// Its outcome. No two thresholds have the same; none has the mildest.
+    pub outcome: Outcome,
+    /// When it fires, such as `score >= 0.95`.
+    pub when: String,
+    /// The reason code in decision records.
+    pub reason: String,
 }
 
-impl Default for PolicySpec {
-    /// No rules and no thresholds: everything is approved.
-    fn default() -> Self {
-        PolicySpec {
-            rules: Vec::new(),
-            decline: None,
-            review: None,
-            decline_reason: "SCORE_DECLINE".to_owned(),
-            review_reason: "SCORE_REVIEW".to_owned(),
-        }
-    }
+/// The rules and thresholds of a pipeline. By default there are none: every transaction gets the mildest outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicySpec {
+    /// The pipeline's outcomes.
+    pub outcomes: Outcomes,
+    /// In the order in which decision records name them.
+    pub rules: Vec<RuleSpec>,
+    /// In any order.
+    pub thresholds: Vec<ThresholdSpec>,
 }
 
 /// The part of a policy that has a problem.
@@ -80,14 +74,10 @@ pub enum Place {
     RuleWhen(usize),
     /// The reason code of the rule with this index.
     RuleReason(usize),
-    /// The decline threshold.
-    Decline,
-    /// The review threshold.
-    Review,
-    /// The reason code of the decline threshold.
-    DeclineReason,
-    /// The reason code of the review threshold.
-    ReviewReason,
+    /// The condition of the threshold with this index.
+    Threshold(usize),
+    /// The reason code of the threshold with this index.
+    ThresholdReason(usize),
 }
 
 impl fmt::Display for Place {
@@ -96,10 +86,8 @@ impl fmt::Display for Place {
             Place::RuleName(index) => write!(f, "rules[{index}].name"),
             Place::RuleWhen(index) => write!(f, "rules[{index}].when"),
             Place::RuleReason(index) => write!(f, "rules[{index}].reason"),
-            Place::Decline => f.write_str("decline"),
-            Place::Review => f.write_str("review"),
-            Place::DeclineReason => f.write_str("decline reason"),
-            Place::ReviewReason => f.write_str("review reason"),
+            Place::Threshold(index) => write!(f, "thresholds[{index}]"),
+            Place::ThresholdReason(index) => write!(f, "thresholds[{index}].reason"),
         }
     }
 }

@@ -23,7 +23,7 @@ fn policy(conditions: impl IntoIterator<Item = String>) -> Policy {
     let rule = |(index, when): (usize, String)| RuleSpec {
         name: format!("r{index}"),
         when,
-        then: Outcome::Review,
+        then: Outcome::REVIEW,
         reason: "R".to_owned(),
         description: None,
         mode: RuleMode::Active,

@@ -1,9 +1,13 @@
 //! How rules and thresholds make an outcome, and the errors of a policy that is wrong.
 
 use proptest::prelude::*;
-use riskstream_events::{Outcome, Outcome::*, Value, ValueType};
+use riskstream_events::{Outcome, Outcomes, Value, ValueType};
 use riskstream_expressions::Scope;
-use riskstream_policy::{Place, Policy, PolicyProblem, PolicyResult, PolicySpec, RuleMode, RuleSpec};
+use riskstream_policy::{Place, Policy, PolicyProblem, PolicyResult, PolicySpec, RuleMode, RuleSpec, ThresholdSpec};
+
+const APPROVE: Outcome = Outcome::APPROVE;
+const REVIEW: Outcome = Outcome::REVIEW;
+const DECLINE: Outcome = Outcome::DECLINE;
 
 fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
     RuleSpec {
@@ -14,6 +18,14 @@ fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
         description: None,
         mode: RuleMode::Active,
         set: Vec::new(),
+    }
+}
+
+fn threshold(outcome: Outcome, when: &str) -> ThresholdSpec {
+    ThresholdSpec {
+        outcome,
+        when: when.to_owned(),
+        reason: format!("T_{}", outcome.severity()),
     }
 }
 
@@ -34,12 +46,11 @@ fn scope() -> Scope {
 fn spec() -> PolicySpec {
     PolicySpec {
         rules: vec![
-            rule("allow", "listed", Approve),
-            rule("velocity", "fast", Review),
-            rule("stolen", "stolen || country in blocked_countries", Decline),
+            rule("allow", "listed", APPROVE),
+            rule("velocity", "fast", REVIEW),
+            rule("stolen", "stolen || country in blocked_countries", DECLINE),
         ],
-        decline: Some("score >= 0.95".to_owned()),
-        review: Some("score >= 0.7".to_owned()),
+        thresholds: vec![threshold(REVIEW, "score >= 0.7"), threshold(DECLINE, "score >= 0.95")],
         ..PolicySpec::default()
     }
 }
@@ -63,25 +74,59 @@ fn outcomes() {
     let policy = Policy::compile(&spec(), &scope()).expect("a valid policy");
     let mut result = PolicyResult::default();
     for (score, listed, fast, stolen, outcome, fired) in [
-        (Some(0.10), F, F, F, Approve, &[][..]),
-        (Some(0.70), F, F, F, Review,  &[4]),
-        (Some(0.95), F, F, F, Decline, &[3]),
-        (Some(0.10), F, T, F, Review,  &[1]),
-        (Some(0.70), F, T, F, Review,  &[1, 4]),
-        (Some(0.95), F, T, F, Decline, &[1, 3]),
-        (Some(0.10), F, F, T, Decline, &[2]),
-        (Some(0.99), F, T, T, Decline, &[1, 2, 3]),
-        (Some(0.10), T, F, F, Approve, &[0]),
-        (Some(0.70), T, F, F, Approve, &[0]),       // an approve rule sets the thresholds aside
-        (Some(0.99), T, F, F, Approve, &[0]),
-        (Some(0.99), T, T, F, Review,  &[0, 1]),    // but no other rule
-        (Some(0.99), T, F, T, Decline, &[0, 2]),
-        (None,       F, F, F, Approve, &[]),        // null is not beyond a threshold
-        (Some(f64::NAN), F, F, F, Approve, &[]),
+        (Some(0.10), F, F, F, APPROVE, &[][..]),
+        (Some(0.70), F, F, F, REVIEW,  &[4]),
+        (Some(0.95), F, F, F, DECLINE, &[3]),
+        (Some(0.10), F, T, F, REVIEW,  &[1]),
+        (Some(0.70), F, T, F, REVIEW,  &[1, 4]),
+        (Some(0.95), F, T, F, DECLINE, &[1, 3]),
+        (Some(0.10), F, F, T, DECLINE, &[2]),
+        (Some(0.99), F, T, T, DECLINE, &[1, 2, 3]),
+        (Some(0.10), T, F, F, APPROVE, &[0]),
+        (Some(0.70), T, F, F, APPROVE, &[0]),       // an approve rule sets the thresholds aside
+        (Some(0.99), T, F, F, APPROVE, &[0]),
+        (Some(0.99), T, T, F, REVIEW,  &[0, 1]),    // but no other rule
+        (Some(0.99), T, F, T, DECLINE, &[0, 2]),
+        (None,       F, F, F, APPROVE, &[]),        // null is not beyond a threshold
+        (Some(f64::NAN), F, F, F, APPROVE, &[]),
     ] {
         policy.decide(&row(score, listed, fast, stolen), &mut result);
         assert_eq!((result.outcome, result.fired.as_slice()), (outcome, fired), "{score:?} {listed} {fast} {stolen}");
     }
+}
+
+/// Numbered 0 trusted, 1 fast; thresholds 2 block, 3 wait and 4 challenge.
+#[test]
+fn outcomes_of_a_pipeline_are_as_severe_as_their_order() {
+    let words = ["pass", "challenge", "wait", "block"];
+    let outcomes = Outcomes::new(words.map(str::to_owned).to_vec()).expect("valid outcomes");
+    let of = |word| outcomes.find(word).expect("one of them");
+    let spec = PolicySpec {
+        rules: vec![rule("trusted", "listed", of("pass")), rule("fast", "fast", of("wait"))],
+        thresholds: vec![
+            threshold(of("challenge"), "score >= 0.5"),
+            threshold(of("block"), "score >= 0.9"),
+            threshold(of("wait"), "score >= 0.7"),
+        ],
+        outcomes: outcomes.clone(),
+    };
+    let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
+    let mut result = PolicyResult::default();
+    for (score, listed, fast, outcome, fired) in [
+        (0.4, false, false, "pass", &[][..]),
+        (0.5, false, false, "challenge", &[4]),
+        (0.7, false, false, "wait", &[3]),
+        (0.9, false, false, "block", &[2]),
+        (0.5, false, true, "wait", &[1, 4]),
+        (0.9, true, false, "pass", &[0]),
+        (0.9, true, true, "wait", &[0, 1]),
+    ] {
+        policy.decide(&row(Some(score), listed, fast, false), &mut result);
+        let found = (policy.outcomes().word(result.outcome), result.fired.as_slice());
+        assert_eq!(found, (outcome, fired), "{score} {listed} {fast}");
+    }
+    let names: Vec<&str> = policy.reasons().map(|reason| reason.name.as_str()).collect();
+    assert_eq!(names, ["trusted", "fast", "block", "wait", "challenge"]);
 }
 
 #[test]
@@ -91,10 +136,10 @@ fn lists_and_null() {
     let mut row = row(Some(0.1), false, false, false);
     row[3] = Value::Null;
     policy.decide(&row, &mut result);
-    assert_eq!(result.outcome, Approve);
+    assert_eq!(result.outcome, APPROVE);
     row[4] = Value::Text("XX".into());
     policy.decide(&row, &mut result);
-    assert_eq!((result.outcome, result.fired.as_slice()), (Decline, &[2][..]));
+    assert_eq!((result.outcome, result.fired.as_slice()), (DECLINE, &[2][..]));
     policy.decide(&[], &mut result);
     assert_eq!(result, PolicyResult::default());
 }
@@ -102,8 +147,8 @@ fn lists_and_null() {
 #[test]
 fn reasons() {
     let mut spec = spec();
-    spec.decline = None;
-    spec.review_reason = "M-1.2".to_owned();
+    spec.thresholds.truncate(1);
+    spec.thresholds[0].reason = "M-1.2".to_owned();
     spec.rules[0].description = Some("trusted".to_owned());
     let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
     let reasons: Vec<_> = policy
@@ -113,10 +158,10 @@ fn reasons() {
     assert_eq!(
         reasons,
         [
-            ("allow", "R_allow", Approve, Some("trusted")),
-            ("velocity", "R_velocity", Review, None),
-            ("stolen", "R_stolen", Decline, None),
-            ("review", "M-1.2", Review, None),
+            ("allow", "R_allow", APPROVE, Some("trusted")),
+            ("velocity", "R_velocity", REVIEW, None),
+            ("stolen", "R_stolen", DECLINE, None),
+            ("review", "M-1.2", REVIEW, None),
         ]
     );
     assert_eq!(policy.reason(3).map(|r| r.code.as_str()), Some("M-1.2"));
@@ -134,19 +179,19 @@ fn shadow_rules_are_listed_and_decide_nothing() {
     };
     let spec = PolicySpec {
         rules: vec![
-            shadow("allow", "listed", Approve),
-            shadow("stolen", "stolen", Decline),
-            rule("velocity", "fast", Review),
+            shadow("allow", "listed", APPROVE),
+            shadow("stolen", "stolen", DECLINE),
+            rule("velocity", "fast", REVIEW),
         ],
         ..spec()
     };
     let policy = Policy::compile(&spec, &scope()).expect("a valid policy");
     let mut result = PolicyResult::default();
     for (row, outcome, fired, shadows) in [
-        (row(Some(0.1), true, false, true), Approve, &[][..], &[0, 1][..]),
-        (row(Some(0.99), true, false, true), Decline, &[3], &[0, 1]),
-        (row(Some(0.1), false, true, true), Review, &[2], &[1]),
-        (row(Some(0.1), false, true, false), Review, &[2], &[]),
+        (row(Some(0.1), true, false, true), APPROVE, &[][..], &[0, 1][..]),
+        (row(Some(0.99), true, false, true), DECLINE, &[3], &[0, 1]),
+        (row(Some(0.1), false, true, true), REVIEW, &[2], &[1]),
+        (row(Some(0.1), false, true, false), REVIEW, &[2], &[]),
     ] {
         policy.decide(&row, &mut result);
         let found = (result.outcome, result.fired.as_slice(), result.shadows.as_slice());
@@ -168,9 +213,9 @@ fn of_rules_that_set_the_same_the_most_severe_does_and_of_those_the_first() {
     };
     let spec = PolicySpec {
         rules: vec![
-            setting("a", "listed", Review, &[("queue", "a"), ("limit", "1")]),
-            setting("b", "fast", Decline, &[("queue", "b")]),
-            setting("c", "stolen", Decline, &[("queue", "c"), ("sms", "yes")]),
+            setting("a", "listed", REVIEW, &[("queue", "a"), ("limit", "1")]),
+            setting("b", "fast", DECLINE, &[("queue", "b")]),
+            setting("c", "stolen", DECLINE, &[("queue", "c"), ("sms", "yes")]),
         ],
         ..spec()
     };
@@ -193,7 +238,7 @@ fn of_rules_that_set_the_same_the_most_severe_does_and_of_those_the_first() {
 fn a_policy_without_anything_approves() {
     let policy = Policy::compile(&PolicySpec::default(), &Scope::new()).expect("a valid policy");
     let mut result = PolicyResult {
-        outcome: Decline,
+        outcome: DECLINE,
         fired: vec![7],
         shadows: vec![8],
     };
@@ -205,14 +250,14 @@ fn a_policy_without_anything_approves() {
 #[test]
 fn all_problems_at_once() {
     let mut spec = spec();
-    spec.rules.push(rule("velocity", "fasst", Review));
+    spec.rules.push(rule("velocity", "fasst", REVIEW));
     spec.rules.push(RuleSpec {
         name: " ".to_owned(),
-        ..rule("unnamed", "score", Decline)
+        ..rule("unnamed", "score", DECLINE)
     });
     spec.rules[0].reason = "no spaces".to_owned();
-    spec.decline = Some("scor > 1 && country > 2".to_owned());
-    spec.review_reason = String::new();
+    spec.thresholds[1].when = "scor > 1 && country > 2".to_owned();
+    spec.thresholds[0].reason = String::new();
     let found: Vec<String> = Policy::compile(&spec, &scope())
         .expect_err("a broken policy")
         .iter()
@@ -226,9 +271,9 @@ fn all_problems_at_once() {
             "rules[3].when: unknown name fasst",
             "rules[4].name: the rule has no name",
             "rules[4].when: a condition must be a bool, not float",
-            "decline: unknown name scor",
-            "decline: > does not take text and int",
-            "review reason: a reason code is made of letters, digits, _, - and . (at most 64): \"\"",
+            "thresholds[1]: unknown name scor",
+            "thresholds[1]: > does not take text and int",
+            "thresholds[0].reason: a reason code is made of letters, digits, _, - and . (at most 64): \"\"",
         ]
     );
 }
@@ -236,7 +281,7 @@ fn all_problems_at_once() {
 #[test]
 fn problems_have_places_and_help() {
     let mut spec = spec();
-    spec.review = Some("score >= 0.7 || contry == 'XX'".to_owned());
+    spec.thresholds[0].when = "score >= 0.7 || contry == 'XX'".to_owned();
     let errors = Policy::compile(&spec, &scope()).expect_err("a broken policy");
     let [error] = errors.as_slice() else {
         panic!("{errors:?}")
@@ -244,7 +289,7 @@ fn problems_have_places_and_help() {
     let PolicyProblem::Expression(expression) = &error.problem else {
         panic!("{error:?}")
     };
-    assert_eq!((error.place, expression.span.clone()), (Place::Review, 16..22));
+    assert_eq!((error.place, expression.span.clone()), (Place::Threshold(0), 16..22));
     assert_eq!(expression.help.as_deref(), Some("did you mean country?"));
 }
 
@@ -252,12 +297,13 @@ proptest! {
     /// Over any rules: the most severe that fired, and thresholds only where no approve rule fired.
     #[test]
     fn the_most_severe_wins(
-        rules in prop::collection::vec((any::<bool>(), prop::sample::select(&Outcome::ALL[..])), 0..8),
+        rules in prop::collection::vec((any::<bool>(), prop::sample::select(&[APPROVE, REVIEW, DECLINE][..])), 0..8),
         score in 0.0..1.0,
     ) {
         let mut scope = Scope::new();
         scope.add("score", 0, ValueType::Float);
-        let mut spec = PolicySpec { decline: Some("score > 0.9".into()), review: Some("score > 0.5".into()), ..PolicySpec::default() };
+        let thresholds = vec![threshold(DECLINE, "score > 0.9"), threshold(REVIEW, "score > 0.5")];
+        let mut spec = PolicySpec { thresholds, ..PolicySpec::default() };
         let mut row = vec![Value::Float(score)];
         for (index, (fires, then)) in rules.iter().enumerate() {
             scope.add(format!("f{index}"), index + 1, ValueType::Bool);
@@ -268,9 +314,9 @@ proptest! {
         Policy::compile(&spec, &scope).expect("a valid policy").decide(&row, &mut result);
 
         let fired: Vec<Outcome> = rules.iter().filter(|(fires, _)| *fires).map(|(_, then)| *then).collect();
-        let by_score = if score > 0.9 { Decline } else if score > 0.5 { Review } else { Approve };
-        let by_rules = fired.iter().copied().max().unwrap_or(Approve);
-        let expected = if fired.contains(&Approve) { by_rules } else { by_rules.max(by_score) };
+        let by_score = if score > 0.9 { DECLINE } else if score > 0.5 { REVIEW } else { APPROVE };
+        let by_rules = fired.iter().copied().max().unwrap_or(APPROVE);
+        let expected = if fired.contains(&APPROVE) { by_rules } else { by_rules.max(by_score) };
         prop_assert_eq!(result.outcome, expected);
         prop_assert_eq!(result.fired.iter().filter(|index| **index < rules.len()).count(), fired.len());
     }

@@ -43,7 +43,7 @@ impl Contribution {
 }
 
 /// Selects the `top` inputs that moved the score most, out of what each input of the model moved it by. The largest come
-/// first, of equals the first input. If the outcome is not to approve, inputs that raised the score come before all others.
+/// first, of equals the first input. If the outcome is not the mildest, inputs that raised the score come before all others.
 /// Left out are inputs that moved nothing, and those whose contribution is no number because the model gave none for a mixture
 /// of rows.
 pub(crate) fn select_largest(of_inputs: &[f64], outcome: Outcome, top: usize, selected: &mut Vec<Contribution>) {
@@ -53,7 +53,7 @@ pub(crate) fn select_largest(of_inputs: &[f64], outcome: Outcome, top: usize, se
         .enumerate()
         .filter(|(_, value)| **value != 0.0 && value.is_finite());
     selected.extend(moving.map(|(input, &value)| Contribution { input, value }));
-    let comes_later = |contribution: &Contribution| outcome != Outcome::Approve && !contribution.raises();
+    let comes_later = |contribution: &Contribution| outcome != Outcome::MILDEST && !contribution.raises();
     selected.sort_by(|a, b| {
         let by_size = || b.value.abs().total_cmp(&a.value.abs());
         let by_side = comes_later(a).cmp(&comes_later(b));
@@ -73,8 +73,8 @@ mod tests {
             select_largest(&[0.5, -2.0, 0.0, 2.0, -0.5, f64::NAN], outcome, top, &mut found);
             found.iter().map(|found| (found.input, found.value)).collect::<Vec<_>>()
         };
-        assert_eq!(pairs(Outcome::Approve, 3), [(1, -2.0), (3, 2.0), (0, 0.5)]);
-        assert_eq!(pairs(Outcome::Review, 3), [(3, 2.0), (0, 0.5), (1, -2.0)]);
-        assert_eq!(pairs(Outcome::Decline, 9), [(3, 2.0), (0, 0.5), (1, -2.0), (4, -0.5)]);
+        assert_eq!(pairs(Outcome::APPROVE, 3), [(1, -2.0), (3, 2.0), (0, 0.5)]);
+        assert_eq!(pairs(Outcome::REVIEW, 3), [(3, 2.0), (0, 0.5), (1, -2.0)]);
+        assert_eq!(pairs(Outcome::DECLINE, 9), [(3, 2.0), (0, 0.5), (1, -2.0), (4, -0.5)]);
     }
 }

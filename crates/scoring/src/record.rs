@@ -49,6 +49,7 @@ pub fn with_decision_record<R>(
         entities: &plan.decide.entities,
         score: decision.answer.score,
         outcome: decision.policy.outcome,
+        outcomes: plan.decide.policy.outcomes(),
         reasons: &reasons,
         features: &plan.decide.features,
         flags: event.flags,
@@ -80,7 +81,7 @@ fn rule_reasons<'a>(plan: &'a Plan, fired: &'a [usize]) -> impl Iterator<Item = 
 fn failure_reason(plan: &Plan, decision: &Decision) -> Option<DecisionReason<'static>> {
     let failure = decision.answer.failure?;
     let (code, outcome) = match decision.answer.score {
-        Some(_) => ("FALLBACK_SCORE", Outcome::Approve),
+        Some(_) => ("FALLBACK_SCORE", Outcome::MILDEST),
         None => ("NO_SCORE", plan.decide.without_score),
     };
     Some(DecisionReason {
@@ -119,7 +120,7 @@ fn contribution_reasons<'a>(
             name: &plan.slots[model.inputs[contribution.input]].name,
             outcome: match contribution.raises() {
                 true => decision.policy.outcome,
-                false => Outcome::Approve,
+                false => Outcome::MILDEST,
             },
             description: text.as_deref(),
             contribution: Some(contribution.value),

@@ -6,7 +6,6 @@ use super::features::CompiledFeatures;
 use super::file_text::FileText;
 use super::inputs::{ResolvedField, ResolvedInput};
 use super::models::Models;
-use super::policy::without_score;
 use super::stages::PlannedStages;
 use super::symbols::Symbols;
 use super::topics::Topics;
@@ -15,7 +14,7 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{DecidePlan, InputPlan, Plan, WRITTEN_AT};
-use riskstream_events::{DerivedField, Field, Slot, ValueType};
+use riskstream_events::{DerivedField, Field, Outcome, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
 use riskstream_policy::Policy;
@@ -37,6 +36,7 @@ pub struct Phases<'a> {
     pub features: CompiledFeatures,
     pub models: Models,
     pub policy: Policy,
+    pub without_score: Outcome,
     pub stages: PlannedStages,
     pub topics: Topics,
     pub examples: Vec<Example>,
@@ -67,7 +67,7 @@ impl Phases<'_> {
                 late_by: is_read(self.symbols.decision.late_by),
                 flags: is_read(self.symbols.decision.flags),
                 policy: self.policy,
-                without_score: without_score(self.file),
+                without_score: self.without_score,
                 features: self.features.listed,
                 entities: entity_slots(&self.entities, &self.symbols),
             },

@@ -168,6 +168,16 @@ impl Compiled {
         (!diagnostics.is_empty()).then(|| Report::new(Findings::Warnings, diagnostics, &self.file, &self.source))
     }
 
+    /// The Avro schema of the decisions.
+    pub fn decision_avro_schema(&self) -> String {
+        riskstream_events::decision_avro_schema(self.plan.decide.policy.outcomes())
+    }
+
+    /// The JSON Schema of the decisions.
+    pub fn decision_json_schema(&self) -> String {
+        riskstream_events::decision_json_schema(self.plan.decide.policy.outcomes())
+    }
+
     /// The roll-out file to watch, if the file names one.
     pub fn rollout_file(&self) -> Option<PathBuf> {
         let file = self.rollout_settings.as_ref()?.file.as_ref()?;

@@ -1,18 +1,19 @@
-//! Phase `examples`: the examples, whose inputs and features must exist.
+//! Phase `examples`: the examples, whose inputs, features and outcomes must exist.
 
+use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::{Example, ExampleEvent, PipelineFile};
 
 /// The examples of the file.
-pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Vec<Example> {
+pub fn compile(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) -> Vec<Example> {
     let examples: Vec<Example> = file.examples.0.iter().map(|example| example.value.clone()).collect();
     for event in examples.iter().flat_map(|example| &example.events.0) {
-        check_event(file, &event.value, diagnostics);
+        check_event(file, outcomes, &event.value, diagnostics);
     }
     examples
 }
 
-fn check_event(file: &PipelineFile, event: &ExampleEvent, diagnostics: &mut Diagnostics) {
+fn check_event(file: &PipelineFile, outcomes: &DeclaredOutcomes, event: &ExampleEvent, diagnostics: &mut Diagnostics) {
     let input = &event.input;
     if file.inputs.get(&input.name).is_none() {
         // A missing input `transactions` was reported as such.
@@ -33,6 +34,9 @@ fn check_event(file: &PipelineFile, event: &ExampleEvent, diagnostics: &mut Diag
             Diagnostic::new("only a transaction gets a decision", input.span.clone())
                 .help("move `expect:` to a transaction"),
         );
+    }
+    if let Some(outcome) = &expect.outcome {
+        outcomes.find(outcome, diagnostics);
     }
     for name in expect.features.0.iter().map(|(key, _)| key) {
         if file.features.get(&name.name).is_none() {

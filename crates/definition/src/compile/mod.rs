@@ -16,6 +16,7 @@ mod inputs;
 mod kafka_properties;
 mod models;
 mod names;
+mod outcomes;
 mod policy;
 mod precision;
 mod reads;
@@ -42,6 +43,7 @@ use stages::StageContext;
 pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagnostics) -> Option<Compiled> {
     let cards = Cards::new(text.directory);
     let settings = settings::compile(file, diagnostics);
+    let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let entities = entities::compile(file, &inputs, diagnostics);
     let usage = usage::find(file, &inputs, &entities, &cards);
@@ -49,8 +51,9 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
     let (symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
-    let models = models::compile(file, &inputs, &symbols.names, &cards, diagnostics);
-    let policy = policy::compile(file, &symbols, diagnostics);
+    let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
+    let policy = policy::compile(file, &symbols, &outcomes, diagnostics);
+    let without_score = policy::without_score(file, &outcomes, diagnostics);
     let context = StageContext {
         usage: &usage,
         entities: &entities,
@@ -61,7 +64,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
     };
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
-    let examples = examples::compile(file, diagnostics);
+    let examples = examples::compile(file, &outcomes, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }
@@ -76,6 +79,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
         features,
         models,
         policy: policy?,
+        without_score,
         stages: stages?,
         topics: topics?,
         examples,

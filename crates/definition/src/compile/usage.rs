@@ -62,14 +62,14 @@ fn used_names(
     let thresholds = file
         .decision
         .iter()
-        .flat_map(|decision| [&decision.value.decline, &decision.value.review]);
+        .flat_map(|decision| decision.value.conditions.iter());
     let expressions = file
         .features
         .iter()
         .flat_map(|(_, feature)| feature.sources())
         .chain(filters)
         .chain(rules)
-        .chain(thresholds.flatten());
+        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()));
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }

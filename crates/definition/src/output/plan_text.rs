@@ -59,8 +59,17 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         }
         None => writeln!(out, "  no model")?,
     }
-    for reason in plan.decide.policy.reasons() {
-        writeln!(out, "  {}: {} ({})", reason.name, reason.outcome.as_str(), reason.code)?;
+    let policy = &plan.decide.policy;
+    let outcomes: Vec<&str> = policy.outcomes().words().collect();
+    writeln!(out, "  outcomes {}", outcomes.join(", "))?;
+    for reason in policy.reasons() {
+        writeln!(
+            out,
+            "  {}: {} ({})",
+            reason.name,
+            policy.outcomes().word(reason.outcome),
+            reason.code
+        )?;
     }
     writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
 }

@@ -1,8 +1,11 @@
-//! `rules:`, `decision:` and `explain:`.
+//! `rules:` and `explain:`.
 
-use super::read::{ExpressionText, List, Map, Required, Spanned, Word, section, word};
-use riskstream_events::Outcome;
+use super::read::{ExpressionText, List, Map, Read, Required, Spanned, Word, expected, section, word};
+use crate::diagnostics::Diagnostics;
+use crate::text::{Node, NodeValue};
 use riskstream_policy::RuleMode;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
 
 section! {
     /// A rule. If it holds, its outcome counts and the decision lists its reason.
@@ -11,7 +14,8 @@ section! {
         pub name: Required<String>,
         /// The condition, over fields, features and `score`. A condition that is null does not hold.
         pub when: Required<ExpressionText>,
-        /// `approve`, `review` or `decline`.
+        /// The outcome: `approve`, `review` or `decline`, unless the file lists others under `outcomes`. A rule of the mildest
+        /// outcome sets the thresholds aside.
         pub then: Required<OutcomeWord>,
         /// The reason code in the decision: letters, digits, `_`, `-` and `.`. The rule's name by default.
         #[schemars(default)]
@@ -42,39 +46,37 @@ impl Word for RuleModeWord {
 }
 word!(RuleModeWord);
 
-/// An outcome of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutcomeWord(pub Outcome);
+/// The word for an outcome. Which there are is known when the whole file has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutcomeWord(pub String);
 
-impl Word for OutcomeWord {
-    const WHAT: &'static str = "an outcome";
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("approve", OutcomeWord(Outcome::Approve)),
-        ("review", OutcomeWord(Outcome::Review)),
-        ("decline", OutcomeWord(Outcome::Decline)),
-    ];
+impl Read for OutcomeWord {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        match &node.value {
+            NodeValue::Text(word) => Some(OutcomeWord(word.clone())),
+            _ => {
+                expected("an outcome", node, diagnostics);
+                None
+            }
+        }
+    }
 }
-word!(OutcomeWord);
 
-section! {
-    /// The thresholds: conditions over `score`, fields and features.
-    pub struct Thresholds {
-        /// When to decline: `score >= 0.95`.
-        #[schemars(default)]
-        pub decline: Option<Spanned<ExpressionText>>,
-        /// When to send to review if not declined: `score >= 0.7`.
-        #[schemars(default)]
-        pub review: Option<Spanned<ExpressionText>>,
-        /// The reason code of the decline threshold.
-        #[schemars(default, extend("default" = "SCORE_DECLINE"))]
-        pub decline_reason: Option<Spanned<String>>,
-        /// The reason code of the review threshold.
-        #[schemars(default, extend("default" = "SCORE_REVIEW"))]
-        pub review_reason: Option<Spanned<String>>,
-        /// The mildest outcome if there is a model but no score. Thresholds over the score cannot hold then. The decision
-        /// is flagged `degraded`.
-        #[schemars(default, extend("default" = "review"))]
-        pub without_score: Option<OutcomeWord>,
+impl JsonSchema for OutcomeWord {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OutcomeWord".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        // Editors propose the default outcomes and accept others.
+        json_schema!({ "anyOf": [
+            { "type": "string", "enum": ["approve", "review", "decline"] },
+            { "type": "string" },
+        ] })
     }
 }
 

@@ -15,9 +15,10 @@ mod pipeline;
 pub mod read;
 mod rollout;
 mod service;
+mod thresholds;
 
 pub use aggregations::{Aggregated, Aggregations, enumerate_where};
-pub use decision::{Explain, OutcomeWord, Rule, Thresholds};
+pub use decision::{Explain, OutcomeWord, Rule};
 pub use entity::Entity;
 pub use example::{Example, ExampleEvent, Expectation};
 pub use feature::{Feature, Window};
@@ -27,3 +28,4 @@ pub use model::ModelSection;
 pub use pipeline::PipelineFile;
 pub use rollout::{ChallengerSection, Rollout, RolloutFile};
 pub use service::{Delivery, Http, Kafka, Outputs, PersonalData, Registry, State, SubjectStrategy};
+pub use thresholds::Thresholds;

@@ -1,6 +1,6 @@
 //! The pipeline file as a whole.
 
-use super::decision::{Explain, Rule, Thresholds};
+use super::decision::{Explain, Rule};
 use super::entity::Entity;
 use super::example::Example;
 use super::feature::Feature;
@@ -9,6 +9,7 @@ use super::model::ModelSection;
 use super::read::{Duration, List, Map, Raw, Required, Spanned, section};
 use super::rollout::Rollout;
 use super::service::{Delivery, Http, Kafka, Outputs, PersonalData, Registry, State};
+use super::thresholds::Thresholds;
 
 section! {
     /// A pipeline: its inputs, features, model, rules and outputs.
@@ -41,10 +42,14 @@ section! {
         /// Which decisions are explained: their reasons name the model's inputs that raised the score most.
         #[schemars(default)]
         pub explain: Option<Spanned<Explain>>,
+        /// The outcomes, the mildest first and the most severe last: `[approve, challenge, review, decline]`. From 2 to 32. A
+        /// transaction for which nothing else is decided gets the first.
+        #[schemars(default, extend("default" = "[approve, review, decline]"))]
+        pub outcomes: Option<Spanned<List<String>>>,
         /// Named rules. A decision lists all that hold and has the most severe of their outcomes.
         #[schemars(default)]
         pub rules: List<Rule>,
-        /// The thresholds. Transactions that no rule and no threshold declines or sends to review are approved.
+        /// The thresholds. A transaction for which no rule and no threshold holds gets the mildest outcome.
         #[schemars(default)]
         pub decision: Option<Spanned<Thresholds>>,
         /// The topics of decisions and dead letters.

@@ -17,7 +17,7 @@ fn shop_with_thresholds(without_score: &str) -> Shop {
 
 fn decide(shop: &Shop, event: &mut Event, answer: Answer) -> (Outcome, Vec<String>) {
     let mut result = PolicyResult {
-        outcome: Outcome::Decline,
+        outcome: Outcome::DECLINE,
         fired: vec![99],
         shadows: vec![98],
     };
@@ -49,12 +49,12 @@ fn rules_read_fields_features_and_expressions() {
     let mut event = payment(&mut shop, 2000.0);
     assert_eq!(shop.value(&event, "share"), Value::Float(1.0));
     let (outcome, codes) = decide(&shop, &mut event, Answer::default());
-    assert_eq!((outcome, codes), (Outcome::Decline, vec!["WHOLE".to_owned()]));
+    assert_eq!((outcome, codes), (Outcome::DECLINE, vec!["WHOLE".to_owned()]));
     let mut event = payment(&mut Shop::new(SHOP), 10.0);
     let (outcome, codes) = decide(&shop, &mut event, Answer::default());
     assert_eq!(
         (outcome, codes),
-        (Outcome::Approve, Vec::new()),
+        (Outcome::APPROVE, Vec::new()),
         "the result before is overwritten"
     );
     assert!(!event.flags.contains(Flags::DEGRADED));
@@ -65,9 +65,9 @@ fn thresholds_read_the_score() {
     let mut shop = shop_with_thresholds("review");
     let mut event = payment(&mut shop, 10.0);
     for (score, outcome, code) in [
-        (0.49, Outcome::Approve, None),
-        (0.5, Outcome::Review, Some("SCORE_REVIEW")),
-        (0.9, Outcome::Decline, Some("SCORE_DECLINE")),
+        (0.49, Outcome::APPROVE, None),
+        (0.5, Outcome::REVIEW, Some("SCORE_REVIEW")),
+        (0.9, Outcome::DECLINE, Some("SCORE_DECLINE")),
     ] {
         let (found, codes) = decide(&shop, &mut event, scored(score));
         assert_eq!((found, codes.first().map(String::as_str)), (outcome, code));
@@ -76,7 +76,7 @@ fn thresholds_read_the_score() {
     let customer = slot(shop.plan(), "customer");
     event.row[customer] = crate::shop::text("vip");
     let (outcome, codes) = decide(&shop, &mut event, scored(0.99));
-    assert_eq!((outcome, codes), (Outcome::Approve, vec!["VIP".to_owned()]));
+    assert_eq!((outcome, codes), (Outcome::APPROVE, vec!["VIP".to_owned()]));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn the_score_of_a_fallback_counts_and_the_decision_is_degraded() {
         ..scored(0.6)
     };
     let (outcome, codes) = decide(&shop, &mut event, answer);
-    assert_eq!((outcome, codes), (Outcome::Review, vec!["SCORE_REVIEW".to_owned()]));
+    assert_eq!((outcome, codes), (Outcome::REVIEW, vec!["SCORE_REVIEW".to_owned()]));
     assert!(flags(&event).contains(&"degraded"));
 }
 
@@ -101,9 +101,9 @@ fn without_a_score_the_outcome_is_no_milder_than_without_score_says() {
         ..scored(0.0)
     };
     for (without_score, small, large) in [
-        ("approve", Outcome::Approve, Outcome::Decline),
-        ("review", Outcome::Review, Outcome::Decline),
-        ("decline", Outcome::Decline, Outcome::Decline),
+        ("approve", Outcome::APPROVE, Outcome::DECLINE),
+        ("review", Outcome::REVIEW, Outcome::DECLINE),
+        ("decline", Outcome::DECLINE, Outcome::DECLINE),
     ] {
         for (amount, expected) in [(10.0, small), (2000.0, large)] {
             let mut shop = shop_with_thresholds(without_score);

@@ -5,7 +5,7 @@ use crate::time;
 use crate::value::Value;
 use crate::varint::write_signed;
 
-/// Appends the decision as Avro with [`DECISION_AVRO_SCHEMA`](super::DECISION_AVRO_SCHEMA), without a prefix.
+/// Appends the decision as Avro with the [schema](super::decision_avro_schema) of its pipeline, without a prefix.
 pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     avro_text(decision.decision_id, out);
     avro_text(decision.event_id, out);
@@ -31,7 +31,7 @@ pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     }
     avro_end(keys().count(), out);
     avro_optional(decision.score, out, avro_float);
-    write_signed(decision.outcome as i64, out);
+    write_signed(decision.outcome.severity() as i64, out);
     avro_reasons(decision.reasons, out);
     avro_block(decision.features.len(), out);
     for (name, slot) in decision.features {
@@ -71,7 +71,7 @@ fn avro_reasons(reasons: &[DecisionReason<'_>], out: &mut Vec<u8>) {
     for reason in reasons {
         avro_text(reason.code, out);
         avro_text(reason.name, out);
-        write_signed(reason.outcome as i64, out);
+        write_signed(reason.outcome.severity() as i64, out);
         avro_optional(reason.description, out, avro_text);
         avro_optional(reason.contribution, out, avro_float);
     }

@@ -1,6 +1,7 @@
 //! Decision records as JSON, written without building values.
 
 use super::record::{DecisionReason, DecisionRecord, Latency, ModelRef, with_key_text};
+use crate::outcome::Outcomes;
 use crate::time;
 use crate::value::Value;
 use std::io::Write;
@@ -21,9 +22,9 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     json_entities(decision, out);
     out.extend_from_slice(b"},\"score\":");
     json_optional_float(decision.score, out);
-    json_member("outcome", decision.outcome.as_str(), out);
+    json_member("outcome", decision.outcomes.word(decision.outcome), out);
     out.extend_from_slice(b",\"reasons\":[");
-    json_list(decision.reasons, out, json_reason);
+    json_reasons(decision.reasons, decision.outcomes, out);
     out.extend_from_slice(b"],\"features\":{");
     json_list(decision.features, out, |(name, slot), out| {
         json_name(name, out);
@@ -39,7 +40,7 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
         json_optional_float(Some(*score), out);
     });
     out.extend_from_slice(b"},\"shadow_rules\":[");
-    json_list(decision.shadow_rules, out, json_reason);
+    json_reasons(decision.shadow_rules, decision.outcomes, out);
     out.extend_from_slice(b"],\"attributes\":{");
     json_list(decision.attributes, out, |(name, value), out| {
         json_name(name, out);
@@ -72,16 +73,18 @@ fn json_entities(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     });
 }
 
-fn json_reason(reason: &DecisionReason<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"code\":");
-    json_text(reason.code, out);
-    json_member("name", reason.name, out);
-    json_member("outcome", reason.outcome.as_str(), out);
-    out.extend_from_slice(b",\"description\":");
-    json_optional(reason.description, out, json_text);
-    out.extend_from_slice(b",\"contribution\":");
-    json_optional_float(reason.contribution, out);
-    out.push(b'}');
+fn json_reasons(reasons: &[DecisionReason<'_>], outcomes: &Outcomes, out: &mut Vec<u8>) {
+    json_list(reasons, out, |reason, out| {
+        out.extend_from_slice(b"{\"code\":");
+        json_text(reason.code, out);
+        json_member("name", reason.name, out);
+        json_member("outcome", outcomes.word(reason.outcome), out);
+        out.extend_from_slice(b",\"description\":");
+        json_optional(reason.description, out, json_text);
+        out.extend_from_slice(b",\"contribution\":");
+        json_optional_float(reason.contribution, out);
+        out.push(b'}');
+    });
 }
 
 fn json_latency(latency: Latency, out: &mut Vec<u8>) {

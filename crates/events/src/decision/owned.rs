@@ -1,6 +1,5 @@
 //! A decision record read back from JSON, for tools and tests.
 
-use crate::outcome::Outcome;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -29,8 +28,8 @@ pub struct OwnedDecisionRecord {
     pub entities: Vec<(String, String)>,
     /// The model's score.
     pub score: Option<f64>,
-    /// The outcome.
-    pub outcome: Outcome,
+    /// The outcome's word.
+    pub outcome: String,
     /// The reasons.
     pub reasons: Vec<OwnedReason>,
     /// Features in the order of the plan.
@@ -97,8 +96,8 @@ pub struct OwnedReason {
     pub code: String,
     /// The name of the rule or input.
     pub name: String,
-    /// The outcome that it asks for.
-    pub outcome: Outcome,
+    /// The word of the outcome that it asks for.
+    pub outcome: String,
     /// What an analyst reads.
     pub description: Option<String>,
     /// By how much it moved the score.

@@ -1,7 +1,9 @@
-//! Decision records read back from Avro, for tools. The writer's schema may be any that resolves to schemas/decision.avsc.
+//! Decision records read back from Avro, for tools. The writer's schema may be any that resolves to schemas/decision.avsc with the
+//! writer's outcomes.
 
 use super::owned::OwnedDecisionRecord;
-use super::record::DECISION_AVRO_SCHEMA;
+use super::schemas::decision_avro_schema;
+use crate::outcome::Outcomes;
 use crate::time;
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -25,10 +27,10 @@ impl AvroDecisionReader {
     /// # Errors
     /// It is no Avro schema.
     pub fn new(writer: &str) -> Result<AvroDecisionReader, AvroDecisionError> {
-        let parse = |text| Schema::parse_str(text).map_err(|error| AvroDecisionError(error.to_string()));
+        let parse = |text: &str| Schema::parse_str(text).map_err(|error| AvroDecisionError(error.to_string()));
         Ok(AvroDecisionReader {
             writer: parse(writer)?,
-            ours: parse(DECISION_AVRO_SCHEMA)?,
+            ours: parse(&decision_avro_schema(&outcomes_of(writer)))?,
         })
     }
 
@@ -48,6 +50,16 @@ impl AvroDecisionReader {
         }
         serde_json::from_value(to_json(value)).map_err(|why| error(&why))
     }
+}
+
+/// The outcomes in a writer's schema; the default ones if it is not a schema of decisions.
+fn outcomes_of(writer: &str) -> Outcomes {
+    let schema: Json = serde_json::from_str(writer).unwrap_or_default();
+    let mut fields = schema["fields"].as_array().into_iter().flatten();
+    let outcome = fields.find(|field| field["name"] == "outcome");
+    let symbols = outcome.and_then(|field| field["type"]["symbols"].as_array());
+    let words = symbols.map(|symbols| symbols.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+    words.and_then(|words| Outcomes::new(words).ok()).unwrap_or_default()
 }
 
 /// The JSON that [`encode_json`](crate::encode_json) writes for the value.

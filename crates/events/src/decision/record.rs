@@ -1,7 +1,7 @@
 //! The decision record: a decision as it is on the topic, as a view that copies nothing.
 
 use crate::flags::Flags;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Outcomes};
 use crate::pseudonym::hex32;
 use crate::value::{Row, Slot, Value};
 use sha2::{Digest, Sha256};
@@ -66,6 +66,8 @@ pub struct DecisionRecord<'a> {
     pub score: Option<f64>,
     /// The outcome.
     pub outcome: Outcome,
+    /// The pipeline's outcomes, with their words.
+    pub outcomes: &'a Outcomes,
     /// The reasons.
     pub reasons: &'a [DecisionReason<'a>],
     /// Names of features and their slots, in the order of the plan.
@@ -107,11 +109,6 @@ impl DecisionId {
         std::str::from_utf8(&self.0).expect("hexadecimal digits are ASCII")
     }
 }
-
-/// schemas/decision.avsc, which is registered for decisions in Avro.
-pub const DECISION_AVRO_SCHEMA: &str = include_str!("../../../../schemas/decision.avsc");
-/// schemas/decision.schema.json.
-pub const DECISION_JSON_SCHEMA: &str = include_str!("../../../../schemas/decision.schema.json");
 
 /// Lends an entity's key as text; empty if the value is no key.
 pub(super) fn with_key_text(key: &Value, use_text: impl FnOnce(&str)) {

@@ -3,7 +3,7 @@ use apache_avro::types::Value as Avro;
 use proptest::prelude::*;
 use riskstream_events::{
     AvroDecisionReader, DECISION_AVRO_SCHEMA, DecisionId, DecisionReason, DecisionRecord, FeatureValue, Flags, Latency,
-    ModelRef, Outcome, OwnedDecisionRecord, Row, Slot, Value, encode_avro, encode_json,
+    ModelRef, Outcome, Outcomes, OwnedDecisionRecord, Row, Slot, Value, decision_avro_schema, encode_avro, encode_json,
 };
 
 /// A decision's parts that are not borrowed from elsewhere.
@@ -13,6 +13,7 @@ struct Parts {
     entities: Vec<(String, Slot)>,
     features: Vec<(String, Slot)>,
     shadow_scores: Vec<(&'static str, f64)>,
+    outcomes: Outcomes,
 }
 
 fn parts() -> Parts {
@@ -36,13 +37,14 @@ fn parts() -> Parts {
         features: (2..row.len()).map(|slot| (format!("feature_{slot}"), slot)).collect(),
         row,
         shadow_scores: vec![("next", 0.25)],
+        outcomes: Outcomes::default(),
     }
 }
 
 const SHADOW_RULES: [DecisionReason<'static>; 1] = [DecisionReason {
     code: "R7",
     name: "candidate",
-    outcome: Outcome::Decline,
+    outcome: Outcome::DECLINE,
     description: None,
     contribution: None,
 }];
@@ -51,14 +53,14 @@ const REASONS: [DecisionReason<'static>; 2] = [
     DecisionReason {
         code: "R101",
         name: "velocity",
-        outcome: Outcome::Review,
+        outcome: Outcome::REVIEW,
         description: Some("12 in an hour"),
         contribution: None,
     },
     DecisionReason {
         code: "M1",
         name: "amount",
-        outcome: Outcome::Decline,
+        outcome: Outcome::DECLINE,
         description: None,
         contribution: Some(0.5),
     },
@@ -80,7 +82,8 @@ fn full(parts: &Parts) -> DecisionRecord<'_> {
         row: &parts.row,
         entities: &parts.entities,
         score: Some(0.87),
-        outcome: Outcome::Review,
+        outcome: Outcome::REVIEW,
+        outcomes: &parts.outcomes,
         reasons: &REASONS,
         features: &parts.features,
         flags: Flags::LATE | Flags::DEGRADED,
@@ -101,7 +104,7 @@ fn bare(parts: &Parts) -> DecisionRecord<'_> {
         model: None,
         entities: &[],
         score: None,
-        outcome: Outcome::Approve,
+        outcome: Outcome::APPROVE,
         reasons: &[],
         features: &[],
         flags: Flags::NONE,
@@ -160,7 +163,7 @@ fn json_is_read_back() {
         assert_eq!(serde_json::to_string(&owned).unwrap(), json);
     }
     let owned = OwnedDecisionRecord::from_json(json_of(&full(&parts())).as_bytes()).unwrap();
-    assert_eq!(owned.outcome, Outcome::Review);
+    assert_eq!(owned.outcome, "review");
     assert_eq!(owned.entity("terminal"), Some("42"));
     assert_eq!(owned.entity("device"), None);
     assert_eq!(owned.feature("feature_3").unwrap().as_number(), Some(0.1 + 0.2));
@@ -380,6 +383,35 @@ fn avro_reads_back_as_json_does() {
         avro.push(0);
         assert!(reader.read(&avro).is_err(), "a byte too many");
     }
+}
+
+#[test]
+fn outcomes_of_a_pipeline_are_encoded_by_their_words() {
+    let words = ["approve", "challenge", "review", "decline"];
+    let outcomes = Outcomes::new(words.map(str::to_owned).to_vec()).unwrap();
+    let parts = Parts { outcomes, ..parts() };
+    let of = |word| parts.outcomes.find(word).unwrap();
+    let reasons = [of("challenge"), of("decline")].map(|outcome| DecisionReason { outcome, ..REASONS[0] });
+    let decision = DecisionRecord {
+        outcome: of("challenge"),
+        reasons: &reasons,
+        ..full(&parts)
+    };
+    let (mut json, mut avro) = (Vec::new(), Vec::new());
+    encode_json(&decision, &mut json);
+    encode_avro(&decision, &mut avro);
+    let from_json = OwnedDecisionRecord::from_json(&json).unwrap();
+    let schema = decision_avro_schema(&parts.outcomes);
+    let from_avro = AvroDecisionReader::new(&schema).unwrap().read(&avro).unwrap();
+    for owned in [&from_json, &from_avro] {
+        let reasons: Vec<&str> = owned.reasons.iter().map(|reason| reason.outcome.as_str()).collect();
+        assert_eq!(
+            (owned.outcome.as_str(), reasons),
+            ("challenge", vec!["challenge", "decline"])
+        );
+    }
+    let with_default = AvroDecisionReader::new(DECISION_AVRO_SCHEMA).unwrap().read(&avro);
+    assert!(with_default.is_err(), "the default schema has no fourth outcome");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use apache_avro::writer::datum::GenericDatumWriter;
 use riskstream_events::dead_letter::{DETAIL, OFFSET, PARTITION, PIPELINE, REASON, TIMESTAMP, TOPIC};
 use riskstream_events::{
     AvroProjection, DECISION_AVRO_SCHEMA, DECISION_JSON_SCHEMA, DecisionReason, DecisionRecord, Flags, Latency,
-    ModelRef, Outcome, ReasonCode, Row, Value, ValueType, encode_json,
+    ModelRef, Outcome, Outcomes, ReasonCode, Row, Value, ValueType, decision_avro_schema, decision_json_schema,
+    encode_json,
 };
 use serde_json::{Value as Json, json};
 
@@ -108,10 +109,11 @@ fn decisions_conform_to_the_json_schema() {
     let reasons = [DecisionReason {
         code: "R1",
         name: "r",
-        outcome: Outcome::Decline,
+        outcome: Outcome::DECLINE,
         description: None,
         contribution: Some(1.0),
     }];
+    let outcomes = Outcomes::default();
     let decision = DecisionRecord {
         decision_id: "00112233445566778899aabbccddeeff",
         event_id: "e",
@@ -127,7 +129,8 @@ fn decisions_conform_to_the_json_schema() {
         row: &row,
         entities: &[("customer".into(), 0)],
         score: Some(0.5),
-        outcome: Outcome::Decline,
+        outcome: Outcome::DECLINE,
+        outcomes: &outcomes,
         reasons: &reasons,
         features: &features,
         flags: Flags(u16::MAX),
@@ -284,4 +287,19 @@ fn the_schemas_name_every_flag() {
         .find(|field| field["name"] == "flags")
         .unwrap();
     assert_eq!(field["doc"], format!("Circumstances: {}.", flags.join(", ")));
+}
+
+#[test]
+fn the_schemas_of_a_pipeline_have_its_outcomes() {
+    let default = Outcomes::default();
+    assert_eq!(decision_avro_schema(&default), DECISION_AVRO_SCHEMA);
+    assert_eq!(decision_json_schema(&default), DECISION_JSON_SCHEMA);
+    let words = ["pass", "challenge", "block"];
+    let outcomes = Outcomes::new(words.map(str::to_owned).to_vec()).unwrap();
+    let json: Json = serde_json::from_str(&decision_json_schema(&outcomes)).unwrap();
+    assert_eq!(json["$defs"]["outcome"]["enum"], json!(words));
+    let avro: Json = serde_json::from_str(&decision_avro_schema(&outcomes)).unwrap();
+    let fields = avro["fields"].as_array().unwrap();
+    let field = fields.iter().find(|field| field["name"] == "outcome").unwrap();
+    assert_eq!(field["type"]["symbols"], json!(words));
 }

@@ -5,6 +5,13 @@ use crate::pipeline_file;
 use riskstream_definition::Compiled;
 use std::path::PathBuf;
 
+/// The formats of the schema of decisions.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum SchemaFormat {
+    Avro,
+    Json,
+}
+
 /// The arguments of `riskstream check`.
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,6 +24,9 @@ pub struct Args {
     /// Print the JSON Schema of pipeline files, for editors
     #[arg(long, conflicts_with_all = ["pipeline", "explain"])]
     schema: bool,
+    /// Print the schema of the pipeline's decisions, with its outcomes, and nothing else
+    #[arg(long, value_name = "FORMAT", conflicts_with = "explain", requires = "pipeline")]
+    decision_schema: Option<SchemaFormat>,
 }
 
 /// Checks the pipeline file, the roll-out file if it exists, and the examples.
@@ -29,6 +39,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         return Ok(());
     };
     let compiled = pipeline_file::load(path)?;
+    if let Some(format) = args.decision_schema {
+        print!("{}", decision_schema(&compiled, format));
+        return Ok(());
+    }
     if args.explain {
         print!("{}", riskstream_definition::explain(&compiled));
         println!();
@@ -44,6 +58,13 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         many => println!("{many} examples hold"),
     }
     Ok(())
+}
+
+fn decision_schema(compiled: &Compiled, format: SchemaFormat) -> String {
+    match format {
+        SchemaFormat::Avro => compiled.decision_avro_schema(),
+        SchemaFormat::Json => compiled.decision_json_schema(),
+    }
 }
 
 /// Checks the properties of Kafka's client, as `run` does.

@@ -8,7 +8,7 @@ use crate::registry::{Registry, RegistryError, record_name, subject};
 use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
 use riskstream_definition::{Compiled, Format, SchemaSources};
-use riskstream_events::{DECISION_AVRO_SCHEMA, SchemaSource};
+use riskstream_events::SchemaSource;
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
 use std::sync::Arc;
@@ -55,9 +55,10 @@ impl Job {
         ) {
             (Format::Json, ..) => Ok(DecisionFormat::Json),
             (Format::Avro, Some(registry), Some(settings)) => {
-                let record = record_name(DECISION_AVRO_SCHEMA);
+                let schema = self.compiled.decision_avro_schema();
+                let record = record_name(&schema);
                 let subject = subject(settings.subject_strategy, &self.compiled.decisions, &record);
-                let schema_id = registry.register(&subject, DECISION_AVRO_SCHEMA)?;
+                let schema_id = registry.register(&subject, &schema)?;
                 tracing::info!(target: "riskstream::registry", subject, schema_id, "the decision's schema is registered");
                 Ok(DecisionFormat::Avro { schema_id })
             }

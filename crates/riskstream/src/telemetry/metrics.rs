@@ -98,7 +98,7 @@ metrics! {
     EVENTS: Counter "riskstream_events_total" [] in Count,
         "Events applied. An event is counted once in the ingest stage, if there is one, and in each stage that it goes to.";
     DECISIONS: Counter "riskstream_decisions_total" ["outcome"] in Count,
-        "Decisions committed, by outcome: approve, review, decline.";
+        "Decisions committed, by outcome: approve, review and decline, or the outcomes that the pipeline file lists.";
     DEGRADED: Counter "riskstream_degraded_decisions_total" [] in Count,
         "Decisions without a score of the model in force; a fallback may have scored them.";
     MODEL_SCORES: Counter "riskstream_model_scores_total" ["model", "result"] in Count,

@@ -79,7 +79,7 @@ mod tests {
         });
         let text = handle.render();
         for line in [
-            "# HELP riskstream_decisions_total Decisions committed, by outcome: approve, review, decline.",
+            "# HELP riskstream_decisions_total Decisions committed, by outcome: approve, review and decline, or the outcomes that the pipeline file lists.",
             "# TYPE riskstream_decisions_total counter",
             "riskstream_decisions_total{outcome=\"decline\"} 3",
             "riskstream_commit_seconds_bucket{le=\"0.003\"} 0",

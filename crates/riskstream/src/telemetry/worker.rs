@@ -10,12 +10,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-const OUTCOMES: [&str; 3] = ["approve", "review", "decline"];
-
 /// The metrics of one worker. Counters and histograms are shared by all workers.
 pub struct WorkerMetrics {
     worker: String,
-    decisions: [Counter; 3],
+    /// By the severity of outcomes.
+    decisions: Vec<Counter>,
     /// Hits and unique hits of each rule and threshold, in the policy's order.
     rules: Vec<[Counter; 2]>,
     degraded: Counter,
@@ -52,7 +51,7 @@ impl WorkerMetrics {
         set::ROLLOUTS_REJECTED.counter(&[]).increment(0);
         WorkerMetrics {
             worker: worker.to_string(),
-            decisions: OUTCOMES.map(|outcome| set::DECISIONS.counter(&[outcome])),
+            decisions: outcome_counters(topology),
             rules: rule_counters(topology),
             degraded: set::DEGRADED.counter(&[]),
             duplicates: set::DUPLICATES.counter(&[]),
@@ -84,8 +83,10 @@ impl WorkerMetrics {
     pub fn observe(&self, round: &Round) {
         self.rebalances.increment(u64::from(round.changes.is_rebalance()));
         self.aborted.increment(u64::from(round.aborted));
-        for (counter, decisions) in self.decisions.iter().zip(round.tally.decisions) {
-            counter.increment(decisions);
+        for (outcome, decisions) in &round.tally.decisions {
+            if let Some(counter) = self.decisions.get(outcome.severity()) {
+                counter.increment(*decisions);
+            }
         }
         self.degraded.increment(round.tally.degraded);
         for (model, result, count) in round.tally.models.iter() {
@@ -163,6 +164,11 @@ impl WorkerMetrics {
             .gauge(&[&self.worker])
             .set(worker.waiting().count() as f64);
     }
+}
+
+fn outcome_counters(topology: &Topology) -> Vec<Counter> {
+    let outcomes = topology.plan.decide.policy.outcomes();
+    outcomes.words().map(|word| set::DECISIONS.counter(&[word])).collect()
 }
 
 fn too_late_labels(topology: &Topology) -> Vec<Counter> {

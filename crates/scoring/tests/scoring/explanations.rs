@@ -46,9 +46,9 @@ fn a_decline_names_the_inputs_that_moved_its_score_most() {
     ];
     let mut task = Task::new(&compiled);
     let decisions = task.decide(&mut events);
-    assert_eq!(decisions[0].policy.outcome, Outcome::Approve);
+    assert_eq!(decisions[0].policy.outcome, Outcome::APPROVE);
     assert!(decisions[0].contributions.is_empty());
-    assert_eq!(decisions[1].policy.outcome, Outcome::Decline);
+    assert_eq!(decisions[1].policy.outcome, Outcome::DECLINE);
 
     let number = |slot: &usize| events[1].row[*slot].as_number().unwrap_or(f64::NAN);
     let row: Vec<f64> = model.inputs.iter().map(number).collect();
@@ -90,7 +90,7 @@ fn reasons_have_the_codes_and_texts_of_the_card() {
         .filter(|reason| reason.contribution.is_some_and(|value| value < 0.0));
     for reason in lowering {
         assert_eq!((reason.code.as_str(), &reason.description), ("SCORE_FEATURE", &None));
-        assert_eq!(reason.outcome, Outcome::Approve);
+        assert_eq!(reason.outcome, "approve");
     }
 }
 
@@ -102,7 +102,7 @@ fn reasons(record: &OwnedDecisionRecord) -> String {
             .contribution
             .map_or(String::new(), |value| format!(" {value:+.4}"));
         let description = reason.description.as_deref().unwrap_or("no text");
-        let (name, code, outcome) = (&reason.name, &reason.code, reason.outcome);
+        let (name, code, outcome) = (&reason.name, &reason.code, &reason.outcome);
         writeln!(text, "{name}{contribution} {outcome} {code}: {description}").unwrap();
     }
     text

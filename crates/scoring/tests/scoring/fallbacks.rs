@@ -20,7 +20,7 @@ fn a_fallback_scores_the_rows_that_its_model_does_not() {
             assert!(answer.score.is_some());
         }
         assert_eq!(decisions[1].answer.score, Some(BAD / 1024.0));
-        assert_eq!(decisions[1].policy.outcome, Outcome::Review, "of the fallback's score");
+        assert_eq!(decisions[1].policy.outcome, Outcome::REVIEW, "of the fallback's score");
     }
 }
 
@@ -39,7 +39,7 @@ fn if_the_fallback_fails_too_there_is_no_score_and_the_first_failure_counts() {
     assert_eq!(task.version(decision.answer.asked), "nan");
     assert_eq!(
         decision.policy.outcome,
-        Outcome::Review,
+        Outcome::REVIEW,
         "as without_score says unless it is set"
     );
 }
@@ -48,14 +48,14 @@ fn if_the_fallback_fails_too_there_is_no_score_and_the_first_failure_counts() {
 fn the_record_says_why_a_fallback_decided() {
     let with_fallback = model("failing", &format!(", fallback: {OLD}"));
     for (section, version, code, outcome) in [
-        (with_fallback, "1", "FALLBACK_SCORE", Outcome::Approve),
-        (model("failing", ""), "failing", "NO_SCORE", Outcome::Review),
+        (with_fallback, "1", "FALLBACK_SCORE", "approve"),
+        (model("failing", ""), "failing", "NO_SCORE", "review"),
     ] {
         let shop = shop(&section, "");
         let record = Task::new(&shop).record(transaction(&shop.plan, "t", &[("amount", BAD)]));
         assert_eq!(record.model.unwrap().version, version);
         let reason = record.reasons.iter().find(|reason| reason.name == "model").unwrap();
-        assert_eq!((reason.code.as_str(), reason.outcome), (code, outcome));
+        assert_eq!((reason.code.as_str(), reason.outcome.as_str()), (code, outcome));
         assert_eq!(reason.description.as_deref(), Some("the model failed"));
         assert_eq!(record.flags, ["degraded"]);
     }
@@ -68,5 +68,5 @@ fn without_a_model_nothing_is_asked() {
     let compiled = riskstream_definition::load(&rules, &|_| None).unwrap();
     let decision = &Task::new(&compiled).decide(&mut [transaction(&compiled.plan, "t", &[("amount", 9.0)])])[0];
     assert_eq!(decision.answer, Answer::default());
-    assert_eq!(decision.policy.outcome, Outcome::Approve);
+    assert_eq!(decision.policy.outcome, Outcome::APPROVE);
 }

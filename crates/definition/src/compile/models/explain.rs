@@ -1,5 +1,6 @@
 //! The section `explain:`: which decisions are explained.
 
+use crate::compile::outcomes::DeclaredOutcomes;
 use crate::compile::share::share_of;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::Spanned;
@@ -10,7 +11,11 @@ use riskstream_engine::ExplainPlan;
 const TOP: u32 = 3;
 
 /// The section `explain:`, if there is one.
-pub fn compile_explain(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Option<ExplainPlan> {
+pub fn compile_explain(
+    file: &PipelineFile,
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Option<ExplainPlan> {
     let section = file.explain.as_ref()?;
     if file.model.is_none() && file.rollout.is_none() {
         diagnostics.add(
@@ -24,8 +29,9 @@ pub fn compile_explain(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Op
     let sample = explain.sample.as_ref();
     let sample =
         sample.and_then(|given| share_of(given, "`sample: 0.01` selects one decision in a hundred", diagnostics));
+    let listed = explain.outcomes.0.iter();
     Some(ExplainPlan {
-        outcomes: explain.outcomes.0.iter().map(|outcome| outcome.value.0).collect(),
+        outcomes: listed.map(|word| outcomes.find(word, diagnostics)).collect(),
         score: explain.score.as_ref().map(|score| score.value),
         sample: sample.unwrap_or(0.0),
         top: explain.top.as_ref().map_or(TOP, |top| top.value) as usize,

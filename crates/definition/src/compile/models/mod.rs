@@ -15,6 +15,7 @@ pub use reasons::TextNames;
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use crate::cards::Cards;
+use crate::compile::outcomes::DeclaredOutcomes;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use explain::compile_explain;
@@ -38,10 +39,11 @@ pub fn compile(
     file: &PipelineFile,
     inputs: &[ResolvedInput],
     names: &Names<'_>,
+    outcomes: &DeclaredOutcomes,
     cards: &Cards<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Models {
-    let explain = compile_explain(file, diagnostics);
+    let explain = compile_explain(file, outcomes, diagnostics);
     let personal = personal_names(file, inputs, names);
     let mut compiler = ModelCompiler {
         cards,

@@ -1,4 +1,4 @@
-//! Words of closed sets, such as formats and outcomes.
+//! Words of closed sets, such as formats.
 
 use super::value::expected;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};

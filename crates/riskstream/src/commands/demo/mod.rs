@@ -53,9 +53,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = load(args.pipeline.as_deref())?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let name = &compiled.plan.name;
+    let outcomes = compiled.plan.decide.policy.outcomes();
     let (results, truth) = if args.inputs.is_empty() {
         let simulation = simulation::Simulation::new(&args.simulation, &compiled)?;
-        let mut results = Results::create(&args.output, RunReport::new(&args.report)?)?;
+        let mut results = Results::create(&args.output, outcomes, RunReport::new(&args.report)?)?;
         let mut progress = Progress::new(Some(args.simulation.days));
         eprintln!("pipeline {name} on a log in memory; Ctrl-C ends it");
         let truth = simulation.run(&mut results, &mut progress, &shutdown)?;
@@ -63,7 +64,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     } else {
         let secret = secret(&compiled.settings)?;
         let files = Files::open(&args.files, &args.inputs, &compiled, secret.as_deref())?;
-        let mut results = Results::create(&args.output, RunReport::new(&args.report)?)?;
+        let mut results = Results::create(&args.output, outcomes, RunReport::new(&args.report)?)?;
         let mut progress = Progress::new(None);
         eprintln!("pipeline {name} on your files; Ctrl-C ends it");
         let directory = directory(&args.output);

@@ -56,9 +56,11 @@ impl Progress {
         self.latencies.drain(..excess);
         let line = self.line(results);
         if self.is_terminal {
-            let declines: String = results.latest_declines().map(|line| format!("\n    {line}")).collect();
+            let latest: String = results.severest().map(|line| format!("\n    {line}")).collect();
+            let outcome = results.outcomes().next_back().map_or("", |(word, _)| word);
             self.bar.set_position(results.days());
-            self.bar.set_message(format!("{line}\n  latest declines{declines}"));
+            self.bar
+                .set_message(format!("{line}\n  latest with outcome {outcome}{latest}"));
             self.bar.tick();
         } else {
             eprintln!("{line}");
@@ -66,18 +68,19 @@ impl Progress {
     }
 
     fn line(&mut self, results: &Results) -> String {
-        let [approve, review, decline] = results.outcomes();
+        let outcomes: Vec<String> = results
+            .outcomes()
+            .map(|(word, count)| format!("{word} {}", HumanCount(count)))
+            .collect();
         let seconds = self.began.elapsed().as_secs_f64();
         let rate = (results.decided() as f64 / seconds) as u64;
         self.latencies.sort_unstable();
         format!(
-            "{}  {} decisions, {}/s   approve {}  review {}  decline {}{}",
+            "{}  {} decisions, {}/s   {}{}",
             results.day(),
             HumanCount(results.decided()),
             HumanCount(rate),
-            HumanCount(approve),
-            HumanCount(review),
-            HumanCount(decline),
+            outcomes.join("  "),
             self.quantiles(),
         )
     }

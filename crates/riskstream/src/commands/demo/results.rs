@@ -4,7 +4,7 @@ use crate::commands::error::CommandError;
 use crate::commands::run_report::RunReport;
 use anyhow::Context;
 use indicatif::HumanCount;
-use riskstream_events::{Outcome, OwnedDecisionRecord, OwnedReason, Rejection, dead_letter};
+use riskstream_events::{Outcome, Outcomes, OwnedDecisionRecord, OwnedReason, Rejection, dead_letter};
 use riskstream_offline::evaluation::{DetectedCards, auc_roc, average_precision, card_precision_at_k};
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::memory::Broker;
@@ -29,16 +29,17 @@ struct Decided {
 pub(super) struct Results {
     file: BufWriter<File>,
     decided: Vec<Decided>,
-    /// Counts by [`Outcome`].
-    outcomes: [u64; 3],
+    outcomes: Outcomes,
+    /// Counts by the severity of outcomes.
+    counts: Vec<u64>,
     report: RunReport,
-    /// The latest declines as text, the latest first.
-    declines: Vec<String>,
+    /// The latest decisions with the most severe outcome as text, the latest first.
+    severest: Vec<String>,
     /// The event time of the newest decision.
     newest: String,
 }
 
-/// How many declines the live display shows.
+/// How many decisions the live display shows.
 const SHOWN: usize = 5;
 /// Days at the beginning that are not compared: no label is known yet, and windows are empty at first.
 const WARM_UP_DAYS: i64 = 14;
@@ -68,14 +69,15 @@ fn nothing_to_compare(days: i64) -> String {
 
 impl Results {
     /// No decisions yet; they will be written to the file at `path`.
-    pub(super) fn create(path: &Path, report: RunReport) -> anyhow::Result<Results> {
+    pub(super) fn create(path: &Path, outcomes: &Outcomes, report: RunReport) -> anyhow::Result<Results> {
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Results {
             file: BufWriter::new(file),
             decided: Vec::new(),
-            outcomes: [0; 3],
+            outcomes: outcomes.clone(),
+            counts: vec![0; outcomes.words().count()],
             report,
-            declines: Vec::new(),
+            severest: Vec::new(),
             newest: String::new(),
         })
     }
@@ -103,8 +105,7 @@ impl Results {
     pub(super) fn decision(&mut self, json: &[u8]) -> anyhow::Result<()> {
         self.file.write_all(json)?;
         self.file.write_all(b"\n")?;
-        self.add(OwnedDecisionRecord::from_json(json)?);
-        Ok(())
+        self.add(OwnedDecisionRecord::from_json(json)?)
     }
 
     /// Counts a record of a file that cannot be used.
@@ -113,25 +114,27 @@ impl Results {
             .rejected(input, number, rejection.code.as_str(), &rejection.detail);
     }
 
-    fn add(&mut self, decision: OwnedDecisionRecord) {
-        self.outcomes[decision.outcome as usize] += 1;
+    fn add(&mut self, decision: OwnedDecisionRecord) -> anyhow::Result<()> {
+        let outcome = self.outcomes.find(&decision.outcome);
+        let outcome = outcome.with_context(|| format!("unknown outcome {}", decision.outcome))?;
+        self.counts[outcome.severity()] += 1;
         self.report.decided(decision.flags.iter().map(String::as_str));
         let customer = decision
             .entities
             .first()
             .map(|(_, key)| key.clone())
             .unwrap_or_default();
-        if decision.outcome == Outcome::Decline {
+        if outcome.severity() + 1 == self.counts.len() {
             let reasons: Vec<String> = decision.reasons.iter().map(reason).collect();
             let score = decision
                 .score
                 .map_or("no score".to_owned(), |score| format!("score {score:.3}"));
             let time = decision.event_time.get(..19).unwrap_or_default().replace('T', " ");
-            self.declines
+            self.severest
                 .push(format!("{time}  {customer}  {score}  {}", reasons.join(", ")));
-            // Partitions are read one after the other, so the declines are sorted by time.
-            self.declines.sort_unstable_by(|a, b| b.cmp(a));
-            self.declines.truncate(SHOWN);
+            // Partitions are read one after the other, so they are sorted by time.
+            self.severest.sort_unstable_by(|a, b| b.cmp(a));
+            self.severest.truncate(SHOWN);
         }
         self.newest.clone_from(&decision.event_time);
         self.decided.push(Decided {
@@ -139,18 +142,19 @@ impl Results {
             customer,
             day: day(&decision.event_time),
             score: decision.score,
-            outcome: decision.outcome,
+            outcome,
         });
+        Ok(())
     }
 
-    /// Counts of approve, review and decline.
-    pub(super) fn outcomes(&self) -> [u64; 3] {
-        self.outcomes
+    /// The outcomes, the mildest first, and how many decisions have them.
+    pub(super) fn outcomes(&self) -> impl DoubleEndedIterator<Item = (&str, u64)> {
+        self.outcomes.words().zip(self.counts.iter().copied())
     }
 
     /// How many decisions there are.
     pub(super) fn decided(&self) -> u64 {
-        self.outcomes.iter().sum()
+        self.counts.iter().sum()
     }
 
     /// The date of the newest decision.
@@ -165,9 +169,9 @@ impl Results {
         u64::try_from(span).unwrap_or(0)
     }
 
-    /// The latest declines, as text.
-    pub(super) fn latest_declines(&self) -> impl Iterator<Item = &str> {
-        self.declines.iter().map(String::as_str)
+    /// The latest decisions with the most severe outcome, as text.
+    pub(super) fn severest(&self) -> impl Iterator<Item = &str> {
+        self.severest.iter().map(String::as_str)
     }
 
     /// Completes the file, prints the comparison with the ground truth, and reports on what could not be used.
@@ -178,13 +182,14 @@ impl Results {
         self.file
             .flush()
             .with_context(|| format!("cannot write {}", path.display()))?;
-        let [approve, review, decline] = self.outcomes;
+        let counts: Vec<String> = self
+            .outcomes()
+            .map(|(word, count)| format!("{} {}", HumanCount(count), participle(word)))
+            .collect();
         println!(
-            "{} decisions: {} approved, {} to review, {} declined; {} dead letters",
+            "{} decisions: {}; {} dead letters",
             HumanCount(self.decided()),
-            HumanCount(approve),
-            HumanCount(review),
-            HumanCount(decline),
+            counts.join(", "),
             HumanCount(self.report.rejections()),
         );
         match truth {
@@ -219,9 +224,20 @@ impl Results {
         if frauds == 0 || frauds == compared.len() as u64 {
             return Ok(());
         }
-        print_outcome(&compared, frauds, Outcome::Decline, "declined");
-        print_outcome(&compared, frauds, Outcome::Review, "sent to review");
+        for (outcome, word) in self.outcomes.iter().skip(1).rev() {
+            print_outcome(&compared, frauds, outcome, participle(word));
+        }
         print_scores(&compared)
+    }
+}
+
+/// The default outcomes as participles, others as they are.
+fn participle(outcome: &str) -> &str {
+    match outcome {
+        "approve" => "approved",
+        "review" => "to review",
+        "decline" => "declined",
+        other => other,
     }
 }
 

@@ -22,9 +22,7 @@ fn write_explanation(out: &mut String, decision: &OwnedDecisionRecord) -> std::f
     writeln!(
         out,
         "{}  {}  {}, {score}{model}",
-        decision.event_id,
-        decision.event_time,
-        decision.outcome.as_str()
+        decision.event_id, decision.event_time, decision.outcome
     )?;
     let (fired, inputs): (Vec<_>, Vec<_>) = decision
         .reasons
@@ -38,9 +36,7 @@ fn write_explanation(out: &mut String, decision: &OwnedDecisionRecord) -> std::f
         writeln!(
             out,
             "  {} {} ({}){description}",
-            reason.outcome.as_str(),
-            reason.name,
-            reason.code
+            &reason.outcome, reason.name, reason.code
         )?;
     }
     if inputs.is_empty() {

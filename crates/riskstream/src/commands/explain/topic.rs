@@ -11,8 +11,7 @@ use anyhow::{Context, anyhow};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_definition::{Compiled, Format, duration};
 use riskstream_events::{
-    AvroDecisionError, AvroDecisionReader, DECISION_AVRO_SCHEMA, DecodeError, OwnedDecisionRecord, SchemaReference,
-    framing,
+    AvroDecisionError, AvroDecisionReader, DecodeError, OwnedDecisionRecord, SchemaReference, framing,
 };
 use riskstream_kafka::{Scanned, TopicScan};
 use riskstream_pipeline::Clock;
@@ -116,7 +115,7 @@ impl Decoder {
             },
             // A pipeline file with the format `avro` and no registry has a diagnostic.
             (Format::Avro | Format::AvroPlain, _) => {
-                Decoder::AvroPlain(AvroDecisionReader::new(DECISION_AVRO_SCHEMA)?.into())
+                Decoder::AvroPlain(AvroDecisionReader::new(&compiled.decision_avro_schema())?.into())
             }
         })
     }
