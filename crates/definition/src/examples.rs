@@ -54,8 +54,15 @@ fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnos
 
 /// The result of an event.
 enum Became {
-    Decision(Box<OwnedDecisionRecord>),
-    DeadLetter { reason: String, detail: String },
+    Decision {
+        decision: Box<OwnedDecisionRecord>,
+        /// The names of the further outputs that it went to.
+        outputs: Vec<String>,
+    },
+    DeadLetter {
+        reason: String,
+        detail: String,
+    },
 }
 
 /// Sends an event and returns its result. `None` for a label, and for an input that no feature uses.
@@ -64,6 +71,7 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
         return Ok(None);
     };
     let (decisions, dead_letters) = (driver.decisions().len(), driver.dead_letters().len());
+    let records_before = further_records(compiled, driver);
     let key = compiled.inputs[input]
         .key
         .as_deref()
@@ -92,7 +100,23 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
     let bytes = record.value.as_deref().unwrap_or_default();
     let decision =
         OwnedDecisionRecord::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
-    Ok(Some(Became::Decision(Box::new(decision))))
+    let records = records_before.into_iter().zip(further_records(compiled, driver));
+    let outputs = records.zip(&compiled.further_outputs);
+    Ok(Some(Became::Decision {
+        decision: Box::new(decision),
+        outputs: outputs
+            .filter(|((before, after), _)| after > before)
+            .map(|(_, output)| output.name.clone())
+            .collect(),
+    }))
+}
+
+/// How many records each further output has.
+fn further_records(compiled: &Compiled, driver: &TestDriver) -> Vec<usize> {
+    let outputs = compiled.further_outputs.iter();
+    outputs
+        .map(|output| driver.broker.all_records(&output.topic).len())
+        .collect()
 }
 
 fn header(record: &StoredRecord, name: &str) -> String {
@@ -114,12 +138,13 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
 fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics) {
     let expected_dead = event.expect.as_ref().and_then(|expect| expect.dead_letter.as_ref());
     match (became, expected_dead) {
-        (Became::Decision(decision), None) => {
+        (Became::Decision { decision, outputs }, None) => {
             if let Some(expect) = &event.expect {
                 compare_decision(expect, decision, diagnostics);
+                compare_outputs(expect, outputs, diagnostics);
             }
         }
-        (Became::Decision(decision), Some(expected)) => diagnostics.add(
+        (Became::Decision { decision, .. }, Some(expected)) => diagnostics.add(
             Diagnostic::new(
                 "the example expects a dead letter, but this was decided",
                 expected.span.clone(),
@@ -203,6 +228,13 @@ fn compare_decision(expect: &Expectation, decision: &OwnedDecisionRecord, diagno
                 None,
             );
         }
+    }
+}
+
+fn compare_outputs(expect: &Expectation, got: &[String], diagnostics: &mut Diagnostics) {
+    if let Some(expected) = &expect.outputs {
+        let got: Vec<&str> = got.iter().map(String::as_str).collect();
+        compare_words("outputs", expected, &got, diagnostics);
     }
 }
 

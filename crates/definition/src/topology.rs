@@ -131,6 +131,7 @@ impl Compiled {
             repartition_topics: self.repartition_topics.clone(),
             decisions: self.decisions.clone(),
             dead_letters: self.dead_letters.clone(),
+            further_outputs: self.further_outputs.iter().map(|output| output.topic.clone()).collect(),
             decision_format,
             dead_letter_values: !self.settings.personal,
         }

@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::event::Event;
 use crate::key::write_key;
-use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, Fact, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
@@ -199,8 +199,8 @@ impl Engine {
         fill_in(&self.plan.decide.expressions, &mut event.row);
     }
 
-    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score and what rules read of lateness
-    /// and flags into the event's row, sets [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
+    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score, what rules read of lateness
+    /// and flags, and what outputs read of the decision into the event's row, sets [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
     pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
         let plan = &self.plan.decide;
         if answer.failure.is_some() {
@@ -216,6 +216,26 @@ impl Engine {
         plan.policy.decide(&event.row, result);
         if answer.asked.is_some() && answer.score.is_none() {
             result.outcome = result.outcome.max(plan.without_score);
+        }
+        for (slot, fact) in &plan.outputs.facts {
+            event.row[*slot] = self.fact(fact, result);
+        }
+    }
+
+    fn fact(&self, fact: &Fact, result: &PolicyResult) -> Value {
+        let policy = &self.plan.decide.policy;
+        let names = |fired: &[usize]| {
+            let reasons = fired.iter().filter_map(|index| policy.reason(*index));
+            Value::List(reasons.map(|reason| Value::Text(reason.name.as_str().into())).collect())
+        };
+        match fact {
+            Fact::Outcome => Value::Text(policy.outcomes().word(result.outcome).into()),
+            Fact::Rules => names(&result.fired),
+            Fact::ShadowRules => names(&result.shadows),
+            Fact::Attribute(name) => match policy.attributes(result).get(name.as_str()) {
+                Some(text) => Value::Text((*text).into()),
+                None => Value::Null,
+            },
         }
     }
 

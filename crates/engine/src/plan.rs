@@ -140,8 +140,32 @@ pub struct DecidePlan {
     pub policy: Policy,
     /// The mildest outcome if a model was asked and none gave a score. Thresholds cannot fire then.
     pub without_score: Outcome,
+    /// Which decisions go to further outputs.
+    pub outputs: OutputPlan,
     /// Names and slots of what the decision record lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
     /// Names and key slots of what the decision record lists under `entities`, in order.
     pub entities: Vec<(String, Slot)>,
+}
+
+/// Which decisions go to further outputs.
+#[derive(Debug, Default)]
+pub struct OutputPlan {
+    /// The slots of what the conditions read of the decision.
+    pub facts: Vec<(Slot, Fact)>,
+    /// The condition of each output, in the order of the pipeline file.
+    pub conditions: Vec<Expression>,
+}
+
+/// Something that is known once the decision is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// The outcome's word ([`ValueType::Text`]).
+    Outcome,
+    /// The names of the rules and thresholds that fired (a list).
+    Rules,
+    /// The names of the shadow rules that would have fired (a list).
+    ShadowRules,
+    /// What rules set under this name ([`ValueType::Text`]).
+    Attribute(String),
 }

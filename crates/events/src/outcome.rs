@@ -84,14 +84,14 @@ impl Outcomes {
     }
 
     /// All outcomes and their words, the mildest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Outcome, &str)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Outcome, &str)> + ExactSizeIterator {
         let outcome = |severity: usize| Outcome(u8::try_from(severity).unwrap_or(u8::MAX));
         let words = self.0.iter().enumerate();
         words.map(move |(severity, word)| (outcome(severity), word.as_str()))
     }
 
     /// All words, the mildest first.
-    pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub fn words(&self) -> impl DoubleEndedIterator<Item = &str> + ExactSizeIterator {
         self.0.iter().map(String::as_str)
     }
 }

@@ -26,6 +26,8 @@ pub struct TaskContext<'a> {
     pub dead_letters: &'a DeadLetters,
     /// Where decisions go: index of the topic.
     pub decisions: usize,
+    /// Where decisions go as well if a condition of the plan's outputs holds: index of the first topic.
+    pub further_outputs: usize,
     /// How decisions are written.
     pub decision_format: DecisionFormat,
     /// The wall clock at the beginning of the batch, in microseconds.

@@ -113,7 +113,7 @@ fn count(tally: &mut Tally, event: &Event, decision: &Decision, now: i64) {
     }
 }
 
-/// Writes the record, keyed by the first entity.
+/// Writes the record, keyed by the first entity, to the topic of decisions and to further outputs.
 fn write(plan: &Plan, lineup: &Lineup, event: &Event, decision: &Decision, context: &mut TaskContext<'_>) {
     let format = context.decision_format;
     let now = context.now;
@@ -126,6 +126,11 @@ fn write(plan: &Plan, lineup: &Lineup, event: &Event, decision: &Decision, conte
             encode(record, format, bytes);
         });
     });
+    for (number, condition) in plan.decide.outputs.conditions.iter().enumerate() {
+        if condition.is_true(&event.row) {
+            context.outputs.repeat(context.further_outputs + number);
+        }
+    }
 }
 
 fn encode(record: &DecisionRecord<'_>, format: DecisionFormat, bytes: &mut Vec<u8>) {

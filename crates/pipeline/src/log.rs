@@ -159,6 +159,13 @@ impl Outputs {
         record.headers.1 = self.headers.len();
     }
 
+    /// Adds the record pushed last again, for another topic. The two share their bytes.
+    pub fn repeat(&mut self, topic: usize) {
+        let last = self.records.last().expect("a record is repeated after it was pushed");
+        let record = OutputRecord { topic, ..last.clone() };
+        self.records.push(record);
+    }
+
     fn append(&mut self, bytes: &[u8]) -> (usize, usize) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);

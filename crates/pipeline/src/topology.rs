@@ -20,6 +20,8 @@ pub struct Topology {
     pub repartition_topics: Vec<Option<Arc<str>>>,
     /// Where decisions go.
     pub decisions: Arc<str>,
+    /// Where decisions go as well, in the order of the plan's outputs.
+    pub further_outputs: Vec<Arc<str>>,
     /// Where records go that cannot be processed.
     pub dead_letters: Arc<str>,
     /// How decisions are written.
@@ -130,6 +132,8 @@ pub struct Routes {
     pub dead_letters: usize,
     /// The repartition topic in front of each stage, if it has one.
     pub repartition_topics: Vec<Option<usize>>,
+    /// The first of the further outputs.
+    pub further_outputs: usize,
 }
 
 impl Routes {
@@ -164,12 +168,13 @@ impl Topology {
         topics
     }
 
-    /// The topics to write: decisions, dead letters and the repartition topics.
+    /// The topics to write: decisions, dead letters, the repartition topics and further outputs.
     pub fn output_topics(&self) -> Vec<Arc<str>> {
         let fixed = [Arc::clone(&self.decisions), Arc::clone(&self.dead_letters)];
         fixed
             .into_iter()
             .chain(self.repartition_topics.iter().flatten().cloned())
+            .chain(self.further_outputs.iter().cloned())
             .collect()
     }
 
@@ -186,6 +191,7 @@ impl Topology {
             decisions: 0,
             dead_letters: 1,
             repartition_topics: repartition_topics.collect(),
+            further_outputs: next,
         }
     }
 

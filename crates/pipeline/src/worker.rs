@@ -285,6 +285,7 @@ impl<L: Log> Worker<L> {
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: self.routes.decisions,
+            further_outputs: self.routes.further_outputs,
             decision_format: self.topology.decision_format,
             now,
             rows: &mut self.rows,

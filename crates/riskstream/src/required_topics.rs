@@ -24,6 +24,8 @@ pub enum TopicRole {
     Repartition(String),
     /// The topic of decisions.
     Decisions,
+    /// The topic of a further output, with its name in the pipeline file.
+    Output(String),
     /// The topic of dead letters.
     DeadLetters,
     /// The topic of roll-outs.
@@ -36,6 +38,7 @@ impl fmt::Display for TopicRole {
             TopicRole::Input(name) => write!(f, "input: {name}"),
             TopicRole::Repartition(entity) => write!(f, "repartition: {entity}"),
             TopicRole::Decisions => f.write_str("decisions"),
+            TopicRole::Output(name) => write!(f, "output: {name}"),
             TopicRole::DeadLetters => f.write_str("dead letters"),
             TopicRole::Rollouts => f.write_str("roll-outs"),
         }
@@ -67,6 +70,8 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
         name.as_ref().map(|name| topic(name, role))
     }));
     topics.push(topic(&compiled.decisions, TopicRole::Decisions));
+    let outputs = compiled.further_outputs.iter();
+    topics.extend(outputs.map(|output| topic(&output.topic, TopicRole::Output(output.name.clone()))));
     topics.push(topic(&compiled.dead_letters, TopicRole::DeadLetters));
     topics.extend(compiled.rollout_topic().map(|name| topic(name, TopicRole::Rollouts)));
     topics
@@ -146,7 +151,7 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
         TopicRole::DeadLetters => &[("max.message.bytes", DEAD_LETTER_BYTES)],
         // `rollout back` needs the earlier roll-outs.
         TopicRole::Rollouts => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
-        TopicRole::Input(_) | TopicRole::Decisions => &[],
+        TopicRole::Input(_) | TopicRole::Decisions | TopicRole::Output(_) => &[],
     };
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     settings.iter().map(owned).collect()

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};
-use support::kafka::{Reader, brokers, create_topics_of, delete_topics, read_all};
-use support::process::{Service, wait_for};
+use support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
+use support::process::{Service, run, wait_for};
 use support::{registry, root, unique};
 
 const PIPELINE: &str = "
@@ -318,6 +318,78 @@ fn check_decisions(lines: &str, name: &str) {
     assert_eq!(found["tx-0"]["shadow_rules"], json!([]));
     // As Python writes a datetime.
     assert_eq!(last["event_time"], "2026-01-01 00:00:10+00:00");
+}
+
+const ALERTS: &str = "
+name: NAME
+inputs:
+  transactions:
+    topic: NAME-payments
+    key: card
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, card: text, amount: float}
+entities: {card: {key: card}}
+features: {payments: {entity: card, count: transactions, window: 1d}}
+outcomes: [approve, challenge, review, decline]
+rules:
+  - {name: second, when: payments == 2, then: challenge, set: {challenge_type: sms}}
+  - {name: third, when: payments == 3, then: decline}
+outputs:
+  decisions: NAME-decisions
+  dead_letters: NAME-dead-letters
+  format: avro_plain
+  alerts: {topic: NAME-alerts, when: 'outcome in [\"challenge\", \"decline\"]'}
+kafka: {brokers: \"BROKERS\"}
+";
+
+#[test]
+fn alerts_are_read_with_the_printed_schema() {
+    let (brokers, name) = (brokers(), unique("alerts"));
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let pipeline = path("pipeline.yaml");
+    std::fs::write(&pipeline, ALERTS.replace("NAME", &name).replace("BROKERS", &brokers)).unwrap();
+    create_topics_of(&pipeline, 2, &[]);
+    let arguments = ["check", pipeline.to_str().unwrap(), "--decision-schema", "avro"];
+    let (code, schema, errors) = run(&arguments, &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    std::fs::write(path("decision.avsc"), schema).unwrap();
+    let writer = Writer::new(&brokers);
+    for n in 0..4 {
+        let payment = json!({"id": format!("tx-{n}"), "time": TIME + n * 1_000, "card": "c", "amount": 1.5});
+        writer.send(
+            &format!("{name}-payments"),
+            Some(b"c"),
+            Some(payment.to_string().as_bytes()),
+        );
+    }
+    writer.flush();
+    let mut service = Service::start(&pipeline, &path("state"), &path("log"), &[], &[]);
+    let mut reader = Reader::new(&brokers, &format!("{name}-decisions"));
+    reader.wait_for(4, || service.check_running());
+    service.end();
+    let schema = path("decision.avsc");
+    let lines = client(
+        &[
+            "read_plain",
+            &brokers,
+            schema.to_str().unwrap(),
+            &format!("{name}-alerts"),
+        ],
+        "",
+    );
+    let alerts: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found: Vec<[&Value; 3]> = alerts
+        .iter()
+        .map(|alert| [&alert["event_id"], &alert["outcome"], &alert["reasons"][0]["outcome"]])
+        .collect();
+    assert_eq!(
+        found,
+        [["tx-1", "challenge", "challenge"], ["tx-2", "decline", "decline"]]
+    );
+    assert_eq!(alerts[0]["attributes"], json!({"challenge_type": "sms"}));
+    delete_topics(&brokers, &name);
 }
 
 const CHANGES: &str = "

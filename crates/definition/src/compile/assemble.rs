@@ -13,14 +13,14 @@ use super::usage::Usage;
 use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
-use riskstream_engine::plan::{DecidePlan, InputPlan, Plan, WRITTEN_AT};
+use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, WRITTEN_AT};
 use riskstream_events::{DerivedField, Field, Outcome, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
 use riskstream_policy::Policy;
 use riskstream_scoring::Lineup;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -36,6 +36,7 @@ pub struct Phases<'a> {
     pub features: CompiledFeatures,
     pub models: Models,
     pub policy: Policy,
+    pub outputs: OutputPlan,
     pub without_score: Outcome,
     pub stages: PlannedStages,
     pub topics: Topics,
@@ -53,7 +54,8 @@ impl Phases<'_> {
             model: own_model(self.file),
             personal: self.models.personal.clone(),
         };
-        let read = self.policy.slots();
+        let conditions = self.policy.conditions().chain(&self.outputs.conditions);
+        let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();
         let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
@@ -67,6 +69,7 @@ impl Phases<'_> {
                 late_by: is_read(self.symbols.decision.late_by),
                 flags: is_read(self.symbols.decision.flags),
                 policy: self.policy,
+                outputs: self.outputs,
                 without_score: self.without_score,
                 features: self.features.listed,
                 entities: entity_slots(&self.entities, &self.symbols),
@@ -81,6 +84,7 @@ impl Phases<'_> {
             repartition_topics: self.topics.repartition,
             decisions: self.topics.decisions,
             dead_letters: self.topics.dead_letters,
+            further_outputs: self.topics.further,
             decision_format: self.topics.decision_format,
             rollout,
             rollout_settings: rollout_settings(self.file),
@@ -219,7 +223,10 @@ fn revision(phases: &Phases<'_>) -> Revision {
     let steps = phases.features.steps.iter().map(|step| &step.expression);
     let features = phases.features.stages.iter().flatten();
     let conditions = features.filter_map(|feature| feature.condition.as_ref());
-    let all = steps.chain(conditions).chain(phases.policy.conditions());
+    let all = steps
+        .chain(conditions)
+        .chain(phases.policy.conditions())
+        .chain(&phases.outputs.conditions);
     all.map(Expression::revision).max().unwrap_or_default()
 }
 

@@ -27,6 +27,8 @@ pub struct Compiled {
     pub decisions: Arc<str>,
     /// The topic of the dead letters.
     pub dead_letters: Arc<str>,
+    /// The topics of further outputs, in the plan's order.
+    pub further_outputs: Vec<OutputTopic>,
     /// The encoding of decisions.
     pub decision_format: Format,
     /// What roll-outs are compiled against.
@@ -66,6 +68,15 @@ pub struct InputSettings {
     pub fields: Vec<Field>,
     /// The fields that the plan uses and that are derived from personal ones.
     pub derived: Vec<DerivedField>,
+}
+
+/// A further topic of decisions.
+#[derive(Clone, Debug)]
+pub struct OutputTopic {
+    /// Its name in the pipeline file.
+    pub name: String,
+    /// The topic.
+    pub topic: Arc<str>,
 }
 
 /// The sources of roll-outs.

@@ -38,6 +38,17 @@ fn check_event(file: &PipelineFile, outcomes: &DeclaredOutcomes, event: &Example
     if let Some(outcome) = &expect.outcome {
         outcomes.find(outcome, diagnostics);
     }
+    let known = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.names());
+    let known: Vec<&str> = known.collect();
+    for name in expect.outputs.iter().flat_map(|outputs| &outputs.value.0) {
+        if !known.contains(&name.value.as_str()) {
+            diagnostics.add(
+                Diagnostic::new(format!("unknown output `{}`", name.value), name.span.clone())
+                    .nearest(&name.value, known.iter().copied())
+                    .help(format!("the further outputs are {}", enumerate(known.iter().copied()))),
+            );
+        }
+    }
     for name in expect.features.0.iter().map(|(key, _)| key) {
         if file.features.get(&name.name).is_none() {
             diagnostics.add(

@@ -17,6 +17,7 @@ mod kafka_properties;
 mod models;
 mod names;
 mod outcomes;
+mod outputs;
 mod policy;
 mod precision;
 mod reads;
@@ -27,7 +28,9 @@ mod symbols;
 mod topics;
 mod usage;
 
-pub use compiled::{Compiled, InputSettings, KafkaSettings, RegistrySettings, RolloutScope, RolloutSettings, Settings};
+pub use compiled::{
+    Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutScope, RolloutSettings, Settings,
+};
 pub use file_text::FileText;
 pub use models::{ModelCompiler, TextNames};
 pub use names::Names;
@@ -50,16 +53,17 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
     inputs::check_places(&usage, diagnostics);
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
-    let (symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
+    let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
     let policy = policy::compile(file, &symbols, &outcomes, diagnostics);
     let without_score = policy::without_score(file, &outcomes, diagnostics);
+    let outputs = outputs::compile(file, &mut symbols, &outcomes.outcomes, diagnostics);
     let context = StageContext {
         usage: &usage,
         entities: &entities,
         symbols: &symbols,
         features: &features,
-        decision_reads: &reads::of_decision(&entities, &symbols, &models.lineup, policy.as_ref()),
+        decision_reads: &reads::of_decision(&entities, &symbols, &models.lineup, policy.as_ref(), outputs.as_ref()),
         cache_bytes: settings.cache_bytes,
     };
     let stages = stages::compile(&context, diagnostics);
@@ -79,6 +83,7 @@ pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagn
         features,
         models,
         policy: policy?,
+        outputs: outputs?,
         without_score,
         stages: stages?,
         topics: topics?,

@@ -190,6 +190,11 @@ impl<'s> Names<'s> {
         scope
     }
 
+    /// The text that expressions are in.
+    pub fn source(&self) -> &'s str {
+        self.source
+    }
+
     /// The declaration of a name.
     pub fn get(&self, name: &str) -> Option<&Symbol> {
         self.symbols.get(name)
@@ -319,19 +324,25 @@ impl<'s> Names<'s> {
     /// The diagnostic of an expression's error, at its place in the file.
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
-        let known_then = ["score", "late_by", "flags"];
-        let unknown = error.message.strip_prefix("unknown name ");
-        let unknown = known_then.into_iter().find(|name| unknown == Some(name));
+        let help = error.message.strip_prefix("unknown name ").and_then(known_later);
         let diagnostic = Diagnostic::new(error.message, place).label("here");
-        if let Some(name) = unknown {
-            return diagnostic.help(format!(
-                "only rules and thresholds can use {name}: features are inputs of the model"
-            ));
-        }
-        match error.help {
+        match help.or(error.help) {
             Some(help) => diagnostic.help(help),
             None => diagnostic,
         }
+    }
+}
+
+/// What to know about a name that has no value yet where it is used.
+fn known_later(name: &str) -> Option<String> {
+    match name {
+        "score" | "late_by" | "flags" => Some(format!(
+            "only rules and thresholds can use {name}: features are inputs of the model"
+        )),
+        "outcome" | "rules" | "shadow_rules" => Some(format!(
+            "only the conditions of outputs can use {name}, which is known once the decision is made"
+        )),
+        _ => None,
     }
 }
 

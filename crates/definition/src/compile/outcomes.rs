@@ -15,7 +15,7 @@ pub struct DeclaredOutcomes {
 /// The outcomes that the file lists, or else the default ones.
 pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> DeclaredOutcomes {
     let outcomes = match &file.outcomes {
-        Some(listed) => declared(listed, diagnostics),
+        Some(listed) => declared(listed, file.is_flawed, diagnostics),
         None => Some(Outcomes::default()),
     };
     DeclaredOutcomes {
@@ -44,7 +44,8 @@ impl DeclaredOutcomes {
     }
 }
 
-fn declared(listed: &Spanned<List<String>>, diagnostics: &mut Diagnostics) -> Option<Outcomes> {
+/// `is_flawed`: whether words may be missing because they could not be read, which was reported.
+fn declared(listed: &Spanned<List<String>>, is_flawed: bool, diagnostics: &mut Diagnostics) -> Option<Outcomes> {
     let words = &listed.value.0;
     let before = diagnostics.count();
     for word in words.iter().filter(|word| Thresholds::reserves(&word.value)) {
@@ -59,7 +60,9 @@ fn declared(listed: &Spanned<List<String>>, diagnostics: &mut Diagnostics) -> Op
     match Outcomes::new(words.iter().map(|word| word.value.clone()).collect()) {
         Ok(outcomes) => (diagnostics.count() == before).then_some(outcomes),
         Err(errors) => {
-            let found = errors.into_iter().map(|error| diagnostic(listed, error));
+            let follows = |error: &OutcomesError| is_flawed && matches!(error, OutcomesError::Count(_));
+            let found = errors.into_iter().filter(|error| !follows(error));
+            let found = found.map(|error| diagnostic(listed, error));
             found.for_each(|diagnostic| diagnostics.add(diagnostic));
             None
         }

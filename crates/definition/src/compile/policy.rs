@@ -171,7 +171,9 @@ fn check_thresholds(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostic
         let diagnostic = match key.name == mildest {
             true => Diagnostic::new(format!("`{mildest}` has no threshold"), key.span.clone())
                 .label("the mildest outcome")
-                .help("it is the outcome if nothing else holds; a rule `then: …` with it sets the thresholds aside"),
+                .help(format!(
+                    "it is the outcome if nothing else holds; a rule with `then: {mildest}` sets the thresholds aside"
+                )),
             false => Diagnostic::new(format!("unknown key `{}`", key.name), key.span.clone())
                 .label("not a key of this section")
                 .nearest(&key.name, known())

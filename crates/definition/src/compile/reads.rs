@@ -2,26 +2,32 @@
 
 use super::entities::PlannedEntity;
 use super::symbols::{DecisionSlots, Symbols};
+use riskstream_engine::plan::OutputPlan;
 use riskstream_events::Slot;
+use riskstream_expressions::Expression;
 use riskstream_policy::Policy;
 use riskstream_scoring::Lineup;
 use std::collections::BTreeSet;
 
-/// The slots that models, explanations, rules and thresholds read, and those of entity keys. What the decision itself fills in is not
+/// The slots that models, explanations, rules, thresholds and outputs read, and those of entity keys. What the decision itself fills in is not
 /// among them.
 pub fn of_decision(
     entities: &[PlannedEntity],
     symbols: &Symbols<'_>,
     lineup: &Lineup,
     policy: Option<&Policy>,
+    outputs: Option<&OutputPlan>,
 ) -> BTreeSet<Slot> {
     let models = || lineup.models.iter();
     let explanations = models().filter_map(|model| model.explanation.as_ref());
     let mut reads: BTreeSet<Slot> = models().flat_map(|model| model.inputs.iter().copied()).collect();
     reads.extend(explanations.flat_map(|explanation| explanation.slots()));
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
+    let conditions = outputs.iter().flat_map(|outputs| &outputs.conditions);
+    reads.extend(conditions.flat_map(Expression::slots));
     let DecisionSlots { score, late_by, flags } = symbols.decision;
-    for known_then in [score, late_by, flags] {
+    let facts = outputs.iter().flat_map(|outputs| &outputs.facts).map(|(slot, _)| *slot);
+    for known_then in facts.chain([score, late_by, flags]) {
         reads.remove(&known_then);
     }
     reads.extend(entities.iter().filter_map(|entity| symbols.fields.get(&entity.key.0)));

@@ -1,5 +1,6 @@
 //! Phase `topics`: the topics that are read and written.
 
+use super::compiled::OutputTopic;
 use super::entities::PlannedEntity;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
@@ -17,6 +18,8 @@ pub struct Topics {
     pub decisions: Arc<str>,
     /// The topic of the dead letters.
     pub dead_letters: Arc<str>,
+    /// The topics of further outputs, in the order of the file.
+    pub further: Vec<OutputTopic>,
     /// The encoding of decisions.
     pub decision_format: Format,
 }
@@ -34,8 +37,11 @@ pub fn compile(
     }
     let outputs = &file.outputs.0.as_ref()?.value;
     check_outputs(file, outputs, diagnostics);
+    let repartition = repartition_topics(&file.name.0.as_ref()?.value, usage, entities, file.rollout.is_some());
+    check_not_internal(outputs, &repartition, diagnostics);
     Some(Topics {
-        repartition: repartition_topics(&file.name.0.as_ref()?.value, usage, entities, file.rollout.is_some()),
+        repartition,
+        further: further_topics(outputs)?,
         decisions: outputs.decisions.0.as_ref()?.value.as_str().into(),
         dead_letters: outputs.dead_letters.0.as_ref()?.value.as_str().into(),
         decision_format: outputs.format.as_ref().map_or(Format::Json, |format| format.value),
@@ -81,21 +87,23 @@ fn check_inputs(file: &PipelineFile, diagnostics: &mut Diagnostics) {
 }
 
 fn check_outputs(file: &PipelineFile, outputs: &Outputs, diagnostics: &mut Diagnostics) {
-    let (decisions, dead_letters) = (outputs.decisions.0.as_ref(), outputs.dead_letters.0.as_ref());
-    for topic in [decisions, dead_letters].into_iter().flatten() {
+    let mut seen: BTreeMap<&str, (&str, &Span)> = BTreeMap::new();
+    for (name, topic) in written(outputs) {
         check_topic_name(topic, diagnostics);
         check_not_read(file, topic, diagnostics);
-    }
-    if let (Some(decisions), Some(dead_letters)) = (decisions, dead_letters)
-        && decisions.value == dead_letters.value
-    {
-        diagnostics.add(
-            Diagnostic::new(
-                "decisions and dead letters must have different topics",
-                dead_letters.span.clone(),
-            )
-            .also(decisions.span.clone(), "the same topic"),
-        );
+        match seen.get(topic.value.as_str()) {
+            Some((other, first)) => diagnostics.add(
+                Diagnostic::new(
+                    format!("the outputs `{other}` and `{name}` must have different topics"),
+                    topic.span.clone(),
+                )
+                .also((*first).clone(), "the same topic")
+                .help("use another topic: its consumers could not tell the records apart"),
+            ),
+            None => {
+                seen.insert(&topic.value, (name, &topic.span));
+            }
+        }
     }
     let format = outputs.format.as_ref().filter(|format| format.value == Format::Avro);
     if let (Some(format), None) = (format, &file.registry) {
@@ -106,9 +114,51 @@ fn check_outputs(file: &PipelineFile, outputs: &Outputs, diagnostics: &mut Diagn
     }
 }
 
+/// The outputs and their topics.
+fn written(outputs: &Outputs) -> impl Iterator<Item = (&str, &Spanned<String>)> {
+    let fixed = [
+        ("decisions", &outputs.decisions),
+        ("dead_letters", &outputs.dead_letters),
+    ];
+    let further = outputs
+        .further
+        .iter()
+        .map(|(key, output)| (key.name.as_str(), &output.topic));
+    fixed
+        .into_iter()
+        .chain(further)
+        .filter_map(|(name, topic)| Some((name, topic.0.as_ref()?)))
+}
+
+/// `None` if one is missing, which was reported.
+fn further_topics(outputs: &Outputs) -> Option<Vec<OutputTopic>> {
+    let further = outputs.further.0.iter().map(|(key, output)| {
+        Some(OutputTopic {
+            name: key.name.clone(),
+            topic: output.as_ref()?.topic.0.as_ref()?.value.as_str().into(),
+        })
+    });
+    further.collect()
+}
+
+fn check_not_internal(outputs: &Outputs, repartition: &[Option<Arc<str>>], diagnostics: &mut Diagnostics) {
+    for (_, topic) in written(outputs) {
+        if repartition.iter().flatten().any(|internal| **internal == topic.value) {
+            diagnostics.add(
+                Diagnostic::new(
+                    format!("`{}` is a repartition topic of the pipeline", topic.value),
+                    topic.span.clone(),
+                )
+                .help("use another topic: the pipeline would read its own results"),
+            );
+        }
+    }
+}
+
 fn check_not_read(file: &PipelineFile, topic: &Spanned<String>, diagnostics: &mut Diagnostics) {
-    let mut inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
-    if let Some(read) = inputs.find(|read| read.value == topic.value) {
+    let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
+    let rollout = file.rollout.as_ref().and_then(|rollout| rollout.value.topic.as_ref());
+    if let Some(read) = inputs.chain(rollout).find(|read| read.value == topic.value) {
         diagnostics.add(
             Diagnostic::new(
                 format!("the topic `{}` is both an input and an output", topic.value),

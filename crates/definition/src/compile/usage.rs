@@ -63,13 +63,15 @@ fn used_names(
         .decision
         .iter()
         .flat_map(|decision| decision.value.conditions.iter());
+    let outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
     let expressions = file
         .features
         .iter()
         .flat_map(|(_, feature)| feature.sources())
         .chain(filters)
         .chain(rules)
-        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()));
+        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
+        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()));
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }

@@ -71,6 +71,15 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
             reason.code
         )?;
     }
+    for (output, condition) in compiled.further_outputs.iter().zip(&plan.decide.outputs.conditions) {
+        writeln!(
+            out,
+            "output {}: to topic {} where {}",
+            output.name,
+            output.topic,
+            condition.source()
+        )?;
+    }
     writeln!(out, "dead letters: to topic {}", compiled.dead_letters)
 }
 

@@ -33,6 +33,9 @@ section! {
         /// What rules set: all names and values.
         #[schemars(default)]
         pub attributes: Option<Spanned<Map<String>>>,
+        /// The names of the further outputs that the decision goes to, all of them, in the order of the file.
+        #[schemars(default)]
+        pub outputs: Option<Spanned<List<String>>>,
         /// Some features and their values. A number may be a range: `[69.9, 70.1]`.
         #[schemars(default)]
         pub features: Map<Raw>,

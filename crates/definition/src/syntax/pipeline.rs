@@ -6,9 +6,10 @@ use super::example::Example;
 use super::feature::Feature;
 use super::input::Input;
 use super::model::ModelSection;
+use super::outputs::Outputs;
 use super::read::{Duration, List, Map, Raw, Required, Spanned, section};
 use super::rollout::Rollout;
-use super::service::{Delivery, Http, Kafka, Outputs, PersonalData, Registry, State};
+use super::service::{Delivery, Http, Kafka, PersonalData, Registry, State};
 use super::thresholds::Thresholds;
 
 section! {
@@ -44,7 +45,7 @@ section! {
         pub explain: Option<Spanned<Explain>>,
         /// The outcomes, the mildest first and the most severe last: `[approve, challenge, review, decline]`. From 2 to 32. A
         /// transaction for which nothing else is decided gets the first.
-        #[schemars(default, extend("default" = "[approve, review, decline]"))]
+        #[schemars(default, extend("default" = ["approve", "review", "decline"]))]
         pub outcomes: Option<Spanned<List<String>>>,
         /// Named rules. A decision lists all that hold and has the most severe of their outcomes.
         #[schemars(default)]
@@ -52,7 +53,7 @@ section! {
         /// The thresholds. A transaction for which no rule and no threshold holds gets the mildest outcome.
         #[schemars(default)]
         pub decision: Option<Spanned<Thresholds>>,
-        /// The topics of decisions and dead letters.
+        /// The topics of decisions and dead letters, and further topics for some of the decisions.
         pub outputs: Required<Outputs>,
         /// `exactly_once` (Kafka transactions) or `at_least_once` (lower latency; decisions may be duplicated after a
         /// crash).

@@ -1,21 +1,7 @@
-//! Sections that configure the running service: `outputs:`, `delivery:`, `kafka:`, `registry:`, `state:`, `http:` and
+//! Sections that configure the running service: `delivery:`, `kafka:`, `registry:`, `state:`, `http:` and
 //! `personal_data:`.
 
-use super::input::Format;
 use super::read::{ByteSize, Map, PropertyText, Required, Spanned, Word, section, word};
-
-section! {
-    /// The topics of results.
-    pub struct Outputs {
-        /// The topic of the decisions.
-        pub decisions: Required<String>,
-        /// The topic of records that cannot be processed. Headers give the reason and the origin.
-        pub dead_letters: Required<String>,
-        /// The encoding of decisions: `json`, `avro` (Confluent's wire format, with the `registry`) or `avro_plain`.
-        #[schemars(default, extend("default" = "json"))]
-        pub format: Option<Spanned<Format>>,
-    }
-}
 
 /// The delivery guarantee for decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -50,6 +50,7 @@ pub const DECISIONS: usize = 0;
 pub const DEAD_LETTERS: usize = 1;
 pub const TO_CUSTOMER: usize = 2;
 pub const TO_TERMINAL: usize = 3;
+pub const FURTHER_OUTPUTS: usize = 4;
 
 /// Stages and inputs.
 pub const CUSTOMER: usize = 0;
@@ -123,6 +124,7 @@ impl Shop {
             outputs: &mut self.outputs,
             dead_letters: &self.dead_letters,
             decisions: DECISIONS,
+            further_outputs: FURTHER_OUTPUTS,
             decision_format: DecisionFormat::Json,
             now: self.now,
             rows: &mut self.rows,

@@ -7,6 +7,7 @@ use crate::connections;
 use crate::registry::{Registry, RegistryError, record_name, subject};
 use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
+use riskstream_definition::syntax::SubjectStrategy;
 use riskstream_definition::{Compiled, Format, SchemaSources};
 use riskstream_events::SchemaSource;
 use riskstream_kafka::KafkaOptions;
@@ -60,11 +61,26 @@ impl Job {
                 let subject = subject(settings.subject_strategy, &self.compiled.decisions, &record);
                 let schema_id = registry.register(&subject, &schema)?;
                 tracing::info!(target: "riskstream::registry", subject, schema_id, "the decision's schema is registered");
+                self.register_further(registry, settings.subject_strategy, &record, &schema)?;
                 Ok(DecisionFormat::Avro { schema_id })
             }
             // A pipeline file with the format `avro` and no registry has a diagnostic.
             (Format::Avro | Format::AvroPlain, ..) => Ok(DecisionFormat::AvroPlain),
         }
+    }
+
+    /// Registers the schema for further outputs, whose records name it by the id that it has for decisions.
+    fn register_further(
+        &self,
+        registry: &Registry,
+        strategy: SubjectStrategy,
+        record: &str,
+        schema: &str,
+    ) -> Result<(), RegistryError> {
+        for output in &self.compiled.further_outputs {
+            registry.register(&subject(strategy, &output.topic, record), schema)?;
+        }
+        Ok(())
     }
 
     /// The topics with their decoders and encoders.

@@ -3,6 +3,7 @@
     client.py write BROKERS REGISTRY < LINES    each {"topic", "key", "schema", "value"}; {"decimal": "1.20"} is a decimal,
                                                 {"bytes": "04d2"} are bytes, and a value of null is a tombstone
     client.py read BROKERS REGISTRY TOPIC       the values of all committed records, one a line
+    client.py read_plain BROKERS SCHEMA TOPIC   the same for values without a prefix, written with the schema in a file
 """
 
 import sys
@@ -15,7 +16,9 @@ enter(Path(__file__).with_name("requirements.txt"))
 
 import json  # noqa: E402
 from decimal import Decimal  # noqa: E402
+from io import BytesIO  # noqa: E402
 
+import fastavro  # noqa: E402
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition  # noqa: E402
 from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: E402
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer  # noqa: E402
@@ -49,6 +52,17 @@ def stop_on_error(error, _message):
 
 def read(brokers, registry, topic):
     deserializer = AvroDeserializer(SchemaRegistryClient({"url": registry}))
+    for value in values(brokers, topic):
+        print(json.dumps(deserializer(value, SerializationContext(topic, MessageField.VALUE)), default=str))
+
+
+def read_plain(brokers, schema, topic):
+    schema = fastavro.parse_schema(json.loads(Path(schema).read_text()))
+    for value in values(brokers, topic):
+        print(json.dumps(fastavro.schemaless_reader(BytesIO(value), schema), default=str))
+
+
+def values(brokers, topic):
     consumer = Consumer(
         {
             "bootstrap.servers": brokers,
@@ -71,10 +85,9 @@ def read(brokers, registry, topic):
         elif message.error():
             sys.exit(f"{topic}: {message.error()}")
         else:
-            value = deserializer(message.value(), SerializationContext(topic, MessageField.VALUE))
-            print(json.dumps(value, default=str))
+            yield message.value()
     consumer.close()
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read}[sys.argv[1]](*sys.argv[2:])
+    {"write": write, "read": read, "read_plain": read_plain}[sys.argv[1]](*sys.argv[2:])

@@ -26,6 +26,8 @@ pub struct Setup<'a> {
     pub schema: Option<&'a Value>,
     /// librdkafka's properties, in YAML.
     pub properties: &'a str,
+    /// Further keys of `outputs:`, each after a comma; `NAME` stands for the pipeline's name.
+    pub outputs: &'a str,
     /// The end of the pipeline file.
     pub further: &'a str,
     /// The environment variables of the service.
@@ -41,6 +43,7 @@ impl<'a> Setup<'a> {
             transactions: "format: json",
             schema: None,
             properties: "{}",
+            outputs: "",
             further: "",
             environment: &[],
         }
@@ -52,9 +55,11 @@ impl<'a> Setup<'a> {
             name,
             transactions,
             properties,
+            outputs,
             further,
             ..
         } = self;
+        let outputs = outputs.replace("NAME", name);
         format!(
             "
 name: {name}
@@ -79,7 +84,7 @@ features:
   shop_payments: {{entity: shop, count: transactions, window: 1d}}
   shop_frauds: {{entity: shop, sum: fraud, of: labels, window: 7d}}
 decision: {{decline: shop_frauds > 100}}
-outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters}}
+outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters{outputs}}}
 kafka: {{brokers: \"${{BROKERS:-{brokers}}}\", properties: {properties}}}
 {further}"
         )

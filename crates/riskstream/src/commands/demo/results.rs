@@ -82,7 +82,7 @@ impl Results {
         })
     }
 
-    /// Takes the decisions since the last call off the topic.
+    /// Takes the decisions since the last call off the topic. Further outputs have copies of some, which are dropped.
     pub(super) fn take(&mut self, broker: &Broker, topology: &Topology) -> anyhow::Result<()> {
         for letter in broker.drain(&topology.dead_letters) {
             let header = |wanted: &str| {
@@ -93,6 +93,9 @@ impl Results {
             let (topic, reason) = (header(dead_letter::TOPIC), header(dead_letter::REASON));
             self.report
                 .rejected(&topic, number, &reason, &header(dead_letter::DETAIL));
+        }
+        for topic in &topology.further_outputs {
+            broker.drain(topic);
         }
         for record in broker.drain(&topology.decisions) {
             let json = record.value.context("a decision without a value")?;
