@@ -71,6 +71,8 @@ pub struct InputPlan {
     pub filter: Option<Expression>,
     /// Fields that an event must have. Decoders check them instead if there is no filter.
     pub required: Vec<Slot>,
+    /// The slots of the headers of its records that decisions get.
+    pub headers: Vec<Slot>,
     /// Whether records without a value are passed over.
     pub ignores_tombstones: bool,
     /// Float fields that features aggregate as they are: they must be finite and, if sums have a precision, fit it.
@@ -148,13 +150,44 @@ pub struct DecidePlan {
     pub entities: Vec<(String, Slot)>,
 }
 
-/// Which decisions go to further outputs.
+/// Which decisions go to further outputs, and the headers of decisions.
 #[derive(Debug, Default)]
 pub struct OutputPlan {
     /// The slots of what the conditions read of the decision.
     pub facts: Vec<(Slot, Fact)>,
     /// The condition of each output, in the order of the pipeline file.
     pub conditions: Vec<Expression>,
+    /// The headers that decisions get from their transactions, in the order of [`InputPlan::headers`].
+    pub copied: Vec<CopiedHeader>,
+    /// The headers that are computed once the decision is made.
+    pub computed: Vec<ComputedHeader>,
+}
+
+impl OutputPlan {
+    /// All expressions that are evaluated once the decision is made.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expression> {
+        self.conditions
+            .iter()
+            .chain(self.computed.iter().map(|header| &header.value))
+    }
+}
+
+/// A header that a decision gets from its transaction.
+#[derive(Debug)]
+pub struct CopiedHeader {
+    /// Its name.
+    pub name: String,
+    /// The slot of its bytes, as [`header_text`](riskstream_events::header::header_text) keeps them.
+    pub slot: Slot,
+}
+
+/// A header whose value is computed.
+#[derive(Debug)]
+pub struct ComputedHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value; without one the header is left out.
+    pub value: Expression,
 }
 
 /// Something that is known once the decision is made.

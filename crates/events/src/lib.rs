@@ -14,6 +14,7 @@ pub mod field;
 pub mod flags;
 pub mod frame;
 pub mod framing;
+pub mod header;
 pub mod input;
 pub mod json;
 pub mod outcome;

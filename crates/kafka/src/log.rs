@@ -110,6 +110,7 @@ impl KafkaLog {
             Delivery::AtLeastOnce => None,
         };
         let agreement = Agreement::new(&options);
+        let buffer = RecordBuffer::new(&options.headers);
         let consumer = Arc::new(consumer);
         let positions = PositionCommitter::new(Arc::clone(&consumer));
         Ok(Self {
@@ -124,7 +125,7 @@ impl KafkaLog {
             agreement,
             signal,
             watch,
-            buffer: RecordBuffer::default(),
+            buffer,
             subscribed: false,
             committed_at: None,
             generation: 0,

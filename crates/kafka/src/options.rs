@@ -37,6 +37,8 @@ pub struct KafkaOptions {
     pub inputs: Vec<String>,
     /// Topics to write; output records name them by their index.
     pub outputs: Vec<String>,
+    /// Names of headers that are read with each record.
+    pub headers: Vec<String>,
     /// Exactly once or at least once.
     pub delivery: Delivery,
     /// After this time the broker aborts the open transaction of a member that died; until then readers of committed
@@ -81,6 +83,7 @@ impl KafkaOptions {
             incarnation: 0,
             inputs: Vec::new(),
             outputs: Vec::new(),
+            headers: Vec::new(),
             delivery: Delivery::ExactlyOnce,
             transaction_timeout: Duration::from_secs(20),
             pseudonym_fingerprint: None,

@@ -20,7 +20,7 @@ use crate::signal::Signal;
 /// A buffer larger than this is shrunk with the next record.
 const MAX_KEPT_CAPACITY: usize = 1 << 20;
 
-/// The name of the one header that is read.
+/// The name of the one header that is always read.
 const SCHEMA_ID: &CStr = c"__value_schema_id";
 const _: () = assert!(SCHEMA_ID.count_bytes() == SCHEMA_ID_HEADER.len());
 
@@ -29,9 +29,23 @@ const _: () = assert!(SCHEMA_ID.count_bytes() == SCHEMA_ID_HEADER.len());
 #[derive(Debug, Default)]
 pub(crate) struct RecordBuffer {
     bytes: Vec<u8>,
+    /// The names of headers that are read.
+    names: Vec<CString>,
+    headers: Vec<Option<Vec<u8>>>,
 }
 
 impl RecordBuffer {
+    /// For records of which the headers with these names are read. A name with a zero byte is none that a record can have.
+    pub(crate) fn new(headers: &[String]) -> RecordBuffer {
+        RecordBuffer {
+            names: headers
+                .iter()
+                .map(|name| CString::new(name.as_str()).unwrap_or_default())
+                .collect(),
+            ..RecordBuffer::default()
+        }
+    }
+
     fn set<'a>(&'a mut self, message: &BorrowedMessage<'_>) -> RecordRef<'a> {
         self.bytes.clear();
         if self.bytes.capacity() > MAX_KEPT_CAPACITY {
@@ -45,12 +59,16 @@ impl RecordBuffer {
         self.bytes.extend_from_slice(value.unwrap_or_default());
         let value_end = self.bytes.len();
         self.bytes.extend_from_slice(schema_id.unwrap_or_default());
+        self.headers.clear();
+        let headers = self.names.iter().map(|name| native::last_header(message, name));
+        self.headers.extend(headers.map(|value| value.map(<[u8]>::to_vec)));
         RecordRef {
             offset: message.offset(),
             timestamp: message.timestamp().to_millis(),
             key: key.map(|_| &self.bytes[..key_end]),
             value: value.map(|_| &self.bytes[key_end..value_end]),
             schema_id: schema_id.map(|_| &self.bytes[value_end..]),
+            headers: &self.headers,
         }
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::circuits;
 use crate::context::TaskContext;
+use crate::log::Outputs;
 use crate::tally::Tally;
 use crate::topology::DecisionFormat;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, write_key};
+use riskstream_events::header::{header_bytes, header_value};
 use riskstream_events::{DecisionRecord, Flags, Value, encode_avro, encode_json, framing};
 use riskstream_scoring::{Decision, Lineup, ModelsInForce, with_decision_record};
 use std::sync::Arc;
@@ -126,9 +128,24 @@ fn write(plan: &Plan, lineup: &Lineup, event: &Event, decision: &Decision, conte
             encode(record, format, bytes);
         });
     });
+    write_headers(plan, event, context.outputs);
     for (number, condition) in plan.decide.outputs.conditions.iter().enumerate() {
         if condition.is_true(&event.row) {
             context.outputs.repeat(context.further_outputs + number);
+        }
+    }
+}
+
+/// Adds the headers of a decision to its record.
+fn write_headers(plan: &Plan, event: &Event, outputs: &mut Outputs) {
+    for header in &plan.decide.outputs.copied {
+        if let Value::Text(text) = &event.row[header.slot] {
+            outputs.header(&header.name, &header_bytes(text));
+        }
+    }
+    for header in &plan.decide.outputs.computed {
+        if let Some(value) = header_value(&header.value.evaluate(&event.row)) {
+            outputs.header(&header.name, &value);
         }
     }
 }

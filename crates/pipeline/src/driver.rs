@@ -221,6 +221,7 @@ impl TestDriver {
     pub fn add_worker_of(&mut self, role: WorkerRole) {
         let inputs = self.topology.input_topics_of(role);
         let log = self.broker.join(inputs, self.topology.output_topics());
+        let log = log.reading_headers(self.topology.copied_headers());
         // Each worker fails at other moments than its predecessor, or a run would never end.
         self.faults.seed = self.faults.seed.wrapping_add(1);
         let log = FaultyLog::new(log, self.faults, self.late.clone());

@@ -8,7 +8,8 @@ use crate::progress::SourceProgress;
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::plan::InputPlan;
 use riskstream_engine::{Engine, Event};
-use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection, Row};
+use riskstream_events::header::header_text;
+use riskstream_events::{DecodeError, Flags, InputDecoder, ReasonCode, Rejection, Row, Value};
 
 const NO_KEY: &str = "the record has no key, but the pipeline file's `key:` says that the topic is keyed by the first \
                       entity; without `key:` every record is written to its entity's partition";
@@ -139,7 +140,7 @@ impl InputSource {
             Ok(()) if self.lacks_key(record, &row, context.engine) => {
                 (row, Rejection::new(ReasonCode::MissingKey, NO_KEY))
             }
-            Ok(()) => match self.admission.admit(context.engine, record.timestamp, row) {
+            Ok(()) => match self.admit(record, row, context.engine) {
                 Admitted::Event(event) => {
                     self.sequence = identity::sequence(self.epoch, record.offset);
                     self.has_other_key = self.breaks_rule(record, &event.row);
@@ -160,6 +161,15 @@ impl InputSource {
         };
         context.recycle(row);
         Taken::Rejected(rejection)
+    }
+
+    fn admit(&mut self, record: RecordRef<'_>, mut row: Row, engine: &Engine) -> Admitted {
+        for (slot, value) in self.plan(engine).headers.iter().zip(record.headers) {
+            row[*slot] = value
+                .as_deref()
+                .map_or(Value::Null, |bytes| Value::Text(header_text(bytes)));
+        }
+        self.admission.admit(engine, record.timestamp, row)
     }
 
     /// Whether an event lacks the key that its topic needs.

@@ -85,8 +85,10 @@ pub struct RecordRef<'a> {
     pub key: Option<&'a [u8]>,
     /// The record's value; `None` is a tombstone.
     pub value: Option<&'a [u8]>,
-    /// The value of the last header [`SCHEMA_ID_HEADER`]. Other headers are not read.
+    /// The value of the last header [`SCHEMA_ID_HEADER`].
     pub schema_id: Option<&'a [u8]>,
+    /// The values of the last headers with the names that the log was opened with, in their order. Other headers are not read.
+    pub headers: &'a [Option<Vec<u8>>],
 }
 
 /// A change of what this member reads. Partitions change hands only inside [`Log::wait`].
@@ -117,7 +119,9 @@ pub struct OutputRecord {
 pub struct Outputs {
     bytes: Vec<u8>,
     records: Vec<OutputRecord>,
-    headers: Vec<(&'static str, usize, usize)>,
+    /// The places of names in `names`, and the places of values in `bytes`.
+    headers: Vec<((usize, usize), (usize, usize))>,
+    names: String,
 }
 
 impl Outputs {
@@ -152,9 +156,11 @@ impl Outputs {
     }
 
     /// Adds a header to the record pushed last.
-    pub fn header(&mut self, name: &'static str, value: &[u8]) {
-        let (start, end) = self.append(value);
-        self.headers.push((name, start, end));
+    pub fn header(&mut self, name: &str, value: &[u8]) {
+        let value = self.append(value);
+        let start = self.names.len();
+        self.names.push_str(name);
+        self.headers.push(((start, self.names.len()), value));
         let record = self.records.last_mut().expect("a header follows its record");
         record.headers.1 = self.headers.len();
     }
@@ -183,6 +189,7 @@ impl Outputs {
             bytes: self.bytes.clone(),
             records: self.records[..count].to_vec(),
             headers: self.headers.clone(),
+            names: self.names.clone(),
         }
     }
 
@@ -197,10 +204,10 @@ impl Outputs {
     }
 
     /// A record's headers.
-    pub fn headers(&self, record: &OutputRecord) -> impl Iterator<Item = (&'static str, &[u8])> {
+    pub fn headers(&self, record: &OutputRecord) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers[record.headers.0..record.headers.1]
             .iter()
-            .map(|&(name, start, end)| (name, &self.bytes[start..end]))
+            .map(|&(name, value)| (&self.names[name.0..name.1], &self.bytes[value.0..value.1]))
     }
 
     /// Bytes of keys, values and headers.
@@ -218,6 +225,7 @@ impl Outputs {
         self.bytes.clear();
         self.records.clear();
         self.headers.clear();
+        self.names.clear();
     }
 }
 

@@ -108,15 +108,24 @@ impl Broker {
 
     /// Writes one record outside any transaction; the key decides on the partition.
     pub fn produce(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: Option<i64>) {
+        self.produce_record(
+            topic,
+            StoredRecord {
+                timestamp,
+                key: key.map(Arc::from),
+                value: value.map(Arc::from),
+                headers: Vec::new(),
+            },
+        );
+    }
+
+    /// The same for a record with headers.
+    pub fn produce_record(&self, topic: &str, record: StoredRecord) {
         let mut inner = self.lock();
         let partitions = inner.topics.get_mut(topic).expect("the topic was created");
+        let key = record.key.as_deref();
         let partition = key.map_or(0, |key| partitioner::partition(key, partitions.len() as i32));
-        partitions[partition as usize].records.push_back(StoredRecord {
-            timestamp,
-            key: key.map(Arc::from),
-            value: value.map(Arc::from),
-            headers: Vec::new(),
-        });
+        partitions[partition as usize].records.push_back(record);
         drop(inner);
         self.inner.1.notify_all();
     }
@@ -212,6 +221,8 @@ impl Broker {
             broker: self.clone(),
             member,
             outputs,
+            headers: Vec::new(),
+            lent_headers: Vec::new(),
             reading: HashMap::new(),
             lent: None,
             generation: 0,
@@ -312,10 +323,21 @@ pub struct MemoryLog {
     broker: Broker,
     member: u64,
     outputs: Vec<Arc<str>>,
+    /// The names of headers that are read.
+    headers: Vec<String>,
+    lent_headers: Vec<Option<Vec<u8>>>,
     reading: HashMap<TopicPartition, i64>,
     lent: Option<StoredRecord>,
     /// As of the last change of the assignment.
     generation: u64,
+}
+
+impl MemoryLog {
+    /// Reads the headers with these names as well.
+    pub fn reading_headers(mut self, names: Vec<String>) -> MemoryLog {
+        self.headers = names;
+        self
+    }
 }
 
 impl Drop for MemoryLog {
@@ -386,12 +408,15 @@ impl Log for MemoryLog {
         let offset = *position;
         *position += 1;
         let lent = self.lent.insert(record.clone());
+        let headers = self.headers.iter().map(|name| lent.header(name).map(<[u8]>::to_vec));
+        self.lent_headers = headers.collect();
         Ok(Some(RecordRef {
             offset,
             timestamp: lent.timestamp,
             key: lent.key.as_deref(),
             value: lent.value.as_deref(),
             schema_id: lent.header(SCHEMA_ID_HEADER),
+            headers: &self.lent_headers,
         }))
     }
 

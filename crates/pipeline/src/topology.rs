@@ -178,6 +178,12 @@ impl Topology {
             .collect()
     }
 
+    /// The names of the headers that a log has to read: decisions get them from their transactions.
+    pub fn copied_headers(&self) -> Vec<String> {
+        let copied = self.plan.decide.outputs.copied.iter();
+        copied.map(|header| header.name.clone()).collect()
+    }
+
     /// Where in [`Topology::output_topics`] each topic is.
     pub fn routes(&self) -> Routes {
         let mut next = 2;

@@ -84,3 +84,92 @@ fn each_decision_is_once_where_its_condition_holds() {
         }
     }
 }
+
+const HEADERS: &str = r#"
+name: headers
+inputs:
+  transactions:
+    topic: transactions
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, card: text, shop: text, amount: float}
+entities: {card: {key: card}, shop: {key: shop}}
+features:
+  at_card: {entity: card, count: transactions, window: 1d}
+  at_shop: {entity: shop, count: transactions, window: 1d}
+rules: [{name: large, when: amount > 100, then: review, set: {queue: high}}]
+outputs:
+  decisions: decisions
+  dead_letters: dead-letters
+  alerts: {topic: alerts, when: outcome == "review"}
+headers:
+  copy: [traceparent, correlation-id]
+  fields: {outcome: outcome, queue: attributes.queue, amount: amount * 2.0}
+"#;
+
+type Headers<'a> = Vec<(&'a str, &'a [u8])>;
+
+fn headers(record: &StoredRecord) -> Headers<'_> {
+    let headers = record.headers.iter();
+    headers.map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+}
+
+/// Two stages and two repartition topics lie between a transaction and its decision.
+#[test]
+fn headers_of_a_transaction_come_to_its_decision() {
+    let compiled = compile("headers.yaml", HEADERS, Path::new("."), &|_| None)
+        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
+    let mut driver = TestDriver::new(Arc::new(compiled.json_topology(None).unwrap()), 2);
+    let sent: [(&str, f64, Headers<'_>); 3] = [
+        ("a", 1.0, vec![("traceparent", b"00-1f-01"), ("other", b"x")]),
+        (
+            "b",
+            200.0,
+            vec![("correlation-id", b"first"), ("correlation-id", &[0, 0xff, b'x'])],
+        ),
+        ("c", 1.5, vec![]),
+    ];
+    for (id, amount, headers) in &sent {
+        let json = format!(r#"{{"id":"{id}","time":"2026-01-05T12:00:00Z","card":"c","shop":"s","amount":{amount}}}"#);
+        let record = StoredRecord {
+            timestamp: None,
+            key: Some(b"c".as_slice().into()),
+            value: Some(json.as_bytes().into()),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+                .collect(),
+        };
+        driver.broker.produce_record("transactions", record);
+    }
+    driver.run().expect("the run ends");
+    let decisions = by_id(driver.decisions());
+    let expected: [(&str, Headers<'_>); 3] = [
+        (
+            "a",
+            vec![
+                ("traceparent", b"00-1f-01"),
+                ("outcome", b"approve"),
+                ("amount", b"2.0"),
+            ],
+        ),
+        (
+            "b",
+            vec![
+                ("correlation-id", &[0, 0xff, b'x']),
+                ("outcome", b"review"),
+                ("queue", b"high"),
+                ("amount", b"400.0"),
+            ],
+        ),
+        ("c", vec![("outcome", b"approve"), ("amount", b"3.0")]),
+    ];
+    for (id, expected) in expected {
+        assert_eq!(headers(&decisions[id]), expected, "{id}");
+    }
+    let alerts = by_id(driver.broker.all_records("alerts"));
+    assert_eq!(
+        alerts.into_iter().collect::<Vec<_>>(),
+        [("b".to_owned(), decisions["b"].clone())]
+    );
+}

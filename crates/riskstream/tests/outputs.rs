@@ -1,5 +1,5 @@
 //! Outcomes that the pipeline file lists, and further outputs, through Kafka: in spite of kills each decision is where its condition
-//! holds, with the bytes that it has on the topic of decisions.
+//! holds, with the bytes that it has on the topic of decisions and with the headers of its transaction.
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
@@ -8,7 +8,7 @@ mod support;
 use rdkafka::message::Message;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use support::kafka::{Ends, Writer, brokers, read_all};
+use support::kafka::{Ends, Writer, brokers, header, read_all};
 use support::process::{run, wait_for};
 use support::trial::{Setup, Trial};
 use support::unique;
@@ -23,6 +23,7 @@ const PROPERTIES: &str = "{session.timeout.ms: 2000, heartbeat.interval.ms: 300,
 const OUTPUTS: &str = r#", alerts: {topic: NAME-alerts, when: 'outcome == "challenge"'}"#;
 const OUTCOMES: &str = "outcomes: [approve, challenge, review, decline]
 rules: [{name: every_third, when: card_payments > 3 && shop == \"shop-0\", then: challenge}]
+headers: {copy: [traceparent], fields: {outcome: outcome, payments: card_payments}}
 ";
 
 /// Payments before and after each kill; every record of a topic is under its event id.
@@ -50,7 +51,15 @@ fn run_with_kills(kind: &str, delivery: &str) -> Run {
     let ends = Ends::new(&brokers);
     let decided = || ends.of(&trial.topic("decisions"), 2);
     for kill in 0..KILLS {
-        trial.send_good(kill * PAYMENTS_PER_KILL..(kill + 1) * PAYMENTS_PER_KILL);
+        for n in kill * PAYMENTS_PER_KILL..(kill + 1) * PAYMENTS_PER_KILL {
+            let [id, card, _] = Trial::names(n);
+            let header = Some(("traceparent", id.as_bytes()));
+            let topic = trial.topic("transactions");
+            trial
+                .writer
+                .send_with_header(&topic, Some(card.as_bytes()), Some(&trial.payment(n)), header);
+        }
+        trial.writer.flush();
         let until = decided() + PAYMENTS_PER_KILL as i64 / 2;
         let mut service = trial.start();
         wait_for(&format!("decisions before kill {kill}"), || {
@@ -75,6 +84,12 @@ fn run_with_kills(kind: &str, delivery: &str) -> Run {
             let decision: Value = serde_json::from_slice(value).unwrap();
             assert_eq!(message.key(), decision["entities"]["card"].as_str().map(str::as_bytes));
             let id = decision["event_id"].as_str().unwrap().to_owned();
+            assert_eq!(header(message, "traceparent"), id);
+            assert_eq!(header(message, "outcome"), decision["outcome"].as_str().unwrap());
+            assert_eq!(
+                header(message, "payments"),
+                decision["features"]["card_payments"].to_string()
+            );
             records.entry(id).or_default().push(value.to_vec());
         });
         records

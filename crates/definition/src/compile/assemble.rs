@@ -13,7 +13,7 @@ use super::usage::Usage;
 use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
-use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, WRITTEN_AT};
+use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, TRANSACTIONS, WRITTEN_AT};
 use riskstream_events::{DerivedField, Field, Outcome, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
@@ -54,7 +54,7 @@ impl Phases<'_> {
             model: own_model(self.file),
             personal: self.models.personal.clone(),
         };
-        let conditions = self.policy.conditions().chain(&self.outputs.conditions);
+        let conditions = self.policy.conditions().chain(self.outputs.expressions());
         let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();
         let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
         let plan = Plan {
@@ -138,6 +138,10 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
             },
             filter: filter.clone(),
             ignores_tombstones: input.ignores_tombstones,
+            headers: match index {
+                TRANSACTIONS => phases.outputs.copied.iter().map(|header| header.slot).collect(),
+                _ => Vec::new(),
+            },
             numbers: aggregated_floats(phases, index, input),
             arrives_within: input.arrives_within,
         })
@@ -226,7 +230,7 @@ fn revision(phases: &Phases<'_>) -> Revision {
     let all = steps
         .chain(conditions)
         .chain(phases.policy.conditions())
-        .chain(&phases.outputs.conditions);
+        .chain(phases.outputs.expressions());
     all.map(Expression::revision).max().unwrap_or_default()
 }
 

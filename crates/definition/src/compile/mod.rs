@@ -11,6 +11,7 @@ mod examples;
 mod features;
 mod file_text;
 mod filters;
+mod headers;
 mod identifiers;
 mod inputs;
 mod kafka_properties;

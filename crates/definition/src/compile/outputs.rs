@@ -1,10 +1,11 @@
-//! Phase `outputs`: the conditions of further outputs, over what was decided.
+//! Phase `outputs`: the conditions of further outputs and the headers of decisions, over what was decided.
 
+use super::headers;
 use super::names::{Names, is_identifier};
 use super::symbols::Symbols;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use crate::syntax::{PipelineFile, RuleModeWord};
 use crate::syntax::read::{ExpressionText, Spanned};
+use crate::syntax::{PipelineFile, RuleModeWord};
 use crate::text::within;
 use riskstream_engine::plan::{Fact, OutputPlan};
 use riskstream_events::{Outcomes, Slot, Value, ValueType};
@@ -12,22 +13,24 @@ use riskstream_expressions::{Expression, Scope};
 use riskstream_policy::RuleMode;
 use std::collections::BTreeSet;
 
-/// Compiles the conditions, in the order of the file. `None` if one is wrong or uses a broken name.
+/// Compiles conditions and headers, in the order of the file. `None` if one is wrong or uses a broken name.
 pub fn compile(
     file: &PipelineFile,
     symbols: &mut Symbols<'_>,
     outcomes: &Outcomes,
     diagnostics: &mut Diagnostics,
 ) -> Option<OutputPlan> {
-    let Some(outputs) = file
+    let outputs: Vec<_> = file
         .outputs
         .0
-        .as_ref()
-        .filter(|outputs| !outputs.value.further.0.is_empty())
-    else {
+        .iter()
+        .flat_map(|outputs| &outputs.value.further.0)
+        .collect();
+    if outputs.is_empty() && file.headers.is_none() {
         return Some(OutputPlan::default());
-    };
+    }
     let facts = declare(file, &mut symbols.names);
+    let copied = headers::copied(file, &mut symbols.names);
     let mut scope = symbols.names.scope_of_rules(symbols.decision);
     for (slot, name, fact) in &facts {
         match fact {
@@ -44,18 +47,22 @@ pub fn compile(
             .map(|(slot, ..)| *slot),
         outcomes,
     };
-    let conditions = outputs.value.further.0.iter().map(|(_, output)| {
+    let conditions = outputs.into_iter().map(|(_, output)| {
         let when = output.as_ref().and_then(|output| output.when.0.as_ref())?;
         context.compile(when, diagnostics)
     });
     let conditions: Vec<Option<Expression>> = conditions.collect();
-    let conditions: Vec<Expression> = conditions.into_iter().collect::<Option<_>>()?;
-    let read: BTreeSet<Slot> = conditions.iter().flat_map(Expression::slots).copied().collect();
+    let computed = headers::computed(file, context.names, &context.scope, diagnostics);
+    let mut plan = OutputPlan {
+        facts: Vec::new(),
+        conditions: conditions.into_iter().collect::<Option<_>>()?,
+        copied,
+        computed: computed?,
+    };
+    let read: BTreeSet<Slot> = plan.expressions().flat_map(Expression::slots).copied().collect();
     let facts = facts.into_iter().filter(|(slot, ..)| read.contains(slot));
-    Some(OutputPlan {
-        facts: facts.map(|(slot, _, fact)| (slot, fact)).collect(),
-        conditions,
-    })
+    plan.facts = facts.map(|(slot, _, fact)| (slot, fact)).collect();
+    Some(plan)
 }
 
 /// The slots and names of what is known once a decision is made.

@@ -23,8 +23,14 @@ pub fn of_decision(
     let mut reads: BTreeSet<Slot> = models().flat_map(|model| model.inputs.iter().copied()).collect();
     reads.extend(explanations.flat_map(|explanation| explanation.slots()));
     reads.extend(policy.iter().flat_map(|policy| policy.slots()));
-    let conditions = outputs.iter().flat_map(|outputs| &outputs.conditions);
-    reads.extend(conditions.flat_map(Expression::slots));
+    let expressions = outputs.iter().flat_map(|outputs| outputs.expressions());
+    reads.extend(expressions.flat_map(Expression::slots));
+    reads.extend(
+        outputs
+            .iter()
+            .flat_map(|outputs| &outputs.copied)
+            .map(|header| header.slot),
+    );
     let DecisionSlots { score, late_by, flags } = symbols.decision;
     let facts = outputs.iter().flat_map(|outputs| &outputs.facts).map(|(slot, _)| *slot);
     for known_then in facts.chain([score, late_by, flags]) {

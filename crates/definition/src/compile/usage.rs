@@ -64,6 +64,7 @@ fn used_names(
         .iter()
         .flat_map(|decision| decision.value.conditions.iter());
     let outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
+    let headers = file.headers.iter().flat_map(|headers| headers.value.fields.iter());
     let expressions = file
         .features
         .iter()
@@ -71,7 +72,8 @@ fn used_names(
         .chain(filters)
         .chain(rules)
         .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
-        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()));
+        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()))
+        .chain(headers.map(|(_, source)| source));
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }

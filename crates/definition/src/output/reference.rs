@@ -2,8 +2,8 @@
 
 use crate::syntax::read::VARIABLE;
 use crate::syntax::{
-    ChallengerSection, Entity, Example, Expectation, Explain, Feature, Http, Input, Kafka, LongField, ModelSection,
-    Output, Outputs, PersonalData, PipelineFile, Registry, Rollout, RolloutFile, Rule, State, Thresholds,
+    ChallengerSection, Entity, Example, Expectation, Explain, Feature, Headers, Http, Input, Kafka, LongField,
+    ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout, RolloutFile, Rule, State, Thresholds,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -14,7 +14,7 @@ use std::fmt::{self, Write};
 type Section = (&'static str, &'static str, &'static [&'static str]);
 
 /// The sections of a pipeline file in the order of the reference.
-const SECTIONS: [Section; 19] = [
+const SECTIONS: [Section; 20] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
     ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
@@ -27,6 +27,7 @@ const SECTIONS: [Section; 19] = [
     ("decision:", "Thresholds", Thresholds::KEYS),
     ("outputs:", "Outputs", Outputs::KEYS),
     ("outputs: {name: …}", "Output", Output::KEYS),
+    ("headers:", "Headers", Headers::KEYS),
     ("kafka:", "Kafka", Kafka::KEYS),
     ("registry:", "Registry", Registry::KEYS),
     ("state:", "State", State::KEYS),

@@ -4,6 +4,7 @@ use super::decision::{Explain, Rule};
 use super::entity::Entity;
 use super::example::Example;
 use super::feature::Feature;
+use super::headers::Headers;
 use super::input::Input;
 use super::model::ModelSection;
 use super::outputs::Outputs;
@@ -55,6 +56,9 @@ section! {
         pub decision: Option<Spanned<Thresholds>>,
         /// The topics of decisions and dead letters, and further topics for some of the decisions.
         pub outputs: Required<Outputs>,
+        /// The headers of decisions.
+        #[schemars(default)]
+        pub headers: Option<Spanned<Headers>>,
         /// `exactly_once` (Kafka transactions) or `at_least_once` (lower latency; decisions may be duplicated after a
         /// crash).
         #[schemars(default, extend("default" = "exactly_once"))]

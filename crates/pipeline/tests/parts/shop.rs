@@ -246,5 +246,6 @@ pub fn record(offset: i64, value: &[u8]) -> RecordRef<'_> {
         key: Some(b"c"),
         value: Some(value),
         schema_id: None,
+        headers: &[],
     }
 }

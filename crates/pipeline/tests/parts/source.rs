@@ -105,6 +105,7 @@ fn an_input_reads_the_schema_in_a_header_and_a_dead_letter_keeps_it() {
     let payment = [&[0, 2, b'a', 20, 2, b'c', 2, b't'][..], &1.5_f64.to_le_bytes()].concat();
     let with_header = |header: &'static [u8]| RecordRef {
         schema_id: Some(header),
+        headers: &[],
         ..record(0, &payment)
     };
     assert!(matches!(

@@ -107,6 +107,7 @@ impl Job {
         let roles = WorkerRole::of(&topology.repartition_topics);
         options.inputs = names(topology.input_topics_of(roles[worker % roles.len()]));
         options.outputs = names(topology.output_topics());
+        options.headers = topology.copied_headers();
         options.slot = self.instance.slot(worker);
         options.transactional_id_prefix = format!("{}-{}", options.group, self.instance.id());
         options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
