@@ -93,7 +93,7 @@ fn value(
     if value.value_type() == ValueType::List {
         diagnostics.add(
             Diagnostic::new("a header has one value, this is a list", source.span.clone())
-                .help("the decision has the list; or test it, as in `\"R101\" in rules`"),
+                .help("the decision has the list; or test it, as in `\"large\" in rules`"),
         );
     }
     if value.holds_pseudonyms() {
