@@ -1,0 +1,195 @@
+//! Outcomes in numbers and money: in all, by day, by segment.
+
+use super::Facts;
+use super::period::{date, day};
+use crate::labels::Truth;
+use crate::ledger::Decisions;
+use riskstream_offline::evaluation::{auc_roc, average_precision};
+use riskstream_policy::Outcome;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Payments of one outcome, in numbers and money.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Judged {
+    /// How many.
+    pub payments: usize,
+    /// Their money.
+    pub amount: f64,
+    /// Those whose label counts.
+    pub judged: usize,
+    /// Frauds among these.
+    pub frauds: usize,
+    /// Their money.
+    pub fraud_amount: f64,
+}
+
+impl Judged {
+    pub(super) fn add(&mut self, amount: f64, truth: Truth) {
+        self.payments += 1;
+        self.amount += amount;
+        self.judged += usize::from(truth.fraud().is_some());
+        if truth == Truth::Fraud {
+            self.frauds += 1;
+            self.fraud_amount += amount;
+        }
+    }
+
+    /// The share of frauds among the judged payments.
+    pub fn precision(&self) -> Option<f64> {
+        (self.judged > 0).then(|| self.frauds as f64 / self.judged as f64)
+    }
+}
+
+/// Payments by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Outcomes {
+    /// Let through.
+    pub approve: Judged,
+    /// Sent to review.
+    pub review: Judged,
+    /// Declined.
+    pub decline: Judged,
+}
+
+impl Outcomes {
+    /// Those of an outcome.
+    pub fn of(&self, outcome: Outcome) -> &Judged {
+        match outcome {
+            Outcome::Approve => &self.approve,
+            Outcome::Review => &self.review,
+            Outcome::Decline => &self.decline,
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome, amount: f64, truth: Truth) {
+        let judged = match outcome {
+            Outcome::Approve => &mut self.approve,
+            Outcome::Review => &mut self.review,
+            Outcome::Decline => &mut self.decline,
+        };
+        judged.add(amount, truth);
+    }
+
+    /// Frauds, whatever became of them.
+    pub fn frauds(&self) -> usize {
+        Outcome::ALL.iter().map(|outcome| self.of(*outcome).frauds).sum()
+    }
+
+    /// The share of frauds that were reviewed or declined.
+    pub fn recall(&self) -> Option<f64> {
+        let caught = self.review.frauds + self.decline.frauds;
+        (self.frauds() > 0).then(|| caught as f64 / self.frauds() as f64)
+    }
+}
+
+/// A day's outcomes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Day {
+    /// The date, UTC.
+    pub day: String,
+    /// Its outcomes.
+    #[serde(flatten)]
+    pub outcomes: Outcomes,
+}
+
+/// A segmentation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Segments {
+    /// The names of its fields.
+    pub by: String,
+    /// The segments with the most payments, the largest first.
+    pub rows: Vec<SegmentRow>,
+    /// How many smaller segments are left out.
+    pub further: usize,
+}
+
+/// A segment.
+#[derive(Clone, Debug, Serialize)]
+pub struct SegmentRow {
+    /// The values of the fields.
+    pub segment: String,
+    /// Its outcomes.
+    #[serde(flatten)]
+    pub outcomes: Outcomes,
+    /// The area under the ROC of its scores, if it is defined.
+    pub auc: Option<f64>,
+    /// Their average precision.
+    pub average_precision: Option<f64>,
+}
+
+/// Segments that are listed.
+const LISTED: usize = 50;
+
+/// The outcomes of the payments that are wanted.
+pub(super) fn outcomes(facts: Facts<'_>, decisions: &Decisions, wanted: impl Fn(usize) -> bool) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (number, payment) in facts.ledger.payments.iter().enumerate() {
+        if let Some(logged) = decisions.get(number).filter(|_| wanted(number)) {
+            outcomes.add(logged.outcome, payment.amount, facts.truths[number]);
+        }
+    }
+    outcomes
+}
+
+pub(super) fn days(facts: Facts<'_>, decisions: &Decisions) -> Vec<Day> {
+    let mut days: BTreeMap<i64, Outcomes> = BTreeMap::new();
+    for (number, payment) in facts.ledger.payments.iter().enumerate() {
+        if let Some(logged) = decisions.get(number) {
+            let outcomes = days.entry(day(payment.time)).or_default();
+            outcomes.add(logged.outcome, payment.amount, facts.truths[number]);
+        }
+    }
+    let day = |(day, outcomes)| Day {
+        day: date(day),
+        outcomes,
+    };
+    days.into_iter().map(day).collect()
+}
+
+pub(super) fn segments(facts: Facts<'_>, decisions: &Decisions) -> Vec<Segments> {
+    let names = &facts.options.segmentations;
+    let segmentations = facts.ledger.segments.iter().zip(names);
+    let segments = segmentations.map(|((texts, numbers), name)| {
+        let mut members: Vec<Vec<usize>> = vec![Vec::new(); texts.len()];
+        for (payment, segment) in numbers.iter().enumerate() {
+            members[*segment as usize].push(payment);
+        }
+        let mut largest: Vec<usize> = (0..members.len()).collect();
+        largest.sort_by(|a, b| {
+            members[*b]
+                .len()
+                .cmp(&members[*a].len())
+                .then(texts.text(*a as u32).cmp(texts.text(*b as u32)))
+        });
+        let rows = largest.iter().take(LISTED);
+        Segments {
+            by: name.clone(),
+            rows: rows
+                .map(|segment| row(facts, decisions, texts.text(*segment as u32), &members[*segment]))
+                .collect(),
+            further: largest.len().saturating_sub(LISTED),
+        }
+    });
+    segments.collect()
+}
+
+fn row(facts: Facts<'_>, decisions: &Decisions, segment: &str, payments: &[usize]) -> SegmentRow {
+    let mut outcomes = Outcomes::default();
+    let (mut scores, mut labels) = (Vec::new(), Vec::new());
+    for &payment in payments {
+        let Some(logged) = decisions.get(payment) else { continue };
+        let truth = facts.truths[payment];
+        outcomes.add(logged.outcome, facts.ledger.payments[payment].amount, truth);
+        if let (Some(score), Some(fraud)) = (logged.score(), truth.fraud()) {
+            scores.push(score);
+            labels.push(fraud);
+        }
+    }
+    SegmentRow {
+        segment: segment.to_owned(),
+        outcomes,
+        auc: auc_roc(&scores, &labels).ok(),
+        average_precision: average_precision(&scores, &labels).ok(),
+    }
+}
