@@ -169,10 +169,12 @@ impl Labels {
         self.by_id.is_empty()
     }
 
-    /// What is known of payments, given by id and time in order, and the labels without a payment.
+    /// What is known of payments, given by id and time in order, and the labels that are neither of one of them nor of one of
+    /// the `others`.
     pub fn judge<'p>(
         &self,
         payments: impl Iterator<Item = (&'p str, i64)> + Clone,
+        others: impl Iterator<Item = &'p str>,
         as_of: AsOf,
     ) -> (Vec<Truth>, Places) {
         let now = as_of.time.or_else(|| payments.clone().map(|(_, time)| time).max());
@@ -183,6 +185,7 @@ impl Labels {
             false => Truth::Repeated,
         });
         let truths: Vec<Truth> = truths.collect();
+        seen.extend(others);
         let mut missed: Vec<(&CompactString, &Label)> = self
             .by_id
             .iter()
@@ -220,12 +223,14 @@ impl Labels {
 mod tests {
     use super::*;
 
-    /// Labels as id, time and fraud.
-    struct Lines(std::vec::IntoIter<(&'static str, Option<i64>, Option<bool>)>);
+    /// A label's id, time and fraud.
+    type Line = (&'static str, Option<i64>, Option<bool>);
 
-    impl Rows for Lines {
+    struct Lines<'l>(std::slice::Iter<'l, Line>);
+
+    impl Rows for Lines<'_> {
         fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
-            let Some((id, time, fraud)) = self.0.next() else {
+            let Some(&(id, time, fraud)) = self.0.next() else {
                 return Ok(Next::End);
             };
             *row = vec![
@@ -237,14 +242,14 @@ mod tests {
         }
     }
 
-    fn labels(lines: &[(&'static str, Option<i64>, Option<bool>)], as_of: AsOf) -> Labels {
+    fn labels(lines: &[Line], as_of: AsOf) -> Labels {
         let slots = LabelSlots {
             id: 0,
             fraud: 2,
             known_at: Some(1),
         };
         let mut labels = Labels::default();
-        let mut rows = Lines(lines.to_vec().into_iter());
+        let mut rows = Lines(lines.iter());
         labels.read("f.csv", &mut rows, slots, as_of, &mut |_, _| {}).unwrap();
         labels
     }
@@ -257,6 +262,7 @@ mod tests {
             ("a", Some(15), Some(false)),
             ("b", Some(30), Some(true)),
             ("c", None, None),
+            ("y", Some(1), Some(true)),
             ("z", Some(1), Some(true)),
         ];
         let payments = [("a", 1), ("b", 2), ("c", 3), ("a", 4)];
@@ -275,10 +281,10 @@ mod tests {
                 ..AsOf::default()
             };
             let labels = labels(&lines, as_of);
-            let (truths, missed) = labels.judge(payments.iter().copied(), as_of);
+            let (truths, missed) = labels.judge(payments.iter().copied(), ["y"].into_iter(), as_of);
             assert_eq!(truths, expected, "{time:?}");
-            assert_eq!(missed.first, ["f.csv record 6: `z`"]);
-            assert_eq!((labels.records, labels.repeated.count), (6, 2));
+            assert_eq!(missed.first, ["f.csv record 7: `z`"]);
+            assert_eq!((labels.records, labels.repeated.count), (7, 2));
             assert_eq!(labels.incomplete.first, ["f.csv record 5"]);
         }
     }
@@ -292,7 +298,7 @@ mod tests {
         };
         let labels = labels(&[("a", None, Some(true)), ("b", None, Some(true))], as_of);
         let payments = [("a", 90), ("b", 91), ("c", 50), ("d", 51)];
-        let (truths, _) = labels.judge(payments.iter().copied(), as_of);
+        let (truths, _) = labels.judge(payments.iter().copied(), std::iter::empty(), as_of);
         assert_eq!(truths, [Truth::Fraud, Truth::TooYoung, Truth::Genuine, Truth::TooYoung]);
     }
 }

@@ -127,8 +127,8 @@ pub struct Ledger {
     cards: Texts,
     /// By segmentation: the values, and for each payment the number of its value.
     pub(crate) segments: Vec<(Texts, Vec<u32>)>,
-    /// Payments before or after the period.
-    pub(crate) outside: usize,
+    /// The ids of payments before or after the period.
+    pub(crate) outside: Vec<CompactString>,
     key: String,
 }
 
@@ -148,7 +148,7 @@ impl Ledger {
         let time = event.event_time();
         let Observed { from, until, .. } = self.observed;
         if from.is_some_and(|from| time < from) || until.is_some_and(|until| time >= until) {
-            self.outside += 1;
+            self.outside.push(event.id().into());
             return None;
         }
         let card = self

@@ -3,6 +3,7 @@
 //! [`riskstream_offline::evaluation`].
 #![forbid(unsafe_code)]
 
+mod html;
 mod labels;
 mod ledger;
 mod recorder;
@@ -10,6 +11,7 @@ pub mod report;
 mod text;
 mod variant;
 
+pub use html::html;
 pub use labels::{AsOf, LabelSlots, Labels, Truth};
 pub use ledger::{Ledger, Observed};
 pub use recorder::{FurtherPass, Observer, Recorder};

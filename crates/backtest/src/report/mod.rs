@@ -76,7 +76,7 @@ pub struct Report {
     pub repeated_labels: Places,
     /// Labels without id or truth.
     pub incomplete_labels: Places,
-    /// Labels of no payment in the period.
+    /// Labels of no payment.
     pub labels_without_payment: Places,
     /// Each variant, the base first.
     pub variants: Vec<VariantReport>,
@@ -126,7 +126,11 @@ impl Facts<'_> {
 
 /// Computes the report.
 pub fn report(ledger: &Ledger, labels: &Labels, options: &ReportOptions) -> Report {
-    let (truths, labels_without_payment) = labels.judge(ledger.payments(), options.as_of);
+    let (truths, labels_without_payment) = labels.judge(
+        ledger.payments(),
+        ledger.outside.iter().map(|id| id.as_str()),
+        options.as_of,
+    );
     let count = |wanted: Truth| truths.iter().filter(|truth| **truth == wanted).count();
     let frauds = ledger
         .payments
@@ -160,7 +164,7 @@ pub fn report(ledger: &Ledger, labels: &Labels, options: &ReportOptions) -> Repo
         as_of: options.as_of.time.map(period::time),
         amount: options.amount.clone(),
         payments: ledger.len(),
-        outside_period: ledger.outside,
+        outside_period: ledger.outside.len(),
         judged: count(Truth::Fraud) + count(Truth::Genuine),
         frauds: count(Truth::Fraud),
         fraud_amount: frauds.map(|(payment, _)| payment.amount).sum(),

@@ -62,7 +62,7 @@ pub enum Command {
     Backfill(backfill::Args),
     /// Judge decisions on history: this pipeline, and what other rules, thresholds and models would have done
     #[cfg(feature = "backfill")]
-    Backtest(backtest::Args),
+    Backtest(Box<backtest::Args>),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -92,7 +92,7 @@ impl Command {
             #[cfg(feature = "backfill")]
             Command::Backfill(args) => backfill::execute(args),
             #[cfg(feature = "backfill")]
-            Command::Backtest(args) => backtest::execute(args),
+            Command::Backtest(args) => backtest::execute(&args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))

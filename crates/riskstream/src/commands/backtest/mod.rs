@@ -14,7 +14,7 @@ use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
 use labels::LabelArgs;
-use output::OutputFile;
+use output::OutputArgs;
 use riskstream_backtest::report::{Report, ReportOptions, report};
 use riskstream_backtest::{FurtherPass, Ledger, Observed, Observer, Recorder, Variant, text};
 use riskstream_definition::{Compiled, nearest};
@@ -48,9 +48,8 @@ pub struct Args {
     files: FileArgs,
     #[command(flatten)]
     report: ReportArgs,
-    /// A file for all numbers of the report
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: OutputArgs,
 }
 
 /// What is judged, and by what.
@@ -101,7 +100,7 @@ fn time(text: &str) -> Result<i64, String> {
 ///
 /// # Errors
 /// The user's input is wrong, the run was interrupted, or a file cannot be read or written.
-pub fn execute(args: Args) -> Result<(), CommandError> {
+pub fn execute(args: &Args) -> Result<(), CommandError> {
     let variants = args.variants.load(&args.pipeline, args.judging.fields())?;
     let base = &variants.base;
     let observed = args.judging.observed(base, args.labels.as_of().time)?;
@@ -111,19 +110,14 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let labels = args
         .labels
         .read(base, &args.files, secret.as_deref(), &mut run_report)?;
-    let json = args
-        .json
-        .as_deref()
-        .map(OutputFile::create)
-        .transpose()
-        .map_err(CommandError::configuration)?;
+    let outputs = args.outputs.create().map_err(CommandError::configuration)?;
     let began = Instant::now();
     let options = args.judging.options(&variants, &observed, &args.labels);
     let run = Run {
-        args: &args,
+        args,
         secret: secret.as_deref(),
         shutdown: &shutdown,
-        beside: args.json.as_deref().unwrap_or(Path::new("")),
+        beside: args.outputs.path(),
     };
     let mut ledger = Ledger::new(observed, variants.planned.len());
     let summary = run.first_pass(&variants, &mut ledger, &mut run_report)?;
@@ -133,11 +127,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     }
     let report = report(&ledger, &labels, &options);
     print(&report, &summary, base, began);
-    if let Some(json) = json {
-        let mut content = serde_json::to_vec_pretty(&report).context("the report as JSON")?;
-        content.push(b'\n');
-        json.finish(&content)?;
-    }
+    outputs.finish(&report)?;
     run_report.finish()
 }
 
