@@ -55,7 +55,7 @@ fn head(report: &Report, out: &mut String) {
         out,
         "  {judged} with a label that counts, {frauds} of them fraud{}",
         match &report.amount {
-            Some(amount) => format!(" ({} {amount})", money(report.fraud_amount)),
+            Some(amount) => format!(" ({amount} {})", money(report.fraud_amount)),
             None => String::new(),
         }
     );
@@ -77,7 +77,7 @@ fn head(report: &Report, out: &mut String) {
             &report.incomplete_labels,
             "labels lack the payment's id or whether it is fraud",
         ),
-        (&report.labels_without_payment, "labels are of no payment in the period"),
+        (&report.labels_without_payment, "labels are of no payment"),
     ] {
         counted(places, what, out);
     }

@@ -5,8 +5,9 @@ mod svg;
 mod table;
 
 use crate::labels::{Places, Truth};
-use crate::report::{Comparison, Outcomes, Report, Rules, Segments, Side, VariantReport};
+use crate::report::{Comparison, CostReport, Outcomes, Report, Rules, ScoreReport, Segments, Side, VariantReport};
 use crate::text::{measure, money, percent, signed};
+use riskstream_events::display::number;
 use riskstream_policy::Outcome;
 use table::Table;
 
@@ -53,20 +54,21 @@ fn escape(text: &str) -> String {
 }
 
 fn facts(report: &Report) -> String {
-    let money = match &report.amount {
-        Some(amount) => format!(" ({} {amount})", money(report.fraud_amount)),
+    let whole = |count: usize| money(count as f64);
+    let of_frauds = match &report.amount {
+        Some(amount) => format!(" ({amount} {})", money(report.fraud_amount)),
         None => String::new(),
     };
     let mut lines = vec![format!(
-        "{} payments from {} to {}; {} with a label that counts, {} of them fraud{money}.",
-        report.payments, report.first, report.last, report.judged, report.frauds
+        "{} payments from {} to {}; {} with a label that counts, {} of them fraud{of_frauds}.",
+        whole(report.payments),
+        report.first,
+        report.last,
+        whole(report.judged),
+        whole(report.frauds),
     )];
-    lines.extend(
-        report
-            .as_of
-            .as_ref()
-            .map(|as_of| format!("What was known by {as_of} counts.")),
-    );
+    let as_of = report.as_of.iter();
+    lines.extend(as_of.map(|as_of| format!("What was known by {as_of} counts.")));
     let counts = [
         (
             report.outside_period,
@@ -79,7 +81,7 @@ fn facts(report: &Report) -> String {
         (report.unlabelled, "payments have no label and are not judged"),
     ];
     let counts = counts.iter().filter(|(count, _)| *count > 0);
-    lines.extend(counts.map(|(count, what)| format!("{count} {what}.")));
+    lines.extend(counts.map(|(count, what)| format!("{} {what}.", whole(*count))));
     let places: [(&Places, &str); 4] = [
         (
             &report.repeated,
@@ -93,12 +95,15 @@ fn facts(report: &Report) -> String {
             &report.incomplete_labels,
             "labels lack the payment's id or whether it is fraud",
         ),
-        (&report.labels_without_payment, "labels are of no payment in the period"),
+        (&report.labels_without_payment, "labels are of no payment"),
     ];
-    let places = places.iter().filter(|(places, _)| places.count > 0);
-    lines.extend(
-        places.map(|(places, what)| format!("{} {what}; the first: {}.", places.count, places.first.join(", "))),
-    );
+    for (places, what) in places.iter().filter(|(places, _)| places.count > 0) {
+        lines.push(format!(
+            "{} {what}; the first: {}.",
+            whole(places.count),
+            places.first.join(", ")
+        ));
+    }
     let lines = lines.iter().map(|line| format!("<p>{}</p>", escape(line)));
     format!(
         "<h1>Backtest of {}</h1>{}",
@@ -111,65 +116,75 @@ fn optional(value: Option<f64>) -> String {
     value.map_or("–".to_owned(), |value| format!("{value:.4}"))
 }
 
+/// A row for each measure, a column for each variant.
 fn summary(report: &Report) -> String {
-    let row = |variant: &VariantReport| {
-        let Outcomes {
-            approve,
-            review,
-            decline,
-        } = &variant.outcomes;
-        let scores = variant.scores.as_ref();
-        let costs = scores.and_then(|scores| scores.costs.as_ref());
-        let caught = review.fraud_amount + decline.fraud_amount;
-        let all = caught + approve.fraud_amount;
-        let cheapest = costs.map_or("–".to_owned(), |costs| {
-            let at = costs.cheapest.threshold.map_or("no alerts".to_owned(), |at| {
-                format!("from {}", riskstream_events::display::number(at))
-            });
-            format!("{} ({at})", money(costs.cheapest.cost))
-        });
-        vec![
-            variant.name.clone(),
-            money(approve.payments as f64),
-            money(review.payments as f64),
-            money(decline.payments as f64),
-            percent(variant.outcomes.recall()),
-            percent((all > 0.0).then(|| caught / all)),
-            optional(scores.map(|scores| scores.auc)),
-            optional(scores.map(|scores| scores.average_precision)),
-            optional(scores.map(|scores| scores.precision_at_k.mean)),
-            optional(scores.map(|scores| scores.card_precision_at_k.mean)),
-            optional(scores.and_then(|scores| scores.brier_score)),
-            costs.map_or("–".to_owned(), |costs| money(costs.policy.cost)),
-            cheapest,
-        ]
-    };
+    type Measure<'m> = (String, &'m dyn Fn(&VariantReport) -> String);
     let k = report
         .variants
         .iter()
         .find_map(|variant| Some(variant.scores.as_ref()?.card_precision_at_k.k));
-    let [at_k, cards_at_k] = ["precision", "card prec."].map(|what| format!("{what}@{}", k.unwrap_or(0)));
-    let columns = [
-        "variant",
-        "approved",
-        "reviewed",
-        "declined",
-        "frauds caught",
-        "fraud money caught",
-        "AUC",
-        "avg. precision",
-        &at_k,
-        &cards_at_k,
-        "Brier",
-        "cost",
-        "cheapest threshold",
+    let k = k.unwrap_or_default();
+    let cost = |variant: &VariantReport, of: &dyn Fn(&CostReport) -> String| {
+        let costs = variant.scores.as_ref().and_then(|scores| scores.costs.as_ref());
+        costs.map_or("–".to_owned(), of)
+    };
+    let score = |variant: &VariantReport, of: &dyn Fn(&ScoreReport) -> Option<f64>| {
+        optional(variant.scores.as_ref().and_then(of))
+    };
+    let measures: [Measure<'_>; 12] = [
+        ("approved".to_owned(), &|variant| {
+            money(variant.outcomes.approve.payments as f64)
+        }),
+        ("reviewed".to_owned(), &|variant| {
+            money(variant.outcomes.review.payments as f64)
+        }),
+        ("declined".to_owned(), &|variant| {
+            money(variant.outcomes.decline.payments as f64)
+        }),
+        ("frauds caught".to_owned(), &|variant| {
+            percent(variant.outcomes.recall())
+        }),
+        ("fraud money caught".to_owned(), &|variant| {
+            percent(variant.outcomes.money_recall())
+        }),
+        ("AUC".to_owned(), &|variant| score(variant, &|scores| Some(scores.auc))),
+        ("average precision".to_owned(), &|variant| {
+            score(variant, &|scores| Some(scores.average_precision))
+        }),
+        (format!("precision@{k}"), &|variant| {
+            score(variant, &|scores| Some(scores.precision_at_k.mean))
+        }),
+        (format!("card precision@{k}"), &|variant| {
+            score(variant, &|scores| Some(scores.card_precision_at_k.mean))
+        }),
+        ("Brier score".to_owned(), &|variant| {
+            score(variant, &|scores| scores.brier_score)
+        }),
+        ("cost as decided".to_owned(), &|variant| {
+            cost(variant, &|costs| money(costs.policy.cost))
+        }),
+        ("cost at the cheapest threshold".to_owned(), &|variant| {
+            cost(variant, &cheapest)
+        }),
     ];
+    let rows = measures.iter().map(|(name, measure)| {
+        let values = report.variants.iter().map(measure);
+        std::iter::once(name.clone()).chain(values).collect()
+    });
+    let names = report.variants.iter().map(|variant| variant.name.as_str());
+    let columns: Vec<&str> = std::iter::once("").chain(names).collect();
     let table = Table {
         texts: 1,
         columns: &columns,
-        rows: report.variants.iter().map(row).collect(),
+        rows: rows.collect(),
     };
     table.html() + "<p class=\"soft\">Caught: reviewed or declined, of the frauds whose labels count.</p>"
+}
+
+fn cheapest(costs: &CostReport) -> String {
+    let from = costs.cheapest.threshold;
+    let from = from.map_or("no alerts".to_owned(), |at| format!("score ≥ {}", number(at)));
+    format!("{} ({from})", money(costs.cheapest.cost))
 }
 
 fn compared(comparison: &Comparison) -> String {

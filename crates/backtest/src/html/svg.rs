@@ -125,7 +125,9 @@ fn frame(x: &Axis, y: &Axis, x_ticks: &[(f64, String)], content: &str) -> String
         )
         .expect("writing to a string");
     }
-    for (at, text) in x_ticks {
+    // A text is about 6 units a character wide; one that would be cut off is left out.
+    let fits = |(at, text): &&(f64, String)| at + 3.0 * text.chars().count() as f64 <= WIDTH;
+    for (at, text) in x_ticks.iter().filter(fits) {
         let label = bottom + 15.0;
         write!(
             svg,

@@ -81,6 +81,13 @@ impl Outcomes {
         let caught = self.review.frauds + self.decline.frauds;
         (self.frauds() > 0).then(|| caught as f64 / self.frauds() as f64)
     }
+
+    /// The share of the frauds' money that was reviewed or declined.
+    pub fn money_recall(&self) -> Option<f64> {
+        let caught = self.review.fraud_amount + self.decline.fraud_amount;
+        let all = caught + self.approve.fraud_amount;
+        (all > 0.0).then(|| caught / all)
+    }
 }
 
 /// A day's outcomes.
