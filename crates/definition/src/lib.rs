@@ -44,10 +44,18 @@ use syntax::read::Read;
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Compiled, Report> {
+    load_reading(path, environment, &[])
+}
+
+/// [`load`], and reads these fields of the inputs as well, where they are declared. What is computed stays the same.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_reading(path: &Path, environment: Environment<'_>, fields: &[String]) -> Result<Compiled, Report> {
     let name = path.display().to_string();
     let source = files::read_text(path).map_err(|error| Report::unreadable(&name, &error))?;
     let directory = path.parent().unwrap_or(Path::new(""));
-    compile(&name, &source, directory, environment)
+    compile_reading(&name, &source, directory, environment, fields)
 }
 
 /// Compiles the text of a pipeline file. `name` is its name in messages. Models, cards and schemas are relative to
@@ -56,6 +64,16 @@ pub fn load(path: &Path, environment: Environment<'_>) -> Result<Compiled, Repor
 /// # Errors
 /// All diagnostics of the file.
 pub fn compile(name: &str, source: &str, directory: &Path, environment: Environment<'_>) -> Result<Compiled, Report> {
+    compile_reading(name, source, directory, environment, &[])
+}
+
+fn compile_reading(
+    name: &str,
+    source: &str,
+    directory: &Path,
+    environment: Environment<'_>,
+    fields: &[String],
+) -> Result<Compiled, Report> {
     let mut diagnostics = Diagnostics::default();
     let text = FileText {
         name,
@@ -64,6 +82,6 @@ pub fn compile(name: &str, source: &str, directory: &Path, environment: Environm
     };
     let compiled = text::parse(source, environment, &mut diagnostics)
         .and_then(|tree| PipelineFile::read(&tree, &mut diagnostics))
-        .and_then(|file| compile::compile(&file, &text, &mut diagnostics));
+        .and_then(|file| compile::compile(&file, &text, fields, &mut diagnostics));
     compiled.ok_or_else(|| Report::new(Findings::Errors, diagnostics, name, source))
 }

@@ -11,12 +11,32 @@ const MAX_ROLLOUT_BYTES: u64 = 1 << 20;
 /// The width of a terminal that diagnostics are laid out for.
 const WIDTH: usize = 120;
 
+/// [`load`], and reads these fields as well, where the file declares them.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_reading(path: &Path, fields: &[String]) -> Result<Compiled, Report> {
+    let compiled = read_fields(path, fields)?;
+    if let Some(warnings) = compiled.warnings() {
+        eprint!("{}", render(&warnings));
+    }
+    Ok(compiled)
+}
+
 /// Reads and compiles a pipeline file. `${NAME}` in the file is replaced by the environment variable NAME.
 ///
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
 pub fn read(path: &Path) -> Result<Compiled, Report> {
-    riskstream_definition::load(path, &|variable| std::env::var(variable).ok())
+    read_fields(path, &[])
+}
+
+/// [`read`], and reads these fields as well, where the file declares them.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn read_fields(path: &Path, fields: &[String]) -> Result<Compiled, Report> {
+    riskstream_definition::load_reading(path, &|variable| std::env::var(variable).ok(), fields)
 }
 
 /// [`read`] for a command with a terminal: prints the file's warnings on standard error.
@@ -24,11 +44,7 @@ pub fn read(path: &Path) -> Result<Compiled, Report> {
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Compiled, Report> {
-    let compiled = read(path)?;
-    if let Some(warnings) = compiled.warnings() {
-        eprint!("{}", render(&warnings));
-    }
-    Ok(compiled)
+    load_reading(path, &[])
 }
 
 /// A report as text for standard error.

@@ -90,6 +90,7 @@ impl Phases<'_> {
             rollout_settings: rollout_settings(self.file),
             settings: self.settings,
             examples: self.examples,
+            stage_values: self.stages.values,
             warnings: Arc::default(),
             file: self.text.name.into(),
             source: self.text.source.into(),

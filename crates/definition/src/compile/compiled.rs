@@ -3,8 +3,8 @@
 use super::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
 use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, SubjectStrategy};
-use riskstream_engine::plan::Plan;
-use riskstream_events::{DerivedField, Field};
+use riskstream_engine::plan::{InputPlan, Plan};
+use riskstream_events::{DerivedField, Field, Slot};
 use riskstream_scoring::Lineup;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -39,6 +39,8 @@ pub struct Compiled {
     pub settings: Settings,
     /// The file's examples.
     pub examples: Vec<Example>,
+    /// What the values that the stages compute depend on, as text.
+    pub(crate) stage_values: String,
     /// What is probably not meant.
     pub(crate) warnings: Arc<[Diagnostic]>,
     /// The name of the file in messages.
@@ -187,6 +189,54 @@ impl Compiled {
     /// The JSON Schema of the decisions.
     pub fn decision_json_schema(&self) -> String {
         riskstream_events::decision_json_schema(self.plan.decide.policy.outcomes())
+    }
+
+    /// Whether transactions have the same features, under the same names, in both pipelines, and whether both refuse the same
+    /// records. It may say no although they do.
+    pub fn shares_features_with(&self, other: &Compiled) -> bool {
+        let stages = |pipeline: &Compiled| {
+            pipeline
+                .plan
+                .stages
+                .iter()
+                .map(|stage| stage.fingerprint.clone())
+                .collect::<Vec<_>>()
+        };
+        self.stage_values == other.stage_values
+            && stages(self) == stages(other)
+            && self.inputs_as_text() == other.inputs_as_text()
+    }
+
+    /// What is read of each input, without slots.
+    fn inputs_as_text(&self) -> Vec<String> {
+        let name = |slot: Slot| &self.plan.slots[slot].name;
+        let input = |(settings, plan): (&InputSettings, &InputPlan)| {
+            let mut parts: Vec<String> = vec![format!("{} {:?} {:?}", plan.name, plan.min_time, plan.arrives_within)];
+            parts.extend(settings.fields.iter().map(|field| {
+                format!(
+                    "{:?}",
+                    Field {
+                        slot: 0,
+                        ..field.clone()
+                    }
+                )
+            }));
+            let derived = settings.derived.iter();
+            parts
+                .extend(derived.map(|field| format!("{} {} {:?}", name(field.from), name(field.to), field.derivation)));
+            parts.extend(plan.required.iter().map(|slot| format!("required {}", name(*slot))));
+            let numbers = plan.numbers.iter();
+            parts.extend(numbers.map(|(slot, precision)| format!("{} {precision:?}", name(*slot))));
+            parts.push(
+                plan.filter
+                    .as_ref()
+                    .map(|filter| filter.source().to_owned())
+                    .unwrap_or_default(),
+            );
+            parts.sort_unstable();
+            parts.join("\n")
+        };
+        self.inputs.iter().zip(&self.plan.inputs).map(input).collect()
     }
 
     /// The roll-out file to watch, if the file names one.

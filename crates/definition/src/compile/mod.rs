@@ -43,14 +43,20 @@ use crate::syntax::PipelineFile;
 use assemble::Phases;
 use stages::StageContext;
 
-/// Compiles the file. `Some` only if there are no diagnostics.
-pub fn compile(file: &PipelineFile, text: &FileText<'_>, diagnostics: &mut Diagnostics) -> Option<Compiled> {
+/// Compiles the file. `also_read` names fields that are read although the file does not use them. `Some` only if there are no
+/// diagnostics.
+pub fn compile(
+    file: &PipelineFile,
+    text: &FileText<'_>,
+    also_read: &[String],
+    diagnostics: &mut Diagnostics,
+) -> Option<Compiled> {
     let cards = Cards::new(text.directory);
     let settings = settings::compile(file, diagnostics);
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let entities = entities::compile(file, &inputs, diagnostics);
-    let usage = usage::find(file, &inputs, &entities, &cards);
+    let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);

@@ -15,15 +15,17 @@ pub struct Usage<'i> {
     pub fields: BTreeSet<String>,
 }
 
-/// Finds what is used, before anything is compiled.
+/// Finds what is used, before anything is compiled. `also_read` names further fields.
 pub fn find<'i>(
     file: &PipelineFile,
+    also_read: &[String],
     inputs: &'i [ResolvedInput],
     entities: &[PlannedEntity],
     cards: &Cards<'_>,
 ) -> Usage<'i> {
     let inputs = used_inputs(file, inputs);
     let mut fields = used_names(file, &inputs, entities, cards);
+    fields.extend(also_read.iter().cloned());
     fields.extend(sources_of_derived(&inputs, &fields));
     Usage { inputs, fields }
 }

@@ -103,7 +103,11 @@ impl FileArgs {
         Ok(())
     }
 
-    fn check_columns(&self, path: &Path, fields: &[Field]) -> Result<(), CommandError> {
+    /// Every column that is read has to be there, unless it may be missing.
+    ///
+    /// # Errors
+    /// A column is missing, or the file cannot be read.
+    pub(super) fn check_columns(&self, path: &Path, fields: &[Field]) -> Result<(), CommandError> {
         let Some(names) = read::names(path).map_err(CommandError::failed)? else {
             return Ok(());
         };

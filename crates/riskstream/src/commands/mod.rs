@@ -3,11 +3,15 @@
 
 #[cfg(feature = "backfill")]
 pub mod backfill;
+#[cfg(feature = "backfill")]
+pub mod backtest;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod error;
 pub mod explain;
+#[cfg(feature = "backfill")]
+mod file_progress;
 #[cfg(feature = "kafka")]
 pub mod generate;
 mod input_files;
@@ -21,6 +25,8 @@ mod run_report;
 pub mod state;
 #[cfg(feature = "kafka")]
 mod target;
+#[cfg(feature = "backfill")]
+mod temporary_stores;
 #[cfg(feature = "kafka")]
 pub mod topics;
 
@@ -54,6 +60,9 @@ pub enum Command {
     /// Compute features and decisions over files
     #[cfg(feature = "backfill")]
     Backfill(backfill::Args),
+    /// Judge decisions on history: this pipeline, and what other rules, thresholds and models would have done
+    #[cfg(feature = "backfill")]
+    Backtest(Box<backtest::Args>),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -82,6 +91,8 @@ impl Command {
             Command::State(args) => state::execute(args),
             #[cfg(feature = "backfill")]
             Command::Backfill(args) => backfill::execute(args),
+            #[cfg(feature = "backfill")]
+            Command::Backtest(args) => backtest::execute(&args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backtest;
 mod conversions;
 mod files;
 mod formats;

@@ -2,6 +2,7 @@
 
 use super::context::{StageContext, reads_of_feature};
 use crate::compile::entities::PlannedEntity;
+use crate::compile::features::PlannedExpression;
 use riskstream_events::Slot;
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec};
@@ -29,6 +30,28 @@ pub fn fingerprint(
     }
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the values of a stage's features depend on, with the names under which they are known: two pipelines with the same
+/// text, which read the same inputs, give each transaction the same values.
+pub fn values(context: &StageContext<'_>, spec: &EntitySpec, before: &[&PlannedExpression]) -> String {
+    let EntitySpec {
+        name, lateness, dedupe, ..
+    } = spec;
+    let mut text = format!("{name} {lateness} {dedupe}");
+    for feature in &spec.features {
+        let FeatureSpec {
+            name, empty, precision, ..
+        } = feature;
+        let identity = identity(context, feature);
+        write!(text, "\n{name} {empty:?} {precision} {identity}").expect("writing to a string");
+    }
+    for step in before {
+        write!(text, "\n{}", context.symbols.names.slots()[step.slot].name).expect("writing to a string");
+        describe(context, step.slot, &mut text);
+    }
+    text.push('\n');
+    text
 }
 
 /// What a feature's part of the state depends on.

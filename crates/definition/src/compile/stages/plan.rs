@@ -3,7 +3,7 @@
 use super::carries::{find_at_decision, find_carries};
 use super::context::StageContext;
 use super::expressions::place_expressions;
-use super::identity::{fingerprint, identity};
+use super::identity::{fingerprint, identity, values};
 use super::keys::{Keys, find_keys};
 use crate::compile::features::PlannedExpression;
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -21,6 +21,8 @@ pub struct PlannedStages {
     pub decide_expressions: Vec<SlotExpression>,
     /// The slots that have values at the decision.
     pub at_decision: BTreeSet<Slot>,
+    /// What the values that the stages compute depend on, as text.
+    pub values: String,
 }
 
 /// Plans the stages. `None` if one of them is wrong, which was reported.
@@ -30,9 +32,11 @@ pub fn compile(context: &StageContext<'_>, diagnostics: &mut Diagnostics) -> Opt
     let carries = find_carries(context, &keys, &placed);
     let at_decision = find_at_decision(context, &carries, &placed);
     let mut stages = Vec::new();
+    let mut all_values = String::new();
     for (at, carries) in carries.into_iter().enumerate() {
         let spec = entity_spec(context, at, &keys);
         let features = Arc::new(compile_features(context, at, &spec, diagnostics)?);
+        all_values += &values(context, &spec, &placed.stages[at]);
         stages.push(StagePlan {
             entity: context.entities[at].name.clone(),
             keys: keys.slots[at].clone(),
@@ -48,6 +52,7 @@ pub fn compile(context: &StageContext<'_>, diagnostics: &mut Diagnostics) -> Opt
         stages,
         decide_expressions: slot_expressions(&placed.decision),
         at_decision,
+        values: all_values,
     })
 }
 

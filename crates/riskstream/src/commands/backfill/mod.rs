@@ -1,16 +1,17 @@
 //! `riskstream backfill`: the pipeline over files.
 
 mod partitions;
-mod temporary_stores;
 
 use super::error::CommandError;
+use super::file_progress::FileProgress;
 use super::input_files::{FileArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
+use super::temporary_stores::TemporaryStores;
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 use partitions::PartitionArgs;
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
@@ -21,8 +22,7 @@ use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use temporary_stores::TemporaryStores;
+use std::time::Instant;
 
 /// The arguments of `riskstream backfill`.
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         parquet,
         report: RunReport::new(&args.report)?,
     };
-    let bar = progress_bar();
+    let progress = FileProgress::new();
     let began = Instant::now();
     let mut engine = Engine::new(plan);
     let lineup = Arc::clone(&compiled.lineup);
@@ -78,13 +78,12 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let summary = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut sink)
         .and_then(|backfill| {
             backfill.run(&mut |summary: &Summary| {
-                bar.set_position(summary.records);
-                bar.set_message(format!("{} decided", HumanCount(summary.decided)));
+                progress.show(summary);
                 !shutdown.requested()
             })
         })
         .map_err(CommandError::failed)?;
-    bar.finish_and_clear();
+    progress.finish();
     if shutdown.requested() {
         return Err(anyhow!(
             "interrupted after {} records; nothing was written",
@@ -118,13 +117,6 @@ fn columns(compiled: &Compiled) -> Vec<Slot> {
         }
     }
     columns
-}
-
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {msg}  {elapsed}");
-    let bar = ProgressBar::new_spinner().with_style(style.expect("the template is fixed"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }
 
 /// Decisions to Parquet, and the report on them.

@@ -24,9 +24,7 @@ impl TemporaryStores {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
-        let directory = tempfile::Builder::new()
-            .prefix(".riskstream-backfill-")
-            .tempdir_in(parent);
+        let directory = tempfile::Builder::new().prefix(".riskstream-").tempdir_in(parent);
         let directory =
             directory.with_context(|| format!("cannot make a directory for state in {}", parent.display()))?;
         Ok(TemporaryStores {

@@ -170,3 +170,5 @@ fn what_is_not_defined_is_an_error() {
         assert_eq!(found, Err(expected));
     }
 }
+
+mod oracles;

@@ -1,0 +1,91 @@
+//! A variant of a pipeline: other models, or other rules, thresholds and expressions over the same features.
+
+use riskstream_engine::plan::Plan;
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{Flags, Slot, Value};
+use riskstream_scoring::{Challenger, Decider, Decision, Lineup, ModelPlan, ModelsInForce};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Decides on events whose features were computed by another pipeline.
+pub struct Variant {
+    engine: Engine,
+    models: ModelsInForce,
+    decider: Decider,
+    /// For each slot of this plan the one that holds its value in rows of the other.
+    sources: Vec<Option<Slot>>,
+    events: Vec<Event>,
+    decisions: Vec<Decision>,
+}
+
+impl Variant {
+    /// `plan` and `lineup` over rows of `base`, which has the same inputs and features under the same names.
+    pub fn new(base: &Plan, plan: Arc<Plan>, lineup: Arc<Lineup>) -> Variant {
+        let slots = base.slots.iter().enumerate();
+        let by_name: HashMap<&str, Slot> = slots.rev().map(|(slot, info)| (info.name.as_str(), slot)).collect();
+        let sources = plan.slots.iter().map(|info| by_name.get(info.name.as_str()).copied());
+        Variant {
+            sources: sources.collect(),
+            engine: Engine::new(plan),
+            models: ModelsInForce::new(lineup),
+            decider: Decider::default(),
+            events: Vec::new(),
+            decisions: Vec::new(),
+        }
+    }
+
+    /// Decides on events of the base, which has decided on them before.
+    pub(crate) fn decide(&mut self, events: &[Event]) -> &[Decision] {
+        self.events.resize_with(events.len(), Event::default);
+        for (own, event) in self.events.iter_mut().zip(events) {
+            own.input = event.input;
+            own.watermark = event.watermark;
+            own.flags = event.flags.without(Flags::DEGRADED);
+            own.row.clear();
+            let value = |source: &Option<Slot>| source.map_or(Value::Null, |slot| event.row[slot].clone());
+            own.row.extend(self.sources.iter().map(value));
+        }
+        let Variant {
+            engine,
+            models,
+            decider,
+            ..
+        } = self;
+        decider.decide(engine, models, &mut self.events, &mut self.decisions);
+        &self.decisions
+    }
+}
+
+/// The line-up as history is decided with it: without time budgets, since nobody waits and answers must not depend on the clock;
+/// without shadows and explanations, which a report does not show.
+pub fn on_history(lineup: &Lineup) -> Lineup {
+    let model = |model: &Arc<ModelPlan>| {
+        Arc::new(ModelPlan {
+            label: Arc::clone(&model.label),
+            name: model.name.clone(),
+            version: model.version.clone(),
+            model: Arc::clone(&model.model),
+            card: model.card.clone(),
+            inputs: model.inputs.clone(),
+            columns: model.columns.clone(),
+            pad: model.pad,
+            explanation: None,
+            within: None,
+            fallback: model.fallback,
+        })
+    };
+    let challenger = |challenger: &Challenger| Challenger {
+        model: challenger.model,
+        entity: challenger.entity.clone(),
+        share: challenger.share.clone(),
+        when: challenger.when.clone(),
+    };
+    Lineup {
+        revision: lineup.revision,
+        document: Arc::clone(&lineup.document),
+        models: lineup.models.iter().map(model).collect(),
+        champion: lineup.champion,
+        challengers: lineup.challengers.iter().map(challenger).collect(),
+        shadows: Vec::new(),
+    }
+}

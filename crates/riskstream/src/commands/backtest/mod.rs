@@ -1,0 +1,345 @@
+//! `riskstream backtest`: decisions on history, judged by labels, and what others would have decided.
+
+mod labels;
+mod output;
+mod variants;
+
+use super::error::CommandError;
+use super::file_progress::FileProgress;
+use super::input_files::{FileArgs, notes};
+use super::run_report::{ReportArgs, RunReport};
+use super::temporary_stores::TemporaryStores;
+use crate::secret::secret;
+use crate::shutdown::Shutdown;
+use anyhow::{Context, anyhow};
+use indicatif::HumanCount;
+use labels::LabelArgs;
+use output::OutputArgs;
+use riskstream_backtest::report::{Report, ReportOptions, report};
+use riskstream_backtest::{FurtherPass, Ledger, Observed, Observer, Recorder, Variant, text};
+use riskstream_definition::{Compiled, nearest};
+use riskstream_engine::Engine;
+use riskstream_events::{Flags, Rejection, Slot, ValueType};
+use riskstream_offline::backfill::{Backfill, Options, Order, SORT_MEMORY, Sink, Summary};
+use riskstream_offline::evaluation::{Costs, Resampling};
+use riskstream_offline::read::ENDINGS;
+use riskstream_scoring::Lineup;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+use variants::{VariantArgs, Variants};
+
+/// The arguments of `riskstream backtest`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The pipeline file
+    pipeline: PathBuf,
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
+        "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
+    ))]
+    inputs: Vec<String>,
+    #[command(flatten)]
+    labels: LabelArgs,
+    #[command(flatten)]
+    variants: VariantArgs,
+    #[command(flatten)]
+    judging: JudgingArgs,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+    #[command(flatten)]
+    outputs: OutputArgs,
+}
+
+/// What is judged, and by what.
+#[derive(clap::Args)]
+struct JudgingArgs {
+    /// Payments from this time on are judged; those before only fill windows: 2026-03-14 or 2026-03-14T09:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<i64>,
+    /// Payments before this time are judged
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// The field with the amount. Default: `amount`, if the pipeline has it
+    #[arg(long, value_name = "FIELD")]
+    amount: Option<String>,
+    /// The entity whose keys are the cards of card precision. Default: the first
+    #[arg(long, value_name = "ENTITY")]
+    card: Option<String>,
+    /// Segments by the values of these fields or features. May be repeated
+    #[arg(long, value_name = "FIELD,…")]
+    by: Vec<String>,
+    /// How many payments and cards can be looked at each day, for precision@k
+    #[arg(long, value_name = "K", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    top: u32,
+    /// What an alert costs. With it the report has the costs by threshold, and the cheapest
+    #[arg(long, value_name = "MONEY")]
+    cost_alert: Option<f64>,
+    /// What an alert on a genuine payment costs on top
+    #[arg(long, value_name = "MONEY", requires = "cost_alert")]
+    cost_false_alarm: Option<f64>,
+    /// What a missed fraud costs. Default: its amount
+    #[arg(long, value_name = "MONEY", requires = "cost_alert")]
+    cost_missed: Option<f64>,
+    /// How often cards are resampled for the intervals of differences
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    replicas: usize,
+    /// Seed of the resampling: the same seed gives the same intervals
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// A point in time as an argument.
+fn time(text: &str) -> Result<i64, String> {
+    let parsed = riskstream_events::time::parse(text);
+    parsed.ok_or_else(|| "write a date or a time: 2026-03-14 or 2026-03-14T09:30:00Z".to_owned())
+}
+
+/// Decides, judges and reports.
+///
+/// # Errors
+/// The user's input is wrong, the run was interrupted, or a file cannot be read or written.
+pub fn execute(args: &Args) -> Result<(), CommandError> {
+    let variants = args.variants.load(&args.pipeline, args.judging.fields())?;
+    let base = &variants.base;
+    let observed = args.judging.observed(base, args.labels.as_of().time)?;
+    let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
+    let secret = secret(&base.settings)?;
+    let mut run_report = RunReport::new(&args.report)?;
+    let labels = args
+        .labels
+        .read(base, &args.files, secret.as_deref(), &mut run_report)?;
+    let outputs = args.outputs.create().map_err(CommandError::configuration)?;
+    let began = Instant::now();
+    let options = args.judging.options(&variants, &observed, &args.labels);
+    let run = Run {
+        args,
+        secret: secret.as_deref(),
+        shutdown: &shutdown,
+        beside: args.outputs.path(),
+    };
+    let mut ledger = Ledger::new(observed, variants.planned.len());
+    let summary = run.first_pass(&variants, &mut ledger, &mut run_report)?;
+    run.further_passes(&variants, &mut ledger)?;
+    if ledger.is_empty() {
+        return Err(anyhow!("no payment was decided in the period: nothing can be judged").into());
+    }
+    let report = report(&ledger, &labels, &options);
+    print(&report, &summary, base, began);
+    outputs.finish(&report)?;
+    run_report.finish()
+}
+
+fn print(report: &Report, summary: &Summary, base: &Compiled, began: Instant) {
+    print!("{}", text(report));
+    let seconds = began.elapsed().as_secs_f64();
+    println!(
+        "\n{} decisions from {} records in {seconds:.1} s",
+        HumanCount(summary.decided),
+        HumanCount(summary.records)
+    );
+    for note in notes(summary, base) {
+        println!("{note}");
+    }
+}
+
+impl JudgingArgs {
+    /// The fields that are read besides those that the pipeline uses.
+    fn fields(&self) -> Vec<String> {
+        let segments = self.by.iter().flat_map(|by| by.split(','));
+        let amount = self.amount.as_deref().unwrap_or("amount");
+        segments.chain([amount]).map(|name| name.trim().to_owned()).collect()
+    }
+
+    /// What is kept of payments.
+    ///
+    /// # Errors
+    /// A field or an entity is not known, or the amount is no number.
+    fn observed(&self, base: &Compiled, as_of: Option<i64>) -> Result<Observed, CommandError> {
+        let amount = match &self.amount {
+            Some(name) => Some(slot(base, "--amount", name)?),
+            None => slot(base, "", "amount").ok(),
+        };
+        let is_number = |slot: Slot| matches!(base.plan.slots[slot].value_type, ValueType::Int | ValueType::Float);
+        if let (Some(name), Some(slot)) = (&self.amount, amount.filter(|slot| !is_number(*slot))) {
+            let found = base.plan.slots[slot].value_type.name();
+            return Err(CommandError::configuration(anyhow!(
+                "--amount {name}: it is a {found}, not a number"
+            )));
+        }
+        let segments = self
+            .by
+            .iter()
+            .map(|by| by.split(',').map(|name| slot(base, "--by", name.trim())).collect());
+        Ok(Observed {
+            amount: amount.filter(|slot| is_number(*slot)),
+            card: self.card(base)?,
+            segments: segments.collect::<Result<_, CommandError>>()?,
+            from: self.from,
+            // What was not known by then includes later payments.
+            until: match (self.until, as_of) {
+                (Some(until), Some(as_of)) => Some(until.min(as_of.saturating_add(1))),
+                (until, as_of) => until.or(as_of.map(|as_of| as_of.saturating_add(1))),
+            },
+        })
+    }
+
+    fn card(&self, base: &Compiled) -> Result<Option<Slot>, CommandError> {
+        let entities = &base.plan.decide.entities;
+        let Some(name) = &self.card else {
+            return Ok(entities.first().map(|(_, slot)| *slot));
+        };
+        let found = entities.iter().find(|(entity, _)| entity == name);
+        let found = found.ok_or_else(|| {
+            let names: Vec<&str> = entities.iter().map(|(name, _)| name.as_str()).collect();
+            anyhow!(
+                "--card {name}: the pipeline has no such entity; it has {}",
+                names.join(", ")
+            )
+        });
+        found.map(|(_, slot)| Some(*slot)).map_err(CommandError::configuration)
+    }
+
+    fn options(&self, variants: &Variants, observed: &Observed, labels: &LabelArgs) -> ReportOptions {
+        let amount = observed.amount.map(|slot| variants.base.plan.slots[slot].name.clone());
+        let planned = variants.planned.iter();
+        ReportOptions {
+            as_of: labels.as_of(),
+            k: self.top as usize,
+            costs: self.cost_alert.map(|alert| Costs {
+                alert,
+                false_alarm: self.cost_false_alarm.unwrap_or(0.0),
+            }),
+            missed_fraud: self.cost_missed,
+            resampling: Resampling {
+                seed: self.seed,
+                replicas: self.replicas,
+            },
+            segmentations: self.by.clone(),
+            amount,
+            variants: planned
+                .map(|variant| (variant.name.clone(), Arc::clone(&variant.plan)))
+                .collect(),
+        }
+    }
+}
+
+/// The slot of a field or feature of transactions.
+fn slot(base: &Compiled, argument: &str, name: &str) -> Result<Slot, CommandError> {
+    let fields = base.inputs[0]
+        .fields
+        .iter()
+        .map(|field| (field.name.as_str(), field.slot));
+    let derived = base.inputs[0]
+        .derived
+        .iter()
+        .map(|field| (base.plan.slots[field.to].name.as_str(), field.to));
+    let features = base
+        .plan
+        .decide
+        .features
+        .iter()
+        .map(|(name, slot)| (name.as_str(), *slot));
+    let names: Vec<(&str, Slot)> = fields.chain(derived).chain(features).collect();
+    let found = names.iter().find(|(known, _)| *known == name);
+    found.map(|(_, slot)| *slot).ok_or_else(|| {
+        let nearest = nearest(name, names.iter().map(|(name, _)| *name));
+        let nearest = nearest.map_or(String::new(), |nearest| format!(" (did you mean `{nearest}`?)"));
+        CommandError::configuration(anyhow!(
+            "{argument} {name}: it is neither a field of the transactions nor a feature{nearest}; declare a field under \
+             `inputs.transactions.fields`"
+        ))
+    })
+}
+
+/// Tells the report on records of the first pass.
+struct Reported<'a> {
+    base: &'a Compiled,
+    report: &'a mut RunReport,
+}
+
+impl Observer for Reported<'_> {
+    fn decided(&mut self, flags: Flags) {
+        self.report.decided(flags.names());
+    }
+
+    fn rejected(&mut self, input: u8, number: u64, rejection: &Rejection) {
+        let input = &self.base.plan.inputs[usize::from(input)].name;
+        self.report
+            .rejected(input, number, rejection.code.as_str(), &rejection.detail);
+    }
+}
+
+/// What all passes over the files need.
+struct Run<'a> {
+    args: &'a Args,
+    secret: Option<&'a [u8]>,
+    shutdown: &'a Shutdown,
+    /// Temporary files lie beside this one.
+    beside: &'a Path,
+}
+
+impl Run<'_> {
+    fn first_pass(
+        &self,
+        variants: &Variants,
+        ledger: &mut Ledger,
+        report: &mut RunReport,
+    ) -> Result<Summary, CommandError> {
+        let base = &variants.base;
+        let others = variants.planned.iter().enumerate().skip(1);
+        let others = others.filter(|(_, planned)| planned.with_other_features.is_none());
+        let others = others.map(|(place, planned)| {
+            let (plan, lineup) = (Arc::clone(&planned.plan), Arc::clone(&planned.lineup));
+            (place, Variant::new(&base.plan, plan, lineup))
+        });
+        let mut observer = Reported { base, report };
+        let mut recorder = Recorder::new(ledger, others.collect(), &mut observer);
+        self.pass(base, &variants.planned[0].lineup, &mut recorder)
+    }
+
+    /// Reads the files again for each variant with other features.
+    fn further_passes(&self, variants: &Variants, ledger: &mut Ledger) -> Result<(), CommandError> {
+        for (place, planned) in variants.planned.iter().enumerate() {
+            if let Some(compiled) = &planned.with_other_features {
+                eprintln!("{}: its features are others, so the files are read again", planned.name);
+                self.pass(compiled, &planned.lineup, &mut FurtherPass::new(ledger, place))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pass(&self, compiled: &Compiled, lineup: &Arc<Lineup>, sink: &mut dyn Sink) -> Result<Summary, CommandError> {
+        let inputs = self.args.labels.inputs(compiled, &self.args.inputs);
+        let files = self.args.files.open(compiled, &inputs, |input| {
+            let fields = compiled.input_fields(input, self.secret);
+            Ok((fields.map_err(CommandError::configuration)?, None))
+        })?;
+        let mut stores = TemporaryStores::beside(self.beside)?;
+        let options = Options {
+            order: self.args.files.order().unwrap_or(Order::EventTime),
+            partitions: None,
+            sort_memory: SORT_MEMORY,
+            directory: stores.directory().to_owned(),
+        };
+        let progress = FileProgress::new();
+        let mut engine = Engine::new(Arc::clone(&compiled.plan));
+        let backfill = Backfill::new(&mut engine, Arc::clone(lineup), &mut stores, files, options, sink);
+        let ran = backfill.and_then(|backfill| {
+            backfill.run(&mut |summary: &Summary| {
+                progress.show(summary);
+                !self.shutdown.requested()
+            })
+        });
+        progress.finish();
+        let summary = ran.map_err(CommandError::failed)?;
+        match self.shutdown.requested() {
+            false => Ok(summary),
+            true => {
+                let records = HumanCount(summary.records);
+                Err(anyhow!("interrupted after {records} records; nothing was written").into())
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! `--json` and `--html`: files that have their names only when they are complete.
+
+use anyhow::Context;
+use riskstream_backtest::html;
+use riskstream_backtest::report::Report;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The arguments.
+#[derive(clap::Args)]
+pub(super) struct OutputArgs {
+    /// A file for all numbers of the report
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// A file for the report as one HTML page, which needs no network
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// The files. They are created before the run, so that a path that cannot be written is found at once.
+pub(super) struct Outputs {
+    json: Option<OutputFile>,
+    html: Option<OutputFile>,
+}
+
+impl OutputArgs {
+    /// Creates the files.
+    ///
+    /// # Errors
+    /// One cannot be created.
+    pub(super) fn create(&self) -> anyhow::Result<Outputs> {
+        let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
+        Ok(Outputs {
+            json: create(&self.json)?,
+            html: create(&self.html)?,
+        })
+    }
+
+    /// The path of one of them, beside which temporary files may lie; empty without one.
+    pub(super) fn path(&self) -> &Path {
+        let path = self.json.as_deref().or(self.html.as_deref());
+        path.unwrap_or(Path::new(""))
+    }
+}
+
+impl Outputs {
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// A file cannot be written.
+    pub(super) fn finish(self, report: &Report) -> anyhow::Result<()> {
+        if let Some(file) = self.json {
+            let mut content = serde_json::to_vec_pretty(report).context("the report as JSON")?;
+            content.push(b'\n');
+            file.finish(&content)?;
+        }
+        match self.html {
+            Some(file) => file.finish(html(report).as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+struct OutputFile {
+    path: PathBuf,
+    partial: PathBuf,
+    file: File,
+}
+
+impl OutputFile {
+    /// A file beside `path`.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    fn create(path: &Path) -> anyhow::Result<OutputFile> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".partial");
+        let partial = path.with_file_name(name);
+        let file = File::create(&partial).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(OutputFile {
+            path: path.to_owned(),
+            partial,
+            file,
+        })
+    }
+
+    /// Writes the content, and gives the file its name.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn finish(mut self, content: &[u8]) -> anyhow::Result<()> {
+        let written = self.file.write_all(content).and_then(|()| self.file.sync_all());
+        let renamed = written.and_then(|()| std::fs::rename(&self.partial, &self.path));
+        renamed.with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        // Gone if it was finished; an interrupted run leaves nothing behind.
+        let _ = std::fs::remove_file(&self.partial);
+    }
+}
