@@ -97,12 +97,17 @@ pub(super) fn compare(facts: Facts<'_>, reports: &[VariantReport], other: usize)
     for (number, payment) in facts.ledger.payments.iter().enumerate() {
         let Some((a, b)) = both(number) else { continue };
         let truth = facts.truths[number];
-        if word(0, a.outcome) != word(1, b.outcome) {
+        let is_other = word(0, a.outcome) != word(1, b.outcome);
+        if is_other {
             changed.add(payment.amount, truth);
             let change = changes.entry((a.outcome, b.outcome)).or_default();
             change.add(payment.amount, truth);
         }
-        let steps = a.outcome.severity().abs_diff(b.outcome.severity());
+        // The variants may list different outcomes.
+        let steps = match is_other {
+            true => a.outcome.severity().abs_diff(b.outcome.severity()).max(1),
+            false => 0,
+        };
         let by_score = a.score().zip(b.score()).map_or(0.0, |(a, b)| (a - b).abs());
         if steps > 0 || by_score > 0.0 {
             moving.push((steps, by_score, payment.amount, number));
