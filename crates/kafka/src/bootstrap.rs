@@ -2,8 +2,8 @@
 //!
 //! A client of librdkafka 2.10 or later forgets the brokers that an answer with metadata does not list. A broker that has just
 //! started, or that its controller believes to be dead, lists none. If the client knows no other broker, it asks no one any more,
-//! and its own way back to the bootstrap servers may be cancelled by the very answer (confluentinc/librdkafka#5301, open as of
-//! 2.15). So they are added again from outside.
+//! and its own way back to the bootstrap servers may be cancelled by the very answer (confluentinc/librdkafka#5301, reported for
+//! 2.13). So they are added again from outside.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
