@@ -1,8 +1,8 @@
 //! What is wrong with the headers of decisions.
 
-use riskstream_definition::{Style, compile};
-use std::fmt::Write;
-use std::path::Path;
+mod mistakes;
+
+use mistakes::{Mistake, compiled, reports};
 
 const PIPELINE: &str = r#"
 name: headers
@@ -26,19 +26,12 @@ headers:
 personal_data: {key_env: SECRET}
 "#;
 
-fn diagnostics(source: &str) -> String {
-    match compile("pipeline.yaml", source, Path::new("."), &|_| None) {
-        Ok(_) => "ok".to_owned(),
-        Err(report) => report.render(Style::Plain, 120),
-    }
-}
-
 #[test]
 fn the_correct_file_is_correct() {
-    assert_eq!(diagnostics(PIPELINE), "ok");
+    compiled(PIPELINE).unwrap_or_else(|report| panic!("{report}"));
 }
 
-const CASES: &[(&str, &str, &str)] = &[
+const CASES: &[Mistake] = &[
     ("an unknown name", "outcome: outcome", "outcome: outcom"),
     ("a personal field", "amount: amount", "card: card"),
     (
@@ -57,10 +50,6 @@ const CASES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn what_is_wrong_with_headers() {
-    let mut text = String::new();
-    for (what, from, to) in CASES {
-        assert!(PIPELINE.contains(from), "{what}: nothing to replace");
-        writeln!(text, "## {what}\n\n{}\n", diagnostics(&PIPELINE.replacen(from, to, 1))).unwrap();
-    }
+    let text = reports(PIPELINE, CASES, |_, file| file);
     insta::assert_snapshot!(text);
 }

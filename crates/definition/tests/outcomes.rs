@@ -1,7 +1,9 @@
 //! The outcomes that a pipeline file lists: where they are used, and what is wrong with them.
 
-use riskstream_definition::{Compiled, Style, compile, run_examples};
-use std::fmt::Write;
+mod mistakes;
+
+use mistakes::{Mistake, compiled, reports};
+use riskstream_definition::{Style, run_examples};
 use std::path::Path;
 
 const PIPELINE: &str = r#"
@@ -40,10 +42,6 @@ examples:
         expect: {outcome: queue, reasons: [vip, large]}
 "#;
 
-fn compiled(source: &str) -> Result<Compiled, String> {
-    compile("pipeline.yaml", source, Path::new("."), &|_| None).map_err(|report| report.render(Style::Plain, 120))
-}
-
 #[test]
 fn listed_outcomes_decide_by_their_order() {
     let compiled = compiled(PIPELINE).unwrap_or_else(|report| panic!("{report}"));
@@ -78,7 +76,7 @@ fn a_file_without_outcomes_has_the_schema_of_before() {
     assert_eq!(compiled.decision_json_schema(), schema("decision.schema.json"));
 }
 
-const CASES: &[(&str, &str, &str)] = &[
+const CASES: &[Mistake] = &[
     ("an unknown outcome of a rule", "then: queue", "then: quene"),
     ("an outcome of before", "then: block", "then: decline"),
     (
@@ -136,11 +134,6 @@ const CASES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn what_is_wrong_with_outcomes() {
-    let mut text = String::new();
-    for (what, from, to) in CASES {
-        assert!(PIPELINE.contains(from), "{what}: nothing to replace");
-        let report = compiled(&PIPELINE.replacen(from, to, 1)).map(|_| ()).expect_err(what);
-        writeln!(text, "## {what}\n\n{report}\n").unwrap();
-    }
+    let text = reports(PIPELINE, CASES, |_, file| file);
     insta::assert_snapshot!(text);
 }

@@ -1,8 +1,9 @@
 //! Further outputs: which decisions go there, and what is wrong with them.
 
-use riskstream_definition::{Compiled, Style, compile, explain, run_examples};
-use std::fmt::Write;
-use std::path::Path;
+mod mistakes;
+
+use mistakes::{Mistake, compiled, reports};
+use riskstream_definition::{Style, explain, run_examples};
 
 const PIPELINE: &str = r#"
 name: outputs
@@ -42,10 +43,6 @@ examples:
         expect: {outputs: []}
 "#;
 
-fn compiled(source: &str) -> Result<Compiled, String> {
-    compile("pipeline.yaml", source, Path::new("."), &|_| None).map_err(|report| report.render(Style::Plain, 120))
-}
-
 /// The result of compiling a pipeline and running its examples.
 fn held(source: &str) -> Result<usize, String> {
     run_examples(&compiled(source)?).map_err(|report| report.render(Style::Plain, 120))
@@ -71,7 +68,7 @@ fn examples_compare_outputs() {
     );
 }
 
-const CASES: &[(&str, &str, &str)] = &[
+const CASES: &[Mistake] = &[
     ("an unknown outcome", r#"outcome == "review""#, r#"outcome == "revew""#),
     (
         "an unknown outcome in a list",
@@ -110,17 +107,10 @@ const CASES: &[(&str, &str, &str)] = &[
 
 #[test]
 fn what_is_wrong_with_outputs() {
-    let mut text = String::new();
-    for (what, from, to) in CASES {
-        assert!(PIPELINE.contains(from), "{what}: nothing to replace");
-        let mut broken = PIPELINE.replacen(from, to, 1);
-        match *what {
-            "a repartition topic" => broken = broken.replace("topic: abroad", "topic: outputs-hop-customer"),
-            "what rules cannot know" => broken = broken.replace(", outcome: text}", "}"),
-            _ => {}
-        }
-        let report = compiled(&broken).map(|_| ()).expect_err(what);
-        writeln!(text, "## {what}\n\n{report}\n").unwrap();
-    }
+    let text = reports(PIPELINE, CASES, |what, file| match what {
+        "a repartition topic" => file.replace("topic: abroad", "topic: outputs-hop-customer"),
+        "what rules cannot know" => file.replace(", outcome: text}", "}"),
+        _ => file,
+    });
     insta::assert_snapshot!(text);
 }

@@ -10,6 +10,7 @@ use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates, Precision};
 use riskstream_policy::PolicyResult;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a stage could not apply an event.
@@ -200,7 +201,8 @@ impl Engine {
     }
 
     /// Applies rules and thresholds to a complete event and the models' answer. Writes the score, what rules read of lateness
-    /// and flags, and what outputs read of the decision into the event's row, sets [`Flags::DEGRADED`] if the model that was asked first failed, and overwrites `result`.
+    /// and flags, and what outputs read of the decision into the event's row, sets [`Flags::DEGRADED`] if the model that was asked
+    /// first failed, and overwrites `result`.
     pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
         let plan = &self.plan.decide;
         if answer.failure.is_some() {
@@ -217,25 +219,31 @@ impl Engine {
         if answer.asked.is_some() && answer.score.is_none() {
             result.outcome = result.outcome.max(plan.without_score);
         }
-        for (slot, fact) in &plan.outputs.facts {
-            event.row[*slot] = self.fact(fact, result);
-        }
+        self.write_facts(event, result);
     }
 
-    fn fact(&self, fact: &Fact, result: &PolicyResult) -> Value {
+    /// Writes what outputs read of the decision.
+    fn write_facts(&self, event: &mut Event, result: &PolicyResult) {
         let policy = &self.plan.decide.policy;
+        let facts = &self.plan.decide.outputs.facts;
+        let attributes = match facts.iter().any(|(_, fact)| matches!(fact, Fact::Attribute(_))) {
+            true => policy.attributes(result),
+            false => BTreeMap::new(),
+        };
         let names = |fired: &[usize]| {
             let reasons = fired.iter().filter_map(|index| policy.reason(*index));
             Value::List(reasons.map(|reason| Value::Text(reason.name.as_str().into())).collect())
         };
-        match fact {
-            Fact::Outcome => Value::Text(policy.outcomes().word(result.outcome).into()),
-            Fact::Rules => names(&result.fired),
-            Fact::ShadowRules => names(&result.shadows),
-            Fact::Attribute(name) => match policy.attributes(result).get(name.as_str()) {
-                Some(text) => Value::Text((*text).into()),
-                None => Value::Null,
-            },
+        for (slot, fact) in facts {
+            event.row[*slot] = match fact {
+                Fact::Outcome => Value::Text(policy.outcomes().word(result.outcome).into()),
+                Fact::Rules => names(&result.fired),
+                Fact::ShadowRules => names(&result.shadows),
+                Fact::Attribute(name) => match attributes.get(name.as_str()) {
+                    Some(text) => Value::Text((*text).into()),
+                    None => Value::Null,
+                },
+            };
         }
     }
 

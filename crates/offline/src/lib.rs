@@ -4,6 +4,9 @@
 
 pub mod backfill;
 pub mod evaluation;
+mod partial_file;
 pub mod read;
 #[cfg(feature = "parquet")]
 pub mod write;
+
+pub use partial_file::PartialFile;

@@ -1,5 +1,6 @@
 //! Decided transactions as Parquet: a row each, a column for each field, feature and expression.
 
+use crate::partial_file::PartialFile;
 use arrow_array::builder::{Float64Builder, StringBuilder};
 use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
@@ -31,8 +32,7 @@ pub struct WriteError {
 /// Writes a Parquet file. It has its name only once [`ParquetSink::finish`] is done: an interrupted run leaves
 /// nothing half written under it.
 pub struct ParquetSink {
-    path: PathBuf,
-    partial: PathBuf,
+    file: PartialFile,
     schema: SchemaRef,
     columns: Vec<(Slot, SlotInfo)>,
     writer: Option<ArrowWriter<File>>,
@@ -58,21 +58,19 @@ impl ParquetSink {
             fields.push(Field::new(name, DataType::Utf8, false));
         }
         let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let partial = path.with_extension("parquet.partial");
         let failed = |why: String| WriteError {
             path: path.to_owned(),
             why,
         };
-        let file = File::create(&partial).map_err(|error| failed(error.to_string()))?;
+        let (file, handle) = PartialFile::create(path).map_err(|error| failed(error.to_string()))?;
         let level = ZstdLevel::try_new(3).expect("zstd has a level 3");
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .build();
-        let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))
+        let writer = ArrowWriter::try_new(handle, Arc::clone(&schema), Some(properties))
             .map_err(|error| failed(error.to_string()))?;
         Ok(ParquetSink {
-            path: path.to_owned(),
-            partial,
+            file,
             schema,
             columns,
             writer: Some(writer),
@@ -116,21 +114,19 @@ impl ParquetSink {
     pub fn finish(mut self) -> Result<(), WriteError> {
         let writer = self.writer.take().expect("the sink is finished once");
         writer.close().map_err(|error| self.failed(&error))?;
-        std::fs::rename(&self.partial, &self.path).map_err(|error| self.failed(&error))
+        let path = self.file.path().to_owned();
+        let finished = self.file.finish();
+        finished.map_err(|error| WriteError {
+            path,
+            why: error.to_string(),
+        })
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> WriteError {
         WriteError {
-            path: self.path.clone(),
+            path: self.file.path().to_owned(),
             why: error.to_string(),
         }
-    }
-}
-
-impl Drop for ParquetSink {
-    fn drop(&mut self) {
-        // Gone if it was finished; an interrupted run leaves nothing behind.
-        let _ = std::fs::remove_file(&self.partial);
     }
 }
 

@@ -201,5 +201,5 @@ pub(super) fn of_variant(variant: &VariantReport, has_amounts: bool) -> String {
 
 /// The outcomes but the mildest, the severest first.
 fn by_severity(outcomes: &ByOutcome) -> impl Iterator<Item = (&str, &Judged)> {
-    outcomes.iter().skip(1).collect::<Vec<_>>().into_iter().rev()
+    outcomes.iter().skip(1).rev()
 }

@@ -61,7 +61,7 @@ impl ByOutcome {
     }
 
     /// The outcomes' words with their payments.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Judged)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &Judged)> + ExactSizeIterator {
         self.0.iter().map(|(word, judged)| (word.as_str(), judged))
     }
 

@@ -194,16 +194,9 @@ impl Compiled {
     /// Whether transactions have the same features, under the same names, in both pipelines, and whether both refuse the same
     /// records. It may say no although they do.
     pub fn shares_features_with(&self, other: &Compiled) -> bool {
-        let stages = |pipeline: &Compiled| {
-            pipeline
-                .plan
-                .stages
-                .iter()
-                .map(|stage| stage.fingerprint.clone())
-                .collect::<Vec<_>>()
-        };
+        let fingerprints = self.plan.stages.iter().map(|stage| &stage.fingerprint);
         self.stage_values == other.stage_values
-            && stages(self) == stages(other)
+            && fingerprints.eq(other.plan.stages.iter().map(|stage| &stage.fingerprint))
             && self.inputs_as_text() == other.inputs_as_text()
     }
 

@@ -6,8 +6,17 @@ use riskstream_definition::{Compiled, nearest};
 use riskstream_engine::plan::WRITTEN_AT;
 use riskstream_events::{Field, InputFields};
 use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
-use riskstream_offline::read;
+use riskstream_offline::read::{self, ENDINGS};
 use std::path::{Path, PathBuf};
+
+/// Which files are read.
+#[derive(clap::Args)]
+pub(super) struct InputArgs {
+    #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
+        "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
+    ))]
+    pub inputs: Vec<String>,
+}
 
 /// How files are read.
 #[derive(clap::Args)]

@@ -11,7 +11,7 @@ pub mod demo;
 pub mod error;
 pub mod explain;
 #[cfg(feature = "backfill")]
-mod file_progress;
+mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
 mod input_files;

@@ -201,6 +201,37 @@ fn another_pipeline_changes_outcomes_whether_its_features_are_the_same_or_not() 
     );
 }
 
+/// `decline` is the third outcome of one pipeline and the fourth of the other.
+#[test]
+fn outcomes_of_pipelines_with_different_lists_are_compared_by_their_words() {
+    let directory = history();
+    let four = format!("{PIPELINE}outcomes: [approve, challenge, review, decline]\n").replace(
+        "{name: never, when: amount > 1e6, then: decline, reason: NEVER}",
+        "{name: small, when: amount < 15.0, then: challenge, reason: SMALL}",
+    );
+    std::fs::write(directory.path().join("four.yaml"), four).unwrap();
+    let report = report(directory.path(), &["--against", "DIR/four.yaml"]);
+    let comparison = &report["comparisons"][0];
+    // The payments of 10 and 1: only they move.
+    let change = &comparison["changes"][0];
+    assert_eq!(
+        (&change["from"], &change["to"]),
+        (&"approve".into(), &"challenge".into())
+    );
+    assert_eq!(comparison["changes"].as_array().unwrap().len(), 1);
+    let moved = comparison["moved"].as_array().unwrap();
+    assert!(
+        moved.iter().all(|moved| moved["variant"]["outcome"] == "challenge"),
+        "{moved:?}"
+    );
+    assert_eq!(change["payments"], moved.len());
+    let outcomes = &report["variants"][1]["outcomes"];
+    assert_eq!(
+        (&outcomes["review"]["payments"], &outcomes["decline"]["payments"]),
+        (&3.into(), &1.into())
+    );
+}
+
 #[test]
 fn what_is_wrong_is_said_and_nothing_is_written() {
     let directory = history();

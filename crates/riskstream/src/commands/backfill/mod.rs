@@ -3,21 +3,20 @@
 mod partitions;
 
 use super::error::CommandError;
-use super::file_progress::FileProgress;
-use super::input_files::{FileArgs, notes};
+use super::file_run::FileRun;
+use super::input_files::{FileArgs, InputArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use super::temporary_stores::TemporaryStores;
 use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use indicatif::HumanCount;
 use partitions::PartitionArgs;
 use riskstream_definition::Compiled;
-use riskstream_engine::{Engine, Event};
+use riskstream_engine::Event;
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{Backfill, BackfillError, Options, Order, SORT_MEMORY, Sink, Summary};
-use riskstream_offline::read::ENDINGS;
+use riskstream_offline::backfill::{BackfillError, Order, Sink};
 use riskstream_offline::write::ParquetSink;
 use riskstream_scoring::Decision;
 use std::path::PathBuf;
@@ -29,10 +28,8 @@ use std::time::Instant;
 pub struct Args {
     /// The pipeline file
     pipeline: PathBuf,
-    #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
-        "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
-    ))]
-    inputs: Vec<String>,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]
@@ -50,47 +47,31 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let secret = secret(&compiled.settings)?;
     let partitions = args.partitions.partitions(&compiled)?;
-    let files = args.files.open(&compiled, &args.inputs, |input| {
+    let files = args.files.open(&compiled, &args.input.inputs, |input| {
         args.partitions.keyed_fields(&compiled, input, secret.as_deref())
     })?;
     let plan = Arc::clone(&compiled.plan);
-    let mut stores = TemporaryStores::beside(&args.output)?;
+    let stores = TemporaryStores::beside(&args.output)?;
     let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(CommandError::failed)?;
     let mut sink = FileSink {
         plan: Arc::clone(&plan),
         parquet,
         report: RunReport::new(&args.report)?,
     };
-    let progress = FileProgress::new();
     let began = Instant::now();
-    let mut engine = Engine::new(plan);
-    let lineup = Arc::clone(&compiled.lineup);
     let default = match &partitions {
         Some(_) => Order::Arrival,
         None => Order::EventTime,
     };
-    let options = Options {
+    let run = FileRun {
+        plan,
+        lineup: Arc::clone(&compiled.lineup),
+        files,
         order: args.files.order().unwrap_or(default),
         partitions,
-        sort_memory: SORT_MEMORY,
-        directory: stores.directory().to_owned(),
+        stores,
     };
-    let summary = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut sink)
-        .and_then(|backfill| {
-            backfill.run(&mut |summary: &Summary| {
-                progress.show(summary);
-                !shutdown.requested()
-            })
-        })
-        .map_err(CommandError::failed)?;
-    progress.finish();
-    if shutdown.requested() {
-        return Err(anyhow!(
-            "interrupted after {} records; nothing was written",
-            HumanCount(summary.records)
-        )
-        .into());
-    }
+    let summary = run.decide(&mut sink, &shutdown)?;
     sink.parquet.finish().map_err(CommandError::failed)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(

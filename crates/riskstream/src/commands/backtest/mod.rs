@@ -5,8 +5,8 @@ mod output;
 mod variants;
 
 use super::error::CommandError;
-use super::file_progress::FileProgress;
-use super::input_files::{FileArgs, notes};
+use super::file_run::FileRun;
+use super::input_files::{FileArgs, InputArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use super::temporary_stores::TemporaryStores;
 use crate::secret::secret;
@@ -18,11 +18,9 @@ use output::OutputArgs;
 use riskstream_backtest::report::{Report, ReportOptions, report};
 use riskstream_backtest::{FurtherPass, Ledger, Observed, Observer, Recorder, Variant, text};
 use riskstream_definition::{Compiled, nearest};
-use riskstream_engine::Engine;
 use riskstream_events::{Flags, Rejection, Slot, ValueType};
-use riskstream_offline::backfill::{Backfill, Options, Order, SORT_MEMORY, Sink, Summary};
+use riskstream_offline::backfill::{Order, Sink, Summary};
 use riskstream_offline::evaluation::{Costs, Resampling};
-use riskstream_offline::read::ENDINGS;
 use riskstream_scoring::Lineup;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,10 +32,8 @@ use variants::{VariantArgs, Variants};
 pub struct Args {
     /// The pipeline file
     pipeline: PathBuf,
-    #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
-        "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
-    ))]
-    inputs: Vec<String>,
+    #[command(flatten)]
+    input: InputArgs,
     #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
@@ -311,35 +307,19 @@ impl Run<'_> {
     }
 
     fn pass(&self, compiled: &Compiled, lineup: &Arc<Lineup>, sink: &mut dyn Sink) -> Result<Summary, CommandError> {
-        let inputs = self.args.labels.inputs(compiled, &self.args.inputs);
+        let inputs = self.args.labels.inputs(compiled, &self.args.input.inputs);
         let files = self.args.files.open(compiled, &inputs, |input| {
             let fields = compiled.input_fields(input, self.secret);
             Ok((fields.map_err(CommandError::configuration)?, None))
         })?;
-        let mut stores = TemporaryStores::beside(self.beside)?;
-        let options = Options {
+        let run = FileRun {
+            plan: Arc::clone(&compiled.plan),
+            lineup: Arc::clone(lineup),
+            files,
             order: self.args.files.order().unwrap_or(Order::EventTime),
             partitions: None,
-            sort_memory: SORT_MEMORY,
-            directory: stores.directory().to_owned(),
+            stores: TemporaryStores::beside(self.beside)?,
         };
-        let progress = FileProgress::new();
-        let mut engine = Engine::new(Arc::clone(&compiled.plan));
-        let backfill = Backfill::new(&mut engine, Arc::clone(lineup), &mut stores, files, options, sink);
-        let ran = backfill.and_then(|backfill| {
-            backfill.run(&mut |summary: &Summary| {
-                progress.show(summary);
-                !self.shutdown.requested()
-            })
-        });
-        progress.finish();
-        let summary = ran.map_err(CommandError::failed)?;
-        match self.shutdown.requested() {
-            false => Ok(summary),
-            true => {
-                let records = HumanCount(summary.records);
-                Err(anyhow!("interrupted after {records} records; nothing was written").into())
-            }
-        }
+        run.decide(sink, self.shutdown)
     }
 }

@@ -3,6 +3,7 @@
 use anyhow::Context;
 use riskstream_backtest::html;
 use riskstream_backtest::report::Report;
+use riskstream_offline::PartialFile;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -63,8 +64,7 @@ impl Outputs {
 }
 
 struct OutputFile {
-    path: PathBuf,
-    partial: PathBuf,
+    partial: PartialFile,
     file: File,
 }
 
@@ -74,15 +74,8 @@ impl OutputFile {
     /// # Errors
     /// It cannot be created.
     fn create(path: &Path) -> anyhow::Result<OutputFile> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let file = File::create(&partial).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(OutputFile {
-            path: path.to_owned(),
-            partial,
-            file,
-        })
+        let created = PartialFile::create(path).with_context(|| format!("cannot write {}", path.display()));
+        created.map(|(partial, file)| OutputFile { partial, file })
     }
 
     /// Writes the content, and gives the file its name.
@@ -90,15 +83,9 @@ impl OutputFile {
     /// # Errors
     /// It cannot be written.
     fn finish(mut self, content: &[u8]) -> anyhow::Result<()> {
+        let path = self.partial.path().to_owned();
         let written = self.file.write_all(content).and_then(|()| self.file.sync_all());
-        let renamed = written.and_then(|()| std::fs::rename(&self.partial, &self.path));
-        renamed.with_context(|| format!("cannot write {}", self.path.display()))
-    }
-}
-
-impl Drop for OutputFile {
-    fn drop(&mut self) {
-        // Gone if it was finished; an interrupted run leaves nothing behind.
-        let _ = std::fs::remove_file(&self.partial);
+        let renamed = written.and_then(|()| self.partial.finish());
+        renamed.with_context(|| format!("cannot write {}", path.display()))
     }
 }

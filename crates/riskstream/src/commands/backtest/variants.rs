@@ -60,7 +60,7 @@ impl VariantArgs {
             let mut all = fields;
             all.extend(names_of_fields(&base));
             for path in &self.against {
-                all.extend(names_of_fields(&pipeline_file::load_reading(path, &[])?));
+                all.extend(names_of_fields(&pipeline_file::load(path)?));
             }
             base = pipeline_file::read_fields(pipeline, &all)?;
             for path in &self.against {
