@@ -5,13 +5,13 @@ use crate::accumulator::DerivedKind;
 use crate::encode::{Malformed, Reader};
 use crate::entry::Entry;
 use crate::layout::DerivedLayout;
-use crate::summary::Summary;
+use crate::summary::{Summary, Validity};
 
 /// One derived accumulator of one window.
 #[derive(Debug)]
 pub(crate) struct Derived {
-    /// Whether `current` is up to date. If not, it is rebuilt before it is read.
-    pub(crate) valid: bool,
+    /// Whether `current` is up to date.
+    pub(crate) validity: Validity,
     pub(crate) current: Summary,
     /// Of an unlimited window: the summary of all entries before its edges.
     pub(crate) base: Option<Summary>,
@@ -20,15 +20,26 @@ pub(crate) struct Derived {
 impl Derived {
     pub(crate) fn new(layout: &DerivedLayout, bounded: bool) -> Self {
         Derived {
-            valid: true,
+            validity: Validity::Valid,
             current: Summary::new(layout, bounded),
             base: (!bounded).then(|| Summary::new(layout, bounded)),
         }
     }
 
+    pub(crate) fn is_valid(&self) -> bool {
+        self.validity == Validity::Valid
+    }
+
+    /// It has to be rebuilt before it is read.
+    pub(crate) fn outdate(&mut self) {
+        if self.is_valid() {
+            self.validity = Validity::Stale;
+        }
+    }
+
     /// Resets it to the base: no entries but those before the edges.
     pub(crate) fn reset(&mut self, layout: &DerivedLayout) {
-        self.valid = true;
+        self.validity = Validity::Valid;
         match &self.base {
             Some(base) => self.current.clone_from(base),
             None => self.current.clear(layout),
@@ -38,7 +49,7 @@ impl Derived {
     /// An entry enters after all others.
     #[inline]
     pub(crate) fn add_newest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        if self.valid && entry.meets(layout.mask) {
+        if self.is_valid() && entry.meets(layout.mask) {
             self.current.add(layout, ordinal, entry);
         }
     }
@@ -49,23 +60,24 @@ impl Derived {
         if !entry.meets(layout.mask) {
             return;
         }
-        match &mut self.base {
-            Some(base) => base.add(layout, ordinal, entry),
-            None if self.valid => self.valid = self.current.remove_oldest(layout, ordinal, entry),
-            None => {}
+        if let Some(base) = &mut self.base {
+            base.add(layout, ordinal, entry);
+        } else if self.is_valid() {
+            self.validity = self.current.remove_oldest(layout, ordinal, entry);
         }
     }
 
     /// An entry enters at another place than the end.
     pub(crate) fn add_elsewhere(&mut self, layout: &DerivedLayout, entry: Entry<'_>) {
-        self.change_elsewhere(layout, entry, Summary::add);
+        self.change_elsewhere(layout, entry, |summary, layout, ordinal, entry| {
+            summary.add(layout, ordinal, entry);
+            Validity::Valid
+        });
     }
 
     /// An entry leaves from another place than the beginning.
     pub(crate) fn remove_elsewhere(&mut self, layout: &DerivedLayout, entry: Entry<'_>) {
-        self.change_elsewhere(layout, entry, |summary, layout, ordinal, entry| {
-            summary.remove_oldest(layout, ordinal, entry);
-        });
+        self.change_elsewhere(layout, entry, Summary::remove_oldest);
     }
 
     /// In multisets the place does not matter. All others have to be rebuilt, because ordinals change too.
@@ -73,18 +85,20 @@ impl Derived {
         &mut self,
         layout: &DerivedLayout,
         entry: Entry<'_>,
-        change: impl FnOnce(&mut Summary, &DerivedLayout, u64, Entry<'_>),
+        change: impl FnOnce(&mut Summary, &DerivedLayout, u64, Entry<'_>) -> Validity,
     ) {
         if !self.current.is_multiset() {
-            self.valid = false;
-        } else if self.valid && entry.meets(layout.mask) {
-            change(&mut self.current, layout, 0, entry);
+            self.outdate();
+        } else if self.is_valid() && entry.meets(layout.mask) {
+            self.validity = change(&mut self.current, layout, 0, entry);
         }
     }
 
     /// An entry was inserted before the edges.
     pub(crate) fn shifted(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        self.valid &= self.current.is_multiset();
+        if !self.current.is_multiset() {
+            self.outdate();
+        }
         if let Some(base) = self.base.as_mut().filter(|_| entry.meets(layout.mask)) {
             base.add(layout, ordinal, entry);
         }
@@ -110,7 +124,7 @@ impl Derived {
 
     /// Before it is rebuilt backwards: empties it, without the base.
     pub(crate) fn clear(&mut self, layout: &DerivedLayout) {
-        self.valid = true;
+        self.validity = Validity::Valid;
         self.current.clear(layout);
     }
 
@@ -133,7 +147,7 @@ impl Derived {
 
     /// Decodes the base, if there is one. Derived accumulators are rebuilt from it and the log.
     pub(crate) fn decode_base(&mut self, reader: &mut Reader<'_>) -> Result<(), Malformed> {
-        self.valid = false;
+        self.outdate();
         self.base.as_mut().map_or(Ok(()), |base| base.decode(reader))
     }
 

@@ -12,6 +12,9 @@ pub(crate) const VERSION: u8 = 2;
 pub(crate) const OTHER_VERSION: Malformed =
     Malformed("another version wrote it, in another format: move the state away to rebuild it from the log");
 
+/// Why windows are refused whose edges do not lie in the entity's log.
+pub(crate) const OUTSIDE: Malformed = Malformed("a window lies outside the log");
+
 /// What is wrong with bytes that another version wrote or that are damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) &'static str);

@@ -25,10 +25,13 @@ impl Frequencies {
         self.change(value, count, count + 1);
     }
 
-    /// Counts one less of a value, which must have been added.
-    pub(crate) fn remove(&mut self, value: Cell) {
-        let count = self.counts.get(&value).copied().unwrap_or(0);
+    /// Counts one less of a value. False if it has not been added.
+    pub(crate) fn remove(&mut self, value: Cell) -> bool {
+        let Some(&count) = self.counts.get(&value) else {
+            return false;
+        };
         self.change(value, count, count - 1);
+        true
     }
 
     fn change(&mut self, value: Cell, count: u32, changed: u32) {

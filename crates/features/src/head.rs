@@ -1,7 +1,7 @@
 //! The encoding of an entity's head: everything but its sealed chunks, of which it has the outlines.
 
 use crate::chunk::Chunk;
-use crate::encode::{Malformed, OTHER_VERSION, Reader, VERSION, put_signed, put_unsigned};
+use crate::encode::{Malformed, OTHER_VERSION, OUTSIDE, Reader, VERSION, put_signed, put_unsigned};
 use crate::entity::Entity;
 use crate::entity_log::{Cursor, EntityLog};
 use crate::layout::{EntityFeatures, InputLayout, WindowLayout};
@@ -136,7 +136,6 @@ fn small(reader: &mut Reader<'_>) -> Result<u32, Malformed> {
 }
 
 fn decode_edges(reader: &mut Reader<'_>, features: &EntityFeatures, entity: &mut Entity) -> Result<(), Malformed> {
-    const OUTSIDE: Malformed = Malformed("a window lies outside the log");
     let edges = &mut entity.windows.edges;
     for (edge, cursor) in features.edges.iter().zip(&mut *edges) {
         let log = &entity.logs[edge.input];

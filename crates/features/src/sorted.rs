@@ -30,16 +30,22 @@ impl Sorted {
         }
     }
 
-    /// Removes one number, which must be in the multiset.
-    pub(crate) fn remove(&mut self, number: i64) {
-        self.len -= 1;
+    /// Removes one number. False if it is not in the multiset.
+    pub(crate) fn remove(&mut self, number: i64) -> bool {
         let index = self.run_of(number);
-        let run = &mut self.runs[index];
-        let removed = run.remove(run.partition_point(|&other| other < number));
-        assert!(removed == number, "a number that leaves a window has entered it");
+        let Some(run) = self.runs.get_mut(index) else {
+            return false;
+        };
+        let at = run.partition_point(|&other| other < number);
+        if run[at] != number {
+            return false;
+        }
+        run.remove(at);
         if run.is_empty() {
             self.runs.remove(index);
         }
+        self.len -= 1;
+        true
     }
 
     /// The first run whose last number is not less; the number of runs if there is none.
@@ -84,7 +90,10 @@ mod tests {
             }
             for index in removals {
                 if expected.is_empty() { break; }
-                sorted.remove(expected.swap_remove(index.index(expected.len())));
+                prop_assert!(sorted.remove(expected.swap_remove(index.index(expected.len()))));
+            }
+            for number in (-301..=301).filter(|number| !expected.contains(number)) {
+                prop_assert!(!sorted.remove(number));
             }
             expected.sort_unstable();
             prop_assert_eq!(sorted.len(), expected.len());

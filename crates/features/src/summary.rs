@@ -36,6 +36,25 @@ pub(crate) enum Summary {
     Decayed(Decay),
 }
 
+/// Whether a summary is that of its window's entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Validity {
+    Valid,
+    /// It has to be rebuilt before it is read.
+    Stale,
+    /// An entry has left that never entered: the stored window is not that of the stored log.
+    Contradicted,
+}
+
+impl Validity {
+    fn of_removal(was_there: bool) -> Self {
+        match was_there {
+            true => Validity::Valid,
+            false => Validity::Contradicted,
+        }
+    }
+}
+
 /// The sum of weights · 2^(−age / half-life), as of the event time of the newest entry. Entries are always
 /// added in the log's order, so the same entries give the same bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -148,20 +167,23 @@ impl Summary {
         }
     }
 
-    /// False if it has to be rebuilt then.
-    pub(crate) fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) -> bool {
+    /// The oldest entry leaves.
+    pub(crate) fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) -> Validity {
         match self {
             Summary::Extreme(queue) => {
                 if queue.front().is_some_and(|&(oldest, _)| oldest == ordinal) {
                     queue.pop_front();
                 }
             }
-            Summary::First(_) => return false,
+            Summary::First(_) => return Validity::Stale,
             Summary::FirstK(cells) => {
                 // If it holds fewer than k values, it holds all there are.
                 let holds_all = matches!(layout.kind, DerivedKind::FirstK(k) if cells.len() < k);
                 cells.pop_front();
-                return holds_all;
+                return match holds_all {
+                    true => Validity::Valid,
+                    false => Validity::Stale,
+                };
             }
             Summary::Last(last) => {
                 if last.as_ref().is_some_and(|&(newest, _)| newest == ordinal) {
@@ -175,21 +197,23 @@ impl Summary {
             }
             Summary::Distinct(counts) => {
                 let cell = entry.cell(layout.column);
-                let count = counts
-                    .get_mut(&cell)
-                    .expect("a value that leaves a window has entered it");
+                let Some(count) = counts.get_mut(&cell) else {
+                    return Validity::Contradicted;
+                };
                 *count -= 1;
                 if *count == 0 {
                     counts.remove(&cell);
                 }
             }
-            Summary::Frequencies(frequencies) => frequencies.remove(entry.cell(layout.column)),
-            Summary::Sorted(sorted) => sorted.remove(word(layout, entry)),
+            Summary::Frequencies(frequencies) => {
+                return Validity::of_removal(frequencies.remove(entry.cell(layout.column)));
+            }
+            Summary::Sorted(sorted) => return Validity::of_removal(sorted.remove(word(layout, entry))),
             Summary::Best(_) | Summary::Decayed(_) => {
                 unreachable!("no entry leaves an unlimited window")
             }
         }
-        true
+        Validity::Valid
     }
 
     pub(crate) fn memory(&self) -> usize {

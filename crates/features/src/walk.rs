@@ -1,6 +1,6 @@
 //! Reading a log: from a cursor on, backwards, up to a time, and in search of an id.
 
-use crate::encode::Reader;
+use crate::encode::{OUTSIDE, Reader};
 use crate::entity_log::{Cursor, EntityLog};
 use crate::entry::{Entry, EntryBuffer};
 use crate::ids::IdIndex;
@@ -52,10 +52,9 @@ impl EntityLog {
         if from.ordinal >= to {
             return Ok(from);
         }
-        assert!(
-            self.base() <= from.ordinal && to <= self.end(),
-            "the entries are in the log"
-        );
+        if from.ordinal < self.base() || to > self.end() {
+            return Err(OUTSIDE.into());
+        }
         let mut cursor = Cursor {
             next: i64::MIN,
             ..self.resolve(from, source)?
@@ -120,10 +119,9 @@ impl EntityLog {
         if self.is_before(from, time) {
             return Ok(from);
         }
-        assert!(
-            self.base() <= from.ordinal && from.ordinal < self.end(),
-            "it is in the log"
-        );
+        if from.ordinal < self.base() || from.ordinal >= self.end() {
+            return Err(OUTSIDE.into());
+        }
         let mut cursor = self.resolve(from, source)?;
         loop {
             let index = self.chunk_of(cursor.ordinal);

@@ -8,6 +8,7 @@ use crate::entry::{Entry, EntryBuffer};
 use crate::layout::{DerivedLayout, EdgeKind, EdgeLayout, EntityFeatures, WindowLayout};
 use crate::linear;
 use crate::state::{StateError, StateStore};
+use crate::summary::Validity;
 use crate::value_source::ValueSource;
 use std::ops::ControlFlow;
 
@@ -344,22 +345,29 @@ impl Windows {
                 for &window in &edge.enters {
                     let layout = &features.windows[window];
                     linear::remove(&layout.linear, &mut self.words[layout.words()], entry);
-                    self.derived(layout).for_each(|(_, derived)| derived.valid = false);
+                    self.derived(layout).for_each(|(_, derived)| derived.outdate());
                 }
             }
         }
     }
 
-    /// Rebuilds the derived accumulators that are not valid.
+    /// Rebuilds the derived accumulators that are stale.
     #[inline]
     pub(crate) fn refresh(&mut self, logs: &mut Logs<'_>) -> Result<(), StateError> {
-        if self.derived.iter().all(|derived| derived.valid) {
+        if self.derived.iter().all(Derived::is_valid) {
             return Ok(());
         }
         for window in &logs.features.windows {
             for index in 0..window.derived.len() {
-                if !self.derived[window.derived_at + index].valid {
-                    self.rebuild(logs, window, index)?;
+                match self.derived[window.derived_at + index].validity {
+                    Validity::Valid => {}
+                    Validity::Stale => self.rebuild(logs, window, index)?,
+                    Validity::Contradicted => {
+                        return Err(StateError::Corrupt {
+                            what: "an entity".into(),
+                            why: "an entry leaves a window that it has not entered".into(),
+                        });
+                    }
                 }
             }
         }

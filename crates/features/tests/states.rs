@@ -371,7 +371,7 @@ fn rich() -> (EntitySpec, MemoryState) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     /// Damage is reported, or gives other numbers; it never panics.
     #[test]

@@ -1,4 +1,6 @@
-//! Commits outputs together with positions, in a transaction.
+//! Commits outputs together with positions, in a transaction. Positions without outputs are committed so as well: a commit by
+//! the consumer goes by another connection, and may reach the coordinator after a later transaction. The older positions would
+//! then stand, and what follows them would be decided again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,12 +61,18 @@ impl Committer {
     }
 
     /// Commits outputs and positions, all or nothing.
+    ///
+    /// # Errors
+    /// `Rebalancing`: nothing was committed, and without outputs nothing has to be: a later commit covers these positions.
     pub(crate) fn commit(
         &self,
         consumer: &GroupConsumer,
         outputs: &Outputs,
         positions: &TopicPartitionList,
     ) -> Result<(), LogError> {
+        if outputs.is_empty() && positions.count() == 0 {
+            return Ok(());
+        }
         let deadline = Instant::now() + self.timeout;
         let outages = self.records.outages();
         // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
@@ -85,7 +93,11 @@ impl Committer {
         match result.map_err(|failure| self.records.root_cause(failure)) {
             Ok(()) => Ok(()),
             Err(WriteFailure::Dropped(reason) | WriteFailure::Transient(reason)) => {
-                self.abort(&reason).and(Err(LogError::Aborted(reason)))
+                self.abort(&reason)?;
+                Err(match outputs.is_empty() {
+                    true => LogError::Rebalancing,
+                    false => LogError::Aborted(reason),
+                })
             }
             Err(WriteFailure::Permanent(reason)) => {
                 // The reason matters, not whether the rest of it can be undone.

@@ -44,12 +44,11 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
-/// Why this log ends: its partitions are other members'. A static member that goes on may be fenced by itself: a broker that
-/// hangs may answer its first request to join after the second, and then takes the second for that of a predecessor.
+/// Why this log ends: its partitions are other members'.
 const SESSION_LOST: &str = "the session in the group had timed out";
 
-/// A static member that returns has the generation of its predecessor. So the incarnation is the lower part of the generation
-/// with which rows are written.
+/// The incarnation is the lower part of the generation with which rows are written. Rows of builds whose workers were static
+/// members, which return within a generation, need it; the form stays, so that later rows count as later.
 const INCARNATION_BITS: u32 = 20;
 
 /// The pipeline's log on Kafka: a consumer in a group, and a producer.
@@ -98,7 +97,7 @@ impl KafkaLog {
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options
-            .member()?
+            .consumer()?
             .create_with_context(context)
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
@@ -415,12 +414,12 @@ impl Log for KafkaLog {
         let _running = self.watch.enter();
         let positions = positions::list(positions, self.agreement.fingerprint())?;
         match &self.committer {
-            Some(committer) if !outputs.is_empty() => {
+            Some(committer) => {
                 self.appender.settle()?;
                 committer.commit(&self.consumer, outputs, &positions)?;
                 self.committed_at = Some(Instant::now());
             }
-            _ => {
+            None => {
                 self.appender.append(outputs)?;
                 self.appender.settle()?;
                 self.positions.commit(&positions)?;
@@ -459,7 +458,7 @@ fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T
 }
 
 impl Drop for KafkaLog {
-    /// A static member does not leave its group: its successor gets its partitions, or others do after the session timeout.
+    /// Leaves the group.
     fn drop(&mut self) {
         // librdkafka does not close a consumer whose rebalance is not acknowledged, such as one that came with an error.
         let _ = self.changes();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -136,22 +135,6 @@ impl KafkaOptions {
         Ok(())
     }
 
-    /// The group's consumer: a static member (KIP-345). After a crash a successor with the same identity gets its partitions
-    /// back at once, instead of after the session timeout.
-    pub(crate) fn member(&self) -> Result<ClientConfig, LogError> {
-        let mut config = self.consumer()?;
-        config.set("group.instance.id", self.instance_id());
-        Ok(config)
-    }
-
-    /// The `group.instance.id`. It depends on the topics: the coordinator gives a static member that returns the partitions of
-    /// its predecessor, whatever it subscribes to. Another release of Rust may hash otherwise: the member is then a new one.
-    fn instance_id(&self) -> String {
-        let mut topics = DefaultHasher::new();
-        self.inputs.hash(&mut topics);
-        format!("{}-{:016x}", self.transactional_id(), topics.finish())
-    }
-
     /// A consumer of committed records that joins no group.
     pub(crate) fn fetcher(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.consumer()?;
@@ -160,7 +143,7 @@ impl KafkaOptions {
         Ok(config)
     }
 
-    /// A consumer of committed records that does not commit positions by itself.
+    /// A consumer of committed records that does not commit positions by itself: a dynamic member, if it joins the group (ADR 10).
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
         let defaults = [

@@ -1,4 +1,5 @@
-//! Commits positions without a transaction.
+//! Commits positions without a transaction, for at least once: outputs may be repeated, so an earlier commit may come after a
+//! later one.
 //!
 //! The coordinator answers the requests of one connection in their order. While a group waits for a member that does not join,
 //! until that member's session times out, it answers nothing behind this member's own request to join. A commit would wait as

@@ -49,12 +49,6 @@ fn child() {
                 member.round(Duration::from_secs(1)).unwrap();
             }
         }
-        "patient" => {
-            let mut member = Member::new(patient(name));
-            loop {
-                member.round(Duration::from_secs(1)).unwrap();
-            }
-        }
         "hold" => {
             let options = named(name, 0);
             let id = options.transactional_id();
@@ -78,15 +72,6 @@ fn named(name: &str, slot: usize) -> KafkaOptions {
     options
         .overrides
         .insert("session.timeout.ms".to_owned(), "6000".to_owned());
-    options
-}
-
-/// As [`named`], in a group that notices a kill only after the tests' deadlines.
-fn patient(name: &str) -> KafkaOptions {
-    let mut options = named(name, 0);
-    options
-        .overrides
-        .insert("session.timeout.ms".to_owned(), "300000".to_owned());
     options
 }
 
@@ -139,28 +124,6 @@ fn after_kills_every_record_is_copied_once() {
     let found = committed(&output, 2);
     assert!(found[0] == numbered("p0", records), "{} records", found[0].len());
     assert!(found[1] == numbered("p1", records), "{} records", found[1].len());
-}
-
-#[test]
-fn after_a_kill_the_successor_does_not_wait_for_the_session_timeout() {
-    let base = options("returns", 2);
-    let (name, output) = (base.group.clone(), base.outputs[0].clone());
-    let write = |text: &str| (0..2).for_each(|partition| produce(&base.inputs[0], partition, [text]));
-    let ends = Ends::new();
-    write("before");
-    let mut process = spawn("patient", &name);
-    let deadline = Instant::now() + LIMIT;
-    while ends.of(&output, 2) < 2 {
-        assert!(Instant::now() < deadline, "nothing is copied");
-    }
-    process.kill().unwrap();
-    process.wait().unwrap();
-    write("after");
-    let mut successor = Member::new(patient(&name));
-    let missing = 4 - committed(&output, 2).iter().map(Vec::len).sum::<usize>();
-    successor.copy_until(missing);
-    let expected = [b"before".to_vec(), b"after".to_vec()];
-    assert!(committed(&output, 2).iter().all(|values| values[..] == expected));
 }
 
 #[test]

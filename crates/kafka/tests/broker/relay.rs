@@ -1,4 +1,4 @@
-//! A TCP relay to a broker, whose metadata can be changed on the way.
+//! A TCP relay to a broker, whose metadata can be changed on the way, and which can hold back clients' requests.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -6,8 +6,12 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::harness::LIMIT;
 
 const METADATA: i16 = 3;
+const OFFSET_COMMIT: i16 = 8;
 const FIND_COORDINATOR: i16 = 10;
 
 /// Relays clients to a broker, and makes the broker name the relay's port as its own, so that they come back to it.
@@ -22,6 +26,9 @@ struct Shared {
     hides_brokers: AtomicBool,
     /// Answers from which brokers were removed.
     hidden: AtomicUsize,
+    holds_commits: AtomicBool,
+    /// Commits of positions that were held back and are not yet answered.
+    held: AtomicUsize,
     connections: Mutex<Vec<TcpStream>>,
 }
 
@@ -34,6 +41,8 @@ impl Relay {
             port: address.port(),
             hides_brokers: AtomicBool::new(false),
             hidden: AtomicUsize::new(0),
+            holds_commits: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
             connections: Mutex::default(),
         });
         let relay = Arc::clone(&shared);
@@ -56,6 +65,17 @@ impl Relay {
         self.shared.hides_brokers.store(false, Ordering::SeqCst);
     }
 
+    /// Until the next call, the connections of consumers that commit positions stand still.
+    pub fn hold_commits(&self) {
+        self.shared.holds_commits.store(true, Ordering::SeqCst);
+    }
+
+    /// Returns when what was held back has been answered.
+    pub fn release_commits(&self) {
+        self.shared.holds_commits.store(false, Ordering::SeqCst);
+        wait_until(|| self.shared.held.load(Ordering::SeqCst) == 0);
+    }
+
     /// The number of answers without brokers so far.
     pub fn hidden(&self) -> usize {
         self.shared.hidden.load(Ordering::SeqCst)
@@ -70,10 +90,16 @@ impl Shared {
         // The request, by its correlation id, if its answer may be changed.
         let requests: Arc<Mutex<HashMap<[u8; 4], i16>>> = Arc::default();
         let (noted, from, to) = (Arc::clone(&requests), copy(&client), copy(&broker));
+        let shared = Arc::clone(self);
         thread::spawn(move || {
             forward(from, to, |request| {
                 let key = i16::from_be_bytes([request[0], request[1]]);
-                if [METADATA, FIND_COORDINATOR].contains(&key) {
+                let is_held = key == OFFSET_COMMIT && shared.holds_commits.load(Ordering::SeqCst);
+                if is_held {
+                    shared.held.fetch_add(1, Ordering::SeqCst);
+                    wait_until(|| !shared.holds_commits.load(Ordering::SeqCst));
+                }
+                if is_held || [METADATA, FIND_COORDINATOR].contains(&key) {
                     noted.lock().unwrap().insert(request[4..8].try_into().unwrap(), key);
                 }
             });
@@ -85,6 +111,8 @@ impl Shared {
                 if request == Some(METADATA) && shared.hides_brokers.load(Ordering::SeqCst) {
                     remove_brokers(answer);
                     shared.hidden.fetch_add(1, Ordering::SeqCst);
+                } else if request == Some(OFFSET_COMMIT) {
+                    shared.held.fetch_sub(1, Ordering::SeqCst);
                 } else if request.is_some() {
                     shared.change_port(answer);
                 }
@@ -101,6 +129,14 @@ impl Shared {
         if let Some(at) = found {
             answer[at + host.len()..][..4].copy_from_slice(&u32::from(self.port).to_be_bytes());
         }
+    }
+}
+
+fn wait_until(done: impl Fn() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !done() {
+        assert!(Instant::now() < deadline, "requests were held back for too long");
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -7,8 +7,10 @@ use riskstream_kafka::Delivery;
 use riskstream_pipeline::log::{Committed, Log, LogError, Outputs, TopicIdentity};
 
 use crate::harness::{
-    LIMIT, Member, commit_positions, committed, create, joined, numbered, options, produce, read_all, spec, unique,
+    LIMIT, Member, brokers, commit_positions, committed, create, joined, numbered, options, produce, read_all, spec,
+    unique,
 };
+use crate::relay::Relay;
 
 #[test]
 fn outputs_and_positions_are_committed_together() {
@@ -66,6 +68,26 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
     member.log.commit(&outputs, &[]).unwrap();
     member.log.commit(&Outputs::default(), &[]).unwrap();
     assert_eq!(committed(&output, 1), [[b"x".to_vec()]]);
+}
+
+/// A consumer and a producer have connections of their own, so what they send may come in another order.
+#[test]
+fn positions_that_come_late_do_not_take_the_place_of_later_ones() {
+    let mut options = options("order", 1);
+    let relay = Relay::start(&brokers());
+    options.brokers.clone_from(&relay.address);
+    produce(&options.inputs[0], 0, numbered("in", 10));
+    let mut member = Member::new(options);
+    member.wait_for_partitions(1);
+    let partition = member.owned[0].clone();
+    relay.hold_commits();
+    let alone = member.log.commit(&Outputs::default(), &[(partition.clone(), 5.into())]);
+    assert!(matches!(alone, Ok(()) | Err(LogError::Rebalancing)), "{alone:?}");
+    let mut outputs = Outputs::default();
+    outputs.push(0, Some(0), None, None, |bytes| bytes.push(b'x'));
+    member.log.commit(&outputs, &[(partition.clone(), 10.into())]).unwrap();
+    relay.release_commits();
+    assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(10.into())]);
 }
 
 #[test]

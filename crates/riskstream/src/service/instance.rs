@@ -5,7 +5,6 @@
 //! directory gets a random id when it is created, and each worker locks the first free slot in it. The operating system
 //! releases the lock when the process ends, in whatever way.
 //!
-//! The same identity makes the worker a static member of the consumer group: after a crash it gets its partitions back at once.
 //! The file of the slot counts its incarnations.
 //!
 //! If the directory is lost, a worker that was replaced still cannot write: each commit carries the generation of the
