@@ -85,21 +85,39 @@ pub(crate) struct Decisions {
     rules: Vec<u32>,
 }
 
+/// A decision to be noted. Rules and thresholds by their numbers in the policy.
+pub(crate) struct Noted<'a> {
+    pub score: Option<f64>,
+    pub outcome: Outcome,
+    pub fired: &'a [usize],
+    pub shadows: &'a [usize],
+}
+
+impl<'a> Noted<'a> {
+    pub fn of(decision: &'a Decision) -> Noted<'a> {
+        Noted {
+            score: decision.answer.score,
+            outcome: decision.policy.outcome,
+            fired: &decision.policy.fired,
+            shadows: &decision.policy.shadows,
+        }
+    }
+}
+
 impl Decisions {
-    pub fn set(&mut self, payment: usize, decision: &Decision) {
+    pub fn note(&mut self, payment: usize, noted: Noted<'_>) {
         if self.by_payment.len() <= payment {
             self.by_payment.resize(payment + 1, None);
         }
-        let policy = &decision.policy;
         let logged = Logged {
-            score: decision.answer.score.unwrap_or(f64::NAN),
-            outcome: policy.outcome,
+            score: noted.score.unwrap_or(f64::NAN),
+            outcome: noted.outcome,
             first: self.rules.len(),
-            fired: policy.fired.len(),
-            shadows: policy.shadows.len(),
+            fired: noted.fired.len(),
+            shadows: noted.shadows.len(),
         };
         self.rules
-            .extend(policy.fired.iter().chain(&policy.shadows).map(|rule| *rule as u32));
+            .extend(noted.fired.iter().chain(noted.shadows).map(|rule| *rule as u32));
         self.by_payment[payment] = Some(logged);
     }
 
@@ -161,13 +179,23 @@ impl Ledger {
             let values: Vec<String> = slots.iter().map(|slot| segment(&event.row[*slot])).collect();
             numbers.push(texts.number(&values.join(", ")));
         }
+        Some(self.push(event.id(), time, amount, card))
+    }
+
+    /// Adds a payment of which nothing else is known; its number.
+    pub(crate) fn add_bare(&mut self, id: &str, time: i64, amount: Option<f64>) -> usize {
+        let card = self.cards.number(id);
+        self.push(id, time, amount, card)
+    }
+
+    fn push(&mut self, id: &str, time: i64, amount: Option<f64>, card: u32) -> usize {
         self.payments.push(Payment {
-            id: event.id().into(),
+            id: id.into(),
             time,
             amount: amount.filter(|amount| amount.is_finite()).unwrap_or(0.0),
             card,
         });
-        Some(self.payments.len() - 1)
+        self.payments.len() - 1
     }
 
     /// How many payments there are.

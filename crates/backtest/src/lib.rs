@@ -15,5 +15,5 @@ pub use html::html;
 pub use labels::{AsOf, LabelSlots, Labels, Truth};
 pub use ledger::{Ledger, Observed};
 pub use recorder::{FurtherPass, Observer, Recorder};
-pub use text::text;
+pub use text::{rules_text, text};
 pub use variant::{Variant, on_history};

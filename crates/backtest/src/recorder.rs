@@ -1,6 +1,6 @@
 //! Writes decisions to the ledger as a backfill makes them.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Noted};
 use crate::variant::Variant;
 use riskstream_engine::Event;
 use riskstream_events::{Flags, Rejection};
@@ -101,7 +101,7 @@ impl Sink for FurtherPass<'_> {
 fn note(ledger: &mut Ledger, place: usize, numbers: &[Option<usize>], decisions: &[Decision]) {
     for (number, decision) in numbers.iter().zip(decisions) {
         if let Some(number) = number {
-            ledger.decisions[place].set(*number, decision);
+            ledger.decisions[place].note(*number, Noted::of(decision));
         }
     }
 }

@@ -1,12 +1,19 @@
 //! The report as text for a terminal.
 
 use crate::labels::Places;
-use crate::report::{ByOutcome, Comparison, CostReport, Report, Rules, ScoreReport, Segments, VariantReport};
+use crate::report::{
+    ByOutcome, Comparison, CostReport, Report, Rules, RulesReport, ScoreReport, Segments, VariantReport,
+};
 use riskstream_events::display::number;
 use std::fmt::Write;
 
 /// Days, rules and pairs of rules that are shown.
 const SHOWN: usize = 40;
+
+/// A line. Writing to a string never fails.
+macro_rules! line {
+    ($out:expr, $($part:tt)*) => { writeln!($out, $($part)*).expect("writing to a string") };
+}
 
 /// The report as text.
 pub fn text(report: &Report) -> String {
@@ -21,9 +28,43 @@ pub fn text(report: &Report) -> String {
     text
 }
 
-/// A line. Writing to a string never fails.
-macro_rules! line {
-    ($out:expr, $($part:tt)*) => { writeln!($out, $($part)*).expect("writing to a string") };
+/// The report on rules as text.
+pub fn rules_text(report: &RulesReport) -> String {
+    let mut out = String::new();
+    let (pipeline, payments) = (&report.pipeline, report.payments);
+    match &report.period {
+        Some((first, last)) => line!(out, "{pipeline}: {payments} payments from {first} to {last}"),
+        None => line!(out, "{pipeline}: no decisions"),
+    }
+    for (count, what) in [
+        (
+            report.repeated,
+            "decisions on a payment that was decided before: not counted",
+        ),
+        (
+            report.unusable,
+            "decisions with an outcome that the pipeline file does not have: not counted",
+        ),
+    ] {
+        if count > 0 {
+            line!(out, "  {count} {what}");
+        }
+    }
+    line!(
+        out,
+        "  {} with a label that counts, {} of them fraud",
+        report.judged.judged,
+        report.judged.frauds
+    );
+    outcomes(&report.outcomes, report.amount.is_some(), &mut out);
+    rules(&report.rules, &mut out);
+    for (rule, hits) in &report.other_versions {
+        line!(
+            out,
+            "  {rule}: {hits} hits; the pipeline file has no such rule any more"
+        );
+    }
+    out
 }
 
 fn head(report: &Report, out: &mut String) {

@@ -147,8 +147,11 @@ impl KafkaOptions {
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
         let defaults = [
-            ("session.timeout.ms", "10000"),
-            ("heartbeat.interval.ms", "3000"),
+            // The shortest that brokers accept unless they are configured otherwise: so long are the partitions of a member that was
+            // killed not read.
+            ("session.timeout.ms", "6000"),
+            // By a heartbeat a member hears of a rebalance, and the others wait for it to join.
+            ("heartbeat.interval.ms", "500"),
             // Records and ends of transactions end the broker's wait at once. The wait only delays partitions that are
             // added while a request waits.
             ("fetch.wait.max.ms", "100"),

@@ -2,9 +2,11 @@
 
 use crate::registry::{Credentials, Registry};
 use riskstream_definition::syntax::Delivery as DefinedDelivery;
-use riskstream_definition::{Compiled, RegistrySettings};
+use riskstream_definition::{Compiled, RegistrySettings, SchemaSources};
+use riskstream_events::SchemaSource;
 use riskstream_kafka::{Delivery, KafkaOptions};
 use riskstream_pipeline::log::LogError;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// If a worker dies, readers of committed data wait this long at most for its open transaction. A restart on the same
@@ -67,4 +69,10 @@ pub fn registry(settings: &RegistrySettings) -> Registry {
         (None, _) => Credentials::None,
     };
     Registry::new(&settings.url, credentials)
+}
+
+/// The writers' schemas of a registry.
+pub fn schema_sources(registry: &Registry) -> SchemaSources {
+    let registry = registry.clone();
+    Arc::new(move || Box::new(registry.clone()) as Box<dyn SchemaSource>)
 }

@@ -3,11 +3,13 @@
 mod comparison;
 mod outcomes;
 mod period;
+mod recorded;
 mod rules;
 mod scores;
 
 pub use comparison::{Change, Comparison, Difference, Moved, Side};
 pub use outcomes::{ByOutcome, Day, Judged, SegmentRow, Segments};
+pub use recorded::{Recorded, RulesReport};
 pub use rules::{Overlap, RuleReport, Rules};
 pub use scores::{CostReport, CurveSample, ScoreReport, TopK};
 
@@ -192,11 +194,11 @@ fn of_variant(facts: Facts<'_>, (name, plan): &(String, Arc<Plan>), decisions: &
         name: name.clone(),
         version: plan.version.clone(),
         undecided: facts.ledger.len() - decided,
-        outcomes: outcomes::outcomes(facts, words, decisions),
+        outcomes: outcomes::outcomes(facts.ledger, facts.truths, words, decisions),
         days: outcomes::days(facts, words, decisions),
         no_scores: scores.as_ref().err().cloned(),
         scores: scores.ok(),
-        rules: rules::rules(facts, plan, decisions),
+        rules: rules::rules(facts.ledger, facts.truths, plan, decisions),
         segments: outcomes::segments(facts, words, decisions),
     }
 }

@@ -3,7 +3,7 @@
 use super::Facts;
 use super::period::{date, day};
 use crate::labels::Truth;
-use crate::ledger::Decisions;
+use crate::ledger::{Decisions, Ledger};
 use riskstream_offline::evaluation::{auc_roc, average_precision};
 use riskstream_policy::{Outcome, Outcomes};
 use serde::{Serialize, Serializer};
@@ -155,11 +155,11 @@ pub struct SegmentRow {
 const LISTED: usize = 50;
 
 /// The outcomes of all payments.
-pub(super) fn outcomes(facts: Facts<'_>, words: &Outcomes, decisions: &Decisions) -> ByOutcome {
+pub(super) fn outcomes(ledger: &Ledger, truths: &[Truth], words: &Outcomes, decisions: &Decisions) -> ByOutcome {
     let mut outcomes = ByOutcome::new(words);
-    for (number, payment) in facts.ledger.payments.iter().enumerate() {
+    for (number, payment) in ledger.payments.iter().enumerate() {
         if let Some(logged) = decisions.get(number) {
-            outcomes.add(logged.outcome, payment.amount, facts.truths[number]);
+            outcomes.add(logged.outcome, payment.amount, truths[number]);
         }
     }
     outcomes

@@ -1,8 +1,8 @@
 //! What each rule and threshold finds, alone and with others.
 
-use super::Facts;
 use super::outcomes::Judged;
-use crate::ledger::Decisions;
+use crate::labels::Truth;
+use crate::ledger::{Decisions, Ledger};
 use riskstream_engine::plan::Plan;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,15 +48,15 @@ pub struct Overlap {
     pub payments: usize,
 }
 
-pub(super) fn rules(facts: Facts<'_>, plan: &Plan, decisions: &Decisions) -> Rules {
+pub(super) fn rules(ledger: &Ledger, truths: &[Truth], plan: &Plan, decisions: &Decisions) -> Rules {
     let policy = &plan.decide.policy;
     let count = policy.reasons().len();
     let (mut hits, mut unique) = (vec![Judged::default(); count], vec![Judged::default(); count]);
     let mut pairs: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     let mut frauds = 0;
-    for (number, payment) in facts.ledger.payments.iter().enumerate() {
+    for (number, payment) in ledger.payments.iter().enumerate() {
         let Some(logged) = decisions.get(number) else { continue };
-        let truth = facts.truths[number];
+        let truth = truths[number];
         frauds += usize::from(truth.fraud() == Some(true));
         let (fired, shadows) = (decisions.fired(logged), decisions.shadows(logged));
         for rule in fired.iter().chain(shadows) {

@@ -7,6 +7,8 @@ pub mod backfill;
 pub mod backtest;
 pub mod check;
 pub mod completions;
+#[cfg(feature = "kafka")]
+mod decision_topic;
 pub mod demo;
 pub mod error;
 pub mod explain;
@@ -18,6 +20,8 @@ mod input_files;
 pub mod models;
 #[cfg(feature = "kafka")]
 pub mod rollout;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+pub mod rules;
 #[cfg(feature = "kafka")]
 pub mod run;
 mod run_report;
@@ -51,6 +55,9 @@ pub enum Command {
     /// Change the models of a running pipeline, and undo a change
     #[cfg(feature = "kafka")]
     Rollout(rollout::Args),
+    /// Report what the rules of a running pipeline find
+    #[cfg(all(feature = "kafka", feature = "backfill"))]
+    Rules(rules::Args),
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
@@ -85,6 +92,8 @@ impl Command {
             Command::Models(args) => models::execute(args),
             #[cfg(feature = "kafka")]
             Command::Rollout(args) => rollout::execute(args),
+            #[cfg(all(feature = "kafka", feature = "backfill"))]
+            Command::Rules(args) => rules::execute(&args),
             #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
             #[cfg(feature = "kafka")]

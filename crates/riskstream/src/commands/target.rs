@@ -23,7 +23,15 @@ impl Target {
     /// # Errors
     /// The file has diagnostics, or neither the file nor the command line names brokers.
     pub(super) fn load(&self) -> Result<(Compiled, KafkaOptions), CommandError> {
-        let compiled = pipeline_file::load(&self.pipeline)?;
+        self.load_reading(&[])
+    }
+
+    /// [`Target::load`], and reads these fields as well, where the file declares them.
+    ///
+    /// # Errors
+    /// See [`Target::load`].
+    pub(super) fn load_reading(&self, fields: &[String]) -> Result<(Compiled, KafkaOptions), CommandError> {
+        let compiled = pipeline_file::load_reading(&self.pipeline, fields)?;
         let kafka = kafka_options(&compiled, self.brokers.as_deref()).map_err(CommandError::configuration)?;
         Ok((compiled, kafka))
     }

@@ -3,13 +3,12 @@
 use super::health::Health;
 use super::instance::{Instance, InstanceError};
 use super::stores::RocksStores;
-use crate::connections;
+use crate::connections::{self, schema_sources};
 use crate::registry::{Registry, RegistryError, record_name, subject};
 use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
 use riskstream_definition::syntax::SubjectStrategy;
-use riskstream_definition::{Compiled, Format, SchemaSources};
-use riskstream_events::SchemaSource;
+use riskstream_definition::{Compiled, Format};
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
 use std::sync::Arc;
@@ -88,10 +87,7 @@ impl Job {
     /// # Errors
     /// A schema file does not match the fields of its input.
     pub fn topology(&self, registry: Option<&Registry>, format: DecisionFormat) -> Result<Topology, anyhow::Error> {
-        let schemas: Option<SchemaSources> = registry.cloned().map(|registry| {
-            let sources: SchemaSources = Arc::new(move || Box::new(registry.clone()) as Box<dyn SchemaSource>);
-            sources
-        });
+        let schemas = registry.map(schema_sources);
         Ok(self
             .compiled
             .topology(self.secret.as_deref(), schemas.as_ref(), format)?)
