@@ -1,6 +1,7 @@
 //! What the tasks of a worker share while they process a batch.
 
 use crate::dead_letters::DeadLetters;
+use crate::lists::Lists;
 use crate::log::Outputs;
 use crate::repartition_writer::RepartitionWriters;
 use crate::rollout::Rollouts;
@@ -36,6 +37,8 @@ pub struct TaskContext<'a> {
     pub rows: &'a mut Vec<Row>,
     /// Where line-ups of models come from.
     pub rollouts: &'a dyn Rollouts,
+    /// Where versions of lists come from.
+    pub lists: &'a dyn Lists,
     /// What was done, for the metrics.
     pub tally: &'a mut Tally,
 }

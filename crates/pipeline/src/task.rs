@@ -12,6 +12,7 @@ use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
+use riskstream_lists::ListSet;
 use riskstream_scoring::Lineup;
 
 const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
@@ -102,6 +103,11 @@ impl Task {
     /// The task cannot go on.
     pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.replay_until;
+        if let Some(decisions) = self.sink.decisions_mut().filter(|_| !replayed)
+            && let Err(why) = decisions.prepare_lists(context)
+        {
+            return Ok(Processed::Retry(why));
+        }
         match self.source.take(record, context)? {
             Taken::Rows => self.examine(record.offset, context)?,
             Taken::Rollout(notice) => {
@@ -109,6 +115,11 @@ impl Task {
                     && let Err(why) = decisions.change_lineup(notice, context)
                 {
                     return Ok(Processed::Retry(why));
+                }
+            }
+            Taken::Lists(notice) => {
+                if let Some(decisions) = self.sink.decisions_mut() {
+                    decisions.change_lists(&notice);
                 }
             }
             Taken::Rejected(_) if replayed => {}
@@ -287,13 +298,17 @@ impl Task {
         }
     }
 
-    /// Announces a line-up that is ready in the task's own log, if the task decides and has not announced it yet. It acts
-    /// when it reads the notice, so a replay acts at the same place.
-    pub fn announce_lineup(&mut self, newest: &Lineup, outputs: &mut Outputs) {
-        if let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut())
-            && let Some(notice) = decisions.announce(newest)
-        {
+    /// Announces a line-up and versions of lists that are ready in the task's own log, if the task decides and has not announced
+    /// them yet. It acts when it reads the notice, so a replay acts at the same place.
+    pub fn announce(&mut self, lineup: Option<&Lineup>, lists: Option<&ListSet>, outputs: &mut Outputs) {
+        let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut()) else {
+            return;
+        };
+        if let Some(notice) = lineup.and_then(|newest| decisions.announce(newest)) {
             repartition.write_rollout_notice(notice, outputs);
+        }
+        if let Some(notice) = lists.and_then(|newest| decisions.announce_lists(newest)) {
+            repartition.write_lists_notice(notice, outputs);
         }
     }
 

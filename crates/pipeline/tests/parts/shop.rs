@@ -4,6 +4,7 @@ use riskstream_definition::{Compiled, Style, compile};
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{InputDecoder, Row};
+use riskstream_lists::Offsets;
 use riskstream_pipeline::context::TaskContext;
 use riskstream_pipeline::dead_letters::DeadLetters;
 use riskstream_pipeline::decide::DecisionBuffer;
@@ -17,7 +18,7 @@ use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWrit
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally, Task};
+use riskstream_pipeline::{DecisionFormat, NoLists, NoRollouts, Tally, Task};
 use riskstream_scoring::{Decider, Lineup};
 use std::path::Path;
 use std::sync::Arc;
@@ -129,6 +130,7 @@ impl Shop {
             now: self.now,
             rows: &mut self.rows,
             rollouts: &NoRollouts,
+            lists: &NoLists,
             tally: &mut self.tally,
         }
     }
@@ -185,7 +187,7 @@ impl Shop {
 
     pub fn decisions(&self) -> Sink {
         let buffer = DecisionBuffer::new(Arc::clone(self.plan()), Arc::new(Lineup::default()), None);
-        Sink::Decisions(DecisionSink::new(partition("repartition"), buffer))
+        Sink::Decisions(DecisionSink::new(partition("repartition"), buffer, Offsets::default()))
     }
 
     /// An admitted event, at this second.

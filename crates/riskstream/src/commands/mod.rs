@@ -15,6 +15,8 @@ mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
 mod input_files;
+#[cfg(feature = "kafka")]
+pub mod lists;
 pub mod models;
 #[cfg(feature = "kafka")]
 pub mod rollout;
@@ -51,6 +53,9 @@ pub enum Command {
     /// Change the models of a running pipeline, and undo a change
     #[cfg(feature = "kafka")]
     Rollout(rollout::Args),
+    /// Change and show the entries of a pipeline's lists
+    #[cfg(feature = "kafka")]
+    Lists(lists::Args),
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
@@ -85,6 +90,8 @@ impl Command {
             Command::Models(args) => models::execute(args),
             #[cfg(feature = "kafka")]
             Command::Rollout(args) => rollout::execute(args),
+            #[cfg(feature = "kafka")]
+            Command::Lists(args) => lists::execute(args),
             #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
             #[cfg(feature = "kafka")]
