@@ -1,10 +1,9 @@
 //! What the tasks of a worker share while they process a batch.
 
 use crate::dead_letters::DeadLetters;
-use crate::lists::Lists;
 use crate::log::Outputs;
+use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
-use crate::rollout::Rollouts;
 use crate::tally::Tally;
 use crate::topology::DecisionFormat;
 use riskstream_engine::Engine;
@@ -35,10 +34,8 @@ pub struct TaskContext<'a> {
     pub now: i64,
     /// Rows to use again.
     pub rows: &'a mut Vec<Row>,
-    /// Where line-ups of models come from.
-    pub rollouts: &'a dyn Rollouts,
-    /// Where versions of lists come from.
-    pub lists: &'a dyn Lists,
+    /// What may come into force.
+    pub prepared: &'a Prepared,
     /// What was done, for the metrics.
     pub tally: &'a mut Tally,
 }

@@ -66,7 +66,7 @@ impl DecisionSink {
         if notice.revision <= self.revision() {
             return Ok(());
         }
-        let lineup = context.rollouts.prepared(notice.document)?;
+        let lineup = context.prepared.rollouts.prepared(notice.document)?;
         let (partition, revision) = (&self.partition, notice.revision);
         tracing::info!(target: "riskstream::worker", %partition, revision, "other models decide from here on");
         self.buffer.change(lineup, context);
@@ -91,7 +91,7 @@ impl DecisionSink {
     /// Why they are not ready.
     pub fn prepare_lists(&mut self, context: &mut TaskContext<'_>) -> Result<(), String> {
         let Some(lists) = &mut self.lists else { return Ok(()) };
-        if let Some(set) = lists.changed(context.lists)? {
+        if let Some(set) = lists.changed(context.prepared.lists.as_ref())? {
             self.buffer.change_lists(set, context);
         }
         Ok(())

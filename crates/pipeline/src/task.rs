@@ -5,6 +5,7 @@ use crate::context::TaskContext;
 use crate::error::{PartitionError, TaskError, key_mismatch};
 use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
+use crate::prepared::Prepared;
 use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -12,8 +13,6 @@ use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
-use riskstream_lists::ListSet;
-use riskstream_scoring::Lineup;
 
 const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
                      between, and give the pipeline another name, so that it builds its state anew";
@@ -300,14 +299,16 @@ impl Task {
 
     /// Announces a line-up and versions of lists that are ready in the task's own log, if the task decides and has not announced
     /// them yet. It acts when it reads the notice, so a replay acts at the same place.
-    pub fn announce(&mut self, lineup: Option<&Lineup>, lists: Option<&ListSet>, outputs: &mut Outputs) {
+    pub fn announce(&mut self, prepared: &Prepared, outputs: &mut Outputs) {
         let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut()) else {
             return;
         };
-        if let Some(notice) = lineup.and_then(|newest| decisions.announce(newest)) {
+        let lineup = prepared.rollouts.newest();
+        if let Some(notice) = lineup.as_deref().and_then(|newest| decisions.announce(newest)) {
             repartition.write_rollout_notice(notice, outputs);
         }
-        if let Some(notice) = lists.and_then(|newest| decisions.announce_lists(newest)) {
+        let lists = prepared.lists.newest();
+        if let Some(notice) = lists.as_deref().and_then(|newest| decisions.announce_lists(newest)) {
             repartition.write_lists_notice(notice, outputs);
         }
     }

@@ -291,8 +291,7 @@ impl<L: Log> Worker<L> {
             decision_format: self.topology.decision_format,
             now,
             rows: &mut self.rows,
-            rollouts: self.prepared.rollouts.as_ref(),
-            lists: self.prepared.lists.as_ref(),
+            prepared: &self.prepared,
             tally,
         };
         partition_reader::begin_batch(&mut self.readers, &self.log, now, &mut self.unread);

@@ -18,7 +18,7 @@ use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWrit
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{DecisionFormat, NoLists, NoRollouts, Tally, Task};
+use riskstream_pipeline::{DecisionFormat, Prepared, Tally, Task};
 use riskstream_scoring::{Decider, Lineup};
 use std::path::Path;
 use std::sync::Arc;
@@ -71,6 +71,7 @@ pub struct Shop {
     decider: Decider,
     dead_letters: DeadLetters,
     rows: Vec<Row>,
+    prepared: Prepared,
 }
 
 impl Shop {
@@ -109,6 +110,7 @@ impl Shop {
                 keep_values: true,
             },
             rows: Vec::new(),
+            prepared: Prepared::nothing(),
         }
     }
 
@@ -129,8 +131,7 @@ impl Shop {
             decision_format: DecisionFormat::Json,
             now: self.now,
             rows: &mut self.rows,
-            rollouts: &NoRollouts,
-            lists: &NoLists,
+            prepared: &self.prepared,
             tally: &mut self.tally,
         }
     }
