@@ -9,6 +9,7 @@ use std::path::Path;
 
 const PIPELINE: &str = r#"
 name: lists
+personal_data: {key_env: RISKSTREAM_PERSONAL_DATA_KEY}
 inputs:
   transactions:
     topic: transactions
@@ -131,7 +132,7 @@ const MISTAKES: &[Mistake] = &[
     (
         "a field of an entry in a feature",
         "email_domain(email)",
-        "limits[merchant].value",
+        "'limits[merchant].value'",
     ),
     (
         "a list in a filter",

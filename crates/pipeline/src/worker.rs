@@ -259,11 +259,8 @@ impl<L: Log> Worker<L> {
 
     /// Announces what is ready to the deciding tasks, through their own log.
     fn announce_prepared(&mut self) {
-        let (lineup, lists) = (self.prepared.rollouts.newest(), self.prepared.lists.newest());
         for reader in &mut self.readers {
-            reader
-                .task
-                .announce(lineup.as_deref(), lists.as_deref(), &mut self.appended);
+            reader.task.announce(&self.prepared, &mut self.appended);
         }
     }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 const PARTITIONS: usize = 3;
 const CARDS: usize = 40;
-const SECRET: (&str, &str) = ("RISKSTREAM_PERSONAL_DATA_KEY", "a secret for the test of lists");
+const SECRET: &str = "a secret for the test of lists";
 
 struct Shop {
     name: String,
@@ -31,7 +31,7 @@ impl Shop {
         let directory = tempfile::tempdir().unwrap();
         let pipeline = directory.path().join("pipeline.yaml");
         std::fs::write(&pipeline, pipeline_text(&name, &brokers)).unwrap();
-        create_topics_of(&pipeline, PARTITIONS as i32, &[SECRET]);
+        create_topics_of(&pipeline, PARTITIONS as i32, &secret());
         Shop {
             writer: Writer::new(&brokers),
             decided: Reader::new(&brokers, &format!("{name}-decisions")),
@@ -51,7 +51,7 @@ impl Shop {
 
     fn start(&self, state: &str) -> Service {
         let pipeline = self.path("pipeline.yaml");
-        let mut service = Service::start(&pipeline, &self.path(state), &self.path("log"), &[SECRET], &[]);
+        let mut service = Service::start(&pipeline, &self.path(state), &self.path("log"), &secret(), &[]);
         service.wait_until_ready();
         service
     }
@@ -82,7 +82,7 @@ impl Shop {
         let pipeline = self.path("pipeline.yaml");
         let mut arguments = vec!["lists", action, pipeline.to_str().unwrap(), "blocked"];
         arguments.extend(further);
-        run(&arguments, &[SECRET])
+        run(&arguments, &secret())
     }
 }
 
@@ -115,10 +115,16 @@ lists:
 rules:
   - {{name: blocked, when: card in blocked, then: decline}}
   - {{name: stolen, when: 'blocked[card].reason == \"stolen\"', then: decline}}
+personal_data: {{key_env: RISKSTREAM_PERSONAL_DATA_KEY}}
 outputs: {{decisions: {name}-decisions, dead_letters: {name}-dead-letters}}
 kafka: {{brokers: '{brokers}', properties: {{session.timeout.ms: 6000, heartbeat.interval.ms: 500}}}}
 "
     )
+}
+
+/// The environment of all commands.
+fn secret() -> [(&'static str, String); 1] {
+    [("RISKSTREAM_PERSONAL_DATA_KEY", SECRET.to_owned())]
 }
 
 fn card(number: usize) -> String {
@@ -126,7 +132,7 @@ fn card(number: usize) -> String {
 }
 
 fn pseudonym(number: usize) -> String {
-    Pseudonymizer::new(SECRET.1.as_bytes())
+    Pseudonymizer::new(SECRET.as_bytes())
         .pseudonym(card(number).as_bytes())
         .to_string()
 }
@@ -203,7 +209,7 @@ fn blocked_by_command_and_client_killed_taken_over_and_let_go() {
 
 /// The list's topic has one partition and is compacted.
 fn check_topic(shop: &Shop) {
-    let (code, topics, errors) = run(&["topics", shop.path("pipeline.yaml").to_str().unwrap()], &[SECRET]);
+    let (code, topics, errors) = run(&["topics", shop.path("pipeline.yaml").to_str().unwrap()], &secret());
     assert_eq!(code, Some(0), "{errors}");
     let list = topics.lines().find(|line| line.contains("list: blocked")).unwrap();
     assert!(list.contains(" 1 "), "{topics}");
@@ -283,7 +289,7 @@ fn check_commands(shop: &Shop) {
     assert_eq!(shop.lists("expire", &[]), "blocked: 1 change removed\n");
     assert_eq!(shop.lists("show", &[]), "blocked: 0 entries, of which 0 have expired\n");
     let pipeline = shop.path("pipeline.yaml");
-    let (code, _, errors) = run(&["lists", "show", pipeline.to_str().unwrap(), "bloked"], &[SECRET]);
+    let (code, _, errors) = run(&["lists", "show", pipeline.to_str().unwrap(), "bloked"], &secret());
     assert!(code == Some(2) && errors.contains("did you mean blocked?"), "{errors}");
     let (code, _, errors) = shop.try_lists("add", &[&card(1), "--until", "tomorrow"]);
     assert!(code == Some(2) && errors.contains("2026-12-31"), "{errors}");

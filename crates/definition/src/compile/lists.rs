@@ -118,7 +118,7 @@ fn resolve(
     let Some(symbol) = names.get(name) else {
         diagnostics.add(
             Diagnostic::new(format!("unknown name `{name}`"), key.span.clone())
-                .nearest(name, names.all())
+                .nearest(name, names.all().filter(|other| *other != name))
                 .help("the key of a list is a field of the transactions or a feature"),
         );
         return None;

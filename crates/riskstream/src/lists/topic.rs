@@ -8,7 +8,7 @@ use riskstream_pipeline::log::LogError;
 use std::time::Duration;
 
 /// Records that are taken in together: a version is made of each batch.
-const BATCH: usize = 50_000;
+const BATCH: usize = 100_000;
 /// How long a reader that reads to an offset waits for a record.
 const WAIT: Duration = Duration::from_secs(1);
 
@@ -55,11 +55,11 @@ impl ListTopic {
     /// # Errors
     /// The topic cannot be read at the moment.
     pub fn read(&mut self, wait: Duration) -> Result<bool, LogError> {
-        let (mut changes, mut end, mut wait) = (Vec::new(), self.history.end(), wait);
+        let (mut changes, mut end, mut next_wait) = (Vec::new(), self.history.end(), wait);
         let was_read = self.is_read;
         let mut failure = None;
         while changes.len() < BATCH {
-            match self.tail.next(wait) {
+            match self.tail.next(next_wait) {
                 Ok(Followed::Record(record)) => {
                     end = record.offset + 1;
                     changes.extend(self.change(&record));
@@ -75,7 +75,8 @@ impl ListTopic {
                     break;
                 }
             }
-            wait = Duration::ZERO;
+            // A version of each handful of a million records would take longer than reading them.
+            next_wait = if self.is_read { Duration::ZERO } else { wait };
         }
         let is_other = end > self.history.end() || self.is_read != was_read;
         if is_other {

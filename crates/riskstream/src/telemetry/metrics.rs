@@ -122,7 +122,7 @@ metrics! {
     LIST_OFFSET: Gauge "riskstream_list_offset" ["list", "topic", "partition"] in Count,
         "The offset in a list's topic up to which the version reaches that decides in a partition.";
     LIST_READ: Gauge "riskstream_list_read_seconds" ["list"] in Seconds,
-        "When a list's topic was last known to be read to its end, in seconds since 1970. Its age is time() minus this.";
+        "When this process last asked for records of a list without an error, once it had read all, in seconds since 1970. Its age is time() minus this.";
     LIST_UNUSABLE: Counter "riskstream_list_unusable_records_total" ["list"] in Count,
         "Records of a list's topic that cannot be used and changed nothing. The log gives offset and reason.";
     DUPLICATES: Counter "riskstream_duplicate_decisions_total" [] in Count,
