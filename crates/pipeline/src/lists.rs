@@ -25,7 +25,7 @@ pub struct NoLists;
 
 impl Lists for NoLists {
     fn newest(&self) -> Option<Arc<ListSet>> {
-        None
+        Some(Arc::default())
     }
 
     fn at(&self, _: &Offsets) -> Result<Arc<ListSet>, String> {
@@ -110,5 +110,20 @@ impl ListsOfTask {
     /// Goes back to the last write.
     pub fn restart(&mut self) {
         *self = ListsOfTask::new(std::mem::take(&mut self.written));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_topics_lists_are_empty_and_nothing_waits() {
+        let mut lists = ListsOfTask::new(Offsets::default());
+        let set = lists.changed(&NoLists).unwrap().expect("the first versions");
+        assert_eq!(set.get(0, "a card", 0), None);
+        assert!(lists.changed(&NoLists).unwrap().is_none());
+        assert_eq!(lists.announce(&set), None, "there is nothing to announce");
+        assert_eq!(lists.to_write(), None);
     }
 }
