@@ -27,6 +27,7 @@ fn main() {
     }
     println!("{ENTRIES} records read in {:.2} s", (clock() - began).as_secs_f64());
     println!("{:.1} MB in memory", history.newest().memory() as f64 / 1e6);
+    look_up(&History::default(), "looked for in an empty list", 0);
     look_up(&history, "present", 0);
     look_up(&history, "absent", ENTRIES);
     change_one(&mut history);
