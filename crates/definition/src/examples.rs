@@ -3,10 +3,11 @@
 
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report, Span};
+use crate::example_lists::lists_of;
 use crate::syntax::read::{List, Map, Spanned};
 use crate::syntax::{Example, ExampleEvent, Expectation};
 use crate::text::{Node, NodeValue};
-use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, dead_letter};
+use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, Pseudonymizer, dead_letter};
 use riskstream_pipeline::driver::TestDriver;
 use riskstream_pipeline::memory::StoredRecord;
 use std::collections::BTreeMap;
@@ -43,6 +44,9 @@ fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnos
         Err(error) => return diagnostics.add(Diagnostic::new(error.to_string(), place)),
     };
     let mut driver = TestDriver::new(Arc::new(topology), 1);
+    driver
+        .lists
+        .put(lists_of(compiled, example, &Pseudonymizer::new(SECRET)));
     for event in &example.events.0 {
         match run_event(compiled, &mut driver, &event.value) {
             Ok(Some(outcome)) => compare(&event.value, &outcome, diagnostics),

@@ -16,6 +16,7 @@ pub mod cards;
 mod compile;
 mod diagnostics;
 pub mod duration;
+mod example_lists;
 mod examples;
 mod files;
 mod output;
@@ -24,7 +25,9 @@ pub mod syntax;
 mod text;
 mod topology;
 
-pub use compile::{Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings, Settings};
+pub use compile::{
+    Compiled, EntryListSettings, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings, Settings,
+};
 pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;
 pub use output::{EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, schema};

@@ -132,6 +132,7 @@ impl Compiled {
             decisions: self.decisions.clone(),
             dead_letters: self.dead_letters.clone(),
             further_outputs: self.further_outputs.iter().map(|output| output.topic.clone()).collect(),
+            list_topics: self.lists.iter().map(|list| list.topic.clone()).collect(),
             decision_format,
             dead_letter_values: !self.settings.personal,
         }

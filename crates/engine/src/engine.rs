@@ -3,12 +3,13 @@
 use crate::answer::Answer;
 use crate::event::Event;
 use crate::key::write_key;
-use crate::plan::{EVENT_ID, EVENT_TIME, Fact, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, Fact, Lookup, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates, Precision};
+use riskstream_lists::ListSet;
 use riskstream_policy::PolicyResult;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -195,9 +196,14 @@ impl Engine {
         stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
-    /// Evaluates the expressions that models, rules and thresholds read. The row is then complete: models can score it.
-    pub fn complete(&self, event: &mut Event) {
+    /// Evaluates the expressions that models, rules and thresholds read, and fills in what `lists` say. The row is then
+    /// complete: models can score it.
+    pub fn complete(&self, lists: &ListSet, event: &mut Event) {
         fill_in(&self.plan.decide.expressions, &mut event.row);
+        let time = event.event_time();
+        for lookup in &self.plan.decide.lookups {
+            look_up(lookup, lists, time, &mut event.row);
+        }
     }
 
     /// Applies rules and thresholds to a complete event and the models' answer. Writes the score, what rules read of lateness
@@ -272,6 +278,23 @@ impl Engine {
 pub fn unknown_transaction() -> Rejection {
     let why = "the label's transaction is not in this state: never seen, or longer ago than is kept";
     Rejection::new(ReasonCode::UnknownTransaction, why)
+}
+
+/// Fills in what a list says of a value as of an event time. Without a value nothing is known.
+fn look_up(lookup: &Lookup, lists: &ListSet, time: i64, row: &mut Row) {
+    let found = match &row[lookup.key] {
+        Value::Text(key) => Some(lists.get(lookup.list, key, time)),
+        Value::Int(key) => Some(lists.get(lookup.list, &key.to_compact_string(), time)),
+        _ => None,
+    };
+    let entry = found.flatten().unwrap_or_default();
+    let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::Text(text.into()));
+    let slots = &lookup.entry;
+    row[slots.present] = found.map_or(Value::Null, |found| Value::Bool(found.is_some()));
+    row[slots.value] = text(entry.value);
+    row[slots.reason] = text(entry.reason);
+    row[slots.author] = text(entry.author);
+    row[slots.until] = entry.until.map_or(Value::Null, Value::Timestamp);
 }
 
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.

@@ -3,7 +3,7 @@
 
 use crate::explain::ExplainPlan;
 use riskstream_events::{Slot, ValueType};
-use riskstream_expressions::Expression;
+use riskstream_expressions::{EntrySlots, Expression};
 use riskstream_features::{EntityFeatures, Precision};
 use riskstream_policy::{Outcome, Policy};
 use std::sync::Arc;
@@ -144,10 +144,25 @@ pub struct DecidePlan {
     pub without_score: Outcome,
     /// Which decisions go to further outputs.
     pub outputs: OutputPlan,
+    /// The names of the lists whose entries change, in the order of the versions in force.
+    pub lists: Vec<String>,
+    /// What is looked up in them for each transaction.
+    pub lookups: Vec<Lookup>,
     /// Names and slots of what the decision record lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
     /// Names and key slots of what the decision record lists under `entities`, in order.
     pub entities: Vec<(String, Slot)>,
+}
+
+/// A value that is looked up in a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup {
+    /// The index of the list.
+    pub list: usize,
+    /// The slot of the value (text or int).
+    pub key: Slot,
+    /// The slots of what the list says of it.
+    pub entry: EntrySlots,
 }
 
 /// Which decisions go to further outputs, and the headers of decisions.

@@ -203,6 +203,7 @@ fn encode() {
         shadow_rules: &[],
         attributes: &[],
         rollout: 0,
+        lists: &[],
         latency: Some(Latency {
             ingested_at: 1_767_225_600_000_000,
             decided_at: 1_767_225_600_010_000,

@@ -10,7 +10,7 @@ use crate::revision::Revision;
 use crate::row::Row;
 use crate::scope::{Entry, Scope};
 use cel::IdedExpr;
-use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr};
+use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
 use riskstream_events::{Slot, ValueType};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -142,9 +142,27 @@ impl Checker<'_> {
         })
     }
 
-    /// A dotted name, or `has(a.b)`.
+    /// A dotted name, a field of a list's entry, or `has` of one of them.
     fn select(&mut self, select: &SelectExpr, tree: &IdedExpr) -> Option<Node> {
+        let selected = match self.entry_field(select, tree) {
+            Some(field) => field?,
+            None => self.dotted(select, tree)?,
+        };
+        if select.test {
+            let absent = BoolNode::IsNull(Box::new(selected));
+            return Some(Node::Bool(BoolNode::Not(Box::new(absent))));
+        }
+        Some(selected)
+    }
+
+    fn dotted(&mut self, select: &SelectExpr, tree: &IdedExpr) -> Option<Node> {
         let Some(mut name) = dotted_name(&select.operand) else {
+            if let Expr::Call(call) = &select.operand.expr
+                && call.func_name == operators::INDEX
+            {
+                // What is indexed may be wrong: an unknown list.
+                self.check(&select.operand)?;
+            }
             let error = ExpressionError::new(
                 format!("there is no field {} to take from this", select.field),
                 self.positions.span(tree),
@@ -153,12 +171,7 @@ impl Checker<'_> {
         };
         name.push('.');
         name.push_str(&select.field);
-        let variable = self.variable(name.trim_start_matches('.'), tree)?;
-        if select.test {
-            let absent = BoolNode::IsNull(Box::new(variable));
-            return Some(Node::Bool(BoolNode::Not(Box::new(absent))));
-        }
-        Some(variable)
+        self.variable(name.trim_start_matches('.'), tree)
     }
 
     fn variable(&mut self, name: &str, tree: &IdedExpr) -> Option<Node> {
@@ -167,7 +180,7 @@ impl Checker<'_> {
         }
         match self.scope.get(name) {
             None => self.unknown_name(name, tree),
-            Some(Entry::Constants { .. }) => {
+            Some(Entry::Constants { .. } | Entry::Entries(_)) => {
                 let message = format!("the list {name} can only stand to the right of in");
                 let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(error.with_help(format!("write x in {name}")))
@@ -197,7 +210,7 @@ impl Checker<'_> {
         })
     }
 
-    fn read(&mut self, slot: Slot) {
+    pub(crate) fn read(&mut self, slot: Slot) {
         self.slots.insert(slot);
         self.depends_on_the_row();
     }

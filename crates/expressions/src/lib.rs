@@ -9,6 +9,7 @@
 
 mod check;
 mod distance;
+mod entries;
 mod error;
 mod evaluate;
 mod functions;
@@ -38,7 +39,7 @@ pub use possible::Known;
 pub use reference::{Cost, FUNCTIONS, Function};
 pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
-pub use scope::Scope;
+pub use scope::{EntrySlots, Scope};
 pub use tested::Tested;
 
 use node::Node;

@@ -12,8 +12,11 @@ use riskstream_events::{Value, ValueType, is_pseudonym};
 use std::sync::Arc;
 
 impl Checker<'_> {
-    /// `x in list`: a constant list of the scope, a list in the row, or a list literal.
+    /// `x in list`: a list whose entries change, a constant list of the scope, a list in the row, or a list literal.
     pub(crate) fn membership(&mut self, call: &CallExpr, tree: &IdedExpr) -> Option<Node> {
+        if let Some(checked) = self.in_entries(call) {
+            return checked;
+        }
         let value = self.check(&call.args[0]);
         let list = &call.args[1];
         if let Expr::List(literal) = &list.expr {

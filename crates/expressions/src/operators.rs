@@ -130,6 +130,7 @@ impl Checker<'_> {
             op::NEGATE => Some(self.check(&call.args[0]).and_then(|node| self.negate(node, tree))),
             op::CONDITIONAL => Some(self.conditional(call, tree)),
             op::IN => Some(self.membership(call, tree)),
+            op::INDEX if self.refuse_entry(call, tree) => Some(None),
             op::INDEX => Some(
                 self.sides(call)
                     .and_then(|(list, index)| self.element(list, index, tree)),

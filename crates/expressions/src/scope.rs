@@ -29,6 +29,40 @@ pub(crate) enum Entry {
         constants: Arc<Constants>,
         values: Arc<[Value]>,
     },
+    /// A list whose entries change, by the slot of the value that is looked up.
+    Entries(Vec<(Slot, EntrySlots)>),
+}
+
+/// The slots of what is known of one value in a list whose entries change. They are filled before expressions are evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntrySlots {
+    /// Whether there is an entry ([`ValueType::Bool`]); null without a value to look up.
+    pub present: Slot,
+    /// Its value ([`ValueType::Text`]).
+    pub value: Slot,
+    /// Its reason ([`ValueType::Text`]).
+    pub reason: Slot,
+    /// Its author ([`ValueType::Text`]).
+    pub author: Slot,
+    /// Until when it counts ([`ValueType::Timestamp`]).
+    pub until: Slot,
+}
+
+impl EntrySlots {
+    /// The fields of an entry: names, slots and types.
+    pub fn fields(&self) -> [(&'static str, Slot, ValueType); 4] {
+        [
+            ("value", self.value, ValueType::Text),
+            ("reason", self.reason, ValueType::Text),
+            ("author", self.author, ValueType::Text),
+            ("until", self.until, ValueType::Timestamp),
+        ]
+    }
+
+    /// All slots.
+    pub fn all(&self) -> [Slot; 5] {
+        [self.present, self.value, self.reason, self.author, self.until]
+    }
 }
 
 impl Scope {
@@ -69,6 +103,12 @@ impl Scope {
         };
         self.insert(name, entry);
         Ok(())
+    }
+
+    /// Adds a list whose entries change, for `x in name` and `name[x].reason`. `lookups` are the slots of the values that can be
+    /// looked up, each with what is known of it then.
+    pub fn add_entries(&mut self, name: impl Into<String>, lookups: Vec<(Slot, EntrySlots)>) {
+        self.insert(name.into(), Entry::Entries(lookups));
     }
 
     /// Marks a slot whose texts are pseudonyms: expressions may compare them with each other, and do nothing else.

@@ -16,6 +16,7 @@ mod consumer;
 mod errors;
 mod fetchers;
 mod groupless;
+mod keyed_tail;
 mod log;
 mod lookup;
 mod native;
@@ -37,6 +38,7 @@ pub mod topics;
 mod watch;
 
 pub use check::check;
+pub use keyed_tail::{Followed, KeyedRecord, KeyedTail};
 pub use log::KafkaLog;
 pub use lookup::look_up;
 pub use options::{Delivery, KafkaOptions};

@@ -69,10 +69,23 @@ impl Producer {
     /// # Errors
     /// When the record can never be sent.
     pub fn send(&self, topic: &str, key: &[u8], value: &[u8]) -> Result<(), LogError> {
+        self.enqueue(BaseRecord::to(topic).key(key).payload(value))
+    }
+
+    /// Adds a tombstone, as [`Producer::send`] does a record.
+    ///
+    /// # Errors
+    /// When the record can never be sent.
+    pub fn remove(&self, topic: &str, key: &[u8]) -> Result<(), LogError> {
+        self.enqueue(BaseRecord::to(topic).key(key))
+    }
+
+    fn enqueue(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), LogError> {
         loop {
-            match self.inner.send(BaseRecord::to(topic).key(key).payload(value)) {
+            match self.inner.send(record) {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
+                    record = refused;
                     self.inner.poll(Duration::from_millis(20));
                 }
                 Err((error, _)) => return Err(LogError::Fatal(error.to_string())),

@@ -147,7 +147,8 @@ impl<L: Log> Assignment<'_, L> {
             let lineup = lineup_in_force(store.as_ref(), self.topology, self.rollouts)?;
             let circuits = committed.and_then(|committed| committed.circuits);
             let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
-            Sink::Decisions(DecisionSink::new(partition.clone(), buffer))
+            let lists = journal::read_lists(store.as_ref())?;
+            Sink::Decisions(DecisionSink::new(partition.clone(), buffer, lists).into())
         };
         let source = self.source_of_stage(partition, stage, &topic)?;
         let state = StageState::new(&plan, stage, store, topic.clone());

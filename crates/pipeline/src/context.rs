@@ -2,8 +2,8 @@
 
 use crate::dead_letters::DeadLetters;
 use crate::log::Outputs;
+use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
-use crate::rollout::Rollouts;
 use crate::tally::Tally;
 use crate::topology::DecisionFormat;
 use riskstream_engine::Engine;
@@ -34,8 +34,8 @@ pub struct TaskContext<'a> {
     pub now: i64,
     /// Rows to use again.
     pub rows: &'a mut Vec<Row>,
-    /// Where line-ups of models come from.
-    pub rollouts: &'a dyn Rollouts,
+    /// What may come into force.
+    pub prepared: &'a Prepared,
     /// What was done, for the metrics.
     pub tally: &'a mut Tally,
 }

@@ -9,6 +9,7 @@ use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, write_key};
 use riskstream_events::header::{header_bytes, header_value};
 use riskstream_events::{DecisionRecord, Flags, Value, encode_avro, encode_json, framing};
+use riskstream_lists::ListSet;
 use riskstream_scoring::{Decision, Lineup, ModelsInForce, with_decision_record};
 use std::sync::Arc;
 
@@ -51,7 +52,20 @@ impl DecisionBuffer {
     pub fn change(&mut self, lineup: Arc<Lineup>, context: &mut TaskContext<'_>) {
         self.flush(context);
         // In a replay this may be the line-up in force at the committed position.
+        let lists = Arc::clone(self.models.lists());
         self.models = circuits::models_in_force(&self.plan, lineup, self.committed_circuits.as_deref());
+        self.models.set_lists(lists);
+    }
+
+    /// Whether values are looked up in lists.
+    pub fn asks_lists(&self) -> bool {
+        !self.plan.decide.lists.is_empty()
+    }
+
+    /// Puts other versions of lists in force for transactions that are pushed after this.
+    pub fn change_lists(&mut self, lists: Arc<ListSet>, context: &mut TaskContext<'_>) {
+        self.flush(context);
+        self.models.set_lists(lists);
     }
 
     /// The circuits as text, to be stored with the position; `None` if no circuit has counted a failure.
@@ -91,7 +105,7 @@ impl DecisionBuffer {
             count(context.tally, event, decision, context.now);
             context.tally.models.count(&lineup, decision);
             context.tally.rules.count(decision);
-            write(&self.plan, &lineup, event, decision, context);
+            write(&self.plan, &self.models, event, decision, context);
         }
         for event in self.events.drain(..) {
             context.recycle(event.row);
@@ -116,7 +130,7 @@ fn count(tally: &mut Tally, event: &Event, decision: &Decision, now: i64) {
 }
 
 /// Writes the record, keyed by the first entity, to the topic of decisions and to further outputs.
-fn write(plan: &Plan, lineup: &Lineup, event: &Event, decision: &Decision, context: &mut TaskContext<'_>) {
+fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision, context: &mut TaskContext<'_>) {
     let format = context.decision_format;
     let now = context.now;
     let mut key_text = String::new();
@@ -124,9 +138,17 @@ fn write(plan: &Plan, lineup: &Lineup, event: &Event, decision: &Decision, conte
     let key = first_entity.and_then(|(_, slot)| write_key(&event.row[*slot], &mut key_text));
     let key = key.unwrap_or(event.id()).as_bytes();
     context.outputs.push(context.decisions, None, None, Some(key), |bytes| {
-        with_decision_record(plan, lineup, event, decision, Some(now), |record| {
-            encode(record, format, bytes);
-        });
+        with_decision_record(
+            plan,
+            models.lineup(),
+            models.lists(),
+            event,
+            decision,
+            Some(now),
+            |record| {
+                encode(record, format, bytes);
+            },
+        );
     });
     write_headers(plan, event, context.outputs);
     for (number, condition) in plan.decide.outputs.conditions.iter().enumerate() {

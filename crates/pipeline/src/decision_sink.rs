@@ -1,13 +1,15 @@
-//! The end of the chain: transactions are decided, by the models in force.
+//! The end of the chain: transactions are decided, by the models and lists in force.
 
 use crate::context::TaskContext;
 use crate::decide::DecisionBuffer;
 use crate::journal;
+use crate::lists::ListsOfTask;
 use crate::log::TopicPartition;
 use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_features::state::StateWrites;
+use riskstream_lists::{ListSet, Offsets};
 use riskstream_scoring::Lineup;
 
 /// See the module.
@@ -16,14 +18,17 @@ pub struct DecisionSink {
     buffer: DecisionBuffer,
     /// The largest revision of a line-up that was announced in the task's log. It may not have been read back yet.
     announced: u64,
+    /// The lists in force; none if the plan has no lists.
+    lists: Option<ListsOfTask>,
 }
 
 impl DecisionSink {
-    /// Of the task that reads `partition`.
-    pub fn new(partition: TopicPartition, buffer: DecisionBuffer) -> DecisionSink {
+    /// Of the task that reads `partition`. `lists`: how far the lists in force were read, as its state says.
+    pub fn new(partition: TopicPartition, buffer: DecisionBuffer, lists: Offsets) -> DecisionSink {
         DecisionSink {
             partition,
             announced: buffer.lineup().revision,
+            lists: buffer.asks_lists().then(|| ListsOfTask::new(lists)),
             buffer,
         }
     }
@@ -61,11 +66,40 @@ impl DecisionSink {
         if notice.revision <= self.revision() {
             return Ok(());
         }
-        let lineup = context.rollouts.prepared(notice.document)?;
+        let lineup = context.prepared.rollouts.prepared(notice.document)?;
         let (partition, revision) = (&self.partition, notice.revision);
         tracing::info!(target: "riskstream::worker", %partition, revision, "other models decide from here on");
         self.buffer.change(lineup, context);
         Ok(())
+    }
+
+    /// The notice of these versions of lists, if they were not announced yet. They count as announced then.
+    pub fn announce_lists<'l>(&mut self, newest: &'l ListSet) -> Option<&'l Offsets> {
+        self.lists.as_mut()?.announce(newest)
+    }
+
+    /// The versions of a notice decide on what follows, unless later ones do.
+    pub fn change_lists(&mut self, notice: &Offsets) {
+        if let Some(lists) = &mut self.lists {
+            lists.take(notice);
+        }
+    }
+
+    /// Puts the versions of lists in force that decide from here on. To be called before each record that is decided on.
+    ///
+    /// # Errors
+    /// Why they are not ready.
+    pub fn prepare_lists(&mut self, context: &mut TaskContext<'_>) -> Result<(), String> {
+        let Some(lists) = &mut self.lists else { return Ok(()) };
+        if let Some(set) = lists.changed(context.prepared.lists.as_ref())? {
+            self.buffer.change_lists(set, context);
+        }
+        Ok(())
+    }
+
+    /// How far the lists in force were read, if the plan has lists.
+    pub fn lists(&self) -> Option<&Offsets> {
+        self.lists.as_ref().map(ListsOfTask::offsets)
     }
 
     /// The revision of the line-up in force.
@@ -78,21 +112,26 @@ impl DecisionSink {
         self.buffer.circuits()
     }
 
-    /// Adds the line-up in force to a batch of writes, if it came into force since the last one.
+    /// Adds the line-up and the lists in force to a batch of writes, if they came into force since the last one.
     pub fn collect(&self, writes: &mut StateWrites) {
         if let Some(lineup) = self.buffer.change_to_write() {
             journal::write_lineup(lineup.revision, &lineup.document, writes);
+        }
+        if let Some(offsets) = self.lists.as_ref().and_then(ListsOfTask::to_write) {
+            journal::write_lists(offsets, writes);
         }
     }
 
     /// What was collected is durable.
     pub fn written(&mut self) {
         self.buffer.written();
+        self.lists.iter_mut().for_each(ListsOfTask::written);
     }
 
     /// Goes back to the last write.
     pub fn restart(&mut self) {
         self.buffer.restore();
         self.announced = self.revision();
+        self.lists.iter_mut().for_each(ListsOfTask::restart);
     }
 }

@@ -4,14 +4,17 @@
 use crate::clock::Clock;
 use crate::error::WorkerError;
 use crate::faulty::{Faults, FaultyLog, LateRecords};
+use crate::lists::Lists;
 use crate::log::LogError;
 use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::phases::CatchUpSignal;
+use crate::prepared::Prepared;
 use crate::rollout::Rollouts;
 use crate::stores::Stores;
 use crate::topology::{Topology, WorkerRole};
 use crate::worker::{Worker, WorkerOptions};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
+use riskstream_lists::{ListSet, Offsets};
 use riskstream_scoring::Lineup;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -62,6 +65,32 @@ impl Rollouts for ManualRollouts {
     fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
         let found = self.lock().iter().find(|lineup| &*lineup.document == document).cloned();
         found.ok_or_else(|| format!("`{document}` is not ready"))
+    }
+}
+
+/// Versions of lists that a test makes ready.
+#[derive(Clone, Debug, Default)]
+pub struct ManualLists(Arc<Mutex<Vec<Arc<ListSet>>>>);
+
+impl ManualLists {
+    /// Makes versions ready, which are newer than those before.
+    pub fn put(&self, lists: ListSet) {
+        self.lock().push(Arc::new(lists));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<ListSet>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lists for ManualLists {
+    fn newest(&self) -> Option<Arc<ListSet>> {
+        self.lock().last().cloned()
+    }
+
+    fn at(&self, offsets: &Offsets) -> Result<Arc<ListSet>, String> {
+        let found = self.lock().iter().find(|lists| lists.offsets() == offsets).cloned();
+        found.ok_or_else(|| format!("the lists of {offsets} are not ready"))
     }
 }
 
@@ -141,6 +170,8 @@ pub struct TestDriver {
     paused: Option<usize>,
     /// The line-ups that are ready.
     pub rollouts: ManualRollouts,
+    /// The versions of lists that are ready.
+    pub lists: ManualLists,
     /// Events so far, and records that stopped their partition, with another key than their topic is keyed by.
     pub key_mismatches: u64,
     /// Labels so far that came later than an entity's lateness, by the entity's stage.
@@ -166,6 +197,7 @@ impl TestDriver {
             history: CatchUpSignal::default(),
             paused: None,
             rollouts: ManualRollouts::default(),
+            lists: ManualLists::default(),
             key_mismatches: 0,
             too_late_labels: BTreeMap::new(),
         };
@@ -226,13 +258,17 @@ impl TestDriver {
         self.faults.seed = self.faults.seed.wrapping_add(1);
         let log = FaultyLog::new(log, self.faults, self.late.clone());
         let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
+        let prepared = Prepared {
+            rollouts: Box::new(self.rollouts.clone()),
+            lists: Box::new(self.lists.clone()),
+        };
         let worker = Worker::new(
             log,
             Arc::clone(&self.topology),
             self.options,
             stores,
             clock,
-            Box::new(self.rollouts.clone()),
+            prepared,
             self.history.clone(),
         );
         self.workers.push((role, worker));

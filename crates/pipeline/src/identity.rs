@@ -108,7 +108,7 @@ fn reset(name: &str) -> String {
 
 /// What makes another chain of the same pipeline.
 const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the field, its type, whether it is personal) or \
-                       `rollout:` have changed in the pipeline file";
+                       `rollout:` or `lists:` have changed in the pipeline file";
 
 /// Why a topic is not read that was read by other tasks.
 fn other_chain(name: &str, before: &str, now: &str) -> String {

@@ -1,5 +1,5 @@
 //! What a task keeps in its state besides entities: stream time, how far it and its sources are, and the frames that wait
-//! for their turn; a deciding task also keeps which line-up is in force. Written in one batch with the entities and the
+//! for their turn; a deciding task also keeps which line-up and which versions of lists are in force. Written in one batch with the entities and the
 //! position.
 
 use crate::frame_set::FrameSet;
@@ -10,11 +10,13 @@ use crate::repartition::RepartitionFormat;
 use crate::sources::{SourceId, Sources};
 use riskstream_engine::StreamTime;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
+use riskstream_lists::Offsets;
 use std::ops::ControlFlow;
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
 const LINEUP: &[u8] = b"r";
+const LISTS: &[u8] = b"t";
 const VERSION: u8 = 5;
 
 /// The version before, which did not keep since when sources catch up.
@@ -201,6 +203,21 @@ pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, Stat
     read(&bytes).map(Some).ok_or_else(|| StateError::Corrupt {
         what: "the line-up of models".into(),
         why: "it is cut off or not in UTF-8".into(),
+    })
+}
+
+/// Adds to a batch of writes how far the lists in force were read.
+pub fn write_lists(offsets: &Offsets, writes: &mut StateWrites) {
+    writes.put(LISTS, |bytes| bytes.extend_from_slice(offsets.to_string().as_bytes()));
+}
+
+/// How far the lists in force were read; nothing if none was in force yet.
+pub fn read_lists(store: &dyn StateStore) -> Result<Offsets, StateError> {
+    let bytes = store.get(LISTS)?.unwrap_or_default();
+    let offsets = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+    offsets.ok_or_else(|| StateError::Corrupt {
+        what: "the offsets of lists".into(),
+        why: "they have another form".into(),
     })
 }
 

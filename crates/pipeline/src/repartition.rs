@@ -1,11 +1,13 @@
 //! The records of a repartition topic: the number of the layout of its rows, then frames of rows, or a notice of the
-//! reader to itself: that other models decide from here on, or that it waits no longer for idle sources.
+//! reader to itself: that other models or other versions of lists decide from here on, or that it waits no longer for idle
+//! sources.
 //!
 //! ```text
 //! record      = layout:u32 kind:u8 ...                         numbers of fixed width are little endian
 //! frames      = see frame_set.rs                               kind 0
 //! rollout     = revision:u64 document:utf8                     kind 2
 //! idle_timeout = catch_up_from:i64                             kind 3
+//! lists       = utf8, see riskstream_lists::Offsets           kind 4
 //! ```
 //!
 //! Another version of the pipeline file may carry other values. The layout's number tells its rows apart. Records of earlier
@@ -25,6 +27,7 @@ use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
 use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, FrameWriter, Row, Slot, Value, ValueType};
+use riskstream_lists::Offsets;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -32,6 +35,7 @@ const FRAMES: u8 = 0;
 const IDLE: u8 = 1;
 const ROLLOUT: u8 = 2;
 const IDLE_TIMEOUT: u8 = 3;
+const LISTS: u8 = 4;
 
 /// What a record brings, after the number of the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub enum Content<'a> {
     Idle(IdleNotice),
     /// Other models decide on what follows.
     Rollout(RolloutNotice<'a>),
+    /// Other versions of lists decide on what follows.
+    Lists(Offsets),
     /// Idle sources that were not announced since the catch-up began are not waited for any longer.
     IdleTimeout {
         /// The offset of the record with which the catch-up began.
@@ -73,6 +79,7 @@ impl<'a> Content<'a> {
                 }),
                 Err(_) => Err(damaged("an idle timeout of another length")),
             },
+            (LISTS, rest) => parse_lists(rest).map(Content::Lists),
             _ => Err(damaged("a kind of record that this binary does not know")),
         }
     }
@@ -128,6 +135,12 @@ fn parse_rollout(bytes: &[u8]) -> Result<RolloutNotice<'_>, FrameError> {
         revision: u64::from_le_bytes(*revision),
         document: std::str::from_utf8(document).map_err(|_| error)?,
     })
+}
+
+fn parse_lists(bytes: &[u8]) -> Result<Offsets, FrameError> {
+    let text = std::str::from_utf8(bytes).ok();
+    let offsets = text.and_then(|text| text.parse().ok());
+    offsets.ok_or(damaged("offsets of lists in another form"))
 }
 
 fn damaged(what: &'static str) -> FrameError {
@@ -201,6 +214,13 @@ impl RepartitionFormat {
         out.push(ROLLOUT);
         out.extend_from_slice(&notice.revision.to_le_bytes());
         out.extend_from_slice(notice.document.as_bytes());
+    }
+
+    /// Writes a record that says how far the lists in force were read.
+    pub fn write_lists(&self, offsets: &Offsets, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.layout.to_le_bytes());
+        out.push(LISTS);
+        out.extend_from_slice(offsets.to_string().as_bytes());
     }
 
     /// Writes a record that ends the wait for idle sources.
@@ -324,7 +344,15 @@ mod tests {
             Content::parse(b"\x01").is_err(),
             "an idle notice is of an earlier version"
         );
-        assert!(Content::parse(b"\x04").is_err());
+        assert!(Content::parse(b"\x05").is_err());
+    }
+
+    #[test]
+    fn a_notice_of_lists_is_read_and_its_damage_is_an_error() {
+        let offsets = Offsets::from_iter([("blocked", 17), ("trusted", 0)]);
+        assert_eq!(Content::parse(b"\x04blocked@17 trusted@0"), Ok(Content::Lists(offsets)));
+        assert!(Content::parse(b"\x04blocked@17 trusted").is_err());
+        assert!(Content::parse(b"\x04\xff").is_err(), "no UTF-8");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::taken::{Sequenced, Taken};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader, Row};
 use riskstream_features::state::StateWrites;
+use riskstream_lists::Offsets;
 
 /// Microseconds for which idle sources are waited for when others begin to catch up. Longer than a rebalance takes: the next
 /// owner of a source says how far it is.
@@ -67,6 +68,7 @@ impl RepartitionSource {
         let value = record.value.unwrap_or_default();
         let taken = match self.format.parse(value) {
             Ok(Content::Rollout(notice)) => return Ok(Taken::Rollout(notice)),
+            Ok(Content::Lists(notice)) => return Ok(Taken::Lists(notice)),
             Ok(Content::Idle(notice)) => self.take_idle(notice),
             Ok(Content::IdleTimeout { catch_up_from }) => {
                 self.merge.end_wait_for_idle(catch_up_from, record.offset);
@@ -315,6 +317,13 @@ impl RepartitionSource {
     pub fn write_rollout_notice(&self, notice: RolloutNotice<'_>, outputs: &mut Outputs) {
         outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
             self.format.write_rollout(notice, bytes);
+        });
+    }
+
+    /// Writes to its own partition that other versions of lists decide on what follows.
+    pub fn write_lists_notice(&self, notice: &Offsets, outputs: &mut Outputs) {
+        outputs.push(self.topic, Some(self.partition.partition), None, None, |bytes| {
+            self.format.write_lists(notice, bytes);
         });
     }
 }

@@ -21,7 +21,7 @@ pub enum Sink {
     /// To the repartition topic in front of the next stage.
     Repartition(RepartitionSink),
     /// The task is of the last stage: its transactions are decided.
-    Decisions(DecisionSink),
+    Decisions(Box<DecisionSink>),
 }
 
 impl Sink {
@@ -75,7 +75,7 @@ impl Sink {
     pub fn decisions(&self) -> Option<&DecisionSink> {
         match self {
             Sink::Repartition(_) => None,
-            Sink::Decisions(decisions) => Some(decisions),
+            Sink::Decisions(decisions) => Some(decisions.as_ref()),
         }
     }
 
@@ -83,7 +83,7 @@ impl Sink {
     pub fn decisions_mut(&mut self) -> Option<&mut DecisionSink> {
         match self {
             Sink::Repartition(_) => None,
-            Sink::Decisions(decisions) => Some(decisions),
+            Sink::Decisions(decisions) => Some(decisions.as_mut()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;
 use riskstream_events::Rejection;
+use riskstream_lists::Offsets;
 
 /// An event with its number among the events of its source.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Taken<'a> {
     Rows,
     /// Other models decide on the events after it.
     Rollout(RolloutNotice<'a>),
+    /// Other versions of lists decide on the events after it.
+    Lists(Offsets),
     /// It cannot be used.
     Rejected(Rejection),
     /// It cannot be read yet, for this reason. Nothing was changed; the record has to be read again later.

@@ -5,6 +5,7 @@ use crate::context::TaskContext;
 use crate::error::{PartitionError, TaskError, key_mismatch};
 use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
+use crate::prepared::Prepared;
 use crate::progress::{Phase, SourceProgress};
 use crate::sink::Sink;
 use crate::source::Source;
@@ -12,7 +13,6 @@ use crate::stage_state::{Applied, StageState};
 use crate::taken::{Sequenced, Taken};
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
-use riskstream_scoring::Lineup;
 
 const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
                      between, and give the pipeline another name, so that it builds its state anew";
@@ -102,6 +102,11 @@ impl Task {
     /// The task cannot go on.
     pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.replay_until;
+        if let Some(decisions) = self.sink.decisions_mut().filter(|_| !replayed)
+            && let Err(why) = decisions.prepare_lists(context)
+        {
+            return Ok(Processed::Retry(why));
+        }
         match self.source.take(record, context)? {
             Taken::Rows => self.examine(record.offset, context)?,
             Taken::Rollout(notice) => {
@@ -109,6 +114,11 @@ impl Task {
                     && let Err(why) = decisions.change_lineup(notice, context)
                 {
                     return Ok(Processed::Retry(why));
+                }
+            }
+            Taken::Lists(notice) => {
+                if let Some(decisions) = self.sink.decisions_mut() {
+                    decisions.change_lists(&notice);
                 }
             }
             Taken::Rejected(_) if replayed => {}
@@ -287,13 +297,19 @@ impl Task {
         }
     }
 
-    /// Announces a line-up that is ready in the task's own log, if the task decides and has not announced it yet. It acts
-    /// when it reads the notice, so a replay acts at the same place.
-    pub fn announce_lineup(&mut self, newest: &Lineup, outputs: &mut Outputs) {
-        if let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut())
-            && let Some(notice) = decisions.announce(newest)
-        {
+    /// Announces a line-up and versions of lists that are ready in the task's own log, if the task decides and has not announced
+    /// them yet. It acts when it reads the notice, so a replay acts at the same place.
+    pub fn announce(&mut self, prepared: &Prepared, outputs: &mut Outputs) {
+        let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut()) else {
+            return;
+        };
+        let lineup = prepared.rollouts.newest();
+        if let Some(notice) = lineup.as_deref().and_then(|newest| decisions.announce(newest)) {
             repartition.write_rollout_notice(notice, outputs);
+        }
+        let lists = prepared.lists.newest();
+        if let Some(notice) = lists.as_deref().and_then(|newest| decisions.announce_lists(newest)) {
+            repartition.write_lists_notice(notice, outputs);
         }
     }
 

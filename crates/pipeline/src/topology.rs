@@ -22,6 +22,8 @@ pub struct Topology {
     pub decisions: Arc<str>,
     /// Where decisions go as well, in the order of the plan's outputs.
     pub further_outputs: Vec<Arc<str>>,
+    /// The topics of the plan's lists, in its order.
+    pub list_topics: Vec<Arc<str>>,
     /// Where records go that cannot be processed.
     pub dead_letters: Arc<str>,
     /// How decisions are written.

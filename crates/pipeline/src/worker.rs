@@ -14,8 +14,8 @@ use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, PartitionReader, next_to_read};
 use crate::phases::{CatchUpSignal, Phases};
+use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
-use crate::rollout::Rollouts;
 use crate::round::{Changes, Round, Stopped};
 use crate::sink::{RepartitionSink, Sink};
 use crate::stores::Stores;
@@ -68,7 +68,7 @@ pub struct Worker<L: Log> {
     options: WorkerOptions,
     stores: Box<dyn Stores + Send>,
     clock: Box<dyn Clock + Send>,
-    rollouts: Box<dyn Rollouts + Send>,
+    prepared: Prepared,
     engine: Engine,
     decider: Decider,
     dead_letters: DeadLetters,
@@ -99,7 +99,7 @@ impl<L: Log> Worker<L> {
         options: WorkerOptions,
         stores: Box<dyn Stores + Send>,
         clock: Box<dyn Clock + Send>,
-        rollouts: Box<dyn Rollouts + Send>,
+        prepared: Prepared,
         history: CatchUpSignal,
     ) -> Worker<L> {
         let routes = topology.routes();
@@ -116,7 +116,7 @@ impl<L: Log> Worker<L> {
             options,
             stores,
             clock,
-            rollouts,
+            prepared,
             engine,
             decider: Decider::default(),
             dead_letters,
@@ -174,7 +174,7 @@ impl<L: Log> Worker<L> {
         let began = self.clock.monotonic();
         round.events = self.process_batch(now, &mut round.tally)?;
         self.uncommitted += round.events;
-        self.announce_lineup();
+        self.announce_prepared();
         round.processing = self.since(began);
         if !self.appended.is_empty() {
             self.log.append(&self.appended)?;
@@ -257,11 +257,10 @@ impl<L: Log> Worker<L> {
         self.assigned(&partitions)
     }
 
-    /// Announces a line-up that is ready to the deciding tasks, through their own log.
-    fn announce_lineup(&mut self) {
-        let Some(newest) = self.rollouts.newest() else { return };
+    /// Announces what is ready to the deciding tasks, through their own log.
+    fn announce_prepared(&mut self) {
         for reader in &mut self.readers {
-            reader.task.announce_lineup(&newest, &mut self.appended);
+            reader.task.announce(&self.prepared, &mut self.appended);
         }
     }
 
@@ -289,7 +288,7 @@ impl<L: Log> Worker<L> {
             decision_format: self.topology.decision_format,
             now,
             rows: &mut self.rows,
-            rollouts: self.rollouts.as_ref(),
+            prepared: &self.prepared,
             tally,
         };
         partition_reader::begin_batch(&mut self.readers, &self.log, now, &mut self.unread);
@@ -410,7 +409,7 @@ impl<L: Log> Worker<L> {
             routes: &self.routes,
             writers: &mut self.writers,
             stores: self.stores.as_mut(),
-            rollouts: self.rollouts.as_ref(),
+            rollouts: self.prepared.rollouts.as_ref(),
         };
         let mut opened = Vec::with_capacity(partitions.len());
         for (partition, committed) in partitions.iter().zip(committed) {

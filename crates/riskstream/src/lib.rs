@@ -6,6 +6,8 @@ pub mod clock;
 pub mod commands;
 #[cfg(feature = "kafka")]
 pub mod connections;
+#[cfg(feature = "kafka")]
+pub mod lists;
 pub mod pipeline_file;
 #[cfg(feature = "kafka")]
 pub mod registry;

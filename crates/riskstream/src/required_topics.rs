@@ -15,6 +15,9 @@ const DEAD_LETTER_BYTES: &str = "33554432";
 /// large as a record.
 const FRAME_BYTES: &str = "4194304";
 
+/// `min.compaction.lag.ms` of lists, and how long tombstones stay: a week. For so long every version can be made again.
+const LIST_LAG_MS: &str = "604800000";
+
 /// The role of a topic in a pipeline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TopicRole {
@@ -30,6 +33,8 @@ pub enum TopicRole {
     DeadLetters,
     /// The topic of roll-outs.
     Rollouts,
+    /// The topic of a list, with its name in the pipeline file.
+    List(String),
 }
 
 impl fmt::Display for TopicRole {
@@ -41,6 +46,7 @@ impl fmt::Display for TopicRole {
             TopicRole::Output(name) => write!(f, "output: {name}"),
             TopicRole::DeadLetters => f.write_str("dead letters"),
             TopicRole::Rollouts => f.write_str("roll-outs"),
+            TopicRole::List(name) => write!(f, "list: {name}"),
         }
     }
 }
@@ -74,6 +80,8 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
     topics.extend(outputs.map(|output| topic(&output.topic, TopicRole::Output(output.name.clone()))));
     topics.push(topic(&compiled.dead_letters, TopicRole::DeadLetters));
     topics.extend(compiled.rollout_topic().map(|name| topic(name, TopicRole::Rollouts)));
+    let lists = compiled.lists.iter();
+    topics.extend(lists.map(|list| topic(&list.topic, TopicRole::List(list.name.clone()))));
     topics
 }
 
@@ -117,7 +125,7 @@ pub fn missing_error(file: &str, missing: &[RequiredTopic]) -> anyhow::Error {
 /// How topics are created.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicOptions {
-    /// Partitions of each topic. The roll-out topic always has one: its order is the order of the roll-outs.
+    /// Partitions of each topic. Those of roll-outs and lists always have one: its order is the order of the changes.
     pub partitions: i32,
     /// Brokers that hold each topic; `None` for the brokers' default.
     pub replication: Option<i32>,
@@ -128,7 +136,7 @@ pub struct TopicOptions {
 /// The topic with the settings of its role.
 pub fn specification(topic: &RequiredTopic, options: &TopicOptions) -> TopicSpec {
     let partitions = match topic.role {
-        TopicRole::Rollouts => 1,
+        TopicRole::Rollouts | TopicRole::List(_) => 1,
         _ => options.partitions,
     };
     TopicSpec {
@@ -151,6 +159,12 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
         TopicRole::DeadLetters => &[("max.message.bytes", DEAD_LETTER_BYTES)],
         // `rollout back` needs the earlier roll-outs.
         TopicRole::Rollouts => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
+        // A copy that continues from an offset in a task's state needs the entries as they were there.
+        TopicRole::List(_) => &[
+            ("cleanup.policy", "compact"),
+            ("min.compaction.lag.ms", LIST_LAG_MS),
+            ("delete.retention.ms", LIST_LAG_MS),
+        ],
         TopicRole::Input(_) | TopicRole::Decisions | TopicRole::Output(_) => &[],
     };
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -215,5 +229,11 @@ create with: riskstream topics create pipelines/card-fraud.yaml";
         let dead_letters = specification(TopicRole::DeadLetters);
         assert_eq!(dead_letters.settings["max.message.bytes"], DEAD_LETTER_BYTES);
         assert_eq!(specification(TopicRole::Rollouts).partitions, 1);
+        let list = specification(TopicRole::List("blocked_cards".into()));
+        assert_eq!(
+            (list.partitions, list.settings["cleanup.policy"].as_str()),
+            (1, "compact")
+        );
+        assert_eq!(list.settings["min.compaction.lag.ms"], LIST_LAG_MS);
     }
 }

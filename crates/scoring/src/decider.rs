@@ -19,7 +19,7 @@ pub struct Decider {
 }
 
 impl Decider {
-    /// Decides on the events with the models in force. Afterwards `decisions` holds one decision for each event, in order,
+    /// Decides on the events with the models and lists in force. Afterwards `decisions` holds one decision for each event, in order,
     /// and the events' rows hold expressions and scores.
     pub fn decide(
         &mut self,
@@ -29,7 +29,9 @@ impl Decider {
         decisions: &mut Vec<Decision>,
     ) {
         decisions.resize_with(events.len(), Decision::default);
-        events.iter_mut().for_each(|event| engine.complete(event));
+        events
+            .iter_mut()
+            .for_each(|event| engine.complete(models.lists(), event));
         let run = run_of(&mut self.runs, models.lineup());
         run.answer(models.circuits_mut(), events, decisions);
         for (index, (event, decision)) in events.iter_mut().zip(decisions.iter_mut()).enumerate() {

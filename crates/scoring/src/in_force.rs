@@ -1,21 +1,37 @@
-//! The models in force at one deciding task, and their circuits.
+//! What is in force at one deciding task: models, their circuits, and lists.
 
 use crate::circuit::Circuit;
 use crate::lineup::Lineup;
+use riskstream_lists::ListSet;
 use std::sync::Arc;
 
-/// The line-up in force at one deciding task, and the circuit of each of its models there.
+/// The line-up in force at one deciding task, the circuit of each of its models there, and the versions of the lists.
 #[derive(Clone, Debug)]
 pub struct ModelsInForce {
     lineup: Arc<Lineup>,
     circuits: Vec<Circuit>,
+    lists: Arc<ListSet>,
 }
 
 impl ModelsInForce {
-    /// Puts a line-up in force. All circuits are closed.
+    /// Puts a line-up in force. All circuits are closed, and all lists are empty.
     pub fn new(lineup: Arc<Lineup>) -> ModelsInForce {
         let circuits = vec![Circuit::default(); lineup.models.len()];
-        ModelsInForce { lineup, circuits }
+        ModelsInForce {
+            lineup,
+            circuits,
+            lists: Arc::default(),
+        }
+    }
+
+    /// Puts these versions of the lists in force.
+    pub fn set_lists(&mut self, lists: Arc<ListSet>) {
+        self.lists = lists;
+    }
+
+    /// The versions of the lists in force.
+    pub fn lists(&self) -> &Arc<ListSet> {
+        &self.lists
     }
 
     /// The line-up in force.

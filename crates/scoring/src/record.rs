@@ -7,12 +7,14 @@ use crate::model_plan::ModelPlan;
 use riskstream_engine::plan::{Plan, WRITTEN_AT};
 use riskstream_engine::{Event, ModelFailure};
 use riskstream_events::{DecisionId, DecisionReason, DecisionRecord, Latency, ModelRef, Outcome, Value};
+use riskstream_lists::ListSet;
 
 /// Assembles the record of a decision and lends it to `use_it`. `now` is the wall clock in microseconds since the epoch;
 /// without it the record has no latency.
 pub fn with_decision_record<R>(
     plan: &Plan,
     lineup: &Lineup,
+    lists: &ListSet,
     event: &Event,
     decision: &Decision,
     now: Option<i64>,
@@ -32,6 +34,10 @@ pub fn with_decision_record<R>(
         .collect();
     let shadow_rules: Vec<DecisionReason<'_>> = rule_reasons(plan, &decision.policy.shadows).collect();
     let attributes: Vec<(&str, &str)> = plan.decide.policy.attributes(&decision.policy).into_iter().collect();
+    let lists = plan.decide.lists.iter().zip(lists.versions());
+    let lists: Vec<(&str, i64)> = lists
+        .filter_map(|(name, version)| Some((name.as_str(), version.offset?)))
+        .collect();
     let late_by = event.late_by();
     use_it(&DecisionRecord {
         decision_id: id.as_str(),
@@ -55,6 +61,7 @@ pub fn with_decision_record<R>(
         flags: event.flags,
         late_by_ms: (late_by > 0).then_some(late_by / 1000),
         rollout: lineup.revision,
+        lists: &lists,
         shadow_scores: &shadow_scores,
         shadow_rules: &shadow_rules,
         attributes: &attributes,

@@ -5,6 +5,7 @@ use super::entities::PlannedEntity;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
 use super::inputs::{ResolvedField, ResolvedInput};
+use super::lists::EntryLists;
 use super::models::Models;
 use super::stages::PlannedStages;
 use super::symbols::Symbols;
@@ -37,6 +38,7 @@ pub struct Phases<'a> {
     pub models: Models,
     pub policy: Policy,
     pub outputs: OutputPlan,
+    pub lists: EntryLists,
     pub without_score: Outcome,
     pub stages: PlannedStages,
     pub topics: Topics,
@@ -71,6 +73,8 @@ impl Phases<'_> {
                 policy: self.policy,
                 outputs: self.outputs,
                 without_score: self.without_score,
+                lists: self.lists.lists.iter().map(|list| list.name.clone()).collect(),
+                lookups: self.lists.lookups,
                 features: self.features.listed,
                 entities: entity_slots(&self.entities, &self.symbols),
             },
@@ -88,6 +92,7 @@ impl Phases<'_> {
             decision_format: self.topics.decision_format,
             rollout,
             rollout_settings: rollout_settings(self.file),
+            lists: self.lists.lists,
             settings: self.settings,
             examples: self.examples,
             stage_values: self.stages.values,

@@ -1,5 +1,6 @@
 //! The result of compiling a pipeline file: the plan, the models, and what surrounds them.
 
+use super::lists::EntryListSettings;
 use super::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
 use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, SubjectStrategy};
@@ -35,6 +36,8 @@ pub struct Compiled {
     pub rollout: RolloutScope,
     /// The section `rollout:`, if there is one.
     pub rollout_settings: Option<RolloutSettings>,
+    /// The lists whose entries change, in the plan's order.
+    pub lists: Vec<EntryListSettings>,
     /// Kafka, the registry, state, the HTTP server and the secret.
     pub settings: Settings,
     /// The file's examples.

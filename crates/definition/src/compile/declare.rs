@@ -4,9 +4,9 @@ use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::syntax::PipelineFile;
-use crate::syntax::read::{List, Map, Raw, Required};
-use crate::text::{Node, NodeValue};
+use crate::syntax::read::{List, Map, Raw};
+use crate::syntax::{ListSection, PipelineFile};
+use crate::text::{Key, Node, NodeValue};
 use riskstream_events::{Slot, Value, ValueType};
 use std::collections::BTreeMap;
 
@@ -84,29 +84,30 @@ fn mark_broken_fields(file: &PipelineFile, inputs: &[ResolvedInput], names: &mut
     }
 }
 
-fn declare_lists(lists: &Map<Required<List<Raw>>>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
+fn declare_lists(lists: &Map<ListSection>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
     for (name, list) in &lists.0 {
-        let values = list.as_ref().and_then(|list| constants(list, diagnostics));
-        let is_declared = list.as_ref().is_some_and(|list| list.0.is_some())
-            && names.check_free(&name.name, &name.span, diagnostics)
-            && values.is_some_and(|values| {
-                let declared = names.declare_list(&name.name, &values, name.span.clone());
-                if let Err(error) = &declared {
-                    diagnostics.add(Diagnostic::new(error.to_string(), name.span.clone()));
-                }
-                declared.is_ok()
-            });
-        if !is_declared {
+        if !names.check_free(&name.name, &name.span, diagnostics) {
             names.declare_broken(&name.name);
+            continue;
+        }
+        match list {
+            Some(ListSection::Constants(list)) => declare_constants(name, list, names, diagnostics),
+            Some(ListSection::Entries(_)) => names.declare_entries(&name.name, name.span.clone()),
+            None => names.declare_broken(&name.name),
         }
     }
 }
 
-/// The elements of a list; `None` if it is missing or one of them is not a constant.
-fn constants(list: &Required<List<Raw>>, diagnostics: &mut Diagnostics) -> Option<Vec<Value>> {
-    let items = list.0.as_ref()?.value.0.iter();
+fn declare_constants(name: &Key, list: &List<Raw>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
+    let items = list.0.iter();
     let values: Vec<Option<Value>> = items.map(|item| constant(&item.value.0, diagnostics)).collect();
-    values.into_iter().collect()
+    let Some(values) = values.into_iter().collect::<Option<Vec<Value>>>() else {
+        return names.declare_broken(&name.name);
+    };
+    if let Err(error) = names.declare_list(&name.name, &values, name.span.clone()) {
+        diagnostics.add(Diagnostic::new(error.to_string(), name.span.clone()));
+        names.declare_broken(&name.name);
+    }
 }
 
 fn constant(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {

@@ -1,7 +1,9 @@
 //! Phase `examples`: the examples, whose inputs, features and outcomes must exist.
 
+use super::lists;
 use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::example_lists::text_of;
 use crate::syntax::{Example, ExampleEvent, PipelineFile};
 
 /// The examples of the file.
@@ -11,6 +13,32 @@ pub fn compile(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &m
         check_event(file, outcomes, &event.value, diagnostics);
     }
     examples
+        .iter()
+        .for_each(|example| check_lists(file, example, diagnostics));
+    examples
+}
+
+/// An example gives entries of lists that have some.
+fn check_lists(file: &PipelineFile, example: &Example, diagnostics: &mut Diagnostics) {
+    let known: Vec<&str> = lists::sections(file).map(|(name, _)| name).collect();
+    for (name, entries) in &example.lists.0 {
+        if !known.contains(&name.name.as_str()) {
+            let what = match file.lists.get(&name.name) {
+                Some(_) => format!("the list `{}` has constants, no entries", name.name),
+                None => format!("unknown list `{}`", name.name),
+            };
+            diagnostics.add(
+                Diagnostic::new(what, name.span.clone())
+                    .nearest(&name.name, known.iter().copied())
+                    .help("an example gives the entries of a list that has a `topic:`"),
+            );
+        }
+        for entry in entries.iter().flat_map(|entries| &entries.0) {
+            if let Some(key) = entry.value.key.0.as_ref().filter(|key| text_of(&key.value).is_none()) {
+                diagnostics.add(Diagnostic::new("a key is a text or a number", key.span.clone()));
+            }
+        }
+    }
 }
 
 fn check_event(file: &PipelineFile, outcomes: &DeclaredOutcomes, event: &ExampleEvent, diagnostics: &mut Diagnostics) {

@@ -15,6 +15,7 @@ mod headers;
 mod identifiers;
 mod inputs;
 mod kafka_properties;
+mod lists;
 mod models;
 mod names;
 mod outcomes;
@@ -33,6 +34,7 @@ pub use compiled::{
     Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutScope, RolloutSettings, Settings,
 };
 pub use file_text::FileText;
+pub use lists::EntryListSettings;
 pub use models::{ModelCompiler, TextNames};
 pub use names::Names;
 pub use share::share_of;
@@ -61,6 +63,7 @@ pub fn compile(
     let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
+    let lists = lists::compile(file, &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
     let policy = policy::compile(file, &symbols, &outcomes, diagnostics);
     let without_score = policy::without_score(file, &outcomes, diagnostics);
@@ -70,7 +73,14 @@ pub fn compile(
         entities: &entities,
         symbols: &symbols,
         features: &features,
-        decision_reads: &reads::of_decision(&entities, &symbols, &models.lineup, policy.as_ref(), outputs.as_ref()),
+        decision_reads: &reads::of_decision(
+            &entities,
+            &symbols,
+            &models.lineup,
+            policy.as_ref(),
+            outputs.as_ref(),
+            &lists.lookups,
+        ),
         cache_bytes: settings.cache_bytes,
     };
     let stages = stages::compile(&context, diagnostics);
@@ -91,6 +101,7 @@ pub fn compile(
         models,
         policy: policy?,
         outputs: outputs?,
+        lists,
         without_score,
         stages: stages?,
         topics: topics?,

@@ -7,7 +7,7 @@ use crate::syntax::read::{ExpressionText, Spanned};
 use crate::text::within;
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
-use riskstream_expressions::{Expression, ExpressionError, Scope, ScopeError};
+use riskstream_expressions::{EntrySlots, Expression, ExpressionError, Scope, ScopeError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Names that CEL or the plan reserve.
@@ -77,6 +77,8 @@ pub struct Names<'s> {
     broken: HashSet<String>,
     /// Names whose values do not reach the decision. A roll-out cannot use them.
     absent: HashSet<String>,
+    /// The lists whose entries change: only decisions look values up in them.
+    entry_lists: Vec<(String, Vec<(Slot, EntrySlots)>)>,
     slots: Vec<SlotInfo>,
 }
 
@@ -107,6 +109,7 @@ impl<'s> Names<'s> {
             places: HashMap::new(),
             broken: HashSet::new(),
             absent: HashSet::new(),
+            entry_lists: Vec::new(),
             slots,
         }
     }
@@ -171,6 +174,19 @@ impl<'s> Names<'s> {
         self.scope.add_constants(name, values)
     }
 
+    /// Reserves the name of a list whose entries change.
+    pub fn declare_entries(&mut self, name: &str, span: Span) {
+        self.places.insert(name.to_owned(), span);
+        self.entry_lists.push((name.to_owned(), Vec::new()));
+    }
+
+    /// Says what is looked up in a list whose entries change, and where the results stand.
+    pub fn set_lookups(&mut self, name: &str, lookups: Vec<(Slot, EntrySlots)>) {
+        if let Some((_, known)) = self.entry_lists.iter_mut().find(|(list, _)| list == name) {
+            *known = lookups;
+        }
+    }
+
     /// Marks a name whose declaration is broken.
     pub fn declare_broken(&mut self, name: &str) {
         self.broken.insert(name.to_owned());
@@ -186,6 +202,9 @@ impl<'s> Names<'s> {
         }
         if !scope.contains("flags") {
             scope.add_list("flags", decision.flags, ValueType::Text);
+        }
+        for (name, lookups) in &self.entry_lists {
+            scope.add_entries(name.as_str(), lookups.clone());
         }
         scope
     }
@@ -233,6 +252,7 @@ impl<'s> Names<'s> {
             places: self.places.clone(),
             broken: HashSet::new(),
             absent: absent.map(|(name, _)| name.clone()).collect(),
+            entry_lists: self.entry_lists.clone(),
             slots: self.slots.clone(),
         }
     }
@@ -313,6 +333,15 @@ impl<'s> Names<'s> {
         }
     }
 
+    fn only_decisions_use(&self, name: &str) -> Option<String> {
+        self.entry_lists.iter().any(|(list, _)| list == name).then(|| {
+            format!(
+                "only rules, thresholds and outputs can use the list {name}: its entries change while the pipeline runs, and \
+                 features must not depend on that"
+            )
+        })
+    }
+
     fn uses_absent(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> bool {
         let mut uses_absent = false;
         for name in identifiers(&source.value.0) {
@@ -324,7 +353,8 @@ impl<'s> Names<'s> {
     /// The diagnostic of an expression's error, at its place in the file.
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
-        let help = error.message.strip_prefix("unknown name ").and_then(known_later);
+        let unknown = error.message.strip_prefix("unknown name ");
+        let help = unknown.and_then(|name| known_later(name).or_else(|| self.only_decisions_use(name)));
         let diagnostic = Diagnostic::new(error.message, place).label("here");
         match help.or(error.help) {
             Some(help) => diagnostic.help(help),

@@ -2,6 +2,7 @@
 
 use super::compiled::OutputTopic;
 use super::entities::PlannedEntity;
+use super::lists;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::read::Spanned;
@@ -37,7 +38,9 @@ pub fn compile(
     }
     let outputs = &file.outputs.0.as_ref()?.value;
     check_outputs(file, outputs, diagnostics);
-    let repartition = repartition_topics(&file.name.0.as_ref()?.value, usage, entities, file.rollout.is_some());
+    check_lists(file, diagnostics);
+    let has_notices = file.rollout.is_some() || lists::sections(file).next().is_some();
+    let repartition = repartition_topics(&file.name.0.as_ref()?.value, usage, entities, has_notices);
     check_not_internal(outputs, &repartition, diagnostics);
     Some(Topics {
         repartition,
@@ -49,15 +52,15 @@ pub fn compile(
 }
 
 /// Every stage has a repartition topic. The first has none if it can read the transactions' topic itself: they are the
-/// only input and keyed by its entity. A first stage that also decides has one if there are roll-outs, because roll-out
-/// notices are written into the log that it reads.
+/// only input and keyed by its entity. A first stage that also decides has one if there are roll-outs or lists that change,
+/// because notices of them are written into the log that it reads.
 fn repartition_topics(
     name: &str,
     usage: &Usage<'_>,
     entities: &[PlannedEntity],
-    has_rollouts: bool,
+    has_notices: bool,
 ) -> Vec<Option<Arc<str>>> {
-    let takes_notices = has_rollouts && entities.len() == 1;
+    let takes_notices = has_notices && entities.len() == 1;
     let is_keyed = |entity: &PlannedEntity| match usage.inputs.as_slice() {
         [transactions] => transactions.key.as_ref() == Some(&entity.key.0),
         _ => false,
@@ -81,6 +84,27 @@ fn check_inputs(file: &PipelineFile, diagnostics: &mut Diagnostics) {
                 )
                 .label("the second input")
                 .also(first.clone(), "the first input"),
+            );
+        }
+    }
+}
+
+/// A list has a topic of its own: its records are read as entries.
+fn check_lists(file: &PipelineFile, diagnostics: &mut Diagnostics) {
+    let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
+    let rollout = file.rollout.as_ref().and_then(|rollout| rollout.value.topic.as_ref());
+    let mut seen: BTreeMap<&str, &Span> = inputs
+        .chain(rollout)
+        .map(|topic| (topic.value.as_str(), &topic.span))
+        .collect();
+    for topic in lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref()) {
+        check_topic_name(topic, diagnostics);
+        if let Some(other) = seen.insert(&topic.value, &topic.span) {
+            diagnostics.add(
+                Diagnostic::new(format!("the topic `{}` is used twice", topic.value), topic.span.clone())
+                    .label("the topic of a list")
+                    .also(other.clone(), "used here as well")
+                    .help("give the list a topic of its own"),
             );
         }
     }
@@ -158,7 +182,12 @@ fn check_not_internal(outputs: &Outputs, repartition: &[Option<Arc<str>>], diagn
 fn check_not_read(file: &PipelineFile, topic: &Spanned<String>, diagnostics: &mut Diagnostics) {
     let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
     let rollout = file.rollout.as_ref().and_then(|rollout| rollout.value.topic.as_ref());
-    if let Some(read) = inputs.chain(rollout).find(|read| read.value == topic.value) {
+    let lists = lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref());
+    if let Some(read) = inputs
+        .chain(rollout)
+        .chain(lists)
+        .find(|read| read.value == topic.value)
+    {
         diagnostics.add(
             Diagnostic::new(
                 format!("the topic `{}` is both an input and an output", topic.value),

@@ -3,6 +3,7 @@
 use super::entities::PlannedEntity;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
+use super::lists;
 use crate::cards::{Card, Cards, Part};
 use crate::syntax::{ModelSection, PipelineFile};
 use std::collections::BTreeSet;
@@ -58,6 +59,10 @@ fn used_names(
     for input in inputs {
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());
+    }
+    for (_, list) in lists::sections(file) {
+        let keys = list.value.key.0.iter().chain(&list.value.also.0);
+        used.extend(keys.map(|key| key.value.clone()));
     }
     let filters = inputs.iter().filter_map(|input| input.filter.as_ref());
     let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());

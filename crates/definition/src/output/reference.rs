@@ -2,8 +2,9 @@
 
 use crate::syntax::read::VARIABLE;
 use crate::syntax::{
-    ChallengerSection, Entity, Example, Expectation, Explain, Feature, Headers, Http, Input, Kafka, LongField,
-    ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout, RolloutFile, Rule, State, Thresholds,
+    ChallengerSection, Entity, EntryList, Example, ExampleEntry, Expectation, Explain, Feature, Headers, Http, Input,
+    Kafka, LongField, ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout, RolloutFile, Rule,
+    State, Thresholds,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -14,12 +15,13 @@ use std::fmt::{self, Write};
 type Section = (&'static str, &'static str, &'static [&'static str]);
 
 /// The sections of a pipeline file in the order of the reference.
-const SECTIONS: [Section; 20] = [
+const SECTIONS: [Section; 22] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
     ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
     ("entities: {name: …}", "Entity", Entity::KEYS),
     ("features: {name: …}", "Feature", Feature::KEYS),
+    ("lists: {name: …}", "EntryList", EntryList::KEYS),
     ("model:", "ModelSection", ModelSection::KEYS),
     ("rollout:", "Rollout", Rollout::KEYS),
     ("explain:", "Explain", Explain::KEYS),
@@ -34,6 +36,7 @@ const SECTIONS: [Section; 20] = [
     ("http:", "Http", Http::KEYS),
     ("personal_data:", "PersonalData", PersonalData::KEYS),
     ("examples: [ … ]", "Example", Example::KEYS),
+    ("examples: [{lists: {name: [ … ]}}]", "ExampleEntry", ExampleEntry::KEYS),
     ("examples: [{events: [{expect: … }]}]", "Expectation", Expectation::KEYS),
 ];
 

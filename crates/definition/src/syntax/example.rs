@@ -12,9 +12,32 @@ section! {
     pub struct Example {
         /// What it shows.
         pub name: Required<String>,
+        /// The entries of lists: `lists: {blocked_cards: [{key: "4000…", reason: stolen}]}`. A list that is not named has none.
+        #[schemars(default)]
+        pub lists: Map<List<ExampleEntry>>,
         /// The events in the order of their arrival: `- transactions: {…}`, with `expect:` beside a transaction whose
         /// decision is compared.
         pub events: List<ExampleEvent>,
+    }
+}
+
+section! {
+    /// An entry of a list in an example.
+    pub struct ExampleEntry {
+        /// The key, in clear.
+        pub key: Required<Raw>,
+        /// Its value.
+        #[schemars(default)]
+        pub value: Option<Raw>,
+        /// Its reason.
+        #[schemars(default)]
+        pub reason: Option<String>,
+        /// Its author.
+        #[schemars(default)]
+        pub author: Option<String>,
+        /// The event time from which on it counts no longer.
+        #[schemars(default)]
+        pub until: Option<Time>,
     }
 }
 

@@ -6,9 +6,10 @@ use super::example::Example;
 use super::feature::Feature;
 use super::headers::Headers;
 use super::input::Input;
+use super::lists::ListSection;
 use super::model::ModelSection;
 use super::outputs::Outputs;
-use super::read::{Duration, List, Map, Raw, Required, Spanned, section};
+use super::read::{Duration, List, Map, Required, Spanned, section};
 use super::rollout::Rollout;
 use super::service::{Delivery, Http, Kafka, PersonalData, Registry, State};
 use super::thresholds::Thresholds;
@@ -32,9 +33,10 @@ section! {
         /// fields and other features. Decisions list them in this order.
         #[schemars(default)]
         pub features: Map<Feature>,
-        /// Lists of constants by name, for `x in name` in expressions: `[DE, FR]`.
+        /// Lists by name, for `x in name` in expressions: constants, as in `[DE, FR]`, or entries that change while the pipeline
+        /// runs, as in `{key: card, topic: blocked-cards}`.
         #[schemars(default)]
-        pub lists: Map<Required<List<Raw>>>,
+        pub lists: Map<ListSection>,
         /// The model that scores transactions. Without one the score is null and rules decide.
         #[schemars(default)]
         pub model: Option<Spanned<ModelSection>>,

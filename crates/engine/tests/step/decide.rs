@@ -3,6 +3,7 @@
 use crate::shop::{NOON, SHOP, Shop, flags, slot};
 use riskstream_engine::{Answer, Event, ModelFailure};
 use riskstream_events::{Flags, Outcome, Value};
+use riskstream_lists::ListSet;
 use riskstream_policy::PolicyResult;
 
 /// The shop with thresholds. Without a model the policy may not read the score, so it has one that is never run.
@@ -39,7 +40,7 @@ fn scored(score: f64) -> Answer {
 /// A payment of `amount`, complete.
 fn payment(shop: &mut Shop, amount: f64) -> Event {
     let mut event = shop.pay("t1", NOON, amount);
-    shop.engine.complete(&mut event);
+    shop.engine.complete(&ListSet::default(), &mut event);
     event
 }
 

@@ -60,6 +60,12 @@ pub fn encode_avro(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     }
     avro_end(decision.attributes.len(), out);
     write_signed(i64::try_from(decision.rollout).unwrap_or(i64::MAX), out);
+    avro_block(decision.lists.len(), out);
+    for (name, offset) in decision.lists {
+        avro_text(name, out);
+        write_signed(*offset, out);
+    }
+    avro_end(decision.lists.len(), out);
     avro_optional(decision.latency, out, |latency, out| {
         write_signed(latency.ingested_at, out);
         write_signed(latency.decided_at, out);

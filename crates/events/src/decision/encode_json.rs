@@ -48,6 +48,12 @@ pub fn encode_json(decision: &DecisionRecord<'_>, out: &mut Vec<u8>) {
     });
     out.extend_from_slice(b"},\"rollout\":");
     json_display(decision.rollout, out);
+    out.extend_from_slice(b",\"lists\":{");
+    json_list(decision.lists, out, |(name, offset), out| {
+        json_name(name, out);
+        json_display(offset, out);
+    });
+    out.push(b'}');
     out.extend_from_slice(b",\"latency\":");
     json_optional(decision.latency, out, json_latency);
     out.push(b'}');

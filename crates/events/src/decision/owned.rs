@@ -51,6 +51,9 @@ pub struct OwnedDecisionRecord {
     /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
     #[serde(default)]
     pub rollout: u64,
+    /// Names of lists, and for each the offset of the first record of its topic that the decision did not see.
+    #[serde(default, with = "pairs")]
+    pub lists: Vec<(String, i64)>,
     /// Wall-clock times. Only these may differ when the same input is decided again.
     pub latency: Option<OwnedLatency>,
 }

@@ -84,6 +84,8 @@ pub struct DecisionRecord<'a> {
     pub attributes: &'a [(&'a str, &'a str)],
     /// The revision of the roll-out that chose the models; 0 for the pipeline file's own.
     pub rollout: u64,
+    /// Names of lists, and for each the offset of the first record of its topic that the decision did not see.
+    pub lists: &'a [(&'a str, i64)],
     /// `None` where there is no clock: decisions over files.
     pub latency: Option<Latency>,
 }

@@ -92,6 +92,7 @@ fn full(parts: &Parts) -> DecisionRecord<'_> {
         shadow_rules: &SHADOW_RULES,
         attributes: &[("queue", "high \"value\"")],
         rollout: 7,
+        lists: &[("blocked_cards", 41)],
         latency: Some(Latency {
             ingested_at: 1_522_540_831_100_000,
             decided_at: 1_522_540_831_200_000,
@@ -113,6 +114,7 @@ fn bare(parts: &Parts) -> DecisionRecord<'_> {
         shadow_rules: &[],
         attributes: &[],
         rollout: 0,
+        lists: &[],
         latency: None,
         ..full(parts)
     }
@@ -149,7 +151,7 @@ fn json_to_the_letter() {
         r#""feature_10":-0.0,"feature_11":-9223372036854775808},"#,
         r#""flags":["late","degraded"],"late_by_ms":1500,"shadow_scores":{"next":0.25},"#,
         r#""shadow_rules":[{"code":"R7","name":"candidate","outcome":"decline","description":null,"contribution":null}],"#,
-        r#""attributes":{"queue":"high \"value\""},"rollout":7,"#,
+        r#""attributes":{"queue":"high \"value\""},"rollout":7,"lists":{"blocked_cards":41},"#,
         r#""latency":{"ingested_at":"2018-04-01T00:00:31.100000Z","decided_at":"2018-04-01T00:00:31.200000Z"}}"#,
     );
     assert_eq!(json_of(&full(&parts())), expected);
@@ -290,6 +292,13 @@ fn avro_is_what_apache_avro_reads() {
         ),
         ("attributes", map(&[("queue", text("high \"value\""))])),
         ("rollout", Avro::Long(7)),
+        (
+            "lists",
+            Avro::Map(std::collections::HashMap::from([(
+                "blocked_cards".to_owned(),
+                Avro::Long(41),
+            )])),
+        ),
         (
             "latency",
             some(record(&[

@@ -139,6 +139,7 @@ fn decisions_conform_to_the_json_schema() {
         shadow_rules: &reasons,
         attributes: &[("queue", "high")],
         rollout: 1,
+        lists: &[],
         latency: Some(Latency {
             ingested_at: 0,
             decided_at: 1,

@@ -4,6 +4,7 @@
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{DecodeError, InputFields, JsonDecoder, OwnedDecisionRecord, Rejection, Row};
+use riskstream_lists::ListSet;
 use riskstream_offline::backfill::{
     Backfill, BackfillError, InputFile, Options, Order, Partitions, RecordKey, SORT_MEMORY, Sink, Summary,
 };
@@ -82,7 +83,7 @@ impl Sink for Collected<'_> {
         for (event, decision) in events.iter().zip(decisions) {
             let (plan, lineup) = (&self.compiled.plan, &self.compiled.lineup);
             let mut json = Vec::new();
-            with_decision_record(plan, lineup, event, decision, None, |decision| {
+            with_decision_record(plan, lineup, &ListSet::default(), event, decision, None, |decision| {
                 riskstream_events::encode_json(decision, &mut json);
             });
             self.decisions.push(OwnedDecisionRecord::from_json(&json).unwrap());

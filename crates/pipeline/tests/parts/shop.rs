@@ -4,6 +4,7 @@ use riskstream_definition::{Compiled, Style, compile};
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{InputDecoder, Row};
+use riskstream_lists::Offsets;
 use riskstream_pipeline::context::TaskContext;
 use riskstream_pipeline::dead_letters::DeadLetters;
 use riskstream_pipeline::decide::DecisionBuffer;
@@ -17,7 +18,7 @@ use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWrit
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{DecisionFormat, NoRollouts, Tally, Task};
+use riskstream_pipeline::{DecisionFormat, Prepared, Tally, Task};
 use riskstream_scoring::{Decider, Lineup};
 use std::path::Path;
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub struct Shop {
     decider: Decider,
     dead_letters: DeadLetters,
     rows: Vec<Row>,
+    prepared: Prepared,
 }
 
 impl Shop {
@@ -108,6 +110,7 @@ impl Shop {
                 keep_values: true,
             },
             rows: Vec::new(),
+            prepared: Prepared::nothing(),
         }
     }
 
@@ -128,7 +131,7 @@ impl Shop {
             decision_format: DecisionFormat::Json,
             now: self.now,
             rows: &mut self.rows,
-            rollouts: &NoRollouts,
+            prepared: &self.prepared,
             tally: &mut self.tally,
         }
     }
@@ -185,7 +188,7 @@ impl Shop {
 
     pub fn decisions(&self) -> Sink {
         let buffer = DecisionBuffer::new(Arc::clone(self.plan()), Arc::new(Lineup::default()), None);
-        Sink::Decisions(DecisionSink::new(partition("repartition"), buffer))
+        Sink::Decisions(DecisionSink::new(partition("repartition"), buffer, Offsets::default()).into())
     }
 
     /// An admitted event, at this second.

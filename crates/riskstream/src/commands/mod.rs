@@ -17,6 +17,8 @@ mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
 mod input_files;
+#[cfg(feature = "kafka")]
+pub mod lists;
 pub mod models;
 #[cfg(feature = "kafka")]
 pub mod rollout;
@@ -58,6 +60,9 @@ pub enum Command {
     /// Report what the rules of a running pipeline find
     #[cfg(all(feature = "kafka", feature = "backfill"))]
     Rules(rules::Args),
+    /// Change and show the entries of a pipeline's lists
+    #[cfg(feature = "kafka")]
+    Lists(lists::Args),
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
@@ -94,6 +99,8 @@ impl Command {
             Command::Rollout(args) => rollout::execute(args),
             #[cfg(all(feature = "kafka", feature = "backfill"))]
             Command::Rules(args) => rules::execute(&args),
+            #[cfg(feature = "kafka")]
+            Command::Lists(args) => lists::execute(args),
             #[cfg(feature = "kafka")]
             Command::Topics(args) => topics::execute(args),
             #[cfg(feature = "kafka")]

@@ -2,6 +2,7 @@
 
 use super::error::CommandError;
 use crate::connections::kafka_options;
+use crate::lists;
 use crate::pipeline_file;
 use crate::rollout::{Follower, LoadedRollouts};
 use crate::secret::{fingerprint, secret, variable};
@@ -85,6 +86,7 @@ fn run(args: Args) -> Result<(), CommandError> {
     );
     http.start(health.clone(), recorder)?;
     let rollouts = follow_rollouts(&compiled, &kafka, &shutdown)?;
+    let lists = lists::follow(&compiled.lists, &kafka, &shutdown).map_err(CommandError::failed)?;
     supervise(Job {
         compiled,
         secret,
@@ -93,6 +95,7 @@ fn run(args: Args) -> Result<(), CommandError> {
         stores: RocksStores::new(state),
         workers,
         rollouts,
+        lists,
         history: CatchUpSignal::default(),
         health,
         shutdown,

@@ -109,7 +109,11 @@ fn keying(compiled: &Compiled, role: &TopicRole) -> Option<Keying> {
     match role {
         TopicRole::Input(_) if compiled.repartition_topics[0].is_some() => Some(Keying::Free),
         TopicRole::Input(_) | TopicRole::Repartition(_) => Some(Keying::ByState),
-        TopicRole::Decisions | TopicRole::Output(_) | TopicRole::DeadLetters | TopicRole::Rollouts => None,
+        TopicRole::Decisions
+        | TopicRole::Output(_)
+        | TopicRole::DeadLetters
+        | TopicRole::Rollouts
+        | TopicRole::List(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::health::Health;
 use super::instance::{Instance, InstanceError};
 use super::stores::RocksStores;
 use crate::connections::{self, schema_sources};
+use crate::lists::ReadLists;
 use crate::registry::{Registry, RegistryError, record_name, subject};
 use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
@@ -29,6 +30,8 @@ pub struct Job {
     pub workers: usize,
     /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
+    /// The versions of lists.
+    pub lists: ReadLists,
     /// Whether a worker of this process sees that history is read.
     pub history: CatchUpSignal,
     /// The workers' health.

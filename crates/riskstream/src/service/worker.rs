@@ -9,7 +9,7 @@ use crate::telemetry::{WorkerMetrics, metrics};
 use riskstream_features::state::StateError;
 use riskstream_kafka::KafkaLog;
 use riskstream_pipeline::log::{Log, LogError};
-use riskstream_pipeline::{TaskError, Topology, Worker, WorkerError, WorkerOptions};
+use riskstream_pipeline::{Prepared, TaskError, Topology, Worker, WorkerError, WorkerOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -117,7 +117,10 @@ fn run_once(
         WorkerOptions::default(),
         Box::new(job.stores.clone()),
         Box::new(SystemClock),
-        Box::new(job.rollouts.clone()),
+        Prepared {
+            rollouts: Box::new(job.rollouts.clone()),
+            lists: Box::new(job.lists.clone()),
+        },
         job.history.clone(),
     );
     let end = rounds(job, number, &mut worker, metrics, has_run);

@@ -3,6 +3,7 @@
 use super::metrics as set;
 use metrics::{Counter, Histogram};
 use riskstream_pipeline::Worker;
+use riskstream_pipeline::decision_sink::DecisionSink;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::round::Round;
 use riskstream_pipeline::topology::Topology;
@@ -37,6 +38,8 @@ pub struct WorkerMetrics {
     commit: Histogram,
     state_write: Histogram,
     records: BTreeMap<Arc<str>, Counter>,
+    /// Names and topics of lists.
+    lists: Vec<(String, Arc<str>)>,
 }
 
 impl WorkerMetrics {
@@ -76,6 +79,7 @@ impl WorkerMetrics {
                 .into_iter()
                 .map(|topic| (Arc::clone(&topic), set::RECORDS.counter(&[&topic])))
                 .collect(),
+            lists: lists(topology),
         }
     }
 
@@ -134,6 +138,15 @@ impl WorkerMetrics {
         self.committed.increment(u64::from(round.commit.is_some()));
     }
 
+    fn publish_lists(&self, decisions: &DecisionSink, [topic, partition]: [&str; 2]) {
+        let Some(offsets) = decisions.lists() else { return };
+        for (name, of_list) in &self.lists {
+            if let Some(offset) = offsets.get(of_list) {
+                set::LIST_OFFSET.gauge(&[name, topic, partition]).set(offset as f64);
+            }
+        }
+    }
+
     /// Sets the gauges. Some of them are read from the store, so this should not be called more than once a second.
     pub fn publish<L: Log>(&self, worker: &Worker<L>) {
         let mut partitions = 0;
@@ -150,6 +163,7 @@ impl WorkerMetrics {
             set::STATE_BYTES.gauge(&labels).set(state.stored_bytes() as f64);
             if let Some(decisions) = task.sink().decisions() {
                 set::ROLLOUT.gauge(&labels).set(decisions.revision() as f64);
+                self.publish_lists(decisions, labels);
             }
             set::WAITING_FRAMES.gauge(&labels).set(task.waiting_frames() as f64);
             set::WAITING_LABELS.gauge(&labels).set(state.waiting_labels() as f64);
@@ -164,6 +178,11 @@ impl WorkerMetrics {
             .gauge(&[&self.worker])
             .set(worker.waiting().count() as f64);
     }
+}
+
+fn lists(topology: &Topology) -> Vec<(String, Arc<str>)> {
+    let names = topology.plan.decide.lists.iter().cloned();
+    names.zip(topology.list_topics.iter().cloned()).collect()
 }
 
 fn outcome_counters(topology: &Topology) -> Vec<Counter> {

@@ -141,7 +141,7 @@ impl Task {
         let record = |(event, decision): (&Event, &Decision)| {
             let (plan, lineup) = (self.engine.plan(), self.models.lineup());
             let mut bytes = Vec::new();
-            with_decision_record(plan, lineup, event, decision, None, |record| {
+            with_decision_record(plan, lineup, self.models.lists(), event, decision, None, |record| {
                 encode_json(record, &mut bytes);
             });
             String::from_utf8(bytes).unwrap()

@@ -8,6 +8,7 @@ use crate::shutdown::Shutdown;
 use riskstream_definition::Compiled;
 use riskstream_engine::{Engine, Event, write_key};
 use riskstream_events::{Rejection, Row, Slot, Value, ValueType, encode_json};
+use riskstream_lists::ListSet;
 use riskstream_offline::backfill::{Backfill, BackfillError, InputFile, Options, Order, SORT_MEMORY, Sink};
 use riskstream_offline::read::{Next, ReadError, Rows};
 use riskstream_pipeline::driver::MemoryStores;
@@ -118,7 +119,7 @@ impl Sink for DecisionSink<'_> {
         let Compiled { plan, lineup, .. } = self.compiled;
         for (event, decision) in events.iter().zip(decisions) {
             self.json.clear();
-            with_decision_record(plan, lineup, event, decision, None, |record| {
+            with_decision_record(plan, lineup, &ListSet::default(), event, decision, None, |record| {
                 encode_json(record, &mut self.json);
             });
             let taken = self.results.borrow_mut().decision(&self.json);

@@ -12,7 +12,7 @@ use riskstream_definition::Compiled;
 use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::memory::{Broker, MemoryLog};
-use riskstream_pipeline::{CatchUpSignal, NoRollouts, Topology, Worker, WorkerOptions};
+use riskstream_pipeline::{CatchUpSignal, Prepared, Topology, Worker, WorkerOptions};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ fn worker(broker: &Broker, topology: &Arc<Topology>) -> Worker<MemoryLog> {
         options,
         Box::new(MemoryStores::default()),
         Box::new(SystemClock),
-        Box::new(NoRollouts),
+        Prepared::nothing(),
         CatchUpSignal::default(),
     )
 }

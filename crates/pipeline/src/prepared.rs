@@ -1,0 +1,22 @@
+//! What is prepared outside of a worker and comes into force at a place of its log.
+
+use crate::lists::{Lists, NoLists};
+use crate::rollout::{NoRollouts, Rollouts};
+
+/// See the module.
+pub struct Prepared {
+    /// Line-ups of models.
+    pub rollouts: Box<dyn Rollouts + Send>,
+    /// Versions of lists.
+    pub lists: Box<dyn Lists + Send>,
+}
+
+impl Prepared {
+    /// Nothing: the pipeline file's models decide, and lists are empty.
+    pub fn nothing() -> Prepared {
+        Prepared {
+            rollouts: Box::new(NoRollouts),
+            lists: Box::new(NoLists),
+        }
+    }
+}
