@@ -24,7 +24,10 @@ pub mod syntax;
 mod text;
 mod topology;
 
-pub use compile::{Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings, Settings};
+pub use compile::{
+    CheckpointSettings, Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings,
+    Settings,
+};
 pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;
 pub use output::{EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, schema};
