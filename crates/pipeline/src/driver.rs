@@ -124,12 +124,17 @@ impl StateStore for SharedState {
     }
 }
 
+/// Makes the stores of a worker.
+type MakeStores = Box<dyn Fn() -> Box<dyn Stores + Send>>;
+
 /// A pipeline on topics in memory.
 pub struct TestDriver {
     /// The topics; write inputs to it, read outputs from it.
     pub broker: Broker,
-    /// The states.
+    /// The states, unless others are used.
     pub stores: MemoryStores,
+    /// What makes the stores that are used instead.
+    other_stores: Option<MakeStores>,
     /// The clock of all workers.
     pub clock: ManualClock,
     topology: Arc<Topology>,
@@ -157,6 +162,7 @@ impl TestDriver {
         let mut driver = TestDriver {
             broker,
             stores: MemoryStores::default(),
+            other_stores: None,
             clock: ManualClock::default(),
             topology,
             workers: Vec::new(),
@@ -197,6 +203,11 @@ impl TestDriver {
         self.faults = faults;
     }
 
+    /// Which stores the workers added from now on use instead of those in memory.
+    pub fn set_stores(&mut self, stores: impl Fn() -> Box<dyn Stores + Send> + 'static) {
+        self.other_stores = Some(Box::new(stores));
+    }
+
     /// Workers that are added from now on belong to another process.
     pub fn begin_process(&mut self) {
         self.history = CatchUpSignal::default();
@@ -225,13 +236,16 @@ impl TestDriver {
         // Each worker fails at other moments than its predecessor, or a run would never end.
         self.faults.seed = self.faults.seed.wrapping_add(1);
         let log = FaultyLog::new(log, self.faults, self.late.clone());
-        let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
+        let stores: Box<dyn Stores + Send> = match &self.other_stores {
+            Some(make) => make(),
+            None => Box::new(self.stores.clone()),
+        };
         let worker = Worker::new(
             log,
             Arc::clone(&self.topology),
             self.options,
             stores,
-            clock,
+            Box::new(self.clock.clone()),
             Box::new(self.rollouts.clone()),
             self.history.clone(),
         );
