@@ -43,8 +43,10 @@ fn a_new_machine_restores_its_states_and_replays_only_the_tail() {
 
     let mut service = trial.start();
     service.wait_until_ready();
-    let log = fs::read_to_string(trial.log()).unwrap();
-    assert!(log.contains("state restored from a checkpoint"), "{log}");
+    wait_for("a state that is restored", || {
+        let log = fs::read_to_string(trial.log()).unwrap();
+        log.contains("state restored from a checkpoint").then_some(())
+    });
     trial.send_good(before + 100..before + 200);
     trial.wait_for_decided(&mut service, before as usize + 200);
     let read = service.metric("riskstream_records_total", "transactions");
