@@ -49,7 +49,7 @@ fn write(store: &mut RocksStore, noise: &mut Noise, count: usize, keys: u64, pos
         for _ in 0..1_000.min(count - written) {
             let key = (noise.next() % keys).to_be_bytes();
             writes.put(&key, |value| {
-                while value.len() < key.len() + VALUE {
+                for _ in 0..VALUE / 8 {
                     value.extend_from_slice(&noise.next().to_le_bytes());
                 }
             });
