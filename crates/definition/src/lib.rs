@@ -26,7 +26,8 @@ mod text;
 mod topology;
 
 pub use compile::{
-    Compiled, EntryListSettings, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings, Settings,
+    CheckpointSettings, Compiled, EntryListSettings, InputSettings, KafkaSettings, OutputTopic, RegistrySettings,
+    RolloutSettings, Settings,
 };
 pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;

@@ -1,11 +1,12 @@
 //! Opens a partition that was assigned: which task reads it, and from where.
 
+use crate::continuation::{Continuation, Standing, within};
 use crate::decide::DecisionBuffer;
 use crate::decision_sink::DecisionSink;
 use crate::error::{TaskError, WorkerError};
 use crate::identity::{self, Keying};
 use crate::input_source::InputSource;
-use crate::journal::{self, Journal};
+use crate::journal;
 use crate::log::{Committed, Log, LogError, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
@@ -16,7 +17,7 @@ use crate::sink::{RepartitionSink, Sink};
 use crate::source::Source;
 use crate::sources::SourceId;
 use crate::stage_state::StageState;
-use crate::stores::Stores;
+use crate::stores::{Opening, Stores};
 use crate::task::{Start, Task};
 use crate::topology::{Role, Routes, Topology};
 use riskstream_features::state::{StateError, StateStore};
@@ -29,12 +30,16 @@ pub(crate) enum Opened {
     Reader(Box<PartitionReader>),
     /// It cannot be read without a hole in its history: why, and what to do.
     Stopped(String),
+    /// It is read once its state has been restored, from what this text says.
+    Restoring(String),
 }
 
 /// Why a partition is not opened.
 enum NotOpened {
     /// It cannot be read: why, and what to do. The others are opened.
     Stopped(String),
+    /// It is read once its state has been restored, from what this text says. The others are opened.
+    Restoring(String),
     /// The worker cannot go on.
     Failed(WorkerError),
 }
@@ -94,6 +99,7 @@ impl<L: Log> Assignment<'_, L> {
         match opened {
             Ok(reader) => Ok(Opened::Reader(Box::new(reader))),
             Err(NotOpened::Stopped(reason)) => Ok(Opened::Stopped(reason)),
+            Err(NotOpened::Restoring(from)) => Ok(Opened::Restoring(from)),
             Err(NotOpened::Failed(error)) => Err(error),
         }
     }
@@ -129,18 +135,25 @@ impl<L: Log> Assignment<'_, L> {
         committed: Option<Committed>,
     ) -> Result<PartitionReader, NotOpened> {
         let topic = self.identify_stage(stage)?;
-        let bounds = self.log.bounds(partition)?;
         let plan = Arc::clone(&self.topology.plan);
         let stage_plan = &plan.stages[stage];
-        let store = self
-            .stores
-            .open(&stage_plan.entity, partition.partition, &stage_plan.fingerprint)
-            .map_err(|error| error.to_string())?;
-        let before = Journal::read(store.as_ref())?.topic;
-        let topic = self.topic_of_state(&before, stage, topic)?;
         let offset = committed.as_ref().map(|committed| committed.offset);
-        let position = store.position()?.filter(|_| before.epoch == topic.epoch);
-        let position = start(position, offset, bounds)?;
+        let continuation = Continuation {
+            name: Arc::clone(&partition.topic),
+            is_repartition: self.topology.repartition_topics[stage].is_some(),
+            topic,
+            bounds: self.log.bounds(partition)?,
+            committed: offset,
+        };
+        let (entity, number) = (&stage_plan.entity, partition.partition);
+        let opened = self
+            .stores
+            .open_to_continue(entity, number, &stage_plan.fingerprint, &continuation);
+        let store = match opened.map_err(|error| error.to_string())? {
+            Opening::Opened(store) => store,
+            Opening::Restoring(from) => return Err(NotOpened::Restoring(from)),
+        };
+        let (topic, position) = continuation.start(&Standing::of(store.as_ref())?)?;
         let sink = if stage + 1 < plan.stages.len() {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
@@ -185,27 +198,6 @@ impl<L: Log> Assignment<'_, L> {
         }
         identity::check_sources(&names, &sources, &self.log.topic(name)?.committed)?;
         Ok(TopicIdentity { sources, ..topic })
-    }
-
-    /// The topic that a stage reads, in the epoch that the state has read last (`before`): the group may have forgotten it.
-    fn topic_of_state(
-        &self,
-        before: &TopicIdentity,
-        stage: usize,
-        topic: TopicIdentity,
-    ) -> Result<TopicIdentity, NotOpened> {
-        if identity::is_other(&topic.id, &before.id) && topic.epoch <= before.epoch {
-            let name = self.topology.topic_of_stage(stage);
-            let reason = match &self.topology.repartition_topics[stage] {
-                Some(_) => identity::other_repartition_topic(name),
-                None => identity::other_topic(name),
-            };
-            return Err(reason.into());
-        }
-        Ok(TopicIdentity {
-            epoch: topic.epoch.max(before.epoch),
-            ..topic
-        })
     }
 
     fn source_of_stage(
@@ -259,34 +251,6 @@ fn has_grown(topic: &str, known: i32) -> LogError {
     LogError::Fenced(format!("topic {topic} had {known} partitions and now has more"))
 }
 
-/// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is
-/// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
-fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, NotOpened> {
-    let position = match (position, committed) {
-        (Some(position), Some(committed)) if position > committed => {
-            return Err(NotOpened::Stopped(format!(
-                "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
-                 Restore the offsets; or remove this task's state directory: it is then built again from the log, and the \
-                 records from {committed} on are decided a second time"
-            )));
-        }
-        (Some(position), _) => position,
-        (None, Some(committed)) if low > 0 && committed > low => {
-            return Err(NotOpened::Stopped(format!(
-                "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state \
-                 cannot be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its \
-                 features then know nothing of what came before, and the records from {low} to {committed} are decided a second \
-                 time"
-            )));
-        }
-        (None, Some(committed)) if committed > end => committed,
-        (None, Some(committed)) => return Ok(low.min(committed)),
-        (None, None) => low,
-    };
-    within(position, low, end)?;
-    Ok(position)
-}
-
 /// The models that decided when the state was written.
 fn lineup_in_force(
     store: &dyn StateStore,
@@ -298,24 +262,4 @@ fn lineup_in_force(
     };
     let not_ready = |why| format!("revision {revision} of the models decides here, which cannot be used: {why}");
     Ok(rollouts.prepared(&document).map_err(not_ready)?)
-}
-
-/// Whether a log from `low` to `end` holds what follows `position`.
-fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
-    if position < low {
-        return Err(format!(
-            "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
-             retention. To go on with the hole, set the group's offset of this partition to {low} and remove its state directory: its \
-             features then know nothing of what came before",
-            low - position
-        ));
-    }
-    if position > end {
-        return Err(format!(
-            "its position {position} is beyond the end of the log at {end}: records were lost on the broker, for example by an \
-             unclean election, or the offsets were set forward. Restore the log or the offsets; or, for an input, \
-             riskstream state reset PIPELINE --topic TOPIC reads the topic again from its beginning"
-        ));
-    }
-    Ok(())
 }

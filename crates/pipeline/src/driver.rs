@@ -153,12 +153,17 @@ impl StateStore for SharedState {
     }
 }
 
+/// Makes the stores of a worker.
+type MakeStores = Box<dyn Fn() -> Box<dyn Stores + Send>>;
+
 /// A pipeline on topics in memory.
 pub struct TestDriver {
     /// The topics; write inputs to it, read outputs from it.
     pub broker: Broker,
-    /// The states.
+    /// The states, unless others are used.
     pub stores: MemoryStores,
+    /// What makes the stores that are used instead.
+    other_stores: Option<MakeStores>,
     /// The clock of all workers.
     pub clock: ManualClock,
     topology: Arc<Topology>,
@@ -188,6 +193,7 @@ impl TestDriver {
         let mut driver = TestDriver {
             broker,
             stores: MemoryStores::default(),
+            other_stores: None,
             clock: ManualClock::default(),
             topology,
             workers: Vec::new(),
@@ -229,6 +235,11 @@ impl TestDriver {
         self.faults = faults;
     }
 
+    /// Which stores the workers added from now on use instead of those in memory.
+    pub fn set_stores(&mut self, stores: impl Fn() -> Box<dyn Stores + Send> + 'static) {
+        self.other_stores = Some(Box::new(stores));
+    }
+
     /// Workers that are added from now on belong to another process.
     pub fn begin_process(&mut self) {
         self.history = CatchUpSignal::default();
@@ -257,7 +268,10 @@ impl TestDriver {
         // Each worker fails at other moments than its predecessor, or a run would never end.
         self.faults.seed = self.faults.seed.wrapping_add(1);
         let log = FaultyLog::new(log, self.faults, self.late.clone());
-        let (stores, clock) = (Box::new(self.stores.clone()), Box::new(self.clock.clone()));
+        let stores: Box<dyn Stores + Send> = match &self.other_stores {
+            Some(make) => make(),
+            None => Box::new(self.stores.clone()),
+        };
         let prepared = Prepared {
             rollouts: Box::new(self.rollouts.clone()),
             lists: Box::new(self.lists.clone()),
@@ -267,7 +281,7 @@ impl TestDriver {
             Arc::clone(&self.topology),
             self.options,
             stores,
-            clock,
+            Box::new(self.clock.clone()),
             prepared,
             self.history.clone(),
         );

@@ -1,6 +1,15 @@
 //! Where the durable state of tasks comes from.
 
+use crate::continuation::Continuation;
 use riskstream_features::state::{StateError, StateStore};
+
+/// The outcome of opening the state of a task that goes on.
+pub enum Opening {
+    /// It is open.
+    Opened(Box<dyn StateStore>),
+    /// It is being restored, from what this text says. [`Stores::has_restored`] tells when to open it again.
+    Restoring(String),
+}
 
 /// Opens the durable state of tasks.
 pub trait Stores {
@@ -9,4 +18,24 @@ pub trait Stores {
     /// # Errors
     /// The state cannot be opened; the caller may try again later.
     fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError>;
+
+    /// The same for a task that goes on as `continuation` allows: where there is no state that can, one may be restored
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Stores::open`].
+    fn open_to_continue(
+        &mut self,
+        stage: &str,
+        partition: i32,
+        fingerprint: &str,
+        _continuation: &Continuation,
+    ) -> Result<Opening, StateError> {
+        self.open(stage, partition, fingerprint).map(Opening::Opened)
+    }
+
+    /// Whether a restoration has ended since the last call.
+    fn has_restored(&mut self) -> bool {
+        false
+    }
 }

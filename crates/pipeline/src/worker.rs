@@ -22,15 +22,13 @@ use crate::stores::Stores;
 use crate::tally::Tally;
 use crate::task::Task;
 use crate::topology::{Routes, Topology};
+use crate::unopened::Unopened;
 use riskstream_engine::Engine;
 use riskstream_events::Row;
 use riskstream_scoring::Decider;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Microseconds between two attempts to open a partition that could not be opened.
-const OPEN_AGAIN_AFTER: i64 = 5_000_000;
 
 /// Microseconds after which positions are committed that moved without outputs.
 const COMMIT_EVERY: i64 = 200_000;
@@ -76,9 +74,7 @@ pub struct Worker<L: Log> {
     /// The readers, by index, that have records to be read in this batch.
     unread: Vec<usize>,
     stopped: Vec<Stopped>,
-    /// Of the stopped partitions, those that were never opened. They are tried again, as the cause may be gone later.
-    unopened: Vec<TopicPartition>,
-    open_again_at: i64,
+    unopened: Unopened,
     /// Changes of the assignment that the log has reported and that are not yet carried out.
     pending: VecDeque<Change>,
     phases: Phases,
@@ -123,8 +119,7 @@ impl<L: Log> Worker<L> {
             readers: Vec::new(),
             unread: Vec::new(),
             stopped: Vec::new(),
-            unopened: Vec::new(),
-            open_again_at: 0,
+            unopened: Unopened::default(),
             pending: VecDeque::new(),
             phases: Phases::new(options.liveness, history),
             writers: RepartitionWriters::default(),
@@ -248,12 +243,11 @@ impl<L: Log> Worker<L> {
         Ok(changes)
     }
 
-    /// Tries again to open what could not be opened: a lock may be released by now, or a disk have space.
     fn open_again(&mut self, now: i64) -> Result<(), WorkerError> {
-        if self.unopened.is_empty() || now < self.open_again_at {
+        let partitions = self.unopened.due(now, self.stores.has_restored());
+        if partitions.is_empty() {
             return Ok(());
         }
-        let partitions = self.unopened.clone();
         self.assigned(&partitions)
     }
 
@@ -386,7 +380,7 @@ impl<L: Log> Worker<L> {
     fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
         self.close(partitions);
         self.stopped.retain(|stopped| !partitions.contains(&stopped.partition));
-        self.unopened.retain(|partition| !partitions.contains(partition));
+        self.unopened.remove(partitions);
         Ok(self.log.stop(partitions)?)
     }
 
@@ -416,8 +410,8 @@ impl<L: Log> Worker<L> {
             opened.push(assignment.open(partition, committed)?);
         }
         // The worker changes only now, when every partition was tried: after an error all of them are tried again.
-        self.unopened.retain(|partition| !partitions.contains(partition));
-        self.open_again_at = self.clock.now() + OPEN_AGAIN_AFTER;
+        self.unopened.remove(partitions);
+        self.unopened.set_tried(self.clock.now());
         let mut starts = Vec::with_capacity(partitions.len());
         for (partition, opened) in partitions.iter().zip(opened) {
             match opened {
@@ -429,6 +423,10 @@ impl<L: Log> Worker<L> {
                     self.readers.push(*reader);
                 }
                 Opened::Stopped(reason) => self.leave_unopened(partition, reason),
+                Opened::Restoring(from) => {
+                    self.stopped.retain(|stopped| stopped.partition != *partition);
+                    self.unopened.add_restoring(partition, from);
+                }
             }
         }
         partition_reader::sort(&mut self.readers);
@@ -438,7 +436,7 @@ impl<L: Log> Worker<L> {
 
     /// Notes why a partition cannot be opened. It is logged when the reason is a new one.
     fn leave_unopened(&mut self, partition: &TopicPartition, reason: String) {
-        self.unopened.push(partition.clone());
+        self.unopened.add(partition);
         let stopped = Stopped {
             partition: partition.clone(),
             reason,
@@ -458,9 +456,9 @@ impl<L: Log> Worker<L> {
 
     /// Partitions whose next record cannot be processed yet, and why.
     pub fn waiting(&self) -> impl Iterator<Item = (&TopicPartition, &str)> {
-        self.readers
-            .iter()
-            .filter_map(|reader| Some((&reader.partition, reader.waits_for()?)))
+        let reading = self.readers.iter();
+        let waiting = reading.filter_map(|reader| Some((&reader.partition, reader.waits_for()?)));
+        waiting.chain(self.unopened.restoring())
     }
 
     /// Each partition read, its task, and how many records are known to wait.

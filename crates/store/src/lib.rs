@@ -7,11 +7,13 @@
 //! they are replayed from the log that the task reads.
 #![forbid(unsafe_code)]
 
+mod checkpoint;
 mod error;
 mod options;
 mod private;
 mod store;
 
+pub use checkpoint::CheckpointSource;
 pub use error::OpenError;
 pub use options::{SharedMemory, StoreOptions};
 pub use store::RocksStore;

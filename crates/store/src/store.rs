@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
-use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{DB, Direction, IteratorMode, WriteBatch, WriteOptions};
 
+use crate::checkpoint::CheckpointSource;
 use crate::error::OpenError;
 use crate::options::{StoreOptions, database};
 use crate::private::create_directory;
@@ -20,7 +21,7 @@ const FINGERPRINT: &[u8] = b"\xff\xffriskstream/fingerprint";
 ///
 /// Dropping it flushes buffers to files, so that the next opening has no log to read. Without that nothing is lost.
 pub struct RocksStore {
-    database: DB,
+    database: Arc<DB>,
     path: PathBuf,
     position: Option<i64>,
     writing: WriteOptions,
@@ -36,16 +37,37 @@ impl RocksStore {
         probe(path).map_err(|error| OpenError::of_io(path, &error))?;
         let failed = |error: rocksdb::Error| OpenError::of_rocksdb(path, &error);
         let database = DB::open(&database(&options.memory), path).map_err(failed)?;
+        if is_empty(&database).map_err(failed)? {
+            let mut durable = WriteOptions::default();
+            durable.set_sync(true);
+            database
+                .put_opt(FINGERPRINT, options.fingerprint.as_bytes(), &durable)
+                .map_err(failed)?;
+        }
+        Self::of(database, path, options)
+    }
+
+    /// Opens the state in `path` to read it: nothing in the directory changes, and it is not locked.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Without a state it is `Corrupt`.
+    pub fn open_to_read(path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        let mut reading = database(&options.memory);
+        reading.create_if_missing(false);
+        let database = DB::open_for_read_only(&reading, path, false);
+        Self::of(
+            database.map_err(|error| OpenError::of_rocksdb(path, &error))?,
+            path,
+            options,
+        )
+    }
+
+    /// The state in an open database.
+    fn of(database: DB, path: &Path, options: &StoreOptions) -> Result<Self, OpenError> {
+        let failed = |error: rocksdb::Error| OpenError::of_rocksdb(path, &error);
         match database.get(FINGERPRINT).map_err(failed)? {
             Some(found) if found == options.fingerprint.as_bytes() => {}
             Some(found) => return Err(other_layout(path, &found, options)),
-            None if is_empty(&database).map_err(failed)? => {
-                let mut durable = WriteOptions::default();
-                durable.set_sync(true);
-                database
-                    .put_opt(FINGERPRINT, options.fingerprint.as_bytes(), &durable)
-                    .map_err(failed)?;
-            }
             None => return Err(other_layout(path, b"none", options)),
         }
         let position = match database.get(POSITION).map_err(failed)? {
@@ -56,7 +78,7 @@ impl RocksStore {
             })?),
         };
         Ok(Self {
-            database,
+            database: Arc::new(database),
             path: path.to_owned(),
             position,
             writing: WriteOptions::default(),
@@ -75,16 +97,13 @@ impl RocksStore {
         self.database.flush().map_err(|error| self.failed(&error))
     }
 
-    /// Writes a copy of the current state to `path`, which must not exist. On the same file system it consists of hard
-    /// links, so it is quick and small. It can be opened like any state.
-    pub fn checkpoint(&self, path: &Path) -> Result<(), StateError> {
-        let checkpoint = Checkpoint::new(&self.database).map_err(|error| self.failed(&error))?;
-        checkpoint.create_checkpoint(path).map_err(|error| self.failed(&error))
+    /// What checkpoints are made of, also on another thread, for as long as this store is open.
+    pub fn checkpoint_source(&self) -> CheckpointSource {
+        CheckpointSource::new(&self.database, self.path.clone())
     }
 
-    /// An error with RocksDB's text, which names files and reasons, but no keys or values.
     fn failed(&self, error: &rocksdb::Error) -> StateError {
-        StateError::Store(format!("{}: {error}", self.path.display()))
+        failed(&self.path, error)
     }
 }
 
@@ -134,6 +153,11 @@ impl StateStore for RocksStore {
             .filter_map(|name| self.database.property_int_value(name).ok().flatten())
             .sum()
     }
+}
+
+/// An error with RocksDB's text, which names files and reasons, but no keys or values.
+pub(crate) fn failed(path: &Path, error: &rocksdb::Error) -> StateError {
+    StateError::Store(format!("{}: {error}", path.display()))
 }
 
 impl Drop for RocksStore {

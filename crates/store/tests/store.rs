@@ -272,11 +272,77 @@ fn a_checkpoint_opens_with_the_state_of_its_moment() {
     let mut store = open(directory.path());
     put(&mut store, b"key", b"then", 1);
     let copy = directory.path().join("checkpoint");
-    store.checkpoint(&copy).unwrap();
+    let source = store.checkpoint_source();
+    let writes = source.writes().unwrap();
+    assert!(source.write(&copy).unwrap());
+    assert_eq!(source.writes(), Some(writes));
     put(&mut store, b"key", b"later", 2);
+    assert!(source.writes() > Some(writes));
+    assert!(source.write(&copy).is_err(), "it exists");
+
+    let names = || -> Vec<_> {
+        fs::read_dir(&copy)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect()
+    };
+    let before = names();
+    let checkpoint = RocksStore::open_to_read(&copy, &options("layout-1")).unwrap();
+    assert_eq!(checkpoint.position().unwrap(), Some(1));
+    assert_eq!(checkpoint.get(b"key").unwrap().unwrap(), b"then");
+    drop(checkpoint);
+    assert_eq!(names(), before, "reading changes nothing");
+    let error = RocksStore::open_to_read(&copy, &options("layout-2")).err().unwrap();
+    assert!(matches!(error, OpenError::OtherLayout { .. }), "{error}");
+    let error = RocksStore::open_to_read(&directory.path().join("none"), &options("layout-1")).err();
+    assert!(matches!(error, Some(OpenError::Corrupt { .. })), "{error:?}");
+
     let checkpoint = open(&copy);
     assert_eq!(checkpoint.position().unwrap(), Some(1));
     assert_eq!(checkpoint.get(b"key").unwrap().unwrap(), b"then");
+    drop(store);
+    assert!(!source.is_open());
+    assert_eq!(source.writes(), None);
+    assert!(!source.write(&directory.path().join("late")).unwrap());
+}
+
+/// Checkpoints are made on another thread while the state is written: each is the state of one moment, and its position says of
+/// which.
+#[test]
+fn checkpoints_made_beside_writes_are_states_of_one_moment() {
+    let directory = TempDir::new().unwrap();
+    let mut store = open(&directory.path().join("state"));
+    put(&mut store, b"first", &0_i64.to_be_bytes(), 0);
+    let (source, copies) = (store.checkpoint_source(), directory.path().to_owned());
+    let copying = std::thread::spawn(move || {
+        let mut positions = Vec::new();
+        for number in 0..8 {
+            let copy = copies.join(format!("copy-{number}"));
+            assert!(source.write(&copy).unwrap());
+            let checkpoint = RocksStore::open_to_read(&copy, &options("layout-1")).unwrap();
+            let position = checkpoint.position().unwrap().unwrap();
+            for key in [b"first", b"other"] {
+                let value = checkpoint.get(key).unwrap();
+                assert!(
+                    position == 0 || value == Some(position.to_be_bytes().to_vec()),
+                    "{position}"
+                );
+            }
+            positions.push(position);
+        }
+        positions
+    });
+    let mut position = 0;
+    while !copying.is_finished() {
+        position += 1;
+        let mut writes = StateWrites::default();
+        for key in [b"first", b"other"] {
+            writes.put(key, |value| value.extend_from_slice(&i64::to_be_bytes(position)));
+        }
+        store.write(&writes, position).unwrap();
+    }
+    let positions = copying.join().unwrap();
+    assert!(positions.is_sorted() && positions[7] > positions[0], "{positions:?}");
 }
 
 #[test]

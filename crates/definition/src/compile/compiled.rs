@@ -12,6 +12,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A valid pipeline file.
 #[derive(Clone, Debug)]
@@ -121,12 +122,25 @@ pub struct Settings {
     pub state_directory: PathBuf,
     /// Memory for decoded entities of each task, in bytes.
     pub cache_bytes: usize,
+    /// Checkpoints of the state, if there are to be any.
+    pub checkpoints: Option<CheckpointSettings>,
     /// The address of the HTTP server.
     pub listen: SocketAddr,
     /// The name of the environment variable with the secret for pseudonyms.
     pub key_env: Option<String>,
     /// Whether any field is personal data.
     pub personal: bool,
+}
+
+/// Checkpoints of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckpointSettings {
+    /// The directory that holds them.
+    pub directory: PathBuf,
+    /// The time between two checkpoints of a task.
+    pub every: Duration,
+    /// How many checkpoints of a task are kept.
+    pub keep: usize,
 }
 
 /// How to reach Kafka. Debug output has no values of properties, since they may be passwords.

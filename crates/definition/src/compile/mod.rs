@@ -31,7 +31,8 @@ mod topics;
 mod usage;
 
 pub use compiled::{
-    Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutScope, RolloutSettings, Settings,
+    CheckpointSettings, Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutScope,
+    RolloutSettings, Settings,
 };
 pub use file_text::FileText;
 pub use lists::EntryListSettings;

@@ -1,15 +1,20 @@
 //! Phase `settings`: Kafka, the registry, state, the HTTP server and the secret for pseudonyms.
 
-use super::compiled::{KafkaSettings, RegistrySettings, Settings};
+use super::compiled::{CheckpointSettings, KafkaSettings, RegistrySettings, Settings};
 use super::kafka_properties;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{PropertyText, Spanned};
-use crate::syntax::{Http, Kafka, PipelineFile, Registry, State};
+use crate::syntax::{Checkpoints, Http, Kafka, PipelineFile, Registry, State};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The default of `state.cache`.
 const CACHE_BYTES: usize = 16 << 20;
+/// The default of `state.checkpoints.every`.
+const CHECKPOINTS_EVERY: Duration = Duration::from_secs(300);
+/// The default of `state.checkpoints.keep`.
+const CHECKPOINTS_KEPT: u32 = 3;
 
 /// The settings, with defaults for what the file leaves out.
 pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
@@ -26,6 +31,10 @@ pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
             .and_then(|registry| resolve_registry(&registry.value, diagnostics)),
         state_directory: state_directory(file.state.as_ref()),
         cache_bytes: cache_bytes(file.state.as_ref()),
+        checkpoints: file
+            .state
+            .as_ref()
+            .and_then(|state| resolve_checkpoints(state.checkpoints.as_ref()?, diagnostics)),
         listen: listen(file.http.as_ref(), diagnostics),
         key_env: file
             .personal_data
@@ -87,6 +96,42 @@ fn cache_bytes(state: Option<&State>) -> usize {
     state
         .and_then(|state| state.cache)
         .map_or(CACHE_BYTES, |cache| usize::try_from(cache.0).unwrap_or(usize::MAX))
+}
+
+fn resolve_checkpoints(checkpoints: &Checkpoints, diagnostics: &mut Diagnostics) -> Option<CheckpointSettings> {
+    let url = checkpoints.url.0.as_ref()?;
+    let path = url.value.strip_prefix("file://").unwrap_or(&url.value);
+    let is_url_of_path = path.len() == url.value.len() || path.starts_with('/');
+    if path.is_empty() || path.contains("://") || !is_url_of_path {
+        // Without the text: it may hold a password.
+        diagnostics.add(
+            Diagnostic::new("checkpoints cannot be kept there", url.span.clone())
+                .help("write the path of a directory, or `file:///PATH`; other stores are not supported yet"),
+        );
+    }
+    let every = checkpoints.every.as_ref().map_or(CHECKPOINTS_EVERY, |every| {
+        if every.value.0 < 1_000_000 {
+            diagnostics.add(
+                Diagnostic::new("checkpoints cannot be made so often", every.span.clone())
+                    .help("write `1s` or more; `5m` is the default"),
+            );
+        }
+        Duration::from_micros(every.value.0.unsigned_abs())
+    });
+    let keep = checkpoints.keep.as_ref().map_or(CHECKPOINTS_KEPT, |keep| {
+        if keep.value < 2 {
+            diagnostics.add(
+                Diagnostic::new("too few checkpoints are kept", keep.span.clone())
+                    .help("write `2` or more: where one is damaged, the next older one is taken"),
+            );
+        }
+        keep.value
+    });
+    Some(CheckpointSettings {
+        directory: path.into(),
+        every,
+        keep: keep as usize,
+    })
 }
 
 fn listen(http: Option<&Http>, diagnostics: &mut Diagnostics) -> SocketAddr {

@@ -2,9 +2,9 @@
 
 use crate::syntax::read::VARIABLE;
 use crate::syntax::{
-    ChallengerSection, Entity, EntryList, Example, ExampleEntry, Expectation, Explain, Feature, Headers, Http, Input,
-    Kafka, LongField, ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout, RolloutFile, Rule,
-    State, Thresholds,
+    ChallengerSection, Checkpoints, Entity, EntryList, Example, ExampleEntry, Expectation, Explain, Feature, Headers,
+    Http, Input, Kafka, LongField, ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout,
+    RolloutFile, Rule, State, Thresholds,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -15,7 +15,7 @@ use std::fmt::{self, Write};
 type Section = (&'static str, &'static str, &'static [&'static str]);
 
 /// The sections of a pipeline file in the order of the reference.
-const SECTIONS: [Section; 22] = [
+const SECTIONS: [Section; 23] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
     ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
@@ -33,6 +33,7 @@ const SECTIONS: [Section; 22] = [
     ("kafka:", "Kafka", Kafka::KEYS),
     ("registry:", "Registry", Registry::KEYS),
     ("state:", "State", State::KEYS),
+    ("state: {checkpoints: …}", "Checkpoints", Checkpoints::KEYS),
     ("http:", "Http", Http::KEYS),
     ("personal_data:", "PersonalData", PersonalData::KEYS),
     ("examples: [ … ]", "Example", Example::KEYS),

@@ -1,7 +1,7 @@
 //! Sections that configure the running service: `delivery:`, `kafka:`, `registry:`, `state:`, `http:` and
 //! `personal_data:`.
 
-use super::read::{ByteSize, Map, PropertyText, Required, Spanned, Word, section, word};
+use super::read::{ByteSize, Duration, Map, PropertyText, Required, Spanned, Word, section, word};
 
 /// The delivery guarantee for decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +87,25 @@ section! {
         /// `riskstream backfill` uses four times as much for each stage.
         #[schemars(default, extend("default" = "16MiB"))]
         pub cache: Option<ByteSize>,
+        /// Copies of the state in a place that outlives the machine. Without them a task that has lost its state reads its topic
+        /// from the beginning.
+        #[schemars(default)]
+        pub checkpoints: Option<Checkpoints>,
+    }
+}
+
+section! {
+    /// Copies of the state in a place that outlives the machine.
+    pub struct Checkpoints {
+        /// A directory that all copies of the pipeline reach, as a path or as `file:///PATH`. A relative path is relative to the
+        /// working directory.
+        pub url: Required<String>,
+        /// The time between two checkpoints of a task, from 1s.
+        #[schemars(default, extend("default" = "5m"))]
+        pub every: Option<Spanned<Duration>>,
+        /// How many checkpoints of a task are kept, from 2: where one is damaged, the next older one is taken.
+        #[schemars(default, extend("default" = 3))]
+        pub keep: Option<Spanned<u32>>,
     }
 }
 

@@ -304,6 +304,18 @@ pub const CASES: &[(&str, &str, &str)] = &[
     ("a bad address", "listen: \"127.0.0.1:9464\"", "listen: localhost"),
     ("a bad size", "cache: 64MiB", "cache: 64"),
     (
+        "checkpoints in an unknown store",
+        "cache: 64MiB",
+        "checkpoints: {url: \"ftp://user:secret@host/x\"}",
+    ),
+    (
+        "checkpoints too often",
+        "cache: 64MiB",
+        "checkpoints: {url: x, every: 10ms}",
+    ),
+    ("too few checkpoints", "cache: 64MiB", "checkpoints: {url: x, keep: 1}"),
+    ("checkpoints nowhere", "cache: 64MiB", "checkpoints: {every: 1h}"),
+    (
         "an example of an unknown input",
         "- transactions: {transaction_id: a",
         "- transaction: {transaction_id: a",

@@ -66,7 +66,7 @@ pub enum Command {
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
-    /// Set positions back when an input's topic is another one than before
+    /// List, verify, write and restore checkpoints of state; set positions back when an input's topic is another one than before
     #[cfg(feature = "kafka")]
     State(state::Args),
     /// Compute features and decisions over files

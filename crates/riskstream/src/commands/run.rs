@@ -6,9 +6,10 @@ use crate::lists;
 use crate::pipeline_file;
 use crate::rollout::{Follower, LoadedRollouts};
 use crate::secret::{fingerprint, secret, variable};
+use crate::service::checkpoints::{Checkpoints, keep};
 use crate::service::{
-    Health, HttpServer, Instance, Job, RocksStores, StateDirectoryError, check_secret_mark, claim_state_directory,
-    supervise,
+    Health, HttpServer, Instance, Job, OpenStates, RocksStores, StateDirectoryError, check_secret_mark,
+    claim_state_directory, supervise,
 };
 use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
@@ -87,12 +88,13 @@ fn run(args: Args) -> Result<(), CommandError> {
     http.start(health.clone(), recorder)?;
     let rollouts = follow_rollouts(&compiled, &kafka, &shutdown)?;
     let lists = lists::follow(&compiled.lists, &kafka, &shutdown).map_err(CommandError::failed)?;
+    let stores = stores(&compiled, kafka.pseudonym_fingerprint.clone(), state, &shutdown)?;
     supervise(Job {
         compiled,
         secret,
         kafka,
         instance,
-        stores: RocksStores::new(state),
+        stores,
         workers,
         rollouts,
         lists,
@@ -110,6 +112,25 @@ fn state_directory_error(error: StateDirectoryError) -> CommandError {
         StateDirectoryError::File { .. } => CommandError::failed(error),
         StateDirectoryError::Other { .. } | StateDirectoryError::Ambiguous { .. } => CommandError::configuration(error),
     }
+}
+
+/// The stores in the directory `state`. If the pipeline has checkpoints, they are made on a thread of its own.
+fn stores(
+    compiled: &Compiled,
+    secret: Option<String>,
+    state: PathBuf,
+    shutdown: &Shutdown,
+) -> Result<RocksStores, CommandError> {
+    let Some(checkpoints) = Checkpoints::of(compiled, secret, &state) else {
+        return Ok(RocksStores::new(state));
+    };
+    let (checkpoints, states, shutdown) = (Arc::new(checkpoints), OpenStates::default(), shutdown.clone());
+    let stores = RocksStores::new(state).with_checkpoints(Arc::clone(&checkpoints), states.clone());
+    std::thread::Builder::new()
+        .name("checkpoints".to_owned())
+        .spawn(move || keep(&checkpoints, &states, &shutdown))
+        .map_err(CommandError::failed)?;
+    Ok(stores)
 }
 
 /// Loads the roll-outs that exist already, then follows new ones on a thread of its own.

@@ -1,5 +1,6 @@
 //! The service of `riskstream run`: worker threads, their supervisor, and health and metrics over HTTP.
 
+pub mod checkpoints;
 mod health;
 mod http;
 mod http_connections;
@@ -19,5 +20,5 @@ pub use instance::{Instance, InstanceError};
 pub use job::Job;
 pub use secret_mark::{SecretMarkError, check as check_secret_mark};
 pub use state_directory::{StateDirectoryError, claim as claim_state_directory};
-pub use stores::RocksStores;
+pub use stores::{OpenStates, RocksStores};
 pub use supervisor::supervise;

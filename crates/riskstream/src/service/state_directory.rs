@@ -81,7 +81,7 @@ pub fn claim(parent: &Path, pipeline: &str) -> Result<PathBuf, StateDirectoryErr
 }
 
 /// The pipeline's name; bytes that may have a meaning in paths as `%` and two digits, so that no two names are one.
-fn directory_name(pipeline: &str) -> String {
+pub(super) fn directory_name(pipeline: &str) -> String {
     let mut name = String::new();
     for (at, byte) in pipeline.bytes().enumerate() {
         match byte {

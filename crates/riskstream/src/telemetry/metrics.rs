@@ -167,6 +167,16 @@ metrics! {
         "Labels that came before their transactions and wait for them in the state of the first stage.";
     STATE_BYTES: Gauge "riskstream_state_bytes" ["topic", "partition"] in Bytes,
         "Approximate size of a task's state on disk.";
+    CHECKPOINTS: Counter "riskstream_checkpoints_total" ["result"] in Count,
+        "Checkpoints of tasks' state: written, or failed. The log gives the reason; a checkpoint that failed is tried again.";
+    CHECKPOINT_UPLOADED: Counter "riskstream_checkpoint_uploaded_bytes_total" [] in Bytes,
+        "Bytes of checkpoints that were not in their store yet and were written to it.";
+    CHECKPOINT_TIME: Gauge "riskstream_checkpoint_time_seconds" ["entity", "partition"] in Seconds,
+        "Time of the newest checkpoint of a task that this process has written, in seconds since 1970. Its age is time() minus this. A state that does not change gets no further one.";
+    CHECKPOINT_BYTES: Gauge "riskstream_checkpoint_bytes" ["entity", "partition"] in Bytes,
+        "Size of the newest checkpoint of a task that this process has written.";
+    RESTORATIONS: Counter "riskstream_restorations_total" ["result"] in Count,
+        "Attempts to restore the state of a task from a checkpoint: restored, none (no checkpoint can be used), or failed.";
     CACHED_ENTITIES: Gauge "riskstream_cached_entities" ["topic", "partition"] in Count,
         "Entities that a task keeps decoded in memory.";
     CACHED_BYTES: Gauge "riskstream_cached_bytes" ["topic", "partition"] in Bytes,
@@ -176,7 +186,7 @@ metrics! {
     STOPPED: Gauge "riskstream_stopped_partitions" ["worker"] in Count,
         "Partitions of a worker that it cannot continue to read. /readyz gives the reason.";
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
-        "Partitions whose next record waits for the schema registry or for the models of a roll-out.";
+        "Partitions whose next record waits for the schema registry, for the models of a roll-out or for a state that is being restored.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
         "Rounds in which partitions were assigned or revoked.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,

@@ -1,31 +1,15 @@
 //! `riskstream state reset`: sets the positions of an input back when its topic is another one than before.
 
-use super::error::CommandError;
-use super::target::Target;
+use crate::commands::error::CommandError;
+use crate::commands::target::Target;
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_kafka::{ResetPosition, TopicReset};
 use std::time::SystemTime;
 
-/// The arguments of `riskstream state`.
+/// The arguments of `riskstream state reset`.
 #[derive(clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    action: Action,
-}
-
-#[derive(clap::Subcommand)]
-enum Action {
-    /// Read an input's topic from its beginning, as another topic than before
-    ///
-    /// For a topic that was deleted and created again, or that has lost records. Features keep what they know. Every record of
-    /// the topic is a new event: it is decided, and counts in features; one that was decided before is decided again, with the same
-    /// `decision_id`. End all copies of the pipeline first.
-    Reset(ResetArgs),
-}
-
-#[derive(clap::Args)]
-struct ResetArgs {
+pub(super) struct Args {
     #[command(flatten)]
     target: Target,
     /// The topic of an input of the pipeline
@@ -40,8 +24,7 @@ struct ResetArgs {
 ///
 /// # Errors
 /// The pipeline file is wrong, the topic is none of its inputs or has not changed, or Kafka cannot be reached or refuses.
-pub fn execute(args: Args) -> Result<(), CommandError> {
-    let Action::Reset(args) = args.action;
+pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     let (compiled, kafka) = args.target.load()?;
     check_topic(&compiled, &args.topic).map_err(CommandError::configuration)?;
     let reset = TopicReset::plan(&kafka, &args.topic).map_err(CommandError::failed)?;

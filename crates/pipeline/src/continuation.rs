@@ -1,0 +1,202 @@
+//! From where a task goes on with a state: at the position of the state, if the state belongs to the topic, is not ahead of what
+//! was committed, and the log still has what follows.
+
+use crate::identity;
+use crate::journal::Journal;
+use crate::log::TopicIdentity;
+use riskstream_features::state::{StateError, StateStore};
+use std::sync::Arc;
+
+/// How far a state is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The topic that it has read.
+    pub topic: TopicIdentity,
+    /// The offset of the first record that is not in it; none if it is new.
+    pub position: Option<i64>,
+}
+
+impl Standing {
+    /// How far the state in a store is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn of(store: &dyn StateStore) -> Result<Standing, StateError> {
+        Ok(Standing {
+            topic: Journal::read(store)?.topic,
+            position: store.position()?,
+        })
+    }
+}
+
+/// What the log and the group hold of a partition whose task keeps state.
+#[derive(Clone, Debug)]
+pub struct Continuation {
+    /// The topic's name.
+    pub name: Arc<str>,
+    /// Whether it is a repartition topic.
+    pub is_repartition: bool,
+    /// Which topic of this name there is now.
+    pub topic: TopicIdentity,
+    /// The first offset, and the offset of the next record to be written.
+    pub bounds: (i64, i64),
+    /// The group's position, if it has one.
+    pub committed: Option<i64>,
+}
+
+impl Continuation {
+    /// Whether a state that was restored from elsewhere may be of more use than this one: it is new although the topic was written to,
+    /// or the log no longer has what follows its position.
+    pub fn needs_restoration(&self, standing: &Standing) -> bool {
+        if self.bounds.1 == 0 {
+            return false;
+        }
+        standing.position.is_none_or(|position| {
+            let is_of_this_topic = !identity::is_other(&self.topic.id, &standing.topic.id);
+            is_of_this_topic && standing.topic.epoch == self.topic.epoch && position < self.bounds.0
+        })
+    }
+
+    /// The topic, in the epoch that the state has read last, and where the task begins to read it.
+    ///
+    /// # Errors
+    /// There would be a hole, or the state belongs to another topic: why, and what to do.
+    pub fn start(&self, standing: &Standing) -> Result<(TopicIdentity, i64), String> {
+        let topic = self.topic_of_state(&standing.topic)?;
+        // State of a former topic of this name goes on with this one from its beginning.
+        let position = standing.position.filter(|_| standing.topic.epoch == topic.epoch);
+        let position = start(position, self.committed, self.bounds)?;
+        Ok((topic, position))
+    }
+
+    /// The topic in the epoch that the state has read last (`before`): the group may have forgotten it.
+    fn topic_of_state(&self, before: &TopicIdentity) -> Result<TopicIdentity, String> {
+        if identity::is_other(&self.topic.id, &before.id) && self.topic.epoch <= before.epoch {
+            return Err(match self.is_repartition {
+                true => identity::other_repartition_topic(&self.name),
+                false => identity::other_topic(&self.name),
+            });
+        }
+        Ok(TopicIdentity {
+            epoch: self.topic.epoch.max(before.epoch),
+            ..self.topic.clone()
+        })
+    }
+}
+
+/// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is
+/// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
+fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, String> {
+    let position = match (position, committed) {
+        (Some(position), Some(committed)) if position > committed => {
+            return Err(format!(
+                "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
+                 Restore the offsets; or remove this task's state directory: it is then built again from the log, and the \
+                 records from {committed} on are decided a second time"
+            ));
+        }
+        (Some(position), _) => position,
+        (None, Some(committed)) if low > 0 && committed > low => {
+            return Err(format!(
+                "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state \
+                 cannot be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its \
+                 features then know nothing of what came before, and the records from {low} to {committed} are decided a second \
+                 time"
+            ));
+        }
+        (None, Some(committed)) if committed > end => committed,
+        (None, Some(committed)) => return Ok(low.min(committed)),
+        (None, None) => low,
+    };
+    within(position, low, end)?;
+    Ok(position)
+}
+
+/// Whether a log from `low` to `end` holds what follows `position`.
+pub(crate) fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
+    if position < low {
+        return Err(format!(
+            "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
+             retention. To go on with the hole, set the group's offset of this partition to {low} and remove its state directory: its \
+             features then know nothing of what came before",
+            low - position
+        ));
+    }
+    if position > end {
+        return Err(format!(
+            "its position {position} is beyond the end of the log at {end}: records were lost on the broker, for example by an \
+             unclean election, or the offsets were set forward. Restore the log or the offsets; or, for an input, \
+             riskstream state reset PIPELINE --topic TOPIC reads the topic again from its beginning"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(id: &str, epoch: u32, position: Option<i64>) -> Standing {
+        let topic = TopicIdentity {
+            id: Some(id.into()),
+            partitions: 1,
+            epoch,
+            ..TopicIdentity::default()
+        };
+        Standing { topic, position }
+    }
+
+    fn continuation(bounds: (i64, i64), committed: Option<i64>) -> Continuation {
+        Continuation {
+            name: "payments".into(),
+            is_repartition: false,
+            topic: standing("A", 1, None).topic,
+            bounds,
+            committed,
+        }
+    }
+
+    #[test]
+    fn a_state_goes_on_if_nothing_is_missing_behind_its_position() {
+        let new = Standing::default();
+        let cases = [
+            // (bounds, committed, state, whether another may be of more use, start or a word of the reason)
+            ((0, 0), None, new.clone(), false, Ok(0)),
+            ((0, 9), Some(5), new.clone(), true, Ok(0)),
+            ((3, 9), Some(5), new.clone(), true, Err("its state is lost")),
+            ((3, 9), Some(5), standing("A", 1, Some(3)), false, Ok(3)),
+            (
+                (3, 9),
+                Some(5),
+                standing("A", 1, Some(2)),
+                true,
+                Err("1 records are missing"),
+            ),
+            (
+                (3, 9),
+                Some(5),
+                standing("A", 1, Some(6)),
+                false,
+                Err("ahead of the group's"),
+            ),
+            ((3, 9), None, standing("A", 1, Some(6)), false, Ok(6)),
+            ((0, 9), None, standing("A", 1, Some(10)), false, Err("beyond the end")),
+            // Another topic of this name, and one of which the user has said that it is to be read.
+            ((3, 9), Some(5), standing("B", 1, Some(2)), false, Err("another topic")),
+            ((0, 9), Some(0), standing("B", 0, Some(7)), false, Ok(0)),
+        ];
+        for (bounds, committed, standing, needs, expected) in cases {
+            let continuation = continuation(bounds, committed);
+            assert_eq!(
+                continuation.needs_restoration(&standing),
+                needs,
+                "{standing:?} {bounds:?}"
+            );
+            match (expected, continuation.start(&standing)) {
+                (Ok(start), Ok((topic, found))) => assert_eq!((found, topic.epoch), (start, 1)),
+                (Err(word), Err(reason)) => assert!(reason.contains(word), "{reason}"),
+                (expected, found) => panic!("{expected:?}: {found:?}"),
+            }
+        }
+    }
+}

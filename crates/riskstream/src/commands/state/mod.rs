@@ -1,0 +1,53 @@
+//! `riskstream state`: what the service does with the state of tasks, by hand.
+
+mod checkpoints;
+mod reset;
+
+use super::error::CommandError;
+
+/// The arguments of `riskstream state`.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// List the checkpoints of a pipeline's state
+    ///
+    /// The furthest first. A checkpoint that the pipeline cannot use has the reason.
+    List(checkpoints::Args),
+    /// Read all checkpoints of a pipeline and compare their checksums
+    Verify(checkpoints::Args),
+    /// Write a checkpoint of each state in the state directory
+    ///
+    /// End the copies of the pipeline that use the directory first: `riskstream run` writes checkpoints itself.
+    Export(checkpoints::LocalArgs),
+    /// Restore the states that the state directory lacks from their checkpoints
+    ///
+    /// From the furthest that is whole, for each task that has checkpoints. A state that is there and not damaged stays as it is.
+    /// `riskstream run` restores states itself when it reads their partitions; it also refuses a restored state if its topic does
+    /// not reach back to it.
+    Restore(checkpoints::LocalArgs),
+    /// Read an input's topic from its beginning, as another topic than before
+    ///
+    /// For a topic that was deleted and created again, or that has lost records. Features keep what they know. Every record of
+    /// the topic is a new event: it is decided, and counts in features; one that was decided before is decided again, with the same
+    /// `decision_id`. End all copies of the pipeline first.
+    Reset(reset::Args),
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// What was given is wrong, or what was tried failed.
+pub fn execute(args: Args) -> Result<(), CommandError> {
+    match args.action {
+        Action::List(args) => checkpoints::list(&args),
+        Action::Verify(args) => checkpoints::verify(&args),
+        Action::Export(args) => checkpoints::export(&args),
+        Action::Restore(args) => checkpoints::restore(&args),
+        Action::Reset(args) => reset::execute(&args),
+    }
+}
