@@ -185,7 +185,6 @@ mod tests {
         for other in [
             "card",
             "card-03",
-            "card--1",
             "card-+1",
             "card-3.checkpoint",
             "card-3.lock",
