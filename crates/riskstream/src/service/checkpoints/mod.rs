@@ -182,14 +182,7 @@ mod tests {
     fn only_directories_of_states_name_tasks() {
         assert_eq!(TaskId::parse("card-3"), Some(TaskId::new("card", 3)));
         assert_eq!(TaskId::parse("a-b-12"), Some(TaskId::new("a-b", 12)));
-        for other in [
-            "card",
-            "card-03",
-            "card-+1",
-            "card-3.checkpoint",
-            "card-3.lock",
-            "-",
-        ] {
+        for other in ["card", "card-03", "card-+1", "card-3.checkpoint", "card-3.lock", "-"] {
             assert_eq!(TaskId::parse(other), None, "{other}");
         }
     }
