@@ -13,11 +13,25 @@ use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
 use crate::rights::Right;
 
+/// How long a broker may take to say where the topic ends.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A record of the topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailedRecord {
+    /// Its offset.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; a tombstone has none.
+    pub value: Option<Vec<u8>>,
+}
+
 /// The result of [`TopicTail::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tailed {
-    /// The value of a record.
-    Record(Vec<u8>),
+    /// A record.
+    Record(TailedRecord),
     /// The end of the topic is reached for now.
     End,
     /// Nothing arrived in time.
@@ -31,12 +45,31 @@ pub struct TopicTail {
 }
 
 impl TopicTail {
-    /// Starts to follow partition 0 of `topic`.
+    /// Starts to follow partition 0 of `topic`. Does not wait for a broker.
     ///
     /// # Errors
     /// `Fatal`: a setting is wrong.
     pub fn begin(options: &KafkaOptions, topic: &str) -> Result<TopicTail, LogError> {
+        TopicTail::of(groupless::consumer(options)?, topic)
+    }
+
+    /// The same, and where the topic ends now. Once [`Tailed::End`] was given, all records before it were. The last ones may be
+    /// gone by compaction, so no record says so.
+    ///
+    /// # Errors
+    /// `Unavailable`: no broker says where the topic ends. `Fatal`: a setting is wrong.
+    pub fn begin_with_end(options: &KafkaOptions, topic: &str) -> Result<(TopicTail, i64), LogError> {
         let consumer = groupless::consumer(options)?;
+        groupless::reach(&consumer)?;
+        let what = format!("looking up the offsets of {topic}");
+        // Before the topic is read: an end that is reached earlier than it is looked up would not be this one.
+        let (_, end) = consumer
+            .fetch_watermarks(topic, 0, TIMEOUT)
+            .map_err(|error| Right::Read(topic).request_error(&what, &error))?;
+        Ok((TopicTail::of(consumer, topic)?, end))
+    }
+
+    fn of(consumer: GrouplessConsumer, topic: &str) -> Result<TopicTail, LogError> {
         let mut assignment = TopicPartitionList::new();
         assignment
             .add_partition_offset(topic, 0, Offset::Beginning)
@@ -48,7 +81,7 @@ impl TopicTail {
         })
     }
 
-    /// The next committed record that has a value. Waits for at most `timeout`.
+    /// The next committed record. Waits for at most `timeout`.
     ///
     /// # Errors
     /// When a broker cannot be reached or refuses the request. librdkafka keeps retrying, so `next` can be called
@@ -57,9 +90,11 @@ impl TopicTail {
         self.consumer.context().bootstrap().serve(self.consumer.client());
         match self.consumer.poll(timeout) {
             None => Ok(Tailed::Nothing),
-            Some(Ok(message)) => Ok(message
-                .payload()
-                .map_or(Tailed::Nothing, |value| Tailed::Record(value.to_vec()))),
+            Some(Ok(message)) => Ok(Tailed::Record(TailedRecord {
+                offset: message.offset(),
+                key: message.key().map(<[u8]>::to_vec),
+                value: message.payload().map(<[u8]>::to_vec),
+            })),
             Some(Err(KafkaError::PartitionEOF(_))) => Ok(Tailed::End),
             Some(Err(error)) => Err(Right::Read(&self.topic).request_error(&format!("reading {}", self.topic), &error)),
         }

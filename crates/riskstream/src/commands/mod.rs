@@ -20,6 +20,8 @@ mod input_files;
 #[cfg(feature = "kafka")]
 pub mod lists;
 pub mod models;
+#[cfg(feature = "backfill")]
+mod output_file;
 #[cfg(feature = "kafka")]
 pub mod rollout;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
@@ -33,6 +35,8 @@ pub mod state;
 mod target;
 #[cfg(feature = "backfill")]
 mod temporary_stores;
+#[cfg(any(feature = "backfill", feature = "kafka"))]
+mod time;
 #[cfg(feature = "kafka")]
 pub mod topics;
 

@@ -2,7 +2,7 @@
 
 use crate::telemetry::metrics;
 use riskstream_definition::EntryListSettings;
-use riskstream_kafka::{Followed, KafkaOptions, KeyedRecord, KeyedTail};
+use riskstream_kafka::{KafkaOptions, Tailed, TailedRecord, TopicTail};
 use riskstream_lists::{Change, History, Table, read_change};
 use riskstream_pipeline::log::LogError;
 use std::time::Duration;
@@ -15,7 +15,9 @@ const WAIT: Duration = Duration::from_secs(1);
 /// See the module.
 pub struct ListTopic {
     settings: EntryListSettings,
-    tail: KeyedTail,
+    tail: TopicTail,
+    /// Where the topic ended when this began.
+    end_at_begin: i64,
     history: History,
     is_read: bool,
 }
@@ -26,8 +28,10 @@ impl ListTopic {
     /// # Errors
     /// No broker answers, or a setting is wrong.
     pub fn begin(settings: &EntryListSettings, kafka: &KafkaOptions) -> Result<ListTopic, LogError> {
+        let (tail, end_at_begin) = TopicTail::begin_with_end(kafka, &settings.topic)?;
         Ok(ListTopic {
-            tail: KeyedTail::begin(kafka, &settings.topic)?,
+            tail,
+            end_at_begin,
             settings: settings.clone(),
             history: History::default(),
             is_read: false,
@@ -60,16 +64,16 @@ impl ListTopic {
         let mut failure = None;
         while changes.len() < BATCH {
             match self.tail.next(next_wait) {
-                Ok(Followed::Record(record)) => {
+                Ok(Tailed::Record(record)) => {
                     end = record.offset + 1;
                     changes.extend(self.change(&record));
                 }
-                Ok(Followed::End) => {
+                Ok(Tailed::End) => {
                     self.is_read = true;
-                    end = end.max(self.tail.end_at_begin());
+                    end = end.max(self.end_at_begin);
                     break;
                 }
-                Ok(Followed::Nothing) => break,
+                Ok(Tailed::Nothing) => break,
                 Err(error) => {
                     failure = Some(error);
                     break;
@@ -95,18 +99,18 @@ impl ListTopic {
     /// # Errors
     /// The topic cannot be read at the moment.
     pub fn read_again(&self, kafka: &KafkaOptions, offset: i64) -> Result<Table, LogError> {
-        let mut tail = KeyedTail::begin(kafka, &self.settings.topic)?;
+        let (mut tail, _) = TopicTail::begin_with_end(kafka, &self.settings.topic)?;
         let mut table = Table::default();
         let mut is_end = false;
         while !is_end {
             let mut changes: Vec<Change> = Vec::new();
             while !is_end && changes.len() < BATCH {
                 match tail.next(WAIT)? {
-                    Followed::Record(record) if record.offset < offset => {
+                    Tailed::Record(record) if record.offset < offset => {
                         changes.extend(change(&self.settings, &record).ok());
                     }
-                    Followed::Record(_) | Followed::End => is_end = true,
-                    Followed::Nothing => return Err(LogError::Unavailable("no record arrived".to_owned())),
+                    Tailed::Record(_) | Tailed::End => is_end = true,
+                    Tailed::Nothing => return Err(LogError::Unavailable("no record arrived".to_owned())),
                 }
             }
             table = table.with(&changes);
@@ -114,7 +118,7 @@ impl ListTopic {
         Ok(table)
     }
 
-    fn change(&self, record: &KeyedRecord) -> Option<(i64, Change)> {
+    fn change(&self, record: &TailedRecord) -> Option<(i64, Change)> {
         match change(&self.settings, record) {
             Ok(change) => Some((record.offset, change)),
             Err(error) => {
@@ -130,6 +134,6 @@ impl ListTopic {
     }
 }
 
-fn change(settings: &EntryListSettings, record: &KeyedRecord) -> Result<Change, riskstream_lists::Unusable> {
+fn change(settings: &EntryListSettings, record: &TailedRecord) -> Result<Change, riskstream_lists::Unusable> {
     read_change(record.key.as_deref(), record.value.as_deref(), settings.keys)
 }

@@ -5,7 +5,7 @@ use crate::pipeline_file::read_rollout_text;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics;
 use riskstream_definition::{Compiled, Report, prepare, prepare_again, read_rollout};
-use riskstream_kafka::{KafkaOptions, Tailed, TopicTail};
+use riskstream_kafka::{KafkaOptions, Tailed, TailedRecord, TopicTail};
 use riskstream_pipeline::Rollouts;
 use riskstream_pipeline::log::LogError;
 use riskstream_scoring::Lineup;
@@ -107,7 +107,7 @@ impl Follower {
         let is_at_end = loop {
             let Some(tail) = &mut self.tail else { return true };
             match tail.next(Duration::from_millis(10)) {
-                Ok(Tailed::Record(value)) => {
+                Ok(Tailed::Record(TailedRecord { value: Some(value), .. })) => {
                     let text = String::from_utf8_lossy(&value).into_owned();
                     match read_rollout(TOPIC, &text).map(|file| file.revision.map_or(0, |revision| revision.value)) {
                         Ok(revision) if newest.as_ref().is_some_and(|(newest, _)| revision < *newest) => {}
@@ -116,7 +116,7 @@ impl Follower {
                     }
                 }
                 Ok(Tailed::End) => break true,
-                Ok(Tailed::Nothing) => break false,
+                Ok(Tailed::Record(_) | Tailed::Nothing) => break false,
                 Err(error) => {
                     tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
                     break false;

@@ -3,6 +3,7 @@
 use crate::commands::error::CommandError;
 use crate::commands::input_files::FileArgs;
 use crate::commands::run_report::RunReport;
+use crate::commands::time::time;
 use anyhow::{Context, anyhow};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::{Compiled, duration};
@@ -30,7 +31,7 @@ pub(super) struct LabelArgs {
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, conflicts_with = "label_time")]
     label_delay: Option<i64>,
     /// Only what was known by then counts: 2026-03-14 or 2026-03-14T09:30:00Z. Later payments are left out
-    #[arg(long, value_name = "TIME", value_parser = super::time)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     as_of: Option<i64>,
     /// A payment without a label is genuine once it is so old, such as 60d. Without this it is not judged
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]

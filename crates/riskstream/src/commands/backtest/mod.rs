@@ -9,6 +9,7 @@ use super::file_run::FileRun;
 use super::input_files::{FileArgs, InputArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use super::temporary_stores::TemporaryStores;
+use super::time::time;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
@@ -84,12 +85,6 @@ struct JudgingArgs {
     /// Seed of the resampling: the same seed gives the same intervals
     #[arg(long, default_value_t = 1)]
     seed: u64,
-}
-
-/// A point in time as an argument.
-fn time(text: &str) -> Result<i64, String> {
-    let parsed = riskstream_events::time::parse(text);
-    parsed.ok_or_else(|| "write a date or a time: 2026-03-14 or 2026-03-14T09:30:00Z".to_owned())
 }
 
 /// Decides, judges and reports.

@@ -1,11 +1,8 @@
 //! `--json` and `--html`: files that have their names only when they are complete.
 
-use anyhow::Context;
+use crate::commands::output_file::OutputFile;
 use riskstream_backtest::html;
 use riskstream_backtest::report::Report;
-use riskstream_offline::PartialFile;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The arguments.
@@ -52,40 +49,11 @@ impl Outputs {
     /// A file cannot be written.
     pub(super) fn finish(self, report: &Report) -> anyhow::Result<()> {
         if let Some(file) = self.json {
-            let mut content = serde_json::to_vec_pretty(report).context("the report as JSON")?;
-            content.push(b'\n');
-            file.finish(&content)?;
+            file.finish_json(report)?;
         }
         match self.html {
             Some(file) => file.finish(html(report).as_bytes()),
             None => Ok(()),
         }
-    }
-}
-
-struct OutputFile {
-    partial: PartialFile,
-    file: File,
-}
-
-impl OutputFile {
-    /// A file beside `path`.
-    ///
-    /// # Errors
-    /// It cannot be created.
-    fn create(path: &Path) -> anyhow::Result<OutputFile> {
-        let created = PartialFile::create(path).with_context(|| format!("cannot write {}", path.display()));
-        created.map(|(partial, file)| OutputFile { partial, file })
-    }
-
-    /// Writes the content, and gives the file its name.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    fn finish(mut self, content: &[u8]) -> anyhow::Result<()> {
-        let path = self.partial.path().to_owned();
-        let written = self.file.write_all(content).and_then(|()| self.file.sync_all());
-        let renamed = written.and_then(|()| self.partial.finish());
-        renamed.with_context(|| format!("cannot write {}", path.display()))
     }
 }

@@ -1,20 +1,25 @@
 //! `riskstream lists`: changes and shows the entries of a pipeline's lists.
 
 mod csv_file;
-mod time;
 mod topic;
 
 use super::error::CommandError;
 use super::target::Target;
+use super::time::time;
+use crate::clock::SystemClock;
 use anyhow::anyhow;
 use compact_str::CompactString;
 use csv_file::{Column, read_file, write_entries};
+use riskstream_definition::duration;
 use riskstream_lists::Entry;
+use riskstream_pipeline::Clock;
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
-use time::{Ending, TimeArgument};
 use topic::{EntryTopic, Key};
+
+/// A day in microseconds.
+const DAY: i64 = 86_400_000_000;
 
 /// The arguments of `riskstream lists`.
 #[derive(clap::Args)]
@@ -85,8 +90,8 @@ enum Action {
         #[command(flatten)]
         list: ListArgs,
         /// Remove those whose `until` lies before this time; by default a day ago, since events may come late
-        #[arg(long, value_name = "TIME")]
-        before: Option<TimeArgument>,
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        before: Option<i64>,
     },
 }
 
@@ -103,6 +108,17 @@ struct KeyArgs {
     /// Keys, in clear: pseudonyms are computed; `-` reads them from standard input, one a line
     #[arg(required = true, value_name = "KEY")]
     keys: Vec<String>,
+}
+
+/// When an entry ends.
+#[derive(clap::Args)]
+struct Ending {
+    /// The event time from which on it counts no longer: 2026-12-31T12:00:00Z, or 2026-12-31 for midnight UTC
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<i64>,
+    /// The same as a time from now: 30d, 12h
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, conflicts_with = "until")]
+    duration: Option<i64>,
 }
 
 /// Runs the action.
@@ -125,7 +141,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
                 value: text(value),
                 reason: text(reason),
                 author: text(author),
-                until: ending.until()?,
+                until: ending.until(),
             };
             let keys = topic.keys(keys.read()?)?;
             topic.write(keys.into_iter().map(|key| (key, Some(entry.clone()))))?;
@@ -147,13 +163,21 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         } => import(&list.open()?, &file, replace, author.as_deref()),
         Action::Export { list } => export(&list.open()?),
         Action::Show { target, list, key } => show(&target, list.as_deref(), key),
-        Action::Expire { list, before } => expire(&list.open()?, before.unwrap_or_else(TimeArgument::a_day_ago)),
+        Action::Expire { list, before } => expire(&list.open()?, before.unwrap_or_else(|| SystemClock.now() - DAY)),
     }
 }
 
 impl ListArgs {
     fn open(&self) -> Result<EntryTopic, CommandError> {
         EntryTopic::open(&self.target, &self.list)
+    }
+}
+
+impl Ending {
+    /// The time, in microseconds since the epoch.
+    fn until(&self) -> Option<i64> {
+        let from_now = self.duration.map(|duration| SystemClock.now().saturating_add(duration));
+        self.until.or(from_now)
     }
 }
 
@@ -223,7 +247,7 @@ fn show(target: &Target, list: Option<&str>, key: Option<String>) -> Result<(), 
                 "{:<24}  {:>10}  {:>10}  {}",
                 topic.name(),
                 entries.len(),
-                expired(&entries, &TimeArgument::now()).count(),
+                expired(&entries, SystemClock.now()).count(),
                 topic.topic()
             );
         }
@@ -232,11 +256,10 @@ fn show(target: &Target, list: Option<&str>, key: Option<String>) -> Result<(), 
     let topic = EntryTopic::open(target, list)?;
     let entries = topic.read()?;
     let Some(key) = key else {
-        let now = TimeArgument::now();
         println!(
             "{list}: {} entries, of which {} have expired",
             entries.len(),
-            expired(&entries, &now).count()
+            expired(&entries, SystemClock.now()).count()
         );
         return Ok(());
     };
@@ -254,20 +277,16 @@ fn described(entry: &Entry) -> String {
     String::from_utf8_lossy(&riskstream_lists::write_entry(entry)).into_owned()
 }
 
-fn expired<'e>(
-    entries: &'e BTreeMap<CompactString, Entry>,
-    before: &TimeArgument,
-) -> impl Iterator<Item = &'e CompactString> {
-    let before = before.0;
+fn expired(entries: &BTreeMap<CompactString, Entry>, before: i64) -> impl Iterator<Item = &CompactString> {
     let expired = entries
         .iter()
         .filter(move |(_, entry)| entry.until.is_some_and(|until| until < before));
     expired.map(|(key, _)| key)
 }
 
-fn expire(topic: &EntryTopic, before: TimeArgument) -> Result<(), CommandError> {
+fn expire(topic: &EntryTopic, before: i64) -> Result<(), CommandError> {
     let entries = topic.read()?;
-    topic.write(expired(&entries, &before).map(|key| (Key(key.clone()), None)))?;
+    topic.write(expired(&entries, before).map(|key| (Key(key.clone()), None)))?;
     report(topic, "removed");
     Ok(())
 }

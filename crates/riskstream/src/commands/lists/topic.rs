@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 use compact_str::CompactString;
 use riskstream_definition::{Compiled, EntryListSettings, nearest};
 use riskstream_events::Pseudonymizer;
-use riskstream_kafka::{Followed, KafkaOptions, KeyedTail, Producer};
+use riskstream_kafka::{KafkaOptions, Producer, Tailed, TopicTail};
 use riskstream_lists::{Entry, Keys, MAX_TEXT, read_change, write_entry};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -140,12 +140,13 @@ impl EntryTopic {
     /// # Errors
     /// Kafka cannot be reached, or refuses.
     pub fn read(&self) -> Result<BTreeMap<CompactString, Entry>, CommandError> {
-        let mut tail = KeyedTail::begin(&self.kafka, &self.settings.topic).map_err(CommandError::failed)?;
+        let begun = TopicTail::begin_with_end(&self.kafka, &self.settings.topic);
+        let (mut tail, _) = begun.map_err(CommandError::failed)?;
         let mut entries = BTreeMap::new();
         let mut last = Instant::now();
         loop {
             match tail.next(Duration::from_millis(100)).map_err(CommandError::failed)? {
-                Followed::Record(record) => {
+                Tailed::Record(record) => {
                     last = Instant::now();
                     let change = read_change(record.key.as_deref(), record.value.as_deref(), self.settings.keys);
                     match change.map(|change| (change.key, change.entry)) {
@@ -154,15 +155,15 @@ impl EntryTopic {
                         Err(_) => {}
                     }
                 }
-                Followed::End => return Ok(entries),
-                Followed::Nothing if last.elapsed() > TIMEOUT => {
+                Tailed::End => return Ok(entries),
+                Tailed::Nothing if last.elapsed() > TIMEOUT => {
                     return Err(CommandError::failed(anyhow!(
                         "{}: nothing has arrived for {} s",
                         self.settings.topic,
                         TIMEOUT.as_secs()
                     )));
                 }
-                Followed::Nothing => {}
+                Tailed::Nothing => {}
             }
         }
     }

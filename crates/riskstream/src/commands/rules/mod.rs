@@ -4,6 +4,7 @@ mod label_topic;
 
 use super::decision_topic;
 use super::error::CommandError;
+use super::output_file::OutputFile;
 use super::target::Target;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
@@ -63,6 +64,8 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
 fn report(args: &ReportArgs) -> Result<(), CommandError> {
     let (compiled, kafka) = args.target.load_reading(std::slice::from_ref(&args.label_fraud))?;
     let amount = args.amount(&compiled)?;
+    let json = args.json.as_deref().map(OutputFile::create).transpose();
+    let json = json.map_err(CommandError::configuration)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let mut recorded = Recorded::new(Arc::clone(&compiled.plan), amount);
     let decisions = decision_topic::read(&compiled, &kafka, args.since, &shutdown, &mut |decision, _| {
@@ -88,10 +91,8 @@ fn report(args: &ReportArgs) -> Result<(), CommandError> {
         HumanCount(decisions),
         HumanCount(labels.records)
     );
-    if let Some(path) = &args.json {
-        let failed = || format!("cannot write {}", path.display());
-        let text = serde_json::to_vec_pretty(&report).with_context(failed)?;
-        std::fs::write(path, text).with_context(failed)?;
+    if let Some(file) = json {
+        file.finish_json(&report)?;
     }
     Ok(())
 }

@@ -1,19 +1,18 @@
 //! Writes a checkpoint: a copy of the state by hard links, its files to the store, its manifest, and the removal of old ones.
 
 use super::{Checkpoints, TaskId};
+use crate::clock::SystemClock;
 use anyhow::Context;
 use riskstream_checkpoints::{About, KnownDigests, TaskCheckpoints, TopicMark, Written};
-use riskstream_pipeline::Standing;
+use riskstream_pipeline::{Clock, Standing};
 use riskstream_store::{CheckpointSource, RocksStore};
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
 pub fn clock() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as u64
+    (SystemClock.now() / 1000) as u64
 }
 
 /// Removes a directory with all that is in it, if it is there.
