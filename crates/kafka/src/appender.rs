@@ -13,6 +13,8 @@ use crate::producer::{RecordProducer, WriteFailure};
 pub(crate) struct Appender {
     pub(crate) records: RecordProducer,
     timeout: Duration,
+    /// Whether records may not be acknowledged yet.
+    is_waiting: bool,
 }
 
 impl Appender {
@@ -20,6 +22,7 @@ impl Appender {
         Ok(Self {
             records: RecordProducer::new(&options.appender()?, options.outputs.clone(), connection)?,
             timeout: options.transaction_timeout,
+            is_waiting: false,
         })
     }
 
@@ -29,19 +32,25 @@ impl Appender {
     }
 
     /// Hands over records, to be written in this order. After an error some may have been written.
-    pub(crate) fn append(&self, records: &Outputs) -> Result<(), LogError> {
+    pub(crate) fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout;
+        self.is_waiting |= !records.is_empty();
         self.records
             .send(records, deadline)
             .map_err(|failure| self.log_error(failure))
     }
 
-    /// Waits until all records are acknowledged.
-    pub(crate) fn settle(&self) -> Result<(), LogError> {
+    /// Waits until all records are acknowledged. Without records it does nothing: a flush wakes all threads of the client.
+    pub(crate) fn settle(&mut self) -> Result<(), LogError> {
+        if !self.is_waiting {
+            return Ok(());
+        }
         let deadline = Instant::now() + self.timeout;
         self.records
             .deliver(deadline)
-            .map_err(|failure| self.log_error(failure))
+            .map_err(|failure| self.log_error(failure))?;
+        self.is_waiting = false;
+        Ok(())
     }
 
     fn log_error(&self, failure: WriteFailure) -> LogError {

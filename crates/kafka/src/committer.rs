@@ -22,10 +22,31 @@ use crate::rights::{self, Right};
 /// The pause between attempts that are rejected at once.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
+/// About how long the coordinator takes to write the markers of a transaction after it has reported the commit. A
+/// transaction that begins earlier is rejected with CONCURRENT_TRANSACTIONS and has to back off for longer. Records
+/// that arrive in the meantime go into the next transaction.
+const MARKER_DELAY: Duration = Duration::from_micros(1_500);
+
+/// How long a commit shows that the brokers are up.
+const PROOF_OF_LIFE: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(crate) struct Committer {
     pub(crate) records: RecordProducer,
     timeout: Duration,
+    last_commit: Option<LastCommit>,
+}
+
+struct LastCommit {
+    at: Instant,
+    /// How often all brokers had been down until then.
+    outages: usize,
+}
+
+impl LastCommit {
+    fn is_recent(&self, outages: usize) -> bool {
+        self.outages == outages && self.at.elapsed() < PROOF_OF_LIFE
+    }
 }
 
 impl Committer {
@@ -33,7 +54,14 @@ impl Committer {
         Ok(Self {
             records: RecordProducer::new(&options.committer()?, options.outputs.clone(), connection)?,
             timeout: options.transaction_timeout,
+            last_commit: None,
         })
+    }
+
+    /// How long the next transaction has to wait for the markers of the last one.
+    pub(crate) fn marker_delay(&self) -> Duration {
+        let left = |last: &LastCommit| MARKER_DELAY.checked_sub(last.at.elapsed());
+        self.last_commit.as_ref().and_then(left).unwrap_or_default()
     }
 
     /// Fences the previous user of this transactional id, and aborts its open transaction. To be retried while the
@@ -65,7 +93,7 @@ impl Committer {
     /// # Errors
     /// `Rebalancing`: nothing was committed, and without outputs nothing has to be: a later commit covers these positions.
     pub(crate) fn commit(
-        &self,
+        &mut self,
         consumer: &GroupConsumer,
         outputs: &Outputs,
         positions: &TopicPartitionList,
@@ -75,13 +103,15 @@ impl Committer {
         }
         let deadline = Instant::now() + self.timeout;
         let outages = self.records.outages();
-        // Deliver outputs before sending positions: librdkafka may never return from sending positions while a
-        // coordinator is down (its issues 5456 and 5511), and delivered outputs show that the brokers are up.
-        let delivered = self
-            .begin()
-            .and_then(|()| self.records.send(outputs, deadline))
-            .and_then(|()| self.records.deliver(deadline))
-            .and_then(|()| self.check_outages(outages));
+        let begun = self.begin().and_then(|()| self.records.send(outputs, deadline));
+        // librdkafka may never return from sending positions while a coordinator is down (its issues 5456 and 5511). Delivered
+        // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
+        let delivered = match self.last_commit.take().is_some_and(|last| last.is_recent(outages)) {
+            true => begun,
+            false => begun
+                .and_then(|()| self.records.deliver(deadline))
+                .and_then(|()| self.check_outages(outages)),
+        };
         let result = match delivered {
             Ok(()) => self.finish(consumer, positions, deadline),
             // The transaction has failed. Its next step gives the reason.
@@ -91,7 +121,11 @@ impl Committer {
             Err(failure) => Err(failure),
         };
         match result.map_err(|failure| self.records.root_cause(failure)) {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                let at = Instant::now();
+                self.last_commit = Some(LastCommit { at, outages });
+                Ok(())
+            }
             Err(WriteFailure::Dropped(reason) | WriteFailure::Transient(reason)) => {
                 self.abort(&reason)?;
                 Err(match outputs.is_empty() {

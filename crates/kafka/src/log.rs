@@ -39,11 +39,6 @@ const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
 /// The pause between attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// About how long the coordinator takes to write the markers of a transaction after it has reported the commit. A
-/// transaction that begins earlier is rejected with CONCURRENT_TRANSACTIONS and has to back off for longer. Records
-/// that arrive in the meantime go into the next transaction.
-const MARKER_DELAY: Duration = Duration::from_micros(1_500);
-
 /// Why this log ends: its partitions are other members'.
 const SESSION_LOST: &str = "the session in the group had timed out";
 
@@ -76,8 +71,6 @@ pub struct KafkaLog {
     watch: TransactionWatch,
     buffer: RecordBuffer,
     subscribed: bool,
-    /// When the last transaction was committed.
-    committed_at: Option<Instant>,
     /// The group's generation as of the last assignment.
     generation: u64,
     topics: TopicWatch,
@@ -126,7 +119,6 @@ impl KafkaLog {
             watch,
             buffer,
             subscribed: false,
-            committed_at: None,
             generation: 0,
             topics: TopicWatch::new(),
             revoked: BTreeSet::new(),
@@ -291,9 +283,8 @@ impl Log for KafkaLog {
         if !self.subscribed {
             self.join(deadline)?;
         }
-        if let Some(left) = self.committed_at.and_then(|at| MARKER_DELAY.checked_sub(at.elapsed())) {
-            std::thread::sleep(left.min(timeout));
-        }
+        let marker_delay = self.committer.as_ref().map(Committer::marker_delay);
+        std::thread::sleep(marker_delay.unwrap_or_default().min(timeout));
         loop {
             self.serve();
             self.take_failure()?;
@@ -413,11 +404,10 @@ impl Log for KafkaLog {
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
         let positions = positions::list(positions, self.agreement.fingerprint())?;
-        match &self.committer {
+        match &mut self.committer {
             Some(committer) => {
                 self.appender.settle()?;
                 committer.commit(&self.consumer, outputs, &positions)?;
-                self.committed_at = Some(Instant::now());
             }
             None => {
                 self.appender.append(outputs)?;

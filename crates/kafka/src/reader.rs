@@ -153,8 +153,11 @@ impl Reader {
 
     fn see_arrivals(&mut self) -> bool {
         let arrived = self.arrived.swap(false, Ordering::Acquire);
-        self.is_position_stale |= arrived;
-        self.is_empty &= !arrived;
+        // As `|=` and `&=`, inlined into a loop over all readers, rustc 1.95 (x86-64) compiles this as if all had arrivals.
+        if arrived {
+            self.is_position_stale = true;
+            self.is_empty = false;
+        }
         arrived
     }
 
