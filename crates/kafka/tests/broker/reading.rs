@@ -220,3 +220,31 @@ fn a_wrong_property_is_reported_without_its_value() {
         assert!(error.contains(name) && !error.contains(value), "{error}");
     }
 }
+
+/// Otherwise a worker polls the queues of hundreds of quiet partitions for each record. `wait` looks at all of them in a loop,
+/// which rustc 1.95 has compiled wrongly.
+#[test]
+fn drained_partitions_have_no_records() {
+    let options = options("drained", 8);
+    let input = options.inputs[0].clone();
+    (0..8).for_each(|partition| produce(&input, partition, ["a"]));
+    let mut member = Member::new(options);
+    member.wait_for_partitions(8);
+    let owned = member.owned.clone();
+    for partition in &owned {
+        drain(&mut member.log, partition);
+    }
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        member.log.wait(Duration::from_millis(20)).unwrap();
+        let waiting: Vec<_> = owned.iter().filter(|one| member.log.has_records(one)).collect();
+        if waiting.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{waiting:?} may have records");
+        // The ends of partitions may be reported after their last records.
+        waiting
+            .into_iter()
+            .for_each(|partition| _ = drain(&mut member.log, partition));
+    }
+}
