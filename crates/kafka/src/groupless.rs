@@ -63,6 +63,11 @@ pub(crate) fn consumer(options: &KafkaOptions) -> Result<GrouplessConsumer, LogE
     create(&config, options)
 }
 
+/// A consumer of committed records that fails if retention deletes records before it has read them.
+pub(crate) fn gapless_consumer(options: &KafkaOptions) -> Result<GrouplessConsumer, LogError> {
+    create(&options.consumer()?, options)
+}
+
 /// A client with these properties.
 pub(crate) fn create(config: &ClientConfig, options: &KafkaOptions) -> Result<GrouplessConsumer, LogError> {
     let context = GrouplessContext {
