@@ -42,7 +42,7 @@ fn read(directory: &Path, partition: usize) -> Result<Vec<Record>, String> {
         .expect("a recording");
     let mut records = Records::of(directory, &manifest, "payments", partition);
     let mut all = Vec::new();
-    while let Some(record) = records.next().map_err(|error| error.to_string())? {
+    while let Some(record) = records.read_next().map_err(|error| error.to_string())? {
         all.push(record);
     }
     Ok(all)

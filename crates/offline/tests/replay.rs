@@ -168,7 +168,7 @@ fn record(
                 }
                 for value in values {
                     // Offsets have to grow where one decision becomes two.
-                    end = (end).max(offset);
+                    end = end.max(offset);
                     writer
                         .push(Record {
                             offset: end,

@@ -73,11 +73,11 @@ impl Records {
         }
     }
 
-    /// The next record.
+    /// Reads the next record; none behind the last.
     ///
     /// # Errors
     /// A file is gone, cannot be read, or is not what was recorded.
-    pub fn next(&mut self) -> Result<Option<Record>, RecordingError> {
+    pub fn read_next(&mut self) -> Result<Option<Record>, RecordingError> {
         while self.ready.is_empty() {
             if self.reading.is_none() {
                 let Some(file) = self.files.pop_front() else {

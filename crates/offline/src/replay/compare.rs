@@ -82,7 +82,7 @@ impl Comparison {
         let recorded = manifest.topic(&topology.decisions);
         for partition in 0..recorded.map_or(0, |topic| topic.partitions.len()) {
             let mut records = Records::of(directory, manifest, &topology.decisions, partition);
-            while let Some(record) = records.next()? {
+            while let Some(record) = records.read_next()? {
                 let Some(decision) = decode(record.value.as_deref().unwrap_or_default())? else {
                     comparison.unreadable += 1;
                     continue;

@@ -54,9 +54,7 @@ pub(super) type Around<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
 
 impl Compared {
     pub(super) fn new(decision: OwnedDecisionRecord, (key, headers): Around<'_>) -> Compared {
-        let OwnedDecisionRecord {
-            decision_id, event_id, ..
-        } = decision.clone();
+        let (decision_id, event_id) = (decision.decision_id.clone(), decision.event_id.clone());
         let is_bootstrapping = decision.flags.iter().any(|flag| flag == "bootstrapping");
         let decision = OwnedDecisionRecord {
             latency: None,
@@ -186,14 +184,15 @@ impl DecisionBook {
         self.counts.again += 1;
         let found = self.find(decision);
         let Some(found) = found else {
-            match () {
-                () if !is_expected => self.leave_out(AFTER),
-                () if self.is_cut && decision.is_bootstrapping => self.leave_out(BEFORE),
-                () if self.lacks_first => self.leave_out(GONE),
-                () => {
-                    self.counts.different += 1;
-                    differences.add(decision.difference((String::new(), None, Some("a decision".to_owned()))));
-                }
+            if !is_expected {
+                self.leave_out(AFTER);
+            } else if self.is_cut && decision.is_bootstrapping {
+                self.leave_out(BEFORE);
+            } else if self.lacks_first {
+                self.leave_out(GONE);
+            } else {
+                self.counts.different += 1;
+                differences.add(decision.difference((String::new(), None, Some("a decision".to_owned()))));
             }
             return Ok(());
         };

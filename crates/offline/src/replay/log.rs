@@ -68,7 +68,7 @@ impl Reading {
     }
 
     fn advance(&mut self) -> Result<(), LogError> {
-        self.next = self.records.next().map_err(fatal)?;
+        self.next = self.records.read_next().map_err(fatal)?;
         Ok(())
     }
 }

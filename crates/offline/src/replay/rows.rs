@@ -236,7 +236,7 @@ impl RowBook {
 impl PartitionRows {
     /// Reads the next recorded record.
     fn read(&mut self, format: &RepartitionFormat, spare: &mut Vec<Row>, counts: &mut Counts) -> Result<(), String> {
-        let Some(record) = self.records.next().map_err(|error| error.to_string())? else {
+        let Some(record) = self.records.read_next().map_err(|error| error.to_string())? else {
             self.is_ended = true;
             return Ok(());
         };

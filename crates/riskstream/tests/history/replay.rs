@@ -127,7 +127,7 @@ fn a_decision_that_somebody_has_changed_is_found() {
     assert_eq!(differences.len(), 1, "{text}");
     assert_eq!(differences[0]["decision_id"], decision["decision_id"]);
     assert_eq!(differences[0]["event_id"], "t42");
-    assert!(text.contains("1 differences"), "{text}");
+    assert!(text.contains("error: 1 difference\n"), "{text}");
 }
 
 #[test]
@@ -135,6 +135,7 @@ fn a_recording_that_is_extended_while_payments_run_is_whole_at_any_time() {
     let mut shop = Shop::new("extended", "exactly_once");
     let mut service = shop.start("state");
     for hundred in 0..4 {
+        shop.succeed(&["lists", "add"], &["blocked", &card(hundred)]);
         shop.pay(hundred * 100..hundred * 100 + 100);
         // Some of these are decided, and others are not.
         shop.record("recording", &["--personal-data"]);

@@ -18,15 +18,17 @@ pub(super) struct Recorded {
     pub(super) left_out: Option<String>,
 }
 
-/// The topics in the order of the data flow. Dead letters and further outputs are not recorded: they follow from the others.
+/// The topics in the order in which they are recorded: lists and roll-outs, then the others in the order of the data flow, so that
+/// what something is made from is recorded before it. Dead letters and further outputs are not recorded: they follow from the others.
 ///
 /// # Errors
 /// A topic is missing, or Kafka cannot be reached or refuses.
 pub(super) fn topics(compiled: &Compiled, kafka: &KafkaOptions) -> Result<Vec<Recorded>, CommandError> {
     let required = required_topics(compiled).into_iter();
-    let required: Vec<_> = required
+    let mut required: Vec<_> = required
         .filter(|topic| !matches!(topic.role, TopicRole::DeadLetters | TopicRole::Output(_)))
         .collect();
+    required.sort_by_key(|topic| !matches!(topic.role, TopicRole::List(_) | TopicRole::Rollouts));
     let names: Vec<&str> = required.iter().map(|topic| topic.name.as_str()).collect();
     let found = look_up(kafka, &names).map_err(CommandError::failed)?;
     let topics = required.iter().zip(found).map(|(required, topic)| {
@@ -52,9 +54,9 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Looks them up against the data flow: what was decided, then decisions, then what they were made from. So each decision
-    /// up to its end was made from records before theirs. `written` bounds inputs and what is made from them; decisions are written
-    /// later, and lists and roll-outs are needed whole.
+    /// Looks them up in the reverse order: what was decided, then decisions, then what they were made from. So each decision
+    /// was made from records before the ends, and no notice names a version of a list beyond its end. `written` bounds inputs and
+    /// what is made from them; decisions are written later, and lists and roll-outs are needed whole.
     ///
     /// # Errors
     /// Kafka cannot be reached or refuses.
@@ -72,9 +74,7 @@ impl Ends {
             all: BTreeMap::new(),
             decided: (deciding, committed),
         };
-        let mut reversed: Vec<&Recorded> = topics.iter().rev().collect();
-        reversed.sort_by_key(|topic| topic.role != TopicRole::Decisions);
-        for topic in reversed {
+        for topic in topics.iter().rev() {
             ends.look_up_topic(kafka, topic, written)
                 .map_err(CommandError::failed)?;
         }

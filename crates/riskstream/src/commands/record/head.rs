@@ -16,7 +16,7 @@ use riskstream_pipeline::topology::chain;
 pub(in crate::commands) fn head(compiled: &Compiled) -> Result<Pipeline, CommandError> {
     let stages = compiled.plan.stages.iter().map(|stage| Stage {
         entity: stage.entity.clone(),
-        fingerprint: stage.fingerprint.to_string(),
+        fingerprint: stage.fingerprint.clone(),
     });
     let models = compiled.lineup.models.iter().map(|model| Model {
         name: model.name.clone(),

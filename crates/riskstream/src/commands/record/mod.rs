@@ -28,8 +28,8 @@ pub struct Args {
     /// The directory of the recording. If there is one, it is continued
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
-    /// Begin a new recording with the records that were written from this time on: 2026-03-14 or 2026-03-14T09:30:00Z. Default:
-    /// the beginning of each topic. Without it a replay cannot compare decisions whose windows reach back further
+    /// Begin a new recording with the records that were written from this time on: 2026-03-14 or 2026-03-14T09:30:00Z. A replay
+    /// cannot compare decisions whose windows reach back further. Default: the beginning of each topic
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<i64>,
     /// Record up to the records that were written before this time. Default: the end of each topic
@@ -130,7 +130,7 @@ fn left(manifest: &Manifest, topics: &[Recorded], ends: &Ends) -> u64 {
         .sum()
 }
 
-/// Records topic by topic in the order of the data flow, so that what is made from a record is not recorded before it.
+/// Records topic by topic, so that what is made from a record is not recorded before it.
 fn record_all(
     recorder: &mut Recorder,
     kafka: &KafkaOptions,

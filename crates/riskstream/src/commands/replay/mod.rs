@@ -15,6 +15,7 @@ use crate::pipeline_file;
 use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
+use indicatif::HumanCount;
 use prepared::{RecordedLists, RecordedRollouts};
 use riskstream_definition::Compiled;
 use riskstream_kafka::Written;
@@ -24,7 +25,7 @@ use riskstream_pipeline::{DecisionFormat, Prepared, Topology};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a model with a time budget may take: its answer must not depend on the clock.
 const MODEL_PATIENCE: Duration = Duration::from_secs(600);
@@ -79,7 +80,8 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
 fn conclude(report: &ReplayReport) -> Result<(), CommandError> {
     let differences = report.outcome.differences.count;
     if differences > 0 {
-        return Err(anyhow!("{differences} differences").into());
+        let word = if differences == 1 { "difference" } else { "differences" };
+        return Err(anyhow!("{} {word}", HumanCount(differences)).into());
     }
     if report.compared() == 0 {
         return Err(anyhow!(
@@ -114,6 +116,7 @@ fn replay(
         clock: Box::new(SystemClock),
     };
     let bar = progress_bar(0);
+    let began = Instant::now();
     let report = run.run(
         &mut |bytes| match decoder.decode(bytes) {
             Ok(decision) => Ok(Some(decision)),
@@ -138,6 +141,8 @@ fn replay(
         error => CommandError::failed(error),
     })?;
     report.notes.splice(0..0, notes);
+    let again = HumanCount(report.outcome.decisions.again);
+    eprintln!("{again} decisions made again in {:.1} s", began.elapsed().as_secs_f64());
     Ok(report)
 }
 

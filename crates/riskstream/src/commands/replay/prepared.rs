@@ -111,7 +111,7 @@ fn read(settings: &EntryListSettings, directory: &Path, manifest: &Manifest) -> 
         gap: None,
     };
     let mut next = 0;
-    while let Some(record) = records.next()? {
+    while let Some(record) = records.read_next()? {
         if record.offset > next {
             list.gap = list.gap.or(Some(next));
         }
