@@ -3,7 +3,7 @@
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{Flags, Slot, Value};
-use riskstream_scoring::{Challenger, Decider, Decision, Lineup, ModelPlan, ModelsInForce};
+use riskstream_scoring::{Decider, Decision, Lineup, ModelPlan, ModelsInForce};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -61,31 +61,14 @@ impl Variant {
 pub fn on_history(lineup: &Lineup) -> Lineup {
     let model = |model: &Arc<ModelPlan>| {
         Arc::new(ModelPlan {
-            label: Arc::clone(&model.label),
-            name: model.name.clone(),
-            version: model.version.clone(),
-            model: Arc::clone(&model.model),
-            card: model.card.clone(),
-            inputs: model.inputs.clone(),
-            columns: model.columns.clone(),
-            pad: model.pad,
             explanation: None,
             within: None,
-            fallback: model.fallback,
+            ..ModelPlan::clone(model)
         })
     };
-    let challenger = |challenger: &Challenger| Challenger {
-        model: challenger.model,
-        entity: challenger.entity.clone(),
-        share: challenger.share.clone(),
-        when: challenger.when.clone(),
-    };
     Lineup {
-        revision: lineup.revision,
-        document: Arc::clone(&lineup.document),
         models: lineup.models.iter().map(model).collect(),
-        champion: lineup.champion,
-        challengers: lineup.challengers.iter().map(challenger).collect(),
         shadows: Vec::new(),
+        ..lineup.clone()
     }
 }

@@ -63,6 +63,14 @@ pub(crate) fn consumer(options: &KafkaOptions) -> Result<GrouplessConsumer, LogE
     create(&config, options)
 }
 
+/// A consumer of committed records that fails if retention deletes records before it has read them.
+pub(crate) fn gapless_consumer(options: &KafkaOptions) -> Result<GrouplessConsumer, LogError> {
+    let mut config = options.consumer()?;
+    // The last offsets of a partition may be transaction markers: that nothing follows is known once a fetch comes back empty.
+    config.set("fetch.wait.max.ms", "10");
+    create(&config, options)
+}
+
 /// A client with these properties.
 pub(crate) fn create(config: &ClientConfig, options: &KafkaOptions) -> Result<GrouplessConsumer, LogError> {
     let context = GrouplessContext {

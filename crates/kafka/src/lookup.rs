@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::Consumer;
 use riskstream_pipeline::log::{LogError, Topic};
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext};
 use crate::errors;
 use crate::options::KafkaOptions;
+use crate::positions;
 use crate::topic_watch::TopicWatch;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -39,4 +42,33 @@ pub(crate) fn look_up_with(
     drop(watch);
     let consumer = Arc::into_inner(consumer).expect("the watch was dropped");
     Ok((consumer, topics))
+}
+
+/// The group's committed position in each partition of a topic, if it has one.
+///
+/// # Errors
+/// There is no such topic, or the brokers cannot be reached or refuse.
+pub fn committed_offsets(options: &KafkaOptions, name: &str) -> Result<Vec<Option<i64>>, LogError> {
+    let (consumer, topics) = look_up_with(options, &[name])?;
+    let topic = topics.into_iter().flatten().next();
+    let topic = topic.ok_or_else(|| LogError::Fatal(format!("there is no topic {name}")))?;
+    committed_with(&consumer, name, &topic)
+}
+
+/// The same of a topic that was looked up.
+pub(crate) fn committed_with(
+    consumer: &GroupConsumer,
+    name: &str,
+    topic: &Topic,
+) -> Result<Vec<Option<i64>>, LogError> {
+    let mut asked = TopicPartitionList::new();
+    asked.add_partition_range(name, 0, topic.partitions - 1);
+    let committed = consumer.committed_offsets(asked, TIMEOUT);
+    let committed = committed.map_err(|error| errors::request_error(&format!("looking up topic {name}"), &error))?;
+    let position = |partition| {
+        let element = committed.find_partition(name, partition);
+        let position = element.and_then(|element| positions::committed(&element));
+        position.map(|position| position.offset)
+    };
+    Ok((0..topic.partitions).map(position).collect())
 }

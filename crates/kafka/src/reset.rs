@@ -10,7 +10,7 @@ use riskstream_pipeline::log::{Committed, LogError, Topic, TopicPartition};
 
 use crate::consumer::GroupConsumer;
 use crate::errors;
-use crate::lookup::look_up_with;
+use crate::lookup::{committed_with, look_up_with};
 use crate::options::KafkaOptions;
 use crate::positions;
 
@@ -89,21 +89,17 @@ impl TopicReset {
 
 fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<Vec<ResetPosition>, LogError> {
     let failed = |error| errors::request_error(&format!("looking up topic {name}"), &error);
-    let mut asked = rdkafka::TopicPartitionList::new();
-    asked.add_partition_range(name, 0, topic.partitions - 1);
-    let committed = consumer.committed_offsets(asked, TIMEOUT).map_err(failed)?;
-    let position = |partition: i32| {
+    let committed = committed_with(consumer, name, topic)?;
+    let position = |(partition, before)| {
         let (after, end) = consumer.fetch_watermarks(name, partition, TIMEOUT).map_err(failed)?;
-        let element = committed.find_partition(name, partition);
-        let before = element.and_then(|element| positions::committed(&element));
         Ok(ResetPosition {
             partition,
-            before: before.map(|before| before.offset),
+            before,
             after,
             end,
         })
     };
-    (0..topic.partitions).map(position).collect()
+    (0..).zip(committed).map(position).collect()
 }
 
 fn refused(error: &KafkaError) -> LogError {

@@ -1,18 +1,19 @@
-//! Reads the committed records of a topic once, from its beginning or a time on, up to its end at the start. Joins no
-//! group and commits nothing.
+//! Reads the committed records of a topic once: from its beginning or a time on, up to its end at the start; or given spans of
+//! its offsets. Joins no group and commits nothing.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use riskstream_pipeline::log::LogError;
+use riskstream_pipeline::log::{LogError, TopicPartition};
 
 use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
 use crate::rights::Right;
-use crate::topics::partitions;
+use crate::spans::{Span, Written, spans_of};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The scan fails after this time without a message from any partition.
@@ -28,17 +29,43 @@ pub struct TopicScan {
     last_message: Instant,
 }
 
-#[derive(Clone, Copy)]
-struct Span {
-    position: i64,
-    end: i64,
+/// A record, with all that the topic holds of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScannedRecord {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The log's timestamp in milliseconds since the epoch, if it has one.
+    pub timestamp: Option<i64>,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; a tombstone has none.
+    pub value: Option<Vec<u8>>,
+    /// Names and values of its headers, in their order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl ScannedRecord {
+    fn new(message: &BorrowedMessage<'_>) -> ScannedRecord {
+        let headers = message.headers().into_iter().flat_map(Headers::iter);
+        let headers = headers.map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec)));
+        ScannedRecord {
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+            headers: headers.collect(),
+        }
+    }
 }
 
 /// The result of [`TopicScan::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scanned {
-    /// The value of a record; `None` if it has none.
-    Record(Option<Vec<u8>>),
+    /// A record.
+    Record(ScannedRecord),
     /// Nothing arrived in time.
     Nothing,
     /// The whole topic has been read.
@@ -55,35 +82,33 @@ impl TopicScan {
     pub fn begin(options: &KafkaOptions, topic: &str, since: Option<i64>) -> Result<TopicScan, LogError> {
         let consumer = groupless::consumer(options)?;
         groupless::reach(&consumer)?;
-        let count = partitions(consumer.client(), topic, Right::Read, TIMEOUT)?
-            .ok_or_else(|| LogError::Fatal(format!("there is no topic {topic}")))?;
+        let written = Written { since, until: None };
+        let spans = spans_of(&consumer, topic, written, TIMEOUT)?;
+        TopicScan::read(consumer, topic, (0..).zip(spans).collect())
+    }
+
+    /// Starts to read these spans of partitions of `topic`. Other than [`TopicScan::begin`], it fails if a record between the
+    /// bounds of a span was deleted by retention before it was read.
+    ///
+    /// # Errors
+    /// See [`TopicScan::begin`].
+    pub fn of_spans(options: &KafkaOptions, topic: &str, spans: BTreeMap<i32, Span>) -> Result<TopicScan, LogError> {
+        let consumer = groupless::gapless_consumer(options)?;
+        groupless::reach(&consumer)?;
+        TopicScan::read(consumer, topic, spans)
+    }
+
+    fn read(
+        consumer: GrouplessConsumer,
+        topic: &str,
+        mut remaining: BTreeMap<i32, Span>,
+    ) -> Result<TopicScan, LogError> {
         let what = format!("looking up the offsets of {topic}");
         let failed = |error| Right::Read(topic).request_error(&what, &error);
-        let mut remaining = BTreeMap::new();
-        for partition in 0..count {
-            let (low, end) = consumer.fetch_watermarks(topic, partition, TIMEOUT).map_err(failed)?;
-            remaining.insert(partition, Span { position: low, end });
-        }
-        if let Some(since) = since {
-            let mut times = TopicPartitionList::new();
-            for partition in remaining.keys() {
-                times
-                    .add_partition_offset(topic, *partition, Offset::Offset(since))
-                    .map_err(failed)?;
-            }
-            let found = consumer.offsets_for_times(times, TIMEOUT).map_err(failed)?;
-            for (partition, span) in &mut remaining {
-                let first = found.find_partition(topic, *partition).map(|found| found.offset());
-                span.position = match first {
-                    Some(Offset::Offset(first)) => first.max(span.position),
-                    _ => span.end,
-                };
-            }
-        }
-        remaining.retain(|_, span| span.position < span.end);
+        remaining.retain(|_, span| !span.is_empty());
         let mut assignment = TopicPartitionList::new();
         for (partition, span) in &remaining {
-            let offset = Offset::Offset(span.position);
+            let offset = Offset::Offset(span.begin);
             assignment
                 .add_partition_offset(topic, *partition, offset)
                 .map_err(failed)?;
@@ -107,14 +132,14 @@ impl TopicScan {
 
     /// The number of offsets yet to be read.
     pub fn remaining(&self) -> u64 {
-        let spans = self.remaining.values();
-        spans.map(|span| (span.end - span.position).max(0) as u64).sum()
+        self.remaining.values().map(Span::len).sum()
     }
 
     /// The next record of any partition. Waits for at most `timeout`.
     ///
     /// # Errors
-    /// `Unavailable`: nothing has arrived for 30 s. `Fatal`: this client may not read the topic.
+    /// `Unavailable`: nothing has arrived for 30 s. `OutOfRange`: of given spans, a record is gone. `Fatal`: this client may not
+    /// read the topic.
     pub fn next(&mut self, timeout: Duration) -> Result<Scanned, LogError> {
         if self.remaining.is_empty() {
             return Ok(Scanned::End);
@@ -126,17 +151,15 @@ impl TopicScan {
                 let Some(span) = self.remaining.get_mut(&partition) else {
                     return Ok(Scanned::Nothing);
                 };
-                span.position = offset + 1;
-                let (is_within, is_last) = (offset < span.end, span.position >= span.end);
-                let value = message.payload().map(<[u8]>::to_vec);
+                let is_within = offset < span.end;
+                span.begin = offset + 1;
+                let is_last = span.is_empty();
+                let record = is_within.then(|| ScannedRecord::new(&message));
                 drop(message);
                 if is_last {
                     self.finish(partition)?;
                 }
-                Ok(match is_within {
-                    true => Scanned::Record(value),
-                    false => Scanned::Nothing,
-                })
+                Ok(record.map_or(Scanned::Nothing, Scanned::Record))
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.last_message = Instant::now();
@@ -144,7 +167,7 @@ impl TopicScan {
                 Ok(Scanned::Nothing)
             }
             Some(Err(error)) => match self.failed(&error) {
-                fatal @ LogError::Fatal(_) => Err(fatal),
+                error @ (LogError::Fatal(_) | LogError::OutOfRange { .. }) => Err(error),
                 error => self.unless_idle(error),
             },
             None => self.unless_idle(LogError::Unavailable(format!(
@@ -175,6 +198,27 @@ impl TopicScan {
     }
 
     fn failed(&self, error: &KafkaError) -> LogError {
+        let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
+        if error.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
+            && let Some(gone) = self.gone()
+        {
+            return gone;
+        }
         Right::Read(&self.topic).request_error(&format!("reading {}", self.topic), error)
+    }
+
+    /// The first partition whose next record is no longer there.
+    fn gone(&self) -> Option<LogError> {
+        self.remaining.iter().find_map(|(&partition, span)| {
+            let (low, _) = self.consumer.fetch_watermarks(&self.topic, partition, TIMEOUT).ok()?;
+            (low > span.begin).then(|| LogError::OutOfRange {
+                partition: TopicPartition {
+                    topic: self.topic.as_str().into(),
+                    partition,
+                },
+                position: span.begin,
+                low,
+            })
+        })
     }
 }

@@ -7,6 +7,10 @@ pub mod evaluation;
 mod partial_file;
 pub mod read;
 #[cfg(feature = "parquet")]
+pub mod recording;
+#[cfg(feature = "parquet")]
+pub mod replay;
+#[cfg(feature = "parquet")]
 pub mod write;
 
 pub use partial_file::PartialFile;

@@ -25,6 +25,12 @@ impl PartialFile {
         Ok((PartialFile { path, partial }, file))
     }
 
+    /// The same file, which is to have another name.
+    pub fn named(mut self, path: &Path) -> PartialFile {
+        self.path = path.to_owned();
+        self
+    }
+
     /// Gives the file its name.
     ///
     /// # Errors

@@ -148,6 +148,15 @@ impl Broker {
         partitions.flat_map(|partition| &partition.records).cloned().collect()
     }
 
+    /// The records of a partition that were not forgotten, with their offsets.
+    pub fn records(&self, topic: &str, partition: i32) -> Vec<(i64, StoredRecord)> {
+        let inner = self.lock();
+        let partition = inner.topics.get(topic).and_then(|all| all.get(partition as usize));
+        let records = partition.into_iter();
+        let records = records.flat_map(|partition| (partition.low..).zip(partition.records.iter().cloned()));
+        records.collect()
+    }
+
     /// Number of partitions of a topic.
     pub fn partitions(&self, topic: &str) -> Option<i32> {
         self.lock().topics.get(topic).map(|partitions| partitions.len() as i32)

@@ -5,7 +5,7 @@ use riskstream_events::{Outcome, Slot};
 use riskstream_models::Attribution;
 
 /// What explains a model's scores.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Explanation {
     /// Attributes scores to the model's columns.
     pub attribution: Attribution,

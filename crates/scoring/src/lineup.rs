@@ -7,9 +7,10 @@ use riskstream_expressions::Expression;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A model that decides on a share of the entities in place of the champion.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Challenger {
     /// Its index among the line-up's models.
     pub model: usize,
@@ -22,7 +23,7 @@ pub struct Challenger {
 }
 
 /// The models of a pipeline and their roles, as a roll-out or the pipeline file sets them. Immutable, shared by all workers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Lineup {
     /// Later line-ups have larger numbers; the pipeline file's own is 0.
     pub revision: u64,
@@ -42,6 +43,21 @@ impl Lineup {
     /// The champion.
     pub fn champion_plan(&self) -> Option<&ModelPlan> {
         self.champion.map(|model| &*self.models[model])
+    }
+
+    /// The same models, which are waited for: those with a time budget get this one. For decisions that are made again, where
+    /// nobody waits.
+    pub fn with_patience(&self, within: Duration) -> Lineup {
+        let model = |model: &Arc<ModelPlan>| {
+            Arc::new(ModelPlan {
+                within: model.within.map(|_| within),
+                ..ModelPlan::clone(model)
+            })
+        };
+        Lineup {
+            models: self.models.iter().map(model).collect(),
+            ..self.clone()
+        }
     }
 
     /// The model that is asked first for a row. `key` is a buffer.

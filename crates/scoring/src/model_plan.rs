@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A loaded model, the slots of its inputs, its time budget and its fallback.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ModelPlan {
     /// Name and version as `name@version`, for metrics and shadow scores.
     pub label: Arc<str>,

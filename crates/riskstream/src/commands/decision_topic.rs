@@ -48,7 +48,7 @@ pub(super) fn read(
         }
         bar.set_position(scan.total() - scan.remaining());
         let value = match scan.next(WAIT).map_err(CommandError::failed)? {
-            Scanned::Record(value) => value,
+            Scanned::Record(record) => record.value,
             Scanned::Nothing => continue,
             Scanned::End => break,
         };
@@ -59,9 +59,7 @@ pub(super) fn read(
                     break;
                 }
             }
-            Err(DecoderError::Registry(error)) if !matches!(error, RegistryError::Unknown { .. }) => {
-                return Err(CommandError::failed(error));
-            }
+            Err(error) if error.is_of_registry() => return Err(CommandError::failed(error)),
             Err(_) => unreadable += 1,
         }
     }
@@ -84,7 +82,7 @@ pub(super) fn progress_bar(offsets: u64) -> ProgressBar {
 
 /// Why a record cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-enum DecoderError {
+pub(super) enum DecoderError {
     #[error(transparent)]
     Json(#[from] serde_json::Error),
     #[error(transparent)]
@@ -95,8 +93,15 @@ enum DecoderError {
     Registry(#[from] RegistryError),
 }
 
+impl DecoderError {
+    /// Whether the registry did not answer. The record may be a decision.
+    pub(super) fn is_of_registry(&self) -> bool {
+        matches!(self, DecoderError::Registry(error) if !matches!(error, RegistryError::Unknown { .. }))
+    }
+}
+
 /// Decodes decisions in the format of a pipeline's topic.
-enum Decoder {
+pub(super) enum Decoder {
     Json,
     Avro {
         registry: Registry,
@@ -106,7 +111,7 @@ enum Decoder {
 }
 
 impl Decoder {
-    fn new(compiled: &Compiled) -> Result<Decoder, AvroDecisionError> {
+    pub(super) fn new(compiled: &Compiled) -> Result<Decoder, AvroDecisionError> {
         Ok(match (compiled.decision_format, &compiled.settings.registry) {
             (Format::Json, _) => Decoder::Json,
             (Format::Avro, Some(settings)) => Decoder::Avro {
@@ -120,7 +125,7 @@ impl Decoder {
         })
     }
 
-    fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecisionRecord, DecoderError> {
+    pub(super) fn decode(&mut self, bytes: &[u8]) -> Result<OwnedDecisionRecord, DecoderError> {
         match self {
             Decoder::Json => Ok(OwnedDecisionRecord::from_json(bytes)?),
             Decoder::AvroPlain(reader) => Ok(reader.read(bytes)?),

@@ -22,6 +22,10 @@ pub mod lists;
 pub mod models;
 #[cfg(feature = "backfill")]
 mod output_file;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+pub mod record;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+pub mod replay;
 #[cfg(feature = "kafka")]
 pub mod rollout;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
@@ -79,6 +83,12 @@ pub enum Command {
     /// Judge decisions on history: this pipeline, and what other rules, thresholds and models would have done
     #[cfg(feature = "backfill")]
     Backtest(Box<backtest::Args>),
+    /// Record a pipeline's topics in files, to replay them later and elsewhere
+    #[cfg(all(feature = "kafka", feature = "backfill"))]
+    Record(record::Args),
+    /// Make recorded decisions again and compare them with those that were made
+    #[cfg(all(feature = "kafka", feature = "backfill"))]
+    Replay(replay::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -113,6 +123,10 @@ impl Command {
             Command::Backfill(args) => backfill::execute(args),
             #[cfg(feature = "backfill")]
             Command::Backtest(args) => backtest::execute(&args),
+            #[cfg(all(feature = "kafka", feature = "backfill"))]
+            Command::Record(args) => record::execute(&args),
+            #[cfg(all(feature = "kafka", feature = "backfill"))]
+            Command::Replay(args) => replay::execute(&args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))

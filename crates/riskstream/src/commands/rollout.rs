@@ -220,8 +220,11 @@ impl RolloutTopic {
         let mut history = History::default();
         loop {
             match scan.next(Duration::from_millis(100)).map_err(CommandError::failed)? {
-                Scanned::Record(Some(value)) => history.add(String::from_utf8_lossy(&value).into_owned()),
-                Scanned::Record(None) | Scanned::Nothing => {}
+                Scanned::Record(record) => {
+                    let value = record.value.iter();
+                    value.for_each(|value| history.add(String::from_utf8_lossy(value).into_owned()));
+                }
+                Scanned::Nothing => {}
                 Scanned::End => return Ok(history),
             }
         }

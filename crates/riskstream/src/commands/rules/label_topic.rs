@@ -128,11 +128,12 @@ impl Rows for TopicRows<'_> {
             }
             self.bar.set_position(self.scan.total() - self.scan.remaining());
             let value = match self.scan.next(WAIT).map_err(|error| self.failed(error))? {
-                Scanned::Record(Some(value)) => value,
-                // A tombstone is no label.
-                Scanned::Record(None) | Scanned::Nothing => continue,
+                Scanned::Record(record) => record.value,
+                Scanned::Nothing => continue,
                 Scanned::End => return Ok(Next::End),
             };
+            // A tombstone is no label.
+            let Some(value) = value else { continue };
             self.number += 1;
             match self.decoder.decode(&value, row) {
                 Ok(()) if self.engine.takes(self.input, row) => return Ok(Next::Row),

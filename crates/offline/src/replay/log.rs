@@ -1,0 +1,253 @@
+//! A recording as the log of a worker: it hands out the recorded records, and gives what the worker writes to be compared.
+
+use super::compare::Comparison;
+use crate::recording::{Manifest, Record, Records};
+use riskstream_pipeline::log::{
+    Change, Committed, Log, LogError, Outputs, RecordRef, SCHEMA_ID_HEADER, Topic, TopicPartition,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is held back, and how much was handed out, seen from outside the worker.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// Whether records are handed out that the pipeline had not decided on when they were recorded.
+    is_open: Cell<bool>,
+    /// Offsets handed out.
+    passed: Cell<u64>,
+}
+
+impl Gate {
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open.get()
+    }
+
+    pub(super) fn open(&self) {
+        self.is_open.set(true);
+    }
+
+    pub(super) fn passed(&self) -> u64 {
+        self.passed.get()
+    }
+}
+
+/// See the module.
+pub(super) struct RecordedLog {
+    directory: PathBuf,
+    manifest: Rc<Manifest>,
+    topics: HashMap<Arc<str>, Topic>,
+    partitions: BTreeMap<TopicPartition, Reading>,
+    is_assigned: bool,
+    gate: Rc<Gate>,
+    comparison: Rc<RefCell<Comparison>>,
+    /// The names of headers that are read.
+    headers: Vec<String>,
+    lent: Record,
+    lent_headers: Vec<Option<Vec<u8>>>,
+}
+
+/// A partition that is read.
+struct Reading {
+    records: Records,
+    next: Option<Record>,
+    position: i64,
+    begin: i64,
+    end: i64,
+    /// Records from this offset on are handed out when the gate is open.
+    held_from: i64,
+}
+
+impl Reading {
+    fn has_records(&self, gate: &Gate) -> bool {
+        let next = self.next.as_ref();
+        next.is_some_and(|record| gate.is_open() || record.offset < self.held_from)
+    }
+
+    fn advance(&mut self) -> Result<(), LogError> {
+        self.next = self.records.read_next().map_err(fatal)?;
+        Ok(())
+    }
+}
+
+fn fatal(error: impl ToString) -> LogError {
+    LogError::Fatal(error.to_string())
+}
+
+impl RecordedLog {
+    /// A log of these topics of a recording. Records of those in `held` are held back from the given offsets on.
+    pub(super) fn open(
+        directory: &Path,
+        manifest: Rc<Manifest>,
+        read: &[Arc<str>],
+        held: &HashMap<TopicPartition, i64>,
+        gate: Rc<Gate>,
+        comparison: Rc<RefCell<Comparison>>,
+    ) -> Result<RecordedLog, LogError> {
+        let topics = manifest.topics.iter();
+        let mut log = RecordedLog {
+            directory: directory.to_owned(),
+            topics: topics
+                .map(|topic| (topic.name.as_str().into(), topic.as_logged()))
+                .collect(),
+            manifest: Rc::clone(&manifest),
+            partitions: BTreeMap::new(),
+            is_assigned: false,
+            gate,
+            comparison,
+            headers: Vec::new(),
+            lent: Record::default(),
+            lent_headers: Vec::new(),
+        };
+        for topic in read {
+            let recorded = manifest.topic(topic).filter(|topic| topic.left_out.is_none());
+            let partitions = recorded.map_or(&[][..], |topic| &topic.partitions);
+            for (number, partition) in (0..).zip(partitions) {
+                let at = TopicPartition {
+                    topic: Arc::clone(topic),
+                    partition: number,
+                };
+                let mut reading = Reading {
+                    records: Records::of(directory, &manifest, topic, number as usize),
+                    next: None,
+                    position: partition.begin,
+                    begin: partition.begin,
+                    end: partition.end(),
+                    held_from: held.get(&at).copied().unwrap_or(i64::MAX),
+                };
+                reading.advance()?;
+                log.partitions.insert(at, reading);
+            }
+        }
+        Ok(log)
+    }
+
+    /// Reads the headers with these names as well.
+    pub(super) fn reading_headers(mut self, names: Vec<String>) -> RecordedLog {
+        self.headers = names;
+        self
+    }
+
+    /// Offsets to be handed out.
+    pub(super) fn total(&self) -> u64 {
+        let partitions = self.partitions.values();
+        partitions
+            .map(|reading| (reading.end - reading.begin).max(0) as u64)
+            .sum()
+    }
+
+    fn reading(&mut self, at: &TopicPartition) -> Result<&mut Reading, LogError> {
+        let reading = self.partitions.get_mut(at);
+        reading.ok_or_else(|| LogError::Fatal(format!("{at} is not recorded")))
+    }
+}
+
+impl Log for RecordedLog {
+    fn wait(&mut self, _: Duration) -> Result<Vec<Change>, LogError> {
+        let is_first = !std::mem::replace(&mut self.is_assigned, true);
+        let all = || Change::Assigned(self.partitions.keys().cloned().collect());
+        Ok(is_first.then(all).into_iter().collect())
+    }
+
+    fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
+        Ok(vec![None; partitions.len()])
+    }
+
+    fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
+        let reading = self.reading(partition)?;
+        Ok((reading.begin, reading.end))
+    }
+
+    fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
+        for (at, position) in positions {
+            let (directory, manifest) = (self.directory.clone(), Rc::clone(&self.manifest));
+            let reading = self.reading(at)?;
+            if reading.position == *position {
+                continue;
+            }
+            reading.records = Records::of(&directory, &manifest, &at.topic, at.partition as usize);
+            reading.advance()?;
+            while reading.next.as_ref().is_some_and(|record| record.offset < *position) {
+                reading.advance()?;
+            }
+            reading.position = *position;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, _: &[TopicPartition]) -> Result<(), LogError> {
+        Ok(())
+    }
+
+    fn take(&mut self, at: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
+        let gate = Rc::clone(&self.gate);
+        let reading = self.reading(at)?;
+        if !reading.has_records(&gate) {
+            return Ok(None);
+        }
+        let Some(record) = reading.next.take() else {
+            return Ok(None);
+        };
+        reading.advance()?;
+        let before = reading.position;
+        reading.position = match reading.next {
+            Some(_) => record.offset + 1,
+            None => reading.end.max(record.offset + 1),
+        };
+        gate.passed
+            .set(gate.passed.get() + (reading.position - before).max(0) as u64);
+        self.lent = record;
+        let lent = &self.lent;
+        let headers = self.headers.iter().map(|name| lent.header(name).map(<[u8]>::to_vec));
+        self.lent_headers = headers.collect();
+        Ok(Some(RecordRef {
+            offset: lent.offset,
+            timestamp: lent.timestamp,
+            key: lent.key.as_deref(),
+            value: lent.value.as_deref(),
+            schema_id: lent.header(SCHEMA_ID_HEADER),
+            headers: &self.lent_headers,
+        }))
+    }
+
+    fn has_records(&self, at: &TopicPartition) -> bool {
+        let reading = self.partitions.get(at);
+        reading.is_some_and(|reading| reading.has_records(&self.gate))
+    }
+
+    fn position(&self, at: &TopicPartition) -> Option<i64> {
+        self.partitions.get(at).map(|reading| reading.position)
+    }
+
+    fn lag(&self, at: &TopicPartition) -> Option<i64> {
+        self.partitions.get(at).map(|reading| reading.end - reading.position)
+    }
+
+    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+        let found = self.topics.get(topic).cloned();
+        found.ok_or_else(|| LogError::Fatal(format!("{topic} is not in the recording")))
+    }
+
+    fn generation(&self) -> u64 {
+        1
+    }
+
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
+    fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
+        self.comparison.borrow_mut().appended(records).map_err(fatal)
+    }
+
+    fn commit(&mut self, outputs: &Outputs, _: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
+        let is_expected = !self.gate.is_open();
+        self.comparison
+            .borrow_mut()
+            .committed(outputs, is_expected)
+            .map_err(fatal)
+    }
+}

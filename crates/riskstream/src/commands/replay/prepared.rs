@@ -1,0 +1,166 @@
+//! What came into force while decisions were made: versions of lists from their recorded topics, and line-ups of models from the
+//! documents in the recorded log.
+
+use riskstream_definition::{Compiled, EntryListSettings, prepare_again};
+use riskstream_lists::{Change, ListSet, ListVersion, Offsets, Table, read_change};
+use riskstream_offline::recording::{Manifest, RecordingError, Records};
+use riskstream_pipeline::{Lists, Rollouts};
+use riskstream_scoring::Lineup;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// All versions of the lists.
+pub(super) struct RecordedLists {
+    lists: Vec<RecordedList>,
+    /// How far each list was read before the first notice.
+    first: Vec<i64>,
+    /// The versions that were made last.
+    last: Mutex<Vec<(i64, Table)>>,
+}
+
+struct RecordedList {
+    name: String,
+    topic: Arc<str>,
+    changes: Vec<(i64, Change)>,
+    end: i64,
+    /// The first offset without a record, if there is one before the last record.
+    gap: Option<i64>,
+}
+
+impl RecordedLists {
+    /// Reads the recorded topics of lists.
+    ///
+    /// # Errors
+    /// A file is damaged.
+    pub(super) fn read(
+        compiled: &Compiled,
+        directory: &Path,
+        manifest: &Manifest,
+    ) -> Result<RecordedLists, RecordingError> {
+        let lists = compiled.lists.iter().map(|list| read(list, directory, manifest));
+        let lists = lists.collect::<Result<Vec<_>, _>>()?;
+        Ok(RecordedLists {
+            first: lists.iter().map(|list| list.end).collect(),
+            last: Mutex::new(vec![(0, Table::default()); lists.len()]),
+            lists,
+        })
+    }
+
+    /// The same, with how far each list was read before the first notice, by its name.
+    pub(super) fn beginning_at(mut self, first: &BTreeMap<String, i64>) -> RecordedLists {
+        for (list, offset) in self.lists.iter().zip(&mut self.first) {
+            *offset = first.get(&list.name).copied().unwrap_or(*offset);
+        }
+        self
+    }
+
+    /// Which lists may lack entries in their older versions.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let compacted = self.lists.iter().filter_map(|list| Some((list, list.gap?)));
+        let note = |(list, gap): (&RecordedList, i64)| {
+            format!(
+                "{} was compacted before it was recorded: versions of the list {} up to its last records may lack entries from offset \
+                 {gap} on",
+                list.topic, list.name
+            )
+        };
+        compacted.map(note).collect()
+    }
+
+    fn set(&self, offset: impl Fn(usize, &RecordedList) -> Result<i64, String>) -> Result<Arc<ListSet>, String> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = Vec::with_capacity(self.lists.len());
+        for (index, list) in self.lists.iter().enumerate() {
+            let offset = offset(index, list)?;
+            if offset > list.end {
+                return Err(format!(
+                    "{} is recorded up to offset {}, and {offset} was in force",
+                    list.topic, list.end
+                ));
+            }
+            let (from, table) = &mut last[index];
+            if offset < *from {
+                (*from, *table) = (0, Table::default());
+            }
+            let changes = list.changes.iter();
+            let changes = changes.filter(|(at, _)| (*from..offset).contains(at));
+            *table = table.with(changes.map(|(_, change)| change));
+            *from = offset;
+            versions.push(ListVersion {
+                topic: Arc::clone(&list.topic),
+                offset: Some(offset),
+                table: table.clone(),
+            });
+        }
+        Ok(Arc::new(ListSet::new(versions)))
+    }
+}
+
+fn read(settings: &EntryListSettings, directory: &Path, manifest: &Manifest) -> Result<RecordedList, RecordingError> {
+    let mut records = Records::of(directory, manifest, &settings.topic, 0);
+    let partition = manifest
+        .topic(&settings.topic)
+        .and_then(|topic| topic.partitions.first());
+    let mut list = RecordedList {
+        name: settings.name.clone(),
+        topic: Arc::clone(&settings.topic),
+        changes: Vec::new(),
+        end: partition.map_or(0, |partition| partition.end()),
+        gap: None,
+    };
+    let mut next = 0;
+    while let Some(record) = records.read_next()? {
+        if record.offset > next {
+            list.gap = list.gap.or(Some(next));
+        }
+        next = record.offset + 1;
+        let change = read_change(record.key.as_deref(), record.value.as_deref(), settings.keys);
+        list.changes.extend(change.ok().map(|change| (record.offset, change)));
+    }
+    Ok(list)
+}
+
+impl Lists for RecordedLists {
+    fn newest(&self) -> Option<Arc<ListSet>> {
+        self.set(|index, _| Ok(self.first[index])).ok()
+    }
+
+    fn at(&self, offsets: &Offsets) -> Result<Arc<ListSet>, String> {
+        self.set(|index, list| Ok(offsets.get(&list.topic).unwrap_or(self.first[index])))
+    }
+}
+
+/// Line-ups of roll-outs, loaded when the log names them.
+pub(super) struct RecordedRollouts {
+    pipeline: Compiled,
+    within: Duration,
+    loaded: Mutex<HashMap<String, Result<Arc<Lineup>, String>>>,
+}
+
+impl RecordedRollouts {
+    /// Line-ups over this pipeline, whose models may take `within`.
+    pub(super) fn new(pipeline: &Compiled, within: Duration) -> RecordedRollouts {
+        RecordedRollouts {
+            pipeline: pipeline.clone(),
+            within,
+            loaded: Mutex::default(),
+        }
+    }
+}
+
+impl Rollouts for RecordedRollouts {
+    fn newest(&self) -> Option<Arc<Lineup>> {
+        None
+    }
+
+    fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let load = || {
+            let lineup = prepare_again(document, &self.pipeline).map_err(|error| error.to_string())?;
+            Ok(Arc::new(lineup.with_patience(self.within)))
+        };
+        loaded.entry(document.to_owned()).or_insert_with(load).clone()
+    }
+}
