@@ -36,6 +36,7 @@ mod topic_watch;
 pub mod topics;
 mod watch;
 
+pub use agreement::Fingerprints;
 pub use check::check;
 pub use log::KafkaLog;
 pub use lookup::look_up;

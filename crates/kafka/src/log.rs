@@ -412,7 +412,7 @@ impl Log for KafkaLog {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        let positions = positions::list(positions, self.agreement.fingerprint())?;
+        let positions = positions::list(positions, self.agreement.fingerprints())?;
         match &self.committer {
             Some(committer) => {
                 self.appender.settle()?;

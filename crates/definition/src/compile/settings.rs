@@ -4,7 +4,9 @@ use super::compiled::{CheckpointSettings, KafkaSettings, RegistrySettings, Setti
 use super::kafka_properties;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{PropertyText, Spanned};
+use crate::text::Environment;
 use crate::syntax::{Checkpoints, Http, Kafka, PipelineFile, Registry, State};
+use riskstream_events::PublishedPseudonyms;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -171,4 +173,13 @@ fn check_personal(file: &PipelineFile, diagnostics: &mut Diagnostics) -> bool {
         );
     }
     !personal.is_empty()
+}
+
+impl Settings {
+    /// What makes published pseudonyms of the state's; none if there is one secret for both. `environment` has the secret. Without
+    /// it a file can be checked, but no record can be read.
+    pub(super) fn published_pseudonyms(&self, environment: Environment<'_>) -> Option<PublishedPseudonyms> {
+        let variable = self.key_env.as_ref()?.published.as_ref()?;
+        Some(PublishedPseudonyms::new(environment(variable)?.as_bytes()))
+    }
 }

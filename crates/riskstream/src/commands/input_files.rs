@@ -125,6 +125,10 @@ impl FileArgs {
             if names.contains(&column) || self.allows(&column) || self.allows(&field.name) {
                 continue;
             }
+            if names.is_empty() {
+                let path = path.display();
+                return Err(CommandError::configuration(anyhow!("{path}: the file is empty, without a line of column names")));
+            }
             return Err(CommandError::configuration(anyhow!(
                 "{}: there is no column `{column}`{}; it has {}. Correct the name here or in the pipeline file; or add \
                  --allow-missing {column}, then it is null in every record",

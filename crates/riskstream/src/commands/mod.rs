@@ -16,12 +16,14 @@ pub mod explain;
 mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
+mod given;
 mod input_files;
 #[cfg(feature = "kafka")]
 pub mod lists;
 pub mod models;
 #[cfg(feature = "backfill")]
 mod output_file;
+pub mod pseudonyms;
 #[cfg(feature = "kafka")]
 pub mod rollout;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
@@ -79,6 +81,8 @@ pub enum Command {
     /// Judge decisions on history: this pipeline, and what other rules, thresholds and models would have done
     #[cfg(feature = "backfill")]
     Backtest(Box<backtest::Args>),
+    /// Compute the pseudonyms that decisions carry, or turn those of a former secret into today's
+    Pseudonyms(pseudonyms::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -113,6 +117,7 @@ impl Command {
             Command::Backfill(args) => backfill::execute(args),
             #[cfg(feature = "backfill")]
             Command::Backtest(args) => backtest::execute(&args),
+            Command::Pseudonyms(args) => pseudonyms::execute(args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))
