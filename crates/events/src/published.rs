@@ -99,7 +99,10 @@ mod tests {
     fn known_answer() {
         let published = PublishedPseudonyms::new(b"a secret of 24 bytes, 1.");
         assert_eq!(published.publish(PSEUDONYM), "6041b062cc95d2954e5c3f81bb789f51");
-        assert_eq!(published.recover("6041b062cc95d2954e5c3f81bb789f51").unwrap(), PSEUDONYM);
+        assert_eq!(
+            published.recover("6041b062cc95d2954e5c3f81bb789f51").unwrap(),
+            PSEUDONYM
+        );
     }
 
     #[test]
@@ -117,12 +120,17 @@ mod tests {
             assert_eq!(published.publish(text), shown);
         }
         let list = Value::List([Value::Text(PSEUDONYM.into()), Value::Null].into());
-        let Value::List(shown) = published.publish_value(&list) else { panic!("no list") };
+        let Value::List(shown) = published.publish_value(&list) else {
+            panic!("no list")
+        };
         assert_eq!(*shown, [Value::Text(published.publish(PSEUDONYM)), Value::Null]);
     }
 
     #[test]
     fn debug_hides_the_secret() {
-        assert_eq!(format!("{:?}", PublishedPseudonyms::new(b"secret")), "PublishedPseudonyms");
+        assert_eq!(
+            format!("{:?}", PublishedPseudonyms::new(b"secret")),
+            "PublishedPseudonyms"
+        );
     }
 }

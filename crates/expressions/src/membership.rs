@@ -47,6 +47,7 @@ impl Checker<'_> {
             self.check_comparison("==", &value, &Node::Text(element), &span)?;
         }
         let kind = value.kind();
+        let value = self.recover_constants(vec![Node::List(list.clone()), value]).pop()?;
         let value = match (value, list.element()) {
             (value @ Node::Bool(_), ValueType::Bool)
             | (value @ Node::Int(_), ValueType::Int)

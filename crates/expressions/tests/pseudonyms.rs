@@ -142,7 +142,14 @@ fn constants_are_published_pseudonyms_where_those_have_a_secret_of_their_own() {
     scope.write_published(published);
     let text = |text: &str| Value::Text(text.into());
     let last = Value::List([text(other), text(PSEUDONYM)].into());
-    let row = [text(PSEUDONYM), Value::Null, text(&shown), Value::Float(1.0), last, Value::Null];
+    let row = [
+        text(PSEUDONYM),
+        Value::Null,
+        text(&shown),
+        Value::Float(1.0),
+        last,
+        Value::Null,
+    ];
     for (source, expected) in [
         (format!("card == '{shown}'"), true),
         (format!("'{shown}' == card"), true),
@@ -157,9 +164,18 @@ fn constants_are_published_pseudonyms_where_those_have_a_secret_of_their_own() {
         (format!("last_cards[0] == '{shown_other}'"), true),
         (format!("'{shown}' in last_cards"), true),
         (format!("coalesce(other_card, '{shown}') == card"), true),
-        (format!("coalesce(other_card, '{shown_other}') == '{shown_other}'"), true),
-        (format!("(amount > 1.0 ? card : '{shown_other}') == '{shown_other}'"), true),
-        (format!("(amount > 1.0 ? card : '{shown_other}') == last_cards[0]"), true),
+        (
+            format!("coalesce(other_card, '{shown_other}') == '{shown_other}'"),
+            true,
+        ),
+        (
+            format!("(amount > 1.0 ? card : '{shown_other}') == '{shown_other}'"),
+            true,
+        ),
+        (
+            format!("(amount > 1.0 ? card : '{shown_other}') == last_cards[0]"),
+            true,
+        ),
         // A text of the same form that is no pseudonym.
         (format!("country == '{shown}'"), true),
         (format!("country in ['{shown}']"), true),

@@ -102,7 +102,9 @@ impl TopicReset {
             .iter()
             .map(|position| (at(position), committed(position)))
             .collect();
-        let result = self.consumer.commit(&positions::list(&list, &Fingerprints::default())?, CommitMode::Sync);
+        let result = self
+            .consumer
+            .commit(&positions::list(&list, &Fingerprints::default())?, CommitMode::Sync);
         result.map_err(|error| refused(&error))
     }
 }
@@ -118,7 +120,9 @@ fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<V
         let before = element.and_then(|element| positions::committed(&element));
         Ok(ResetPosition {
             partition,
-            decided: before.as_ref().map(|before| before.offset.max(before.decided.unwrap_or(0))),
+            decided: before
+                .as_ref()
+                .map(|before| before.offset.max(before.decided.unwrap_or(0))),
             before: before.map(|before| before.offset),
             after,
             end,

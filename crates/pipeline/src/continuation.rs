@@ -67,7 +67,8 @@ impl Continuation {
         let topic = self.topic_of_state(&standing.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
         let position = standing.position.filter(|_| standing.topic.epoch == topic.epoch);
-        if let (Some(ahead), Some(committed)) = (position.filter(|ahead| Some(*ahead) > self.committed), self.committed) {
+        if let (Some(ahead), Some(committed)) = (position.filter(|ahead| Some(*ahead) > self.committed), self.committed)
+        {
             return Err(self.is_ahead(ahead, committed));
         }
         let position = start(position, self.committed, self.bounds)?;
@@ -78,9 +79,9 @@ impl Continuation {
     pub fn decided_ahead(&self, standing: &Standing) -> Option<i64> {
         let is_of_this_topic = !identity::is_other(&self.topic.id, &standing.topic.id);
         let is_current = is_of_this_topic && standing.topic.epoch == self.topic.epoch;
-        standing
-            .position
-            .filter(|position| self.decides && is_current && self.committed.is_some_and(|committed| *position > committed))
+        standing.position.filter(|position| {
+            self.decides && is_current && self.committed.is_some_and(|committed| *position > committed)
+        })
     }
 
     /// Why a state at `position` is not used.

@@ -229,7 +229,10 @@ fn a_position_beyond_the_end_is_told_from_one_before_the_beginning() {
 /// flagged, whatever happens in between; nothing else is.
 #[test]
 fn repeated_decisions_are_flagged() {
-    for (text, topic) in [(KEYED.to_owned(), "payments"), (with_repartition(), "shop-hop-customer")] {
+    for (text, topic) in [
+        (KEYED.to_owned(), "payments"),
+        (with_repartition(), "shop-hop-customer"),
+    ] {
         let mut driver = TestDriver::new(topology(&text, None), 1);
         (0..3).for_each(|round| pay(&driver, 0..8, round));
         driver.run().unwrap();
@@ -264,12 +267,20 @@ fn repeated_decisions_are_flagged() {
         let flags: Vec<Vec<String>> = driver
             .decisions()
             .iter()
-            .map(|record| OwnedDecisionRecord::from_json(record.value.as_ref().unwrap()).unwrap().flags)
+            .map(|record| {
+                OwnedDecisionRecord::from_json(record.value.as_ref().unwrap())
+                    .unwrap()
+                    .flags
+            })
             .collect();
         assert_eq!(flags.len(), 24 + 24 + 8, "{topic}");
         for (number, flags) in flags.iter().enumerate() {
             let is_repeated = (24..48).contains(&number);
-            assert_eq!(flags.contains(&"repeated".to_owned()), is_repeated, "{topic} {number} {flags:?}");
+            assert_eq!(
+                flags.contains(&"repeated".to_owned()),
+                is_repeated,
+                "{topic} {number} {flags:?}"
+            );
         }
         let committed = driver.broker.committed(&at).unwrap();
         assert!(committed.offset > end && committed.decided.is_none(), "{committed:?}");

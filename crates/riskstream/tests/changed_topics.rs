@@ -358,7 +358,10 @@ fn decisions_that_are_repeated_on_purpose_are_those_of_before() {
         (!errors.contains("the group has members")).then_some((code, output, errors))
     });
     assert_eq!(code, Some(0), "{errors}");
-    assert!(output.contains("partition 0: position 32 -> 0, 32 records to read"), "{output}");
+    assert!(
+        output.contains("partition 0: position 32 -> 0, 32 records to read"),
+        "{output}"
+    );
     assert!(output.contains("remove the states card-PARTITION"), "{output}");
     shop.remove_state();
     let mut service = shop.start();
@@ -377,7 +380,11 @@ fn decisions_that_are_repeated_on_purpose_are_those_of_before() {
         }
         for decision in &decisions[1..] {
             let mut unflagged = decision.clone();
-            assert_eq!(unflagged["flags"].as_array_mut().unwrap().pop(), Some(json!("repeated")), "{id}");
+            assert_eq!(
+                unflagged["flags"].as_array_mut().unwrap().pop(),
+                Some(json!("repeated")),
+                "{id}"
+            );
             assert_eq!(unflagged, decisions[0], "{id}");
         }
     }

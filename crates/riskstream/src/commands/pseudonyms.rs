@@ -29,9 +29,8 @@ pub struct Args {
 /// The pipeline file has no personal data, a secret is missing, or what is given is no pseudonym.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     let compiled = pipeline_file::load(&args.pipeline)?;
-    let secret = secret(&compiled.settings)?.ok_or_else(|| {
-        CommandError::configuration(anyhow!("{}: no field is `personal`", args.pipeline.display()))
-    })?;
+    let secret = secret(&compiled.settings)?
+        .ok_or_else(|| CommandError::configuration(anyhow!("{}: no field is `personal`", args.pipeline.display())))?;
     let source = match &args.from {
         None => Source::Clear(Pseudonymizer::new(&secret)),
         Some(from) if *from == variable(&compiled.settings) => Source::State,
@@ -68,6 +67,7 @@ impl Source {
             Source::Published(published) => published.recover(value),
         };
         // Without the value: it may be in clear.
-        pseudonym.ok_or_else(|| CommandError::configuration(anyhow!("a value is no pseudonym of 32 hexadecimal digits")))
+        pseudonym
+            .ok_or_else(|| CommandError::configuration(anyhow!("a value is no pseudonym of 32 hexadecimal digits")))
     }
 }

@@ -117,7 +117,10 @@ mod tests {
         first.publish();
         second = PartitionGauges::of("test worker 1");
         second.publish();
-        assert_eq!(lines("\"gauges\""), ["riskstream_lag_records{topic=\"gauges\",partition=\"1\"} 3"]);
+        assert_eq!(
+            lines("\"gauges\""),
+            ["riskstream_lag_records{topic=\"gauges\",partition=\"1\"} 3"]
+        );
         PartitionGauges::of("test worker 0").publish();
         assert_eq!(lines("\"gauges\""), Vec::<String>::new());
     }

@@ -155,11 +155,17 @@ fn two_copies_share_partitions_and_hand_them_over() {
 fn gauges(service: &Service) -> BTreeSet<String> {
     let (_, text) = service.get("/metrics").unwrap();
     let of = |name: &str| -> BTreeSet<String> {
-        let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
         lines.map(|line| line.split('}').next().unwrap().to_owned()).collect()
     };
     let with_state = of("riskstream_state_bytes");
-    for name in ["riskstream_cached_entities", "riskstream_cached_bytes", "riskstream_waiting_frames"] {
+    for name in [
+        "riskstream_cached_entities",
+        "riskstream_cached_bytes",
+        "riskstream_waiting_frames",
+    ] {
         assert_eq!(of(name), with_state, "{name}");
     }
     assert!(of("riskstream_lag_records").is_subset(&with_state));
@@ -175,7 +181,11 @@ fn check_gauges(first: &Service, second: &Service) {
         let gauges = (gauges(first), gauges(second));
         (partitions() == before && before.0 + before.1 == 8).then_some(gauges)
     });
-    assert_eq!(of_first.intersection(&of_second).count(), 0, "{of_first:?} {of_second:?}");
+    assert_eq!(
+        of_first.intersection(&of_second).count(),
+        0,
+        "{of_first:?} {of_second:?}"
+    );
     assert_eq!(of_first.len() + of_second.len(), 8, "{of_first:?} {of_second:?}");
 }
 

@@ -26,7 +26,10 @@ struct Shop {
 }
 
 fn environment() -> Vec<(&'static str, String)> {
-    SECRETS.iter().map(|(name, secret)| (*name, (*secret).to_owned())).collect()
+    SECRETS
+        .iter()
+        .map(|(name, secret)| (*name, (*secret).to_owned()))
+        .collect()
 }
 
 fn card(number: usize) -> String {
@@ -36,7 +39,7 @@ fn card(number: usize) -> String {
 impl Shop {
     fn new() -> Shop {
         let (brokers, name) = (brokers(), unique("rotation"));
-        let shop = Shop {
+        let mut shop = Shop {
             writer: Writer::new(&brokers),
             decided: Reader::new(&brokers, &format!("{name}-decisions")),
             directory: tempfile::tempdir().unwrap(),
@@ -45,6 +48,8 @@ impl Shop {
         };
         shop.write_pipeline("STATE", "");
         create_topics_of(&shop.path("pipeline.yaml"), 2, &environment());
+        // Only now there is something to read.
+        shop.decided = Reader::new(&shop.brokers, &format!("{}-decisions", shop.name));
         shop
     }
 
@@ -134,7 +139,10 @@ kafka: {{brokers: '{brokers}'}}
             let decision = OwnedDecisionRecord::from_json(message.payload().unwrap()).unwrap();
             assert_eq!(message.key(), decision.entity("card").map(str::as_bytes));
             let number = decision.event_id[1..].parse().unwrap();
-            assert!(decisions.insert(number, decision).is_none(), "t{number} was decided twice");
+            assert!(
+                decisions.insert(number, decision).is_none(),
+                "t{number} was decided twice"
+            );
         });
         decisions
     }
@@ -164,7 +172,10 @@ fn the_secret_of_what_is_published_is_replaced_while_windows_and_lists_go_on() {
     assert_eq!(shop.pseudonyms(&clear), of_state);
 
     let mut before = of_state.clone();
-    for (year, (key_env, former)) in [("[FIRST, STATE]", "STATE"), ("[SECOND, STATE]", "FIRST")].into_iter().enumerate() {
+    for (year, (key_env, former)) in [("[FIRST, STATE]", "STATE"), ("[SECOND, STATE]", "FIRST")]
+        .into_iter()
+        .enumerate()
+    {
         shop.write_pipeline(key_env, "");
         let of_before: Vec<&str> = before.iter().map(String::as_str).collect();
         let now = shop.pseudonyms(&[&["--from", former], of_before.as_slice()].concat());
@@ -190,7 +201,11 @@ fn the_secret_of_what_is_published_is_replaced_while_windows_and_lists_go_on() {
             _ => "approve",
         };
         // The list may have reached the copy after its first decisions.
-        assert!(decision.outcome == expected || *number < 40, "t{number}: {}", decision.outcome);
+        assert!(
+            decision.outcome == expected || *number < 40,
+            "t{number}: {}",
+            decision.outcome
+        );
     }
     check_nothing_else_is_carried(&shop, &of_state);
     check_exchanged_secrets(&shop);
@@ -214,8 +229,13 @@ fn check_nothing_else_is_carried(shop: &Shop, of_state: &[String]) {
     read_all(&shop.brokers, &format!("{}-decisions", shop.name), |message| {
         let text = String::from_utf8_lossy(message.payload().unwrap()).into_owned();
         assert!(!text.contains("40000000000"), "{text}");
-        let number: usize = OwnedDecisionRecord::from_json(text.as_bytes()).unwrap().event_id[1..].parse().unwrap();
-        assert!(number < 40 || of_state.iter().all(|pseudonym| !text.contains(pseudonym)), "{text}");
+        let number: usize = OwnedDecisionRecord::from_json(text.as_bytes()).unwrap().event_id[1..]
+            .parse()
+            .unwrap();
+        assert!(
+            number < 40 || of_state.iter().all(|pseudonym| !text.contains(pseudonym)),
+            "{text}"
+        );
     });
     let log = std::fs::read_to_string(shop.path("log")).unwrap();
     assert!(!log.contains("40000000000") && SECRETS.iter().all(|(_, secret)| !log.contains(secret)));
@@ -232,7 +252,10 @@ fn check_exchanged_secrets(shop: &Shop) {
     assert!(log.contains("another secret for pseudonyms"), "{log}");
     shop.write_pipeline("[STATE, STATE_TOO]", "");
     let pipeline = shop.path("pipeline.yaml");
-    let environment = [("STATE", SECRETS[0].1.to_owned()), ("STATE_TOO", SECRETS[0].1.to_owned())];
+    let environment = [
+        ("STATE", SECRETS[0].1.to_owned()),
+        ("STATE_TOO", SECRETS[0].1.to_owned()),
+    ];
     let (code, _, errors) = run(&["pseudonyms", pipeline.to_str().unwrap(), "x"], &environment);
     assert!(code == Some(2) && errors.contains("hold the same secret"), "{errors}");
 }

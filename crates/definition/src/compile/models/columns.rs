@@ -89,7 +89,10 @@ impl<'a> Listed<'a> {
         if names.publishes_others(symbol.slot) {
             diagnostics.add(
                 Diagnostic::new(
-                    format!("`{}` has other pseudonyms here than in decisions and backfills", name.value),
+                    format!(
+                        "`{}` has other pseudonyms here than in decisions and backfills",
+                        name.value
+                    ),
                     name.span.clone(),
                 )
                 .label("under the state's secret")

@@ -7,7 +7,7 @@ use crate::commands::time::time;
 use anyhow::{Context, anyhow};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::{Compiled, duration};
-use riskstream_events::{Field, InputFields, PublishedPseudonyms, Pseudonymizer, Row, Slot, ValueType};
+use riskstream_events::{Field, InputFields, Pseudonymizer, PublishedPseudonyms, Row, Slot, ValueType};
 use riskstream_offline::read::{self, Next, ReadError, Rows};
 use std::path::PathBuf;
 
@@ -100,7 +100,7 @@ impl LabelArgs {
                     path.display()
                 )));
             }
-            files.check_columns(path, &fields.fields)?;
+            files.check_columns(path, &fields)?;
             let name = path.display().to_string();
             let rows = read::open(path, &fields).map_err(CommandError::failed)?;
             let mut rows = PublishedIds {

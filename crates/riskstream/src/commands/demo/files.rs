@@ -170,7 +170,11 @@ impl Rows for LabelReader {
         let next = self.rows.next(row)?;
         let mut id = String::new();
         if let (Next::Row, Value::Bool(fraud)) = (&next, &row[self.labels.fraud])
-            && write_key(&self.plan.published_value(self.labels.id, &row[self.labels.id]), &mut id).is_some()
+            && write_key(
+                &self.plan.published_value(self.labels.id, &row[self.labels.id]),
+                &mut id,
+            )
+            .is_some()
         {
             self.truth.borrow_mut().insert(id, *fraud);
         }

@@ -7,7 +7,7 @@ use crate::secret::secret;
 use anyhow::{Context, anyhow};
 use compact_str::CompactString;
 use riskstream_definition::{Compiled, EntryListSettings, nearest};
-use riskstream_events::{PublishedPseudonyms, Pseudonymizer};
+use riskstream_events::{Pseudonymizer, PublishedPseudonyms};
 use riskstream_kafka::{KafkaOptions, Producer, Tailed, TopicTail};
 use riskstream_lists::{Entry, Keys, MAX_TEXT, read_change, write_entry};
 use std::cell::Cell;
@@ -131,7 +131,10 @@ impl EntryTopic {
                 "the keys of this list are no pseudonyms: name the column `key`",
             ));
         }
-        let recovered = self.published.as_ref().and_then(|published| published.recover(pseudonym));
+        let recovered = self
+            .published
+            .as_ref()
+            .and_then(|published| published.recover(pseudonym));
         let pseudonym = recovered.as_deref().unwrap_or(pseudonym);
         let read = read_change(Some(pseudonym.as_bytes()), None, Keys::Pseudonyms);
         read.map(|change| Key(change.key)).map_err(|_| {

@@ -38,7 +38,9 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     if let Some(partition) = args.partition {
         reset.positions.retain(|position| position.partition == partition);
         if reset.positions.is_empty() {
-            return Err(CommandError::configuration(anyhow!("{topic} has no partition {partition}")));
+            return Err(CommandError::configuration(anyhow!(
+                "{topic} has no partition {partition}"
+            )));
         }
     }
     if !args.dry_run {
