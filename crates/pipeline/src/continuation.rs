@@ -67,12 +67,11 @@ impl Continuation {
         let topic = self.topic_of_state(&standing.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
         let position = standing.position.filter(|_| standing.topic.epoch == topic.epoch);
-        if let (Some(ahead), Some(committed)) = (position.filter(|ahead| Some(*ahead) > self.committed), self.committed)
-        {
-            return Err(self.is_ahead(ahead, committed));
+        match (position, self.committed) {
+            (Some(position), Some(committed)) if position > committed => Err(self.is_ahead(position, committed)),
+            (None, Some(committed)) if self.bounds.0 > 0 && committed > self.bounds.0 => Err(self.is_lost(committed)),
+            _ => Ok((topic, start(position, self.committed, self.bounds)?)),
         }
-        let position = start(position, self.committed, self.bounds)?;
-        Ok((topic, position))
     }
 
     /// Up to where records were decided, if the state is ahead of the group's position.
@@ -82,6 +81,23 @@ impl Continuation {
         standing.position.filter(|position| {
             self.decides && is_current && self.committed.is_some_and(|committed| *position > committed)
         })
+    }
+
+    /// Why a task without state is not begun.
+    fn is_lost(&self, committed: i64) -> String {
+        let low = self.bounds.0;
+        let (how, cost) = match self.decides {
+            true => (
+                "riskstream state repeat PIPELINE",
+                format!(", and the records from {low} to {committed} are decided a second time, with the flag `repeated`"),
+            ),
+            false => ("set the group's offset of this partition to it", String::new()),
+        };
+        format!(
+            "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot be \
+             rebuilt. Restore the state directory; or begin anew at {low} ({how}): features then know nothing of what came \
+             before{cost}"
+        )
     }
 
     /// Why a state at `position` is not used.
@@ -118,14 +134,6 @@ impl Continuation {
 fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, String> {
     let position = match (position, committed) {
         (Some(position), _) => position,
-        (None, Some(committed)) if low > 0 && committed > low => {
-            return Err(format!(
-                "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state \
-                 cannot be rebuilt. Restore the state directory; or begin anew at {low} (riskstream state repeat PIPELINE): \
-                 features then know nothing of what came before, and the records from {low} to {committed} are decided a second \
-                 time, with the flag `repeated`"
-            ));
-        }
         (None, Some(committed)) if committed > end => committed,
         (None, Some(committed)) => return Ok(low.min(committed)),
         (None, None) => low,
