@@ -89,7 +89,9 @@ impl Continuation {
         let (how, cost) = match self.decides {
             true => (
                 "riskstream state repeat PIPELINE",
-                format!(", and the records from {low} to {committed} are decided a second time, with the flag `repeated`"),
+                format!(
+                    ", and the records from {low} to {committed} are decided a second time, with the flag `repeated`"
+                ),
             ),
             false => ("set the group's offset of this partition to it", String::new()),
         };

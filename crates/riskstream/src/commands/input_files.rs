@@ -120,7 +120,7 @@ impl FileArgs {
         let Some(names) = read::names(path).map_err(CommandError::failed)? else {
             return Ok(());
         };
-        for field in &fields.fields {
+        for field in fields.fields.iter() {
             let column = field.path.join(".");
             let is_in_wrapper = fields.has_wrapper() && names.contains(&format!("payload.{column}"));
             if is_in_wrapper || names.contains(&column) || self.allows(&column) || self.allows(&field.name) {
