@@ -103,7 +103,7 @@ mod tests {
         second.set(&LAG, &["gauges", "1"], 2.0);
         second.publish();
         assert_eq!(
-            lines("gau"),
+            lines("topic=\"gau"),
             [
                 "riskstream_lag_records{topic=\"gau\\\"ges\",partition=\"2\"} 5",
                 "riskstream_lag_records{topic=\"gauges\",partition=\"0\"} 17",
