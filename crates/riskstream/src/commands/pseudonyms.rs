@@ -34,7 +34,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     let source = match &args.from {
         None => Source::Clear(Pseudonymizer::new(&secret)),
         Some(from) if *from == variable(&compiled.settings) => Source::State,
-        Some(from) => Source::Published(PublishedPseudonyms::new(&of_variable(from)?)),
+        Some(from) => Source::Published(PublishedPseudonyms::new(&of_variable(from)?).into()),
     };
     let mut out = std::io::stdout().lock();
     for value in given::values(args.values)? {
@@ -55,7 +55,7 @@ enum Source {
     /// Pseudonyms of the state, which were published before there was another secret.
     State,
     /// Published ones.
-    Published(PublishedPseudonyms),
+    Published(Box<PublishedPseudonyms>),
 }
 
 impl Source {
