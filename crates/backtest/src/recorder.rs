@@ -3,6 +3,7 @@
 use crate::ledger::{Ledger, Noted};
 use crate::variant::Variant;
 use riskstream_engine::Event;
+use riskstream_engine::plan::Plan;
 use riskstream_events::{Flags, Rejection};
 use riskstream_offline::backfill::{BackfillError, Sink};
 use riskstream_scoring::Decision;
@@ -19,6 +20,7 @@ pub trait Observer {
 
 /// The first pass: notes the payments, what the base decided on them, and what the variants with the same features do.
 pub struct Recorder<'r> {
+    plan: &'r Plan,
     ledger: &'r mut Ledger,
     /// Each with its place in the ledger.
     variants: Vec<(usize, Variant)>,
@@ -27,13 +29,15 @@ pub struct Recorder<'r> {
 }
 
 impl<'r> Recorder<'r> {
-    /// Records the base as number 0 and the variants under their numbers.
+    /// Records the base, which has this plan, as number 0 and the variants under their numbers.
     pub fn new(
+        plan: &'r Plan,
         ledger: &'r mut Ledger,
         variants: Vec<(usize, Variant)>,
         observer: &'r mut dyn Observer,
     ) -> Recorder<'r> {
         Recorder {
+            plan,
             ledger,
             variants,
             observer,
@@ -46,7 +50,8 @@ impl Sink for Recorder<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         events.iter().for_each(|event| self.observer.decided(event.flags));
         self.numbers.clear();
-        self.numbers.extend(events.iter().map(|event| self.ledger.add(event)));
+        let shown = events.iter().map(|event| self.plan.published(event));
+        self.numbers.extend(shown.map(|event| self.ledger.add(&event)));
         note(self.ledger, 0, &self.numbers, decisions);
         if self.numbers.iter().any(Option::is_some) {
             for (place, variant) in &mut self.variants {
@@ -63,6 +68,7 @@ impl Sink for Recorder<'_> {
 
 /// A pass of its own: a variant with other features decides on the payments that the first pass noted.
 pub struct FurtherPass<'r> {
+    plan: &'r Plan,
     ledger: &'r mut Ledger,
     place: usize,
     by_id: HashMap<String, usize>,
@@ -70,14 +76,15 @@ pub struct FurtherPass<'r> {
 }
 
 impl<'r> FurtherPass<'r> {
-    /// Records the variant under this number.
-    pub fn new(ledger: &'r mut Ledger, place: usize) -> FurtherPass<'r> {
+    /// Records the variant with this plan under this number.
+    pub fn new(plan: &'r Plan, ledger: &'r mut Ledger, place: usize) -> FurtherPass<'r> {
         let mut by_id = HashMap::with_capacity(ledger.len());
         for (number, (id, _)) in ledger.payments().enumerate() {
             // Of payments with the same id the first is judged.
             by_id.entry(id.to_owned()).or_insert(number);
         }
         FurtherPass {
+            plan,
             ledger,
             place,
             by_id,
@@ -89,8 +96,8 @@ impl<'r> FurtherPass<'r> {
 impl Sink for FurtherPass<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         self.numbers.clear();
-        self.numbers
-            .extend(events.iter().map(|event| self.by_id.remove(event.id())));
+        let ids = events.iter().map(|event| self.plan.published_id(event));
+        self.numbers.extend(ids.map(|id| self.by_id.remove(&*id)));
         note(self.ledger, self.place, &self.numbers, decisions);
         Ok(())
     }

@@ -43,7 +43,7 @@ use std::path::Path;
 use syntax::PipelineFile;
 use syntax::read::Read;
 
-/// Reads and compiles a pipeline file. `environment` gives the values of `${NAME}`.
+/// Reads and compiles a pipeline file. `environment` gives the values of `${NAME}`, and the secret for published pseudonyms.
 ///
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
@@ -83,6 +83,7 @@ fn compile_reading(
         name,
         source,
         directory,
+        environment,
     };
     let compiled = text::parse(source, environment, &mut diagnostics)
         .and_then(|tree| PipelineFile::read(&tree, &mut diagnostics))

@@ -14,6 +14,7 @@ mod event;
 mod explain;
 mod key;
 pub mod plan;
+mod published;
 mod stream_time;
 
 pub use answer::{Answer, ModelFailure};

@@ -2,7 +2,7 @@
 //! pipeline file; the engine follows it.
 
 use crate::explain::ExplainPlan;
-use riskstream_events::{Slot, ValueType};
+use riskstream_events::{PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{EntrySlots, Expression};
 use riskstream_features::{EntityFeatures, Precision};
 use riskstream_policy::{Outcome, Policy};
@@ -41,6 +41,8 @@ pub struct Plan {
     pub decide: DecidePlan,
     /// How far after its record's timestamp in the log an event time may lie, in microseconds.
     pub max_future: i64,
+    /// Makes published pseudonyms of those in rows, if they are others. Expressions and lists know those in rows.
+    pub published: Option<PublishedPseudonyms>,
 }
 
 /// A slot's name and type.

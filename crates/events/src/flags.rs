@@ -22,15 +22,18 @@ impl Flags {
     /// A feature aggregates a number of the event that is NaN, infinite or too large for sums, and therefore left out as a
     /// null is; or one so small that the feature's precision rounds it to 0.
     pub const INEXACT: Flags = Flags(1 << 5);
+    /// The record was decided before; the group's position was set back since.
+    pub const REPEATED: Flags = Flags(1 << 6);
 
     /// Every flag and its word.
-    pub const NAMES: [(Flags, &'static str); 6] = [
+    pub const NAMES: [(Flags, &'static str); 7] = [
         (Flags::LATE, "late"),
         (Flags::TOO_LATE, "too_late"),
         (Flags::DUPLICATE, "duplicate"),
         (Flags::DEGRADED, "degraded"),
         (Flags::BOOTSTRAPPING, "bootstrapping"),
         (Flags::INEXACT, "inexact"),
+        (Flags::REPEATED, "repeated"),
     ];
 
     /// Whether all of `other` are set.

@@ -114,7 +114,8 @@ impl InputFields {
         }
     }
 
-    pub(crate) fn has_wrapper(&self) -> bool {
+    /// Whether JSON objects may lie in the member `payload`: see [`InputFields::in_wrapper`].
+    pub fn has_wrapper(&self) -> bool {
         self.has_wrapper
     }
 

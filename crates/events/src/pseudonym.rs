@@ -21,10 +21,14 @@ impl Pseudonymizer {
 
     /// The pseudonym of `clear`: 32 hexadecimal digits.
     pub fn pseudonym(&self, clear: &[u8]) -> CompactString {
+        CompactString::from_utf8_lossy(&hex32(&self.digest(clear)))
+    }
+
+    /// All of HMAC-SHA256 under the secret.
+    pub(crate) fn digest(&self, clear: &[u8]) -> [u8; 32] {
         let mut keyed = self.keyed.clone();
         keyed.update(clear);
-        let digest = keyed.finalize().into_bytes();
-        CompactString::from_utf8_lossy(&hex32(&digest))
+        keyed.finalize().into_bytes().into()
     }
 }
 

@@ -95,7 +95,9 @@ impl Checker<'_> {
                 return self.matches(text.clone(), pattern, span);
             }
             ("haversine_km", [_, _, _, _]) => haversine_km(nodes),
-            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => several(function.name, nodes),
+            ("coalesce" | "min" | "max", [_, _, ..]) | ("coalesce", _) => {
+                several(function.name, self.recover_constants(nodes))
+            }
             _ => number_function(function.name, &nodes)
                 .or_else(|| text_function(function.name, &nodes))
                 .or_else(|| conversion(function.name, &nodes))

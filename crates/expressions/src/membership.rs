@@ -47,6 +47,7 @@ impl Checker<'_> {
             self.check_comparison("==", &value, &Node::Text(element), &span)?;
         }
         let kind = value.kind();
+        let value = self.recover_constants(vec![Node::List(list.clone()), value]).pop()?;
         let value = match (value, list.element()) {
             (value @ Node::Bool(_), ValueType::Bool)
             | (value @ Node::Int(_), ValueType::Int)
@@ -70,7 +71,8 @@ impl Checker<'_> {
             let are_pseudonyms = texts.all(|text| is_pseudonym(text));
             self.check_members(&value, are_pseudonyms, &self.positions.span(tree))?;
         }
-        Some(Node::Bool(match (value, constants) {
+        let constants = self.recover_set(&value, constants);
+        Some(Node::Bool(match (value, &*constants) {
             (Node::Null | Node::Duration(_) | Node::List(_), _) => {
                 return self.cannot_hold(kind, "constants", tree);
             }
@@ -118,6 +120,7 @@ impl Checker<'_> {
         distinct.dedup();
         let mut parts = elements;
         parts.insert(0, value);
+        let parts = self.recover_constants(parts);
         fn split<T>(mut parts: Vec<T>) -> (Box<T>, Box<[T]>) {
             let first = parts.remove(0);
             (Box::new(first), parts.into())

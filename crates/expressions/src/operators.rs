@@ -187,6 +187,7 @@ impl Checker<'_> {
     ) -> Option<Node> {
         self.check_comparison(symbol, &a, &b, &self.positions.span(tree))?;
         let kinds = [a.kind().name(), b.kind().name()];
+        let (a, b) = *pair(self.recover_constants(vec![a, b]))?;
         let node = match (a, b) {
             (Node::Null, other) | (other, Node::Null) => {
                 let absent = BoolNode::IsNull(Box::new(other));
@@ -323,7 +324,7 @@ impl Checker<'_> {
             Some(Box::new((condition, then, otherwise)))
         }
         let kinds = kind_names(&branches);
-        match unify(branches) {
+        match unify(self.recover_constants(branches)) {
             Some(Same::Bool(parts)) => Some(Node::Bool(BoolNode::Conditional(with(condition, parts)?))),
             Some(Same::Int(parts)) => Some(Node::Int(IntNode::Conditional(with(condition, parts)?))),
             Some(Same::Float(parts)) => Some(Node::Float(FloatNode::Conditional(with(condition, parts)?))),

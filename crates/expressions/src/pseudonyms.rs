@@ -1,11 +1,15 @@
 //! What may be done with pseudonyms: they are compared with each other. Their characters mean nothing, and a clear text
-//! equals none of them.
+//! equals none of them. Constants are written as published pseudonyms, if what is published has a secret of its own; here they
+//! become those of the state, which rows hold.
 
 use crate::check::Checker;
 use crate::error::ExpressionError;
 use crate::node::{ListNode, Node, TextNode};
+use crate::set::{Constants, Set};
 use riskstream_events::{Slot, is_pseudonym};
+use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Functions that give a text as it is.
 const UNCHANGING: [&str; 2] = ["coalesce", "string"];
@@ -78,6 +82,35 @@ impl Checker<'_> {
         match self.pseudonym(value).filter(|_| !are_pseudonyms) {
             None => Some(()),
             Some(slot) => self.refuse_clear(slot, span),
+        }
+    }
+
+    /// Nodes that become one text, or are compared: if one of them holds pseudonyms, the constants among the others become those
+    /// of the state. A node that holds pseudonyms has no other constants.
+    pub(crate) fn recover_constants(&self, mut nodes: Vec<Node>) -> Vec<Node> {
+        if let Some(published) = self.scope.published()
+            && nodes.iter().any(|node| self.pseudonym(node).is_some())
+        {
+            for node in &mut nodes {
+                if let Node::Text(TextNode::Constant(text)) = node
+                    && let Some(recovered) = published.recover(text)
+                {
+                    *text = recovered;
+                }
+            }
+        }
+        nodes
+    }
+
+    /// The constants among which a value is looked for: if it is a pseudonym, those of the state.
+    pub(crate) fn recover_set<'c>(&self, value: &Node, constants: &'c Constants) -> Cow<'c, Constants> {
+        match (self.scope.published(), constants) {
+            (Some(published), Constants::Text(texts)) if self.pseudonym(value).is_some() => {
+                let mut recovered = Vec::new();
+                texts.for_each(|text| recovered.push(published.recover(text).unwrap_or_else(|| text.clone())));
+                Cow::Owned(Constants::Text(Arc::new(Set::new(recovered))))
+            }
+            _ => Cow::Borrowed(constants),
         }
     }
 

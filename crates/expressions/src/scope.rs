@@ -2,7 +2,7 @@
 
 use crate::error::{ScopeError, nearest};
 use crate::set::Constants;
-use riskstream_events::{Slot, Value, ValueType};
+use riskstream_events::{PublishedPseudonyms, Slot, Value, ValueType};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ pub struct Scope {
     names: Vec<String>,
     entries: HashMap<String, Entry>,
     pseudonyms: HashSet<Slot>,
+    published: Option<PublishedPseudonyms>,
 }
 
 #[derive(Clone, Debug)]
@@ -119,6 +120,15 @@ impl Scope {
     /// Whether the texts of a slot are pseudonyms.
     pub fn is_pseudonym(&self, slot: Slot) -> bool {
         self.pseudonyms.contains(&slot)
+    }
+
+    /// Constants that are compared with pseudonyms are published ones; rows hold those of the state.
+    pub fn write_published(&mut self, published: PublishedPseudonyms) {
+        self.published = Some(published);
+    }
+
+    pub(crate) fn published(&self) -> Option<&PublishedPseudonyms> {
+        self.published.as_ref()
     }
 
     /// The names in the order in which they were added.

@@ -1,6 +1,6 @@
 //! What expressions may do with pseudonyms.
 
-use riskstream_events::{Value, ValueType};
+use riskstream_events::{PublishedPseudonyms, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 
 const PSEUDONYM: &str = "b0344c61d8db38535ca8afceaf0bf12b";
@@ -124,5 +124,63 @@ fn their_characters_and_clear_texts_are_refused() {
             errors[0].help.as_deref().is_some_and(|help| help.contains("derive")),
             "{source}"
         );
+    }
+}
+
+/// Rows hold pseudonyms of the state; an analyst writes what decisions carry.
+#[test]
+fn constants_are_published_pseudonyms_where_those_have_a_secret_of_their_own() {
+    let published = PublishedPseudonyms::new(b"a secret for what is published");
+    let other = "5bdcc146bf60754e6a042426089575c7";
+    let (shown, shown_other) = (published.publish(PSEUDONYM), published.publish(other));
+    let mut scope = scope();
+    let constants: Vec<Value> = (0..20)
+        .map(|number| Value::Text(published.publish(&format!("{number:032x}"))))
+        .chain([Value::Text(shown.clone())])
+        .collect();
+    scope.add_constants("many", &constants).unwrap();
+    scope.write_published(published);
+    let text = |text: &str| Value::Text(text.into());
+    let last = Value::List([text(other), text(PSEUDONYM)].into());
+    let row = [
+        text(PSEUDONYM),
+        Value::Null,
+        text(&shown),
+        Value::Float(1.0),
+        last,
+        Value::Null,
+    ];
+    for (source, expected) in [
+        (format!("card == '{shown}'"), true),
+        (format!("'{shown}' == card"), true),
+        (format!("card != '{shown}'"), false),
+        (format!("card == '{PSEUDONYM}'"), false),
+        (format!("card in ['{shown_other}', '{shown}']"), true),
+        (format!("card in ['{PSEUDONYM}']"), false),
+        (format!("card in ['{shown}', other_card]"), true),
+        ("card in many && !(card in watched)".to_owned(), true),
+        (format!("last_cards.exists(c, c == '{shown_other}')"), true),
+        (format!("last_cards.exists(c, c == '{other}')"), false),
+        (format!("last_cards[0] == '{shown_other}'"), true),
+        (format!("'{shown}' in last_cards"), true),
+        (format!("coalesce(other_card, '{shown}') == card"), true),
+        (
+            format!("coalesce(other_card, '{shown_other}') == '{shown_other}'"),
+            true,
+        ),
+        (
+            format!("(amount > 1.0 ? card : '{shown_other}') == '{shown_other}'"),
+            true,
+        ),
+        (
+            format!("(amount > 1.0 ? card : '{shown_other}') == last_cards[0]"),
+            true,
+        ),
+        // A text of the same form that is no pseudonym.
+        (format!("country == '{shown}'"), true),
+        (format!("country in ['{shown}']"), true),
+    ] {
+        let expression = Expression::compile(&source, &scope).unwrap_or_else(|errors| panic!("{source}: {errors:?}"));
+        assert_eq!(expression.evaluate(&row), Value::Bool(expected), "{source}");
     }
 }

@@ -1,4 +1,4 @@
-//! Whether all members of a group make pseudonyms with the same secret. Each commits the fingerprint of its secret with its
+//! Whether all members of a group make pseudonyms with the same secrets. Each commits the fingerprints of its secrets with its
 //! positions, and looks at those of the others.
 
 use std::sync::Arc;
@@ -17,10 +17,21 @@ const INTERVAL: Duration = Duration::from_secs(30);
 /// A check that gets no answer in this time is repeated later.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Tell secrets from others without revealing them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprints {
+    /// Of the secret for pseudonyms in state; `None` if there is none.
+    pub state: Option<String>,
+    /// Of the secret for published pseudonyms, if those are others.
+    pub published: Option<String>,
+}
+
 /// See the module.
 pub(crate) struct Agreement {
-    /// The fingerprint of this member's secret, if it has one.
-    fingerprint: Option<String>,
+    /// Those of this member.
+    fingerprints: Fingerprints,
+    /// What others publish under, as it was logged last.
+    noticed: Option<Fingerprints>,
     group: String,
     request: Option<CommittedPositions>,
     next_look: Instant,
@@ -30,16 +41,17 @@ impl Agreement {
     /// For a member with these options.
     pub(crate) fn new(options: &KafkaOptions) -> Agreement {
         Agreement {
-            fingerprint: options.pseudonym_fingerprint.clone(),
+            fingerprints: options.pseudonyms.clone(),
+            noticed: None,
             group: options.group.clone(),
             request: None,
             next_look: Instant::now() + INTERVAL,
         }
     }
 
-    /// The word that is committed with each position.
-    pub(crate) fn fingerprint(&self) -> Option<&str> {
-        self.fingerprint.as_deref()
+    /// What is committed with each position.
+    pub(crate) fn fingerprints(&self) -> &Fingerprints {
+        &self.fingerprints
     }
 
     /// Looks at the group's positions of `inputs` now and then, without waiting.
@@ -56,9 +68,13 @@ impl Agreement {
                 return Ok(());
             };
             self.request = None;
-            return answer.map_or(Ok(()), |committed| self.check(&committed));
+            if let Ok(committed) = answer {
+                self.check(&committed)?;
+                self.notice(&committed);
+            }
+            return Ok(());
         }
-        if self.fingerprint.is_some() && Instant::now() >= self.next_look {
+        if self.fingerprints.state.is_some() && Instant::now() >= self.next_look {
             self.next_look = Instant::now() + INTERVAL;
             let inputs = inputs();
             let request = || CommittedPositions::request(consumer, &self.group, &inputs, ANSWER_TIMEOUT);
@@ -72,24 +88,50 @@ impl Agreement {
     /// # Errors
     /// `Fatal`: some were committed under another secret.
     pub(crate) fn check(&self, committed: &TopicPartitionList) -> Result<(), LogError> {
-        let Some(fingerprint) = self.fingerprint() else {
+        let Fingerprints {
+            state: Some(state),
+            published,
+        } = &self.fingerprints
+        else {
             return Ok(());
         };
-        let elements = committed.elements();
-        let other = elements.iter().find(|element| {
-            let found = positions::fingerprint(element);
-            found.is_some_and(|found| found != fingerprint)
-        });
-        other.map_or(Ok(()), |element| {
-            Err(LogError::Fatal(format!(
+        for element in committed.elements() {
+            let Some(found) = positions::fingerprints(&element).state.filter(|found| found != state) else {
+                continue;
+            };
+            let hint = match published.as_ref() == Some(&found) {
+                true => "It is the one that is given as that for published pseudonyms: exchange the two in `key_env`.",
+                false => "Give all copies of the pipeline the same secret;",
+            };
+            return Err(LogError::Fatal(format!(
                 "the group {} has positions ({}[{}]) that were committed under another secret for pseudonyms: with this one \
-                 every card would count as a new one. Give all copies of the pipeline the same secret; other ways out, and \
-                 what they cost: docs/operations.md, section \"Another secret\"",
+                 every card would count as a new one. {hint} other ways out, and what they cost: docs/operations.md, section \
+                 \"Another secret\"",
                 self.group,
                 element.topic(),
                 element.partition()
-            )))
-        })
+            )));
+        }
+        Ok(())
+    }
+
+    /// Says once that others publish under another secret: it is being replaced, or a copy was forgotten.
+    fn notice(&mut self, committed: &TopicPartitionList) {
+        for element in committed.elements() {
+            let found = positions::fingerprints(&element);
+            let is_other = found.state.is_some() && found.published != self.fingerprints.published;
+            if is_other && self.noticed.as_ref() != Some(&found) {
+                tracing::warn!(
+                    target: "riskstream::kafka",
+                    topic = element.topic(),
+                    partition = element.partition(),
+                    "the last decisions of this partition carry pseudonyms under another secret than this copy's. That is so \
+                     while the secret for published pseudonyms is replaced; otherwise give all copies the same one"
+                );
+                self.noticed = Some(found);
+                return;
+            }
+        }
     }
 }
 
@@ -105,7 +147,7 @@ mod tests {
     fn a_look_does_not_wait_for_its_answer() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut options = KafkaOptions::new(&silent.local_addr().unwrap().to_string(), "group");
-        options.pseudonym_fingerprint = Some("one".to_owned());
+        options.pseudonyms.state = Some("one".to_owned());
         let context = GroupContext::new(Arc::new(Connection::new(&options)), Vec::new());
         let consumer: GroupConsumer = options.consumer().unwrap().create_with_context(context).unwrap();
         let consumer = Arc::new(consumer);

@@ -37,6 +37,7 @@ mod topic_watch;
 pub mod topics;
 mod watch;
 
+pub use agreement::Fingerprints;
 pub use check::check;
 pub use log::KafkaLog;
 pub use lookup::{committed_offsets, look_up};

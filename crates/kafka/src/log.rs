@@ -403,7 +403,7 @@ impl Log for KafkaLog {
 
     fn commit(&mut self, outputs: &Outputs, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        let positions = positions::list(positions, self.agreement.fingerprint())?;
+        let positions = positions::list(positions, self.agreement.fingerprints())?;
         match &mut self.committer {
             Some(committer) => {
                 self.appender.settle()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use riskstream_pipeline::log::{LogError, Topic};
+use riskstream_pipeline::log::{Committed, LogError, Topic};
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext};
@@ -52,23 +52,20 @@ pub fn committed_offsets(options: &KafkaOptions, name: &str) -> Result<Vec<Optio
     let (consumer, topics) = look_up_with(options, &[name])?;
     let topic = topics.into_iter().flatten().next();
     let topic = topic.ok_or_else(|| LogError::Fatal(format!("there is no topic {name}")))?;
-    committed_with(&consumer, name, &topic)
+    let committed = committed_with(&consumer, name, &topic)?.into_iter();
+    Ok(committed.map(|committed| Some(committed?.offset)).collect())
 }
 
-/// The same of a topic that was looked up.
+/// What the group has committed for each partition of a topic that was looked up.
 pub(crate) fn committed_with(
     consumer: &GroupConsumer,
     name: &str,
     topic: &Topic,
-) -> Result<Vec<Option<i64>>, LogError> {
+) -> Result<Vec<Option<Committed>>, LogError> {
     let mut asked = TopicPartitionList::new();
     asked.add_partition_range(name, 0, topic.partitions - 1);
     let committed = consumer.committed_offsets(asked, TIMEOUT);
     let committed = committed.map_err(|error| errors::request_error(&format!("looking up topic {name}"), &error))?;
-    let position = |partition| {
-        let element = committed.find_partition(name, partition);
-        let position = element.and_then(|element| positions::committed(&element));
-        position.map(|position| position.offset)
-    };
+    let position = |partition| positions::committed(&committed.find_partition(name, partition)?);
     Ok((0..topic.partitions).map(position).collect())
 }

@@ -1,5 +1,6 @@
 //! Options of a log, and the properties of librdkafka that follow from them.
 
+use crate::agreement::Fingerprints;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -43,9 +44,9 @@ pub struct KafkaOptions {
     /// After this time the broker aborts the open transaction of a member that died; until then readers of committed
     /// data wait. It is also the timeout of commits.
     pub transaction_timeout: Duration,
-    /// Tells the secret for pseudonyms from others without revealing it; `None` if there is none. Members of a group that
-    /// differ in it refuse to read.
-    pub pseudonym_fingerprint: Option<String>,
+    /// Tell the secrets for pseudonyms from others without revealing them. Members of a group that differ in the state's refuse to
+    /// read.
+    pub pseudonyms: Fingerprints,
     /// librdkafka properties from the user (`security.protocol`, `sasl.password`, `compression.type`…); they
     /// override the defaults. Properties that the guarantees depend on cannot be set.
     pub overrides: BTreeMap<String, String>,
@@ -85,7 +86,7 @@ impl KafkaOptions {
             headers: Vec::new(),
             delivery: Delivery::ExactlyOnce,
             transaction_timeout: Duration::from_secs(20),
-            pseudonym_fingerprint: None,
+            pseudonyms: Fingerprints::default(),
             overrides: BTreeMap::new(),
         }
     }
@@ -251,7 +252,7 @@ impl fmt::Debug for KafkaOptions {
             .field("outputs", &self.outputs)
             .field("delivery", &self.delivery)
             .field("transaction_timeout", &self.transaction_timeout)
-            .field("pseudonym_fingerprint", &self.pseudonym_fingerprint)
+            .field("pseudonyms", &self.pseudonyms)
             .field("overrides", &self.overrides.keys().collect::<Vec<_>>())
             .finish()
     }

@@ -1,7 +1,8 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `chain=WORD`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
-//! secret under which records were read up to there.
+//! `circuits=WORD`, `decided=OFFSET`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `chain=WORD`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
+//! secret under which records were read up to there, with `published=FINGERPRINT` if what was published had another one.
 
+use crate::agreement::Fingerprints;
 use crate::errors;
 use rdkafka::Offset;
 use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
@@ -10,24 +11,26 @@ use std::sync::Arc;
 
 const WATERMARK: &str = "clock=";
 const CIRCUITS: &str = "circuits=";
+const DECIDED: &str = "decided=";
 const TOPIC: &str = "topic=";
 const PARTITIONS: &str = "partitions=";
 const EPOCH: &str = "epoch=";
 const CHAIN: &str = "chain=";
 const SOURCES: &str = "sources=";
 const PSEUDONYMS: &str = "pseudonyms=";
+const PUBLISHED: &str = "published=";
 
-/// The positions to commit, with the fingerprint of the secret for pseudonyms.
+/// The positions to commit, with the fingerprints of the secrets for pseudonyms.
 pub(crate) fn list(
     positions: &[(TopicPartition, Committed)],
-    fingerprint: Option<&str>,
+    fingerprints: &Fingerprints,
 ) -> Result<TopicPartitionList, LogError> {
     let fatal = |error| LogError::Fatal(errors::describe(&error));
     let mut list = TopicPartitionList::with_capacity(positions.len());
     for (partition, position) in positions {
         let mut element = list.add_partition(&partition.topic, partition.partition);
         element.set_offset(Offset::Offset(position.offset)).map_err(fatal)?;
-        let words = words(position, fingerprint);
+        let words = words(position, fingerprints);
         if !words.is_empty() {
             // Terminated by NUL: other clients on librdkafka read metadata as a C string.
             element.set_metadata(words + "\0");
@@ -36,7 +39,7 @@ pub(crate) fn list(
     Ok(list)
 }
 
-fn words(position: &Committed, fingerprint: Option<&str>) -> String {
+fn words(position: &Committed, fingerprints: &Fingerprints) -> String {
     let TopicIdentity {
         id,
         partitions,
@@ -47,12 +50,17 @@ fn words(position: &Committed, fingerprint: Option<&str>) -> String {
     let words = [
         position.watermark.map(|watermark| format!("{WATERMARK}{watermark}")),
         position.circuits.as_ref().map(|word| format!("{CIRCUITS}{word}")),
+        position.decided.map(|decided| format!("{DECIDED}{decided}")),
         id.as_ref().map(|id| format!("{TOPIC}{id}")),
         (*partitions != 0).then(|| format!("{PARTITIONS}{partitions}")),
         (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
         chain.as_ref().map(|chain| format!("{CHAIN}{chain}")),
         (!sources.is_empty()).then(|| format!("{SOURCES}{}", write_sources(sources))),
-        fingerprint.map(|fingerprint| format!("{PSEUDONYMS}{fingerprint}")),
+        fingerprints.state.as_ref().map(|state| format!("{PSEUDONYMS}{state}")),
+        fingerprints
+            .published
+            .as_ref()
+            .map(|published| format!("{PUBLISHED}{published}")),
     ];
     words.into_iter().flatten().collect::<Vec<String>>().join(" ")
 }
@@ -81,6 +89,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
         offset,
         watermark: word(WATERMARK).and_then(|number| number.parse().ok()),
         circuits: word(CIRCUITS).map(str::to_owned),
+        decided: word(DECIDED).and_then(|number| number.parse().ok()),
         topic: TopicIdentity {
             id: word(TOPIC).map(Into::into),
             partitions: word(PARTITIONS).and_then(|number| number.parse().ok()).unwrap_or(0),
@@ -91,9 +100,13 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
     })
 }
 
-/// The fingerprint of the secret for pseudonyms that was committed with a position, if there is one.
-pub(crate) fn fingerprint<'a>(element: &'a TopicPartitionListElem<'_>) -> Option<&'a str> {
-    word(element, PSEUDONYMS)
+/// The fingerprints of the secrets that were committed with a position.
+pub(crate) fn fingerprints(element: &TopicPartitionListElem<'_>) -> Fingerprints {
+    let word = |name: &str| word(element, name).map(str::to_owned);
+    Fingerprints {
+        state: word(PSEUDONYMS),
+        published: word(PUBLISHED),
+    }
 }
 
 /// What follows `prefix` in the metadata.
@@ -124,14 +137,19 @@ mod tests {
                 let position = Committed {
                     offset: 42,
                     watermark,
+                    decided: circuits.is_some().then_some(77),
                     circuits,
                     topic,
                 };
-                for secret in [None, Some("0123456789abcdef0123456789abcdef")] {
-                    let list = list(&[(partition.clone(), position.clone())], secret).unwrap();
+                for (state, published) in [(None, None), (Some("0123"), None), (Some("0123"), Some("4567"))] {
+                    let written = Fingerprints {
+                        state: state.map(str::to_owned),
+                        published: published.map(str::to_owned),
+                    };
+                    let list = list(&[(partition.clone(), position.clone())], &written).unwrap();
                     let element = &list.elements()[0];
                     assert_eq!(committed(element).as_ref(), Some(&position));
-                    assert_eq!(fingerprint(element), secret);
+                    assert_eq!(fingerprints(element), written);
                 }
             }
         }

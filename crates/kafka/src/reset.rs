@@ -8,6 +8,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, LogError, Topic, TopicPartition};
 
+use crate::agreement::Fingerprints;
 use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::lookup::{committed_with, look_up_with};
@@ -23,6 +24,8 @@ pub struct ResetPosition {
     pub partition: i32,
     /// What the group had committed, if anything.
     pub before: Option<i64>,
+    /// Up to where records were decided: that, or more if the position was set back before.
+    pub decided: Option<i64>,
     /// The first offset of the topic.
     pub after: i64,
     /// The end of the topic.
@@ -70,19 +73,38 @@ impl TopicReset {
     /// # Errors
     /// The group has members, or the brokers refuse.
     pub fn commit(&self, epoch: u32) -> Result<(), LogError> {
-        let committed = |position: &ResetPosition| {
-            let at = TopicPartition {
-                topic: self.name.as_str().into(),
-                partition: position.partition,
-            };
-            let committed = Committed {
-                topic: identity::renew(&self.topic, epoch),
-                ..Committed::from(position.after)
-            };
-            (at, committed)
+        self.commit_positions(|position| Committed {
+            topic: identity::renew(&self.topic, epoch),
+            ..Committed::from(position.after)
+        })
+    }
+
+    /// Commits the positions of the same topic. What was decided on it before is decided once more, and flagged.
+    ///
+    /// # Errors
+    /// The group has members, or the brokers refuse.
+    pub fn commit_repeats(&self) -> Result<(), LogError> {
+        let known = self.topic.committed.iter().max_by_key(|identity| identity.epoch);
+        self.commit_positions(|position| Committed {
+            decided: position.decided,
+            topic: known.cloned().unwrap_or_default(),
+            ..Committed::from(position.after)
+        })
+    }
+
+    fn commit_positions(&self, committed: impl Fn(&ResetPosition) -> Committed) -> Result<(), LogError> {
+        let at = |position: &ResetPosition| TopicPartition {
+            topic: self.name.as_str().into(),
+            partition: position.partition,
         };
-        let list: Vec<_> = self.positions.iter().map(committed).collect();
-        let result = self.consumer.commit(&positions::list(&list, None)?, CommitMode::Sync);
+        let list: Vec<_> = self
+            .positions
+            .iter()
+            .map(|position| (at(position), committed(position)))
+            .collect();
+        let result = self
+            .consumer
+            .commit(&positions::list(&list, &Fingerprints::default())?, CommitMode::Sync);
         result.map_err(|error| refused(&error))
     }
 }
@@ -90,11 +112,14 @@ impl TopicReset {
 fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<Vec<ResetPosition>, LogError> {
     let failed = |error| errors::request_error(&format!("looking up topic {name}"), &error);
     let committed = committed_with(consumer, name, topic)?;
-    let position = |(partition, before)| {
+    let position = |(partition, before): (i32, Option<Committed>)| {
         let (after, end) = consumer.fetch_watermarks(name, partition, TIMEOUT).map_err(failed)?;
         Ok(ResetPosition {
             partition,
-            before,
+            decided: before
+                .as_ref()
+                .map(|before| before.offset.max(before.decided.unwrap_or(0))),
+            before: before.map(|before| before.offset),
             after,
             end,
         })

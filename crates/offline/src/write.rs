@@ -14,6 +14,7 @@ use riskstream_engine::Event;
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan, SlotInfo};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_scoring::Decision;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -82,11 +83,12 @@ impl ParquetSink {
         if events.is_empty() {
             return Ok(());
         }
+        let shown: Vec<Cow<'_, Event>> = events.iter().map(|event| plan.published(event)).collect();
         let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()
             .map(|(slot, info)| {
-                let values = events.iter().map(|event| &event.row[*slot]);
+                let values = shown.iter().map(|event| &event.row[*slot]);
                 array(values, info.value_type, info.element)
             })
             .collect();

@@ -168,6 +168,12 @@ fn what_cannot_be_read_is_said() {
         (".json", b"PK\x03\x04", "FILE: a zip archive is not unpacked: use gzip"),
         (".csv", b"id,id\na,b\n", "FILE: the column `id` is there twice"),
         (
+            ".csv",
+            b"id,amount\n\"a\n1\",7\nb,\"8\nc,9\nd,10\n",
+            "FILE: line 4: a cell begins with a quote that does not end: all lines after it were read as part of it. Write \"\" for \
+             a quote within quotes",
+        ),
+        (
             ".json",
             b"[{\"id\":\"a\"},",
             "FILE: after record 1: the array does not end: the file is cut off",

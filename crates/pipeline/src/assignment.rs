@@ -7,7 +7,7 @@ use crate::error::{TaskError, WorkerError};
 use crate::identity::{self, Keying};
 use crate::input_source::InputSource;
 use crate::journal;
-use crate::log::{Committed, Log, LogError, TopicIdentity, TopicPartition};
+use crate::log::{Committed, Log, LogError, Outputs, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
 use crate::repartition_source::RepartitionSource;
@@ -121,6 +121,7 @@ impl<L: Log> Assignment<'_, L> {
             topic,
             position,
             committed: position,
+            decided: None,
             watermark: committed.and_then(|committed| committed.watermark),
         };
         let task = Task::open(partition.clone(), source, None, sink, start)?;
@@ -142,6 +143,7 @@ impl<L: Log> Assignment<'_, L> {
             name: Arc::clone(&partition.topic),
             is_repartition: self.topology.repartition_topics[stage].is_some(),
             topic,
+            decides: stage + 1 == plan.stages.len(),
             bounds: self.log.bounds(partition)?,
             committed: offset,
         };
@@ -153,8 +155,11 @@ impl<L: Log> Assignment<'_, L> {
             Opening::Opened(store) => store,
             Opening::Restoring(from) => return Err(NotOpened::Restoring(from)),
         };
-        let (topic, position) = continuation.start(&Standing::of(store.as_ref())?)?;
-        let sink = if stage + 1 < plan.stages.len() {
+        let standing = Standing::of(store.as_ref())?;
+        self.note_decided(partition, &continuation, &standing, committed.as_ref())?;
+        let (topic, position) = continuation.start(&standing)?;
+        let decided = committed.as_ref().and_then(|committed| committed.decided);
+        let sink = if !continuation.decides {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
             let lineup = lineup_in_force(store.as_ref(), self.topology, self.rollouts)?;
@@ -169,11 +174,39 @@ impl<L: Log> Assignment<'_, L> {
             topic,
             position,
             committed: offset.unwrap_or(position),
+            decided,
             watermark: None,
         };
         let task = Task::open(partition.clone(), source, Some(state), sink, start)?;
         let priority = self.routes.priority_of_stage(stage);
         Ok(PartitionReader::new(partition.clone(), task, priority))
+    }
+
+    /// A state that is ahead of the group's position shows up to where records were decided before the position was set back. It is
+    /// noted with the position: whoever goes on there after the state was removed flags what it decides once more.
+    fn note_decided(
+        &mut self,
+        partition: &TopicPartition,
+        continuation: &Continuation,
+        standing: &Standing,
+        committed: Option<&Committed>,
+    ) -> Result<(), NotOpened> {
+        let (Some(decided), Some(committed)) = (continuation.decided_ahead(standing), committed) else {
+            return Ok(());
+        };
+        if committed.decided >= Some(decided) {
+            return Ok(());
+        }
+        let noted = Committed {
+            decided: Some(decided),
+            topic: continuation.topic.clone(),
+            ..committed.clone()
+        };
+        match self.log.commit(&Outputs::default(), &[(partition.clone(), noted)]) {
+            // It is tried again with the partition.
+            Err(LogError::Rebalancing) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Which topic of this name is read or written.

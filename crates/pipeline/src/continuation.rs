@@ -36,6 +36,8 @@ pub struct Continuation {
     pub name: Arc<str>,
     /// Whether it is a repartition topic.
     pub is_repartition: bool,
+    /// Whether its task decides.
+    pub decides: bool,
     /// Which topic of this name there is now.
     pub topic: TopicIdentity,
     /// The first offset, and the offset of the next record to be written.
@@ -65,8 +67,53 @@ impl Continuation {
         let topic = self.topic_of_state(&standing.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
         let position = standing.position.filter(|_| standing.topic.epoch == topic.epoch);
-        let position = start(position, self.committed, self.bounds)?;
-        Ok((topic, position))
+        match (position, self.committed) {
+            (Some(position), Some(committed)) if position > committed => Err(self.is_ahead(position, committed)),
+            (None, Some(committed)) if self.bounds.0 > 0 && committed > self.bounds.0 => Err(self.is_lost(committed)),
+            _ => Ok((topic, start(position, self.committed, self.bounds)?)),
+        }
+    }
+
+    /// Up to where records were decided, if the state is ahead of the group's position.
+    pub fn decided_ahead(&self, standing: &Standing) -> Option<i64> {
+        let is_of_this_topic = !identity::is_other(&self.topic.id, &standing.topic.id);
+        let is_current = is_of_this_topic && standing.topic.epoch == self.topic.epoch;
+        standing.position.filter(|position| {
+            self.decides && is_current && self.committed.is_some_and(|committed| *position > committed)
+        })
+    }
+
+    /// Why a task without state is not begun.
+    fn is_lost(&self, committed: i64) -> String {
+        let low = self.bounds.0;
+        let (how, cost) = match self.decides {
+            true => (
+                "riskstream state repeat PIPELINE",
+                format!(
+                    ", and the records from {low} to {committed} are decided a second time, with the flag `repeated`"
+                ),
+            ),
+            false => ("set the group's offset of this partition to it", String::new()),
+        };
+        format!(
+            "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot be \
+             rebuilt. Restore the state directory; or begin anew at {low} ({how}): features then know nothing of what came \
+             before{cost}"
+        )
+    }
+
+    /// Why a state at `position` is not used.
+    fn is_ahead(&self, position: i64, committed: i64) -> String {
+        let cost = match self.decides {
+            true => format!(
+                "the records from {committed} to {position} are decided a second time, with the flag `repeated`"
+            ),
+            false => "nothing is decided a second time: rows that were read before are dropped".to_owned(),
+        };
+        format!(
+            "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
+             Restore the offsets; or remove this task's state directory: it is then built again from the log, and {cost}"
+        )
     }
 
     /// The topic in the epoch that the state has read last (`before`): the group may have forgotten it.
@@ -88,22 +135,7 @@ impl Continuation {
 /// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
 fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, String> {
     let position = match (position, committed) {
-        (Some(position), Some(committed)) if position > committed => {
-            return Err(format!(
-                "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
-                 Restore the offsets; or remove this task's state directory: it is then built again from the log, and the \
-                 records from {committed} on are decided a second time"
-            ));
-        }
         (Some(position), _) => position,
-        (None, Some(committed)) if low > 0 && committed > low => {
-            return Err(format!(
-                "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state \
-                 cannot be rebuilt. Restore the state directory; or set the group's offset of this partition to {low}: its \
-                 features then know nothing of what came before, and the records from {low} to {committed} are decided a second \
-                 time"
-            ));
-        }
         (None, Some(committed)) if committed > end => committed,
         (None, Some(committed)) => return Ok(low.min(committed)),
         (None, None) => low,
@@ -150,6 +182,7 @@ mod tests {
         Continuation {
             name: "payments".into(),
             is_repartition: false,
+            decides: true,
             topic: standing("A", 1, None).topic,
             bounds,
             committed,

@@ -2,7 +2,6 @@
 //! Nothing is dropped without a trace, and everything can be sent again.
 
 use crate::log::{Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
-use riskstream_engine::Event;
 use riskstream_events::Rejection;
 use riskstream_events::dead_letter;
 use std::collections::BTreeMap;
@@ -48,8 +47,8 @@ impl DeadLetters {
     }
 
     /// An event that a stage could not apply. The letter holds its id, as stages do not have the original bytes.
-    pub fn event(&self, at: &TopicPartition, event: &Event, rejection: &Rejection, outputs: &mut Outputs) {
-        let id = event.id().as_bytes();
+    pub fn event(&self, at: &TopicPartition, id: &str, rejection: &Rejection, outputs: &mut Outputs) {
+        let id = id.as_bytes();
         outputs.push(self.topic, None, None, Some(id), |bytes| bytes.extend_from_slice(id));
         self.headers(at, rejection, outputs);
     }

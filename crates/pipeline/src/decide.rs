@@ -135,8 +135,10 @@ fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision
     let now = context.now;
     let mut key_text = String::new();
     let first_entity = plan.decide.entities.first();
-    let key = first_entity.and_then(|(_, slot)| write_key(&event.row[*slot], &mut key_text));
-    let key = key.unwrap_or(event.id()).as_bytes();
+    let first_key = first_entity.map(|(_, slot)| plan.published_value(*slot, &event.row[*slot]));
+    let key = first_key.as_ref().and_then(|key| write_key(key, &mut key_text));
+    let id = plan.published_id(event);
+    let key = key.unwrap_or(&id).as_bytes();
     context.outputs.push(context.decisions, None, None, Some(key), |bytes| {
         with_decision_record(
             plan,

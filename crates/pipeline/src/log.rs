@@ -59,6 +59,8 @@ pub struct Committed {
     pub watermark: Option<i64>,
     /// How the reader's models have been doing, if any failed last: a word without spaces, of 3,100 bytes at most.
     pub circuits: Option<String>,
+    /// Records before this offset were decided once, before the position was set back; `None` if it is not behind.
+    pub decided: Option<i64>,
     /// The topic that the offset belongs to.
     pub topic: TopicIdentity,
 }
@@ -69,6 +71,7 @@ impl From<i64> for Committed {
             offset,
             watermark: None,
             circuits: None,
+            decided: None,
             topic: TopicIdentity::default(),
         }
     }

@@ -30,6 +30,8 @@ pub struct Start {
     /// The position that the group has committed. The outputs of records before it were committed by an earlier run: they
     /// are replayed for state only.
     pub committed: i64,
+    /// Records before this offset were decided before: see [`Committed::decided`].
+    pub decided: Option<i64>,
     /// The source's watermark at the position, if there is no state that keeps it.
     pub watermark: Option<i64>,
 }
@@ -54,6 +56,10 @@ pub struct Task {
     position: i64,
     /// Records before this offset are replayed: see [`Start::committed`].
     replay_until: i64,
+    /// Decisions on records before this offset are repeats: see [`Start::decided`].
+    repeats_until: i64,
+    /// Whether the record in hand is one of them.
+    repeats: bool,
     /// The source as of the last write, where there is no state that keeps it.
     written: SourceProgress,
     /// Whether records were processed since the last write.
@@ -84,6 +90,8 @@ impl Task {
             topic: start.topic,
             position: start.position,
             replay_until: start.committed,
+            repeats_until: start.decided.unwrap_or(0),
+            repeats: false,
             written: SourceProgress {
                 watermark: start.watermark.unwrap_or(i64::MIN),
                 ..SourceProgress::default()
@@ -102,6 +110,7 @@ impl Task {
     /// The task cannot go on.
     pub fn process(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Result<Processed, TaskError> {
         let replayed = record.offset < self.replay_until;
+        self.repeats = record.offset < self.repeats_until;
         if let Some(decisions) = self.sink.decisions_mut().filter(|_| !replayed)
             && let Err(why) = decisions.prepare_lists(context)
         {
@@ -214,17 +223,23 @@ impl Task {
     /// Sends an event on, or to the dead letters if it could not be applied.
     fn pass_on(
         &mut self,
-        row: Sequenced,
+        mut row: Sequenced,
         applied: Result<(), Rejection>,
         replayed: bool,
         context: &mut TaskContext<'_>,
     ) {
         match applied {
             _ if replayed => context.recycle(row.event.row),
-            Ok(()) => self.sink.push(row, context),
+            Ok(()) => {
+                if self.repeats && self.sink.decisions().is_some() {
+                    row.event.flags |= Flags::REPEATED;
+                }
+                self.sink.push(row, context);
+            }
             Err(rejection) => {
                 let letters = context.dead_letters;
-                letters.event(&self.partition, &row.event, &rejection, context.outputs);
+                let id = context.engine.plan().published_id(&row.event);
+                letters.event(&self.partition, &id, &rejection, context.outputs);
                 context.recycle(row.event.row);
             }
         }
@@ -293,6 +308,7 @@ impl Task {
             offset,
             watermark: watermark.filter(|watermark| *watermark != i64::MIN),
             circuits: self.sink.decisions().and_then(|decisions| decisions.circuits()),
+            decided: Some(self.repeats_until).filter(|until| offset < *until),
             topic: self.topic.clone(),
         }
     }

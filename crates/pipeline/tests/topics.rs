@@ -7,9 +7,9 @@ mod keyed;
 use compiled::topology;
 use keyed::{KEYED, with_repartition};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
-use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, Log, Outputs, TopicPartition};
+use riskstream_pipeline::{TestDriver, WorkerOptions};
 use std::collections::BTreeMap;
 
 /// One payment for each of the customers, in this minute of the day.
@@ -223,6 +223,68 @@ fn a_position_beyond_the_end_is_told_from_one_before_the_beginning() {
     driver.add_worker();
     let reasons = reasons(&mut driver);
     assert!(reasons[0].contains("beyond the end of the log at 8"), "{reasons:?}");
+}
+
+/// The group's position is set back, and the state removed, as the reason says: what was decided is decided a second time and
+/// flagged, whatever happens in between; nothing else is.
+#[test]
+fn repeated_decisions_are_flagged() {
+    for (text, topic) in [
+        (KEYED.to_owned(), "payments"),
+        (with_repartition(), "shop-hop-customer"),
+    ] {
+        let mut driver = TestDriver::new(topology(&text, None), 1);
+        (0..3).for_each(|round| pay(&driver, 0..8, round));
+        driver.run().unwrap();
+        let at = TopicPartition {
+            topic: topic.into(),
+            partition: 0,
+        };
+        let end = driver.broker.committed(&at).unwrap().offset;
+        let decided = driver.decisions().len();
+        assert_eq!(decided, 24);
+        driver.kill_worker(0);
+        // A tool knows nothing of what riskstream notes with a position.
+        driver.broker.commit(at.clone(), Committed::from(0));
+        driver.add_worker();
+        let reasons = reasons(&mut driver);
+        assert!(reasons[0].contains("with the flag `repeated`"), "{reasons:?}");
+        driver.kill_worker(0);
+        driver.stores.lose();
+        driver.set_options(WorkerOptions {
+            batch_events: 5,
+            ..WorkerOptions::default()
+        });
+        driver.add_worker();
+        // Killed once in the middle; the next one has to know as well.
+        while driver.decisions().len() < decided + 10 {
+            driver.round().unwrap();
+        }
+        driver.kill_worker(0);
+        driver.add_worker();
+        pay(&driver, 0..8, 3);
+        driver.run().unwrap();
+        let flags: Vec<Vec<String>> = driver
+            .decisions()
+            .iter()
+            .map(|record| {
+                OwnedDecisionRecord::from_json(record.value.as_ref().unwrap())
+                    .unwrap()
+                    .flags
+            })
+            .collect();
+        assert_eq!(flags.len(), 24 + 24 + 8, "{topic}");
+        for (number, flags) in flags.iter().enumerate() {
+            let is_repeated = (24..48).contains(&number);
+            assert_eq!(
+                flags.contains(&"repeated".to_owned()),
+                is_repeated,
+                "{topic} {number} {flags:?}"
+            );
+        }
+        let committed = driver.broker.committed(&at).unwrap();
+        assert!(committed.offset > end && committed.decided.is_none(), "{committed:?}");
+    }
 }
 
 #[test]

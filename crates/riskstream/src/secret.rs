@@ -29,27 +29,70 @@ pub enum SecretError {
         /// The environment variable.
         variable: String,
     },
+    /// There is one secret where there must be two.
+    #[error(
+        "{published} and {state} hold the same secret: what is published needs one of its own; for a trial: \
+         export {published}=$(head -c 32 /dev/urandom | base64)"
+    )]
+    Same {
+        /// The variable of the secret for what is published.
+        published: String,
+        /// That of the state's.
+        state: String,
+    },
 }
 
-/// The secret that the pipeline needs; `None` if it declares no personal data.
+/// The state's secret, if the pipeline declares personal data: decoders make pseudonyms with it. Where what is published has a
+/// secret of its own, checks that as well; the compiled pipeline holds it.
 ///
 /// # Errors
-/// The environment variable is missing or too short.
+/// An environment variable is missing or too short, or both hold the same.
 pub fn secret(settings: &Settings) -> Result<Option<Vec<u8>>, SecretError> {
     if !settings.personal {
         return Ok(None);
     }
-    let variable = variable(settings).to_owned();
+    let state = of_variable(variable(settings))?;
+    if let Some(variable) = published_variable(settings)
+        && of_variable(variable)? == state
+    {
+        return Err(SecretError::Same {
+            published: variable.to_owned(),
+            state: self::variable(settings).to_owned(),
+        });
+    }
+    Ok(Some(state))
+}
+
+/// The secret in an environment variable.
+///
+/// # Errors
+/// It is missing or too short.
+pub fn of_variable(variable: &str) -> Result<Vec<u8>, SecretError> {
+    let variable = variable.to_owned();
     match std::env::var(&variable) {
-        Ok(secret) if secret.len() >= SHORTEST => Ok(Some(secret.into_bytes())),
+        Ok(secret) if secret.len() >= SHORTEST => Ok(secret.into_bytes()),
         Ok(_) => Err(SecretError::TooShort { variable }),
         Err(_) => Err(SecretError::Missing { variable }),
     }
 }
 
-/// The environment variable that holds the secret.
+/// The environment variable that holds the state's secret.
 pub fn variable(settings: &Settings) -> &str {
-    settings.key_env.as_deref().unwrap_or(DEFAULT_VARIABLE)
+    settings
+        .key_env
+        .as_ref()
+        .map_or(DEFAULT_VARIABLE, |variables| &variables.state)
+}
+
+/// That of the secret for what is published, if it is another one.
+fn published_variable(settings: &Settings) -> Option<&str> {
+    settings.key_env.as_ref()?.published.as_deref()
+}
+
+/// The fingerprint of that secret.
+pub fn published_fingerprint(settings: &Settings) -> Option<String> {
+    let secret = std::env::var(published_variable(settings)?).ok()?;
+    settings.personal.then(|| fingerprint(secret.as_bytes()))
 }
 
 /// Tells a secret from others without revealing it: 32 hexadecimal digits. It can be used to try out secrets that are easy to

@@ -323,7 +323,7 @@ fn lost_state_and_lost_positions_of_an_input_repeat_nothing() {
 }
 
 /// Positions of a topic that a stage reads are refused if they are set back. If its state is removed, too, as the message says,
-/// its records are decided a second time: with the same ids and values, so that readers can recognise them.
+/// its records are decided a second time: with the same ids and values, and flagged. `state repeat` does the same on purpose.
 #[test]
 fn decisions_that_are_repeated_on_purpose_are_those_of_before() {
     let shop = Shop::new("back", "\n    key: card");
@@ -334,22 +334,58 @@ fn decisions_that_are_repeated_on_purpose_are_those_of_before() {
     let before = shop.decisions();
     set_position(&shop.brokers, &shop.name, &shop.input(), 0, 8);
     let mut service = shop.start();
-    service.wait_until_unready("the records from 8 on are decided a second time");
+    service.wait_until_unready("the records from 8 to 24 are decided a second time, with the flag `repeated`");
     service.end();
 
     shop.remove_state();
     let mut service = shop.start();
-    let decisions = wait_for("16 repeated decisions", || {
-        service.check_running();
-        let decisions = shop.decisions();
-        (decisions.values().map(Vec::len).sum::<usize>() >= 24 + 16).then_some(decisions)
+    let wait_for_decisions = |service: &mut Service, count: usize| {
+        wait_for("repeated decisions", || {
+            service.check_running();
+            let decisions = shop.decisions();
+            (decisions.values().map(Vec::len).sum::<usize>() >= count).then_some(decisions)
+        })
+    };
+    wait_for_decisions(&mut service, 24 + 16);
+    shop.pay(3);
+    wait_for_decisions(&mut service, 24 + 16 + 8);
+    service.end();
+
+    let pipeline = shop.pipeline();
+    let arguments = ["state", "repeat", pipeline.to_str().unwrap()];
+    let (code, output, errors) = wait_for("the group to have no members", || {
+        let (code, output, errors) = run(&arguments, &[]);
+        (!errors.contains("the group has members")).then_some((code, output, errors))
     });
+    assert_eq!(code, Some(0), "{errors}");
+    assert!(
+        output.contains("partition 0: position 32 -> 0, 32 records to read"),
+        "{output}"
+    );
+    assert!(output.contains("remove the states card-PARTITION"), "{output}");
+    shop.remove_state();
+    let mut service = shop.start();
+    shop.pay(4);
+    let decisions = wait_for_decisions(&mut service, 24 + 16 + 8 + 32 + 8);
     service.end();
     for (id, decisions) in decisions {
-        let times = if id.ends_with("-0") { 1 } else { 2 };
+        let times = match &id[id.len() - 2..] {
+            "-0" | "-3" => 2,
+            "-4" => 1,
+            _ => 3,
+        };
         assert_eq!(decisions.len(), times, "{id}");
-        for decision in decisions {
-            assert_eq!(decision, before[&id][0]);
+        if let Some(before) = before.get(&id) {
+            assert_eq!(decisions[0], before[0]);
+        }
+        for decision in &decisions[1..] {
+            let mut unflagged = decision.clone();
+            assert_eq!(
+                unflagged["flags"].as_array_mut().unwrap().pop(),
+                Some(json!("repeated")),
+                "{id}"
+            );
+            assert_eq!(unflagged, decisions[0], "{id}");
         }
     }
     delete_topics(&shop.brokers, &shop.name);

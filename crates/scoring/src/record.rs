@@ -20,7 +20,9 @@ pub fn with_decision_record<R>(
     now: Option<i64>,
     use_it: impl FnOnce(&DecisionRecord<'_>) -> R,
 ) -> R {
+    // It stays the same if another secret makes the published pseudonyms.
     let id = DecisionId::new(&plan.name, event.id());
+    let event = &*plan.published(event);
     let model = decision.answer.model.map(|model| &*lineup.models[model]);
     let texts = texts(model, event, decision);
     let mut reasons = Vec::with_capacity(decision.policy.fired.len());

@@ -15,7 +15,7 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, TRANSACTIONS, WRITTEN_AT};
-use riskstream_events::{DerivedField, Field, Outcome, Slot, ValueType};
+use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
 use riskstream_policy::Policy;
@@ -30,6 +30,7 @@ pub struct Phases<'a> {
     pub file: &'a PipelineFile,
     pub text: &'a FileText<'a>,
     pub settings: Settings,
+    pub published: Option<PublishedPseudonyms>,
     pub usage: Usage<'a>,
     pub entities: Vec<PlannedEntity>,
     pub filters: Vec<Option<Expression>>,
@@ -80,6 +81,7 @@ impl Phases<'_> {
             },
             stages: self.stages.stages,
             max_future: self.file.max_future.map_or(HOUR, |duration| duration.0),
+            published: self.published,
         };
         Some(Compiled {
             plan: Arc::new(plan),

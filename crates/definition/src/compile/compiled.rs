@@ -3,7 +3,7 @@
 use super::lists::EntryListSettings;
 use super::names::Names;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
-use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, SubjectStrategy};
+use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, KeyVariables, SubjectStrategy};
 use riskstream_engine::plan::{InputPlan, Plan};
 use riskstream_events::{DerivedField, Field, Slot};
 use riskstream_scoring::Lineup;
@@ -126,8 +126,8 @@ pub struct Settings {
     pub checkpoints: Option<CheckpointSettings>,
     /// The address of the HTTP server.
     pub listen: SocketAddr,
-    /// The name of the environment variable with the secret for pseudonyms.
-    pub key_env: Option<String>,
+    /// The environment variables with the secrets for pseudonyms.
+    pub key_env: Option<KeyVariables>,
     /// Whether any field is personal data.
     pub personal: bool,
 }

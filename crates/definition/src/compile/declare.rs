@@ -7,7 +7,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{List, Map, Raw};
 use crate::syntax::{ListSection, PipelineFile};
 use crate::text::{Key, Node, NodeValue};
-use riskstream_events::{Slot, Value, ValueType};
+use riskstream_events::{PublishedPseudonyms, Slot, Value, ValueType};
 use std::collections::BTreeMap;
 
 /// Fields and lists by name.
@@ -18,19 +18,30 @@ pub struct Declared<'s> {
     pub fields: BTreeMap<String, Slot>,
 }
 
-/// Declares the fields that are used, and the lists. `source` is the text of the file.
+/// Declares the fields that are used, and the lists. `source` is the text of the file; with `published`, constants in it are
+/// published pseudonyms.
 pub fn compile<'s>(
     file: &PipelineFile,
     source: &'s str,
+    published: Option<&PublishedPseudonyms>,
     inputs: &[ResolvedInput],
     usage: &Usage<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Declared<'s> {
     let mut names = Names::new(source);
+    if has_two_secrets(file) {
+        names.write_published(published);
+    }
     let fields = declare_fields(inputs, usage, &mut names, diagnostics);
     mark_broken_fields(file, inputs, &mut names);
     declare_lists(&file.lists, &mut names, diagnostics);
     Declared { names, fields }
+}
+
+/// Whether what is published has a secret of its own.
+fn has_two_secrets(file: &PipelineFile) -> bool {
+    let variables = file.personal_data.as_ref().and_then(|data| data.key_env.0.as_ref());
+    variables.is_some_and(|variables| variables.value.published.is_some())
 }
 
 fn declare_fields(

@@ -1,5 +1,6 @@
 //! The text that is compiled.
 
+use crate::text::Environment;
 use std::path::Path;
 
 /// The text of a pipeline file.
@@ -10,4 +11,6 @@ pub struct FileText<'a> {
     pub source: &'a str,
     /// The directory of models, cards and schema files.
     pub directory: &'a Path,
+    /// The values of variables.
+    pub environment: Environment<'a>,
 }

@@ -51,6 +51,28 @@ pub fn check(properties: &Map<PropertyText>, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Warns of properties that do nothing, as `security.protocol` names another way to log in: a password that is not sent, a
+/// certificate that is not looked at.
+pub fn check_protocol(properties: &Map<PropertyText>, diagnostics: &mut Diagnostics) {
+    let given = properties.iter().find(|(key, _)| key.name == "security.protocol");
+    let protocol = given.map_or("plaintext".to_owned(), |(_, PropertyText(value))| {
+        value.to_ascii_lowercase()
+    });
+    for (prefix, has_effect, instead) in [
+        ("sasl.", protocol.starts_with("sasl_"), "sasl_ssl"),
+        ("ssl.", protocol.ends_with("ssl"), "ssl"),
+    ] {
+        let unused = properties
+            .iter()
+            .find(|(key, _)| key.name.starts_with(prefix) && !has_effect);
+        if let Some((key, _)) = unused {
+            let message = format!("`{}` has no effect: `security.protocol` is `{protocol}`", key.name);
+            let help = format!("write `security.protocol: {instead}`, or what your brokers expect; or remove it");
+            diagnostics.warn(Diagnostic::new(message, key.span.clone()).help(help));
+        }
+    }
+}
+
 fn lines() -> impl Iterator<Item = (&'static str, &'static str)> {
     let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
     lines

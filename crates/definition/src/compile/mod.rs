@@ -61,7 +61,8 @@ pub fn compile(
     let entities = entities::compile(file, &inputs, diagnostics);
     let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
-    let declared = declare::compile(file, text.source, &inputs, &usage, diagnostics);
+    let published = settings.published_pseudonyms(text.environment);
+    let declared = declare::compile(file, text.source, published.as_ref(), &inputs, &usage, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
     let lists = lists::compile(file, &inputs, &mut symbols, diagnostics);
@@ -94,6 +95,7 @@ pub fn compile(
         file,
         text,
         settings,
+        published,
         usage,
         entities,
         filters,

@@ -6,7 +6,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::text::within;
 use riskstream_engine::plan::{CANONICAL, EVENT_TIME, SlotInfo};
-use riskstream_events::{Slot, Value, ValueType};
+use riskstream_events::{PublishedPseudonyms, Slot, Value, ValueType};
 use riskstream_expressions::{EntrySlots, Expression, ExpressionError, Scope, ScopeError};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -80,6 +80,7 @@ pub struct Names<'s> {
     /// The lists whose entries change: only decisions look values up in them.
     entry_lists: Vec<(String, Vec<(Slot, EntrySlots)>)>,
     slots: Vec<SlotInfo>,
+    publishes_others: bool,
 }
 
 impl<'s> Names<'s> {
@@ -111,6 +112,7 @@ impl<'s> Names<'s> {
             absent: HashSet::new(),
             entry_lists: Vec::new(),
             slots,
+            publishes_others: false,
         }
     }
 
@@ -154,6 +156,19 @@ impl<'s> Names<'s> {
     pub fn mark_pseudonym(&mut self, slot: Slot) {
         self.scope.mark_pseudonym(slot);
         self.slots[slot].holds_pseudonyms = true;
+    }
+
+    /// Others see other pseudonyms than rows hold: see [`Scope::write_published`]. Without `published` constants stay as they are.
+    pub fn write_published(&mut self, published: Option<&PublishedPseudonyms>) {
+        self.publishes_others = true;
+        if let Some(published) = published {
+            self.scope.write_published(published.clone());
+        }
+    }
+
+    /// Whether a slot has pseudonyms, and others see other ones.
+    pub fn publishes_others(&self, slot: Slot) -> bool {
+        self.publishes_others && self.is_pseudonym(slot)
     }
 
     /// Whether the texts of a slot are pseudonyms.
@@ -254,6 +269,7 @@ impl<'s> Names<'s> {
             absent: absent.map(|(name, _)| name.clone()).collect(),
             entry_lists: self.entry_lists.clone(),
             slots: self.slots.clone(),
+            publishes_others: self.publishes_others,
         }
     }
 

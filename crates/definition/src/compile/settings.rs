@@ -5,6 +5,8 @@ use super::kafka_properties;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{PropertyText, Spanned};
 use crate::syntax::{Checkpoints, Http, Kafka, PipelineFile, Registry, State};
+use crate::text::Environment;
+use riskstream_events::PublishedPseudonyms;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,12 +48,9 @@ pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
 
 fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Option<KafkaSettings> {
     kafka_properties::check(&kafka.properties, diagnostics);
+    kafka_properties::check_protocol(&kafka.properties, diagnostics);
     let brokers = kafka.brokers.0.as_ref()?;
-    let legal = brokers.value.split(',').all(|broker| {
-        let broker = broker.rsplit("://").next().unwrap_or(broker).trim();
-        !broker.is_empty() && !broker.contains(char::is_whitespace)
-    });
-    if !legal {
+    if !brokers.value.split(',').all(|broker| is_broker(broker.trim())) {
         diagnostics.add(
             Diagnostic::new("this is not a list of brokers", brokers.span.clone()).help("write `host:port,host:port`"),
         );
@@ -68,6 +67,21 @@ fn resolve_kafka(kafka: &Kafka, name: &str, diagnostics: &mut Diagnostics) -> Op
             .map(|(key, PropertyText(value))| (key.name.clone(), value.clone()))
             .collect(),
     })
+}
+
+/// Whether a text is `host`, `host:port`, or one of them after a protocol of Kafka, such as `SASL_SSL://`.
+fn is_broker(text: &str) -> bool {
+    const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+    let (protocol, address) = text.split_once("://").unwrap_or(("plaintext", text));
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    let host = match address.rsplit_once(':') {
+        // The colons of an IPv6 address are in brackets.
+        Some((host, port)) if !address.ends_with(']') && is_port(port) => host,
+        Some(_) if !address.ends_with(']') => return false,
+        _ => address,
+    };
+    let is_known = PROTOCOLS.iter().any(|known| protocol.eq_ignore_ascii_case(known));
+    is_known && !host.is_empty() && !host.contains(|char: char| char.is_whitespace() || char == '/')
 }
 
 fn resolve_registry(registry: &Registry, diagnostics: &mut Diagnostics) -> Option<RegistrySettings> {
@@ -171,4 +185,46 @@ fn check_personal(file: &PipelineFile, diagnostics: &mut Diagnostics) -> bool {
         );
     }
     !personal.is_empty()
+}
+
+impl Settings {
+    /// What makes published pseudonyms of the state's; none if there is one secret for both. `environment` has the secret. Without
+    /// it a file can be checked, but no record can be read.
+    pub(super) fn published_pseudonyms(&self, environment: Environment<'_>) -> Option<PublishedPseudonyms> {
+        let variable = self.key_env.as_ref()?.published.as_ref()?;
+        Some(PublishedPseudonyms::new(environment(variable)?.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_broker_is_told() {
+        for broker in [
+            "host",
+            "host:9092",
+            "10.0.0.1:1",
+            "[::1]:9092",
+            "[::1]",
+            "SASL_SSL://host:9093",
+            "ssl://[::1]:9",
+        ] {
+            assert!(is_broker(broker), "{broker}");
+        }
+        for text in [
+            "",
+            ":9092",
+            "host:",
+            "host:0",
+            "host:99999",
+            "host:port",
+            "http://host:9092",
+            "host:9092/path",
+            "a b:1",
+        ] {
+            assert!(!is_broker(text), "{text}");
+        }
+    }
 }

@@ -33,5 +33,5 @@ pub use model::ModelSection;
 pub use outputs::{Output, Outputs};
 pub use pipeline::PipelineFile;
 pub use rollout::{ChallengerSection, Rollout, RolloutFile};
-pub use service::{Checkpoints, Delivery, Http, Kafka, PersonalData, Registry, State, SubjectStrategy};
+pub use service::{Checkpoints, Delivery, Http, Kafka, KeyVariables, PersonalData, Registry, State, SubjectStrategy};
 pub use thresholds::Thresholds;

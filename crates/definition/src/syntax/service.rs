@@ -1,7 +1,11 @@
 //! Sections that configure the running service: `delivery:`, `kafka:`, `registry:`, `state:`, `http:` and
 //! `personal_data:`.
 
-use super::read::{ByteSize, Duration, Map, PropertyText, Required, Spanned, Word, section, word};
+use super::read::{ByteSize, Duration, Map, PropertyText, Read, Required, Spanned, Word, section, word};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::text::{Node, NodeValue};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
 
 /// The delivery guarantee for decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,7 +126,58 @@ section! {
     /// The secret for pseudonyms.
     pub struct PersonalData {
         /// The environment variable that holds the secret. Another secret gives other pseudonyms, and so other
-        /// entities.
-        pub key_env: Required<String>,
+        /// entities. With two variables, `[PUBLISHED, STATE]`, the state keeps pseudonyms under the second secret, and decisions
+        /// carry others, under the first, which may be replaced at any time.
+        pub key_env: Required<KeyVariables>,
+    }
+}
+
+/// The environment variables that hold the secrets for pseudonyms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyVariables {
+    /// That of the secret for what is published, if it is another one.
+    pub published: Option<String>,
+    /// That of the secret for state, and for all else.
+    pub state: String,
+}
+
+impl Read for KeyVariables {
+    fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let NodeValue::List(items) = &node.value else {
+            let state = String::read(node, diagnostics)?;
+            return Some(KeyVariables { published: None, state });
+        };
+        let names: Option<Vec<String>> = items.iter().map(|item| String::read(item, diagnostics)).collect();
+        match <[String; 2]>::try_from(names?) {
+            Ok([published, state]) if published != state => Some(KeyVariables {
+                published: Some(published),
+                state,
+            }),
+            _ => {
+                let message = "this is not one variable for each of the two secrets";
+                diagnostics.add(
+                    Diagnostic::new(message, node.span.clone())
+                        .help("write `[PUBLISHED, STATE]`, or the name of one variable for both"),
+                );
+                None
+            }
+        }
+    }
+}
+
+impl JsonSchema for KeyVariables {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "KeyVariables".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" }, "minItems": 2, "maxItems": 2 },
+        ] })
     }
 }

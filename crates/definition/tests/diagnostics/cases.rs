@@ -211,6 +211,21 @@ pub const CASES: &[(&str, &str, &str)] = &[
         "personal_data: {key_env: SECRET}\n",
         "",
     ),
+    (
+        "one of two secrets",
+        "personal_data: {key_env: SECRET}\n",
+        "personal_data: {key_env: [SECRET]}\n",
+    ),
+    (
+        "the same secret twice",
+        "personal_data: {key_env: SECRET}\n",
+        "personal_data: {key_env: [SECRET, SECRET]}\n",
+    ),
+    (
+        "a model input whose pseudonyms are others than those that are published",
+        "personal_data: {key_env: SECRET}\n",
+        "personal_data: {key_env: [NEW, SECRET]}\nmodel: {file: nothing.onnx, inputs: [card]}\n",
+    ),
     ("a personal number", "card: {type: text", "card: {type: int"),
     (
         "a topic read and written",

@@ -237,7 +237,7 @@ fn members_with_different_secrets_notice() {
     let with_secret = |slot, fingerprint: &str| {
         let mut options = base.clone();
         options.slot = slot;
-        options.pseudonym_fingerprint = Some(fingerprint.to_owned());
+        options.pseudonyms.state = Some(fingerprint.to_owned());
         Member::new(options)
     };
     let mut first = with_secret(0, "one");
@@ -258,7 +258,7 @@ fn members_with_different_secrets_notice_when_they_start_together() {
     let with_secret = |slot, fingerprint: &str| {
         let mut options = base.clone();
         options.slot = slot;
-        options.pseudonym_fingerprint = Some(fingerprint.to_owned());
+        options.pseudonyms.state = Some(fingerprint.to_owned());
         Member::new(options)
     };
     let mut members = [with_secret(0, "one"), with_secret(1, "another")];

@@ -53,6 +53,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
         offset: 2,
         watermark: Some(1_700_000_000_000_000),
         circuits: Some("7,0:5:10:3".to_owned()),
+        decided: Some(5),
         topic: TopicIdentity {
             id: Some("gDJkXh-0_w".into()),
             partitions: 1,

@@ -2,6 +2,7 @@
 
 use super::error::{ReadError, io, malformed};
 use super::field_columns::find;
+use super::quotes::Quotes;
 use super::rows::{Next, Rows};
 use super::text_file;
 use riskstream_events::{InputFields, ReasonCode, Rejection, Row};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) struct Delimited {
     path: PathBuf,
-    reader: csv::Reader<Box<dyn BufRead>>,
+    reader: csv::Reader<Quotes<Box<dyn BufRead>>>,
     fields: InputFields,
     /// The column of each field; none if the file lacks it and it is not required.
     columns: Vec<Option<usize>>,
@@ -18,6 +19,9 @@ pub(super) struct Delimited {
     /// Records read.
     read: u64,
 }
+
+const OPEN_QUOTE: &str = "a cell begins with a quote that does not end: all lines after it were read as part of it. Write \"\" for a \
+                          quote within quotes";
 
 /// What separates cells.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
@@ -27,6 +31,7 @@ impl Delimited {
         let mut text = text_file::open(path)?;
         let wanted: Vec<String> = fields.fields.iter().map(|field| field.path.join(".")).collect();
         let delimiter = delimiter(text.fill_buf().map_err(io(path))?, &wanted);
+        let text = Quotes::new(text, delimiter);
         let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(text);
         let names = header(reader.byte_headers().map_err(|error| malformed(path, error))?);
         let columns = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
@@ -94,7 +99,10 @@ impl Rows for Delimited {
         let read = self.reader.read_byte_record(&mut self.record);
         self.read += 1;
         match read {
-            Ok(false) => Ok(Next::End),
+            Ok(false) => match self.reader.get_ref().open_since() {
+                None => Ok(Next::End),
+                Some(line) => Err(malformed(&self.path, format_args!("line {line}: {OPEN_QUOTE}"))),
+            },
             Ok(true) => Ok(match self.fill(row) {
                 Ok(()) => Next::Row,
                 Err(rejection) => Next::Rejected(self.read, rejection),

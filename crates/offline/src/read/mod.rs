@@ -14,6 +14,7 @@ mod json_file;
 mod json_records;
 mod json_values;
 mod names;
+mod quotes;
 mod rows;
 mod text_file;
 

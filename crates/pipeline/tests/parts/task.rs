@@ -15,6 +15,7 @@ fn start(position: i64, committed: i64) -> Start {
         topic: TopicIdentity::default(),
         position,
         committed,
+        decided: None,
         watermark: None,
     }
 }

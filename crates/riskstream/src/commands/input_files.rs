@@ -4,7 +4,7 @@ use super::error::CommandError;
 use anyhow::anyhow;
 use riskstream_definition::{Compiled, nearest};
 use riskstream_engine::plan::WRITTEN_AT;
-use riskstream_events::{Field, InputFields};
+use riskstream_events::InputFields;
 use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
 use riskstream_offline::read::{self, ENDINGS};
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl FileArgs {
         for (input, path) in files {
             check_time(compiled, input)?;
             let (fields, key) = reading(input)?;
-            self.check_columns(&path, &fields.fields)?;
+            self.check_columns(&path, &fields)?;
             let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
             opened.push(InputFile {
                 input: input as u8,
@@ -116,14 +116,21 @@ impl FileArgs {
     ///
     /// # Errors
     /// A column is missing, or the file cannot be read.
-    pub(super) fn check_columns(&self, path: &Path, fields: &[Field]) -> Result<(), CommandError> {
+    pub(super) fn check_columns(&self, path: &Path, fields: &InputFields) -> Result<(), CommandError> {
         let Some(names) = read::names(path).map_err(CommandError::failed)? else {
             return Ok(());
         };
-        for field in fields {
+        for field in fields.fields.iter() {
             let column = field.path.join(".");
-            if names.contains(&column) || self.allows(&column) || self.allows(&field.name) {
+            let is_in_wrapper = fields.has_wrapper() && names.contains(&format!("payload.{column}"));
+            if is_in_wrapper || names.contains(&column) || self.allows(&column) || self.allows(&field.name) {
                 continue;
+            }
+            if names.is_empty() {
+                let path = path.display();
+                return Err(CommandError::configuration(anyhow!(
+                    "{path}: the file is empty, without a line of column names"
+                )));
             }
             return Err(CommandError::configuration(anyhow!(
                 "{}: there is no column `{column}`{}; it has {}. Correct the name here or in the pipeline file; or add \

@@ -16,12 +16,14 @@ pub mod explain;
 mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
+mod given;
 mod input_files;
 #[cfg(feature = "kafka")]
 pub mod lists;
 pub mod models;
 #[cfg(feature = "backfill")]
 mod output_file;
+pub mod pseudonyms;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
 pub mod record;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
@@ -83,6 +85,8 @@ pub enum Command {
     /// Judge decisions on history: this pipeline, and what other rules, thresholds and models would have done
     #[cfg(feature = "backfill")]
     Backtest(Box<backtest::Args>),
+    /// Compute the pseudonyms that decisions carry, or turn those of a former secret into today's
+    Pseudonyms(pseudonyms::Args),
     /// Record a pipeline's topics in files, to replay them later and elsewhere
     #[cfg(all(feature = "kafka", feature = "backfill"))]
     Record(record::Args),
@@ -123,6 +127,7 @@ impl Command {
             Command::Backfill(args) => backfill::execute(args),
             #[cfg(feature = "backfill")]
             Command::Backtest(args) => backtest::execute(&args),
+            Command::Pseudonyms(args) => pseudonyms::execute(args),
             #[cfg(all(feature = "kafka", feature = "backfill"))]
             Command::Record(args) => record::execute(&args),
             #[cfg(all(feature = "kafka", feature = "backfill"))]

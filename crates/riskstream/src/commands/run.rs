@@ -5,7 +5,7 @@ use crate::connections::kafka_options;
 use crate::lists;
 use crate::pipeline_file;
 use crate::rollout::{Follower, LoadedRollouts};
-use crate::secret::{fingerprint, secret, variable};
+use crate::secret::{fingerprint, published_fingerprint, secret, variable};
 use crate::service::checkpoints::{Checkpoints, keep};
 use crate::service::{
     Health, HttpServer, Instance, Job, OpenStates, RocksStores, StateDirectoryError, check_secret_mark,
@@ -15,7 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::Recorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
 use riskstream_definition::{Compiled, Report};
-use riskstream_kafka::KafkaOptions;
+use riskstream_kafka::{Fingerprints, KafkaOptions};
 use riskstream_pipeline::{CatchUpSignal, WorkerRole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,13 +62,16 @@ fn run(args: Args) -> Result<(), CommandError> {
     }
     let secret = secret(&compiled.settings)?;
     let mut kafka = kafka_options(&compiled, args.brokers.as_deref()).map_err(CommandError::configuration)?;
-    kafka.pseudonym_fingerprint = secret.as_deref().map(fingerprint);
+    kafka.pseudonyms = Fingerprints {
+        state: secret.as_deref().map(fingerprint),
+        published: published_fingerprint(&compiled.settings),
+    };
     let http = HttpServer::bind(args.http.unwrap_or(compiled.settings.listen))?;
     let workers = usize::from(args.workers) * WorkerRole::of(&compiled.repartition_topics).len();
     let parent = args.state_dir.as_deref().unwrap_or(&compiled.settings.state_directory);
     let state = claim_state_directory(parent, &compiled.plan.name).map_err(state_directory_error)?;
     let instance = Instance::claim(&state, workers).map_err(CommandError::failed)?;
-    if let Some(fingerprint) = &kafka.pseudonym_fingerprint {
+    if let Some(fingerprint) = &kafka.pseudonyms.state {
         check_secret_mark(&state, fingerprint, variable(&compiled.settings)).map_err(CommandError::configuration)?;
     }
     let recorder = Recorder::install(&compiled.plan.name, &compiled.plan.version)?;
@@ -88,7 +91,7 @@ fn run(args: Args) -> Result<(), CommandError> {
     http.start(health.clone(), recorder)?;
     let rollouts = follow_rollouts(&compiled, &kafka, &shutdown)?;
     let lists = lists::follow(&compiled.lists, &kafka, &shutdown).map_err(CommandError::failed)?;
-    let stores = stores(&compiled, kafka.pseudonym_fingerprint.clone(), state, &shutdown)?;
+    let stores = stores(&compiled, kafka.pseudonyms.state.clone(), state, &shutdown)?;
     supervise(Job {
         compiled,
         secret,

@@ -13,7 +13,7 @@ pub enum SecretMarkError {
     /// It was made with another one.
     #[error(
         "the state in {} was made with another secret for pseudonyms: with this one every card would count as a new one. Set \
-         {variable} to the former secret; other ways out, and what they cost: docs/operations.md, section \"Another secret\"",
+         {variable} to the former secret, or replace what decisions carry with `key_env: [NEW, FORMER]`; other ways out, and what they cost: docs/operations.md, section \"Another secret\"",
         directory.display()
     )]
     Other {

@@ -131,6 +131,7 @@ fn run_once(
     }
     // Closes the state, then the member.
     drop(worker.into_log());
+    metrics.closed();
     end
 }
 

@@ -38,6 +38,7 @@ impl Metric {
     /// The gauge with these values of the labels, in the table's order.
     pub fn gauge(&self, values: &[&str]) -> Gauge {
         assert_eq!(self.kind, Kind::Gauge);
+        assert!(!self.is_of_partition(), "{} is set with PartitionGauges", self.name);
         metrics::gauge!(self.name, self.labels(values))
     }
 

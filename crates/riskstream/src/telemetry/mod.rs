@@ -2,9 +2,11 @@
 
 pub mod logs;
 pub mod metrics;
+mod partition_gauges;
 mod process;
 mod recorder;
 mod worker;
 
+pub use partition_gauges::PartitionGauges;
 pub use recorder::Recorder;
 pub use worker::WorkerMetrics;

@@ -1,14 +1,10 @@
 //! The recorder of metrics, and their text for Prometheus.
 
 use super::metrics;
+use super::partition_gauges;
 use super::process;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use metrics_util::MetricKindMask;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// A gauge that was not set for this long is removed: its partition has moved to another process.
-const GAUGE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Records and renders the metrics of this process. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +37,9 @@ impl Recorder {
         let labels = self.build.each_ref().map(String::as_str);
         metrics::BUILD.gauge(&labels).set(1.0);
         process::publish();
-        self.handle.render()
+        let mut text = self.handle.render();
+        partition_gauges::render(&mut text);
+        text
     }
 
     /// Moves observations into their buckets. Must be called every few seconds: they accumulate in memory between calls
@@ -52,7 +50,7 @@ impl Recorder {
 }
 
 fn build() -> Result<PrometheusRecorder, BuildError> {
-    let mut builder = PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(GAUGE_TIMEOUT));
+    let mut builder = PrometheusBuilder::new();
     for metric in metrics::ALL
         .iter()
         .filter(|metric| metric.kind == metrics::Kind::Histogram)
@@ -74,7 +72,7 @@ mod tests {
             metrics::ALL.iter().for_each(|metric| metric.describe());
             metrics::DECISIONS.counter(&["decline"]).increment(3);
             metrics::COMMIT.histogram(&[]).record(0.004);
-            metrics::LAG.gauge(&["transactions", "2"]).set(17.0);
+            metrics::ROLLOUT_READY.gauge(&[]).set(17.0);
             process::publish();
         });
         let text = handle.render();
@@ -85,7 +83,7 @@ mod tests {
             "riskstream_commit_seconds_bucket{le=\"0.003\"} 0",
             "riskstream_commit_seconds_bucket{le=\"0.005\"} 1",
             "riskstream_commit_seconds_bucket{le=\"10\"} 1",
-            "riskstream_lag_records{topic=\"transactions\",partition=\"2\"} 17",
+            "riskstream_rollout_ready_revision 17",
         ] {
             assert!(
                 text.lines().any(|rendered| rendered == line),

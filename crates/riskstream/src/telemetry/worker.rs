@@ -1,6 +1,7 @@
 //! The metrics of a worker's rounds.
 
 use super::metrics as set;
+use super::partition_gauges::PartitionGauges;
 use metrics::{Counter, Histogram};
 use riskstream_pipeline::Worker;
 use riskstream_pipeline::decision_sink::DecisionSink;
@@ -138,40 +139,54 @@ impl WorkerMetrics {
         self.committed.increment(u64::from(round.commit.is_some()));
     }
 
-    fn publish_lists(&self, decisions: &DecisionSink, [topic, partition]: [&str; 2]) {
+    fn set_lists(&self, gauges: &mut PartitionGauges, decisions: &DecisionSink, [topic, partition]: [&str; 2]) {
         let Some(offsets) = decisions.lists() else { return };
         for (name, of_list) in &self.lists {
             if let Some(offset) = offsets.get(of_list) {
-                set::LIST_OFFSET.gauge(&[name, topic, partition]).set(offset as f64);
+                gauges.set(&set::LIST_OFFSET, &[name, topic, partition], offset as f64);
             }
+        }
+    }
+
+    fn partition_gauges(&self) -> PartitionGauges {
+        PartitionGauges::of(&format!("worker {}", self.worker))
+    }
+
+    /// The worker has closed its tasks.
+    pub fn closed(&self) {
+        self.partition_gauges().publish();
+        for metric in [set::PARTITIONS, set::STOPPED, set::WAITING_PARTITIONS] {
+            metric.gauge(&[&self.worker]).set(0.0);
         }
     }
 
     /// Sets the gauges. Some of them are read from the store, so this should not be called more than once a second.
     pub fn publish<L: Log>(&self, worker: &Worker<L>) {
         let mut partitions = 0;
+        let mut gauges = self.partition_gauges();
         for (at, task, lag) in worker.tasks() {
             partitions += 1;
             let partition = at.partition.to_string();
             let labels = [&*at.topic, partition.as_str()];
             if let Some(lag) = lag {
-                set::LAG.gauge(&labels).set(lag as f64);
+                gauges.set(&set::LAG, &labels, lag as f64);
             }
             let Some(state) = task.state() else { continue };
-            set::CACHED_ENTITIES.gauge(&labels).set(state.cached_entities() as f64);
-            set::CACHED_BYTES.gauge(&labels).set(state.cached_bytes() as f64);
-            set::STATE_BYTES.gauge(&labels).set(state.stored_bytes() as f64);
+            gauges.set(&set::CACHED_ENTITIES, &labels, state.cached_entities() as f64);
+            gauges.set(&set::CACHED_BYTES, &labels, state.cached_bytes() as f64);
+            gauges.set(&set::STATE_BYTES, &labels, state.stored_bytes() as f64);
             if let Some(decisions) = task.sink().decisions() {
-                set::ROLLOUT.gauge(&labels).set(decisions.revision() as f64);
-                self.publish_lists(decisions, labels);
+                gauges.set(&set::ROLLOUT, &labels, decisions.revision() as f64);
+                self.set_lists(&mut gauges, decisions, labels);
             }
-            set::WAITING_FRAMES.gauge(&labels).set(task.waiting_frames() as f64);
-            set::WAITING_LABELS.gauge(&labels).set(state.waiting_labels() as f64);
+            gauges.set(&set::WAITING_FRAMES, &labels, task.waiting_frames() as f64);
+            gauges.set(&set::WAITING_LABELS, &labels, state.waiting_labels() as f64);
             // Before the first transaction it is `i64::MIN`.
             if state.stream_time() > 0 {
-                set::STREAM_TIME.gauge(&labels).set(state.stream_time() as f64 / 1e6);
+                gauges.set(&set::STREAM_TIME, &labels, state.stream_time() as f64 / 1e6);
             }
         }
+        gauges.publish();
         set::PARTITIONS.gauge(&[&self.worker]).set(f64::from(partitions));
         set::STOPPED.gauge(&[&self.worker]).set(worker.stopped().len() as f64);
         set::WAITING_PARTITIONS

@@ -7,7 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use riskstream_definition::load;
-use riskstream_events::OwnedDecisionRecord;
+use riskstream_events::{OwnedDecisionRecord, Pseudonymizer, PublishedPseudonyms};
 use riskstream_pipeline::TestDriver;
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::collections::{BTreeMap, BTreeSet};
@@ -174,6 +174,85 @@ fn features_do_not_depend_on_the_secret() {
     };
     let [former, new] = [former, new].map(|decisions| decisions.into_iter().map(rest).collect::<Vec<_>>());
     assert_eq!(former, new);
+}
+
+/// What is published has a secret of its own: decisions, the files of a backfill and the labels of a backtest carry the same
+/// pseudonyms, which are others than with one secret; features are the same.
+#[test]
+fn files_carry_published_pseudonyms() {
+    let directory = history();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let one = riskstream(directory.path(), "demo", &FILES);
+    assert_eq!(one.0, Some(0), "{}", one.2);
+    let of_state = decisions(&directory.path().join("decisions.jsonl"));
+    let text = PIPELINE
+        .replace("{id: text, time", "{id: {type: text, personal: true}, time")
+        .replace("{key_env: FILES_KEY}", "{key_env: [PUBLISHED_KEY, FILES_KEY]}");
+    std::fs::write(path("pipeline.yaml"), text).unwrap();
+    let published = PublishedPseudonyms::new(b"a secret for what is published");
+    let environment = [
+        ("FILES_KEY", SECRET.to_owned()),
+        ("PUBLISHED_KEY", "a secret for what is published".to_owned()),
+    ];
+    let files = [
+        "--input",
+        &path("payments.csv"),
+        "--input",
+        &format!("labels={}", path("labels.jsonl")),
+    ];
+    let ended = |arguments: &[&str]| {
+        let (code, output, errors) = run(&[arguments, &files].concat(), &environment);
+        assert_eq!(code, Some(0), "{errors}");
+        output
+    };
+    let (pipeline, jsonl, parquet) = (path("pipeline.yaml"), path("decisions.jsonl"), path("features.parquet"));
+    let output = ended(&["demo", "--pipeline", &pipeline, "--output", &jsonl]);
+    assert!(
+        output.contains(" 132 frauds"),
+        "labels are found by their ids: {output}"
+    );
+    ended(&["backfill", &pipeline, "--output", &parquet]);
+    let shown = decisions(&directory.path().join("decisions.jsonl"));
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(&parquet).unwrap()).unwrap();
+    let mut rows = Vec::new();
+    for batch in reader.build().unwrap() {
+        let batch = batch.unwrap();
+        let [ids, cards] = ["event_id", "card"].map(|name| batch.column_by_name(name).unwrap().clone());
+        let text = |column: &arrow_array::ArrayRef, row: usize| column.as_string::<i32>().value(row).to_owned();
+        rows.extend((0..batch.num_rows()).map(|row| (text(&ids, row), text(&cards, row))));
+    }
+    assert_eq!(shown.len(), rows.len());
+    for ((before, after), row) in of_state.iter().zip(&shown).zip(rows) {
+        let id = Pseudonymizer::new(SECRET.as_bytes()).pseudonym(before.event_id.as_bytes());
+        assert_eq!(after.event_id, published.publish(&id));
+        assert_eq!(
+            after.entity("card").unwrap(),
+            published.publish(before.entity("card").unwrap())
+        );
+        assert_eq!(row, (after.event_id.clone(), after.entity("card").unwrap().to_owned()));
+        assert_eq!(after.features, before.features);
+    }
+    let report = ended(&["backtest", &pipeline, "--labels", &path("labels.jsonl")]);
+    assert!(
+        report.contains(" 137 of them fraud"),
+        "labels are found by their ids: {report}"
+    );
+}
+
+/// A file of Debezium's changes as Kafka Connect's converter writes them by default, with their schema.
+#[test]
+fn changes_in_the_wrapper_of_a_converter_are_read_from_files() {
+    let directory = history();
+    let text = PIPELINE.replace("    topic: payments\n", "    topic: payments\n    envelope: debezium\n");
+    std::fs::write(directory.path().join("pipeline.yaml"), text).unwrap();
+    let row = r#"{"id":"p0","time":1700000000000,"card":"c0","merchant":"m0","amount":1}"#;
+    let change = format!(r#"{{"schema":{{"type":"struct"}},"payload":{{"before":null,"after":{row},"op":"c"}}}}"#);
+    std::fs::write(directory.path().join("changes.jsonl"), change).unwrap();
+    let files = ["--input", "DIR/changes.jsonl", "--input", "labels=DIR/labels.jsonl"];
+    let (code, _, error) = riskstream(directory.path(), "demo", &files);
+    assert_eq!(code, Some(0), "{error}");
+    let decisions = decisions(&directory.path().join("decisions.jsonl"));
+    assert_eq!((decisions.len(), decisions[0].event_id.as_str()), (1, "p0"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
 use rdkafka::message::Message;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -121,6 +121,7 @@ fn two_copies_share_partitions_and_hand_them_over() {
         let (first, second) = (first.partitions(), second.partitions());
         (first + second == 8 && first > 0 && second > 0).then_some(())
     });
+    check_gauges(&first, &second);
     write_transactions(&writer, &transactions, 1_000..1_500);
     let mut reader = Reader::new(&brokers, &decided);
     reader.wait_for(1_500, || second.check_running());
@@ -131,6 +132,8 @@ fn two_copies_share_partitions_and_hand_them_over() {
     // One copy ends. The other takes over with the state that it finds.
     first.terminate();
     assert_eq!(first.wait().code(), Some(0));
+    wait_for("all partitions", || (second.partitions() == 8).then_some(()));
+    assert_eq!(gauges(&second).len(), 8);
     write_transactions(&writer, &transactions, 1_500..1_700);
     reader.wait_for(200, || second.check_running());
     check(&decisions(&brokers, &decided), 1_700);
@@ -146,6 +149,44 @@ fn two_copies_share_partitions_and_hand_them_over() {
     assert_eq!(third.wait().code(), Some(0));
     check(&decisions(&brokers, &decided), 1_800);
     delete_topics(&brokers, &name);
+}
+
+/// The partitions of which a copy has gauges: with state, all of these.
+fn gauges(service: &Service) -> BTreeSet<String> {
+    let (_, text) = service.get("/metrics").unwrap();
+    let of = |name: &str| -> BTreeSet<String> {
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+        lines.map(|line| line.split('}').next().unwrap().to_owned()).collect()
+    };
+    let with_state = of("riskstream_state_bytes");
+    for name in [
+        "riskstream_cached_entities",
+        "riskstream_cached_bytes",
+        "riskstream_waiting_frames",
+    ] {
+        assert_eq!(of(name), with_state, "{name}");
+    }
+    assert!(of("riskstream_lag_records").is_subset(&with_state));
+    assert!(of("riskstream_stream_time_seconds").is_subset(&with_state));
+    with_state
+}
+
+/// A partition that moved has gauges only where it is now.
+fn check_gauges(first: &Service, second: &Service) {
+    let (of_first, of_second) = wait_for("no partition to move", || {
+        let partitions = || (first.partitions(), second.partitions());
+        let before = partitions();
+        let gauges = (gauges(first), gauges(second));
+        (partitions() == before && before.0 + before.1 == 8).then_some(gauges)
+    });
+    assert_eq!(
+        of_first.intersection(&of_second).count(),
+        0,
+        "{of_first:?} {of_second:?}"
+    );
+    assert_eq!(of_first.len() + of_second.len(), 8, "{of_first:?} {of_second:?}");
 }
 
 /// Missing topics are listed, and reported by a run. `topics create` creates them.

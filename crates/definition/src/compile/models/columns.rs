@@ -86,6 +86,20 @@ impl<'a> Listed<'a> {
         if names.refuse_absent(&name.value, &name.span, diagnostics) {
             return None;
         }
+        if names.publishes_others(symbol.slot) {
+            diagnostics.add(
+                Diagnostic::new(
+                    format!(
+                        "`{}` has other pseudonyms here than in decisions and backfills",
+                        name.value
+                    ),
+                    name.span.clone(),
+                )
+                .label("under the state's secret")
+                .help("leave it out: a model that was trained on published pseudonyms knows none of these"),
+            );
+            return None;
+        }
         let fits = symbol.sequence.is_some()
             || matches!(
                 symbol.value_type,

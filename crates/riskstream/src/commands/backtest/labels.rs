@@ -7,8 +7,8 @@ use crate::commands::time::time;
 use anyhow::{Context, anyhow};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::{Compiled, duration};
-use riskstream_events::{Field, InputFields, Pseudonymizer, Slot, ValueType};
-use riskstream_offline::read;
+use riskstream_events::{Field, InputFields, Pseudonymizer, PublishedPseudonyms, Row, Slot, ValueType};
+use riskstream_offline::read::{self, Next, ReadError, Rows};
 use std::path::PathBuf;
 
 /// The arguments.
@@ -100,9 +100,14 @@ impl LabelArgs {
                     path.display()
                 )));
             }
-            files.check_columns(path, &fields.fields)?;
+            files.check_columns(path, &fields)?;
             let name = path.display().to_string();
-            let mut rows = read::open(path, &fields).map_err(CommandError::failed)?;
+            let rows = read::open(path, &fields).map_err(CommandError::failed)?;
+            let mut rows = PublishedIds {
+                rows,
+                published: compiled.plan.published.as_ref(),
+                is_personal: fields.is_personal(ID),
+            };
             let mut rejected = |number, rejection: &riskstream_events::Rejection| {
                 report.rejected(
                     &format!("labels {name}"),
@@ -111,7 +116,7 @@ impl LabelArgs {
                     &rejection.detail,
                 );
             };
-            let read = labels.read(&name, &mut *rows, slots, self.as_of(), &mut rejected);
+            let read = labels.read(&name, &mut rows, slots, self.as_of(), &mut rejected);
             read.map_err(CommandError::failed)?;
         }
         if labels.is_empty() {
@@ -156,6 +161,23 @@ impl LabelArgs {
         let mut fields = vec![placed(id, ID, &self.label_id), placed(fraud, FRAUD, &self.label_fraud)];
         fields.extend(known_at.map(|field| placed(field, KNOWN_AT, &self.label_time)));
         Ok(fields)
+    }
+}
+
+/// Labels with the ids that decisions carry.
+struct PublishedIds<'p> {
+    rows: Box<dyn Rows>,
+    published: Option<&'p PublishedPseudonyms>,
+    is_personal: bool,
+}
+
+impl Rows for PublishedIds<'_> {
+    fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
+        let next = self.rows.next(row)?;
+        if let (Next::Row, Some(published), true) = (&next, self.published, self.is_personal) {
+            row[ID] = published.publish_value(&row[ID]);
+        }
+        Ok(next)
     }
 }
 

@@ -286,7 +286,7 @@ impl Run<'_> {
             (place, Variant::new(&base.plan, plan, lineup))
         });
         let mut observer = Reported { base, report };
-        let mut recorder = Recorder::new(ledger, others.collect(), &mut observer);
+        let mut recorder = Recorder::new(&base.plan, ledger, others.collect(), &mut observer);
         self.pass(base, &variants.planned[0].lineup, &mut recorder)
     }
 
@@ -295,7 +295,8 @@ impl Run<'_> {
         for (place, planned) in variants.planned.iter().enumerate() {
             if let Some(compiled) = &planned.with_other_features {
                 eprintln!("{}: its features are others, so the files are read again", planned.name);
-                self.pass(compiled, &planned.lineup, &mut FurtherPass::new(ledger, place))?;
+                let mut further = FurtherPass::new(&compiled.plan, ledger, place);
+                self.pass(compiled, &planned.lineup, &mut further)?;
             }
         }
         Ok(())

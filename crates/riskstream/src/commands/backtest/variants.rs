@@ -64,7 +64,9 @@ impl VariantArgs {
             }
             base = pipeline_file::read_fields(pipeline, &all)?;
             for path in &self.against {
-                others.push((path, pipeline_file::read_fields(path, &all)?));
+                let other = pipeline_file::read_fields(path, &all)?;
+                check_secrets(&base, &other, path)?;
+                others.push((path, other));
             }
         }
         let mut planned = vec![of_base(&base, name(pipeline), &base.lineup)];
@@ -85,6 +87,18 @@ impl VariantArgs {
             planned.push(of_base(&base, name(path), &lineup));
         }
         Ok(Variants { base, planned })
+    }
+}
+
+/// Constants in both are published pseudonyms under one secret.
+fn check_secrets(base: &Compiled, other: &Compiled, path: &Path) -> Result<(), CommandError> {
+    let published = |pipeline: &Compiled| pipeline.settings.key_env.as_ref()?.published.clone();
+    match published(base) == published(other) {
+        true => Ok(()),
+        false => Err(CommandError::configuration(anyhow!(
+            "--against {}: its pseudonyms are published under another secret: write the same `personal_data.key_env` in both files",
+            path.display()
+        ))),
     }
 }
 

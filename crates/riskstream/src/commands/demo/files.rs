@@ -6,6 +6,7 @@ use crate::commands::error::CommandError;
 use crate::commands::input_files::{FileArgs, notes};
 use crate::shutdown::Shutdown;
 use riskstream_definition::Compiled;
+use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event, write_key};
 use riskstream_events::{Rejection, Row, Slot, Value, ValueType, encode_json};
 use riskstream_lists::ListSet;
@@ -47,6 +48,7 @@ impl Files {
                 rows: Box::new(LabelReader {
                     rows: file.rows,
                     labels,
+                    plan: Arc::clone(&compiled.plan),
                     truth: Rc::clone(&truth),
                 }),
                 ..file
@@ -159,6 +161,7 @@ impl LabelFields {
 struct LabelReader {
     rows: Box<dyn Rows>,
     labels: LabelFields,
+    plan: Arc<Plan>,
     truth: Rc<RefCell<GroundTruth>>,
 }
 
@@ -167,7 +170,11 @@ impl Rows for LabelReader {
         let next = self.rows.next(row)?;
         let mut id = String::new();
         if let (Next::Row, Value::Bool(fraud)) = (&next, &row[self.labels.fraud])
-            && write_key(&row[self.labels.id], &mut id).is_some()
+            && write_key(
+                &self.plan.published_value(self.labels.id, &row[self.labels.id]),
+                &mut id,
+            )
+            .is_some()
         {
             self.truth.borrow_mut().insert(id, *fraud);
         }

@@ -4,6 +4,7 @@ mod csv_file;
 mod topic;
 
 use super::error::CommandError;
+use super::given;
 use super::target::Target;
 use super::time::time;
 use crate::clock::SystemClock;
@@ -14,7 +15,7 @@ use riskstream_definition::duration;
 use riskstream_lists::Entry;
 use riskstream_pipeline::Clock;
 use std::collections::BTreeMap;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use topic::{EntryTopic, Key};
 
@@ -143,14 +144,14 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
                 author: text(author),
                 until: ending.until(),
             };
-            let keys = topic.keys(keys.read()?)?;
+            let keys = topic.keys(given::values(keys.keys)?)?;
             topic.write(keys.into_iter().map(|key| (key, Some(entry.clone()))))?;
             report(&topic, "on its way to every copy");
             Ok(())
         }
         Action::Remove { list, keys } => {
             let topic = list.open()?;
-            let keys = topic.keys(keys.read()?)?;
+            let keys = topic.keys(given::values(keys.keys)?)?;
             topic.write(keys.into_iter().map(|key| (key, None)))?;
             report(&topic, "on its way to every copy");
             Ok(())
@@ -179,27 +180,6 @@ impl Ending {
         let from_now = self.duration.map(|duration| SystemClock.now().saturating_add(duration));
         self.until.or(from_now)
     }
-}
-
-impl KeyArgs {
-    fn read(self) -> Result<Vec<String>, CommandError> {
-        let mut keys = Vec::with_capacity(self.keys.len());
-        for key in self.keys {
-            match key.as_str() {
-                "-" => keys.extend(lines()?),
-                _ => keys.push(key),
-            }
-        }
-        Ok(keys)
-    }
-}
-
-/// The lines of standard input that are not empty.
-fn lines() -> Result<Vec<String>, CommandError> {
-    let lines: Result<Vec<String>, _> = std::io::stdin().lock().lines().collect();
-    let lines = lines.map_err(CommandError::failed)?;
-    let trimmed = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
-    Ok(trimmed.map(str::to_owned).collect())
 }
 
 fn report(topic: &EntryTopic, what: &str) {
@@ -233,7 +213,9 @@ fn export(topic: &EntryTopic) -> Result<(), CommandError> {
         Column::Key
     };
     let mut out = std::io::stdout().lock();
-    write_entries(&mut out, column, &topic.read()?).map_err(CommandError::failed)?;
+    let entries = topic.read()?.into_iter();
+    let published = entries.map(|(key, entry)| (topic.published(&key), entry)).collect();
+    write_entries(&mut out, column, &published).map_err(CommandError::failed)?;
     out.flush().map_err(CommandError::failed)
 }
 
@@ -263,7 +245,7 @@ fn show(target: &Target, list: Option<&str>, key: Option<String>) -> Result<(), 
         );
         return Ok(());
     };
-    for key in topic.keys(KeyArgs { keys: vec![key] }.read()?)? {
+    for key in topic.keys(given::values(vec![key])?)? {
         match entries.get(&key.0) {
             Some(entry) => println!("on {list}: {}", described(entry)),
             None => println!("not on {list}"),

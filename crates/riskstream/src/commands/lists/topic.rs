@@ -7,7 +7,7 @@ use crate::secret::secret;
 use anyhow::{Context, anyhow};
 use compact_str::CompactString;
 use riskstream_definition::{Compiled, EntryListSettings, nearest};
-use riskstream_events::Pseudonymizer;
+use riskstream_events::{Pseudonymizer, PublishedPseudonyms};
 use riskstream_kafka::{KafkaOptions, Producer, Tailed, TopicTail};
 use riskstream_lists::{Entry, Keys, MAX_TEXT, read_change, write_entry};
 use std::cell::Cell;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// How long a command waits for a record.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The key of a record: a pseudonym, if those of the list are pseudonyms.
+/// The key of a record: a pseudonym of the state, if those of the list are pseudonyms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key(pub CompactString);
 
@@ -26,6 +26,7 @@ pub struct EntryTopic {
     settings: EntryListSettings,
     kafka: KafkaOptions,
     pseudonymizer: Option<Pseudonymizer>,
+    published: Option<PublishedPseudonyms>,
     written: Cell<usize>,
 }
 
@@ -66,6 +67,7 @@ impl EntryTopic {
         Ok(EntryTopic {
             settings: list.clone(),
             kafka: kafka.clone(),
+            published: pipeline.plan.published.clone().filter(|_| secret.is_some()),
             pseudonymizer: secret.as_deref().map(Pseudonymizer::new),
             written: Cell::new(0),
         })
@@ -119,7 +121,7 @@ impl EntryTopic {
         }))
     }
 
-    /// A key that is a pseudonym already.
+    /// A key that is a pseudonym already, as decisions carry it.
     ///
     /// # Errors
     /// It is none, or the keys of this list are none.
@@ -129,10 +131,23 @@ impl EntryTopic {
                 "the keys of this list are no pseudonyms: name the column `key`",
             ));
         }
+        let recovered = self
+            .published
+            .as_ref()
+            .and_then(|published| published.recover(pseudonym));
+        let pseudonym = recovered.as_deref().unwrap_or(pseudonym);
         let read = read_change(Some(pseudonym.as_bytes()), None, Keys::Pseudonyms);
         read.map(|change| Key(change.key)).map_err(|_| {
             unusable("it is no pseudonym of 32 hexadecimal digits: name the column `key` if keys are in clear")
         })
+    }
+
+    /// The key as decisions carry it.
+    pub fn published(&self, key: &CompactString) -> CompactString {
+        match &self.published {
+            Some(published) => published.publish(key),
+            None => key.clone(),
+        }
     }
 
     /// All entries, by key. Records that cannot be used change nothing.

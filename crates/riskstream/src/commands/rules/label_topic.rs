@@ -10,10 +10,11 @@ use indicatif::{HumanCount, ProgressBar};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::Compiled;
 use riskstream_engine::Engine;
-use riskstream_events::{DecodeError, InputDecoder, Row, ValueType};
+use riskstream_events::{DecodeError, InputDecoder, Row, Slot, ValueType};
 use riskstream_kafka::{KafkaOptions, Scanned, TopicScan};
 use riskstream_offline::read::{Next, ReadError, Rows};
 use riskstream_pipeline::DecisionFormat;
+use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl<'a> LabelTopic<'a> {
             decoder: (topology.inputs[self.input].decoder)(),
             engine: Engine::new(Arc::clone(&compiled.plan)),
             input: self.input as u8,
+            id: self.slots.id,
             topic,
             number: 0,
             shutdown,
@@ -106,6 +108,7 @@ struct TopicRows<'a> {
     decoder: InputDecoder,
     engine: Engine,
     input: u8,
+    id: Slot,
     topic: &'a str,
     number: u64,
     shutdown: &'a Shutdown,
@@ -136,7 +139,13 @@ impl Rows for TopicRows<'_> {
             let Some(value) = value else { continue };
             self.number += 1;
             match self.decoder.decode(&value, row) {
-                Ok(()) if self.engine.takes(self.input, row) => return Ok(Next::Row),
+                Ok(()) if self.engine.takes(self.input, row) => {
+                    // Decisions carry it so.
+                    if let Cow::Owned(published) = self.engine.plan().published_value(self.id, &row[self.id]) {
+                        row[self.id] = published;
+                    }
+                    return Ok(Next::Row);
+                }
                 Ok(()) => {}
                 Err(DecodeError::Rejected(rejection)) => return Ok(Next::Rejected(self.number, rejection)),
                 Err(error) => return Err(self.failed(error)),

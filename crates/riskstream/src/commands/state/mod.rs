@@ -1,6 +1,7 @@
 //! `riskstream state`: what the service does with the state of tasks, by hand.
 
 mod checkpoints;
+mod repeat;
 mod reset;
 
 use super::error::CommandError;
@@ -36,6 +37,11 @@ enum Action {
     /// the topic is a new event: it is decided, and counts in features; one that was decided before is decided again, with the same
     /// `decision_id`. End all copies of the pipeline first.
     Reset(reset::Args),
+    /// Decide once more what was decided
+    ///
+    /// Sets the positions of the topic that decisions are made from back to its beginning. Decisions on records before the former
+    /// positions then have the flag `repeated`. End all copies of the pipeline first, and remove the states that the command names.
+    Repeat(repeat::Args),
 }
 
 /// Runs the subcommand.
@@ -49,5 +55,6 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         Action::Export(args) => checkpoints::export(&args),
         Action::Restore(args) => checkpoints::restore(&args),
         Action::Reset(args) => reset::execute(&args),
+        Action::Repeat(args) => repeat::execute(&args),
     }
 }

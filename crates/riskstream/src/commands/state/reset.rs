@@ -30,7 +30,8 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     let reset = TopicReset::plan(&kafka, &args.topic).map_err(CommandError::failed)?;
     if !reset.is_needed() {
         return Err(CommandError::failed(anyhow!(
-            "the positions of the group {} in {} belong to this topic: reading it again would decide its records a second time",
+            "the positions of the group {} in {} belong to this topic: reading it again would decide its records a second time; \
+             riskstream state repeat does that",
             kafka.group,
             args.topic
         )));
@@ -87,7 +88,7 @@ fn check_topic(compiled: &Compiled, topic: &str) -> Result<(), anyhow::Error> {
     ))
 }
 
-fn line(position: &ResetPosition) -> String {
+pub(super) fn line(position: &ResetPosition) -> String {
     let before = position.before.map_or("none".to_owned(), |before| before.to_string());
     format!(
         "  partition {}: position {before} -> {}, {} records to read",
@@ -106,6 +107,7 @@ mod tests {
         let position = ResetPosition {
             partition: 3,
             before: Some(500),
+            decided: Some(500),
             after: 0,
             end: 700,
         };

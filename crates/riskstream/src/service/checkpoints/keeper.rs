@@ -3,7 +3,7 @@
 use super::{Checkpoints, TaskId};
 use crate::service::stores::OpenStates;
 use crate::shutdown::Shutdown;
-use crate::telemetry::metrics;
+use crate::telemetry::{PartitionGauges, metrics};
 use riskstream_checkpoints::{KnownDigests, TaskCheckpoints, Written};
 use riskstream_store::CheckpointSource;
 use std::collections::BTreeMap;
@@ -36,15 +36,17 @@ pub fn keep(checkpoints: &Arc<Checkpoints>, states: &OpenStates, shutdown: &Shut
     while !shutdown.wait(TICK) {
         let open = states.open();
         kept.retain(|task, state| state.source.is_open() && open.contains_key(task));
+        let mut gauges = PartitionGauges::of("checkpoints");
         for (task, source) in open {
             let state = kept
                 .entry(task.clone())
                 .or_insert_with(|| Kept::new(checkpoints, &task, source));
-            state.publish(&task);
+            state.set_gauges(&task, &mut gauges);
             if state.due <= Instant::now() && !shutdown.requested() {
                 state.keep(checkpoints, &task);
             }
         }
+        gauges.publish();
     }
 }
 
@@ -104,15 +106,12 @@ impl Kept {
         }
     }
 
-    /// A gauge that is not set for some seconds is removed.
-    fn publish(&self, task: &TaskId) {
+    fn set_gauges(&self, task: &TaskId, gauges: &mut PartitionGauges) {
         let Some(newest) = &self.newest else { return };
         let partition = task.partition.to_string();
         let labels = [task.entity.as_str(), partition.as_str()];
-        metrics::CHECKPOINT_TIME
-            .gauge(&labels)
-            .set(newest.name.created as f64 / 1e3);
-        metrics::CHECKPOINT_BYTES.gauge(&labels).set(newest.bytes as f64);
+        gauges.set(&metrics::CHECKPOINT_TIME, &labels, newest.name.created as f64 / 1e3);
+        gauges.set(&metrics::CHECKPOINT_BYTES, &labels, newest.bytes as f64);
     }
 }
 
