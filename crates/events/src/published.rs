@@ -12,7 +12,7 @@ use std::borrow::Cow;
 const KEY_OF: &[u8] = b"riskstream: the key of published pseudonyms";
 
 /// Turns pseudonyms of the state into published ones, and back. A pseudonym is 16 bytes, one block of AES-256; the key of the
-/// cipher is HMAC-SHA256 of [`KEY_OF`] under the secret. A block cipher is a bijection: different pseudonyms stay different.
+/// cipher is HMAC-SHA256 of a fixed text under the secret. A block cipher is a bijection: different pseudonyms stay different.
 #[derive(Clone)]
 pub struct PublishedPseudonyms {
     cipher: Aes256,
