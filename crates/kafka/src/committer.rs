@@ -28,7 +28,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
 /// How long a commit shows that the brokers are up.
-const PROOF_OF_LIFE: Duration = Duration::from_secs(1);
+const RECENT: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Committer {
@@ -45,7 +45,7 @@ struct LastCommit {
 
 impl LastCommit {
     fn is_recent(&self, outages: usize) -> bool {
-        self.outages == outages && self.at.elapsed() < PROOF_OF_LIFE
+        self.outages == outages && self.at.elapsed() < RECENT
     }
 }
 
