@@ -100,7 +100,7 @@ impl Agreement {
                 continue;
             };
             let hint = match published.as_ref() == Some(&found) {
-                true => "It is the one that is given as that for published pseudonyms: exchange the two in `key_env`.",
+                true => "It is the one that is given as that for published pseudonyms: exchange the two in `key_env`;",
                 false => "Give all copies of the pipeline the same secret;",
             };
             return Err(LogError::Fatal(format!(

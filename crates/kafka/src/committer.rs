@@ -103,15 +103,17 @@ impl Committer {
         }
         let deadline = Instant::now() + self.timeout;
         let outages = self.records.outages();
-        let begun = self.begin().and_then(|()| self.records.send(outputs, deadline));
         // librdkafka may never return from sending positions while a coordinator is down (its issues 5456 and 5511). Delivered
         // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
-        let delivered = match self.last_commit.take().is_some_and(|last| last.is_recent(outages)) {
-            true => begun,
-            false => begun
-                .and_then(|()| self.records.deliver(deadline))
-                .and_then(|()| self.check_outages(outages)),
-        };
+        let are_up = self.last_commit.take().is_some_and(|last| last.is_recent(outages));
+        let delivered = self
+            .begin()
+            .and_then(|()| self.records.send(outputs, deadline))
+            .and_then(|()| match are_up {
+                true => Ok(()),
+                false => self.records.deliver(deadline),
+            })
+            .and_then(|()| self.check_outages(outages));
         let result = match delivered {
             Ok(()) => self.finish(consumer, positions, deadline),
             // The transaction has failed. Its next step gives the reason.

@@ -56,6 +56,12 @@ pub(crate) fn is_connection(code: Code) -> bool {
     )
 }
 
+/// Whether the log no longer has, or does not have yet, the record at the position that is read.
+pub(crate) fn is_out_of_range(error: &KafkaError) -> bool {
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::AutoOffsetReset | Code::OffsetOutOfRange))
+}
+
 /// Whether the brokers, or librdkafka's copy of their metadata, do not list the topic or partition.
 pub(crate) fn is_unknown_topic(error: &KafkaError) -> bool {
     matches!(

@@ -8,10 +8,11 @@ use std::time::Duration;
 use rdkafka::Message;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::PartitionQueue;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use riskstream_pipeline::log::{LogError, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
 
+use crate::errors;
 use crate::fetchers::{FetchConsumer, FetchContext};
 use crate::native;
 use crate::rights::Right;
@@ -209,8 +210,7 @@ impl Reader {
 
     fn failed(&self, error: &KafkaError) -> LogError {
         let partition = &self.partition;
-        let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
-        if !error.rdkafka_error_code().is_some_and(|code| gone.contains(&code)) {
+        if !errors::is_out_of_range(error) {
             return Right::Read(&partition.topic).request_error(&format!("reading {partition}"), error);
         }
         let timeout = Duration::from_secs(5);

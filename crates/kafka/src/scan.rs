@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use riskstream_pipeline::log::{LogError, TopicPartition};
 
+use crate::errors;
 use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
 use crate::rights::Right;
@@ -198,8 +199,7 @@ impl TopicScan {
     }
 
     fn failed(&self, error: &KafkaError) -> LogError {
-        let gone = [Code::AutoOffsetReset, Code::OffsetOutOfRange];
-        if error.rdkafka_error_code().is_some_and(|code| gone.contains(&code))
+        if errors::is_out_of_range(error)
             && let Some(gone) = self.gone()
         {
             return gone;

@@ -2,6 +2,7 @@
 //! with the next scrape. The recorder's own gauges cannot be taken back.
 
 use super::metrics::{ALL, Kind, Metric};
+use metrics_exporter_prometheus::formatting::sanitize_label_value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
@@ -36,7 +37,7 @@ impl PartitionGauges {
         assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
         let labels = metric.labels.iter().zip(values);
         let labels: Vec<String> = labels
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
+            .map(|(name, value)| format!("{name}=\"{}\"", sanitize_label_value(value)))
             .collect();
         self.samples.push(Sample {
             name: metric.name,
@@ -66,10 +67,6 @@ pub(super) fn render(text: &mut String) {
             let _ = writeln!(text, "{}{{{labels}}} {value}", metric.name);
         }
     }
-}
-
-fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 impl Metric {
