@@ -3,7 +3,7 @@
 use crate::context::TaskContext;
 use crate::error::{TaskError, WorkerError};
 use crate::liveness::{EventTimeRate, PartitionLiveness};
-use crate::log::{Committed, Log, TopicPartition};
+use crate::log::{Committed, Log, Outputs, TopicPartition};
 use crate::progress::Phase;
 use crate::task::{Processed, Task};
 
@@ -12,6 +12,29 @@ const RUN: usize = 32;
 
 /// Microseconds until a record is read again that could not be processed.
 const RETRY_AFTER: i64 = 1_000_000;
+
+/// How much a batch has taken in, and may.
+pub(crate) struct Batch {
+    /// Events applied so far.
+    pub(crate) events: usize,
+    most_events: usize,
+    most_bytes: usize,
+}
+
+impl Batch {
+    pub(crate) fn new(most_events: usize, most_bytes: usize) -> Batch {
+        Batch {
+            events: 0,
+            most_events,
+            most_bytes,
+        }
+    }
+
+    /// Whether no further record may be taken in.
+    pub(crate) fn is_full(&self, outputs: &Outputs) -> bool {
+        self.events >= self.most_events || outputs.size() >= self.most_bytes
+    }
+}
 
 /// See the module.
 pub(crate) struct PartitionReader {
@@ -75,10 +98,18 @@ impl PartitionReader {
         self.done = !has_records || self.retry_at.is_some_and(|at| at > now);
     }
 
-    /// Processes the next records, a few at a time; how many events were applied.
-    pub(crate) fn run<L: Log>(&mut self, log: &mut L, context: &mut TaskContext<'_>) -> Result<usize, WorkerError> {
-        let mut events = 0;
+    /// Processes the next records, a few at a time, until the batch is full.
+    pub(crate) fn run<L: Log>(
+        &mut self,
+        log: &mut L,
+        batch: &mut Batch,
+        context: &mut TaskContext<'_>,
+    ) -> Result<(), WorkerError> {
         for _ in 0..RUN {
+            // One record may release thousands of rows.
+            if batch.is_full(context.outputs) {
+                break;
+            }
             let Some(record) = log.take(&self.partition)? else {
                 self.done = true;
                 self.drained = true;
@@ -94,7 +125,7 @@ impl PartitionReader {
             }
             match self.task.process(record, context)? {
                 Processed::Events(applied) => {
-                    events += applied.max(1);
+                    batch.events += applied.max(1);
                     self.taken += 1;
                     self.retry_at = None;
                     if self.waits_for.take().is_some() {
@@ -108,7 +139,7 @@ impl PartitionReader {
                 }
             }
         }
-        Ok(events)
+        Ok(())
     }
 
     fn wait(&mut self, why: String, now: i64) {

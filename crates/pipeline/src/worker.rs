@@ -12,7 +12,7 @@ use crate::dead_letters::DeadLetters;
 use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
-use crate::partition_reader::{self, PartitionReader, next_to_read};
+use crate::partition_reader::{self, Batch, PartitionReader, next_to_read};
 use crate::phases::{CatchUpSignal, Phases};
 use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
@@ -42,7 +42,8 @@ pub struct WorkerOptions {
     /// Events of one transaction at most, counted at each stage. An entity's state is written once a batch,
     /// so larger batches are cheaper while catching up; at the end of the log a batch is what there is.
     pub batch_events: usize,
-    /// Bytes written by one transaction at most, about.
+    /// Bytes written by one transaction at most, and what one record more releases. They are in memory twice: here and in the
+    /// log's client.
     pub batch_bytes: usize,
     /// When a source counts as live.
     pub liveness: LivenessOptions,
@@ -52,7 +53,7 @@ impl Default for WorkerOptions {
     fn default() -> Self {
         WorkerOptions {
             batch_events: 40_000,
-            batch_bytes: 16 << 20,
+            batch_bytes: 4 << 20,
             liveness: LivenessOptions::default(),
         }
     }
@@ -288,13 +289,12 @@ impl<L: Log> Worker<L> {
         partition_reader::begin_batch(&mut self.readers, &self.log, now, &mut self.unread);
         let most = UNCOMMITTED_BATCHES * self.options.batch_events;
         let limit = most.saturating_sub(self.uncommitted).min(self.options.batch_events);
-        let mut events = 0;
-        while events < limit
-            && context.outputs.size() < self.options.batch_bytes
+        let mut batch = Batch::new(limit, self.options.batch_bytes);
+        while !batch.is_full(context.outputs)
             && let Some(reader) = next_to_read(&mut self.readers, &mut self.unread)
         {
-            match reader.run(&mut self.log, &mut context) {
-                Ok(applied) => events += applied,
+            match reader.run(&mut self.log, &mut batch, &mut context) {
+                Ok(()) => {}
                 Err(WorkerError::Log(LogError::OutOfRange { position, low, .. })) => {
                     reader.stop();
                     // After an abort it stops a second time.
@@ -315,7 +315,7 @@ impl<L: Log> Worker<L> {
             self.phases.announces();
         }
         self.writers.flush(now, &mut self.appended);
-        Ok(events)
+        Ok(batch.events)
     }
 
     /// The positions to commit: those that are beyond what was committed.

@@ -9,7 +9,7 @@ use keyed::{KEYED, with_repartition};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, Log, Outputs, TopicPartition};
-use riskstream_pipeline::{TestDriver, WorkerOptions};
+use riskstream_pipeline::{TestDriver, WorkerOptions, WorkerRole};
 use std::collections::BTreeMap;
 
 /// One payment for each of the customers, in this minute of the day.
@@ -284,6 +284,32 @@ fn repeated_decisions_are_flagged() {
         }
         let committed = driver.broker.committed(&at).unwrap();
         assert!(committed.offset > end && committed.decided.is_none(), "{committed:?}");
+    }
+}
+
+/// A transaction is as large as its limit says, however many rows the records between the stages have: it is in memory.
+#[test]
+fn a_batch_ends_when_its_outputs_are_full() {
+    // Of one record, and what is scored together.
+    const MOST: usize = 50 + 128;
+    let mut driver = TestDriver::new(topology(&with_repartition(), None), 1);
+    driver.kill_worker(0);
+    driver.set_options(WorkerOptions {
+        batch_bytes: 1,
+        ..WorkerOptions::default()
+    });
+    driver.add_worker_of(WorkerRole::Upstream);
+    for minute in 0..20 {
+        pay(&driver, 0..50, minute);
+        driver.round().unwrap();
+    }
+    driver.add_worker_of(WorkerRole::Deciding);
+    let mut decided = 0;
+    while decided < 900 {
+        driver.round().unwrap();
+        let now = driver.decisions().len();
+        assert!(now <= decided + MOST, "{now} after {decided}");
+        decided = now;
     }
 }
 
