@@ -24,6 +24,11 @@ as_root() {
     fi
 }
 
+# Where cargo puts what it builds: target/ unless CARGO_TARGET_DIR or cargo's own settings say otherwise.
+target_directory() {
+    (cd "$ROOT" && cargo metadata --format-version 1 --no-deps --offline) | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
+
 # Whether something listens on a port of the loopback interface.
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 

@@ -19,6 +19,10 @@ const RECORD_BYTES: usize = 256 * 1024;
 /// Microseconds in which changes of live and idle sources are written once to each partition.
 const ANNOUNCE_EVERY: i64 = 1_000_000;
 
+/// Partitions of a topic to which they are written in that time. With more partitions it takes longer: each of them hears of
+/// each source, which is a square of the number of partitions.
+const ANNOUNCED_TOGETHER: i64 = 64;
+
 /// How far a source is.
 #[derive(Default)]
 struct SourceState {
@@ -34,9 +38,9 @@ struct PartitionBuffer {
     size: usize,
     /// The last round in which all changed sources were announced in it.
     announced: u64,
-    /// The second of its last announcement. Partitions begin their seconds at different times, so that a worker with many
+    /// The period of its last announcement. Partitions begin their periods at different times, so that a worker with many
     /// partitions does not write to all of them at once.
-    second: i64,
+    period: i64,
 }
 
 /// The rows of a worker's sources on their way to one stage.
@@ -168,7 +172,7 @@ impl RepartitionWriter {
     }
 
     /// Writes the round's records at `now` (wall clock, microseconds). Changes for which readers may wait are announced in all
-    /// partitions at once; all others once a second in each.
+    /// partitions at once; all others once a second in each, or less often if there are many.
     pub fn flush(&mut self, now: i64, outputs: &mut Outputs) {
         let sources = std::mem::take(&mut self.sources);
         for partition in 0..self.buffers.len() {
@@ -190,10 +194,12 @@ impl RepartitionWriter {
         now: i64,
         sources: &BTreeMap<SourceId, SourceState>,
     ) -> Vec<(SourceId, Watermark)> {
-        let offset = partition as i64 * ANNOUNCE_EVERY / self.buffers.len() as i64;
-        let second = (now - offset).div_euclid(ANNOUNCE_EVERY);
+        let partitions = self.buffers.len() as i64;
+        let every = ANNOUNCE_EVERY.max(ANNOUNCE_EVERY * partitions / ANNOUNCED_TOGETHER);
+        let offset = partition as i64 * every / partitions;
+        let period = (now - offset).div_euclid(every);
         let buffer = &mut self.buffers[partition];
-        let is_due = std::mem::replace(&mut buffer.second, second) != second;
+        let is_due = std::mem::replace(&mut buffer.period, period) != period;
         if !(is_due || self.is_awaited) || self.changed <= buffer.announced {
             return Vec::new();
         }
