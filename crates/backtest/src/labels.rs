@@ -1,4 +1,4 @@
-//! Labels by the id of their payment, and what was known of a payment at some time.
+//! Labels by the id of their payment, and the label of a payment as of a time.
 
 use compact_str::CompactString;
 use riskstream_engine::write_key;

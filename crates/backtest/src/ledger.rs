@@ -1,4 +1,4 @@
-//! Decided payments in columns, and what each variant decided on them.
+//! Decided payments in columns, and the decisions of each variant on them.
 
 use compact_str::CompactString;
 use riskstream_engine::{Event, write_key};

@@ -1,4 +1,4 @@
-//! SHA-256 of what passes through.
+//! SHA-256 of bytes while they are read or written.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;

@@ -1,5 +1,5 @@
-//! What a checkpoint consists of, and what state it is. A manifest is read as if it came from an enemy: names of files are plain,
-//! numbers are bounded, and its own name has the checksum of its content.
+//! The manifest of a checkpoint: its files, and the state that they hold. A manifest is untrusted input: names of files must
+//! be plain, numbers are bounded, and its own name holds the checksum of its content.
 
 use crate::digest::digest;
 use crate::error::CheckpointError;

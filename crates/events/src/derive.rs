@@ -1,4 +1,4 @@
-//! What may be kept of a personal text, computed before the text becomes a pseudonym.
+//! Derived fields of a personal text, computed before the text becomes a pseudonym.
 
 use crate::value::{Slot, Value, ValueType};
 use compact_str::CompactString;

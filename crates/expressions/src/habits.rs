@@ -1,4 +1,4 @@
-//! What people write out of habit, from SQL, Python and spreadsheets, and what to write here.
+//! Functions and operators of SQL, Python and spreadsheets that CEL lacks, with advice what to write instead.
 
 /// What to write for a function of another language.
 pub(crate) fn function(name: &str) -> Option<&'static str> {

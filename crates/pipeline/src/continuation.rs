@@ -1,5 +1,5 @@
-//! From where a task goes on with a state: at the position of the state, if the state belongs to the topic, is not ahead of what
-//! was committed, and the log still has what follows.
+//! Decides whether a task can continue with a state: it continues at the position of the state if the state belongs to the
+//! topic, is not ahead of the committed position, and the log still has the records after it.
 
 use crate::identity;
 use crate::journal::Journal;

@@ -1,5 +1,5 @@
-//! What a worker writes to one partition of a repartition topic in a round: the frames of its sources that have rows for it,
-//! and how far the others are.
+//! The record that a worker writes to one partition of a repartition topic in a round: the frames of its sources that have
+//! rows for it, and marks of the others.
 //!
 //! ```text
 //! frames = generation:varint inputs:varint partitions:varint* marks:varint mark* (length:varint frame)*

@@ -1,4 +1,4 @@
-//! What the key of an input's records must be, where the partitions of the topic are those of the first stage's state.
+//! The rule for the keys of an input's records if the partitions of the topic are those of the first stage's state.
 
 use riskstream_engine::write_key;
 use riskstream_events::record_key::stands_for;

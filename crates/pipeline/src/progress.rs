@@ -1,4 +1,4 @@
-//! How far sources are: what they announce, and what of it is kept.
+//! The progress of sources: what they announce, and the part of it that is kept in state.
 
 use crate::sources::Sources;
 

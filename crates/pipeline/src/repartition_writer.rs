@@ -1,5 +1,5 @@
-//! Writes what the tasks of a worker send to the next stage: one record for each partition of the repartition topic and
-//! round, however many tasks the worker has.
+//! Writes the rows of a worker's tasks for the next stage: one record for each partition of the repartition topic and round,
+//! however many tasks the worker has.
 
 use crate::frame_set;
 use crate::log::Outputs;

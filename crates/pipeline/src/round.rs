@@ -1,4 +1,4 @@
-//! What one round of a worker did, for metrics and health.
+//! The result of one round of a worker, for metrics and health.
 
 use crate::log::TopicPartition;
 use crate::tally::Tally;

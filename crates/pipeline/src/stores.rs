@@ -1,4 +1,4 @@
-//! Where the durable state of tasks comes from.
+//! The trait that opens the durable state of tasks.
 
 use crate::continuation::Continuation;
 use riskstream_features::state::{StateError, StateStore};

@@ -1,4 +1,4 @@
-//! What a task's source hands out.
+//! The events that a task's source returns.
 
 use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;

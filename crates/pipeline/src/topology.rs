@@ -1,4 +1,4 @@
-//! Which topic is read by what and written from where: the plan's stages laid over topics.
+//! The topology: which stage reads and writes which topic.
 
 use crate::key_rule::KeyRule;
 use crate::partitioner::murmur2;

@@ -1,4 +1,4 @@
-//! What was decided on one event, before it is written as a decision record.
+//! The decision on one event, before it is written as a decision record.
 
 use crate::explanation::Contribution;
 use riskstream_engine::{Answer, ModelFailure};

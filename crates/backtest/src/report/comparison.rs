@@ -1,4 +1,4 @@
-//! What changes between the base and another variant.
+//! Differences between the base and another variant.
 
 use super::outcomes::Judged;
 use super::scores::{Scored, scored};

@@ -1,4 +1,4 @@
-//! The report as numbers: what the text, the JSON and the HTML show.
+//! The report as numbers, which the text, the JSON and the HTML show.
 
 mod comparison;
 mod outcomes;

@@ -1,4 +1,4 @@
-//! The report on decisions that a pipeline has made, read from its topic: what its rules found, judged by labels.
+//! The report on decisions that a pipeline has made, read from its topic: the hits of its rules, judged by labels.
 
 use super::outcomes::{ByOutcome, Judged, outcomes};
 use super::period;

@@ -1,4 +1,4 @@
-//! Whether a model gives the scores that it had when it was exported: those of a card's golden rows, or of a file.
+//! Compares a model's scores with those that it had when it was exported: of a card's golden rows, or of a file.
 
 use super::card::Card;
 use super::error::CardError;

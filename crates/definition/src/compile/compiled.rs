@@ -1,4 +1,4 @@
-//! The result of compiling a pipeline file: the plan, the models, and what surrounds them.
+//! The result of compiling a pipeline file: the plan, the models, topics and settings.
 
 use super::lists::EntryListSettings;
 use super::names::Names;

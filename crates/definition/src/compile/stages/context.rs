@@ -1,4 +1,4 @@
-//! What stages are planned from.
+//! The inputs of the phase `stages`.
 
 use crate::compile::entities::PlannedEntity;
 use crate::compile::features::{CompiledFeatures, PlannedExpression};
