@@ -32,7 +32,7 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// Reads what must have a known digest. Its end is an error if it has another one, so that whoever copies it fails.
+/// Reads bytes that must have a known digest. Their end is an error if the digest is another one, so that a copy of them fails.
 pub(crate) struct CheckedReader<'a, R> {
     inner: HashingReader<R>,
     sha256: &'a str,

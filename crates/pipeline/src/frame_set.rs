@@ -78,7 +78,7 @@ impl<'a> FrameSet<'a> {
     }
 }
 
-/// Appends what stands before the frames.
+/// Appends the part before the frames.
 pub fn write_head(generation: u64, counts: &[u32], marks: &[(SourceId, Watermark)], out: &mut Vec<u8>) {
     write_unsigned(generation, out);
     write_unsigned(counts.len() as u64, out);

@@ -233,7 +233,7 @@ pub fn write_frames(merge: &mut Merge, format: &RepartitionFormat, writes: &mut 
     }
 }
 
-/// A frame that waits for its turn beyond its batch.
+/// A frame that waits beyond its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredFrame<'a> {
     /// The source that wrote it.

@@ -383,7 +383,7 @@ impl Merge {
         std::mem::take(&mut self.repeated)
     }
 
-    /// Number of frames that wait for their turn.
+    /// Number of frames that wait.
     pub fn waiting(&self) -> usize {
         self.waiting
     }

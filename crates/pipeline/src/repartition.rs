@@ -196,7 +196,7 @@ impl RepartitionFormat {
         FrameWriter::new(self.plan.stages[self.stage].carries.as_slice())
     }
 
-    /// Writes what stands before the frames of a record of frames.
+    /// Writes the part of a record of frames before the frames.
     pub fn begin_frames(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.layout.to_le_bytes());
         out.push(FRAMES);

@@ -110,7 +110,7 @@ impl StageState {
     /// for it, if there is time.
     ///
     /// # Errors
-    /// The event is at fault, then nothing was changed; or the state.
+    /// The event cannot be applied, and nothing was changed; or the state cannot be read.
     pub fn apply(&mut self, engine: &mut Engine, event: &mut Event) -> Result<Applied, StageError> {
         match self.apply_once(engine, event) {
             Ok(()) if event.input == TRANSACTIONS => {
