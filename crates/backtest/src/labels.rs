@@ -29,7 +29,7 @@ pub struct AsOf {
     pub genuine_after: Option<i64>,
 }
 
-/// What is known of a payment.
+/// The truth about a payment, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {

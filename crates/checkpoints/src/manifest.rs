@@ -19,7 +19,7 @@ const NAME_BYTES: usize = 100;
 const DIGEST_DIGITS: usize = 16;
 const SUFFIX: &str = ".json";
 
-/// Which topic of a name.
+/// The identity of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicMark {
     /// Its name.
@@ -32,7 +32,7 @@ pub struct TopicMark {
     pub epoch: u32,
 }
 
-/// Which state a checkpoint is of.
+/// The identity of the state of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The pipeline's name.

@@ -7,7 +7,7 @@ use crate::set::{contains_float, exact_int};
 use riskstream_events::Slot;
 use std::cmp::Ordering;
 
-/// What is known of the value of a slot.
+/// The knowledge about the value of a slot.
 #[derive(Clone, Copy)]
 pub enum Known<'a> {
     /// It is null.
@@ -43,7 +43,7 @@ impl Possible {
     }
 }
 
-/// What is known of the value of a number or text.
+/// The knowledge about the value of a number or text.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Unknown,

@@ -71,7 +71,7 @@ impl From<StateError> for NotOpened {
     }
 }
 
-/// What partitions are opened with.
+/// The parts of a worker that open partitions.
 pub(crate) struct Assignment<'a, L: Log> {
     pub(crate) log: &'a mut L,
     pub(crate) topology: &'a Topology,

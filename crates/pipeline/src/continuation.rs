@@ -7,7 +7,7 @@ use crate::log::TopicIdentity;
 use riskstream_features::state::{StateError, StateStore};
 use std::sync::Arc;
 
-/// How far a state is.
+/// The position of a state, and the topic that it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The topic that it has read.

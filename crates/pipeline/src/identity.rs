@@ -5,7 +5,7 @@
 use crate::log::{Topic, TopicIdentity};
 use std::sync::Arc;
 
-/// What a topic is to the task that reads it or writes to it.
+/// The role of a topic for the task that reads it or writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keying {
     /// Its records are sent on by their keys: it may get more partitions.

@@ -4,7 +4,7 @@ use riskstream_engine::write_key;
 use riskstream_events::record_key::stands_for;
 use riskstream_events::{Pseudonymizer, Row, Slot};
 
-/// What is done about a record with another key.
+/// The reaction to a record with another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnKeyMismatch {
     /// It is counted, and the first one of a partition is logged.

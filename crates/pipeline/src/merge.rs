@@ -59,7 +59,7 @@ impl MergeOrder {
     }
 }
 
-/// How far the sources are that have no row here, and that are not idle.
+/// The watermarks of the sources that have no row here and are not idle.
 #[derive(Clone, Copy)]
 struct Awaited {
     /// The least watermark of those that are catching up.

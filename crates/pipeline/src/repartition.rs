@@ -37,7 +37,7 @@ const ROLLOUT: u8 = 2;
 const IDLE_TIMEOUT: u8 = 3;
 const LISTS: u8 = 4;
 
-/// What a record brings, after the number of the layout.
+/// The content of a record after the number of the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
     /// Rows of sources, and how far sources are.

@@ -19,7 +19,7 @@ const RECORD_BYTES: usize = 256 * 1024;
 /// Microseconds in which changes of live and idle sources are written once to each partition.
 const ANNOUNCE_EVERY: i64 = 1_000_000;
 
-/// How far a source is.
+/// The progress of a source.
 #[derive(Default)]
 struct SourceState {
     watermark: Option<Watermark>,

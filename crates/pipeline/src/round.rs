@@ -15,7 +15,7 @@ pub struct Stopped {
     pub reason: String,
 }
 
-/// What one round did.
+/// The result of one round.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     /// Events applied; a record without one counts as one.

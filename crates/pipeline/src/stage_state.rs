@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The position in a store that holds the state of no position.
 const NO_POSITION: i64 = -1;
 
-/// What became of an event.
+/// The result of applying an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It is in the state. A transaction has the features of the stage.

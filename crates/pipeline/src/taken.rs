@@ -15,7 +15,7 @@ pub struct Sequenced {
     pub event: Event,
 }
 
-/// What became of a record.
+/// The result of taking a record.
 pub enum Taken<'a> {
     /// It is read. The events that may be applied after it are handed out next; there may be none.
     Rows,

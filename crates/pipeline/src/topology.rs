@@ -56,7 +56,7 @@ pub enum DecisionFormat {
     AvroPlain,
 }
 
-/// What the records of a topic are read for.
+/// The purpose for which the records of a topic are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Decoded and sent on to the first stage; the index of the input.

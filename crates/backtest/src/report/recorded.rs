@@ -26,7 +26,7 @@ pub struct Recorded {
     other_versions: BTreeMap<String, usize>,
 }
 
-/// What the rules of a pipeline have found.
+/// The hits of the rules of a pipeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct RulesReport {
     /// The pipeline's name.

@@ -5,7 +5,7 @@ use super::error::CardError;
 use super::row::{InputValue, RowError, encode_row};
 use riskstream_models::{Model, ModelError, Scorer};
 
-/// What became of rows with known scores.
+/// The result of scoring rows with known scores.
 #[derive(Debug)]
 pub struct Verified {
     /// The number of rows.

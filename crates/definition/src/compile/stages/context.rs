@@ -8,7 +8,7 @@ use riskstream_events::Slot;
 use riskstream_features::FeatureSpec;
 use std::collections::BTreeSet;
 
-/// What stages are planned from: the results of earlier phases.
+/// The results of earlier phases from which stages are planned.
 pub struct StageContext<'a> {
     /// The inputs that are used.
     pub usage: &'a Usage<'a>,
