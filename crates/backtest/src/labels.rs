@@ -1,4 +1,4 @@
-//! Labels by the id of their payment, and what was known of a payment at some time.
+//! Labels by the id of their payment, and the label of a payment as of a time.
 
 use compact_str::CompactString;
 use riskstream_engine::write_key;
@@ -29,7 +29,7 @@ pub struct AsOf {
     pub genuine_after: Option<i64>,
 }
 
-/// What is known of a payment.
+/// The truth about a payment, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Truth {

@@ -1,4 +1,4 @@
-//! Decided payments in columns, and what each variant decided on them.
+//! Decided payments in columns, and the decisions of each variant on them.
 
 use compact_str::CompactString;
 use riskstream_engine::{Event, write_key};
@@ -7,7 +7,7 @@ use riskstream_policy::Outcome;
 use riskstream_scoring::Decision;
 use std::collections::HashMap;
 
-/// What is kept of a payment besides its decisions.
+/// The fields of a payment that are kept besides its decisions.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The slot of the amount, if there is one.
@@ -59,7 +59,7 @@ pub(crate) struct Payment {
     pub card: u32,
 }
 
-/// What a variant decided on a payment.
+/// The decision of a variant on a payment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Logged {
     /// NaN: there is no score.
@@ -76,7 +76,7 @@ impl Logged {
     }
 }
 
-/// What a variant decided, by payment.
+/// The decisions of a variant, by payment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decisions {
     /// None: the variant did not decide on it.

@@ -1,5 +1,5 @@
-//! How good decisions on history are: payments with what several variants of a pipeline decided on them, judged by labels, and
-//! the report on it as numbers, text and HTML. Decisions are made by riskstream-offline, statistics are those of
+//! Evaluates decisions on history: joins payments, the decisions of several variants of a pipeline, and labels, and reports
+//! on them as numbers, text and HTML. riskstream-offline makes the decisions; statistics are those of
 //! [`riskstream_offline::evaluation`].
 #![forbid(unsafe_code)]
 

@@ -56,8 +56,8 @@ impl Variant {
     }
 }
 
-/// The line-up as history is decided with it: without time budgets, since nobody waits and answers must not depend on the clock;
-/// without shadows and explanations, which a report does not show.
+/// The line-up that decides on history: without time budgets, since answers must not depend on the clock; without shadows and
+/// explanations, which a report does not show.
 pub fn on_history(lineup: &Lineup) -> Lineup {
     let model = |model: &Arc<ModelPlan>| {
         Arc::new(ModelPlan {

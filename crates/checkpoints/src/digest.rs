@@ -1,4 +1,4 @@
-//! SHA-256 of what passes through.
+//! SHA-256 of bytes while they are read or written.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
@@ -32,7 +32,7 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// Reads what must have a known digest. Its end is an error if it has another one, so that whoever copies it fails.
+/// Reads bytes that must have a known digest. Their end is an error if the digest is another one, so that a copy of them fails.
 pub(crate) struct CheckedReader<'a, R> {
     inner: HashingReader<R>,
     sha256: &'a str,

@@ -22,7 +22,7 @@ pub struct LocalFile {
     pub sha256: String,
 }
 
-/// What tells a file from any other that there was: device, inode, size, and time of the last change in nanoseconds.
+/// The identity of a file, which differs from that of any earlier file: device, inode, size, and time of the last change in nanoseconds.
 type Identity = (u64, u64, u64, i64, i64);
 
 /// The checksums of files that were read before. Most of a state's files stay as they are from one checkpoint to the next.

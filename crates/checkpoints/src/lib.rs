@@ -1,10 +1,10 @@
-//! Checkpoints of tasks' state in an object store: files of which each is stored once, under the checksum of its content, and a
-//! manifest for each checkpoint that names its files and is written last. It sees files of bytes; what they mean is its user's
-//! business.
+//! Checkpoints of tasks' state in an object store. Each file is stored once, under the checksum of its content. Each
+//! checkpoint has a manifest, which names its files and is written last. The crate handles files as bytes and does not
+//! interpret them.
 //!
-//! Several writers may be at work on one task: the new owner of its partition, and a former one that does not know it yet. None
-//! harms another: content under a name never changes, manifests have names of their own, and what no manifest names is removed
-//! only when it is an hour old.
+//! Several writers may write checkpoints of one task: the new owner of its partition, and a former owner that has not
+//! noticed yet. They do not conflict: the content under a name never changes, manifests have unique names, and a file that
+//! no manifest names is removed only when it is an hour old.
 #![forbid(unsafe_code)]
 
 mod digest;

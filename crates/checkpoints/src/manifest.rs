@@ -1,5 +1,5 @@
-//! What a checkpoint consists of, and what state it is. A manifest is read as if it came from an enemy: names of files are plain,
-//! numbers are bounded, and its own name has the checksum of its content.
+//! The manifest of a checkpoint: its files, and the state that they hold. A manifest is untrusted input: names of files must
+//! be plain, numbers are bounded, and its own name holds the checksum of its content.
 
 use crate::digest::digest;
 use crate::error::CheckpointError;
@@ -19,7 +19,7 @@ const NAME_BYTES: usize = 100;
 const DIGEST_DIGITS: usize = 16;
 const SUFFIX: &str = ".json";
 
-/// Which topic of a name.
+/// The identity of a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicMark {
     /// Its name.
@@ -32,7 +32,7 @@ pub struct TopicMark {
     pub epoch: u32,
 }
 
-/// Which state a checkpoint is of.
+/// The identity of the state of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct About {
     /// The pipeline's name.

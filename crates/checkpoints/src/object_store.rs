@@ -1,4 +1,4 @@
-//! What checkpoints need of an object store. Calls block: they are made on threads of their own.
+//! The operations of an object store that checkpoints use. Calls block: they are made on threads of their own.
 
 use std::io::{Read, Write};
 

@@ -1,4 +1,4 @@
-//! From a compiled pipeline to the topology that workers run: decoders for inputs, and the topics.
+//! Makes of a compiled pipeline the topology that workers run: decoders for inputs, and the topics.
 
 use crate::compile::{Compiled, InputSettings};
 use crate::syntax::{Envelope, Format, KeyMismatch};

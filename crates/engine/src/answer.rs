@@ -1,4 +1,4 @@
-//! What the models answered for one event, as far as the policy depends on it.
+//! The answer of the models for one event, as far as the policy depends on it.
 
 /// Why a model gave no score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

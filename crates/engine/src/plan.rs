@@ -167,7 +167,7 @@ pub struct Lookup {
     pub entry: EntrySlots,
 }
 
-/// Which decisions go to further outputs, and the headers of decisions.
+/// The conditions of further outputs, and the headers of decisions.
 #[derive(Debug, Default)]
 pub struct OutputPlan {
     /// The slots of what the conditions read of the decision.

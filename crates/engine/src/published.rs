@@ -1,4 +1,4 @@
-//! What others see of an event: published pseudonyms in place of the state's.
+//! An event as it is published: published pseudonyms in place of the state's.
 
 use crate::event::Event;
 use crate::plan::{EVENT_ID, Plan};

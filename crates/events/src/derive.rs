@@ -1,4 +1,4 @@
-//! What may be kept of a personal text, computed before the text becomes a pseudonym.
+//! Derived fields of a personal text, computed before the text becomes a pseudonym.
 
 use crate::value::{Slot, Value, ValueType};
 use compact_str::CompactString;
@@ -19,7 +19,7 @@ pub struct DerivedField {
     pub derivation: Derivation,
 }
 
-/// What is derived. Blanks and hyphens do not count: `4929 1234-…` is the same as without them.
+/// A derivation of a personal text. Blanks and hyphens do not count: `4929 1234-…` is the same as without them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Derivation {
     /// The first six characters; null for a text of fewer than twelve.

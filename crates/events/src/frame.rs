@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The version that this code writes, and the only one that it reads.
 pub const FRAME_VERSION: u8 = 1;
 
-/// What holds for all rows of a frame.
+/// The values that all rows of a frame share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
     /// The task that wrote the frame: the source of its rows.
@@ -28,7 +28,7 @@ pub struct FrameHeader {
     pub watermark: i64,
 }
 
-/// What a row has besides its values.
+/// The header of a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowHeader {
     /// The index of the input that the event came from.

@@ -14,7 +14,7 @@ pub const PREFIX_BYTES: usize = 5;
 /// The header with the schema of a record's value. It precedes any prefix of the value.
 pub const SCHEMA_ID_HEADER: &str = "__value_schema_id";
 
-/// How a record names its writer's schema.
+/// A record's reference to its writer's schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemaReference {
     /// By its id in the registry.

@@ -102,7 +102,7 @@ impl Rejection {
 /// Why bytes did not become a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The record is at fault: it goes to the dead-letter topic.
+    /// The record is invalid: it goes to the dead-letter topic.
     #[error(transparent)]
     Rejected(#[from] Rejection),
     /// The schema registry cannot be reached. The record has to be tried again later.

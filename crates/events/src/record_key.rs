@@ -5,8 +5,8 @@ use crate::framing;
 use crate::varint::read_signed;
 use serde_json::Value as Json;
 
-/// Whether a key stands for a value: whether one of the texts that its bytes may mean `is_value`. They may be, with or without
-/// Confluent's prefix,
+/// Whether a key represents a value: whether `is_value` holds for one of the texts that its bytes can be read as. With or without
+/// Confluent's prefix, they are read as
 ///
 /// - a text, in UTF-8;
 /// - an integer of 2, 4 or 8 bytes, as Kafka's serializers write it;

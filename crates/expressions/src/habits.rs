@@ -1,6 +1,6 @@
-//! What people write out of habit, from SQL, Python and spreadsheets, and what to write here.
+//! Functions and operators of SQL, Python and spreadsheets that CEL lacks, with advice what to write instead.
 
-/// What to write for a function of another language.
+/// Advice for a function of another language.
 pub(crate) fn function(name: &str) -> Option<&'static str> {
     Some(match name.to_ascii_lowercase().as_str() {
         "has" | "is_not_null" | "not_null" | "isnotnull" | "notnull" => "write x != null",
@@ -34,7 +34,7 @@ pub(crate) fn function(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What to write for a constant of another language.
+/// Advice for a constant of another language.
 pub(crate) fn constant(name: &str) -> Option<&'static str> {
     Some(match name {
         "None" | "NULL" | "Null" | "nil" | "NA" | "undefined" => "write null",
@@ -58,7 +58,7 @@ pub(crate) fn part_of_time(field: &str) -> Option<&'static str> {
     })
 }
 
-/// What to write for the syntax of another language: the parser did not expect `found` after `before`.
+/// Advice for the syntax of another language: the parser did not expect `found` after `before`.
 pub(crate) fn syntax(before: &str, found: &str, after: &str) -> Option<&'static str> {
     let before = before.trim_end();
     let is_digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);

@@ -8,7 +8,7 @@ use cel::common::ast::{Expr, SourceInfo};
 use cel::parser::{ParseError, Parser};
 use std::ops::Range;
 
-/// Where the parts of a syntax tree stand in the source.
+/// The places of the parts of a syntax tree in the source.
 pub(crate) struct Positions {
     info: SourceInfo,
     brackets: Brackets,

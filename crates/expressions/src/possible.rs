@@ -1,13 +1,13 @@
-//! What a condition can be if all that is known is one slot's value, or the range that it lies in: abstract interpretation
-//! (Cousot and Cousot, 1977). The answers are conservative: what is called impossible is, what is called possible need not be.
-//! An index of rules leaves out with it those that cannot hold.
+//! The possible results of a condition, given only one slot's value or its range: abstract interpretation (Cousot and
+//! Cousot, 1977). The answers are conservative: a result that is called impossible is impossible, one that is called
+//! possible need not occur. The index of rules uses them to leave out rules that cannot hold.
 
 use crate::node::{BoolNode, FloatNode, IntNode, Node, Test, TextNode};
 use crate::set::{contains_float, exact_int};
 use riskstream_events::Slot;
 use std::cmp::Ordering;
 
-/// What is known of the value of a slot.
+/// The knowledge about the value of a slot.
 #[derive(Clone, Copy)]
 pub enum Known<'a> {
     /// It is null.
@@ -43,7 +43,7 @@ impl Possible {
     }
 }
 
-/// What is known of the value of a number or text.
+/// The knowledge about the value of a number or text.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Unknown,

@@ -1,6 +1,6 @@
-//! What may be done with pseudonyms: they are compared with each other. Their characters mean nothing, and a clear text
-//! equals none of them. Constants are written as published pseudonyms, if what is published has a secret of its own; here they
-//! become those of the state, which rows hold.
+//! Checks the use of pseudonyms: they are compared with each other only. Their characters mean nothing, and a clear text
+//! equals none of them. Constants are written as published pseudonyms, if what is published has a secret of its own; here
+//! they become those of the state, which rows hold.
 
 use crate::check::Checker;
 use crate::error::ExpressionError;

@@ -1,4 +1,4 @@
-//! What an expression is evaluated over: the row's slots and, inside a loop, the element that the loop is at.
+//! The values that an expression is evaluated over: the row's slots and, inside a loop, the current element.
 
 use riskstream_events::{Slot, Value};
 

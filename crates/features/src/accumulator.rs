@@ -1,6 +1,6 @@
 //! Which accumulators there are, and in which ways a feature is read off each of them.
 
-/// What keeps the entries of a window for an aggregation, and how the feature is read off it.
+/// The accumulator of a window's entries for an aggregation, and how the feature is read off it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Accumulator {
     /// The number of entries.
@@ -47,7 +47,7 @@ impl SumsRead {
     }
 }
 
-/// What a derived accumulator keeps of the entries.
+/// The content of a derived accumulator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum DerivedKind {
     /// The least value.

@@ -26,7 +26,7 @@ pub struct EntityFeatures {
     pub(crate) fingerprint: u32,
 }
 
-/// What an input's log stores of an event.
+/// The columns of an input's log.
 #[derive(Debug)]
 pub(crate) struct InputLayout {
     pub(crate) event_time: Slot,
@@ -179,7 +179,7 @@ pub(crate) struct Linear {
     pub(crate) at: usize,
 }
 
-/// What a linear accumulator adds up.
+/// The terms that a linear accumulator adds up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LinearKind {
     /// One word: the count.

@@ -92,7 +92,7 @@ pub struct InputSpec {
     pub id: Option<Slot>,
 }
 
-/// What is wrong with an [`EntitySpec`].
+/// An error of an [`EntitySpec`].
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FeatureError {
     /// The aggregation needs a value and none is named.

@@ -1,5 +1,5 @@
-//! What fuzzers run: for each decoder a function that takes any bytes, and seeds that the decoder accepts. A function
-//! panics only where the decoder is wrong. fuzz/ calls them from libFuzzer, tests/decoders.rs from a normal test.
+//! Functions for fuzz targets: for each decoder a function that takes any bytes, and seeds that the decoder accepts. A
+//! function panics only where the decoder is wrong. fuzz/ calls them from libFuzzer, tests/decoders.rs from a normal test.
 #![forbid(unsafe_code)]
 
 mod events;

@@ -1,4 +1,4 @@
-//! What people type: expressions, and pipeline files.
+//! Fuzz functions of texts: expressions, and pipeline files.
 
 use riskstream_definition::{Report, Style, compile, explain};
 use riskstream_events::{Value, ValueType};

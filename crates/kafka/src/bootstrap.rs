@@ -1,9 +1,9 @@
-//! Connects a client again that has forgotten all brokers.
+//! Reconnects a client that has forgotten all brokers.
 //!
-//! A client of librdkafka 2.10 or later forgets the brokers that an answer with metadata does not list. A broker that has just
-//! started, or that its controller believes to be dead, lists none. If the client knows no other broker, it asks no one any more,
-//! and its own way back to the bootstrap servers may be cancelled by the very answer (confluentinc/librdkafka#5301, reported for
-//! 2.13). So they are added again from outside.
+//! A client of librdkafka 2.10 or later forgets the brokers that a metadata response does not list. A broker that has just
+//! started, or that its controller believes to be dead, lists none. If the client knows no other broker, it sends no more
+//! requests, and the same response may cancel its return to the bootstrap servers (confluentinc/librdkafka#5301, reported
+//! for 2.13). So this module adds the servers again.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Which topics there are, and what the group has committed for them, without joining the group.
+//! Looks up topics and the group's committed positions, without joining the group.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Why the brokers cannot be reached, as far as librdkafka's callbacks tell.
+//! The reason why the brokers cannot be reached, from librdkafka's callbacks.
 
 use std::sync::{Mutex, PoisonError};
 

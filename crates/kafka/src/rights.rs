@@ -1,4 +1,4 @@
-//! Rights that the brokers refuse, in the words of Kafka's ACLs.
+//! Rights that the brokers refuse, named as in Kafka's ACLs.
 
 use std::fmt;
 

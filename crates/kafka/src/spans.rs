@@ -1,4 +1,4 @@
-//! Which offsets a topic holds.
+//! The spans of offsets that a topic holds.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Which topics the names of a log stand for, and whether they change while it reads them.
+//! Watches the identities of the topics that a log reads: whether a name stands for another topic than before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How far lists have been read: what identifies the versions in force, in logs and in state.
+//! Offsets up to which lists have been read. They identify the versions in force, in logs and in state.
 
 use std::collections::BTreeMap;
 use std::fmt;

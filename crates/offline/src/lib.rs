@@ -1,5 +1,5 @@
-//! Files instead of topics: the same engine over JSON, CSV, Parquet and Avro, results to Parquet, and how good
-//! the decisions were. Knows nothing of Kafka.
+//! Files instead of topics: runs the engine over JSON, CSV, Parquet and Avro files, writes results to Parquet, and computes
+//! statistics of scores against labels. Knows nothing of Kafka.
 #![forbid(unsafe_code)]
 
 pub mod backfill;

@@ -1,4 +1,4 @@
-//! A file that has its name only once it is complete: an interrupted run leaves nothing half written under it.
+//! A file that gets its name only once it is complete: an interrupted run leaves no incomplete file under that name.
 
 use std::fs::File;
 use std::io;

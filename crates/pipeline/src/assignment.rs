@@ -71,7 +71,7 @@ impl From<StateError> for NotOpened {
     }
 }
 
-/// What partitions are opened with.
+/// The parts of a worker that open partitions.
 pub(crate) struct Assignment<'a, L: Log> {
     pub(crate) log: &'a mut L,
     pub(crate) topology: &'a Topology,
@@ -182,8 +182,8 @@ impl<L: Log> Assignment<'_, L> {
         Ok(PartitionReader::new(partition.clone(), task, priority))
     }
 
-    /// A state that is ahead of the group's position shows up to where records were decided before the position was set back. It is
-    /// noted with the position: whoever goes on there after the state was removed flags what it decides once more.
+    /// A state that is ahead of the group's position shows up to which offset records were decided before the position was set back.
+    /// The offset is noted with the position: after the state was removed, the task that continues there flags repeated decisions.
     fn note_decided(
         &mut self,
         partition: &TopicPartition,

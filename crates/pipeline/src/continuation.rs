@@ -1,5 +1,5 @@
-//! From where a task goes on with a state: at the position of the state, if the state belongs to the topic, is not ahead of what
-//! was committed, and the log still has what follows.
+//! Decides whether a task can continue with a state: it continues at the position of the state if the state belongs to the
+//! topic, is not ahead of the committed position, and the log still has the records after it.
 
 use crate::identity;
 use crate::journal::Journal;
@@ -7,7 +7,7 @@ use crate::log::TopicIdentity;
 use riskstream_features::state::{StateError, StateStore};
 use std::sync::Arc;
 
-/// How far a state is.
+/// The position of a state, and the topic that it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// The topic that it has read.

@@ -1,5 +1,5 @@
-//! Writes records that cannot be processed to the dead-letter topic, with the reason, the original bytes and their origin.
-//! Nothing is dropped without a trace, and everything can be sent again.
+//! Writes records that cannot be processed to the dead-letter topic, with the reason, the original bytes and their origin,
+//! so that they can be sent again.
 
 use crate::log::{Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition};
 use riskstream_events::Rejection;

@@ -1,5 +1,5 @@
-//! What a worker writes to one partition of a repartition topic in a round: the frames of its sources that have rows for it,
-//! and how far the others are.
+//! The record that a worker writes to one partition of a repartition topic in a round: the frames of its sources that have
+//! rows for it, and marks of the others.
 //!
 //! ```text
 //! frames = generation:varint inputs:varint partitions:varint* marks:varint mark* (length:varint frame)*
@@ -78,7 +78,7 @@ impl<'a> FrameSet<'a> {
     }
 }
 
-/// Appends what stands before the frames.
+/// Appends the part before the frames.
 pub fn write_head(generation: u64, counts: &[u32], marks: &[(SourceId, Watermark)], out: &mut Vec<u8>) {
     write_unsigned(generation, out);
     write_unsigned(counts.len() as u64, out);

@@ -1,11 +1,11 @@
-//! Whether what a group has committed for a topic belongs to the topic that there is now. A topic that was deleted and created
-//! again has other records at the same offsets; in one with another number of partitions, keys lie in other partitions than
-//! their state (docs/adr/0020-identity-of-topics.md).
+//! Checks whether a group's committed position belongs to the topic that now has this name. A topic that was deleted and
+//! created again has other records at the same offsets; in one with another number of partitions, keys lie in other
+//! partitions than their state (docs/adr/0020-identity-of-topics.md).
 
 use crate::log::{Topic, TopicIdentity};
 use std::sync::Arc;
 
-/// What a topic is to the task that reads it or writes to it.
+/// The role of a topic for the task that reads it or writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keying {
     /// Its records are sent on by their keys: it may get more partitions.

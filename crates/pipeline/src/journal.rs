@@ -1,6 +1,6 @@
-//! What a task keeps in its state besides entities: stream time, how far it and its sources are, and the frames that wait
-//! for their turn; a deciding task also keeps which line-up and which versions of lists are in force. Written in one batch with the entities and the
-//! position.
+//! The part of a task's state besides entities: stream time, the progress of the task and its sources, and the frames that
+//! wait; of a deciding task also the line-up and the versions of lists in force. Written in one batch with the entities and
+//! the position.
 
 use crate::frame_set::FrameSet;
 use crate::log::TopicIdentity;
@@ -233,7 +233,7 @@ pub fn write_frames(merge: &mut Merge, format: &RepartitionFormat, writes: &mut 
     }
 }
 
-/// A frame that waits for its turn beyond its batch.
+/// A frame that waits beyond its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredFrame<'a> {
     /// The source that wrote it.

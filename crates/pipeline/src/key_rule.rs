@@ -1,10 +1,10 @@
-//! What the key of an input's records must be, where the partitions of the topic are those of the first stage's state.
+//! The rule for the keys of an input's records if the partitions of the topic are those of the first stage's state.
 
 use riskstream_engine::write_key;
 use riskstream_events::record_key::stands_for;
 use riskstream_events::{Pseudonymizer, Row, Slot};
 
-/// What is done about a record with another key.
+/// The reaction to a record with another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnKeyMismatch {
     /// It is counted, and the first one of a partition is logged.

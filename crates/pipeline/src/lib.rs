@@ -1,5 +1,5 @@
-//! The task without a broker: batches, order of commit, replay, dead letters, merging of sources.
-//! Knows a log only by the trait [`log::Log`]; nothing of rdkafka or configuration files.
+//! Tasks and workers without a broker: batches, order of commit, replay, dead letters, merging of sources. Knows a log only
+//! by the trait [`log::Log`]; nothing of rdkafka or configuration files.
 #![forbid(unsafe_code)]
 
 mod assignment;

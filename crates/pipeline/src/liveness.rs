@@ -69,7 +69,7 @@ impl EventTimeRate {
     }
 }
 
-/// What is known of one input partition.
+/// The progress of one input partition.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PartitionLiveness {
     /// The largest event time read.

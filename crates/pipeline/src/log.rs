@@ -1,6 +1,5 @@
-//! What the pipeline knows of a log: ordered partitions to read from a position, records that are appended, and an atomic
-//! commit of outputs together with positions. Kafka, the in-process log and the faulty log of the
-//! simulation implement it.
+//! The trait `Log`: ordered partitions to read from a position, records that are appended, and an atomic commit of outputs
+//! together with positions. Kafka, the in-process log and the faulty log of the simulation implement it.
 
 pub use riskstream_events::framing::SCHEMA_ID_HEADER;
 use std::sync::Arc;

@@ -59,7 +59,7 @@ impl MergeOrder {
     }
 }
 
-/// How far the sources are that have no row here, and that are not idle.
+/// The watermarks of the sources that have no row here and are not idle.
 #[derive(Clone, Copy)]
 struct Awaited {
     /// The least watermark of those that are catching up.
@@ -383,7 +383,7 @@ impl Merge {
         std::mem::take(&mut self.repeated)
     }
 
-    /// Number of frames that wait for their turn.
+    /// Number of frames that wait.
     pub fn waiting(&self) -> usize {
         self.waiting
     }

@@ -1,4 +1,4 @@
-//! Counts of what each model answered, for the metrics.
+//! Counts of each model's answers, for the metrics.
 
 use riskstream_engine::ModelFailure;
 use riskstream_scoring::{Decision, Lineup};

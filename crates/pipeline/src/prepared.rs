@@ -1,4 +1,4 @@
-//! What is prepared outside of a worker and comes into force at a place of its log.
+//! Line-ups and lists that are prepared outside of a worker and come into force at an offset of its log.
 
 use crate::lists::{Lists, NoLists};
 use crate::rollout::{NoRollouts, Rollouts};

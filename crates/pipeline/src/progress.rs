@@ -1,4 +1,4 @@
-//! How far sources are: what they announce, and what of it is kept.
+//! The progress of sources: what they announce, and the part of it that is kept in state.
 
 use crate::sources::Sources;
 
@@ -22,7 +22,7 @@ pub struct Watermark {
     pub phase: Phase,
 }
 
-/// What is kept of one of the sources that write to a repartition partition.
+/// The kept progress of a source that writes to a repartition partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceMark {
     /// No row to come has a smaller watermark; `i64::MIN` until the first frame.

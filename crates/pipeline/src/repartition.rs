@@ -37,7 +37,7 @@ const ROLLOUT: u8 = 2;
 const IDLE_TIMEOUT: u8 = 3;
 const LISTS: u8 = 4;
 
-/// What a record brings, after the number of the layout.
+/// The content of a record after the number of the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content<'a> {
     /// Rows of sources, and how far sources are.
@@ -196,7 +196,7 @@ impl RepartitionFormat {
         FrameWriter::new(self.plan.stages[self.stage].carries.as_slice())
     }
 
-    /// Writes what stands before the frames of a record of frames.
+    /// Writes the part of a record of frames before the frames.
     pub fn begin_frames(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.layout.to_le_bytes());
         out.push(FRAMES);

@@ -1,5 +1,5 @@
-//! Writes what the tasks of a worker send to the next stage: one record for each partition of the repartition topic and
-//! round, however many tasks the worker has.
+//! Writes the rows of a worker's tasks for the next stage: one record for each partition of the repartition topic and round,
+//! however many tasks the worker has.
 
 use crate::frame_set;
 use crate::log::Outputs;
@@ -23,7 +23,7 @@ const ANNOUNCE_EVERY: i64 = 1_000_000;
 /// each source, which is a square of the number of partitions.
 const ANNOUNCED_TOGETHER: i64 = 64;
 
-/// How far a source is.
+/// The progress of a source.
 #[derive(Default)]
 struct SourceState {
     watermark: Option<Watermark>,

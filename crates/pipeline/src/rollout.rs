@@ -13,7 +13,7 @@ pub trait Rollouts {
     /// The line-up that is asked for and ready, if there is any besides the pipeline file's own.
     fn newest(&self) -> Option<Arc<Lineup>>;
 
-    /// The line-up that a document in the log stands for.
+    /// The line-up of a document in the log.
     ///
     /// # Errors
     /// Why it is not ready: the task waits and asks again.

@@ -1,4 +1,4 @@
-//! What one round of a worker did, for metrics and health.
+//! The result of one round of a worker, for metrics and health.
 
 use crate::log::TopicPartition;
 use crate::tally::Tally;
@@ -15,7 +15,7 @@ pub struct Stopped {
     pub reason: String,
 }
 
-/// What one round did.
+/// The result of one round.
 #[derive(Clone, Debug, Default)]
 pub struct Round {
     /// Events applied; a record without one counts as one.

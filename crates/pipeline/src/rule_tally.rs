@@ -1,4 +1,4 @@
-//! Counts of what each rule did, for the metrics.
+//! Counts of each rule's hits, for the metrics.
 
 use riskstream_scoring::Decision;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Where the events of a task go.
+//! The output side of a task: rows for the next stage, or decisions.
 
 use crate::context::TaskContext;
 use crate::decision_sink::DecisionSink;

@@ -1,4 +1,4 @@
-//! What a task reads.
+//! The input side of a task: an input or a repartition partition.
 
 use crate::context::TaskContext;
 use crate::error::TaskError;

@@ -1,7 +1,7 @@
-//! The frames of one source that wait for their turn, and the rows of the first of them.
+//! The frames of one source that wait in the merge, and the rows of the first of them.
 //!
 //! A frame that waits beyond its batch is written to the task's state. From then on its bytes need not stay in memory: they
-//! are read again when its turn comes.
+//! are read again when the frame is first in its queue.
 
 use crate::progress::SourceMark;
 use crate::taken::Sequenced;

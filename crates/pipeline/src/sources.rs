@@ -1,4 +1,4 @@
-//! The sources of a repartition topic, and what is kept of each.
+//! The sources of a repartition topic, and a value for each.
 
 /// Partitions of one topic at most. Bounds what a damaged record can make its reader allocate.
 pub const MAX_PARTITIONS: u32 = 1 << 17;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The position in a store that holds the state of no position.
 const NO_POSITION: i64 = -1;
 
-/// What became of an event.
+/// The result of applying an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It is in the state. A transaction has the features of the stage.
@@ -110,7 +110,7 @@ impl StageState {
     /// for it, if there is time.
     ///
     /// # Errors
-    /// The event is at fault, then nothing was changed; or the state.
+    /// The event cannot be applied, and nothing was changed; or the state cannot be read.
     pub fn apply(&mut self, engine: &mut Engine, event: &mut Event) -> Result<Applied, StageError> {
         match self.apply_once(engine, event) {
             Ok(()) if event.input == TRANSACTIONS => {

@@ -1,9 +1,9 @@
-//! Where the durable state of tasks comes from.
+//! The trait that opens the durable state of tasks.
 
 use crate::continuation::Continuation;
 use riskstream_features::state::{StateError, StateStore};
 
-/// The outcome of opening the state of a task that goes on.
+/// The result of opening the state of a task that continues.
 pub enum Opening {
     /// It is open.
     Opened(Box<dyn StateStore>),
@@ -19,7 +19,7 @@ pub trait Stores {
     /// The state cannot be opened; the caller may try again later.
     fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError>;
 
-    /// The same for a task that goes on as `continuation` allows: where there is no state that can, one may be restored
+    /// The same for a task that continues as `continuation` allows: where there is no state that can, one may be restored
     /// meanwhile.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a task's source hands out.
+//! The events that a task's source returns.
 
 use crate::rollout::RolloutNotice;
 use riskstream_engine::Event;
@@ -15,7 +15,7 @@ pub struct Sequenced {
     pub event: Event,
 }
 
-/// What became of a record.
+/// The result of taking a record.
 pub enum Taken<'a> {
     /// It is read. The events that may be applied after it are handed out next; there may be none.
     Rows,

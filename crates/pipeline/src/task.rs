@@ -36,7 +36,7 @@ pub struct Start {
     pub watermark: Option<i64>,
 }
 
-/// What became of a record.
+/// The result of processing a record.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Processed {
     /// It is done; this many events were applied. A repartition record may release many rows, or none yet.

@@ -1,4 +1,4 @@
-//! Which topic is read by what and written from where: the plan's stages laid over topics.
+//! The topology: which stage reads and writes which topic.
 
 use crate::key_rule::KeyRule;
 use crate::partitioner::murmur2;
@@ -56,7 +56,7 @@ pub enum DecisionFormat {
     AvroPlain,
 }
 
-/// What the records of a topic are read for.
+/// The purpose for which the records of a topic are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Decoded and sent on to the first stage; the index of the input.

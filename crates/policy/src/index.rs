@@ -1,4 +1,4 @@
-//! The index of rules: which of them can hold for which values of a slot.
+//! The index of rules: the rules that can hold for each range of a slot's values.
 //!
 //! Of a row's slots, each by itself excludes the rules that test it and fail. What is left are candidates, whose conditions are
 //! evaluated. For a slot that many rules test, its values are divided into ranges at the constants of the rules, and each range

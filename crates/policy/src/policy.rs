@@ -23,7 +23,7 @@ pub struct PolicyReason {
     pub set: Vec<(String, String)>,
 }
 
-/// What a policy gives for one transaction. Its memory is reused from one transaction to the next.
+/// The result of a policy for one transaction. Its memory is reused from one transaction to the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyResult {
     /// The outcome.

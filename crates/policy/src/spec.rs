@@ -4,7 +4,7 @@ use riskstream_events::{Outcome, Outcomes};
 use riskstream_expressions::ExpressionError;
 use std::fmt;
 
-/// What a rule that fires does.
+/// The effect of a rule that fires.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RuleMode {
     /// Its outcome counts.

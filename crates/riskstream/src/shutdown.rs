@@ -1,4 +1,4 @@
-//! The request to end the process, as all threads see it.
+//! The request to end the process, shared by all threads.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;

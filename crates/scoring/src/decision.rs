@@ -1,10 +1,10 @@
-//! What was decided on one event, before it is written as a decision record.
+//! The decision on one event, before it is written as a decision record.
 
 use crate::explanation::Contribution;
 use riskstream_engine::{Answer, ModelFailure};
 use riskstream_policy::PolicyResult;
 
-/// What was decided on one transaction, and why. Models are named by their index in the line-up in force.
+/// The decision on one transaction, with its reasons. Models are named by their index in the line-up in force.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     /// What the models answered.

@@ -4,7 +4,7 @@ use crate::reason_text::InputReason;
 use riskstream_events::{Outcome, Slot};
 use riskstream_models::Attribution;
 
-/// What explains a model's scores.
+/// The explanation of a model's scores: how contributions are computed, and their reasons.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// Attributes scores to the model's columns.
@@ -13,7 +13,7 @@ pub struct Explanation {
     pub reasons: Vec<Option<InputReason>>,
 }
 
-/// How much an input moved a score.
+/// The contribution of an input to a score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Contribution {
     /// Its index among the model's listed inputs.

@@ -1,4 +1,4 @@
-//! What is in force at one deciding task: models, their circuits, and lists.
+//! The models, circuits and lists in force at one deciding task.
 
 use crate::circuit::Circuit;
 use crate::lineup::Lineup;

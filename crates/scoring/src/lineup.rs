@@ -45,8 +45,8 @@ impl Lineup {
         self.champion.map(|model| &*self.models[model])
     }
 
-    /// The same models, which are waited for: those with a time budget get this one. For decisions that are made again, where
-    /// nobody waits.
+    /// The same models with another time budget: those that have one get `within`. For replays, in which no consumer waits for
+    /// decisions.
     pub fn with_patience(&self, within: Duration) -> Lineup {
         let model = |model: &Arc<ModelPlan>| {
             Arc::new(ModelPlan {

@@ -34,7 +34,7 @@ pub struct ModelPlan {
     pub fallback: Option<usize>,
 }
 
-/// Where the value of one column of a model comes from.
+/// The source of the value of one column of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Index among the model's listed inputs.

@@ -1,4 +1,4 @@
-//! From a decision to its record on the topic.
+//! Builds the record of a decision.
 
 use crate::decision::Decision;
 use crate::explanation::Explanation;

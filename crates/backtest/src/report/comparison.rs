@@ -1,4 +1,4 @@
-//! What changes between the base and another variant.
+//! Differences between the base and another variant.
 
 use super::outcomes::Judged;
 use super::scores::{Scored, scored};
@@ -75,7 +75,7 @@ pub struct Moved {
     pub variant: Side,
 }
 
-/// What a variant decides on a payment.
+/// The decision of a variant on a payment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Side {
     /// Its outcome.

@@ -1,4 +1,4 @@
-//! The report as numbers: what the text, the JSON and the HTML show.
+//! The report as numbers, which the text, the JSON and the HTML show.
 
 mod comparison;
 mod outcomes;
@@ -20,7 +20,7 @@ use riskstream_offline::evaluation::{Costs, Resampling};
 use serde::Serialize;
 use std::sync::Arc;
 
-/// What a report is made with.
+/// The options of a report.
 #[derive(Clone, Debug)]
 pub struct ReportOptions {
     /// When labels count.
@@ -86,7 +86,7 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
 }
 
-/// What a variant did.
+/// The results of a variant.
 #[derive(Clone, Debug, Serialize)]
 pub struct VariantReport {
     /// Its name.
@@ -109,7 +109,7 @@ pub struct VariantReport {
     pub segments: Vec<Segments>,
 }
 
-/// What a report is computed from: the ledger, and what is known of each payment.
+/// The data from which a report is computed: the ledger, and the label of each payment.
 #[derive(Clone, Copy)]
 struct Facts<'a> {
     ledger: &'a Ledger,

@@ -75,7 +75,7 @@ impl ByOutcome {
         sum(&self.0)
     }
 
-    /// Payments of the mildest outcome: nobody looked at them.
+    /// Payments of the mildest outcome, which nobody reviewed.
     pub fn passed(&self) -> Judged {
         sum(&self.0[..1])
     }

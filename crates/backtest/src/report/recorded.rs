@@ -1,4 +1,4 @@
-//! The report on decisions that a pipeline has made, read from its topic: what its rules found, judged by labels.
+//! The report on decisions that a pipeline has made, read from its topic: the hits of its rules, judged by labels.
 
 use super::outcomes::{ByOutcome, Judged, outcomes};
 use super::period;
@@ -26,7 +26,7 @@ pub struct Recorded {
     other_versions: BTreeMap<String, usize>,
 }
 
-/// What the rules of a pipeline have found.
+/// The hits of the rules of a pipeline.
 #[derive(Clone, Debug, Serialize)]
 pub struct RulesReport {
     /// The pipeline's name.

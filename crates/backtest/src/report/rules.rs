@@ -1,4 +1,4 @@
-//! What each rule and threshold finds, alone and with others.
+//! Hits of each rule and threshold, alone and with others.
 
 use super::outcomes::Judged;
 use crate::labels::Truth;

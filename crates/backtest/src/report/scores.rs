@@ -1,4 +1,4 @@
-//! How good the scores of a variant are.
+//! Statistics of the scores of a variant.
 
 use super::Facts;
 use super::period::{date, day};

@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 const BACKGROUND_ROWS: usize = 16;
 const GOLDEN_ROWS: usize = 10;
 
-/// What a draft is made of.
+/// The data of a draft.
 pub struct CardDraft<'a> {
     /// The model.
     pub model: &'a Model,

@@ -1,4 +1,4 @@
-//! What can be wrong with a card.
+//! Errors of cards.
 
 use super::row::RowError;
 use std::path::PathBuf;

@@ -1,11 +1,11 @@
-//! Whether a model gives the scores that it had when it was exported: those of a card's golden rows, or of a file.
+//! Compares a model's scores with those that it had when it was exported: of a card's golden rows, or of a file.
 
 use super::card::Card;
 use super::error::CardError;
 use super::row::{InputValue, RowError, encode_row};
 use riskstream_models::{Model, ModelError, Scorer};
 
-/// What became of rows with known scores.
+/// The result of scoring rows with known scores.
 #[derive(Debug)]
 pub struct Verified {
     /// The number of rows.

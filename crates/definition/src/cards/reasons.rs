@@ -5,7 +5,7 @@ use riskstream_policy::is_reason_code;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// What a decision says if an input raised the score.
+/// The reason code and text of a decision if an input raised the score.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonSection {

@@ -1,4 +1,4 @@
-//! From the results of all phases to the compiled pipeline.
+//! Builds the compiled pipeline from the results of all phases.
 
 use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Settings};
 use super::entities::PlannedEntity;

@@ -1,4 +1,4 @@
-//! The result of compiling a pipeline file: the plan, the models, and what surrounds them.
+//! The result of compiling a pipeline file: the plan, the models, topics and settings.
 
 use super::lists::EntryListSettings;
 use super::names::Names;
@@ -94,7 +94,7 @@ pub struct RolloutSettings {
     pub topic: Option<Arc<str>>,
 }
 
-/// What roll-outs are compiled against, besides the plan and the models.
+/// The data that roll-outs are compiled against, besides the plan and the models.
 #[derive(Clone, Debug)]
 pub struct RolloutScope {
     /// The names that have values at the decision.

@@ -1,7 +1,7 @@
-//! From what was typed to what is valid, phase by phase.
+//! Compiles the sections of a pipeline file in phases.
 //!
-//! A phase is a function of the results of earlier ones. It returns its own result and adds to the diagnostics. What is
-//! broken was reported by the phase that found it; later phases leave it out and do not report its uses.
+//! A phase is a function of the results of earlier ones. It returns its own result and adds to the diagnostics. The phase
+//! that finds an error reports it and leaves the broken part out; later phases do not report its uses.
 
 mod assemble;
 mod compiled;

@@ -52,7 +52,7 @@ pub struct Symbol {
     pub sequence: Option<Sequence>,
 }
 
-/// What a model needs to know about a `last_k` feature.
+/// The properties of a `last_k` feature that a model needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sequence {
     /// The most values that it has.

@@ -1,4 +1,4 @@
-//! What the decision reads.
+//! The slots that the decision reads.
 
 use super::entities::PlannedEntity;
 use super::symbols::{DecisionSlots, Symbols};

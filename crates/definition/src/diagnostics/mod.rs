@@ -1,4 +1,4 @@
-//! What is wrong with a file: each diagnostic has its place and, where possible, what to write instead.
+//! Diagnostics of a file. Each has its place and, where possible, what to write instead.
 //!
 //! Phases add to one [`Diagnostics`] and go on, so that a user sees all diagnostics at once. [`Report`] renders them.
 

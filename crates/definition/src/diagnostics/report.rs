@@ -1,4 +1,4 @@
-//! Diagnostics as a user reads them, rendered by miette.
+//! Renders diagnostics with miette.
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::excerpt::Excerpt;

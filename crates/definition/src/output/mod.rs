@@ -1,4 +1,4 @@
-//! What is made of the syntax and of a compiled pipeline for users: JSON Schemas, references, and the plan as text.
+//! Output for users: JSON Schemas and references from the syntax, and the plan of a compiled pipeline as text.
 
 mod plan_text;
 mod reference;

@@ -1,4 +1,4 @@
-//! What was typed: a struct per section with a field per key.
+//! The syntax of pipeline files: a struct per section with a field per key.
 //!
 //! [`read::section!`](read) makes the struct, its reader and its JSON Schema from one list of keys. The doc comments are
 //! the reference (docs/pipeline-file.md, docs/rollout.md) and the schema's descriptions.

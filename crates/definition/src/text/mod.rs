@@ -1,4 +1,4 @@
-//! From text to a tree that knows the place of every value.
+//! Reads text into a tree with the place of every value.
 
 mod node;
 mod place;

@@ -1,5 +1,5 @@
-//! What a projection compiles to: lists of instructions over the bytes. A union's branch, an array's items and a type that is
-//! referred to by name each have a list of their own.
+//! The program that a projection compiles to: lists of instructions over the bytes. A union's branch, an array's items and a
+//! type that is referred to by name each have a list of their own.
 
 use crate::field::TimestampUnit;
 use crate::value::Value;

@@ -2,7 +2,7 @@
 
 use riskstream_events::{Value, ValueType};
 
-/// What a feature computes from the entries in its window.
+/// The computation of a feature over the entries in its window.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aggregation {
     /// Number of entries, whether or not they carry a value. Int.
@@ -80,7 +80,7 @@ pub struct Definition {
     pub empty: Empty,
 }
 
-/// What an aggregation aggregates.
+/// The operand of an aggregation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
     /// Events. A value that is named does not matter.
@@ -152,7 +152,7 @@ pub enum Parameter {
     HalfLife(i64),
 }
 
-/// What a feature's window may be.
+/// The rule for a feature's window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowRule {
     /// It must have a width, since entries have to be forgotten.
@@ -165,7 +165,7 @@ pub enum WindowRule {
     HalfLife,
 }
 
-/// What an aggregation gives.
+/// The output of an aggregation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// An int.

@@ -1,4 +1,4 @@
-//! How much a statistic varies with the cards that happened to be in the data: the bootstrap over groups.
+//! The bootstrap over groups: how much a statistic varies with the sample of cards.
 
 /// Draws groups with replacement, as many as there are, again and again. The same seed draws the same groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

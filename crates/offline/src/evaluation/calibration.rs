@@ -1,4 +1,4 @@
-//! Whether a score is a probability: of payments that score 0.3, three in ten should be fraud.
+//! Calibration: whether a score is a probability. Of payments that score 0.3, three in ten should be fraud.
 
 use super::bootstrap::percentile;
 use super::{EvaluationError, check};

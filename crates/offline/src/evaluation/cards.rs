@@ -1,4 +1,4 @@
-//! What investigators find who look at the k most suspicious of a day.
+//! Precision of the k most suspicious payments or cards of a day.
 
 use super::{EvaluationError, check};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What alerts and missed frauds cost, by the score from which on there is an alert.
+//! Costs of alerts and missed frauds by threshold: the score from which on there is an alert.
 
 use super::{EvaluationError, check};
 

@@ -1,4 +1,4 @@
-//! How well scores tell fraud from genuine transactions.
+//! Measures of how well scores separate fraud from genuine transactions.
 //!
 //! Every function takes parallel slices with one element a transaction, in any order: the score (higher is more
 //! suspicious), the label (true is fraud). Equal scores are never told apart by their order in the slices.

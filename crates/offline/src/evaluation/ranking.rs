@@ -1,4 +1,4 @@
-//! How well scores rank fraud above genuine transactions, whatever the threshold.
+//! Measures of ranking: how well scores rank fraud above genuine transactions, independent of a threshold.
 
 use super::{EvaluationError, check};
 

@@ -1,4 +1,5 @@
-//! Whether a quoted cell of a CSV file ends. One that does not swallows all lines after it, and the reader of CSV says nothing.
+//! Detects a quoted cell of a CSV file that does not end. All lines after it would be part of the cell, and the CSV reader
+//! reports no error.
 
 use std::io::{self, Read};
 

@@ -25,7 +25,7 @@ pub enum RecordingError {
     /// There is no recording in the directory.
     #[error("{0}: there is no recording here (no manifest.json)")]
     None(PathBuf),
-    /// What is to be recorded does not fit what is there.
+    /// The records cannot be added to the recording that exists.
     #[error("{0}")]
     Other(String),
 }

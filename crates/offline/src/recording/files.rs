@@ -1,4 +1,4 @@
-//! Files that only their owner may read, and that have their names only once they are whole and on disk.
+//! Files that only their owner may read, and that get their names only once they are complete and synced.
 
 use crate::partial_file::PartialFile;
 use sha2::{Digest, Sha256};

@@ -1,4 +1,4 @@
-//! What a recording holds.
+//! The manifest of a recording.
 
 use super::error::RecordingError;
 use super::files;

@@ -1,4 +1,4 @@
-//! A recording: the records of topics in Parquet files, and a manifest that says which files are whole
+//! A recording: the records of topics in Parquet files, and a manifest that lists the complete files
 //! (docs/adr/0030-recordings.md).
 //!
 //! ```text

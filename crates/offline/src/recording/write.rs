@@ -1,4 +1,4 @@
-//! Writes a recording, or goes on with one.
+//! Writes a recording, or continues one.
 
 use super::error::RecordingError;
 use super::files;

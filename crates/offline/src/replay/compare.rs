@@ -1,4 +1,4 @@
-//! What a worker writes in a replay, beside what was recorded.
+//! Compares the records that a worker writes in a replay with the recorded ones.
 
 use super::decisions::{Compared, Counts, DecisionBook};
 use super::differences::Differences;

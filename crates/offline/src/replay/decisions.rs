@@ -1,4 +1,4 @@
-//! Recorded decisions, each to be found again by its id. In memory is a checksum of each, on disk the rest.
+//! Recorded decisions by their ids, for comparison. A checksum of each is in memory, the rest on disk.
 
 use super::differences::{Difference, Differences, FieldDifference, of_json};
 use riskstream_events::OwnedDecisionRecord;

@@ -1,4 +1,4 @@
-//! In what two records differ.
+//! The differences between two records.
 
 use serde::Serialize;
 use serde_json::Value;

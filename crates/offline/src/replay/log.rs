@@ -1,4 +1,5 @@
-//! A recording as the log of a worker: it hands out the recorded records, and gives what the worker writes to be compared.
+//! A recording as the log of a worker: it returns the recorded records, and passes the records that the worker writes to the
+//! comparison.
 
 use super::compare::Comparison;
 use crate::recording::{Manifest, Record, Records};

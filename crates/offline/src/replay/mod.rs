@@ -1,7 +1,7 @@
-//! Decisions of a recording are made again and compared with those that were recorded (docs/adr/0030-recordings.md).
+//! Makes the decisions of a recording again and compares them with the recorded ones (docs/adr/0030-recordings.md).
 //!
-//! The worker of the service runs on the recording. Each task reads its own recorded log, whatever the tasks before it write: a
-//! task is a function of its log, so rows and decisions that are made again must be those that were recorded.
+//! The worker of the service runs on the recording. Each task reads its own recorded log, not the records that the tasks
+//! before it write now. A task is a function of its log, so it must make the recorded rows and decisions again.
 
 mod compare;
 mod decisions;

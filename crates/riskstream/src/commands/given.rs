@@ -1,4 +1,4 @@
-//! Values that are given as arguments, or one a line on standard input: so none stays in the history of the shell.
+//! Values from arguments, or from standard input, one a line, so that none is in the history of the shell.
 
 use super::error::CommandError;
 use std::io::BufRead;

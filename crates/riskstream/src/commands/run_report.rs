@@ -1,4 +1,5 @@
-//! What a run over files could not use, and under which circumstances it decided: counted, the first of each kind named.
+//! The summary of a run over files: records that could not be used, and flags of decisions, counted, with the first of each
+//! kind.
 
 use super::error::CommandError;
 use anyhow::{Context, anyhow};

@@ -1,4 +1,4 @@
-//! What the threads of the service share.
+//! The data that the threads of the service share.
 
 use super::health::Health;
 use super::instance::{Instance, InstanceError};

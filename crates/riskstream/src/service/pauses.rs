@@ -1,5 +1,5 @@
-//! Notices that the process as a whole did not run: it was stopped (SIGSTOP, a debugger, a frozen container), or its machine was
-//! paused or had no time for it. Calls that seem to hang after that did not run either.
+//! Detects that the process as a whole did not run: it was stopped (SIGSTOP, a debugger, a frozen container), or its machine
+//! was paused or had no time for it. Calls that seem to hang after that did not run either.
 
 use std::time::{Duration, Instant};
 

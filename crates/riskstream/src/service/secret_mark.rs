@@ -1,5 +1,5 @@
-//! The fingerprint of the secret for pseudonyms, in the state directory. Under another secret every card would be a new one, and
-//! what the state knows of it would never be found again.
+//! The fingerprint of the secret for pseudonyms, in the state directory. Under another secret every card would be a new
+//! entity, and its state would not be found.
 
 use super::private_files;
 use std::io;

@@ -3,7 +3,7 @@
 use riskstream_events::Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// What a value depends on.
+/// The fields and stages that a value depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
     /// The fields.

@@ -1,4 +1,4 @@
-//! Whether an aggregated expression is in the unit of its sums, found by trying it on made-up events.
+//! Checks with made-up events whether an aggregated expression is in the unit of its sums.
 
 use crate::compile::names::Names;
 use riskstream_events::{Row, Slot, Value, ValueType};

@@ -9,7 +9,7 @@ pub struct AvroTypes {
     schema: Json,
 }
 
-/// What is at a path of a schema.
+/// The type at a path of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A field whose values fit into a row's slot.

@@ -1,4 +1,4 @@
-//! Which listed input fills which columns of a model, and how sequences fill its tensors.
+//! Assigns listed inputs to the columns of a model, and sequences to its tensors.
 
 use crate::compile::names::{Names, Sequence, Symbol};
 use crate::diagnostics::{Diagnostic, Diagnostics};

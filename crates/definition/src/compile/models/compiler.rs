@@ -33,7 +33,7 @@ pub struct ModelCompiler<'a, 's> {
     pub diagnostics: &'a mut Diagnostics,
 }
 
-/// What a model does in the line-up.
+/// The role of a model in the line-up.
 struct Role<'a, 's> {
     /// Its time budget.
     within: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What explains a model's scores: attribution with the card's background rows, and the card's reasons.
+//! The explanation of a model's scores: attribution with the card's background rows, and the card's reasons.
 
 use super::columns::ModelInputs;
 use super::reasons::{ReasonCompiler, TextNames};

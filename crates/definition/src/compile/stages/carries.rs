@@ -1,4 +1,4 @@
-//! What rows carry from stage to stage.
+//! The slots that rows carry from stage to stage.
 
 use super::context::{StageContext, reads_of_feature};
 use super::expressions::Placed;

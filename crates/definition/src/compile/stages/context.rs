@@ -1,4 +1,4 @@
-//! What stages are planned from.
+//! The inputs of the phase `stages`.
 
 use crate::compile::entities::PlannedEntity;
 use crate::compile::features::{CompiledFeatures, PlannedExpression};
@@ -8,7 +8,7 @@ use riskstream_events::Slot;
 use riskstream_features::FeatureSpec;
 use std::collections::BTreeSet;
 
-/// What stages are planned from: the results of earlier phases.
+/// The results of earlier phases from which stages are planned.
 pub struct StageContext<'a> {
     /// The inputs that are used.
     pub usage: &'a Usage<'a>,

@@ -1,4 +1,4 @@
-//! At which stage each expression is computed.
+//! Assigns each expression to the stage that computes it.
 
 use super::context::{StageContext, reads_of_feature};
 use crate::compile::features::PlannedExpression;

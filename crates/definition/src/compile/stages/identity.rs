@@ -1,4 +1,4 @@
-//! What the state of a stage depends on, as text without slots: the fingerprint is its hash.
+//! The text that identifies the layout and meaning of a stage's state, without slots. The fingerprint is its hash.
 
 use super::context::{StageContext, reads_of_feature};
 use crate::compile::entities::PlannedEntity;

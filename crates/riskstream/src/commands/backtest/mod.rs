@@ -1,4 +1,4 @@
-//! `riskstream backtest`: decisions on history, judged by labels, and what others would have decided.
+//! `riskstream backtest`: decisions on history, judged by labels, compared with those of other rules, thresholds and models.
 
 mod labels;
 mod output;

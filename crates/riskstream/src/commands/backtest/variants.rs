@@ -1,4 +1,4 @@
-//! `--against`, `--model` and `--rollout`: what is compared with the pipeline.
+//! `--against`, `--model` and `--rollout`: the variants that are compared with the pipeline.
 
 use crate::commands::error::CommandError;
 use crate::pipeline_file;

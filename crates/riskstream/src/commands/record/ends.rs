@@ -1,4 +1,4 @@
-//! Which topics are recorded, and up to where.
+//! The topics that are recorded, and the offsets at which they end.
 
 use crate::commands::error::CommandError;
 use crate::required_topics::{TopicRole, required_topics};

@@ -1,4 +1,4 @@
-//! What the manifest says besides files.
+//! The fields of the manifest besides files.
 
 use super::ends::{Ends, Recorded};
 use crate::commands::error::CommandError;

@@ -74,7 +74,7 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Records into `output`, or goes on with the recording there.
+/// Records into `output`, or continues the recording there.
 ///
 /// # Errors
 /// See [`execute`].

@@ -1,4 +1,4 @@
-//! `riskstream replay`: recorded decisions are made again.
+//! `riskstream replay`: makes recorded decisions again.
 
 mod prepared;
 mod text;

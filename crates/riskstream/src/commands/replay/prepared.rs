@@ -1,5 +1,5 @@
-//! What came into force while decisions were made: versions of lists from their recorded topics, and line-ups of models from the
-//! documents in the recorded log.
+//! Versions of lists from their recorded topics, and line-ups of models from the documents in the recorded log, for the
+//! tasks of a replay.
 
 use riskstream_definition::{Compiled, EntryListSettings, prepare_again};
 use riskstream_lists::{Change, ListSet, ListVersion, Offsets, Table, read_change};

@@ -1,4 +1,4 @@
-//! `riskstream rules`: what the rules of a running pipeline find.
+//! `riskstream rules`: reports the hits of the rules of a running pipeline.
 
 mod label_topic;
 

@@ -1,4 +1,4 @@
-//! `riskstream state`: what the service does with the state of tasks, by hand.
+//! `riskstream state`: operations on the state of tasks and on positions.
 
 mod checkpoints;
 mod repeat;

@@ -1,4 +1,4 @@
-//! `riskstream state repeat`: sets positions back so that what was decided is decided once more.
+//! `riskstream state repeat`: sets positions back so that records are decided again.
 
 use super::reset::line;
 use crate::commands::error::CommandError;

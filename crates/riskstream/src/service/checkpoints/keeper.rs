@@ -1,4 +1,4 @@
-//! Makes the checkpoints of the states that are open, on a thread of its own. A store that fails costs checkpoints and nothing else.
+//! Writes the checkpoints of the open states, on a thread of its own. If the store fails, only checkpoints are missing.
 
 use super::{Checkpoints, TaskId};
 use crate::service::stores::OpenStates;

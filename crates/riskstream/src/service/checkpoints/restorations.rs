@@ -29,7 +29,7 @@ struct Shared {
     tasks: Mutex<BTreeMap<TaskId, bool>>,
     /// The number that have ended.
     ended: AtomicU64,
-    /// The number at work.
+    /// The number of restorations that run.
     at_work: Mutex<usize>,
     place: Condvar,
 }
@@ -39,7 +39,7 @@ impl Shared {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `work` when fewer than [`AT_ONCE`] are at work.
+    /// Runs `work` when fewer than [`AT_ONCE`] restorations run.
     fn in_turn<T>(&self, work: impl FnOnce() -> T) -> T {
         let at_work = self.at_work.lock().unwrap_or_else(PoisonError::into_inner);
         let free = self.place.wait_while(at_work, |at_work| *at_work >= AT_ONCE);
@@ -97,7 +97,7 @@ impl Restorations {
     }
 }
 
-/// Notes the end of a restoration, also of one that panics or has no thread, or a task would wait for ever.
+/// Notes the end of a restoration, also of one that panics or has no thread. Otherwise a task would wait without end.
 struct Ending {
     shared: Arc<Shared>,
     task: TaskId,

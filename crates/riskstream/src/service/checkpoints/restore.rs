@@ -10,7 +10,7 @@ use riskstream_pipeline::log::TopicIdentity;
 use riskstream_store::RocksStore;
 use std::fs;
 
-/// Whether a task can go on with a state that stands there; if not, why.
+/// Whether a task can continue with a state at this position; if not, why.
 pub type Judge<'a> = &'a dyn Fn(&Standing) -> Result<(), String>;
 
 /// A state that was restored.
@@ -46,7 +46,7 @@ impl From<anyhow::Error> for Unusable {
     }
 }
 
-/// Where the state of a checkpoint stands.
+/// The position of a checkpoint's state.
 fn standing(about: &About) -> Standing {
     Standing {
         topic: TopicIdentity {
