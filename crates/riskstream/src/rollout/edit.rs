@@ -1,37 +1,45 @@
 //! Edits to the text of a roll-out. Everything else in the text stays as it was typed.
 
 use riskstream_definition::syntax::RolloutFile;
+use serde_json::Value;
 use std::ops::Range;
 
-/// The text with this revision. The text must not have a revision yet.
-pub fn with_revision(text: &str, revision: u64) -> String {
-    set(text, "revision", None, revision)
+/// The text with a key that it does not have yet.
+pub fn with_key(text: &str, key: &str, value: &Value) -> String {
+    set(text, key, None, value)
 }
 
-/// The text as revision `revision`, which restores the models of revision `restores`. `file` is what the text says.
+/// The text as revision `revision`, which restores revision `restores`. `file` is what the text says.
 pub fn restoring(text: &str, file: &RolloutFile, revision: u64, restores: u64) -> String {
     let given = file.revision.as_ref().map(|given| given.span.clone());
     let restored = file.restores.as_ref().map(|given| given.span.clone());
+    let (revision, restores) = (revision.into(), restores.into());
     // The later place in the text is edited first: an edit moves what follows it.
     match (&given, &restored) {
         (Some(given), Some(restored)) if restored.start > given.start => {
-            let text = set(text, "restores", Some(restored.clone()), restores);
-            set(&text, "revision", Some(given.clone()), revision)
+            let text = set(text, "restores", Some(restored.clone()), &restores);
+            set(&text, "revision", Some(given.clone()), &revision)
         }
         _ => {
-            let text = set(text, "revision", given, revision);
-            set(&text, "restores", restored, restores)
+            let text = set(text, "revision", given, &revision);
+            set(&text, "restores", restored, &restores)
         }
     }
 }
 
-/// Replaces the number at `span`, or adds the key at the beginning if there is none.
-fn set(text: &str, key: &str, span: Option<Range<usize>>, number: u64) -> String {
+/// The text with another author. `file` is what the text says.
+pub fn by(text: &str, file: &RolloutFile, author: &str) -> String {
+    let given = file.author.as_ref().map(|given| given.span.clone());
+    set(text, "author", given, &author.into())
+}
+
+/// Replaces the value at `span`, or adds the key at the beginning if there is none.
+fn set(text: &str, key: &str, span: Option<Range<usize>>, value: &Value) -> String {
     match span {
-        Some(span) => format!("{}{number}{}", &text[..span.start], &text[span.end..]),
+        Some(span) => format!("{}{value}{}", &text[..span.start], &text[span.end..]),
         None => match text.trim_start().strip_prefix('{') {
-            Some(rest) => format!("{{{key}: {number}, {rest}"),
-            None => format!("{key}: {number}\n{text}"),
+            Some(rest) => format!("{{{key}: {value}, {rest}"),
+            None => format!("{key}: {value}\n{text}"),
         },
     }
 }
@@ -51,6 +59,20 @@ mod tests {
         ] {
             let file = read_rollout("a roll-out", text).unwrap();
             assert_eq!(restoring(text, &file, 9, 3), expected);
+        }
+    }
+
+    #[test]
+    fn the_author_is_added_or_replaced() {
+        for (text, expected) in [
+            ("revision: 7\n", "author: \"ben\"\nrevision: 7\n"),
+            (
+                "revision: 7\nauthor: anna # she\n",
+                "revision: 7\nauthor: \"ben\" # she\n",
+            ),
+        ] {
+            let file = read_rollout("a roll-out", text).unwrap();
+            assert_eq!(by(text, &file, "ben"), expected);
         }
     }
 }

@@ -1,0 +1,191 @@
+//! The text of a roll-out as sections: what it takes over from the one in force, and what it changes.
+
+use super::record::parse;
+use crate::compile::Compiled;
+use crate::diagnostics::Diagnostics;
+use crate::text::{self, NodeValue};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a roll-out says about itself.
+const ABOUT_ITSELF: [&str; 4] = ["revision", "author", "description", "restores"];
+/// They are rolled out together: roles of models.
+const MODELS: [&str; 3] = ["champion", "challengers", "shadows"];
+
+/// The sections of a text about deciding, in its order; none if it cannot be read.
+pub fn sections(text: &str) -> Vec<(String, Value)> {
+    let mut diagnostics = Diagnostics::default();
+    let tree = parse(text, &mut diagnostics);
+    let entries = tree.and_then(|tree| match tree.value {
+        NodeValue::Map(entries) => Some(entries),
+        _ => None,
+    });
+    let entries = entries.unwrap_or_default().into_iter();
+    let sections = entries.filter(|(key, _)| !ABOUT_ITSELF.contains(&key.name.as_str()));
+    sections.map(|(key, node)| (key.name, node.to_json())).collect()
+}
+
+/// The text, with the sections of `in_force` that it does not name, and the names of these. The roles of models are one section.
+pub fn completed(text: &str, in_force: &str) -> (String, Vec<String>) {
+    let own = sections(text);
+    let names = |wanted: &[&str]| own.iter().any(|(name, _)| wanted.contains(&name.as_str()));
+    let is_replaced = |name: &str| match MODELS.contains(&name) {
+        true => names(&MODELS),
+        false => names(&[name]),
+    };
+    let mut kept = sections(in_force);
+    kept.retain(|(name, _)| !is_replaced(name));
+    let mut completed = text.trim_end().to_owned();
+    let in_braces = completed
+        .strip_suffix('}')
+        .filter(|text| text.trim_start().starts_with('{'));
+    if let Some(inner) = in_braces.map(str::to_owned) {
+        let more = kept.iter().map(|(name, value)| format!("{name}: {value}"));
+        let inner = inner.trim_end().trim_end_matches(',').to_owned();
+        completed = std::iter::once(inner)
+            .chain(more)
+            .collect::<Vec<_>>()
+            .join(", ")
+            .replacen("{, ", "{", 1)
+            + "}";
+    } else {
+        kept.iter().for_each(|(name, value)| completed += &block(name, value));
+    }
+    (completed + "\n", kept.into_iter().map(|(name, _)| name).collect())
+}
+
+/// A section in lines: one for each entry.
+fn block(name: &str, value: &Value) -> String {
+    let mut lines = format!("\n{name}:");
+    match value {
+        Value::Array(items) if !items.is_empty() => items.iter().for_each(|item| lines += &format!("\n  - {item}")),
+        Value::Object(entries) if !entries.is_empty() => {
+            let entries = entries.iter();
+            entries.for_each(|(key, value)| lines += &format!("\n  {}: {value}", Value::from(key.as_str())));
+        }
+        other => lines += &format!(" {other}"),
+    }
+    lines
+}
+
+/// What another roll-out changes, a line each: `+` is new, `-` is gone, `~` is another value. An empty text is the pipeline file.
+pub fn changes(pipeline: &Compiled, before: &str, after: &str) -> Vec<String> {
+    let (before, after) = (decides(pipeline, before), decides(pipeline, after));
+    let mut lines = Vec::new();
+    for (path, value) in &before {
+        match after.get(path) {
+            None => lines.push((path, format!("- {path}: {value}"))),
+            Some(now) if now != value => lines.push((path, format!("~ {path}: {value} → {now}"))),
+            Some(_) => {}
+        }
+    }
+    let added = after.iter().filter(|(path, _)| !before.contains_key(*path));
+    lines.extend(added.map(|(path, value)| (path, format!("+ {path}: {value}"))));
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// All that decides, by its place: the pipeline file with a roll-out's sections.
+fn decides(pipeline: &Compiled, rollout: &str) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, Value> = of_pipeline(pipeline);
+    for (name, value) in sections(rollout) {
+        match (all.get_mut(&name), value) {
+            (Some(Value::Object(before)), Value::Object(more)) if matches!(name.as_str(), "features" | "lists") => {
+                before.extend(more);
+            }
+            (_, value) => {
+                all.insert(name, value);
+            }
+        }
+    }
+    all.remove("examples");
+    let mut flat = BTreeMap::new();
+    all.iter().for_each(|(name, value)| flatten(name, value, &mut flat));
+    flat
+}
+
+/// The sections of the pipeline file that can be rolled out. Variables stay names.
+fn of_pipeline(pipeline: &Compiled) -> BTreeMap<String, Value> {
+    let placeholder = |name: &str| Some(format!("${{{name}}}"));
+    let tree = text::parse(&pipeline.source, &placeholder, &mut Diagnostics::default());
+    let Some(Value::Object(mut file)) = tree.map(|tree| tree.to_json()) else {
+        return BTreeMap::new();
+    };
+    let mut sections = BTreeMap::new();
+    for (name, role) in [
+        ("model", "champion"),
+        ("rules", "rules"),
+        ("decision", "decision"),
+        ("explain", "explain"),
+        ("features", "features"),
+        ("lists", "lists"),
+    ] {
+        sections.extend(file.remove(name).map(|value| (role.to_owned(), value)));
+    }
+    sections
+}
+
+/// Each value with its path. An element of a list that has a name is known by it.
+fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                flatten(&format!("{path}.{key}"), value, flat);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (number, item) in items.iter().enumerate() {
+                let named = item.get("name").and_then(Value::as_str);
+                let name = named.map_or_else(|| number.to_string(), str::to_owned);
+                flatten(&format!("{path}.{name}"), item, flat);
+            }
+        }
+        Value::String(text) => {
+            flat.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            flat.insert(path.to_owned(), other.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_that_a_text_does_not_name_stay_as_they_are_in_force() {
+        let in_force = "revision: 3\nauthor: anna\nchampion: {file: a.onnx}\nrules:\n- {name: a, when: amount > 5, then: review}\n";
+        for (text, expected, kept) in [
+            (
+                "# why\ndecision: {review: score > 0.5}\n",
+                "# why\ndecision: {review: score > 0.5}\nchampion:\n  \"file\": \"a.onnx\"\nrules:\n  - \
+                 {\"name\":\"a\",\"then\":\"review\",\"when\":\"amount > 5\"}\n",
+                vec!["champion", "rules"],
+            ),
+            (
+                "{rules: []}",
+                "{rules: [], champion: {\"file\":\"a.onnx\"}}\n",
+                vec!["champion"],
+            ),
+            (
+                "{}",
+                "{champion: {\"file\":\"a.onnx\"}, rules: [{\"name\":\"a\",\"then\":\"review\",\"when\":\"amount > 5\"}]}\n",
+                vec!["champion", "rules"],
+            ),
+            (
+                "shadows: [{file: b.onnx}]\nrules: []",
+                "shadows: [{file: b.onnx}]\nrules: []\n",
+                vec![],
+            ),
+        ] {
+            let (completed, named) = completed(text, in_force);
+            assert_eq!(
+                (completed.as_str(), named),
+                (expected, kept.iter().map(|name| (*name).to_owned()).collect())
+            );
+            let again = sections(&completed);
+            assert!(again.iter().all(|(_, value)| !value.is_null()), "{again:?}");
+        }
+    }
+}
