@@ -4,12 +4,24 @@
 use crate::answer::Answer;
 use crate::engine::fill_in;
 use crate::event::Event;
-use crate::plan::{DecidePlan, Fact, Lookup};
+use crate::plan::{DecidePlan, Fact, Lookup, Plan};
 use compact_str::ToCompactString;
 use riskstream_events::{Flags, Row, Value};
 use riskstream_lists::ListSet;
 use riskstream_policy::PolicyResult;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Plan {
+    /// The same plan, in which a roll-out decides.
+    pub fn deciding_by(&self, decide: &Arc<DecidePlan>) -> Plan {
+        Plan {
+            slots: decide.slots.clone(),
+            decide: Arc::clone(decide),
+            ..self.clone()
+        }
+    }
+}
 
 impl DecidePlan {
     /// Evaluates the expressions that models, rules and thresholds read, and fills in what `lists` say. The row is then

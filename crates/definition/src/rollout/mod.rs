@@ -72,6 +72,19 @@ pub fn prepare_again(document: &str, pipeline: &Compiled) -> Result<DecisionSet,
     Ok(rollout.into_set(document))
 }
 
+/// The pipeline, in which a roll-out of this text decides. Its examples are not run.
+///
+/// # Errors
+/// All diagnostics of the text and the models.
+pub fn with_rollout(pipeline: &Compiled, source: &str) -> Result<Compiled, Report> {
+    let set = compile_rollout("the roll-out", source, pipeline)?.into_set("");
+    Ok(Compiled {
+        plan: Arc::new(pipeline.plan.deciding_by(&set.decide)),
+        decision: Arc::new(set),
+        ..pipeline.clone()
+    })
+}
+
 fn compile_rollout(name: &str, source: &str, pipeline: &Compiled) -> Result<CompiledRollout, Report> {
     let mut diagnostics = Diagnostics::default();
     let file = read(source, &mut diagnostics);

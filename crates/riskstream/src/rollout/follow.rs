@@ -26,10 +26,18 @@ pub struct Follower {
     pipeline: Arc<Compiled>,
     rollouts: LoadedRollouts,
     file: Option<WatchedFile>,
-    tails: Vec<(Origin, TopicTail)>,
+    topics: Vec<FollowedTopic>,
     history: History,
     /// Sets made for tasks that wait for them, kept until the tasks own them.
     pending: Vec<Arc<DecisionSet>>,
+}
+
+/// A topic of roll-outs or approvals.
+struct FollowedTopic {
+    origin: Origin,
+    tail: TopicTail,
+    /// Whether its end was reached once.
+    was_read: bool,
 }
 
 /// A file and its text when it was read last.
@@ -54,9 +62,15 @@ impl Follower {
             ),
         ];
         let topics = topics.into_iter().filter_map(|(origin, topic)| Some((origin, topic?)));
-        let tails = topics.map(|(origin, topic)| Ok((origin, TopicTail::begin(kafka, topic)?)));
+        let topics = topics.map(|(origin, topic)| {
+            Ok(FollowedTopic {
+                origin,
+                tail: TopicTail::begin(kafka, topic)?,
+                was_read: false,
+            })
+        });
         Ok(Follower {
-            tails: tails.collect::<Result<_, LogError>>()?,
+            topics: topics.collect::<Result<_, LogError>>()?,
             history: History::of(&pipeline),
             pipeline,
             rollouts: LoadedRollouts::default(),
@@ -111,19 +125,16 @@ impl Follower {
         }
     }
 
-    /// Reads what is new in the topics, and loads the newest roll-out on which copies are to act. Returns whether the ends of the
-    /// topics were reached. Older roll-outs are not loaded: their model files may be gone.
+    /// Reads what is new in the topics, and loads the newest roll-out on which copies are to act. Returns whether the topics
+    /// were read to their ends once. Older roll-outs are not loaded: their model files may be gone.
     fn read_topics(&mut self) -> bool {
         let before = self.revision_to_load();
-        let mut are_at_end = true;
-        for (origin, tail) in &mut self.tails {
-            are_at_end &= read_topic(*origin, tail, &mut self.history);
-        }
+        self.topics.iter_mut().for_each(|topic| topic.read(&mut self.history));
         let text = self.history.in_force().filter(|rollout| rollout.revision > before);
         if let Some(text) = text.map(|rollout| rollout.text.clone()) {
             self.load(TOPIC, &text);
         }
-        are_at_end
+        self.topics.iter().all(|topic| topic.was_read)
     }
 
     /// The revision in force by the topics.
@@ -176,29 +187,36 @@ impl Follower {
     }
 }
 
-/// Adds what is new in a topic to the history. Returns whether the end of the topic was reached.
-fn read_topic(origin: Origin, tail: &mut TopicTail, history: &mut History) -> bool {
-    loop {
-        match tail.next(Duration::from_millis(10)) {
-            Ok(Tailed::Record(TailedRecord { value: Some(value), .. })) => {
-                let text = String::from_utf8_lossy(&value).into_owned();
-                match history.add(origin, text, None) {
-                    Ok(Added::Counts) => {}
-                    Ok(Added::Late(revision)) => tracing::warn!(
-                        target: "riskstream::rollout", revision, from = TOPIC,
-                        "this revision or a later one was rolled out already: give it a larger number"
-                    ),
-                    Err(report) => reject(TOPIC, &report),
+impl FollowedTopic {
+    /// Adds what is new in the topic to the history.
+    fn read(&mut self, history: &mut History) {
+        loop {
+            match self.tail.next(Duration::from_millis(10)) {
+                Ok(Tailed::Record(TailedRecord { value: Some(value), .. })) => add(self.origin, &value, history),
+                Ok(Tailed::Record(_)) => {}
+                Ok(Tailed::End) => {
+                    self.was_read = true;
+                    return;
+                }
+                Ok(Tailed::Nothing) => return,
+                Err(error) => {
+                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
+                    return;
                 }
             }
-            Ok(Tailed::End) => return true,
-            Ok(Tailed::Record(_)) => {}
-            Ok(Tailed::Nothing) => return false,
-            Err(error) => {
-                tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
-                return false;
-            }
         }
+    }
+}
+
+/// Adds a record to the history. One that says nothing, or comes too late, is logged.
+fn add(origin: Origin, value: &[u8], history: &mut History) {
+    match history.add(origin, String::from_utf8_lossy(value).into_owned(), None) {
+        Ok(Added::Counts) => {}
+        Ok(Added::Late(revision)) => tracing::warn!(
+            target: "riskstream::rollout", revision, from = TOPIC,
+            "this revision or a later one was rolled out already: give it a larger number"
+        ),
+        Err(report) => reject(TOPIC, &report),
     }
 }
 

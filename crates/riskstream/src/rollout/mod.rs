@@ -4,8 +4,10 @@ mod edit;
 mod follow;
 mod history;
 mod loaded;
+mod topics;
 
 pub use edit::{by, restoring, with_key};
 pub use follow::Follower;
 pub use history::{Added, History, Origin, PublishedRollout, is_same_person};
 pub use loaded::LoadedRollouts;
+pub use topics::RolloutTopics;

@@ -111,11 +111,7 @@ fn names_of_fields(pipeline: &Compiled) -> impl Iterator<Item = String> {
 fn of_base(base: &Compiled, name: String, set: &DecisionSet) -> Planned {
     Planned {
         name,
-        plan: Arc::new(Plan {
-            slots: set.decide.slots.clone(),
-            decide: Arc::clone(&set.decide),
-            ..Plan::clone(&base.plan)
-        }),
+        plan: Arc::new(base.plan.deciding_by(&set.decide)),
         decision: Arc::new(on_history(set)),
         with_other_features: None,
     }

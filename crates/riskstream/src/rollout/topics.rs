@@ -1,17 +1,16 @@
 //! The topics of a pipeline's roll-outs: reading their history, writing to them.
 
-use crate::commands::error::CommandError;
-use crate::commands::target::Target;
-use crate::rollout::{Added, History, Origin};
+use super::history::{Added, History, Origin};
 use anyhow::{Context, anyhow};
-use riskstream_definition::Compiled;
+use riskstream_definition::{Compiled, with_rollout};
 use riskstream_kafka::{KafkaOptions, Producer, Scanned, TopicScan};
+use riskstream_pipeline::log::LogError;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// See the module.
-pub(super) struct RolloutTopics {
-    pub(super) pipeline: Compiled,
+pub struct RolloutTopics {
+    pipeline: Compiled,
     kafka: KafkaOptions,
     rollouts: Arc<str>,
     /// The same unless approvals have a topic of their own.
@@ -19,27 +18,38 @@ pub(super) struct RolloutTopics {
 }
 
 impl RolloutTopics {
-    pub(super) fn open(target: &Target) -> Result<RolloutTopics, CommandError> {
-        let (pipeline, kafka) = target.load()?;
-        let rollouts = pipeline.rollout_topic().cloned().ok_or_else(|| {
-            CommandError::configuration(anyhow!(
-                "{} has no roll-out topic: add `rollout: {{topic: {}-rollouts}}`, then `riskstream topics create`",
-                target.pipeline.display(),
-                pipeline.plan.name
-            ))
-        })?;
-        let settings = pipeline.rollout_settings.as_ref();
-        let apart = settings.and_then(|settings| settings.approvals_topic.clone());
-        Ok(RolloutTopics {
-            approvals: apart.unwrap_or_else(|| Arc::clone(&rollouts)),
-            pipeline,
-            kafka,
+    /// The topics of a pipeline; none if its file names no topic of roll-outs.
+    pub fn of(pipeline: &Compiled, kafka: &KafkaOptions) -> Option<RolloutTopics> {
+        let settings = pipeline.rollout_settings.as_ref()?;
+        let rollouts = settings.topic.clone()?;
+        Some(RolloutTopics {
+            approvals: settings
+                .approvals_topic
+                .clone()
+                .unwrap_or_else(|| Arc::clone(&rollouts)),
+            pipeline: pipeline.clone(),
+            kafka: kafka.clone(),
             rollouts,
         })
     }
 
+    /// The pipeline, as it decides now: with the roll-out that is in force by the topics.
+    ///
+    /// # Errors
+    /// Kafka cannot be reached or refuses, or the roll-out cannot be used here.
+    pub fn pipeline_in_force(&self) -> anyhow::Result<Compiled> {
+        let history = self.history()?;
+        match history.in_force() {
+            None => Ok(self.pipeline.clone()),
+            Some(rollout) => Ok(with_rollout(&self.pipeline, &rollout.text)?),
+        }
+    }
+
     /// Reads the topics as a whole.
-    pub(super) fn history(&self) -> Result<History, CommandError> {
+    ///
+    /// # Errors
+    /// Kafka cannot be reached or refuses.
+    pub fn history(&self) -> Result<History, LogError> {
         let mut history = History::of(&self.pipeline);
         self.read(Origin::Rollouts, &self.rollouts, &mut history)?;
         if self.approvals != self.rollouts {
@@ -48,10 +58,10 @@ impl RolloutTopics {
         Ok(history)
     }
 
-    fn read(&self, origin: Origin, topic: &str, history: &mut History) -> Result<(), CommandError> {
-        let mut scan = TopicScan::begin(&self.kafka, topic, None).map_err(CommandError::failed)?;
+    fn read(&self, origin: Origin, topic: &str, history: &mut History) -> Result<(), LogError> {
+        let mut scan = TopicScan::begin(&self.kafka, topic, None)?;
         loop {
-            match scan.next(Duration::from_millis(100)).map_err(CommandError::failed)? {
+            match scan.next(Duration::from_millis(100))? {
                 Scanned::Record(record) => {
                     let Some(value) = &record.value else { continue };
                     let text = String::from_utf8_lossy(value).into_owned();
@@ -70,29 +80,35 @@ impl RolloutTopics {
     ///
     /// # Errors
     /// It was not written, or someone else was first with this revision.
-    pub(super) fn publish(&self, revision: u64, text: &str) -> Result<(), CommandError> {
+    pub fn publish(&self, revision: u64, text: &str) -> anyhow::Result<()> {
         self.write(&self.rollouts, text)?;
         match self.history()?.get(revision) {
             Some(first) if first.text == text => Ok(()),
-            _ => Err(CommandError::failed(anyhow!(
+            _ => Err(anyhow!(
                 "another roll-out came first with revision {revision}: nothing was changed by this one; look at `riskstream rollout \
                  diff`, and try again"
-            ))),
+            )),
         }
     }
 
     /// Writes that a roll-out is to take effect.
-    pub(super) fn publish_application(&self, text: &str) -> Result<(), CommandError> {
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn publish_application(&self, text: &str) -> anyhow::Result<()> {
         self.write(&self.rollouts, text)
     }
 
     /// Writes that a roll-out was approved.
-    pub(super) fn publish_approval(&self, text: &str) -> Result<(), CommandError> {
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn publish_approval(&self, text: &str) -> anyhow::Result<()> {
         self.write(&self.approvals, text)
     }
 
-    fn write(&self, topic: &str, text: &str) -> Result<(), CommandError> {
-        let producer = Producer::open_with(&self.kafka).map_err(CommandError::failed)?;
+    fn write(&self, topic: &str, text: &str) -> anyhow::Result<()> {
+        let producer = Producer::open_with(&self.kafka)?;
         let key = self.pipeline.plan.name.as_bytes();
         producer
             .send(topic, key, text.as_bytes())
