@@ -440,8 +440,9 @@ fn known_later(name: &str) -> Option<String> {
 /// What to do about a name that a roll-out would need.
 fn needs_a_restart(name: &str) -> String {
     format!(
-        "a roll-out can add expressions over what there is: `features: {{{name}: {{expression: …}}}}`. Fields and aggregations are \
-         read and counted from a start on: add them to the pipeline file, and restart"
+        "a roll-out can add constants, `lists: {{{name}: […]}}`, and expressions over what there is, `features: {{{name}: \
+         {{expression: …}}}}`. Fields and aggregations are read and counted from a start on: add them to the pipeline file, and \
+         restart"
     )
 }
 

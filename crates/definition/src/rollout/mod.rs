@@ -16,7 +16,7 @@ pub use sections::{changes, completed, sections};
 
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostics, Findings, Report};
-use crate::examples::run_examples;
+use crate::examples::run_as;
 use crate::syntax::RolloutFile;
 use crate::syntax::read::Read;
 use compile::CompiledRollout;
@@ -52,12 +52,14 @@ pub fn prepare(name: &str, source: &str, pipeline: &Compiled) -> Result<Decision
         decision: Arc::new(set.clone()),
         ..pipeline.clone()
     };
+    let mut findings = Findings::DifferencesByRollout;
     if let Some(examples) = examples {
         tried.examples = examples;
         tried.file = name.into();
         tried.source = source.into();
+        findings = Findings::Differences;
     }
-    run_examples(&tried)?;
+    run_as(&tried, findings)?;
     Ok(set)
 }
 

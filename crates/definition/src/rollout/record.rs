@@ -63,17 +63,19 @@ fn is_step(tree: &Node) -> bool {
 }
 
 fn record(step: RolloutStep, diagnostics: &mut Diagnostics) -> Option<RolloutRecord> {
-    let (sha256, author) = (step.sha256.0?, step.author.0?);
+    let (sha256, author) = (step.sha256.0.as_ref()?, step.author.0.as_ref()?);
     let of = |revision: u32| Step {
         revision: revision.into(),
         sha256: sha256.value.to_ascii_lowercase(),
         author: author.value.clone(),
     };
-    match (step.approves, step.applies) {
+    match (&step.approves, &step.applies) {
         (Some(approves), None) => Some(RolloutRecord::Approval(of(approves.value))),
         (None, Some(applies)) => Some(RolloutRecord::Application(of(applies.value))),
+        // Reading it failed, which was reported.
+        (None, None) if step.is_flawed => None,
         (_, applies) => {
-            let place = applies.map_or(0..0, |applies| applies.span);
+            let place = applies.as_ref().map_or(0..0, |applies| applies.span.clone());
             diagnostics.add(Diagnostic::new(
                 "a record approves or applies a roll-out, not both",
                 place,

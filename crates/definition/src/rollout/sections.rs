@@ -74,19 +74,48 @@ pub fn changes(pipeline: &Compiled, before: &str, after: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for (path, value) in &before {
         match after.get(path) {
-            None => lines.push((path, format!("- {path}: {value}"))),
-            Some(now) if now != value => lines.push((path, format!("~ {path}: {value} → {now}"))),
-            Some(_) => {}
+            None => lines.push((path.clone(), format!("- {path}: {value}"))),
+            Some(now) => changes_within(path, value, now, &mut lines),
         }
     }
     let added = after.iter().filter(|(path, _)| !before.contains_key(*path));
-    lines.extend(added.map(|(path, value)| (path, format!("+ {path}: {value}"))));
+    lines.extend(added.map(|(path, value)| (path.clone(), format!("+ {path}: {value}"))));
     lines.sort();
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// All that decides, by its place: the pipeline file with a roll-out's sections.
-fn decides(pipeline: &Compiled, rollout: &str) -> BTreeMap<String, String> {
+/// What changes within a rule, a model, an expression.
+fn changes_within(path: &str, before: &Value, after: &Value, lines: &mut Vec<(String, String)>) {
+    let (Value::Object(before), Value::Object(after)) = (before, after) else {
+        if before != after {
+            lines.push((
+                path.to_owned(),
+                format!("~ {path}: {} → {}", plain(before), plain(after)),
+            ));
+        }
+        return;
+    };
+    let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    for key in keys {
+        let path = format!("{path}.{key}");
+        match (before.get(key), after.get(key)) {
+            (Some(before), Some(after)) => changes_within(&path, before, after, lines),
+            (Some(gone), None) => lines.push((path.clone(), format!("- {path}: {}", plain(gone)))),
+            (None, Some(new)) => lines.push((path.clone(), format!("+ {path}: {}", plain(new)))),
+            (None, None) => {}
+        }
+    }
+}
+
+/// A text without quotes, anything else as JSON.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// All that decides, element by element, by its place: the pipeline file with a roll-out's sections.
+fn decides(pipeline: &Compiled, rollout: &str) -> BTreeMap<String, Value> {
     let mut all: BTreeMap<String, Value> = of_pipeline(pipeline);
     for (name, value) in sections(rollout) {
         match (all.get_mut(&name), value) {
@@ -99,9 +128,33 @@ fn decides(pipeline: &Compiled, rollout: &str) -> BTreeMap<String, String> {
         }
     }
     all.remove("examples");
-    let mut flat = BTreeMap::new();
-    all.iter().for_each(|(name, value)| flatten(name, value, &mut flat));
-    flat
+    let mut elements = BTreeMap::new();
+    for (name, section) in all {
+        match section {
+            Value::Object(entries) if matches!(name.as_str(), "features" | "lists") => {
+                elements.extend(entries.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+            }
+            Value::Array(items) => {
+                elements.extend(
+                    items
+                        .into_iter()
+                        .zip(1..)
+                        .map(|(item, number)| element(&name, item, number)),
+                );
+            }
+            whole => {
+                elements.insert(name, whole);
+            }
+        }
+    }
+    elements
+}
+
+/// An element of a list with its place: its name, if it has one.
+fn element(section: &str, mut item: Value, number: usize) -> (String, Value) {
+    let name = item.as_object_mut().and_then(|item| item.remove("name"));
+    let name = name.as_ref().map_or_else(|| number.to_string(), plain);
+    (format!("{section}.{name}"), item)
 }
 
 /// The sections of the pipeline file that can be rolled out. Variables stay names.
@@ -123,30 +176,6 @@ fn of_pipeline(pipeline: &Compiled) -> BTreeMap<String, Value> {
         sections.extend(file.remove(name).map(|value| (role.to_owned(), value)));
     }
     sections
-}
-
-/// Each value with its path. An element of a list that has a name is known by it.
-fn flatten(path: &str, value: &Value, flat: &mut BTreeMap<String, String>) {
-    match value {
-        Value::Object(entries) => {
-            for (key, value) in entries {
-                flatten(&format!("{path}.{key}"), value, flat);
-            }
-        }
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            for (number, item) in items.iter().enumerate() {
-                let named = item.get("name").and_then(Value::as_str);
-                let name = named.map_or_else(|| number.to_string(), str::to_owned);
-                flatten(&format!("{path}.{name}"), item, flat);
-            }
-        }
-        Value::String(text) => {
-            flat.insert(path.to_owned(), text.clone());
-        }
-        other => {
-            flat.insert(path.to_owned(), other.to_string());
-        }
-    }
 }
 
 #[cfg(test)]

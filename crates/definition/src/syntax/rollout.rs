@@ -41,7 +41,7 @@ section! {
         pub author: Option<Spanned<String>>,
         /// The reason for the roll-out, in a sentence. It has no effect.
         #[schemars(default)]
-        pub description: Option<String>,
+        pub description: Option<Spanned<String>>,
         /// The model that decides unless a challenger does. The pipeline file's `model` by default.
         #[schemars(default)]
         pub champion: Option<Spanned<ModelSection>>,

@@ -50,6 +50,7 @@ entities: {{customer: {{key: customer}}, payment: {{key: id}}}}
 features:
   payments: {{entity: customer, count: transactions, window: 1d}}
   noted: {{entity: customer, count: transactions, window: 1d, when: note != ''}}
+  repeats: {{entity: payment, count: transactions, window: 1d}}
   abroad: {{entity: customer, count: transactions, window: 1d, when: country in foreign}}
   share: {{expression: amount / 1000}}
   double_share: {{expression: share * 2}}

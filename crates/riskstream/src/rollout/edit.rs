@@ -33,6 +33,12 @@ pub fn by(text: &str, file: &RolloutFile, author: &str) -> String {
     set(text, "author", given, &author.into())
 }
 
+/// The text with another description. `file` is what the text says.
+pub fn because(text: &str, file: &RolloutFile, description: &str) -> String {
+    let given = file.description.as_ref().map(|given| given.span.clone());
+    set(text, "description", given, &description.into())
+}
+
 /// Replaces the value at `span`, or adds the key at the beginning if there is none.
 fn set(text: &str, key: &str, span: Option<Range<usize>>, value: &Value) -> String {
     match span {

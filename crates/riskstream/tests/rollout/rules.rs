@@ -266,6 +266,9 @@ fn decisions_change_at_the_offset_of_the_change_while_payments_run() {
     first.end();
     second.end();
     check_history(&shop);
+    for revision in 1..=3 {
+        report_delay(&shop, revision);
+    }
     check_decisions(&shop, sent);
     let (code, out, errors) = run(&["replay", shop.path("pipeline.yaml").to_str().unwrap()], &[]);
     assert_eq!(code, Some(0), "{out}{errors}");
@@ -289,7 +292,11 @@ fn check_history(shop: &Shop) {
         assert!(parts.iter().all(|part| line.contains(part)), "{line}");
     }
     let diff = shop.succeed("diff", &["1", "2"]);
-    assert_eq!(diff.lines().count(), 2 * RULES, "outcome and reason of each rule");
+    assert_eq!(
+        diff.lines().filter(|line| line.starts_with("~ rules.rule_")).count(),
+        2 * RULES,
+        "outcome and reason of each rule"
+    );
     assert!(
         diff.contains("~ rules.rule_7.then: review → decline"),
         "{}",
@@ -297,6 +304,28 @@ fn check_history(shop: &Shop) {
     );
     assert!(shop.succeed("diff", &["1", "3"]).contains("no difference"));
     assert!(shop.succeed("show", &["2"]).contains("author: \"ben\""));
+}
+
+/// Prints how long after the record that put a revision in force each partition decided by it first, by the clock of the broker.
+fn report_delay(shop: &Shop, revision: u64) {
+    let mut written = None;
+    read_all(&shop.brokers, &shop.topic("rollouts"), |message| {
+        let text = String::from_utf8_lossy(message.payload().unwrap()).into_owned();
+        let is_its =
+            text.contains(&format!("applies: {revision}\n")) || text.contains("restores: 1\n") && revision == 3;
+        written = written.or(message.timestamp().to_millis().filter(|_| is_its));
+    });
+    let mut first: BTreeMap<i32, i64> = BTreeMap::new();
+    read_all(&shop.brokers, &shop.topic("decisions"), |message| {
+        let decision = OwnedDecisionRecord::from_json(message.payload().unwrap()).unwrap();
+        if decision.rollout == revision {
+            first
+                .entry(message.partition())
+                .or_insert(message.timestamp().to_millis().unwrap());
+        }
+    });
+    let delays: Vec<i64> = first.values().map(|time| time - written.unwrap()).collect();
+    println!("revision {revision}: first decisions {delays:?} ms after the record that applies it");
 }
 
 /// The revision that is in force for each payment, by the offsets of the changes in front of the deciding stage. The bytes are read

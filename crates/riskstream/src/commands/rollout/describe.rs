@@ -98,7 +98,7 @@ fn summary(rollout: &PublishedRollout) -> String {
     if let Some(restores) = rollout.restores {
         parts.push(format!("restores revision {restores}"));
     }
-    let description = file.description.iter().cloned();
+    let description = file.description.iter().map(|given| given.value.clone());
     description.chain([parts.join(", ")]).collect::<Vec<_>>().join(": ")
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Signature {
     pub(super) author: Author,
     /// Why, in a sentence; if the file does not say so
     #[arg(long, value_name = "TEXT")]
-    description: Option<String>,
+    pub(super) description: Option<String>,
 }
 
 impl Signature {

@@ -9,7 +9,7 @@ mod topics;
 use super::error::CommandError;
 use super::target::Target;
 use crate::pipeline_file;
-use crate::rollout::{PublishedRollout, by, restoring};
+use crate::rollout::{PublishedRollout, because, by, restoring};
 use approvals::{apply_approved, approvals, approve, propose};
 use describe::{describe, show_history};
 use draft::{Author, Signature, draft};
@@ -206,6 +206,9 @@ fn restored(
     signature: &Signature,
 ) -> Result<String, CommandError> {
     let text = restoring(text, file, revision, restores);
+    let default = || format!("back to revision {restores}");
+    let description = signature.description.clone().unwrap_or_else(default);
+    let text = because(&text, &read_rollout("the roll-out", &text)?, &description);
     let Some(author) = &signature.author.author else {
         return Ok(text);
     };
