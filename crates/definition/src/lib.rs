@@ -36,7 +36,7 @@ pub use output::{
 };
 pub use rollout::{
     DocumentError, RolloutRecord, Step, changes, completed, prepare, prepare_again, read_record, read_rollout,
-    sections, sha256_of, with_rollout,
+    sections, sha256_of, with_key, with_rollout,
 };
 pub use syntax::{Delivery, Format};
 pub use text::Environment;

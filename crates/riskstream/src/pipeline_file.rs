@@ -1,6 +1,6 @@
 //! Loading of pipeline files and roll-out files.
 
-use riskstream_definition::{Compiled, Report, Style, prepare};
+use riskstream_definition::{Compiled, Report, Style, prepare, read_rollout, with_key};
 use riskstream_scoring::DecisionSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -63,6 +63,20 @@ pub fn render(report: &Report) -> String {
 pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<DecisionSet, Report> {
     let name = path.display().to_string();
     let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    prepare(&name, &text, pipeline)
+}
+
+/// [`load_rollout`] of a file that need not have a revision yet.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_draft(path: &Path, pipeline: &Compiled) -> Result<DecisionSet, Report> {
+    let name = path.display().to_string();
+    let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let text = match read_rollout(&name, &text)?.revision {
+        Some(_) => text,
+        None => with_key(&text, "revision", &1.into()),
+    };
     prepare(&name, &text, pipeline)
 }
 

@@ -12,7 +12,7 @@ mod sections;
 
 pub use document::DocumentError;
 pub use record::{RolloutRecord, Step, read_record, sha256_of};
-pub use sections::{changes, completed, sections};
+pub use sections::{changes, completed, sections, with_key};
 
 use crate::compile::Compiled;
 use crate::diagnostics::{Diagnostics, Findings, Report};

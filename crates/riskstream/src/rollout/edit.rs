@@ -1,13 +1,9 @@
 //! Edits to the text of a roll-out. Everything else in the text stays as it was typed.
 
 use riskstream_definition::syntax::RolloutFile;
+use riskstream_definition::with_key;
 use serde_json::Value;
 use std::ops::Range;
-
-/// The text with a key that it does not have yet.
-pub fn with_key(text: &str, key: &str, value: &Value) -> String {
-    set(text, key, None, value)
-}
 
 /// The text as revision `revision`, which restores revision `restores`. `file` is what the text says.
 pub fn restoring(text: &str, file: &RolloutFile, revision: u64, restores: u64) -> String {
@@ -39,14 +35,11 @@ pub fn because(text: &str, file: &RolloutFile, description: &str) -> String {
     set(text, "description", given, &description.into())
 }
 
-/// Replaces the value at `span`, or adds the key at the beginning if there is none.
+/// Replaces the value at `span`, or adds the key if there is none.
 fn set(text: &str, key: &str, span: Option<Range<usize>>, value: &Value) -> String {
     match span {
         Some(span) => format!("{}{value}{}", &text[..span.start], &text[span.end..]),
-        None => match text.trim_start().strip_prefix('{') {
-            Some(rest) => format!("{{{key}: {value}, {rest}"),
-            None => format!("{key}: {value}\n{text}"),
-        },
+        None => with_key(text, key, value),
     }
 }
 
@@ -58,7 +51,7 @@ mod tests {
     #[test]
     fn a_restoring_text_has_the_new_revision_and_the_restored_one() {
         for (text, expected) in [
-            ("revision: 7\nshadows: []\n", "restores: 3\nrevision: 9\nshadows: []\n"),
+            ("revision: 7\nshadows: []\n", "revision: 9\nshadows: []\nrestores: 3\n"),
             ("{revision: 7, shadows: []}", "{restores: 3, revision: 9, shadows: []}"),
             ("restores: 10\nrevision: 7\n", "restores: 3\nrevision: 9\n"),
             ("revision: 7\nrestores: 10 # why\n", "revision: 9\nrestores: 3 # why\n"),
@@ -71,7 +64,7 @@ mod tests {
     #[test]
     fn the_author_is_added_or_replaced() {
         for (text, expected) in [
-            ("revision: 7\n", "author: \"ben\"\nrevision: 7\n"),
+            ("revision: 7\n", "revision: 7\nauthor: \"ben\"\n"),
             (
                 "revision: 7\nauthor: anna # she\n",
                 "revision: 7\nauthor: \"ben\" # she\n",

@@ -6,7 +6,7 @@ mod history;
 mod loaded;
 mod topics;
 
-pub use edit::{because, by, restoring, with_key};
+pub use edit::{because, by, restoring};
 pub use follow::Follower;
 pub use history::{Added, History, Origin, PublishedRollout, is_same_person};
 pub use loaded::LoadedRollouts;

@@ -83,7 +83,7 @@ impl VariantArgs {
             planned.push(of_base(&base, name(path), &set));
         }
         for path in &self.rollouts {
-            let set = pipeline_file::load_rollout(path, &base)?;
+            let set = pipeline_file::load_draft(path, &base)?;
             planned.push(of_base(&base, name(path), &set));
         }
         Ok(Variants { base, planned })

@@ -3,8 +3,8 @@
 use super::topics::{Topics, configuration};
 use crate::commands::error::CommandError;
 use crate::pipeline_file::read_rollout_text;
-use crate::rollout::{History, with_key};
-use riskstream_definition::{Report, changes, completed, read_rollout, sections};
+use crate::rollout::History;
+use riskstream_definition::{Report, changes, completed, read_rollout, sections, with_key};
 use std::path::Path;
 
 /// Who does something.

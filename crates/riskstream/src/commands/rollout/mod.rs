@@ -107,7 +107,7 @@ enum Action {
 pub fn execute(args: Args) -> Result<(), CommandError> {
     match args.action {
         Action::Check { pipeline, rollout } => {
-            let set = pipeline_file::load_rollout(&rollout, &pipeline_file::load(&pipeline)?)?;
+            let set = pipeline_file::load_draft(&rollout, &pipeline_file::load(&pipeline)?)?;
             println!("{}: ok", rollout.display());
             print!("{}", describe(&set));
             Ok(())
