@@ -148,7 +148,7 @@ fn who_may_propose_and_who_may_approve_is_up_to_kafka() {
     let reads = [right("rollouts", Operation::Read), right("approvals", Operation::Read)];
     allow(&broker.address, USER, &reads);
     let file = trial.directory.path().join("rollout.yaml");
-    std::fs::write(&file, "rules: [{name: large, when: amount > 5, then: review}]").unwrap();
+    std::fs::write(&file, "rules: [{name: often, when: card_payments > 5, then: review}]").unwrap();
     let (pipeline, file) = (trial.pipeline.to_str().unwrap(), file.to_str().unwrap());
     let propose = || {
         run(
