@@ -22,7 +22,7 @@ pub(super) struct VariantArgs {
     /// Another model in place of the pipeline's, with the same inputs. May be repeated
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<PathBuf>,
-    /// Models as a roll-out file sets them. May be repeated
+    /// What a roll-out file sets: rules, thresholds, models. May be repeated
     #[arg(long = "rollout", value_name = "FILE")]
     rollouts: Vec<PathBuf>,
 }

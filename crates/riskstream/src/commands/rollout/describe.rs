@@ -62,7 +62,7 @@ fn time(time: Option<i64>) -> String {
     let Some(time) = time else { return "-".to_owned() };
     let mut text = Vec::new();
     time::write(time / 1000 * 1_000_000, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    String::from_utf8_lossy(&text).replace(".000000Z", "Z")
 }
 
 /// A roll-out in one line.
