@@ -145,7 +145,12 @@ fn who_may_propose_and_who_may_approve_is_up_to_kafka() {
         resource: Resource::Topic(trial.topic(of)),
         operation,
     };
-    let reads = [right("rollouts", Operation::Read), right("approvals", Operation::Read)];
+    // librdkafka looks up the coordinator of the group that the pipeline file names, though the command does not join it.
+    let group = Rule {
+        resource: Resource::Group(name.clone()),
+        operation: Operation::Read,
+    };
+    let reads = [right("rollouts", Operation::Read), right("approvals", Operation::Read), group];
     allow(&broker.address, USER, &reads);
     let file = trial.directory.path().join("rollout.yaml");
     std::fs::write(&file, "rules: [{name: often, when: card_payments > 5, then: review}]").unwrap();
