@@ -150,7 +150,11 @@ fn who_may_propose_and_who_may_approve_is_up_to_kafka() {
         resource: Resource::Group(name.clone()),
         operation: Operation::Read,
     };
-    let reads = [right("rollouts", Operation::Read), right("approvals", Operation::Read), group];
+    let reads = [
+        right("rollouts", Operation::Read),
+        right("approvals", Operation::Read),
+        group,
+    ];
     allow(&broker.address, USER, &reads);
     let file = trial.directory.path().join("rollout.yaml");
     std::fs::write(&file, "rules: [{name: often, when: card_payments > 5, then: review}]").unwrap();
