@@ -50,7 +50,7 @@ impl Sink for Recorder<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         events.iter().for_each(|event| self.observer.decided(event.flags));
         self.numbers.clear();
-        let shown = events.iter().map(|event| self.plan.published(event));
+        let shown = events.iter().map(|event| self.plan.published(&self.plan.slots, event));
         self.numbers.extend(shown.map(|event| self.ledger.add(&event)));
         note(self.ledger, 0, &self.numbers, decisions);
         if self.numbers.iter().any(Option::is_some) {

@@ -1,16 +1,16 @@
 //! A variant of a pipeline: other models, or other rules, thresholds and expressions over the same features.
 
+use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
-use riskstream_engine::{Engine, Event};
 use riskstream_events::{Flags, Slot, Value};
-use riskstream_scoring::{Decider, Decision, Lineup, ModelPlan, ModelsInForce};
+use riskstream_scoring::{Decider, Decision, DecisionSet, InForce, Lineup, ModelPlan};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Decides on events whose features were computed by another pipeline.
 pub struct Variant {
-    engine: Engine,
-    models: ModelsInForce,
+    plan: Arc<Plan>,
+    in_force: InForce,
     decider: Decider,
     /// For each slot of this plan the one that holds its value in rows of the other.
     sources: Vec<Option<Slot>>,
@@ -19,15 +19,15 @@ pub struct Variant {
 }
 
 impl Variant {
-    /// `plan` and `lineup` over rows of `base`, which has the same inputs and features under the same names.
-    pub fn new(base: &Plan, plan: Arc<Plan>, lineup: Arc<Lineup>) -> Variant {
+    /// `plan` and what decides over rows of `base`, which has the same inputs and features under the same names.
+    pub fn new(base: &Plan, plan: Arc<Plan>, set: Arc<DecisionSet>) -> Variant {
         let slots = base.slots.iter().enumerate();
         let by_name: HashMap<&str, Slot> = slots.rev().map(|(slot, info)| (info.name.as_str(), slot)).collect();
         let sources = plan.slots.iter().map(|info| by_name.get(info.name.as_str()).copied());
         Variant {
             sources: sources.collect(),
-            engine: Engine::new(plan),
-            models: ModelsInForce::new(lineup),
+            plan,
+            in_force: InForce::new(set),
             decider: Decider::default(),
             events: Vec::new(),
             decisions: Vec::new(),
@@ -46,19 +46,19 @@ impl Variant {
             own.row.extend(self.sources.iter().map(value));
         }
         let Variant {
-            engine,
-            models,
+            plan,
+            in_force,
             decider,
             ..
         } = self;
-        decider.decide(engine, models, &mut self.events, &mut self.decisions);
+        decider.decide(plan, in_force, &mut self.events, &mut self.decisions);
         &self.decisions
     }
 }
 
-/// The line-up that decides on history: without time budgets, since answers must not depend on the clock; without shadows and
-/// explanations, which a report does not show.
-pub fn on_history(lineup: &Lineup) -> Lineup {
+/// What decides on history: models without time budgets, since nobody waits and answers must not depend on the clock; without
+/// shadows and explanations, which a report does not show.
+pub fn on_history(set: &DecisionSet) -> DecisionSet {
     let model = |model: &Arc<ModelPlan>| {
         Arc::new(ModelPlan {
             explanation: None,
@@ -66,9 +66,12 @@ pub fn on_history(lineup: &Lineup) -> Lineup {
             ..ModelPlan::clone(model)
         })
     };
-    Lineup {
-        models: lineup.models.iter().map(model).collect(),
-        shadows: Vec::new(),
-        ..lineup.clone()
+    DecisionSet {
+        lineup: Lineup {
+            models: set.lineup.models.iter().map(model).collect(),
+            shadows: Vec::new(),
+            ..set.lineup.clone()
+        },
+        ..set.clone()
     }
 }

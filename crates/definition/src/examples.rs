@@ -21,6 +21,11 @@ const SECRET: &[u8] = b"examples";
 /// # Errors
 /// All differences from what the examples expect.
 pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
+    run_as(compiled, Findings::Differences)
+}
+
+/// [`run_examples`], whose differences are these findings.
+pub(crate) fn run_as(compiled: &Compiled, findings: Findings) -> Result<usize, Report> {
     let mut diagnostics = Diagnostics::default();
     for example in &compiled.examples {
         run_example(compiled, example, &mut diagnostics);
@@ -28,12 +33,7 @@ pub fn run_examples(compiled: &Compiled) -> Result<usize, Report> {
     if diagnostics.is_empty() {
         Ok(compiled.examples.len())
     } else {
-        Err(Report::new(
-            Findings::Differences,
-            diagnostics,
-            &compiled.file,
-            &compiled.source,
-        ))
+        Err(Report::new(findings, diagnostics, &compiled.file, &compiled.source))
     }
 }
 

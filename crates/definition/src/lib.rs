@@ -31,8 +31,13 @@ pub use compile::{
 };
 pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;
-pub use output::{EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, schema};
-pub use rollout::{DocumentError, prepare, prepare_again, read_rollout};
+pub use output::{
+    EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, rollout_step_schema, schema,
+};
+pub use rollout::{
+    DocumentError, RolloutRecord, Step, changes, completed, prepare, prepare_again, read_record, read_rollout,
+    sections, sha256_of, with_key, with_rollout,
+};
 pub use syntax::{Delivery, Format};
 pub use text::Environment;
 pub use topology::{SchemaSources, TopologyError};

@@ -126,7 +126,7 @@ impl Compiled {
     fn topology_of(&self, inputs: Vec<InputTopic>, decision_format: DecisionFormat) -> Topology {
         Topology {
             plan: self.plan.clone(),
-            lineup: self.lineup.clone(),
+            decision: self.decision.clone(),
             inputs,
             repartition_topics: self.repartition_topics.clone(),
             decisions: self.decisions.clone(),

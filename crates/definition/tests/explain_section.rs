@@ -163,7 +163,7 @@ fn models_of_texts_are_explained_exactly() {
         "{refused}"
     );
     let compiled = of_texts(directory.path(), "[[POS, 12.5], [ATM, 2], [POS, 3], [null, 1]]").unwrap();
-    let model = compiled.lineup.champion_plan().unwrap();
+    let model = compiled.decision.lineup.champion_plan().unwrap();
     let explanation = model.explanation.as_ref().unwrap();
     let attribution = &explanation.attribution;
     assert_eq!(

@@ -50,7 +50,7 @@ fn diagnostics(source: &str, directory: &Path) -> String {
 fn a_text_field_is_a_model_input() {
     let compiled = compile("pipeline.yaml", CORRECT, Path::new(FIXTURES), &|_| None).unwrap();
     assert_eq!(run_examples(&compiled).unwrap(), 1);
-    let model = compiled.lineup.champion_plan().unwrap();
+    let model = compiled.decision.lineup.champion_plan().unwrap();
     assert_eq!((model.name.as_str(), model.version.as_str()), ("channel", "2"));
 }
 
@@ -58,7 +58,7 @@ fn a_text_field_is_a_model_input() {
 fn the_pipeline_wins_over_the_card_in_names() {
     let source = CORRECT.replace("file: channel.onnx", "file: channel.onnx\n  name: mine\n  version: '7'");
     let compiled = compile("pipeline.yaml", &source, Path::new(FIXTURES), &|_| None).unwrap();
-    let model = compiled.lineup.champion_plan().unwrap();
+    let model = compiled.decision.lineup.champion_plan().unwrap();
     assert_eq!((model.name.as_str(), model.version.as_str()), ("mine", "7"));
 }
 

@@ -1,7 +1,9 @@
 //! The shipped pipelines meet their examples; the generated schema and reference are current.
 //! `UPDATE=1 cargo test --release --workspace --test pipeline_files` writes them.
 
-use riskstream_definition::{compile, reference, rollout_reference, rollout_schema, run_examples, schema};
+use riskstream_definition::{
+    compile, reference, rollout_reference, rollout_schema, rollout_step_schema, run_examples, schema,
+};
 use std::path::{Path, PathBuf};
 
 /// Set to write generated files instead of comparing them.
@@ -51,6 +53,7 @@ fn the_documented_file_is_correct() {
 fn the_schema_is_current() {
     assert_current("schemas/pipeline.schema.json", &(schema() + "\n"));
     assert_current("schemas/rollout.schema.json", &(rollout_schema() + "\n"));
+    assert_current("schemas/rollout-step.schema.json", &(rollout_step_schema() + "\n"));
 }
 
 #[test]

@@ -1,17 +1,13 @@
-//! The step: admit an event, apply it to the state of each stage, complete its row, decide.
+//! The step until the decision: admit an event, apply it to the state of each stage.
 
-use crate::answer::Answer;
 use crate::event::Event;
 use crate::key::write_key;
-use crate::plan::{EVENT_ID, EVENT_TIME, Fact, Lookup, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates, Precision};
-use riskstream_lists::ListSet;
-use riskstream_policy::PolicyResult;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a stage could not apply an event.
@@ -196,63 +192,6 @@ impl Engine {
         stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
     }
 
-    /// Evaluates the expressions that models, rules and thresholds read, and fills in what `lists` say. The row is then
-    /// complete: models can score it.
-    pub fn complete(&self, lists: &ListSet, event: &mut Event) {
-        fill_in(&self.plan.decide.expressions, &mut event.row);
-        let time = event.event_time();
-        for lookup in &self.plan.decide.lookups {
-            look_up(lookup, lists, time, &mut event.row);
-        }
-    }
-
-    /// Applies rules and thresholds to a complete event and the models' answer. Writes the score, what rules read of lateness
-    /// and flags, and what outputs read of the decision into the event's row, sets [`Flags::DEGRADED`] if the model that was asked
-    /// first failed, and overwrites `result`.
-    pub fn decide(&self, event: &mut Event, answer: &Answer, result: &mut PolicyResult) {
-        let plan = &self.plan.decide;
-        if answer.failure.is_some() {
-            event.flags |= Flags::DEGRADED;
-        }
-        event.row[plan.score] = answer.score.map_or(Value::Null, Value::Float);
-        if let Some(slot) = plan.late_by {
-            event.row[slot] = Value::Float(event.late_by().max(0) as f64 / 1e6);
-        }
-        if let Some(slot) = plan.flags {
-            event.row[slot] = Value::List(event.flags.names().map(|word| Value::Text(word.into())).collect());
-        }
-        plan.policy.decide(&event.row, result);
-        if answer.asked.is_some() && answer.score.is_none() {
-            result.outcome = result.outcome.max(plan.without_score);
-        }
-        self.write_facts(event, result);
-    }
-
-    /// Writes what outputs read of the decision.
-    fn write_facts(&self, event: &mut Event, result: &PolicyResult) {
-        let policy = &self.plan.decide.policy;
-        let facts = &self.plan.decide.outputs.facts;
-        let attributes = match facts.iter().any(|(_, fact)| matches!(fact, Fact::Attribute(_))) {
-            true => policy.attributes(result),
-            false => BTreeMap::new(),
-        };
-        let names = |fired: &[usize]| {
-            let reasons = fired.iter().filter_map(|index| policy.reason(*index));
-            Value::List(reasons.map(|reason| Value::Text(reason.name.as_str().into())).collect())
-        };
-        for (slot, fact) in facts {
-            event.row[*slot] = match fact {
-                Fact::Outcome => Value::Text(policy.outcomes().word(result.outcome).into()),
-                Fact::Rules => names(&result.fired),
-                Fact::ShadowRules => names(&result.shadows),
-                Fact::Attribute(name) => match attributes.get(name.as_str()) {
-                    Some(text) => Value::Text((*text).into()),
-                    None => Value::Null,
-                },
-            };
-        }
-    }
-
     fn missing(&self, slot: Slot) -> Rejection {
         Rejection::new(
             ReasonCode::MissingField,
@@ -280,25 +219,8 @@ pub fn unknown_transaction() -> Rejection {
     Rejection::new(ReasonCode::UnknownTransaction, why)
 }
 
-/// Fills in what a list says of a value as of an event time. Without a value nothing is known.
-fn look_up(lookup: &Lookup, lists: &ListSet, time: i64, row: &mut Row) {
-    let found = match &row[lookup.key] {
-        Value::Text(key) => Some(lists.get(lookup.list, key, time)),
-        Value::Int(key) => Some(lists.get(lookup.list, &key.to_compact_string(), time)),
-        _ => None,
-    };
-    let entry = found.flatten().unwrap_or_default();
-    let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::Text(text.into()));
-    let slots = &lookup.entry;
-    row[slots.present] = found.map_or(Value::Null, |found| Value::Bool(found.is_some()));
-    row[slots.value] = text(entry.value);
-    row[slots.reason] = text(entry.reason);
-    row[slots.author] = text(entry.author);
-    row[slots.until] = entry.until.map_or(Value::Null, Value::Timestamp);
-}
-
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.
-fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
+pub(crate) fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
     for SlotExpression { slot, expression } in expressions {
         row[*slot] = expression.evaluate(row);
     }

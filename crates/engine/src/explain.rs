@@ -3,7 +3,7 @@
 use riskstream_events::{DecisionId, Outcome};
 
 /// When a decision is explained: if its outcome is listed, or its score is high enough, or it is in the sample.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ExplainPlan {
     /// Decisions of these outcomes are explained.
     pub outcomes: Vec<Outcome>,

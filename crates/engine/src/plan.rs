@@ -25,7 +25,7 @@ pub const CANONICAL: [(Slot, &str, ValueType); 3] = [
 pub const TRANSACTIONS: u8 = 0;
 
 /// A whole pipeline.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
     /// The pipeline's name; part of every decision id.
     pub name: String,
@@ -37,8 +37,8 @@ pub struct Plan {
     pub inputs: Vec<InputPlan>,
     /// The chain of stages, one for each entity, in order.
     pub stages: Vec<StagePlan>,
-    /// What happens to a transaction after the last stage.
-    pub decide: DecidePlan,
+    /// How the pipeline file says that a transaction is decided after the last stage. A roll-out brings another one.
+    pub decide: Arc<DecidePlan>,
     /// How far after its record's timestamp in the log an event time may lie, in microseconds.
     pub max_future: i64,
     /// Makes published pseudonyms of those in rows, if they are others. Expressions and lists know those in rows.
@@ -95,7 +95,7 @@ impl InputPlan {
 const YEAR_2000: i64 = 946_684_800_000_000;
 
 /// One stage: an entity, its features, and the slots that its rows carry.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StagePlan {
     /// The entity's name.
     pub entity: String,
@@ -118,7 +118,7 @@ pub struct StagePlan {
 }
 
 /// An expression and the slot that it fills.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SlotExpression {
     /// The slot.
     pub slot: Slot,
@@ -126,10 +126,12 @@ pub struct SlotExpression {
     pub expression: Expression,
 }
 
-/// Expressions and policy of the decision. The models are not part of the plan, since roll-outs change them: see the line-ups of
-/// riskstream-scoring.
-#[derive(Debug)]
+/// How a transaction is decided that has all features: all but the models, which riskstream-scoring knows. A roll-out replaces
+/// it as a whole.
+#[derive(Clone, Debug)]
 pub struct DecidePlan {
+    /// All slots of a row that is decided on, in order: the plan's, then those that a roll-out adds.
+    pub slots: Vec<SlotInfo>,
     /// Expressions over fields and features, in order of their dependencies.
     pub expressions: Vec<SlotExpression>,
     /// Which decisions are explained, if any.
@@ -168,7 +170,7 @@ pub struct Lookup {
 }
 
 /// The conditions of further outputs, and the headers of decisions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OutputPlan {
     /// The slots of what the conditions read of the decision.
     pub facts: Vec<(Slot, Fact)>,
@@ -190,7 +192,7 @@ impl OutputPlan {
 }
 
 /// A header that a decision gets from its transaction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct CopiedHeader {
     /// Its name.
     pub name: String,
@@ -199,7 +201,7 @@ pub struct CopiedHeader {
 }
 
 /// A header whose value is computed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ComputedHeader {
     /// Its name.
     pub name: String,

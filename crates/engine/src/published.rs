@@ -1,20 +1,20 @@
 //! An event as it is published: published pseudonyms in place of the state's.
 
 use crate::event::Event;
-use crate::plan::{EVENT_ID, Plan};
+use crate::plan::{EVENT_ID, Plan, SlotInfo};
 use riskstream_events::{Slot, Value};
 use std::borrow::Cow;
 
 impl Plan {
-    /// The event with published pseudonyms. It is the event itself if those of the state are published.
-    pub fn published<'e>(&self, event: &'e Event) -> Cow<'e, Event> {
-        if self.published.is_none() {
+    /// The event with published pseudonyms. It is the event itself if those of the state are published. `slots`: of its row.
+    pub fn published<'e>(&self, slots: &[SlotInfo], event: &'e Event) -> Cow<'e, Event> {
+        let Some(published) = &self.published else {
             return Cow::Borrowed(event);
-        }
+        };
         let mut shown = event.clone();
-        for (slot, value) in shown.row.iter_mut().enumerate() {
-            if let Cow::Owned(published) = self.published_value(slot, value) {
-                *value = published;
+        for (value, info) in shown.row.iter_mut().zip(slots) {
+            if info.holds_pseudonyms {
+                *value = published.publish_value(value);
             }
         }
         shown.row[EVENT_ID] = Value::Text(self.published_id(event).into());

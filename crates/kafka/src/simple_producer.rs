@@ -108,7 +108,12 @@ impl Producer {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
         match failure {
-            Some(error) => Err(LogError::Fatal(format!("not all records were delivered: {error}"))),
+            Some(error) => {
+                // After a fatal error, such as a right that is missing, records are only purged.
+                let fatal = self.inner.client().fatal_error();
+                let why = fatal.map_or(error, |(_, why)| why);
+                Err(LogError::Fatal(format!("not all records were delivered: {why}")))
+            }
             None => Ok(()),
         }
     }

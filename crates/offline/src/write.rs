@@ -83,7 +83,7 @@ impl ParquetSink {
         if events.is_empty() {
             return Ok(());
         }
-        let shown: Vec<Cow<'_, Event>> = events.iter().map(|event| plan.published(event)).collect();
+        let shown: Vec<Cow<'_, Event>> = events.iter().map(|event| plan.published(&plan.slots, event)).collect();
         let mut arrays: Vec<ArrayRef> = self
             .columns
             .iter()

@@ -75,9 +75,9 @@ fn a_backfill_that_is_ended_says_how_far_it_came() {
         rejected: Vec::new(),
     };
     let mut engine = Engine::new(Arc::clone(&compiled.plan));
-    let (lineup, mut stores) = (Arc::clone(&compiled.lineup), MemoryStores::default());
+    let (set, mut stores) = (Arc::clone(&compiled.decision), MemoryStores::default());
     let options = options(Order::EventTime);
-    let backfill = Backfill::new(&mut engine, lineup, &mut stores, files, options, &mut collected).unwrap();
+    let backfill = Backfill::new(&mut engine, set, &mut stores, files, options, &mut collected).unwrap();
     let summary = backfill.run(&mut |summary| summary.decided == 0).unwrap();
     assert_eq!((summary.decided, collected.decisions.len()), (1024, 1024));
 }

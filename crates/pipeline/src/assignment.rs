@@ -21,7 +21,7 @@ use crate::stores::{Opening, Stores};
 use crate::task::{Start, Task};
 use crate::topology::{Role, Routes, Topology};
 use riskstream_features::state::{StateError, StateStore};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
 
 /// The outcome of opening a partition.
@@ -162,9 +162,9 @@ impl<L: Log> Assignment<'_, L> {
         let sink = if !continuation.decides {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
         } else {
-            let lineup = lineup_in_force(store.as_ref(), self.topology, self.rollouts)?;
+            let set = set_in_force(store.as_ref(), self.topology, self.rollouts)?;
             let circuits = committed.and_then(|committed| committed.circuits);
-            let buffer = DecisionBuffer::new(Arc::clone(&plan), lineup, circuits);
+            let buffer = DecisionBuffer::new(Arc::clone(&plan), set, circuits);
             let lists = journal::read_lists(store.as_ref())?;
             Sink::Decisions(DecisionSink::new(partition.clone(), buffer, lists).into())
         };
@@ -284,15 +284,15 @@ fn has_grown(topic: &str, known: i32) -> LogError {
     LogError::Fenced(format!("topic {topic} had {known} partitions and now has more"))
 }
 
-/// The models that decided when the state was written.
-fn lineup_in_force(
+/// What decided when the state was written.
+fn set_in_force(
     store: &dyn StateStore,
     topology: &Topology,
     rollouts: &dyn Rollouts,
-) -> Result<Arc<Lineup>, NotOpened> {
-    let Some((revision, document)) = journal::read_lineup(store)? else {
-        return Ok(Arc::clone(&topology.lineup));
+) -> Result<Arc<DecisionSet>, NotOpened> {
+    let Some((revision, document)) = journal::read_rollout(store)? else {
+        return Ok(Arc::clone(&topology.decision));
     };
-    let not_ready = |why| format!("revision {revision} of the models decides here, which cannot be used: {why}");
+    let not_ready = |why| format!("roll-out {revision} decides here, which cannot be used: {why}");
     Ok(rollouts.prepared(&document).map_err(not_ready)?)
 }

@@ -6,10 +6,10 @@
 //! circuit = index ":" sha256 ":" failures ":" opened-for ":" left       the model's index in the line-up, 8 digits of its hash
 //! ```
 //!
-//! A circuit counts only for the same model in the same line-up of the same pipeline version.
+//! A circuit counts only for the same model in the same roll-out of the same pipeline version.
 
 use riskstream_engine::plan::Plan;
-use riskstream_scoring::{Circuit, Lineup, ModelsInForce};
+use riskstream_scoring::{Circuit, DecisionSet, InForce, Lineup};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -17,30 +17,30 @@ use std::sync::Arc;
 const MOST: usize = 64;
 
 /// The text; `None` if no circuit has counted a failure.
-pub fn to_text(plan: &Plan, models: &ModelsInForce) -> Option<String> {
-    let mut circuits = models.circuits_with_failures().take(MOST).peekable();
+pub fn to_text(plan: &Plan, in_force: &InForce) -> Option<String> {
+    let mut circuits = in_force.circuits_with_failures().take(MOST).peekable();
     circuits.peek()?;
-    let lineup = models.lineup();
-    let mut text = format!("{},{}", plan.version, lineup.revision);
+    let set = in_force.set();
+    let mut text = format!("{},{}", plan.version, set.revision);
     for (model, circuit) in circuits {
         let [failures, opened_for, left] = circuit.numbers();
-        let hash = hash(lineup, model);
+        let hash = hash(&set.lineup, model);
         write!(text, ",{model}:{hash}:{failures}:{opened_for}:{left}").expect("writing to a String succeeds");
     }
     Some(text)
 }
 
-/// Puts `lineup` in force, with the circuits in the text that belong to its models.
-pub fn models_in_force(plan: &Plan, lineup: Arc<Lineup>, text: Option<&str>) -> ModelsInForce {
-    let mut models = ModelsInForce::new(Arc::clone(&lineup));
+/// Puts `set` in force, with the circuits in the text that belong to its models.
+pub fn put_in_force(plan: &Plan, set: Arc<DecisionSet>, text: Option<&str>) -> InForce {
+    let mut in_force = InForce::new(Arc::clone(&set));
     let mut parts = text.unwrap_or_default().split(',');
-    let revision = lineup.revision.to_string();
+    let revision = set.revision.to_string();
     if parts.next() == Some(&plan.version) && parts.next() == Some(&revision) {
-        for (model, circuit) in parts.filter_map(|part| circuit(&lineup, part)) {
-            models.set_circuit(model, circuit);
+        for (model, circuit) in parts.filter_map(|part| circuit(&set.lineup, part)) {
+            in_force.set_circuit(model, circuit);
         }
     }
-    models
+    in_force
 }
 
 fn circuit(lineup: &Lineup, text: &str) -> Option<(usize, Circuit)> {

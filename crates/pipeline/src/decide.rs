@@ -5,22 +5,22 @@ use crate::context::TaskContext;
 use crate::log::Outputs;
 use crate::tally::Tally;
 use crate::topology::DecisionFormat;
-use riskstream_engine::plan::{Plan, WRITTEN_AT};
+use riskstream_engine::plan::{OutputPlan, Plan, WRITTEN_AT};
 use riskstream_engine::{Event, write_key};
 use riskstream_events::header::{header_bytes, header_value};
 use riskstream_events::{DecisionRecord, Flags, Value, encode_avro, encode_json, framing};
 use riskstream_lists::ListSet;
-use riskstream_scoring::{Decision, Lineup, ModelsInForce, with_decision_record};
+use riskstream_scoring::{Decision, DecisionSet, InForce, with_decision_record};
 use std::sync::Arc;
 
 /// Rows scored in one call: enough to share the model's fixed cost, few enough to stay in the processor's cache.
 const SCORED_TOGETHER: usize = 128;
 
-/// The models in force at a deciding task, and the transactions that wait to be scored. None wait between batches.
+/// What is in force at a deciding task, and the transactions that wait to be scored. None wait between batches.
 pub struct DecisionBuffer {
-    models: ModelsInForce,
-    /// The models in force at the last write.
-    at_last_write: ModelsInForce,
+    in_force: InForce,
+    /// What was in force at the last write.
+    at_last_write: InForce,
     plan: Arc<Plan>,
     /// The circuits that were stored with the committed position when the task was opened.
     committed_circuits: Option<String>,
@@ -29,13 +29,13 @@ pub struct DecisionBuffer {
 }
 
 impl DecisionBuffer {
-    /// Puts `lineup` in force. `committed_circuits` is what is stored with the position at which decisions begin; see
+    /// Puts `set` in force. `committed_circuits` is what is stored with the position at which decisions begin; see
     /// [`DecisionBuffer::circuits`].
-    pub fn new(plan: Arc<Plan>, lineup: Arc<Lineup>, committed_circuits: Option<String>) -> DecisionBuffer {
-        let models = circuits::models_in_force(&plan, lineup, committed_circuits.as_deref());
+    pub fn new(plan: Arc<Plan>, set: Arc<DecisionSet>, committed_circuits: Option<String>) -> DecisionBuffer {
+        let in_force = circuits::put_in_force(&plan, set, committed_circuits.as_deref());
         DecisionBuffer {
-            at_last_write: models.clone(),
-            models,
+            at_last_write: in_force.clone(),
+            in_force,
             plan,
             committed_circuits,
             events: Vec::new(),
@@ -43,18 +43,18 @@ impl DecisionBuffer {
         }
     }
 
-    /// The line-up in force.
-    pub fn lineup(&self) -> &Arc<Lineup> {
-        self.models.lineup()
+    /// The decision set in force.
+    pub fn set(&self) -> &Arc<DecisionSet> {
+        self.in_force.set()
     }
 
-    /// Puts another line-up in force for transactions that are pushed after this.
-    pub fn change(&mut self, lineup: Arc<Lineup>, context: &mut TaskContext<'_>) {
+    /// Puts another decision set in force for transactions that are pushed after this.
+    pub fn change(&mut self, set: Arc<DecisionSet>, context: &mut TaskContext<'_>) {
         self.flush(context);
-        // In a replay this may be the line-up in force at the committed position.
-        let lists = Arc::clone(self.models.lists());
-        self.models = circuits::models_in_force(&self.plan, lineup, self.committed_circuits.as_deref());
-        self.models.set_lists(lists);
+        // In a replay this may be the set in force at the committed position.
+        let lists = Arc::clone(self.in_force.lists());
+        self.in_force = circuits::put_in_force(&self.plan, set, self.committed_circuits.as_deref());
+        self.in_force.set_lists(lists);
     }
 
     /// Whether values are looked up in lists.
@@ -65,23 +65,23 @@ impl DecisionBuffer {
     /// Puts other versions of lists in force for transactions that are pushed after this.
     pub fn change_lists(&mut self, lists: Arc<ListSet>, context: &mut TaskContext<'_>) {
         self.flush(context);
-        self.models.set_lists(lists);
+        self.in_force.set_lists(lists);
     }
 
     /// The circuits as text, to be stored with the position; `None` if no circuit has counted a failure.
     pub fn circuits(&self) -> Option<String> {
-        circuits::to_text(&self.plan, &self.models)
+        circuits::to_text(&self.plan, &self.in_force)
     }
 
-    /// The line-up in force, if it came into force since the last write.
-    pub fn change_to_write(&self) -> Option<&Arc<Lineup>> {
-        let lineup = self.models.lineup();
-        (!Arc::ptr_eq(lineup, self.at_last_write.lineup())).then_some(lineup)
+    /// The decision set in force, if it came into force since the last write.
+    pub fn change_to_write(&self) -> Option<&Arc<DecisionSet>> {
+        let set = self.in_force.set();
+        (!Arc::ptr_eq(set, self.at_last_write.set())).then_some(set)
     }
 
-    /// The line-up in force and the circuits were written.
+    /// What is in force was written.
     pub fn written(&mut self) {
-        self.at_last_write.clone_from(&self.models);
+        self.at_last_write.clone_from(&self.in_force);
     }
 
     /// Adds a transaction that has the features of all stages.
@@ -99,23 +99,27 @@ impl DecisionBuffer {
         }
         context
             .decider
-            .decide(context.engine, &mut self.models, &mut self.events, &mut self.decisions);
-        let lineup = Arc::clone(self.models.lineup());
+            .decide(&self.plan, &mut self.in_force, &mut self.events, &mut self.decisions);
+        let set = Arc::clone(self.in_force.set());
         for (event, decision) in self.events.iter().zip(&self.decisions) {
             count(context.tally, event, decision, context.now);
-            context.tally.models.count(&lineup, decision);
-            context.tally.rules.count(decision);
-            write(&self.plan, &self.models, event, decision, context);
+            context.tally.models.count(&set.lineup, decision);
+            let reason = |rule| set.decide.policy.reason(rule);
+            context
+                .tally
+                .rules
+                .count(decision, |rule| Some(reason(rule)?.name.as_str()));
+            write(&self.plan, &self.in_force, event, decision, context);
         }
         for event in self.events.drain(..) {
             context.recycle(event.row);
         }
     }
 
-    /// Goes back to the models in force at the last write; drops the transactions that wait.
+    /// Goes back to what was in force at the last write; drops the transactions that wait.
     pub fn restore(&mut self) {
         self.events.clear();
-        self.models.clone_from(&self.at_last_write);
+        self.in_force.clone_from(&self.at_last_write);
     }
 }
 
@@ -130,7 +134,7 @@ fn count(tally: &mut Tally, event: &Event, decision: &Decision, now: i64) {
 }
 
 /// Writes the record, keyed by the first entity, to the topic of decisions and to further outputs.
-fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision, context: &mut TaskContext<'_>) {
+fn write(plan: &Plan, in_force: &InForce, event: &Event, decision: &Decision, context: &mut TaskContext<'_>) {
     let format = context.decision_format;
     let now = context.now;
     let mut key_text = String::new();
@@ -142,8 +146,8 @@ fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision
     context.outputs.push(context.decisions, None, None, Some(key), |bytes| {
         with_decision_record(
             plan,
-            models.lineup(),
-            models.lists(),
+            in_force.set(),
+            in_force.lists(),
             event,
             decision,
             Some(now),
@@ -152,8 +156,9 @@ fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision
             },
         );
     });
-    write_headers(plan, event, context.outputs);
-    for (number, condition) in plan.decide.outputs.conditions.iter().enumerate() {
+    let outputs = &in_force.set().decide.outputs;
+    write_headers(outputs, event, context.outputs);
+    for (number, condition) in outputs.conditions.iter().enumerate() {
         if condition.is_true(&event.row) {
             context.outputs.repeat(context.further_outputs + number);
         }
@@ -161,13 +166,13 @@ fn write(plan: &Plan, models: &ModelsInForce, event: &Event, decision: &Decision
 }
 
 /// Adds the headers of a decision to its record.
-fn write_headers(plan: &Plan, event: &Event, outputs: &mut Outputs) {
-    for header in &plan.decide.outputs.copied {
+fn write_headers(plan: &OutputPlan, event: &Event, outputs: &mut Outputs) {
+    for header in &plan.copied {
         if let Value::Text(text) = &event.row[header.slot] {
             outputs.header(&header.name, &header_bytes(text));
         }
     }
-    for header in &plan.decide.outputs.computed {
+    for header in &plan.computed {
         if let Some(value) = header_value(&header.value.evaluate(&event.row)) {
             outputs.header(&header.name, &value);
         }

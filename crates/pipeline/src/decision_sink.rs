@@ -1,4 +1,4 @@
-//! The end of the chain: transactions are decided, by the models and lists in force.
+//! The end of the chain: transactions are decided, by the decision set and the lists in force.
 
 use crate::context::TaskContext;
 use crate::decide::DecisionBuffer;
@@ -10,13 +10,13 @@ use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_features::state::StateWrites;
 use riskstream_lists::{ListSet, Offsets};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 
 /// See the module.
 pub struct DecisionSink {
     partition: TopicPartition,
     buffer: DecisionBuffer,
-    /// The largest revision of a line-up that was announced in the task's log. It may not have been read back yet.
+    /// The largest revision of a decision set that was announced in the task's log. It may not have been read back yet.
     announced: u64,
     /// The lists in force; none if the plan has no lists.
     lists: Option<ListsOfTask>,
@@ -27,7 +27,7 @@ impl DecisionSink {
     pub fn new(partition: TopicPartition, buffer: DecisionBuffer, lists: Offsets) -> DecisionSink {
         DecisionSink {
             partition,
-            announced: buffer.lineup().revision,
+            announced: buffer.set().revision,
             lists: buffer.asks_lists().then(|| ListsOfTask::new(lists)),
             buffer,
         }
@@ -46,8 +46,8 @@ impl DecisionSink {
         self.buffer.flush(context);
     }
 
-    /// The notice of this line-up, if it was not announced yet. It counts as announced then.
-    pub fn announce<'l>(&mut self, newest: &'l Lineup) -> Option<RolloutNotice<'l>> {
+    /// The notice of this decision set, if it was not announced yet. It counts as announced then.
+    pub fn announce<'s>(&mut self, newest: &'s DecisionSet) -> Option<RolloutNotice<'s>> {
         if newest.revision <= self.announced {
             return None;
         }
@@ -58,18 +58,18 @@ impl DecisionSink {
         })
     }
 
-    /// Puts the line-up of a notice in force, unless it or a later one is.
+    /// Puts the decision set of a notice in force, unless it or a later one is.
     ///
     /// # Errors
-    /// Why the line-up is not ready.
-    pub fn change_lineup(&mut self, notice: RolloutNotice<'_>, context: &mut TaskContext<'_>) -> Result<(), String> {
+    /// Why the set is not ready.
+    pub fn change_set(&mut self, notice: RolloutNotice<'_>, context: &mut TaskContext<'_>) -> Result<(), String> {
         if notice.revision <= self.revision() {
             return Ok(());
         }
-        let lineup = context.prepared.rollouts.prepared(notice.document)?;
+        let set = context.prepared.rollouts.prepared(notice.document)?;
         let (partition, revision) = (&self.partition, notice.revision);
-        tracing::info!(target: "riskstream::worker", %partition, revision, "other models decide from here on");
-        self.buffer.change(lineup, context);
+        tracing::info!(target: "riskstream::worker", %partition, revision, "another roll-out decides from here on");
+        self.buffer.change(set, context);
         Ok(())
     }
 
@@ -102,9 +102,9 @@ impl DecisionSink {
         self.lists.as_ref().map(ListsOfTask::offsets)
     }
 
-    /// The revision of the line-up in force.
+    /// The revision of the decision set in force.
     pub fn revision(&self) -> u64 {
-        self.buffer.lineup().revision
+        self.buffer.set().revision
     }
 
     /// The circuits of the models, to be kept beside the position; none if all are closed.
@@ -112,10 +112,10 @@ impl DecisionSink {
         self.buffer.circuits()
     }
 
-    /// Adds the line-up and the lists in force to a batch of writes, if they came into force since the last one.
+    /// Adds the decision set and the lists in force to a batch of writes, if they came into force since the last one.
     pub fn collect(&self, writes: &mut StateWrites) {
-        if let Some(lineup) = self.buffer.change_to_write() {
-            journal::write_lineup(lineup.revision, &lineup.document, writes);
+        if let Some(set) = self.buffer.change_to_write() {
+            journal::write_rollout(set.revision, &set.document, writes);
         }
         if let Some(offsets) = self.lists.as_ref().and_then(ListsOfTask::to_write) {
             journal::write_lists(offsets, writes);

@@ -15,7 +15,7 @@ use crate::topology::{Topology, WorkerRole};
 use crate::worker::{Worker, WorkerOptions};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use riskstream_lists::{ListSet, Offsets};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,28 +42,28 @@ impl Clock for ManualClock {
     }
 }
 
-/// Line-ups that a test makes ready.
+/// Decision sets that a test makes ready.
 #[derive(Clone, Debug, Default)]
-pub struct ManualRollouts(Arc<Mutex<Vec<Arc<Lineup>>>>);
+pub struct ManualRollouts(Arc<Mutex<Vec<Arc<DecisionSet>>>>);
 
 impl ManualRollouts {
-    /// Makes a line-up ready.
-    pub fn put(&self, lineup: Arc<Lineup>) {
-        self.lock().push(lineup);
+    /// Makes a decision set ready.
+    pub fn put(&self, set: Arc<DecisionSet>) {
+        self.lock().push(set);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Lineup>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<DecisionSet>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Rollouts for ManualRollouts {
-    fn newest(&self) -> Option<Arc<Lineup>> {
-        self.lock().iter().max_by_key(|lineup| lineup.revision).cloned()
+    fn newest(&self) -> Option<Arc<DecisionSet>> {
+        self.lock().iter().max_by_key(|set| set.revision).cloned()
     }
 
-    fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
-        let found = self.lock().iter().find(|lineup| &*lineup.document == document).cloned();
+    fn prepared(&self, document: &str) -> Result<Arc<DecisionSet>, String> {
+        let found = self.lock().iter().find(|set| &*set.document == document).cloned();
         found.ok_or_else(|| format!("`{document}` is not ready"))
     }
 }
@@ -173,7 +173,7 @@ pub struct TestDriver {
     late: LateRecords,
     history: CatchUpSignal,
     paused: Option<usize>,
-    /// The line-ups that are ready.
+    /// The decision sets that are ready.
     pub rollouts: ManualRollouts,
     /// The versions of lists that are ready.
     pub lists: ManualLists,

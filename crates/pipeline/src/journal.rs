@@ -1,5 +1,5 @@
 //! The part of a task's state besides entities: stream time, the progress of the task and its sources, and the frames that
-//! wait; of a deciding task also the line-up and the versions of lists in force. Written in one batch with the entities and
+//! wait; of a deciding task also the roll-out and the versions of lists in force. Written in one batch with the entities and
 //! the position.
 
 use crate::frame_set::FrameSet;
@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 
 const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
-const LINEUP: &[u8] = b"r";
+const ROLLOUT: &[u8] = b"r";
 const LISTS: &[u8] = b"t";
 const VERSION: u8 = 5;
 
@@ -182,17 +182,17 @@ fn number(bytes: &mut &[u8]) -> Option<i64> {
     Some(i64::from_le_bytes(*number))
 }
 
-/// Adds to a batch of writes which line-up of models is in force.
-pub fn write_lineup(revision: u64, document: &str, writes: &mut StateWrites) {
-    writes.put(LINEUP, |bytes| {
+/// Adds to a batch of writes which roll-out is in force.
+pub fn write_rollout(revision: u64, document: &str, writes: &mut StateWrites) {
+    writes.put(ROLLOUT, |bytes| {
         bytes.extend_from_slice(&revision.to_le_bytes());
         bytes.extend_from_slice(document.as_bytes());
     });
 }
 
-/// The revision and the document of the line-up in force; none if it is the pipeline file's own.
-pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, StateError> {
-    let Some(bytes) = store.get(LINEUP)? else {
+/// The revision and the document of the roll-out in force; none if the pipeline file decides.
+pub fn read_rollout(store: &dyn StateStore) -> Result<Option<(u64, String)>, StateError> {
+    let Some(bytes) = store.get(ROLLOUT)? else {
         return Ok(None);
     };
     let read = |bytes: &[u8]| {
@@ -201,7 +201,7 @@ pub fn read_lineup(store: &dyn StateStore) -> Result<Option<(u64, String)>, Stat
         Some((u64::from_le_bytes(*revision), document.to_owned()))
     };
     read(&bytes).map(Some).ok_or_else(|| StateError::Corrupt {
-        what: "the line-up of models".into(),
+        what: "the roll-out in force".into(),
         why: "it is cut off or not in UTF-8".into(),
     })
 }

@@ -5,14 +5,14 @@ use crate::rollout::{NoRollouts, Rollouts};
 
 /// See the module.
 pub struct Prepared {
-    /// Line-ups of models.
+    /// Decision sets.
     pub rollouts: Box<dyn Rollouts + Send>,
     /// Versions of lists.
     pub lists: Box<dyn Lists + Send>,
 }
 
 impl Prepared {
-    /// Nothing: the pipeline file's models decide, and lists are empty.
+    /// Nothing: the pipeline file's decision set decides, and lists are empty.
     pub fn nothing() -> Prepared {
         Prepared {
             rollouts: Box::new(NoRollouts),

@@ -1,5 +1,6 @@
 //! Counts of each rule's hits, for the metrics.
 
+use riskstream_policy::RuleMode;
 use riskstream_scoring::Decision;
 use std::collections::BTreeMap;
 
@@ -12,39 +13,48 @@ pub struct RuleHits {
     pub unique: u64,
 }
 
-/// Hits by the index of the rule or threshold in the policy.
+/// Hits by the names of rules and thresholds. Roll-outs bring other rules, so an index would not say which is meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RuleTally(BTreeMap<usize, RuleHits>);
+pub struct RuleTally {
+    deciding: BTreeMap<String, RuleHits>,
+    shadows: BTreeMap<String, RuleHits>,
+}
 
 impl RuleTally {
-    /// Counts what fired on one transaction.
-    pub fn count(&mut self, decision: &Decision) {
+    /// Counts what fired on one transaction. `name` gives the name for an index in the decision.
+    pub fn count<'p>(&mut self, decision: &Decision, name: impl Fn(usize) -> Option<&'p str>) {
         let result = &decision.policy;
-        for rule in &result.fired {
-            self.add(*rule, result.fired.len() == 1);
+        for name in result.fired.iter().filter_map(|rule| name(*rule)) {
+            add(&mut self.deciding, name, result.fired.len() == 1);
         }
-        for rule in &result.shadows {
-            self.add(*rule, result.fired.is_empty());
+        for name in result.shadows.iter().filter_map(|rule| name(*rule)) {
+            add(&mut self.shadows, name, result.fired.is_empty());
         }
     }
 
-    fn add(&mut self, rule: usize, is_unique: bool) {
-        let hits = self.0.entry(rule).or_default();
-        hits.all += 1;
-        hits.unique += u64::from(is_unique);
+    /// The rules and thresholds that fired: names, the words of their modes, and hits.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &'static str, RuleHits)> {
+        let deciding = self.deciding.iter().map(|rule| (RuleMode::Active, rule));
+        let all = deciding.chain(self.shadows.iter().map(|rule| (RuleMode::Shadow, rule)));
+        all.map(|(mode, (name, hits))| (name.as_str(), mode.as_str(), *hits))
     }
+}
 
-    /// The rules that fired, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, RuleHits)> {
-        self.0.iter().map(|(rule, hits)| (*rule, *hits))
-    }
+fn add(rules: &mut BTreeMap<String, RuleHits>, name: &str, is_unique: bool) {
+    // A name is copied once in a batch.
+    let hits = match rules.get_mut(name) {
+        Some(hits) => hits,
+        None => rules.entry(name.to_owned()).or_default(),
+    };
+    hits.all += 1;
+    hits.unique += u64::from(is_unique);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Rules 0 and 2 decide, rule 1 is a shadow.
+    /// The rules `a` and `c` decide, the rule `b` is a shadow.
     #[test]
     fn hits_that_no_other_rule_shares_are_unique() {
         let mut tally = RuleTally::default();
@@ -59,9 +69,15 @@ mod tests {
             let mut decision = Decision::default();
             decision.policy.fired = fired.to_vec();
             decision.policy.shadows = shadows.to_vec();
-            tally.count(&decision);
+            tally.count(&decision, |rule| ["a", "b", "c"].get(rule).copied());
         }
-        let hits: Vec<(usize, u64, u64)> = tally.iter().map(|(rule, hits)| (rule, hits.all, hits.unique)).collect();
-        assert_eq!(hits, [(0, 3, 2), (1, 3, 1), (2, 2, 1)]);
+        let hits: Vec<_> = tally
+            .iter()
+            .map(|(name, mode, hits)| (name, mode, hits.all, hits.unique))
+            .collect();
+        assert_eq!(
+            hits,
+            [("a", "active", 3, 2), ("c", "active", 2, 1), ("b", "shadow", 3, 1)]
+        );
     }
 }

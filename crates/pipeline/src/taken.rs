@@ -19,7 +19,7 @@ pub struct Sequenced {
 pub enum Taken<'a> {
     /// It is read. The events that may be applied after it are handed out next; there may be none.
     Rows,
-    /// Other models decide on the events after it.
+    /// Another decision set decides on the events after it.
     Rollout(RolloutNotice<'a>),
     /// Other versions of lists decide on the events after it.
     Lists(Offsets),

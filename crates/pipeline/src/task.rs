@@ -120,7 +120,7 @@ impl Task {
             Taken::Rows => self.examine(record.offset, context)?,
             Taken::Rollout(notice) => {
                 if let Some(decisions) = self.sink.decisions_mut()
-                    && let Err(why) = decisions.change_lineup(notice, context)
+                    && let Err(why) = decisions.change_set(notice, context)
                 {
                     return Ok(Processed::Retry(why));
                 }
@@ -313,14 +313,14 @@ impl Task {
         }
     }
 
-    /// Announces a line-up and versions of lists that are ready in the task's own log, if the task decides and has not announced
+    /// Announces a roll-out and versions of lists that are ready in the task's own log, if the task decides and has not announced
     /// them yet. It acts when it reads the notice, so a replay acts at the same place.
     pub fn announce(&mut self, prepared: &Prepared, outputs: &mut Outputs) {
         let (Some(repartition), Some(decisions)) = (self.source.repartition(), self.sink.decisions_mut()) else {
             return;
         };
-        let lineup = prepared.rollouts.newest();
-        if let Some(notice) = lineup.as_deref().and_then(|newest| decisions.announce(newest)) {
+        let rollout = prepared.rollouts.newest();
+        if let Some(notice) = rollout.as_deref().and_then(|newest| decisions.announce(newest)) {
             repartition.write_rollout_notice(notice, outputs);
         }
         let lists = prepared.lists.newest();

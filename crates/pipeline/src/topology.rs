@@ -4,7 +4,7 @@ use crate::key_rule::KeyRule;
 use crate::partitioner::murmur2;
 use riskstream_engine::plan::{Plan, SlotInfo, TRANSACTIONS};
 use riskstream_events::InputDecoder;
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
 
 /// The pipeline as topics. Made from the pipeline file.
@@ -12,7 +12,7 @@ pub struct Topology {
     /// What is computed.
     pub plan: Arc<Plan>,
     /// The models of the pipeline file, which decide until a roll-out changes them.
-    pub lineup: Arc<Lineup>,
+    pub decision: Arc<DecisionSet>,
     /// The inputs' topics, in the plan's order of inputs.
     pub inputs: Vec<InputTopic>,
     /// The topic in front of each stage: `None` for a first stage that reads the transactions topic itself,

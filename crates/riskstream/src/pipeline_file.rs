@@ -1,7 +1,7 @@
 //! Loading of pipeline files and roll-out files.
 
-use riskstream_definition::{Compiled, Report, Style, prepare};
-use riskstream_scoring::Lineup;
+use riskstream_definition::{Compiled, Report, Style, prepare, read_rollout, with_key};
+use riskstream_scoring::DecisionSet;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
@@ -56,13 +56,27 @@ pub fn render(report: &Report) -> String {
     report.render(style, WIDTH)
 }
 
-/// Reads a roll-out file, and loads and checks its models.
+/// Reads a roll-out file and checks it: all that it says, its models, and the examples.
 ///
 /// # Errors
 /// All diagnostics of the file, or that it cannot be read.
-pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<Lineup, Report> {
+pub fn load_rollout(path: &Path, pipeline: &Compiled) -> Result<DecisionSet, Report> {
     let name = path.display().to_string();
     let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    prepare(&name, &text, pipeline)
+}
+
+/// [`load_rollout`] of a file that need not have a revision yet.
+///
+/// # Errors
+/// All diagnostics of the file, or that it cannot be read.
+pub fn load_draft(path: &Path, pipeline: &Compiled) -> Result<DecisionSet, Report> {
+    let name = path.display().to_string();
+    let text = read_rollout_text(path).map_err(|error| Report::unreadable(&name, &error))?;
+    let text = match read_rollout(&name, &text)?.revision {
+        Some(_) => text,
+        None => with_key(&text, "revision", &1.into()),
+    };
     prepare(&name, &text, pipeline)
 }
 

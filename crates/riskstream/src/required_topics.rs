@@ -33,6 +33,8 @@ pub enum TopicRole {
     DeadLetters,
     /// The topic of roll-outs.
     Rollouts,
+    /// The topic of approvals of roll-outs.
+    Approvals,
     /// The topic of a list, with its name in the pipeline file.
     List(String),
 }
@@ -46,6 +48,7 @@ impl fmt::Display for TopicRole {
             TopicRole::Output(name) => write!(f, "output: {name}"),
             TopicRole::DeadLetters => f.write_str("dead letters"),
             TopicRole::Rollouts => f.write_str("roll-outs"),
+            TopicRole::Approvals => f.write_str("approvals"),
             TopicRole::List(name) => write!(f, "list: {name}"),
         }
     }
@@ -80,6 +83,9 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
     topics.extend(outputs.map(|output| topic(&output.topic, TopicRole::Output(output.name.clone()))));
     topics.push(topic(&compiled.dead_letters, TopicRole::DeadLetters));
     topics.extend(compiled.rollout_topic().map(|name| topic(name, TopicRole::Rollouts)));
+    let settings = compiled.rollout_settings.as_ref();
+    let approvals = settings.and_then(|settings| settings.approvals_topic.as_ref());
+    topics.extend(approvals.map(|name| topic(name, TopicRole::Approvals)));
     let lists = compiled.lists.iter();
     topics.extend(lists.map(|list| topic(&list.topic, TopicRole::List(list.name.clone()))));
     topics
@@ -136,7 +142,7 @@ pub struct TopicOptions {
 /// The topic with the settings of its role.
 pub fn specification(topic: &RequiredTopic, options: &TopicOptions) -> TopicSpec {
     let partitions = match topic.role {
-        TopicRole::Rollouts | TopicRole::List(_) => 1,
+        TopicRole::Rollouts | TopicRole::Approvals | TopicRole::List(_) => 1,
         _ => options.partitions,
     };
     TopicSpec {
@@ -158,7 +164,7 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
         ],
         TopicRole::DeadLetters => &[("max.message.bytes", DEAD_LETTER_BYTES)],
         // `rollout back` needs the earlier roll-outs.
-        TopicRole::Rollouts => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
+        TopicRole::Rollouts | TopicRole::Approvals => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
         // A copy that continues from an offset in a task's state needs the entries as they were there.
         TopicRole::List(_) => &[
             ("cleanup.policy", "compact"),

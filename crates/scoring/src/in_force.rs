@@ -1,24 +1,24 @@
-//! The models, circuits and lists in force at one deciding task.
+//! The decision set, circuits and lists in force at one deciding task.
 
 use crate::circuit::Circuit;
-use crate::lineup::Lineup;
+use crate::decision_set::DecisionSet;
 use riskstream_lists::ListSet;
 use std::sync::Arc;
 
-/// The line-up in force at one deciding task, the circuit of each of its models there, and the versions of the lists.
+/// The decision set in force at one deciding task, the circuit of each of its models there, and the versions of the lists.
 #[derive(Clone, Debug)]
-pub struct ModelsInForce {
-    lineup: Arc<Lineup>,
+pub struct InForce {
+    set: Arc<DecisionSet>,
     circuits: Vec<Circuit>,
     lists: Arc<ListSet>,
 }
 
-impl ModelsInForce {
-    /// Puts a line-up in force. All circuits are closed, and all lists are empty.
-    pub fn new(lineup: Arc<Lineup>) -> ModelsInForce {
-        let circuits = vec![Circuit::default(); lineup.models.len()];
-        ModelsInForce {
-            lineup,
+impl InForce {
+    /// Puts a decision set in force. All circuits are closed, and all lists are empty.
+    pub fn new(set: Arc<DecisionSet>) -> InForce {
+        let circuits = vec![Circuit::default(); set.lineup.models.len()];
+        InForce {
+            set,
             circuits,
             lists: Arc::default(),
         }
@@ -34,9 +34,9 @@ impl ModelsInForce {
         &self.lists
     }
 
-    /// The line-up in force.
-    pub fn lineup(&self) -> &Arc<Lineup> {
-        &self.lineup
+    /// The decision set in force.
+    pub fn set(&self) -> &Arc<DecisionSet> {
+        &self.set
     }
 
     /// The circuits that have counted a failure since their model's last success, open ones among them, each with its model's

@@ -22,13 +22,9 @@ pub struct Challenger {
     pub when: Option<Expression>,
 }
 
-/// The models of a pipeline and their roles, as a roll-out or the pipeline file sets them. Immutable, shared by all workers.
+/// The models of a pipeline and their roles, as a roll-out or the pipeline file sets them.
 #[derive(Clone, Debug, Default)]
 pub struct Lineup {
-    /// Later line-ups have larger numbers; the pipeline file's own is 0.
-    pub revision: u64,
-    /// The document in the log from which it can be loaded again; empty for the pipeline file's own.
-    pub document: Arc<str>,
     /// All models, in any role.
     pub models: Vec<Arc<ModelPlan>>,
     /// The model that decides unless a challenger does. `None`: rules alone decide.
@@ -45,9 +41,8 @@ impl Lineup {
         self.champion.map(|model| &*self.models[model])
     }
 
-    /// The same models with another time budget: those that have one get `within`. For replays, in which no consumer waits for
-    /// decisions.
-    pub fn with_patience(&self, within: Duration) -> Lineup {
+    /// The same models, which are waited for: those with a time budget get this one.
+    pub(crate) fn with_patience(&self, within: Duration) -> Lineup {
         let model = |model: &Arc<ModelPlan>| {
             Arc::new(ModelPlan {
                 within: model.within.map(|_| within),

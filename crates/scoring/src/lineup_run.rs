@@ -3,14 +3,14 @@
 
 use crate::circuit::Circuit;
 use crate::decision::Decision;
-use crate::lineup::Lineup;
+use crate::decision_set::DecisionSet;
 use crate::model_run::ModelRun;
 use riskstream_engine::{Answer, Event};
 use std::sync::Arc;
 
 /// The models of one line-up and their rows of a batch, for one worker.
 pub(crate) struct LineupRun {
-    lineup: Arc<Lineup>,
+    set: Arc<DecisionSet>,
     models: Vec<ModelRun>,
     /// The models that may give the score, in the order in which they run: champion, challengers, fallbacks.
     order: Vec<usize>,
@@ -20,14 +20,15 @@ pub(crate) struct LineupRun {
 }
 
 impl LineupRun {
-    pub fn new(lineup: Arc<Lineup>) -> LineupRun {
+    pub fn new(set: Arc<DecisionSet>) -> LineupRun {
+        let lineup = &set.lineup;
         let challengers = lineup.challengers.iter().map(|challenger| challenger.model);
         let deciders: Vec<usize> = lineup.champion.into_iter().chain(challengers).collect();
         let fallbacks = deciders.iter().filter_map(|&model| lineup.models[model].fallback);
         let order = deciders.iter().copied().chain(fallbacks).collect();
         let models = lineup.models.iter().map(|plan| ModelRun::new(plan)).collect();
         LineupRun {
-            lineup,
+            set,
             models,
             order,
             matrix_rows: Vec::new(),
@@ -35,8 +36,8 @@ impl LineupRun {
         }
     }
 
-    pub fn lineup(&self) -> &Arc<Lineup> {
-        &self.lineup
+    pub fn set(&self) -> &Arc<DecisionSet> {
+        &self.set
     }
 
     /// Fills in the answers of the events' decisions. Starts the shadows; [`LineupRun::finish_shadows`] fetches their
@@ -56,21 +57,21 @@ impl LineupRun {
     /// Gives each event to the model that is asked first for it.
     fn assign(&mut self, events: &[Event], decisions: &mut [Decision]) {
         for (index, (event, decision)) in events.iter().zip(decisions).enumerate() {
-            let asked = self.lineup.model_for(&event.row, &mut self.key);
+            let asked = self.set.lineup.model_for(&event.row, &mut self.key);
             decision.answer = Answer {
                 asked,
                 model: asked,
                 ..Answer::default()
             };
             if let Some(model) = asked {
-                self.models[model].push(&self.lineup.models[model], index, event);
+                self.models[model].push(&self.set.lineup.models[model], index, event);
             }
         }
     }
 
     /// Runs one model on its rows. Rows that it does not score go to its fallback.
     fn run_model(&mut self, model: usize, circuit: &mut Circuit, events: &[Event], decisions: &mut [Decision]) {
-        let plan = &self.lineup.models[model];
+        let plan = &self.set.lineup.models[model];
         let mut run = std::mem::take(&mut self.models[model]);
         if circuit.tries(run.events().len()) {
             run.run(plan);
@@ -88,7 +89,7 @@ impl LineupRun {
                 Err(failure) => {
                     result.failure.get_or_insert(failure);
                     if let Some(fallback) = plan.fallback {
-                        self.models[fallback].push(&self.lineup.models[fallback], event, &events[event]);
+                        self.models[fallback].push(&self.set.lineup.models[fallback], event, &events[event]);
                     }
                 }
             }
@@ -97,10 +98,10 @@ impl LineupRun {
     }
 
     fn start_shadows(&mut self, events: &[Event]) {
-        for &shadow in &self.lineup.shadows {
+        for &shadow in &self.set.lineup.shadows {
             let run = &mut self.models[shadow];
             for (index, event) in events.iter().enumerate() {
-                run.push(&self.lineup.models[shadow], index, event);
+                run.push(&self.set.lineup.models[shadow], index, event);
             }
             run.start();
         }
@@ -110,7 +111,7 @@ impl LineupRun {
     /// budget; does not wait for the others.
     pub fn finish_shadows(&mut self, decisions: &mut [Decision]) {
         decisions.iter_mut().for_each(|decision| decision.shadows.clear());
-        for &shadow in &self.lineup.shadows {
+        for &shadow in &self.set.lineup.shadows {
             let run = &mut self.models[shadow];
             run.finish_shadow();
             for (event, answer) in run.answers() {
@@ -123,7 +124,7 @@ impl LineupRun {
     pub fn attribute(&mut self, event: usize, answer: &Answer, of_inputs: &mut Vec<f64>) {
         of_inputs.clear();
         if let Some(model) = answer.model {
-            let plan = &self.lineup.models[model];
+            let plan = &self.set.lineup.models[model];
             self.models[model].attribute(plan, self.matrix_rows[event], of_inputs);
         }
     }

@@ -1,10 +1,10 @@
 //! Builds the record of a decision.
 
 use crate::decision::Decision;
+use crate::decision_set::DecisionSet;
 use crate::explanation::Explanation;
-use crate::lineup::Lineup;
 use crate::model_plan::ModelPlan;
-use riskstream_engine::plan::{Plan, WRITTEN_AT};
+use riskstream_engine::plan::{DecidePlan, Plan, WRITTEN_AT};
 use riskstream_engine::{Event, ModelFailure};
 use riskstream_events::{DecisionId, DecisionReason, DecisionRecord, Latency, ModelRef, Outcome, Value};
 use riskstream_lists::ListSet;
@@ -13,7 +13,7 @@ use riskstream_lists::ListSet;
 /// without it the record has no latency.
 pub fn with_decision_record<R>(
     plan: &Plan,
-    lineup: &Lineup,
+    set: &DecisionSet,
     lists: &ListSet,
     event: &Event,
     decision: &Decision,
@@ -22,21 +22,22 @@ pub fn with_decision_record<R>(
 ) -> R {
     // It stays the same if another secret makes the published pseudonyms.
     let id = DecisionId::new(&plan.name, event.id());
-    let event = &*plan.published(event);
-    let model = decision.answer.model.map(|model| &*lineup.models[model]);
+    let decide = &*set.decide;
+    let event = &*plan.published(&decide.slots, event);
+    let model = decision.answer.model.map(|model| &*set.lineup.models[model]);
     let texts = texts(model, event, decision);
     let mut reasons = Vec::with_capacity(decision.policy.fired.len());
-    reasons.extend(rule_reasons(plan, &decision.policy.fired));
-    reasons.extend(failure_reason(plan, decision));
-    reasons.extend(contribution_reasons(plan, model, decision, &texts));
+    reasons.extend(rule_reasons(decide, &decision.policy.fired));
+    reasons.extend(failure_reason(decide, decision));
+    reasons.extend(contribution_reasons(decide, model, decision, &texts));
     let shadow_scores: Vec<(&str, f64)> = decision
         .shadows
         .iter()
-        .filter_map(|&(model, score)| Some((&*lineup.models[model].label, score.ok()?)))
+        .filter_map(|&(model, score)| Some((&*set.lineup.models[model].label, score.ok()?)))
         .collect();
-    let shadow_rules: Vec<DecisionReason<'_>> = rule_reasons(plan, &decision.policy.shadows).collect();
-    let attributes: Vec<(&str, &str)> = plan.decide.policy.attributes(&decision.policy).into_iter().collect();
-    let lists = plan.decide.lists.iter().zip(lists.versions());
+    let shadow_rules: Vec<DecisionReason<'_>> = rule_reasons(decide, &decision.policy.shadows).collect();
+    let attributes: Vec<(&str, &str)> = decide.policy.attributes(&decision.policy).into_iter().collect();
+    let lists = decide.lists.iter().zip(lists.versions());
     let lists: Vec<(&str, i64)> = lists
         .filter_map(|(name, version)| Some((name.as_str(), version.offset?)))
         .collect();
@@ -54,15 +55,15 @@ pub fn with_decision_record<R>(
         }),
         event_time: event.event_time(),
         row: &event.row,
-        entities: &plan.decide.entities,
+        entities: &decide.entities,
         score: decision.answer.score,
         outcome: decision.policy.outcome,
-        outcomes: plan.decide.policy.outcomes(),
+        outcomes: decide.policy.outcomes(),
         reasons: &reasons,
-        features: &plan.decide.features,
+        features: &decide.features,
         flags: event.flags,
         late_by_ms: (late_by > 0).then_some(late_by / 1000),
-        rollout: lineup.revision,
+        rollout: set.revision,
         lists: &lists,
         shadow_scores: &shadow_scores,
         shadow_rules: &shadow_rules,
@@ -72,8 +73,8 @@ pub fn with_decision_record<R>(
 }
 
 /// The reasons that rules and thresholds give.
-fn rule_reasons<'a>(plan: &'a Plan, fired: &'a [usize]) -> impl Iterator<Item = DecisionReason<'a>> {
-    let policy = &plan.decide.policy;
+fn rule_reasons<'a>(decide: &'a DecidePlan, fired: &'a [usize]) -> impl Iterator<Item = DecisionReason<'a>> {
+    let policy = &decide.policy;
     fired.iter().map(|&fired| {
         let reason = policy.reason(fired).expect("the policy fired it");
         DecisionReason {
@@ -87,11 +88,11 @@ fn rule_reasons<'a>(plan: &'a Plan, fired: &'a [usize]) -> impl Iterator<Item = 
 }
 
 /// That the model that was asked gave no score, if it did not.
-fn failure_reason(plan: &Plan, decision: &Decision) -> Option<DecisionReason<'static>> {
+fn failure_reason(decide: &DecidePlan, decision: &Decision) -> Option<DecisionReason<'static>> {
     let failure = decision.answer.failure?;
     let (code, outcome) = match decision.answer.score {
         Some(_) => ("FALLBACK_SCORE", Outcome::MILDEST),
-        None => ("NO_SCORE", plan.decide.without_score),
+        None => ("NO_SCORE", decide.without_score),
     };
     Some(DecisionReason {
         code,
@@ -114,7 +115,7 @@ fn failure_text(failure: ModelFailure) -> &'static str {
 
 /// The inputs that moved the score, with the card's codes and the texts of [`texts`].
 fn contribution_reasons<'a>(
-    plan: &'a Plan,
+    decide: &'a DecidePlan,
     model: Option<&'a ModelPlan>,
     decision: &'a Decision,
     texts: &'a [Option<String>],
@@ -126,7 +127,7 @@ fn contribution_reasons<'a>(
             code: explanation
                 .reason(contribution)
                 .map_or("SCORE_FEATURE", |reason| &reason.code),
-            name: &plan.slots[model.inputs[contribution.input]].name,
+            name: &decide.slots[model.inputs[contribution.input]].name,
             outcome: match contribution.raises() {
                 true => decision.policy.outcome,
                 false => Outcome::MILDEST,

@@ -1,12 +1,15 @@
 //! Builds the compiled pipeline from the results of all phases.
 
-use super::compiled::{Compiled, InputSettings, RolloutScope, RolloutSettings, Settings};
+use super::compiled::{Compiled, InputSettings, RolloutSettings, Settings};
 use super::entities::PlannedEntity;
+use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
 use super::inputs::{ResolvedField, ResolvedInput};
 use super::lists::EntryLists;
 use super::models::Models;
+use super::outcomes::DeclaredOutcomes;
+use super::rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope, all_lists, bound_lists};
 use super::stages::PlannedStages;
 use super::symbols::Symbols;
 use super::topics::Topics;
@@ -14,12 +17,12 @@ use super::usage::Usage;
 use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
-use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, TRANSACTIONS, WRITTEN_AT};
+use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
-use riskstream_policy::Policy;
-use riskstream_scoring::Lineup;
+use riskstream_policy::{Policy, PolicySpec};
+use riskstream_scoring::{DecisionSet, Lineup};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -37,7 +40,8 @@ pub struct Phases<'a> {
     pub symbols: Symbols<'a>,
     pub features: CompiledFeatures,
     pub models: Models,
-    pub policy: Policy,
+    pub outcomes: DeclaredOutcomes,
+    pub policy: (PolicySpec, Policy),
     pub outputs: OutputPlan,
     pub lists: EntryLists,
     pub without_score: Outcome,
@@ -50,42 +54,41 @@ impl Phases<'_> {
     /// The compiled pipeline. `None` only if a required name is missing, which is a diagnostic of an earlier phase.
     pub fn assemble(self) -> Option<Compiled> {
         let inputs = input_settings(&self);
-        let rollout = RolloutScope {
-            names: self.symbols.names.of_decision(&self.stages.at_decision),
-            explains: self.models.explain.is_some(),
-            directory: self.text.directory.to_owned(),
-            model: own_model(self.file),
-            personal: self.models.personal.clone(),
-        };
-        let conditions = self.policy.conditions().chain(self.outputs.expressions());
+        let rollout = self.rollout_scope();
+        let input_plans = input_plans(&self)?;
+        let version = version(self.text.source, &self.models.lineup, revision(&self));
+        let (_, policy) = &self.policy;
+        let conditions = policy.conditions().chain(self.outputs.expressions());
         let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();
         let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
+        let decide = Arc::new(DecidePlan {
+            slots: self.symbols.names.slots().to_vec(),
+            expressions: self.stages.decide_expressions,
+            explain: self.models.explain,
+            score: self.symbols.decision.score,
+            late_by: is_read(self.symbols.decision.late_by),
+            flags: is_read(self.symbols.decision.flags),
+            policy: self.policy.1,
+            outputs: self.outputs,
+            without_score: self.without_score,
+            lists: self.lists.lists.iter().map(|list| list.name.clone()).collect(),
+            lookups: self.lists.lookups,
+            features: self.features.listed,
+            entities: entity_slots(&self.entities, &self.symbols),
+        });
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
-            version: version(self.text.source, &self.models.lineup, revision(&self)),
+            version,
             slots: self.symbols.names.slots().to_vec(),
-            inputs: input_plans(&self)?,
-            decide: DecidePlan {
-                expressions: self.stages.decide_expressions,
-                explain: self.models.explain,
-                score: self.symbols.decision.score,
-                late_by: is_read(self.symbols.decision.late_by),
-                flags: is_read(self.symbols.decision.flags),
-                policy: self.policy,
-                outputs: self.outputs,
-                without_score: self.without_score,
-                lists: self.lists.lists.iter().map(|list| list.name.clone()).collect(),
-                lookups: self.lists.lookups,
-                features: self.features.listed,
-                entities: entity_slots(&self.entities, &self.symbols),
-            },
+            inputs: input_plans,
+            decide: Arc::clone(&decide),
             stages: self.stages.stages,
             max_future: self.file.max_future.map_or(HOUR, |duration| duration.0),
             published: self.published,
         };
         Some(Compiled {
             plan: Arc::new(plan),
-            lineup: Arc::new(self.models.lineup),
+            decision: Arc::new(DecisionSet::of_pipeline(self.models.lineup, decide)),
             inputs,
             repartition_topics: self.topics.repartition,
             decisions: self.topics.decisions,
@@ -106,6 +109,46 @@ impl Phases<'_> {
 }
 
 impl Phases<'_> {
+    /// What roll-outs are compiled against.
+    fn rollout_scope(&self) -> RolloutScope {
+        let transactions = self.usage.inputs.iter().take(1).flat_map(|input| input.fields.keys());
+        let unread = transactions.filter(|name| !self.symbols.fields.contains_key(*name));
+        let expressions = self.decision_expressions();
+        RolloutScope {
+            names: self
+                .symbols
+                .names
+                .of_decision(&self.stages.at_decision, unread.cloned()),
+            slots: self.symbols.decision,
+            outcomes: self.outcomes.clone(),
+            policy: self.policy.0.clone(),
+            bound_lists: bound_lists(self.file, &self.usage.inputs, &expressions),
+            lists: all_lists(self.file),
+            expressions,
+            known: Known::of(self.file),
+            explains: self.models.explain.is_some(),
+            personal: self.models.personal.clone(),
+            places: ModelPlaces {
+                directory: self.text.directory.to_owned(),
+                model: own_model(self.file),
+            },
+        }
+    }
+
+    /// The expressions that are evaluated at the decision, in the order of their dependencies.
+    fn decision_expressions(&self) -> Vec<DecisionExpression> {
+        let computed = self.stages.decide_expressions.iter();
+        let expression = |computed: &SlotExpression| {
+            let (name, slot) = self.features.listed.iter().find(|(_, slot)| *slot == computed.slot)?;
+            Some(DecisionExpression {
+                name: name.clone(),
+                slot: *slot,
+                source: computed.expression.source().to_owned(),
+            })
+        };
+        computed.filter_map(expression).collect()
+    }
+
     /// The fields of an input's records that are used, with their slots.
     fn decoded<'i>(&'i self, input: &'i ResolvedInput) -> impl Iterator<Item = (&'i String, &'i ResolvedField, Slot)> {
         let fields = input.fields.iter().filter(|(_, field)| field.derived.is_none());
@@ -227,6 +270,8 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
     Some(RolloutSettings {
         file: given(&section.file),
         topic: given(&section.topic).map(Into::into),
+        approvals: section.approvals.as_ref().map_or(0, |approvals| approvals.value),
+        approvals_topic: given(&section.approvals_topic).map(Into::into),
     })
 }
 
@@ -237,7 +282,7 @@ fn revision(phases: &Phases<'_>) -> Revision {
     let conditions = features.filter_map(|feature| feature.condition.as_ref());
     let all = steps
         .chain(conditions)
-        .chain(phases.policy.conditions())
+        .chain(phases.policy.1.conditions())
         .chain(phases.outputs.expressions());
     all.map(Expression::revision).max().unwrap_or_default()
 }

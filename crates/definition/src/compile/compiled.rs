@@ -1,13 +1,12 @@
 //! The result of compiling a pipeline file: the plan, the models, topics and settings.
 
 use super::lists::EntryListSettings;
-use super::names::Names;
+use super::rollout_scope::RolloutScope;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
 use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, KeyVariables, SubjectStrategy};
 use riskstream_engine::plan::{InputPlan, Plan};
 use riskstream_events::{DerivedField, Field, Slot};
-use riskstream_scoring::Lineup;
-use std::collections::BTreeSet;
+use riskstream_scoring::DecisionSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,8 +18,8 @@ use std::time::Duration;
 pub struct Compiled {
     /// The computation.
     pub plan: Arc<Plan>,
-    /// The models of the pipeline file. A roll-out replaces them.
-    pub lineup: Arc<Lineup>,
+    /// What the pipeline file says about deciding. A roll-out replaces it.
+    pub decision: Arc<DecisionSet>,
     /// The inputs, in the plan's order.
     pub inputs: Vec<InputSettings>,
     /// The topic in front of each stage; `None` if the stage reads the transactions' own topic.
@@ -92,21 +91,10 @@ pub struct RolloutSettings {
     pub file: Option<String>,
     /// The topic to follow.
     pub topic: Option<Arc<str>>,
-}
-
-/// The data that roll-outs are compiled against, besides the plan and the models.
-#[derive(Clone, Debug)]
-pub struct RolloutScope {
-    /// The names that have values at the decision.
-    pub(crate) names: Names<'static>,
-    /// Whether scores are explained.
-    pub(crate) explains: bool,
-    /// The names whose values are personal data. Reasons must not contain them.
-    pub(crate) personal: BTreeSet<String>,
-    /// The directory of the pipeline file. Paths are relative to it.
-    pub(crate) directory: PathBuf,
-    /// The path of the pipeline file's own model.
-    pub(crate) model: Option<PathBuf>,
+    /// How many people other than its author must approve a roll-out.
+    pub approvals: u32,
+    /// The topic of approvals, if it is another one.
+    pub approvals_topic: Option<Arc<str>>,
 }
 
 /// The settings of the service.
@@ -252,7 +240,7 @@ impl Compiled {
     /// The roll-out file to watch, if the file names one.
     pub fn rollout_file(&self) -> Option<PathBuf> {
         let file = self.rollout_settings.as_ref()?.file.as_ref()?;
-        Some(self.rollout.directory.join(file))
+        Some(self.rollout.places.directory.join(file))
     }
 
     /// The topic of roll-outs, if the file names one.

@@ -110,15 +110,20 @@ fn declare_lists(lists: &Map<ListSection>, names: &mut Names<'_>, diagnostics: &
 }
 
 fn declare_constants(name: &Key, list: &List<Raw>, names: &mut Names<'_>, diagnostics: &mut Diagnostics) {
-    let items = list.0.iter();
-    let values: Vec<Option<Value>> = items.map(|item| constant(&item.value.0, diagnostics)).collect();
-    let Some(values) = values.into_iter().collect::<Option<Vec<Value>>>() else {
+    let Some(values) = constants(list, diagnostics) else {
         return names.declare_broken(&name.name);
     };
     if let Err(error) = names.declare_list(&name.name, &values, name.span.clone()) {
         diagnostics.add(Diagnostic::new(error.to_string(), name.span.clone()));
         names.declare_broken(&name.name);
     }
+}
+
+/// The values of a list of constants.
+pub fn constants(list: &List<Raw>, diagnostics: &mut Diagnostics) -> Option<Vec<Value>> {
+    let items = list.0.iter();
+    let values: Vec<Option<Value>> = items.map(|item| constant(&item.value.0, diagnostics)).collect();
+    values.into_iter().collect()
 }
 
 fn constant(node: &Node, diagnostics: &mut Diagnostics) -> Option<Value> {

@@ -4,32 +4,80 @@ use super::lists;
 use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::example_lists::text_of;
+use crate::syntax::read::List;
 use crate::syntax::{Example, ExampleEvent, PipelineFile};
 
-/// The examples of the file.
-pub fn compile(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) -> Vec<Example> {
-    let examples: Vec<Example> = file.examples.0.iter().map(|example| example.value.clone()).collect();
+/// What examples may name.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    features: Vec<String>,
+    /// The lists that have entries.
+    entry_lists: Vec<String>,
+    /// The lists of constants.
+    constants: Vec<String>,
+}
+
+impl Known {
+    /// What the file has.
+    pub fn of(file: &PipelineFile) -> Known {
+        let owned = |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect();
+        let mut outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.names());
+        let entry_lists: Vec<String> = owned(&mut lists::sections(file).map(|(name, _)| name));
+        let constants = file
+            .lists
+            .names()
+            .filter(|name| !entry_lists.iter().any(|list| list == name));
+        Known {
+            inputs: owned(&mut file.inputs.names()),
+            outputs: owned(&mut outputs),
+            features: owned(&mut file.features.names()),
+            constants: constants.map(str::to_owned).collect(),
+            entry_lists,
+        }
+    }
+
+    /// The same, and these features.
+    pub fn with_features<'n>(&self, features: impl Iterator<Item = &'n str>) -> Known {
+        let mut known = self.clone();
+        known.features.extend(features.map(str::to_owned));
+        known
+    }
+}
+
+fn texts(names: &[String]) -> impl Iterator<Item = &str> {
+    names.iter().map(String::as_str)
+}
+
+/// The examples of a file.
+pub fn compile(
+    examples: &List<Example>,
+    known: &Known,
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Example> {
+    let examples: Vec<Example> = examples.0.iter().map(|example| example.value.clone()).collect();
     for event in examples.iter().flat_map(|example| &example.events.0) {
-        check_event(file, outcomes, &event.value, diagnostics);
+        check_event(known, outcomes, &event.value, diagnostics);
     }
     examples
         .iter()
-        .for_each(|example| check_lists(file, example, diagnostics));
+        .for_each(|example| check_lists(known, example, diagnostics));
     examples
 }
 
 /// An example gives entries of lists that have some.
-fn check_lists(file: &PipelineFile, example: &Example, diagnostics: &mut Diagnostics) {
-    let known: Vec<&str> = lists::sections(file).map(|(name, _)| name).collect();
+fn check_lists(known: &Known, example: &Example, diagnostics: &mut Diagnostics) {
     for (name, entries) in &example.lists.0 {
-        if !known.contains(&name.name.as_str()) {
-            let what = match file.lists.get(&name.name) {
-                Some(_) => format!("the list `{}` has constants, no entries", name.name),
-                None => format!("unknown list `{}`", name.name),
+        if !known.entry_lists.contains(&name.name) {
+            let what = match known.constants.contains(&name.name) {
+                true => format!("the list `{}` has constants, no entries", name.name),
+                false => format!("unknown list `{}`", name.name),
             };
             diagnostics.add(
                 Diagnostic::new(what, name.span.clone())
-                    .nearest(&name.name, known.iter().copied())
+                    .nearest(&name.name, texts(&known.entry_lists))
                     .help("an example gives the entries of a list that has a `topic:`"),
             );
         }
@@ -41,15 +89,15 @@ fn check_lists(file: &PipelineFile, example: &Example, diagnostics: &mut Diagnos
     }
 }
 
-fn check_event(file: &PipelineFile, outcomes: &DeclaredOutcomes, event: &ExampleEvent, diagnostics: &mut Diagnostics) {
+fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent, diagnostics: &mut Diagnostics) {
     let input = &event.input;
-    if file.inputs.get(&input.name).is_none() {
+    if !known.inputs.contains(&input.name) {
         // A missing input `transactions` was reported as such.
         if input.name != "transactions" {
             diagnostics.add(
                 Diagnostic::new(format!("unknown input `{}`", input.name), input.span.clone())
-                    .nearest(&input.name, file.inputs.names())
-                    .help(format!("the inputs are {}", enumerate(file.inputs.names()))),
+                    .nearest(&input.name, texts(&known.inputs))
+                    .help(format!("the inputs are {}", enumerate(texts(&known.inputs)))),
             );
         }
         return;
@@ -66,22 +114,20 @@ fn check_event(file: &PipelineFile, outcomes: &DeclaredOutcomes, event: &Example
     if let Some(outcome) = &expect.outcome {
         outcomes.find(outcome, diagnostics);
     }
-    let known = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.names());
-    let known: Vec<&str> = known.collect();
     for name in expect.outputs.iter().flat_map(|outputs| &outputs.value.0) {
-        if !known.contains(&name.value.as_str()) {
+        if !known.outputs.contains(&name.value) {
             diagnostics.add(
                 Diagnostic::new(format!("unknown output `{}`", name.value), name.span.clone())
-                    .nearest(&name.value, known.iter().copied())
-                    .help(format!("the further outputs are {}", enumerate(known.iter().copied()))),
+                    .nearest(&name.value, texts(&known.outputs))
+                    .help(format!("the further outputs are {}", enumerate(texts(&known.outputs)))),
             );
         }
     }
     for name in expect.features.0.iter().map(|(key, _)| key) {
-        if file.features.get(&name.name).is_none() {
+        if !known.features.contains(&name.name) {
             diagnostics.add(
                 Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
-                    .nearest(&name.name, file.features.names()),
+                    .nearest(&name.name, texts(&known.features)),
             );
         }
     }

@@ -23,28 +23,39 @@ mod outputs;
 mod policy;
 mod precision;
 mod reads;
+mod rollout_scope;
 mod settings;
 mod share;
 mod stages;
 mod symbols;
 mod topics;
+mod topological;
 mod usage;
 
 pub use compiled::{
-    CheckpointSettings, Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutScope,
-    RolloutSettings, Settings,
+    CheckpointSettings, Compiled, InputSettings, KafkaSettings, OutputTopic, RegistrySettings, RolloutSettings,
+    Settings,
 };
+pub use declare::constants;
+pub use examples::compile as compile_examples;
 pub use file_text::FileText;
+pub use identifiers::identifiers;
 pub use lists::EntryListSettings;
-pub use models::{ModelCompiler, TextNames};
+pub use models::{ModelCompiler, TextNames, compile_explain};
 pub use names::Names;
+pub use policy::{PolicySource, compile as compile_policy_of, without_score};
+pub use rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope};
 pub use share::share_of;
+pub use topological::in_order;
 
 use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use assemble::Phases;
+use outcomes::DeclaredOutcomes;
+use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
+use symbols::Symbols;
 
 /// Compiles the file. `also_read` names fields that are read although the file does not use them. `Some` only if there are no
 /// diagnostics.
@@ -67,8 +78,10 @@ pub fn compile(
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
     let lists = lists::compile(file, &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
-    let policy = policy::compile(file, &symbols, &outcomes, diagnostics);
-    let without_score = policy::without_score(file, &outcomes, diagnostics);
+    let policy = compile_policy(file, &symbols, &outcomes, diagnostics);
+    let scores = file.model.as_ref().map(|model| &model.span);
+    let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
+    let without_score = policy::without_score(file.decision.as_ref(), scores, &outcomes, diagnostics);
     let outputs = outputs::compile(file, &mut symbols, &outcomes.outcomes, diagnostics);
     let context = StageContext {
         usage: &usage,
@@ -79,7 +92,7 @@ pub fn compile(
             &entities,
             &symbols,
             &models.lineup,
-            policy.as_ref(),
+            policy.as_ref().map(|(_, policy)| policy),
             outputs.as_ref(),
             &lists.lookups,
         ),
@@ -87,7 +100,7 @@ pub fn compile(
     };
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
-    let examples = examples::compile(file, &outcomes, diagnostics);
+    let examples = examples::compile(&file.examples, &examples::Known::of(file), &outcomes, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }
@@ -102,6 +115,7 @@ pub fn compile(
         symbols,
         features,
         models,
+        outcomes,
         policy: policy?,
         outputs: outputs?,
         lists,
@@ -113,4 +127,19 @@ pub fn compile(
     let mut compiled = phases.assemble()?;
     compiled.warnings = diagnostics.take_warnings().into();
     Some(compiled)
+}
+
+/// The rules and thresholds of the file.
+fn compile_policy(
+    file: &PipelineFile,
+    symbols: &Symbols<'_>,
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Option<(PolicySpec, Policy)> {
+    let source = PolicySource {
+        rules: Some(&file.rules),
+        thresholds: file.decision.as_ref(),
+        inherited: (&PolicySpec::default(), 0..0),
+    };
+    policy::compile(&source, &symbols.names, symbols.decision, outcomes, diagnostics)
 }

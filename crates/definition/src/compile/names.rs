@@ -77,6 +77,8 @@ pub struct Names<'s> {
     broken: HashSet<String>,
     /// Names whose values do not reach the decision. A roll-out cannot use them.
     absent: HashSet<String>,
+    /// Whether they are those of a roll-out, which cannot have all that the pipeline file can.
+    is_rollout: bool,
     /// The lists whose entries change: only decisions look values up in them.
     entry_lists: Vec<(String, Vec<(Slot, EntrySlots)>)>,
     slots: Vec<SlotInfo>,
@@ -110,6 +112,7 @@ impl<'s> Names<'s> {
             places: HashMap::new(),
             broken: HashSet::new(),
             absent: HashSet::new(),
+            is_rollout: false,
             entry_lists: Vec::new(),
             slots,
             publishes_others: false,
@@ -149,6 +152,7 @@ impl<'s> Names<'s> {
         };
         self.symbols.insert(name.to_owned(), symbol);
         self.places.insert(name.to_owned(), span);
+        self.absent.remove(name);
         slot
     }
 
@@ -218,9 +222,7 @@ impl<'s> Names<'s> {
         if !scope.contains("flags") {
             scope.add_list("flags", decision.flags, ValueType::Text);
         }
-        for (name, lookups) in &self.entry_lists {
-            scope.add_entries(name.as_str(), lookups.clone());
-        }
+        self.add_entries(&mut scope);
         scope
     }
 
@@ -254,8 +256,8 @@ impl<'s> Names<'s> {
         &self.slots
     }
 
-    /// The same names for roll-outs. Only those with slots in `at_decision` have values there.
-    pub fn of_decision(&self, at_decision: &BTreeSet<Slot>) -> Names<'static> {
+    /// The same names for roll-outs. Only those with slots in `at_decision` have values there; the fields `unread` have no slot.
+    pub fn of_decision(&self, at_decision: &BTreeSet<Slot>, unread: impl Iterator<Item = String>) -> Names<'static> {
         let absent = self
             .symbols
             .iter()
@@ -264,9 +266,11 @@ impl<'s> Names<'s> {
             source: "",
             scope: self.scope.clone(),
             symbols: self.symbols.clone(),
-            places: self.places.clone(),
+            // They are places of another text.
+            places: HashMap::new(),
             broken: HashSet::new(),
-            absent: absent.map(|(name, _)| name.clone()).collect(),
+            absent: absent.map(|(name, _)| name.clone()).chain(unread).collect(),
+            is_rollout: true,
             entry_lists: self.entry_lists.clone(),
             slots: self.slots.clone(),
             publishes_others: self.publishes_others,
@@ -324,9 +328,45 @@ impl<'s> Names<'s> {
         self.compile_with(Expression::compile, source, diagnostics)
     }
 
+    /// Compiles a text that is not in this source.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn expression(&self, text: &str) -> Result<Expression, String> {
+        let first = |errors: Vec<ExpressionError>| {
+            errors
+                .into_iter()
+                .next()
+                .map_or_else(String::new, |error| error.message)
+        };
+        Expression::compile(text, &self.scope).map_err(first)
+    }
+
     /// Compiles a condition, as [`Names::compile`] does expressions.
     pub fn condition(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> Option<Expression> {
         self.compile_with(Expression::condition, source, diagnostics)
+    }
+
+    /// Compiles a condition that may ask lists whose entries change.
+    pub fn condition_with_entries(
+        &self,
+        source: &Spanned<ExpressionText>,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Expression> {
+        let mut scope = self.scope.clone();
+        self.add_entries(&mut scope);
+        self.compile_with(|text, _| Expression::condition(text, &scope), source, diagnostics)
+    }
+
+    fn add_entries(&self, scope: &mut Scope) {
+        for (name, lookups) in &self.entry_lists {
+            scope.add_entries(name.as_str(), lookups.clone());
+        }
+    }
+
+    /// Whether all names that an expression mentions can be used; if some do not reach the decision, adds a diagnostic.
+    pub fn can_use(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> bool {
+        !self.uses_broken(&source.value.0) && !self.uses_absent(source, diagnostics)
     }
 
     fn compile_with(
@@ -335,7 +375,7 @@ impl<'s> Names<'s> {
         source: &Spanned<ExpressionText>,
         diagnostics: &mut Diagnostics,
     ) -> Option<Expression> {
-        if self.uses_broken(&source.value.0) || self.uses_absent(source, diagnostics) {
+        if !self.can_use(source, diagnostics) {
             return None;
         }
         match compile(&source.value.0, &self.scope) {
@@ -371,6 +411,11 @@ impl<'s> Names<'s> {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
         let unknown = error.message.strip_prefix("unknown name ");
         let help = unknown.and_then(|name| known_later(name).or_else(|| self.only_decisions_use(name)));
+        let help = help.or_else(|| {
+            unknown
+                .filter(|_| self.is_rollout && error.help.is_none())
+                .map(needs_a_restart)
+        });
         let diagnostic = Diagnostic::new(error.message, place).label("here");
         match help.or(error.help) {
             Some(help) => diagnostic.help(help),
@@ -390,6 +435,15 @@ fn known_later(name: &str) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// What to do about a name that a roll-out would need.
+fn needs_a_restart(name: &str) -> String {
+    format!(
+        "a roll-out can add constants, `lists: {{{name}: […]}}`, and expressions over what there is, `features: {{{name}: \
+         {{expression: …}}}}`. Fields and aggregations are read and counted from a start on: add them to the pipeline file, and \
+         restart"
+    )
 }
 
 /// Whether `name` is `a`, `a_1` or, of a field, `a.b`.

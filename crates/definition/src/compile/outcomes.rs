@@ -6,6 +6,7 @@ use crate::syntax::{OutcomeWord, PipelineFile, Thresholds};
 use riskstream_events::{Outcome, Outcomes, OutcomesError};
 
 /// The pipeline's outcomes.
+#[derive(Clone, Debug)]
 pub struct DeclaredOutcomes {
     /// The default ones if the declaration is broken.
     pub outcomes: Outcomes,

@@ -2,29 +2,39 @@
 
 use super::names::Names;
 use super::outcomes::DeclaredOutcomes;
-use super::symbols::Symbols;
+use super::symbols::DecisionSlots;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
-use crate::syntax::read::{ExpressionText, Spanned};
-use crate::syntax::{PipelineFile, Rule, Thresholds};
+use crate::syntax::read::{ExpressionText, List, Spanned};
+use crate::syntax::{Rule, Thresholds};
 use riskstream_events::{Outcome, Outcomes};
 use riskstream_policy::{Place, Policy, PolicyProblem, PolicySpec, RuleMode, RuleSpec, ThresholdSpec};
+use std::collections::HashMap;
+
+/// What rules and thresholds are compiled from.
+pub struct PolicySource<'a> {
+    /// The rules; `None` for those of `inherited`.
+    pub rules: Option<&'a List<Rule>>,
+    /// The thresholds; `None` for those of `inherited`.
+    pub thresholds: Option<&'a Spanned<Thresholds>>,
+    /// What a roll-out leaves as the pipeline file says, and the place in the roll-out that is to blame if it does not compile
+    /// any more.
+    pub inherited: (&'a PolicySpec, Span),
+}
 
 /// Compiles rules and thresholds. `None` if they are wrong or use a broken name.
 pub fn compile(
-    file: &PipelineFile,
-    symbols: &Symbols<'_>,
+    source: &PolicySource<'_>,
+    names: &Names<'_>,
+    decision: DecisionSlots,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
-) -> Option<Policy> {
-    check_rule_names(file, diagnostics);
-    check_thresholds(file, outcomes, diagnostics);
-    let names = &symbols.names;
-    let usable = Usable::find(file, names, outcomes, diagnostics);
-    match Policy::compile(
-        &usable.spec(&outcomes.outcomes),
-        &names.scope_of_rules(symbols.decision),
-    ) {
-        Ok(policy) => usable.is_complete.then_some(policy),
+) -> Option<(PolicySpec, Policy)> {
+    check_rule_names(source.rules, diagnostics);
+    check_thresholds(source.thresholds, outcomes, diagnostics);
+    let usable = Usable::find(source, names, outcomes, diagnostics);
+    let spec = usable.spec(&outcomes.outcomes);
+    match Policy::compile(&spec, &names.scope_of_rules(decision)) {
+        Ok(policy) => usable.is_complete.then_some((spec, policy)),
         Err(errors) => {
             let found = errors
                 .into_iter()
@@ -37,8 +47,11 @@ pub fn compile(
 
 /// The rules and thresholds that are not broken and use no broken name.
 struct Usable<'f> {
-    rules: Vec<UsableRule<'f>>,
-    thresholds: Vec<UsableThreshold<'f>>,
+    /// `None` for those of `inherited`.
+    rules: Option<Vec<UsableRule<'f>>>,
+    /// `None` for those of `inherited`.
+    thresholds: Option<Vec<UsableThreshold<'f>>>,
+    inherited: &'f (&'f PolicySpec, Span),
     /// Whether these are all rules and thresholds of the file.
     is_complete: bool,
 }
@@ -59,43 +72,65 @@ struct UsableThreshold<'f> {
 
 impl<'f> Usable<'f> {
     fn find(
-        file: &'f PipelineFile,
+        source: &'f PolicySource<'f>,
         names: &Names<'_>,
         outcomes: &DeclaredOutcomes,
         diagnostics: &mut Diagnostics,
     ) -> Usable<'f> {
-        let rules = file.rules.0.iter();
-        let rules: Vec<Option<UsableRule<'_>>> = rules
-            .map(|rule| usable_rule(&rule.value, names, outcomes, diagnostics))
-            .collect();
-        let section = file.decision.as_ref().map(|decision| &decision.value);
-        let severe = outcomes.severe().into_iter().flatten();
-        let thresholds = severe.filter_map(|(outcome, word)| usable_threshold(section?, outcome, word));
-        let (thresholds, broken): (Vec<_>, Vec<_>) =
-            thresholds.partition(|threshold| !names.uses_broken(&threshold.when.value.0));
+        let mut is_complete = true;
+        let rules = source.rules.map(|rules| {
+            let rules = rules.0.iter();
+            let rules = rules.map(|rule| usable_rule(&rule.value, names, outcomes, diagnostics));
+            let rules: Vec<Option<UsableRule<'_>>> = rules.collect();
+            is_complete &= rules.iter().all(Option::is_some);
+            rules.into_iter().flatten().collect()
+        });
+        let thresholds = source.thresholds.map(|section| {
+            let severe = outcomes.severe().into_iter().flatten();
+            let thresholds = severe.filter_map(|(outcome, word)| usable_threshold(&section.value, outcome, word));
+            let (thresholds, broken): (Vec<_>, Vec<_>) =
+                thresholds.partition(|threshold| names.can_use(threshold.when, diagnostics));
+            is_complete &= broken.is_empty();
+            thresholds
+        });
         Usable {
-            is_complete: rules.iter().all(Option::is_some) && broken.is_empty(),
-            rules: rules.into_iter().flatten().collect(),
+            rules,
             thresholds,
+            inherited: &source.inherited,
+            is_complete,
         }
     }
 
     fn spec(&self, outcomes: &Outcomes) -> PolicySpec {
+        let (inherited, _) = self.inherited;
+        let rules = self.rules.as_ref();
+        let thresholds = self.thresholds.as_ref();
         PolicySpec {
             outcomes: outcomes.clone(),
-            rules: self.rules.iter().map(|rule| rule.spec.clone()).collect(),
-            thresholds: self.thresholds.iter().map(|threshold| threshold.spec.clone()).collect(),
+            rules: rules.map_or_else(
+                || inherited.rules.clone(),
+                |rules| rules.iter().map(|rule| rule.spec.clone()).collect(),
+            ),
+            thresholds: thresholds.map_or_else(
+                || inherited.thresholds.clone(),
+                |thresholds| thresholds.iter().map(|threshold| threshold.spec.clone()).collect(),
+            ),
         }
     }
 
     /// The diagnostic of a problem at its place in the file. `None` for names of rules, which are checked before.
     fn diagnostic(&self, place: Place, problem: PolicyProblem, names: &Names<'_>) -> Option<Diagnostic> {
-        let (expression, code) = match place {
+        let rule = |index: usize| self.rules.as_ref().map(|rules| &rules[index]);
+        let threshold = |index: usize| self.thresholds.as_ref().map(|thresholds| &thresholds[index]);
+        let own = match place {
             Place::RuleName(_) => return None,
-            Place::RuleWhen(index) => (Some(self.rules[index].when), None),
-            Place::RuleReason(index) => (None, Some(self.rules[index].reason)),
-            Place::Threshold(index) => (Some(self.thresholds[index].when), None),
-            Place::ThresholdReason(index) => (None, self.thresholds[index].reason),
+            Place::RuleWhen(index) => rule(index).map(|rule| (Some(rule.when), None)),
+            Place::RuleReason(index) => rule(index).map(|rule| (None, Some(rule.reason))),
+            Place::Threshold(index) => threshold(index).map(|threshold| (Some(threshold.when), None)),
+            Place::ThresholdReason(index) => threshold(index).map(|threshold| (None, threshold.reason)),
+        };
+        let Some((expression, code)) = own else {
+            return Some(self.of_inherited(place, &problem));
         };
         Some(match (problem, expression) {
             (PolicyProblem::Expression(error), Some(expression)) => names.place(expression, error),
@@ -104,6 +139,25 @@ impl<'f> Usable<'f> {
                 Diagnostic::new(problem.to_string(), span).help("write `reason: R101`")
             }
         })
+    }
+}
+
+impl Usable<'_> {
+    /// The diagnostic of what does not compile any more.
+    fn of_inherited(&self, place: Place, problem: &PolicyProblem) -> Diagnostic {
+        let (spec, blame) = self.inherited;
+        let what = match place {
+            Place::RuleName(index) | Place::RuleWhen(index) | Place::RuleReason(index) => {
+                format!("the rule `{}`", spec.rules[index].name)
+            }
+            Place::Threshold(index) | Place::ThresholdReason(index) => {
+                format!("the threshold `{}`", spec.thresholds[index].when)
+            }
+        };
+        Diagnostic::new(
+            format!("{what} of the pipeline file would not be valid any more: {problem}"),
+            blame.clone(),
+        )
     }
 }
 
@@ -116,7 +170,7 @@ fn usable_rule<'f>(
     let then = rule.then.0.as_ref().map(|then| outcomes.find(then, diagnostics))?;
     let name = rule.name.0.as_ref()?;
     let when = rule.when.0.as_ref()?;
-    if names.uses_broken(&when.value.0) {
+    if !names.can_use(when, diagnostics) {
         return None;
     }
     let reason = rule.reason.as_ref().unwrap_or(name);
@@ -158,8 +212,8 @@ fn usable_threshold<'f>(section: &'f Thresholds, outcome: Outcome, word: &str) -
 }
 
 /// The keys of `decision:` must be those of outcomes.
-fn check_thresholds(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) {
-    let (Some(section), Some(severe)) = (&file.decision, outcomes.severe()) else {
+fn check_thresholds(section: Option<&Spanned<Thresholds>>, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) {
+    let (Some(section), Some(severe)) = (section, outcomes.severe()) else {
         return;
     };
     // The most severe first, as thresholds are evaluated.
@@ -183,18 +237,21 @@ fn check_thresholds(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostic
     }
 }
 
-fn check_rule_names(file: &PipelineFile, diagnostics: &mut Diagnostics) {
-    let mut seen: Vec<&Spanned<String>> = Vec::new();
-    let names = file.rules.0.iter().filter_map(|rule| rule.value.name.0.as_ref());
+fn check_rule_names(rules: Option<&List<Rule>>, diagnostics: &mut Diagnostics) {
+    let mut seen: HashMap<&str, &Spanned<String>> = HashMap::new();
+    let rules = rules.into_iter().flat_map(|rules| &rules.0);
+    let names = rules.filter_map(|rule| rule.value.name.0.as_ref());
     for name in names {
-        match seen.iter().find(|other| other.value == name.value) {
+        match seen.get(name.value.as_str()) {
             Some(first) => diagnostics.add(
                 Diagnostic::new(format!("two rules have the name `{}`", name.value), name.span.clone())
                     .label("the second rule")
                     .also(first.span.clone(), "the first rule")
                     .help("use another name for one of them: decisions list the rules that fired by name"),
             ),
-            None => seen.push(name),
+            None => {
+                seen.insert(&name.value, name);
+            }
         }
         if name.value.trim().is_empty() {
             diagnostics.add(Diagnostic::new(
@@ -209,14 +266,17 @@ fn check_rule_names(file: &PipelineFile, diagnostics: &mut Diagnostics) {
 const WITHOUT_SCORE: &str = "review";
 
 /// The mildest outcome of a decision without a score.
-pub fn without_score(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) -> Outcome {
-    let section = file.decision.as_ref();
+/// `scores` is the place of what may give no score.
+pub fn without_score(
+    section: Option<&Spanned<Thresholds>>,
+    scores: Option<&Span>,
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Outcome {
     if let Some(given) = section.and_then(|section| section.value.without_score.as_ref()) {
         return outcomes.find(given, diagnostics);
     }
     let default = outcomes.outcomes.find(WITHOUT_SCORE);
-    let model = file.model.as_ref().map(|model| &model.span);
-    let scores = model.or(file.rollout.as_ref().map(|rollout| &rollout.span));
     if let (None, Some(scores)) = (default, scores) {
         diagnostics.add(
             Diagnostic::new(

@@ -15,7 +15,7 @@ pub struct Symbols<'s> {
 }
 
 /// The slots of what is known when rules and thresholds are applied.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct DecisionSlots {
     /// `score`
     pub score: Slot,

@@ -38,6 +38,7 @@ pub fn compile(
     }
     let outputs = &file.outputs.0.as_ref()?.value;
     check_outputs(file, outputs, diagnostics);
+    check_rollout(file, diagnostics);
     check_lists(file, diagnostics);
     let has_notices = file.rollout.is_some() || lists::sections(file).next().is_some();
     let repartition = repartition_topics(&file.name.0.as_ref()?.value, usage, entities, has_notices);
@@ -89,12 +90,60 @@ fn check_inputs(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// The topics of roll-outs and approvals.
+fn rollout_topics(file: &PipelineFile) -> impl Iterator<Item = &Spanned<String>> {
+    let section = file.rollout.iter();
+    section.flat_map(|section| section.value.topic.iter().chain(&section.value.approvals_topic))
+}
+
+/// Approvals need a topic; nobody approves a watched file.
+fn check_rollout(file: &PipelineFile, diagnostics: &mut Diagnostics) {
+    let Some(section) = file.rollout.as_ref().map(|section| &section.value) else {
+        return;
+    };
+    for topic in rollout_topics(file) {
+        check_topic_name(topic, diagnostics);
+    }
+    let required = section.approvals.as_ref().filter(|approvals| approvals.value > 0);
+    if let (Some(required), None) = (required, &section.topic) {
+        diagnostics.add(
+            Diagnostic::new("`approvals` needs a topic", required.span.clone())
+                .help("add `topic:`: proposals, approvals and what is applied are its records"),
+        );
+    }
+    if let (Some(required), Some(watched)) = (required, &section.file) {
+        diagnostics.add(
+            Diagnostic::new("a watched file has no approvals", watched.span.clone())
+                .label("whoever writes the file changes what decides")
+                .also(required.span.clone(), "required here")
+                .help("remove `file`, and use `riskstream rollout propose`"),
+        );
+    }
+    if let (Some(topic), None) = (&section.approvals_topic, required) {
+        diagnostics.add(
+            Diagnostic::new(
+                "`approvals_topic` has no effect without `approvals`",
+                topic.span.clone(),
+            )
+            .help("add `approvals: 1`"),
+        );
+    }
+    if let (Some(topic), Some(first)) = (&section.approvals_topic, &section.topic)
+        && topic.value == first.value
+    {
+        diagnostics.add(
+            Diagnostic::new(format!("the topic `{}` is used twice", topic.value), topic.span.clone())
+                .also(first.span.clone(), "used here as well")
+                .help("approvals are records of `topic` if `approvals_topic` is left out"),
+        );
+    }
+}
+
 /// A list has a topic of its own: its records are read as entries.
 fn check_lists(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
-    let rollout = file.rollout.as_ref().and_then(|rollout| rollout.value.topic.as_ref());
     let mut seen: BTreeMap<&str, &Span> = inputs
-        .chain(rollout)
+        .chain(rollout_topics(file))
         .map(|topic| (topic.value.as_str(), &topic.span))
         .collect();
     for topic in lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref()) {
@@ -181,10 +230,9 @@ fn check_not_internal(outputs: &Outputs, repartition: &[Option<Arc<str>>], diagn
 
 fn check_not_read(file: &PipelineFile, topic: &Spanned<String>, diagnostics: &mut Diagnostics) {
     let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
-    let rollout = file.rollout.as_ref().and_then(|rollout| rollout.value.topic.as_ref());
     let lists = lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref());
     if let Some(read) = inputs
-        .chain(rollout)
+        .chain(rollout_topics(file))
         .chain(lists)
         .find(|read| read.value == topic.value)
     {

@@ -13,6 +13,8 @@ pub enum Findings {
     Errors,
     /// Differences between what examples expect and what was decided.
     Differences,
+    /// Differences between what the pipeline file's examples expect and what a roll-out would decide.
+    DifferencesByRollout,
     /// What is valid, but probably not meant.
     Warnings,
 }
@@ -89,7 +91,7 @@ impl Report {
     fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> Placed {
         let severity = match self.findings {
             Findings::Warnings => Severity::Warning,
-            Findings::Errors | Findings::Differences => Severity::Error,
+            Findings::Errors | Findings::Differences | Findings::DifferencesByRollout => Severity::Error,
         };
         Placed {
             diagnostic,
@@ -104,12 +106,16 @@ impl Report {
         let noun = match (self.findings, count) {
             (Findings::Errors, 1) => "error",
             (Findings::Errors, _) => "errors",
-            (Findings::Differences, 1) => "difference",
-            (Findings::Differences, _) => "differences",
+            (Findings::Differences | Findings::DifferencesByRollout, 1) => "difference",
+            (Findings::Differences | Findings::DifferencesByRollout, _) => "differences",
             (Findings::Warnings, 1) => "warning",
             (Findings::Warnings, _) => "warnings",
         };
-        format!("{count} {noun} in {}", self.name)
+        let more = match self.findings {
+            Findings::DifferencesByRollout => ": if they are meant, give the roll-out `examples:` of its own",
+            _ => "",
+        };
+        format!("{count} {noun} in {}{more}", self.name)
     }
 }
 

@@ -7,5 +7,5 @@ mod sizes;
 
 pub use plan_text::explain;
 pub use reference::{reference, rollout_reference};
-pub use schema::{rollout_schema, schema};
+pub use schema::{rollout_schema, rollout_step_schema, schema};
 pub use sizes::{EntitySize, entity_size};

@@ -49,7 +49,7 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
             names(plan, plan.decide.expressions.iter().map(|computed| computed.slot))
         )?;
     }
-    let lineup = &compiled.lineup;
+    let lineup = &compiled.decision.lineup;
     match lineup.champion_plan() {
         Some(model) => {
             writeln!(out, "  model {}", model_line(model))?;

@@ -1,6 +1,6 @@
 //! The JSON Schemas of pipeline files and roll-outs, for editors.
 
-use crate::syntax::{PipelineFile, RolloutFile};
+use crate::syntax::{PipelineFile, RolloutFile, RolloutStep};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 
@@ -12,6 +12,11 @@ pub fn schema() -> String {
 /// The schema of roll-outs as text.
 pub fn rollout_schema() -> String {
     schema_of::<RolloutFile>()
+}
+
+/// The schema of records that approve or apply roll-outs as text.
+pub fn rollout_step_schema() -> String {
+    schema_of::<RolloutStep>()
 }
 
 fn schema_of<File: JsonSchema>() -> String {

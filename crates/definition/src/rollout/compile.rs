@@ -1,48 +1,51 @@
-//! From a roll-out file to models.
+//! From a roll-out file to what decides.
 
+use super::features::{RolloutFeatures, compile_features};
+use super::lists::compile_lists;
+use super::models::{self, ModelContext, RolloutModels};
 use super::paths::check_paths;
-use crate::cards::{self, Cards};
-use crate::compile::{Compiled, ModelCompiler, Names, TextNames, share_of};
-use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use crate::syntax::read::{List, Spanned};
-use crate::syntax::{ChallengerSection, ModelSection, RolloutFile};
+use crate::compile::{
+    Compiled, Names, PolicySource, RolloutScope, compile_examples, compile_explain, compile_policy_of, without_score,
+};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span};
+use crate::syntax::{Example, RolloutFile};
+use riskstream_engine::ExplainPlan;
+use riskstream_engine::plan::DecidePlan;
 use riskstream_events::Slot;
-use riskstream_scoring::{Challenger, Lineup, ModelPlan};
-use std::collections::BTreeMap;
+use riskstream_expressions::Expression;
+use riskstream_policy::{Policy, PolicySpec};
+use riskstream_scoring::{DecisionSet, ModelPlan};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The models of a roll-out, loaded and checked.
+/// What a roll-out says, checked, with its models loaded.
 pub struct CompiledRollout {
     revision: u64,
-    models: Vec<Arc<ModelPlan>>,
-    /// The index of the first model that the roll-out itself names. Earlier ones are the pipeline file's.
-    first_own: usize,
-    champion: Option<usize>,
-    challengers: Vec<Challenger>,
-    shadows: Vec<usize>,
+    models: RolloutModels,
+    decide: DecidePlan,
+    /// Its own examples, if it has any.
+    pub examples: Option<Vec<Example>>,
 }
 
 impl CompiledRollout {
     /// The models that the roll-out itself names.
     pub fn own_models(&self) -> &[Arc<ModelPlan>] {
-        &self.models[self.first_own..]
+        &self.models.lineup.models[self.models.first_own..]
     }
 
-    /// The line-up with its document for the log.
-    pub fn into_lineup(self, document: &str) -> Lineup {
-        Lineup {
+    /// What decides, with its document for the log.
+    pub fn into_set(self, document: &str) -> DecisionSet {
+        DecisionSet {
             revision: self.revision,
             document: document.into(),
-            models: self.models,
-            champion: self.champion,
-            challengers: self.challengers,
-            shadows: self.shadows,
+            lineup: self.models.lineup,
+            decide: Arc::new(self.decide),
         }
     }
 }
 
-/// Loads the models of a roll-out, checks them and runs each once. `source` is the text of the roll-out. `Some` only if
-/// there are no diagnostics.
+/// Compiles a roll-out: loads its models, checks them and runs each. `source` is the text of the roll-out. `Some` only if there
+/// are no diagnostics.
 pub fn compile(
     file: &RolloutFile,
     source: &str,
@@ -50,189 +53,125 @@ pub fn compile(
     diagnostics: &mut Diagnostics,
 ) -> Option<CompiledRollout> {
     let scope = &pipeline.rollout;
-    let names = scope.names.in_source(source);
-    let cards = Cards::new(&scope.directory);
     let revision = revision(file, diagnostics);
-    if !check_paths(file, scope, diagnostics) {
+    if !check_paths(file, &scope.places, diagnostics) {
         return None;
     }
-    let base = match file.champion {
-        None => pipeline.lineup.models.clone(),
-        Some(_) => Vec::new(),
-    };
-    let first_own = base.len();
-    let mut compiler = RolloutCompiler {
+    let base = &*pipeline.plan.decide;
+    let mut names = scope.names.in_source(source);
+    compile_lists(file, scope, &mut names, diagnostics);
+    let features = compile_features(file, scope, &mut names, &base.expressions, diagnostics);
+    let explain = explain(file, pipeline, diagnostics);
+    let context = ModelContext {
+        scope,
         names: &names,
-        entities: &pipeline.plan.decide.entities,
-        taken: BTreeMap::new(),
-        models: ModelCompiler {
-            cards: &cards,
-            names: &names,
-            texts: scope.explains.then_some(TextNames {
-                names: &names,
-                personal: &scope.personal,
-            }),
-            models: base,
-            diagnostics,
-        },
+        personal: &features.personal,
+        explains: scope.explains || explain.is_some(),
+        entities: &base.entities,
+        base: &pipeline.decision.lineup,
     };
-    let champion = match &file.champion {
-        None => pipeline.lineup.champion,
-        Some(section) => compiler.decider(section),
-    };
-    let challengers = compiler.challengers(&file.challengers);
-    let shadows = compiler.shadows(&file.shadows);
-    let models = compiler.models.models;
-    diagnostics.is_empty().then_some(CompiledRollout {
+    let models = models::compile(file, &context, diagnostics);
+    let policy = policy(file, scope, &names, diagnostics);
+    let examples = file.examples.as_ref().map(|examples| {
+        let known = scope
+            .known
+            .with_features(features.added.iter().map(|(name, _)| name.as_str()));
+        compile_examples(&examples.value, &known, &scope.outcomes, diagnostics)
+    });
+    let without_score = file.decision.as_ref().map(|section| {
+        let (place, section) = (Some(&section.span), Some(section));
+        without_score(section, place, &scope.outcomes, diagnostics)
+    });
+    if !diagnostics.is_empty() {
+        return None;
+    }
+    let mut decide = assemble(base, &names, scope, features, policy?);
+    decide.explain = explain.or(decide.explain);
+    decide.without_score = without_score.unwrap_or(decide.without_score);
+    Some(CompiledRollout {
         revision: revision?,
         models,
-        first_own,
-        champion,
-        challengers,
-        shadows,
+        decide,
+        examples,
     })
 }
 
 /// The revision, which must be larger than the pipeline file's, 0.
 fn revision(file: &RolloutFile, diagnostics: &mut Diagnostics) -> Option<u64> {
     let Some(given) = &file.revision else {
-        diagnostics.add(
-            Diagnostic::new("`revision` is missing", 0..0).help("add `revision: 1`, and increase it with every change"),
-        );
+        if !file.is_flawed {
+            let missing = Diagnostic::new("`revision` is missing", 0..0);
+            diagnostics.add(missing.help("add `revision: 1`, and increase it with every change"));
+        }
         return None;
     };
     if given.value == 0 {
         diagnostics.add(
             Diagnostic::new("a revision must be at least 1", given.span.clone())
-                .help("0 is the revision of the pipeline file's own models"),
+                .help("0 is the revision of the pipeline file itself"),
         );
         return None;
     }
     Some(u64::from(given.value))
 }
 
-struct RolloutCompiler<'a, 's> {
-    names: &'a Names<'s>,
-    /// Names of entities and the slots of their keys.
-    entities: &'a [(String, Slot)],
-    /// For each entity the sum of the challengers' shares so far.
-    taken: BTreeMap<String, f64>,
-    models: ModelCompiler<'a, 's>,
+/// The section `explain:`. The pipeline file's model is prepared for explanations only if the pipeline file has that section.
+fn explain(file: &RolloutFile, pipeline: &Compiled, diagnostics: &mut Diagnostics) -> Option<ExplainPlan> {
+    let section = file.explain.as_ref()?;
+    let is_prepared =
+        pipeline.rollout.explains || file.champion.is_some() || pipeline.decision.lineup.models.is_empty();
+    if !is_prepared {
+        diagnostics.add(
+            Diagnostic::new(
+                "the pipeline file's model cannot be explained: it was loaded without `explain:`",
+                section.span.clone(),
+            )
+            .help("name it here, too: `champion: {file: …}`"),
+        );
+    }
+    Some(compile_explain(section, &pipeline.rollout.outcomes, diagnostics))
 }
 
-impl RolloutCompiler<'_, '_> {
-    fn decider(&mut self, section: &Spanned<ModelSection>) -> Option<usize> {
-        let first = self.models.models.len();
-        let index = self.models.decider(&section.value)?;
-        let fallback = section.value.fallback.as_ref().map(|fallback| &fallback.value);
-        for (section, index) in fallback.into_iter().chain([&section.value]).zip(first..) {
-            self.verify(section, index);
-        }
-        Some(index)
-    }
-
-    fn shadows(&mut self, sections: &List<ModelSection>) -> Vec<usize> {
-        let mut shadows = Vec::new();
-        for section in &sections.0 {
-            if let Some(index) = self.models.shadow(&section.value) {
-                self.verify(&section.value, index);
-                shadows.push(index);
-            }
-        }
-        shadows
-    }
-
-    fn challengers(&mut self, sections: &List<ChallengerSection>) -> Vec<Challenger> {
-        let sections = sections.0.iter();
-        sections.filter_map(|section| self.challenger(&section.value)).collect()
-    }
-
-    fn challenger(&mut self, section: &ChallengerSection) -> Option<Challenger> {
-        let model = section.model.0.as_ref().and_then(|model| self.decider(model));
-        let entity = self.entity(section);
-        let when = section.when.as_ref();
-        let when = when.map(|when| self.names.condition(when, self.models.diagnostics));
-        let share = section.share.0.as_ref();
-        let share = share.and_then(|given| {
-            let example = "`share: 0.05` is 5 % of the entities";
-            let share = share_of(given, example, self.models.diagnostics)?;
-            Some((share, given))
-        });
-        let (entity, (share, given)) = (entity?, share?);
-        let taken = self.taken.entry(entity.0.clone()).or_insert(0.0);
-        let share = *taken..*taken + share;
-        *taken = share.end;
-        if share.end > 1.0 + 1e-9 {
-            self.models.diagnostics.add(
-                Diagnostic::new(
-                    format!("the shares of the challengers of `{}` add up to more than 1", entity.0),
-                    given.span.clone(),
-                )
-                .help("make the shares smaller, or use another entity"),
-            );
-        }
-        let when = match when {
-            None => None,
-            Some(when) => Some(when?),
-        };
-        Some(Challenger {
-            model: model?,
-            entity,
-            share,
-            when,
-        })
-    }
-
-    fn entity(&mut self, section: &ChallengerSection) -> Option<(String, Slot)> {
-        let Some(asked) = &section.entity else {
-            return self.entities.first().cloned();
-        };
-        let found = self.entities.iter().find(|(name, _)| *name == asked.value).cloned();
-        if found.is_none() {
-            let names = || self.entities.iter().map(|(name, _)| name.as_str());
-            self.models.diagnostics.add(
-                Diagnostic::new(format!("unknown entity `{}`", asked.value), asked.span.clone())
-                    .nearest(&asked.value, names())
-                    .help(format!("the pipeline's entities are {}", enumerate(names()))),
-            );
-        }
-        found
-    }
-
-    /// Verifies the golden rows of a model's card, and runs the model once.
-    fn verify(&mut self, section: &ModelSection, index: usize) {
-        let Some(file) = &section.file.0 else { return };
-        let Some(plan) = self.models.models.get(index) else {
-            return;
-        };
-        if let Err(why) = verify(plan, self.models.cards, &file.value) {
-            self.models.diagnostics.add(
-                Diagnostic::new(
-                    format!("the check of `{}` failed: {why}", file.value),
-                    file.span.clone(),
-                )
-                .help("`riskstream models verify FILE` shows details"),
-            );
-        }
-    }
+fn policy(
+    file: &RolloutFile,
+    scope: &RolloutScope,
+    names: &Names<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(PolicySpec, Policy)> {
+    let source = PolicySource {
+        rules: file.rules.as_ref().map(|rules| &rules.value),
+        thresholds: file.decision.as_ref(),
+        inherited: (&scope.policy, changed(file)),
+    };
+    compile_policy_of(&source, names, scope.slots, &scope.outcomes, diagnostics)
 }
 
-/// Runs of a model after it is loaded: the first ones are slow.
-const WARM_UP_RUNS: usize = 3;
+/// The place of what may make the pipeline file's rules invalid: a list, or an expression.
+fn changed(file: &RolloutFile) -> Span {
+    let lists = file.lists.0.iter().map(|(key, _)| &key.span);
+    let features = file.features.0.iter().map(|(key, _)| &key.span);
+    lists.chain(features).next().cloned().unwrap_or_default()
+}
 
-fn verify(plan: &ModelPlan, cards: &Cards<'_>, file: &str) -> Result<(), String> {
-    match &*cards.of(file) {
-        Ok(Some(card)) if !card.golden_rows.is_empty() => {
-            cards::verify(&plan.model, card).map_err(|mismatch| mismatch.to_string())?;
-        }
-        _ => {}
+/// The pipeline file's plan with what the roll-out changes.
+fn assemble(
+    base: &DecidePlan,
+    names: &Names<'_>,
+    scope: &RolloutScope,
+    features: RolloutFeatures,
+    (_, policy): (PolicySpec, Policy),
+) -> DecidePlan {
+    let conditions = policy.conditions().chain(base.outputs.expressions());
+    let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();
+    let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
+    let (late_by, flags) = (is_read(scope.slots.late_by), is_read(scope.slots.flags));
+    DecidePlan {
+        slots: names.slots().to_vec(),
+        expressions: features.expressions,
+        late_by,
+        flags,
+        policy,
+        features: base.features.iter().cloned().chain(features.added).collect(),
+        ..base.clone()
     }
-    let mut scorer = plan.model.scorer();
-    let (row, mut scores) = (vec![0.0; plan.model.input_width()], Vec::new());
-    for _ in 0..WARM_UP_RUNS {
-        scorer
-            .score_each(&row, &mut scores)
-            .map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }

@@ -1,20 +1,20 @@
 //! Which model files a roll-out may name.
 
-use crate::compile::RolloutScope;
+use crate::compile::ModelPlaces;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::{ModelSection, RolloutFile};
 use std::path::{Component, Path, PathBuf};
 
 /// Checks that all models lie below the pipeline file or beside its model: the text of a roll-out may come over the
 /// network. Returns false if one does not.
-pub fn check_paths(file: &RolloutFile, scope: &RolloutScope, diagnostics: &mut Diagnostics) -> bool {
+pub fn check_paths(file: &RolloutFile, places: &ModelPlaces, diagnostics: &mut Diagnostics) -> bool {
     let mut is_allowed = true;
     let sections = sections(file).flat_map(|section| {
         let fallback = section.fallback.as_ref().map(|fallback| &fallback.value);
         [Some(section), fallback].into_iter().flatten()
     });
     for named in sections.filter_map(|section| section.file.0.as_ref()) {
-        if !may_read(scope, &named.value) {
+        if !may_read(places, &named.value) {
             is_allowed = false;
             let message = format!(
                 "`{}` is neither below the pipeline file nor beside its model",
@@ -36,11 +36,11 @@ fn sections(file: &RolloutFile) -> impl Iterator<Item = &ModelSection> {
     deciders.chain(file.shadows.0.iter().map(|shadow| &shadow.value))
 }
 
-fn may_read(scope: &RolloutScope, file: &str) -> bool {
-    let own_model = scope.model.as_ref().map(|model| scope.directory.join(model));
+fn may_read(places: &ModelPlaces, file: &str) -> bool {
+    let own_model = places.model.as_ref().map(|model| places.directory.join(model));
     let beside = own_model.as_ref().and_then(|model| model.parent()).map(normal);
-    let below = normal(&scope.directory);
-    let file = normal(&scope.directory.join(file));
+    let below = normal(&places.directory);
+    let file = normal(&places.directory.join(file));
     // The empty path is the working directory. Every path that does not climb out of it lies below it.
     let lies_in = |folder: &Path| match folder.as_os_str().is_empty() {
         true => matches!(file.components().next(), Some(Component::Normal(_))),
@@ -67,15 +67,10 @@ fn normal(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::Names;
-    use std::collections::BTreeSet;
 
     #[test]
     fn models_lie_below_the_pipeline_or_beside_its_model() {
-        let scope = |directory: &str| RolloutScope {
-            names: Names::new("").of_decision(&BTreeSet::new()),
-            explains: false,
-            personal: BTreeSet::new(),
+        let places = |directory: &str| ModelPlaces {
             directory: directory.into(),
             model: Some("../models/old.onnx".into()),
         };
@@ -91,12 +86,12 @@ mod tests {
             ("/etc/passwd", false),
         ] {
             for directory in ["pipelines", "/srv/pipelines", "../up/pipelines"] {
-                assert_eq!(may_read(&scope(directory), file), may, "{file} from {directory}");
+                assert_eq!(may_read(&places(directory), file), may, "{file} from {directory}");
             }
         }
-        let alone = RolloutScope {
+        let alone = ModelPlaces {
             model: None,
-            ..scope("")
+            ..places("")
         };
         assert!(may_read(&alone, "models/new.onnx"));
         assert!(!may_read(&alone, "../models/new.onnx"));

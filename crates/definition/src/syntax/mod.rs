@@ -32,6 +32,6 @@ pub use lists::{EntryList, ListSection};
 pub use model::ModelSection;
 pub use outputs::{Output, Outputs};
 pub use pipeline::PipelineFile;
-pub use rollout::{ChallengerSection, Rollout, RolloutFile};
+pub use rollout::{ChallengerSection, Rollout, RolloutFile, RolloutStep};
 pub use service::{Checkpoints, Delivery, Http, Kafka, KeyVariables, PersonalData, Registry, State, SubjectStrategy};
 pub use thresholds::Thresholds;

@@ -40,7 +40,7 @@ section! {
         /// The model that scores transactions. Without one the score is null and rules decide.
         #[schemars(default)]
         pub model: Option<Spanned<ModelSection>>,
-        /// Where roll-outs come from, which replace `model` while the pipeline runs.
+        /// Where roll-outs come from, which change what decides while the pipeline runs.
         #[schemars(default)]
         pub rollout: Option<Spanned<Rollout>>,
         /// Which decisions are explained: their reasons name the model's inputs that raised the score most.

@@ -12,6 +12,10 @@ fn every_mistake_with_its_place_and_what_to_write() {
         "{customer: {key: customer}}",
         "{customer: {key: customer}, payment: {key: id}}",
     );
+    let two = two.replace(
+        "features:\n",
+        "features:\n  repeats: {entity: payment, count: transactions, window: 1d}\n",
+    );
     // A path that is as long wherever the checkout is: messages are wrapped.
     let here = Path::new("tests/rollout");
     let pipeline = compile("shop.yaml", &two, here, &|_| None).unwrap();

@@ -22,7 +22,7 @@ fn decide(shop: &Shop, event: &mut Event, answer: Answer) -> (Outcome, Vec<Strin
         fired: vec![99],
         shadows: vec![98],
     };
-    shop.engine.decide(event, &answer, &mut result);
+    shop.plan().decide.decide(event, &answer, &mut result);
     let policy = &shop.plan().decide.policy;
     let code = |fired: &usize| policy.reason(*fired).expect("it fired").code.clone();
     (result.outcome, result.fired.iter().map(code).collect())
@@ -40,7 +40,7 @@ fn scored(score: f64) -> Answer {
 /// A payment of `amount`, complete.
 fn payment(shop: &mut Shop, amount: f64) -> Event {
     let mut event = shop.pay("t1", NOON, amount);
-    shop.engine.complete(&ListSet::default(), &mut event);
+    shop.plan().decide.complete(&ListSet::default(), &mut event);
     event
 }
 

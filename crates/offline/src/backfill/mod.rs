@@ -23,7 +23,7 @@ use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::Stores;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce};
+use riskstream_scoring::{Decider, Decision, DecisionSet, InForce};
 use sorter::{SortOptions, Sorted, Sorter};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -124,7 +124,7 @@ const NUMBERS_KEPT: usize = 100_000;
 
 /// The transactions that wait to be decided, and who decides.
 struct Batch {
-    models: ModelsInForce,
+    in_force: InForce,
     decider: Decider,
     events: Vec<Event>,
     decisions: Vec<Decision>,
@@ -137,7 +137,7 @@ impl<'a> Backfill<'a> {
     /// A store cannot be opened.
     pub fn new(
         engine: &'a mut Engine,
-        lineup: Arc<Lineup>,
+        set: Arc<DecisionSet>,
         stores: &mut dyn Stores,
         files: Vec<InputFile>,
         options: Options,
@@ -149,7 +149,7 @@ impl<'a> Backfill<'a> {
             engine,
             sources: sources(files, options.order, options.partitions.as_ref()),
             batch: Batch {
-                models: ModelsInForce::new(lineup),
+                in_force: InForce::new(set),
                 decider: Decider::default(),
                 events: Vec::with_capacity(BATCH),
                 decisions: Vec::new(),
@@ -370,9 +370,12 @@ impl<'a> Backfill<'a> {
     /// Decides the transactions that wait.
     fn decide(&mut self) -> Result<(), BackfillError> {
         let batch = &mut self.batch;
-        batch
-            .decider
-            .decide(self.engine, &mut batch.models, &mut batch.events, &mut batch.decisions);
+        batch.decider.decide(
+            self.engine.plan(),
+            &mut batch.in_force,
+            &mut batch.events,
+            &mut batch.decisions,
+        );
         self.sink.decided(&batch.events, &batch.decisions)?;
         self.summary.decided += batch.events.len() as u64;
         self.spare.extend(batch.events.drain(..).map(|event| event.row));

@@ -81,9 +81,9 @@ pub struct Collected<'c> {
 impl Sink for Collected<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         for (event, decision) in events.iter().zip(decisions) {
-            let (plan, lineup) = (&self.compiled.plan, &self.compiled.lineup);
+            let (plan, set) = (&self.compiled.plan, &self.compiled.decision);
             let mut json = Vec::new();
-            with_decision_record(plan, lineup, &ListSet::default(), event, decision, None, |decision| {
+            with_decision_record(plan, set, &ListSet::default(), event, decision, None, |decision| {
                 riskstream_events::encode_json(decision, &mut json);
             });
             self.decisions.push(OwnedDecisionRecord::from_json(&json).unwrap());
@@ -108,8 +108,8 @@ pub fn backfill<'c>(
         rejected: Vec::new(),
     };
     let mut engine = Engine::new(Arc::clone(&compiled.plan));
-    let lineup = Arc::clone(&compiled.lineup);
-    let backfill = Backfill::new(&mut engine, lineup, stores, files, options, &mut collected).unwrap();
+    let set = Arc::clone(&compiled.decision);
+    let backfill = Backfill::new(&mut engine, set, stores, files, options, &mut collected).unwrap();
     let summary = backfill.run(&mut |_| true).unwrap();
     (summary, collected)
 }
@@ -128,9 +128,9 @@ impl Sink for Nothing {
 /// A backfill of which only the summary is kept.
 pub fn summary(compiled: &Compiled, stores: &mut dyn Stores, files: Vec<InputFile>, options: Options) -> Summary {
     let mut engine = Engine::new(Arc::clone(&compiled.plan));
-    let lineup = Arc::clone(&compiled.lineup);
+    let set = Arc::clone(&compiled.decision);
     let mut sink = Nothing;
-    let backfill = Backfill::new(&mut engine, lineup, stores, files, options, &mut sink).unwrap();
+    let backfill = Backfill::new(&mut engine, set, stores, files, options, &mut sink).unwrap();
     backfill.run(&mut |_| true).unwrap()
 }
 

@@ -19,7 +19,7 @@ use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::sources::SourceId;
 use riskstream_pipeline::{DecisionFormat, Prepared, Tally, Task};
-use riskstream_scoring::{Decider, Lineup};
+use riskstream_scoring::{Decider, DecisionSet, Lineup};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -187,7 +187,8 @@ impl Shop {
     }
 
     pub fn decisions(&self) -> Sink {
-        let buffer = DecisionBuffer::new(Arc::clone(self.plan()), Arc::new(Lineup::default()), None);
+        let set = DecisionSet::of_pipeline(Lineup::default(), Arc::clone(&self.plan().decide));
+        let buffer = DecisionBuffer::new(Arc::clone(self.plan()), Arc::new(set), None);
         Sink::Decisions(DecisionSink::new(partition("repartition"), buffer, Offsets::default()).into())
     }
 

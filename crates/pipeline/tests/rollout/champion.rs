@@ -1,6 +1,6 @@
 //! Champions and challengers on the in-process log: when they take over, whom they decide on, what a replay finds.
 
-use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::driver::{decision, decisions, pay, pipeline, rolled_out, topology};
 use crate::payments::{place, version};
 use crate::shop::OLD;
 use riskstream_definition::Compiled;
@@ -40,12 +40,12 @@ fn another_champion_takes_over_between_two_transactions() {
     let amounts = amounts(300);
     pay(&driver, 0, &amounts[..100]);
     driver.run().unwrap();
-    driver.rollouts.put(lineup(&pipeline, NEW));
+    driver.rollouts.put(rolled_out(&pipeline, NEW));
     driver.run().unwrap();
     pay(&driver, 100, &amounts[100..200]);
     driver.run().unwrap();
     // Taking it back is a roll-out like any other.
-    driver.rollouts.put(lineup(&pipeline, "{revision: 2, restores: 0}"));
+    driver.rollouts.put(rolled_out(&pipeline, "{revision: 2, restores: 0}"));
     driver.run().unwrap();
     pay(&driver, 200, &amounts[200..]);
     driver.run().unwrap();
@@ -62,13 +62,13 @@ fn another_champion_takes_over_between_two_transactions() {
 fn a_challenger_keeps_its_customers_and_decides_where_its_condition_holds() {
     let pipeline = pipeline(OLD);
     let mut driver = TestDriver::new(topology(&pipeline), 3);
-    driver.rollouts.put(lineup(&pipeline, CANARY));
+    driver.rollouts.put(rolled_out(&pipeline, CANARY));
     driver.run().unwrap();
     let amounts = amounts(400);
     pay(&driver, 0, &amounts[..200]);
     driver.run().unwrap();
     let wider = CANARY.replace("revision: 2", "revision: 3").replace("0.25", "0.6");
-    driver.rollouts.put(lineup(&pipeline, &wider));
+    driver.rollouts.put(rolled_out(&pipeline, &wider));
     driver.run().unwrap();
     pay(&driver, 200, &amounts[200..]);
     driver.run().unwrap();
@@ -97,7 +97,7 @@ challengers:
   - {model: {file: models/old.onnx, version: third}, share: 0.3, entity: customer}
 ";
     let mut driver = TestDriver::new(topology(&pipeline), 1);
-    driver.rollouts.put(lineup(&pipeline, text));
+    driver.rollouts.put(rolled_out(&pipeline, text));
     driver.run().unwrap();
     pay(&driver, 0, &amounts(40));
     driver.run().unwrap();
@@ -135,7 +135,7 @@ fn faults_neither_double_nor_mix_and_a_replay_finds_every_change_where_it_was() 
         for part in 0..8 {
             if part == 2 || part == 5 {
                 let text = if part == 2 { NEW } else { CANARY };
-                driver.rollouts.put(lineup(&pipeline, text));
+                driver.rollouts.put(rolled_out(&pipeline, text));
             }
             pay(&driver, part * 50, &amounts[part * 50..][..50]);
             for _ in 0..3 {
@@ -158,7 +158,7 @@ fn replayed(pipeline: &Compiled, original: &TestDriver) -> Vec<OwnedDecisionReco
     let topology = topology(pipeline);
     let mut driver = TestDriver::new(topology.clone(), 1);
     for text in [NEW, CANARY] {
-        driver.rollouts.put(lineup(pipeline, text));
+        driver.rollouts.put(rolled_out(pipeline, text));
     }
     let repartition_topic = topology.repartition_topics[0].as_ref().unwrap();
     for record in original.broker.all_records(repartition_topic) {
@@ -173,7 +173,7 @@ fn replayed(pipeline: &Compiled, original: &TestDriver) -> Vec<OwnedDecisionReco
 fn lost_state_is_built_again_with_the_models_that_decide_now() {
     let pipeline = pipeline(OLD);
     let mut driver = TestDriver::new(topology(&pipeline), 3);
-    driver.rollouts.put(lineup(&pipeline, NEW));
+    driver.rollouts.put(rolled_out(&pipeline, NEW));
     driver.run().unwrap();
     let amounts = amounts(80);
     pay(&driver, 0, &amounts[..40]);
@@ -203,7 +203,7 @@ fn lost_state_is_built_again_with_the_models_that_decide_now() {
 fn without_its_models_a_partition_waits() {
     let pipeline = pipeline(OLD);
     let mut driver = TestDriver::new(topology(&pipeline), 1);
-    driver.rollouts.put(lineup(&pipeline, NEW));
+    driver.rollouts.put(rolled_out(&pipeline, NEW));
     driver.run().unwrap();
     pay(&driver, 0, &amounts(10));
     driver.run().unwrap();
@@ -215,10 +215,7 @@ fn without_its_models_a_partition_waits() {
         driver.round().unwrap();
     }
     let stopped = driver.stopped();
-    assert!(
-        stopped[0].reason.contains("revision 1 of the models decides here"),
-        "{stopped:?}"
-    );
+    assert!(stopped[0].reason.contains("roll-out 1 decides here"), "{stopped:?}");
     assert_eq!(decisions(&driver).len(), 10);
     driver.kill_worker(0);
     driver.rollouts = ready;

@@ -1,6 +1,6 @@
 //! What steps in for a model that fails, and when the model is left alone.
 
-use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::driver::{decision, decisions, pay, pipeline, rolled_out, topology};
 use crate::payments::version;
 use crate::shop::{OLD, directory, pipeline_text};
 use riskstream_definition::compile;
@@ -180,7 +180,7 @@ fn circuits_survive_faults() {
         driver.kill_worker(0);
         driver.add_worker();
         for (round, rollout) in rollouts.iter().enumerate() {
-            driver.rollouts.put(lineup(&pipeline, rollout));
+            driver.rollouts.put(rolled_out(&pipeline, rollout));
             driver.run().unwrap();
             for (batch, amounts) in amounts.chunks(4).enumerate() {
                 pay(&driver, round * count + batch * 4, amounts);
@@ -231,7 +231,7 @@ fn circuits_are_forgotten_with_their_models() {
     let first = pipeline("one");
     let mut driver = TestDriver::new(topology(&first), 1);
     assert_eq!(left_alone(&mut driver, 0), 3);
-    driver.rollouts.put(lineup(&first, "revision: 1"));
+    driver.rollouts.put(rolled_out(&first, "revision: 1"));
     driver.run().unwrap();
     assert_eq!(left_alone(&mut driver, 10), 3, "the same model in a roll-out");
     for (number, version, file, expected) in [
@@ -246,7 +246,7 @@ fn circuits_are_forgotten_with_their_models() {
         driver.kill_worker(0);
         successor.broker = driver.broker.clone();
         successor.stores = driver.stores.clone();
-        successor.rollouts.put(lineup(&next, "revision: 1"));
+        successor.rollouts.put(rolled_out(&next, "revision: 1"));
         successor.add_worker();
         driver = successor;
         assert_eq!(left_alone(&mut driver, number), expected, "{version} {file}");
@@ -263,7 +263,7 @@ revision: 1
 challengers:
   - {model: {file: models/nan.onnx, version: n, inputs: [amount], fallback: {file: models/new.onnx}}, share: 0.5}
 ";
-    driver.rollouts.put(lineup(&pipeline, text));
+    driver.rollouts.put(rolled_out(&pipeline, text));
     driver.run().unwrap();
     pay(&driver, 0, &[BAD; 40]);
     driver.run().unwrap();

@@ -6,7 +6,7 @@ use riskstream_definition::{Compiled, Style, compile, prepare};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::memory::StoredRecord;
 use riskstream_pipeline::{TestDriver, Topology};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
 
 /// The shop's pipeline with `model` as its section `model`.
@@ -15,10 +15,10 @@ pub fn pipeline(model: &str) -> Compiled {
         .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
 }
 
-/// The line-up of a roll-out.
-pub fn lineup(pipeline: &Compiled, text: &str) -> Arc<Lineup> {
-    let lineup = prepare("rollout.yaml", text, pipeline);
-    Arc::new(lineup.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))))
+/// What decides in a roll-out.
+pub fn rolled_out(pipeline: &Compiled, text: &str) -> Arc<DecisionSet> {
+    let set = prepare("rollout.yaml", text, pipeline);
+    Arc::new(set.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))))
 }
 
 pub fn topology(pipeline: &Compiled) -> Arc<Topology> {

@@ -5,6 +5,7 @@ mod shop;
 
 mod champion;
 mod circuit;
+mod decides;
 mod driver;
 mod payments;
 mod shadows;

@@ -1,6 +1,6 @@
 //! Shadows watch: whatever they do, decisions are what they are without them.
 
-use crate::driver::{decision, decisions, lineup, pay, pipeline, topology};
+use crate::driver::{decision, decisions, pay, pipeline, rolled_out, topology};
 use crate::shop::OLD;
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::TestDriver;
@@ -19,7 +19,7 @@ const AMOUNTS: [f64; 60] = {
 fn decide(rollout: &str) -> Vec<OwnedDecisionRecord> {
     let pipeline = pipeline(OLD);
     let mut driver = TestDriver::new(topology(&pipeline), 3);
-    driver.rollouts.put(lineup(&pipeline, rollout));
+    driver.rollouts.put(rolled_out(&pipeline, rollout));
     driver.run().unwrap();
     for (number, amount) in AMOUNTS.iter().enumerate() {
         pay(&driver, number, &[*amount]);

@@ -81,8 +81,8 @@ fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
         return Ok(());
     };
-    let lineup = pipeline_file::load_rollout(&path, compiled)?;
-    println!("{}: ok, revision {}", path.display(), lineup.revision);
+    let set = pipeline_file::load_rollout(&path, compiled)?;
+    println!("{}: ok, revision {}", path.display(), set.revision);
     Ok(())
 }
 
@@ -91,6 +91,7 @@ fn summary(compiled: &Compiled) -> String {
     let stages: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();
     let features = plan.decide.features.len();
     let model = compiled
+        .decision
         .lineup
         .champion_plan()
         .map_or("no model".to_owned(), |model| format!("model {}", model.name));

@@ -8,14 +8,14 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_engine::Engine;
 use riskstream_engine::plan::Plan;
 use riskstream_offline::backfill::{Backfill, InputFile, Options, Order, Partitions, SORT_MEMORY, Sink, Summary};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// What decides on which files.
 pub(super) struct FileRun {
     pub plan: Arc<Plan>,
-    pub lineup: Arc<Lineup>,
+    pub decision: Arc<DecisionSet>,
     pub files: Vec<InputFile>,
     pub order: Order,
     pub partitions: Option<Partitions>,
@@ -36,7 +36,7 @@ impl FileRun {
         };
         let mut engine = Engine::new(self.plan);
         let bar = progress_bar();
-        let backfill = Backfill::new(&mut engine, self.lineup, &mut self.stores, self.files, options, sink);
+        let backfill = Backfill::new(&mut engine, self.decision, &mut self.stores, self.files, options, sink);
         let ran = backfill.and_then(|backfill| {
             backfill.run(&mut |summary: &Summary| {
                 bar.set_position(summary.records);

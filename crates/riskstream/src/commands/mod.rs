@@ -64,7 +64,7 @@ pub enum Command {
     Generate(generate::Args),
     /// Inspect model files, verify them against their cards, and write first cards
     Models(models::Args),
-    /// Change the models of a running pipeline, and undo a change
+    /// Change what decides in a running pipeline: propose, approve, apply, take back
     #[cfg(feature = "kafka")]
     Rollout(rollout::Args),
     /// Report what the rules of a running pipeline find

@@ -113,6 +113,7 @@ fn keying(compiled: &Compiled, role: &TopicRole) -> Option<Keying> {
         | TopicRole::Output(_)
         | TopicRole::DeadLetters
         | TopicRole::Rollouts
+        | TopicRole::Approvals
         | TopicRole::List(_) => None,
     }
 }

@@ -1,33 +1,43 @@
-//! Follows the roll-out file and the roll-out topic, and loads the models of new roll-outs.
+//! Follows the roll-out file and the topics of roll-outs and approvals, and makes the decision sets of new roll-outs.
 
+use super::history::{Added, History, Origin};
 use super::loaded::LoadedRollouts;
 use crate::pipeline_file::read_rollout_text;
 use crate::shutdown::Shutdown;
-use crate::telemetry::metrics;
-use riskstream_definition::{Compiled, Report, prepare, prepare_again, read_rollout};
+use crate::telemetry::{create_rule_counters, metrics};
+use riskstream_definition::{Compiled, Report, prepare, prepare_again};
 use riskstream_kafka::{KafkaOptions, Tailed, TailedRecord, TopicTail};
 use riskstream_pipeline::Rollouts;
 use riskstream_pipeline::log::LogError;
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Interval at which the file and the topic are read.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// Interval at which the file and the topics are read. What is rolled out is in force within a second.
+const INTERVAL: Duration = Duration::from_millis(100);
 /// How long the start waits for the roll-outs that the topic already holds.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// What messages call the topic.
 const TOPIC: &str = "the roll-out topic";
 
-/// Loads the models of new roll-outs, and of older ones that tasks find in their log.
+/// Makes the decision sets of new roll-outs, and of older ones that tasks find in their log.
 pub struct Follower {
     pipeline: Arc<Compiled>,
     rollouts: LoadedRollouts,
     file: Option<WatchedFile>,
-    tail: Option<TopicTail>,
-    /// Line-ups loaded for tasks that wait for them, kept until the tasks own them.
-    pending: Vec<Arc<Lineup>>,
+    topics: Vec<FollowedTopic>,
+    history: History,
+    /// Sets made for tasks that wait for them, kept until the tasks own them.
+    pending: Vec<Arc<DecisionSet>>,
+}
+
+/// A topic of roll-outs or approvals.
+struct FollowedTopic {
+    origin: Origin,
+    tail: TopicTail,
+    /// Whether its end was reached once.
+    was_read: bool,
 }
 
 /// A file and its text when it was read last.
@@ -43,18 +53,33 @@ impl Follower {
     /// Settings that librdkafka refuses.
     pub fn new(pipeline: Arc<Compiled>, kafka: &KafkaOptions) -> Result<Follower, LogError> {
         let file = pipeline.rollout_file().map(|path| WatchedFile { path, text: None });
-        let topic = pipeline.rollout_topic();
-        let tail = topic.map(|topic| TopicTail::begin(kafka, topic)).transpose()?;
+        let settings = pipeline.rollout_settings.as_ref();
+        let topics = [
+            (Origin::Rollouts, settings.and_then(|settings| settings.topic.as_ref())),
+            (
+                Origin::Approvals,
+                settings.and_then(|settings| settings.approvals_topic.as_ref()),
+            ),
+        ];
+        let topics = topics.into_iter().filter_map(|(origin, topic)| Some((origin, topic?)));
+        let topics = topics.map(|(origin, topic)| {
+            Ok(FollowedTopic {
+                origin,
+                tail: TopicTail::begin(kafka, topic)?,
+                was_read: false,
+            })
+        });
         Ok(Follower {
+            topics: topics.collect::<Result<_, LogError>>()?,
+            history: History::of(&pipeline),
             pipeline,
             rollouts: LoadedRollouts::default(),
             file,
-            tail,
             pending: Vec::new(),
         })
     }
 
-    /// The line-ups that this follower loads.
+    /// The decision sets that this follower makes.
     pub fn rollouts(&self) -> LoadedRollouts {
         self.rollouts.clone()
     }
@@ -64,15 +89,15 @@ impl Follower {
     pub fn catch_up(&mut self) {
         self.read_file();
         let deadline = Instant::now() + START_TIMEOUT;
-        while !self.read_topic() && Instant::now() < deadline {}
+        while !self.read_topics() && Instant::now() < deadline {}
     }
 
     /// Follows until shutdown.
     pub fn follow(mut self, shutdown: &Shutdown) {
         while !shutdown.requested() {
             self.read_file();
-            self.read_topic();
-            self.pending.retain(|lineup| Arc::strong_count(lineup) == 1);
+            self.read_topics();
+            self.pending.retain(|set| Arc::strong_count(set) == 1);
             let mut all_loaded = true;
             for document in self.rollouts.wanted(INTERVAL) {
                 all_loaded &= self.load_again(&document);
@@ -100,45 +125,34 @@ impl Follower {
         }
     }
 
-    /// Loads the newest of the topic's new roll-outs. Returns whether the end of the topic was reached. Older roll-outs
-    /// are not loaded: their model files may be gone.
-    fn read_topic(&mut self) -> bool {
-        let mut newest: Option<(u32, String)> = None;
-        let is_at_end = loop {
-            let Some(tail) = &mut self.tail else { return true };
-            match tail.next(Duration::from_millis(10)) {
-                Ok(Tailed::Record(TailedRecord { value: Some(value), .. })) => {
-                    let text = String::from_utf8_lossy(&value).into_owned();
-                    match read_rollout(TOPIC, &text).map(|file| file.revision.map_or(0, |revision| revision.value)) {
-                        Ok(revision) if newest.as_ref().is_some_and(|(newest, _)| revision < *newest) => {}
-                        Ok(revision) => newest = Some((revision, text)),
-                        Err(report) => reject(TOPIC, &report),
-                    }
-                }
-                Ok(Tailed::End) => break true,
-                Ok(Tailed::Record(_) | Tailed::Nothing) => break false,
-                Err(error) => {
-                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
-                    break false;
-                }
-            }
-        };
-        if let Some((_, text)) = newest {
+    /// Reads what is new in the topics, and loads the newest roll-out on which copies are to act. Returns whether the topics
+    /// were read to their ends once. Older roll-outs are not loaded: their model files may be gone.
+    fn read_topics(&mut self) -> bool {
+        let before = self.revision_to_load();
+        self.topics.iter_mut().for_each(|topic| topic.read(&mut self.history));
+        let text = self.history.in_force().filter(|rollout| rollout.revision > before);
+        if let Some(text) = text.map(|rollout| rollout.text.clone()) {
             self.load(TOPIC, &text);
         }
-        is_at_end
+        self.topics.iter().all(|topic| topic.was_read)
+    }
+
+    /// The revision in force by the topics.
+    fn revision_to_load(&self) -> u64 {
+        self.history.in_force().map_or(0, |rollout| rollout.revision)
     }
 
     fn load(&mut self, name: &str, text: &str) {
         match prepare(name, text, &self.pipeline) {
-            Ok(lineup) => {
-                let (revision, newest) = (lineup.revision, self.rollouts.newest_revision());
+            Ok(set) => {
+                let (revision, newest) = (set.revision, self.rollouts.newest_revision());
                 if revision > newest {
-                    tracing::info!(target: "riskstream::rollout", revision, from = name, "the models of a roll-out are ready");
-                    self.rollouts.add(lineup);
+                    tracing::info!(target: "riskstream::rollout", revision, from = name, "a roll-out is ready");
+                    create_rule_counters(&set);
+                    self.rollouts.add(set);
                     metrics::ROLLOUT_READY.gauge(&[]).set(revision as f64);
                 } else {
-                    self.log_ignored(name, &lineup);
+                    self.log_ignored(name, &set);
                 }
             }
             Err(report) => reject(name, &report),
@@ -146,14 +160,14 @@ impl Follower {
     }
 
     /// Logs why a roll-out has no effect. The same roll-out from both the file and the topic is not worth a message.
-    fn log_ignored(&self, name: &str, lineup: &Lineup) {
-        let revision = lineup.revision;
+    fn log_ignored(&self, name: &str, set: &DecisionSet) {
+        let revision = set.revision;
         match self.rollouts.newest() {
             Some(newest) if newest.revision > revision => {
                 let newest = newest.revision;
                 tracing::info!(target: "riskstream::rollout", revision, newest, from = name, "an older roll-out is ignored");
             }
-            Some(newest) if newest.document != lineup.document => {
+            Some(newest) if newest.document != set.document => {
                 tracing::warn!(
                     target: "riskstream::rollout", revision, from = name,
                     "this revision was rolled out with another content: to change it, give it a larger number"
@@ -163,13 +177,46 @@ impl Follower {
         }
     }
 
-    /// Loads the line-up of a document that a task found in its log. Returns whether this succeeded.
+    /// Makes the decision set of a document that a task found in its log. Returns whether this succeeded.
     fn load_again(&mut self, document: &str) -> bool {
         let prepared = prepare_again(document, &self.pipeline).map_err(|error| error.to_string());
-        let lineup = self.rollouts.provide(document, prepared);
-        let succeeded = lineup.is_some();
-        self.pending.extend(lineup);
+        let set = self.rollouts.provide(document, prepared);
+        let succeeded = set.is_some();
+        self.pending.extend(set);
         succeeded
+    }
+}
+
+impl FollowedTopic {
+    /// Adds what is new in the topic to the history.
+    fn read(&mut self, history: &mut History) {
+        loop {
+            match self.tail.next(Duration::from_millis(10)) {
+                Ok(Tailed::Record(TailedRecord { value: Some(value), .. })) => add(self.origin, &value, history),
+                Ok(Tailed::Record(_)) => {}
+                Ok(Tailed::End) => {
+                    self.was_read = true;
+                    return;
+                }
+                Ok(Tailed::Nothing) => return,
+                Err(error) => {
+                    tracing::debug!(target: "riskstream::rollout", %error, "the roll-out topic cannot be read");
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Adds a record to the history. One that says nothing, or comes too late, is logged.
+fn add(origin: Origin, value: &[u8], history: &mut History) {
+    match history.add(origin, String::from_utf8_lossy(value).into_owned(), None) {
+        Ok(Added::Counts) => {}
+        Ok(Added::Late(revision)) => tracing::warn!(
+            target: "riskstream::rollout", revision, from = TOPIC,
+            "this revision or a later one was rolled out already: give it a larger number"
+        ),
+        Err(report) => reject(TOPIC, &report),
     }
 }
 
@@ -177,6 +224,6 @@ fn reject(name: &str, report: &Report) {
     metrics::ROLLOUTS_REJECTED.counter(&[]).increment(1);
     tracing::error!(
         target: "riskstream::rollout", from = name, report = %report,
-        "a roll-out is refused, the models in force stay"
+        "a roll-out is refused, what is in force stays"
     );
 }

@@ -1,12 +1,12 @@
-//! The line-ups of roll-outs that are loaded and checked, shared by the workers and the follower.
+//! The decision sets of roll-outs that are compiled and checked, shared by the workers and the follower.
 
 use riskstream_pipeline::Rollouts;
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-/// Line-ups that are ready, and documents in the log whose line-ups tasks wait for. Cheap to clone.
+/// Decision sets that are ready, and documents in the log whose sets tasks wait for. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct LoadedRollouts {
     shared: Arc<(Mutex<State>, Condvar)>,
@@ -14,23 +14,23 @@ pub struct LoadedRollouts {
 
 #[derive(Default)]
 struct State {
-    newest: Option<Arc<Lineup>>,
+    newest: Option<Arc<DecisionSet>>,
     /// By document. The tasks own those that are in force.
-    ready: HashMap<String, Weak<Lineup>>,
-    /// Documents that tasks wait for, each with the reason why its line-up is not ready.
+    ready: HashMap<String, Weak<DecisionSet>>,
+    /// Documents that tasks wait for, each with the reason why its set is not ready.
     wanted: BTreeMap<String, String>,
 }
 
 impl LoadedRollouts {
-    /// Adds a line-up of a new roll-out. Tasks put it in force if its revision is the largest so far.
-    pub fn add(&self, lineup: Lineup) {
-        let lineup = Arc::new(lineup);
+    /// Adds the decision set of a new roll-out. Tasks put it in force if its revision is the largest so far.
+    pub fn add(&self, set: DecisionSet) {
+        let set = Arc::new(set);
         let mut state = self.lock();
         state.ready.retain(|_, ready| ready.strong_count() > 0);
-        state.wanted.remove(&*lineup.document);
-        state.ready.insert(lineup.document.to_string(), Arc::downgrade(&lineup));
-        if state.newest_revision() < lineup.revision {
-            state.newest = Some(lineup);
+        state.wanted.remove(&*set.document);
+        state.ready.insert(set.document.to_string(), Arc::downgrade(&set));
+        if state.newest_revision() < set.revision {
+            state.newest = Some(set);
         }
     }
 
@@ -48,15 +48,15 @@ impl LoadedRollouts {
         state.wanted.keys().cloned().collect()
     }
 
-    /// Stores the line-up of a document that a task waits for, or the reason why it cannot be loaded.
-    pub(super) fn provide(&self, document: &str, prepared: Result<Lineup, String>) -> Option<Arc<Lineup>> {
+    /// Stores the decision set of a document that a task waits for, or the reason why it cannot be loaded.
+    pub(super) fn provide(&self, document: &str, prepared: Result<DecisionSet, String>) -> Option<Arc<DecisionSet>> {
         let mut state = self.lock();
         match prepared {
-            Ok(lineup) => {
-                let lineup = Arc::new(lineup);
-                state.ready.insert(document.to_owned(), Arc::downgrade(&lineup));
+            Ok(set) => {
+                let set = Arc::new(set);
+                state.ready.insert(document.to_owned(), Arc::downgrade(&set));
                 state.wanted.remove(document);
-                Some(lineup)
+                Some(set)
             }
             Err(why) => {
                 state.wanted.insert(document.to_owned(), why);
@@ -78,19 +78,17 @@ impl State {
 }
 
 impl Rollouts for LoadedRollouts {
-    fn newest(&self) -> Option<Arc<Lineup>> {
+    fn newest(&self) -> Option<Arc<DecisionSet>> {
         self.lock().newest.clone()
     }
 
-    fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
+    fn prepared(&self, document: &str) -> Result<Arc<DecisionSet>, String> {
         let mut state = self.lock();
         if let Some(ready) = state.ready.get(document).and_then(Weak::upgrade) {
             return Ok(ready);
         }
         let wanted = state.wanted.entry(document.to_owned());
-        let why = wanted
-            .or_insert_with(|| "its models are being loaded".to_owned())
-            .clone();
+        let why = wanted.or_insert_with(|| "it is being compiled".to_owned()).clone();
         self.shared.1.notify_all();
         Err(why)
     }

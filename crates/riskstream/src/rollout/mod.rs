@@ -1,11 +1,13 @@
-//! Roll-outs: the file and the topic that they come from, their history, and the line-ups that are loaded and checked.
+//! Roll-outs: the file and the topics that they come from, their history, and the decision sets that are compiled and checked.
 
 mod edit;
 mod follow;
 mod history;
 mod loaded;
+mod topics;
 
-pub use edit::{restoring, with_revision};
+pub use edit::{because, by, restoring};
 pub use follow::Follower;
-pub use history::{History, PublishedRollout};
+pub use history::{Added, History, Origin, PublishedRollout, is_same_person};
 pub use loaded::LoadedRollouts;
+pub use topics::RolloutTopics;

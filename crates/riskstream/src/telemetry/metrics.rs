@@ -109,9 +109,9 @@ metrics! {
     RULE_UNIQUE_HITS: Counter "riskstream_rule_unique_hits_total" ["rule", "mode"] in Count,
         "Those of them on which no other rule or threshold fired that decides: what the rule adds.";
     ROLLOUT: Gauge "riskstream_rollout_revision" ["topic", "partition"] in Count,
-        "The revision of the roll-out whose models are in force; 0 for the models of the pipeline file.";
+        "The revision of the roll-out that decides; 0 if the pipeline file does.";
     ROLLOUT_READY: Gauge "riskstream_rollout_ready_revision" [] in Count,
-        "The revision of the newest roll-out whose models are loaded and checked.";
+        "The revision of the newest roll-out that is compiled, checked and ready to decide.";
     ROLLOUTS_REJECTED: Counter "riskstream_rollouts_rejected_total" [] in Count,
         "Roll-outs that were refused. The log gives the reason.";
     LIST_ENTRIES: Gauge "riskstream_list_entries" ["list"] in Count,
@@ -187,7 +187,7 @@ metrics! {
     STOPPED: Gauge "riskstream_stopped_partitions" ["worker"] in Count,
         "Partitions of a worker that it cannot continue to read. /readyz gives the reason.";
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
-        "Partitions whose next record waits for the schema registry, for the models of a roll-out or for a state that is being restored.";
+        "Partitions whose next record waits for the schema registry, for a roll-out or for a state that is being restored.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,
         "Rounds in which partitions were assigned or revoked.";
     ERRORS: Counter "riskstream_errors_total" ["kind"] in Count,

@@ -9,4 +9,4 @@ mod worker;
 
 pub use partition_gauges::PartitionGauges;
 pub use recorder::Recorder;
-pub use worker::WorkerMetrics;
+pub use worker::{WorkerMetrics, create_rule_counters};

@@ -8,6 +8,7 @@ use riskstream_pipeline::decision_sink::DecisionSink;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::round::Round;
 use riskstream_pipeline::topology::Topology;
+use riskstream_scoring::DecisionSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +18,6 @@ pub struct WorkerMetrics {
     worker: String,
     /// By the severity of outcomes.
     decisions: Vec<Counter>,
-    /// Hits and unique hits of each rule and threshold, in the policy's order.
-    rules: Vec<[Counter; 2]>,
     degraded: Counter,
     duplicates: Counter,
     late: Counter,
@@ -53,10 +52,10 @@ impl WorkerMetrics {
             set::ERRORS.counter(&[kind]).increment(0);
         }
         set::ROLLOUTS_REJECTED.counter(&[]).increment(0);
+        create_rule_counters(&topology.decision);
         WorkerMetrics {
             worker: worker.to_string(),
             decisions: outcome_counters(topology),
-            rules: rule_counters(topology),
             degraded: set::DEGRADED.counter(&[]),
             duplicates: set::DUPLICATES.counter(&[]),
             late: set::LATE.counter(&[]),
@@ -97,11 +96,10 @@ impl WorkerMetrics {
         for (model, result, count) in round.tally.models.iter() {
             set::MODEL_SCORES.counter(&[model, result]).increment(count);
         }
-        for (rule, hits) in round.tally.rules.iter() {
-            if let Some([all, unique]) = self.rules.get(rule) {
-                all.increment(hits.all);
-                unique.increment(hits.unique);
-            }
+        for (rule, mode, hits) in round.tally.rules.iter() {
+            let [all, unique] = rule_counters(rule, mode);
+            all.increment(hits.all);
+            unique.increment(hits.unique);
         }
         self.duplicates.increment(round.tally.duplicates);
         self.late.increment(round.tally.late);
@@ -212,12 +210,17 @@ fn too_late_labels(topology: &Topology) -> Vec<Counter> {
         .collect()
 }
 
-fn rule_counters(topology: &Topology) -> Vec<[Counter; 2]> {
-    let reasons = topology.plan.decide.policy.reasons();
-    reasons
-        .map(|reason| {
-            let labels = [reason.name.as_str(), reason.mode.as_str()];
-            [&set::RULE_HITS, &set::RULE_UNIQUE_HITS].map(|metric| metric.counter(&labels))
-        })
-        .collect()
+/// Creates the counters of all rules and thresholds: one that never fires counts 0.
+pub fn create_rule_counters(decision: &DecisionSet) {
+    for reason in decision.decide.policy.reasons() {
+        for counter in rule_counters(&reason.name, reason.mode.as_str()) {
+            counter.increment(0);
+        }
+    }
+}
+
+/// The hits and the unique hits of a rule or threshold.
+fn rule_counters(name: &str, mode: &str) -> [Counter; 2] {
+    let labels = [name, mode];
+    [&set::RULE_HITS, &set::RULE_UNIQUE_HITS].map(|metric| metric.counter(&labels))
 }

@@ -2,7 +2,7 @@
 
 use crate::secure_broker;
 use crate::support::acls::{Operation, Resource, Rule, allow, deny};
-use crate::support::process::Service;
+use crate::support::process::{Service, run};
 use crate::support::trial::{GOOD, Setup, Trial};
 use crate::support::unique;
 
@@ -124,4 +124,62 @@ fn each_right_that_is_taken_away_is_named() {
         trial.send_good(GOOD..2 * GOOD);
         refused(service, &trial, &complaint(&granted[taken]));
     }
+}
+
+/// Proposals and approvals lie in topics of their own: who may write to one of them cannot do what the other is for.
+#[test]
+fn who_may_propose_and_who_may_approve_is_up_to_kafka() {
+    let broker = secure_broker();
+    let name = unique("rights");
+    let environment = [
+        ("BROKERS", broker.listener("sasl")),
+        ("PROTOCOL", "sasl_plaintext".to_owned()),
+    ];
+    let trial = Trial::new(&Setup {
+        properties: PROPERTIES,
+        further: &format!("rollout: {{topic: {name}-rollouts, approvals: 1, approvals_topic: {name}-approvals}}\n"),
+        environment: &environment,
+        ..Setup::new(&broker.address, &name)
+    });
+    let right = |of: &str, operation| Rule {
+        resource: Resource::Topic(trial.topic(of)),
+        operation,
+    };
+    // librdkafka looks up the coordinator of the group that the pipeline file names, though the command does not join it.
+    let group = Rule {
+        resource: Resource::Group(name.clone()),
+        operation: Operation::Read,
+    };
+    let reads = [
+        right("rollouts", Operation::Read),
+        right("approvals", Operation::Read),
+        group,
+    ];
+    allow(&broker.address, USER, &reads);
+    let file = trial.directory.path().join("rollout.yaml");
+    std::fs::write(&file, "rules: [{name: often, when: card_payments > 5, then: review}]").unwrap();
+    let (pipeline, file) = (trial.pipeline.to_str().unwrap(), file.to_str().unwrap());
+    let propose = || {
+        run(
+            &["rollout", "propose", pipeline, file, "--author", "anna"],
+            &environment,
+        )
+    };
+    let approve = || run(&["rollout", "approve", pipeline, "1", "--author", "ben"], &environment);
+
+    let (code, _, errors) = propose();
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.to_lowercase().contains("authoriz"), "{errors}");
+    allow(&broker.address, USER, &[right("rollouts", Operation::Write)]);
+    let (code, _, errors) = propose();
+    assert_eq!(code, Some(0), "{errors}");
+    let (code, _, errors) = approve();
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(
+        errors.contains(&format!("nothing was written to {}", trial.topic("approvals"))),
+        "{errors}"
+    );
+    allow(&broker.address, USER, &[right("approvals", Operation::Write)]);
+    let (code, _, errors) = approve();
+    assert_eq!(code, Some(0), "{errors}");
 }

@@ -262,3 +262,32 @@ fn what_is_wrong_is_said_and_nothing_is_written() {
         assert!(written.is_empty(), "{arguments:?}: {written:?}");
     }
 }
+
+/// A roll-out of rules decides over the same features: what an analyst looks at before shipping them.
+#[test]
+fn a_rollout_of_rules_is_a_variant() {
+    let directory = history();
+    let rollout = "
+rules:
+  - {name: french, when: country_of == 'FR', then: decline, reason: FR}
+  - {name: tiny, when: amount < tenth, then: review, reason: TINY, mode: shadow}
+features:
+  tenth: {expression: 100.0 / 10.0 + 1.0}
+";
+    let pipeline = PIPELINE.replace("window: 7d}\n", "window: 7d}\n  country_of: {expression: country}\n");
+    std::fs::write(directory.path().join("pipeline.yaml"), pipeline).unwrap();
+    std::fs::write(directory.path().join("rules.yaml"), rollout).unwrap();
+    let report = report(directory.path(), &["--rollout", "DIR/rules.yaml"]);
+    let variant = &report["variants"][1];
+    assert_eq!(variant["name"], "rules.yaml");
+    let fired = variant["rules"]["fired"].as_array().unwrap();
+    let fired: Vec<(&str, &str, u64)> = fired
+        .iter()
+        .map(|rule| {
+            let text = |key: &str| rule[key].as_str().unwrap();
+            (text("name"), text("mode"), rule["hits"]["payments"].as_u64().unwrap())
+        })
+        .collect();
+    // p2, p4 and p6 are French; p1 is less than 11, both times.
+    assert_eq!(fired, [("french", "active", 3), ("tiny", "shadow", 2)]);
+}

@@ -9,11 +9,11 @@ const AMOUNTS: [f64; 200] = [GOOD; 200];
 #[test]
 fn a_challenger_decides_on_its_share_of_the_keys() {
     let shop = shop(OLD, "");
-    let lineup = rollout(
+    let set = rollout(
         &shop,
         "{revision: 1, challengers: [{model: {file: models/new.onnx}, share: 0.25}]}",
     );
-    let mut task = Task::with_lineup(&shop, lineup);
+    let mut task = Task::with_set(&shop, set);
     let mut challenged = 0;
     for together in [1, AMOUNTS.len()] {
         challenged = 0;
@@ -34,11 +34,11 @@ fn a_challenger_decides_on_its_share_of_the_keys() {
 #[test]
 fn a_challenger_takes_only_keys_and_what_fulfils_its_condition() {
     let shop = shop(OLD, "");
-    let lineup = rollout(
+    let set = rollout(
         &shop,
         "{revision: 1, challengers: [{model: {file: models/new.onnx}, share: 1, when: amount > 500}]}",
     );
-    let mut task = Task::with_lineup(&shop, lineup);
+    let mut task = Task::with_set(&shop, set);
     let mut events = payments(&shop.plan, &[GOOD, BAD, GOOD, BAD]);
     events[3].row[slot(&shop.plan, "customer")] = Value::Null;
     let decisions = task.decide(&mut events);
@@ -50,7 +50,7 @@ fn a_challenger_takes_only_keys_and_what_fulfils_its_condition() {
 #[test]
 fn a_failing_challenger_leaves_the_champions_customers_alone() {
     let shop = shop(OLD, "");
-    let lineup = rollout(
+    let set = rollout(
         &shop,
         "
 revision: 1
@@ -58,7 +58,7 @@ challengers:
   - {model: {file: models/nan.onnx, version: n, inputs: [amount], fallback: {file: models/new.onnx}}, share: 0.5}
 ",
     );
-    let mut task = Task::with_lineup(&shop, lineup);
+    let mut task = Task::with_set(&shop, set);
     let mut counts = [0, 0];
     for decision in task.pay(&[BAD; 40], 40) {
         let answer = decision.answer;
@@ -77,7 +77,7 @@ fn one_worker_decides_with_several_line_ups_at_once() {
     let shop = shop(OLD, "");
     let new = rollout(&shop, "{revision: 1, champion: {file: models/new.onnx}}");
     let mut task = Task::new(&shop);
-    let mut other = riskstream_scoring::ModelsInForce::new(new);
+    let mut other = riskstream_scoring::InForce::new(new);
     for _ in 0..3 {
         for expected in [GOOD / 1024.0, GOOD / 512.0] {
             let decisions = task.pay(&[GOOD; 3], 2);

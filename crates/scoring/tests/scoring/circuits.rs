@@ -2,7 +2,7 @@
 
 use crate::shop::{BAD, GOOD, OLD, Task, model, shop};
 use riskstream_engine::ModelFailure::{self, CircuitOpen, NotANumber};
-use riskstream_scoring::{Decision, ModelsInForce};
+use riskstream_scoring::{Decision, InForce};
 use std::sync::Arc;
 
 fn section() -> String {
@@ -49,7 +49,7 @@ fn stored_circuits_go_on_where_they_were() {
     let mut found = Vec::new();
     for amount in amounts {
         found.extend(failures(&task.pay(&[amount], 1)));
-        let mut restored = ModelsInForce::new(Arc::clone(&shop.lineup));
+        let mut restored = InForce::new(Arc::clone(&shop.decision));
         for (model, circuit) in task.models.circuits_with_failures() {
             restored.set_circuit(model, circuit);
         }
@@ -67,7 +67,7 @@ fn only_models_that_failed_since_their_last_success_have_a_circuit_to_store() {
     task.pay(&[GOOD], 1);
     assert!(stored(&task).is_empty());
     task.pay(&[BAD], 1);
-    assert_eq!(stored(&task), [shop.lineup.champion.unwrap()]);
+    assert_eq!(stored(&task), [shop.decision.lineup.champion.unwrap()]);
     task.pay(&[GOOD], 1);
     assert!(stored(&task).is_empty());
 }

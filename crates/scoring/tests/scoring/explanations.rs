@@ -34,7 +34,7 @@ const BURST: [(&str, f64); 3] = [
 fn a_decline_names_the_inputs_that_moved_its_score_most() {
     let compiled = card_fraud(EXPLAIN);
     let plan = &compiled.plan;
-    let model = compiled.lineup.champion_plan().unwrap();
+    let model = compiled.decision.lineup.champion_plan().unwrap();
     let attribution = &model.explanation.as_ref().unwrap().attribution;
     assert_eq!(
         (attribution.method(), attribution.space()),

@@ -8,7 +8,7 @@ const AMOUNTS: [f64; 6] = [GOOD, BAD, 10.0, 1100.0, 500.0, BAD];
 
 fn decide(text: &str, together: usize) -> (Task, Vec<Decision>) {
     let shop = shop(OLD, "");
-    let mut task = Task::with_lineup(&shop, rollout(&shop, text));
+    let mut task = Task::with_set(&shop, rollout(&shop, text));
     let decisions = task.pay(&AMOUNTS, together);
     (task, decisions)
 }

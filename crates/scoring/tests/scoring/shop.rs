@@ -5,7 +5,7 @@ use riskstream_definition::{Compiled, Style, compile, prepare};
 use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, Plan};
 use riskstream_engine::{Engine, Event};
 use riskstream_events::{OwnedDecisionRecord, Value, ValueType, encode_json};
-use riskstream_scoring::{Decider, Decision, Lineup, ModelsInForce, with_decision_record};
+use riskstream_scoring::{Decider, Decision, DecisionSet, InForce, with_decision_record};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,11 +53,11 @@ outputs: {{decisions: decisions, dead_letters: dead-letters}}
         .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
 }
 
-/// The line-up of a roll-out of this text.
-pub fn rollout(shop: &Compiled, text: &str) -> Arc<Lineup> {
-    let lineup =
+/// What decides in a roll-out of this text.
+pub fn rollout(shop: &Compiled, text: &str) -> Arc<DecisionSet> {
+    let set =
         prepare("rollout.yaml", text, shop).unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
-    Arc::new(lineup)
+    Arc::new(set)
 }
 
 /// A transaction with these numbers; everything else is missing.
@@ -98,26 +98,26 @@ pub fn payments(plan: &Plan, amounts: &[f64]) -> Vec<Event> {
 pub struct Task {
     pub engine: Engine,
     pub decider: Decider,
-    pub models: ModelsInForce,
+    pub models: InForce,
 }
 
 impl Task {
     pub fn new(shop: &Compiled) -> Task {
-        Task::with_lineup(shop, Arc::clone(&shop.lineup))
+        Task::with_set(shop, Arc::clone(&shop.decision))
     }
 
-    pub fn with_lineup(shop: &Compiled, lineup: Arc<Lineup>) -> Task {
+    pub fn with_set(shop: &Compiled, set: Arc<DecisionSet>) -> Task {
         Task {
             engine: Engine::new(Arc::clone(&shop.plan)),
             decider: Decider::default(),
-            models: ModelsInForce::new(lineup),
+            models: InForce::new(set),
         }
     }
 
     pub fn decide(&mut self, events: &mut [Event]) -> Vec<Decision> {
         let mut decisions = Vec::new();
         self.decider
-            .decide(&self.engine, &mut self.models, events, &mut decisions);
+            .decide(self.engine.plan(), &mut self.models, events, &mut decisions);
         decisions
     }
 
@@ -132,16 +132,16 @@ impl Task {
 
     /// The version of the model at this index of the line-up in force.
     pub fn version(&self, model: Option<usize>) -> &str {
-        model.map_or("none", |model| &self.models.lineup().models[model].version)
+        model.map_or("none", |model| &self.models.set().lineup.models[model].version)
     }
 
     /// Decides on the events: the records as JSON.
     pub fn records(&mut self, events: &mut [Event]) -> Vec<String> {
         let decisions = self.decide(events);
         let record = |(event, decision): (&Event, &Decision)| {
-            let (plan, lineup) = (self.engine.plan(), self.models.lineup());
+            let (plan, set) = (self.engine.plan(), self.models.set());
             let mut bytes = Vec::new();
-            with_decision_record(plan, lineup, self.models.lists(), event, decision, None, |record| {
+            with_decision_record(plan, set, self.models.lists(), event, decision, None, |record| {
                 encode_json(record, &mut bytes);
             });
             String::from_utf8(bytes).unwrap()

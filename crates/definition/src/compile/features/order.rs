@@ -2,6 +2,7 @@
 
 use super::FeatureCompiler;
 use crate::compile::identifiers::identifiers;
+use crate::compile::topological::in_order;
 use crate::diagnostics::Diagnostic;
 use crate::syntax::Feature;
 use crate::syntax::read::Map;
@@ -30,14 +31,9 @@ impl FeatureCompiler<'_, '_> {
                 needs
             })
             .collect();
-        let mut order = Vec::new();
-        let mut marks = vec![Mark::New; nodes.len()];
-        for start in 0..nodes.len() {
-            let mut path = Vec::new();
-            if let Err(circle) = visit(start, &needs, &mut marks, &mut path, &mut order) {
-                self.report_circle(&circle.iter().map(|at| nodes[*at].0).collect::<Vec<_>>());
-            }
-        }
+        let order = in_order(&needs, &mut |circle| {
+            self.report_circle(&circle.iter().map(|at| nodes[*at].0).collect::<Vec<_>>());
+        });
         order
             .into_iter()
             .map(|at| nodes[at])
@@ -65,40 +61,4 @@ impl FeatureCompiler<'_, '_> {
         self.diagnostics.add(diagnostic);
         circle.iter().for_each(|key| self.names.declare_broken(&key.name));
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
-    New,
-    Open,
-    Done,
-}
-
-/// Depth-first search. The error is a cycle.
-fn visit(
-    at: usize,
-    needs: &[Vec<usize>],
-    marks: &mut [Mark],
-    path: &mut Vec<usize>,
-    order: &mut Vec<usize>,
-) -> Result<(), Vec<usize>> {
-    match marks[at] {
-        Mark::Done => return Ok(()),
-        Mark::Open => {
-            let start = path.iter().position(|other| *other == at).unwrap_or(0);
-            let circle = path[start..].to_vec();
-            path.iter().for_each(|open| marks[*open] = Mark::Done);
-            return Err(circle);
-        }
-        Mark::New => {}
-    }
-    marks[at] = Mark::Open;
-    path.push(at);
-    for next in &needs[at] {
-        visit(*next, needs, marks, path, order)?;
-    }
-    path.pop();
-    marks[at] = Mark::Done;
-    order.push(at);
-    Ok(())
 }

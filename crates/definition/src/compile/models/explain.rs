@@ -3,39 +3,37 @@
 use crate::compile::outcomes::DeclaredOutcomes;
 use crate::compile::share::share_of;
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::syntax::Explain;
 use crate::syntax::read::Spanned;
-use crate::syntax::{Explain, PipelineFile};
 use riskstream_engine::ExplainPlan;
 
 /// The default of `top`: how many inputs a decision names.
 const TOP: u32 = 3;
 
-/// The section `explain:`, if there is one.
+/// That a pipeline without a model has nothing to explain.
+pub fn needs_a_model(section: &Spanned<Explain>) -> Diagnostic {
+    Diagnostic::new("`explain` needs a model", section.span.clone())
+        .help("add `model:`, or remove `explain:`: a decision's reasons always name the rules that fired")
+}
+
+/// What the section `explain:` says.
 pub fn compile_explain(
-    file: &PipelineFile,
+    section: &Spanned<Explain>,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
-) -> Option<ExplainPlan> {
-    let section = file.explain.as_ref()?;
-    if file.model.is_none() && file.rollout.is_none() {
-        diagnostics.add(
-            Diagnostic::new("`explain` needs a model", section.span.clone())
-                .help("add `model:`, or remove `explain:`: a decision's reasons always name the rules that fired"),
-        );
-        return None;
-    }
+) -> ExplainPlan {
     check(section, diagnostics);
     let explain = &section.value;
     let sample = explain.sample.as_ref();
     let sample =
         sample.and_then(|given| share_of(given, "`sample: 0.01` selects one decision in a hundred", diagnostics));
     let listed = explain.outcomes.0.iter();
-    Some(ExplainPlan {
+    ExplainPlan {
         outcomes: listed.map(|word| outcomes.find(word, diagnostics)).collect(),
         score: explain.score.as_ref().map(|score| score.value),
         sample: sample.unwrap_or(0.0),
         top: explain.top.as_ref().map_or(TOP, |top| top.value) as usize,
-    })
+    }
 }
 
 fn check(section: &Spanned<Explain>, diagnostics: &mut Diagnostics) {

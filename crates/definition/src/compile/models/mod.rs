@@ -10,6 +10,7 @@ mod personal;
 mod reasons;
 
 pub use compiler::ModelCompiler;
+pub use explain::compile_explain;
 pub use reasons::TextNames;
 
 use super::inputs::ResolvedInput;
@@ -18,7 +19,6 @@ use crate::cards::Cards;
 use crate::compile::outcomes::DeclaredOutcomes;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
-use explain::compile_explain;
 use personal::personal_names;
 use riskstream_engine::ExplainPlan;
 use riskstream_scoring::Lineup;
@@ -43,7 +43,13 @@ pub fn compile(
     cards: &Cards<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Models {
-    let explain = compile_explain(file, outcomes, diagnostics);
+    let explain = file.explain.as_ref().and_then(|section| {
+        if file.model.is_none() && file.rollout.is_none() {
+            diagnostics.add(explain::needs_a_model(section));
+            return None;
+        }
+        Some(compile_explain(section, outcomes, diagnostics))
+    });
     let personal = personal_names(file, inputs, names);
     let mut compiler = ModelCompiler {
         cards,

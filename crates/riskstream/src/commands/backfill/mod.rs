@@ -65,7 +65,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
     };
     let run = FileRun {
         plan,
-        lineup: Arc::clone(&compiled.lineup),
+        decision: Arc::clone(&compiled.decision),
         files,
         order: args.files.order().unwrap_or(default),
         partitions,

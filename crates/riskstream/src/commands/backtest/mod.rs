@@ -22,7 +22,7 @@ use riskstream_definition::{Compiled, nearest};
 use riskstream_events::{Flags, Rejection, Slot, ValueType};
 use riskstream_offline::backfill::{Order, Sink, Summary};
 use riskstream_offline::evaluation::{Costs, Resampling};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -282,12 +282,12 @@ impl Run<'_> {
         let others = variants.planned.iter().enumerate().skip(1);
         let others = others.filter(|(_, planned)| planned.with_other_features.is_none());
         let others = others.map(|(place, planned)| {
-            let (plan, lineup) = (Arc::clone(&planned.plan), Arc::clone(&planned.lineup));
-            (place, Variant::new(&base.plan, plan, lineup))
+            let (plan, set) = (Arc::clone(&planned.plan), Arc::clone(&planned.decision));
+            (place, Variant::new(&base.plan, plan, set))
         });
         let mut observer = Reported { base, report };
         let mut recorder = Recorder::new(&base.plan, ledger, others.collect(), &mut observer);
-        self.pass(base, &variants.planned[0].lineup, &mut recorder)
+        self.pass(base, &variants.planned[0].decision, &mut recorder)
     }
 
     /// Reads the files again for each variant with other features.
@@ -296,13 +296,18 @@ impl Run<'_> {
             if let Some(compiled) = &planned.with_other_features {
                 eprintln!("{}: its features are others, so the files are read again", planned.name);
                 let mut further = FurtherPass::new(&compiled.plan, ledger, place);
-                self.pass(compiled, &planned.lineup, &mut further)?;
+                self.pass(compiled, &planned.decision, &mut further)?;
             }
         }
         Ok(())
     }
 
-    fn pass(&self, compiled: &Compiled, lineup: &Arc<Lineup>, sink: &mut dyn Sink) -> Result<Summary, CommandError> {
+    fn pass(
+        &self,
+        compiled: &Compiled,
+        decision: &Arc<DecisionSet>,
+        sink: &mut dyn Sink,
+    ) -> Result<Summary, CommandError> {
         let inputs = self.args.labels.inputs(compiled, &self.args.input.inputs);
         let files = self.args.files.open(compiled, &inputs, |input| {
             let fields = compiled.input_fields(input, self.secret);
@@ -310,7 +315,7 @@ impl Run<'_> {
         })?;
         let run = FileRun {
             plan: Arc::clone(&compiled.plan),
-            lineup: Arc::clone(lineup),
+            decision: Arc::clone(decision),
             files,
             order: self.args.files.order().unwrap_or(Order::EventTime),
             partitions: None,

@@ -8,7 +8,7 @@ use riskstream_definition::Compiled;
 use riskstream_definition::cards::Card;
 use riskstream_engine::plan::Plan;
 use riskstream_models::{LoadOptions, Model, ModelError};
-use riskstream_scoring::{Lineup, ModelPlan};
+use riskstream_scoring::{DecisionSet, Lineup, ModelPlan};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct VariantArgs {
     /// Another model in place of the pipeline's, with the same inputs. May be repeated
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<PathBuf>,
-    /// Models as a roll-out file sets them. May be repeated
+    /// What a roll-out file sets: rules, thresholds, models. May be repeated
     #[arg(long = "rollout", value_name = "FILE")]
     rollouts: Vec<PathBuf>,
 }
@@ -34,7 +34,7 @@ pub(super) struct Planned {
     /// Its plan.
     pub plan: Arc<Plan>,
     /// Its models.
-    pub lineup: Arc<Lineup>,
+    pub decision: Arc<DecisionSet>,
     /// Its pipeline, if features are not those of the base.
     pub with_other_features: Option<Compiled>,
 }
@@ -69,22 +69,22 @@ impl VariantArgs {
                 others.push((path, other));
             }
         }
-        let mut planned = vec![of_base(&base, name(pipeline), &base.lineup)];
+        let mut planned = vec![of_base(&base, name(pipeline), &base.decision)];
         for (path, other) in others {
             planned.push(Planned {
                 name: name(path),
                 plan: Arc::clone(&other.plan),
-                lineup: Arc::new(on_history(&other.lineup)),
+                decision: Arc::new(on_history(&other.decision)),
                 with_other_features: (!base.shares_features_with(&other)).then_some(other),
             });
         }
         for path in &self.models {
-            let lineup = with_model(&base, path)?;
-            planned.push(of_base(&base, name(path), &lineup));
+            let set = with_model(&base, path)?;
+            planned.push(of_base(&base, name(path), &set));
         }
         for path in &self.rollouts {
-            let lineup = pipeline_file::load_rollout(path, &base)?;
-            planned.push(of_base(&base, name(path), &lineup));
+            let set = pipeline_file::load_draft(path, &base)?;
+            planned.push(of_base(&base, name(path), &set));
         }
         Ok(Variants { base, planned })
     }
@@ -107,11 +107,12 @@ fn names_of_fields(pipeline: &Compiled) -> impl Iterator<Item = String> {
     fields.map(|field| field.name.clone())
 }
 
-fn of_base(base: &Compiled, name: String, lineup: &Lineup) -> Planned {
+/// A variant that has the features of the base.
+fn of_base(base: &Compiled, name: String, set: &DecisionSet) -> Planned {
     Planned {
         name,
-        plan: Arc::clone(&base.plan),
-        lineup: Arc::new(on_history(lineup)),
+        plan: Arc::new(base.plan.deciding_by(&set.decide)),
+        decision: Arc::new(on_history(set)),
         with_other_features: None,
     }
 }
@@ -123,10 +124,10 @@ fn name(path: &Path) -> String {
         .into_owned()
 }
 
-/// The line-up of the pipeline with another champion.
-fn with_model(base: &Compiled, path: &Path) -> Result<Lineup, CommandError> {
+/// What decides in the pipeline, with another champion.
+fn with_model(base: &Compiled, path: &Path) -> Result<DecisionSet, CommandError> {
     let wrong = |why: String| CommandError::configuration(anyhow!("--model {}: {why}", path.display()));
-    let Some(champion) = base.lineup.champion_plan() else {
+    let Some(champion) = base.decision.lineup.champion_plan() else {
         return Err(wrong(
             "the pipeline has no model: name it in a copy of the file, for --against".to_owned(),
         ));
@@ -187,9 +188,10 @@ fn with_model(base: &Compiled, path: &Path) -> Result<Lineup, CommandError> {
         within: None,
         fallback: None,
     };
-    Ok(Lineup {
+    let lineup = Lineup {
         models: vec![Arc::new(plan)],
         champion: Some(0),
         ..Lineup::default()
-    })
+    };
+    Ok(DecisionSet::of_pipeline(lineup, Arc::clone(&base.plan.decide)))
 }

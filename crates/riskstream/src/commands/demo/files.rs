@@ -83,7 +83,7 @@ impl Files {
             directory: directory.to_owned(),
         };
         let mut engine = Engine::new(Arc::clone(&compiled.plan));
-        let lineup = Arc::clone(&compiled.lineup);
+        let decision = Arc::clone(&compiled.decision);
         let results = RefCell::new(results);
         let mut sink = DecisionSink {
             compiled,
@@ -91,7 +91,7 @@ impl Files {
             json: Vec::new(),
         };
         let mut stores = MemoryStores::default();
-        let backfill = Backfill::new(&mut engine, lineup, &mut stores, self.opened, options, &mut sink);
+        let backfill = Backfill::new(&mut engine, decision, &mut stores, self.opened, options, &mut sink);
         let summary = backfill
             .and_then(|backfill| {
                 backfill.run(&mut |_| {
@@ -118,10 +118,12 @@ struct DecisionSink<'a> {
 
 impl Sink for DecisionSink<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
-        let Compiled { plan, lineup, .. } = self.compiled;
+        let Compiled {
+            plan, decision: set, ..
+        } = self.compiled;
         for (event, decision) in events.iter().zip(decisions) {
             self.json.clear();
-            with_decision_record(plan, lineup, &ListSet::default(), event, decision, None, |record| {
+            with_decision_record(plan, set, &ListSet::default(), event, decision, None, |record| {
                 encode_json(record, &mut self.json);
             });
             let taken = self.results.borrow_mut().decision(&self.json);

@@ -28,7 +28,12 @@ pub(super) fn topics(compiled: &Compiled, kafka: &KafkaOptions) -> Result<Vec<Re
     let mut required: Vec<_> = required
         .filter(|topic| !matches!(topic.role, TopicRole::DeadLetters | TopicRole::Output(_)))
         .collect();
-    required.sort_by_key(|topic| !matches!(topic.role, TopicRole::List(_) | TopicRole::Rollouts));
+    required.sort_by_key(|topic| {
+        !matches!(
+            topic.role,
+            TopicRole::List(_) | TopicRole::Rollouts | TopicRole::Approvals
+        )
+    });
     let names: Vec<&str> = required.iter().map(|topic| topic.name.as_str()).collect();
     let found = look_up(kafka, &names).map_err(CommandError::failed)?;
     let topics = required.iter().zip(found).map(|(required, topic)| {

@@ -18,7 +18,7 @@ pub(in crate::commands) fn head(compiled: &Compiled) -> Result<Pipeline, Command
         entity: stage.entity.clone(),
         fingerprint: stage.fingerprint.clone(),
     });
-    let models = compiled.lineup.models.iter().map(|model| Model {
+    let models = compiled.decision.lineup.models.iter().map(|model| Model {
         name: model.name.clone(),
         version: model.version.clone(),
         sha256: model.model.sha256().to_owned(),

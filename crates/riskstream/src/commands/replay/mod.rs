@@ -154,7 +154,7 @@ fn topology(compiled: &Compiled) -> Result<Topology, CommandError> {
     let topology = compiled.topology(secret.as_deref(), schemas.as_ref(), DecisionFormat::Json);
     let topology = topology.map_err(CommandError::configuration)?;
     Ok(Topology {
-        lineup: Arc::new(topology.lineup.with_patience(MODEL_PATIENCE)),
+        decision: Arc::new(topology.decision.with_patience(MODEL_PATIENCE)),
         ..topology
     })
 }

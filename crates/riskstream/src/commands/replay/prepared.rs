@@ -5,7 +5,7 @@ use riskstream_definition::{Compiled, EntryListSettings, prepare_again};
 use riskstream_lists::{Change, ListSet, ListVersion, Offsets, Table, read_change};
 use riskstream_offline::recording::{Manifest, RecordingError, Records};
 use riskstream_pipeline::{Lists, Rollouts};
-use riskstream_scoring::Lineup;
+use riskstream_scoring::DecisionSet;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -132,15 +132,15 @@ impl Lists for RecordedLists {
     }
 }
 
-/// Line-ups of roll-outs, loaded when the log names them.
+/// Decision sets of roll-outs, made again when the log names them.
 pub(super) struct RecordedRollouts {
     pipeline: Compiled,
     within: Duration,
-    loaded: Mutex<HashMap<String, Result<Arc<Lineup>, String>>>,
+    loaded: Mutex<HashMap<String, Result<Arc<DecisionSet>, String>>>,
 }
 
 impl RecordedRollouts {
-    /// Line-ups over this pipeline, whose models may take `within`.
+    /// Decision sets over this pipeline, whose models may take `within`.
     pub(super) fn new(pipeline: &Compiled, within: Duration) -> RecordedRollouts {
         RecordedRollouts {
             pipeline: pipeline.clone(),
@@ -151,15 +151,15 @@ impl RecordedRollouts {
 }
 
 impl Rollouts for RecordedRollouts {
-    fn newest(&self) -> Option<Arc<Lineup>> {
+    fn newest(&self) -> Option<Arc<DecisionSet>> {
         None
     }
 
-    fn prepared(&self, document: &str) -> Result<Arc<Lineup>, String> {
+    fn prepared(&self, document: &str) -> Result<Arc<DecisionSet>, String> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let load = || {
-            let lineup = prepare_again(document, &self.pipeline).map_err(|error| error.to_string())?;
-            Ok(Arc::new(lineup.with_patience(self.within)))
+            let set = prepare_again(document, &self.pipeline).map_err(|error| error.to_string())?;
+            Ok(Arc::new(set.with_patience(self.within)))
         };
         loaded.entry(document.to_owned()).or_insert_with(load).clone()
     }

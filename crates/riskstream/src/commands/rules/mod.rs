@@ -6,6 +6,7 @@ use super::decision_topic;
 use super::error::CommandError;
 use super::output_file::OutputFile;
 use super::target::Target;
+use crate::rollout::RolloutTopics;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
@@ -63,6 +64,10 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
 
 fn report(args: &ReportArgs) -> Result<(), CommandError> {
     let (compiled, kafka) = args.target.load_reading(std::slice::from_ref(&args.label_fraud))?;
+    let compiled = match RolloutTopics::of(&compiled, &kafka) {
+        Some(topics) => topics.pipeline_in_force()?,
+        None => compiled,
+    };
     let amount = args.amount(&compiled)?;
     let json = args.json.as_deref().map(OutputFile::create).transpose();
     let json = json.map_err(CommandError::configuration)?;

@@ -1,8 +1,6 @@
-//! Roll-outs on a real Kafka, with the commands: apply, kill, take over, roll back, change of the watched file.
+//! Roll-outs of models, with the commands: apply, kill, take over, roll back, change of the watched file.
 //!
-//! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`). The model `old` scores amount / 1024, `new` amount / 512.
-
-mod support;
+//! The model `old` scores amount / 1024, `new` amount / 512.
 
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Service, run, wait_for};
@@ -194,10 +192,7 @@ fn applied_killed_taken_over_rolled_back_and_changed_by_file() {
     assert!(errors.contains("models/newer.onnx"), "{errors}");
     let (code, back, errors) = shop.rollout("back", &[]);
     assert_eq!(code, Some(0), "{errors}");
-    assert!(
-        back.starts_with("revision 2 restores the pipeline file's own models"),
-        "{back}"
-    );
+    assert!(back.starts_with("revision 2 restores the pipeline file"), "{back}");
     wait_for_revision(&[&second, &third], 2);
     shop.pay(600..800, 100.0);
     shop.wait_for_decisions(200, &mut second);
@@ -207,11 +202,11 @@ fn applied_killed_taken_over_rolled_back_and_changed_by_file() {
     wait_for_revision(&[&second, &third], 7);
     shop.pay(800..1000, 100.0);
     shop.wait_for_decisions(200, &mut third);
-    let (code, shown, errors) = shop.rollout("show", &[]);
+    let (code, history, errors) = shop.rollout("history", &[]);
     assert_eq!(code, Some(0), "{errors}");
     assert!(
-        shown.contains("restores revision 0") && shown.contains("models/new.onnx"),
-        "{shown}"
+        history.contains("restores revision 0") && history.contains("models/new.onnx"),
+        "{history}"
     );
     third.end();
     second.end();
