@@ -1,6 +1,6 @@
 //! The pipeline's log on one member of a consumer group.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,18 @@ use crate::committer::Committer;
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
-use crate::fetchers::Fetchers;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::position_committer::PositionCommitter;
 use crate::positions;
 use crate::producer::RecordProducer;
-use crate::reader::{Reader, RecordBuffer};
+use crate::readers::Readers;
 use crate::signal::Signal;
 use crate::topic_watch::TopicWatch;
 use crate::watch::TransactionWatch;
 
 /// The timeout of a request whose answer is required.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a required request is retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -60,8 +59,7 @@ pub struct KafkaLog {
     // In the order in which they are to be dropped: the member of the group ends first.
     positions: PositionCommitter,
     consumer: Arc<GroupConsumer>,
-    readers: HashMap<TopicPartition, Reader>,
-    fetchers: Fetchers,
+    readers: Readers,
     appender: Appender,
     /// None for at least once.
     committer: Option<Committer>,
@@ -69,7 +67,6 @@ pub struct KafkaLog {
     agreement: Agreement,
     signal: Arc<Signal>,
     watch: TransactionWatch,
-    buffer: RecordBuffer,
     subscribed: bool,
     /// The group's generation as of the last assignment.
     generation: u64,
@@ -90,34 +87,31 @@ impl KafkaLog {
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options
-            .consumer()?
+            .member()?
             .create_with_context(context)
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
         consumer.set_nonempty_callback(move || waker.raise());
-        let fetchers = Fetchers::new(&options, Arc::clone(&connection))?;
+        let readers = Readers::new(&options, &connection, &signal)?;
         let appender = Appender::new(&options, Arc::clone(&connection))?;
         let committer = match options.delivery {
             Delivery::ExactlyOnce => Some(Committer::new(&options, Arc::clone(&connection))?),
             Delivery::AtLeastOnce => None,
         };
         let agreement = Agreement::new(&options);
-        let buffer = RecordBuffer::new(&options.headers);
         let consumer = Arc::new(consumer);
         let positions = PositionCommitter::new(Arc::clone(&consumer));
         Ok(Self {
             options,
             positions,
             consumer,
-            readers: HashMap::new(),
-            fetchers,
+            readers,
             appender,
             committer,
             connection,
             agreement,
             signal,
             watch,
-            buffer,
             subscribed: false,
             generation: 0,
             topics: TopicWatch::new(),
@@ -200,7 +194,7 @@ impl KafkaLog {
         if let Some(committer) = &self.committer {
             committer.serve();
         }
-        self.fetchers.serve();
+        self.readers.serve();
         let context = self.consumer.context();
         context.bootstrap().serve(self.consumer.client());
         loop {
@@ -266,15 +260,6 @@ impl KafkaLog {
             .incremental_unassign(&TopicPartitionList::new())
             .map_err(|error| LogError::Fenced(errors::describe(&error)))
     }
-
-    fn has_unseen_records(&mut self) -> bool {
-        let mut has_unseen = false;
-        for reader in self.readers.values_mut() {
-            // No short circuit: the call resets each reader.
-            has_unseen |= reader.has_unseen_records();
-        }
-        has_unseen
-    }
 }
 
 impl Log for KafkaLog {
@@ -292,7 +277,7 @@ impl Log for KafkaLog {
             let inputs = || self.topics.partitions_of(&self.options.inputs);
             self.agreement.look(&self.consumer, inputs)?;
             let changes = self.changes()?;
-            if self.has_unseen_records() || !changes.is_empty() {
+            if self.readers.have_unseen_records() || !changes.is_empty() {
                 return Ok(changes);
             }
             if !self.signal.wait_until(deadline) {
@@ -325,59 +310,34 @@ impl Log for KafkaLog {
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
-        let (mut added, mut moved) = (Vec::new(), Vec::new());
-        for (partition, position) in positions {
-            match self.readers.get_mut(partition) {
-                Some(reader) => {
-                    reader.moved_to(*position);
-                    moved.push((partition, *position));
-                }
-                None => {
-                    let consumer = self.fetchers.add(partition)?;
-                    let reader = Reader::new(consumer, partition, *position, &self.signal)?;
-                    self.readers.insert(partition.clone(), reader);
-                    added.push((partition, *position));
-                }
-            }
-        }
         let _running = self.watch.enter();
-        self.fetchers.start(&added)?;
-        self.fetchers.seek(&moved, REQUEST_TIMEOUT)
+        self.readers.start(positions, REQUEST_TIMEOUT)
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut any_revoked = false;
-        let mut stopped = Vec::new();
-        for partition in partitions {
-            any_revoked |= self.revoked.remove(partition);
-            if self.readers.remove(partition).is_some() {
-                stopped.push(partition);
-            }
-        }
-        self.fetchers.remove(&stopped)?;
-        if any_revoked && self.revoked.is_empty() {
+        self.readers.stop(partitions)?;
+        let before = self.revoked.len();
+        self.revoked.retain(|partition| !partitions.contains(partition));
+        if self.revoked.is_empty() && before > 0 {
             self.acknowledge_revocation()?;
         }
         Ok(())
     }
 
     fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
-        match self.readers.get_mut(partition) {
-            Some(reader) => reader.take(&mut self.buffer),
-            None => Ok(None),
-        }
+        self.readers.take(partition)
     }
 
     fn has_records(&self, partition: &TopicPartition) -> bool {
-        self.readers.get(partition).is_some_and(Reader::has_records)
+        self.readers.has_records(partition)
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<i64> {
-        self.readers.get(partition).map(Reader::position)
+        self.readers.position(partition)
     }
 
     fn lag(&self, partition: &TopicPartition) -> Option<i64> {
-        self.readers.get(partition)?.lag()
+        self.readers.lag(partition)
     }
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
@@ -420,7 +380,7 @@ impl Log for KafkaLog {
     }
 }
 
-fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+pub(crate) fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
         list.add_partition(&partition.topic, partition.partition);
@@ -431,7 +391,7 @@ fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
 /// Retries a request while the brokers cannot be reached, or do not list the partition: it has been assigned to this
 /// member, so it exists, and a broker that has just started may not list it yet. After the timeout an unreachable broker
 /// is `Fenced`, and the owner opens a new log: the request is for a partition whose assignment is not announced again.
-fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+pub(crate) fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
     let deadline = Instant::now() + RETRY_TIMEOUT;
     loop {
         let error = match request() {

@@ -1,12 +1,13 @@
 //! The tasks' state stores: a RocksDB each, in `<state directory>/<pipeline>/<entity>-<partition>`.
 
 use super::checkpoints::{Checkpoints, Restorations, TaskId, TaskLock};
+use super::private_files;
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_pipeline::{Continuation, Opening, Standing, Stores};
 use riskstream_store::{CheckpointSource, OpenError, RocksStore, SharedMemory, StoreOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long to wait for a store that another process has open: after a partition has moved, its previous owner is
@@ -17,32 +18,60 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 /// Why a partition waits.
 const RESTORING: &str = "its state is being restored from a checkpoint";
 
-/// The states that are open in this process, for checkpoints. Cheap to clone.
+/// How long a worker that wants a state keeps the standby from it, if it does not get to open it. It tries again within this time.
+const CLAIM: Duration = Duration::from_secs(10);
+
+/// The states that the workers of this process have. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct OpenStates(Arc<Mutex<BTreeMap<TaskId, CheckpointSource>>>);
+pub struct OpenStates(Arc<Mutex<BTreeMap<TaskId, Use>>>);
+
+/// How a worker uses a state.
+#[derive(Clone, Debug)]
+enum Use {
+    /// It is about to open it.
+    Claimed(Instant),
+    Open(CheckpointSource),
+}
 
 impl OpenStates {
-    fn add(&self, task: TaskId, source: CheckpointSource) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(task, source);
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Use>> {
+        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        states.retain(|_, used| match used {
+            Use::Claimed(at) => at.elapsed() < CLAIM,
+            Use::Open(source) => source.is_open(),
+        });
+        states
     }
 
-    /// Those that are open.
+    fn claim(&self, task: &TaskId) {
+        self.lock().insert(task.clone(), Use::Claimed(Instant::now()));
+    }
+
+    fn add(&self, task: TaskId, source: CheckpointSource) {
+        self.lock().insert(task, Use::Open(source));
+    }
+
+    /// Those that are open, for checkpoints.
     pub fn open(&self) -> BTreeMap<TaskId, CheckpointSource> {
-        let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        states.retain(|_, source| source.is_open());
-        states.clone()
+        let states = self.lock();
+        let open = states.iter().filter_map(|(task, used)| match used {
+            Use::Claimed(_) => None,
+            Use::Open(source) => Some((task.clone(), source.clone())),
+        });
+        open.collect()
+    }
+
+    /// Those that are open or about to be.
+    pub(super) fn used(&self) -> BTreeSet<TaskId> {
+        self.lock().keys().cloned().collect()
     }
 }
 
-/// How states are restored and offered to checkpoints.
+/// How states are restored.
 #[derive(Clone)]
 struct WithCheckpoints {
     checkpoints: Arc<Checkpoints>,
     restorations: Restorations,
-    states: OpenStates,
     /// The restorations that have ended as of the last look.
     seen: u64,
 }
@@ -52,31 +81,37 @@ struct WithCheckpoints {
 pub struct RocksStores {
     directory: PathBuf,
     memory: SharedMemory,
+    states: OpenStates,
     checkpoints: Option<WithCheckpoints>,
 }
 
 impl RocksStores {
-    /// Stores in `directory`.
-    pub fn new(directory: PathBuf) -> RocksStores {
+    /// Stores in `directory`. Those that workers have are in `states`.
+    pub fn new(directory: PathBuf, states: OpenStates) -> RocksStores {
         RocksStores {
             directory,
             memory: SharedMemory::default(),
+            states,
             checkpoints: None,
         }
     }
 
-    /// The same stores: where a state is of no use, it is restored from a checkpoint. Those that are open are added to `states`.
-    pub fn with_checkpoints(self, checkpoints: Arc<Checkpoints>, states: OpenStates) -> RocksStores {
+    /// The same stores: where a state is of no use, it is restored from a checkpoint.
+    pub fn with_checkpoints(self, checkpoints: Arc<Checkpoints>) -> RocksStores {
         let with = WithCheckpoints {
             restorations: Restorations::new(Arc::clone(&checkpoints)),
             checkpoints,
-            states,
             seen: 0,
         };
         RocksStores {
             checkpoints: Some(with),
             ..self
         }
+    }
+
+    /// The file that marks a state as a standby copy.
+    fn mark(&self, task: &TaskId) -> PathBuf {
+        self.directory.join(format!("{task}.standby"))
     }
 
     fn open_store(&self, task: &TaskId, fingerprint: &str) -> Result<RocksStore, OpenError> {
@@ -94,37 +129,48 @@ impl RocksStores {
         }
     }
 
+    /// Opens a state with which its task can go on; none while it is being restored.
+    fn open_of_use(
+        &self,
+        task: &TaskId,
+        fingerprint: &str,
+        continuation: &Continuation,
+    ) -> Result<Option<RocksStore>, StateError> {
+        match &self.checkpoints {
+            Some(with) => self.open_or_restore(with, task, fingerprint, continuation),
+            None => Ok(Some(self.open_store(task, fingerprint)?)),
+        }
+    }
+
     /// Opens a state that is of use; otherwise begins to restore it, once.
     fn open_or_restore(
         &self,
         with: &WithCheckpoints,
-        task: TaskId,
+        task: &TaskId,
         fingerprint: &str,
         continuation: &Continuation,
-    ) -> Result<Opening, StateError> {
-        if with.restorations.is_running(&task) {
-            return Ok(Opening::Restoring(RESTORING.to_owned()));
+    ) -> Result<Option<RocksStore>, StateError> {
+        if with.restorations.is_running(task) {
+            return Ok(None);
         }
         let failed = |error: &dyn std::fmt::Display| StateError::Store(error.to_string());
-        let lock = TaskLock::take(&with.checkpoints, &task).map_err(|error| failed(&error))?;
-        let was_tried = with.restorations.take_ended(&task);
-        let opened = self.open_store(&task, fingerprint);
+        let lock = TaskLock::wait(&with.checkpoints, task, LOCK_TIMEOUT).map_err(|error| failed(&error))?;
+        let was_tried = with.restorations.take_ended(task);
+        let opened = self.open_store(task, fingerprint);
         let is_of_use = match &opened {
             Ok(store) => !continuation.needs_restoration(&Standing::of(store)?),
             Err(OpenError::Corrupt { .. }) => false,
             Err(_) => true,
         };
         if is_of_use || was_tried {
-            let store = opened?;
-            with.states.add(task, store.checkpoint_source());
-            return Ok(Opening::Opened(Box::new(store)));
+            return Ok(Some(opened?));
         }
         if let Err(error) = opened {
             tracing::warn!(target: "riskstream::checkpoints", %task, %error, "a state is damaged");
         }
-        let begun = with.restorations.begin(task, lock, continuation.clone());
+        let begun = with.restorations.begin(task.clone(), lock, continuation.clone());
         begun.map_err(|error| failed(&error))?;
-        Ok(Opening::Restoring(RESTORING.to_owned()))
+        Ok(None)
     }
 }
 
@@ -140,10 +186,15 @@ impl Stores for RocksStores {
         fingerprint: &str,
         continuation: &Continuation,
     ) -> Result<Opening, StateError> {
-        match &self.checkpoints {
-            Some(with) => self.open_or_restore(with, TaskId::new(stage, partition), fingerprint, continuation),
-            None => self.open(stage, partition, fingerprint).map(Opening::Opened),
-        }
+        let task = TaskId::new(stage, partition);
+        // The standby that may have it closes it.
+        self.states.claim(&task);
+        let Some(store) = self.open_of_use(&task, fingerprint, continuation)? else {
+            return Ok(Opening::Restoring(RESTORING.to_owned()));
+        };
+        self.states.add(task.clone(), store.checkpoint_source());
+        let _ = std::fs::remove_file(self.mark(&task));
+        Ok(Opening::Opened(Box::new(store)))
     }
 
     fn has_restored(&mut self) -> bool {
@@ -155,6 +206,41 @@ impl Stores for RocksStores {
     }
 }
 
+/// The same stores for standby copies. A file beside a state says that it is one.
+pub struct StandbyStores(RocksStores);
+
+impl StandbyStores {
+    /// For copies in these stores.
+    pub fn new(stores: RocksStores) -> StandbyStores {
+        StandbyStores(stores)
+    }
+}
+
+impl Stores for StandbyStores {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+        self.0.open(stage, partition, fingerprint)
+    }
+
+    fn open_to_continue(
+        &mut self,
+        stage: &str,
+        partition: i32,
+        fingerprint: &str,
+        continuation: &Continuation,
+    ) -> Result<Opening, StateError> {
+        let task = TaskId::new(stage, partition);
+        let Some(store) = self.0.open_of_use(&task, fingerprint, continuation)? else {
+            return Ok(Opening::Restoring(RESTORING.to_owned()));
+        };
+        let _ = private_files::open_lock(&self.0.mark(&task));
+        Ok(Opening::Opened(Box::new(store)))
+    }
+
+    fn has_restored(&mut self) -> bool {
+        self.0.has_restored()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +249,7 @@ mod tests {
     #[test]
     fn a_store_is_opened_once_its_previous_owner_has_closed_it() {
         let directory = tempfile::tempdir().unwrap();
-        let mut stores = RocksStores::new(directory.path().to_owned());
+        let mut stores = RocksStores::new(directory.path().to_owned(), OpenStates::default());
         let mut first = stores.open("card", 3, "layout").unwrap();
         let mut writes = StateWrites::default();
         writes.put(b"key", |value| value.push(7));
