@@ -13,7 +13,6 @@ use riskstream_definition::syntax::SubjectStrategy;
 use riskstream_definition::{Compiled, Format};
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
-use std::sync::Arc;
 
 /// A run of a pipeline as a service.
 pub struct Job {

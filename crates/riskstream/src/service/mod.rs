@@ -21,6 +21,6 @@ pub use instance::{Instance, InstanceError};
 pub use job::Job;
 pub use secret_mark::{SecretMarkError, check as check_secret_mark};
 pub use standby::Standbys;
-pub use state_directory::{StateDirectoryError, claim as claim_state_directory};
-pub use stores::{OpenStates, RocksStores};
+pub use state_directory::{StateDirectoryError, claim as claim_state_directory, pipeline_directory};
+pub use stores::{OpenStates, RocksStores, standby_mark};
 pub use supervisor::supervise;

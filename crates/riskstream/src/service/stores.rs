@@ -6,7 +6,7 @@ use riskstream_features::state::{StateError, StateStore};
 use riskstream_pipeline::{Continuation, Opening, Standing, Stores};
 use riskstream_store::{CheckpointSource, OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,6 +67,11 @@ impl OpenStates {
     }
 }
 
+/// The file in a pipeline's directory of state that says that a state is a standby copy.
+pub fn standby_mark(directory: &Path, task: &TaskId) -> PathBuf {
+    directory.join(format!("{task}.standby"))
+}
+
 /// How states are restored.
 #[derive(Clone)]
 struct WithCheckpoints {
@@ -107,11 +112,6 @@ impl RocksStores {
             checkpoints: Some(with),
             ..self
         }
-    }
-
-    /// The file that marks a state as a standby copy.
-    fn mark(&self, task: &TaskId) -> PathBuf {
-        self.directory.join(format!("{task}.standby"))
     }
 
     fn open_store(&self, task: &TaskId, fingerprint: &str) -> Result<RocksStore, OpenError> {
@@ -193,7 +193,7 @@ impl Stores for RocksStores {
             return Ok(Opening::Restoring(RESTORING.to_owned()));
         };
         self.states.add(task.clone(), store.checkpoint_source());
-        let _ = std::fs::remove_file(self.mark(&task));
+        let _ = std::fs::remove_file(standby_mark(&self.directory, &task));
         Ok(Opening::Opened(Box::new(store)))
     }
 
@@ -232,7 +232,7 @@ impl Stores for StandbyStores {
         let Some(store) = self.0.open_of_use(&task, fingerprint, continuation)? else {
             return Ok(Opening::Restoring(RESTORING.to_owned()));
         };
-        let _ = private_files::open_lock(&self.0.mark(&task));
+        let _ = private_files::open_lock(&standby_mark(&self.0.directory, &task));
         Ok(Opening::Opened(Box::new(store)))
     }
 
