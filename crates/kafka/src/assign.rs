@@ -40,7 +40,12 @@ impl<'a> Balance<'a> {
                 partition,
             })
         });
-        let readers = |at: &TopicPartition| members.iter().filter(|member| member.topics.contains(&at.topic)).count();
+        let readers = |at: &TopicPartition| {
+            members
+                .iter()
+                .filter(|member| member.topics.contains(&at.topic))
+                .count()
+        };
         let mut order: Vec<TopicPartition> = all.filter(|at| readers(at) > 0).collect();
         let mut owners = BTreeMap::new();
         let mut counts = vec![0; members.len()];
@@ -139,7 +144,11 @@ fn add_successors(
     copies: usize,
     kept: &mut BTreeMap<String, BTreeSet<TopicPartition>>,
 ) {
-    let left: Vec<Member> = members.iter().filter(|member| !lost.contains(&member.home())).cloned().collect();
+    let left: Vec<Member> = members
+        .iter()
+        .filter(|member| !lost.contains(&member.home()))
+        .cloned()
+        .collect();
     if copies == 0 || left.is_empty() {
         return;
     }
@@ -150,8 +159,17 @@ fn add_successors(
         }
     }
     for (home, partitions) in next {
-        kept.entry(home.to_owned()).or_default().extend(partitions.iter().cloned());
-        add_successors(members, topics, &[lost, &[home]].concat(), &partitions, copies - 1, kept);
+        kept.entry(home.to_owned())
+            .or_default()
+            .extend(partitions.iter().cloned());
+        add_successors(
+            members,
+            topics,
+            &[lost, &[home]].concat(),
+            &partitions,
+            copies - 1,
+            kept,
+        );
     }
 }
 
@@ -171,7 +189,10 @@ mod tests {
             id: format!("riskstream-shop-0.{home}-uuid"),
             client_id: format!("riskstream-shop-0.{home}"),
             topics: topics.iter().map(|topic| (*topic).into()).collect(),
-            partitions: partitions.iter().map(|(topic, partition)| at(topic, *partition)).collect(),
+            partitions: partitions
+                .iter()
+                .map(|(topic, partition)| at(topic, *partition))
+                .collect(),
         }
     }
 

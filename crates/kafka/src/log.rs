@@ -38,6 +38,14 @@ const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
 /// The pause between attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often librdkafka is made to look at the group. By itself its main thread does so once a second at least, whatever
+/// `heartbeat.interval.ms` is, and a rebalance waits for the member that hears of it last.
+const LOOK_AT_GROUP: Duration = Duration::from_millis(80);
+
+/// How long partitions that are to move are kept. librdkafka lets a second pass between two joins of a member (`rkcg_join_intvl`),
+/// so the others cannot complete the rebalance sooner after that which revoked them, and nobody would read them meanwhile.
+const KEEP_REVOKED: Duration = Duration::from_millis(850);
+
 /// Why this log ends: its partitions are other members'.
 const SESSION_LOST: &str = "the session in the group had timed out";
 
@@ -73,6 +81,9 @@ pub struct KafkaLog {
     topics: TopicWatch,
     /// Partitions that were revoked or lost, and not yet stopped.
     revoked: BTreeSet<TopicPartition>,
+    /// Partitions that are to be revoked, and when.
+    revoking: Option<(Instant, Vec<TopicPartition>)>,
+    looked_at_group: Instant,
 }
 
 impl KafkaLog {
@@ -116,6 +127,8 @@ impl KafkaLog {
             generation: 0,
             topics: TopicWatch::new(),
             revoked: BTreeSet::new(),
+            revoking: None,
+            looked_at_group: Instant::now(),
         })
     }
 
@@ -230,29 +243,25 @@ impl KafkaLog {
                         .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
                     changes.push(Change::Assigned(partitions));
                 }
-                Rebalance::Revoked(partitions) => {
-                    self.give_up(&partitions)?;
-                    changes.push(Change::Revoked(partitions));
-                }
+                Rebalance::Revoked(partitions) if partitions.is_empty() => self.acknowledge_revocation()?,
+                Rebalance::Revoked(partitions) => self.revoking = Some((Instant::now() + KEEP_REVOKED, partitions)),
                 Rebalance::Lost(partitions) => {
-                    self.give_up(&partitions)?;
+                    if partitions.is_empty() {
+                        self.acknowledge_revocation()?;
+                    }
+                    self.revoked = partitions.into_iter().collect();
                     return Err(LogError::Fenced(SESSION_LOST.to_owned()));
                 }
             }
+        }
+        if let Some((_, partitions)) = self.revoking.take_if(|(at, _)| Instant::now() >= *at) {
+            self.revoked = partitions.iter().cloned().collect();
+            changes.push(Change::Revoked(partitions));
         }
         changes.retain(|change| match change {
             Change::Assigned(list) | Change::Revoked(list) => !list.is_empty(),
         });
         Ok(changes)
-    }
-
-    /// Acknowledged when all of them are stopped.
-    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        self.revoked = partitions.iter().cloned().collect();
-        if partitions.is_empty() {
-            self.acknowledge_revocation()?;
-        }
-        Ok(())
     }
 
     fn acknowledge_revocation(&self) -> Result<(), LogError> {
@@ -268,6 +277,11 @@ impl Log for KafkaLog {
         if !self.subscribed {
             self.join(deadline)?;
         }
+        if self.looked_at_group.elapsed() >= LOOK_AT_GROUP {
+            // The question wakes the main thread.
+            native::generation(self.consumer.client());
+            self.looked_at_group = Instant::now();
+        }
         let marker_delay = self.committer.as_ref().map(Committer::marker_delay);
         std::thread::sleep(marker_delay.unwrap_or_default().min(timeout));
         loop {
@@ -280,7 +294,8 @@ impl Log for KafkaLog {
             if self.readers.have_unseen_records() || !changes.is_empty() {
                 return Ok(changes);
             }
-            if !self.signal.wait_until(deadline) {
+            let until = self.revoking.as_ref().map_or(deadline, |(at, _)| deadline.min(*at));
+            if !self.signal.wait_until(until) && Instant::now() >= deadline {
                 return Ok(Vec::new());
             }
         }
@@ -412,7 +427,7 @@ impl Drop for KafkaLog {
     fn drop(&mut self) {
         // librdkafka does not close a consumer whose rebalance is not acknowledged, such as one that came with an error.
         let _ = self.changes();
-        if !self.revoked.is_empty() {
+        if self.revoking.is_some() || !self.revoked.is_empty() {
             let _ = self.acknowledge_revocation();
         }
         self.consumer.context().close();

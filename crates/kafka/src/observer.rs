@@ -90,7 +90,9 @@ impl KafkaObserver {
     /// Asks again now and then, without waiting. What is not answered is asked again.
     fn refresh(&mut self, partitions: &[TopicPartition]) {
         if let Some(request) = &self.request {
-            let Some(answer) = request.poll(Duration::ZERO) else { return };
+            let Some(answer) = request.poll(Duration::ZERO) else {
+                return;
+            };
             self.request = None;
             if let Ok(answer) = answer {
                 self.note(partitions, &answer);
@@ -116,7 +118,10 @@ impl Log for KafkaObserver {
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
-        if partitions.iter().all(|partition| self.committed.contains_key(partition)) {
+        if partitions
+            .iter()
+            .all(|partition| self.committed.contains_key(partition))
+        {
             self.refresh(partitions);
         } else {
             let answer = self.request(partitions).poll(REQUEST_TIMEOUT);

@@ -167,7 +167,7 @@ impl KafkaOptions {
             // killed not read.
             ("session.timeout.ms", "6000"),
             // By a heartbeat a member hears of a rebalance, and the others wait for it to join.
-            ("heartbeat.interval.ms", "500"),
+            ("heartbeat.interval.ms", "100"),
             // Records and ends of transactions end the broker's wait at once. The wait only delays partitions that are
             // added while a request waits.
             ("fetch.wait.max.ms", "100"),

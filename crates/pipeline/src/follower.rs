@@ -76,7 +76,12 @@ impl<L: Log> Follower<L> {
 
     fn changes(&self) -> Vec<Change> {
         let wanted = (self.wanted)();
-        let revoked: Vec<_> = self.followed.keys().filter(|at| !wanted.contains(at)).cloned().collect();
+        let revoked: Vec<_> = self
+            .followed
+            .keys()
+            .filter(|at| !wanted.contains(at))
+            .cloned()
+            .collect();
         let is_new = |at: &TopicPartition| !self.followed.contains_key(at);
         let assigned: Vec<_> = wanted.into_iter().filter(is_new).collect();
         let revoked = (!revoked.is_empty()).then_some(Change::Revoked(revoked));
@@ -157,10 +162,12 @@ impl<L: Log> Log for Follower<L> {
     }
 
     fn has_records(&self, partition: &TopicPartition) -> bool {
-        self.followed.get(partition).is_some_and(|followed| match &followed.held {
-            Some(held) => held.offset < followed.limit,
-            None => self.log.has_records(partition),
-        })
+        self.followed
+            .get(partition)
+            .is_some_and(|followed| match &followed.held {
+                Some(held) => held.offset < followed.limit,
+                None => self.log.has_records(partition),
+            })
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<i64> {

@@ -158,8 +158,9 @@ fn resolve_standby(standby: Option<&Spanned<u32>>, diagnostics: &mut Diagnostics
     let Some(standby) = standby else { return 0 };
     if standby.value > STANDBY_AT_MOST {
         diagnostics.add(
-            Diagnostic::new("so many copies of each state are of no use", standby.span.clone())
-                .help(format!("write `1`, or a number up to {STANDBY_AT_MOST}: each copy takes as much disk as the state")),
+            Diagnostic::new("so many copies of each state are of no use", standby.span.clone()).help(format!(
+                "write `1`, or a number up to {STANDBY_AT_MOST}: each copy takes as much disk as the state"
+            )),
         );
     }
     standby.value as usize

@@ -125,7 +125,10 @@ impl Trial {
         // Each partition went to the home that was to keep a copy of its state.
         let heirs = self.settle().members;
         for partition in gone.iter().flat_map(|member| &member.partitions) {
-            let heir = heirs.iter().find(|member| member.partitions.contains(partition)).unwrap();
+            let heir = heirs
+                .iter()
+                .find(|member| member.partitions.contains(partition))
+                .unwrap();
             assert!(kept[heir.home()].contains(partition), "{partition}");
         }
     }

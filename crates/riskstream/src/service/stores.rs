@@ -2,7 +2,7 @@
 
 use super::checkpoints::{Checkpoints, Restorations, TaskId, TaskLock};
 use super::private_files;
-use riskstream_features::state::{StateError, StateStore};
+use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use riskstream_pipeline::{Continuation, Opening, Standing, Stores};
 use riskstream_store::{CheckpointSource, OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// How long to wait for a store that another process has open: after a partition has moved, its previous owner is
 /// about to close the store. If this is not enough, the worker goes on with other partitions and tries again later.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Why a partition waits.
 const RESTORING: &str = "its state is being restored from a checkpoint";
@@ -22,14 +22,16 @@ const RESTORING: &str = "its state is being restored from a checkpoint";
 const CLAIM: Duration = Duration::from_secs(10);
 
 /// The states that the workers of this process have. Cheap to clone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct OpenStates(Arc<Mutex<BTreeMap<TaskId, Use>>>);
 
 /// How a worker uses a state.
-#[derive(Clone, Debug)]
 enum Use {
-    /// It is about to open it.
-    Claimed(Instant),
+    /// It is about to open it. The standby that had it open leaves it here.
+    Claimed {
+        at: Instant,
+        left: Option<RocksStore>,
+    },
     Open(CheckpointSource),
 }
 
@@ -37,14 +39,30 @@ impl OpenStates {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TaskId, Use>> {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         states.retain(|_, used| match used {
-            Use::Claimed(at) => at.elapsed() < CLAIM,
+            Use::Claimed { at, .. } => at.elapsed() < CLAIM,
             Use::Open(source) => source.is_open(),
         });
         states
     }
 
     fn claim(&self, task: &TaskId) {
-        self.lock().insert(task.clone(), Use::Claimed(Instant::now()));
+        let at = Instant::now();
+        self.lock().insert(task.clone(), Use::Claimed { at, left: None });
+    }
+
+    /// Leaves an open state to the worker that has claimed it; closes it if there is none.
+    fn leave(&self, task: &TaskId, store: RocksStore) {
+        if let Some(Use::Claimed { left, .. }) = self.lock().get_mut(task) {
+            *left = Some(store);
+        }
+    }
+
+    /// The open state that was left to a worker.
+    fn take_left(&self, task: &TaskId) -> Option<RocksStore> {
+        match self.lock().get_mut(task) {
+            Some(Use::Claimed { left, .. }) => left.take(),
+            _ => None,
+        }
     }
 
     fn add(&self, task: TaskId, source: CheckpointSource) {
@@ -55,7 +73,7 @@ impl OpenStates {
     pub fn open(&self) -> BTreeMap<TaskId, CheckpointSource> {
         let states = self.lock();
         let open = states.iter().filter_map(|(task, used)| match used {
-            Use::Claimed(_) => None,
+            Use::Claimed { .. } => None,
             Use::Open(source) => Some((task.clone(), source.clone())),
         });
         open.collect()
@@ -122,6 +140,9 @@ impl RocksStores {
         };
         let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
+            if let Some(store) = self.states.take_left(task) {
+                return Ok(store);
+            }
             match RocksStore::open(&path, &options) {
                 Err(OpenError::Locked { .. }) if Instant::now() < deadline => std::thread::sleep(LOCK_INTERVAL),
                 opened => return opened,
@@ -233,7 +254,11 @@ impl Stores for StandbyStores {
             return Ok(Opening::Restoring(RESTORING.to_owned()));
         };
         let _ = private_files::open_lock(&standby_mark(&self.0.directory, &task));
-        Ok(Opening::Opened(Box::new(store)))
+        Ok(Opening::Opened(Box::new(StandbyStore {
+            store: Some(store),
+            states: self.0.states.clone(),
+            task,
+        })))
     }
 
     fn has_restored(&mut self) -> bool {
@@ -241,10 +266,54 @@ impl Stores for StandbyStores {
     }
 }
 
+/// The state of a standby copy. A worker of this process that takes over gets it as it is, open.
+struct StandbyStore {
+    store: Option<RocksStore>,
+    states: OpenStates,
+    task: TaskId,
+}
+
+const UNTIL_DROPPED: &str = "it is left to a worker only at the end";
+
+impl StandbyStore {
+    fn store(&self) -> &RocksStore {
+        self.store.as_ref().expect(UNTIL_DROPPED)
+    }
+}
+
+impl Drop for StandbyStore {
+    fn drop(&mut self) {
+        if let Some(store) = self.store.take() {
+            self.states.leave(&self.task, store);
+        }
+    }
+}
+
+impl StateStore for StandbyStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        self.store().get(key)
+    }
+
+    fn visit(&self, prefix: &[u8], visit: Visit<'_>) -> Result<(), StateError> {
+        self.store().visit(prefix, visit)
+    }
+
+    fn position(&self) -> Result<Option<i64>, StateError> {
+        self.store().position()
+    }
+
+    fn write(&mut self, writes: &StateWrites, position: i64) -> Result<(), StateError> {
+        self.store.as_mut().expect(UNTIL_DROPPED).write(writes, position)
+    }
+
+    fn size(&self) -> u64 {
+        self.store().size()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use riskstream_features::state::StateWrites;
 
     #[test]
     fn a_store_is_opened_once_its_previous_owner_has_closed_it() {

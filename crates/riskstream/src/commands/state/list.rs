@@ -33,7 +33,10 @@ pub(super) fn execute(args: &LocalArgs) -> Result<(), CommandError> {
     }
     match states.is_empty() {
         false => Ok(()),
-        true => Err(CommandError::failed(anyhow!("there is no state in {}", directory.display()))),
+        true => Err(CommandError::failed(anyhow!(
+            "there is no state in {}",
+            directory.display()
+        ))),
     }
 }
 
@@ -69,5 +72,9 @@ fn line(directory: &Path, task: &TaskId, fingerprint: &str) -> String {
         true => "standby copy",
         false => "state",
     };
-    format!("{task}  {position}  {what} of {:.1} MB in {}", state.size() as f64 / 1e6, path.display())
+    format!(
+        "{task}  {position}  {what} of {:.1} MB in {}",
+        state.size() as f64 / 1e6,
+        path.display()
+    )
 }

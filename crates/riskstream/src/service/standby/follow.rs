@@ -8,7 +8,7 @@ use crate::telemetry::{PartitionGauges, metrics};
 use riskstream_kafka::{KafkaObserver, KafkaOptions};
 use riskstream_pipeline::log::{LogError, TopicPartition};
 use riskstream_pipeline::{CatchUpSignal, Follower, Prepared, Topology, Worker, WorkerError, WorkerOptions};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) fn follow(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
             Ok(log) => rounds(job, topology, standbys, log).map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        standbys.lock().lags.clear();
+        standbys.forget();
         PartitionGauges::of("standby").publish();
         if let Err(error) = error {
             tracing::warn!(target: "riskstream::standby", error, "standby copies are opened anew");
@@ -105,11 +105,22 @@ impl Standbys {
         wanted.into_iter().filter(is_free).collect()
     }
 
+    fn forget(&self) {
+        let mut shared = self.lock();
+        shared.lags.clear();
+        shared.warm.clear();
+    }
+
     fn note(&self, worker: &Worker<Follower<KafkaObserver>>) {
         let lags = worker.tasks().map(|(at, _, lag)| (at.clone(), lag.unwrap_or(i64::MAX)));
+        let lags: BTreeMap<_, _> = lags.collect();
         let stopped = worker.stopped().iter().map(|stopped| stopped.partition.clone());
         let mut shared = self.lock();
-        shared.lags = lags.collect();
+        shared.warm.retain(|at| lags.contains_key(at));
+        shared
+            .warm
+            .extend(lags.iter().filter(|(_, lag)| **lag <= 0).map(|(at, _)| at.clone()));
+        shared.lags = lags;
         shared.stopped = stopped.collect();
     }
 }

@@ -28,6 +28,8 @@ struct Shared {
     wanted: BTreeSet<TopicPartition>,
     /// Records that each of them lacks, as far as they are open.
     lags: BTreeMap<TopicPartition, i64>,
+    /// Those of them that have reached the group's position since they were opened.
+    warm: BTreeSet<TopicPartition>,
     /// Those that cannot be followed.
     stopped: BTreeSet<TopicPartition>,
     /// Why the workers do not join the group yet.
@@ -40,6 +42,7 @@ impl Standbys {
         let shared = Shared {
             wanted: BTreeSet::new(),
             lags: BTreeMap::new(),
+            warm: BTreeSet::new(),
             stopped: BTreeSet::new(),
             joins_later: Some("looking at the group".to_owned()),
         };

@@ -11,8 +11,6 @@ use std::time::Duration;
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Records that a state may lack when its worker joins: they are read within some milliseconds.
-const WARM: i64 = 1_000;
 
 /// Looks until shutdown.
 pub(super) fn watch(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
@@ -86,9 +84,7 @@ impl Watch<'_> {
 
     fn join_when_warm(&self) {
         let mut shared = self.standbys.lock();
-        let is_warm = |at: &&TopicPartition| {
-            shared.stopped.contains(at) || shared.lags.get(at).is_some_and(|lag| *lag <= WARM)
-        };
+        let is_warm = |at: &&TopicPartition| shared.stopped.contains(at) || shared.warm.contains(at);
         let (all, warm) = (shared.wanted.len(), shared.wanted.iter().filter(is_warm).count());
         if warm == all {
             drop(shared);
