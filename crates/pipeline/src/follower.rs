@@ -92,13 +92,8 @@ impl<L: Log> Follower<L> {
     /// Moves the limits to what the group has committed.
     fn look(&mut self) -> Result<(), LogError> {
         let partitions: Vec<_> = self.followed.keys().cloned().collect();
-        if partitions.is_empty() {
-            return Ok(());
-        }
-        let committed = self.log.committed(&partitions)?;
-        for (followed, committed) in self.followed.values_mut().zip(committed) {
-            let offset = committed.map_or(0, |committed| committed.offset);
-            followed.limit = followed.limit.max(offset);
+        if !partitions.is_empty() {
+            self.committed(&partitions)?;
         }
         Ok(())
     }
@@ -106,21 +101,26 @@ impl<L: Log> Follower<L> {
 
 impl<L: Log> Log for Follower<L> {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
-        let changes = self.changes();
-        let timeout = if changes.is_empty() { timeout } else { Duration::ZERO };
         self.log.wait(timeout)?;
+        self.look()?;
+        let changes = self.changes();
         for change in &changes {
             if let Change::Assigned(partitions) = change {
                 let new = partitions.iter().map(|at| (at.clone(), Followed::default()));
                 self.followed.extend(new);
             }
         }
-        self.look()?;
         Ok(changes)
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
-        self.log.committed(partitions)
+        let committed = self.log.committed(partitions)?;
+        for (partition, committed) in partitions.iter().zip(&committed) {
+            if let (Some(followed), Some(committed)) = (self.followed.get_mut(partition), committed) {
+                followed.limit = followed.limit.max(committed.offset);
+            }
+        }
+        Ok(committed)
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {

@@ -7,10 +7,13 @@ use riskstream_pipeline::Topology;
 use riskstream_pipeline::log::{LogError, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Pause between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
+
+/// After this time workers join with the states that there are: where others catch up, a copy may never come up with them.
+const WARM_FOR_AT_MOST: Duration = Duration::from_secs(600);
 
 /// Looks until shutdown.
 pub(super) fn watch(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
@@ -21,6 +24,7 @@ pub(super) fn watch(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
         standbys,
         before: Group::default(),
         has_planned: false,
+        began: Instant::now(),
     };
     while !job.shutdown.wait(PAUSE) {
         let looked = match &view {
@@ -46,6 +50,7 @@ struct Watch<'a> {
     before: Group,
     /// Whether a plan was made for the group of the last look.
     has_planned: bool,
+    began: Instant,
 }
 
 impl Watch<'_> {
@@ -86,14 +91,18 @@ impl Watch<'_> {
         let mut shared = self.standbys.lock();
         let is_warm = |at: &&TopicPartition| shared.stopped.contains(at) || shared.warm.contains(at);
         let (all, warm) = (shared.wanted.len(), shared.wanted.iter().filter(is_warm).count());
-        if warm == all {
+        if warm == all || self.began.elapsed() >= WARM_FOR_AT_MOST {
             drop(shared);
-            return self.join("its states are warm");
+            return self.join(if warm == all {
+                "its states are warm"
+            } else {
+                "it has waited long enough"
+            });
         }
         let lags = shared.wanted.iter().map(|at| shared.lags.get(at));
         let lag: i64 = lags.flatten().sum();
         shared.joins_later = Some(format!(
-            "it joins the group when its states are warm: {warm} of {all} are, the others that are open lack {lag} records"
+            "it joins the group when its states are warm: {warm} of {all} are, {lag} records are to be read"
         ));
     }
 
