@@ -2,7 +2,8 @@
 //!
 //! [`KafkaLog`] is one member of a consumer group with one transactional producer. A worker thread owns it. It handles
 //! bytes, not events or decisions. [`topics`] describes and creates topics, [`TopicScan`] reads a topic once,
-//! [`TopicTail`] follows a topic. [`TransactionWatch`] shows another thread how long a call to the broker has been
+//! [`TopicTail`] follows a topic. [`KafkaObserver`] reads partitions of a group without being a member, [`GroupView`] shows its
+//! members, and [`assign`] foretells what they get. [`TransactionWatch`] shows another thread how long a call to the broker has been
 //! running.
 #![deny(unsafe_code)]
 
