@@ -1,6 +1,6 @@
 //! The pipeline's log on one member of a consumer group.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,18 @@ use crate::committer::Committer;
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
-use crate::fetchers::Fetchers;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::position_committer::PositionCommitter;
 use crate::positions;
 use crate::producer::RecordProducer;
-use crate::reader::{Reader, RecordBuffer};
+use crate::readers::Readers;
 use crate::signal::Signal;
 use crate::topic_watch::TopicWatch;
 use crate::watch::TransactionWatch;
 
 /// The timeout of a request whose answer is required.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a required request is retried.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -38,6 +37,14 @@ const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
 
 /// The pause between attempts.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often librdkafka is made to look at the group. By itself its main thread does so once a second at least, whatever
+/// `heartbeat.interval.ms` is, and a rebalance waits for the member that hears of it last.
+const LOOK_AT_GROUP: Duration = Duration::from_millis(80);
+
+/// How long partitions that are to move are kept. librdkafka lets a second pass between two joins of a member (`rkcg_join_intvl`),
+/// so the others cannot complete the rebalance sooner after that which revoked them, and nobody would read them meanwhile.
+const KEEP_REVOKED: Duration = Duration::from_millis(850);
 
 /// Why this log ends: its partitions are other members'.
 const SESSION_LOST: &str = "the session in the group had timed out";
@@ -60,8 +67,7 @@ pub struct KafkaLog {
     // In the order in which they are to be dropped: the member of the group ends first.
     positions: PositionCommitter,
     consumer: Arc<GroupConsumer>,
-    readers: HashMap<TopicPartition, Reader>,
-    fetchers: Fetchers,
+    readers: Readers,
     appender: Appender,
     /// None for at least once.
     committer: Option<Committer>,
@@ -69,13 +75,15 @@ pub struct KafkaLog {
     agreement: Agreement,
     signal: Arc<Signal>,
     watch: TransactionWatch,
-    buffer: RecordBuffer,
     subscribed: bool,
     /// The group's generation as of the last assignment.
     generation: u64,
     topics: TopicWatch,
     /// Partitions that were revoked or lost, and not yet stopped.
     revoked: BTreeSet<TopicPartition>,
+    /// Partitions that are to be revoked, and when.
+    revoking: Option<(Instant, Vec<TopicPartition>)>,
+    looked_at_group: Instant,
 }
 
 impl KafkaLog {
@@ -90,38 +98,37 @@ impl KafkaLog {
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
         let mut consumer: GroupConsumer = options
-            .consumer()?
+            .member()?
             .create_with_context(context)
             .map_err(|error| errors::configuration_error(&error))?;
         let waker = Arc::clone(&signal);
         consumer.set_nonempty_callback(move || waker.raise());
-        let fetchers = Fetchers::new(&options, Arc::clone(&connection))?;
+        let readers = Readers::new(&options, &connection, &signal)?;
         let appender = Appender::new(&options, Arc::clone(&connection))?;
         let committer = match options.delivery {
             Delivery::ExactlyOnce => Some(Committer::new(&options, Arc::clone(&connection))?),
             Delivery::AtLeastOnce => None,
         };
         let agreement = Agreement::new(&options);
-        let buffer = RecordBuffer::new(&options.headers);
         let consumer = Arc::new(consumer);
         let positions = PositionCommitter::new(Arc::clone(&consumer));
         Ok(Self {
             options,
             positions,
             consumer,
-            readers: HashMap::new(),
-            fetchers,
+            readers,
             appender,
             committer,
             connection,
             agreement,
             signal,
             watch,
-            buffer,
             subscribed: false,
             generation: 0,
             topics: TopicWatch::new(),
             revoked: BTreeSet::new(),
+            revoking: None,
+            looked_at_group: Instant::now(),
         })
     }
 
@@ -200,7 +207,7 @@ impl KafkaLog {
         if let Some(committer) = &self.committer {
             committer.serve();
         }
-        self.fetchers.serve();
+        self.readers.serve();
         let context = self.consumer.context();
         context.bootstrap().serve(self.consumer.client());
         loop {
@@ -236,15 +243,20 @@ impl KafkaLog {
                         .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
                     changes.push(Change::Assigned(partitions));
                 }
-                Rebalance::Revoked(partitions) => {
-                    self.give_up(&partitions)?;
-                    changes.push(Change::Revoked(partitions));
-                }
+                Rebalance::Revoked(partitions) if partitions.is_empty() => self.acknowledge_revocation()?,
+                Rebalance::Revoked(partitions) => self.revoking = Some((Instant::now() + KEEP_REVOKED, partitions)),
                 Rebalance::Lost(partitions) => {
-                    self.give_up(&partitions)?;
+                    if partitions.is_empty() {
+                        self.acknowledge_revocation()?;
+                    }
+                    self.revoked = partitions.into_iter().collect();
                     return Err(LogError::Fenced(SESSION_LOST.to_owned()));
                 }
             }
+        }
+        if let Some((_, partitions)) = self.revoking.take_if(|(at, _)| Instant::now() >= *at) {
+            self.revoked = partitions.iter().cloned().collect();
+            changes.push(Change::Revoked(partitions));
         }
         changes.retain(|change| match change {
             Change::Assigned(list) | Change::Revoked(list) => !list.is_empty(),
@@ -252,28 +264,10 @@ impl KafkaLog {
         Ok(changes)
     }
 
-    /// Acknowledged when all of them are stopped.
-    fn give_up(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        self.revoked = partitions.iter().cloned().collect();
-        if partitions.is_empty() {
-            self.acknowledge_revocation()?;
-        }
-        Ok(())
-    }
-
     fn acknowledge_revocation(&self) -> Result<(), LogError> {
         self.consumer
             .incremental_unassign(&TopicPartitionList::new())
             .map_err(|error| LogError::Fenced(errors::describe(&error)))
-    }
-
-    fn has_unseen_records(&mut self) -> bool {
-        let mut has_unseen = false;
-        for reader in self.readers.values_mut() {
-            // No short circuit: the call resets each reader.
-            has_unseen |= reader.has_unseen_records();
-        }
-        has_unseen
     }
 }
 
@@ -282,6 +276,11 @@ impl Log for KafkaLog {
         let deadline = Instant::now() + timeout;
         if !self.subscribed {
             self.join(deadline)?;
+        }
+        if self.looked_at_group.elapsed() >= LOOK_AT_GROUP {
+            // The question wakes the main thread.
+            native::generation(self.consumer.client());
+            self.looked_at_group = Instant::now();
         }
         let marker_delay = self.committer.as_ref().map(Committer::marker_delay);
         std::thread::sleep(marker_delay.unwrap_or_default().min(timeout));
@@ -292,10 +291,11 @@ impl Log for KafkaLog {
             let inputs = || self.topics.partitions_of(&self.options.inputs);
             self.agreement.look(&self.consumer, inputs)?;
             let changes = self.changes()?;
-            if self.has_unseen_records() || !changes.is_empty() {
+            if self.readers.have_unseen_records() || !changes.is_empty() {
                 return Ok(changes);
             }
-            if !self.signal.wait_until(deadline) {
+            let until = self.revoking.as_ref().map_or(deadline, |(at, _)| deadline.min(*at));
+            if !self.signal.wait_until(until) && Instant::now() >= deadline {
                 return Ok(Vec::new());
             }
         }
@@ -325,59 +325,34 @@ impl Log for KafkaLog {
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
-        let (mut added, mut moved) = (Vec::new(), Vec::new());
-        for (partition, position) in positions {
-            match self.readers.get_mut(partition) {
-                Some(reader) => {
-                    reader.moved_to(*position);
-                    moved.push((partition, *position));
-                }
-                None => {
-                    let consumer = self.fetchers.add(partition)?;
-                    let reader = Reader::new(consumer, partition, *position, &self.signal)?;
-                    self.readers.insert(partition.clone(), reader);
-                    added.push((partition, *position));
-                }
-            }
-        }
         let _running = self.watch.enter();
-        self.fetchers.start(&added)?;
-        self.fetchers.seek(&moved, REQUEST_TIMEOUT)
+        self.readers.start(positions, REQUEST_TIMEOUT)
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
-        let mut any_revoked = false;
-        let mut stopped = Vec::new();
-        for partition in partitions {
-            any_revoked |= self.revoked.remove(partition);
-            if self.readers.remove(partition).is_some() {
-                stopped.push(partition);
-            }
-        }
-        self.fetchers.remove(&stopped)?;
-        if any_revoked && self.revoked.is_empty() {
+        self.readers.stop(partitions)?;
+        let before = self.revoked.len();
+        self.revoked.retain(|partition| !partitions.contains(partition));
+        if self.revoked.is_empty() && before > 0 {
             self.acknowledge_revocation()?;
         }
         Ok(())
     }
 
     fn take(&mut self, partition: &TopicPartition) -> Result<Option<RecordRef<'_>>, LogError> {
-        match self.readers.get_mut(partition) {
-            Some(reader) => reader.take(&mut self.buffer),
-            None => Ok(None),
-        }
+        self.readers.take(partition)
     }
 
     fn has_records(&self, partition: &TopicPartition) -> bool {
-        self.readers.get(partition).is_some_and(Reader::has_records)
+        self.readers.has_records(partition)
     }
 
     fn position(&self, partition: &TopicPartition) -> Option<i64> {
-        self.readers.get(partition).map(Reader::position)
+        self.readers.position(partition)
     }
 
     fn lag(&self, partition: &TopicPartition) -> Option<i64> {
-        self.readers.get(partition)?.lag()
+        self.readers.lag(partition)
     }
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
@@ -420,7 +395,7 @@ impl Log for KafkaLog {
     }
 }
 
-fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+pub(crate) fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for partition in partitions {
         list.add_partition(&partition.topic, partition.partition);
@@ -431,7 +406,7 @@ fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
 /// Retries a request while the brokers cannot be reached, or do not list the partition: it has been assigned to this
 /// member, so it exists, and a broker that has just started may not list it yet. After the timeout an unreachable broker
 /// is `Fenced`, and the owner opens a new log: the request is for a partition whose assignment is not announced again.
-fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+pub(crate) fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
     let deadline = Instant::now() + RETRY_TIMEOUT;
     loop {
         let error = match request() {
@@ -452,7 +427,7 @@ impl Drop for KafkaLog {
     fn drop(&mut self) {
         // librdkafka does not close a consumer whose rebalance is not acknowledged, such as one that came with an error.
         let _ = self.changes();
-        if !self.revoked.is_empty() {
+        if self.revoking.is_some() || !self.revoked.is_empty() {
             let _ = self.acknowledge_revocation();
         }
         self.consumer.context().close();

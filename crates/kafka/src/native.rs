@@ -369,6 +369,10 @@ unsafe fn committed_positions(event: *mut rd_kafka_event_t) -> Result<TopicParti
             for element in (0..count).map(|index| &*(*found).elems.add(index)) {
                 let topic = CStr::from_ptr(element.topic).to_string_lossy();
                 let mut copy = committed.add_partition(&topic, element.partition);
+                if element.offset >= 0 {
+                    // An offset that is not negative can be set.
+                    let _ = copy.set_offset(Offset::Offset(element.offset));
+                }
                 if !element.metadata.is_null() {
                     let metadata = std::slice::from_raw_parts(element.metadata.cast(), element.metadata_size);
                     copy.set_metadata(String::from_utf8_lossy(metadata));

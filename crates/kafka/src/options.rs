@@ -29,7 +29,9 @@ pub struct KafkaOptions {
     pub client_id: String,
     /// With the slot, the `transactional.id`. It must be unique to this process, and the same after a restart.
     pub transactional_id_prefix: String,
-    /// The number of the worker within the process, from 0.
+    /// The disk with the state of this process, in a word without dots: members of one home lose their state together.
+    pub home: String,
+    /// The number of the worker within its home, from 0.
     pub slot: usize,
     /// Larger than that of each predecessor with the same transactional id.
     pub incarnation: u64,
@@ -79,6 +81,7 @@ impl KafkaOptions {
             group: group.to_owned(),
             client_id: group.to_owned(),
             transactional_id_prefix: group.to_owned(),
+            home: String::new(),
             slot: 0,
             incarnation: 0,
             inputs: Vec::new(),
@@ -144,6 +147,18 @@ impl KafkaOptions {
         Ok(config)
     }
 
+    /// The member of the group. Its client id ends with its home, which the other members see.
+    pub(crate) fn member(&self) -> Result<ClientConfig, LogError> {
+        let mut config = self.consumer()?;
+        config.set("client.id", self.member_client_id());
+        Ok(config)
+    }
+
+    /// The client id of the group's member.
+    pub fn member_client_id(&self) -> String {
+        format!("{}.{}", self.client_id, self.home)
+    }
+
     /// A consumer of committed records that does not commit positions by itself: a dynamic member, if it joins the group (ADR 10).
     pub(crate) fn consumer(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.client()?;
@@ -152,7 +167,7 @@ impl KafkaOptions {
             // killed not read.
             ("session.timeout.ms", "6000"),
             // By a heartbeat a member hears of a rebalance, and the others wait for it to join.
-            ("heartbeat.interval.ms", "500"),
+            ("heartbeat.interval.ms", "100"),
             // Records and ends of transactions end the broker's wait at once. The wait only delays partitions that are
             // added while a request waits.
             ("fetch.wait.max.ms", "100"),
@@ -246,6 +261,7 @@ impl fmt::Debug for KafkaOptions {
             .field("group", &self.group)
             .field("client_id", &self.client_id)
             .field("transactional_id_prefix", &self.transactional_id_prefix)
+            .field("home", &self.home)
             .field("slot", &self.slot)
             .field("incarnation", &self.incarnation)
             .field("inputs", &self.inputs)

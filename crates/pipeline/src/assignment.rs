@@ -170,10 +170,14 @@ impl<L: Log> Assignment<'_, L> {
         };
         let source = self.source_of_stage(partition, stage, &topic)?;
         let state = StageState::new(&plan, stage, store, topic.clone());
+        let replayed = match self.log.is_follower() {
+            true => i64::MAX,
+            false => offset.unwrap_or(position),
+        };
         let start = Start {
             topic,
             position,
-            committed: offset.unwrap_or(position),
+            committed: replayed,
             decided,
             watermark: None,
         };

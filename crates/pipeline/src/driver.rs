@@ -4,8 +4,9 @@
 use crate::clock::Clock;
 use crate::error::WorkerError;
 use crate::faulty::{Faults, FaultyLog, LateRecords};
+use crate::follower::Follower;
 use crate::lists::Lists;
-use crate::log::LogError;
+use crate::log::{LogError, TopicPartition};
 use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::phases::CatchUpSignal;
 use crate::prepared::Prepared;
@@ -16,7 +17,7 @@ use crate::worker::{Worker, WorkerOptions};
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use riskstream_lists::{ListSet, Offsets};
 use riskstream_scoring::DecisionSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -168,6 +169,10 @@ pub struct TestDriver {
     pub clock: ManualClock,
     topology: Arc<Topology>,
     workers: Vec<(WorkerRole, Worker<FaultyLog<MemoryLog>>)>,
+    /// Keeps a copy of every task's state, on a machine of its own.
+    standby: Option<Worker<Follower<MemoryLog>>>,
+    /// The states of that machine.
+    pub standby_stores: MemoryStores,
     options: WorkerOptions,
     faults: Faults,
     late: LateRecords,
@@ -197,6 +202,8 @@ impl TestDriver {
             clock: ManualClock::default(),
             topology,
             workers: Vec::new(),
+            standby: None,
+            standby_stores: MemoryStores::default(),
             options: WorkerOptions::default(),
             faults: Faults::default(),
             late: LateRecords::default(),
@@ -272,10 +279,7 @@ impl TestDriver {
             Some(make) => make(),
             None => Box::new(self.stores.clone()),
         };
-        let prepared = Prepared {
-            rollouts: Box::new(self.rollouts.clone()),
-            lists: Box::new(self.lists.clone()),
-        };
+        let prepared = self.prepared();
         let worker = Worker::new(
             log,
             Arc::clone(&self.topology),
@@ -286,6 +290,44 @@ impl TestDriver {
             self.history.clone(),
         );
         self.workers.push((role, worker));
+    }
+
+    /// Starts a standby for every task that has state. One that there is ends at once.
+    pub fn start_standby(&mut self) {
+        let topics = (0..self.topology.plan.stages.len()).map(|stage| self.topology.topic_of_stage(stage));
+        let partitions = topics.flat_map(|topic| {
+            let topic: Arc<str> = topic.into();
+            let count = self.broker.partitions(&topic).unwrap_or(0);
+            (0..count).map(move |partition| TopicPartition {
+                topic: Arc::clone(&topic),
+                partition,
+            })
+        });
+        let partitions: BTreeSet<_> = partitions.collect();
+        let log = self.broker.observe().reading_headers(self.topology.copied_headers());
+        self.standby = Some(Worker::new(
+            Follower::new(log, Box::new(move || partitions.clone())),
+            Arc::clone(&self.topology),
+            self.options,
+            Box::new(self.standby_stores.clone()),
+            Box::new(self.clock.clone()),
+            self.prepared(),
+            CatchUpSignal::default(),
+        ));
+    }
+
+    /// Loses the machine of all workers. Those that are added from now on are on the standby's.
+    pub fn lose_workers(&mut self) {
+        self.workers.clear();
+        self.standby = None;
+        self.stores = std::mem::take(&mut self.standby_stores);
+    }
+
+    fn prepared(&self) -> Prepared {
+        Prepared {
+            rollouts: Box::new(self.rollouts.clone()),
+            lists: Box::new(self.lists.clone()),
+        }
     }
 
     /// Ends a worker at once. What it had not committed is lost.
@@ -307,6 +349,9 @@ impl TestDriver {
     /// a new one, as the service does.
     pub fn round(&mut self) -> Result<usize, WorkerError> {
         let mut events = 0;
+        if let Some(standby) = &mut self.standby {
+            standby.round(Duration::ZERO)?;
+        }
         for index in 0..self.workers.len() {
             if self.paused == Some(index) {
                 continue;
@@ -379,7 +424,9 @@ impl TestDriver {
     pub fn stopped(&self) -> Vec<crate::round::Stopped> {
         self.workers
             .iter()
-            .flat_map(|(_, worker)| worker.stopped().iter().cloned())
+            .flat_map(|(_, worker)| worker.stopped())
+            .chain(self.standby.iter().flat_map(Worker::stopped))
+            .cloned()
             .collect()
     }
 }

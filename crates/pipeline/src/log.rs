@@ -312,6 +312,11 @@ pub trait Log {
     /// The number of this member as an owner of partitions: a later owner of a partition has a larger one.
     fn generation(&self) -> u64;
 
+    /// Whether the partitions are others', who write what comes of their records: these are applied to state only.
+    fn is_follower(&self) -> bool {
+        false
+    }
+
     /// Whether [`Log::commit`] writes outputs and positions all or nothing. If not, outputs may as well be appended.
     fn is_transactional(&self) -> bool;
 

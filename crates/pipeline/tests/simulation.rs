@@ -6,10 +6,13 @@ mod history;
 use history::{LATER, all_faults, decisions, events, fill, options};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
+use riskstream_features::state::StateStore;
+use riskstream_pipeline::driver::MemoryStores;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::{TestDriver, Topology, WorkerRole};
 use riskstream_simulator::SimulatedEvent;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,6 +164,69 @@ fn lost_state_is_built_again_from_the_log() {
     assert_eq!(rebuilt.len(), undisturbed.len());
     for (id, decision) in &undisturbed {
         assert_eq!(&rebuilt[id], decision);
+    }
+}
+
+/// Everything in the state of a task, with its position.
+fn content(stores: &MemoryStores, stage: &str, partition: i32) -> (Option<i64>, BTreeMap<Vec<u8>, Vec<u8>>) {
+    let state = stores.state(stage, partition).unwrap_or_default();
+    let mut content = BTreeMap::new();
+    let visited = state.visit(b"", &mut |key, value| {
+        content.insert(key.to_vec(), value.to_vec());
+        ControlFlow::Continue(())
+    });
+    visited.expect("the state is in memory");
+    (state.position().expect("the state is in memory"), content)
+}
+
+/// The machine of all workers is lost again and again, and those that follow go on with the copies that a standby has made.
+#[test]
+fn a_standby_takes_over_as_if_nothing_had_happened() {
+    let events = events();
+    let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
+    for (seed, workers) in (1..).zip([&[WorkerRole::All; 2][..], &UPSTREAM_AND_DECIDING]) {
+        let mut driver = driver();
+        driver.set_faults(all_faults(seed));
+        for part in events.chunks(events.len() / 4) {
+            workers.iter().for_each(|role| driver.add_worker_of(*role));
+            driver.start_standby();
+            fill(&driver, part);
+            for round in 0..60 {
+                driver.round().expect("a round ends");
+                if round % 25 == 24 {
+                    driver.start_standby();
+                }
+            }
+            driver.lose_workers();
+        }
+        workers.iter().for_each(|role| driver.add_worker_of(*role));
+        driver.run().expect("the run ends");
+        assert_eq!(driver.stopped(), []);
+        let found = decisions(&driver);
+        assert_eq!(found.len(), undisturbed.len());
+        for (id, decision) in &undisturbed {
+            assert_eq!(&found[id], decision, "seed {seed}, {workers:?}");
+        }
+    }
+}
+
+#[test]
+fn a_standby_has_the_state_of_the_owner() {
+    let mut driver = driver();
+    driver.set_faults(all_faults(7));
+    driver.add_worker();
+    driver.start_standby();
+    fill(&driver, &events());
+    driver.run().expect("the run ends");
+    driver.round().expect("the standby reads what was committed last");
+    assert_eq!(driver.stopped(), []);
+    for stage in &topology().plan.stages {
+        for partition in 0..3 {
+            let owned = content(&driver.stores, &stage.entity, partition);
+            let copy = content(&driver.standby_stores, &stage.entity, partition);
+            assert!(owned.0.is_some() && !owned.1.is_empty());
+            assert!(owned == copy, "{} {partition}", stage.entity);
+        }
     }
 }
 

@@ -112,6 +112,8 @@ pub struct Settings {
     pub cache_bytes: usize,
     /// Checkpoints of the state, if there are to be any.
     pub checkpoints: Option<CheckpointSettings>,
+    /// How many copies of each state other members keep.
+    pub standby: usize,
     /// The address of the HTTP server.
     pub listen: SocketAddr,
     /// The environment variables with the secrets for pseudonyms.

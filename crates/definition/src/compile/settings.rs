@@ -17,6 +17,8 @@ const CACHE_BYTES: usize = 16 << 20;
 const CHECKPOINTS_EVERY: Duration = Duration::from_secs(300);
 /// The default of `state.checkpoints.keep`.
 const CHECKPOINTS_KEPT: u32 = 3;
+/// The largest `state.standby`.
+const STANDBY_AT_MOST: u32 = 3;
 
 /// The settings, with defaults for what the file leaves out.
 pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
@@ -37,6 +39,10 @@ pub fn compile(file: &PipelineFile, diagnostics: &mut Diagnostics) -> Settings {
             .state
             .as_ref()
             .and_then(|state| resolve_checkpoints(state.checkpoints.as_ref()?, diagnostics)),
+        standby: file
+            .state
+            .as_ref()
+            .map_or(0, |state| resolve_standby(state.standby.as_ref(), diagnostics)),
         listen: listen(file.http.as_ref(), diagnostics),
         key_env: file
             .personal_data
@@ -146,6 +152,18 @@ fn resolve_checkpoints(checkpoints: &Checkpoints, diagnostics: &mut Diagnostics)
         every,
         keep: keep as usize,
     })
+}
+
+fn resolve_standby(standby: Option<&Spanned<u32>>, diagnostics: &mut Diagnostics) -> usize {
+    let Some(standby) = standby else { return 0 };
+    if standby.value > STANDBY_AT_MOST {
+        diagnostics.add(
+            Diagnostic::new("so many copies of each state are of no use", standby.span.clone()).help(format!(
+                "write `1`, or a number up to {STANDBY_AT_MOST}: each copy takes as much disk as the state"
+            )),
+        );
+    }
+    standby.value as usize
 }
 
 fn listen(http: Option<&Http>, diagnostics: &mut Diagnostics) -> SocketAddr {

@@ -95,6 +95,10 @@ section! {
         /// from the beginning.
         #[schemars(default)]
         pub checkpoints: Option<Checkpoints>,
+        /// How many copies of each state other members of the group keep warm. One of them goes on with it when its owner is lost,
+        /// and a new member joins the group when its states are warm.
+        #[schemars(default, extend("default" = 0))]
+        pub standby: Option<Spanned<u32>>,
     }
 }
 

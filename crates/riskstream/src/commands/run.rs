@@ -8,7 +8,7 @@ use crate::rollout::{Follower, LoadedRollouts};
 use crate::secret::{fingerprint, published_fingerprint, secret, variable};
 use crate::service::checkpoints::{Checkpoints, keep};
 use crate::service::{
-    Health, HttpServer, Instance, Job, OpenStates, RocksStores, StateDirectoryError, check_secret_mark,
+    Health, HttpServer, Instance, Job, OpenStates, RocksStores, Standbys, StateDirectoryError, check_secret_mark,
     claim_state_directory, supervise,
 };
 use crate::shutdown::Shutdown;
@@ -91,13 +91,18 @@ fn run(args: Args) -> Result<(), CommandError> {
     http.start(health.clone(), recorder)?;
     let rollouts = follow_rollouts(&compiled, &kafka, &shutdown)?;
     let lists = lists::follow(&compiled.lists, &kafka, &shutdown).map_err(CommandError::failed)?;
-    let stores = stores(&compiled, kafka.pseudonyms.state.clone(), state, &shutdown)?;
+    kafka.home = instance.id().to_owned();
+    let states = OpenStates::default();
+    let stores = stores(&compiled, kafka.pseudonyms.state.clone(), state, &states, &shutdown)?;
+    let copies = compiled.settings.standby;
+    let standbys = (copies > 0).then(|| Standbys::new(copies, states));
     supervise(Job {
         compiled,
         secret,
         kafka,
         instance,
         stores,
+        standbys,
         workers,
         rollouts,
         lists,
@@ -122,13 +127,15 @@ fn stores(
     compiled: &Compiled,
     secret: Option<String>,
     state: PathBuf,
+    states: &OpenStates,
     shutdown: &Shutdown,
 ) -> Result<RocksStores, CommandError> {
+    let stores = RocksStores::new(state.clone(), states.clone());
     let Some(checkpoints) = Checkpoints::of(compiled, secret, &state) else {
-        return Ok(RocksStores::new(state));
+        return Ok(stores);
     };
-    let (checkpoints, states, shutdown) = (Arc::new(checkpoints), OpenStates::default(), shutdown.clone());
-    let stores = RocksStores::new(state).with_checkpoints(Arc::clone(&checkpoints), states.clone());
+    let (checkpoints, states, shutdown) = (Arc::new(checkpoints), states.clone(), shutdown.clone());
+    let stores = stores.with_checkpoints(Arc::clone(&checkpoints));
     std::thread::Builder::new()
         .name("checkpoints".to_owned())
         .spawn(move || keep(&checkpoints, &states, &shutdown))

@@ -2,6 +2,7 @@
 
 use super::health::Health;
 use super::instance::{Instance, InstanceError};
+use super::standby::Standbys;
 use super::stores::RocksStores;
 use crate::connections::{self, schema_sources};
 use crate::lists::ReadLists;
@@ -12,7 +13,6 @@ use riskstream_definition::syntax::SubjectStrategy;
 use riskstream_definition::{Compiled, Format};
 use riskstream_kafka::KafkaOptions;
 use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
-use std::sync::Arc;
 
 /// A run of a pipeline as a service.
 pub struct Job {
@@ -26,6 +26,8 @@ pub struct Job {
     pub instance: Instance,
     /// The tasks' state stores.
     pub stores: RocksStores,
+    /// The standby copies of states, if the pipeline has them.
+    pub standbys: Option<Standbys>,
     /// Number of worker threads, of all roles.
     pub workers: usize,
     /// The models of roll-outs.
@@ -101,16 +103,27 @@ impl Job {
     /// # Errors
     /// The state directory cannot be written.
     pub(super) fn kafka_options(&self, worker: usize, topology: &Topology) -> Result<KafkaOptions, InstanceError> {
-        let mut options = self.kafka.clone();
-        let names = |topics: Vec<Arc<str>>| topics.iter().map(|topic| topic.to_string()).collect();
-        let roles = WorkerRole::of(&topology.repartition_topics);
-        options.inputs = names(topology.input_topics_of(roles[worker % roles.len()]));
-        options.outputs = names(topology.output_topics());
+        let mut options = self.member_options(worker, topology);
+        options.outputs = topology.output_topics().iter().map(|topic| topic.to_string()).collect();
         options.headers = topology.copied_headers();
-        options.slot = self.instance.slot(worker);
-        options.transactional_id_prefix = format!("{}-{}", options.group, self.instance.id());
-        options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
+        options.transactional_id_prefix = self.transactional_id_prefix(self.instance.id());
         options.incarnation = self.instance.begin_incarnation(worker)?;
         Ok(options)
+    }
+
+    /// What concerns the group in the options of worker number `worker`.
+    pub(super) fn member_options(&self, worker: usize, topology: &Topology) -> KafkaOptions {
+        let mut options = self.kafka.clone();
+        let roles = WorkerRole::of(&topology.repartition_topics);
+        let inputs = topology.input_topics_of(roles[worker % roles.len()]);
+        options.inputs = inputs.iter().map(|topic| topic.to_string()).collect();
+        options.slot = self.instance.slot(worker);
+        options.client_id = format!("riskstream-{}-{}", self.compiled.plan.name, options.slot);
+        options
+    }
+
+    /// What the transactional ids of the workers begin with that have this home: an instance's id.
+    pub(super) fn transactional_id_prefix(&self, home: &str) -> String {
+        format!("{}-{home}", self.kafka.group)
     }
 }

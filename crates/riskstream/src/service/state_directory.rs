@@ -57,7 +57,7 @@ pub enum StateDirectoryError {
 /// # Errors
 /// See [`StateDirectoryError`].
 pub fn claim(parent: &Path, pipeline: &str) -> Result<PathBuf, StateDirectoryError> {
-    let directory = parent.join(directory_name(pipeline));
+    let directory = pipeline_directory(parent, pipeline);
     let former = parent.join(former_name(pipeline));
     if former != directory && former.is_dir() && !directory.exists() && !former.join(FILE).exists() {
         return Err(StateDirectoryError::Ambiguous {
@@ -78,6 +78,11 @@ pub fn claim(parent: &Path, pipeline: &str) -> Result<PathBuf, StateDirectoryErr
         }),
         Err(error) => Err(StateDirectoryError::File { path: directory, error }),
     }
+}
+
+/// The directory in `parent` for the state of the pipeline with this name, whether it exists or not.
+pub fn pipeline_directory(parent: &Path, pipeline: &str) -> PathBuf {
+    parent.join(directory_name(pipeline))
 }
 
 /// The pipeline's name; bytes that may have a meaning in paths as `%` and two digits, so that no two names are one.

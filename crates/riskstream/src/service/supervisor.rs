@@ -3,6 +3,7 @@
 use super::health::Health;
 use super::job::Job;
 use super::pauses::Pauses;
+use super::standby;
 use super::worker::{WorkerFailure, run_worker};
 use crate::registry::RegistryError;
 use crate::required_topics::{missing_error, missing_topics, required_topics};
@@ -39,6 +40,7 @@ enum Exit {
 pub fn supervise(job: Job) -> Result<(), anyhow::Error> {
     let Some(topology) = topology(&job)? else { return Ok(()) };
     let job = Arc::new(job);
+    standby::start(&job, &topology).context("no thread for standby copies")?;
     let (sender, exits) = channel();
     for number in 0..job.workers {
         spawn(&job, number, &topology, sender.clone())?;

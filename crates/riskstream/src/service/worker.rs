@@ -3,6 +3,7 @@
 
 use super::instance::InstanceError;
 use super::job::Job;
+use super::standby::Standbys;
 use crate::clock::SystemClock;
 use crate::required_topics::{missing_topics, required_topics};
 use crate::telemetry::{WorkerMetrics, metrics};
@@ -66,6 +67,9 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     let metrics = WorkerMetrics::new(number, topology);
     let mut pause = FIRST_RESTART_PAUSE;
     let mut has_run = false;
+    if wait_to_join(job, number) {
+        return Ok(());
+    }
     loop {
         let began = Instant::now();
         match run_once(job, number, topology, &metrics, &mut has_run) {
@@ -91,6 +95,17 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
             }
         }
     }
+}
+
+/// Waits until the states that the worker would get are warm; whether a shutdown was requested before.
+fn wait_to_join(job: &Job, number: usize) -> bool {
+    while let Some(why) = job.standbys.as_ref().and_then(Standbys::joins_later) {
+        job.health.waits(number, &why);
+        if job.shutdown.wait(WAIT) {
+            return true;
+        }
+    }
+    false
 }
 
 /// Opens a log, runs rounds with it until they end, and closes it. `has_run`: whether there was a round.

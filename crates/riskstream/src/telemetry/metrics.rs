@@ -178,6 +178,8 @@ metrics! {
         "Size of the newest checkpoint of a task that this process has written.";
     RESTORATIONS: Counter "riskstream_restorations_total" ["result"] in Count,
         "Attempts to restore the state of a task from a checkpoint: restored, none (no checkpoint can be used), or failed.";
+    STANDBY_LAG: Gauge "riskstream_standby_lag_records" ["topic", "partition"] in Count,
+        "Records before the group's committed position that a standby copy in this process lacks. There is one for each copy that it keeps.";
     CACHED_ENTITIES: Gauge "riskstream_cached_entities" ["topic", "partition"] in Count,
         "Entities that a task keeps decoded in memory.";
     CACHED_BYTES: Gauge "riskstream_cached_bytes" ["topic", "partition"] in Bytes,

@@ -83,7 +83,7 @@ impl Machine {
         fs::create_dir_all(self.state()).unwrap();
         self.states = OpenStates::default();
         let (checkpoints, states) = (Arc::new(self.checkpoints()), self.states.clone());
-        let stores = RocksStores::new(self.state()).with_checkpoints(checkpoints, states);
+        let stores = RocksStores::new(self.state(), states).with_checkpoints(checkpoints);
         self.driver.set_stores(move || Box::new(stores.clone()));
         self.driver.add_worker();
     }

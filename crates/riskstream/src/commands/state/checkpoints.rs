@@ -16,20 +16,20 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The pipeline file
-    pipeline: PathBuf,
+    pub(super) pipeline: PathBuf,
     /// Only this task, called as its directory: `ENTITY-PARTITION`
     #[arg(long, value_name = "TASK")]
-    task: Option<String>,
+    pub(super) task: Option<String>,
 }
 
 /// The same on a state directory.
 #[derive(clap::Args)]
 pub(super) struct LocalArgs {
     #[command(flatten)]
-    of: Args,
+    pub(super) of: Args,
     /// The state directory, instead of that in the pipeline file
     #[arg(long, value_name = "DIR")]
-    state_dir: Option<PathBuf>,
+    pub(super) state_dir: Option<PathBuf>,
 }
 
 impl Args {
@@ -88,13 +88,17 @@ impl LocalArgs {
     }
 }
 
-/// Lists checkpoints.
+/// Lists checkpoints, of which there may be none if `has_states`.
 ///
 /// # Errors
 /// The pipeline file is wrong, or the store cannot be reached.
-pub(super) fn list(args: &Args) -> Result<(), CommandError> {
+pub(super) fn list(args: &Args, has_states: bool) -> Result<(), CommandError> {
     let checkpoints = args.load()?;
-    for task in args.tasks(&checkpoints)? {
+    let tasks = match has_states {
+        true => args.choose(&checkpoints, checkpoints.tasks()?)?,
+        false => args.tasks(&checkpoints)?,
+    };
+    for task in tasks {
         let stored = checkpoints.of_task(&task);
         for name in stored.list().map_err(CommandError::failed)? {
             let note = match read(&checkpoints, &task, &stored, &name)? {

@@ -1,6 +1,7 @@
 //! `riskstream state`: operations on the state of tasks and on positions.
 
 mod checkpoints;
+mod list;
 mod repeat;
 mod reset;
 
@@ -15,10 +16,11 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// List the checkpoints of a pipeline's state
+    /// List the states in the state directory, and the checkpoints of a pipeline
     ///
-    /// The furthest first. A checkpoint that the pipeline cannot use has the reason.
-    List(checkpoints::Args),
+    /// A state is that of a task which `riskstream run` works on here, or a standby copy of one that another process works on. Of
+    /// checkpoints the furthest come first; one that the pipeline cannot use has the reason.
+    List(checkpoints::LocalArgs),
     /// Read all checkpoints of a pipeline and compare their checksums
     Verify(checkpoints::Args),
     /// Write a checkpoint of each state in the state directory
@@ -50,7 +52,7 @@ enum Action {
 /// What was given is wrong, or what was tried failed.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     match args.action {
-        Action::List(args) => checkpoints::list(&args),
+        Action::List(args) => list::execute(&args),
         Action::Verify(args) => checkpoints::verify(&args),
         Action::Export(args) => checkpoints::export(&args),
         Action::Restore(args) => checkpoints::restore(&args),

@@ -5,6 +5,7 @@ use super::{Checkpoints, TaskId};
 use crate::service::private_files;
 use std::fs::{File, TryLockError};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Held as long as it is not dropped; the system lets go of it when the process ends.
 pub struct TaskLock {
@@ -22,7 +23,24 @@ pub enum LockError {
     File(TaskId, io::Error),
 }
 
+/// Pause between two attempts.
+const INTERVAL: Duration = Duration::from_millis(5);
+
 impl TaskLock {
+    /// Locks the directory of a task once who has it lets go of it, if that is soon.
+    ///
+    /// # Errors
+    /// As [`TaskLock::take`].
+    pub fn wait(checkpoints: &Checkpoints, task: &TaskId, timeout: Duration) -> Result<TaskLock, LockError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match TaskLock::take(checkpoints, task) {
+                Err(LockError::Held(_)) if Instant::now() < deadline => std::thread::sleep(INTERVAL),
+                taken => return taken,
+            }
+        }
+    }
+
     /// Locks the directory of a task.
     ///
     /// # Errors
