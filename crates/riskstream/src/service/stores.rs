@@ -186,8 +186,12 @@ impl RocksStores {
         if is_of_use || was_tried {
             return Ok(Some(opened?));
         }
-        if let Err(error) = opened {
-            tracing::warn!(target: "riskstream::checkpoints", %task, %error, "a state is damaged");
+        match opened {
+            // Closed before its directory is replaced: closing writes a file by its path, which would be one of the restored state.
+            Ok(store) => drop(store),
+            Err(error) => {
+                tracing::warn!(target: "riskstream::checkpoints", %task, %error, "a state is damaged");
+            }
         }
         let begun = with.restorations.begin(task.clone(), lock, continuation.clone());
         begun.map_err(|error| failed(&error))?;

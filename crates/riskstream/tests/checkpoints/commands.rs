@@ -16,7 +16,11 @@ fn state(machine: &Machine, command: &str, further: &[&str]) -> (Option<i32>, St
 fn checkpoints_are_written_listed_verified_and_restored_by_hand() {
     let mut machine = Machine::new();
     let (code, text) = state(&machine, "list", &[]);
-    assert_eq!((code, text.as_str()), (Some(1), "error: there are no checkpoints\n"));
+    assert_eq!(
+        (code, text.matches("no position yet  state of ").count()),
+        (Some(0), 4),
+        "{text}"
+    );
     machine.pay(0..100);
     let (code, text) = state(&machine, "export", &[]);
     assert_eq!(code, Some(1));
@@ -30,15 +34,14 @@ fn checkpoints_are_written_listed_verified_and_restored_by_hand() {
     assert_eq!((code, text.lines().count()), (Some(0), 4), "{text}");
     assert!(text.starts_with("customer-0  position "), "{text}");
     let (code, listed) = state(&machine, "list", &[]);
-    assert_eq!((code, listed.lines().count()), (Some(0), 4), "{listed}");
-    assert!(
-        listed
-            .lines()
-            .all(|line| line.contains(" MB in ") && line.contains(" files")),
+    let count = |part: &str| listed.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(
+        (code, count("  state of "), count(" files")),
+        (Some(0), 4, 4),
         "{listed}"
     );
     let (code, text) = state(&machine, "list", &["--task", "terminal-1"]);
-    assert_eq!((code, text.lines().count()), (Some(0), 1), "{text}");
+    assert_eq!((code, text.lines().count()), (Some(0), 2), "{text}");
     assert!(
         state(&machine, "list", &["--task", "terminal-x"])
             .1
