@@ -12,63 +12,70 @@ use crate::members::Member;
 /// The member, by index, that gets each partition, where `members` have what they have and each topic has so many partitions.
 pub fn assign(members: &[Member], topics: &BTreeMap<Arc<str>, i32>) -> BTreeMap<TopicPartition, usize> {
     let mut balance = Balance::of(members, topics);
-    for partition in balance.order.clone() {
-        if !balance.owners.contains_key(&partition)
-            && let Some(member) = balance.least(&partition)
+    let order = balance.order(topics);
+    for partition in &order {
+        if !balance.owners.contains_key(partition)
+            && let Some(member) = balance.least(partition)
         {
-            balance.give(&partition, member);
+            balance.give(partition, member);
         }
     }
-    while balance.order.clone().iter().any(|partition| balance.improve(partition)) {}
+    while order.iter().any(|partition| balance.improve(partition)) {}
     balance.owners
 }
 
 struct Balance<'a> {
     members: &'a [Member],
-    /// The partitions that are read, in the order in which the assignor goes through them.
-    order: Vec<TopicPartition>,
     owners: BTreeMap<TopicPartition, usize>,
     /// How many partitions each member has.
     counts: Vec<usize>,
 }
 
 impl<'a> Balance<'a> {
+    /// What the members have of these topics.
     fn of(members: &'a [Member], topics: &BTreeMap<Arc<str>, i32>) -> Balance<'a> {
+        let mut balance = Balance {
+            members,
+            owners: BTreeMap::new(),
+            counts: vec![0; members.len()],
+        };
+        let exists = |at: &TopicPartition| {
+            topics
+                .get(&at.topic)
+                .is_some_and(|count| (0..*count).contains(&at.partition))
+        };
+        for (index, member) in members.iter().enumerate() {
+            for partition in &member.partitions {
+                if exists(partition) && balance.readers(partition) > 0 {
+                    balance.owners.insert(partition.clone(), index);
+                    balance.counts[index] += 1;
+                }
+            }
+        }
+        balance
+    }
+
+    /// How many members read the topic.
+    fn readers(&self, at: &TopicPartition) -> usize {
+        let reads = |member: &&Member| member.topics.contains(&at.topic);
+        self.members.iter().filter(reads).count()
+    }
+
+    /// The partitions that are read, in the order in which the assignor goes through them.
+    fn order(&self, topics: &BTreeMap<Arc<str>, i32>) -> Vec<TopicPartition> {
         let all = topics.iter().flat_map(|(topic, count)| {
             (0..*count).map(|partition| TopicPartition {
                 topic: Arc::clone(topic),
                 partition,
             })
         });
-        let readers = |at: &TopicPartition| {
-            members
-                .iter()
-                .filter(|member| member.topics.contains(&at.topic))
-                .count()
-        };
-        let mut order: Vec<TopicPartition> = all.filter(|at| readers(at) > 0).collect();
-        let mut owners = BTreeMap::new();
-        let mut counts = vec![0; members.len()];
-        for (index, member) in members.iter().enumerate() {
-            for partition in member.partitions.iter().filter(|at| order.contains(at)) {
-                owners.insert(partition.clone(), index);
-                counts[index] += 1;
-            }
+        let mut order: Vec<TopicPartition> = all.filter(|at| self.readers(at) > 0).collect();
+        let is_one_subscription = self.members.windows(2).all(|pair| pair[0].topics == pair[1].topics);
+        if is_one_subscription && !self.owners.is_empty() {
+            return self.round_robin(order);
         }
-        let mut balance = Balance {
-            members,
-            order: Vec::new(),
-            owners,
-            counts,
-        };
-        let is_one_subscription = members.windows(2).all(|pair| pair[0].topics == pair[1].topics);
-        if is_one_subscription && !balance.owners.is_empty() {
-            balance.order = balance.round_robin(order);
-        } else {
-            order.sort_by_key(|at| (readers(at), at.clone()));
-            balance.order = order;
-        }
-        balance
+        order.sort_by_key(|at| (self.readers(at), at.clone()));
+        order
     }
 
     /// Where all read the same topics, partitions are gone through in turn over their owners, the one with most first; those

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
-use riskstream_pipeline::log::TopicPartition;
+use riskstream_pipeline::log::{LogError, TopicPartition};
 
 use crate::bootstrap::Bootstrap;
 use crate::connection::Connection;
+use crate::errors;
+use crate::signal::Signal;
 
 /// A rebalance announced by the group's coordinator. librdkafka waits for the acknowledgement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +54,19 @@ pub(crate) struct GroupContext {
 }
 
 pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
+
+/// Creates a consumer that raises `signal` when a callback can run. Does not wait for a broker.
+pub(crate) fn open(
+    config: &ClientConfig,
+    context: GroupContext,
+    signal: &Arc<Signal>,
+) -> Result<GroupConsumer, LogError> {
+    let created = config.create_with_context(context);
+    let mut consumer: GroupConsumer = created.map_err(|error| errors::configuration_error(&error))?;
+    let waker = Arc::clone(signal);
+    consumer.set_nonempty_callback(move || waker.raise());
+    Ok(consumer)
+}
 
 impl GroupContext {
     pub(crate) fn new(connection: Arc<Connection>, topics: Vec<Arc<str>>) -> Self {

@@ -31,6 +31,7 @@ mod predecessor;
 mod producer;
 mod reader;
 mod readers;
+mod requests;
 mod reset;
 mod rights;
 mod scan;

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 
 use crate::agreement::Agreement;
 use crate::appender::Appender;
 use crate::committer::Committer;
 use crate::connection::Connection;
-use crate::consumer::{GroupConsumer, GroupContext, Rebalance};
+use crate::consumer::{self, GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
@@ -21,22 +20,14 @@ use crate::position_committer::PositionCommitter;
 use crate::positions;
 use crate::producer::RecordProducer;
 use crate::readers::Readers;
+use crate::requests::{self, REQUEST_TIMEOUT, RETRY_PAUSE, list_of, retry};
 use crate::signal::Signal;
 use crate::topic_watch::TopicWatch;
 use crate::watch::TransactionWatch;
 
-/// The timeout of a request whose answer is required.
-pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a required request is retried.
-const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How long a topic that the brokers do not list is looked up again: a broker that has just started, or that has just
 /// been told of a new topic, may not list it yet.
 const UNKNOWN_TOPIC_GRACE: Duration = Duration::from_secs(3);
-
-/// The pause between attempts.
-const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often librdkafka is made to look at the group. By itself its main thread does so once a second at least, whatever
 /// `heartbeat.interval.ms` is, and a rebalance waits for the member that hears of it last.
@@ -97,12 +88,7 @@ impl KafkaLog {
         let watch = TransactionWatch::new(options.transaction_timeout * 2 + REQUEST_TIMEOUT);
         let names = options.inputs.iter().map(|name| Arc::from(name.as_str())).collect();
         let context = GroupContext::new(Arc::clone(&connection), names);
-        let mut consumer: GroupConsumer = options
-            .member()?
-            .create_with_context(context)
-            .map_err(|error| errors::configuration_error(&error))?;
-        let waker = Arc::clone(&signal);
-        consumer.set_nonempty_callback(move || waker.raise());
+        let consumer = consumer::open(&options.member()?, context, &signal)?;
         let readers = Readers::new(&options, &connection, &signal)?;
         let appender = Appender::new(&options, Arc::clone(&connection))?;
         let committer = match options.delivery {
@@ -318,15 +304,12 @@ impl Log for KafkaLog {
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        retry(&format!("looking up {partition}"), || {
-            self.consumer
-                .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
-        })
+        requests::bounds(&self.consumer, partition)
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        self.readers.start(positions, REQUEST_TIMEOUT)
+        self.readers.start(positions)
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
@@ -357,10 +340,7 @@ impl Log for KafkaLog {
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
         let _running = self.watch.enter();
-        self.topics
-            .look_up([topic], &self.consumer, &self.options, REQUEST_TIMEOUT)?;
-        let found = self.topics.topic(topic);
-        found.ok_or_else(|| LogError::Fatal(format!("no such topic: {topic}")))
+        self.topics.require(topic, &self.consumer, &self.options)
     }
 
     fn generation(&self) -> u64 {
@@ -392,33 +372,6 @@ impl Log for KafkaLog {
         }
         self.connection.reached();
         Ok(())
-    }
-}
-
-pub(crate) fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for partition in partitions {
-        list.add_partition(&partition.topic, partition.partition);
-    }
-    list
-}
-
-/// Retries a request while the brokers cannot be reached, or do not list the partition: it has been assigned to this
-/// member, so it exists, and a broker that has just started may not list it yet. After the timeout an unreachable broker
-/// is `Fenced`, and the owner opens a new log: the request is for a partition whose assignment is not announced again.
-pub(crate) fn retry<T>(what: &str, request: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
-    let deadline = Instant::now() + RETRY_TIMEOUT;
-    loop {
-        let error = match request() {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let is_last = Instant::now() >= deadline;
-        match errors::request_error(what, &error) {
-            LogError::Unavailable(why) if is_last => return Err(LogError::Fenced(why)),
-            LogError::Fatal(why) if is_last || !errors::is_unknown_topic(&error) => return Err(LogError::Fatal(why)),
-            _ => std::thread::sleep(RETRY_PAUSE),
-        }
     }
 }
 

@@ -10,13 +10,13 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
 
 use crate::connection::Connection;
-use crate::consumer::{GroupConsumer, GroupContext};
+use crate::consumer::{self, GroupConsumer, GroupContext};
 use crate::errors;
-use crate::log::{REQUEST_TIMEOUT, list_of, retry};
 use crate::native::CommittedPositions;
 use crate::options::KafkaOptions;
 use crate::positions;
 use crate::readers::Readers;
+use crate::requests::{self, REQUEST_TIMEOUT, list_of};
 use crate::signal::Signal;
 use crate::topic_watch::TopicWatch;
 
@@ -48,12 +48,8 @@ impl KafkaObserver {
     pub fn open(options: KafkaOptions) -> Result<Self, LogError> {
         let connection = Arc::new(Connection::new(&options));
         let signal = Arc::new(Signal::default());
-        let mut consumer: GroupConsumer = options
-            .consumer()?
-            .create_with_context(GroupContext::new(Arc::clone(&connection), Vec::new()))
-            .map_err(|error| errors::configuration_error(&error))?;
-        let waker = Arc::clone(&signal);
-        consumer.set_nonempty_callback(move || waker.raise());
+        let context = GroupContext::new(Arc::clone(&connection), Vec::new());
+        let consumer = consumer::open(&options.consumer()?, context, &signal)?;
         Ok(Self {
             readers: Readers::new(&options, &connection, &signal)?,
             consumer: Arc::new(consumer),
@@ -137,14 +133,11 @@ impl Log for KafkaObserver {
     }
 
     fn bounds(&mut self, partition: &TopicPartition) -> Result<(i64, i64), LogError> {
-        retry(&format!("looking up {partition}"), || {
-            self.consumer
-                .fetch_watermarks(&partition.topic, partition.partition, REQUEST_TIMEOUT)
-        })
+        requests::bounds(&self.consumer, partition)
     }
 
     fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
-        self.readers.start(positions, REQUEST_TIMEOUT)
+        self.readers.start(positions)
     }
 
     fn stop(&mut self, partitions: &[TopicPartition]) -> Result<(), LogError> {
@@ -169,10 +162,7 @@ impl Log for KafkaObserver {
     }
 
     fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
-        self.topics
-            .look_up([topic], &self.consumer, &self.options, REQUEST_TIMEOUT)?;
-        let found = self.topics.topic(topic);
-        found.ok_or_else(|| LogError::Fatal(format!("no such topic: {topic}")))
+        self.topics.require(topic, &self.consumer, &self.options)
     }
 
     fn generation(&self) -> u64 {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use riskstream_pipeline::log::{LogError, RecordRef, TopicPartition};
 
@@ -10,6 +9,7 @@ use crate::connection::Connection;
 use crate::fetchers::Fetchers;
 use crate::options::KafkaOptions;
 use crate::reader::{Reader, RecordBuffer};
+use crate::requests::REQUEST_TIMEOUT;
 use crate::signal::Signal;
 
 /// See the module.
@@ -51,7 +51,7 @@ impl Readers {
     }
 
     /// Reads partitions from these positions on.
-    pub(crate) fn start(&mut self, positions: &[(TopicPartition, i64)], timeout: Duration) -> Result<(), LogError> {
+    pub(crate) fn start(&mut self, positions: &[(TopicPartition, i64)]) -> Result<(), LogError> {
         let (mut added, mut moved) = (Vec::new(), Vec::new());
         for (partition, position) in positions {
             match self.readers.get_mut(partition) {
@@ -68,7 +68,7 @@ impl Readers {
             }
         }
         self.fetchers.start(&added)?;
-        self.fetchers.seek(&moved, timeout)
+        self.fetchers.seek(&moved, REQUEST_TIMEOUT)
     }
 
     /// Reads these partitions no more.

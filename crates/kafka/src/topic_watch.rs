@@ -16,6 +16,7 @@ use crate::groupless;
 use crate::native::{TopicDescription, TopicDescriptions};
 use crate::options::KafkaOptions;
 use crate::positions;
+use crate::requests::REQUEST_TIMEOUT;
 use crate::rights::Right;
 
 /// How often topics are looked at while they are read.
@@ -86,6 +87,21 @@ impl TopicWatch {
         let topic = self.topics.get(name)?.clone();
         self.used.insert(name.to_owned());
         Some(topic)
+    }
+
+    /// A topic, which is looked up if it is not known yet, and watched from now on.
+    ///
+    /// # Errors
+    /// The brokers cannot be reached, or do not list it.
+    pub(crate) fn require(
+        &mut self,
+        name: &str,
+        consumer: &Arc<GroupConsumer>,
+        options: &KafkaOptions,
+    ) -> Result<Topic, LogError> {
+        self.look_up([name], consumer, options, REQUEST_TIMEOUT)?;
+        let found = self.topic(name);
+        found.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))
     }
 
     /// Looks now and then whether a topic has changed, without waiting.

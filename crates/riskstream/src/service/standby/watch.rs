@@ -77,8 +77,8 @@ impl Watch<'_> {
 
     /// Whether others read what a new member would get.
     fn has_to_wait(&self) -> bool {
-        let members = &self.before.members;
-        let predecessor = |member: &Member| self.own().iter().any(|own| own.client_id == member.client_id);
+        let (members, own) = (&self.before.members, self.own());
+        let predecessor = |member: &Member| own.iter().any(|own| own.client_id == member.client_id);
         !members.is_empty() && !members.iter().any(predecessor)
     }
 
