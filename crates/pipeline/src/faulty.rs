@@ -144,7 +144,10 @@ impl<L: Log> Log for FaultyLog<L> {
             self.log.append(&late)?;
         }
         if self.draw() < self.faults.late {
-            self.late.push(records.first(records.records().len()));
+            // Never without the records before them.
+            if !self.is_broken {
+                self.late.push(records.first(records.records().len()));
+            }
             return Err(LogError::Fenced("simulated: paused for too long".into()));
         }
         if self.draw() < self.faults.unacknowledged && !self.is_broken {

@@ -32,11 +32,7 @@ impl Batch {
 
     /// Whether no further record may be taken in.
     pub(crate) fn is_full(&self, outputs: &Outputs) -> bool {
-        self.events >= self.most_events || self.are_outputs_full(outputs)
-    }
-
-    fn are_outputs_full(&self, outputs: &Outputs) -> bool {
-        outputs.size() >= self.most_bytes
+        self.events >= self.most_events || outputs.size() >= self.most_bytes
     }
 }
 
@@ -111,7 +107,7 @@ impl PartitionReader {
     ) -> Result<(), WorkerError> {
         for _ in 0..RUN {
             // One record may release thousands of rows.
-            if batch.are_outputs_full(context.outputs) {
+            if batch.is_full(context.outputs) {
                 break;
             }
             let Some(record) = log.take(&self.partition)? else {
