@@ -2,6 +2,7 @@
 
 use super::decisions::{Compared, Counts, DecisionBook};
 use super::differences::Differences;
+use super::log::Written;
 use super::rows::RowBook;
 use super::{DecodeDecision, ReplayError};
 use crate::recording::{Manifest, Records};
@@ -116,38 +117,6 @@ impl Comparison {
         &self.lists
     }
 
-    /// Takes in rows that were made again.
-    pub(super) fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError> {
-        for record in records.records() {
-            let Output::Rows(stage) = self.outputs[record.topic] else {
-                continue;
-            };
-            if let Some(rows) = &mut self.rows[stage]
-                && let (Some(partition), Some(value)) = (record.partition, records.value(record))
-            {
-                rows.compare(partition as usize, value, &mut self.differences)
-                    .map_err(ReplayError::Rows)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in decisions that were made again. `is_expected`: whether they must have been made when they were recorded.
-    pub(super) fn committed(&mut self, outputs: &Outputs, is_expected: bool) -> Result<(), ReplayError> {
-        for record in outputs.records() {
-            let Output::Decisions = self.outputs[record.topic] else {
-                continue;
-            };
-            let decision = OwnedDecisionRecord::from_json(outputs.value(record).unwrap_or_default());
-            let decision = decision.map_err(std::io::Error::other)?;
-            let headers = outputs.headers(record);
-            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let decision = Compared::new(decision, (outputs.key(record), headers.collect()));
-            self.decisions.compare(&decision, is_expected, &mut self.differences)?;
-        }
-        Ok(())
-    }
-
     /// Ends the comparison.
     pub(super) fn finish(&mut self) -> Result<Outcome, ReplayError> {
         self.decisions.finish(&mut self.differences)?;
@@ -171,5 +140,37 @@ impl Comparison {
             versions: std::mem::take(&mut self.versions),
             differences: std::mem::take(&mut self.differences),
         })
+    }
+}
+
+impl Written for Comparison {
+    fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError> {
+        for record in records.records() {
+            let Output::Rows(stage) = self.outputs[record.topic] else {
+                continue;
+            };
+            if let Some(rows) = &mut self.rows[stage]
+                && let (Some(partition), Some(value)) = (record.partition, records.value(record))
+            {
+                rows.compare(partition as usize, value, &mut self.differences)
+                    .map_err(ReplayError::Rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, outputs: &Outputs, is_expected: bool) -> Result<(), ReplayError> {
+        for record in outputs.records() {
+            let Output::Decisions = self.outputs[record.topic] else {
+                continue;
+            };
+            let decision = OwnedDecisionRecord::from_json(outputs.value(record).unwrap_or_default());
+            let decision = decision.map_err(std::io::Error::other)?;
+            let headers = outputs.headers(record);
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let decision = Compared::new(decision, (outputs.key(record), headers.collect()));
+            self.decisions.compare(&decision, is_expected, &mut self.differences)?;
+        }
+        Ok(())
     }
 }

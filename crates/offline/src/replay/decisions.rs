@@ -39,21 +39,21 @@ pub struct Counts {
 }
 
 /// A decision as it is compared: without what depends on the clock and on the version of this program.
-pub(super) struct Compared {
+pub(crate) struct Compared {
     id: u128,
     decision_id: String,
     event_id: String,
     version: String,
     is_bootstrapping: bool,
     /// JSON.
-    content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// What a record has besides its value.
-pub(super) type Around<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
+pub(crate) type Around<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
 
 impl Compared {
-    pub(super) fn new(decision: OwnedDecisionRecord, (key, headers): Around<'_>) -> Compared {
+    pub(crate) fn new(decision: OwnedDecisionRecord, (key, headers): Around<'_>) -> Compared {
         let (decision_id, event_id) = (decision.decision_id.clone(), decision.event_id.clone());
         let is_bootstrapping = decision.flags.iter().any(|flag| flag == "bootstrapping");
         let decision = OwnedDecisionRecord {
@@ -295,7 +295,7 @@ impl Compared {
 }
 
 /// Whether the recorded decision says that a model was too slow, or lacks the score of a shadow.
-fn depends_on_clock(recorded: &Value, again: &Value) -> bool {
+pub(crate) fn depends_on_clock(recorded: &Value, again: &Value) -> bool {
     let reasons = recorded["reasons"].as_array().into_iter().flatten();
     let mut texts = reasons.filter_map(|reason| reason["description"].as_str());
     let is_slow = texts.any(|text| SLOW_MODEL.contains(&text));

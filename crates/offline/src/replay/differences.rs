@@ -65,10 +65,10 @@ fn shorten(text: String) -> String {
 }
 
 /// A field, and its values on both sides.
-pub(super) type FieldDifference = (String, Option<String>, Option<String>);
+pub(crate) type FieldDifference = (String, Option<String>, Option<String>);
 
 /// The fields in which two JSON values differ. Objects are compared by their keys, all else as a whole.
-pub(super) fn of_json(recorded: &Value, again: &Value) -> Vec<FieldDifference> {
+pub(crate) fn of_json(recorded: &Value, again: &Value) -> Vec<FieldDifference> {
     let mut found = Vec::new();
     compare("", Some(recorded), Some(again), &mut found);
     found

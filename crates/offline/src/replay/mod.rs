@@ -4,10 +4,10 @@
 //! before it write now. A task is a function of its log, so it must make the recorded rows and decisions again.
 
 mod compare;
-mod decisions;
-mod differences;
-mod log;
-mod rows;
+pub(crate) mod decisions;
+pub(crate) mod differences;
+pub(crate) mod log;
+pub(crate) mod rows;
 
 pub use compare::Outcome;
 pub use decisions::Counts;
@@ -126,10 +126,10 @@ impl Replay<'_> {
         let recorded_log = RecordedLog::open(
             directory,
             Rc::clone(&manifest),
-            &topology.input_topics(),
+            partitions(&manifest, &topology.input_topics()),
             &undecided(deciding),
             Rc::clone(&gate),
-            Rc::clone(&comparison),
+            comparison.clone(),
         );
         let recorded_log = recorded_log.map_err(WorkerError::from)?;
         let total = recorded_log.total();
@@ -142,8 +142,11 @@ impl Replay<'_> {
             prepared,
             CatchUpSignal::default(),
         );
-        let mut progress = |passed| progress(passed, total);
-        for (partition, why) in drive(worker, &gate, &mut progress)? {
+        let mut go_on = |passed| match progress(passed, total) {
+            true => Ok(true),
+            false => Err(ReplayError::Interrupted),
+        };
+        for (partition, why) in drive(worker, &gate, &mut go_on)? {
             let mut comparison = comparison.borrow_mut();
             match *partition.topic == deciding.name {
                 true => comparison.decisions.goes_on = true,
@@ -165,7 +168,7 @@ impl Replay<'_> {
 }
 
 /// The topic that the deciding stage reads.
-fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m Topic, ReplayError> {
+pub(crate) fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m Topic, ReplayError> {
     let nothing = |why: &str| {
         ReplayError::Nothing(format!(
             "{topic}, from which decisions are made, is not recorded: {why}"
@@ -183,8 +186,21 @@ fn is_cut(topic: &Topic) -> bool {
     topic.left_out.is_some() || topic.partitions.iter().any(|partition| partition.is_cut)
 }
 
+/// The partitions of these topics.
+fn partitions(manifest: &Manifest, topics: &[Arc<str>]) -> Vec<TopicPartition> {
+    let of_topic = |topic: &Arc<str>| {
+        let topic = Arc::clone(topic);
+        let count = manifest.topic(&topic).map_or(0, |topic| topic.partitions.len());
+        (0..count as i32).map(move |partition| TopicPartition {
+            topic: Arc::clone(&topic),
+            partition,
+        })
+    };
+    topics.iter().flat_map(of_topic).collect()
+}
+
 /// From where on the pipeline had not decided on the records of each partition when it was recorded.
-fn undecided(deciding: &Topic) -> HashMap<TopicPartition, i64> {
+pub(crate) fn undecided(deciding: &Topic) -> HashMap<TopicPartition, i64> {
     let name: Arc<str> = deciding.name.as_str().into();
     let partitions = (0..).zip(&deciding.partitions);
     let from = partitions.map(|(number, partition)| {
@@ -217,7 +233,7 @@ fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, 
 }
 
 /// What cannot be compared, before anything was.
-fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
+pub(crate) fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
     let mut notes = Vec::new();
     if !manifest.is_complete {
         notes.push("the recording was interrupted: `riskstream record` goes on with it".to_owned());
@@ -249,17 +265,18 @@ fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
     notes
 }
 
-/// Runs the worker until nothing is left that it can read. Returns the partitions that it could not read to their end, and why.
-fn drive(
+/// Runs the worker until nothing is left that it can read, or `go_on`, which is given the offsets read, says that it is enough. Returns
+/// the partitions that it could not read to their end, and why.
+pub(crate) fn drive(
     mut worker: Worker<RecordedLog>,
     gate: &Gate,
-    progress: &mut dyn FnMut(u64) -> bool,
+    go_on: &mut dyn FnMut(u64) -> Result<bool, ReplayError>,
 ) -> Result<Vec<(TopicPartition, String)>, ReplayError> {
     let mut quiet = Duration::ZERO;
     loop {
         let round = worker.round(Duration::ZERO)?;
-        if !progress(gate.passed()) {
-            return Err(ReplayError::Interrupted);
+        if !go_on(gate.passed())? {
+            return Ok(Vec::new());
         }
         if round.events > 0 || round.aborted {
             quiet = Duration::ZERO;

@@ -259,7 +259,7 @@ impl PartitionRows {
 }
 
 /// The rows of a record by their sources; none if it is a notice.
-fn decode(
+pub(crate) fn decode(
     format: &RepartitionFormat,
     value: &[u8],
     spare: &mut Vec<Row>,
@@ -278,7 +278,7 @@ fn decode(
 }
 
 /// Equal to the last bit.
-fn is_same(one: &Value, other: &Value) -> bool {
+pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
         (one, other) => one == other,

@@ -1,0 +1,43 @@
+//! `riskstream replay --decision`: one decision, made again and taken apart.
+
+mod table;
+mod words;
+
+pub(super) use words::text;
+
+use super::source::Source;
+use crate::commands::error::CommandError;
+use crate::shutdown::Shutdown;
+use anyhow::anyhow;
+use riskstream_offline::audit::AuditReport;
+
+/// Makes a decision again.
+///
+/// # Errors
+/// The recording does not hold it, or the run fails.
+pub(super) fn audit(source: &Source, id: &str, shutdown: &Shutdown) -> Result<AuditReport, CommandError> {
+    let (mut report, notes) = source.run(shutdown, |replay, needs| {
+        replay.audit(id, needs.decode, needs.prepare, needs.progress)
+    })?;
+    report.notes.splice(0..0, notes);
+    Ok(report)
+}
+
+/// # Errors
+/// The decision is another one, or a feature is not what its events give.
+pub(super) fn conclude(report: &AuditReport) -> Result<(), CommandError> {
+    if report.is_confirmed {
+        return Ok(());
+    }
+    let windows = report.decisions.iter().flat_map(|decision| &decision.stages);
+    let windows = windows.flat_map(|stage| &stage.windows);
+    let features = windows.flat_map(|window| &window.features);
+    let wrong: Vec<&str> = features
+        .filter(|feature| !feature.is_confirmed)
+        .map(|feature| feature.name.as_str())
+        .collect();
+    if !wrong.is_empty() {
+        return Err(anyhow!("not confirmed: {}", wrong.join(", ")).into());
+    }
+    Err(anyhow!("the decision that was made again is not the recorded one").into())
+}
