@@ -6,9 +6,10 @@ use super::report::{
 };
 use super::witness::{AtStage, Decided};
 use crate::replay::rows::is_same;
+use crate::replay::values::{json, time_text};
 use riskstream_engine::{Event, ExplainPlan};
 use riskstream_engine::plan::{DecidePlan, Plan, StagePlan};
-use riskstream_events::{OwnedDecisionRecord, Slot, Value, time};
+use riskstream_events::{OwnedDecisionRecord, Slot, Value};
 use riskstream_expressions::Expression;
 use riskstream_features::history::{FeatureContent, WindowContent};
 use riskstream_features::{FeatureSpec, Parameter};
@@ -273,24 +274,5 @@ fn parameter(spec: &FeatureSpec) -> Option<(&'static str, f64)> {
         Parameter::K(k) => Some(("k", k as f64)),
         Parameter::Q(q) => Some(("q", q)),
         Parameter::HalfLife(half_life) => Some(("half_life_seconds", half_life as f64 / SECOND)),
-    }
-}
-
-fn time_text(micros: i64) -> String {
-    let mut text = Vec::new();
-    time::write(micros, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
-/// A value as decisions carry it.
-fn json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Bool(truth) => (*truth).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Float(number) => (*number).into(),
-        Value::Text(text) => text.as_str().into(),
-        Value::Timestamp(micros) => time_text(*micros).into(),
-        Value::List(values) => values.iter().map(json).collect(),
     }
 }

@@ -3,6 +3,7 @@
 use super::decisions::{Compared, Counts, DecisionBook};
 use super::differences::Differences;
 use super::log::Written;
+use super::period::Period;
 use super::rows::RowBook;
 use super::{DecodeDecision, ReplayError};
 use crate::recording::{Manifest, Records};
@@ -61,6 +62,7 @@ impl Comparison {
         directory: &Path,
         manifest: &Manifest,
         topology: &Topology,
+        period: Period,
         decode: &mut DecodeDecision<'_>,
     ) -> Result<Comparison, ReplayError> {
         let routes = topology.routes();
@@ -92,7 +94,9 @@ impl Comparison {
                 let headers = record.headers.into_iter();
                 let headers = headers.map(|(name, value)| (name, value.unwrap_or_default()));
                 let decision = Compared::new(decision, (record.key.as_deref(), headers.collect()));
-                comparison.decisions.record(&decision)?;
+                comparison
+                    .decisions
+                    .record(&decision, !period.holds(record.timestamp))?;
             }
         }
         comparison.decisions.recorded()?;

@@ -1,6 +1,7 @@
 //! Recorded decisions by their ids, for comparison. A checksum of each is in memory, the rest on disk.
 
 use super::differences::{Difference, Differences, FieldDifference, of_json};
+use super::period::OUTSIDE;
 use riskstream_events::OwnedDecisionRecord;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub struct Counts {
     pub again: u64,
     /// Compared, and equal but for what depends on the clock.
     pub equal: u64,
+    /// Transactions that are on both sides and were compared.
+    pub transactions: u64,
     /// Compared, and different in a field; or recorded and not made again; or the reverse.
     pub different: u64,
 }
@@ -106,6 +109,8 @@ struct Entry {
     /// The next decision with this id.
     next: u32,
     is_found: bool,
+    /// Whether it was written outside the period that is compared.
+    is_outside: bool,
     /// Whether another version of the pipeline file made it.
     is_of_other_version: bool,
 }
@@ -145,8 +150,8 @@ impl DecisionBook {
         })
     }
 
-    /// Adds a recorded decision.
-    pub(super) fn record(&mut self, decision: &Compared) -> io::Result<()> {
+    /// Adds a recorded decision. `is_outside`: whether it was written outside the period that is compared.
+    pub(super) fn record(&mut self, decision: &Compared, is_outside: bool) -> io::Result<()> {
         let number = u32::try_from(self.entries.len()).ok().filter(|number| *number != NONE);
         let number = number.ok_or_else(|| io::Error::other("more than 4 billion decisions are recorded"))?;
         self.contents.write_all(&decision.content)?;
@@ -157,6 +162,7 @@ impl DecisionBook {
             length: decision.content.len() as u32,
             next: NONE,
             is_found: false,
+            is_outside,
             is_of_other_version: self.version != decision.version,
         });
         self.written += decision.content.len() as u64;
@@ -198,12 +204,17 @@ impl DecisionBook {
         };
         let (number, is_equal) = found;
         self.entries[number].is_found = true;
+        if self.entries[number].is_outside {
+            self.leave_out(OUTSIDE);
+            return Ok(());
+        }
         if self.entries[number].is_of_other_version {
             self.leave_out(OTHER_VERSION);
             return Ok(());
         }
         if is_equal {
             self.counts.equal += 1;
+            self.counts.transactions += 1;
             return Ok(());
         }
         let Entry { at, length, .. } = self.entries[number];
@@ -215,6 +226,7 @@ impl DecisionBook {
             self.leave_out(CLOCK);
         } else {
             self.counts.different += 1;
+            self.counts.transactions += 1;
             for field in of_json(&recorded, &again) {
                 differences.add(decision.difference(field));
             }
@@ -256,13 +268,19 @@ impl DecisionBook {
             let found = self.chain(*first).filter(|entry| entry.is_found);
             let found: Vec<u128> = found.map(|entry| entry.digest).collect();
             let missing = self.chain(*first).filter(|entry| !entry.is_found);
-            left.extend(missing.map(|entry| (entry.at, entry.length, found.contains(&entry.digest))));
+            let why = |entry: &Entry| match found.contains(&entry.digest) {
+                _ if entry.is_outside => Some(OUTSIDE),
+                true => Some(REPEATED),
+                false => None,
+            };
+            left.extend(missing.map(|entry| (entry.at, entry.length, why(entry))));
         }
         // In the order of the recording, not in that of a hash.
         left.sort_unstable();
-        for (at, length, is_repeated) in left {
-            if is_repeated || self.is_cut || self.goes_on {
-                self.leave_out(if is_repeated { REPEATED } else { NOT_REACHED });
+        for (at, length, why) in left {
+            let not_reached = (self.is_cut || self.goes_on).then_some(NOT_REACHED);
+            if let Some(why) = why.or(not_reached) {
+                self.leave_out(why);
                 continue;
             }
             self.counts.different += 1;
@@ -275,6 +293,7 @@ impl DecisionBook {
                 field: String::new(),
                 recorded: Some("a decision".to_owned()),
                 again: None,
+                by: None,
             });
         }
         Ok(())
@@ -290,6 +309,7 @@ impl Compared {
             field,
             recorded,
             again,
+            by: None,
         }
     }
 }

@@ -7,11 +7,16 @@ mod compare;
 pub(crate) mod decisions;
 pub(crate) mod differences;
 pub(crate) mod log;
+mod features;
+mod period;
 pub(crate) mod rows;
+pub(crate) mod values;
 
 pub use compare::Outcome;
 pub use decisions::Counts;
 pub use differences::{Difference, Differences};
+pub use features::FeatureCheck;
+pub use period::Period;
 
 use crate::recording::{Manifest, Pipeline, RecordingError, Topic};
 use compare::Comparison;
@@ -72,6 +77,8 @@ pub struct Replay<'a> {
     pub stores: Box<dyn Stores + Send>,
     /// The wall clock.
     pub clock: Box<dyn Clock + Send>,
+    /// Which decisions are compared. All are made again, as each depends on those before it.
+    pub period: Period,
 }
 
 /// The outcome of a replay.
@@ -84,6 +91,8 @@ pub struct ReplayReport {
     /// What was compared.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// The same by feature, in the order of the plan.
+    pub features: Vec<FeatureCheck>,
 }
 
 impl ReplayReport {
@@ -111,15 +120,16 @@ impl Replay<'_> {
             topology,
             stores,
             clock,
+            period,
         } = self;
         let (manifest, topology) = (Rc::new(manifest), Arc::new(topology));
         let deciding = recorded(&manifest, topology.topic_of_stage(topology.plan.stages.len() - 1))?;
         let mut notes = notes(&manifest, &topology);
-        let mut comparison = Comparison::new(directory, &manifest, &topology, decode)?;
+        let mut comparison = Comparison::new(directory, &manifest, &topology, period, decode)?;
         comparison.decisions.is_cut = is_cut(deciding);
         comparison.decisions.lacks_first = manifest.topic(&topology.decisions).is_none_or(is_cut);
         comparison.decisions.goes_on = deciding.partitions.iter().any(|partition| partition.goes_on);
-        add_rows(&mut comparison, directory, &manifest, &topology);
+        add_rows(&mut comparison, directory, &manifest, &topology, period);
         let prepared = prepare(comparison.first_lists())?;
         let comparison = Rc::new(RefCell::new(comparison));
         let gate = Rc::new(Gate::default());
@@ -162,6 +172,7 @@ impl Replay<'_> {
         Ok(ReplayReport {
             recorded: manifest.pipelines.clone(),
             notes,
+            features: features::check(&outcome, &topology.plan),
             outcome,
         })
     }
@@ -214,7 +225,13 @@ pub(crate) fn undecided(deciding: &Topic) -> HashMap<TopicPartition, i64> {
 }
 
 /// Compares the rows in front of those stages for which the logs of the tasks before are there.
-fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, topology: &Topology) {
+fn add_rows(
+    comparison: &mut Comparison,
+    directory: &Path,
+    manifest: &Manifest,
+    topology: &Topology,
+    period: Period,
+) {
     for (stage, topic) in topology.repartition_topics.iter().enumerate() {
         let Some(topic) = topic else { continue };
         let before = topology.topics_before_stage(stage);
@@ -226,7 +243,7 @@ fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, 
         if is_left_out || (is_cut && stage > 0) {
             continue;
         }
-        let mut rows = RowBook::new(directory, manifest, &topology.plan, stage, topic);
+        let mut rows = RowBook::new(directory, manifest, (&topology.plan, stage), topic, period);
         rows.is_cut = is_cut;
         comparison.compare_rows(stage, rows);
     }

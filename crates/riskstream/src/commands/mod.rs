@@ -45,6 +45,8 @@ mod temporary_stores;
 mod time;
 #[cfg(feature = "kafka")]
 pub mod topics;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+pub mod verify;
 
 use clap::Subcommand;
 use error::CommandError;
@@ -93,6 +95,9 @@ pub enum Command {
     /// Make recorded decisions again and compare them with those that were made
     #[cfg(all(feature = "kafka", feature = "backfill"))]
     Replay(replay::Args),
+    /// Check that what a service decided is what its inputs give: by feature, for a job that runs every night
+    #[cfg(all(feature = "kafka", feature = "backfill"))]
+    Verify(verify::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -132,6 +137,8 @@ impl Command {
             Command::Record(args) => record::execute(&args),
             #[cfg(all(feature = "kafka", feature = "backfill"))]
             Command::Replay(args) => replay::execute(&args),
+            #[cfg(all(feature = "kafka", feature = "backfill"))]
+            Command::Verify(args) => verify::execute(&args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))

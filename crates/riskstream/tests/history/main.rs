@@ -3,6 +3,7 @@
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
+mod decision;
 mod record;
 mod replay;
 mod shop;

@@ -10,13 +10,14 @@ use crate::commands::error::CommandError;
 use crate::shutdown::Shutdown;
 use anyhow::anyhow;
 use riskstream_offline::audit::AuditReport;
+use riskstream_offline::replay::Period;
 
 /// Makes a decision again.
 ///
 /// # Errors
 /// The recording does not hold it, or the run fails.
 pub(super) fn audit(source: &Source, id: &str, shutdown: &Shutdown) -> Result<AuditReport, CommandError> {
-    let (mut report, notes) = source.run(shutdown, |replay, needs| {
+    let (mut report, notes) = source.run(shutdown, Period::default(), |replay, needs| {
         replay.audit(id, needs.decode, needs.prepare, needs.progress)
     })?;
     report.notes.splice(0..0, notes);

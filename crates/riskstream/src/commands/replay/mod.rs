@@ -3,7 +3,7 @@
 mod decision;
 mod prepared;
 mod source;
-mod text;
+pub(super) mod text;
 
 use super::error::CommandError;
 use super::output_file::OutputFile;
@@ -11,8 +11,8 @@ use super::target::Target;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
-use riskstream_offline::replay::ReplayReport;
-use source::Source;
+use riskstream_offline::replay::{Period, ReplayReport};
+pub(super) use source::Source;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -49,7 +49,7 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
         }
         return decision::conclude(&report);
     }
-    let report = replay(&source, &shutdown)?;
+    let report = replay(&source, Period::default(), &shutdown)?;
     print!("{}", text::text(&report));
     if let Some(file) = json {
         file.finish_json(&report)?;
@@ -72,9 +72,13 @@ fn conclude(report: &ReplayReport) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn replay(source: &Source, shutdown: &Shutdown) -> Result<ReplayReport, CommandError> {
+/// Makes all decisions again and compares those of a period.
+///
+/// # Errors
+/// See [`Source::run`].
+pub(super) fn replay(source: &Source, period: Period, shutdown: &Shutdown) -> Result<ReplayReport, CommandError> {
     let began = Instant::now();
-    let (mut report, notes) = source.run(shutdown, |replay, needs| {
+    let (mut report, notes) = source.run(shutdown, period, |replay, needs| {
         replay.run(needs.decode, needs.prepare, needs.progress)
     })?;
     report.notes.splice(0..0, notes);

@@ -15,7 +15,7 @@ use anyhow::{Context, anyhow};
 use riskstream_definition::Compiled;
 use riskstream_kafka::Written;
 use riskstream_offline::recording::{Manifest, Pipeline, RecordingError};
-use riskstream_offline::replay::{DecodeDecision, Replay, ReplayError};
+use riskstream_offline::replay::{DecodeDecision, Period, Replay, ReplayError};
 use riskstream_pipeline::{DecisionFormat, Prepared, Topology};
 use std::collections::BTreeMap;
 use std::io;
@@ -28,8 +28,8 @@ use tempfile::TempDir;
 const MODEL_PATIENCE: Duration = Duration::from_secs(600);
 
 /// See the module.
-pub(super) struct Source {
-    pub(super) compiled: Compiled,
+pub(in crate::commands) struct Source {
+    pub(in crate::commands) compiled: Compiled,
     directory: PathBuf,
     manifest: Manifest,
     /// Removed at the end.
@@ -37,10 +37,10 @@ pub(super) struct Source {
 }
 
 /// What a replay is given besides the recording.
-pub(super) struct Needs<'a> {
-    pub(super) decode: &'a mut DecodeDecision<'a>,
-    pub(super) prepare: Prepare<'a>,
-    pub(super) progress: &'a mut dyn FnMut(u64, u64) -> bool,
+pub(in crate::commands) struct Needs<'a> {
+    pub(in crate::commands) decode: &'a mut DecodeDecision<'a>,
+    pub(in crate::commands) prepare: Prepare<'a>,
+    pub(in crate::commands) progress: &'a mut dyn FnMut(u64, u64) -> bool,
 }
 
 /// Makes what may come into force, given how far each list was read at first.
@@ -51,7 +51,7 @@ impl Source {
     ///
     /// # Errors
     /// The pipeline file is wrong, there is no recording, it is damaged, or Kafka fails.
-    pub(super) fn open(target: &Target, recording: Option<&Path>, shutdown: &Shutdown) -> Result<Source, CommandError> {
+    pub(in crate::commands) fn open(target: &Target, recording: Option<&Path>, shutdown: &Shutdown) -> Result<Source, CommandError> {
         if let Some(directory) = recording {
             let compiled = pipeline_file::load(&target.pipeline)?;
             let manifest = Manifest::read(directory).map_err(CommandError::failed)?;
@@ -79,13 +79,14 @@ impl Source {
         })
     }
 
-    /// Runs a replay, or an audit. Gives what the reader has to know besides its result.
+    /// Runs a replay, or an audit, that compares the decisions of a period. Gives what the reader has to know besides its result.
     ///
     /// # Errors
     /// The recording is of another pipeline or secret, or the run fails.
-    pub(super) fn run<R>(
+    pub(in crate::commands) fn run<R>(
         &self,
         shutdown: &Shutdown,
+        period: Period,
         run: impl FnOnce(Replay<'_>, Needs<'_>) -> Result<R, ReplayError>,
     ) -> Result<(R, Vec<String>), CommandError> {
         let compiled = &self.compiled;
@@ -104,6 +105,7 @@ impl Source {
             topology: topology(compiled)?,
             stores: Box::new(stores),
             clock: Box::new(SystemClock),
+            period,
         };
         let bar = progress_bar(0);
         let result = run(
