@@ -90,19 +90,19 @@ fn windows_rules_and_what_they_saw_are_listed() {
         String::from_utf8(text).unwrap()
     };
     assert_eq!((&window.after, &window.through), (&Some(time(140)), &time(200)));
-    // Payments of a card are multiples of 13 minutes apart.
+    // Payments of a card are multiples of 13 minutes apart. t161 came too late to be remembered.
     let ids: Vec<_> = window.events.iter().map(|event| event.id.as_str()).collect();
-    assert_eq!(ids, ["t148", "t161", "t174", "t187", "t200"]);
+    assert_eq!(ids, ["t148", "t174", "t187", "t200"]);
     assert_eq!((spent.aggregation, spent.of.as_deref()), ("sum", Some("amount")));
     let entered: Vec<_> = spent.entered.iter().map(|value| value.as_f64().unwrap()).collect();
-    assert_eq!(entered, [12.1, 8.1, 4.1, 0.1, 13.1]);
-    assert_eq!(spent.from_events, 37.5);
+    assert_eq!(entered, [12.1, 4.1, 0.1, 13.1]);
+    assert_eq!(spent.from_events, 29.4);
     let (window, frauds) = feature(decision, "frauds");
     assert_eq!((window.input.as_str(), frauds.when.as_deref()), ("labels", Some("fraud")));
     assert!(frauds.entered.iter().all(|value| *value == 1), "{frauds:?}");
     let rule = &decision.rules[0];
     assert_eq!((rule.name.as_str(), rule.when.as_str()), ("often", "payments > 3"));
-    assert_eq!(rule.read["payments"], 5);
+    assert_eq!(rule.read["payments"], 4);
     assert!(rule.holds && rule.fired && decision.decision.outcome == "decline");
 }
 

@@ -171,7 +171,7 @@ pub fn record(
                     writer
                         .push(Record {
                             offset: end,
-                            timestamp: stored.timestamp,
+                            timestamp: stored.timestamp.or(Some(end)),
                             key: stored.key.as_deref().map(<[u8]>::to_vec),
                             value,
                             headers: Vec::new(),

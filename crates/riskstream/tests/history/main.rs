@@ -9,3 +9,4 @@ mod replay;
 mod shop;
 #[path = "../support/mod.rs"]
 mod support;
+mod verify;

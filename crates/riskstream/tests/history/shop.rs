@@ -3,7 +3,7 @@
 use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Environment, Service, riskstream, run};
 use crate::support::unique;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -149,10 +149,25 @@ impl Shop {
         (code, out + &errors, serde_json::from_slice(&report).unwrap())
     }
 
+    /// Creates the topics of the pipeline file as it is now, as far as they are missing.
+    pub fn create_topics(&self) {
+        create_topics_of(&self.path("pipeline.yaml"), PARTITIONS as i32, &secret());
+    }
+
+    /// Decisions are waited for on this topic.
+    pub fn read_decisions_from(&mut self, topic: &str) {
+        self.decided = Reader::new(&self.brokers, &self.topic(topic));
+    }
+
+    /// Gives all records of a topic to `each`.
+    pub fn read(&self, topic: &str, each: impl FnMut(&BorrowedMessage<'_>)) {
+        read_all(&self.brokers, &self.topic(topic), each);
+    }
+
     /// Writes a decision on the topic once more, changed. Gives it.
     pub fn forge(&self, event_id: &str, change: impl FnOnce(&mut Value)) -> Value {
         let mut found = None;
-        read_all(&self.brokers, &self.topic("decisions"), |message| {
+        self.read("decisions", |message| {
             let decision: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
             if decision["event_id"] == event_id {
                 found = Some((message.key().unwrap().to_vec(), decision));
