@@ -69,7 +69,7 @@ fn decisions_of_an_eventful_run_are_confirmed_one_by_one() {
     // From the topics it is the same.
     let out = shop.succeed(&["replay"], &["--decision", "t350"]);
     let (_, text, _) = audit(&shop, "t350");
-    assert!(text.starts_with(&*out), "{out}\n{text}");
+    assert!(text.contains(&*out), "{out}\n{text}");
 }
 
 #[test]
