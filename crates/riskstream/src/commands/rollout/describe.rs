@@ -98,7 +98,10 @@ fn summary(rollout: &PublishedRollout) -> String {
     if let Some(restores) = rollout.restores {
         parts.push(format!("restores revision {restores}"));
     }
-    let description = file.description.iter().map(|given| given.value.clone());
+    let description = file
+        .description
+        .iter()
+        .map(|argument_values| argument_values.value.clone());
     description.chain([parts.join(", ")]).collect::<Vec<_>>().join(": ")
 }
 

@@ -75,14 +75,14 @@ pub(super) fn draft(
     let next = history.newest() + 1;
     let (revision, text) = match read_rollout(&name, &typed)?.revision {
         None => (next, with_key(&typed, "revision", &next.into())),
-        Some(given) if u64::from(given.value) < next => {
+        Some(argument_values) if u64::from(argument_values.value) < next => {
             return Err(configuration(format!(
                 "{name}: revision {} would have no effect, {} was rolled out already; write {next}, or leave `revision` out",
-                given.value,
+                argument_values.value,
                 next - 1
             )));
         }
-        Some(given) => (given.value.into(), typed),
+        Some(argument_values) => (argument_values.value.into(), typed),
     };
     if sections(&text).is_empty() {
         return Err(configuration(format!(
