@@ -64,8 +64,8 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
 }
 
 /// The names of the model's columns: those given, or those of its inputs if each is one column.
-fn inputs(model: &Model, argument_values: Option<&[String]>) -> Result<Vec<String>, CommandError> {
-    let names = match argument_values {
+fn inputs(model: &Model, given: Option<&[String]>) -> Result<Vec<String>, CommandError> {
+    let names = match given {
         Some(names) => names.to_vec(),
         None if model.inputs().all(|(_, axes)| axes.iter().product::<usize>() == 1) => {
             model.inputs().map(|(name, _)| name.to_owned()).collect()

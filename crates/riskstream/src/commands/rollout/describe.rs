@@ -46,7 +46,7 @@ pub(super) fn show_history(history: &History) {
 }
 
 fn status(history: &History, rollout: &PublishedRollout) -> String {
-    let in_force = history.in_force().map_or(0, |rollout| rollout.revision);
+    let in_force = history.revision_in_force();
     let required = history.required();
     match rollout.revision {
         revision if revision == in_force => "in force".to_owned(),
@@ -98,10 +98,7 @@ fn summary(rollout: &PublishedRollout) -> String {
     if let Some(restores) = rollout.restores {
         parts.push(format!("restores revision {restores}"));
     }
-    let description = file
-        .description
-        .iter()
-        .map(|argument_values| argument_values.value.clone());
+    let description = file.description.iter().map(|given| given.value.clone());
     description.chain([parts.join(", ")]).collect::<Vec<_>>().join(": ")
 }
 

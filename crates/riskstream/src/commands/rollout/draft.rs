@@ -75,21 +75,21 @@ pub(super) fn draft(
     let next = history.newest() + 1;
     let (revision, text) = match read_rollout(&name, &typed)?.revision {
         None => (next, with_key(&typed, "revision", &next.into())),
-        Some(argument_values) if u64::from(argument_values.value) < next => {
+        Some(given) if u64::from(given.value) < next => {
             return Err(configuration(format!(
                 "{name}: revision {} would have no effect, {} was rolled out already; write {next}, or leave `revision` out",
-                argument_values.value,
+                given.value,
                 next - 1
             )));
         }
-        Some(argument_values) => (argument_values.value.into(), typed),
+        Some(given) => (given.value.into(), typed),
     };
     if sections(&text).is_empty() {
         return Err(configuration(format!(
             "{name} says nothing about deciding; to go back to the pipeline file: riskstream rollout back --to 0"
         )));
     }
-    let in_force = history.in_force().map_or("", |rollout| rollout.text.as_str());
+    let in_force = history.text_in_force();
     let (text, kept) = completed(&text, in_force);
     let text = signature.sign(&name, &text)?;
     Ok(Draft {
