@@ -18,6 +18,6 @@ mod version;
 pub use entry::{Entry, EntryRef};
 pub use history::History;
 pub use offsets::{Offsets, OffsetsError};
-pub use record::{Change, Keys, MAX_TEXT, Unusable, read_change, write_entry};
+pub use record::{EntryChange, Keys, MAX_TEXT, Unusable, read_change, write_entry};
 pub use table::Table;
 pub use version::{ListSet, ListVersion};

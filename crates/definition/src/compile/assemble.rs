@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The results of all phases of a file without diagnostics.
-pub struct Phases<'a> {
+pub struct CompiledParts<'a> {
     pub file: &'a PipelineFile,
     pub text: &'a FileText<'a>,
     pub settings: Settings,
@@ -50,7 +50,7 @@ pub struct Phases<'a> {
     pub examples: Vec<Example>,
 }
 
-impl Phases<'_> {
+impl CompiledParts<'_> {
     /// The compiled pipeline. `None` only if a required name is missing, which is a diagnostic of an earlier phase.
     pub fn assemble(self) -> Option<Compiled> {
         let inputs = input_settings(&self);
@@ -108,7 +108,7 @@ impl Phases<'_> {
     }
 }
 
-impl Phases<'_> {
+impl CompiledParts<'_> {
     /// What roll-outs are compiled against.
     fn rollout_scope(&self) -> RolloutScope {
         let transactions = self.usage.inputs.iter().take(1).flat_map(|input| input.fields.keys());
@@ -171,7 +171,7 @@ fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(Strin
     entities.iter().filter_map(slot).collect()
 }
 
-fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
+fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
     let plan = |((index, input), filter): ((u8, &&ResolvedInput), &Option<Expression>)| {
         let event_time = match input.time_is_of_record {
             true => WRITTEN_AT,
@@ -202,7 +202,7 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
 
 /// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must
 /// fit. Floats that are compared and never summed must only be finite. Integers always fit.
-fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, Option<Precision>)> {
+fn aggregated_floats(phases: &CompiledParts<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, Option<Precision>)> {
     let is_float = |slot: Slot| {
         let mut fields = input.fields.iter();
         fields
@@ -228,7 +228,7 @@ fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> V
     floats.into_iter().collect()
 }
 
-fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
+fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
     let settings = |(input, filter): (&&ResolvedInput, &Option<Expression>)| {
         let fields = phases.decoded(input).map(|(name, field, slot)| Field {
             // A record that is filtered out may lack the others.
@@ -276,7 +276,7 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
 }
 
 /// The latest revision of the language that gave an expression of the file its meaning.
-fn revision(phases: &Phases<'_>) -> Revision {
+fn revision(phases: &CompiledParts<'_>) -> Revision {
     let steps = phases.features.steps.iter().map(|step| &step.expression);
     let features = phases.features.stages.iter().flatten();
     let conditions = features.filter_map(|feature| feature.condition.as_ref());

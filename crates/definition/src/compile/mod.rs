@@ -51,7 +51,7 @@ pub use topological::in_order;
 use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
-use assemble::Phases;
+use assemble::CompiledParts;
 use outcomes::DeclaredOutcomes;
 use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
@@ -104,7 +104,7 @@ pub fn compile(
     if !diagnostics.is_empty() {
         return None;
     }
-    let phases = Phases {
+    let phases = CompiledParts {
         file,
         text,
         settings,

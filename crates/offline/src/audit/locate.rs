@@ -123,7 +123,7 @@ impl Reader {
                 let value = record.value.as_deref().unwrap_or_default();
                 let sources = decode(format, value, spare).map_err(ReplayError::Rows)?;
                 let of_source = |(source, rows)| {
-                    let rows: std::collections::VecDeque<riskstream_pipeline::taken::Sequenced> = rows;
+                    let rows: std::collections::VecDeque<riskstream_pipeline::record_result::Sequenced> = rows;
                     rows.into_iter().map(move |row| (source, row.sequence, row.event))
                 };
                 Ok(sources.into_iter().flat_map(of_source).collect())

@@ -17,7 +17,7 @@ pub use report::{
 };
 
 use crate::recording::Manifest;
-use crate::replay::log::{Gate, RecordedLog, Written};
+use crate::replay::log::{ReleaseControl, RecordedLog, Written};
 use crate::replay::{DecodeDecision, Replay, ReplayError, drive, notes, recorded as recorded_topic, undecided};
 use describe::Describe;
 use locate::{Located, Search, Wanted};
@@ -171,7 +171,7 @@ impl Run<'_> {
     ) -> Result<(Seen, Vec<Remade>, Vec<String>), ReplayError> {
         let topology = &self.topology;
         let deciding = recorded_topic(&self.manifest, topology.topic_of_stage(topology.plan.stages.len() - 1))?;
-        let gate = Rc::new(Gate::default());
+        let gate = Rc::new(ReleaseControl::default());
         let decisions = Rc::new(RefCell::new(Decisions {
             topic: topology.routes().decisions,
             decision_id: self.wanted.decision_id.clone(),

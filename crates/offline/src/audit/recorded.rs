@@ -2,7 +2,7 @@
 
 use super::report::{FieldDifference, Recorded};
 use crate::recording::{Manifest, Records};
-use crate::replay::decisions::{Around, Compared};
+use crate::replay::decisions::{KeyAndHeaders, Compared};
 use crate::replay::differences::of_json;
 use crate::replay::{DecodeDecision, ReplayError};
 use riskstream_events::OwnedDecisionRecord;
@@ -84,7 +84,7 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
 }
 
 impl Remade {
-    pub(super) fn new(decision: OwnedDecisionRecord, around: Around<'_>) -> Remade {
+    pub(super) fn new(decision: OwnedDecisionRecord, around: KeyAndHeaders<'_>) -> Remade {
         let content = Compared::new(decision.clone(), around).content;
         let decision = OwnedDecisionRecord {
             latency: None,

@@ -3,7 +3,7 @@
 use super::ReplayError;
 use crate::recording::{Manifest, Record, Records};
 use riskstream_pipeline::log::{
-    Change, Committed, Log, LogError, Outputs, RecordRef, SCHEMA_ID_HEADER, Topic, TopicPartition,
+    AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -23,14 +23,14 @@ pub(crate) trait Written {
 
 /// What is held back, and how much was handed out, seen from outside the worker.
 #[derive(Default)]
-pub(crate) struct Gate {
+pub(crate) struct ReleaseControl {
     /// Whether records are handed out that the pipeline had not decided on when they were recorded.
     is_open: Cell<bool>,
     /// Offsets handed out.
     passed: Cell<u64>,
 }
 
-impl Gate {
+impl ReleaseControl {
     pub(crate) fn is_open(&self) -> bool {
         self.is_open.get()
     }
@@ -48,10 +48,10 @@ impl Gate {
 pub(crate) struct RecordedLog {
     directory: PathBuf,
     manifest: Rc<Manifest>,
-    topics: HashMap<Arc<str>, Topic>,
+    topics: HashMap<Arc<str>, LogTopic>,
     partitions: BTreeMap<TopicPartition, Reading>,
     is_assigned: bool,
-    gate: Rc<Gate>,
+    gate: Rc<ReleaseControl>,
     written: Rc<RefCell<dyn Written>>,
     /// The names of headers that are read.
     headers: Vec<String>,
@@ -71,7 +71,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn has_records(&self, gate: &Gate) -> bool {
+    fn has_records(&self, gate: &ReleaseControl) -> bool {
         let next = self.next.as_ref();
         next.is_some_and(|record| gate.is_open() || record.offset < self.held_from)
     }
@@ -93,7 +93,7 @@ impl RecordedLog {
         manifest: Rc<Manifest>,
         read: Vec<TopicPartition>,
         held: &HashMap<TopicPartition, i64>,
-        gate: Rc<Gate>,
+        gate: Rc<ReleaseControl>,
         written: Rc<RefCell<dyn Written>>,
     ) -> Result<RecordedLog, LogError> {
         let topics = manifest.topics.iter();
@@ -151,9 +151,9 @@ impl RecordedLog {
 }
 
 impl Log for RecordedLog {
-    fn wait(&mut self, _: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, _: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let is_first = !std::mem::replace(&mut self.is_assigned, true);
-        let all = || Change::Assigned(self.partitions.keys().cloned().collect());
+        let all = || AssignmentChange::Assigned(self.partitions.keys().cloned().collect());
         Ok(is_first.then(all).into_iter().collect())
     }
 
@@ -231,7 +231,7 @@ impl Log for RecordedLog {
         self.partitions.get(at).map(|reading| reading.end - reading.position)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         let found = self.topics.get(topic).cloned();
         found.ok_or_else(|| LogError::Fatal(format!("{topic} is not in the recording")))
     }

@@ -18,13 +18,13 @@ pub use differences::{Difference, Differences};
 pub use features::FeatureCheck;
 pub use period::Period;
 
-use crate::recording::{Manifest, Pipeline, RecordingError, Topic};
+use crate::recording::{Manifest, Pipeline, RecordedTopic, RecordingError};
 use compare::Comparison;
-use log::{Gate, RecordedLog};
+use log::{RecordedLog, ReleaseControl};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::log::{LogError, TopicPartition};
 use riskstream_pipeline::{CatchUpSignal, Clock, Prepared, Stores, Topology, Worker, WorkerError, WorkerOptions};
-use rows::RowBook;
+use rows::RowComparison;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -132,7 +132,7 @@ impl Replay<'_> {
         add_rows(&mut comparison, directory, &manifest, &topology, period);
         let prepared = prepare(comparison.first_lists())?;
         let comparison = Rc::new(RefCell::new(comparison));
-        let gate = Rc::new(Gate::default());
+        let gate = Rc::new(ReleaseControl::default());
         let recorded_log = RecordedLog::open(
             directory,
             Rc::clone(&manifest),
@@ -179,7 +179,7 @@ impl Replay<'_> {
 }
 
 /// The topic that the deciding stage reads.
-pub(crate) fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m Topic, ReplayError> {
+pub(crate) fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m RecordedTopic, ReplayError> {
     let nothing = |why: &str| {
         ReplayError::Nothing(format!(
             "{topic}, from which decisions are made, is not recorded: {why}"
@@ -193,7 +193,7 @@ pub(crate) fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m To
     }
 }
 
-fn is_cut(topic: &Topic) -> bool {
+fn is_cut(topic: &RecordedTopic) -> bool {
     topic.left_out.is_some() || topic.partitions.iter().any(|partition| partition.is_cut)
 }
 
@@ -211,7 +211,7 @@ fn partitions(manifest: &Manifest, topics: &[Arc<str>]) -> Vec<TopicPartition> {
 }
 
 /// From where on the pipeline had not decided on the records of each partition when it was recorded.
-pub(crate) fn undecided(deciding: &Topic) -> HashMap<TopicPartition, i64> {
+pub(crate) fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64> {
     let name: Arc<str> = deciding.name.as_str().into();
     let partitions = (0..).zip(&deciding.partitions);
     let from = partitions.map(|(number, partition)| {
@@ -235,7 +235,7 @@ fn add_rows(
     for (stage, topic) in topology.repartition_topics.iter().enumerate() {
         let Some(topic) = topic else { continue };
         let before = topology.topics_before_stage(stage);
-        let before: Option<Vec<&Topic>> = before.into_iter().map(|name| manifest.topic(name)).collect();
+        let before: Option<Vec<&RecordedTopic>> = before.into_iter().map(|name| manifest.topic(name)).collect();
         let Some(before) = before else { continue };
         let is_left_out = before.iter().any(|topic| topic.left_out.is_some());
         let is_cut = before.iter().any(|topic| is_cut(topic));
@@ -243,7 +243,7 @@ fn add_rows(
         if is_left_out || (is_cut && stage > 0) {
             continue;
         }
-        let mut rows = RowBook::new(directory, manifest, (&topology.plan, stage), topic, period);
+        let mut rows = RowComparison::new(directory, manifest, (&topology.plan, stage), topic, period);
         rows.is_cut = is_cut;
         comparison.compare_rows(stage, rows);
     }
@@ -286,7 +286,7 @@ pub(crate) fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
 /// the partitions that it could not read to their end, and why.
 pub(crate) fn drive(
     mut worker: Worker<RecordedLog>,
-    gate: &Gate,
+    gate: &ReleaseControl,
     go_on: &mut dyn FnMut(u64) -> Result<bool, ReplayError>,
 ) -> Result<Vec<(TopicPartition, String)>, ReplayError> {
     let mut quiet = Duration::ZERO;

@@ -3,14 +3,14 @@
 
 use super::decisions::Counts;
 use super::differences::{Difference, Differences};
-use crate::recording::{Manifest, Records};
 use super::period::{OUTSIDE, Period};
 use super::values::json;
+use crate::recording::{Manifest, Records};
 use riskstream_engine::Event;
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_events::{DecisionId, Flags, FrameError, Row, Value};
+use riskstream_pipeline::record_result::Sequenced;
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
-use riskstream_pipeline::taken::Sequenced;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const NOT_MADE: &str = "recorded, and not made again as the records before them 
 const LATENESS: &str = "different only in lateness, as the records before them are not recorded";
 
 /// The rows in front of one stage.
-pub(super) struct RowBook {
+pub(super) struct RowComparison {
     plan: Arc<Plan>,
     stage: usize,
     format: RepartitionFormat,
@@ -70,7 +70,7 @@ impl Default for Numbers {
     }
 }
 
-impl RowBook {
+impl RowComparison {
     /// The rows in front of a stage, which `topic` holds.
     pub(super) fn new(
         directory: &Path,
@@ -78,7 +78,7 @@ impl RowBook {
         (plan, stage): (&Arc<Plan>, usize),
         topic: &str,
         period: Period,
-    ) -> RowBook {
+    ) -> RowComparison {
         let recorded = manifest.topic(topic).map_or(&[][..], |topic| &topic.partitions);
         let partitions = recorded.iter().enumerate().map(|(number, partition)| PartitionRows {
             records: Records::of(directory, manifest, topic, number),
@@ -88,7 +88,7 @@ impl RowBook {
             waiting: HashMap::new(),
             sources: HashMap::new(),
         });
-        RowBook {
+        RowComparison {
             plan: Arc::clone(plan),
             stage,
             format: RepartitionFormat::new(plan, stage),

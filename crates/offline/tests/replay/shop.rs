@@ -2,7 +2,7 @@
 
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, Recorder, Topic, TopicEpoch};
+use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, TopicEpoch};
 use riskstream_offline::replay::{Period, Replay};
 use riskstream_pipeline::driver::{ManualClock, MemoryStores};
 use riskstream_pipeline::faulty::Faults;
@@ -137,7 +137,7 @@ pub fn record(
                 ..Partition::default()
             }
         };
-        manifest.topics.push(Topic {
+        manifest.topics.push(RecordedTopic {
             name: name.to_owned(),
             role: String::new(),
             id: topic.id.as_deref().map(str::to_owned),
@@ -146,7 +146,7 @@ pub fn record(
             partitions: (0..topic.partitions).map(partition).collect(),
         });
     }
-    let mut recorder = Recorder::open(directory, manifest).unwrap();
+    let mut recorder = RecordingWriter::open(directory, manifest).unwrap();
     for (index, name) in TOPICS
         .into_iter()
         .enumerate()

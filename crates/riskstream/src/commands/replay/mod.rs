@@ -1,7 +1,7 @@
 //! `riskstream replay`: makes recorded decisions again.
 
 mod decision;
-mod prepared;
+mod recorded;
 mod source;
 pub(super) mod text;
 

@@ -1,6 +1,6 @@
 //! A recording or topics, and all that is needed to make their decisions again.
 
-use super::prepared::{RecordedLists, RecordedRollouts};
+use super::recorded::{RecordedLists, RecordedRollouts};
 use crate::clock::SystemClock;
 use crate::commands::decision_topic::{Decoder, progress_bar};
 use crate::commands::error::CommandError;
@@ -13,7 +13,7 @@ use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use riskstream_definition::Compiled;
-use riskstream_kafka::Written;
+use riskstream_kafka::TimeRange;
 use riskstream_offline::recording::{Manifest, Pipeline, RecordingError};
 use riskstream_offline::replay::{DecodeDecision, Period, Replay, ReplayError};
 use riskstream_pipeline::{DecisionFormat, Prepared, Topology};
@@ -66,7 +66,7 @@ impl Source {
         let (compiled, kafka) = target.load()?;
         let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
         let scope = Scope {
-            written: Written::default(),
+            written: TimeRange::default(),
             // Only the owner may read the files, and they are removed at once.
             personal_data: true,
         };
@@ -146,7 +146,7 @@ fn topology(compiled: &Compiled) -> Result<Topology, CommandError> {
     let topology = compiled.topology(secret.as_deref(), schemas.as_ref(), DecisionFormat::Json);
     let topology = topology.map_err(CommandError::configuration)?;
     Ok(Topology {
-        decision: Arc::new(topology.decision.with_patience(MODEL_PATIENCE)),
+        decision: Arc::new(topology.decision.with_time_budgets(MODEL_PATIENCE)),
         ..topology
     })
 }
