@@ -22,16 +22,16 @@ use std::sync::Arc;
 pub struct EntityHistory {
     features: Arc<EntityFeatures>,
     /// By input, in order of event time; events of equal time in order of arrival.
-    logs: Vec<Vec<Past>>,
+    logs: Vec<Vec<StoredEvent>>,
 }
 
 /// An event as it entered the state.
-struct Past {
+struct StoredEvent {
     id: CompactString,
     entry: EntryBuffer,
 }
 
-impl Past {
+impl StoredEvent {
     fn time(&self) -> i64 {
         self.entry.entry().time()
     }
@@ -109,21 +109,28 @@ impl EntityHistory {
             _ if applied.inserted => Some(log.partition_point(|past| past.time() <= current.time()) - 1),
             _ => None,
         };
-        let moment = Moment {
+        let point = EvaluationPoint {
             time: found.map_or(current.time(), |at| log[at].time()),
             before: found.unwrap_or_else(|| log.partition_point(|past| past.time() <= current.time())),
             current: found.map_or(&current, |at| &log[at]),
             stream: stream_time,
         };
         let mut windows: Vec<WindowContent> = Vec::new();
-        for (index, (spec, output)) in self.features.spec.features.iter().zip(&self.features.outputs).enumerate() {
-            let events = self.events(spec, &moment);
-            let content = self.content(spec, &moment, &events);
+        for (index, (spec, output)) in self
+            .features
+            .spec
+            .features
+            .iter()
+            .zip(&self.features.outputs)
+            .enumerate()
+        {
+            let events = self.events(spec, &point);
+            let content = self.content(spec, &point, &events);
             let feature = FeatureContent {
                 feature: index,
                 entered: events.iter().map(|past| self.entered(index, past)).collect(),
                 value: self
-                    .value(index, &events, &content, &moment)
+                    .value(index, &events, &content, &point)
                     .unwrap_or_else(|| output.empty.clone()),
             };
             let is_same = |known: &&mut WindowContent| {
@@ -141,57 +148,57 @@ impl EntityHistory {
         windows
     }
 
-    fn past(&self, input: u8, id: &str, row: &Row) -> Option<Past> {
+    fn past(&self, input: u8, id: &str, row: &Row) -> Option<StoredEvent> {
         let mut entry = EntryBuffer::default();
         entry.read(&self.features.inputs[usize::from(input)], row).ok()?;
-        Some(Past { id: id.into(), entry })
+        Some(StoredEvent { id: id.into(), entry })
     }
 
     /// The times after and through which events are in a feature's window, if they were kept.
-    fn edges(&self, spec: &FeatureSpec, moment: &Moment<'_>) -> (Option<i64>, i64) {
-        let end = moment.time.saturating_sub(spec.delay);
+    fn edges(&self, spec: &FeatureSpec, point: &EvaluationPoint<'_>) -> (Option<i64>, i64) {
+        let end = point.time.saturating_sub(spec.delay);
         match spec.window {
             Some(width) => {
-                let kept = moment.stream.saturating_sub(self.features.retention);
+                let kept = point.stream.saturating_sub(self.features.retention);
                 (Some(end.saturating_sub(width).max(kept)), end.max(kept))
             }
             // What is so old that nothing can come before it any more counts, even for a transaction from before it.
-            None => (None, end.max(self.settled(spec, moment))),
+            None => (None, end.max(self.settled(spec, point))),
         }
     }
 
     /// The time through which events have settled in an unlimited window.
-    fn settled(&self, spec: &FeatureSpec, moment: &Moment<'_>) -> i64 {
+    fn settled(&self, spec: &FeatureSpec, point: &EvaluationPoint<'_>) -> i64 {
         let horizon = self.features.lateness.max(self.features.dedupe);
-        moment.stream.saturating_sub(horizon + spec.delay + 1)
+        point.stream.saturating_sub(horizon + spec.delay + 1)
     }
 
     /// The events in a feature's window, by the definition of [`FeatureSpec`].
-    fn events<'e>(&'e self, spec: &FeatureSpec, moment: &Moment<'e>) -> Vec<&'e Past> {
-        let (after, through) = self.edges(spec, moment);
+    fn events<'e>(&'e self, spec: &FeatureSpec, point: &EvaluationPoint<'e>) -> Vec<&'e StoredEvent> {
+        let (after, through) = self.edges(spec, point);
         let settled = match spec.window {
             Some(_) => i64::MIN,
-            None => self.settled(spec, moment),
+            None => self.settled(spec, point),
         };
-        let is_in = |(at, past): &(usize, &Past)| {
+        let is_in = |(at, past): &(usize, &StoredEvent)| {
             let ends = match ends_at_current(spec) {
-                true => *at < moment.before || past.time() <= settled,
+                true => *at < point.before || past.time() <= settled,
                 false => past.time() <= through,
             };
             ends && after.is_none_or(|after| past.time() > after)
         };
         let log = self.logs[usize::from(spec.input)].iter().enumerate();
-        let mut events: Vec<&Past> = log.filter(is_in).map(|(_, past)| past).collect();
-        if holds_itself(spec) && !events.iter().any(|past| std::ptr::eq(*past, moment.current)) {
-            events.push(moment.current);
+        let mut events: Vec<&StoredEvent> = log.filter(is_in).map(|(_, past)| past).collect();
+        if holds_itself(spec) && !events.iter().any(|past| std::ptr::eq(*past, point.current)) {
+            events.push(point.current);
         }
         events
     }
 
-    fn content(&self, spec: &FeatureSpec, moment: &Moment<'_>, events: &[&Past]) -> WindowContent {
-        let (after, through) = self.edges(spec, moment);
-        let end = moment.time.saturating_sub(spec.delay);
-        let event = |past: &&Past| WindowEvent {
+    fn content(&self, spec: &FeatureSpec, point: &EvaluationPoint<'_>, events: &[&StoredEvent]) -> WindowContent {
+        let (after, through) = self.edges(spec, point);
+        let end = point.time.saturating_sub(spec.delay);
+        let event = |past: &&StoredEvent| WindowEvent {
             id: past.id.clone(),
             time: past.time(),
         };
@@ -209,7 +216,7 @@ impl EntityHistory {
     }
 
     /// What of an event enters the accumulator of a feature: the value that it aggregates, in the unit of sums, or 1.
-    fn entered(&self, feature: usize, past: &Past) -> Option<Value> {
+    fn entered(&self, feature: usize, past: &StoredEvent) -> Option<Value> {
         let spec = &self.features.spec.features[feature];
         let layout = &self.features.inputs[usize::from(spec.input)];
         let (mask, column, form) = self.reads(feature);
@@ -268,7 +275,13 @@ impl EntityHistory {
     }
 
     /// The feature's value over these events; none if nothing counts.
-    fn value(&self, feature: usize, events: &[&Past], content: &WindowContent, moment: &Moment<'_>) -> Option<Value> {
+    fn value(
+        &self,
+        feature: usize,
+        events: &[&StoredEvent],
+        content: &WindowContent,
+        point: &EvaluationPoint<'_>,
+    ) -> Option<Value> {
         let features = &*self.features;
         let output = &features.outputs[feature];
         let layout = &features.windows[output.window];
@@ -279,22 +292,22 @@ impl EntityHistory {
         windows.edges[layout.lo] = Cursor::unresolved(0);
         windows.edges[layout.hi] = Cursor::unresolved(events.len() as u64);
         let as_of = AsOf {
-            time: moment.time,
-            stream: moment.stream,
-            settled: moment.stream,
+            time: point.time,
+            stream: point.stream,
+            settled: point.stream,
             place: None,
         };
-        debug_assert!(content.through >= moment.time.saturating_sub(layout.delay));
+        debug_assert!(content.through >= point.time.saturating_sub(layout.delay));
         read(features, &windows, output, as_of)
     }
 }
 
 /// The transaction that windows are evaluated for.
-struct Moment<'a> {
+struct EvaluationPoint<'a> {
     time: i64,
     /// How many transactions come before it in the log.
     before: usize,
-    current: &'a Past,
+    current: &'a StoredEvent,
     stream: i64,
 }
 

@@ -1,6 +1,6 @@
 //! Finds a transaction in the recorded logs of the stages: in which partitions its rows are, and under which keys.
 
-use crate::recording::{Manifest, Record, Records};
+use crate::recording::{Manifest, Period, Record, Records};
 use crate::replay::ReplayError;
 use crate::replay::rows::decode;
 use riskstream_engine::plan::TRANSACTIONS;
@@ -19,12 +19,12 @@ const RECORDS: u64 = 1024;
 
 /// The transaction that is looked for.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct TargetTransaction {
     pub(super) pipeline: String,
     pub(super) decision_id: String,
 }
 
-impl Wanted {
+impl TargetTransaction {
     pub(super) fn is(&self, event: &Event) -> bool {
         event.input == TRANSACTIONS && DecisionId::new(&self.pipeline, event.id()).as_str() == self.decision_id
     }
@@ -32,7 +32,7 @@ impl Wanted {
 
 /// Where the transaction is. It may have been sent more than once.
 #[derive(Debug, Default)]
-pub(super) struct Located {
+pub(super) struct Locations {
     /// The partitions with its rows.
     pub(super) partitions: BTreeSet<TopicPartition>,
     /// Its keys at each stage.
@@ -46,22 +46,24 @@ pub(super) struct Search<'a> {
     pub(super) directory: &'a Path,
     pub(super) manifest: &'a Manifest,
     pub(super) topology: &'a Topology,
-    pub(super) wanted: &'a Wanted,
+    pub(super) target: &'a TargetTransaction,
+    /// When the rows were written.
+    pub(super) period: Period,
     /// Whether to go on.
     pub(super) go_on: &'a mut dyn FnMut() -> Result<(), ReplayError>,
 }
 
 impl Search<'_> {
     /// Reads the logs of all stages.
-    pub(super) fn run(mut self) -> Result<Located, ReplayError> {
+    pub(super) fn run(mut self) -> Result<Locations, ReplayError> {
         let stages = self.topology.plan.stages.len();
-        let mut located = Located::default();
+        let mut locations = Locations::default();
         for stage in 0..stages {
-            let (keys, rows) = self.search_stage(stage, &mut located.partitions)?;
-            located.keys.push(keys);
-            located.rows.push(rows);
+            let (keys, rows) = self.search_stage(stage, &mut locations.partitions)?;
+            locations.keys.push(keys);
+            locations.rows.push(rows);
         }
-        Ok(located)
+        Ok(locations)
     }
 
     /// The keys of the transaction at a stage, and how many rows of it there are.
@@ -77,12 +79,15 @@ impl Search<'_> {
         let engine = Engine::new(Arc::clone(&topology.plan));
         let mut reader = match topology.repartition_topics[stage] {
             Some(_) => Reader::Rows(RepartitionFormat::new(&topology.plan, stage), Vec::new()),
-            None => Reader::Records((topology.inputs[0].decoder)().into(), Engine::new(Arc::clone(&topology.plan))),
+            None => Reader::Records(
+                (topology.inputs[0].decoder)().into(),
+                Engine::new(Arc::clone(&topology.plan)),
+            ),
         };
         let (mut keys, mut places) = (BTreeSet::new(), BTreeSet::new());
         let mut key = String::new();
         for partition in 0..count {
-            let mut records = Records::of(self.directory, self.manifest, &topic, partition);
+            let mut records = Records::of(self.directory, self.manifest, &topic, partition).written_in(self.period);
             let mut read = 0;
             while let Some(record) = records.read_next()? {
                 read += 1;
@@ -90,7 +95,7 @@ impl Search<'_> {
                     (self.go_on)()?;
                 }
                 for (source, number, event) in reader.events(record)? {
-                    if !self.wanted.is(&event) {
+                    if !self.target.is(&event) {
                         continue;
                     }
                     // A row may have been written twice.
@@ -129,7 +134,9 @@ impl Reader {
                 Ok(sources.into_iter().flat_map(of_source).collect())
             }
             Reader::Records(decoder, engine) => {
-                let Some(value) = &record.value else { return Ok(Vec::new()) };
+                let Some(value) = &record.value else {
+                    return Ok(Vec::new());
+                };
                 let mut row = vec![Value::Null; engine.plan().slots.len()];
                 match decoder.decode_with_header(record.header(SCHEMA_ID_HEADER), value, &mut row) {
                     Ok(()) => {}

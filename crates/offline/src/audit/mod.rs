@@ -5,23 +5,24 @@
 //! decided. An observer keeps the events of the transaction's entities. From these each feature is computed anew
 //! ([`EntityHistory`](riskstream_features::history::EntityHistory)) and compared with what the state gave.
 
-mod describe;
+mod builder;
 mod locate;
+mod observer;
 mod recorded;
 mod report;
-mod witness;
 
 pub use report::{
     AuditReport, AuditedContribution, AuditedDecision, AuditedEvent, AuditedExpression, AuditedFeature, AuditedRule,
     AuditedScore, AuditedStage, AuditedWindow, FieldDifference, ListInForce, Recorded,
 };
 
-use crate::recording::Manifest;
-use crate::replay::log::{ReleaseControl, RecordedLog, Written};
+use crate::recording::{Manifest, Period};
+use crate::replay::log::{OutputSink, RecordedLog, ReleaseControl};
 use crate::replay::{DecodeDecision, Replay, ReplayError, drive, notes, recorded as recorded_topic, undecided};
-use describe::Describe;
-use locate::{Located, Search, Wanted};
-use recorded::{RecordedDecision, Remade, find};
+use builder::ReportBuilder;
+use locate::{Locations, Search, TargetTransaction};
+use observer::{AuditObserver, Observations};
+use recorded::{RecordedDecision, ReplayedDecision, distinct, find, rows_written};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::log::Outputs;
 use riskstream_pipeline::{CatchUpSignal, Prepared, Topology, Worker, WorkerError, WorkerOptions};
@@ -31,17 +32,16 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use witness::{Seen, Witness};
 
-/// The decisions of a worker on the wanted transaction.
+/// The decisions of a worker on the target transaction.
 struct Decisions {
     /// The index of the topic of decisions.
     topic: usize,
     decision_id: String,
-    made: Vec<Remade>,
+    made: Vec<ReplayedDecision>,
 }
 
-impl Written for Decisions {
+impl OutputSink for Decisions {
     fn appended(&mut self, _: &Outputs) -> Result<(), ReplayError> {
         Ok(())
     }
@@ -53,8 +53,10 @@ impl Written for Decisions {
             if decision.decision_id == self.decision_id {
                 let headers = outputs.headers(record);
                 let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-                self.made
-                    .push(Remade::new(decision, (outputs.key(record), headers.collect())));
+                self.made.push(ReplayedDecision::new(
+                    decision,
+                    (outputs.key(record), headers.collect()),
+                ));
             }
         }
         Ok(())
@@ -62,7 +64,8 @@ impl Written for Decisions {
 }
 
 impl Replay<'_> {
-    /// Makes the decision with this id, or on the event with this id, again. `prepare` and `progress` as of [`Replay::run`].
+    /// Makes the decision with this id, or on the event with this id, again. It is looked for among the decisions that were written in
+    /// the period. `prepare` and `progress` as of [`Replay::run`].
     ///
     /// # Errors
     /// The recording does not hold the decision, or lacks the log of the deciding stage, or is damaged, or the run was ended.
@@ -79,22 +82,42 @@ impl Replay<'_> {
         };
         let last = self.topology.plan.stages.len() - 1;
         recorded_topic(&self.manifest, self.topology.topic_of_stage(last))?;
-        let recorded = find(self.directory, &self.manifest, &self.topology.decisions, id, decode, &mut go_on)?;
+        let recorded = find(
+            self.directory,
+            &self.manifest,
+            &self.topology.decisions,
+            (id, self.period),
+            decode,
+            &mut go_on,
+        )?;
         let Some(first) = recorded.first() else {
-            return Err(ReplayError::Nothing(format!("the recording holds no decision on {id}")));
+            return Err(ReplayError::Nothing(match self.period == Period::default() {
+                true => format!("the recording holds no decision on {id}"),
+                false => format!("the recording holds no decision on {id} that was written in the period"),
+            }));
         };
-        let wanted = Wanted {
+        let target = TargetTransaction {
             pipeline: self.topology.plan.name.clone(),
             decision_id: first.decision.decision_id.clone(),
         };
-        let search = Search {
-            directory: self.directory,
-            manifest: &self.manifest,
-            topology: &self.topology,
-            wanted: &wanted,
-            go_on: &mut go_on,
+        let mut search = |period| {
+            let search = Search {
+                directory: self.directory,
+                manifest: &self.manifest,
+                topology: &self.topology,
+                target: &target,
+                period,
+                go_on: &mut go_on,
+            };
+            search.run()
         };
-        let located = search.run()?;
+        let written = rows_written(&recorded);
+        let mut locations = search(written)?;
+        // Clocks may be further apart, or the recorded decision may not be as it was made.
+        let least = distinct(&recorded);
+        if written != Period::default() && locations.rows.iter().any(|rows| *rows < least) {
+            locations = search(Period::default())?;
+        }
         let lists = lists_of(&recorded);
         let mut notes = notes(&self.manifest, &self.topology);
         let (manifest, topology) = (Rc::new(self.manifest), Arc::new(self.topology));
@@ -102,14 +125,14 @@ impl Replay<'_> {
             directory: self.directory,
             manifest: Rc::clone(&manifest),
             topology: Arc::clone(&topology),
-            wanted: &wanted,
-            located: &located,
+            target: &target,
+            locations: &locations,
         };
         let worker = (self.stores, self.clock, prepare(&lists)?);
         let (seen, made, stopped) = run.until_decided(worker, progress)?;
         notes.extend(stopped);
         notes.extend(versions(&recorded, &topology));
-        Ok(report(&manifest, &topology, &located, &seen, recorded, made, notes))
+        Ok(report(&manifest, &topology, &locations, &seen, recorded, made, notes))
     }
 }
 
@@ -150,12 +173,12 @@ struct Run<'a> {
     directory: &'a Path,
     manifest: Rc<Manifest>,
     topology: Arc<Topology>,
-    wanted: &'a Wanted,
-    located: &'a Located,
+    target: &'a TargetTransaction,
+    locations: &'a Locations,
 }
 
 /// State, clock, and what may come into force.
-type Needs = (
+type WorkerInputs = (
     Box<dyn riskstream_pipeline::Stores + Send>,
     Box<dyn riskstream_pipeline::Clock + Send>,
     Prepared,
@@ -166,28 +189,28 @@ impl Run<'_> {
     /// partitions that were not read to their end.
     fn until_decided(
         &self,
-        (stores, clock, prepared): Needs,
+        (stores, clock, prepared): WorkerInputs,
         progress: &mut dyn FnMut(u64, u64) -> bool,
-    ) -> Result<(Seen, Vec<Remade>, Vec<String>), ReplayError> {
+    ) -> Result<(Observations, Vec<ReplayedDecision>, Vec<String>), ReplayError> {
         let topology = &self.topology;
         let deciding = recorded_topic(&self.manifest, topology.topic_of_stage(topology.plan.stages.len() - 1))?;
         let gate = Rc::new(ReleaseControl::default());
         let decisions = Rc::new(RefCell::new(Decisions {
             topic: topology.routes().decisions,
-            decision_id: self.wanted.decision_id.clone(),
+            decision_id: self.target.decision_id.clone(),
             made: Vec::new(),
         }));
         let log = RecordedLog::open(
             self.directory,
             Rc::clone(&self.manifest),
-            self.located.partitions.iter().cloned().collect(),
+            self.locations.partitions.iter().cloned().collect(),
             &undecided(deciding),
             Rc::clone(&gate),
             decisions.clone(),
         );
         let log = log.map_err(WorkerError::from)?;
         let total = log.total();
-        let (witness, seen) = Witness::new(&topology.plan, self.wanted, &self.located.keys);
+        let (observer, seen) = AuditObserver::new(&topology.plan, self.target, &self.locations.keys);
         let worker = Worker::new(
             log.reading_headers(topology.copied_headers()),
             Arc::clone(topology),
@@ -201,7 +224,7 @@ impl Run<'_> {
             true => Ok(!self.is_done(&seen)),
             false => Err(ReplayError::Interrupted),
         };
-        let stopped = drive(worker.observed_by(Box::new(witness)), &gate, &mut go_on)?;
+        let stopped = drive(worker.observed_by(Box::new(observer)), &gate, &mut go_on)?;
         let stopped = stopped
             .into_iter()
             .map(|(partition, why)| format!("{partition} was not read to its end: {why}"));
@@ -211,21 +234,25 @@ impl Run<'_> {
     }
 
     /// Whether each stage has applied the transaction, and the last has decided it, as often as its log holds it.
-    fn is_done(&self, seen: &Mutex<Seen>) -> bool {
+    fn is_done(&self, seen: &Mutex<Observations>) -> bool {
         let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stages = seen.at_stages.iter().zip(&self.located.keys).zip(&self.located.rows);
+        let mut stages = seen
+            .at_stages
+            .iter()
+            .zip(&self.locations.keys)
+            .zip(&self.locations.rows);
         let is_applied = stages.all(|((seen, keys), rows)| keys.is_empty() || seen.len() >= *rows);
-        is_applied && seen.decided.len() >= self.located.rows.last().copied().unwrap_or(0)
+        is_applied && seen.decided.len() >= self.locations.rows.last().copied().unwrap_or(0)
     }
 }
 
 fn report(
     manifest: &Manifest,
     topology: &Topology,
-    located: &Located,
-    seen: &Seen,
+    locations: &Locations,
+    seen: &Observations,
     recorded: Vec<RecordedDecision>,
-    made: Vec<Remade>,
+    made: Vec<ReplayedDecision>,
     notes: Vec<String>,
 ) -> AuditReport {
     let plan = &topology.plan;
@@ -235,23 +262,23 @@ fn report(
     let mut decisions = Vec::new();
     for (number, (again, decided)) in made.into_iter().zip(&seen.decided).enumerate() {
         let (recorded, differences) = again.match_with(&mut left);
-        let describe = Describe {
+        let builder = ReportBuilder {
             plan,
             decided,
             recorded: recorded.as_ref().map(|recorded| &recorded.decision),
         };
         let stages = (0..plan.stages.len()).map(|stage| {
-            let why_not = left_out(manifest, topology, located, stage);
-            describe.stage(stage, seen.at_stages[stage].get(number), why_not.as_deref())
+            let why_not = left_out(manifest, topology, locations, stage);
+            builder.stage(stage, seen.at_stages[stage].get(number), why_not.as_deref())
         });
         decisions.push(AuditedDecision {
             is_identical: recorded.is_some() && differences.is_empty(),
             differences,
             stages: stages.collect(),
-            expressions: describe.expressions(),
-            rules: describe.rules(),
-            score: describe.score(),
-            lists: describe.lists(),
+            expressions: builder.expressions(),
+            rules: builder.rules(),
+            score: builder.score(),
+            lists: builder.lists(),
             decision: again.decision,
             recorded: recorded.map(Recorded::from),
         });
@@ -274,8 +301,8 @@ fn report(
 }
 
 /// Why the windows of a stage cannot be listed, if its log is not there.
-fn left_out(manifest: &Manifest, topology: &Topology, located: &Located, stage: usize) -> Option<String> {
-    if located.rows[stage] > 0 {
+fn left_out(manifest: &Manifest, topology: &Topology, locations: &Locations, stage: usize) -> Option<String> {
+    if locations.rows[stage] > 0 {
         return None;
     }
     let name = topology.topic_of_stage(stage);

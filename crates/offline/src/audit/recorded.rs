@@ -1,11 +1,12 @@
 //! The recorded decisions on a transaction, and the comparison with those that are made again.
 
 use super::report::{FieldDifference, Recorded};
-use crate::recording::{Manifest, Records};
-use crate::replay::decisions::{KeyAndHeaders, Compared};
+use crate::recording::{Manifest, Period, Records};
+use crate::replay::decisions::{Compared, KeyAndHeaders};
 use crate::replay::differences::of_json;
 use crate::replay::{DecodeDecision, ReplayError};
-use riskstream_events::OwnedDecisionRecord;
+use riskstream_events::{OwnedDecisionRecord, time};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Records between two looks at whether to go on.
@@ -15,6 +16,8 @@ const RECORDS: u64 = 1024;
 pub(super) struct RecordedDecision {
     pub(super) partition: usize,
     pub(super) offset: i64,
+    /// When it was written, in milliseconds since the epoch.
+    timestamp: Option<i64>,
     pub(super) decision: OwnedDecisionRecord,
     content: Vec<u8>,
     /// Whether it is the same as one that was made again.
@@ -22,17 +25,17 @@ pub(super) struct RecordedDecision {
 }
 
 /// A decision that was made again.
-pub(super) struct Remade {
+pub(super) struct ReplayedDecision {
     pub(super) decision: OwnedDecisionRecord,
     content: Vec<u8>,
 }
 
-/// The recorded decisions with this id, or on the event with this id.
+/// The recorded decisions with this id, or on the event with this id, that were written in a period.
 pub(super) fn find(
     directory: &Path,
     manifest: &Manifest,
     topic: &str,
-    id: &str,
+    (id, period): (&str, Period),
     decode: &mut DecodeDecision<'_>,
     go_on: &mut dyn FnMut() -> Result<(), ReplayError>,
 ) -> Result<Vec<RecordedDecision>, ReplayError> {
@@ -41,7 +44,7 @@ pub(super) fn find(
     let is_plain = !id.chars().any(|char| char.is_control() || char == '"' || char == '\\');
     let partitions = manifest.topic(topic).map_or(0, |topic| topic.partitions.len());
     for partition in 0..partitions {
-        let mut records = Records::of(directory, manifest, topic, partition);
+        let mut records = Records::of(directory, manifest, topic, partition).written_in(period);
         let mut read = 0;
         while let Some(record) = records.read_next()? {
             read += 1;
@@ -49,7 +52,7 @@ pub(super) fn find(
                 go_on()?;
             }
             let value = record.value.as_deref().unwrap_or_default();
-            if is_plain && !contains(value, id.as_bytes()) {
+            if !period.holds(record.timestamp) || (is_plain && !contains(value, id.as_bytes())) {
                 continue;
             }
             let Some(decision) = decode(value)? else { continue };
@@ -62,6 +65,7 @@ pub(super) fn find(
             found.push(RecordedDecision {
                 partition,
                 offset: record.offset,
+                timestamp: record.timestamp,
                 decision,
                 content: compared.content,
                 is_repeated: false,
@@ -71,8 +75,36 @@ pub(super) fn find(
     Ok(found)
 }
 
+/// How far the clocks of those who write records may be apart, in milliseconds.
+const CLOCKS: i64 = 600_000;
+
+/// When the rows of these decisions were written, at the latest and at the earliest: between the record of the transaction and the
+/// decision. All time if a decision does not say when its transaction was written.
+pub(super) fn rows_written(recorded: &[RecordedDecision]) -> Period {
+    let ingested = |recorded: &RecordedDecision| time::parse(&recorded.decision.latency.as_ref()?.ingested_at);
+    let since: Option<Vec<i64>> = recorded.iter().map(ingested).collect();
+    let until: Option<Vec<i64>> = recorded.iter().map(|recorded| recorded.timestamp).collect();
+    let period = since.zip(until).and_then(|(since, until)| {
+        let since = since.into_iter().min()?.div_euclid(1000);
+        let until = until.into_iter().max()?;
+        Some(Period {
+            since: Some(since.min(until) - CLOCKS),
+            until: Some(until.max(since) + CLOCKS),
+        })
+    });
+    period.unwrap_or_default()
+}
+
+/// How many of these are not the same as another.
+pub(super) fn distinct(recorded: &[RecordedDecision]) -> usize {
+    let contents: BTreeSet<&[u8]> = recorded.iter().map(|recorded| &*recorded.content).collect();
+    contents.len()
+}
+
 fn contains(bytes: &[u8], text: &[u8]) -> bool {
-    let Some((first, rest)) = text.split_first() else { return true };
+    let Some((first, rest)) = text.split_first() else {
+        return true;
+    };
     let mut at = bytes;
     while let Some(next) = at.iter().position(|byte| byte == first) {
         at = &at[next + 1..];
@@ -83,14 +115,14 @@ fn contains(bytes: &[u8], text: &[u8]) -> bool {
     false
 }
 
-impl Remade {
-    pub(super) fn new(decision: OwnedDecisionRecord, around: KeyAndHeaders<'_>) -> Remade {
+impl ReplayedDecision {
+    pub(super) fn new(decision: OwnedDecisionRecord, around: KeyAndHeaders<'_>) -> ReplayedDecision {
         let content = Compared::new(decision.clone(), around).content;
         let decision = OwnedDecisionRecord {
             latency: None,
             ..decision
         };
-        Remade { decision, content }
+        ReplayedDecision { decision, content }
     }
 
     /// Takes the recorded decision that belongs to this one out of `left`: the first equal one, or else the first. Gives the fields

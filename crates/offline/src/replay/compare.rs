@@ -2,11 +2,10 @@
 
 use super::decisions::{Compared, Counts, DecisionComparison};
 use super::differences::Differences;
-use super::log::Written;
-use super::period::Period;
+use super::log::OutputSink;
 use super::rows::RowComparison;
 use super::{DecodeDecision, ReplayError};
-use crate::recording::{Manifest, Records};
+use crate::recording::{Manifest, Period, Records};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::log::Outputs;
@@ -147,7 +146,7 @@ impl Comparison {
     }
 }
 
-impl Written for Comparison {
+impl OutputSink for Comparison {
     fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError> {
         for record in records.records() {
             let Output::Rows(stage) = self.outputs[record.topic] else {

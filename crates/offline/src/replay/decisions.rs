@@ -1,7 +1,6 @@
 //! Recorded decisions by their ids, for comparison. A checksum of each is in memory, the rest on disk.
 
 use super::differences::{Difference, Differences, FieldDifference, of_json};
-use super::period::OUTSIDE;
 use riskstream_events::OwnedDecisionRecord;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,6 +23,7 @@ const AFTER: &str = "made again from records that the pipeline had not decided o
 const NOT_REACHED: &str = "recorded, and their records could not be decided on again";
 const OTHER_VERSION: &str = "recorded from another version of the pipeline file";
 const GONE: &str = "made again, and the recorded topic of decisions begins later";
+pub(super) const OUTSIDE: &str = "written outside the period";
 const REPEATED: &str = "recorded more than once, each time the same";
 
 /// How many decisions there were on each side.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Takes the records that a worker writes.
-pub(crate) trait Written {
+pub(crate) trait OutputSink {
     /// Rows for later stages.
     fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError>;
 
@@ -52,7 +52,7 @@ pub(crate) struct RecordedLog {
     partitions: BTreeMap<TopicPartition, Reading>,
     is_assigned: bool,
     gate: Rc<ReleaseControl>,
-    written: Rc<RefCell<dyn Written>>,
+    written: Rc<RefCell<dyn OutputSink>>,
     /// The names of headers that are read.
     headers: Vec<String>,
     lent: Record,
@@ -94,7 +94,7 @@ impl RecordedLog {
         read: Vec<TopicPartition>,
         held: &HashMap<TopicPartition, i64>,
         gate: Rc<ReleaseControl>,
-        written: Rc<RefCell<dyn Written>>,
+        written: Rc<RefCell<dyn OutputSink>>,
     ) -> Result<RecordedLog, LogError> {
         let topics = manifest.topics.iter();
         let mut log = RecordedLog {
@@ -250,9 +250,6 @@ impl Log for RecordedLog {
 
     fn commit(&mut self, outputs: &Outputs, _: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let is_expected = !self.gate.is_open();
-        self.written
-            .borrow_mut()
-            .committed(outputs, is_expected)
-            .map_err(fatal)
+        self.written.borrow_mut().committed(outputs, is_expected).map_err(fatal)
     }
 }

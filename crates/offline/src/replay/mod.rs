@@ -6,9 +6,8 @@
 mod compare;
 pub(crate) mod decisions;
 pub(crate) mod differences;
-pub(crate) mod log;
 mod features;
-mod period;
+pub(crate) mod log;
 pub(crate) mod rows;
 pub(crate) mod values;
 
@@ -16,9 +15,8 @@ pub use compare::Outcome;
 pub use decisions::Counts;
 pub use differences::{Difference, Differences};
 pub use features::FeatureCheck;
-pub use period::Period;
 
-use crate::recording::{Manifest, Pipeline, RecordedTopic, RecordingError};
+use crate::recording::{Manifest, Period, Pipeline, RecordedTopic, RecordingError};
 use compare::Comparison;
 use log::{RecordedLog, ReleaseControl};
 use riskstream_events::OwnedDecisionRecord;
@@ -77,7 +75,7 @@ pub struct Replay<'a> {
     pub stores: Box<dyn Stores + Send>,
     /// The wall clock.
     pub clock: Box<dyn Clock + Send>,
-    /// Which decisions are compared. All are made again, as each depends on those before it.
+    /// When the decisions were written that are compared. All are made again, as each depends on those before it.
     pub period: Period,
 }
 
@@ -225,13 +223,7 @@ pub(crate) fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64
 }
 
 /// Compares the rows in front of those stages for which the logs of the tasks before are there.
-fn add_rows(
-    comparison: &mut Comparison,
-    directory: &Path,
-    manifest: &Manifest,
-    topology: &Topology,
-    period: Period,
-) {
+fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, topology: &Topology, period: Period) {
     for (stage, topic) in topology.repartition_topics.iter().enumerate() {
         let Some(topic) = topic else { continue };
         let before = topology.topics_before_stage(stage);

@@ -1,11 +1,10 @@
 //! Rows on their way to a stage: those that are made again are compared with those in the recorded repartition topic. The rows of
 //! a source have numbers that grow, so each side is read once.
 
-use super::decisions::Counts;
+use super::decisions::{Counts, OUTSIDE};
 use super::differences::{Difference, Differences};
-use super::period::{OUTSIDE, Period};
 use super::values::json;
-use crate::recording::{Manifest, Records};
+use crate::recording::{Manifest, Period, Records};
 use riskstream_engine::Event;
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_events::{DecisionId, Flags, FrameError, Row, Value};
@@ -212,13 +211,7 @@ impl RowComparison {
         differences.add(self.difference(&row.event, "", own(recorded), own(again)));
     }
 
-    fn difference(
-        &self,
-        event: &Event,
-        field: &str,
-        recorded: Option<String>,
-        again: Option<String>,
-    ) -> Difference {
+    fn difference(&self, event: &Event, field: &str, recorded: Option<String>, again: Option<String>) -> Difference {
         let is_decided = event.input == TRANSACTIONS;
         let decision_id = || DecisionId::new(&self.plan.name, event.id()).as_str().to_owned();
         Difference {

@@ -3,7 +3,8 @@
 use crate::shop::{BEGIN, Cut, PAYMENTS, PIPELINE, decode, keep, made_by, of_recording, record, served};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_offline::audit::{AuditReport, AuditedDecision, AuditedFeature, AuditedWindow};
-use riskstream_offline::replay::ReplayError;
+use riskstream_offline::recording::Period;
+use riskstream_offline::replay::{Replay, ReplayError};
 use riskstream_pipeline::Prepared;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -81,7 +82,11 @@ fn windows_rules_and_what_they_saw_are_listed() {
     let report = audit(directory.path(), PIPELINE, &by_event.decision_id).unwrap();
     assert_eq!(report.event_id, "t200");
     let decision = &report.decisions[0];
-    let entities: Vec<_> = decision.stages.iter().map(|stage| (stage.entity.as_str(), stage.key.as_deref())).collect();
+    let entities: Vec<_> = decision
+        .stages
+        .iter()
+        .map(|stage| (stage.entity.as_str(), stage.key.as_deref()))
+        .collect();
     assert_eq!(entities, [("card", Some("c9")), ("shop", Some("s0"))]);
     let (window, spent) = feature(decision, "spent");
     let time = |minutes: i64| {
@@ -98,7 +103,10 @@ fn windows_rules_and_what_they_saw_are_listed() {
     assert_eq!(entered, [12.1, 4.1, 0.1, 13.1]);
     assert_eq!(spent.from_events, 29.4);
     let (window, frauds) = feature(decision, "frauds");
-    assert_eq!((window.input.as_str(), frauds.when.as_deref()), ("labels", Some("fraud")));
+    assert_eq!(
+        (window.input.as_str(), frauds.when.as_deref()),
+        ("labels", Some("fraud"))
+    );
     assert!(frauds.entered.iter().all(|value| *value == 1), "{frauds:?}");
     let rule = &decision.rules[0];
     assert_eq!((rule.name.as_str(), rule.when.as_str()), ("often", "payments > 3"));
@@ -122,7 +130,11 @@ fn another_decision_or_window_than_the_recorded_one_is_not_confirmed() {
     record(&driver, directory.path(), &Cut::default(), change);
     let report = audit(directory.path(), PIPELINE, "t100").unwrap();
     assert!(!report.is_confirmed && !report.decisions[0].is_identical);
-    let fields: Vec<_> = report.decisions[0].differences.iter().map(|found| found.field.as_str()).collect();
+    let fields: Vec<_> = report.decisions[0]
+        .differences
+        .iter()
+        .map(|found| found.field.as_str())
+        .collect();
     assert_eq!(fields, ["outcome"]);
     let error = audit(directory.path(), PIPELINE, "t101").unwrap_err();
     assert!(error.to_string().contains("holds no decision on t101"), "{error}");
@@ -133,7 +145,10 @@ fn another_decision_or_window_than_the_recorded_one_is_not_confirmed() {
     // A service whose windows are a second wider, one of each stage: what it recorded is not what the events give.
     for (feature_name, changed) in [
         ("at_shop", "at_shop: {entity: shop, count: transactions, window: 3601s}"),
-        ("payments", "payments: {entity: card, count: transactions, window: 3901s}"),
+        (
+            "payments",
+            "payments: {entity: card, count: transactions, window: 3901s}",
+        ),
     ] {
         let (before, _) = changed.split_once(" window").unwrap();
         let changed = PIPELINE.replace(&format!("{before} window: 1h}}"), changed);
@@ -143,7 +158,10 @@ fn another_decision_or_window_than_the_recorded_one_is_not_confirmed() {
         let report = audit(directory.path(), &changed, "t200").unwrap();
         assert!(!report.is_confirmed);
         let (_, found) = feature(&report.decisions[0], feature_name);
-        assert!(!found.is_confirmed && found.from_events == found.from_state, "{found:?}");
+        assert!(
+            !found.is_confirmed && found.from_events == found.from_state,
+            "{found:?}"
+        );
         assert_ne!(Some(&found.from_state), found.recorded.as_ref());
         let (_, other) = feature(&report.decisions[0], "spent");
         assert!(other.is_confirmed, "{other:?}");
@@ -166,4 +184,29 @@ fn a_stage_whose_log_is_not_recorded_is_said_to_be_left_out() {
     assert!(card.left_out.as_ref().unwrap().contains("shop-hop-card"), "{card:?}");
     assert!(card.windows.is_empty() && shop.left_out.is_none() && shop.windows.len() == 2);
     assert!(report.is_confirmed, "{report:#?}");
+}
+
+#[test]
+fn a_decision_is_found_within_the_time_in_which_it_was_written() {
+    let driver = served();
+    let directory = tempfile::tempdir().unwrap();
+    record(&driver, directory.path(), &Cut::default(), keep);
+    // The test's log has no times of what the service wrote: its offsets stand for them.
+    let audit = |since, until| {
+        let replay = Replay {
+            period: Period { since, until },
+            ..of_recording(directory.path(), PIPELINE)
+        };
+        replay.audit("t200", &mut decode, |_| Ok(Prepared::nothing()), &mut |_, _| true)
+    };
+    let offset = audit(None, None).unwrap().decisions[0]
+        .recorded
+        .as_ref()
+        .unwrap()
+        .offset;
+    assert!(audit(Some(offset), Some(offset + 1)).unwrap().is_confirmed);
+    for (since, until) in [(Some(offset + 1), None), (None, Some(offset))] {
+        let error = audit(since, until).unwrap_err();
+        assert!(error.to_string().contains("holds no decision on t200"), "{error}");
+    }
 }

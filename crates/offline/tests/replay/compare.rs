@@ -2,7 +2,8 @@
 
 use crate::shop::{Cut, PAYMENTS, PIPELINE, decode, keep, made_by, of_recording, record, served};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::replay::{Period, Replay, ReplayError, ReplayReport};
+use riskstream_offline::recording::Period;
+use riskstream_offline::replay::{Replay, ReplayError, ReplayReport};
 use riskstream_pipeline::Prepared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -123,8 +124,16 @@ fn a_window_that_is_off_by_a_second_is_found_where_it_matters() {
     assert_eq!(fields, ["decision: features.at_shop"]);
     assert_eq!(differing(&report), ["at_shop"]);
     let check = report.features.iter().find(|check| check.feature == "at_shop").unwrap();
-    assert_eq!((check.compared, check.largest), (driver.decisions().len() as u64, Some(1.0)));
-    assert!(check.worst.iter().all(|worst| worst.decision_id.is_some() && worst.by == Some(1.0)));
+    assert_eq!(
+        (check.compared, check.largest),
+        (driver.decisions().len() as u64, Some(1.0))
+    );
+    assert!(
+        check
+            .worst
+            .iter()
+            .all(|worst| worst.decision_id.is_some() && worst.by == Some(1.0))
+    );
     assert!(
         report.outcome.decisions.different > PAYMENTS as u64 / 2,
         "{:?}",
@@ -156,8 +165,15 @@ fn a_window_that_is_off_by_a_second_is_found_where_it_matters() {
     );
     assert_eq!(differing(&report), ["payments"]);
     let check = &report.features[0];
-    assert_eq!((check.entity.as_deref(), check.compared_in.as_deref()), (Some("card"), Some("rows to shop")));
-    assert_eq!(check.compared, driver.decisions().len() as u64, "labels are rows, and no transactions");
+    assert_eq!(
+        (check.entity.as_deref(), check.compared_in.as_deref()),
+        (Some("card"), Some("rows to shop"))
+    );
+    assert_eq!(
+        check.compared,
+        driver.decisions().len() as u64,
+        "labels are rows, and no transactions"
+    );
 }
 
 #[test]
@@ -174,18 +190,36 @@ fn only_decisions_of_the_period_are_compared() {
             period,
             ..of_recording(directory.path(), PIPELINE)
         };
-        let report = replay.run(&mut decode, |_| Ok(Prepared::nothing()), &mut |_, _| true).unwrap();
+        let report = replay
+            .run(&mut decode, |_| Ok(Prepared::nothing()), &mut |_, _| true)
+            .unwrap();
         let outcome = report.outcome;
-        let outside = outcome.not_compared.get("decisions written outside the period").copied();
+        let outside = outcome
+            .not_compared
+            .get("decisions written outside the period")
+            .copied();
         assert_eq!(outcome.decisions.equal, 0);
         assert_eq!(outcome.differences.count, outcome.decisions.different);
-        (outcome.decisions.different, outside.unwrap_or(0), report.features[1].compared)
+        (
+            outcome.decisions.different,
+            outside.unwrap_or(0),
+            report.features[1].compared,
+        )
     };
     let decided = driver.decisions().len() as u64;
     let (all, outside, _) = compared(Period::default());
     assert_eq!((all, outside), (decided, 0));
     // The test's log has no times of what the service wrote: its offsets stand for them.
-    let (since, until) = (Period { since: Some(100), until: None }, Period { since: None, until: Some(100) });
+    let (since, until) = (
+        Period {
+            since: Some(100),
+            until: None,
+        },
+        Period {
+            since: None,
+            until: Some(100),
+        },
+    );
     let (later, outside, rows) = compared(since);
     assert_eq!(later, decided - 3 * 100);
     assert!(rows < decided, "{rows}");

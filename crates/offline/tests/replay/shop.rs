@@ -2,12 +2,14 @@
 
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, TopicEpoch};
-use riskstream_offline::replay::{Period, Replay};
+use riskstream_offline::recording::{
+    Manifest, Partition, Period, Pipeline, Record, RecordedTopic, RecordingWriter, TopicEpoch,
+};
+use riskstream_offline::replay::Replay;
+use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::driver::{ManualClock, MemoryStores};
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::log::{Log, TopicPartition};
-use riskstream_pipeline::TestDriver;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;

@@ -43,6 +43,8 @@ mod target;
 mod temporary_stores;
 #[cfg(any(feature = "backfill", feature = "kafka"))]
 mod time;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+mod time_argument;
 #[cfg(feature = "kafka")]
 pub mod topics;
 #[cfg(all(feature = "kafka", feature = "backfill"))]

@@ -29,7 +29,9 @@ fn time(number: u64) -> i64 {
 
 /// The payments of a card that count for a payment: those of the last `width` seconds that came before it.
 fn of_card(number: u64, width: i64) -> BTreeSet<String> {
-    let counts = |other: &u64| card(*other) == card(number) && time(number) - width < time(*other) && time(*other) <= time(number);
+    let counts = |other: &u64| {
+        card(*other) == card(number) && time(number) - width < time(*other) && time(*other) <= time(number)
+    };
     (0..=number).filter(counts).map(|other| format!("t{other}")).collect()
 }
 
@@ -53,7 +55,10 @@ fn decisions_of_an_eventful_run_are_confirmed_one_by_one() {
             for (name, width) in [("payments", 60), ("spent", 86_400)] {
                 let (window, found) = feature(decision, name);
                 let events = window["events"].as_array().unwrap();
-                let ids: BTreeSet<String> = events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
+                let ids: BTreeSet<String> = events
+                    .iter()
+                    .map(|event| event["id"].as_str().unwrap().to_owned())
+                    .collect();
                 assert_eq!(ids, of_card(number, width), "{name} of {id}: {text}");
                 assert_eq!(found["is_confirmed"], true, "{text}");
                 assert_eq!(found["from_events"], decision["decision"]["features"][name], "{text}");
@@ -66,6 +71,16 @@ fn decisions_of_an_eventful_run_are_confirmed_one_by_one() {
         assert!(!text.contains("4000000000"), "card numbers are pseudonyms: {text}");
         assert!(!report.to_string().contains("4000000000"));
     }
+    // Within the time in which it was written.
+    let (code, text, _) = shop.report("replay", "recording", &["--decision", "t42", "--since", "1d"]);
+    assert!(code == Some(0) && text.contains("\nconfirmed\n"), "{text}");
+    let before = ["--decision", "t42", "--until", "2026-01-01", "--recording"];
+    let recording = shop.path("recording");
+    let (code, out, errors) = shop.run(&["replay"], &[&before[..], &[recording.to_str().unwrap()]].concat());
+    assert!(
+        code == Some(2) && errors.contains("that was written in the period"),
+        "{out}{errors}"
+    );
     // From the topics it is the same.
     let out = shop.succeed(&["replay"], &["--decision", "t350"]);
     let (_, text, _) = audit(&shop, "t350");
@@ -91,8 +106,14 @@ fn the_rules_of_a_decision_saw_the_list_that_was_in_force() {
     let found: Vec<(bool, i64)> = of_card_3.iter().step_by(6).map(|number| blocked(*number)).collect();
     assert_eq!(found.first(), Some(&(false, 0)));
     assert!(found.iter().any(|(fired, _)| *fired), "{found:?}");
-    assert!(found.windows(2).all(|two| two[0].1 <= two[1].1), "versions grow: {found:?}");
-    assert!(found.iter().all(|(fired, offset)| *fired == (*offset == 1)), "{found:?}");
+    assert!(
+        found.windows(2).all(|two| two[0].1 <= two[1].1),
+        "versions grow: {found:?}"
+    );
+    assert!(
+        found.iter().all(|(fired, offset)| *fired == (*offset == 1)),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -109,7 +130,11 @@ fn a_decision_that_somebody_has_changed_is_not_confirmed() {
     assert!(text.contains("NOT CONFIRMED"), "{text}");
     assert_eq!(report["is_confirmed"], false);
     let not_made = report["not_made_again"].as_array().unwrap();
-    assert_eq!(not_made.len(), 1, "one is the decision, and one was made by nobody: {text}");
+    assert_eq!(
+        not_made.len(),
+        1,
+        "one is the decision, and one was made by nobody: {text}"
+    );
     assert_eq!(not_made[0]["decision"]["features"]["payments"], 1);
     let (code, text, _) = audit(&shop, "t41");
     assert_eq!(code, Some(0), "{text}");

@@ -31,7 +31,11 @@ fn an_eventful_run_is_verified_by_feature() {
     let decided = 600 + 600_u64.div_ceil(29);
     for feature in ["payments", "spent", "at_shop", "frauds"] {
         let check = check(&report, feature);
-        assert_eq!((&check["compared"], &check["different"]), (&decided.into(), &0.into()), "{feature}: {text}");
+        assert_eq!(
+            (&check["compared"], &check["different"]),
+            (&decided.into(), &0.into()),
+            "{feature}: {text}"
+        );
         assert_eq!(check["share_equal"], 1.0);
     }
     let metrics = std::fs::read_to_string(metrics).unwrap();
@@ -43,12 +47,18 @@ fn an_eventful_run_is_verified_by_feature() {
     assert_eq!(metric(&metrics, &different), 0.0);
     // From the topics: what was written within the last day is all of it, and nothing is yet to come.
     let out = shop.succeed(&["verify"], &["--since", "1d"]);
-    assert!(out.contains(&format!(": {decided} compared, {decided} equal, 0 different")), "{out}");
+    assert!(
+        out.contains(&format!(": {decided} compared, {decided} equal, 0 different")),
+        "{out}"
+    );
     let (code, text, _) = verify(&shop, &["--since", "2100-01-01"]);
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("no decision of the period could be compared"), "{text}");
     let (code, _, errors) = shop.run(&["verify"], &["--since", "2026-01-02", "--until", "2026-01-01"]);
-    assert!(code == Some(2) && errors.contains("--until is not after --since"), "{errors}");
+    assert!(
+        code == Some(2) && errors.contains("--until is not after --since"),
+        "{errors}"
+    );
 }
 
 /// A service whose windows are a second wider than its pipeline file says. Another program puts the version of the file into its
@@ -58,10 +68,16 @@ fn a_window_that_is_off_by_a_second_is_found_and_the_feature_named() {
     let mut shop = Shop::new("buggy", "exactly_once");
     let text = std::fs::read_to_string(shop.path("pipeline.yaml")).unwrap();
     // Payments of a card are 11 seconds apart, those of a shop 4.
-    let right = text.replace("payments: {entity: card, count: transactions, window: 1m}", "payments: {entity: card, count: transactions, window: 66s}");
+    let right = text.replace(
+        "payments: {entity: card, count: transactions, window: 1m}",
+        "payments: {entity: card, count: transactions, window: 66s}",
+    );
     let buggy = right
         .replace("window: 66s", "window: 67s")
-        .replace("at_shop: {entity: shop, count: transactions, window: 1m}", "at_shop: {entity: shop, count: transactions, window: 61s}")
+        .replace(
+            "at_shop: {entity: shop, count: transactions, window: 1m}",
+            "at_shop: {entity: shop, count: transactions, window: 61s}",
+        )
         .replace("-decisions", "-served");
     assert!(buggy.contains("67s") && buggy.contains("61s") && buggy.contains("-served"));
     std::fs::write(shop.path("pipeline.yaml"), &buggy).unwrap();
@@ -82,7 +98,8 @@ fn a_window_that_is_off_by_a_second_is_found_and_the_feature_named() {
         served.push((message.key().unwrap().to_vec(), decision.to_string()));
     });
     for (key, decision) in &served {
-        shop.writer.send(&shop.topic("decisions"), Some(key), Some(decision.as_bytes()));
+        shop.writer
+            .send(&shop.topic("decisions"), Some(key), Some(decision.as_bytes()));
     }
     shop.writer.flush();
     shop.record("recording", &["--personal-data"]);
@@ -102,12 +119,18 @@ fn a_window_that_is_off_by_a_second_is_found_and_the_feature_named() {
         // The decision that is named, taken apart.
         let (code, audited, _) = shop.report("replay", "recording", &["--decision", id]);
         assert_eq!(code, Some(1), "{audited}");
-        assert!(audited.contains(&format!("error: not confirmed: ")) && audited.contains(feature), "{audited}");
+        assert!(
+            audited.contains(&format!("error: not confirmed: ")) && audited.contains(feature),
+            "{audited}"
+        );
     }
     for feature in ["spent", "frauds"] {
         assert_eq!(check(&report, feature)["different"], 0, "{text}");
     }
     let metrics = std::fs::read_to_string(metrics).unwrap();
-    let largest = format!("riskstream_verify_feature_largest_difference{{pipeline=\"{}\",feature=\"at_shop\"}}", shop.name);
+    let largest = format!(
+        "riskstream_verify_feature_largest_difference{{pipeline=\"{}\",feature=\"at_shop\"}}",
+        shop.name
+    );
     assert_eq!(metric(&metrics, &largest), 1.0);
 }

@@ -10,15 +10,19 @@ use crate::commands::error::CommandError;
 use crate::shutdown::Shutdown;
 use anyhow::anyhow;
 use riskstream_offline::audit::AuditReport;
-use riskstream_offline::replay::Period;
+use riskstream_offline::recording::Period;
 
-/// Makes a decision again.
+/// Makes a decision again, which was written in a period.
 ///
 /// # Errors
 /// The recording does not hold it, or the run fails.
-pub(super) fn audit(source: &Source, id: &str, shutdown: &Shutdown) -> Result<AuditReport, CommandError> {
-    let (mut report, notes) = source.run(shutdown, Period::default(), |replay, needs| {
-        replay.audit(id, needs.decode, needs.prepare, needs.progress)
+pub(super) fn audit(
+    source: &Source,
+    (id, period): (&str, Period),
+    shutdown: &Shutdown,
+) -> Result<AuditReport, CommandError> {
+    let (mut report, notes) = source.run(shutdown, period, |replay, inputs| {
+        replay.audit(id, inputs.decode, inputs.prepare, inputs.progress)
     })?;
     report.notes.splice(0..0, notes);
     Ok(report)

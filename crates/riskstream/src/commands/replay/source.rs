@@ -14,8 +14,8 @@ use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use riskstream_definition::Compiled;
 use riskstream_kafka::TimeRange;
-use riskstream_offline::recording::{Manifest, Pipeline, RecordingError};
-use riskstream_offline::replay::{DecodeDecision, Period, Replay, ReplayError};
+use riskstream_offline::recording::{Manifest, Period, Pipeline, RecordingError};
+use riskstream_offline::replay::{DecodeDecision, Replay, ReplayError};
 use riskstream_pipeline::{DecisionFormat, Prepared, Topology};
 use std::collections::BTreeMap;
 use std::io;
@@ -37,7 +37,7 @@ pub(in crate::commands) struct Source {
 }
 
 /// What a replay is given besides the recording.
-pub(in crate::commands) struct Needs<'a> {
+pub(in crate::commands) struct ReplayInputs<'a> {
     pub(in crate::commands) decode: &'a mut DecodeDecision<'a>,
     pub(in crate::commands) prepare: Prepare<'a>,
     pub(in crate::commands) progress: &'a mut dyn FnMut(u64, u64) -> bool,
@@ -51,7 +51,11 @@ impl Source {
     ///
     /// # Errors
     /// The pipeline file is wrong, there is no recording, it is damaged, or Kafka fails.
-    pub(in crate::commands) fn open(target: &Target, recording: Option<&Path>, shutdown: &Shutdown) -> Result<Source, CommandError> {
+    pub(in crate::commands) fn open(
+        target: &Target,
+        recording: Option<&Path>,
+        shutdown: &Shutdown,
+    ) -> Result<Source, CommandError> {
         if let Some(directory) = recording {
             let compiled = pipeline_file::load(&target.pipeline)?;
             let manifest = Manifest::read(directory).map_err(CommandError::failed)?;
@@ -87,7 +91,7 @@ impl Source {
         &self,
         shutdown: &Shutdown,
         period: Period,
-        run: impl FnOnce(Replay<'_>, Needs<'_>) -> Result<R, ReplayError>,
+        run: impl FnOnce(Replay<'_>, ReplayInputs<'_>) -> Result<R, ReplayError>,
     ) -> Result<(R, Vec<String>), CommandError> {
         let compiled = &self.compiled;
         let notes = other_files(&self.manifest, &head(compiled)?)?;
@@ -110,7 +114,7 @@ impl Source {
         let bar = progress_bar(0);
         let result = run(
             replay,
-            Needs {
+            ReplayInputs {
                 decode: &mut |bytes| match decoder.decode(bytes) {
                     Ok(decision) => Ok(Some(decision)),
                     Err(error) if error.is_of_registry() => Err(io::Error::other(error)),

@@ -70,10 +70,7 @@ pub(in crate::commands) fn write_notes(out: &mut String, notes: &[String]) {
 }
 
 /// How many differences each field has.
-pub(in crate::commands) fn write_by_field<'f>(
-    out: &mut String,
-    by_field: impl Iterator<Item = (&'f String, &'f u64)>,
-) {
+pub(in crate::commands) fn write_by_field<'f>(out: &mut String, by_field: impl Iterator<Item = (&'f String, &'f u64)>) {
     out.push_str("\ndifferences by field:\n");
     for (field, count) in by_field {
         let _ = writeln!(out, "{:>12}  {field}", number(*count));

@@ -16,7 +16,9 @@ impl Family<'_> {
     }
 
     fn value(&mut self, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        let labels = labels.iter().map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+        let labels = labels
+            .iter()
+            .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
         let labels = labels.collect::<Vec<_>>().join(",");
         let _ = writeln!(self.out, "{}{{{labels}}} {value}", self.name);
     }
@@ -67,6 +69,9 @@ mod tests {
     fn labels_are_escaped() {
         let mut out = String::new();
         Family::new(&mut out, "m", "What it is").value(&[("feature", "a\"b\\c\nd")], 1);
-        assert_eq!(out, "# HELP m What it is\n# TYPE m gauge\nm{feature=\"a\\\"b\\\\c\\nd\"} 1\n");
+        assert_eq!(
+            out,
+            "# HELP m What it is\n# TYPE m gauge\nm{feature=\"a\\\"b\\\\c\\nd\"} 1\n"
+        );
     }
 }

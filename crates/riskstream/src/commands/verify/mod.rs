@@ -3,18 +3,17 @@
 mod metrics;
 mod text;
 
-use super::decision_topic::milliseconds_ago;
 use super::error::CommandError;
 use super::output_file::OutputFile;
-use super::replay::{Source, replay};
+use super::replay::{Source, period, replay};
 use super::target::Target;
-use super::time::time;
+use super::time_argument::{TimeArgument, time_argument};
 use crate::clock::SystemClock;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
-use riskstream_definition::duration;
-use riskstream_offline::replay::{Period, ReplayReport};
+use riskstream_offline::recording::Period;
+use riskstream_offline::replay::ReplayReport;
 use riskstream_pipeline::Clock;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -26,11 +25,11 @@ pub struct Args {
     target: Target,
     /// Compare the decisions that were written from this time on, or within this time: 2026-03-14, 2026-03-14T09:30:00Z, `24h`, `7d`.
     /// All are made again, from the beginning of the log, as each depends on those before it. Default: all that are there
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_argument)]
+    since: Option<TimeArgument>,
     /// Compare the decisions that were written before this time. Default: up to the end
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = time_argument)]
+    until: Option<TimeArgument>,
     /// The directory of a recording. Default: the topics are recorded to a temporary directory first
     #[arg(long, value_name = "DIR")]
     recording: Option<PathBuf>,
@@ -40,31 +39,6 @@ pub struct Args {
     /// Write metrics to this file, in Prometheus' text format: for node_exporter's textfile collector, give it the ending .prom
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
-}
-
-/// A time, or a time before now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
-    /// In microseconds since the epoch.
-    At(i64),
-    /// In microseconds before now.
-    Ago(i64),
-}
-
-fn moment(text: &str) -> Result<Moment, String> {
-    let at = time(text).map(Moment::At);
-    at.or_else(|_| duration::parse(text).map(Moment::Ago))
-        .map_err(|_| "write a time or a duration: 2026-12-31, 2026-12-31T09:30:00Z, 24h or 7d".to_owned())
-}
-
-impl Moment {
-    /// In milliseconds since the epoch.
-    fn milliseconds(self) -> i64 {
-        match self {
-            Moment::At(micros) => micros.div_euclid(1000),
-            Moment::Ago(micros) => milliseconds_ago(micros),
-        }
-    }
 }
 
 /// The report.
@@ -82,10 +56,14 @@ struct Report {
 /// The pipeline file is wrong, there is no recording, it is damaged, or features or decisions differ.
 pub fn execute(args: &Args) -> Result<(), CommandError> {
     let period = Period {
-        since: args.since.map(Moment::milliseconds),
-        until: args.until.map(Moment::milliseconds),
+        since: args.since.map(TimeArgument::milliseconds),
+        until: args.until.map(TimeArgument::milliseconds),
     };
-    if period.since.zip(period.until).is_some_and(|(since, until)| since >= until) {
+    if period
+        .since
+        .zip(period.until)
+        .is_some_and(|(since, until)| since >= until)
+    {
         return Err(CommandError::configuration(anyhow!("--until is not after --since")));
     }
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
@@ -124,16 +102,4 @@ fn conclude(report: &ReplayReport) -> Result<(), CommandError> {
         return Err(anyhow!("no decision of the period could be compared").into());
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_is_a_time_or_a_duration() {
-        assert_eq!(moment("2027-01-01"), Ok(Moment::At(1_798_761_600_000_000)));
-        assert_eq!(moment("24h"), Ok(Moment::Ago(86_400_000_000)));
-        assert!(moment("yesterday").unwrap_err().contains("24h"));
-    }
 }

@@ -2,7 +2,8 @@
 
 use crate::commands::replay::text::{write_by_field, write_not_compared, write_notes};
 use indicatif::HumanCount;
-use riskstream_offline::replay::{FeatureCheck, Period, ReplayReport};
+use riskstream_offline::recording::Period;
+use riskstream_offline::replay::{FeatureCheck, ReplayReport};
 use std::fmt::Write as _;
 
 /// The report as lines for a terminal.
@@ -20,7 +21,9 @@ pub(super) fn text(report: &ReplayReport, period: Period) -> String {
     out.push('\n');
     write_features(&mut out, &report.features);
     let others = report.outcome.differences.by_field.iter();
-    let mut others = others.filter(|(field, _)| !is_of_feature(field, &report.features)).peekable();
+    let mut others = others
+        .filter(|(field, _)| !is_of_feature(field, &report.features))
+        .peekable();
     if others.peek().is_some() {
         write_by_field(&mut out, others);
     }
@@ -53,7 +56,14 @@ fn is_of_feature(field: &str, features: &[FeatureCheck]) -> bool {
 }
 
 fn write_features(out: &mut String, features: &[FeatureCheck]) {
-    let head = ["feature", "of", "compared", "different", "share equal", "largest difference"];
+    let head = [
+        "feature",
+        "of",
+        "compared",
+        "different",
+        "share equal",
+        "largest difference",
+    ];
     let mut rows = vec![head.map(str::to_owned)];
     rows.extend(features.iter().map(|check| {
         [

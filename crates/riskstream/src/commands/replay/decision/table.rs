@@ -12,7 +12,13 @@ pub(super) enum Align {
 /// Writes rows whose columns are aligned, indented by two blanks. A row may have fewer cells than there are columns.
 pub(super) fn write_table(out: &mut String, columns: &[Align], rows: &[Vec<String>]) {
     let length = |text: &String| text.chars().count();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(length).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(length)
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     for row in rows {
         let mut line = String::new();

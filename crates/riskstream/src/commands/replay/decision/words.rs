@@ -78,7 +78,10 @@ fn write_decision(out: &mut String, report: &AuditReport, audited: &AuditedDecis
         fact("list", format!("{}: {offset}", list.list));
     }
     let recorded = match &audited.recorded {
-        Some(recorded) => format!("{}[{}], offset {}", compiled.decisions, recorded.partition, recorded.offset),
+        Some(recorded) => format!(
+            "{}[{}], offset {}",
+            compiled.decisions, recorded.partition, recorded.offset
+        ),
         None => "no".to_owned(),
     };
     fact("recorded", recorded);
@@ -132,10 +135,7 @@ fn write_stage(out: &mut String, stage: &AuditedStage) {
         );
     }
     if stage.is_too_late {
-        let _ = writeln!(
-            out,
-            "  too late to be remembered: later transactions do not count it"
-        );
+        let _ = writeln!(out, "  too late to be remembered: later transactions do not count it");
     }
     for window in &stage.windows {
         write_window(out, window);
@@ -183,7 +183,11 @@ fn arithmetic(feature: &AuditedFeature) -> String {
             "half_life_seconds" => seconds(value),
             _ => value.to_string(),
         };
-        let _ = write!(text, " ({} {value})", name.trim_end_matches("_seconds").replace('_', " "));
+        let _ = write!(
+            text,
+            " ({} {value})",
+            name.trim_end_matches("_seconds").replace('_', " ")
+        );
     }
     if let Some(of) = &feature.of {
         let _ = write!(text, " of {of}");
@@ -209,12 +213,14 @@ fn write_events(out: &mut String, window: &AuditedWindow, features: &[AuditedFea
         rows.push(with(&earlier, "", &|_| "…".to_owned()));
     }
     for (index, event) in window.events.iter().enumerate().skip(hidden) {
-        rows.push(with(&time(&event.time), &event.id, &|feature| {
-            match &feature.entered[index] {
+        rows.push(with(
+            &time(&event.time),
+            &event.id,
+            &|feature| match &feature.entered[index] {
                 Value::Null => NOT_COUNTED.to_owned(),
                 value => words(value),
-            }
-        }));
+            },
+        ));
     }
     rows.push(with("from these events", "", &|feature| words(&feature.from_events)));
     rows.push(with("from the state", "", &|feature| words(&feature.from_state)));
@@ -299,7 +305,9 @@ fn write_score(out: &mut String, score: &AuditedScore) {
     rows.push(vec![
         "baseline".to_owned(),
         String::new(),
-        score.baseline.map_or(String::new(), |baseline| format!("{baseline:+.6}")),
+        score
+            .baseline
+            .map_or(String::new(), |baseline| format!("{baseline:+.6}")),
     ]);
     let mut sum = score.baseline.unwrap_or(0.0);
     for contribution in &score.contributions {

@@ -1,6 +1,6 @@
 //! Notes what a worker does with one transaction, and with all events of its entities before it.
 
-use super::locate::Wanted;
+use super::locate::TargetTransaction;
 use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::Value;
@@ -13,7 +13,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The transaction at a stage.
-pub(super) struct AtStage {
+pub(super) struct AppliedAtStage {
     pub(super) key: Value,
     pub(super) applied: Applied,
     /// Its windows, computed anew from the events of its entity.
@@ -23,7 +23,7 @@ pub(super) struct AtStage {
 }
 
 /// The transaction as it was decided.
-pub(super) struct Decided {
+pub(super) struct DecidedTransaction {
     pub(super) event: Event,
     pub(super) set: Arc<DecisionSet>,
     pub(super) lists: Arc<ListSet>,
@@ -32,25 +32,29 @@ pub(super) struct Decided {
 
 /// What was seen of the transaction, in order.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct Observations {
     /// By stage.
-    pub(super) at_stages: Vec<Vec<AtStage>>,
-    pub(super) decided: Vec<Decided>,
+    pub(super) at_stages: Vec<Vec<AppliedAtStage>>,
+    pub(super) decided: Vec<DecidedTransaction>,
 }
 
 /// See the module.
-pub(super) struct Witness {
-    wanted: Wanted,
+pub(super) struct AuditObserver {
+    target: TargetTransaction,
     /// By stage and key.
     histories: Vec<HashMap<String, EntityHistory>>,
     key: String,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observations>>,
 }
 
-impl Witness {
+impl AuditObserver {
     /// Of the entities with these keys, by stage.
-    pub(super) fn new(plan: &Plan, wanted: &Wanted, keys: &[BTreeSet<String>]) -> (Witness, Arc<Mutex<Seen>>) {
-        let seen = Arc::new(Mutex::new(Seen {
+    pub(super) fn new(
+        plan: &Plan,
+        target: &TargetTransaction,
+        keys: &[BTreeSet<String>],
+    ) -> (AuditObserver, Arc<Mutex<Observations>>) {
+        let seen = Arc::new(Mutex::new(Observations {
             at_stages: plan.stages.iter().map(|_| Vec::new()).collect(),
             decided: Vec::new(),
         }));
@@ -58,17 +62,17 @@ impl Witness {
             let history = |key: &String| (key.clone(), EntityHistory::new(&stage.features));
             keys.iter().map(history).collect()
         };
-        let witness = Witness {
-            wanted: wanted.clone(),
+        let observer = AuditObserver {
+            target: target.clone(),
             histories: plan.stages.iter().zip(keys).map(of_stage).collect(),
             key: String::new(),
             seen: Arc::clone(&seen),
         };
-        (witness, seen)
+        (observer, seen)
     }
 }
 
-impl Observer for Witness {
+impl Observer for AuditObserver {
     fn applied(&mut self, engine: &Engine, stage: usize, event: &Event, applied: &Applied, stream_time: i64) {
         let Some(key) = engine.key(stage, event, &mut self.key) else {
             return;
@@ -79,10 +83,10 @@ impl Observer for Witness {
         if applied.inserted {
             history.add(event.input, event.id(), &event.row);
         }
-        if self.wanted.is(event) {
+        if self.target.is(event) {
             let plan = &engine.plan().stages[stage];
             let spec = plan.features.spec();
-            let at_stage = AtStage {
+            let at_stage = AppliedAtStage {
                 key: plan.keys[0].map_or(Value::Null, |slot| event.row[slot].clone()),
                 applied: *applied,
                 windows: history.windows(event.id(), &event.row, applied, stream_time),
@@ -98,8 +102,8 @@ impl Observer for Witness {
     }
 
     fn decided(&mut self, _: &Plan, in_force: &InForce, event: &Event, decision: &Decision) {
-        if self.wanted.is(event) {
-            let decided = Decided {
+        if self.target.is(event) {
+            let decided = DecidedTransaction {
                 event: event.clone(),
                 set: Arc::clone(in_force.set()),
                 lists: Arc::clone(in_force.lists()),

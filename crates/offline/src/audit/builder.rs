@@ -1,14 +1,14 @@
 //! From what was seen of a decision to what is reported of it.
 
+use super::observer::{AppliedAtStage, DecidedTransaction};
 use super::report::{
     AuditedContribution, AuditedEvent, AuditedExpression, AuditedFeature, AuditedRule, AuditedScore, AuditedStage,
     AuditedWindow, ListInForce,
 };
-use super::witness::{AtStage, Decided};
 use crate::replay::rows::is_same;
 use crate::replay::values::{json, time_text};
-use riskstream_engine::{Event, ExplainPlan};
 use riskstream_engine::plan::{DecidePlan, Plan, StagePlan};
+use riskstream_engine::{Event, ExplainPlan};
 use riskstream_events::{OwnedDecisionRecord, Slot, Value};
 use riskstream_expressions::Expression;
 use riskstream_features::history::{FeatureContent, WindowContent};
@@ -22,22 +22,26 @@ use std::sync::Arc;
 const SECOND: f64 = 1e6;
 
 /// A decision that was made again, to be described.
-pub(super) struct Describe<'a> {
+pub(super) struct ReportBuilder<'a> {
     pub(super) plan: &'a Plan,
-    pub(super) decided: &'a Decided,
+    pub(super) decided: &'a DecidedTransaction,
     /// The recorded decision.
     pub(super) recorded: Option<&'a OwnedDecisionRecord>,
 }
 
-impl Describe<'_> {
-    pub(super) fn stage(&self, index: usize, seen: Option<&AtStage>, why_not: Option<&str>) -> AuditedStage {
+impl ReportBuilder<'_> {
+    pub(super) fn stage(&self, index: usize, seen: Option<&AppliedAtStage>, why_not: Option<&str>) -> AuditedStage {
         let stage = &self.plan.stages[index];
         let key = stage.keys[0].map(|slot| self.text(slot, &self.decided.event.row[slot]));
         let Some(seen) = seen else {
             return AuditedStage {
                 entity: stage.entity.clone(),
                 key: key.flatten(),
-                left_out: Some(why_not.unwrap_or("the transaction has no key of this entity").to_owned()),
+                left_out: Some(
+                    why_not
+                        .unwrap_or("the transaction has no key of this entity")
+                        .to_owned(),
+                ),
                 is_duplicate: false,
                 is_too_late: false,
                 windows: Vec::new(),
@@ -57,12 +61,10 @@ impl Describe<'_> {
         }
     }
 
-    fn window(&self, stage: &StagePlan, seen: &AtStage, window: &WindowContent) -> AuditedWindow {
+    fn window(&self, stage: &StagePlan, seen: &AppliedAtStage, window: &WindowContent) -> AuditedWindow {
         let input = &self.plan.inputs[usize::from(window.input)];
         let event = |event: &riskstream_features::history::WindowEvent| AuditedEvent {
-            id: self
-                .text(input.id, &Value::Text(event.id.clone()))
-                .unwrap_or_default(),
+            id: self.text(input.id, &Value::Text(event.id.clone())).unwrap_or_default(),
             time: time_text(event.time),
         };
         let features = window.features.iter().map(|feature| self.feature(stage, seen, feature));
@@ -79,7 +81,7 @@ impl Describe<'_> {
         }
     }
 
-    fn feature(&self, stage: &StagePlan, seen: &AtStage, content: &FeatureContent) -> AuditedFeature {
+    fn feature(&self, stage: &StagePlan, seen: &AppliedAtStage, content: &FeatureContent) -> AuditedFeature {
         let spec = &stage.features.spec().features[content.feature];
         let name = &self.plan.slots[spec.output].name;
         let from_state = &seen.values[content.feature];
@@ -95,10 +97,7 @@ impl Describe<'_> {
             aggregation: spec.aggregation.name(),
             parameter: parameter(spec),
             of: spec.value.map(|slot| self.plan.slots[slot].name.clone()),
-            when: spec
-                .condition
-                .as_ref()
-                .map(|condition| condition.source().to_owned()),
+            when: spec.condition.as_ref().map(|condition| condition.source().to_owned()),
             entered: content
                 .entered
                 .iter()
