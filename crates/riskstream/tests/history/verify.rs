@@ -120,7 +120,7 @@ fn a_window_that_is_off_by_a_second_is_found_and_the_feature_named() {
         let (code, audited, _) = shop.report("replay", "recording", &["--decision", id]);
         assert_eq!(code, Some(1), "{audited}");
         assert!(
-            audited.contains(&format!("error: not confirmed: ")) && audited.contains(feature),
+            audited.contains("error: not confirmed: ") && audited.contains(feature),
             "{audited}"
         );
     }

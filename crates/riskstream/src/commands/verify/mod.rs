@@ -55,17 +55,7 @@ struct Report {
 /// # Errors
 /// The pipeline file is wrong, there is no recording, it is damaged, or features or decisions differ.
 pub fn execute(args: &Args) -> Result<(), CommandError> {
-    let period = Period {
-        since: args.since.map(TimeArgument::milliseconds),
-        until: args.until.map(TimeArgument::milliseconds),
-    };
-    if period
-        .since
-        .zip(period.until)
-        .is_some_and(|(since, until)| since >= until)
-    {
-        return Err(CommandError::configuration(anyhow!("--until is not after --since")));
-    }
+    let period = period(args.since, args.until)?;
     let create = |path: &Option<PathBuf>| path.as_deref().map(OutputFile::create).transpose();
     let json = create(&args.json).map_err(CommandError::configuration)?;
     let metrics = create(&args.metrics).map_err(CommandError::configuration)?;
