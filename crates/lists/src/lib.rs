@@ -22,7 +22,7 @@ mod table;
 mod version;
 
 pub use columns::{Columns, MAX_COLUMNS};
-pub use entry::{Entry, EntryRef};
+pub use entry::{Entry, EntryField, EntryRef};
 pub use history::History;
 pub use offsets::{Offsets, OffsetsError};
 pub use record::{Change, Keys, MAX_TEXT, Unusable, read_change, write_entry};

@@ -36,9 +36,8 @@ impl RowIndex {
 
     /// Bytes in memory.
     pub(crate) fn memory(&self) -> usize {
-        let of_part = |part: &Part| {
-            size_of_val(&*part.firsts) + size_of_val(&*part.lasts) + size_of_val(&*part.reaching_further)
-        };
+        let of_part =
+            |part: &Part| size_of_val(&*part.firsts) + size_of_val(&*part.lasts) + size_of_val(&*part.reaching_further);
         self.parts.iter().map(of_part).sum()
     }
 

@@ -79,6 +79,9 @@ pub fn exact_key(text: &str) -> Result<RowKey, RowKeyError> {
 /// # Errors
 /// An end is no number, or the range ends before it begins.
 pub fn range_key(first: &str, last: &str) -> Result<RowKey, RowKeyError> {
+    if first.is_empty() && last.is_empty() {
+        return Err(RowKeyError::Empty);
+    }
     let end = |text: &str| place_of_number(text.trim()).ok_or(RowKeyError::NotANumber);
     let (first, last) = (end(first)?, end(last)?);
     match first <= last {
@@ -96,6 +99,9 @@ pub fn range_key(first: &str, last: &str) -> Result<RowKey, RowKeyError> {
 /// # Errors
 /// The text is no network.
 pub fn network_key(text: &str) -> Result<RowKey, RowKeyError> {
+    if text.is_empty() {
+        return Err(RowKeyError::Empty);
+    }
     let ((is_v6, first), (_, last)) = network_range(text.trim()).map_err(RowKeyError::NotANetwork)?;
     Ok(RowKey { is_v6, first, last })
 }
@@ -103,7 +109,9 @@ pub fn network_key(text: &str) -> Result<RowKey, RowKeyError> {
 /// Pairs of keys that have a place in common, as indices in the order in which they are given. Each key is in at most one
 /// pair as the later one.
 pub fn overlapping(keys: &[RowKey]) -> Vec<(usize, usize)> {
-    conflicts(keys, |before, key| before.is_v6 == key.is_v6 && key.first <= before.last)
+    conflicts(keys, |before, key| {
+        before.is_v6 == key.is_v6 && key.first <= before.last
+    })
 }
 
 /// Pairs of equal keys, as [`overlapping`].

@@ -114,7 +114,9 @@ fn network() -> BoxedStrategy<Written> {
         format!("{}/{length}", IpAddr::from(bits.to_be_bytes()))
     });
     let whole = prop_oneof![Just("0.0.0.0/0".to_owned()), Just("::/0".to_owned())];
-    prop_oneof![4 => v4, 4 => v6, 1 => whole].prop_map(|network| vec![network]).boxed()
+    prop_oneof![4 => v4, 4 => v6, 1 => whole]
+        .prop_map(|network| vec![network])
+        .boxed()
 }
 
 /// The prefix length of a network if it holds an address, found bit by bit.
@@ -225,7 +227,13 @@ fn leading_zeros_blanks_and_mapped_addresses() {
 fn keys_that_are_none() {
     assert_eq!(exact_key(""), Err(RowKeyError::Empty));
     assert_eq!(range_key("5", "4"), Err(RowKeyError::Reversed));
-    for (first, last) in [("", "4"), ("4", ""), ("4.5", "5"), ("0x4", "5"), ("1", "9".repeat(40).as_str())] {
+    for (first, last) in [
+        ("", "4"),
+        ("4", ""),
+        ("4.5", "5"),
+        ("0x4", "5"),
+        ("1", "9".repeat(40).as_str()),
+    ] {
         assert_eq!(range_key(first, last), Err(RowKeyError::NotANumber), "{first} {last}");
     }
     let wrong = network_key("10.0.0.1/8").unwrap_err().to_string();
