@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 /// The fields of a payment that are kept besides its decisions.
 #[derive(Clone, Debug, Default)]
-pub struct Observed {
+pub struct PaymentFields {
     /// The slot of the amount, if there is one.
     pub amount: Option<Slot>,
     /// The slot of the card's key, if there is one.
@@ -86,16 +86,16 @@ pub(crate) struct Decisions {
 }
 
 /// A decision to be noted. Rules and thresholds by their numbers in the policy.
-pub(crate) struct Noted<'a> {
+pub(crate) struct DecisionEntry<'a> {
     pub score: Option<f64>,
     pub outcome: Outcome,
     pub fired: &'a [usize],
     pub shadows: &'a [usize],
 }
 
-impl<'a> Noted<'a> {
-    pub fn of(decision: &'a Decision) -> Noted<'a> {
-        Noted {
+impl<'a> DecisionEntry<'a> {
+    pub fn of(decision: &'a Decision) -> DecisionEntry<'a> {
+        DecisionEntry {
             score: decision.answer.score,
             outcome: decision.policy.outcome,
             fired: &decision.policy.fired,
@@ -105,7 +105,7 @@ impl<'a> Noted<'a> {
 }
 
 impl Decisions {
-    pub fn note(&mut self, payment: usize, noted: Noted<'_>) {
+    pub fn note(&mut self, payment: usize, noted: DecisionEntry<'_>) {
         if self.by_payment.len() <= payment {
             self.by_payment.resize(payment + 1, None);
         }
@@ -139,7 +139,7 @@ impl Decisions {
 /// See the module.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    observed: Observed,
+    observed: PaymentFields,
     pub(crate) payments: Vec<Payment>,
     pub(crate) decisions: Vec<Decisions>,
     cards: Texts,
@@ -152,7 +152,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// An empty one for so many variants.
-    pub fn new(observed: Observed, variants: usize) -> Ledger {
+    pub fn new(observed: PaymentFields, variants: usize) -> Ledger {
         Ledger {
             decisions: vec![Decisions::default(); variants],
             segments: vec![Default::default(); observed.segments.len()],
@@ -164,7 +164,7 @@ impl Ledger {
     /// Adds a payment; its number, or none if it lies outside the period.
     pub(crate) fn add(&mut self, event: &Event) -> Option<usize> {
         let time = event.event_time();
-        let Observed { from, until, .. } = self.observed;
+        let PaymentFields { from, until, .. } = self.observed;
         if from.is_some_and(|from| time < from) || until.is_some_and(|until| time >= until) {
             self.outside.push(event.id().into());
             return None;

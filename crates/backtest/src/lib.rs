@@ -6,14 +6,14 @@
 mod html;
 mod labels;
 mod ledger;
-mod recorder;
+mod ledger_writer;
 pub mod report;
 mod text;
 mod variant;
 
 pub use html::html;
 pub use labels::{AsOf, LabelSlots, Labels, Truth};
-pub use ledger::{Ledger, Observed};
-pub use recorder::{FurtherPass, Observer, Recorder};
+pub use ledger::{Ledger, PaymentFields};
+pub use ledger_writer::{FurtherPass, LedgerWriter, Observer};
 pub use text::{rules_text, text};
 pub use variant::{Variant, on_history};

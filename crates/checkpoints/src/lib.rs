@@ -18,6 +18,6 @@ mod task;
 pub use directory::Directory;
 pub use error::CheckpointError;
 pub use files::{KnownDigests, LocalFile};
-pub use manifest::{About, File, Manifest, ManifestName, TopicMark};
+pub use manifest::{File, Manifest, ManifestName, StateIdentity, TopicMark};
 pub use object_store::{Object, ObjectStore, StoreError};
-pub use task::{GRACE, Removed, TaskCheckpoints, Written, tasks};
+pub use task::{GRACE, Removed, TaskCheckpoints, WrittenCheckpoint, tasks};

@@ -34,7 +34,7 @@ pub struct TopicMark {
 
 /// The identity of the state of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct About {
+pub struct StateIdentity {
     /// The pipeline's name.
     pub pipeline: String,
     /// The pipeline's version.
@@ -69,7 +69,7 @@ pub struct File {
 pub struct Manifest {
     format: u32,
     /// Which state.
-    pub about: About,
+    pub about: StateIdentity,
     /// When the state was as it is here, in milliseconds since 1970.
     pub created: u64,
     /// Its files.
@@ -78,7 +78,7 @@ pub struct Manifest {
 
 impl Manifest {
     /// A manifest of `files`.
-    pub fn new(about: About, created: u64, files: Vec<File>) -> Manifest {
+    pub fn new(about: StateIdentity, created: u64, files: Vec<File>) -> Manifest {
         Manifest {
             format: FORMAT,
             about,
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn manifest(files: Vec<File>) -> Manifest {
-        let about = About {
+        let about = StateIdentity {
             pipeline: "card-fraud".into(),
             pipeline_version: "7".into(),
             entity: "card".into(),

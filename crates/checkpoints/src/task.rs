@@ -3,7 +3,7 @@
 use crate::digest::{CheckedReader, HashingWriter, SinkFailure};
 use crate::error::CheckpointError;
 use crate::files::LocalFile;
-use crate::manifest::{About, File, MANIFEST_BYTES, Manifest, ManifestName, is_digest};
+use crate::manifest::{File, MANIFEST_BYTES, Manifest, ManifestName, StateIdentity, is_digest};
 use crate::object_store::{Object, ObjectStore};
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -31,7 +31,7 @@ pub struct TaskCheckpoints {
 
 /// A checkpoint that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenCheckpoint {
     /// The name of its manifest.
     pub name: ManifestName,
     /// Bytes of all its files.
@@ -142,11 +142,11 @@ impl TaskCheckpoints {
     /// checkpoint.
     pub fn write(
         &mut self,
-        about: About,
+        about: StateIdentity,
         created: u64,
         files: &[LocalFile],
         is_needed: &dyn Fn() -> bool,
-    ) -> Result<Written, CheckpointError> {
+    ) -> Result<WrittenCheckpoint, CheckpointError> {
         let Named { files: present, .. } = self.named_files()?;
         self.unnamed.retain(|_, written| written.elapsed() < WRITTEN_LATELY);
         let mut uploaded = 0;
@@ -173,7 +173,7 @@ impl TaskCheckpoints {
         let (name, text) = manifest.encode();
         self.store.put(&self.manifest_at(&name), &mut text.as_slice())?;
         self.unnamed.clear();
-        Ok(Written {
+        Ok(WrittenCheckpoint {
             name,
             bytes: manifest.bytes(),
             uploaded,

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use riskstream_checkpoints::{
-    About, CheckpointError, Directory, GRACE, KnownDigests, ManifestName, ObjectStore, TaskCheckpoints, TopicMark,
-    tasks,
+    CheckpointError, Directory, GRACE, KnownDigests, ManifestName, ObjectStore, StateIdentity, TaskCheckpoints,
+    TopicMark, tasks,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,8 +29,8 @@ fn always() -> bool {
     true
 }
 
-fn about(position: i64) -> About {
-    About {
+fn about(position: i64) -> StateIdentity {
+    StateIdentity {
         pipeline: "shop".into(),
         pipeline_version: "1".into(),
         entity: "card".into(),

@@ -5,7 +5,7 @@ use crate::syntax::read::{List, Raw};
 use crate::syntax::{Example, ExampleEntry};
 use crate::text::NodeValue;
 use riskstream_events::Pseudonymizer;
-use riskstream_lists::{Change, Entry, Keys, ListSet, ListVersion, Table};
+use riskstream_lists::{Entry, EntryChange, Keys, ListSet, ListVersion, Table};
 
 /// The versions that an example's entries make.
 pub(crate) fn lists_of(compiled: &Compiled, example: &Example, pseudonymizer: &Pseudonymizer) -> ListSet {
@@ -15,7 +15,7 @@ pub(crate) fn lists_of(compiled: &Compiled, example: &Example, pseudonymizer: &P
         let changes = entries
             .iter()
             .filter_map(|entry| change(&entry.value, list, pseudonymizer));
-        let changes: Vec<Change> = changes.collect();
+        let changes: Vec<EntryChange> = changes.collect();
         ListVersion {
             topic: list.topic.clone(),
             offset: Some(changes.len() as i64),
@@ -25,9 +25,9 @@ pub(crate) fn lists_of(compiled: &Compiled, example: &Example, pseudonymizer: &P
     ListSet::new(compiled.lists.iter().map(version).collect())
 }
 
-fn change(entry: &ExampleEntry, list: &EntryListSettings, pseudonymizer: &Pseudonymizer) -> Option<Change> {
+fn change(entry: &ExampleEntry, list: &EntryListSettings, pseudonymizer: &Pseudonymizer) -> Option<EntryChange> {
     let key = text_of(&entry.key.0.as_ref()?.value)?;
-    Some(Change {
+    Some(EntryChange {
         key: match list.keys {
             Keys::Clear => key.into(),
             Keys::Pseudonyms => pseudonymizer.pseudonym(key.as_bytes()),

@@ -57,7 +57,7 @@ fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnos
 }
 
 /// The result of an event.
-enum Became {
+enum EventResult {
     Decision {
         decision: Box<OwnedDecisionRecord>,
         /// The names of the further outputs that it went to.
@@ -70,7 +70,11 @@ enum Became {
 }
 
 /// Sends an event and returns its result. `None` for a label, and for an input that no feature uses.
-fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent) -> Result<Option<Became>, String> {
+fn run_event(
+    compiled: &Compiled,
+    driver: &mut TestDriver,
+    event: &ExampleEvent,
+) -> Result<Option<EventResult>, String> {
     let Some(input) = compiled.inputs.iter().position(|input| input.name == event.input.name) else {
         return Ok(None);
     };
@@ -85,7 +89,7 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
     driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at);
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
-        return Ok(Some(Became::DeadLetter {
+        return Ok(Some(EventResult::DeadLetter {
             reason: header(record, dead_letter::REASON),
             detail: header(record, dead_letter::DETAIL),
         }));
@@ -106,7 +110,7 @@ fn run_event(compiled: &Compiled, driver: &mut TestDriver, event: &ExampleEvent)
         OwnedDecisionRecord::from_json(bytes).map_err(|error| format!("the decision cannot be read: {error}"))?;
     let records = records_before.into_iter().zip(further_records(compiled, driver));
     let outputs = records.zip(&compiled.further_outputs);
-    Ok(Some(Became::Decision {
+    Ok(Some(EventResult::Decision {
         decision: Box::new(decision),
         outputs: outputs
             .filter(|((before, after), _)| after > before)
@@ -139,24 +143,24 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
     }
 }
 
-fn compare(event: &ExampleEvent, became: &Became, diagnostics: &mut Diagnostics) {
+fn compare(event: &ExampleEvent, became: &EventResult, diagnostics: &mut Diagnostics) {
     let expected_dead = event.expect.as_ref().and_then(|expect| expect.dead_letter.as_ref());
     match (became, expected_dead) {
-        (Became::Decision { decision, outputs }, None) => {
+        (EventResult::Decision { decision, outputs }, None) => {
             if let Some(expect) = &event.expect {
                 compare_decision(expect, decision, diagnostics);
                 compare_outputs(expect, outputs, diagnostics);
             }
         }
-        (Became::Decision { decision, .. }, Some(expected)) => diagnostics.add(
+        (EventResult::Decision { decision, .. }, Some(expected)) => diagnostics.add(
             Diagnostic::new(
                 "the example expects a dead letter, but this was decided",
                 expected.span.clone(),
             )
             .label(format!("outcome `{}`", decision.outcome)),
         ),
-        (Became::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
-        (Became::DeadLetter { reason, detail }, expected) => {
+        (EventResult::DeadLetter { reason, .. }, Some(expected)) if *reason == expected.value => {}
+        (EventResult::DeadLetter { reason, detail }, expected) => {
             let span = expected.map_or(event.input.span.clone(), |expected| expected.span.clone());
             diagnostics
                 .add(Diagnostic::new(format!("this became a dead letter: {reason}"), span).label(detail.clone()));

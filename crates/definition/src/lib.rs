@@ -35,7 +35,7 @@ pub use output::{
     EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, rollout_step_schema, schema,
 };
 pub use rollout::{
-    DocumentError, RolloutRecord, Step, changes, completed, prepare, prepare_again, read_record, read_rollout,
+    AuthorAction, DocumentError, RolloutRecord, changes, completed, prepare, prepare_again, read_record, read_rollout,
     sections, sha256_of, with_key, with_rollout,
 };
 pub use syntax::{Delivery, Format};

@@ -88,7 +88,7 @@ pub struct InputPlan {
 impl InputPlan {
     /// Whether an event time is most likely a number in another unit, since it lies before the year 2000: epoch seconds that
     /// are read as milliseconds lie in January 1970. Not if the file says with `min_time:` that such times are meant.
-    pub fn doubts(&self, event_time: i64) -> bool {
+    pub fn is_implausible(&self, event_time: i64) -> bool {
         self.min_time.is_none() && event_time < YEAR_2000
     }
 }

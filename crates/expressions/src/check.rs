@@ -1,7 +1,7 @@
 //! The type checker: from syntax tree to typed tree.
 
 use crate::error::ExpressionError;
-use crate::habits;
+use crate::foreign_syntax;
 use crate::loops::LoopVariable;
 use crate::node::{BoolNode, FloatNode, IntNode, Kind, ListNode, Node, TextNode};
 use crate::parse::Positions;
@@ -205,14 +205,16 @@ impl Checker<'_> {
         let error = ExpressionError::new(format!("unknown name {name}"), self.positions.span(tree));
         let (owner, last) = name.rsplit_once('.').unwrap_or(("", name));
         let is_function = !owner.is_empty() && FUNCTIONS.iter().any(|function| function.name == last);
-        let of_time = habits::part_of_time(last).filter(|_| self.scope.is_timestamp(owner));
-        self.fail(match (habits::constant(name), of_time, self.scope.nearest(name)) {
-            (Some(help), ..) => error.with_help(help),
-            (_, Some(method), _) => error.with_help(format!("write {owner}.{method}()")),
-            _ if is_function => error.with_help(format!("write {name}()")),
-            (.., Some(nearest)) => error.with_help(format!("did you mean {nearest}?")),
-            _ => error,
-        })
+        let of_time = foreign_syntax::part_of_time(last).filter(|_| self.scope.is_timestamp(owner));
+        self.fail(
+            match (foreign_syntax::constant(name), of_time, self.scope.nearest(name)) {
+                (Some(help), ..) => error.with_help(help),
+                (_, Some(method), _) => error.with_help(format!("write {owner}.{method}()")),
+                _ if is_function => error.with_help(format!("write {name}()")),
+                (.., Some(nearest)) => error.with_help(format!("did you mean {nearest}?")),
+                _ => error,
+            },
+        )
     }
 
     pub(crate) fn read(&mut self, slot: Slot) {

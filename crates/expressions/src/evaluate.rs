@@ -1,5 +1,5 @@
-//! Evaluation of the typed tree over a row. `None` is null. Nothing here allocates except lists that are made anew, texts that
-//! are made anew (concatenation, case, conversion) and do not fit into 24 bytes, and the similarity of texts.
+//! Evaluation of the typed tree over a row. `None` is null. Nothing here allocates except new lists, and new texts
+//! (concatenation, case, conversion) that do not fit into 24 bytes, and the similarity of texts.
 
 use crate::distance::haversine_km;
 use crate::node::{BoolNode, Element, FloatNode, IntNode, ListNode, Loop, Node, TextNode};

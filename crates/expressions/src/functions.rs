@@ -2,7 +2,7 @@
 
 use crate::check::Checker;
 use crate::error::{ExpressionError, nearest};
-use crate::habits;
+use crate::foreign_syntax;
 use crate::node::{BoolNode, FloatNode, IntNode, Node, TextNode};
 use crate::number::{float_max, float_min};
 use crate::operators::{Same, float, kind_names, unify};
@@ -64,7 +64,7 @@ impl Checker<'_> {
             return Some(function);
         }
         let error = ExpressionError::new(format!("unknown function {name}"), place);
-        let help = habits::function(name).map_or_else(|| known_functions(name), str::to_owned);
+        let help = foreign_syntax::function(name).map_or_else(|| known_functions(name), str::to_owned);
         self.fail(error.with_help(help))
     }
 

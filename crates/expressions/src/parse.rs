@@ -1,7 +1,7 @@
 //! From source to syntax tree: the `cel` crate's parser, with limits on size and depth and with this crate's messages.
 
 use crate::error::ExpressionError;
-use crate::habits;
+use crate::foreign_syntax;
 use crate::scan::{Brackets, MAX_DEPTH, scan};
 use cel::IdedExpr;
 use cel::common::ast::{Expr, SourceInfo};
@@ -150,7 +150,7 @@ fn syntax_error(source: &str, error: &ParseError) -> ExpressionError {
     if found.is_empty() {
         return ExpressionError::new("the expression ends too early", span);
     }
-    let help = habits::syntax(&source[..at], found, &source[span.end..]);
+    let help = foreign_syntax::syntax(&source[..at], found, &source[span.end..]);
     let error = ExpressionError::new(format!("unexpected {found}"), span);
     match help {
         Some(help) => error.with_help(help),

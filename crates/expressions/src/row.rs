@@ -13,12 +13,12 @@ pub(crate) const MAX_LOOPS: usize = 2;
 pub(crate) struct Row<'a> {
     slots: &'a [Value],
     /// The innermost loop, if there is one.
-    innermost: Option<Turn<'a>>,
+    innermost: Option<Iteration<'a>>,
 }
 
 /// One turn of a loop.
 #[derive(Clone, Copy)]
-struct Turn<'a> {
+struct Iteration<'a> {
     variable: Slot,
     element: &'a Value,
     around: &'a Row<'a>,
@@ -34,7 +34,7 @@ impl<'a> Row<'a> {
     pub(crate) fn with(&'a self, variable: Slot, element: &'a Value) -> Row<'a> {
         Row {
             slots: self.slots,
-            innermost: Some(Turn {
+            innermost: Some(Iteration {
                 variable,
                 element,
                 around: self,

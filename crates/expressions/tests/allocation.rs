@@ -1,4 +1,4 @@
-//! Evaluation does not allocate, but for texts made anew that are longer than 24 bytes.
+//! Evaluation does not allocate, except for new texts that are longer than 24 bytes.
 mod common;
 
 use common::{compile, row};

@@ -133,7 +133,7 @@ impl Entity {
 
     /// The logs, and the rest of the entity.
     #[inline]
-    fn split<'a>(&'a mut self, context: ApplyContext<'a>) -> (Logs<'a>, Above<'a>) {
+    fn split<'a>(&'a mut self, context: ApplyContext<'a>) -> (Logs<'a>, EntityParts<'a>) {
         let logs = Logs {
             features: context.features,
             logs: &mut self.logs,
@@ -141,7 +141,7 @@ impl Entity {
             store: context.store,
             buffer: context.buffer,
         };
-        let above = Above {
+        let above = EntityParts {
             stream: &mut self.stream,
             newest: &mut self.newest,
             windows: &mut self.windows,
@@ -233,7 +233,7 @@ impl Entity {
 }
 
 /// The parts of an entity other than its logs.
-struct Above<'a> {
+struct EntityParts<'a> {
     stream: &'a mut i64,
     newest: &'a mut i64,
     windows: &'a mut Windows,
@@ -258,7 +258,7 @@ fn first(logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<Option
     log.find_recent(id, forgotten, (forgotten.max(times.0), times.1), source)
 }
 
-impl Above<'_> {
+impl EntityParts<'_> {
     #[inline]
     fn insert(
         &mut self,

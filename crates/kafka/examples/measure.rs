@@ -16,7 +16,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use riskstream_kafka::topics::{self, TopicSpec};
 use riskstream_kafka::{KafkaLog, KafkaOptions, TransactionWatch};
-use riskstream_pipeline::log::{Change, Log, LogError, Outputs, TopicPartition};
+use riskstream_pipeline::log::{AssignmentChange, Log, LogError, Outputs, TopicPartition};
 
 const PARTITIONS: i32 = 4;
 const BATCH: usize = 8_000;
@@ -141,7 +141,7 @@ fn end_when_hanging(watch: Arc<Mutex<TransactionWatch>>) {
 fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outputs) -> Result<usize, LogError> {
     for change in log.wait(Duration::from_secs(1))? {
         match change {
-            Change::Assigned(partitions) => {
+            AssignmentChange::Assigned(partitions) => {
                 let committed = log.committed(&partitions)?;
                 let positions: Vec<_> = partitions
                     .into_iter()
@@ -151,7 +151,7 @@ fn round(log: &mut KafkaLog, owned: &mut Vec<TopicPartition>, outputs: &mut Outp
                 log.start(&positions)?;
                 owned.extend(positions.into_iter().map(|(partition, _)| partition));
             }
-            Change::Revoked(partitions) => {
+            AssignmentChange::Revoked(partitions) => {
                 log.stop(&partitions)?;
                 owned.retain(|partition| !partitions.contains(partition));
             }
@@ -215,7 +215,7 @@ fn measure_transactions(count: usize) {
     let mut owned = Vec::new();
     while owned.is_empty() {
         for change in log.wait(LIMIT).unwrap() {
-            if let Change::Assigned(partitions) = change {
+            if let AssignmentChange::Assigned(partitions) = change {
                 owned = partitions;
             }
         }

@@ -56,6 +56,6 @@ pub use predecessor::end_transaction_of;
 pub use reset::{ResetPosition, TopicReset};
 pub use scan::{Scanned, ScannedRecord, TopicScan};
 pub use simple_producer::Producer;
-pub use spans::{Span, Written, settled_spans, spans};
+pub use spans::{Span, TimeRange, settled_spans, spans};
 pub use tail::{Tailed, TailedRecord, TopicTail};
 pub use watch::TransactionWatch;

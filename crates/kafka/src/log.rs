@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
+use riskstream_pipeline::log::{
+    AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, TopicPartition,
+};
 
 use crate::agreement::Agreement;
 use crate::appender::Appender;
@@ -216,7 +218,7 @@ impl KafkaLog {
         })
     }
 
-    fn changes(&mut self) -> Result<Vec<Change>, LogError> {
+    fn changes(&mut self) -> Result<Vec<AssignmentChange>, LogError> {
         let mut changes = Vec::new();
         while let Some(rebalance) = self.consumer.context().next_rebalance() {
             self.generation = native::generation(self.consumer.client());
@@ -227,7 +229,7 @@ impl KafkaLog {
                     self.consumer
                         .incremental_assign(&TopicPartitionList::new())
                         .map_err(|error| LogError::Fenced(errors::describe(&error)))?;
-                    changes.push(Change::Assigned(partitions));
+                    changes.push(AssignmentChange::Assigned(partitions));
                 }
                 Rebalance::Revoked(partitions) if partitions.is_empty() => self.acknowledge_revocation()?,
                 Rebalance::Revoked(partitions) => self.revoking = Some((Instant::now() + KEEP_REVOKED, partitions)),
@@ -242,10 +244,10 @@ impl KafkaLog {
         }
         if let Some((_, partitions)) = self.revoking.take_if(|(at, _)| Instant::now() >= *at) {
             self.revoked = partitions.iter().cloned().collect();
-            changes.push(Change::Revoked(partitions));
+            changes.push(AssignmentChange::Revoked(partitions));
         }
         changes.retain(|change| match change {
-            Change::Assigned(list) | Change::Revoked(list) => !list.is_empty(),
+            AssignmentChange::Assigned(list) | AssignmentChange::Revoked(list) => !list.is_empty(),
         });
         Ok(changes)
     }
@@ -258,7 +260,7 @@ impl KafkaLog {
 }
 
 impl Log for KafkaLog {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let deadline = Instant::now() + timeout;
         if !self.subscribed {
             self.join(deadline)?;
@@ -338,7 +340,7 @@ impl Log for KafkaLog {
         self.readers.lag(partition)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         let _running = self.watch.enter();
         self.topics.require(topic, &self.consumer, &self.options)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
-use riskstream_pipeline::log::{Committed, LogError, Topic};
+use riskstream_pipeline::log::{Committed, LogError, LogTopic};
 
 use crate::connection::Connection;
 use crate::consumer::{GroupConsumer, GroupContext};
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// The brokers cannot be reached or refuse.
-pub fn look_up(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Option<Topic>>, LogError> {
+pub fn look_up(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Option<LogTopic>>, LogError> {
     Ok(look_up_with(options, names)?.1)
 }
 
@@ -29,7 +29,7 @@ pub fn look_up(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Option<Topi
 pub(crate) fn look_up_with(
     options: &KafkaOptions,
     names: &[&str],
-) -> Result<(GroupConsumer, Vec<Option<Topic>>), LogError> {
+) -> Result<(GroupConsumer, Vec<Option<LogTopic>>), LogError> {
     let connection = Arc::new(Connection::new(options));
     let consumer: GroupConsumer = options
         .consumer()?
@@ -60,7 +60,7 @@ pub fn committed_offsets(options: &KafkaOptions, name: &str) -> Result<Vec<Optio
 pub(crate) fn committed_with(
     consumer: &GroupConsumer,
     name: &str,
-    topic: &Topic,
+    topic: &LogTopic,
 ) -> Result<Vec<Option<Committed>>, LogError> {
     let mut asked = TopicPartitionList::new();
     asked.add_partition_range(name, 0, topic.partitions - 1);

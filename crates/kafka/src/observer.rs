@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
+use riskstream_pipeline::log::{
+    AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, TopicPartition,
+};
 
 use crate::connection::Connection;
 use crate::consumer::{self, GroupConsumer, GroupContext};
@@ -101,7 +103,7 @@ impl KafkaObserver {
 }
 
 impl Log for KafkaObserver {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let deadline = Instant::now() + timeout;
         loop {
             self.serve();
@@ -161,7 +163,7 @@ impl Log for KafkaObserver {
         self.readers.lag(partition)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         self.topics.require(topic, &self.consumer, &self.options)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::identity;
-use riskstream_pipeline::log::{Committed, LogError, Topic, TopicPartition};
+use riskstream_pipeline::log::{Committed, LogError, LogTopic, TopicPartition};
 
 use crate::agreement::Fingerprints;
 use crate::consumer::GroupConsumer;
@@ -36,7 +36,7 @@ pub struct ResetPosition {
 pub struct TopicReset {
     consumer: GroupConsumer,
     name: String,
-    topic: Topic,
+    topic: LogTopic,
     /// The positions, in the order of the partitions.
     pub positions: Vec<ResetPosition>,
 }
@@ -109,7 +109,7 @@ impl TopicReset {
     }
 }
 
-fn positions_of(consumer: &GroupConsumer, name: &str, topic: &Topic) -> Result<Vec<ResetPosition>, LogError> {
+fn positions_of(consumer: &GroupConsumer, name: &str, topic: &LogTopic) -> Result<Vec<ResetPosition>, LogError> {
     let failed = |error| errors::request_error(&format!("looking up topic {name}"), &error);
     let committed = committed_with(consumer, name, topic)?;
     let position = |(partition, before): (i32, Option<Committed>)| {

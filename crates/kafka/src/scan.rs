@@ -14,7 +14,7 @@ use crate::errors;
 use crate::groupless::{self, GrouplessConsumer};
 use crate::options::KafkaOptions;
 use crate::rights::Right;
-use crate::spans::{Span, Written, spans_of};
+use crate::spans::{Span, TimeRange, spans_of};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// The scan fails after this time without a message from any partition.
@@ -83,7 +83,7 @@ impl TopicScan {
     pub fn begin(options: &KafkaOptions, topic: &str, since: Option<i64>) -> Result<TopicScan, LogError> {
         let consumer = groupless::consumer(options)?;
         groupless::reach(&consumer)?;
-        let written = Written { since, until: None };
+        let written = TimeRange { since, until: None };
         let spans = spans_of(&consumer, topic, written, TIMEOUT)?;
         TopicScan::read(consumer, topic, (0..).zip(spans).collect())
     }

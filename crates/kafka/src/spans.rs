@@ -40,7 +40,7 @@ impl Span {
 
 /// When records were written, by the log's timestamps in milliseconds since the epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct TimeRange {
     /// From this time on.
     pub since: Option<i64>,
     /// Before this time.
@@ -52,7 +52,7 @@ pub struct Written {
 ///
 /// # Errors
 /// `Unavailable`: no broker answers. `Fatal`: a setting is wrong, the topic does not exist, or this client may not read it.
-pub fn spans(options: &KafkaOptions, topic: &str, written: Written) -> Result<Vec<Span>, LogError> {
+pub fn spans(options: &KafkaOptions, topic: &str, written: TimeRange) -> Result<Vec<Span>, LogError> {
     let consumer = groupless::consumer(options)?;
     groupless::reach(&consumer)?;
     spans_of(&consumer, topic, written, TIMEOUT)
@@ -64,7 +64,7 @@ pub fn spans(options: &KafkaOptions, topic: &str, written: Written) -> Result<Ve
 /// # Errors
 /// As of [`spans`]; and a transaction stays open for a minute.
 pub fn settled_spans(options: &KafkaOptions, topic: &str) -> Result<Vec<Span>, LogError> {
-    let all = Written::default();
+    let all = TimeRange::default();
     let uncommitted = groupless::uncommitted_consumer(options)?;
     groupless::reach(&uncommitted)?;
     let written = spans_of(&uncommitted, topic, all, TIMEOUT)?;
@@ -90,7 +90,7 @@ pub fn settled_spans(options: &KafkaOptions, topic: &str) -> Result<Vec<Span>, L
 pub(crate) fn spans_of(
     consumer: &GrouplessConsumer,
     topic: &str,
-    written: Written,
+    written: TimeRange,
     timeout: Duration,
 ) -> Result<Vec<Span>, LogError> {
     let count = partitions(consumer.client(), topic, Right::Read, timeout)?

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
-use riskstream_pipeline::log::{LogError, Topic, TopicIdentity};
+use riskstream_pipeline::log::{LogError, LogTopic, TopicIdentity};
 
 use crate::agreement::Agreement;
 use crate::consumer::GroupConsumer;
@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(crate) struct TopicWatch {
-    topics: BTreeMap<String, Topic>,
+    topics: BTreeMap<String, LogTopic>,
     /// The topics whose identity the owner relies on.
     used: BTreeSet<String>,
     request: Option<TopicDescriptions>,
@@ -83,7 +83,7 @@ impl TopicWatch {
     }
 
     /// A topic, which is watched from now on.
-    pub(crate) fn topic(&mut self, name: &str) -> Option<Topic> {
+    pub(crate) fn topic(&mut self, name: &str) -> Option<LogTopic> {
         let topic = self.topics.get(name)?.clone();
         self.used.insert(name.to_owned());
         Some(topic)
@@ -98,7 +98,7 @@ impl TopicWatch {
         name: &str,
         consumer: &Arc<GroupConsumer>,
         options: &KafkaOptions,
-    ) -> Result<Topic, LogError> {
+    ) -> Result<LogTopic, LogError> {
         self.look_up([name], consumer, options, REQUEST_TIMEOUT)?;
         let found = self.topic(name);
         found.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))
@@ -153,7 +153,7 @@ fn describe(
     options: &KafkaOptions,
     names: &[String],
     timeout: Duration,
-) -> Result<BTreeMap<String, Topic>, LogError> {
+) -> Result<BTreeMap<String, LogTopic>, LogError> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -163,7 +163,7 @@ fn describe(
     for description in answer.unwrap_or(Err(Code::OperationTimedOut)).map_err(failed)? {
         match description.error {
             None => {
-                let topic = Topic {
+                let topic = LogTopic {
                     id: description.id.map(Into::into),
                     partitions: description.partitions,
                     committed: Vec::new(),
@@ -189,7 +189,7 @@ fn describe(
 /// not waited for them.
 fn committed_identities(
     options: &KafkaOptions,
-    topics: &BTreeMap<String, Topic>,
+    topics: &BTreeMap<String, LogTopic>,
     timeout: Duration,
 ) -> Result<BTreeMap<String, Vec<TopicIdentity>>, LogError> {
     let mut identities: BTreeMap<String, Vec<TopicIdentity>> = BTreeMap::new();

@@ -25,7 +25,7 @@ const LOOK_UP_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A topic, which may not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
+pub struct TopicLookup {
     /// Its name.
     pub name: String,
     /// The number of its partitions; `None` if there is no such topic.
@@ -58,7 +58,7 @@ pub enum Created {
 ///
 /// # Errors
 /// `Unavailable`: no broker answers. `Fatal`: a setting is wrong, or this client may not see a topic.
-pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, LogError> {
+pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<TopicLookup>, LogError> {
     let mut config = options.client()?;
     config.set("allow.auto.create.topics", "false");
     let client = groupless::create(&config, options)?;
@@ -67,7 +67,7 @@ pub fn describe(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Topic>, Lo
         .iter()
         .map(|name| {
             let partitions = partitions(client.client(), name, Right::Describe, TIMEOUT)?;
-            Ok(Topic {
+            Ok(TopicLookup {
                 name: (*name).to_owned(),
                 partitions,
             })

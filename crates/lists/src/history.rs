@@ -1,7 +1,7 @@
 //! A list while its topic is followed: its newest version, and those of a while ago. Another copy reads the topic in other
 //! steps, so a task that comes from there may ask for the version of any offset.
 
-use crate::record::Change;
+use crate::record::EntryChange;
 use crate::table::Table;
 use std::collections::VecDeque;
 
@@ -19,13 +19,13 @@ pub struct History {
     /// The offset after the last record that `oldest` holds.
     begin: i64,
     /// The changes between the two, with the offsets of their records.
-    recent: VecDeque<(i64, Change)>,
+    recent: VecDeque<(i64, EntryChange)>,
 }
 
 impl History {
     /// Takes in the next records, in order of their offsets. `end` is the offset of the first record that is not among
     /// them; it may lie further than the last of them, since compaction and records that cannot be used leave gaps.
-    pub fn extend(&mut self, changes: Vec<(i64, Change)>, end: i64) {
+    pub fn extend(&mut self, changes: Vec<(i64, EntryChange)>, end: i64) {
         self.newest = self.newest.with(changes.iter().map(|(_, change)| change));
         self.recent.extend(changes);
         self.end = self.end.max(end);

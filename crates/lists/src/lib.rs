@@ -25,7 +25,7 @@ pub use columns::{Columns, MAX_COLUMNS};
 pub use entry::{Entry, EntryField, EntryRef};
 pub use history::History;
 pub use offsets::{Offsets, OffsetsError};
-pub use record::{Change, Keys, MAX_TEXT, Unusable, read_change, write_entry};
+pub use record::{EntryChange, Keys, MAX_TEXT, Unusable, read_change, write_entry};
 pub use row_key::{RowKey, RowKeyError, RowKeys, exact_key, network_key, overlapping, range_key, repeated};
 pub use row_table::{Found, RowChange, RowRef, RowTable};
 pub use table::Table;

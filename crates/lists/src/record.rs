@@ -20,7 +20,7 @@ pub enum Keys {
 
 /// What a record does to a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
+pub struct EntryChange {
     /// The key of the entry.
     pub key: CompactString,
     /// The entry; `None` removes it.
@@ -74,7 +74,7 @@ enum Scalar {
 ///
 /// # Errors
 /// It cannot be used, for this reason. The list stays as it is.
-pub fn read_change(key: Option<&[u8]>, value: Option<&[u8]>, keys: Keys) -> Result<Change, Unusable> {
+pub fn read_change(key: Option<&[u8]>, value: Option<&[u8]>, keys: Keys) -> Result<EntryChange, Unusable> {
     let key = key.and_then(|key| std::str::from_utf8(key).ok());
     let key = key.filter(|key| !key.is_empty()).ok_or(Unusable::NoKey)?;
     if key.len() > MAX_TEXT {
@@ -83,7 +83,7 @@ pub fn read_change(key: Option<&[u8]>, value: Option<&[u8]>, keys: Keys) -> Resu
     if keys == Keys::Pseudonyms && !is_pseudonym(key) {
         return Err(Unusable::ClearKey);
     }
-    Ok(Change {
+    Ok(EntryChange {
         key: key.into(),
         entry: value.map(read_entry).transpose()?,
     })
@@ -133,7 +133,7 @@ pub fn write_entry(entry: &Entry) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn read(key: &str, value: &str) -> Result<Change, Unusable> {
+    fn read(key: &str, value: &str) -> Result<EntryChange, Unusable> {
         read_change(Some(key.as_bytes()), Some(value.as_bytes()), Keys::Clear)
     }
 

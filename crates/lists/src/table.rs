@@ -2,7 +2,7 @@
 //! stand for them, which nobody can make equal for two keys.
 
 use crate::entry::EntryRef;
-use crate::record::Change;
+use crate::record::EntryChange;
 use crate::shard::{Digest, Shard, ShardChange};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Table {
     }
 
     /// This table after these changes, in their order.
-    pub fn with<'c>(&self, changes: impl IntoIterator<Item = &'c Change>) -> Table {
+    pub fn with<'c>(&self, changes: impl IntoIterator<Item = &'c EntryChange>) -> Table {
         let mut changes: Vec<ShardChange<'c>> = changes
             .into_iter()
             .map(|change| (digest(&change.key), change.entry.as_ref().map(|entry| entry.as_ref())))

@@ -1,7 +1,7 @@
 //! Tables and histories against a map that is changed record by record.
 
 use proptest::prelude::*;
-use riskstream_lists::{Change, Entry, EntryRef, History, ListSet, ListVersion, Table};
+use riskstream_lists::{Entry, EntryChange, EntryRef, History, ListSet, ListVersion, Table};
 use std::collections::BTreeMap;
 
 type Oracle = BTreeMap<String, Entry>;
@@ -19,15 +19,15 @@ fn entry() -> impl Strategy<Value = Entry> {
 }
 
 /// Adds, changes and removals of few keys, so that most meet an entry.
-fn changes() -> impl Strategy<Value = Vec<Change>> {
-    let change = (0..40_u32, proptest::option::weighted(0.7, entry())).prop_map(|(key, entry)| Change {
+fn changes() -> impl Strategy<Value = Vec<EntryChange>> {
+    let change = (0..40_u32, proptest::option::weighted(0.7, entry())).prop_map(|(key, entry)| EntryChange {
         key: format!("key {key}").into(),
         entry,
     });
     proptest::collection::vec(change, 0..120)
 }
 
-fn apply(oracle: &mut Oracle, change: &Change) {
+fn apply(oracle: &mut Oracle, change: &EntryChange) {
     match &change.entry {
         Some(entry) => oracle.insert(change.key.to_string(), entry.clone()),
         None => oracle.remove(change.key.as_str()),
@@ -77,7 +77,7 @@ proptest! {
 /// A version of each offset is the map after the records before it, however the records were read.
 #[test]
 fn a_history_has_the_version_of_each_recent_offset() {
-    let change = |number: i64| Change {
+    let change = |number: i64| EntryChange {
         key: format!("key {}", number % 30).into(),
         entry: (number % 7 != 0).then(|| Entry {
             value: Some(number.to_string().into()),
@@ -87,7 +87,7 @@ fn a_history_has_the_version_of_each_recent_offset() {
     let mut history = History::default();
     assert!(history.at(0).is_some_and(|table| table.is_empty()));
     // Every third offset is a gap.
-    let records: Vec<(i64, Change)> = (0..20_000)
+    let records: Vec<(i64, EntryChange)> = (0..20_000)
         .filter(|offset| offset % 3 != 0)
         .map(|n| (n, change(n)))
         .collect();
@@ -118,7 +118,7 @@ fn a_history_has_the_version_of_each_recent_offset() {
 
 #[test]
 fn equal_texts_are_kept_once() {
-    let add = |number: u32, reason: String| Change {
+    let add = |number: u32, reason: String| EntryChange {
         key: format!("{number:032x}").into(),
         entry: Some(Entry {
             reason: Some(reason.into()),
@@ -127,7 +127,7 @@ fn equal_texts_are_kept_once() {
         }),
     };
     let memory = |reason: &dyn Fn(u32) -> String| {
-        let changes: Vec<Change> = (0..200_000).map(|number| add(number, reason(number))).collect();
+        let changes: Vec<EntryChange> = (0..200_000).map(|number| add(number, reason(number))).collect();
         Table::default().with(&changes).memory()
     };
     let shared = memory(&|_| "lost or stolen, reported by the customer".to_owned());
@@ -138,7 +138,7 @@ fn equal_texts_are_kept_once() {
 
 #[test]
 fn the_empty_entry_is_an_entry() {
-    let change = Change {
+    let change = EntryChange {
         key: "k".into(),
         entry: Some(Entry::default()),
     };

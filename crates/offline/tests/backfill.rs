@@ -257,7 +257,7 @@ fn entities_beyond_the_cache_are_kept_in_the_stores() {
 #[test]
 fn what_is_filtered_and_what_is_doubtful_is_counted() {
     const PIPELINE: &str = r#"
-name: doubts
+name: is_implausible
 inputs:
   transactions:
     topic: payments

@@ -1,12 +1,12 @@
 //! Recordings as files: what is written is read, a kill leaves only whole files, and damage is found.
 
-use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, Recorder, Records, Topic};
+use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, Records};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 fn manifest() -> Manifest {
-    let topic = Topic {
+    let topic = RecordedTopic {
         name: "payments".to_owned(),
         role: "input: transactions".to_owned(),
         id: Some("id".to_owned()),
@@ -50,7 +50,7 @@ fn read(directory: &Path, partition: usize) -> Result<Vec<Record>, String> {
 
 /// Records these offsets, of which some are no records, up to `end`.
 fn write(directory: &Path, partition: usize, offsets: impl Iterator<Item = i64>, end: i64) {
-    let mut recorder = Recorder::open(directory, manifest()).unwrap();
+    let mut recorder = RecordingWriter::open(directory, manifest()).unwrap();
     let mut writer = recorder.partition(0, partition);
     for offset in offsets
         .filter(|offset| *offset >= writer.position())
@@ -101,7 +101,7 @@ fn what_was_not_finished_is_recorded_again() {
     let directory = directory.path();
     write(directory, 0, 0..10, 10);
     {
-        let mut recorder = Recorder::open(directory, manifest()).unwrap();
+        let mut recorder = RecordingWriter::open(directory, manifest()).unwrap();
         let mut writer = recorder.partition(0, 0);
         for offset in 10..20_000 {
             let value = Some(vec![7; 2000]);
@@ -181,13 +181,15 @@ fn a_manifest_that_is_damaged_or_leads_elsewhere_is_an_error() {
 #[test]
 fn only_one_process_records_and_nothing_else_is_overwritten() {
     let directory = tempfile::tempdir().unwrap();
-    let first = Recorder::open(directory.path(), manifest()).unwrap();
-    let second = Recorder::open(directory.path(), manifest()).map(|_| ()).unwrap_err();
+    let first = RecordingWriter::open(directory.path(), manifest()).unwrap();
+    let second = RecordingWriter::open(directory.path(), manifest())
+        .map(|_| ())
+        .unwrap_err();
     assert!(second.to_string().contains("another process records to it"), "{second}");
     drop(first);
-    Recorder::open(directory.path(), manifest()).unwrap();
+    RecordingWriter::open(directory.path(), manifest()).unwrap();
     let other = tempfile::tempdir().unwrap();
     fs::write(other.path().join("report.txt"), "mine").unwrap();
-    let refused = Recorder::open(other.path(), manifest()).map(|_| ()).unwrap_err();
+    let refused = RecordingWriter::open(other.path(), manifest()).map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains("holds other files"), "{refused}");
 }

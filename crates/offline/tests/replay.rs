@@ -3,7 +3,9 @@
 
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, Recorder, Topic, TopicEpoch};
+use riskstream_offline::recording::{
+    Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, TopicEpoch,
+};
 use riskstream_offline::replay::{Replay, ReplayError, ReplayReport};
 use riskstream_pipeline::driver::{ManualClock, MemoryStores};
 use riskstream_pipeline::faulty::Faults;
@@ -138,7 +140,7 @@ fn record(
                 ..Partition::default()
             }
         };
-        manifest.topics.push(Topic {
+        manifest.topics.push(RecordedTopic {
             name: name.to_owned(),
             role: String::new(),
             id: topic.id.as_deref().map(str::to_owned),
@@ -147,7 +149,7 @@ fn record(
             partitions: (0..topic.partitions).map(partition).collect(),
         });
     }
-    let mut recorder = Recorder::open(directory, manifest).unwrap();
+    let mut recorder = RecordingWriter::open(directory, manifest).unwrap();
     for (index, name) in TOPICS
         .into_iter()
         .enumerate()

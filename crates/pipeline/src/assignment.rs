@@ -1,12 +1,11 @@
 //! Opens a partition that was assigned: which task reads it, and from where.
 
-use crate::continuation::{Continuation, Standing, within};
+use crate::continuation::{Continuation, StatePosition, within};
 use crate::decide::DecisionBuffer;
 use crate::decision_sink::DecisionSink;
 use crate::error::{TaskError, WorkerError};
 use crate::identity::{self, Keying};
 use crate::input_source::InputSource;
-use crate::journal;
 use crate::log::{Committed, Log, LogError, Outputs, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
@@ -19,6 +18,7 @@ use crate::sources::SourceId;
 use crate::stage_state::StageState;
 use crate::stores::{Opening, Stores};
 use crate::task::{Start, Task};
+use crate::task_progress;
 use crate::topology::{Role, Routes, Topology};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_scoring::DecisionSet;
@@ -155,9 +155,9 @@ impl<L: Log> Assignment<'_, L> {
             Opening::Opened(store) => store,
             Opening::Restoring(from) => return Err(NotOpened::Restoring(from)),
         };
-        let standing = Standing::of(store.as_ref())?;
-        self.note_decided(partition, &continuation, &standing, committed.as_ref())?;
-        let (topic, position) = continuation.start(&standing)?;
+        let state = StatePosition::of(store.as_ref())?;
+        self.note_decided(partition, &continuation, &state, committed.as_ref())?;
+        let (topic, position) = continuation.start(&state)?;
         let decided = committed.as_ref().and_then(|committed| committed.decided);
         let sink = if !continuation.decides {
             self.repartition_sink(stage + 1, SourceId::new(0, partition.partition))?
@@ -165,7 +165,7 @@ impl<L: Log> Assignment<'_, L> {
             let set = set_in_force(store.as_ref(), self.topology, self.rollouts)?;
             let circuits = committed.and_then(|committed| committed.circuits);
             let buffer = DecisionBuffer::new(Arc::clone(&plan), set, circuits);
-            let lists = journal::read_lists(store.as_ref())?;
+            let lists = task_progress::read_lists(store.as_ref())?;
             Sink::Decisions(DecisionSink::new(partition.clone(), buffer, lists).into())
         };
         let source = self.source_of_stage(partition, stage, &topic)?;
@@ -192,10 +192,10 @@ impl<L: Log> Assignment<'_, L> {
         &mut self,
         partition: &TopicPartition,
         continuation: &Continuation,
-        standing: &Standing,
+        state: &StatePosition,
         committed: Option<&Committed>,
     ) -> Result<(), NotOpened> {
-        let (Some(decided), Some(committed)) = (continuation.decided_ahead(standing), committed) else {
+        let (Some(decided), Some(committed)) = (continuation.decided_ahead(state), committed) else {
             return Ok(());
         };
         if committed.decided >= Some(decided) {
@@ -294,7 +294,7 @@ fn set_in_force(
     topology: &Topology,
     rollouts: &dyn Rollouts,
 ) -> Result<Arc<DecisionSet>, NotOpened> {
-    let Some((revision, document)) = journal::read_rollout(store)? else {
+    let Some((revision, document)) = task_progress::read_rollout(store)? else {
         return Ok(Arc::clone(&topology.decision));
     };
     let not_ready = |why| format!("roll-out {revision} decides here, which cannot be used: {why}");

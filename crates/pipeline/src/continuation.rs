@@ -2,28 +2,28 @@
 //! topic, is not ahead of the committed position, and the log still has the records after it.
 
 use crate::identity;
-use crate::journal::Journal;
 use crate::log::TopicIdentity;
+use crate::task_progress::TaskProgress;
 use riskstream_features::state::{StateError, StateStore};
 use std::sync::Arc;
 
 /// The position of a state, and the topic that it belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct StatePosition {
     /// The topic that it has read.
     pub topic: TopicIdentity,
     /// The offset of the first record that is not in it; none if it is new.
     pub position: Option<i64>,
 }
 
-impl Standing {
+impl StatePosition {
     /// How far the state in a store is.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn of(store: &dyn StateStore) -> Result<Standing, StateError> {
-        Ok(Standing {
-            topic: Journal::read(store)?.topic,
+    pub fn of(store: &dyn StateStore) -> Result<StatePosition, StateError> {
+        Ok(StatePosition {
+            topic: TaskProgress::read(store)?.topic,
             position: store.position()?,
         })
     }
@@ -49,13 +49,13 @@ pub struct Continuation {
 impl Continuation {
     /// Whether a state that was restored from elsewhere may be of more use than this one: it is new although the topic was written to,
     /// or the log no longer has what follows its position.
-    pub fn needs_restoration(&self, standing: &Standing) -> bool {
+    pub fn needs_restoration(&self, state: &StatePosition) -> bool {
         if self.bounds.1 == 0 {
             return false;
         }
-        standing.position.is_none_or(|position| {
-            let is_of_this_topic = !identity::is_other(&self.topic.id, &standing.topic.id);
-            is_of_this_topic && standing.topic.epoch == self.topic.epoch && position < self.bounds.0
+        state.position.is_none_or(|position| {
+            let is_of_this_topic = !identity::is_other(&self.topic.id, &state.topic.id);
+            is_of_this_topic && state.topic.epoch == self.topic.epoch && position < self.bounds.0
         })
     }
 
@@ -63,10 +63,10 @@ impl Continuation {
     ///
     /// # Errors
     /// There would be a hole, or the state belongs to another topic: why, and what to do.
-    pub fn start(&self, standing: &Standing) -> Result<(TopicIdentity, i64), String> {
-        let topic = self.topic_of_state(&standing.topic)?;
+    pub fn start(&self, state: &StatePosition) -> Result<(TopicIdentity, i64), String> {
+        let topic = self.topic_of_state(&state.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
-        let position = standing.position.filter(|_| standing.topic.epoch == topic.epoch);
+        let position = state.position.filter(|_| state.topic.epoch == topic.epoch);
         match (position, self.committed) {
             (Some(position), Some(committed)) if position > committed => Err(self.is_ahead(position, committed)),
             (None, Some(committed)) if self.bounds.0 > 0 && committed > self.bounds.0 => Err(self.is_lost(committed)),
@@ -75,10 +75,10 @@ impl Continuation {
     }
 
     /// Up to where records were decided, if the state is ahead of the group's position.
-    pub fn decided_ahead(&self, standing: &Standing) -> Option<i64> {
-        let is_of_this_topic = !identity::is_other(&self.topic.id, &standing.topic.id);
-        let is_current = is_of_this_topic && standing.topic.epoch == self.topic.epoch;
-        standing.position.filter(|position| {
+    pub fn decided_ahead(&self, state: &StatePosition) -> Option<i64> {
+        let is_of_this_topic = !identity::is_other(&self.topic.id, &state.topic.id);
+        let is_current = is_of_this_topic && state.topic.epoch == self.topic.epoch;
+        state.position.filter(|position| {
             self.decides && is_current && self.committed.is_some_and(|committed| *position > committed)
         })
     }
@@ -97,7 +97,7 @@ impl Continuation {
         };
         format!(
             "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot be \
-             rebuilt. Restore the state directory; or begin anew at {low} ({how}): features then know nothing of what came \
+             rebuilt. Restore the state directory; or start from nothing at {low} ({how}): features then know nothing of what came \
              before{cost}"
         )
     }
@@ -168,14 +168,14 @@ pub(crate) fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn standing(id: &str, epoch: u32, position: Option<i64>) -> Standing {
+    fn state(id: &str, epoch: u32, position: Option<i64>) -> StatePosition {
         let topic = TopicIdentity {
             id: Some(id.into()),
             partitions: 1,
             epoch,
             ..TopicIdentity::default()
         };
-        Standing { topic, position }
+        StatePosition { topic, position }
     }
 
     fn continuation(bounds: (i64, i64), committed: Option<i64>) -> Continuation {
@@ -183,7 +183,7 @@ mod tests {
             name: "payments".into(),
             is_repartition: false,
             decides: true,
-            topic: standing("A", 1, None).topic,
+            topic: state("A", 1, None).topic,
             bounds,
             committed,
         }
@@ -191,41 +191,37 @@ mod tests {
 
     #[test]
     fn a_state_goes_on_if_nothing_is_missing_behind_its_position() {
-        let new = Standing::default();
+        let new = StatePosition::default();
         let cases = [
             // (bounds, committed, state, whether another may be of more use, start or a word of the reason)
             ((0, 0), None, new.clone(), false, Ok(0)),
             ((0, 9), Some(5), new.clone(), true, Ok(0)),
             ((3, 9), Some(5), new.clone(), true, Err("its state is lost")),
-            ((3, 9), Some(5), standing("A", 1, Some(3)), false, Ok(3)),
+            ((3, 9), Some(5), state("A", 1, Some(3)), false, Ok(3)),
             (
                 (3, 9),
                 Some(5),
-                standing("A", 1, Some(2)),
+                state("A", 1, Some(2)),
                 true,
                 Err("1 records are missing"),
             ),
             (
                 (3, 9),
                 Some(5),
-                standing("A", 1, Some(6)),
+                state("A", 1, Some(6)),
                 false,
                 Err("ahead of the group's"),
             ),
-            ((3, 9), None, standing("A", 1, Some(6)), false, Ok(6)),
-            ((0, 9), None, standing("A", 1, Some(10)), false, Err("beyond the end")),
+            ((3, 9), None, state("A", 1, Some(6)), false, Ok(6)),
+            ((0, 9), None, state("A", 1, Some(10)), false, Err("beyond the end")),
             // Another topic of this name, and one of which the user has said that it is to be read.
-            ((3, 9), Some(5), standing("B", 1, Some(2)), false, Err("another topic")),
-            ((0, 9), Some(0), standing("B", 0, Some(7)), false, Ok(0)),
+            ((3, 9), Some(5), state("B", 1, Some(2)), false, Err("another topic")),
+            ((0, 9), Some(0), state("B", 0, Some(7)), false, Ok(0)),
         ];
-        for (bounds, committed, standing, needs, expected) in cases {
+        for (bounds, committed, state, needs, expected) in cases {
             let continuation = continuation(bounds, committed);
-            assert_eq!(
-                continuation.needs_restoration(&standing),
-                needs,
-                "{standing:?} {bounds:?}"
-            );
-            match (expected, continuation.start(&standing)) {
+            assert_eq!(continuation.needs_restoration(&state), needs, "{state:?} {bounds:?}");
+            match (expected, continuation.start(&state)) {
                 (Ok(start), Ok((topic, found))) => assert_eq!((found, topic.epoch), (start, 1)),
                 (Err(word), Err(reason)) => assert!(reason.contains(word), "{reason}"),
                 (expected, found) => panic!("{expected:?}: {found:?}"),

@@ -2,10 +2,10 @@
 
 use crate::context::TaskContext;
 use crate::decide::DecisionBuffer;
-use crate::journal;
 use crate::lists::ListsOfTask;
 use crate::log::TopicPartition;
 use crate::rollout::RolloutNotice;
+use crate::task_progress;
 use riskstream_engine::Event;
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_features::state::StateWrites;
@@ -115,10 +115,10 @@ impl DecisionSink {
     /// Adds the decision set and the lists in force to a batch of writes, if they came into force since the last one.
     pub fn collect(&self, writes: &mut StateWrites) {
         if let Some(set) = self.buffer.change_to_write() {
-            journal::write_rollout(set.revision, &set.document, writes);
+            task_progress::write_rollout(set.revision, &set.document, writes);
         }
         if let Some(offsets) = self.lists.as_ref().and_then(ListsOfTask::to_write) {
-            journal::write_lists(offsets, writes);
+            task_progress::write_lists(offsets, writes);
         }
     }
 

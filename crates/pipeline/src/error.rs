@@ -61,7 +61,7 @@ pub enum PartitionError {
     /// An earlier version has written the state, with other sources than there are now.
     #[error(
         "an earlier version of riskstream has written the state, with {before} source partitions; now there are {now}. Give the \
-         pipeline another name, so that it builds its state anew"
+         pipeline another name, so that it builds new state"
     )]
     SourcesChanged {
         /// Sources in the state.

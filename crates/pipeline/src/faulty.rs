@@ -1,7 +1,7 @@
 //! A log that fails, from a seed: aborted transactions, commits and acknowledgements whose result stays unknown, a log that
 //! cannot be reached. The same seed fails at the same calls. For simulation.
 
-use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
+use crate::log::{AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, TopicPartition};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl<L> FaultyLog<L> {
 }
 
 impl<L: Log> Log for FaultyLog<L> {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         if self.draw() < self.faults.unavailable {
             return Err(LogError::Unavailable("simulated".into()));
         }
@@ -125,7 +125,7 @@ impl<L: Log> Log for FaultyLog<L> {
         self.log.written_until(partition)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         self.log.topic(topic)
     }
 

@@ -3,7 +3,7 @@
 //! A worker on it applies records to state only, as in a replay. So a copy is never ahead of what its next owner may replay
 //! (docs/adr/0031-standby.md).
 
-use crate::log::{Change, Committed, Log, LogError, Outputs, RecordRef, Topic, TopicPartition};
+use crate::log::{AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ impl<L: Log> Follower<L> {
         }
     }
 
-    fn changes(&self) -> Vec<Change> {
+    fn changes(&self) -> Vec<AssignmentChange> {
         let wanted = (self.wanted)();
         let revoked: Vec<_> = self
             .followed
@@ -84,8 +84,8 @@ impl<L: Log> Follower<L> {
             .collect();
         let is_new = |at: &TopicPartition| !self.followed.contains_key(at);
         let assigned: Vec<_> = wanted.into_iter().filter(is_new).collect();
-        let revoked = (!revoked.is_empty()).then_some(Change::Revoked(revoked));
-        let assigned = (!assigned.is_empty()).then_some(Change::Assigned(assigned));
+        let revoked = (!revoked.is_empty()).then_some(AssignmentChange::Revoked(revoked));
+        let assigned = (!assigned.is_empty()).then_some(AssignmentChange::Assigned(assigned));
         revoked.into_iter().chain(assigned).collect()
     }
 
@@ -100,12 +100,12 @@ impl<L: Log> Follower<L> {
 }
 
 impl<L: Log> Log for Follower<L> {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         self.log.wait(timeout)?;
         self.look()?;
         let changes = self.changes();
         for change in &changes {
-            if let Change::Assigned(partitions) = change {
+            if let AssignmentChange::Assigned(partitions) = change {
                 let new = partitions.iter().map(|at| (at.clone(), Followed::default()));
                 self.followed.extend(new);
             }
@@ -185,7 +185,7 @@ impl<L: Log> Log for Follower<L> {
         Some(followed.limit - self.position(partition)?)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         self.log.topic(topic)
     }
 

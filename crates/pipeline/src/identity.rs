@@ -2,7 +2,7 @@
 //! created again has other records at the same offsets; in one with another number of partitions, keys lie in other
 //! partitions than their state (docs/adr/0020-identity-of-topics.md).
 
-use crate::log::{Topic, TopicIdentity};
+use crate::log::{LogTopic, TopicIdentity};
 use std::sync::Arc;
 
 /// The role of a topic for the task that reads it or writes to it.
@@ -18,7 +18,7 @@ pub enum Keying {
 ///
 /// # Errors
 /// What was committed belongs to another topic of this name, or to other tasks: why, and what to do.
-pub fn identify(name: &str, topic: &Topic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, String> {
+pub fn identify(name: &str, topic: &LogTopic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, String> {
     for committed in &topic.committed {
         if let Some(before) = committed.chain.as_ref().filter(|before| *before != chain) {
             return Err(other_chain(name, before, chain));
@@ -29,7 +29,7 @@ pub fn identify(name: &str, topic: &Topic, keying: Keying, chain: &Arc<str>) -> 
         if keying == Keying::ByState && committed.partitions != 0 && committed.partitions != topic.partitions {
             return Err(format!(
                 "{name} had {} partitions and now has {}: the state of its keys lies in the partitions that they had. Give the \
-                 pipeline another name, so that it builds its state anew with new internal topics; or create the topic again \
+                 pipeline another name, so that it builds new state with new internal topics; or create the topic again \
                  with {0} partitions",
                 committed.partitions, topic.partitions
             ));
@@ -95,7 +95,7 @@ pub fn other_topic(name: &str) -> String {
 pub fn other_repartition_topic(name: &str) -> String {
     format!(
         "its state comes from another topic than {name}, which was deleted and created again, or is new because {CHANGED}. \
-         Rows on their way to the state may be lost. Give the pipeline another name, so that it builds its state anew"
+         Rows on their way to the state may be lost. Give the pipeline another name, so that it builds new state"
     )
 }
 
@@ -114,8 +114,8 @@ const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the 
 fn other_chain(name: &str, before: &str, now: &str) -> String {
     let words = |chain: &str| chain.replace('>', " > ").replace(':', " by ").replace('/', " as ");
     format!(
-        "what was read of {name} went another way ({}) than it would go now ({}): {CHANGED}. Rows on their way would be lost, \
-         and features would begin anew. Give the pipeline another name, so that it builds its state anew; or restore the \
+        "{name} was read as {}, and would now be read as {}: {CHANGED}. Rows on their way would be lost, \
+         and features would start from nothing. Give the pipeline another name, so that it builds new state; or restore the \
          pipeline file",
         words(before),
         words(now)
@@ -123,7 +123,7 @@ fn other_chain(name: &str, before: &str, now: &str) -> String {
 }
 
 /// The identity of `topic` for positions from which it is read as another topic than before, in this epoch or a later one.
-pub fn renew(topic: &Topic, epoch: u32) -> TopicIdentity {
+pub fn renew(topic: &LogTopic, epoch: u32) -> TopicIdentity {
     let before = topic.committed.iter().map(|committed| committed.epoch).max();
     TopicIdentity {
         id: topic.id.clone(),
@@ -147,14 +147,14 @@ pub fn sequence(epoch: u32, offset: i64) -> i64 {
 mod tests {
     use super::*;
 
-    fn topic(id: &str, partitions: i32, committed: &[(&str, i32, u32)]) -> Topic {
+    fn topic(id: &str, partitions: i32, committed: &[(&str, i32, u32)]) -> LogTopic {
         let identity = |&(id, partitions, epoch): &(&str, i32, u32)| TopicIdentity {
             id: (!id.is_empty()).then(|| id.into()),
             partitions,
             epoch,
             ..TopicIdentity::default()
         };
-        Topic {
+        LogTopic {
             id: (!id.is_empty()).then(|| id.into()),
             partitions,
             committed: committed.iter().map(identity).collect(),

@@ -5,7 +5,7 @@ use crate::identity;
 use crate::key_rule::KeyRule;
 use crate::log::RecordRef;
 use crate::progress::SourceProgress;
-use crate::taken::{Sequenced, Taken};
+use crate::record_result::{RecordResult, Sequenced};
 use riskstream_engine::plan::InputPlan;
 use riskstream_engine::{Engine, Event};
 use riskstream_events::header::header_text;
@@ -129,7 +129,7 @@ impl InputSource {
     }
 
     /// Decodes and admits a record.
-    pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> Taken<'static> {
+    pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> RecordResult<'static> {
         self.has_other_key = false;
         let Some(bytes) = record.value else {
             return self.take_tombstone(context);
@@ -145,7 +145,7 @@ impl InputSource {
                     self.sequence = identity::sequence(self.epoch, record.offset);
                     self.has_other_key = self.breaks_rule(record, &event.row);
                     self.admitted = Some(event);
-                    return Taken::Rows;
+                    return RecordResult::Rows;
                 }
                 Admitted::Filtered(row) => {
                     context.recycle(row);
@@ -155,12 +155,12 @@ impl InputSource {
             },
             Err(DecodeError::Unavailable(why)) => {
                 context.recycle(row);
-                return Taken::NotReady(why);
+                return RecordResult::NotReady(why);
             }
             Err(DecodeError::Rejected(rejection)) => (row, rejection),
         };
         context.recycle(row);
-        Taken::Rejected(rejection)
+        RecordResult::Rejected(rejection)
     }
 
     fn admit(&mut self, record: RecordRef<'_>, mut row: Row, engine: &Engine) -> Admitted {
@@ -184,12 +184,12 @@ impl InputSource {
         !rule.holds(key, row, &mut self.key)
     }
 
-    fn take_tombstone(&self, context: &mut TaskContext<'_>) -> Taken<'static> {
+    fn take_tombstone(&self, context: &mut TaskContext<'_>) -> RecordResult<'static> {
         if self.plan(context.engine).ignores_tombstones {
             return pass_over(context);
         }
         let detail = "the record has no value; `tombstones: ignore` passes over such records";
-        Taken::Rejected(Rejection::new(ReasonCode::Tombstone, detail))
+        RecordResult::Rejected(Rejection::new(ReasonCode::Tombstone, detail))
     }
 
     fn plan<'e>(&self, engine: &'e Engine) -> &'e InputPlan {
@@ -199,7 +199,7 @@ impl InputSource {
     /// Whether the record taken last is an event whose time is doubtful.
     pub fn has_doubtful_time(&self, engine: &Engine) -> bool {
         let admitted = self.admitted.as_ref();
-        admitted.is_some_and(|event| self.plan(engine).doubts(event.event_time()))
+        admitted.is_some_and(|event| self.plan(engine).is_implausible(event.event_time()))
     }
 
     /// The rule that the record taken last breaks by its key.
@@ -235,7 +235,7 @@ impl InputSource {
 }
 
 /// The record is read and is no event.
-fn pass_over(context: &mut TaskContext<'_>) -> Taken<'static> {
+fn pass_over(context: &mut TaskContext<'_>) -> RecordResult<'static> {
     context.tally.filtered += 1;
-    Taken::Rows
+    RecordResult::Rows
 }

@@ -40,7 +40,7 @@ pub struct TopicIdentity {
 
 /// A topic as it is now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Topic {
+pub struct LogTopic {
     /// The log's id of the topic.
     pub id: Option<Arc<str>>,
     /// The number of its partitions.
@@ -95,7 +95,7 @@ pub struct RecordRef<'a> {
 
 /// A change of what this member reads. Partitions change hands only inside [`Log::wait`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum AssignmentChange {
     /// These partitions are now this member's to read. Nothing is read before [`Log::start`].
     Assigned(Vec<TopicPartition>),
     /// These partitions must be given up: answer with [`Log::stop`] as soon as their state is closed.
@@ -239,7 +239,7 @@ pub enum LogError {
     Aborted(String),
     /// This member is fenced, or the result is not known: close the tasks, open them again under a new
     /// member; the committed positions then tell what happened.
-    #[error("this worker has to start anew: {0}")]
+    #[error("this worker has to restart: {0}")]
     Fenced(String),
     /// Nothing was committed, as the group is being rebalanced: try again after the next `wait`.
     #[error("the group is being rebalanced")]
@@ -270,7 +270,7 @@ pub enum LogError {
 pub trait Log {
     /// Waits until a record can be taken, an assignment changes, or `timeout` passes. Must be called
     /// regularly: it is also the heartbeat.
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError>;
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError>;
 
     /// The committed positions of `partitions`, `None` where nothing was committed.
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError>;
@@ -307,7 +307,7 @@ pub trait Log {
 
     /// A topic that the log reads or writes. It stays the same as long as the log: when a topic changes, [`Log::wait`] is
     /// `Fenced`.
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError>;
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError>;
 
     /// The number of this member as an owner of partitions: a later owner of a partition has a larger one.
     fn generation(&self) -> u64;

@@ -2,7 +2,8 @@
 //! the tests run the whole pipeline on it, with the same worker that runs on Kafka.
 
 use crate::log::{
-    Change, Committed, Log, LogError, Outputs, RecordRef, SCHEMA_ID_HEADER, Topic, TopicIdentity, TopicPartition,
+    AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, SCHEMA_ID_HEADER, TopicIdentity,
+    TopicPartition,
 };
 use crate::partitioner;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -261,7 +262,7 @@ impl Inner {
         (!readers.is_empty()).then(|| readers[partition as usize % readers.len()])
     }
 
-    fn changes(&mut self, member: u64) -> Vec<Change> {
+    fn changes(&mut self, member: u64) -> Vec<AssignmentChange> {
         let mut assigned = Vec::new();
         let mut revoked = Vec::new();
         for (topic, partitions) in &self.topics {
@@ -281,8 +282,8 @@ impl Inner {
         for at in &assigned {
             self.owners.insert(at.clone(), member);
         }
-        let revoked = (!revoked.is_empty()).then_some(Change::Revoked(revoked));
-        let assigned = (!assigned.is_empty()).then_some(Change::Assigned(assigned));
+        let revoked = (!revoked.is_empty()).then_some(AssignmentChange::Revoked(revoked));
+        let assigned = (!assigned.is_empty()).then_some(AssignmentChange::Assigned(assigned));
         revoked.into_iter().chain(assigned).collect()
     }
 
@@ -310,7 +311,7 @@ impl Inner {
         &self.topics[&at.topic][at.partition as usize]
     }
 
-    fn topic(&self, topic: &str) -> Option<Topic> {
+    fn topic(&self, topic: &str) -> Option<LogTopic> {
         let positions = self.committed.iter().filter(|(at, _)| &*at.topic == topic);
         let mut committed = Vec::new();
         for (_, Committed { topic, .. }) in positions {
@@ -318,7 +319,7 @@ impl Inner {
                 committed.push(topic.clone());
             }
         }
-        Some(Topic {
+        Some(LogTopic {
             id: Some(self.ids.get(topic)?.to_string().into()),
             partitions: self.topics.get(topic)?.len() as i32,
             committed,
@@ -366,7 +367,7 @@ impl Drop for MemoryLog {
 }
 
 impl Log for MemoryLog {
-    fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let broker = self.broker.clone();
         let mut inner = broker.lock();
         let changes = inner.changes(self.member);
@@ -452,7 +453,7 @@ impl Log for MemoryLog {
         self.broker.lock().written_until.get(&at.topic).copied()
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         let topic = self.broker.lock().topic(topic);
         topic.ok_or_else(|| LogError::Fatal("there is no such topic".to_owned()))
     }

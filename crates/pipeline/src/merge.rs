@@ -61,15 +61,15 @@ impl MergeOrder {
 
 /// The watermarks of the sources that have no row here and are not idle.
 #[derive(Clone, Copy)]
-struct Awaited {
+struct LeastWatermarks {
     /// The least watermark of those that are catching up.
     catching_up: i64,
     /// The least watermark of those that are live.
     live: i64,
 }
 
-impl Awaited {
-    const NOTHING: Awaited = Awaited {
+impl LeastWatermarks {
+    const NOTHING: LeastWatermarks = LeastWatermarks {
         catching_up: i64::MAX,
         live: i64::MAX,
     };
@@ -90,7 +90,7 @@ pub struct Merge {
     /// The first row of each source that has rows.
     heads: BinaryHeap<Reverse<MergeOrder>>,
     /// `None`: a source without rows has changed since it was computed.
-    awaited: Option<Awaited>,
+    awaited: Option<LeastWatermarks>,
     /// The offset of the record with which the present catch-up began; none if no source catches up.
     catch_up_from: Option<i64>,
     /// How many marks of sources that read history were received.
@@ -307,9 +307,9 @@ impl Merge {
         self.release(source, decode, load).map(Some)
     }
 
-    fn awaited(&mut self) -> Awaited {
+    fn awaited(&mut self) -> LeastWatermarks {
         *self.awaited.get_or_insert_with(|| {
-            let mut awaited = Awaited::NOTHING;
+            let mut awaited = LeastWatermarks::NOTHING;
             for (_, SourceQueue { mark, head, .. }) in self.sources.iter() {
                 if head.is_empty() {
                     awaited.add(mark.watermark, mark.phase_in(self.catch_up_from));

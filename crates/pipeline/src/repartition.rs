@@ -21,9 +21,9 @@
 
 use crate::frame_set::FrameSet;
 use crate::partitioner::murmur2;
+use crate::record_result::Sequenced;
 use crate::rollout::RolloutNotice;
 use crate::sources::SourceId;
-use crate::taken::Sequenced;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
 use riskstream_events::{Flags, FrameError, FrameHeader, FrameReader, FrameWriter, Row, Slot, Value, ValueType};

@@ -3,16 +3,16 @@
 use crate::context::TaskContext;
 use crate::error::{PartitionError, TaskError};
 use crate::frame_set::FrameSet;
-use crate::journal::{self, StoredFrame};
 use crate::log::{Outputs, RecordRef, TopicPartition};
 use crate::merge::Merge;
 use crate::progress::{Phase, SourceMark, SourceProgress, Watermark};
+use crate::record_result::{RecordResult, Sequenced};
 use crate::repartition::{Content, IdleNotice, RecordError, RepartitionFormat};
 use crate::rollout::RolloutNotice;
 use crate::source_queue::MergeError;
 use crate::sources::{SourceId, Sources, source_of_earlier_number};
 use crate::stage_state::StageState;
-use crate::taken::{Sequenced, Taken};
+use crate::task_progress::{self, StoredFrame};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::{FrameError, FrameHeader, Row};
 use riskstream_features::state::StateWrites;
@@ -64,11 +64,15 @@ impl RepartitionSource {
     ///
     /// # Errors
     /// The record cannot be read. A part of it may have been taken in.
-    pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
+    pub fn take<'r>(
+        &mut self,
+        record: RecordRef<'r>,
+        context: &mut TaskContext<'_>,
+    ) -> Result<RecordResult<'r>, TaskError> {
         let value = record.value.unwrap_or_default();
         let taken = match self.format.parse(value) {
-            Ok(Content::Rollout(notice)) => return Ok(Taken::Rollout(notice)),
-            Ok(Content::Lists(notice)) => return Ok(Taken::Lists(notice)),
+            Ok(Content::Rollout(notice)) => return Ok(RecordResult::Rollout(notice)),
+            Ok(Content::Lists(notice)) => return Ok(RecordResult::Lists(notice)),
             Ok(Content::Idle(notice)) => self.take_idle(notice),
             Ok(Content::IdleTimeout { catch_up_from }) => {
                 self.merge.end_wait_for_idle(catch_up_from, record.offset);
@@ -78,7 +82,7 @@ impl RepartitionSource {
             Err(error) => Err(error),
         };
         match taken {
-            Ok(()) => Ok(Taken::Rows),
+            Ok(()) => Ok(RecordResult::Rows),
             Err(error) => Err(self.unreadable(record.offset, error)),
         }
     }
@@ -218,7 +222,7 @@ impl RepartitionSource {
 
     /// Adds to a batch of writes the frames that wait beyond it.
     pub fn collect(&mut self, writes: &mut StateWrites) {
-        journal::write_frames(&mut self.merge, &self.format, writes);
+        task_progress::write_frames(&mut self.merge, &self.format, writes);
     }
 
     /// The frames that were added to a batch of writes are written.

@@ -3,8 +3,8 @@
 use crate::context::TaskContext;
 use crate::decision_sink::DecisionSink;
 use crate::progress::Watermark;
+use crate::record_result::Sequenced;
 use crate::sources::SourceId;
-use crate::taken::Sequenced;
 use riskstream_features::state::StateWrites;
 
 /// A source of a repartition topic. What it sends is collected in the worker's writer to that topic.

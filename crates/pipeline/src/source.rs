@@ -5,9 +5,9 @@ use crate::error::TaskError;
 use crate::input_source::InputSource;
 use crate::log::RecordRef;
 use crate::progress::{Phase, SourceProgress, Watermark};
+use crate::record_result::{RecordResult, Sequenced};
 use crate::repartition_source::RepartitionSource;
 use crate::stage_state::StageState;
-use crate::taken::{Sequenced, Taken};
 use riskstream_features::state::StateWrites;
 
 /// The partition that a task reads: records go in, events come out in the order in which they are applied.
@@ -23,7 +23,11 @@ impl Source {
     ///
     /// # Errors
     /// The task cannot go on.
-    pub fn take<'r>(&mut self, record: RecordRef<'r>, context: &mut TaskContext<'_>) -> Result<Taken<'r>, TaskError> {
+    pub fn take<'r>(
+        &mut self,
+        record: RecordRef<'r>,
+        context: &mut TaskContext<'_>,
+    ) -> Result<RecordResult<'r>, TaskError> {
         match self {
             Source::Input(input) => Ok(input.take(record, context)),
             Source::Repartition(repartition) => repartition.take(record, context),

@@ -4,7 +4,7 @@
 //! are read again when the frame is first in its queue.
 
 use crate::progress::SourceMark;
-use crate::taken::Sequenced;
+use crate::record_result::Sequenced;
 use riskstream_events::FrameError;
 use riskstream_features::state::StateError;
 use std::collections::VecDeque;

@@ -2,10 +2,10 @@
 //! and what is to be written.
 
 use crate::error::TaskError;
-use crate::journal::{self, Journal, StoredFrame};
 use crate::log::TopicIdentity;
 use crate::progress::SourceProgress;
 use crate::sources::SourceId;
+use crate::task_progress::{self, StoredFrame, TaskProgress};
 use crate::waiting_labels::WaitingLabels;
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Engine, Event, StageError, StreamTime, unknown_transaction};
@@ -75,14 +75,14 @@ impl StageState {
     pub fn restore(&mut self) -> Result<SourceProgress, TaskError> {
         self.entities.discard();
         self.writes.clear();
-        let journal = Journal::read(self.store.as_ref())?;
-        self.stream_time = journal.stream_time;
+        let progress = TaskProgress::read(self.store.as_ref())?;
+        self.stream_time = progress.stream_time;
         self.waited.clear();
         self.expired.clear();
         if let Some(labels) = &mut self.labels {
             labels.restore(self.store.as_ref())?;
         }
-        Ok(journal.progress)
+        Ok(progress.progress)
     }
 
     /// Visits the frames of the task's source that wait, in order of their sources and offsets.
@@ -90,7 +90,7 @@ impl StageState {
     /// # Errors
     /// The store cannot be read; or the first error of `visit`.
     pub fn visit_frames(&self, visit: impl FnMut(StoredFrame<'_>) -> Result<(), TaskError>) -> Result<(), TaskError> {
-        journal::visit_frames(self.store.as_ref(), visit)
+        task_progress::visit_frames(self.store.as_ref(), visit)
     }
 
     /// The record's value that holds a frame that waits, and no other.
@@ -98,7 +98,7 @@ impl StageState {
     /// # Errors
     /// The store cannot be read, or does not have it.
     pub fn frame(&self, source: SourceId, offset: i64) -> Result<Vec<u8>, StateError> {
-        journal::read_frame(self.store.as_ref(), source, offset)
+        task_progress::read_frame(self.store.as_ref(), source, offset)
     }
 
     /// The stage's index in the plan.
@@ -214,12 +214,12 @@ impl StageState {
         if let Some(labels) = &self.labels {
             labels.collect(&mut self.writes);
         }
-        let journal = Journal {
+        let progress = TaskProgress {
             stream_time: self.stream_time,
             progress,
             topic: self.topic.clone(),
         };
-        journal.write(&mut self.writes);
+        progress.write(&mut self.writes);
         &mut self.writes
     }
 

@@ -7,15 +7,15 @@ use crate::key_rule::OnKeyMismatch;
 use crate::log::{Committed, Outputs, RecordRef, TopicIdentity, TopicPartition};
 use crate::prepared::Prepared;
 use crate::progress::{Phase, SourceProgress};
+use crate::record_result::{RecordResult, Sequenced};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::{Applied, StageState};
-use crate::taken::{Sequenced, Taken};
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
 
 const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
-                     between, and give the pipeline another name, so that it builds its state anew";
+                     between, and give the pipeline another name, so that it builds new state";
 
 const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: no feature of this entity counts it. Give the entity \
                               a longer `lateness`; riskstream_too_late_labels_total counts such labels";
@@ -117,25 +117,25 @@ impl Task {
             return Ok(Processed::Retry(why));
         }
         match self.source.take(record, context)? {
-            Taken::Rows => self.examine(record.offset, context)?,
-            Taken::Rollout(notice) => {
+            RecordResult::Rows => self.examine(record.offset, context)?,
+            RecordResult::Rollout(notice) => {
                 if let Some(decisions) = self.sink.decisions_mut()
                     && let Err(why) = decisions.change_set(notice, context)
                 {
                     return Ok(Processed::Retry(why));
                 }
             }
-            Taken::Lists(notice) => {
+            RecordResult::Lists(notice) => {
                 if let Some(decisions) = self.sink.decisions_mut() {
                     decisions.change_lists(&notice);
                 }
             }
-            Taken::Rejected(_) if replayed => {}
-            Taken::Rejected(rejection) => {
+            RecordResult::Rejected(_) if replayed => {}
+            RecordResult::Rejected(rejection) => {
                 let letters = context.dead_letters;
                 letters.record(&self.partition, record, &rejection, context.outputs);
             }
-            Taken::NotReady(why) => return Ok(Processed::Retry(why)),
+            RecordResult::NotReady(why) => return Ok(Processed::Retry(why)),
         }
         let mut events = 0;
         while let Some(event) = self.source.next_event(self.state.as_ref(), context)? {

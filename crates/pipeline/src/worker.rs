@@ -11,13 +11,13 @@ use crate::context::TaskContext;
 use crate::dead_letters::DeadLetters;
 use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
-use crate::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
+use crate::log::{AssignmentChange, Committed, Log, LogError, Outputs, TopicPartition};
 use crate::partition_reader::{self, Batch, PartitionReader, next_to_read};
-use crate::phases::{CatchUpSignal, Phases};
 use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
 use crate::round::{Changes, Round, Stopped};
 use crate::sink::{RepartitionSink, Sink};
+use crate::source_phases::{CatchUpSignal, SourcePhases};
 use crate::stores::Stores;
 use crate::tally::Tally;
 use crate::task::Task;
@@ -77,8 +77,8 @@ pub struct Worker<L: Log> {
     stopped: Vec<Stopped>,
     unopened: Unopened,
     /// Changes of the assignment that the log has reported and that are not yet carried out.
-    pending: VecDeque<Change>,
-    phases: Phases,
+    pending: VecDeque<AssignmentChange>,
+    phases: SourcePhases,
     writers: RepartitionWriters,
     appended: Outputs,
     outputs: Outputs,
@@ -122,7 +122,7 @@ impl<L: Log> Worker<L> {
             stopped: Vec::new(),
             unopened: Unopened::default(),
             pending: VecDeque::new(),
-            phases: Phases::new(options.liveness, history),
+            phases: SourcePhases::new(options.liveness, history),
             writers: RepartitionWriters::default(),
             appended: Outputs::default(),
             outputs: Outputs::default(),
@@ -235,8 +235,8 @@ impl<L: Log> Worker<L> {
         let mut changes = Changes::default();
         while let Some(change) = self.pending.front().cloned() {
             match &change {
-                Change::Assigned(partitions) => changes.assigned += partitions.len(),
-                Change::Revoked(partitions) => changes.revoked += partitions.len(),
+                AssignmentChange::Assigned(partitions) => changes.assigned += partitions.len(),
+                AssignmentChange::Revoked(partitions) => changes.revoked += partitions.len(),
             }
             self.change(change)?;
             self.pending.pop_front();
@@ -366,10 +366,10 @@ impl<L: Log> Worker<L> {
         Ok(self.log.start(&positions)?)
     }
 
-    fn change(&mut self, change: Change) -> Result<(), WorkerError> {
+    fn change(&mut self, change: AssignmentChange) -> Result<(), WorkerError> {
         match change {
-            Change::Assigned(partitions) => self.assigned(&partitions),
-            Change::Revoked(partitions) => {
+            AssignmentChange::Assigned(partitions) => self.assigned(&partitions),
+            AssignmentChange::Revoked(partitions) => {
                 // What is not committed would be done again by the next owner.
                 self.commit(&mut Round::default())?;
                 self.give_up(&partitions)

@@ -3,7 +3,7 @@
 
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_lists::{Change, Entry, History, ListSet, ListVersion};
+use riskstream_lists::{Entry, EntryChange, History, ListSet, ListVersion};
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::{TestDriver, Topology};
 use std::path::Path;
@@ -39,9 +39,9 @@ fn topology() -> Arc<Topology> {
 }
 
 /// The record of the list at an offset: adds a customer, and removes it with the next record for it.
-fn change(offset: i64) -> Change {
+fn change(offset: i64) -> EntryChange {
     let is_addition = (offset / CUSTOMERS as i64) % 2 == 0;
-    Change {
+    EntryChange {
         key: format!("c{}", offset * 3 % CUSTOMERS as i64).into(),
         entry: is_addition.then(|| Entry {
             value: Some("3".into()),

@@ -6,9 +6,9 @@ use riskstream_engine::Event;
 use riskstream_events::{Flags, FrameError, FrameHeader};
 use riskstream_pipeline::merge::{LoadFrame, Merge};
 use riskstream_pipeline::progress::{Phase, Watermark};
+use riskstream_pipeline::record_result::Sequenced;
 use riskstream_pipeline::repartition::IdleNotice;
 use riskstream_pipeline::sources::{SourceId, Sources};
-use riskstream_pipeline::taken::Sequenced;
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 

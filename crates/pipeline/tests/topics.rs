@@ -361,7 +361,7 @@ fn with_terminals(text: &str) -> String {
     )
 }
 
-/// Where rows went another way before, none of them is lost or counted from nothing: nothing is read until the pipeline has
+/// Where rows went through other stages before, none of them is lost or counted from nothing: nothing is read until the pipeline has
 /// another name or its former file.
 #[test]
 fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {

@@ -3,7 +3,7 @@
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
-use riskstream_kafka::topics::{self, Topic, TopicSpec};
+use riskstream_kafka::topics::{self, TopicLookup, TopicSpec};
 use riskstream_pipeline::log::LogError;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -95,7 +95,7 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
 ///
 /// # Errors
 /// Kafka cannot be reached, or refuses.
-pub fn describe(kafka: &KafkaOptions, required: &[RequiredTopic]) -> Result<Vec<Topic>, LogError> {
+pub fn describe(kafka: &KafkaOptions, required: &[RequiredTopic]) -> Result<Vec<TopicLookup>, LogError> {
     let names: Vec<&str> = required.iter().map(|topic| topic.name.as_str()).collect();
     topics::describe(kafka, &names)
 }

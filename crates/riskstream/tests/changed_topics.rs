@@ -257,13 +257,13 @@ fn a_key_that_is_removed_under_the_same_name_is_refused() {
             shop.remove_state();
         }
         let mut service = shop.start();
-        service.wait_until_unready("went another way (card by card as text > decisions)");
+        service.wait_until_unready("was read as card by card as text > decisions, and would now be read as");
         let (_, reasons) = service.get("/readyz").unwrap();
         assert!(!reasons.contains("created again"), "{reasons}");
         assert_eq!(shop.counts(&mut service, 24).len(), 24);
         service.end();
         let listed = shop.listed();
-        assert!(listed.contains("went another way"), "{listed}");
+        assert!(listed.contains("would now be read as"), "{listed}");
     }
 
     shop.write_pipeline("\n    key: card");

@@ -8,7 +8,7 @@ use crate::support::process::{Service, run, wait_for};
 use crate::support::unique;
 use rdkafka::message::Message;
 use riskstream_events::{OwnedDecisionRecord, Pseudonymizer};
-use riskstream_lists::{Change, Keys, read_change};
+use riskstream_lists::{EntryChange, Keys, read_change};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -216,7 +216,7 @@ fn check_topic(shop: &Shop) {
 }
 
 /// The records of the list's topic that can be used, in order, with their offsets.
-fn changes(shop: &Shop) -> Vec<(i64, Change)> {
+fn changes(shop: &Shop) -> Vec<(i64, EntryChange)> {
     let mut changes = Vec::new();
     read_all(&shop.brokers, &shop.topic(), |message| {
         let change = read_change(message.key(), message.payload(), Keys::Pseudonyms);

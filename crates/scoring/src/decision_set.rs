@@ -31,9 +31,9 @@ impl DecisionSet {
 
     /// The same, with models that are waited for: those with a time budget get this one. For decisions that are made again,
     /// where nobody waits.
-    pub fn with_patience(&self, within: Duration) -> DecisionSet {
+    pub fn with_time_budgets(&self, within: Duration) -> DecisionSet {
         DecisionSet {
-            lineup: self.lineup.with_patience(within),
+            lineup: self.lineup.with_time_budgets(within),
             ..self.clone()
         }
     }

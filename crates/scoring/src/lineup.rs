@@ -42,7 +42,7 @@ impl Lineup {
     }
 
     /// The same models, which are waited for: those with a time budget get this one.
-    pub(crate) fn with_patience(&self, within: Duration) -> Lineup {
+    pub(crate) fn with_time_budgets(&self, within: Duration) -> Lineup {
         let model = |model: &Arc<ModelPlan>| {
             Arc::new(ModelPlan {
                 within: model.within.map(|_| within),

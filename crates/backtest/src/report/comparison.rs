@@ -24,7 +24,7 @@ pub struct Comparison {
     /// Payments that get another outcome.
     pub changed: Judged,
     /// By the two outcomes.
-    pub changes: Vec<Change>,
+    pub changes: Vec<OutcomeChange>,
     /// Measures of both.
     pub differences: Vec<Difference>,
     /// The payments that move most: by steps of the outcome, then by the score, then by the amount.
@@ -33,7 +33,7 @@ pub struct Comparison {
 
 /// Payments whose outcome changes in one way.
 #[derive(Clone, Debug, Serialize)]
-pub struct Change {
+pub struct OutcomeChange {
     /// The base's outcome.
     pub from: String,
     /// The other's.
@@ -128,7 +128,7 @@ pub(super) fn compare(facts: Facts<'_>, reports: &[VariantReport], other: usize)
             variant: side(plans[1], variant, b),
         })
     });
-    let changes = changes.into_iter().map(|((from, to), payments)| Change {
+    let changes = changes.into_iter().map(|((from, to), payments)| OutcomeChange {
         from: word(0, from).to_owned(),
         to: word(1, to).to_owned(),
         payments,

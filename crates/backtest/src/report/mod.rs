@@ -7,7 +7,7 @@ mod recorded;
 mod rules;
 mod scores;
 
-pub use comparison::{Change, Comparison, Difference, Moved, Side};
+pub use comparison::{Comparison, Difference, Moved, OutcomeChange, Side};
 pub use outcomes::{ByOutcome, Day, Judged, SegmentRow, Segments};
 pub use recorded::{Recorded, RulesReport};
 pub use rules::{Overlap, RuleReport, Rules};

@@ -4,7 +4,7 @@ use super::outcomes::{ByOutcome, Judged, outcomes};
 use super::period;
 use super::rules::{Rules, rules};
 use crate::labels::{AsOf, Labels};
-use crate::ledger::{Ledger, Noted};
+use crate::ledger::{DecisionEntry, Ledger};
 use compact_str::CompactString;
 use riskstream_engine::plan::Plan;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord, OwnedReason, time};
@@ -82,7 +82,7 @@ impl Recorded {
         let payment = self.ledger.add_bare(&decision.event_id, time, amount.and_then(number));
         // A reason with a contribution is a feature that moved the score.
         let fired = decision.reasons.iter().filter(|reason| reason.contribution.is_none());
-        let noted = Noted {
+        let noted = DecisionEntry {
             score: decision.score,
             outcome,
             fired: &self.numbers(fired),

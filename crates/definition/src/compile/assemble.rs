@@ -32,7 +32,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The results of all phases of a file without diagnostics.
-pub struct Phases<'a> {
+pub struct CompiledParts<'a> {
     pub file: &'a PipelineFile,
     pub text: &'a FileText<'a>,
     pub settings: Settings,
@@ -55,7 +55,7 @@ pub struct Phases<'a> {
     pub examples: Vec<Example>,
 }
 
-impl Phases<'_> {
+impl CompiledParts<'_> {
     /// The compiled pipeline. `None` only if a required name is missing, which is a diagnostic of an earlier phase.
     pub fn assemble(self) -> Option<Compiled> {
         let inputs = input_settings(&self);
@@ -113,7 +113,7 @@ impl Phases<'_> {
     }
 }
 
-impl Phases<'_> {
+impl CompiledParts<'_> {
     /// What roll-outs are compiled against.
     fn rollout_scope(&self) -> RolloutScope {
         let transactions = self.usage.inputs.iter().take(1).flat_map(|input| input.fields.keys());
@@ -177,7 +177,7 @@ fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(Strin
     entities.iter().filter_map(slot).collect()
 }
 
-fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
+fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
     let plan = |((index, input), filter): ((u8, &&ResolvedInput), &Option<Expression>)| {
         let event_time = match input.time_is_of_record {
             true => WRITTEN_AT,
@@ -208,7 +208,7 @@ fn input_plans(phases: &Phases<'_>) -> Option<Vec<InputPlan>> {
 
 /// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must
 /// fit. Floats that are compared and never summed must only be finite. Integers always fit.
-fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, Option<Precision>)> {
+fn aggregated_floats(phases: &CompiledParts<'_>, index: u8, input: &ResolvedInput) -> Vec<(Slot, Option<Precision>)> {
     let is_float = |slot: Slot| {
         let mut fields = input.fields.iter();
         fields
@@ -234,7 +234,7 @@ fn aggregated_floats(phases: &Phases<'_>, index: u8, input: &ResolvedInput) -> V
     floats.into_iter().collect()
 }
 
-fn input_settings(phases: &Phases<'_>) -> Vec<InputSettings> {
+fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
     let settings = |(input, filter): (&&ResolvedInput, &Option<Expression>)| {
         let fields = phases.decoded(input).map(|(name, field, slot)| Field {
             // A record that is filtered out may lack the others.
@@ -282,7 +282,7 @@ fn rollout_settings(file: &PipelineFile) -> Option<RolloutSettings> {
 }
 
 /// The latest revision of the language that gave an expression of the file its meaning.
-fn revision(phases: &Phases<'_>) -> Revision {
+fn revision(phases: &CompiledParts<'_>) -> Revision {
     let steps = phases.features.steps.iter().map(|step| &step.expression);
     let features = phases.features.stages.iter().flatten();
     let conditions = features.filter_map(|feature| feature.condition.as_ref());
@@ -296,7 +296,7 @@ fn revision(phases: &Phases<'_>) -> Revision {
 /// The first 16 hexadecimal digits of the SHA-256 over the file, the hashes of its models' cards and of its tables and, if an
 /// expression had another meaning before, the revision of the language. The hashes of the models themselves are in every
 /// decision.
-fn version(phases: &Phases<'_>) -> String {
+fn version(phases: &CompiledParts<'_>) -> String {
     let cards = phases
         .models
         .lineup

@@ -55,7 +55,7 @@ pub use topological::in_order;
 use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
-use assemble::Phases;
+use assemble::CompiledParts;
 use outcomes::DeclaredOutcomes;
 use riskstream_engine::plan::Lookup;
 use riskstream_policy::{Policy, PolicySpec};
@@ -112,7 +112,7 @@ pub fn compile(
     if !diagnostics.is_empty() {
         return None;
     }
-    let phases = Phases {
+    let phases = CompiledParts {
         file,
         text,
         settings,

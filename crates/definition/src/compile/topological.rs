@@ -4,7 +4,7 @@
 /// are left out.
 pub fn in_order(needs: &[Vec<usize>], report: &mut dyn FnMut(&[usize])) -> Vec<usize> {
     let mut order = Vec::new();
-    let mut marks = vec![Mark::New; needs.len()];
+    let mut marks = vec![VisitState::New; needs.len()];
     for start in 0..needs.len() {
         let mut path = Vec::new();
         if let Err(circle) = visit(start, needs, &mut marks, &mut path, &mut order) {
@@ -15,7 +15,7 @@ pub fn in_order(needs: &[Vec<usize>], report: &mut dyn FnMut(&[usize])) -> Vec<u
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Mark {
+enum VisitState {
     New,
     Open,
     Done,
@@ -25,27 +25,27 @@ enum Mark {
 fn visit(
     at: usize,
     needs: &[Vec<usize>],
-    marks: &mut [Mark],
+    marks: &mut [VisitState],
     path: &mut Vec<usize>,
     order: &mut Vec<usize>,
 ) -> Result<(), Vec<usize>> {
     match marks[at] {
-        Mark::Done => return Ok(()),
-        Mark::Open => {
+        VisitState::Done => return Ok(()),
+        VisitState::Open => {
             let start = path.iter().position(|other| *other == at).unwrap_or(0);
             let circle = path[start..].to_vec();
-            path.iter().for_each(|open| marks[*open] = Mark::Done);
+            path.iter().for_each(|open| marks[*open] = VisitState::Done);
             return Err(circle);
         }
-        Mark::New => {}
+        VisitState::New => {}
     }
-    marks[at] = Mark::Open;
+    marks[at] = VisitState::Open;
     path.push(at);
     for next in &needs[at] {
         visit(*next, needs, marks, path, order)?;
     }
     path.pop();
-    marks[at] = Mark::Done;
+    marks[at] = VisitState::Done;
     order.push(at);
     Ok(())
 }

@@ -88,12 +88,12 @@ impl Report {
         })
     }
 
-    fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> Placed {
+    fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> LocatedDiagnostic {
         let severity = match self.findings {
             Findings::Warnings => Severity::Warning,
             Findings::Errors | Findings::Differences | Findings::DifferencesByRollout => Severity::Error,
         };
-        Placed {
+        LocatedDiagnostic {
             diagnostic,
             source,
             severity,
@@ -143,27 +143,27 @@ impl fmt::Debug for Report {
 impl std::error::Error for Report {}
 
 /// A diagnostic together with the text that it points into.
-struct Placed {
+struct LocatedDiagnostic {
     diagnostic: Diagnostic,
     source: Excerpt,
     severity: Severity,
 }
 
-impl fmt::Display for Placed {
+impl fmt::Display for LocatedDiagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.diagnostic.message)
     }
 }
 
-impl fmt::Debug for Placed {
+impl fmt::Debug for LocatedDiagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.diagnostic, f)
     }
 }
 
-impl std::error::Error for Placed {}
+impl std::error::Error for LocatedDiagnostic {}
 
-impl miette::Diagnostic for Placed {
+impl miette::Diagnostic for LocatedDiagnostic {
     fn severity(&self) -> Option<Severity> {
         Some(self.severity)
     }

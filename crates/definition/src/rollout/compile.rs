@@ -13,7 +13,7 @@ use riskstream_engine::ExplainPlan;
 use riskstream_engine::plan::{DecidePlan, SlotExpression, decision_steps};
 use riskstream_events::Slot;
 use riskstream_expressions::Expression;
-use riskstream_policy::{Policy, PolicySpec};
+use riskstream_policy::Policy;
 use riskstream_scoring::{DecisionSet, ModelPlan};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -138,13 +138,14 @@ fn policy(
     scope: &RolloutScope,
     names: &Names<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<(PolicySpec, Policy)> {
+) -> Option<Policy> {
     let source = PolicySource {
         rules: file.rules.as_ref().map(|rules| &rules.value),
         thresholds: file.decision.as_ref(),
         inherited: (&scope.policy, changed(file)),
     };
-    compile_policy_of(&source, names, scope.slots, &scope.outcomes, diagnostics)
+    let (_, policy) = compile_policy_of(&source, names, scope.slots, &scope.outcomes, diagnostics)?;
+    Some(policy)
 }
 
 /// The place of what may make the pipeline file's rules invalid: a list, or an expression.
@@ -160,7 +161,7 @@ fn assemble(
     names: &Names<'_>,
     scope: &RolloutScope,
     features: RolloutFeatures,
-    (_, policy): (PolicySpec, Policy),
+    policy: Policy,
 ) -> DecidePlan {
     let conditions = policy.conditions().chain(base.outputs.expressions());
     let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();

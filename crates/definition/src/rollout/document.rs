@@ -12,21 +12,21 @@ pub struct Document {
     /// The text of the roll-out file.
     pub text: String,
     /// The models that it names, in its order.
-    models: Vec<Pinned>,
+    models: Vec<ModelHashes>,
 }
 
 /// The hashes of a model's files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Pinned {
+struct ModelHashes {
     /// The SHA-256 of the model file.
     sha256: String,
     /// The SHA-256 of its card, if it has one.
     card: Option<String>,
 }
 
-impl Pinned {
-    fn new(model: &ModelPlan) -> Pinned {
-        Pinned {
+impl ModelHashes {
+    fn new(model: &ModelPlan) -> ModelHashes {
+        ModelHashes {
             sha256: model.model.sha256().to_owned(),
             card: model.card.clone(),
         }
@@ -59,7 +59,7 @@ impl Document {
     pub fn new(text: &str, models: &[Arc<ModelPlan>]) -> Document {
         Document {
             text: text.to_owned(),
-            models: models.iter().map(|model| Pinned::new(model)).collect(),
+            models: models.iter().map(|model| ModelHashes::new(model)).collect(),
         }
     }
 
@@ -69,7 +69,7 @@ impl Document {
     /// [`DocumentError::Exchanged`].
     pub fn check(&self, models: &[Arc<ModelPlan>]) -> Result<(), DocumentError> {
         for (model, expected) in models.iter().zip(&self.models) {
-            if Pinned::new(model) != *expected {
+            if ModelHashes::new(model) != *expected {
                 let card = expected.card.as_deref().unwrap_or("no card");
                 return Err(DocumentError::Exchanged {
                     label: model.label.to_string(),

@@ -11,7 +11,7 @@ mod refused;
 mod sections;
 
 pub use document::DocumentError;
-pub use record::{RolloutRecord, Step, read_record, sha256_of};
+pub use record::{AuthorAction, RolloutRecord, read_record, sha256_of};
 pub use sections::{changes, completed, sections, with_key};
 
 use crate::compile::Compiled;

@@ -13,14 +13,14 @@ pub enum RolloutRecord {
     /// A roll-out: a proposal if approvals are required.
     Rollout(Box<RolloutFile>),
     /// Someone approved one.
-    Approval(Step),
+    Approval(AuthorAction),
     /// Someone applied one that was approved.
-    Application(Step),
+    Application(AuthorAction),
 }
 
 /// What someone did about a roll-out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct AuthorAction {
     /// The roll-out's revision.
     pub revision: u64,
     /// The SHA-256 of its text: nothing else was approved.
@@ -64,7 +64,7 @@ fn is_step(tree: &Node) -> bool {
 
 fn record(step: RolloutStep, diagnostics: &mut Diagnostics) -> Option<RolloutRecord> {
     let (sha256, author) = (step.sha256.0.as_ref()?, step.author.0.as_ref()?);
-    let of = |revision: u32| Step {
+    let of = |revision: u32| AuthorAction {
         revision: revision.into(),
         sha256: sha256.value.to_ascii_lowercase(),
         author: author.value.clone(),

@@ -4,6 +4,6 @@ mod node;
 mod place;
 mod yaml;
 
-pub use node::{Key, Node, NodeValue, Written};
+pub use node::{Key, Node, NodeValue, ScalarText};
 pub use place::within;
 pub use yaml::{Environment, parse};

@@ -11,12 +11,12 @@ pub struct Node {
     /// Its place; of a collection, where it begins.
     pub span: Span,
     /// How a scalar is written.
-    pub written: Written,
+    pub written: ScalarText,
 }
 
 /// How a scalar is written: its characters before YAML gives them a type.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Written {
+pub enum ScalarText {
     /// It is no scalar, or there is nothing.
     #[default]
     Nothing,
@@ -74,7 +74,7 @@ impl Node {
     pub fn untyped(&self) -> Node {
         let value = match (&self.value, &self.written) {
             (NodeValue::Unknown, _) => NodeValue::Unknown,
-            (_, Written::Substituted(text)) => NodeValue::Text(text.clone()),
+            (_, ScalarText::Substituted(text)) => NodeValue::Text(text.clone()),
             (NodeValue::List(items), _) => NodeValue::List(items.iter().map(Node::untyped).collect()),
             (NodeValue::Map(entries), _) => {
                 let entries = entries.iter().map(|(key, node)| (key.clone(), node.untyped()));

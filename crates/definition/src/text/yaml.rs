@@ -1,6 +1,6 @@
 //! From text to a tree. Events and places come from serde-saphyr's parser; no other file knows it.
 
-use super::node::{Key, Node, NodeValue, Written};
+use super::node::{Key, Node, NodeValue, ScalarText};
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
 use std::collections::HashMap;
@@ -184,9 +184,9 @@ impl<'a> Builder<'a, '_> {
         }
     }
 
-    fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> (NodeValue, Written) {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, span: &Span) -> (NodeValue, ScalarText) {
         let Some(replaced) = self.interpolate(text, span) else {
-            return (NodeValue::Unknown, Written::Nothing);
+            return (NodeValue::Unknown, ScalarText::Nothing);
         };
         let has_variable = text.replace("$${", "").contains("${");
         let value = match (style, has_variable) {
@@ -195,9 +195,9 @@ impl<'a> Builder<'a, '_> {
             _ => NodeValue::Text(replaced.clone()),
         };
         let written = match (&value, has_variable) {
-            _ if replaced.is_empty() && value == NodeValue::Null => Written::Nothing,
-            (_, false) => Written::Literal(replaced),
-            (_, true) => Written::Substituted(replaced),
+            _ if replaced.is_empty() && value == NodeValue::Null => ScalarText::Nothing,
+            (_, false) => ScalarText::Literal(replaced),
+            (_, true) => ScalarText::Substituted(replaced),
         };
         (value, written)
     }
@@ -285,7 +285,7 @@ fn collection(value: NodeValue, span: Span) -> Node {
     Node {
         value,
         span,
-        written: Written::Nothing,
+        written: ScalarText::Nothing,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use riskstream_pipeline::log::{Change, Log, LogError, Outputs};
+use riskstream_pipeline::log::{AssignmentChange, Log, LogError, Outputs};
 
 use crate::harness::{LIMIT, Member, brokers, committed, create, numbered, options, produce, spec};
 
@@ -282,7 +282,7 @@ fn a_member_without_started_partitions_can_still_hand_them_over() {
         assert!(Instant::now() < deadline);
         match first.log.wait(Duration::from_secs(1)) {
             Ok(changes) => match changes.into_iter().next() {
-                Some(Change::Assigned(partitions)) => break partitions,
+                Some(AssignmentChange::Assigned(partitions)) => break partitions,
                 Some(change) => panic!("{change:?}"),
                 None => {}
             },
@@ -299,7 +299,7 @@ fn a_member_without_started_partitions_can_still_hand_them_over() {
         assert!(Instant::now() < deadline);
         second.wait(Duration::from_millis(5)).unwrap();
         for change in first.log.wait(Duration::from_millis(5)).unwrap() {
-            if let Change::Revoked(partitions) = change {
+            if let AssignmentChange::Revoked(partitions) = change {
                 // They are stopped one by one. The last one completes the revocation.
                 for partition in &partitions {
                     first.log.stop(std::slice::from_ref(partition)).unwrap();

@@ -10,7 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 use riskstream_kafka::topics::{self, TopicSpec};
 use riskstream_kafka::{KafkaLog, KafkaOptions};
-use riskstream_pipeline::log::{Change, Committed, Log, LogError, Outputs, TopicPartition};
+use riskstream_pipeline::log::{AssignmentChange, Committed, Log, LogError, Outputs, TopicPartition};
 
 /// How long tests wait for something to happen.
 pub const LIMIT: Duration = Duration::from_secs(60);
@@ -170,7 +170,7 @@ impl Member {
     }
 
     /// Waits once and handles changes.
-    pub fn wait(&mut self, timeout: Duration) -> Result<Vec<Change>, LogError> {
+    pub fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         self.waits += 1;
         let changes = match self.log.wait(timeout) {
             // Brokers and coordinators may not be ready yet.
@@ -179,13 +179,13 @@ impl Member {
         };
         for change in &changes {
             match change {
-                Change::Assigned(partitions) => {
+                AssignmentChange::Assigned(partitions) => {
                     let positions = positions(&mut self.log, partitions)?;
                     self.log.start(&positions)?;
                     self.starts.extend(positions);
                     self.owned.extend(partitions.iter().cloned());
                 }
-                Change::Revoked(partitions) => {
+                AssignmentChange::Revoked(partitions) => {
                     self.log.stop(partitions)?;
                     self.owned.retain(|owned| !partitions.contains(owned));
                 }

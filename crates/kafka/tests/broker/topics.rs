@@ -1,7 +1,7 @@
 //! Topics are described and created.
 
 use riskstream_kafka::KafkaOptions;
-use riskstream_kafka::topics::{self, Created, Topic};
+use riskstream_kafka::topics::{self, Created, TopicLookup};
 
 use crate::harness::{brokers, spec, unique};
 
@@ -23,11 +23,11 @@ fn topics_are_described_and_created_once() {
     );
     let described = topics::describe(&options, &[&two, &one]).unwrap();
     let expected = [
-        Topic {
+        TopicLookup {
             name: two,
             partitions: Some(1),
         },
-        Topic {
+        TopicLookup {
             name: one,
             partitions: Some(3),
         },

@@ -16,7 +16,7 @@ use tract_onnx::tract_hir::internal::*;
 
 use super::arithmetic::Binary;
 use super::dense::Dense;
-use super::{Action, Program, RowFunction, Step, Value};
+use super::{Action, Instruction, Program, RowFunction, Value};
 use crate::input::Input;
 use crate::operators::kernel::row_function;
 
@@ -61,7 +61,7 @@ pub(crate) fn compile(model: &TypedModel, inputs: &[Input]) -> Option<Program> {
 struct Compiler<'a> {
     model: &'a TypedModel,
     values: HashMap<OutletId, Value>,
-    steps: Vec<Step>,
+    steps: Vec<Instruction>,
     /// The number of columns of all values so far.
     columns: usize,
     /// The input row.
@@ -107,7 +107,7 @@ impl Compiler<'_> {
         };
         self.columns = self.columns.checked_add(output.columns)?;
         (self.columns <= MAX_COLUMNS).then_some(())?;
-        self.steps.push(Step {
+        self.steps.push(Instruction {
             action,
             inputs,
             output,

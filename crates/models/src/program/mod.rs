@@ -41,7 +41,7 @@ impl<F: FnMut(&[f32], &mut [f32]) -> TractResult<()> + Clone + Send + Sync + 'st
 pub(crate) struct Program {
     /// The value that holds the input rows.
     input: Value,
-    steps: Vec<Step>,
+    steps: Vec<Instruction>,
     output: Value,
     /// The number of columns of all values.
     columns: usize,
@@ -57,7 +57,7 @@ struct Value {
 }
 
 #[derive(Clone, Debug)]
-struct Step {
+struct Instruction {
     action: Action,
     inputs: Vec<Value>,
     /// It lies behind all inputs in the buffer.
@@ -123,7 +123,7 @@ impl Program {
     }
 }
 
-impl Step {
+impl Instruction {
     fn run(&mut self, memory: &mut [f32], count: usize) -> TractResult<()> {
         let (before, after) = memory.split_at_mut(self.output.first * count);
         let output = &mut after[..self.output.columns * count];

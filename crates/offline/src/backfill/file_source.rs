@@ -95,7 +95,7 @@ impl FileSource {
     ///
     /// # Errors
     /// The file cannot be read on.
-    pub(super) fn next(&mut self, engine: &Engine, mut row: Row) -> Result<Option<Taken>, ReadError> {
+    pub(super) fn next(&mut self, engine: &Engine, mut row: Row) -> Result<Option<ReadResult>, ReadError> {
         while let Some(file) = &mut self.file {
             row.clear();
             row.resize(engine.plan().slots.len(), Value::Null);
@@ -103,7 +103,7 @@ impl FileSource {
             self.number += 1;
             return Ok(Some(match next {
                 Next::Row => self.admit(engine, row),
-                Next::Rejected(number, rejection) => Taken::Rejected(row, number, rejection),
+                Next::Rejected(number, rejection) => ReadResult::Rejected(row, number, rejection),
                 Next::End => {
                     self.file = self.files.next();
                     self.number = 0;
@@ -114,26 +114,26 @@ impl FileSource {
         Ok(None)
     }
 
-    fn admit(&mut self, engine: &Engine, mut row: Row) -> Taken {
+    fn admit(&mut self, engine: &Engine, mut row: Row) -> ReadResult {
         let key = self.file.as_ref().and_then(|file| file.key.as_ref());
         // A record that the filter leaves out may lack the key.
         if key.is_some() && !engine.takes(self.input, &row) {
-            return Taken::Filtered(row);
+            return ReadResult::Filtered(row);
         }
         let partition = match key.map(|key| key.partition(&mut row, self.partitions.len(), &mut self.key)) {
             Some(Ok(partition)) => partition,
-            Some(Err(rejection)) => return Taken::Rejected(row, self.number, rejection),
+            Some(Err(rejection)) => return ReadResult::Rejected(row, self.number, rejection),
             None => 0,
         };
         let mut event = match self.partitions[partition].admit(engine, None, row) {
             Admitted::Event(event) => event,
-            Admitted::Filtered(row) => return Taken::Filtered(row),
-            Admitted::Rejected(row, rejection) => return Taken::Rejected(row, self.number, rejection),
+            Admitted::Filtered(row) => return ReadResult::Filtered(row),
+            Admitted::Rejected(row, rejection) => return ReadResult::Rejected(row, self.number, rejection),
         };
         if self.order == Order::EventTime {
             event.watermark = event.event_time();
         }
-        Taken::Event(Sourced {
+        ReadResult::Event(Sourced {
             source: SourceId::new(self.input, (self.first_partition + partition) as i32),
             number: self.number,
             event,
@@ -147,7 +147,7 @@ impl FileSource {
 }
 
 /// What became of a record.
-pub(super) enum Taken {
+pub(super) enum ReadResult {
     /// It is an event.
     Event(Sourced),
     /// The input's filter leaves it out.

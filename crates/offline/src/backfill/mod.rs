@@ -16,7 +16,7 @@ pub use sorter::SortError;
 
 use crate::read::ReadError;
 use chain::Chain;
-use file_source::{FileSource, Sourced, Taken};
+use file_source::{FileSource, ReadResult, Sourced};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Flags, Rejection, Row};
@@ -70,7 +70,7 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that a filter of their input left out.
     pub filtered: u64,
-    /// Events whose time is doubtful, see [`InputPlan::doubts`](riskstream_engine::plan::InputPlan::doubts).
+    /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::doubts).
     pub doubtful_times: u64,
     /// The input and the number in the file of the first of them.
     pub first_doubtful: Option<(u8, u64)>,
@@ -198,8 +198,8 @@ impl<'a> Backfill<'a> {
         };
         self.summary.records += 1;
         match taken {
-            Taken::Event(sourced) => {
-                if self.engine.plan().inputs[usize::from(source.input())].doubts(sourced.event.event_time()) {
+            ReadResult::Event(sourced) => {
+                if self.engine.plan().inputs[usize::from(source.input())].is_implausible(sourced.event.event_time()) {
                     self.summary.doubtful_times += 1;
                     let first = (source.input(), sourced.number);
                     self.summary.first_doubtful.get_or_insert(first);
@@ -207,11 +207,11 @@ impl<'a> Backfill<'a> {
                 sorter.push(&sourced)?;
                 self.spare.push(sourced.event.row);
             }
-            Taken::Filtered(row) => {
+            ReadResult::Filtered(row) => {
                 self.summary.filtered += 1;
                 self.spare.push(row);
             }
-            Taken::Rejected(row, number, rejection) => {
+            ReadResult::Rejected(row, number, rejection) => {
                 self.reject(source.input(), number, &rejection);
                 self.spare.push(row);
             }

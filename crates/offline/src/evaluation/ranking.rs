@@ -12,7 +12,7 @@ pub fn auc_roc(scores: &[f64], labels: &[bool]) -> Result<f64, EvaluationError> 
     let (frauds, genuine) = both_classes(&steps)?;
     // Pairs that are in order, counted twice so that ties stay whole numbers.
     let mut twice_ordered = 0u128;
-    let mut before = Step::default();
+    let mut before = ThresholdCounts::default();
     for step in steps {
         let new_frauds = (step.frauds - before.frauds) as u128;
         let new_genuine = (step.genuine - before.genuine) as u128;
@@ -61,7 +61,7 @@ pub fn precision_recall_curve(scores: &[f64], labels: &[bool]) -> Result<Vec<Cur
     if frauds == 0 {
         return Err(EvaluationError::NoFraud);
     }
-    let point = |step: &Step| CurvePoint {
+    let point = |step: &ThresholdCounts| CurvePoint {
         threshold: step.threshold,
         precision: step.frauds as f64 / (step.frauds + step.genuine) as f64,
         recall: step.frauds as f64 / frauds as f64,
@@ -87,7 +87,7 @@ pub struct RocPoint {
 pub fn roc_curve(scores: &[f64], labels: &[bool]) -> Result<Vec<RocPoint>, EvaluationError> {
     let steps = cumulate(scores, labels)?;
     let (frauds, genuine) = both_classes(&steps)?;
-    let point = |step: &Step| RocPoint {
+    let point = |step: &ThresholdCounts| RocPoint {
         threshold: step.threshold,
         true_positive_rate: step.frauds as f64 / frauds as f64,
         false_positive_rate: step.genuine as f64 / genuine as f64,
@@ -149,24 +149,24 @@ impl Ranking {
 
 /// How many frauds and genuine transactions score at least the threshold.
 #[derive(Clone, Copy, Default)]
-struct Step {
+struct ThresholdCounts {
     threshold: f64,
     frauds: usize,
     genuine: usize,
 }
 
 /// One step for each distinct score, from the highest down.
-fn cumulate(scores: &[f64], labels: &[bool]) -> Result<Vec<Step>, EvaluationError> {
+fn cumulate(scores: &[f64], labels: &[bool]) -> Result<Vec<ThresholdCounts>, EvaluationError> {
     check(scores, "labels", labels.len())?;
     let mut ranked: Vec<(f64, bool)> = scores.iter().copied().zip(labels.iter().copied()).collect();
     ranked.sort_unstable_by(|(a, _), (b, _)| b.total_cmp(a));
-    let mut steps: Vec<Step> = Vec::new();
+    let mut steps: Vec<ThresholdCounts> = Vec::new();
     let mut frauds = 0;
     let mut genuine = 0;
     for (threshold, fraud) in ranked {
         frauds += usize::from(fraud);
         genuine += usize::from(!fraud);
-        let step = Step {
+        let step = ThresholdCounts {
             threshold,
             frauds,
             genuine,
@@ -180,12 +180,12 @@ fn cumulate(scores: &[f64], labels: &[bool]) -> Result<Vec<Step>, EvaluationErro
     Ok(steps)
 }
 
-fn totals(steps: &[Step]) -> (usize, usize) {
+fn totals(steps: &[ThresholdCounts]) -> (usize, usize) {
     steps.last().map_or((0, 0), |last| (last.frauds, last.genuine))
 }
 
 /// The number of frauds and of genuine transactions.
-fn both_classes(steps: &[Step]) -> Result<(usize, usize), EvaluationError> {
+fn both_classes(steps: &[ThresholdCounts]) -> Result<(usize, usize), EvaluationError> {
     match totals(steps) {
         (0, _) => Err(EvaluationError::NoFraud),
         (_, 0) => Err(EvaluationError::NoGenuine),

@@ -22,7 +22,7 @@ pub struct Manifest {
     /// Whether all was recorded that was to be.
     pub is_complete: bool,
     /// The topics.
-    pub topics: Vec<Topic>,
+    pub topics: Vec<RecordedTopic>,
 }
 
 /// A pipeline, and what its decisions depend on.
@@ -70,7 +70,7 @@ pub struct Model {
 
 /// A topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Topic {
+pub struct RecordedTopic {
     /// Its name.
     pub name: String,
     /// What it is to the pipeline, in words.
@@ -183,7 +183,7 @@ impl Manifest {
     }
 
     /// The topic with this name.
-    pub fn topic(&self, name: &str) -> Option<&Topic> {
+    pub fn topic(&self, name: &str) -> Option<&RecordedTopic> {
         self.topics.iter().find(|topic| topic.name == name)
     }
 
@@ -211,10 +211,10 @@ impl Manifest {
     }
 }
 
-impl Topic {
+impl RecordedTopic {
     /// The topic as a log knows it.
-    pub fn as_logged(&self) -> log::Topic {
-        log::Topic {
+    pub fn as_logged(&self) -> log::LogTopic {
+        log::LogTopic {
             id: self.id.as_deref().map(Arc::from),
             partitions: self.partitions.len() as i32,
             committed: self.committed.iter().map(TopicEpoch::identity).collect(),

@@ -16,9 +16,9 @@ mod write;
 
 pub use error::RecordingError;
 pub use files::sha256;
-pub use manifest::{File, Manifest, Model, Partition, Pipeline, Stage, Topic, TopicEpoch};
+pub use manifest::{File, Manifest, Model, Partition, Pipeline, RecordedTopic, Stage, TopicEpoch};
 pub use read::Records;
-pub use write::{PartitionWriter, Recorder};
+pub use write::{PartitionWriter, RecordingWriter};
 
 /// A record, with all that its topic holds of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,19 +24,19 @@ const GROUP_BYTES: usize = 8 << 20;
 const FILE_BYTES: usize = 256 << 20;
 
 /// A recording that is being written.
-pub struct Recorder {
+pub struct RecordingWriter {
     directory: PathBuf,
     manifest: Manifest,
     /// Locked as long as this recorder lives.
     _lock: fs::File,
 }
 
-impl Recorder {
+impl RecordingWriter {
     /// Goes on with the recording in `directory`, or begins one with `manifest`, which holds no files.
     ///
     /// # Errors
     /// The directory holds something else, cannot be written, or another process records to it.
-    pub fn open(directory: &Path, manifest: Manifest) -> Result<Recorder, RecordingError> {
+    pub fn open(directory: &Path, manifest: Manifest) -> Result<RecordingWriter, RecordingError> {
         files::make_directory(directory).map_err(RecordingError::file(directory))?;
         let found = Manifest::read(directory)?;
         if found.is_none() && files::holds_others(directory).map_err(RecordingError::file(directory))? {
@@ -55,7 +55,7 @@ impl Recorder {
                 manifest
             }
         };
-        Ok(Recorder {
+        Ok(RecordingWriter {
             directory: directory.to_owned(),
             manifest,
             _lock: lock,
@@ -92,7 +92,7 @@ impl Recorder {
 
 /// Writes the records of one partition.
 pub struct PartitionWriter<'r> {
-    recorder: &'r mut Recorder,
+    recorder: &'r mut RecordingWriter,
     topic: usize,
     partition: usize,
     /// The offset after the last record taken in.

@@ -1,8 +1,8 @@
 //! Compares the records that a worker writes in a replay with the recorded ones.
 
-use super::decisions::{Compared, Counts, DecisionBook};
+use super::decisions::{Compared, Counts, DecisionComparison};
 use super::differences::Differences;
-use super::rows::RowBook;
+use super::rows::RowComparison;
 use super::{DecodeDecision, ReplayError};
 use crate::recording::{Manifest, Records};
 use riskstream_events::OwnedDecisionRecord;
@@ -25,9 +25,9 @@ enum Output {
 pub(super) struct Comparison {
     /// By the index of the topic.
     outputs: Vec<Output>,
-    pub(super) decisions: DecisionBook,
+    pub(super) decisions: DecisionComparison,
     /// The rows in front of each stage, if they are made again.
-    pub(super) rows: Vec<Option<RowBook>>,
+    pub(super) rows: Vec<Option<RowComparison>>,
     differences: Differences,
     /// Records on the topic of decisions that are none.
     unreadable: u64,
@@ -72,7 +72,7 @@ impl Comparison {
         }
         let mut comparison = Comparison {
             outputs,
-            decisions: DecisionBook::new(&topology.plan.version)?,
+            decisions: DecisionComparison::new(&topology.plan.version)?,
             rows: topology.repartition_topics.iter().map(|_| None).collect(),
             differences: Differences::default(),
             unreadable: 0,
@@ -99,7 +99,7 @@ impl Comparison {
     }
 
     /// Compares the rows in front of a stage, too.
-    pub(super) fn compare_rows(&mut self, stage: usize, rows: RowBook) {
+    pub(super) fn compare_rows(&mut self, stage: usize, rows: RowComparison) {
         self.rows[stage] = Some(rows);
     }
 

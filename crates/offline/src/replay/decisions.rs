@@ -50,10 +50,10 @@ pub(super) struct Compared {
 }
 
 /// What a record has besides its value.
-pub(super) type Around<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
+pub(super) type KeyAndHeaders<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
 
 impl Compared {
-    pub(super) fn new(decision: OwnedDecisionRecord, (key, headers): Around<'_>) -> Compared {
+    pub(super) fn new(decision: OwnedDecisionRecord, (key, headers): KeyAndHeaders<'_>) -> Compared {
         let (decision_id, event_id) = (decision.decision_id.clone(), decision.event_id.clone());
         let is_bootstrapping = decision.flags.iter().any(|flag| flag == "bootstrapping");
         let decision = OwnedDecisionRecord {
@@ -64,7 +64,7 @@ impl Compared {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let headers: Vec<(String, String)> = headers.into_iter().map(|(name, value)| (name, text(&value))).collect();
         let version = decision.pipeline_version.clone();
-        let content = serde_json::to_vec(&Whole {
+        let content = serde_json::to_vec(&ComparedContent {
             key: key.map(text),
             headers,
             decision,
@@ -81,7 +81,7 @@ impl Compared {
 }
 
 #[derive(Serialize)]
-struct Whole {
+struct ComparedContent {
     key: Option<String>,
     headers: Vec<(String, String)>,
     #[serde(flatten)]
@@ -111,7 +111,7 @@ struct Entry {
 }
 
 /// See the module.
-pub(super) struct DecisionBook {
+pub(super) struct DecisionComparison {
     /// The version of the pipeline file that makes decisions again.
     version: String,
     /// The first decision with each id.
@@ -129,9 +129,9 @@ pub(super) struct DecisionBook {
     pub(super) not_compared: HashMap<&'static str, u64>,
 }
 
-impl DecisionBook {
-    pub(super) fn new(version: &str) -> io::Result<DecisionBook> {
-        Ok(DecisionBook {
+impl DecisionComparison {
+    pub(super) fn new(version: &str) -> io::Result<DecisionComparison> {
+        Ok(DecisionComparison {
             version: version.to_owned(),
             first: HashMap::new(),
             entries: Vec::new(),

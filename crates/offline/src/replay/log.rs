@@ -4,7 +4,7 @@
 use super::compare::Comparison;
 use crate::recording::{Manifest, Record, Records};
 use riskstream_pipeline::log::{
-    Change, Committed, Log, LogError, Outputs, RecordRef, SCHEMA_ID_HEADER, Topic, TopicPartition,
+    AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -15,14 +15,14 @@ use std::time::Duration;
 
 /// What is held back, and how much was handed out, seen from outside the worker.
 #[derive(Default)]
-pub(super) struct Gate {
+pub(super) struct ReleaseControl {
     /// Whether records are handed out that the pipeline had not decided on when they were recorded.
     is_open: Cell<bool>,
     /// Offsets handed out.
     passed: Cell<u64>,
 }
 
-impl Gate {
+impl ReleaseControl {
     pub(super) fn is_open(&self) -> bool {
         self.is_open.get()
     }
@@ -40,10 +40,10 @@ impl Gate {
 pub(super) struct RecordedLog {
     directory: PathBuf,
     manifest: Rc<Manifest>,
-    topics: HashMap<Arc<str>, Topic>,
+    topics: HashMap<Arc<str>, LogTopic>,
     partitions: BTreeMap<TopicPartition, Reading>,
     is_assigned: bool,
-    gate: Rc<Gate>,
+    gate: Rc<ReleaseControl>,
     comparison: Rc<RefCell<Comparison>>,
     /// The names of headers that are read.
     headers: Vec<String>,
@@ -63,7 +63,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn has_records(&self, gate: &Gate) -> bool {
+    fn has_records(&self, gate: &ReleaseControl) -> bool {
         let next = self.next.as_ref();
         next.is_some_and(|record| gate.is_open() || record.offset < self.held_from)
     }
@@ -85,7 +85,7 @@ impl RecordedLog {
         manifest: Rc<Manifest>,
         read: &[Arc<str>],
         held: &HashMap<TopicPartition, i64>,
-        gate: Rc<Gate>,
+        gate: Rc<ReleaseControl>,
         comparison: Rc<RefCell<Comparison>>,
     ) -> Result<RecordedLog, LogError> {
         let topics = manifest.topics.iter();
@@ -147,9 +147,9 @@ impl RecordedLog {
 }
 
 impl Log for RecordedLog {
-    fn wait(&mut self, _: Duration) -> Result<Vec<Change>, LogError> {
+    fn wait(&mut self, _: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let is_first = !std::mem::replace(&mut self.is_assigned, true);
-        let all = || Change::Assigned(self.partitions.keys().cloned().collect());
+        let all = || AssignmentChange::Assigned(self.partitions.keys().cloned().collect());
         Ok(is_first.then(all).into_iter().collect())
     }
 
@@ -227,7 +227,7 @@ impl Log for RecordedLog {
         self.partitions.get(at).map(|reading| reading.end - reading.position)
     }
 
-    fn topic(&mut self, topic: &str) -> Result<Topic, LogError> {
+    fn topic(&mut self, topic: &str) -> Result<LogTopic, LogError> {
         let found = self.topics.get(topic).cloned();
         found.ok_or_else(|| LogError::Fatal(format!("{topic} is not in the recording")))
     }

@@ -13,13 +13,13 @@ pub use compare::Outcome;
 pub use decisions::Counts;
 pub use differences::{Difference, Differences};
 
-use crate::recording::{Manifest, Pipeline, RecordingError, Topic};
+use crate::recording::{Manifest, Pipeline, RecordedTopic, RecordingError};
 use compare::Comparison;
-use log::{Gate, RecordedLog};
+use log::{RecordedLog, ReleaseControl};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::log::{LogError, TopicPartition};
 use riskstream_pipeline::{CatchUpSignal, Clock, Prepared, Stores, Topology, Worker, WorkerError, WorkerOptions};
-use rows::RowBook;
+use rows::RowComparison;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -122,7 +122,7 @@ impl Replay<'_> {
         add_rows(&mut comparison, directory, &manifest, &topology);
         let prepared = prepare(comparison.first_lists())?;
         let comparison = Rc::new(RefCell::new(comparison));
-        let gate = Rc::new(Gate::default());
+        let gate = Rc::new(ReleaseControl::default());
         let recorded_log = RecordedLog::open(
             directory,
             Rc::clone(&manifest),
@@ -165,7 +165,7 @@ impl Replay<'_> {
 }
 
 /// The topic that the deciding stage reads.
-fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m Topic, ReplayError> {
+fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m RecordedTopic, ReplayError> {
     let nothing = |why: &str| {
         ReplayError::Nothing(format!(
             "{topic}, from which decisions are made, is not recorded: {why}"
@@ -179,12 +179,12 @@ fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m Topic, Replay
     }
 }
 
-fn is_cut(topic: &Topic) -> bool {
+fn is_cut(topic: &RecordedTopic) -> bool {
     topic.left_out.is_some() || topic.partitions.iter().any(|partition| partition.is_cut)
 }
 
 /// From where on the pipeline had not decided on the records of each partition when it was recorded.
-fn undecided(deciding: &Topic) -> HashMap<TopicPartition, i64> {
+fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64> {
     let name: Arc<str> = deciding.name.as_str().into();
     let partitions = (0..).zip(&deciding.partitions);
     let from = partitions.map(|(number, partition)| {
@@ -202,7 +202,7 @@ fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, 
     for (stage, topic) in topology.repartition_topics.iter().enumerate() {
         let Some(topic) = topic else { continue };
         let before = topology.topics_before_stage(stage);
-        let before: Option<Vec<&Topic>> = before.into_iter().map(|name| manifest.topic(name)).collect();
+        let before: Option<Vec<&RecordedTopic>> = before.into_iter().map(|name| manifest.topic(name)).collect();
         let Some(before) = before else { continue };
         let is_left_out = before.iter().any(|topic| topic.left_out.is_some());
         let is_cut = before.iter().any(|topic| is_cut(topic));
@@ -210,7 +210,7 @@ fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, 
         if is_left_out || (is_cut && stage > 0) {
             continue;
         }
-        let mut rows = RowBook::new(directory, manifest, &topology.plan, stage, topic);
+        let mut rows = RowComparison::new(directory, manifest, &topology.plan, stage, topic);
         rows.is_cut = is_cut;
         comparison.compare_rows(stage, rows);
     }
@@ -252,7 +252,7 @@ fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
 /// Runs the worker until nothing is left that it can read. Returns the partitions that it could not read to their end, and why.
 fn drive(
     mut worker: Worker<RecordedLog>,
-    gate: &Gate,
+    gate: &ReleaseControl,
     progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Vec<(TopicPartition, String)>, ReplayError> {
     let mut quiet = Duration::ZERO;

@@ -6,8 +6,8 @@ use super::differences::{Difference, Differences};
 use crate::recording::{Manifest, Records};
 use riskstream_engine::plan::{EVENT_ID, Plan};
 use riskstream_events::{Flags, FrameError, Row, Value};
+use riskstream_pipeline::record_result::Sequenced;
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
-use riskstream_pipeline::taken::Sequenced;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const NOT_MADE: &str = "recorded, and not made again as the records before them 
 const LATENESS: &str = "different only in lateness, as the records before them are not recorded";
 
 /// The rows in front of one stage.
-pub(super) struct RowBook {
+pub(super) struct RowComparison {
     plan: Arc<Plan>,
     stage: usize,
     format: RepartitionFormat,
@@ -60,8 +60,14 @@ impl Default for Numbers {
     }
 }
 
-impl RowBook {
-    pub(super) fn new(directory: &Path, manifest: &Manifest, plan: &Arc<Plan>, stage: usize, topic: &str) -> RowBook {
+impl RowComparison {
+    pub(super) fn new(
+        directory: &Path,
+        manifest: &Manifest,
+        plan: &Arc<Plan>,
+        stage: usize,
+        topic: &str,
+    ) -> RowComparison {
         let recorded = manifest.topic(topic).map_or(&[][..], |topic| &topic.partitions);
         let partitions = recorded.iter().enumerate().map(|(number, partition)| PartitionRows {
             records: Records::of(directory, manifest, topic, number),
@@ -70,7 +76,7 @@ impl RowBook {
             waiting: HashMap::new(),
             sources: HashMap::new(),
         });
-        RowBook {
+        RowComparison {
             plan: Arc::clone(plan),
             stage,
             format: RepartitionFormat::new(plan, stage),

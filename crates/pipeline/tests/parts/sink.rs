@@ -5,10 +5,10 @@ use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::frame_set::FrameSet;
 use riskstream_pipeline::partitioner;
 use riskstream_pipeline::progress::{Phase, Watermark};
+use riskstream_pipeline::record_result::Sequenced;
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::taken::Sequenced;
 
 fn push(shop: &mut Shop, sink: &mut Sink, input: u8, id: &str) {
     let event = shop.event(input, id, 1);

@@ -8,11 +8,11 @@ use riskstream_pipeline::input_source::InputSource;
 use riskstream_pipeline::log::{Outputs, RecordRef, SCHEMA_ID_HEADER, TopicIdentity};
 use riskstream_pipeline::partitioner::murmur2;
 use riskstream_pipeline::progress::{Phase, Watermark};
+use riskstream_pipeline::record_result::{RecordResult, Sequenced};
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use riskstream_pipeline::sink::Sink;
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::stage_state::StageState;
-use riskstream_pipeline::taken::{Sequenced, Taken};
 use std::sync::Arc;
 
 /// Ids and numbers of the events that may be applied now.
@@ -63,7 +63,7 @@ fn an_input_numbers_events_by_their_offsets_and_keeps_its_watermark() {
         let value = payment(id, second);
         assert!(matches!(
             source.take(record(offset, &value), &mut shop.context()),
-            Ok(Taken::Rows)
+            Ok(RecordResult::Rows)
         ));
         let row = source.next_event(None, &mut shop.context()).unwrap().unwrap();
         assert_eq!((row.event.id(), row.sequence), (id, offset + 1));
@@ -110,12 +110,12 @@ fn an_input_reads_the_schema_in_a_header_and_a_dead_letter_keeps_it() {
     };
     assert!(matches!(
         source.take(with_header(&[0, 0, 0, 0, 2]), &mut shop.context()),
-        Taken::Rows
+        RecordResult::Rows
     ));
     let event = source.next_event().unwrap().event;
     assert_eq!((event.id(), event.event_time()), ("a", 10));
     let unknown = with_header(&[0, 0, 0, 0, 3]);
-    let Taken::Rejected(rejection) = source.take(unknown, &mut shop.context()) else {
+    let RecordResult::Rejected(rejection) = source.take(unknown, &mut shop.context()) else {
         panic!("there is no such schema");
     };
     let context = shop.context();
@@ -134,7 +134,7 @@ fn take(shop: &mut Shop, value: Option<&[u8]>) -> Result<usize, ReasonCode> {
         ..record(0, b"")
     };
     match source.take(record, &mut shop.context()).unwrap() {
-        Taken::Rejected(rejection) => Err(rejection.code),
+        RecordResult::Rejected(rejection) => Err(rejection.code),
         _ => Ok(next(shop, &mut source).len()),
     }
 }
@@ -189,7 +189,7 @@ fn what_is_no_event_is_rejected() {
     for value in [&b"{"[..], br#"{"id":"a"}"#] {
         assert!(matches!(
             source.take(record(0, value), &mut shop.context()),
-            Ok(Taken::Rejected(_))
+            Ok(RecordResult::Rejected(_))
         ));
         assert!(source.next_event(None, &mut shop.context()).unwrap().is_none());
     }

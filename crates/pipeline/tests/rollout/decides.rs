@@ -5,7 +5,7 @@ use crate::driver::{decision, decisions, rolled_out, topology};
 use crate::shop::{directory, governed_text};
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_lists::{Change, Entry, ListSet, ListVersion, Table};
+use riskstream_lists::{Entry, EntryChange, ListSet, ListVersion, Table};
 use riskstream_pipeline::TestDriver;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::memory::StoredRecord;
@@ -42,7 +42,7 @@ fn pipeline() -> Compiled {
 
 /// The list of blocked customers, with one of them.
 fn blocked(customer: &str, offset: i64) -> ListSet {
-    let change = Change {
+    let change = EntryChange {
         key: customer.into(),
         entry: Some(Entry::default()),
     };

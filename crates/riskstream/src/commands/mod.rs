@@ -1,6 +1,7 @@
 //! The subcommands: a module, a variant of [`Command`] and a line of [`Command::execute`] for each. The features
 //! are described in Cargo.toml.
 
+mod argument_values;
 #[cfg(feature = "backfill")]
 pub mod backfill;
 #[cfg(feature = "backfill")]
@@ -16,7 +17,6 @@ pub mod explain;
 mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
-mod given;
 mod input_files;
 #[cfg(feature = "kafka")]
 pub mod lists;

@@ -1,7 +1,7 @@
 //! `riskstream pseudonyms`: the pseudonyms that decisions carry.
 
+use super::argument_values;
 use super::error::CommandError;
-use super::given;
 use crate::pipeline_file;
 use crate::secret::{of_variable, secret, variable};
 use anyhow::anyhow;
@@ -37,7 +37,7 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         Some(from) => Source::Published(PublishedPseudonyms::new(&of_variable(from)?).into()),
     };
     let mut out = std::io::stdout().lock();
-    for value in given::values(args.values)? {
+    for value in argument_values::values(args.values)? {
         let pseudonym = source.pseudonym(&value)?;
         let shown = match &compiled.plan.published {
             Some(published) => published.publish(&pseudonym),

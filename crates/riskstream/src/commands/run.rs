@@ -12,7 +12,7 @@ use crate::service::{
     claim_state_directory, supervise,
 };
 use crate::shutdown::Shutdown;
-use crate::telemetry::Recorder;
+use crate::telemetry::MetricsRecorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
 use riskstream_definition::{Compiled, Report};
 use riskstream_kafka::{Fingerprints, KafkaOptions};
@@ -74,7 +74,7 @@ fn run(args: Args) -> Result<(), CommandError> {
     if let Some(fingerprint) = &kafka.pseudonyms.state {
         check_secret_mark(&state, fingerprint, variable(&compiled.settings)).map_err(CommandError::configuration)?;
     }
-    let recorder = Recorder::install(&compiled.plan.name, &compiled.plan.version)?;
+    let recorder = MetricsRecorder::install(&compiled.plan.name, &compiled.plan.version)?;
     let shutdown = Shutdown::on_signals().map_err(CommandError::failed)?;
     let health = Health::new(workers);
     tracing::info!(

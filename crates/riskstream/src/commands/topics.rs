@@ -7,9 +7,9 @@ use crate::required_topics::{RequiredTopic, TopicOptions, TopicRole, describe, r
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 use riskstream_kafka::KafkaOptions;
-use riskstream_kafka::topics::{Created, Topic, TopicSpec};
+use riskstream_kafka::topics::{Created, TopicLookup, TopicSpec};
 use riskstream_pipeline::identity::{self, Keying};
-use riskstream_pipeline::log::Topic as PositionedTopic;
+use riskstream_pipeline::log::LogTopic;
 use riskstream_pipeline::topology::chain;
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ fn refusals(compiled: &Compiled, kafka: &KafkaOptions, required: &[RequiredTopic
         }
     };
     let chain = chain(&compiled.plan, &compiled.repartition_topics);
-    let refusal = |((name, keying), topic): ((&str, Keying), Option<PositionedTopic>)| {
+    let refusal = |((name, keying), topic): ((&str, Keying), Option<LogTopic>)| {
         let reason = identity::identify(name, &topic?, keying, &chain).err()?;
         Some(format!("not read: {reason}"))
     };
@@ -142,7 +142,7 @@ fn execute_create(args: &CreateArgs) -> Result<(), CommandError> {
 }
 
 /// The topics that do not exist, with the settings to create them with.
-fn missing(args: &CreateArgs, required: &[RequiredTopic], described: &[Topic]) -> Vec<TopicSpec> {
+fn missing(args: &CreateArgs, required: &[RequiredTopic], described: &[TopicLookup]) -> Vec<TopicSpec> {
     let options = TopicOptions {
         partitions: args
             .partitions
@@ -161,7 +161,7 @@ fn missing(args: &CreateArgs, required: &[RequiredTopic], described: &[Topic]) -
 }
 
 /// The partitions of the first input that exists.
-fn transaction_partitions(required: &[RequiredTopic], described: &[Topic]) -> Option<i32> {
+fn transaction_partitions(required: &[RequiredTopic], described: &[TopicLookup]) -> Option<i32> {
     let mut inputs = required
         .iter()
         .zip(described)
@@ -179,7 +179,7 @@ fn print_topic(status: &str, topic: &TopicSpec) {
 }
 
 /// A table of the required topics and whether they exist.
-fn table(required: &[RequiredTopic], described: &[Topic]) -> String {
+fn table(required: &[RequiredTopic], described: &[TopicLookup]) -> String {
     let topics = required.iter().zip(described);
     let rows: Vec<[String; 4]> = topics
         .map(|(required, topic)| {
@@ -216,7 +216,7 @@ mod tests {
             name: name.to_owned(),
             role,
         };
-        let described = |name: &str, partitions| Topic {
+        let described = |name: &str, partitions| TopicLookup {
             name: name.to_owned(),
             partitions,
         };

@@ -130,7 +130,7 @@ impl Follower {
             let offset = asked.get(name).unwrap_or(history.end());
             if offset > history.end() {
                 return Err(format!(
-                    "{name} was read up to {} here, and {offset} is in force: if the topic was made anew, give the list a topic of another name",
+                    "{name} was read up to {} here, and {offset} is in force: if the topic was deleted and created again, give the list a topic of another name",
                     history.end()
                 ));
             }

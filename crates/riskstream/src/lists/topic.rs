@@ -3,7 +3,7 @@
 use crate::telemetry::metrics;
 use riskstream_definition::EntryListSettings;
 use riskstream_kafka::{KafkaOptions, Tailed, TailedRecord, TopicTail};
-use riskstream_lists::{Change, History, Table, read_change};
+use riskstream_lists::{EntryChange, History, Table, read_change};
 use riskstream_pipeline::log::LogError;
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ impl ListTopic {
         let mut table = Table::default();
         let mut is_end = false;
         while !is_end {
-            let mut changes: Vec<Change> = Vec::new();
+            let mut changes: Vec<EntryChange> = Vec::new();
             while !is_end && changes.len() < BATCH {
                 match tail.next(WAIT)? {
                     Tailed::Record(record) if record.offset < offset => {
@@ -118,7 +118,7 @@ impl ListTopic {
         Ok(table)
     }
 
-    fn change(&self, record: &TailedRecord) -> Option<(i64, Change)> {
+    fn change(&self, record: &TailedRecord) -> Option<(i64, EntryChange)> {
         match change(&self.settings, record) {
             Ok(change) => Some((record.offset, change)),
             Err(error) => {
@@ -134,6 +134,6 @@ impl ListTopic {
     }
 }
 
-fn change(settings: &EntryListSettings, record: &TailedRecord) -> Result<Change, riskstream_lists::Unusable> {
+fn change(settings: &EntryListSettings, record: &TailedRecord) -> Result<EntryChange, riskstream_lists::Unusable> {
     read_change(record.key.as_deref(), record.value.as_deref(), settings.keys)
 }

@@ -128,18 +128,13 @@ impl Follower {
     /// Reads what is new in the topics, and loads the newest roll-out on which copies are to act. Returns whether the topics
     /// were read to their ends once. Older roll-outs are not loaded: their model files may be gone.
     fn read_topics(&mut self) -> bool {
-        let before = self.revision_to_load();
+        let before = self.history.revision_in_force();
         self.topics.iter_mut().for_each(|topic| topic.read(&mut self.history));
-        let text = self.history.in_force().filter(|rollout| rollout.revision > before);
-        if let Some(text) = text.map(|rollout| rollout.text.clone()) {
+        if self.history.revision_in_force() > before {
+            let text = self.history.text_in_force().to_owned();
             self.load(TOPIC, &text);
         }
         self.topics.iter().all(|topic| topic.was_read)
-    }
-
-    /// The revision in force by the topics.
-    fn revision_to_load(&self) -> u64 {
-        self.history.in_force().map_or(0, |rollout| rollout.revision)
     }
 
     fn load(&mut self, name: &str, text: &str) {

@@ -2,7 +2,7 @@
 //! and `riskstream rollout` read it alike.
 
 use riskstream_definition::syntax::RolloutFile;
-use riskstream_definition::{Compiled, Report, RolloutRecord, Step, read_record, sections, sha256_of};
+use riskstream_definition::{AuthorAction, Compiled, Report, RolloutRecord, read_record, sections, sha256_of};
 
 /// What messages call the topics.
 const TOPIC: &str = "the roll-out topic";
@@ -36,6 +36,8 @@ pub struct PublishedRollout {
     pub file: RolloutFile,
     /// Its text, as it was typed.
     pub text: String,
+    /// The SHA-256 of its text, in hexadecimal digits.
+    pub sha256: String,
     /// When it was written, in milliseconds since the epoch, if the log knows.
     pub time: Option<i64>,
 }
@@ -44,11 +46,6 @@ impl PublishedRollout {
     /// Who answers for it.
     pub fn author(&self) -> Option<&str> {
         self.file.author.as_ref().map(|author| author.value.as_str())
-    }
-
-    /// The SHA-256 of its text, in hexadecimal digits.
-    pub fn sha256(&self) -> String {
-        sha256_of(&self.text)
     }
 }
 
@@ -69,8 +66,10 @@ pub struct History {
     /// Whether approvals have a topic of their own.
     approvals_apart: bool,
     rollouts: Vec<PublishedRollout>,
-    approvals: Vec<(Step, Option<i64>)>,
-    applications: Vec<(Step, Option<i64>)>,
+    approvals: Vec<(AuthorAction, Option<i64>)>,
+    applications: Vec<(AuthorAction, Option<i64>)>,
+    /// The index of the roll-out in force.
+    in_force: Option<usize>,
 }
 
 impl History {
@@ -100,24 +99,30 @@ impl History {
     /// The record says nothing that can be used: it has no effect.
     pub fn add(&mut self, origin: Origin, text: String, time: Option<i64>) -> Result<Added, Report> {
         match (read_record(TOPIC, &text)?, origin) {
-            (RolloutRecord::Rollout(file), Origin::Rollouts) => Ok(self.add_rollout(*file, text, time)),
-            (RolloutRecord::Application(step), Origin::Rollouts) => {
-                self.applications.push((step, time));
-                Ok(Added::Counts)
+            (RolloutRecord::Rollout(file), Origin::Rollouts) => {
+                if let late @ Added::Late(_) = self.add_rollout(*file, text, time) {
+                    return Ok(late);
+                }
             }
-            (RolloutRecord::Approval(step), origin) if (origin == Origin::Approvals) == self.approvals_apart => {
-                self.approvals.push((step, time));
-                Ok(Added::Counts)
+            (RolloutRecord::Application(action), Origin::Rollouts) => self.applications.push((action, time)),
+            (RolloutRecord::Approval(action), origin) if (origin == Origin::Approvals) == self.approvals_apart => {
+                self.approvals.push((action, time));
             }
-            (RolloutRecord::Approval(_), _) => Err(Report::unreadable(
-                TOPIC,
-                &"approvals count only in the topic that `approvals_topic` names",
-            )),
-            (_, Origin::Approvals) => Err(Report::unreadable(
-                "the topic of approvals",
-                &"a record there can only approve a roll-out",
-            )),
+            (RolloutRecord::Approval(_), _) => {
+                return Err(Report::unreadable(
+                    TOPIC,
+                    &"approvals count only in the topic that `approvals_topic` names",
+                ));
+            }
+            (_, Origin::Approvals) => {
+                return Err(Report::unreadable(
+                    "the topic of approvals",
+                    &"a record there can only approve a roll-out",
+                ));
+            }
         }
+        self.in_force = self.rollouts.iter().rposition(|rollout| self.takes_effect(rollout));
+        Ok(Added::Counts)
     }
 
     fn add_rollout(&mut self, file: RolloutFile, text: String, time: Option<i64>) -> Added {
@@ -129,6 +134,7 @@ impl History {
             revision,
             restores: file.restores.as_ref().map(|restores| u64::from(restores.value)),
             file,
+            sha256: sha256_of(&text),
             text,
             time,
         });
@@ -153,7 +159,7 @@ impl History {
     /// Those other than its author who approved a roll-out, each once.
     pub fn approvals(&self, rollout: &PublishedRollout) -> Vec<Signed> {
         let mut approvals: Vec<Signed> = Vec::new();
-        for approval in steps_on(&self.approvals, rollout) {
+        for approval in actions_on(&self.approvals, rollout) {
             let is_new = approvals
                 .iter()
                 .all(|other| !is_same_person(&other.author, &approval.author));
@@ -175,7 +181,7 @@ impl History {
 
     /// Who applied a roll-out, if someone did.
     pub fn applied(&self, rollout: &PublishedRollout) -> Option<Signed> {
-        steps_on(&self.applications, rollout).next()
+        actions_on(&self.applications, rollout).next()
     }
 
     /// Whether copies act on a roll-out, unless a later one is in force.
@@ -199,7 +205,17 @@ impl History {
 
     /// The roll-out in force; none if the pipeline file decides.
     pub fn in_force(&self) -> Option<&PublishedRollout> {
-        self.rollouts.iter().rev().find(|rollout| self.takes_effect(rollout))
+        self.in_force.map(|at| &self.rollouts[at])
+    }
+
+    /// Its revision; 0 if the pipeline file decides.
+    pub fn revision_in_force(&self) -> u64 {
+        self.in_force().map_or(0, |rollout| rollout.revision)
+    }
+
+    /// Its text; empty if the pipeline file decides.
+    pub fn text_in_force(&self) -> &str {
+        self.in_force().map_or("", |rollout| rollout.text.as_str())
     }
 
     /// The revision that the next `rollout back` restores: 0 for the pipeline file, `None` if that is in force. Going back twice
@@ -227,17 +243,16 @@ impl History {
     }
 }
 
-/// The steps that concern a roll-out with just this text.
-fn steps_on<'h>(
-    steps: &'h [(Step, Option<i64>)],
-    rollout: &PublishedRollout,
+/// The actions that concern a roll-out with just this text.
+fn actions_on<'h>(
+    actions: &'h [(AuthorAction, Option<i64>)],
+    rollout: &'h PublishedRollout,
 ) -> impl Iterator<Item = Signed> + use<'h> {
-    let (revision, sha256) = (rollout.revision, rollout.sha256());
-    let of_rollout = steps
+    let of_rollout = actions
         .iter()
-        .filter(move |(step, _)| step.revision == revision && step.sha256 == sha256);
-    of_rollout.map(|(step, time)| Signed {
-        author: step.author.clone(),
+        .filter(|(action, _)| action.revision == rollout.revision && action.sha256 == rollout.sha256);
+    of_rollout.map(|(action, time)| Signed {
+        author: action.author.clone(),
         time: *time,
     })
 }

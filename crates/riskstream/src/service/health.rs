@@ -16,7 +16,7 @@ pub struct Health {
 }
 
 struct WorkerHealth {
-    phase: Phase,
+    phase: ServiceState,
     last_round: Instant,
     partitions: usize,
     stopped: Vec<Stopped>,
@@ -25,7 +25,7 @@ struct WorkerHealth {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Phase {
+enum ServiceState {
     Starting,
     Waiting(String),
     Running,
@@ -63,7 +63,7 @@ impl Health {
     /// The health of `workers` workers that are starting.
     pub fn new(workers: usize) -> Health {
         let worker = || WorkerHealth {
-            phase: Phase::Starting,
+            phase: ServiceState::Starting,
             last_round: Instant::now(),
             partitions: 0,
             stopped: Vec::new(),
@@ -86,7 +86,7 @@ impl Health {
     pub fn waits(&self, worker: usize, why: &str) {
         let mut worker = self.lock(worker);
         worker.last_round = Instant::now();
-        worker.phase = Phase::Waiting(why.to_owned());
+        worker.phase = ServiceState::Waiting(why.to_owned());
     }
 
     /// All workers wait, for this reason.
@@ -100,7 +100,7 @@ impl Health {
     pub fn finished_round(&self, worker: usize) {
         let mut worker = self.lock(worker);
         worker.last_round = Instant::now();
-        worker.phase = Phase::Running;
+        worker.phase = ServiceState::Running;
     }
 
     /// The worker reads so many partitions, cannot read on in `stopped`, and waits in others for these reasons.
@@ -116,7 +116,7 @@ impl Health {
     /// The worker has ended.
     pub fn ended(&self, worker: usize) {
         let mut worker = self.lock(worker);
-        worker.phase = Phase::Ended;
+        worker.phase = ServiceState::Ended;
         worker.call = None;
         worker.partitions = 0;
         worker.stopped.clear();
@@ -135,7 +135,7 @@ impl Health {
     pub fn healthz(&self) -> HealthReport {
         self.report(|number, worker| {
             let since = worker.last_round.elapsed();
-            let is_hung = since >= ROUND_TIMEOUT && worker.phase != Phase::Ended;
+            let is_hung = since >= ROUND_TIMEOUT && worker.phase != ServiceState::Ended;
             Vec::from_iter(
                 is_hung.then(|| format!("worker {number} has not finished a round for {} s", since.as_secs())),
             )
@@ -145,10 +145,10 @@ impl Health {
     /// Whether every worker processes the partitions that it was given, if any.
     pub fn readyz(&self) -> HealthReport {
         self.report(|number, worker| match &worker.phase {
-            Phase::Starting => vec![format!("worker {number} is starting")],
-            Phase::Waiting(why) => vec![format!("worker {number} waits: {why}")],
-            Phase::Ended => vec![format!("worker {number} has ended")],
-            Phase::Running => {
+            ServiceState::Starting => vec![format!("worker {number} is starting")],
+            ServiceState::Waiting(why) => vec![format!("worker {number} waits: {why}")],
+            ServiceState::Ended => vec![format!("worker {number} has ended")],
+            ServiceState::Running => {
                 let stopped = worker
                     .stopped
                     .iter()
@@ -184,13 +184,13 @@ impl Health {
     }
 }
 
-impl Phase {
+impl ServiceState {
     fn word(&self) -> &'static str {
         match self {
-            Phase::Starting => "starting",
-            Phase::Waiting(_) => "waiting",
-            Phase::Running => "running",
-            Phase::Ended => "ended",
+            ServiceState::Starting => "starting",
+            ServiceState::Waiting(_) => "waiting",
+            ServiceState::Running => "running",
+            ServiceState::Ended => "ended",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::health::{Health, HealthReport};
 use super::http_connections;
-use crate::telemetry::Recorder;
+use crate::telemetry::MetricsRecorder;
 use anyhow::Context;
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -42,7 +42,7 @@ impl HttpServer {
     ///
     /// # Errors
     /// The operating system gives no thread.
-    pub fn start(self, health: Health, recorder: Recorder) -> Result<(), anyhow::Error> {
+    pub fn start(self, health: Health, recorder: MetricsRecorder) -> Result<(), anyhow::Error> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = move || {
             runtime.block_on(async move {
@@ -61,7 +61,7 @@ impl HttpServer {
     }
 }
 
-fn routes(health: Health, recorder: Recorder) -> Router {
+fn routes(health: Health, recorder: MetricsRecorder) -> Router {
     let alive = health.clone();
     Router::new()
         .route("/metrics", get(async move || metrics(&recorder)))
@@ -69,7 +69,7 @@ fn routes(health: Health, recorder: Recorder) -> Router {
         .route("/readyz", get(async move || health_response(&health.readyz())))
 }
 
-fn metrics(recorder: &Recorder) -> Response {
+fn metrics(recorder: &MetricsRecorder) -> Response {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
         recorder.render(),
@@ -87,7 +87,7 @@ fn health_response(report: &HealthReport) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-async fn keep_up(recorder: Recorder) {
+async fn keep_up(recorder: MetricsRecorder) {
     loop {
         tokio::time::sleep(UPKEEP_INTERVAL).await;
         recorder.keep_up();

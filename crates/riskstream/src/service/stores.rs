@@ -3,7 +3,7 @@
 use super::checkpoints::{Checkpoints, Restorations, TaskId, TaskLock};
 use super::private_files;
 use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
-use riskstream_pipeline::{Continuation, Opening, Standing, Stores};
+use riskstream_pipeline::{Continuation, Opening, StatePosition, Stores};
 use riskstream_store::{CheckpointSource, OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -179,7 +179,7 @@ impl RocksStores {
         let was_tried = with.restorations.take_ended(task);
         let opened = self.open_store(task, fingerprint);
         let is_of_use = match &opened {
-            Ok(store) => !continuation.needs_restoration(&Standing::of(store)?),
+            Ok(store) => !continuation.needs_restoration(&StatePosition::of(store)?),
             Err(OpenError::Corrupt { .. }) => false,
             Err(_) => true,
         };

@@ -24,7 +24,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const REGISTRY_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How a worker thread ended.
-enum Exit {
+enum WorkerExit {
     /// By request.
     Stopped,
     /// By an error that a retry cannot repair.
@@ -70,14 +70,14 @@ fn spawn(
     job: &Arc<Job>,
     number: usize,
     topology: &Arc<Topology>,
-    exits: Sender<(usize, Exit)>,
+    exits: Sender<(usize, WorkerExit)>,
 ) -> Result<(), anyhow::Error> {
     let (job, topology) = (Arc::clone(job), Arc::clone(topology));
     let body = move || {
         let exit = match catch_unwind(AssertUnwindSafe(|| run_worker(&job, number, &topology))) {
-            Ok(Ok(())) => Exit::Stopped,
-            Ok(Err(failure)) => Exit::Failed(failure),
-            Err(panic) => Exit::Panicked(message(panic)),
+            Ok(Ok(())) => WorkerExit::Stopped,
+            Ok(Err(failure)) => WorkerExit::Failed(failure),
+            Err(panic) => WorkerExit::Panicked(message(panic)),
         };
         job.health.ended(number);
         // The supervisor no longer receives after the shutdown timeout.
@@ -100,7 +100,7 @@ fn message(panic: Box<dyn Any + Send>) -> String {
 }
 
 /// Waits until all workers have ended, or one of them hangs.
-fn watch(job: &Job, exits: &Receiver<(usize, Exit)>) -> Result<(), anyhow::Error> {
+fn watch(job: &Job, exits: &Receiver<(usize, WorkerExit)>) -> Result<(), anyhow::Error> {
     let mut running = job.workers;
     let mut result = Ok(());
     let mut deadline: Option<Instant> = None;
@@ -154,12 +154,12 @@ fn check_calls(health: &Health) -> Result<(), anyhow::Error> {
     ))
 }
 
-fn check_exit(job: &Job, number: usize, exit: Exit) -> Result<(), anyhow::Error> {
+fn check_exit(job: &Job, number: usize, exit: WorkerExit) -> Result<(), anyhow::Error> {
     match exit {
-        Exit::Stopped => Ok(()),
-        Exit::Failed(WorkerFailure::Log(error @ LogError::Fatal(_))) => Err(explain(job, error)),
-        Exit::Failed(failure) => Err(failure.into()),
-        Exit::Panicked(panic) => Err(anyhow!(
+        WorkerExit::Stopped => Ok(()),
+        WorkerExit::Failed(WorkerFailure::Log(error @ LogError::Fatal(_))) => Err(explain(job, error)),
+        WorkerExit::Failed(failure) => Err(failure.into()),
+        WorkerExit::Panicked(panic) => Err(anyhow!(
             "worker {number} panicked, which is a bug in riskstream: {panic}"
         )),
     }

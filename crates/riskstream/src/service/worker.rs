@@ -47,18 +47,18 @@ pub(super) enum WorkerFailure {
 }
 
 /// Why a worker's rounds ended.
-enum RoundsEnd {
+enum StopReason {
     Shutdown,
     /// A new log and state that is opened again may help.
     Restart(String),
     Failed(WorkerFailure),
 }
 
-impl RoundsEnd {
+impl StopReason {
     /// The disk is full or read-only, which may pass. Opening state needs room, so nothing is read before.
-    fn of_disk(error: &dyn std::error::Error) -> RoundsEnd {
+    fn of_disk(error: &dyn std::error::Error) -> StopReason {
         metrics::ERRORS.counter(&["state"]).increment(1);
-        RoundsEnd::Restart(error.to_string())
+        StopReason::Restart(error.to_string())
     }
 }
 
@@ -73,8 +73,8 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
     loop {
         let began = Instant::now();
         match run_once(job, number, topology, &metrics, &mut has_run) {
-            RoundsEnd::Shutdown => return Ok(()),
-            RoundsEnd::Failed(failure) => match has_run.then(|| missing(job)).flatten() {
+            StopReason::Shutdown => return Ok(()),
+            StopReason::Failed(failure) => match has_run.then(|| missing(job)).flatten() {
                 Some(why) => {
                     if wait_for_topics(job, number, why) {
                         return Ok(());
@@ -82,7 +82,7 @@ pub(super) fn run_worker(job: &Job, number: usize, topology: &Arc<Topology>) -> 
                 }
                 None => return Err(failure),
             },
-            RoundsEnd::Restart(why) => {
+            StopReason::Restart(why) => {
                 if began.elapsed() > LONGEST_RESTART_PAUSE {
                     pause = FIRST_RESTART_PAUSE;
                 }
@@ -115,15 +115,15 @@ fn run_once(
     topology: &Arc<Topology>,
     metrics: &WorkerMetrics,
     has_run: &mut bool,
-) -> RoundsEnd {
+) -> StopReason {
     let options = match job.kafka_options(number, topology) {
         Ok(options) => options,
-        Err(error) if *has_run => return RoundsEnd::of_disk(&error),
-        Err(error) => return RoundsEnd::Failed(WorkerFailure::Instance(error)),
+        Err(error) if *has_run => return StopReason::of_disk(&error),
+        Err(error) => return StopReason::Failed(WorkerFailure::Instance(error)),
     };
     let log = match KafkaLog::open(options) {
         Ok(log) => log,
-        Err(error) => return RoundsEnd::Failed(WorkerFailure::Log(error)),
+        Err(error) => return StopReason::Failed(WorkerFailure::Log(error)),
     };
     job.health.opened(number, log.watch());
     let mut worker = Worker::new(
@@ -139,7 +139,7 @@ fn run_once(
         job.history.clone(),
     );
     let end = rounds(job, number, &mut worker, metrics, has_run);
-    if let RoundsEnd::Shutdown = end
+    if let StopReason::Shutdown = end
         && let Err(error) = worker.finish()
     {
         tracing::warn!(target: "riskstream::worker", worker = number, %error, "the last rows will be made again");
@@ -187,7 +187,7 @@ fn rounds<L: Log>(
     worker: &mut Worker<L>,
     metrics: &WorkerMetrics,
     has_run: &mut bool,
-) -> RoundsEnd {
+) -> StopReason {
     let mut publish_at = Instant::now();
     let mut wait = JOIN_WAIT;
     let mut has_doubted = false;
@@ -217,19 +217,19 @@ fn rounds<L: Log>(
             }
             Err(WorkerError::Log(LogError::Fenced(why) | LogError::Aborted(why))) => {
                 metrics::ERRORS.counter(&["fenced"]).increment(1);
-                return RoundsEnd::Restart(why);
+                return StopReason::Restart(why);
             }
             Err(WorkerError::Task(TaskError::State(error @ StateError::Store(_)))) => {
-                return RoundsEnd::of_disk(&error);
+                return StopReason::of_disk(&error);
             }
-            Err(WorkerError::Log(error)) => return RoundsEnd::Failed(WorkerFailure::Log(error)),
+            Err(WorkerError::Log(error)) => return StopReason::Failed(WorkerFailure::Log(error)),
             Err(error) => {
                 metrics::ERRORS.counter(&["task"]).increment(1);
-                return RoundsEnd::Failed(WorkerFailure::Task(error));
+                return StopReason::Failed(WorkerFailure::Task(error));
             }
         }
     }
-    RoundsEnd::Shutdown
+    StopReason::Shutdown
 }
 
 fn publish<L: Log>(job: &Job, number: usize, worker: &Worker<L>, metrics: &WorkerMetrics) {

@@ -8,5 +8,5 @@ mod recorder;
 mod worker;
 
 pub use partition_gauges::PartitionGauges;
-pub use recorder::Recorder;
+pub use recorder::MetricsRecorder;
 pub use worker::{WorkerMetrics, create_rule_counters};

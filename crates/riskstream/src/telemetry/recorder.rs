@@ -8,25 +8,25 @@ use std::sync::Arc;
 
 /// Records and renders the metrics of this process. Cheap to clone.
 #[derive(Clone)]
-pub struct Recorder {
+pub struct MetricsRecorder {
     handle: PrometheusHandle,
     /// The labels of `riskstream_build_info`.
     build: Arc<[String; 3]>,
 }
 
-impl Recorder {
+impl MetricsRecorder {
     /// Installs the recorder of the process. `pipeline` and `version` are those of the pipeline.
     ///
     /// # Errors
     /// A recorder is installed already.
-    pub fn install(pipeline: &str, version: &str) -> Result<Recorder, anyhow::Error> {
+    pub fn install(pipeline: &str, version: &str) -> Result<MetricsRecorder, anyhow::Error> {
         process::start_time();
         let recorder = build()?;
         let handle = recorder.handle();
         ::metrics::set_global_recorder(recorder)?;
         metrics::ALL.iter().for_each(|metric| metric.describe());
         let build = [env!("CARGO_PKG_VERSION"), pipeline, version].map(str::to_owned);
-        Ok(Recorder {
+        Ok(MetricsRecorder {
             handle,
             build: Arc::new(build),
         })
@@ -43,7 +43,7 @@ impl Recorder {
     }
 
     /// Moves observations into their buckets. Must be called every few seconds: they accumulate in memory between calls
-    /// of this or of [`Recorder::render`].
+    /// of this or of [`MetricsRecorder::render`].
     pub fn keep_up(&self) {
         self.handle.run_upkeep();
     }

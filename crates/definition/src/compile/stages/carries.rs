@@ -1,14 +1,18 @@
 //! The slots that rows carry from stage to stage.
 
 use super::context::{StageContext, reads_of_feature};
-use super::expressions::Placed;
+use super::expressions::ExpressionPlacement;
 use super::keys::Keys;
 use riskstream_engine::plan::CANONICAL;
 use riskstream_events::{Slot, ValueType};
 use std::collections::BTreeSet;
 
 /// The slots that rows carry to each stage: those that are read there or later and not computed in between.
-pub fn find_carries(context: &StageContext<'_>, keys: &Keys, placed: &Placed<'_>) -> Vec<Vec<(Slot, ValueType)>> {
+pub fn find_carries(
+    context: &StageContext<'_>,
+    keys: &Keys,
+    placed: &ExpressionPlacement<'_>,
+) -> Vec<Vec<(Slot, ValueType)>> {
     let mut needed = context.decision_reads.clone();
     needed.extend(context.features.listed.iter().map(|(_, slot)| *slot));
     needed.extend(placed.decision.iter().flat_map(|step| step.expression.slots()).copied());
@@ -43,7 +47,7 @@ pub fn find_carries(context: &StageContext<'_>, keys: &Keys, placed: &Placed<'_>
 pub fn find_at_decision(
     context: &StageContext<'_>,
     carries: &[Vec<(Slot, ValueType)>],
-    placed: &Placed<'_>,
+    placed: &ExpressionPlacement<'_>,
 ) -> BTreeSet<Slot> {
     let carried = carries.last().into_iter().flatten().map(|(slot, _)| *slot);
     let features = context.features.stages.last().into_iter().flatten();

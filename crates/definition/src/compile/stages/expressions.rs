@@ -6,7 +6,7 @@ use riskstream_events::Slot;
 use std::collections::BTreeSet;
 
 /// All expressions, in order of their dependencies, by where they are computed.
-pub struct Placed<'a> {
+pub struct ExpressionPlacement<'a> {
     /// For each stage, those that its features' values and conditions need and that no earlier stage computes.
     pub stages: Vec<Vec<&'a PlannedExpression>>,
     /// Those that are left to the decision.
@@ -14,7 +14,7 @@ pub struct Placed<'a> {
 }
 
 /// Places all expressions.
-pub fn place_expressions<'a>(context: &StageContext<'a>) -> Placed<'a> {
+pub fn place_expressions<'a>(context: &StageContext<'a>) -> ExpressionPlacement<'a> {
     let mut done = BTreeSet::new();
     let mut stages = Vec::new();
     for features in &context.features.stages {
@@ -28,7 +28,7 @@ pub fn place_expressions<'a>(context: &StageContext<'a>) -> Placed<'a> {
     }
     let steps = context.features.steps.iter();
     let decision = steps.filter(|step| !done.contains(&step.slot)).collect();
-    Placed { stages, decision }
+    ExpressionPlacement { stages, decision }
 }
 
 /// Adds the slots of the expressions that a slot's value needs.

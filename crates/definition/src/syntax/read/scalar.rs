@@ -3,13 +3,13 @@
 use super::value::{Read, expected};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration;
-use crate::text::{Node, NodeValue, Written};
+use crate::text::{Node, NodeValue, ScalarText};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 impl Read for String {
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
-        if let Written::Substituted(text) = &node.written {
+        if let ScalarText::Substituted(text) = &node.written {
             return Some(text.clone());
         }
         match &node.value {
@@ -73,7 +73,7 @@ pub struct ExpressionText(pub String);
 
 impl Read for ExpressionText {
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
-        if let Written::Substituted(text) = &node.written {
+        if let ScalarText::Substituted(text) = &node.written {
             return Some(ExpressionText(text.trim_end().to_owned()));
         }
         match &node.value {
@@ -96,8 +96,8 @@ pub struct PropertyText(pub String);
 impl Read for PropertyText {
     fn read(node: &Node, diagnostics: &mut Diagnostics) -> Option<Self> {
         match &node.written {
-            Written::Literal(text) | Written::Substituted(text) => Some(PropertyText(text.clone())),
-            Written::Nothing => {
+            ScalarText::Literal(text) | ScalarText::Substituted(text) => Some(PropertyText(text.clone())),
+            ScalarText::Nothing => {
                 expected("a value", node, diagnostics);
                 None
             }

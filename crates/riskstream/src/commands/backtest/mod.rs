@@ -17,7 +17,7 @@ use indicatif::HumanCount;
 use labels::LabelArgs;
 use output::OutputArgs;
 use riskstream_backtest::report::{Report, ReportOptions, report};
-use riskstream_backtest::{FurtherPass, Ledger, Observed, Observer, Recorder, Variant, text};
+use riskstream_backtest::{FurtherPass, Ledger, LedgerWriter, Observer, PaymentFields, Variant, text};
 use riskstream_definition::{Compiled, nearest};
 use riskstream_events::{Flags, Rejection, Slot, ValueType};
 use riskstream_offline::backfill::{Order, Sink, Summary};
@@ -147,7 +147,7 @@ impl JudgingArgs {
     ///
     /// # Errors
     /// A field or an entity is not known, or the amount is no number.
-    fn observed(&self, base: &Compiled, as_of: Option<i64>) -> Result<Observed, CommandError> {
+    fn observed(&self, base: &Compiled, as_of: Option<i64>) -> Result<PaymentFields, CommandError> {
         let amount = match &self.amount {
             Some(name) => Some(slot(base, "--amount", name)?),
             None => slot(base, "", "amount").ok(),
@@ -163,7 +163,7 @@ impl JudgingArgs {
             .by
             .iter()
             .map(|by| by.split(',').map(|name| slot(base, "--by", name.trim())).collect());
-        Ok(Observed {
+        Ok(PaymentFields {
             amount: amount.filter(|slot| is_number(*slot)),
             card: self.card(base)?,
             segments: segments.collect::<Result<_, CommandError>>()?,
@@ -192,7 +192,7 @@ impl JudgingArgs {
         found.map(|(_, slot)| Some(*slot)).map_err(CommandError::configuration)
     }
 
-    fn options(&self, variants: &Variants, observed: &Observed, labels: &LabelArgs) -> ReportOptions {
+    fn options(&self, variants: &Variants, observed: &PaymentFields, labels: &LabelArgs) -> ReportOptions {
         let amount = observed.amount.map(|slot| variants.base.plan.slots[slot].name.clone());
         let planned = variants.planned.iter();
         ReportOptions {
@@ -286,7 +286,7 @@ impl Run<'_> {
             (place, Variant::new(&base.plan, plan, set))
         });
         let mut observer = Reported { base, report };
-        let mut recorder = Recorder::new(&base.plan, ledger, others.collect(), &mut observer);
+        let mut recorder = LedgerWriter::new(&base.plan, ledger, others.collect(), &mut observer);
         self.pass(base, &variants.planned[0].decision, &mut recorder)
     }
 

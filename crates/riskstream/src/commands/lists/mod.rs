@@ -3,8 +3,8 @@
 mod csv_file;
 mod topic;
 
+use super::argument_values;
 use super::error::CommandError;
-use super::given;
 use super::target::Target;
 use super::time::time;
 use crate::clock::SystemClock;
@@ -47,7 +47,7 @@ enum Action {
         #[arg(long, value_name = "NAME", env = "USER", hide_env = true)]
         author: Option<String>,
         #[command(flatten)]
-        ending: Ending,
+        ending: Expiry,
     },
     /// Take keys off a list
     Remove {
@@ -113,7 +113,7 @@ struct KeyArgs {
 
 /// When an entry ends.
 #[derive(clap::Args)]
-struct Ending {
+struct Expiry {
     /// The event time from which on it counts no longer: 2026-12-31T12:00:00Z, or 2026-12-31 for midnight UTC
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<i64>,
@@ -144,14 +144,14 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
                 author: text(author),
                 until: ending.until(),
             };
-            let keys = topic.keys(given::values(keys.keys)?)?;
+            let keys = topic.keys(argument_values::values(keys.keys)?)?;
             topic.write(keys.into_iter().map(|key| (key, Some(entry.clone()))))?;
             report(&topic, "on its way to every copy");
             Ok(())
         }
         Action::Remove { list, keys } => {
             let topic = list.open()?;
-            let keys = topic.keys(given::values(keys.keys)?)?;
+            let keys = topic.keys(argument_values::values(keys.keys)?)?;
             topic.write(keys.into_iter().map(|key| (key, None)))?;
             report(&topic, "on its way to every copy");
             Ok(())
@@ -174,7 +174,7 @@ impl ListArgs {
     }
 }
 
-impl Ending {
+impl Expiry {
     /// The time, in microseconds since the epoch.
     fn until(&self) -> Option<i64> {
         let from_now = self.duration.map(|duration| SystemClock.now().saturating_add(duration));
@@ -245,7 +245,7 @@ fn show(target: &Target, list: Option<&str>, key: Option<String>) -> Result<(), 
         );
         return Ok(());
     };
-    for key in topic.keys(given::values(vec![key])?)? {
+    for key in topic.keys(argument_values::values(vec![key])?)? {
         match entries.get(&key.0) {
             Some(entry) => println!("on {list}: {}", described(entry)),
             None => println!("not on {list}"),

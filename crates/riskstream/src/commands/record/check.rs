@@ -1,6 +1,6 @@
 //! Whether a recording can be continued.
 
-use super::ends::{Ends, Recorded};
+use super::ends::{Recorded, RecordedSpans};
 use anyhow::{bail, ensure};
 use riskstream_kafka::Span;
 use riskstream_offline::recording::{Manifest, Partition, Pipeline};
@@ -9,7 +9,12 @@ use riskstream_offline::recording::{Manifest, Partition, Pipeline};
 ///
 /// # Errors
 /// Why not, and what to do.
-pub(super) fn check(manifest: &Manifest, head: &Pipeline, topics: &[Recorded], ends: &Ends) -> anyhow::Result<()> {
+pub(super) fn check(
+    manifest: &Manifest,
+    head: &Pipeline,
+    topics: &[Recorded],
+    ends: &RecordedSpans,
+) -> anyhow::Result<()> {
     let last = manifest.pipelines.last();
     if let Some(before) = last.filter(|before| (&before.name, &before.chain) != (&head.name, &head.chain)) {
         bail!(

@@ -4,8 +4,8 @@ use crate::commands::error::CommandError;
 use crate::required_topics::{TopicRole, required_topics};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
-use riskstream_kafka::{KafkaOptions, Span, Written, committed_offsets, look_up, settled_spans, spans};
-use riskstream_pipeline::log::{LogError, Topic};
+use riskstream_kafka::{KafkaOptions, Span, TimeRange, committed_offsets, look_up, settled_spans, spans};
+use riskstream_pipeline::log::{LogError, LogTopic};
 use std::collections::BTreeMap;
 
 /// A topic that is recorded.
@@ -13,7 +13,7 @@ pub(super) struct Recorded {
     pub(super) name: String,
     pub(super) role: TopicRole,
     /// The topic as it is now.
-    pub(super) topic: Topic,
+    pub(super) topic: LogTopic,
     /// Why its records are not recorded, if that is so.
     pub(super) left_out: Option<String>,
 }
@@ -50,7 +50,7 @@ pub(super) fn topics(compiled: &Compiled, kafka: &KafkaOptions) -> Result<Vec<Re
 }
 
 /// What there is to be recorded of each topic.
-pub(super) struct Ends {
+pub(super) struct RecordedSpans {
     spans: BTreeMap<String, Vec<Span>>,
     /// All that the topics hold, whenever it was written.
     all: BTreeMap<String, Vec<Span>>,
@@ -58,7 +58,7 @@ pub(super) struct Ends {
     pub(super) decided: (String, Vec<Option<i64>>),
 }
 
-impl Ends {
+impl RecordedSpans {
     /// Looks them up in the reverse order: what was decided, then decisions, then what they were made from. So each decision
     /// was made from records before the ends, and no notice names a version of a list beyond its end. `written` bounds inputs and
     /// what is made from them; decisions are written later, and lists and roll-outs are needed whole.
@@ -69,12 +69,12 @@ impl Ends {
         compiled: &Compiled,
         kafka: &KafkaOptions,
         topics: &[Recorded],
-        written: Written,
-    ) -> Result<Ends, CommandError> {
+        written: TimeRange,
+    ) -> Result<RecordedSpans, CommandError> {
         let last = compiled.repartition_topics.last().and_then(Option::as_deref);
         let deciding = last.unwrap_or(&compiled.inputs[0].topic).to_owned();
         let committed = committed_offsets(kafka, &deciding).map_err(CommandError::failed)?;
-        let mut ends = Ends {
+        let mut ends = RecordedSpans {
             spans: BTreeMap::new(),
             all: BTreeMap::new(),
             decided: (deciding, committed),
@@ -86,18 +86,18 @@ impl Ends {
         Ok(ends)
     }
 
-    fn look_up_topic(&mut self, kafka: &KafkaOptions, topic: &Recorded, written: Written) -> Result<(), LogError> {
+    fn look_up_topic(&mut self, kafka: &KafkaOptions, topic: &Recorded, written: TimeRange) -> Result<(), LogError> {
         let name = topic.name.as_str();
         let all = match topic.role {
             TopicRole::Decisions => settled_spans(kafka, name)?,
-            _ => spans(kafka, name, Written::default())?,
+            _ => spans(kafka, name, TimeRange::default())?,
         };
         let written = match topic.role {
             TopicRole::Input(_) | TopicRole::Repartition(_) => written,
-            TopicRole::Decisions => Written { until: None, ..written },
-            _ => Written::default(),
+            TopicRole::Decisions => TimeRange { until: None, ..written },
+            _ => TimeRange::default(),
         };
-        let mut found = match written == Written::default() {
+        let mut found = match written == TimeRange::default() {
             true => all.clone(),
             false => spans(kafka, name, written)?,
         };

@@ -1,12 +1,12 @@
 //! The fields of the manifest besides files.
 
-use super::ends::{Ends, Recorded};
+use super::ends::{Recorded, RecordedSpans};
 use crate::commands::error::CommandError;
 use crate::required_topics::TopicRole;
 use crate::secret::{fingerprint, secret};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
-use riskstream_offline::recording::{Manifest, Model, Partition, Pipeline, Stage, Topic, TopicEpoch, sha256};
+use riskstream_offline::recording::{Manifest, Model, Partition, Pipeline, RecordedTopic, Stage, TopicEpoch, sha256};
 use riskstream_pipeline::topology::chain;
 
 /// The pipeline as it is now.
@@ -61,14 +61,14 @@ pub(super) fn leave_out(compiled: &Compiled, topics: &mut [Recorded], personal_d
 }
 
 /// Prepares the manifest for what is going to be recorded.
-pub(super) fn begin(manifest: &mut Manifest, head: Pipeline, topics: &[Recorded], ends: &Ends) {
+pub(super) fn begin(manifest: &mut Manifest, head: Pipeline, topics: &[Recorded], ends: &RecordedSpans) {
     manifest.is_complete = false;
     if manifest.pipelines.last() != Some(&head) {
         manifest.pipelines.push(head);
     }
     for recorded in topics {
         if manifest.topic(&recorded.name).is_none() {
-            manifest.topics.push(Topic {
+            manifest.topics.push(RecordedTopic {
                 name: recorded.name.clone(),
                 role: recorded.role.to_string(),
                 id: recorded.topic.id.as_deref().map(str::to_owned),
@@ -91,7 +91,7 @@ pub(super) fn begin(manifest: &mut Manifest, head: Pipeline, topics: &[Recorded]
 }
 
 /// Says that all was recorded.
-pub(super) fn complete(manifest: &mut Manifest, ends: &Ends) {
+pub(super) fn complete(manifest: &mut Manifest, ends: &RecordedSpans) {
     manifest.is_complete = true;
     let (deciding, committed) = &ends.decided;
     for topic in &mut manifest.topics {

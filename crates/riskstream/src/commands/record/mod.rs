@@ -10,12 +10,12 @@ use super::target::Target;
 use super::time::time;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
-use ends::{Ends, Recorded};
+use ends::{Recorded, RecordedSpans};
 pub(super) use head::head;
 use indicatif::{HumanBytes, HumanCount, ProgressBar};
 use riskstream_definition::Compiled;
-use riskstream_kafka::{KafkaOptions, Scanned, Span, TopicScan, Written};
-use riskstream_offline::recording::{Manifest, Record, Recorder, RecordingError};
+use riskstream_kafka::{KafkaOptions, Scanned, Span, TimeRange, TopicScan};
+use riskstream_offline::recording::{Manifest, Record, RecordingError, RecordingWriter};
 use riskstream_pipeline::log::LogError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub struct Args {
 #[derive(Clone, Copy)]
 pub(super) struct Scope {
     /// When records were written.
-    pub written: Written,
+    pub written: TimeRange,
     /// Whether inputs are recorded although they hold personal data in clear.
     pub personal_data: bool,
 }
@@ -58,7 +58,7 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let milliseconds = |time: Option<i64>| time.map(|micros| micros / 1000);
     let scope = Scope {
-        written: Written {
+        written: TimeRange {
             since: milliseconds(args.from),
             until: milliseconds(args.until),
         },
@@ -87,9 +87,9 @@ pub(super) fn record(
 ) -> Result<Manifest, CommandError> {
     let head = head(compiled)?;
     let mut topics = ends::topics(compiled, kafka)?;
-    let ends = Ends::look_up(compiled, kafka, &topics, scope.written)?;
+    let ends = RecordedSpans::look_up(compiled, kafka, &topics, scope.written)?;
     head::leave_out(compiled, &mut topics, scope.personal_data)?;
-    let mut recorder = Recorder::open(output, Manifest::new(head.clone())).map_err(failed)?;
+    let mut recorder = RecordingWriter::open(output, Manifest::new(head.clone())).map_err(failed)?;
     check::check(recorder.manifest(), &head, &topics, &ends).map_err(CommandError::configuration)?;
     recorder
         .update(|manifest| head::begin(manifest, head, &topics, &ends))
@@ -113,7 +113,7 @@ fn failed(error: RecordingError) -> CommandError {
 }
 
 /// Offsets yet to be recorded.
-fn left(manifest: &Manifest, topics: &[Recorded], ends: &Ends) -> u64 {
+fn left(manifest: &Manifest, topics: &[Recorded], ends: &RecordedSpans) -> u64 {
     let recorded = topics.iter().filter(|topic| topic.left_out.is_none());
     let partitions = recorded.flat_map(|topic| {
         let known = manifest.topic(&topic.name).map_or(&[][..], |topic| &topic.partitions);
@@ -132,10 +132,10 @@ fn left(manifest: &Manifest, topics: &[Recorded], ends: &Ends) -> u64 {
 
 /// Records topic by topic, so that what is made from a record is not recorded before it.
 fn record_all(
-    recorder: &mut Recorder,
+    recorder: &mut RecordingWriter,
     kafka: &KafkaOptions,
     topics: &[Recorded],
-    ends: &Ends,
+    ends: &RecordedSpans,
     shutdown: &Shutdown,
     bar: &ProgressBar,
 ) -> Result<(), CommandError> {
@@ -151,7 +151,7 @@ fn record_all(
 }
 
 fn record_partition(
-    recorder: &mut Recorder,
+    recorder: &mut RecordingWriter,
     kafka: &KafkaOptions,
     (name, topic): (&str, usize),
     (partition, end): (usize, i64),

@@ -1,6 +1,6 @@
 //! `riskstream replay`: makes recorded decisions again.
 
-mod prepared;
+mod recorded;
 mod text;
 
 use super::decision_topic::{Decoder, progress_bar};
@@ -16,9 +16,9 @@ use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
-use prepared::{RecordedLists, RecordedRollouts};
+use recorded::{RecordedLists, RecordedRollouts};
 use riskstream_definition::Compiled;
-use riskstream_kafka::Written;
+use riskstream_kafka::TimeRange;
 use riskstream_offline::recording::{Manifest, Pipeline, RecordingError};
 use riskstream_offline::replay::{Replay, ReplayError, ReplayReport};
 use riskstream_pipeline::{DecisionFormat, Prepared, Topology};
@@ -62,7 +62,7 @@ pub fn execute(args: &Args) -> Result<(), CommandError> {
             let (compiled, kafka) = args.target.load()?;
             let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
             let scope = Scope {
-                written: Written::default(),
+                written: TimeRange::default(),
                 // Only the owner may read the files, and they are removed at once.
                 personal_data: true,
             };
@@ -154,7 +154,7 @@ fn topology(compiled: &Compiled) -> Result<Topology, CommandError> {
     let topology = compiled.topology(secret.as_deref(), schemas.as_ref(), DecisionFormat::Json);
     let topology = topology.map_err(CommandError::configuration)?;
     Ok(Topology {
-        decision: Arc::new(topology.decision.with_patience(MODEL_PATIENCE)),
+        decision: Arc::new(topology.decision.with_time_budgets(MODEL_PATIENCE)),
         ..topology
     })
 }

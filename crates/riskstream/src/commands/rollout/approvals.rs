@@ -2,7 +2,7 @@
 
 use super::describe::describe;
 use super::draft::{Author, Signature, draft};
-use super::topics::{Topics, configuration};
+use super::topics::{Topics, configuration, published};
 use crate::commands::error::CommandError;
 use crate::rollout::{History, PublishedRollout, is_same_person};
 use riskstream_definition::{changes, prepare, read_rollout};
@@ -41,12 +41,8 @@ pub(super) fn propose(topics: &Topics, path: &Path, signature: &Signature) -> Re
 
 /// A proposal that has not taken effect and still can.
 fn proposal(history: &History, revision: u64) -> Result<&PublishedRollout, CommandError> {
-    let Some(rollout) = history.get(revision) else {
-        return Err(configuration(format!(
-            "there is no revision {revision}: riskstream rollout history"
-        )));
-    };
-    let in_force = history.in_force().map_or(0, |rollout| rollout.revision);
+    let rollout = published(history, revision)?;
+    let in_force = history.revision_in_force();
     match revision {
         _ if history.takes_effect(rollout) => Err(configuration(format!("revision {revision} was applied already"))),
         revision if revision < in_force => Err(configuration(format!(
@@ -61,8 +57,7 @@ fn step(word: &str, rollout: &PublishedRollout, author: &str) -> String {
     let author = serde_json::Value::from(author);
     format!(
         "{word}: {}\nsha256: {}\nauthor: {author}\n",
-        rollout.revision,
-        rollout.sha256()
+        rollout.revision, rollout.sha256
     )
 }
 
@@ -85,7 +80,7 @@ pub(super) fn approve(topics: &Topics, revision: u64, approver: &Author) -> Resu
             "{name} has approved revision {revision} already"
         )));
     }
-    let in_force = history.in_force().map_or("", |rollout| rollout.text.as_str());
+    let in_force = history.text_in_force();
     topics.records.publish_approval(&step("approves", rollout, name))?;
     let count = before.len() + 1;
     println!(

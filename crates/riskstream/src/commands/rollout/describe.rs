@@ -46,7 +46,7 @@ pub(super) fn show_history(history: &History) {
 }
 
 fn status(history: &History, rollout: &PublishedRollout) -> String {
-    let in_force = history.in_force().map_or(0, |rollout| rollout.revision);
+    let in_force = history.revision_in_force();
     let required = history.required();
     match rollout.revision {
         revision if revision == in_force => "in force".to_owned(),

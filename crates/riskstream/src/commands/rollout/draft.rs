@@ -89,7 +89,7 @@ pub(super) fn draft(
             "{name} says nothing about deciding; to go back to the pipeline file: riskstream rollout back --to 0"
         )));
     }
-    let in_force = history.in_force().map_or("", |rollout| rollout.text.as_str());
+    let in_force = history.text_in_force();
     let (text, kept) = completed(&text, in_force);
     let text = signature.sign(&name, &text)?;
     Ok(Draft {

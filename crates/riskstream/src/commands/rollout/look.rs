@@ -1,6 +1,6 @@
 //! What roll-outs say, and what they change.
 
-use super::topics::{Topics, configuration};
+use super::topics::{Topics, published};
 use crate::commands::error::CommandError;
 use crate::pipeline_file::read_rollout_text;
 use crate::rollout::History;
@@ -35,10 +35,7 @@ pub(super) fn diff(topics: &Topics, rollout: &str, other: Option<&str>) -> Resul
 fn text_of(history: &History, argument: &str, in_force: &str) -> Result<String, CommandError> {
     match revision_of(argument) {
         Some(0) => Ok(String::new()),
-        Some(revision) => history
-            .get(revision)
-            .map(|rollout| rollout.text.clone())
-            .ok_or_else(|| configuration(format!("there is no revision {revision}: riskstream rollout history"))),
+        Some(revision) => Ok(published(history, revision)?.text.clone()),
         None => {
             let text = read_rollout_text(Path::new(argument)).map_err(|error| Report::unreadable(argument, &error))?;
             read_rollout(argument, &text)?;
@@ -51,14 +48,7 @@ pub(super) fn show(history: &History, revision: Option<u64>) -> Result<(), Comma
     let wanted = revision.or_else(|| history.in_force().map(|rollout| rollout.revision));
     match wanted {
         None => eprintln!("nothing was rolled out: the pipeline file decides"),
-        Some(revision) => match history.get(revision) {
-            Some(rollout) => print!("{}", rollout.text),
-            None => {
-                return Err(configuration(format!(
-                    "there is no revision {revision}: riskstream rollout history"
-                )));
-            }
-        },
+        Some(revision) => print!("{}", published(history, revision)?.text),
     }
     Ok(())
 }

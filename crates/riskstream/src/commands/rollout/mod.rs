@@ -14,10 +14,9 @@ use approvals::{apply_approved, approvals, approve, propose};
 use describe::{describe, show_history};
 use draft::{Author, Signature, draft};
 use look::{diff, revision_of, show};
-use riskstream_definition::syntax::RolloutFile;
 use riskstream_definition::{prepare, read_rollout};
 use std::path::{Path, PathBuf};
-use topics::{Topics, configuration};
+use topics::{Topics, configuration, published};
 
 /// The arguments of `riskstream rollout`.
 #[derive(clap::Args)]
@@ -162,7 +161,7 @@ fn apply(topics: &Topics, path: &Path, signature: &Signature) -> Result<(), Comm
 
 fn back(topics: &Topics, to: Option<u64>, signature: &Signature) -> Result<(), CommandError> {
     let history = topics.history()?;
-    let in_force = history.in_force().map_or(0, |rollout| rollout.revision);
+    let in_force = history.revision_in_force();
     let previous = match to {
         Some(revision) if revision == in_force => None,
         Some(revision) => Some(revision),
@@ -174,16 +173,14 @@ fn back(topics: &Topics, to: Option<u64>, signature: &Signature) -> Result<(), C
         ));
     };
     let next = history.newest() + 1;
-    let text = match history.get(previous) {
-        Some(rollout) if !history.takes_effect(rollout) => {
-            return Err(configuration(format!("revision {previous} was never in force")));
-        }
-        Some(PublishedRollout { text, file, .. }) => restored(text, file, next, previous, signature)?,
-        None if previous == 0 => signature.sign("the roll-out", &format!("revision: {next}\nrestores: 0\n"))?,
-        None => {
-            return Err(configuration(format!(
-                "there is no revision {previous}: riskstream rollout history"
-            )));
+    let text = match previous {
+        0 => signature.sign("the roll-out", &format!("revision: {next}\nrestores: 0\n"))?,
+        _ => {
+            let rollout = published(&history, previous)?;
+            if !history.takes_effect(rollout) {
+                return Err(configuration(format!("revision {previous} was never in force")));
+            }
+            restored(rollout, next, signature)?
         }
     };
     let set = prepare(&format!("revision {previous}"), &text, &topics.pipeline)?;
@@ -198,14 +195,9 @@ fn back(topics: &Topics, to: Option<u64>, signature: &Signature) -> Result<(), C
 }
 
 /// The text of an earlier roll-out as another revision, by whoever restores it.
-fn restored(
-    text: &str,
-    file: &RolloutFile,
-    revision: u64,
-    restores: u64,
-    signature: &Signature,
-) -> Result<String, CommandError> {
-    let text = restoring(text, file, revision, restores);
+fn restored(rollout: &PublishedRollout, revision: u64, signature: &Signature) -> Result<String, CommandError> {
+    let restores = rollout.revision;
+    let text = restoring(&rollout.text, &rollout.file, revision, restores);
     let default = || format!("back to revision {restores}");
     let description = signature.description.clone().unwrap_or_else(default);
     let text = because(&text, &read_rollout("the roll-out", &text)?, &description);

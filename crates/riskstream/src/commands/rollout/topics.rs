@@ -2,7 +2,7 @@
 
 use crate::commands::error::CommandError;
 use crate::commands::target::Target;
-use crate::rollout::{History, RolloutTopics};
+use crate::rollout::{History, PublishedRollout, RolloutTopics};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
 
@@ -33,4 +33,10 @@ impl Topics {
 /// An error of the user's.
 pub(super) fn configuration(why: String) -> CommandError {
     CommandError::configuration(anyhow!(why))
+}
+
+/// A roll-out or proposal on the topic.
+pub(super) fn published(history: &History, revision: u64) -> Result<&PublishedRollout, CommandError> {
+    let missing = || configuration(format!("there is no revision {revision}: riskstream rollout history"));
+    history.get(revision).ok_or_else(missing)
 }

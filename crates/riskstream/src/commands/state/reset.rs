@@ -78,7 +78,7 @@ fn check_topic(compiled: &Compiled, topic: &str) -> Result<(), anyhow::Error> {
     {
         return Err(anyhow!(
             "{topic} is an internal topic: rows on their way through it are lost if it is created again. Give the pipeline \
-             another name, so that it builds its state anew from the inputs"
+             another name, so that it builds new state from the inputs"
         ));
     }
     Err(anyhow!(

@@ -4,7 +4,7 @@ use super::{Checkpoints, TaskId};
 use crate::service::stores::OpenStates;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{PartitionGauges, metrics};
-use riskstream_checkpoints::{KnownDigests, TaskCheckpoints, Written};
+use riskstream_checkpoints::{KnownDigests, TaskCheckpoints, WrittenCheckpoint};
 use riskstream_store::CheckpointSource;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,14 +17,14 @@ const TICK: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// What is known of a state that is open.
-struct Kept {
+struct OpenState {
     source: CheckpointSource,
     due: Instant,
     stored: TaskCheckpoints,
     known: KnownDigests,
     /// The state's number of writes as of the newest checkpoint.
     writes: Option<u64>,
-    newest: Option<Written>,
+    newest: Option<WrittenCheckpoint>,
 }
 
 /// Makes checkpoints until shutdown.
@@ -32,7 +32,7 @@ pub fn keep(checkpoints: &Arc<Checkpoints>, states: &OpenStates, shutdown: &Shut
     for result in ["written", "failed"] {
         metrics::CHECKPOINTS.counter(&[result]).increment(0);
     }
-    let mut kept: BTreeMap<TaskId, Kept> = BTreeMap::new();
+    let mut kept: BTreeMap<TaskId, OpenState> = BTreeMap::new();
     while !shutdown.wait(TICK) {
         let open = states.open();
         kept.retain(|task, state| state.source.is_open() && open.contains_key(task));
@@ -40,7 +40,7 @@ pub fn keep(checkpoints: &Arc<Checkpoints>, states: &OpenStates, shutdown: &Shut
         for (task, source) in open {
             let state = kept
                 .entry(task.clone())
-                .or_insert_with(|| Kept::new(checkpoints, &task, source));
+                .or_insert_with(|| OpenState::new(checkpoints, &task, source));
             state.set_gauges(&task, &mut gauges);
             if state.due <= Instant::now() && !shutdown.requested() {
                 state.keep(checkpoints, &task);
@@ -50,9 +50,9 @@ pub fn keep(checkpoints: &Arc<Checkpoints>, states: &OpenStates, shutdown: &Shut
     }
 }
 
-impl Kept {
-    fn new(checkpoints: &Checkpoints, task: &TaskId, source: CheckpointSource) -> Kept {
-        Kept {
+impl OpenState {
+    fn new(checkpoints: &Checkpoints, task: &TaskId, source: CheckpointSource) -> OpenState {
+        OpenState {
             source,
             due: Instant::now() + first_wait(task, checkpoints.every),
             stored: checkpoints.of_task(task),

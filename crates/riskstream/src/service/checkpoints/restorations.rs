@@ -4,7 +4,7 @@
 use super::{Checkpoints, TaskId, TaskLock};
 use crate::telemetry::metrics;
 use riskstream_checkpoints::ManifestName;
-use riskstream_pipeline::{Continuation, Standing};
+use riskstream_pipeline::{Continuation, StatePosition};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +86,7 @@ impl Restorations {
         let (checkpoints, shared) = (Arc::clone(&self.checkpoints), Arc::clone(&self.shared));
         shared.tasks().insert(task.clone(), true);
         let thread = std::thread::Builder::new().name(format!("restore-{task}"));
-        let ending = Ending { shared, task };
+        let ending = RestorationGuard { shared, task };
         let body = move || {
             ending
                 .shared
@@ -98,12 +98,12 @@ impl Restorations {
 }
 
 /// Notes the end of a restoration, also of one that panics or has no thread. Otherwise a task would wait without end.
-struct Ending {
+struct RestorationGuard {
     shared: Arc<Shared>,
     task: TaskId,
 }
 
-impl Drop for Ending {
+impl Drop for RestorationGuard {
     fn drop(&mut self) {
         self.shared.tasks().insert(self.task.clone(), false);
         self.shared.ended.fetch_add(1, Ordering::Release);
@@ -112,7 +112,7 @@ impl Drop for Ending {
 
 fn run(checkpoints: &Checkpoints, task: &TaskId, lock: &TaskLock, continuation: &Continuation) {
     let began = Instant::now();
-    let judge = |standing: &Standing| continuation.start(standing).map(drop);
+    let judge = |state: &StatePosition| continuation.start(state).map(drop);
     let say = |name: &ManifestName, reason: &str| {
         tracing::warn!(target: "riskstream::checkpoints", %task, checkpoint = %name, reason, "a checkpoint is not used");
     };

@@ -4,14 +4,14 @@ use super::write::remove_directory;
 use super::{Checkpoints, TaskId, TaskLock};
 use crate::service::private_files;
 use anyhow::Context;
-use riskstream_checkpoints::{About, CheckpointError, Manifest, ManifestName, TaskCheckpoints};
-use riskstream_pipeline::Standing;
+use riskstream_checkpoints::{CheckpointError, Manifest, ManifestName, StateIdentity, TaskCheckpoints};
+use riskstream_pipeline::StatePosition;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_store::RocksStore;
 use std::fs;
 
 /// Whether a task can continue with a state at this position; if not, why.
-pub type Judge<'a> = &'a dyn Fn(&Standing) -> Result<(), String>;
+pub type Judge<'a> = &'a dyn Fn(&StatePosition) -> Result<(), String>;
 
 /// A state that was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,8 @@ impl From<anyhow::Error> for Unusable {
 }
 
 /// The position of a checkpoint's state.
-fn standing(about: &About) -> Standing {
-    Standing {
+fn state_position(about: &StateIdentity) -> StatePosition {
+    StatePosition {
         topic: TopicIdentity {
             id: about.topic.id.as_deref().map(Into::into),
             partitions: about.topic.partitions,
@@ -92,7 +92,7 @@ impl Checkpoints {
     ) -> Result<Restored, Unusable> {
         let manifest = stored.read(name)?;
         self.check(task, &manifest.about).map_err(Unusable::Reason)?;
-        judge(&standing(&manifest.about)).map_err(Unusable::Reason)?;
+        judge(&state_position(&manifest.about)).map_err(Unusable::Reason)?;
         let downloaded = self.beside(task, "restored");
         remove_directory(&downloaded).context("what an earlier restoration left")?;
         let result = self
@@ -111,7 +111,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// It is not: why.
-    pub fn check(&self, task: &TaskId, about: &About) -> Result<(), String> {
+    pub fn check(&self, task: &TaskId, about: &StateIdentity) -> Result<(), String> {
         let TaskId { entity, partition } = task;
         if (&about.pipeline, &about.entity, about.partition) != (&self.pipeline, entity, *partition) {
             return Err(format!(
@@ -145,7 +145,7 @@ impl Checkpoints {
         stored.download(manifest, &directory, &|| true)?;
         let reason = |error: &dyn std::fmt::Display| Unusable::Reason(error.to_string());
         let store = RocksStore::open_to_read(&directory, &self.options(task)).map_err(|error| reason(&error))?;
-        let found = Standing::of(&store).map_err(|error| reason(&error))?;
+        let found = StatePosition::of(&store).map_err(|error| reason(&error))?;
         if found.position != Some(manifest.about.position) {
             let position = found
                 .position

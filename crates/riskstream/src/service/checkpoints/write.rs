@@ -3,8 +3,8 @@
 use super::{Checkpoints, TaskId};
 use crate::clock::SystemClock;
 use anyhow::Context;
-use riskstream_checkpoints::{About, KnownDigests, TaskCheckpoints, TopicMark, Written};
-use riskstream_pipeline::{Clock, Standing};
+use riskstream_checkpoints::{KnownDigests, StateIdentity, TaskCheckpoints, TopicMark, WrittenCheckpoint};
+use riskstream_pipeline::{Clock, StatePosition};
 use riskstream_store::{CheckpointSource, RocksStore};
 use std::fs;
 use std::io;
@@ -34,7 +34,7 @@ impl Checkpoints {
         source: &CheckpointSource,
         stored: &mut TaskCheckpoints,
         known: &mut KnownDigests,
-    ) -> anyhow::Result<Option<Written>> {
+    ) -> anyhow::Result<Option<WrittenCheckpoint>> {
         // The directory of states is closed to others (mode 0700), whatever mode RocksDB gives the copy.
         let copy = self.beside(task, "checkpoint");
         remove_directory(&copy).with_context(|| copy.display().to_string())?;
@@ -56,7 +56,7 @@ impl Checkpoints {
         stored: &mut TaskCheckpoints,
         known: &mut KnownDigests,
         is_needed: &dyn Fn() -> bool,
-    ) -> anyhow::Result<Option<Written>> {
+    ) -> anyhow::Result<Option<WrittenCheckpoint>> {
         let Some(about) = self.about(task, copy)? else {
             return Ok(None);
         };
@@ -65,15 +65,15 @@ impl Checkpoints {
     }
 
     /// Which state is in a directory; none if it has no position. The position is that of the copy: the state has gone on.
-    fn about(&self, task: &TaskId, directory: &Path) -> anyhow::Result<Option<About>> {
+    fn about(&self, task: &TaskId, directory: &Path) -> anyhow::Result<Option<StateIdentity>> {
         let store = RocksStore::open_to_read(directory, &self.options(task))?;
-        let standing = Standing::of(&store)?;
-        let Some(position) = standing.position else {
+        let state = StatePosition::of(&store)?;
+        let Some(position) = state.position else {
             return Ok(None);
         };
         let stage = self.stages.get(&task.entity);
         let stage = stage.with_context(|| format!("the pipeline has no entity `{}`", task.entity))?;
-        Ok(Some(About {
+        Ok(Some(StateIdentity {
             pipeline: self.pipeline.clone(),
             pipeline_version: self.version.clone(),
             entity: task.entity.clone(),
@@ -82,9 +82,9 @@ impl Checkpoints {
             secret: self.secret.clone(),
             topic: TopicMark {
                 name: stage.topic.to_string(),
-                id: standing.topic.id.as_deref().map(str::to_owned),
-                partitions: standing.topic.partitions,
-                epoch: standing.topic.epoch,
+                id: state.topic.id.as_deref().map(str::to_owned),
+                partitions: state.topic.partitions,
+                epoch: state.topic.epoch,
             },
             position,
         }))

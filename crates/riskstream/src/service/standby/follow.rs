@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_millis(20);
 const BATCH_EVENTS: usize = 2_000;
 /// Interval at which gauges are published.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
-/// Pause before the log is opened anew after an error.
+/// Pause before the log is opened again after an error.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Follows until shutdown. What fails costs warm copies and nothing else.
@@ -31,7 +31,7 @@ pub(super) fn follow(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
         standbys.forget();
         PartitionGauges::of("standby").publish();
         if let Err(error) = error {
-            tracing::warn!(target: "riskstream::standby", error, "standby copies are opened anew");
+            tracing::warn!(target: "riskstream::standby", error, "standby copies are opened again");
             job.shutdown.wait(PAUSE);
         }
     }

@@ -1,6 +1,6 @@
 //! Writes decisions to the ledger as a backfill makes them.
 
-use crate::ledger::{Ledger, Noted};
+use crate::ledger::{DecisionEntry, Ledger};
 use crate::variant::Variant;
 use riskstream_engine::Event;
 use riskstream_engine::plan::Plan;
@@ -19,7 +19,7 @@ pub trait Observer {
 }
 
 /// The first pass: notes the payments, what the base decided on them, and what the variants with the same features do.
-pub struct Recorder<'r> {
+pub struct LedgerWriter<'r> {
     plan: &'r Plan,
     ledger: &'r mut Ledger,
     /// Each with its place in the ledger.
@@ -28,15 +28,15 @@ pub struct Recorder<'r> {
     numbers: Vec<Option<usize>>,
 }
 
-impl<'r> Recorder<'r> {
+impl<'r> LedgerWriter<'r> {
     /// Records the base, which has this plan, as number 0 and the variants under their numbers.
     pub fn new(
         plan: &'r Plan,
         ledger: &'r mut Ledger,
         variants: Vec<(usize, Variant)>,
         observer: &'r mut dyn Observer,
-    ) -> Recorder<'r> {
-        Recorder {
+    ) -> LedgerWriter<'r> {
+        LedgerWriter {
             plan,
             ledger,
             variants,
@@ -46,7 +46,7 @@ impl<'r> Recorder<'r> {
     }
 }
 
-impl Sink for Recorder<'_> {
+impl Sink for LedgerWriter<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         events.iter().for_each(|event| self.observer.decided(event.flags));
         self.numbers.clear();
@@ -108,7 +108,7 @@ impl Sink for FurtherPass<'_> {
 fn note(ledger: &mut Ledger, place: usize, numbers: &[Option<usize>], decisions: &[Decision]) {
     for (number, decision) in numbers.iter().zip(decisions) {
         if let Some(number) = number {
-            ledger.decisions[place].note(*number, Noted::of(decision));
+            ledger.decisions[place].note(*number, DecisionEntry::of(decision));
         }
     }
 }

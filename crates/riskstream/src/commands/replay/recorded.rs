@@ -2,7 +2,7 @@
 //! tasks of a replay.
 
 use riskstream_definition::{Compiled, EntryListSettings, prepare_again};
-use riskstream_lists::{Change, ListSet, ListVersion, Offsets, Table, read_change};
+use riskstream_lists::{EntryChange, ListSet, ListVersion, Offsets, Table, read_change};
 use riskstream_offline::recording::{Manifest, RecordingError, Records};
 use riskstream_pipeline::{Lists, Rollouts};
 use riskstream_scoring::DecisionSet;
@@ -23,7 +23,7 @@ pub(super) struct RecordedLists {
 struct RecordedList {
     name: String,
     topic: Arc<str>,
-    changes: Vec<(i64, Change)>,
+    changes: Vec<(i64, EntryChange)>,
     end: i64,
     /// The first offset without a record, if there is one before the last record.
     gap: Option<i64>,
@@ -159,7 +159,7 @@ impl Rollouts for RecordedRollouts {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let load = || {
             let set = prepare_again(document, &self.pipeline).map_err(|error| error.to_string())?;
-            Ok(Arc::new(set.with_patience(self.within)))
+            Ok(Arc::new(set.with_time_budgets(self.within)))
         };
         loaded.entry(document.to_owned()).or_insert_with(load).clone()
     }

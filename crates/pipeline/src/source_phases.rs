@@ -60,7 +60,7 @@ const SIGNAL_VALIDITY: i64 = 1_000_000;
 const CHECK_VALIDITY: i64 = 60_000_000;
 
 /// See the module.
-pub(crate) struct Phases {
+pub(crate) struct SourcePhases {
     options: LivenessOptions,
     signal: CatchUpSignal,
     /// When all partitions were checked last, by the wall clock in microseconds; none: all have to be checked now.
@@ -79,9 +79,9 @@ pub(crate) struct Phases {
     catch_up_since: Option<i64>,
 }
 
-impl Phases {
-    pub(crate) fn new(options: LivenessOptions, signal: CatchUpSignal) -> Phases {
-        Phases {
+impl SourcePhases {
+    pub(crate) fn new(options: LivenessOptions, signal: CatchUpSignal) -> SourcePhases {
+        SourcePhases {
             options,
             signal,
             checked_at: None,

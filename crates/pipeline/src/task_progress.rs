@@ -28,7 +28,7 @@ const WITHOUT_GENERATIONS: u8 = 2;
 
 /// How far a task is, as of a position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Journal {
+pub struct TaskProgress {
     /// Event times seen.
     pub stream_time: StreamTime,
     /// How far the task has read.
@@ -37,13 +37,13 @@ pub struct Journal {
     pub topic: TopicIdentity,
 }
 
-impl Journal {
-    /// Reads the journal of a store; the default one if there is none.
-    pub fn read(store: &dyn StateStore) -> Result<Journal, StateError> {
+impl TaskProgress {
+    /// Reads the progress of a store; the default one if there is none.
+    pub fn read(store: &dyn StateStore) -> Result<TaskProgress, StateError> {
         match store.get(MARKS)? {
-            None => Ok(Journal::default()),
+            None => Ok(TaskProgress::default()),
             Some(bytes) => decode(&bytes).ok_or_else(|| StateError::Corrupt {
-                what: "the task's journal".into(),
+                what: "the task's progress".into(),
                 why: format!(
                     "{} bytes, format {:?}, expected format {VERSION}",
                     bytes.len(),
@@ -53,7 +53,7 @@ impl Journal {
         }
     }
 
-    /// Adds the journal to a batch of writes.
+    /// Adds the progress to a batch of writes.
     pub fn write(&self, writes: &mut StateWrites) {
         writes.put(MARKS, |bytes| {
             bytes.push(VERSION);
@@ -113,7 +113,7 @@ fn read_topic(rest: &mut &[u8]) -> Option<TopicIdentity> {
     })
 }
 
-fn decode(bytes: &[u8]) -> Option<Journal> {
+fn decode(bytes: &[u8]) -> Option<TaskProgress> {
     let (version, mut rest) = bytes.split_first()?;
     if !(WITHOUT_GENERATIONS..=VERSION).contains(version) {
         return None;
@@ -140,7 +140,7 @@ fn decode(bytes: &[u8]) -> Option<Journal> {
         let counts: Vec<u32> = (0..inputs).map(|_| count(&mut rest)).collect::<Option<_>>()?;
         progress.sources = Sources::from_values(&counts, read_marks(*version, rest)?)?;
     }
-    Some(Journal {
+    Some(TaskProgress {
         stream_time,
         progress,
         topic,
@@ -301,8 +301,8 @@ mod tests {
     use riskstream_features::state::MemoryState;
 
     #[test]
-    fn a_journal_is_read_as_it_was_written() {
-        let journal = Journal {
+    fn progress_is_read_as_it_was_written() {
+        let progress = TaskProgress {
             stream_time: StreamTime {
                 latest: 7,
                 earliest: -3,
@@ -338,20 +338,20 @@ mod tests {
             },
         };
         let mut writes = StateWrites::default();
-        journal.write(&mut writes);
+        progress.write(&mut writes);
         let mut store = MemoryState::default();
         store.write(&writes, 1).unwrap();
-        assert_eq!(Journal::read(&store).unwrap(), journal);
+        assert_eq!(TaskProgress::read(&store).unwrap(), progress);
     }
 
     #[test]
-    fn a_damaged_journal_is_an_error() {
+    fn damaged_progress_is_an_error() {
         for bytes in [&b""[..], b"\x01", b"\x02abc"] {
             let mut writes = StateWrites::default();
             writes.put(MARKS, |value| value.extend_from_slice(bytes));
             let mut store = MemoryState::default();
             store.write(&writes, 1).unwrap();
-            assert!(Journal::read(&store).is_err(), "{bytes:?}");
+            assert!(TaskProgress::read(&store).is_err(), "{bytes:?}");
         }
     }
 }

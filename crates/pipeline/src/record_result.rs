@@ -16,7 +16,7 @@ pub struct Sequenced {
 }
 
 /// The result of taking a record.
-pub enum Taken<'a> {
+pub enum RecordResult<'a> {
     /// It is read. The events that may be applied after it are handed out next; there may be none.
     Rows,
     /// Another decision set decides on the events after it.
