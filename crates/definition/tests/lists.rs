@@ -92,7 +92,7 @@ fn the_field_says_what_the_keys_are() {
     let lists: Vec<_> = compiled
         .lists
         .iter()
-        .map(|list| (list.name.as_str(), &*list.topic, list.keys))
+        .map(|list| (list.name.as_str(), &*list.topic, list.keys_of_entries().unwrap()))
         .collect();
     assert_eq!(
         lists,
@@ -103,8 +103,8 @@ fn the_field_says_what_the_keys_are() {
         ]
     );
     let list = |lookup: &Lookup| match lookup.within {
-        Within::InForce(list) => list,
-        Within::Table(_) => panic!("it is a list"),
+        Within::List(list) => list,
+        Within::Table(_) | Within::TableInForce(_) => panic!("it is a list"),
     };
     // The domain is computed first.
     let looked_up: Vec<usize> = compiled.plan.decide.lookups().map(list).collect();

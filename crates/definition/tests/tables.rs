@@ -159,6 +159,81 @@ fn the_plan_names_tables() {
     insta::assert_snapshot!(tables.join("\n"));
 }
 
+/// Rows of three tables that are from topics.
+const TOPIC_EXAMPLES: &str = r#"
+examples:
+  - name: rows are given
+    tables:
+      bins: [{from: 400000, to: 400999, country: DE}, {from: "401000", to: 401000, country: FR, prepaid: true}]
+      networks: [{network: 203.0.113.0/24, asn: 64496}, {network: "2001:db8::/32", asn: 1, unknown: 2}]
+      rates: [{key: USD, rate: 0.9, since: "2026-01-05T00:00:00Z"}]
+      owners: [{key: "4000500000000000", name: Jo}]
+    events:
+      - transactions: {id: a, time: "2026-01-05T12:00:00Z", customer: C, card: "4000500000000000", country: FR, currency: USD, amount: 10}
+        expect: {outcome: review, reasons: [R1, R7], features: {euros: 9.0}}
+      - transactions: {id: b, time: "2026-01-05T12:00:00Z", customer: C, card: "4010000000000000", country: FR, currency: USD, amount: 200}
+        expect: {outcome: decline, reasons: [R3], outputs: [prepaid]}
+      - transactions: {id: c, time: "2026-01-05T12:00:00Z", customer: C, ip: "203.0.113.9", amount: 1}
+        expect: {outcome: decline, reasons: [R4], features: {euros: null}}
+  - name: without rows nothing is known
+    events:
+      - transactions: {id: a, time: "2026-01-05T12:00:00Z", customer: C, card: "4000500000000000", country: FR, currency: USD, amount: 10}
+        expect: {outcome: review, reasons: [R2], features: {euros: null}}
+"#;
+
+/// The pipeline with tables from topics, and one whose keys are pseudonyms.
+fn of_topics(examples: &str) -> String {
+    let topics = PIPELINE
+        .replace("file: bins.csv", "topic: bins")
+        .replace("file: networks.csv", "topic: networks")
+        .replace("file: rates.csv", "topic: rates")
+        .replace(
+            "file: partners.csv}",
+            "file: partners.csv}\n  owners: {key: card, topic: owners, columns: {name: text}}",
+        )
+        .replace(
+            "outputs:",
+            "  - {name: owned, when: card in owners, then: review, reason: R7}\noutputs:",
+        );
+    format!("{topics}{examples}")
+}
+
+#[test]
+fn examples_give_the_rows_of_topics() {
+    let pipeline = valid(&of_topics(TOPIC_EXAMPLES), None);
+    let examples = run_examples(&pipeline).map_err(|report| report.render(Style::Plain, 120));
+    assert_eq!(examples.unwrap_or_else(|report| panic!("{report}")), 2);
+    let mut topics: Vec<&str> = pipeline.lists.iter().map(|table| &*table.topic).collect();
+    topics.sort_unstable();
+    assert_eq!(topics, ["bins", "networks", "owners", "rates"]);
+    assert!(pipeline.repartition_topics[0].is_some(), "notices are written to it");
+}
+
+#[test]
+fn rows_of_examples_that_cannot_be_used() {
+    let mut text = String::new();
+    for (what, from, to) in [
+        ("no such table", "      rates: [{", "      rate: [{"),
+        ("a table with a file", "      rates: [{", "      partners: [{"),
+        ("a row without a key", "{key: USD, rate: 0.9", "{rate: 0.9"),
+        ("a wrong type", "rate: 0.9", "rate: nine"),
+        ("no network", "203.0.113.0/24", "203.0.113.1/24"),
+        (
+            "no row",
+            "[{key: USD, rate: 0.9, since: \"2026-01-05T00:00:00Z\"}]",
+            "[USD]",
+        ),
+    ] {
+        let wrong = of_topics(&TOPIC_EXAMPLES.replacen(from, to, 1));
+        let report = match compiled(&wrong, None) {
+            Err(report) => report,
+            Ok(pipeline) => run_examples(&pipeline).expect_err(what).render(Style::Plain, 140),
+        };
+        writeln!(text, "## {what}\n\n{report}\n").unwrap();
+    }
+    insta::assert_snapshot!(text);
+}
+
 const ROLLOUT: &str = "\
 revision: 1
 features:
@@ -263,7 +338,19 @@ const MISTAKES: &[Mistake] = &[
     ("a column with a dot", "prepaid: bool", "bin.prepaid: bool"),
     ("the wrong key column", "file: bins.csv, match: range", "file: bins.csv"),
     ("a name that is taken", "  partners: {", "  amount: {"),
-    ("an unknown key", "file: partners.csv", "topic: partners"),
+    ("an unknown key", "file: partners.csv", "files: partners.csv"),
+    (
+        "a file and a topic",
+        "file: partners.csv",
+        "file: partners.csv, topic: partners",
+    ),
+    ("the topic of an output", "file: partners.csv", "topic: decisions"),
+    ("the topic of an input", "file: partners.csv", "topic: transactions"),
+    (
+        "the topic of another table",
+        "partners: {key: merchant, file: partners.csv}",
+        "partners: {key: merchant, topic: p}\n  others: {key: merchant, topic: p}",
+    ),
 ];
 
 #[test]

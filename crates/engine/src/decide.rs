@@ -7,7 +7,7 @@ use crate::plan::{DecidePlan, DecisionStep, Fact, Lookup, Plan, SlotExpression, 
 use compact_str::ToCompactString;
 use riskstream_events::{Flags, Row, Value};
 use riskstream_expressions::EntrySlots;
-use riskstream_lists::{EntryField, EntryRef, Found, ListSet};
+use riskstream_lists::{EntryField, EntryRef, Found, ListSet, RowTable};
 use riskstream_policy::PolicyResult;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl DecidePlan {
 /// Fills in what a list or table says of a value, lists as of an event time. Without a value nothing is known.
 fn look_up(lookup: &Lookup, lists: &ListSet, time: i64, row: &mut Row) {
     match &lookup.within {
-        Within::InForce(list) => {
+        Within::List(list) => {
             let found = match &row[lookup.key] {
                 Value::Text(key) => Some(lists.get(*list, key, time)),
                 Value::Int(key) => Some(lists.get(*list, &key.to_compact_string(), time)),
@@ -98,10 +98,8 @@ fn look_up(lookup: &Lookup, lists: &ListSet, time: i64, row: &mut Row) {
             };
             fill_in_entry(found, &lookup.entry, row);
         }
-        Within::Table(table) => {
-            let found = table.find(&row[lookup.key]);
-            fill_in_row(found, &lookup.entry, row);
-        }
+        Within::TableInForce(table) => look_up_row(lists.rows(*table), lookup, row),
+        Within::Table(table) => look_up_row(Some(table), lookup, row),
     }
 }
 
@@ -114,7 +112,14 @@ fn fill_in_entry(found: Option<Option<EntryRef<'_>>>, slots: &EntrySlots, row: &
     }
 }
 
-fn fill_in_row(found: Found<'_>, slots: &EntrySlots, row: &mut Row) {
+/// Without a table there is no row for any value.
+fn look_up_row(table: Option<&RowTable>, lookup: &Lookup, row: &mut Row) {
+    let found = match (table, &row[lookup.key]) {
+        (Some(table), value) => table.find(value),
+        (None, Value::Null) => Found::NoKey,
+        (None, _) => Found::Nothing,
+    };
+    let slots = &lookup.entry;
     row[slots.present] = match found {
         Found::NoKey => Value::Null,
         Found::Nothing => Value::Bool(false),

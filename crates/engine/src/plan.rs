@@ -150,7 +150,7 @@ pub struct DecidePlan {
     pub without_score: Outcome,
     /// Which decisions go to further outputs.
     pub outputs: OutputPlan,
-    /// The names of the lists whose entries change, in the order of the versions in force.
+    /// The names of the tables that are from topics, and of the lists whose entries change, in the order of the versions in force.
     pub lists: Vec<String>,
     /// Names and slots of what the decision record lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
@@ -220,7 +220,9 @@ pub struct Lookup {
 #[derive(Clone, Debug)]
 pub enum Within {
     /// The list at this index of the versions in force.
-    InForce(usize),
+    List(usize),
+    /// The table at this index of the versions in force.
+    TableInForce(usize),
     /// A table that belongs to the pipeline's version.
     Table(RowTable),
 }

@@ -1,6 +1,8 @@
 //! The columns of a reference table, and how their values are read.
 
-use riskstream_events::{Field, FieldError, InputFields, Rejection, Value, ValueType};
+use riskstream_events::{
+    DecodeError, Field, FieldError, InputFields, JsonDecoder, ReasonCode, Rejection, Value, ValueType,
+};
 
 /// Columns at most: each has a bit in the word of a row that says which of its values are null.
 pub const MAX_COLUMNS: usize = 64;
@@ -9,6 +11,7 @@ pub const MAX_COLUMNS: usize = 64;
 #[derive(Clone, Debug)]
 pub struct Columns {
     fields: InputFields,
+    json: JsonDecoder,
 }
 
 impl Columns {
@@ -20,7 +23,10 @@ impl Columns {
         let columns = columns.into_iter().enumerate();
         let fields = columns.map(|(slot, (name, value_type))| Field::at(name, value_type, slot));
         let fields = InputFields::new(fields.collect(), None)?;
-        Ok(Columns { fields })
+        Ok(Columns {
+            json: JsonDecoder::new(&fields),
+            fields,
+        })
     }
 
     /// Their number.
@@ -41,6 +47,21 @@ impl Columns {
     /// A row without values.
     pub fn empty_row(&self) -> Vec<Value> {
         vec![Value::Null; self.len()]
+    }
+
+    /// The row of a JSON object, whose members are converted as docs/conversions.md says. Those that are no columns are passed
+    /// over; columns that it lacks are null.
+    ///
+    /// # Errors
+    /// It is no object, or a member cannot be converted to its column's type.
+    pub fn read_json(&self, object: &[u8]) -> Result<Vec<Value>, Rejection> {
+        let mut row = self.empty_row();
+        match self.json.decode(object, &mut row) {
+            Ok(()) => Ok(row),
+            Err(DecodeError::Rejected(rejection)) => Err(rejection),
+            // Only decoders with a schema registry give another error.
+            Err(error) => Err(Rejection::new(ReasonCode::NotJson, error.to_string())),
+        }
     }
 
     /// Puts a cell of a text file into its column of a row, converted as docs/conversions.md says. An empty one is null.

@@ -9,12 +9,14 @@
 #![forbid(unsafe_code)]
 
 mod columns;
+mod content;
 mod entry;
 mod history;
 mod offsets;
 mod record;
 mod row_index;
 mod row_key;
+mod row_record;
 mod row_table;
 mod row_values;
 mod shard;
@@ -22,6 +24,7 @@ mod table;
 mod version;
 
 pub use columns::{Columns, MAX_COLUMNS};
+pub use content::{Change, Content, Records};
 pub use entry::{Entry, EntryField, EntryRef};
 pub use history::History;
 pub use offsets::{Offsets, OffsetsError};

@@ -2,13 +2,14 @@
 
 use super::inputs::ResolvedInput;
 use super::lookups::{Holder, known, plan_lookups, resolve_keys};
+use super::names::{Names, Symbol};
 use super::symbols::Symbols;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::read::Spanned;
 use crate::syntax::{EntryList, ListSection, PipelineFile};
 use riskstream_engine::plan::{Lookup, Within};
 use riskstream_events::ValueType;
-use riskstream_lists::{EntryField, Keys};
+use riskstream_lists::{EntryField, Keys, Records};
 use std::sync::Arc;
 
 const LIST: Holder = Holder {
@@ -18,17 +19,27 @@ const LIST: Holder = Holder {
     help: "use the field that identifies what is on the list: a card, a customer, an address",
 };
 
-/// A list whose entries change.
+/// A list whose entries change, or a table whose rows do: what the service follows.
 #[derive(Clone, Debug)]
 pub struct EntryListSettings {
     /// Its name.
     pub name: String,
-    /// The topic of its entries.
+    /// The topic of its entries or rows.
     pub topic: Arc<str>,
     /// The field or feature that its keys are values of.
     pub key: String,
-    /// What its keys are.
-    pub keys: Keys,
+    /// What the records of the topic are.
+    pub records: Records,
+}
+
+impl EntryListSettings {
+    /// What the keys of the entries are, if it is a list.
+    pub fn keys_of_entries(&self) -> Option<Keys> {
+        match self.records {
+            Records::Entries(keys) => Some(keys),
+            Records::Rows { .. } => None,
+        }
+    }
 }
 
 /// The lists in the order of the file.
@@ -48,9 +59,26 @@ pub fn sections(file: &PipelineFile) -> impl Iterator<Item = (&str, &Spanned<Ent
     })
 }
 
-/// Resolves the keys of lists and makes slots for what is looked up.
+/// The topics of lists and tables, whose changes come into force by notices.
+pub fn followed_topics(file: &PipelineFile) -> impl Iterator<Item = &Spanned<String>> {
+    let tables = file.tables.iter().filter_map(|(_, table)| table.topic.as_ref());
+    let lists = sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref());
+    lists.chain(tables)
+}
+
+/// Whether the keys for values of this field or feature are pseudonyms.
+pub fn keys_of(key: &Symbol, names: &Names<'_>) -> Keys {
+    match names.is_pseudonym(key.slot) {
+        true => Keys::Pseudonyms,
+        false => Keys::Clear,
+    }
+}
+
+/// Resolves the keys of lists and makes slots for what is looked up. `first` is the index of the first list among the versions
+/// in force.
 pub fn compile(
     file: &PipelineFile,
+    first: usize,
     inputs: &[ResolvedInput],
     symbols: &mut Symbols<'_>,
     diagnostics: &mut Diagnostics,
@@ -70,19 +98,16 @@ pub fn compile(
             symbols.names.declare_broken(name);
             continue;
         };
-        let list = compiled.lists.len();
+        let list = first + compiled.lists.len();
         let names = &mut symbols.names;
         let fields = EntryField::ALL.iter().map(|(_, name, value_type)| (*name, *value_type));
-        let lookups = plan_lookups(name, &Within::InForce(list), fields, &looked_up, names);
+        let lookups = plan_lookups(name, &Within::List(list), fields, &looked_up, names);
         names.set_lookups(name, known(&lookups));
         compiled.lists.push(EntryListSettings {
             name: name.to_owned(),
             topic: topic.value.as_str().into(),
             key: key.value.clone(),
-            keys: match names.is_pseudonym(looked_up[0].slot) {
-                true => Keys::Pseudonyms,
-                false => Keys::Clear,
-            },
+            records: Records::Entries(keys_of(&looked_up[0], names)),
         });
         compiled.lookups.extend(lookups);
     }

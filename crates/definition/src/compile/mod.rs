@@ -61,6 +61,7 @@ use riskstream_engine::plan::Lookup;
 use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
 use symbols::Symbols;
+use tables::LoadedTable;
 
 /// Compiles the file. `also_read` names fields that are read although the file does not use them. `Some` only if there are no
 /// diagnostics.
@@ -82,13 +83,14 @@ pub fn compile(
     let tables = tables::load(file, text.directory, &mut declared.names, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
-    let lists = lists::compile(file, &inputs, &mut symbols, diagnostics);
+    let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
     let policy = compile_policy(file, &symbols, &outcomes, diagnostics);
     let scores = file.model.as_ref().map(|model| &model.span);
     let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
     let without_score = policy::without_score(file.decision.as_ref(), scores, &outcomes, diagnostics);
     let outputs = outputs::compile(file, &mut symbols, &outcomes.outcomes, diagnostics);
+    let topic_tables = features.topic_tables.clone();
     let lookups: Vec<Lookup> = features.lookups.iter().chain(&lists.lookups).cloned().collect();
     let context = StageContext {
         usage: &usage,
@@ -126,8 +128,8 @@ pub fn compile(
         outcomes,
         policy: policy?,
         outputs: outputs?,
-        lists: lists.lists,
-        tables: tables.into_iter().map(|table| table.summary).collect(),
+        lists: topic_tables.into_iter().chain(lists.lists).collect(),
+        tables: tables.into_iter().filter_map(LoadedTable::into_summary).collect(),
         lookups,
         without_score,
         stages: stages?,

@@ -1,7 +1,7 @@
 //! Phase `tables`: the reference tables, with the rows of their files.
 
 use super::names::Names;
-use super::table_file::{TableSource, read_file};
+use super::table_file::{ReadTable, TableSource, read_file};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{List, Spanned};
 use crate::syntax::{PipelineFile, TableSection};
@@ -9,8 +9,9 @@ use crate::text::Key;
 use riskstream_events::ValueType;
 use riskstream_lists::{Columns, MAX_COLUMNS, RowKeys, RowTable};
 use std::path::Path;
+use std::sync::Arc;
 
-/// A table whose rows were read.
+/// A table, with the rows of its file.
 pub struct LoadedTable<'f> {
     /// Its name.
     pub name: String,
@@ -20,10 +21,28 @@ pub struct LoadedTable<'f> {
     pub also: &'f List<String>,
     /// Its columns.
     pub columns: Vec<(String, ValueType)>,
-    /// Its rows.
+    /// Its rows. There are none yet if they are in a topic.
     pub table: RowTable,
-    /// Its file, and the hash of that.
-    pub summary: TableSummary,
+    /// Where its rows are.
+    pub rows: RowsOf,
+}
+
+impl LoadedTable<'_> {
+    /// Its file, if it has one.
+    pub fn into_summary(self) -> Option<TableSummary> {
+        match self.rows {
+            RowsOf::File(summary) => Some(summary),
+            RowsOf::Topic(_) => None,
+        }
+    }
+}
+
+/// Where the rows of a table are.
+pub enum RowsOf {
+    /// In a file, which was read.
+    File(TableSummary),
+    /// In a topic.
+    Topic(Arc<str>),
 }
 
 /// A table for those who ask what a pipeline has.
@@ -71,35 +90,85 @@ fn load_one<'f>(
     diagnostics: &mut Diagnostics,
 ) -> Option<LoadedTable<'f>> {
     let (declared, columns) = columns(name, section, diagnostics)?;
-    let file = section.file.0.as_ref()?;
     let keys = section.r#match.map_or(RowKeys::Exact, |word| word.0);
-    let source = TableSource {
-        file,
-        path: directory.join(&file.value),
-        keys,
-        names: declared.iter().map(|(name, _)| name.as_str()).collect(),
+    let (table, rows) = match (&section.file, &section.topic) {
+        (Some(file), None) => {
+            let source = TableSource {
+                file,
+                path: directory.join(&file.value),
+                keys,
+                names: declared.iter().map(|(name, _)| name.as_str()).collect(),
+            };
+            let read = read_file(&source, columns, diagnostics)?;
+            let summary = summary(name, file, &read, diagnostics);
+            (read.table, RowsOf::File(summary))
+        }
+        (None, Some(topic)) => {
+            let topic = RowsOf::Topic(topic.value.as_str().into());
+            (RowTable::empty(keys, columns), topic)
+        }
+        (file, topic) => {
+            refuse_source(name, file.as_ref().zip(topic.as_ref()), section.is_flawed, diagnostics);
+            return None;
+        }
     };
-    let read = read_file(&source, columns, diagnostics)?;
+    Some(LoadedTable {
+        name: name.name.clone(),
+        key: section.key.0.as_ref()?,
+        also: &section.also,
+        columns: declared,
+        table,
+        rows,
+    })
+}
+
+fn summary(name: &Key, file: &Spanned<String>, read: &ReadTable, diagnostics: &mut Diagnostics) -> TableSummary {
     if read.table.is_empty() {
         diagnostics.warn(
             Diagnostic::new(format!("the table `{}` has no rows", name.name), file.span.clone())
                 .help("every look-up in it gives null"),
         );
     }
-    Some(LoadedTable {
+    TableSummary {
         name: name.name.clone(),
-        key: section.key.0.as_ref()?,
-        also: &section.also,
-        columns: declared,
-        summary: TableSummary {
-            name: name.name.clone(),
-            file: file.value.clone(),
-            sha256: read.sha256,
-            rows: read.table.len(),
-            memory: read.table.memory(),
-        },
-        table: read.table,
-    })
+        file: file.value.clone(),
+        sha256: read.sha256.clone(),
+        rows: read.table.len(),
+        memory: read.table.memory(),
+    }
+}
+
+/// A table has both a file and a topic, or none.
+fn refuse_source(
+    name: &Key,
+    both: Option<(&Spanned<String>, &Spanned<String>)>,
+    is_flawed: bool,
+    diagnostics: &mut Diagnostics,
+) {
+    match both {
+        Some((file, topic)) => diagnostics.add(
+            Diagnostic::new(
+                format!("the table `{}` has a file and a topic", name.name),
+                topic.span.clone(),
+            )
+            .also(file.span.clone(), "its file")
+            .help(
+                "keep one of them: rows of a file change with the pipeline's version, those of a topic while it runs",
+            ),
+        ),
+        None if is_flawed => {}
+        None => diagnostics.add(
+            Diagnostic::new(
+                format!("the table `{}` does not say where its rows are", name.name),
+                name.span.clone(),
+            )
+            .help(format!(
+                "add `file: {}.csv` or `topic: {}`",
+                name.name,
+                name.name.replace('_', "-")
+            )),
+        ),
+    }
 }
 
 /// The columns of a section. `None` if one is wrong, which is reported.

@@ -1,7 +1,7 @@
 //! `tables:`.
 
 use super::field::FieldType;
-use super::read::{List, Map, Required, Word, section, word};
+use super::read::{List, Map, Required, Spanned, Word, section, word};
 use riskstream_lists::RowKeys;
 
 section! {
@@ -11,8 +11,12 @@ section! {
         pub key: Required<String>,
         /// The CSV file of its rows, relative to the pipeline file. Its content belongs to the pipeline's version. The first line
         /// names the columns: `key`, or `from` and `to`, or `network`, as `match` says, and those of `columns`. Others are not
-        /// read.
-        pub file: Required<String>,
+        /// read. Required unless there is a `topic`.
+        #[schemars(default)]
+        pub file: Option<Spanned<String>>,
+        /// The compacted topic of its rows, which change while the pipeline runs. No other table, list, input or output may have it.
+        #[schemars(default)]
+        pub topic: Option<Spanned<String>>,
         /// How a value finds its row. `exact`: the row's `key` is equal. `range`: the whole number lies between the row's `from` and
         /// `to`, both included; ranges must not overlap. `network`: the address lies in the row's IP network (4 or 6), as in
         /// `192.0.2.0/24`; of several the one with the longest prefix counts.

@@ -11,6 +11,7 @@ mod value;
 use super::declare::Declared;
 use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
+use super::lists::EntryListSettings;
 use super::names::Names;
 use super::symbols::{DecisionSlots, Symbols};
 use super::tables::LoadedTable;
@@ -44,6 +45,8 @@ pub struct CompiledFeatures {
     pub steps: Vec<PlannedExpression>,
     /// The look-ups in tables.
     pub lookups: Vec<Lookup>,
+    /// The tables that are from topics, in the order of their indices.
+    pub topic_tables: Vec<EntryListSettings>,
     /// Feature names and slots in the order of the file.
     pub listed: Vec<(String, Slot)>,
 }

@@ -2,13 +2,15 @@
 
 use super::FeatureCompiler;
 use crate::compile::identifiers::identifiers;
+use crate::compile::lists::{EntryListSettings, keys_of};
 use crate::compile::lookups::{Holder, known, plan_lookups, resolve_keys};
-use crate::compile::tables::LoadedTable;
+use crate::compile::names::Symbol;
+use crate::compile::tables::{LoadedTable, RowsOf};
 use crate::diagnostics::Diagnostic;
 use crate::syntax::Feature;
 use riskstream_engine::plan::Within;
 use riskstream_events::ValueType;
-use riskstream_lists::RowKeys;
+use riskstream_lists::{Records, RowKeys};
 
 const HELP: &str = "use the field or feature that the rows are for: a BIN, a currency, an address";
 
@@ -68,14 +70,14 @@ impl<'f> FeatureCompiler<'_, 'f, '_> {
             self.names,
             self.diagnostics,
         );
-        let Some(keys) = keys.filter(|keys| !self.refuse_personal(table, keys[0].slot)) else {
+        let Some(keys) = keys.filter(|keys| !self.refuse_personal(table, &keys[0])) else {
             return self.names.declare_broken(&table.name);
         };
         let columns = table
             .columns
             .iter()
             .map(|(name, value_type)| (name.as_str(), *value_type));
-        let within = Within::Table(table.table.clone());
+        let within = self.rows_of(table, &keys[0]);
         let lookups = plan_lookups(&table.name, &within, columns, &keys, self.names);
         for lookup in &lookups {
             for slot in lookup.entry.all() {
@@ -86,18 +88,38 @@ impl<'f> FeatureCompiler<'_, 'f, '_> {
         self.compiled.lookups.extend(lookups);
     }
 
-    /// Whether the values of a key are pseudonyms, which is reported: the file has other keys.
-    fn refuse_personal(&mut self, table: &LoadedTable<'_>, slot: riskstream_events::Slot) -> bool {
-        let is_pseudonym = self.names.is_pseudonym(slot);
-        if is_pseudonym {
-            self.diagnostics.add(
-                Diagnostic::new(
-                    format!("`{}` is personal data: no row of the table is for its pseudonym", table.key.value),
-                    table.key.span.clone(),
-                )
-                .help("look up a field that is derived from it (`derive: {card_bin: bin}`), or use a list: its commands compute the pseudonyms"),
+    /// Where the rows of a table are found. One that is from a topic gets an index among the versions in force.
+    fn rows_of(&mut self, table: &LoadedTable<'_>, key: &Symbol) -> Within {
+        let RowsOf::Topic(topic) = &table.rows else {
+            return Within::Table(table.table.clone());
+        };
+        let tables = &mut self.compiled.topic_tables;
+        tables.push(EntryListSettings {
+            name: table.name.clone(),
+            topic: topic.clone(),
+            key: table.key.value.clone(),
+            records: Records::Rows {
+                keys: table.table.keys(),
+                of: keys_of(key, self.names),
+                columns: table.table.columns().clone(),
+            },
+        });
+        Within::TableInForce(tables.len() - 1)
+    }
+
+    /// Whether the values of a key are pseudonyms that no row can be for, which is reported.
+    fn refuse_personal(&mut self, table: &LoadedTable<'_>, key: &Symbol) -> bool {
+        let has_pseudonyms = matches!(table.rows, RowsOf::Topic(_)) && table.table.keys() == RowKeys::Exact;
+        let is_refused = self.names.is_pseudonym(key.slot) && !has_pseudonyms;
+        if is_refused {
+            let message = format!(
+                "`{}` is personal data: no row of the table is for its pseudonym",
+                table.key.value
             );
+            self.diagnostics.add(Diagnostic::new(message, table.key.span.clone()).help(
+                "look up a field that is derived from it (`derive: {card_bin: bin}`), or use a list: its commands compute the pseudonyms",
+            ));
         }
-        is_pseudonym
+        is_refused
     }
 }
