@@ -9,6 +9,7 @@ use crate::progress::{Phase, SourceMark, SourceProgress};
 use crate::repartition::RepartitionFormat;
 use crate::sources::{SourceId, Sources};
 use riskstream_engine::StreamTime;
+use riskstream_events::varint::{read_signed, read_unsigned, write_signed, write_unsigned};
 use riskstream_features::state::{StateError, StateStore, StateWrites};
 use riskstream_lists::Offsets;
 use std::ops::ControlFlow;
@@ -17,9 +18,12 @@ const MARKS: &[u8] = b"m";
 const FRAMES: &[u8] = b"p";
 const ROLLOUT: &[u8] = b"r";
 const LISTS: &[u8] = b"t";
-const VERSION: u8 = 5;
+const VERSION: u8 = 6;
 
-/// The version before, which did not keep since when sources catch up.
+/// The version before, which wrote each number of a mark in 8 bytes.
+const WITHOUT_DIFFERENCES: u8 = 5;
+
+/// A version before, which did not keep since when sources catch up.
 const WITHOUT_CATCH_UP: u8 = 4;
 
 /// A version before, which kept no generation of sources. Like the one after it, it counted the sources over the partitions of
@@ -70,18 +74,62 @@ impl TaskProgress {
             let counts = self.progress.sources.counts();
             write_number(counts.len() as i64, bytes);
             counts.for_each(|count| write_number(i64::from(count), bytes));
-            for (_, source) in self.progress.sources.iter() {
-                bytes.extend_from_slice(&source.watermark.to_le_bytes());
-                bytes.extend_from_slice(&source.sequence.to_le_bytes());
-                bytes.extend_from_slice(&source.last_record.to_le_bytes());
-                bytes.extend_from_slice(&source.generation.to_le_bytes());
-                bytes.push(match source.phase {
-                    Phase::CatchingUp => 0,
-                    Phase::Live => 1,
-                    Phase::Idle => 2,
-                });
-            }
+            write_marks(self.progress.sources.iter().map(|(_, mark)| mark), bytes);
         });
+    }
+}
+
+/// Set in a mark's first byte if the mark differs from the one before only in its phase and number. A worker announces its
+/// sources together, so this holds for most of them; and every batch of a task writes the marks of all sources.
+const IS_ANNOUNCED_WITH_THE_ONE_BEFORE: u8 = 1 << 2;
+
+/// Writes marks as differences from the one before.
+fn write_marks<'m>(marks: impl Iterator<Item = &'m SourceMark>, bytes: &mut Vec<u8>) {
+    let mut before = SourceMark::NEW;
+    for mark in marks {
+        let announced = |mark: &SourceMark| (mark.watermark, mark.last_record, mark.generation);
+        let phase = match mark.phase {
+            Phase::CatchingUp => 0,
+            Phase::Live => 1,
+            Phase::Idle => 2,
+        };
+        if announced(mark) == announced(&before) {
+            bytes.push(phase | IS_ANNOUNCED_WITH_THE_ONE_BEFORE);
+        } else {
+            bytes.push(phase);
+            write_signed(mark.watermark.wrapping_sub(before.watermark), bytes);
+            write_signed(mark.last_record.wrapping_sub(before.last_record), bytes);
+            write_unsigned(mark.generation.wrapping_sub(before.generation), bytes);
+        }
+        write_signed(mark.sequence.wrapping_sub(before.sequence), bytes);
+        before = *mark;
+    }
+}
+
+fn read_marks(bytes: &[u8]) -> Option<Vec<SourceMark>> {
+    let (mut marks, mut mark) = (Vec::new(), SourceMark::NEW);
+    let mut at = 0;
+    while let Some(first) = bytes.get(at) {
+        at += 1;
+        if first & IS_ANNOUNCED_WITH_THE_ONE_BEFORE == 0 {
+            mark.watermark = mark.watermark.wrapping_add(read_signed(bytes, &mut at).ok()?);
+            mark.last_record = mark.last_record.wrapping_add(read_signed(bytes, &mut at).ok()?);
+            mark.generation = mark.generation.wrapping_add(read_unsigned(bytes, &mut at).ok()?);
+        }
+        mark.sequence = mark.sequence.wrapping_add(read_signed(bytes, &mut at).ok()?);
+        mark.phase = phase(first & !IS_ANNOUNCED_WITH_THE_ONE_BEFORE)?;
+        marks.push(mark);
+    }
+    Some(marks)
+}
+
+fn phase(number: u8) -> Option<Phase> {
+    match number {
+        0 => Some(Phase::CatchingUp),
+        1 => Some(Phase::Live),
+        // 3: an earlier version kept of an idle source whether it was live before.
+        2 | 3 => Some(Phase::Idle),
+        _ => None,
     }
 }
 
@@ -129,7 +177,7 @@ fn decode(bytes: &[u8]) -> Option<TaskProgress> {
     };
     let mut topic = TopicIdentity::default();
     if *version < WITHOUT_CATCH_UP {
-        progress.earlier_sources = read_marks(*version, rest)?;
+        progress.earlier_sources = read_earlier_marks(*version, rest)?;
     } else {
         topic = read_topic(&mut rest)?;
         if *version > WITHOUT_CATCH_UP {
@@ -138,7 +186,11 @@ fn decode(bytes: &[u8]) -> Option<TaskProgress> {
         let inputs = number(&mut rest)?;
         let count = |rest: &mut &[u8]| u32::try_from(number(rest)?).ok();
         let counts: Vec<u32> = (0..inputs).map(|_| count(&mut rest)).collect::<Option<_>>()?;
-        progress.sources = Sources::from_values(&counts, read_marks(*version, rest)?)?;
+        let marks = match *version {
+            ..=WITHOUT_DIFFERENCES => read_earlier_marks(*version, rest)?,
+            _ => read_marks(rest)?,
+        };
+        progress.sources = Sources::from_values(&counts, marks)?;
     }
     Some(TaskProgress {
         stream_time,
@@ -147,7 +199,7 @@ fn decode(bytes: &[u8]) -> Option<TaskProgress> {
     })
 }
 
-fn read_marks(version: u8, mut rest: &[u8]) -> Option<Vec<SourceMark>> {
+fn read_earlier_marks(version: u8, mut rest: &[u8]) -> Option<Vec<SourceMark>> {
     let mut sources = Vec::new();
     while !rest.is_empty() {
         let (watermark, sequence) = (number(&mut rest)?, number(&mut rest)?);
@@ -156,18 +208,11 @@ fn read_marks(version: u8, mut rest: &[u8]) -> Option<Vec<SourceMark>> {
             WITHOUT_GENERATIONS => 0,
             _ => u64::from_le_bytes(number(&mut rest)?.to_le_bytes()),
         };
-        let (phase, tail) = rest.split_first()?;
+        let (number, tail) = rest.split_first()?;
         rest = tail;
-        let phase = match phase {
-            0 => Phase::CatchingUp,
-            1 => Phase::Live,
-            // 3: an earlier version kept of an idle source whether it was live before.
-            2 | 3 => Phase::Idle,
-            _ => return None,
-        };
         sources.push(SourceMark {
             watermark,
-            phase,
+            phase: phase(*number)?,
             sequence,
             last_record,
             generation,
@@ -311,7 +356,7 @@ mod tests {
                 watermark: 6,
                 sequence: 99,
                 sources: Sources::from_values(
-                    &[1, 1],
+                    &[3, 2],
                     [
                         SourceMark {
                             watermark: 5,
@@ -320,6 +365,21 @@ mod tests {
                             last_record: 44,
                             generation: 7,
                         },
+                        SourceMark {
+                            watermark: 5,
+                            phase: Phase::CatchingUp,
+                            sequence: i64::MAX,
+                            last_record: 44,
+                            generation: 7,
+                        },
+                        SourceMark {
+                            watermark: i64::MAX,
+                            phase: Phase::Idle,
+                            sequence: i64::MIN,
+                            last_record: 45,
+                            generation: u64::MAX,
+                        },
+                        SourceMark::NEW,
                         SourceMark {
                             phase: Phase::Idle,
                             ..SourceMark::NEW
@@ -342,6 +402,33 @@ mod tests {
         let mut store = MemoryState::default();
         store.write(&writes, 1).unwrap();
         assert_eq!(TaskProgress::read(&store).unwrap(), progress);
+    }
+
+    #[test]
+    fn progress_of_the_version_before_is_read() {
+        let mark = SourceMark {
+            watermark: 5,
+            phase: Phase::Live,
+            sequence: 12,
+            last_record: 44,
+            generation: 7,
+        };
+        let mut writes = StateWrites::default();
+        writes.put(MARKS, |bytes| {
+            bytes.push(WITHOUT_DIFFERENCES);
+            // Stream time, watermark, sequence; a topic of 4 partitions without id; no catch-up; one input of one partition.
+            let head = [7, -3, 6, 99, 4, 1, 0, -1, 1, 1];
+            let numbers = [mark.watermark, mark.sequence, mark.last_record, mark.generation as i64];
+            head.into_iter()
+                .chain(numbers)
+                .for_each(|number| write_number(number, bytes));
+            bytes.push(1);
+        });
+        let mut store = MemoryState::default();
+        store.write(&writes, 1).unwrap();
+        let read = TaskProgress::read(&store).unwrap();
+        assert_eq!((read.progress.sequence, read.topic.partitions), (99, 4));
+        assert_eq!(read.progress.sources, Sources::from_values(&[1], [mark]).unwrap());
     }
 
     #[test]

@@ -401,7 +401,7 @@ fn another_key_or_chain_of_entities_under_the_same_name_is_refused() {
             let refused = reasons(&mut driver);
             assert!(refused.len() >= 2, "{what}: {refused:?}");
             for reason in refused {
-                assert!(reason.contains("another way"), "{what}: {reason}");
+                assert!(reason.contains("would now be read as"), "{what}: {reason}");
                 assert!(reason.contains("Give the pipeline another name"), "{what}: {reason}");
                 assert!(!reason.contains("created again"), "{what}: {reason}");
             }
