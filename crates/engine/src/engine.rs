@@ -219,7 +219,7 @@ pub fn unknown_transaction() -> Rejection {
 }
 
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.
-pub(crate) fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
+fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
     for SlotExpression { slot, expression } in expressions {
         row[*slot] = expression.evaluate(row);
     }

@@ -16,6 +16,7 @@ pub mod frame;
 pub mod framing;
 pub mod header;
 pub mod input;
+pub mod ip;
 pub mod json;
 mod key;
 mod key_share;

@@ -10,7 +10,7 @@ use crate::compile::{
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::{Example, RolloutFile};
 use riskstream_engine::ExplainPlan;
-use riskstream_engine::plan::DecidePlan;
+use riskstream_engine::plan::{DecidePlan, SlotExpression, decision_steps};
 use riskstream_events::Slot;
 use riskstream_expressions::Expression;
 use riskstream_policy::Policy;
@@ -60,7 +60,8 @@ pub fn compile(
     let base = &*pipeline.plan.decide;
     let mut names = scope.names.in_source(source);
     compile_lists(file, scope, &mut names, diagnostics);
-    let features = compile_features(file, scope, &mut names, &base.expressions, diagnostics);
+    let inherited: Vec<SlotExpression> = base.expressions().cloned().collect();
+    let features = compile_features(file, scope, &mut names, &inherited, diagnostics);
     let explain = explain(file, pipeline, diagnostics);
     let context = ModelContext {
         scope,
@@ -165,7 +166,7 @@ fn assemble(
     let (late_by, flags) = (is_read(scope.slots.late_by), is_read(scope.slots.flags));
     DecidePlan {
         slots: names.slots().to_vec(),
-        expressions: features.expressions,
+        steps: decision_steps(features.expressions, base.lookups().cloned()),
         late_by,
         flags,
         policy,
