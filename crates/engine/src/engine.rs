@@ -1,11 +1,10 @@
 //! The step until the decision: admit an event, apply it to the state of each stage.
 
 use crate::event::Event;
-use crate::key::write_key;
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
+use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, write_key};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{ApplyError, EntityStates, Precision};
 use std::sync::Arc;

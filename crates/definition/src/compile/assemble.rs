@@ -1,7 +1,7 @@
 //! Builds the compiled pipeline from the results of all phases.
 
 use super::compiled::{Compiled, InputSettings, RolloutSettings, Settings};
-use super::entities::PlannedEntity;
+use super::entities::{self, PlannedEntity};
 use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
@@ -78,7 +78,7 @@ impl CompiledParts<'_> {
             without_score: self.without_score,
             lists: self.lists.iter().map(|list| list.name.clone()).collect(),
             features: self.features.listed,
-            entities: entity_slots(&self.entities, &self.symbols),
+            entities: entities::slots(&self.entities, &self.symbols),
         });
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
@@ -169,12 +169,6 @@ impl CompiledParts<'_> {
         let field = input.fields.get(name);
         field.and_then(|field| field.required).unwrap_or(default)
     }
-}
-
-/// The names of entities and the slots of their keys.
-fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
-    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
-    entities.iter().filter_map(slot).collect()
 }
 
 fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {

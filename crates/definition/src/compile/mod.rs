@@ -48,7 +48,7 @@ pub use models::{ModelCompiler, TextNames, compile_explain};
 pub use names::Names;
 pub use policy::{PolicySource, compile as compile_policy_of, without_score};
 pub use rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope};
-pub use share::share_of;
+pub use share::{EXAMPLE_OF_KEYS, divided_entity, share_of};
 pub use tables::TableSummary;
 pub use topological::in_order;
 
@@ -58,6 +58,7 @@ use crate::syntax::PipelineFile;
 use assemble::CompiledParts;
 use outcomes::DeclaredOutcomes;
 use riskstream_engine::plan::Lookup;
+use riskstream_events::Slot;
 use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
 use symbols::Symbols;
@@ -85,7 +86,13 @@ pub fn compile(
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
     let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
-    let policy = compile_policy(file, &symbols, &outcomes, diagnostics);
+    let policy = compile_policy(
+        file,
+        &entities::slots(&entities, &symbols),
+        &symbols,
+        &outcomes,
+        diagnostics,
+    );
     let scores = file.model.as_ref().map(|model| &model.span);
     let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
     let without_score = policy::without_score(file.decision.as_ref(), scores, &outcomes, diagnostics);
@@ -144,6 +151,7 @@ pub fn compile(
 /// The rules and thresholds of the file.
 fn compile_policy(
     file: &PipelineFile,
+    entities: &[(String, Slot)],
     symbols: &Symbols<'_>,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
@@ -151,6 +159,7 @@ fn compile_policy(
     let source = PolicySource {
         rules: Some(&file.rules),
         thresholds: file.decision.as_ref(),
+        entities,
         inherited: (&PolicySpec::default(), 0..0),
     };
     policy::compile(&source, &symbols.names, symbols.decision, outcomes, diagnostics)

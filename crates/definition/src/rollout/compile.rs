@@ -72,7 +72,7 @@ pub fn compile(
         base: &pipeline.decision.lineup,
     };
     let models = models::compile(file, &context, diagnostics);
-    let policy = policy(file, scope, &names, diagnostics);
+    let policy = policy(file, pipeline, &names, diagnostics);
     let examples = file.examples.as_ref().map(|examples| {
         let known = scope
             .known
@@ -133,15 +133,12 @@ fn explain(file: &RolloutFile, pipeline: &Compiled, diagnostics: &mut Diagnostic
     Some(compile_explain(section, &pipeline.rollout.outcomes, diagnostics))
 }
 
-fn policy(
-    file: &RolloutFile,
-    scope: &RolloutScope,
-    names: &Names<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Policy> {
+fn policy(file: &RolloutFile, pipeline: &Compiled, names: &Names<'_>, diagnostics: &mut Diagnostics) -> Option<Policy> {
+    let scope = &pipeline.rollout;
     let source = PolicySource {
         rules: file.rules.as_ref().map(|rules| &rules.value),
         thresholds: file.decision.as_ref(),
+        entities: &pipeline.plan.decide.entities,
         inherited: (&scope.policy, changed(file)),
     };
     let (_, policy) = compile_policy_of(&source, names, scope.slots, &scope.outcomes, diagnostics)?;
