@@ -6,7 +6,7 @@ use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, write_key};
 use riskstream_features::state::{StateError, StateStore};
-use riskstream_features::{ApplyError, EntityStates, Precision};
+use riskstream_features::{Applied, ApplyError, EntityStates, Precision};
 use std::sync::Arc;
 
 /// Why a stage could not apply an event.
@@ -128,6 +128,8 @@ impl Engine {
     /// `store`, which is never written. The result depends on the event, on `stream_time` and on the state that the two
     /// hold together, not on which of them holds it.
     ///
+    /// Gives what became of the event; none if it has no key of this entity.
+    ///
     /// # Errors
     /// [`StageError::Rejected`] leaves state and stream time as they were. After [`StageError::State`] the caller has to
     /// discard what the batch changed.
@@ -138,7 +140,7 @@ impl Engine {
         store: &dyn StateStore,
         stream_time: &mut StreamTime,
         event: &mut Event,
-    ) -> Result<(), StageError> {
+    ) -> Result<Option<Applied>, StageError> {
         let plan = &self.plan.stages[stage];
         let is_transaction = event.input == TRANSACTIONS;
         if !is_transaction {
@@ -148,7 +150,7 @@ impl Engine {
         let time = event.event_time();
         let Some(key) = plan.keys[usize::from(event.input)].and_then(|slot| write_key(&event.row[slot], &mut self.key))
         else {
-            return Ok(());
+            return Ok(None);
         };
         if !is_transaction && stage == 0 && plan.completes_labels {
             let id = CompactString::from(event.id());
@@ -182,7 +184,7 @@ impl Engine {
         if time.saturating_sub(plan.reach) < stream_time.earliest {
             event.flags |= Flags::BOOTSTRAPPING;
         }
-        Ok(())
+        Ok(Some(applied))
     }
 
     /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and so do

@@ -63,6 +63,7 @@ impl<'a> Compiler<'a> {
         let edges = self.edges(retention, horizon);
         let words = self.windows.iter().map(|window| window.words_len).sum();
         let mut features = EntityFeatures {
+            spec: spec.clone(),
             inputs: self.inputs,
             windows: self.windows,
             edges,

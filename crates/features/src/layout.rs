@@ -4,6 +4,7 @@
 use crate::accumulator::{DerivedKind, DerivedRead, SumsRead};
 use crate::cell::Form;
 use crate::precision::Precision;
+use crate::spec::EntitySpec;
 use riskstream_events::{Slot, Value};
 use riskstream_expressions::Expression;
 use std::ops::Range;
@@ -11,6 +12,7 @@ use std::ops::Range;
 /// The features of one entity, checked and compiled. Shared by all tasks of a stage.
 #[derive(Debug)]
 pub struct EntityFeatures {
+    pub(crate) spec: EntitySpec,
     pub(crate) inputs: Vec<InputLayout>,
     pub(crate) windows: Vec<WindowLayout>,
     /// By input; within an input from the youngest edge to the oldest, so that an entry enters a window before it leaves it.
@@ -250,6 +252,11 @@ pub(crate) enum Read {
 }
 
 impl EntityFeatures {
+    /// What was compiled.
+    pub fn spec(&self) -> &EntitySpec {
+        &self.spec
+    }
+
     /// For how long behind stream time an entry is kept, in microseconds.
     pub fn retention(&self) -> i64 {
         self.retention

@@ -16,6 +16,7 @@ mod entity_log;
 mod entry;
 mod frequencies;
 mod head;
+pub mod history;
 mod ids;
 mod layout;
 mod linear;

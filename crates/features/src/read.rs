@@ -22,7 +22,7 @@ pub(crate) fn write_features(features: &EntityFeatures, windows: &Windows, as_of
 
 /// `None` if nothing counts.
 #[inline]
-fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: AsOf) -> Option<Value> {
+pub(crate) fn read(features: &EntityFeatures, windows: &Windows, output: &Output, as_of: AsOf) -> Option<Value> {
     let window = &features.windows[output.window];
     let words = &windows.words[window.words()];
     let count = |count: i64| (count > 0).then_some(Value::Int(count));

@@ -261,7 +261,7 @@ impl Windows {
     }
 
     #[inline]
-    fn append(&mut self, layout: &WindowLayout, ordinal: u64, entry: Entry<'_>) {
+    pub(crate) fn append(&mut self, layout: &WindowLayout, ordinal: u64, entry: Entry<'_>) {
         linear::add(&layout.linear, &mut self.words[layout.words()], entry);
         for (layout, derived) in self.derived(layout) {
             derived.add_newest(layout, ordinal, entry);

@@ -88,6 +88,25 @@ impl TopicScan {
         TopicScan::read(consumer, topic, (0..).zip(spans).collect())
     }
 
+    /// The same for one partition, which `choose` is asked for: it is given how many there are.
+    ///
+    /// # Errors
+    /// See [`TopicScan::begin`].
+    pub fn of_partition(
+        options: &KafkaOptions,
+        topic: &str,
+        since: Option<i64>,
+        choose: impl FnOnce(i32) -> i32,
+    ) -> Result<TopicScan, LogError> {
+        let consumer = groupless::consumer(options)?;
+        groupless::reach(&consumer)?;
+        let written = TimeRange { since, until: None };
+        let mut spans: BTreeMap<i32, Span> = (0..).zip(spans_of(&consumer, topic, written, TIMEOUT)?).collect();
+        let chosen = choose(spans.len() as i32);
+        spans.retain(|partition, _| *partition == chosen);
+        TopicScan::read(consumer, topic, spans)
+    }
+
     /// Starts to read these spans of partitions of `topic`. Other than [`TopicScan::begin`], it fails if a record between the
     /// bounds of a span was deleted by retention before it was read.
     ///

@@ -2,6 +2,8 @@
 //! statistics of scores against labels. Knows nothing of Kafka.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "parquet")]
+pub mod audit;
 pub mod backfill;
 pub mod evaluation;
 mod partial_file;

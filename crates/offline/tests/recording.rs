@@ -1,6 +1,8 @@
 //! Recordings as files: what is written is read, a kill leaves only whole files, and damage is found.
 
-use riskstream_offline::recording::{Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, Records};
+use riskstream_offline::recording::{
+    Manifest, Partition, Period, Pipeline, Record, RecordedTopic, RecordingWriter, Records,
+};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -192,4 +194,47 @@ fn only_one_process_records_and_nothing_else_is_overwritten() {
     fs::write(other.path().join("report.txt"), "mine").unwrap();
     let refused = RecordingWriter::open(other.path(), manifest()).map(|_| ()).unwrap_err();
     assert!(refused.to_string().contains("holds other files"), "{refused}");
+}
+
+#[test]
+fn a_period_is_read_without_the_files_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    // All have timestamps, which grow with the offsets.
+    let with_time = |offsets: std::ops::Range<i64>| offsets.filter(|offset| offset % 3 != 0);
+    write(directory, 0, with_time(0..300), 300);
+    write(directory, 0, with_time(0..600), 600);
+    let written_in = |since: Option<i64>, until: Option<i64>| {
+        let manifest = Manifest::read(directory).unwrap().unwrap();
+        let at = |offset: i64| 1_767_225_600_000 + offset;
+        let period = Period {
+            since: since.map(at),
+            until: until.map(at),
+        };
+        let mut records = Records::of(directory, &manifest, "payments", 0).written_in(period);
+        let mut offsets = Vec::new();
+        while let Some(record) = records.read_next().map_err(|error| error.to_string())? {
+            offsets.push(record.offset);
+        }
+        Ok::<_, String>(offsets)
+    };
+    let (first, second): (Vec<_>, Vec<_>) = (with_time(0..300).collect(), with_time(300..600).collect());
+    assert_eq!(written_in(Some(400), None).unwrap(), second);
+    assert_eq!(written_in(None, Some(300)).unwrap(), first);
+    assert_eq!(
+        written_in(Some(299), Some(302)).unwrap(),
+        [first, second.clone()].concat()
+    );
+    assert_eq!(written_in(Some(600), None).unwrap(), Vec::<i64>::new());
+    // The first file is damaged: found where it is read.
+    let path = files(directory)
+        .into_iter()
+        .find(|path| path.ends_with("00000000000000000000-00000000000000000300.parquet"));
+    let path = path.unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(written_in(Some(400), None).unwrap(), second);
+    let error = written_in(Some(200), None).unwrap_err();
+    assert!(error.contains("it is not what was recorded"), "{error}");
 }

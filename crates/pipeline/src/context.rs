@@ -2,6 +2,7 @@
 
 use crate::dead_letters::DeadLetters;
 use crate::log::Outputs;
+use crate::observer::Observer;
 use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
 use crate::tally::Tally;
@@ -38,6 +39,8 @@ pub struct TaskContext<'a> {
     pub prepared: &'a Prepared,
     /// What was done, for the metrics.
     pub tally: &'a mut Tally,
+    /// Who is shown events and decisions, if anybody is.
+    pub observer: &'a mut Option<Box<dyn Observer>>,
 }
 
 /// Rows kept for later use: about as many as the decoded frames hold at one time.

@@ -110,6 +110,9 @@ impl DecisionBuffer {
                 .rules
                 .count(decision, |rule| Some(reason(rule)?.name.as_str()));
             write(&self.plan, &self.in_force, event, decision, context);
+            if let Some(observer) = context.observer {
+                observer.decided(&self.plan, &self.in_force, event, decision);
+            }
         }
         for event in self.events.drain(..) {
             context.recycle(event.row);

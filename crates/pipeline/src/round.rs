@@ -15,6 +15,17 @@ pub struct Stopped {
     pub reason: String,
 }
 
+impl Stopped {
+    /// A partition that was read so far. It is logged.
+    pub(crate) fn logged(partition: &TopicPartition, reason: String) -> Stopped {
+        tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read on");
+        Stopped {
+            partition: partition.clone(),
+            reason,
+        }
+    }
+}
+
 /// The result of one round.
 #[derive(Clone, Debug, Default)]
 pub struct Round {

@@ -10,8 +10,8 @@ use crate::waiting_labels::WaitingLabels;
 use riskstream_engine::plan::{Plan, TRANSACTIONS};
 use riskstream_engine::{Engine, Event, StageError, StreamTime, unknown_transaction};
 use riskstream_events::{ReasonCode, Rejection};
-use riskstream_features::EntityStates;
 use riskstream_features::state::{StateError, StateStore, StateWrites};
+use riskstream_features::{self as features, EntityStates};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub struct StageState {
     store: Box<dyn StateStore>,
     entities: EntityStates,
     stream_time: StreamTime,
+    /// What became of the event applied last; none if it has no key of this entity.
+    last: Option<features::Applied>,
     /// The topic that is read.
     topic: TopicIdentity,
     /// Only of the stage that completes labels from their transactions.
@@ -57,6 +59,7 @@ impl StageState {
             store,
             entities: EntityStates::new(Arc::clone(&plan.stages[stage].features)),
             stream_time: StreamTime::default(),
+            last: None,
             topic,
             labels: plan.stages[stage]
                 .completes_labels
@@ -146,13 +149,19 @@ impl StageState {
     }
 
     fn apply_once(&mut self, engine: &mut Engine, event: &mut Event) -> Result<(), StageError> {
-        engine.apply(
+        self.last = engine.apply(
             self.stage,
             &mut self.entities,
             self.store.as_ref(),
             &mut self.stream_time,
             event,
-        )
+        )?;
+        Ok(())
+    }
+
+    /// What became of the event applied last; none if it has no key of this entity.
+    pub fn last_applied(&self) -> Option<&features::Applied> {
+        self.last.as_ref()
     }
 
     /// Whether an event that could not be applied is a label whose transaction may still come.

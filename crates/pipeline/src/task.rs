@@ -180,6 +180,7 @@ impl Task {
         };
         match applied {
             Ok(Applied::Now) => {
+                self.show(&row.event, context);
                 self.count(before, &row.event, replayed, context);
                 self.pass_on(row, Ok(()), replayed, context);
             }
@@ -191,12 +192,23 @@ impl Task {
             && let Some((event, applied)) = state.next_label(context.engine)?
         {
             if applied.is_ok() {
+                self.show(&event, context);
                 self.count(Flags::default(), &event, replayed, context);
             }
             let sequence = self.source.number();
             self.pass_on(Sequenced { sequence, event }, applied, replayed, context);
         }
         Ok(())
+    }
+
+    /// Shows the observer the event that was applied last.
+    fn show(&self, event: &Event, context: &mut TaskContext<'_>) {
+        if let Some(observer) = context.observer
+            && let Some(state) = &self.state
+            && let Some(applied) = state.last_applied()
+        {
+            observer.applied(context.engine, state.stage(), event, applied, state.stream_time());
+        }
     }
 
     /// Counts what was found out about an event as it was applied. `before`: its flags before that.

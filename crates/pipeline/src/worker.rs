@@ -12,6 +12,7 @@ use crate::dead_letters::DeadLetters;
 use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
 use crate::log::{AssignmentChange, Committed, Log, LogError, Outputs, TopicPartition};
+use crate::observer::Observer;
 use crate::partition_reader::{self, Batch, PartitionReader, next_to_read};
 use crate::prepared::Prepared;
 use crate::repartition_writer::RepartitionWriters;
@@ -86,6 +87,7 @@ pub struct Worker<L: Log> {
     last_commit: i64,
     /// Events applied since the last commit.
     uncommitted: usize,
+    observer: Option<Box<dyn Observer>>,
 }
 
 impl<L: Log> Worker<L> {
@@ -129,7 +131,14 @@ impl<L: Log> Worker<L> {
             rows: Vec::new(),
             last_commit: 0,
             uncommitted: 0,
+            observer: None,
         }
+    }
+
+    /// The same, which shows `observer` what it does.
+    pub fn observed_by(mut self, observer: Box<dyn Observer>) -> Worker<L> {
+        self.observer = Some(observer);
+        self
     }
 
     /// One round: waits at most `timeout` for something to do, processes a batch, commits it and writes it.
@@ -285,6 +294,7 @@ impl<L: Log> Worker<L> {
             rows: &mut self.rows,
             prepared: &self.prepared,
             tally,
+            observer: &mut self.observer,
         };
         partition_reader::begin_batch(&mut self.readers, &self.log, now, &mut self.unread);
         let most = UNCOMMITTED_BATCHES * self.options.batch_events;
@@ -300,7 +310,7 @@ impl<L: Log> Worker<L> {
                     // After an abort it stops a second time.
                     if !self.stopped.iter().any(|stopped| stopped.partition == reader.partition) {
                         let reason = format!("position {position} is gone, the log now starts at {low}: {HOLE}");
-                        self.stopped.push(stopped(&reader.partition, reason));
+                        self.stopped.push(Stopped::logged(&reader.partition, reason));
                     }
                 }
                 Err(error) => return Err(error),
@@ -347,7 +357,7 @@ impl<L: Log> Worker<L> {
         let Some(reader) = reader else { return Err(error.into()) };
         reader.end_before(offset);
         tally.key_mismatches += u64::from(matches!(why, PartitionError::KeyMismatch { .. }));
-        let stopped = stopped(partition, why.to_string());
+        let stopped = Stopped::logged(partition, why.to_string());
         self.stopped.push(stopped);
         Ok(())
     }
@@ -485,11 +495,3 @@ impl<L: Log> Worker<L> {
 const HOLE: &str = "records were deleted before they were read. Give the topic a longer retention; to go on with the hole, \
                     set the group's offset of this partition to the log's first and remove its state directory: its features \
                     then know nothing of what came before";
-
-fn stopped(partition: &TopicPartition, reason: String) -> Stopped {
-    tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read on");
-    Stopped {
-        partition: partition.clone(),
-        reason,
-    }
-}

@@ -84,12 +84,20 @@ fn trial(format: &str) {
     writer.flush();
     write_aborted(&brokers, &decisions, b"{\"event_id\": \"c9\"}");
 
+    // A key whose records lie in the other of two partitions.
+    let partition_of = |key: &str| riskstream_pipeline::partitioner::partition(key.as_bytes(), 2);
+    let other = ["C1", "C2", "C3", "C5"]
+        .into_iter()
+        .find(|key| partition_of(key) != partition_of("C4"))
+        .unwrap();
     let file = pipeline.to_str().unwrap();
     let mut text = String::new();
     for arguments in [
         vec!["--id", "c5"],
         vec!["--since", "1h"],
         vec!["--id", "c9", "--since", "1h"],
+        vec!["--id", "c5", "--key", "C4", "--since", "1h"],
+        vec!["--id", "c5", "--key", other],
         vec!["--id", "c5", "--brokers", brokers.as_str()],
     ] {
         let all = [vec!["explain", "--pipeline", file], arguments.clone()].concat();

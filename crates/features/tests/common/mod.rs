@@ -1,6 +1,8 @@
 //! A naive model of an entity: it keeps every event and recomputes each feature from the definition.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod generated;
+
 use riskstream_events::{Row, Slot, Value, ValueType};
 use riskstream_expressions::{Expression, Scope};
 use riskstream_features::state::{MemoryState, StateStore, StateWrites};

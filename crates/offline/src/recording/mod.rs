@@ -11,12 +11,14 @@
 mod error;
 mod files;
 mod manifest;
+mod period;
 mod read;
 mod write;
 
 pub use error::RecordingError;
 pub use files::sha256;
 pub use manifest::{File, Manifest, Model, Partition, Pipeline, RecordedTopic, Stage, TopicEpoch};
+pub use period::Period;
 pub use read::Records;
 pub use write::{PartitionWriter, RecordingWriter};
 

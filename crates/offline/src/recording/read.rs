@@ -4,11 +4,15 @@ use super::Record;
 use super::error::RecordingError;
 use super::files;
 use super::manifest::{File, Manifest};
+use super::period::Period;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -52,12 +56,19 @@ pub(super) fn header_fields() -> Fields {
     ])
 }
 
+/// A file that is being read: the records yet to come from it, and their least offset.
+type Reading = (PathBuf, ParquetRecordBatchReader, u64, i64);
+
+/// The index of the column of timestamps.
+const TIMESTAMP: usize = 1;
+
 /// The records of a partition in the order of their offsets. Each file is compared with its checksum before it is read.
 pub struct Records {
     folder: PathBuf,
     files: VecDeque<File>,
-    /// The file that is being read, the records yet to come from it, and their least offset.
-    reading: Option<(PathBuf, ParquetRecordBatchReader, u64, i64)>,
+    /// Row groups without a record of this period are passed over.
+    period: Period,
+    reading: Option<Reading>,
     ready: VecDeque<Record>,
 }
 
@@ -68,9 +79,16 @@ impl Records {
         Records {
             folder: folder(directory, topic, partition),
             files: recorded.map_or_else(VecDeque::new, |partition| partition.files.iter().cloned().collect()),
+            period: Period::default(),
             reading: None,
             ready: VecDeque::new(),
         }
+    }
+
+    /// The same, without row groups that have no record of a period; records outside of it may still come. Files without such a
+    /// group are not compared with their checksums.
+    pub fn written_in(self, period: Period) -> Records {
+        Records { period, ..self }
     }
 
     /// Reads the next record; none behind the last.
@@ -83,15 +101,31 @@ impl Records {
                 let Some(file) = self.files.pop_front() else {
                     return Ok(None);
                 };
-                self.reading = Some(self.open(&file)?);
+                self.reading = self.open(&file)?;
             }
             self.read_batch()?;
         }
         Ok(self.ready.pop_front())
     }
 
-    fn open(&self, file: &File) -> Result<(PathBuf, ParquetRecordBatchReader, u64, i64), RecordingError> {
+    /// Opens a file; none if it has no record of the period.
+    fn open(&self, file: &File) -> Result<Option<Reading>, RecordingError> {
         let path = self.folder.join(file_name(file.begin, file.end));
+        let damaged = |error: ParquetError| RecordingError::damaged(&path, error);
+        let mut groups = None;
+        if self.period != Period::default() {
+            let handle = std::fs::File::open(&path).map_err(RecordingError::file(&path))?;
+            let builder = ParquetRecordBatchReaderBuilder::try_new(handle).map_err(damaged)?;
+            let all = builder.metadata().row_groups().iter().enumerate();
+            let found: Vec<(usize, u64)> = all
+                .filter(|(_, group)| self.may_hold(group))
+                .map(|(index, group)| (index, group.num_rows() as u64))
+                .collect();
+            if found.is_empty() {
+                return Ok(None);
+            }
+            groups = Some(found);
+        }
         let (bytes, sha256) = files::checksum(&path).map_err(RecordingError::file(&path))?;
         if (bytes, &sha256) != (file.bytes, &file.sha256) {
             return Err(RecordingError::damaged(
@@ -103,10 +137,27 @@ impl Records {
             ));
         }
         let handle = std::fs::File::open(&path).map_err(RecordingError::file(&path))?;
-        let reader = ParquetRecordBatchReaderBuilder::try_new(handle)
-            .and_then(|builder| builder.with_batch_size(BATCH).build())
-            .map_err(|error| RecordingError::damaged(&path, error))?;
-        Ok((path, reader, file.records, file.begin))
+        let mut builder = ParquetRecordBatchReaderBuilder::try_new(handle).map_err(damaged)?;
+        let mut records = file.records;
+        if let Some(groups) = groups {
+            records = groups.iter().map(|(_, rows)| rows).sum();
+            builder = builder.with_row_groups(groups.into_iter().map(|(index, _)| index).collect());
+        }
+        let reader = builder.with_batch_size(BATCH).build().map_err(damaged)?;
+        Ok(Some((path, reader, records, file.begin)))
+    }
+
+    /// Whether a row group may hold a record of the period, by the statistics of its timestamps.
+    fn may_hold(&self, group: &RowGroupMetaData) -> bool {
+        match group.column(TIMESTAMP).statistics() {
+            Some(Statistics::Int64(timestamps)) if timestamps.null_count_opt() == Some(0) => {
+                match (timestamps.min_opt(), timestamps.max_opt()) {
+                    (Some(least), Some(greatest)) => self.period.meets(*least, *greatest),
+                    _ => true,
+                }
+            }
+            _ => true,
+        }
     }
 
     fn read_batch(&mut self) -> Result<(), RecordingError> {

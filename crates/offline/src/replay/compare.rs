@@ -2,9 +2,10 @@
 
 use super::decisions::{Compared, Counts, DecisionComparison};
 use super::differences::Differences;
+use super::log::OutputSink;
 use super::rows::RowComparison;
 use super::{DecodeDecision, ReplayError};
-use crate::recording::{Manifest, Records};
+use crate::recording::{Manifest, Period, Records};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::Topology;
 use riskstream_pipeline::log::Outputs;
@@ -60,6 +61,7 @@ impl Comparison {
         directory: &Path,
         manifest: &Manifest,
         topology: &Topology,
+        period: Period,
         decode: &mut DecodeDecision<'_>,
     ) -> Result<Comparison, ReplayError> {
         let routes = topology.routes();
@@ -91,7 +93,9 @@ impl Comparison {
                 let headers = record.headers.into_iter();
                 let headers = headers.map(|(name, value)| (name, value.unwrap_or_default()));
                 let decision = Compared::new(decision, (record.key.as_deref(), headers.collect()));
-                comparison.decisions.record(&decision)?;
+                comparison
+                    .decisions
+                    .record(&decision, !period.holds(record.timestamp))?;
             }
         }
         comparison.decisions.recorded()?;
@@ -114,38 +118,6 @@ impl Comparison {
     /// How far each list was read for the first recorded decisions.
     pub(super) fn first_lists(&self) -> &BTreeMap<String, i64> {
         &self.lists
-    }
-
-    /// Takes in rows that were made again.
-    pub(super) fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError> {
-        for record in records.records() {
-            let Output::Rows(stage) = self.outputs[record.topic] else {
-                continue;
-            };
-            if let Some(rows) = &mut self.rows[stage]
-                && let (Some(partition), Some(value)) = (record.partition, records.value(record))
-            {
-                rows.compare(partition as usize, value, &mut self.differences)
-                    .map_err(ReplayError::Rows)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in decisions that were made again. `is_expected`: whether they must have been made when they were recorded.
-    pub(super) fn committed(&mut self, outputs: &Outputs, is_expected: bool) -> Result<(), ReplayError> {
-        for record in outputs.records() {
-            let Output::Decisions = self.outputs[record.topic] else {
-                continue;
-            };
-            let decision = OwnedDecisionRecord::from_json(outputs.value(record).unwrap_or_default());
-            let decision = decision.map_err(std::io::Error::other)?;
-            let headers = outputs.headers(record);
-            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-            let decision = Compared::new(decision, (outputs.key(record), headers.collect()));
-            self.decisions.compare(&decision, is_expected, &mut self.differences)?;
-        }
-        Ok(())
     }
 
     /// Ends the comparison.
@@ -171,5 +143,37 @@ impl Comparison {
             versions: std::mem::take(&mut self.versions),
             differences: std::mem::take(&mut self.differences),
         })
+    }
+}
+
+impl OutputSink for Comparison {
+    fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError> {
+        for record in records.records() {
+            let Output::Rows(stage) = self.outputs[record.topic] else {
+                continue;
+            };
+            if let Some(rows) = &mut self.rows[stage]
+                && let (Some(partition), Some(value)) = (record.partition, records.value(record))
+            {
+                rows.compare(partition as usize, value, &mut self.differences)
+                    .map_err(ReplayError::Rows)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn committed(&mut self, outputs: &Outputs, is_expected: bool) -> Result<(), ReplayError> {
+        for record in outputs.records() {
+            let Output::Decisions = self.outputs[record.topic] else {
+                continue;
+            };
+            let decision = OwnedDecisionRecord::from_json(outputs.value(record).unwrap_or_default());
+            let decision = decision.map_err(std::io::Error::other)?;
+            let headers = outputs.headers(record);
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let decision = Compared::new(decision, (outputs.key(record), headers.collect()));
+            self.decisions.compare(&decision, is_expected, &mut self.differences)?;
+        }
+        Ok(())
     }
 }

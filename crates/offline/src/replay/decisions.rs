@@ -23,6 +23,7 @@ const AFTER: &str = "made again from records that the pipeline had not decided o
 const NOT_REACHED: &str = "recorded, and their records could not be decided on again";
 const OTHER_VERSION: &str = "recorded from another version of the pipeline file";
 const GONE: &str = "made again, and the recorded topic of decisions begins later";
+pub(super) const OUTSIDE: &str = "written outside the period";
 const REPEATED: &str = "recorded more than once, each time the same";
 
 /// How many decisions there were on each side.
@@ -34,26 +35,28 @@ pub struct Counts {
     pub again: u64,
     /// Compared, and equal but for what depends on the clock.
     pub equal: u64,
+    /// Transactions that are on both sides and were compared.
+    pub transactions: u64,
     /// Compared, and different in a field; or recorded and not made again; or the reverse.
     pub different: u64,
 }
 
 /// A decision as it is compared: without what depends on the clock and on the version of this program.
-pub(super) struct Compared {
+pub(crate) struct Compared {
     id: u128,
     decision_id: String,
     event_id: String,
     version: String,
     is_bootstrapping: bool,
     /// JSON.
-    content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 /// What a record has besides its value.
-pub(super) type KeyAndHeaders<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
+pub(crate) type KeyAndHeaders<'a> = (Option<&'a [u8]>, Vec<(String, Vec<u8>)>);
 
 impl Compared {
-    pub(super) fn new(decision: OwnedDecisionRecord, (key, headers): KeyAndHeaders<'_>) -> Compared {
+    pub(crate) fn new(decision: OwnedDecisionRecord, (key, headers): KeyAndHeaders<'_>) -> Compared {
         let (decision_id, event_id) = (decision.decision_id.clone(), decision.event_id.clone());
         let is_bootstrapping = decision.flags.iter().any(|flag| flag == "bootstrapping");
         let decision = OwnedDecisionRecord {
@@ -106,6 +109,8 @@ struct Entry {
     /// The next decision with this id.
     next: u32,
     is_found: bool,
+    /// Whether it was written outside the period that is compared.
+    is_outside: bool,
     /// Whether another version of the pipeline file made it.
     is_of_other_version: bool,
 }
@@ -145,8 +150,8 @@ impl DecisionComparison {
         })
     }
 
-    /// Adds a recorded decision.
-    pub(super) fn record(&mut self, decision: &Compared) -> io::Result<()> {
+    /// Adds a recorded decision. `is_outside`: whether it was written outside the period that is compared.
+    pub(super) fn record(&mut self, decision: &Compared, is_outside: bool) -> io::Result<()> {
         let number = u32::try_from(self.entries.len()).ok().filter(|number| *number != NONE);
         let number = number.ok_or_else(|| io::Error::other("more than 4 billion decisions are recorded"))?;
         self.contents.write_all(&decision.content)?;
@@ -157,6 +162,7 @@ impl DecisionComparison {
             length: decision.content.len() as u32,
             next: NONE,
             is_found: false,
+            is_outside,
             is_of_other_version: self.version != decision.version,
         });
         self.written += decision.content.len() as u64;
@@ -198,12 +204,17 @@ impl DecisionComparison {
         };
         let (number, is_equal) = found;
         self.entries[number].is_found = true;
+        if self.entries[number].is_outside {
+            self.leave_out(OUTSIDE);
+            return Ok(());
+        }
         if self.entries[number].is_of_other_version {
             self.leave_out(OTHER_VERSION);
             return Ok(());
         }
         if is_equal {
             self.counts.equal += 1;
+            self.counts.transactions += 1;
             return Ok(());
         }
         let Entry { at, length, .. } = self.entries[number];
@@ -215,6 +226,7 @@ impl DecisionComparison {
             self.leave_out(CLOCK);
         } else {
             self.counts.different += 1;
+            self.counts.transactions += 1;
             for field in of_json(&recorded, &again) {
                 differences.add(decision.difference(field));
             }
@@ -256,13 +268,19 @@ impl DecisionComparison {
             let found = self.chain(*first).filter(|entry| entry.is_found);
             let found: Vec<u128> = found.map(|entry| entry.digest).collect();
             let missing = self.chain(*first).filter(|entry| !entry.is_found);
-            left.extend(missing.map(|entry| (entry.at, entry.length, found.contains(&entry.digest))));
+            let why = |entry: &Entry| match found.contains(&entry.digest) {
+                _ if entry.is_outside => Some(OUTSIDE),
+                true => Some(REPEATED),
+                false => None,
+            };
+            left.extend(missing.map(|entry| (entry.at, entry.length, why(entry))));
         }
         // In the order of the recording, not in that of a hash.
         left.sort_unstable();
-        for (at, length, is_repeated) in left {
-            if is_repeated || self.is_cut || self.goes_on {
-                self.leave_out(if is_repeated { REPEATED } else { NOT_REACHED });
+        for (at, length, why) in left {
+            let not_reached = (self.is_cut || self.goes_on).then_some(NOT_REACHED);
+            if let Some(why) = why.or(not_reached) {
+                self.leave_out(why);
                 continue;
             }
             self.counts.different += 1;
@@ -275,6 +293,7 @@ impl DecisionComparison {
                 field: String::new(),
                 recorded: Some("a decision".to_owned()),
                 again: None,
+                by: None,
             });
         }
         Ok(())
@@ -290,12 +309,13 @@ impl Compared {
             field,
             recorded,
             again,
+            by: None,
         }
     }
 }
 
 /// Whether the recorded decision says that a model was too slow, or lacks the score of a shadow.
-fn depends_on_clock(recorded: &Value, again: &Value) -> bool {
+pub(crate) fn depends_on_clock(recorded: &Value, again: &Value) -> bool {
     let reasons = recorded["reasons"].as_array().into_iter().flatten();
     let mut texts = reasons.filter_map(|reason| reason["description"].as_str());
     let is_slow = texts.any(|text| SLOW_MODEL.contains(&text));

@@ -1,7 +1,6 @@
-//! A recording as the log of a worker: it returns the recorded records, and passes the records that the worker writes to the
-//! comparison.
+//! A recording as the log of a worker: it returns the recorded records, and passes on the records that the worker writes.
 
-use super::compare::Comparison;
+use super::ReplayError;
 use crate::recording::{Manifest, Record, Records};
 use riskstream_pipeline::log::{
     AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, SCHEMA_ID_HEADER, TopicPartition,
@@ -13,9 +12,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Takes the records that a worker writes.
+pub(crate) trait OutputSink {
+    /// Rows for later stages.
+    fn appended(&mut self, records: &Outputs) -> Result<(), ReplayError>;
+
+    /// Decisions. `is_expected`: whether they must have been made when they were recorded.
+    fn committed(&mut self, outputs: &Outputs, is_expected: bool) -> Result<(), ReplayError>;
+}
+
 /// What is held back, and how much was handed out, seen from outside the worker.
 #[derive(Default)]
-pub(super) struct ReleaseControl {
+pub(crate) struct ReleaseControl {
     /// Whether records are handed out that the pipeline had not decided on when they were recorded.
     is_open: Cell<bool>,
     /// Offsets handed out.
@@ -23,28 +31,28 @@ pub(super) struct ReleaseControl {
 }
 
 impl ReleaseControl {
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.is_open.get()
     }
 
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         self.is_open.set(true);
     }
 
-    pub(super) fn passed(&self) -> u64 {
+    pub(crate) fn passed(&self) -> u64 {
         self.passed.get()
     }
 }
 
 /// See the module.
-pub(super) struct RecordedLog {
+pub(crate) struct RecordedLog {
     directory: PathBuf,
     manifest: Rc<Manifest>,
     topics: HashMap<Arc<str>, LogTopic>,
     partitions: BTreeMap<TopicPartition, Reading>,
     is_assigned: bool,
     gate: Rc<ReleaseControl>,
-    comparison: Rc<RefCell<Comparison>>,
+    written: Rc<RefCell<dyn OutputSink>>,
     /// The names of headers that are read.
     headers: Vec<String>,
     lent: Record,
@@ -79,14 +87,14 @@ fn fatal(error: impl ToString) -> LogError {
 }
 
 impl RecordedLog {
-    /// A log of these topics of a recording. Records of those in `held` are held back from the given offsets on.
-    pub(super) fn open(
+    /// A log of these partitions of a recording. Records of those in `held` are held back from the given offsets on.
+    pub(crate) fn open(
         directory: &Path,
         manifest: Rc<Manifest>,
-        read: &[Arc<str>],
+        read: Vec<TopicPartition>,
         held: &HashMap<TopicPartition, i64>,
         gate: Rc<ReleaseControl>,
-        comparison: Rc<RefCell<Comparison>>,
+        written: Rc<RefCell<dyn OutputSink>>,
     ) -> Result<RecordedLog, LogError> {
         let topics = manifest.topics.iter();
         let mut log = RecordedLog {
@@ -98,42 +106,38 @@ impl RecordedLog {
             partitions: BTreeMap::new(),
             is_assigned: false,
             gate,
-            comparison,
+            written,
             headers: Vec::new(),
             lent: Record::default(),
             lent_headers: Vec::new(),
         };
-        for topic in read {
-            let recorded = manifest.topic(topic).filter(|topic| topic.left_out.is_none());
-            let partitions = recorded.map_or(&[][..], |topic| &topic.partitions);
-            for (number, partition) in (0..).zip(partitions) {
-                let at = TopicPartition {
-                    topic: Arc::clone(topic),
-                    partition: number,
-                };
-                let mut reading = Reading {
-                    records: Records::of(directory, &manifest, topic, number as usize),
-                    next: None,
-                    position: partition.begin,
-                    begin: partition.begin,
-                    end: partition.end(),
-                    held_from: held.get(&at).copied().unwrap_or(i64::MAX),
-                };
-                reading.advance()?;
-                log.partitions.insert(at, reading);
-            }
+        for at in read {
+            let recorded = manifest.topic(&at.topic).filter(|topic| topic.left_out.is_none());
+            let Some(partition) = recorded.and_then(|topic| topic.partitions.get(at.partition as usize)) else {
+                continue;
+            };
+            let mut reading = Reading {
+                records: Records::of(directory, &manifest, &at.topic, at.partition as usize),
+                next: None,
+                position: partition.begin,
+                begin: partition.begin,
+                end: partition.end(),
+                held_from: held.get(&at).copied().unwrap_or(i64::MAX),
+            };
+            reading.advance()?;
+            log.partitions.insert(at, reading);
         }
         Ok(log)
     }
 
     /// Reads the headers with these names as well.
-    pub(super) fn reading_headers(mut self, names: Vec<String>) -> RecordedLog {
+    pub(crate) fn reading_headers(mut self, names: Vec<String>) -> RecordedLog {
         self.headers = names;
         self
     }
 
     /// Offsets to be handed out.
-    pub(super) fn total(&self) -> u64 {
+    pub(crate) fn total(&self) -> u64 {
         let partitions = self.partitions.values();
         partitions
             .map(|reading| (reading.end - reading.begin).max(0) as u64)
@@ -241,14 +245,11 @@ impl Log for RecordedLog {
     }
 
     fn append(&mut self, records: &Outputs) -> Result<(), LogError> {
-        self.comparison.borrow_mut().appended(records).map_err(fatal)
+        self.written.borrow_mut().appended(records).map_err(fatal)
     }
 
     fn commit(&mut self, outputs: &Outputs, _: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
         let is_expected = !self.gate.is_open();
-        self.comparison
-            .borrow_mut()
-            .committed(outputs, is_expected)
-            .map_err(fatal)
+        self.written.borrow_mut().committed(outputs, is_expected).map_err(fatal)
     }
 }

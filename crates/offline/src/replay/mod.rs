@@ -4,16 +4,19 @@
 //! before it write now. A task is a function of its log, so it must make the recorded rows and decisions again.
 
 mod compare;
-mod decisions;
-mod differences;
-mod log;
-mod rows;
+pub(crate) mod decisions;
+pub(crate) mod differences;
+mod features;
+pub(crate) mod log;
+pub(crate) mod rows;
+pub(crate) mod values;
 
 pub use compare::Outcome;
 pub use decisions::Counts;
 pub use differences::{Difference, Differences};
+pub use features::FeatureCheck;
 
-use crate::recording::{Manifest, Pipeline, RecordedTopic, RecordingError};
+use crate::recording::{Manifest, Period, Pipeline, RecordedTopic, RecordingError};
 use compare::Comparison;
 use log::{RecordedLog, ReleaseControl};
 use riskstream_events::OwnedDecisionRecord;
@@ -72,6 +75,8 @@ pub struct Replay<'a> {
     pub stores: Box<dyn Stores + Send>,
     /// The wall clock.
     pub clock: Box<dyn Clock + Send>,
+    /// When the decisions were written that are compared. All are made again, as each depends on those before it.
+    pub period: Period,
 }
 
 /// The outcome of a replay.
@@ -84,6 +89,8 @@ pub struct ReplayReport {
     /// What was compared.
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// The same by feature, in the order of the plan.
+    pub features: Vec<FeatureCheck>,
 }
 
 impl ReplayReport {
@@ -111,25 +118,26 @@ impl Replay<'_> {
             topology,
             stores,
             clock,
+            period,
         } = self;
         let (manifest, topology) = (Rc::new(manifest), Arc::new(topology));
         let deciding = recorded(&manifest, topology.topic_of_stage(topology.plan.stages.len() - 1))?;
         let mut notes = notes(&manifest, &topology);
-        let mut comparison = Comparison::new(directory, &manifest, &topology, decode)?;
+        let mut comparison = Comparison::new(directory, &manifest, &topology, period, decode)?;
         comparison.decisions.is_cut = is_cut(deciding);
         comparison.decisions.lacks_first = manifest.topic(&topology.decisions).is_none_or(is_cut);
         comparison.decisions.goes_on = deciding.partitions.iter().any(|partition| partition.goes_on);
-        add_rows(&mut comparison, directory, &manifest, &topology);
+        add_rows(&mut comparison, directory, &manifest, &topology, period);
         let prepared = prepare(comparison.first_lists())?;
         let comparison = Rc::new(RefCell::new(comparison));
         let gate = Rc::new(ReleaseControl::default());
         let recorded_log = RecordedLog::open(
             directory,
             Rc::clone(&manifest),
-            &topology.input_topics(),
+            partitions(&manifest, &topology.input_topics()),
             &undecided(deciding),
             Rc::clone(&gate),
-            Rc::clone(&comparison),
+            comparison.clone(),
         );
         let recorded_log = recorded_log.map_err(WorkerError::from)?;
         let total = recorded_log.total();
@@ -142,8 +150,11 @@ impl Replay<'_> {
             prepared,
             CatchUpSignal::default(),
         );
-        let mut progress = |passed| progress(passed, total);
-        for (partition, why) in drive(worker, &gate, &mut progress)? {
+        let mut go_on = |passed| match progress(passed, total) {
+            true => Ok(true),
+            false => Err(ReplayError::Interrupted),
+        };
+        for (partition, why) in drive(worker, &gate, &mut go_on)? {
             let mut comparison = comparison.borrow_mut();
             match *partition.topic == deciding.name {
                 true => comparison.decisions.goes_on = true,
@@ -159,13 +170,14 @@ impl Replay<'_> {
         Ok(ReplayReport {
             recorded: manifest.pipelines.clone(),
             notes,
+            features: features::check(&outcome, &topology.plan),
             outcome,
         })
     }
 }
 
 /// The topic that the deciding stage reads.
-fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m RecordedTopic, ReplayError> {
+pub(crate) fn recorded<'m>(manifest: &'m Manifest, topic: &str) -> Result<&'m RecordedTopic, ReplayError> {
     let nothing = |why: &str| {
         ReplayError::Nothing(format!(
             "{topic}, from which decisions are made, is not recorded: {why}"
@@ -183,8 +195,21 @@ fn is_cut(topic: &RecordedTopic) -> bool {
     topic.left_out.is_some() || topic.partitions.iter().any(|partition| partition.is_cut)
 }
 
+/// The partitions of these topics.
+fn partitions(manifest: &Manifest, topics: &[Arc<str>]) -> Vec<TopicPartition> {
+    let of_topic = |topic: &Arc<str>| {
+        let topic = Arc::clone(topic);
+        let count = manifest.topic(&topic).map_or(0, |topic| topic.partitions.len());
+        (0..count as i32).map(move |partition| TopicPartition {
+            topic: Arc::clone(&topic),
+            partition,
+        })
+    };
+    topics.iter().flat_map(of_topic).collect()
+}
+
 /// From where on the pipeline had not decided on the records of each partition when it was recorded.
-fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64> {
+pub(crate) fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64> {
     let name: Arc<str> = deciding.name.as_str().into();
     let partitions = (0..).zip(&deciding.partitions);
     let from = partitions.map(|(number, partition)| {
@@ -198,7 +223,7 @@ fn undecided(deciding: &RecordedTopic) -> HashMap<TopicPartition, i64> {
 }
 
 /// Compares the rows in front of those stages for which the logs of the tasks before are there.
-fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, topology: &Topology) {
+fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, topology: &Topology, period: Period) {
     for (stage, topic) in topology.repartition_topics.iter().enumerate() {
         let Some(topic) = topic else { continue };
         let before = topology.topics_before_stage(stage);
@@ -210,14 +235,14 @@ fn add_rows(comparison: &mut Comparison, directory: &Path, manifest: &Manifest, 
         if is_left_out || (is_cut && stage > 0) {
             continue;
         }
-        let mut rows = RowComparison::new(directory, manifest, &topology.plan, stage, topic);
+        let mut rows = RowComparison::new(directory, manifest, (&topology.plan, stage), topic, period);
         rows.is_cut = is_cut;
         comparison.compare_rows(stage, rows);
     }
 }
 
 /// What cannot be compared, before anything was.
-fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
+pub(crate) fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
     let mut notes = Vec::new();
     if !manifest.is_complete {
         notes.push("the recording was interrupted: `riskstream record` goes on with it".to_owned());
@@ -249,17 +274,18 @@ fn notes(manifest: &Manifest, topology: &Topology) -> Vec<String> {
     notes
 }
 
-/// Runs the worker until nothing is left that it can read. Returns the partitions that it could not read to their end, and why.
-fn drive(
+/// Runs the worker until nothing is left that it can read, or `go_on`, which is given the offsets read, says that it is enough. Returns
+/// the partitions that it could not read to their end, and why.
+pub(crate) fn drive(
     mut worker: Worker<RecordedLog>,
     gate: &ReleaseControl,
-    progress: &mut dyn FnMut(u64) -> bool,
+    go_on: &mut dyn FnMut(u64) -> Result<bool, ReplayError>,
 ) -> Result<Vec<(TopicPartition, String)>, ReplayError> {
     let mut quiet = Duration::ZERO;
     loop {
         let round = worker.round(Duration::ZERO)?;
-        if !progress(gate.passed()) {
-            return Err(ReplayError::Interrupted);
+        if !go_on(gate.passed())? {
+            return Ok(Vec::new());
         }
         if round.events > 0 || round.aborted {
             quiet = Duration::ZERO;

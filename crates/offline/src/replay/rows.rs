@@ -1,11 +1,13 @@
 //! Rows on their way to a stage: those that are made again are compared with those in the recorded repartition topic. The rows of
 //! a source have numbers that grow, so each side is read once.
 
-use super::decisions::Counts;
+use super::decisions::{Counts, OUTSIDE};
 use super::differences::{Difference, Differences};
-use crate::recording::{Manifest, Records};
-use riskstream_engine::plan::{EVENT_ID, Plan};
-use riskstream_events::{Flags, FrameError, Row, Value};
+use super::values::json;
+use crate::recording::{Manifest, Period, Records};
+use riskstream_engine::Event;
+use riskstream_engine::plan::{Plan, TRANSACTIONS};
+use riskstream_events::{DecisionId, Flags, FrameError, Row, Value};
 use riskstream_pipeline::record_result::Sequenced;
 use riskstream_pipeline::repartition::{Content, RepartitionFormat};
 use std::collections::{HashMap, VecDeque};
@@ -35,12 +37,19 @@ pub(super) struct RowComparison {
 
 struct PartitionRows {
     records: Records,
+    period: Period,
     is_ended: bool,
     /// Whether the recorded topic lacks its beginning.
     is_cut: bool,
     /// Recorded rows that were not made again yet, by source and number.
-    waiting: HashMap<(u32, i64), Sequenced>,
+    waiting: HashMap<(u32, i64), RecordedRow>,
     sources: HashMap<u32, Numbers>,
+}
+
+struct RecordedRow {
+    row: Sequenced,
+    /// Whether it was written outside the period that is compared.
+    is_outside: bool,
 }
 
 /// The numbers of a source's rows.
@@ -61,16 +70,18 @@ impl Default for Numbers {
 }
 
 impl RowComparison {
+    /// The rows in front of a stage, which `topic` holds.
     pub(super) fn new(
         directory: &Path,
         manifest: &Manifest,
-        plan: &Arc<Plan>,
-        stage: usize,
+        (plan, stage): (&Arc<Plan>, usize),
         topic: &str,
+        period: Period,
     ) -> RowComparison {
         let recorded = manifest.topic(topic).map_or(&[][..], |topic| &topic.partitions);
         let partitions = recorded.iter().enumerate().map(|(number, partition)| PartitionRows {
             records: Records::of(directory, manifest, topic, number),
+            period,
             is_ended: false,
             is_cut: partition.is_cut,
             waiting: HashMap::new(),
@@ -129,7 +140,10 @@ impl RowComparison {
         let number = again.sequence;
         loop {
             if let Some(recorded) = rows.waiting.remove(&(source, number)) {
-                self.compare_fields(recorded, again, differences);
+                match recorded.is_outside {
+                    true => self.leave_out(OUTSIDE),
+                    false => self.compare_fields(recorded.row, again, differences),
+                }
                 return Ok(());
             }
             let read = rows.sources.get(&source).and_then(|numbers| numbers.read);
@@ -169,14 +183,16 @@ impl RowComparison {
         if one.flags != other.flags {
             fields.push(("flags", names(one.flags), names(other.flags)));
         }
+        let is_left_out = self.is_cut && is_lateness_only && !fields.is_empty();
+        self.counts.transactions += u64::from(other.input == TRANSACTIONS && !is_left_out);
         if fields.is_empty() {
             self.counts.equal += 1;
-        } else if self.is_cut && is_lateness_only {
+        } else if is_left_out {
             self.leave_out(LATENESS);
         } else {
             self.counts.different += 1;
             for (field, recorded, again) in fields {
-                differences.add(self.difference(other.row.get(EVENT_ID), field, Some(recorded), Some(again)));
+                differences.add(self.difference(other, field, Some(recorded), Some(again)));
             }
         }
         self.spare.push(recorded.event.row);
@@ -192,26 +208,20 @@ impl RowComparison {
     ) {
         self.counts.different += 1;
         let own = |text: Option<&str>| text.map(str::to_owned);
-        differences.add(self.difference(row.event.row.get(EVENT_ID), "", own(recorded), own(again)));
+        differences.add(self.difference(&row.event, "", own(recorded), own(again)));
     }
 
-    fn difference(
-        &self,
-        id: Option<&Value>,
-        field: &str,
-        recorded: Option<String>,
-        again: Option<String>,
-    ) -> Difference {
+    fn difference(&self, event: &Event, field: &str, recorded: Option<String>, again: Option<String>) -> Difference {
+        let is_decided = event.input == TRANSACTIONS;
+        let decision_id = || DecisionId::new(&self.plan.name, event.id()).as_str().to_owned();
         Difference {
             of: format!("rows to {}", self.entity()),
-            decision_id: None,
-            event_id: match id {
-                Some(Value::Text(id)) => id.to_string(),
-                _ => String::new(),
-            },
+            decision_id: is_decided.then(decision_id),
+            event_id: self.plan.published_id(event).into_owned(),
             field: field.to_owned(),
             recorded,
             again,
+            by: None,
         }
     }
 
@@ -228,8 +238,9 @@ impl RowComparison {
             }
             let mut left: Vec<_> = std::mem::take(&mut rows.waiting).into_iter().collect();
             left.sort_unstable_by_key(|(place, _)| *place);
-            for (_, row) in left {
+            for (_, RecordedRow { row, is_outside }) in left {
                 match self.is_cut || self.is_incomplete {
+                    _ if is_outside => self.leave_out(OUTSIDE),
                     true => self.leave_out(NOT_MADE),
                     false => self.on_one_side(&row, Some("a row"), None, differences),
                 }
@@ -246,6 +257,7 @@ impl PartitionRows {
             self.is_ended = true;
             return Ok(());
         };
+        let is_outside = !self.period.holds(record.timestamp);
         for (source, rows) in decode(format, record.value.as_deref().unwrap_or_default(), spare)? {
             let numbers = self.sources.entry(source).or_default();
             for row in rows {
@@ -257,7 +269,7 @@ impl PartitionRows {
                 let (first, _) = numbers.read.unwrap_or((number, number));
                 numbers.read = Some((first, number));
                 counts.recorded += 1;
-                self.waiting.insert((source, number), row);
+                self.waiting.insert((source, number), RecordedRow { row, is_outside });
             }
         }
         Ok(())
@@ -265,7 +277,7 @@ impl PartitionRows {
 }
 
 /// The rows of a record by their sources; none if it is a notice.
-fn decode(
+pub(crate) fn decode(
     format: &RepartitionFormat,
     value: &[u8],
     spare: &mut Vec<Row>,
@@ -284,7 +296,7 @@ fn decode(
 }
 
 /// Equal to the last bit.
-fn is_same(one: &Value, other: &Value) -> bool {
+pub(crate) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Float(one), Value::Float(other)) => one.to_bits() == other.to_bits(),
         (one, other) => one == other,
@@ -292,7 +304,7 @@ fn is_same(one: &Value, other: &Value) -> bool {
 }
 
 fn text(value: &Value) -> String {
-    format!("{value:?}")
+    json(value).to_string()
 }
 
 fn names(flags: Flags) -> String {

@@ -18,7 +18,7 @@ use riskstream_pipeline::repartition_writer::{RepartitionWriter, RepartitionWrit
 use riskstream_pipeline::sink::{RepartitionSink, Sink};
 use riskstream_pipeline::source::Source;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{DecisionFormat, Prepared, Tally, Task};
+use riskstream_pipeline::{DecisionFormat, Observer, Prepared, Tally, Task};
 use riskstream_scoring::{Decider, DecisionSet, Lineup};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,6 +72,7 @@ pub struct Shop {
     dead_letters: DeadLetters,
     rows: Vec<Row>,
     prepared: Prepared,
+    observer: Option<Box<dyn Observer>>,
 }
 
 impl Shop {
@@ -111,6 +112,7 @@ impl Shop {
             },
             rows: Vec::new(),
             prepared: Prepared::nothing(),
+            observer: None,
         }
     }
 
@@ -133,6 +135,7 @@ impl Shop {
             rows: &mut self.rows,
             prepared: &self.prepared,
             tally: &mut self.tally,
+            observer: &mut self.observer,
         }
     }
 

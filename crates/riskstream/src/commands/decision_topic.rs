@@ -13,6 +13,7 @@ use riskstream_events::{
 };
 use riskstream_kafka::{KafkaOptions, Scanned, TopicScan};
 use riskstream_pipeline::Clock;
+use riskstream_pipeline::partitioner::partition;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::ops::ControlFlow;
@@ -24,21 +25,34 @@ pub(super) const WAIT: Duration = Duration::from_millis(200);
 /// Is given each decision, and the progress bar that is on the terminal. Reading ends when it breaks.
 type Each<'a> = &'a mut dyn FnMut(&OwnedDecisionRecord, &ProgressBar) -> Result<ControlFlow<()>, CommandError>;
 
-/// Gives the decisions on the topic to `each`, up to the topic's end. `since`: only records that were written within so many
-/// microseconds. Returns the number of records read.
+/// Which decisions of the topic are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Selection<'a> {
+    /// Those that were written within so many microseconds.
+    pub(super) since: Option<i64>,
+    /// Those in the partition of this key.
+    pub(super) key: Option<&'a str>,
+}
+
+/// Gives the selected decisions on the topic to `each`, up to the topic's end. Returns the number of records read.
 ///
 /// # Errors
 /// The topic or the registry cannot be reached, the run was interrupted, or `each` fails.
 pub(super) fn read(
     compiled: &Compiled,
     kafka: &KafkaOptions,
-    since: Option<i64>,
+    selection: Selection<'_>,
     shutdown: &Shutdown,
     each: Each<'_>,
 ) -> Result<u64, CommandError> {
     let mut decoder = Decoder::new(compiled).map_err(CommandError::failed)?;
     let topic = &compiled.decisions;
-    let mut scan = TopicScan::begin(kafka, topic, since.map(milliseconds_ago)).map_err(CommandError::failed)?;
+    let since = selection.since.map(milliseconds_ago);
+    let scan = match selection.key {
+        Some(key) => TopicScan::of_partition(kafka, topic, since, |count| partition(key.as_bytes(), count)),
+        None => TopicScan::begin(kafka, topic, since),
+    };
+    let mut scan = scan.map_err(CommandError::failed)?;
     let bar = progress_bar(scan.total());
     let (mut records, mut unreadable) = (0u64, 0u64);
     loop {

@@ -43,8 +43,12 @@ mod target;
 mod temporary_stores;
 #[cfg(any(feature = "backfill", feature = "kafka"))]
 mod time;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+mod time_argument;
 #[cfg(feature = "kafka")]
 pub mod topics;
+#[cfg(all(feature = "kafka", feature = "backfill"))]
+pub mod verify;
 
 use clap::Subcommand;
 use error::CommandError;
@@ -93,6 +97,9 @@ pub enum Command {
     /// Make recorded decisions again and compare them with those that were made
     #[cfg(all(feature = "kafka", feature = "backfill"))]
     Replay(replay::Args),
+    /// Check that what a service decided is what its inputs give: by feature, for a job that runs every night
+    #[cfg(all(feature = "kafka", feature = "backfill"))]
+    Verify(verify::Args),
     /// Explain decisions: the rules that fired and the features that moved the score
     Explain(explain::Args),
     /// Print a completion script for a shell
@@ -132,6 +139,8 @@ impl Command {
             Command::Record(args) => record::execute(&args),
             #[cfg(all(feature = "kafka", feature = "backfill"))]
             Command::Replay(args) => replay::execute(&args),
+            #[cfg(all(feature = "kafka", feature = "backfill"))]
+            Command::Verify(args) => verify::execute(&args),
             Command::Explain(args) => explain::execute(args),
             Command::Completions(args) => {
                 completions::execute(args, Command::augment_subcommands(clap::Command::new("riskstream")))

@@ -3,8 +3,10 @@
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
+mod decision;
 mod record;
 mod replay;
 mod shop;
 #[path = "../support/mod.rs"]
 mod support;
+mod verify;

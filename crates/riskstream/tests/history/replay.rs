@@ -6,7 +6,7 @@ use rdkafka::message::Message;
 use serde_json::Value;
 
 /// Everything that changes decisions besides payments: a list, a roll-out, and a copy that is killed and loses its state.
-fn eventful(shop: &mut Shop) {
+pub fn eventful(shop: &mut Shop) {
     let mut service = shop.start("state");
     shop.pay(0..200);
     shop.wait_for(200, &mut service);
@@ -105,18 +105,7 @@ fn a_decision_that_somebody_has_changed_is_found() {
     shop.wait_for(100, &mut service);
     service.end();
     // Somebody else writes a decision on the topic: one that was made, with another outcome.
-    let mut forged = None;
-    read_all(&shop.brokers, &shop.topic("decisions"), |message| {
-        let mut decision: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
-        if decision["event_id"] == "t42" {
-            decision["outcome"] = "decline".into();
-            forged = Some((message.key().unwrap().to_vec(), decision));
-        }
-    });
-    let (key, decision) = forged.unwrap();
-    let value = decision.to_string();
-    shop.writer
-        .send(&shop.topic("decisions"), Some(&key), Some(value.as_bytes()));
+    let decision = shop.forge("t42", |decision| decision["outcome"] = "decline".into());
     shop.writer.send(&shop.topic("decisions"), None, Some(b"no decision"));
     shop.writer.flush();
     shop.record("recording", &["--personal-data"]);

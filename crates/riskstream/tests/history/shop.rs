@@ -1,8 +1,9 @@
 //! A pipeline with two stages, labels, a list, roll-outs and personal data, on topics of its own.
 
-use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics};
+use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
 use crate::support::process::{Environment, Service, riskstream, run};
 use crate::support::unique;
+use rdkafka::message::{BorrowedMessage, Message};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,8 +70,7 @@ impl Shop {
     pub fn pay(&self, numbers: std::ops::Range<u64>) {
         for number in numbers {
             let (card, shop) = (card(number), format!("s{}", number % 4));
-            let late = if number % 23 == 7 { 90 } else { 0 };
-            let time = BEGIN + number * 1000 - late * 1000;
+            let time = BEGIN + number * 1000 - late(number) * 1000;
             let amount = number % 1024;
             let payment =
                 format!(r#"{{"id":"t{number}","time":{time},"card":"{card}","shop":"{shop}","amount":{amount}}}"#);
@@ -131,17 +131,55 @@ impl Shop {
 
     /// Replays a recording: exit code, standard error, and the report.
     pub fn replay(&self, directory: &str) -> (Option<i32>, String, Value) {
+        self.report("replay", directory, &[])
+    }
+
+    /// Runs a command on a recording that writes a report: exit code, all that it printed, and the report.
+    pub fn report(&self, command: &str, directory: &str, further: &[&str]) -> (Option<i32>, String, Value) {
         let (recording, report) = (self.path(directory), self.path("report.json"));
         let _ = std::fs::remove_file(&report);
-        let further = [
+        let given = [
             "--recording",
             recording.to_str().unwrap(),
             "--json",
             report.to_str().unwrap(),
         ];
-        let (code, out, errors) = self.run(&["replay"], &further);
+        let (code, out, errors) = self.run(&[command], &[&given, further].concat());
         let report = std::fs::read(&report).unwrap_or_else(|error| panic!("{error}\n{out}\n{errors}"));
         (code, out + &errors, serde_json::from_slice(&report).unwrap())
+    }
+
+    /// Creates the topics of the pipeline file as it is now, as far as they are missing.
+    pub fn create_topics(&self) {
+        create_topics_of(&self.path("pipeline.yaml"), PARTITIONS as i32, &secret());
+    }
+
+    /// Decisions are waited for on this topic.
+    pub fn read_decisions_from(&mut self, topic: &str) {
+        self.decided = Reader::new(&self.brokers, &self.topic(topic));
+    }
+
+    /// Gives all records of a topic to `each`.
+    pub fn read(&self, topic: &str, each: impl FnMut(&BorrowedMessage<'_>)) {
+        read_all(&self.brokers, &self.topic(topic), each);
+    }
+
+    /// Writes a decision on the topic once more, changed. Gives it.
+    pub fn forge(&self, event_id: &str, change: impl FnOnce(&mut Value)) -> Value {
+        let mut found = None;
+        self.read("decisions", |message| {
+            let decision: Value = serde_json::from_slice(message.payload().unwrap()).unwrap();
+            if decision["event_id"] == event_id {
+                found = Some((message.key().unwrap().to_vec(), decision));
+            }
+        });
+        let (key, mut decision) = found.unwrap();
+        change(&mut decision);
+        let value = decision.to_string();
+        self.writer
+            .send(&self.topic("decisions"), Some(&key), Some(value.as_bytes()));
+        self.writer.flush();
+        decision
     }
 
     /// Rolls other models out.
@@ -161,6 +199,11 @@ impl Drop for Shop {
             delete_topics(&self.brokers, &self.name);
         }
     }
+}
+
+/// By how many seconds a payment is late.
+pub fn late(number: u64) -> u64 {
+    if number % 23 == 7 { 90 } else { 0 }
 }
 
 pub fn card(number: u64) -> String {

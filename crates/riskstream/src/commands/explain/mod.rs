@@ -33,6 +33,9 @@ pub struct Args {
     /// Read only the records of the topic that were written within this time: `90s`, `15m`, `7d`
     #[arg(long, value_name = "DURATION", requires = "pipeline", value_parser = duration::parse)]
     since: Option<i64>,
+    /// Read only the partition of this key: that of the first entity, as decisions carry it
+    #[arg(long, value_name = "KEY", requires = "pipeline")]
+    key: Option<String>,
     /// Kafka's address, instead of that in the pipeline file: `host:port,host:port`
     #[arg(long, value_name = "BROKERS", requires = "pipeline")]
     brokers: Option<String>,
@@ -45,7 +48,10 @@ pub struct Args {
 pub fn execute(args: Args) -> Result<(), CommandError> {
     let mut printer = Printer::new(args.id.as_deref());
     let source = match (&args.pipeline, &args.decisions) {
-        (Some(pipeline), _) => topic::read(pipeline, args.brokers.as_deref(), args.since, &mut printer)?,
+        (Some(pipeline), _) => {
+            let selection = (args.since, args.key.as_deref());
+            topic::read(pipeline, args.brokers.as_deref(), selection, &mut printer)?
+        }
         (None, Some(path)) => read_file(path, &mut printer)?,
         (None, None) => read_lines("standard input", io::stdin().lock(), &mut printer)?,
     };

@@ -9,7 +9,7 @@ use std::path::Path;
 pub(super) fn read(
     pipeline: &Path,
     _: Option<&str>,
-    _: Option<i64>,
+    _: (Option<i64>, Option<&str>),
     _: &mut Printer<'_>,
 ) -> Result<String, CommandError> {
     Err(CommandError::configuration(anyhow!(

@@ -1,7 +1,7 @@
 //! The report of a replay as text.
 
 use indicatif::HumanCount;
-use riskstream_offline::replay::{Counts, Difference, ReplayReport};
+use riskstream_offline::replay::{Counts, Difference, Outcome, ReplayReport};
 use std::fmt::Write as _;
 
 /// Differences that are shown.
@@ -26,6 +26,24 @@ pub(super) fn text(report: &ReplayReport) -> String {
             "{name:width$} {recorded:>12} {again:>12} {equal:>12} {different:>12}"
         );
     }
+    write_not_compared(&mut out, outcome);
+    write_notes(&mut out, &report.notes);
+    let differences = &outcome.differences;
+    if differences.count > 0 {
+        write_by_field(&mut out, differences.by_field.iter());
+        out.push('\n');
+        differences.first.iter().take(SHOWN).for_each(|difference| {
+            let _ = writeln!(out, "{}", line(difference));
+        });
+        if differences.count > SHOWN as u64 {
+            let _ = writeln!(out, "… of {}; --json FILE has more", number(differences.count));
+        }
+    }
+    out
+}
+
+/// What was not compared, by reason.
+pub(in crate::commands) fn write_not_compared(out: &mut String, outcome: &Outcome) {
     if !outcome.not_compared.is_empty() || outcome.unreadable > 0 {
         out.push_str("\nnot compared:\n");
         for (why, count) in &outcome.not_compared {
@@ -39,27 +57,24 @@ pub(super) fn text(report: &ReplayReport) -> String {
             );
         }
     }
-    if !report.notes.is_empty() {
+}
+
+/// What else the reader has to know.
+pub(in crate::commands) fn write_notes(out: &mut String, notes: &[String]) {
+    if !notes.is_empty() {
         out.push('\n');
-        for note in &report.notes {
+        for note in notes {
             let _ = writeln!(out, "note: {note}");
         }
     }
-    let differences = &outcome.differences;
-    if differences.count > 0 {
-        out.push_str("\ndifferences by field:\n");
-        for (field, count) in &differences.by_field {
-            let _ = writeln!(out, "{:>12}  {field}", number(*count));
-        }
-        out.push('\n');
-        differences.first.iter().take(SHOWN).for_each(|difference| {
-            let _ = writeln!(out, "{}", line(difference));
-        });
-        if differences.count > SHOWN as u64 {
-            let _ = writeln!(out, "… of {}; --json FILE has more", number(differences.count));
-        }
+}
+
+/// How many differences each field has.
+pub(in crate::commands) fn write_by_field<'f>(out: &mut String, by_field: impl Iterator<Item = (&'f String, &'f u64)>) {
+    out.push_str("\ndifferences by field:\n");
+    for (field, count) in by_field {
+        let _ = writeln!(out, "{:>12}  {field}", number(*count));
     }
-    out
 }
 
 fn row(counts: &Counts) -> [String; 4] {
@@ -74,6 +89,7 @@ fn line(difference: &Difference) -> String {
         field,
         recorded,
         again,
+        by: _,
     } = difference;
     let id = decision_id.as_ref().map_or(String::new(), |id| format!(" {id}"));
     let side = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());

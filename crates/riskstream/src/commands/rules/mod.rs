@@ -2,7 +2,7 @@
 
 mod label_topic;
 
-use super::decision_topic;
+use super::decision_topic::{self, Selection};
 use super::error::CommandError;
 use super::output_file::OutputFile;
 use super::target::Target;
@@ -73,7 +73,11 @@ fn report(args: &ReportArgs) -> Result<(), CommandError> {
     let json = json.map_err(CommandError::configuration)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
     let mut recorded = Recorded::new(Arc::clone(&compiled.plan), amount);
-    let decisions = decision_topic::read(&compiled, &kafka, args.since, &shutdown, &mut |decision, _| {
+    let selection = Selection {
+        since: args.since,
+        key: None,
+    };
+    let decisions = decision_topic::read(&compiled, &kafka, selection, &shutdown, &mut |decision, _| {
         recorded.add(decision);
         Ok(ControlFlow::Continue(()))
     })?;

@@ -1,221 +1,15 @@
-//! Decisions of the service are recorded and made again: equal, or each difference is found and nothing else. The service runs on
-//! the in-process log.
+//! All decisions made again: equal, or each difference is found and nothing else.
 
-use riskstream_definition::{Compiled, Style, compile};
+use crate::shop::{Cut, PAYMENTS, PIPELINE, decode, keep, made_by, of_recording, record, served};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::recording::{
-    Manifest, Partition, Pipeline, Record, RecordedTopic, RecordingWriter, TopicEpoch,
-};
+use riskstream_offline::recording::Period;
 use riskstream_offline::replay::{Replay, ReplayError, ReplayReport};
-use riskstream_pipeline::driver::{ManualClock, MemoryStores};
-use riskstream_pipeline::faulty::Faults;
-use riskstream_pipeline::log::{Log, TopicPartition};
-use riskstream_pipeline::{Prepared, TestDriver};
+use riskstream_pipeline::Prepared;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
-
-const PIPELINE: &str = "
-name: shop
-inputs:
-  transactions:
-    topic: transactions
-    id: id
-    event_time: time
-    fields: {id: text, time: timestamp, card: text, shop: text, amount: float}
-  labels:
-    topic: labels
-    id: id
-    event_time: time
-    fields: {id: text, card: text, fraud: bool, time: timestamp}
-entities: {card: {key: card, lateness: 1h}, shop: {key: shop, lateness: 1h}}
-features:
-  payments: {entity: card, count: transactions, window: 1h}
-  spent: {entity: card, sum: amount, window: 1h}
-  at_shop: {entity: shop, count: transactions, window: 1h}
-  frauds: {entity: shop, count: labels, window: 1d, when: fraud}
-rules:
-  - {name: often, when: payments > 3, then: decline}
-outputs: {decisions: decisions, dead_letters: dead-letters}
-";
-
-const PARTITIONS: i32 = 3;
-const PAYMENTS: usize = 600;
-/// 2026-01-01, in milliseconds.
-const BEGIN: i64 = 1_767_225_600_000;
-
-fn pipeline(text: &str) -> Compiled {
-    compile("shop.yaml", text, Path::new("."), &|_| None)
-        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
-}
-
-/// Payments a minute apart, some of them late, too late, doubled or unreadable, and labels.
-fn feed(driver: &mut TestDriver, numbers: std::ops::Range<usize>) {
-    for number in numbers {
-        let (card, shop) = (format!("c{}", number * 7 % 13), format!("s{}", number * 3 % 5));
-        let late = match number % 31 {
-            5 => 20,
-            6 => 300,
-            _ => 0,
-        };
-        let time = BEGIN + (number as i64 - late) * 60_000;
-        let payment = format!(
-            r#"{{"id":"t{number}","time":{time},"card":"{card}","shop":"{shop}","amount":{}.1}}"#,
-            number % 17
-        );
-        driver.send(0, &card, payment.as_bytes(), Some(time));
-        if number % 37 == 3 {
-            driver.send(0, &card, payment.as_bytes(), Some(time));
-        }
-        if number % 41 == 4 {
-            driver.send(0, &card, b"no JSON", Some(time));
-        }
-        if number % 11 == 2 {
-            let label = format!(
-                r#"{{"id":"t{number}","card":"{card}","fraud":true,"time":{}}}"#,
-                time + 30_000
-            );
-            driver.send(1, &card, label.as_bytes(), Some(time));
-        }
-        if number % 50 == 0 {
-            driver.round().unwrap();
-        }
-    }
-}
-
-/// A service with two workers that fail now and then, and everything decided.
-fn served() -> TestDriver {
-    let topology = Arc::new(pipeline(PIPELINE).json_topology(None).unwrap());
-    let mut driver = TestDriver::new(topology, PARTITIONS);
-    driver.set_faults(Faults {
-        seed: 5,
-        aborted: 60,
-        committed_unknown: 20,
-        lost_unknown: 20,
-        unacknowledged: 20,
-        late: 20,
-        unavailable: 50,
-    });
-    driver.add_worker();
-    feed(&mut driver, 0..PAYMENTS);
-    driver.run().unwrap();
-    driver
-}
-
-const TOPICS: [&str; 5] = ["transactions", "labels", "shop-hop-card", "shop-hop-shop", "decisions"];
-
-/// What is recorded of the topics, besides whole ones.
-#[derive(Default)]
-struct Cut {
-    /// The first offset of each partition of these topics.
-    begins: BTreeMap<&'static str, i64>,
-    left_out: Vec<&'static str>,
-    /// How many records at the end of each partition of the deciding topic were not decided when they were recorded.
-    undecided: i64,
-}
-
-/// Records the topics of a service. `change` changes recorded decisions: none leaves one out.
-fn record(
-    driver: &TestDriver,
-    directory: &Path,
-    cut: &Cut,
-    mut change: impl FnMut(OwnedDecisionRecord) -> Vec<OwnedDecisionRecord>,
-) {
-    let mut log = driver.broker.join(Vec::new(), Vec::new());
-    let mut manifest = Manifest::new(Pipeline::default());
-    manifest.is_complete = true;
-    for name in TOPICS {
-        let topic = log.topic(name).unwrap();
-        let begin = cut.begins.get(name).copied().unwrap_or(0);
-        let partition = |partition| {
-            let at = TopicPartition {
-                topic: name.into(),
-                partition,
-            };
-            let committed = driver.broker.committed(&at);
-            Partition {
-                begin,
-                is_cut: begin > 0,
-                committed: committed.map(|committed| committed.offset - cut.undecided),
-                ..Partition::default()
-            }
-        };
-        manifest.topics.push(RecordedTopic {
-            name: name.to_owned(),
-            role: String::new(),
-            id: topic.id.as_deref().map(str::to_owned),
-            committed: topic.committed.iter().map(TopicEpoch::of).collect(),
-            left_out: cut.left_out.contains(&name).then(|| "for a test".to_owned()),
-            partitions: (0..topic.partitions).map(partition).collect(),
-        });
-    }
-    let mut recorder = RecordingWriter::open(directory, manifest).unwrap();
-    for (index, name) in TOPICS
-        .into_iter()
-        .enumerate()
-        .filter(|(_, name)| !cut.left_out.contains(name))
-    {
-        for partition in 0..PARTITIONS {
-            let records = driver.broker.records(name, partition);
-            let mut writer = recorder.partition(index, partition as usize);
-            let mut end = writer.position();
-            for (offset, stored) in records.into_iter().skip(end as usize) {
-                let mut values = vec![stored.value.as_deref().map(<[u8]>::to_vec)];
-                if name == "decisions" {
-                    let decision = OwnedDecisionRecord::from_json(stored.value.as_deref().unwrap()).unwrap();
-                    let changed = change(decision).into_iter();
-                    values = changed
-                        .map(|decision| Some(serde_json::to_vec(&decision).unwrap()))
-                        .collect();
-                }
-                for value in values {
-                    // Offsets have to grow where one decision becomes two.
-                    end = end.max(offset);
-                    writer
-                        .push(Record {
-                            offset: end,
-                            timestamp: stored.timestamp,
-                            key: stored.key.as_deref().map(<[u8]>::to_vec),
-                            value,
-                            headers: Vec::new(),
-                        })
-                        .unwrap();
-                    end += 1;
-                }
-            }
-            writer.finish(end).unwrap();
-        }
-    }
-}
 
 fn replay(directory: &Path, text: &str) -> Result<ReplayReport, ReplayError> {
-    let run = Replay {
-        directory,
-        manifest: Manifest::read(directory).unwrap().unwrap(),
-        topology: pipeline(text).json_topology(None).unwrap(),
-        stores: Box::new(MemoryStores::default()),
-        clock: Box::new(ManualClock::default()),
-    };
-    run.run(
-        &mut |bytes| Ok(OwnedDecisionRecord::from_json(bytes).ok()),
-        |_| Ok(Prepared::nothing()),
-        &mut |_, _| true,
-    )
-}
-
-/// Decisions as if this pipeline file had made them: a service with a bug.
-fn made_by(text: &str) -> impl FnMut(OwnedDecisionRecord) -> Vec<OwnedDecisionRecord> {
-    let version = pipeline(text).plan.version.clone();
-    move |decision| {
-        vec![OwnedDecisionRecord {
-            pipeline_version: version.clone(),
-            ..decision
-        }]
-    }
-}
-
-fn keep(decision: OwnedDecisionRecord) -> Vec<OwnedDecisionRecord> {
-    vec![decision]
+    of_recording(directory, text).run(&mut decode, |_| Ok(Prepared::nothing()), &mut |_, _| true)
 }
 
 /// The ids of events and the fields in which decisions differ.
@@ -328,6 +122,15 @@ fn a_window_that_is_off_by_a_second_is_found_where_it_matters() {
     // Payments of a shop are multiples of five minutes apart: one that is an hour old is outside the one window and inside the other.
     let fields: Vec<_> = report.outcome.differences.by_field.keys().cloned().collect();
     assert_eq!(fields, ["decision: features.at_shop"]);
+    assert_eq!(differing(&report), ["at_shop"]);
+    let check = report.features.iter().find(|check| check.feature == "at_shop").unwrap();
+    // Late payments share their minute with others.
+    assert_eq!(
+        (check.compared, check.largest),
+        (driver.decisions().len() as u64, Some(2.0))
+    );
+    assert!(check.worst.iter().all(|worst| worst.decision_id.is_some()));
+    assert!(check.worst.is_sorted_by(|one, other| one.by >= other.by) && check.worst.len() == 5);
     assert!(
         report.outcome.decisions.different > PAYMENTS as u64 / 2,
         "{:?}",
@@ -357,6 +160,74 @@ fn a_window_that_is_off_by_a_second_is_found_where_it_matters() {
         report.outcome.decisions.different, 0,
         "decisions are made from the recorded rows"
     );
+    assert_eq!(differing(&report), ["payments"]);
+    let check = &report.features[0];
+    assert_eq!(
+        (check.entity.as_deref(), check.compared_in.as_deref()),
+        (Some("card"), Some("rows to shop"))
+    );
+    assert_eq!(
+        check.compared,
+        driver.decisions().len() as u64,
+        "labels are rows, and no transactions"
+    );
+}
+
+#[test]
+fn only_decisions_of_the_period_are_compared() {
+    let driver = served();
+    let directory = tempfile::tempdir().unwrap();
+    let change = |mut decision: OwnedDecisionRecord| {
+        decision.outcome = "review".to_owned();
+        vec![decision]
+    };
+    record(&driver, directory.path(), &Cut::default(), change);
+    let compared = |period: Period| {
+        let replay = Replay {
+            period,
+            ..of_recording(directory.path(), PIPELINE)
+        };
+        let report = replay
+            .run(&mut decode, |_| Ok(Prepared::nothing()), &mut |_, _| true)
+            .unwrap();
+        let outcome = report.outcome;
+        let outside = outcome
+            .not_compared
+            .get("decisions written outside the period")
+            .copied();
+        assert_eq!(outcome.decisions.equal, 0);
+        assert_eq!(outcome.differences.count, outcome.decisions.different);
+        (
+            outcome.decisions.different,
+            outside.unwrap_or(0),
+            report.features[1].compared,
+        )
+    };
+    let decided = driver.decisions().len() as u64;
+    let (all, outside, _) = compared(Period::default());
+    assert_eq!((all, outside), (decided, 0));
+    // The test's log has no times of what the service wrote: its offsets stand for them.
+    let (since, until) = (
+        Period {
+            since: Some(100),
+            until: None,
+        },
+        Period {
+            since: None,
+            until: Some(100),
+        },
+    );
+    let (later, outside, rows) = compared(since);
+    assert_eq!(later, decided - 3 * 100);
+    assert!(rows < decided, "{rows}");
+    assert_eq!(later + outside, decided);
+    assert_eq!(compared(until).0, outside);
+}
+
+/// The features that differ.
+fn differing(report: &ReplayReport) -> Vec<&str> {
+    let features = report.features.iter().filter(|check| check.different > 0);
+    features.map(|check| check.feature.as_str()).collect()
 }
 
 #[test]
