@@ -1,8 +1,7 @@
 //! Labels by the id of their payment, and the label of a payment as of a time.
 
 use compact_str::CompactString;
-use riskstream_engine::write_key;
-use riskstream_events::{Rejection, Row, Slot, Value};
+use riskstream_events::{Rejection, Row, Slot, Value, write_key};
 use riskstream_offline::read::{Next, ReadError, Rows};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};

@@ -1,8 +1,8 @@
 //! Decided payments in columns, and the decisions of each variant on them.
 
 use compact_str::CompactString;
-use riskstream_engine::{Event, write_key};
-use riskstream_events::{Slot, Value, display};
+use riskstream_engine::Event;
+use riskstream_events::{Slot, Value, display, write_key};
 use riskstream_policy::Outcome;
 use riskstream_scoring::Decision;
 use std::collections::HashMap;

@@ -1,37 +1,86 @@
-//! The lists of an example, as versions that decide.
+//! The lists and tables of an example, as versions that decide.
 
 use crate::compile::{Compiled, EntryListSettings};
-use crate::syntax::read::{List, Raw};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::syntax::read::{List, Raw, Spanned};
 use crate::syntax::{Example, ExampleEntry};
 use crate::text::NodeValue;
+use compact_str::CompactString;
 use riskstream_events::Pseudonymizer;
-use riskstream_lists::{Entry, EntryChange, Keys, ListSet, ListVersion, Table};
+use riskstream_lists::{Change, Entry, EntryChange, Keys, ListSet, ListVersion, Records, RowKeys};
 
-/// The versions that an example's entries make.
-pub(crate) fn lists_of(compiled: &Compiled, example: &Example, pseudonymizer: &Pseudonymizer) -> ListSet {
+/// The versions that an example's entries and rows make.
+pub(crate) fn lists_of(
+    compiled: &Compiled,
+    example: &Example,
+    pseudonymizer: &Pseudonymizer,
+    diagnostics: &mut Diagnostics,
+) -> ListSet {
     let version = |list: &EntryListSettings| {
-        let entries = example.lists.get(&list.name).and_then(|(_, entries)| entries);
-        let entries = entries.map_or(&[][..], |List(entries)| entries.as_slice());
-        let changes = entries
-            .iter()
-            .filter_map(|entry| change(&entry.value, list, pseudonymizer));
-        let changes: Vec<EntryChange> = changes.collect();
+        let changes: Vec<Change> = match list.records {
+            Records::Entries(keys) => {
+                let entries = example.lists.get(&list.name).and_then(|(_, entries)| entries);
+                let change = |entry: &Spanned<ExampleEntry>| change(&entry.value, keys, pseudonymizer);
+                given(entries).iter().filter_map(change).map(Change::Entry).collect()
+            }
+            Records::Rows { keys, of, .. } => {
+                let rows = example.tables.get(&list.name).and_then(|(_, rows)| rows);
+                let row = |row: &Spanned<Raw>| {
+                    let key = row_key(&row.value, keys).unwrap_or_default();
+                    let key = masked(&key, of, pseudonymizer);
+                    let values = row.value.0.to_json().to_string();
+                    let read = list.records.read(Some(key.as_bytes()), Some(values.as_bytes()));
+                    read.map_err(|why| diagnostics.add(row_error(row, &why.to_string())))
+                        .ok()
+                };
+                given(rows).iter().filter_map(row).collect()
+            }
+        };
         ListVersion {
             topic: list.topic.clone(),
             offset: Some(changes.len() as i64),
-            table: Table::default().with(&changes),
+            content: list.records.nothing().with(&changes),
         }
     };
     ListSet::new(compiled.lists.iter().map(version).collect())
 }
 
-fn change(entry: &ExampleEntry, list: &EntryListSettings, pseudonymizer: &Pseudonymizer) -> Option<EntryChange> {
+fn given<T>(list: Option<&List<T>>) -> &[Spanned<T>] {
+    list.map_or(&[][..], |List(given)| given.as_slice())
+}
+
+fn masked(key: &str, keys: Keys, pseudonymizer: &Pseudonymizer) -> CompactString {
+    match keys {
+        Keys::Clear => key.into(),
+        Keys::Pseudonyms => pseudonymizer.pseudonym(key.as_bytes()),
+    }
+}
+
+fn row_error(row: &Spanned<Raw>, why: &str) -> Diagnostic {
+    Diagnostic::new(format!("the row cannot be used: {why}"), row.span.clone())
+        .help("a row is `{key: …}`, `{from: …, to: …}` or `{network: …}`, as the table's `match` says, and its columns")
+}
+
+/// The key of a row as that of its record.
+fn row_key(row: &Raw, keys: RowKeys) -> Option<String> {
+    let NodeValue::Map(members) = &row.0.value else {
+        return None;
+    };
+    let text = |name: &str| {
+        let (_, node) = members.iter().find(|(key, _)| key.name == name)?;
+        text_of(&Raw(node.clone()))
+    };
+    match keys {
+        RowKeys::Exact => text("key"),
+        RowKeys::Range => Some(format!("{}-{}", text("from")?, text("to")?)),
+        RowKeys::Network => text("network"),
+    }
+}
+
+fn change(entry: &ExampleEntry, keys: Keys, pseudonymizer: &Pseudonymizer) -> Option<EntryChange> {
     let key = text_of(&entry.key.0.as_ref()?.value)?;
     Some(EntryChange {
-        key: match list.keys {
-            Keys::Clear => key.into(),
-            Keys::Pseudonyms => pseudonymizer.pseudonym(key.as_bytes()),
-        },
+        key: masked(&key, keys, pseudonymizer),
         entry: Some(Entry {
             value: entry.value.as_ref().and_then(text_of).map(Into::into),
             reason: entry.reason.as_deref().map(Into::into),

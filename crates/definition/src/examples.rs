@@ -44,9 +44,12 @@ fn run_example(compiled: &Compiled, example: &Example, diagnostics: &mut Diagnos
         Err(error) => return diagnostics.add(Diagnostic::new(error.to_string(), place)),
     };
     let mut driver = TestDriver::new(Arc::new(topology), 1);
-    driver
-        .lists
-        .put(lists_of(compiled, example, &Pseudonymizer::new(SECRET)));
+    let before = diagnostics.count();
+    let lists = lists_of(compiled, example, &Pseudonymizer::new(SECRET), diagnostics);
+    if diagnostics.count() > before {
+        return;
+    }
+    driver.lists.put(lists);
     for event in &example.events.0 {
         match run_event(compiled, &mut driver, &event.value) {
             Ok(Some(outcome)) => compare(&event.value, &outcome, diagnostics),

@@ -1,4 +1,4 @@
-//! Reading of text files. No other file of this crate opens one, except that `riskstream-models` opens model files.
+//! Reading of files. No other file of this crate opens one, except that `riskstream-models` opens model files.
 
 use std::fs::File;
 use std::io::{Error, Read, Result};
@@ -18,5 +18,23 @@ pub fn read_text(path: &Path) -> Result<String> {
     match text.len() as u64 > MOST_BYTES {
         true => Err(Error::other(format!("it is longer than {MOST_BYTES} bytes"))),
         false => Ok(text),
+    }
+}
+
+/// The largest table that is read. It is held in memory while it is read.
+const MOST_BYTES_OF_TABLE: u64 = 512 << 20;
+
+/// The bytes of a table's file.
+///
+/// # Errors
+/// It cannot be read, or is larger than 512 MiB.
+pub fn read_table(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MOST_BYTES_OF_TABLE + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MOST_BYTES_OF_TABLE {
+        true => Err(Error::other(format!("it is longer than {MOST_BYTES_OF_TABLE} bytes"))),
+        false => Ok(bytes),
     }
 }

@@ -27,7 +27,7 @@ mod topology;
 
 pub use compile::{
     CheckpointSettings, Compiled, EntryListSettings, InputSettings, KafkaSettings, OutputTopic, RegistrySettings,
-    RolloutSettings, Settings,
+    RolloutSettings, Settings, TableSummary,
 };
 pub use diagnostics::{Report, Style, nearest};
 pub use examples::run_examples;

@@ -4,6 +4,7 @@ mod mistakes;
 
 use mistakes::{Mistake, reports};
 use riskstream_definition::{Style, compile, run_examples};
+use riskstream_engine::plan::{Lookup, Within};
 use riskstream_lists::Keys;
 use std::path::Path;
 
@@ -91,7 +92,7 @@ fn the_field_says_what_the_keys_are() {
     let lists: Vec<_> = compiled
         .lists
         .iter()
-        .map(|list| (list.name.as_str(), &*list.topic, list.keys))
+        .map(|list| (list.name.as_str(), &*list.topic, list.keys_of_entries().unwrap()))
         .collect();
     assert_eq!(
         lists,
@@ -101,7 +102,12 @@ fn the_field_says_what_the_keys_are() {
             ("domains", "domains", Keys::Clear),
         ]
     );
-    let looked_up: Vec<usize> = compiled.plan.decide.lookups.iter().map(|lookup| lookup.list).collect();
+    let list = |lookup: &Lookup| match lookup.within {
+        Within::List(list) => list,
+        Within::Table(_) | Within::TableInForce(_) => panic!("it is a list"),
+    };
+    // The domain is computed first.
+    let looked_up: Vec<usize> = compiled.plan.decide.lookups().map(list).collect();
     assert_eq!(looked_up, [0, 0, 1, 2]);
     assert!(compiled.repartition_topics[0].is_some(), "notices are written to it");
 }

@@ -72,7 +72,7 @@ fn expressions_are_computed_by_the_first_stage_that_needs_them() {
         .collect();
     assert_eq!(steps, [vec!["night", "double: amount * 2.0"], vec!["large"]]);
     assert_eq!(
-        names(&plan, plan.decide.expressions.iter().map(|computed| computed.slot)),
+        names(&plan, plan.decide.expressions().map(|computed| computed.slot)),
         ["sum"]
     );
 }

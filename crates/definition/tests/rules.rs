@@ -131,3 +131,39 @@ fn expressions_of_analysts() {
 "#,
     );
 }
+
+/// By the documentation of `share`, computed with Python's hashlib: the keys lie at 0.1798 (c1), 0.2189 (4711), 0.3644 (C).
+#[test]
+fn rules_with_a_share_apply_to_its_keys() {
+    holds(
+        r#"
+  - {name: tried, when: amount > 100, then: review, share: 0.2}
+  - {name: widened, when: amount > 100, then: review, share: 0.3, entity: customer}
+  - {name: watched, when: amount > 100, then: decline, mode: shadow, share: 0.25}
+  - {name: nobody, when: amount > 100, then: decline, share: 0}
+"#,
+        r#"
+      - transactions: {id: a, time: "2026-01-05T12:00:00Z", customer: c1, amount: 500}
+        expect: {outcome: review, reasons: [tried, widened], shadow_rules: [watched]}
+      - transactions: {id: b, time: "2026-01-05T12:00:01Z", customer: "4711", amount: 500}
+        expect: {outcome: review, reasons: [widened], shadow_rules: [watched]}
+      - transactions: {id: c, time: "2026-01-05T12:00:02Z", customer: C, amount: 500}
+        expect: {outcome: approve, reasons: [], shadow_rules: []}
+      - transactions: {id: d, time: "2026-01-05T12:00:03Z", customer: c1, amount: 50}
+        expect: {outcome: approve, reasons: [], shadow_rules: []}
+"#,
+    );
+}
+
+#[test]
+fn what_is_wrong_with_shares() {
+    let rule = |more: &str| format!("{INPUTS}rules:\n  - {{name: tried, when: amount > 100, then: review, {more}}}\n");
+    for (more, expected) in [
+        ("share: 5", "a share must be from 0 to 1, this is 5"),
+        ("share: 0.1, entity: custmer", "did you mean `customer`?"),
+        ("entity: customer", "there is no `share`"),
+    ] {
+        let report = run(&rule(more)).expect_err(more);
+        assert!(report.contains(expected), "{more}: {report}");
+    }
+}

@@ -2,12 +2,12 @@
 //! same row, lists and answer give the same decision.
 
 use crate::answer::Answer;
-use crate::engine::fill_in;
 use crate::event::Event;
-use crate::plan::{DecidePlan, Fact, Lookup, Plan};
+use crate::plan::{DecidePlan, DecisionStep, Fact, Lookup, Plan, SlotExpression, Within};
 use compact_str::ToCompactString;
 use riskstream_events::{Flags, Row, Value};
-use riskstream_lists::ListSet;
+use riskstream_expressions::EntrySlots;
+use riskstream_lists::{EntryField, EntryRef, Found, ListSet, RowTable};
 use riskstream_policy::PolicyResult;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,15 +24,19 @@ impl Plan {
 }
 
 impl DecidePlan {
-    /// Evaluates the expressions that models, rules and thresholds read, and fills in what `lists` say. The row is then
-    /// complete: models can score it.
+    /// Evaluates the expressions that models, rules and thresholds read, and fills in what tables and `lists` say. The row is
+    /// then complete: models can score it.
     pub fn complete(&self, lists: &ListSet, event: &mut Event) {
         // A roll-out may have more slots than the plan whose stages filled the row.
         event.row.resize(self.slots.len(), Value::Null);
-        fill_in(&self.expressions, &mut event.row);
         let time = event.event_time();
-        for lookup in &self.lookups {
-            look_up(lookup, lists, time, &mut event.row);
+        for step in &self.steps {
+            match step {
+                DecisionStep::Compute(SlotExpression { slot, expression }) => {
+                    event.row[*slot] = expression.evaluate(&event.row);
+                }
+                DecisionStep::LookUp(lookup) => look_up(lookup, lists, time, &mut event.row),
+            }
         }
     }
 
@@ -83,19 +87,48 @@ impl DecidePlan {
     }
 }
 
-/// Fills in what a list says of a value as of an event time. Without a value nothing is known.
+/// Fills in what a list or table says of a value, lists as of an event time. Without a value nothing is known.
 fn look_up(lookup: &Lookup, lists: &ListSet, time: i64, row: &mut Row) {
-    let found = match &row[lookup.key] {
-        Value::Text(key) => Some(lists.get(lookup.list, key, time)),
-        Value::Int(key) => Some(lists.get(lookup.list, &key.to_compact_string(), time)),
-        _ => None,
-    };
+    match &lookup.within {
+        Within::List(list) => {
+            let found = match &row[lookup.key] {
+                Value::Text(key) => Some(lists.get(*list, key, time)),
+                Value::Int(key) => Some(lists.get(*list, &key.to_compact_string(), time)),
+                _ => None,
+            };
+            fill_in_entry(found, &lookup.entry, row);
+        }
+        Within::TableInForce(table) => look_up_row(lists.rows(*table), lookup, row),
+        Within::Table(table) => look_up_row(Some(table), lookup, row),
+    }
+}
+
+/// `None`: there is no value to look up; `Some(None)`: it has no entry.
+fn fill_in_entry(found: Option<Option<EntryRef<'_>>>, slots: &EntrySlots, row: &mut Row) {
     let entry = found.flatten().unwrap_or_default();
-    let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::Text(text.into()));
-    let slots = &lookup.entry;
     row[slots.present] = found.map_or(Value::Null, |found| Value::Bool(found.is_some()));
-    row[slots.value] = text(entry.value);
-    row[slots.reason] = text(entry.reason);
-    row[slots.author] = text(entry.author);
-    row[slots.until] = entry.until.map_or(Value::Null, Value::Timestamp);
+    for ((field, ..), known) in EntryField::ALL.iter().zip(slots.fields.iter()) {
+        row[known.slot] = entry.field(*field);
+    }
+}
+
+/// Without a table there is no row for any value.
+fn look_up_row(table: Option<&RowTable>, lookup: &Lookup, row: &mut Row) {
+    let found = match (table, &row[lookup.key]) {
+        (Some(table), value) => table.find(value),
+        (None, Value::Null) => Found::NoKey,
+        (None, _) => Found::Nothing,
+    };
+    let slots = &lookup.entry;
+    row[slots.present] = match found {
+        Found::NoKey => Value::Null,
+        Found::Nothing => Value::Bool(false),
+        Found::Row(_) => Value::Bool(true),
+    };
+    for (column, field) in slots.fields.iter().enumerate() {
+        row[field.slot] = match found {
+            Found::Row(found) => found.value(column),
+            Found::NoKey | Found::Nothing => Value::Null,
+        };
+    }
 }

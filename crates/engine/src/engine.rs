@@ -1,11 +1,10 @@
 //! The step until the decision: admit an event, apply it to the state of each stage.
 
 use crate::event::Event;
-use crate::key::write_key;
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value};
+use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, write_key};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{Applied, ApplyError, EntityStates, Precision};
 use std::sync::Arc;
@@ -222,7 +221,7 @@ pub fn unknown_transaction() -> Rejection {
 }
 
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.
-pub(crate) fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
+fn fill_in(expressions: &[SlotExpression], row: &mut Row) {
     for SlotExpression { slot, expression } in expressions {
         row[*slot] = expression.evaluate(row);
     }

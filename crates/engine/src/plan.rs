@@ -5,7 +5,9 @@ use crate::explain::ExplainPlan;
 use riskstream_events::{PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{EntrySlots, Expression};
 use riskstream_features::{EntityFeatures, Precision};
+use riskstream_lists::RowTable;
 use riskstream_policy::{Outcome, Policy};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// The slot of every row that holds the event time ([`ValueType::Timestamp`]), whatever the input calls it.
@@ -132,8 +134,8 @@ pub struct SlotExpression {
 pub struct DecidePlan {
     /// All slots of a row that is decided on, in order: the plan's, then those that a roll-out adds.
     pub slots: Vec<SlotInfo>,
-    /// Expressions over fields and features, in order of their dependencies.
-    pub expressions: Vec<SlotExpression>,
+    /// What is computed and looked up before models and rules, in order of the dependencies.
+    pub steps: Vec<DecisionStep>,
     /// Which decisions are explained, if any.
     pub explain: Option<ExplainPlan>,
     /// The slot of the score ([`ValueType::Float`]); null without a score.
@@ -148,25 +150,81 @@ pub struct DecidePlan {
     pub without_score: Outcome,
     /// Which decisions go to further outputs.
     pub outputs: OutputPlan,
-    /// The names of the lists whose entries change, in the order of the versions in force.
+    /// The names of the tables that are from topics, and of the lists whose entries change, in the order of the versions in force.
     pub lists: Vec<String>,
-    /// What is looked up in them for each transaction.
-    pub lookups: Vec<Lookup>,
     /// Names and slots of what the decision record lists under `features`, in order.
     pub features: Vec<(String, Slot)>,
     /// Names and key slots of what the decision record lists under `entities`, in order.
     pub entities: Vec<(String, Slot)>,
 }
 
-/// A value that is looked up in a list.
-#[derive(Clone, Copy, Debug)]
+impl DecidePlan {
+    /// The expressions among the steps.
+    pub fn expressions(&self) -> impl Iterator<Item = &SlotExpression> {
+        self.steps.iter().filter_map(|step| match step {
+            DecisionStep::Compute(expression) => Some(expression),
+            DecisionStep::LookUp(_) => None,
+        })
+    }
+
+    /// The look-ups among the steps.
+    pub fn lookups(&self) -> impl Iterator<Item = &Lookup> {
+        self.steps.iter().filter_map(|step| match step {
+            DecisionStep::Compute(_) => None,
+            DecisionStep::LookUp(lookup) => Some(lookup),
+        })
+    }
+}
+
+/// Something that is done for each transaction before models and rules.
+#[derive(Clone, Debug)]
+pub enum DecisionStep {
+    /// An expression.
+    Compute(SlotExpression),
+    /// A look-up in a list or table.
+    LookUp(Lookup),
+}
+
+/// The steps of these expressions, which are in order of their dependencies, and these look-ups: each as soon as its value is
+/// there.
+pub fn decision_steps(
+    expressions: impl IntoIterator<Item = SlotExpression>,
+    lookups: impl IntoIterator<Item = Lookup>,
+) -> Vec<DecisionStep> {
+    let expressions: Vec<SlotExpression> = expressions.into_iter().collect();
+    let computed: HashSet<Slot> = expressions.iter().map(|expression| expression.slot).collect();
+    let (mut waiting, first): (Vec<Lookup>, Vec<Lookup>) =
+        lookups.into_iter().partition(|lookup| computed.contains(&lookup.key));
+    let mut steps: Vec<DecisionStep> = first.into_iter().map(DecisionStep::LookUp).collect();
+    for expression in expressions {
+        let slot = expression.slot;
+        steps.push(DecisionStep::Compute(expression));
+        let ready = waiting.extract_if(.., |lookup| lookup.key == slot);
+        steps.extend(ready.map(DecisionStep::LookUp));
+    }
+    steps
+}
+
+/// A value that is looked up in a list or a table.
+#[derive(Clone, Debug)]
 pub struct Lookup {
-    /// The index of the list.
-    pub list: usize,
+    /// What it is looked up in.
+    pub within: Within,
     /// The slot of the value (text or int).
     pub key: Slot,
-    /// The slots of what the list says of it.
+    /// The slots of what is said of it.
     pub entry: EntrySlots,
+}
+
+/// What a value is looked up in.
+#[derive(Clone, Debug)]
+pub enum Within {
+    /// The list at this index of the versions in force.
+    List(usize),
+    /// The table at this index of the versions in force.
+    TableInForce(usize),
+    /// A table that belongs to the pipeline's version.
+    Table(RowTable),
 }
 
 /// The conditions of further outputs, and the headers of decisions.

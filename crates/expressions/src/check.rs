@@ -8,7 +8,7 @@ use crate::parse::Positions;
 use crate::reference::FUNCTIONS;
 use crate::revision::Revision;
 use crate::row::Row;
-use crate::scope::{Entry, Scope};
+use crate::scope::{Entry, LookedUp, Scope};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue, SelectExpr, operators};
 use riskstream_events::{Slot, ValueType};
@@ -180,7 +180,12 @@ impl Checker<'_> {
         }
         match self.scope.get(name) {
             None => self.unknown_name(name, tree),
-            Some(Entry::Constants { .. } | Entry::Entries(_)) => {
+            Some(Entry::LookedUp(LookedUp { words, .. })) => {
+                let message = format!("the {} {name} is no value", words.whole);
+                let error = ExpressionError::new(message, self.positions.span(tree));
+                self.fail(error.with_help(format!("write x in {name}, or {name}[x] and a {}", words.field)))
+            }
+            Some(Entry::Constants { .. }) => {
                 let message = format!("the list {name} can only stand to the right of in");
                 let error = ExpressionError::new(message, self.positions.span(tree));
                 self.fail(error.with_help(format!("write x in {name}")))

@@ -39,7 +39,7 @@ pub use possible::Known;
 pub use reference::{Cost, FUNCTIONS, Function};
 pub use revision::Revision;
 pub use scan::{MAX_DEPTH, MAX_LENGTH};
-pub use scope::{EntrySlots, Scope};
+pub use scope::{EntryField, EntrySlots, Scope};
 pub use tested::Tested;
 
 use node::Node;

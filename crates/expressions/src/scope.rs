@@ -30,40 +30,65 @@ pub(crate) enum Entry {
         constants: Arc<Constants>,
         values: Arc<[Value]>,
     },
-    /// A list whose entries change, by the slot of the value that is looked up.
-    Entries(Vec<(Slot, EntrySlots)>),
+    LookedUp(LookedUp),
 }
 
-/// The slots of what is known of one value in a list whose entries change. They are filled before expressions are evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The slots of what a list or table says of one value. They are filled before expressions are evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntrySlots {
-    /// Whether there is an entry ([`ValueType::Bool`]); null without a value to look up.
+    /// Whether there is an entry or row ([`ValueType::Bool`]); null without a value to look up.
     pub present: Slot,
-    /// Its value ([`ValueType::Text`]).
-    pub value: Slot,
-    /// Its reason ([`ValueType::Text`]).
-    pub reason: Slot,
-    /// Its author ([`ValueType::Text`]).
-    pub author: Slot,
-    /// Until when it counts ([`ValueType::Timestamp`]).
-    pub until: Slot,
+    /// Its fields.
+    pub fields: Arc<[EntryField]>,
+}
+
+/// A field of a list's entry, or a column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntryField {
+    /// Its name.
+    pub name: String,
+    /// The slot that it is looked up into; null if there is no entry or row.
+    pub slot: Slot,
+    /// Its type; no list.
+    pub value_type: ValueType,
 }
 
 impl EntrySlots {
-    /// The fields of an entry: names, slots and types.
-    pub fn fields(&self) -> [(&'static str, Slot, ValueType); 4] {
-        [
-            ("value", self.value, ValueType::Text),
-            ("reason", self.reason, ValueType::Text),
-            ("author", self.author, ValueType::Text),
-            ("until", self.until, ValueType::Timestamp),
-        ]
-    }
-
     /// All slots.
-    pub fn all(&self) -> [Slot; 5] {
-        [self.present, self.value, self.reason, self.author, self.until]
+    pub fn all(&self) -> impl Iterator<Item = Slot> {
+        let fields = self.fields.iter().map(|field| field.slot);
+        std::iter::once(self.present).chain(fields)
     }
+}
+
+/// What values are looked up in, in the words of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LookupWords {
+    /// `list` or `table`.
+    pub(crate) whole: &'static str,
+    /// `entry` or `row`.
+    pub(crate) part: &'static str,
+    /// `field` or `column`.
+    pub(crate) field: &'static str,
+}
+
+const LIST: LookupWords = LookupWords {
+    whole: "list",
+    part: "entry",
+    field: "field",
+};
+const TABLE: LookupWords = LookupWords {
+    whole: "table",
+    part: "row",
+    field: "column",
+};
+
+/// A list whose entries change, or a table.
+#[derive(Clone, Debug)]
+pub(crate) struct LookedUp {
+    pub(crate) words: LookupWords,
+    /// The slots of the values that can be looked up, each with what is known of it then.
+    pub(crate) lookups: Vec<(Slot, EntrySlots)>,
 }
 
 impl Scope {
@@ -109,7 +134,12 @@ impl Scope {
     /// Adds a list whose entries change, for `x in name` and `name[x].reason`. `lookups` are the slots of the values that can be
     /// looked up, each with what is known of it then.
     pub fn add_entries(&mut self, name: impl Into<String>, lookups: Vec<(Slot, EntrySlots)>) {
-        self.insert(name.into(), Entry::Entries(lookups));
+        self.insert(name.into(), Entry::LookedUp(LookedUp { words: LIST, lookups }));
+    }
+
+    /// Adds a table, for `x in name` and `name[x].column`, as [`Scope::add_entries`] adds a list.
+    pub fn add_table(&mut self, name: impl Into<String>, lookups: Vec<(Slot, EntrySlots)>) {
+        self.insert(name.into(), Entry::LookedUp(LookedUp { words: TABLE, lookups }));
     }
 
     /// Marks a slot whose texts are pseudonyms: expressions may compare them with each other, and do nothing else.

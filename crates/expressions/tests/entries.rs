@@ -1,17 +1,29 @@
 //! Lists whose entries change: what is looked up stands in the row.
 
 use riskstream_events::{Value, ValueType};
-use riskstream_expressions::{EntrySlots, Expression, Scope};
+use riskstream_expressions::{EntryField, EntrySlots, Expression, Scope};
 
 const CARD: usize = 0;
 const AMOUNT: usize = 1;
-const BLOCKED: EntrySlots = EntrySlots {
-    present: 2,
-    value: 3,
-    reason: 4,
-    author: 5,
-    until: 6,
-};
+/// What is known of a value: whether it is there in slot 2, fields from slot 3 on.
+fn known(present: usize, fields: &[(&str, ValueType)]) -> EntrySlots {
+    let fields = (3..).zip(fields).map(|(slot, (name, value_type))| EntryField {
+        name: (*name).to_owned(),
+        slot,
+        value_type: *value_type,
+    });
+    EntrySlots {
+        present,
+        fields: fields.collect(),
+    }
+}
+
+const ENTRY: [(&str, ValueType); 4] = [
+    ("value", ValueType::Text),
+    ("reason", ValueType::Text),
+    ("author", ValueType::Text),
+    ("until", ValueType::Timestamp),
+];
 
 fn scope() -> Scope {
     let mut scope = Scope::new();
@@ -19,8 +31,8 @@ fn scope() -> Scope {
     scope.add("amount", AMOUNT, ValueType::Float);
     scope.add("merchant.id", 7, ValueType::Text);
     scope.mark_pseudonym(CARD);
-    scope.add_entries("blocked", vec![(CARD, BLOCKED)]);
-    scope.add_entries("trusted.merchants", vec![(7, EntrySlots { present: 8, ..BLOCKED })]);
+    scope.add_entries("blocked", vec![(CARD, known(2, &ENTRY))]);
+    scope.add_entries("trusted.merchants", vec![(7, known(8, &ENTRY))]);
     scope
 }
 
@@ -134,9 +146,9 @@ fn mistakes_are_named_with_their_place() {
         ),
         (
             "blocked == null",
-            "the list blocked can only stand to the right of in",
+            "the list blocked is no value",
             "blocked",
-            "write x in blocked",
+            "write x in blocked, or blocked[x] and a field",
         ),
         (
             "amount in blocked",
@@ -182,6 +194,67 @@ fn mistakes_are_named_with_their_place() {
         assert!(
             error.help.as_deref().unwrap_or_default().contains(help),
             "{source}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn tables_have_typed_columns() {
+    let mut scope = Scope::new();
+    scope.add("card_bin", 0, ValueType::Text);
+    scope.add("country", 1, ValueType::Text);
+    let columns = [
+        ("issuer", ValueType::Text),
+        ("fee", ValueType::Float),
+        ("prepaid", ValueType::Bool),
+    ];
+    scope.add_table("bins", vec![(0, known(2, &columns))]);
+    let row = |issuer, fee, prepaid| {
+        let bin = Value::Text("400000".into());
+        vec![bin, Value::Text("DE".into()), Value::Bool(true), issuer, fee, prepaid]
+    };
+    let there = row(Value::Text("DE".into()), Value::Float(0.5), Value::Bool(true));
+    for (source, value) in [
+        ("card_bin in bins", Value::Bool(true)),
+        ("bins[card_bin].issuer != country", Value::Bool(false)),
+        ("2 * bins[card_bin].fee", Value::Float(1.0)),
+        ("bins[card_bin].prepaid && has(bins[card_bin].fee)", Value::Bool(true)),
+    ] {
+        let expression = Expression::compile(source, &scope).unwrap_or_else(|errors| panic!("{source}: {errors:?}"));
+        assert_eq!(expression.evaluate(&there), value, "{source}");
+    }
+    let absent = row(Value::Null, Value::Null, Value::Null);
+    let missed = Expression::compile("bins[card_bin].issuer != country", &scope).unwrap();
+    assert_eq!(missed.evaluate(&absent), Value::Null);
+    for (source, message, help) in [
+        (
+            "bins[card_bin].fees > 1",
+            "a row has no column fees",
+            "did you mean fee?",
+        ),
+        (
+            "bins[card_bin].country == 'DE'",
+            "a row has no column country",
+            "the columns of a row are issuer, fee and prepaid",
+        ),
+        (
+            "bins[country].fee > 1",
+            "country is no key of bins, which holds values of card_bin",
+            "the table's `also:`",
+        ),
+        (
+            "bins[card_bin] == null",
+            "a row of bins is no value",
+            "bins[card_bin].issuer",
+        ),
+        ("bins == null", "the table bins is no value", "bins[x] and a column"),
+        ("bins[card_bin].prepaid + 1 > 1", "+ does not take", ""),
+    ] {
+        let errors = Expression::compile(source, &scope).map(|_| ()).expect_err(source);
+        assert!(errors[0].message.contains(message), "{source}: {errors:?}");
+        assert!(
+            errors[0].help.as_deref().unwrap_or_default().contains(help),
+            "{source}: {errors:?}"
         );
     }
 }

@@ -21,7 +21,7 @@ fn main() {
         let read = |(key, value): &(String, Vec<u8>)| {
             read_change(Some(key.as_bytes()), Some(value), Keys::Pseudonyms).expect("a record that can be used")
         };
-        let changes: Vec<_> = (first..).zip(part.iter().map(read)).collect();
+        let changes: Vec<_> = (first..).zip(part.iter().map(|record| read(record).into())).collect();
         let end = first + changes.len() as i64;
         history.extend(changes, end);
     }
@@ -38,11 +38,9 @@ fn look_up(history: &History, what: &str, first: u64) {
     let keys: Vec<String> = (0..ENTRIES)
         .map(|number| key(first + number * 7919 % ENTRIES))
         .collect();
+    let entries = history.newest().entries().expect("a list");
     let began = clock();
-    let found = keys
-        .iter()
-        .filter(|key| black_box(history.newest().get(key)).is_some())
-        .count();
+    let found = keys.iter().filter(|key| black_box(entries.get(key)).is_some()).count();
     let each = (clock() - began).as_secs_f64() * 1e9 / keys.len() as f64;
     println!("look-up of a key that is {what}: {each:.0} ns ({found} found)");
 }
@@ -54,7 +52,7 @@ fn change_one(history: &mut History) {
         let key = key(number as u64 * 977);
         let change = read_change(Some(key.as_bytes()), None, Keys::Pseudonyms).expect("a record that can be used");
         let end = history.end() + 1;
-        history.extend(vec![(end - 1, change)], end);
+        history.extend(vec![(end - 1, change.into())], end);
     }
     let each = (clock() - began).as_secs_f64() * 1e6 / CHANGES as f64;
     println!("a version with one change: {each:.0} µs");

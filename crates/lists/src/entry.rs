@@ -1,6 +1,7 @@
 //! An entry of a list.
 
 use compact_str::CompactString;
+use riskstream_events::{Value, ValueType};
 
 /// What is known of a key. All of it may be absent: then the key is on the list, and that is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,42 @@ impl Entry {
     }
 }
 
+/// A field of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryField {
+    /// See [`Entry::value`].
+    Value,
+    /// See [`Entry::reason`].
+    Reason,
+    /// See [`Entry::author`].
+    Author,
+    /// See [`Entry::until`].
+    Until,
+}
+
+impl EntryField {
+    /// All fields, with their names in rules and their types.
+    pub const ALL: [(EntryField, &'static str, ValueType); 4] = [
+        (EntryField::Value, "value", ValueType::Text),
+        (EntryField::Reason, "reason", ValueType::Text),
+        (EntryField::Author, "author", ValueType::Text),
+        (EntryField::Until, "until", ValueType::Timestamp),
+    ];
+}
+
 impl EntryRef<'_> {
+    /// A field's value.
+    #[inline]
+    pub fn field(&self, field: EntryField) -> Value {
+        let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::Text(text.into()));
+        match field {
+            EntryField::Value => text(self.value),
+            EntryField::Reason => text(self.reason),
+            EntryField::Author => text(self.author),
+            EntryField::Until => self.until.map_or(Value::Null, Value::Timestamp),
+        }
+    }
+
     /// Whether it counts for an event of this time, in microseconds since the epoch.
     #[inline]
     pub fn counts_at(&self, event_time: i64) -> bool {

@@ -28,7 +28,7 @@ pub struct EntryChange {
 }
 
 /// Why a record cannot be used. The texts name no key and no value: they may be personal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// There is no key.
     #[error("it has no key, or one that is empty or not in UTF-8")]
@@ -39,6 +39,15 @@ pub enum Unusable {
     /// The value has another form.
     #[error("its value is not as schemas/list-entry.schema.json says")]
     Form,
+    /// The key of a row is no range, or spelt in another way.
+    #[error("its key is no range of whole numbers as in 400000-400099, without zeros in front and blanks")]
+    Range,
+    /// The key of a row is no network, or spelt in another way.
+    #[error("its key is no network as in 192.0.2.0/24 or 2001:db8::/32, in small letters and as short as it can be")]
+    Network,
+    /// The value is no row.
+    #[error("its value is no row of the table: {0}")]
+    Row(String),
     /// A time cannot be read.
     #[error("its `until` is no time in RFC 3339, such as 2026-12-31T00:00:00Z")]
     Until,

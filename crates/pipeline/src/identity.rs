@@ -107,8 +107,8 @@ fn reset(name: &str) -> String {
 }
 
 /// What makes another chain of the same pipeline.
-const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the field, its type, whether it is personal) or \
-                       `rollout:` or `lists:` have changed in the pipeline file";
+const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the field, its type, whether it is personal), \
+                       `rollout:`, `lists:` or tables with a topic have changed in the pipeline file";
 
 /// Why a topic is not read that was read by other tasks.
 fn other_chain(name: &str, before: &str, now: &str) -> String {
@@ -205,7 +205,7 @@ mod tests {
                 Ok(identity) => assert_eq!((is_refused, identity.chain), (false, Some(Arc::clone(&now)))),
                 Err(reason) => {
                     assert!(is_refused, "{reason}");
-                    let ways = "(card by card_id as text > decisions) than it would go now (ingest > card by card_id as text > decisions)";
+                    let ways = "card by card_id as text > decisions, and would now be read as ingest > card by card_id as text > decisions";
                     assert!(reason.contains(ways), "{reason}");
                     assert!(!reason.contains("created again"), "{reason}");
                 }

@@ -1,8 +1,7 @@
 //! The rule for the keys of an input's records if the partitions of the topic are those of the first stage's state.
 
-use riskstream_engine::write_key;
 use riskstream_events::record_key::stands_for;
-use riskstream_events::{Pseudonymizer, Row, Slot};
+use riskstream_events::{Pseudonymizer, Row, Slot, write_key};
 
 /// The reaction to a record with another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,11 +58,11 @@ fn is_blocked(customer: &str, offset: i64) -> bool {
 
 fn version(end: i64) -> ListSet {
     let mut history = History::default();
-    history.extend((0..end).map(|offset| (offset, change(offset))).collect(), end);
+    history.extend((0..end).map(|offset| (offset, change(offset).into())).collect(), end);
     ListSet::new(vec![ListVersion {
         topic: "blocked".into(),
         offset: Some(end),
-        table: history.newest().clone(),
+        content: history.newest().clone(),
     }])
 }
 

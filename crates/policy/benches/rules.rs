@@ -68,6 +68,7 @@ impl Random {
             reason: format!("R{index}"),
             description: None,
             mode: RuleMode::Active,
+            share: None,
             set: Vec::new(),
         }
     }

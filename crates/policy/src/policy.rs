@@ -2,7 +2,7 @@
 
 use crate::index::Index;
 use crate::spec::{Place, PolicyError, PolicyProblem, PolicySpec, RuleMode, ThresholdSpec};
-use riskstream_events::{Outcome, Outcomes, Slot, Value};
+use riskstream_events::{KeyShare, Outcome, Outcomes, Slot, Value};
 use riskstream_expressions::{Expression, Scope};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -47,7 +47,16 @@ pub struct Policy {
 #[derive(Clone, Debug)]
 struct Condition {
     expression: Expression,
+    /// It applies to these keys only.
+    share: Option<KeyShare>,
     reason: PolicyReason,
+}
+
+impl Condition {
+    fn holds(&self, row: &[Value]) -> bool {
+        let is_among = |share: &KeyShare| share.contains(row, &mut String::new());
+        self.expression.is_true(row) && self.share.as_ref().is_none_or(is_among)
+    }
 }
 
 impl Policy {
@@ -72,7 +81,8 @@ impl Policy {
                 mode: rule.mode,
                 set: rule.set.clone(),
             };
-            compiler.add(&rule.when, reason, Place::RuleWhen(index), Place::RuleReason(index));
+            let places = (Place::RuleWhen(index), Place::RuleReason(index));
+            compiler.add(&rule.when, rule.share.clone(), reason, places);
         }
         let mut thresholds: Vec<(usize, &ThresholdSpec)> = spec.thresholds.iter().enumerate().collect();
         thresholds.sort_by_key(|(_, threshold)| std::cmp::Reverse(threshold.outcome));
@@ -85,8 +95,8 @@ impl Policy {
                 mode: RuleMode::Active,
                 set: Vec::new(),
             };
-            let (place, reason_place) = (Place::Threshold(index), Place::ThresholdReason(index));
-            compiler.add(&threshold.when, reason, place, reason_place);
+            let places = (Place::Threshold(index), Place::ThresholdReason(index));
+            compiler.add(&threshold.when, None, reason, places);
         }
         if !compiler.errors.is_empty() {
             return Err(compiler.errors);
@@ -110,9 +120,16 @@ impl Policy {
         self.conditions.iter().map(|condition| &condition.expression)
     }
 
-    /// The slots that the conditions read: sorted, each once.
+    /// The slots that rules and thresholds read: sorted, each once.
     pub fn slots(&self) -> Vec<Slot> {
-        let slots: BTreeSet<Slot> = self.conditions().flat_map(Expression::slots).copied().collect();
+        let keys = self.conditions.iter().filter_map(|condition| condition.share.as_ref());
+        let keys = keys.map(|share| share.slot);
+        let slots: BTreeSet<Slot> = self
+            .conditions()
+            .flat_map(Expression::slots)
+            .copied()
+            .chain(keys)
+            .collect();
         slots.into_iter().collect()
     }
 
@@ -123,7 +140,7 @@ impl Policy {
         let (rules, thresholds) = self.conditions.split_at(self.rules);
         self.index.candidates(row, |index| {
             let rule = &rules[index];
-            if rule.expression.is_true(row) {
+            if rule.holds(row) {
                 match rule.reason.mode {
                     RuleMode::Active => result.fired.push(index),
                     RuleMode::Shadow => result.shadows.push(index),
@@ -196,10 +213,17 @@ impl Compiler<'_> {
         });
     }
 
-    fn add(&mut self, when: &str, reason: PolicyReason, place: Place, reason_place: Place) {
+    fn add(
+        &mut self,
+        when: &str,
+        share: Option<KeyShare>,
+        reason: PolicyReason,
+        (place, reason_place): (Place, Place),
+    ) {
         match Expression::condition(when, self.scope) {
             Ok(expression) => self.conditions.push(Condition {
                 expression,
+                share,
                 reason: reason.clone(),
             }),
             Err(errors) => {

@@ -1,6 +1,6 @@
 //! The specification of a policy, and the problems that it can have.
 
-use riskstream_events::{Outcome, Outcomes};
+use riskstream_events::{KeyShare, Outcome, Outcomes};
 use riskstream_expressions::ExpressionError;
 use std::fmt;
 
@@ -25,7 +25,7 @@ impl RuleMode {
 }
 
 /// A named rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RuleSpec {
     /// Its name; no two rules have the same.
     pub name: String,
@@ -39,6 +39,8 @@ pub struct RuleSpec {
     pub description: Option<String>,
     /// Whether it decides.
     pub mode: RuleMode,
+    /// It applies to these keys only; to all if there is none.
+    pub share: Option<KeyShare>,
     /// Names and values of what it sets in decisions that it takes part in.
     pub set: Vec<(String, String)>,
 }
@@ -55,7 +57,7 @@ pub struct ThresholdSpec {
 }
 
 /// The rules and thresholds of a pipeline. By default there are none: every transaction gets the mildest outcome.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PolicySpec {
     /// The pipeline's outcomes.
     pub outcomes: Outcomes,

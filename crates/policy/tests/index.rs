@@ -27,6 +27,7 @@ fn policy(conditions: impl IntoIterator<Item = String>) -> Policy {
         reason: "R".to_owned(),
         description: None,
         mode: RuleMode::Active,
+        share: None,
         set: Vec::new(),
     };
     let rules = conditions.into_iter().enumerate().map(rule).collect();

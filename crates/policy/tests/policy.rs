@@ -17,6 +17,7 @@ fn rule(name: &str, when: &str, then: Outcome) -> RuleSpec {
         reason: format!("R_{name}"),
         description: None,
         mode: RuleMode::Active,
+        share: None,
         set: Vec::new(),
     }
 }

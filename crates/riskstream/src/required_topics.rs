@@ -37,6 +37,8 @@ pub enum TopicRole {
     Approvals,
     /// The topic of a list, with its name in the pipeline file.
     List(String),
+    /// The topic of a table, with its name in the pipeline file.
+    Table(String),
 }
 
 impl fmt::Display for TopicRole {
@@ -50,6 +52,7 @@ impl fmt::Display for TopicRole {
             TopicRole::Rollouts => f.write_str("roll-outs"),
             TopicRole::Approvals => f.write_str("approvals"),
             TopicRole::List(name) => write!(f, "list: {name}"),
+            TopicRole::Table(name) => write!(f, "table: {name}"),
         }
     }
 }
@@ -86,8 +89,13 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
     let settings = compiled.rollout_settings.as_ref();
     let approvals = settings.and_then(|settings| settings.approvals_topic.as_ref());
     topics.extend(approvals.map(|name| topic(name, TopicRole::Approvals)));
-    let lists = compiled.lists.iter();
-    topics.extend(lists.map(|list| topic(&list.topic, TopicRole::List(list.name.clone()))));
+    topics.extend(compiled.lists.iter().map(|list| {
+        let role = match list.keys_of_entries() {
+            Some(_) => TopicRole::List,
+            None => TopicRole::Table,
+        };
+        topic(&list.topic, role(list.name.clone()))
+    }));
     topics
 }
 
@@ -131,7 +139,7 @@ pub fn missing_error(file: &str, missing: &[RequiredTopic]) -> anyhow::Error {
 /// How topics are created.
 #[derive(Clone, Copy, Debug)]
 pub struct TopicOptions {
-    /// Partitions of each topic. Those of roll-outs and lists always have one: its order is the order of the changes.
+    /// Partitions of each topic. Those of roll-outs, lists and tables always have one: its order is the order of the changes.
     pub partitions: i32,
     /// Brokers that hold each topic; `None` for the brokers' default.
     pub replication: Option<i32>,
@@ -142,7 +150,7 @@ pub struct TopicOptions {
 /// The topic with the settings of its role.
 pub fn specification(topic: &RequiredTopic, options: &TopicOptions) -> TopicSpec {
     let partitions = match topic.role {
-        TopicRole::Rollouts | TopicRole::Approvals | TopicRole::List(_) => 1,
+        TopicRole::Rollouts | TopicRole::Approvals | TopicRole::List(_) | TopicRole::Table(_) => 1,
         _ => options.partitions,
     };
     TopicSpec {
@@ -166,7 +174,7 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
         // `rollout back` needs the earlier roll-outs.
         TopicRole::Rollouts | TopicRole::Approvals => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
         // A copy that continues from an offset in a task's state needs the entries as they were there.
-        TopicRole::List(_) => &[
+        TopicRole::List(_) | TopicRole::Table(_) => &[
             ("cleanup.policy", "compact"),
             ("min.compaction.lag.ms", LIST_LAG_MS),
             ("delete.retention.ms", LIST_LAG_MS),

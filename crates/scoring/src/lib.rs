@@ -26,7 +26,7 @@ pub use decision::Decision;
 pub use decision_set::DecisionSet;
 pub use explanation::{Contribution, Explanation};
 pub use in_force::InForce;
-pub use lineup::{Challenger, Lineup, place_of_key};
+pub use lineup::{Challenger, Lineup};
 pub use model_plan::{Column, ModelPlan};
 pub use reason_text::{InputReason, TextPart};
 pub use record::with_decision_record;

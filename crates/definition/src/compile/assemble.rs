@@ -1,28 +1,31 @@
 //! Builds the compiled pipeline from the results of all phases.
 
 use super::compiled::{Compiled, InputSettings, RolloutSettings, Settings};
-use super::entities::PlannedEntity;
+use super::entities::{self, PlannedEntity};
 use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
 use super::inputs::{ResolvedField, ResolvedInput};
-use super::lists::EntryLists;
+use super::lists::EntryListSettings;
 use super::models::Models;
 use super::outcomes::DeclaredOutcomes;
-use super::rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope, all_lists, bound_lists};
+use super::rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope, all_lists, all_tables, bound_lists};
 use super::stages::PlannedStages;
 use super::symbols::Symbols;
+use super::tables::TableSummary;
 use super::topics::Topics;
 use super::usage::Usage;
 use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
-use riskstream_engine::plan::{DecidePlan, InputPlan, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use riskstream_engine::plan::{
+    DecidePlan, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT, decision_steps,
+};
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::Precision;
 use riskstream_policy::{Policy, PolicySpec};
-use riskstream_scoring::{DecisionSet, Lineup};
+use riskstream_scoring::DecisionSet;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -43,7 +46,9 @@ pub struct CompiledParts<'a> {
     pub outcomes: DeclaredOutcomes,
     pub policy: (PolicySpec, Policy),
     pub outputs: OutputPlan,
-    pub lists: EntryLists,
+    pub lists: Vec<EntryListSettings>,
+    pub tables: Vec<TableSummary>,
+    pub lookups: Vec<Lookup>,
     pub without_score: Outcome,
     pub stages: PlannedStages,
     pub topics: Topics,
@@ -56,14 +61,14 @@ impl CompiledParts<'_> {
         let inputs = input_settings(&self);
         let rollout = self.rollout_scope();
         let input_plans = input_plans(&self)?;
-        let version = version(self.text.source, &self.models.lineup, revision(&self));
+        let version = version(&self);
         let (_, policy) = &self.policy;
         let conditions = policy.conditions().chain(self.outputs.expressions());
         let read: BTreeSet<Slot> = conditions.flat_map(Expression::slots).copied().collect();
         let is_read = |slot: Slot| Some(slot).filter(|slot| read.contains(slot));
         let decide = Arc::new(DecidePlan {
             slots: self.symbols.names.slots().to_vec(),
-            expressions: self.stages.decide_expressions,
+            steps: decision_steps(self.stages.decide_expressions, self.lookups),
             explain: self.models.explain,
             score: self.symbols.decision.score,
             late_by: is_read(self.symbols.decision.late_by),
@@ -71,10 +76,9 @@ impl CompiledParts<'_> {
             policy: self.policy.1,
             outputs: self.outputs,
             without_score: self.without_score,
-            lists: self.lists.lists.iter().map(|list| list.name.clone()).collect(),
-            lookups: self.lists.lookups,
+            lists: self.lists.iter().map(|list| list.name.clone()).collect(),
             features: self.features.listed,
-            entities: entity_slots(&self.entities, &self.symbols),
+            entities: entities::slots(&self.entities, &self.symbols),
         });
         let plan = Plan {
             name: self.file.name.0.as_ref()?.value.clone(),
@@ -97,7 +101,8 @@ impl CompiledParts<'_> {
             decision_format: self.topics.decision_format,
             rollout,
             rollout_settings: rollout_settings(self.file),
-            lists: self.lists.lists,
+            lists: self.lists,
+            tables: self.tables,
             settings: self.settings,
             examples: self.examples,
             stage_values: self.stages.values,
@@ -124,6 +129,7 @@ impl CompiledParts<'_> {
             policy: self.policy.0.clone(),
             bound_lists: bound_lists(self.file, &self.usage.inputs, &expressions),
             lists: all_lists(self.file),
+            tables: all_tables(self.file),
             expressions,
             known: Known::of(self.file),
             explains: self.models.explain.is_some(),
@@ -163,12 +169,6 @@ impl CompiledParts<'_> {
         let field = input.fields.get(name);
         field.and_then(|field| field.required).unwrap_or(default)
     }
-}
-
-/// The names of entities and the slots of their keys.
-fn entity_slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
-    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
-    entities.iter().filter_map(slot).collect()
 }
 
 fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
@@ -287,13 +287,23 @@ fn revision(phases: &CompiledParts<'_>) -> Revision {
     all.map(Expression::revision).max().unwrap_or_default()
 }
 
-/// The first 16 hexadecimal digits of the SHA-256 over the file, the hashes of its models' cards and, if an expression had
-/// another meaning before, the revision of the language. The hashes of the models themselves are in every decision.
-fn version(source: &str, lineup: &Lineup, revision: Revision) -> String {
-    let cards = lineup.models.iter().filter_map(|model| model.card.as_ref());
-    let mut hashed = cards.fold(Sha256::new().chain_update(source), |hashed, card| {
+/// The first 16 hexadecimal digits of the SHA-256 over the file, the hashes of its models' cards and of its tables and, if an
+/// expression had another meaning before, the revision of the language. The hashes of the models themselves are in every
+/// decision.
+fn version(phases: &CompiledParts<'_>) -> String {
+    let cards = phases
+        .models
+        .lineup
+        .models
+        .iter()
+        .filter_map(|model| model.card.as_ref());
+    let mut hashed = cards.fold(Sha256::new().chain_update(phases.text.source), |hashed, card| {
         hashed.chain_update(card)
     });
+    for table in &phases.tables {
+        hashed.update(&table.sha256);
+    }
+    let revision = revision(phases);
     if revision > Revision::First {
         hashed.update(format!("{revision:?}"));
     }

@@ -2,6 +2,7 @@
 
 use super::lists::EntryListSettings;
 use super::rollout_scope::RolloutScope;
+use super::tables::TableSummary;
 use crate::diagnostics::{Diagnostic, Diagnostics, Findings, Report};
 use crate::syntax::{Delivery, Envelope, Example, Format, KeyMismatch, KeyVariables, SubjectStrategy};
 use riskstream_engine::plan::{InputPlan, Plan};
@@ -38,6 +39,8 @@ pub struct Compiled {
     pub rollout_settings: Option<RolloutSettings>,
     /// The lists whose entries change, in the plan's order.
     pub lists: Vec<EntryListSettings>,
+    /// The reference tables.
+    pub tables: Vec<TableSummary>,
     /// Kafka, the registry, state, the HTTP server and the secret.
     pub settings: Settings,
     /// The file's examples.

@@ -3,11 +3,12 @@
 use super::inputs::ResolvedInput;
 use super::names;
 use super::precision::precision;
+use super::symbols::Symbols;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::duration::DAY;
 use crate::syntax::read::{Duration, Spanned};
 use crate::syntax::{Entity, PipelineFile};
-use riskstream_events::ValueType;
+use riskstream_events::{Slot, ValueType};
 use riskstream_features::Precision;
 use std::collections::BTreeSet;
 
@@ -124,4 +125,10 @@ fn check_entity_key(
             );
         }
     }
+}
+
+/// The names of entities and the slots of their keys.
+pub fn slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
+    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
+    entities.iter().filter_map(slot).collect()
 }

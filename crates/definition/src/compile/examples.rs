@@ -5,7 +5,8 @@ use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::example_lists::text_of;
 use crate::syntax::read::List;
-use crate::syntax::{Example, ExampleEvent, PipelineFile};
+use crate::syntax::{Example, ExampleEvent, PipelineFile, TableSection};
+use crate::text::Key;
 
 /// What examples may name.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,10 @@ pub struct Known {
     entry_lists: Vec<String>,
     /// The lists of constants.
     constants: Vec<String>,
+    /// The tables that are from topics.
+    topic_tables: Vec<String>,
+    /// The tables that are from files.
+    file_tables: Vec<String>,
 }
 
 impl Known {
@@ -29,7 +34,11 @@ impl Known {
             .lists
             .names()
             .filter(|name| !entry_lists.iter().any(|list| list == name));
+        let (in_topics, in_files): (Vec<_>, Vec<_>) = file.tables.iter().partition(|(_, table)| table.topic.is_some());
+        let names = |tables: Vec<(&Key, &TableSection)>| tables.iter().map(|(name, _)| name.name.clone()).collect();
         Known {
+            topic_tables: names(in_topics),
+            file_tables: names(in_files),
             inputs: owned(&mut file.inputs.names()),
             outputs: owned(&mut outputs),
             features: owned(&mut file.features.names()),
@@ -65,6 +74,9 @@ pub fn compile(
         .iter()
         .for_each(|example| check_lists(known, example, diagnostics));
     examples
+        .iter()
+        .for_each(|example| check_tables(known, example, diagnostics));
+    examples
 }
 
 /// An example gives entries of lists that have some.
@@ -85,6 +97,23 @@ fn check_lists(known: &Known, example: &Example, diagnostics: &mut Diagnostics) 
             if let Some(key) = entry.value.key.0.as_ref().filter(|key| text_of(&key.value).is_none()) {
                 diagnostics.add(Diagnostic::new("a key is a text or a number", key.span.clone()));
             }
+        }
+    }
+}
+
+/// An example gives rows of tables that are from topics. The rows themselves are read when it runs.
+fn check_tables(known: &Known, example: &Example, diagnostics: &mut Diagnostics) {
+    for (name, _) in &example.tables.0 {
+        if !known.topic_tables.contains(&name.name) {
+            let what = match known.file_tables.contains(&name.name) {
+                true => format!("the table `{}` has the rows of its file", name.name),
+                false => format!("unknown table `{}`", name.name),
+            };
+            diagnostics.add(
+                Diagnostic::new(what, name.span.clone())
+                    .nearest(&name.name, texts(&known.topic_tables))
+                    .help("an example gives the rows of a table that has a `topic:`"),
+            );
         }
     }
 }

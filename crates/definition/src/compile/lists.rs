@@ -1,28 +1,45 @@
 //! Phase `lists`: the lists whose entries change, and what is looked up in them.
 
 use super::inputs::ResolvedInput;
+use super::lookups::{Holder, known, plan_lookups, resolve_keys};
 use super::names::{Names, Symbol};
 use super::symbols::Symbols;
-use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::diagnostics::Diagnostics;
 use crate::syntax::read::Spanned;
 use crate::syntax::{EntryList, ListSection, PipelineFile};
-use riskstream_engine::plan::Lookup;
+use riskstream_engine::plan::{Lookup, Within};
 use riskstream_events::ValueType;
-use riskstream_expressions::EntrySlots;
-use riskstream_lists::Keys;
+use riskstream_lists::{EntryField, Keys, Records};
 use std::sync::Arc;
 
-/// A list whose entries change.
+const LIST: Holder = Holder {
+    word: "list",
+    types: &[ValueType::Text, ValueType::Int],
+    types_text: "texts or ints",
+    help: "use the field that identifies what is on the list: a card, a customer, an address",
+};
+
+/// A list whose entries change, or a table whose rows do: what the service follows.
 #[derive(Clone, Debug)]
 pub struct EntryListSettings {
     /// Its name.
     pub name: String,
-    /// The topic of its entries.
+    /// The topic of its entries or rows.
     pub topic: Arc<str>,
     /// The field or feature that its keys are values of.
     pub key: String,
-    /// What its keys are.
-    pub keys: Keys,
+    /// What the records of the topic are.
+    pub records: Records,
+}
+
+impl EntryListSettings {
+    /// What the keys of the entries are, if it is a list.
+    pub fn keys_of_entries(&self) -> Option<Keys> {
+        match self.records {
+            Records::Entries(keys) => Some(keys),
+            Records::Rows { .. } => None,
+        }
+    }
 }
 
 /// The lists in the order of the file.
@@ -42,9 +59,26 @@ pub fn sections(file: &PipelineFile) -> impl Iterator<Item = (&str, &Spanned<Ent
     })
 }
 
-/// Resolves the keys of lists and makes slots for what is looked up.
+/// The topics of lists and tables, whose changes come into force by notices.
+pub fn followed_topics(file: &PipelineFile) -> impl Iterator<Item = &Spanned<String>> {
+    let tables = file.tables.iter().filter_map(|(_, table)| table.topic.as_ref());
+    let lists = sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref());
+    lists.chain(tables)
+}
+
+/// Whether the keys for values of this field or feature are pseudonyms.
+pub fn keys_of(key: &Symbol, names: &Names<'_>) -> Keys {
+    match names.is_pseudonym(key.slot) {
+        true => Keys::Pseudonyms,
+        false => Keys::Clear,
+    }
+}
+
+/// Resolves the keys of lists and makes slots for what is looked up. `first` is the index of the first list among the versions
+/// in force.
 pub fn compile(
     file: &PipelineFile,
+    first: usize,
     inputs: &[ResolvedInput],
     symbols: &mut Symbols<'_>,
     diagnostics: &mut Diagnostics,
@@ -59,116 +93,23 @@ pub fn compile(
             symbols.names.declare_broken(name);
             continue;
         };
-        let Some(first) = resolve(key, inputs, &symbols.names, diagnostics) else {
+        let keys = resolve_keys(LIST, (key, &section.also), inputs, &symbols.names, diagnostics);
+        let Some(looked_up) = keys else {
             symbols.names.declare_broken(name);
             continue;
         };
-        let mut looked_up = vec![first.clone()];
-        for also in &section.also.0 {
-            let symbol = resolve(also, inputs, &symbols.names, diagnostics);
-            looked_up.extend(symbol.filter(|symbol| is_alike(key, &first, also, symbol, &symbols.names, diagnostics)));
-        }
-        let list = compiled.lists.len();
+        let list = first + compiled.lists.len();
         let names = &mut symbols.names;
-        let lookups: Vec<_> = looked_up
-            .iter()
-            .map(|symbol| (symbol.slot, entry_slots(name, names)))
-            .collect();
-        let planned = lookups.iter().map(|(key, entry)| Lookup {
-            list,
-            key: *key,
-            entry: *entry,
-        });
-        compiled.lookups.extend(planned);
+        let fields = EntryField::ALL.iter().map(|(_, name, value_type)| (*name, *value_type));
+        let lookups = plan_lookups(name, &Within::List(list), fields, &looked_up, names);
+        names.set_lookups(name, known(&lookups));
         compiled.lists.push(EntryListSettings {
             name: name.to_owned(),
             topic: topic.value.as_str().into(),
             key: key.value.clone(),
-            keys: match names.is_pseudonym(first.slot) {
-                true => Keys::Pseudonyms,
-                false => Keys::Clear,
-            },
+            records: Records::Entries(keys_of(&looked_up[0], names)),
         });
-        names.set_lookups(name, lookups);
+        compiled.lookups.extend(lookups);
     }
     compiled
-}
-
-fn entry_slots(list: &str, names: &mut Names<'_>) -> EntrySlots {
-    EntrySlots {
-        present: names.slot(&format!("in {list}"), ValueType::Bool),
-        value: names.slot(&format!("{list}.value"), ValueType::Text),
-        reason: names.slot(&format!("{list}.reason"), ValueType::Text),
-        author: names.slot(&format!("{list}.author"), ValueType::Text),
-        until: names.slot(&format!("{list}.until"), ValueType::Timestamp),
-    }
-}
-
-/// What a list holds values of: a text or an int that transactions have.
-fn resolve(
-    key: &Spanned<String>,
-    inputs: &[ResolvedInput],
-    names: &Names<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Symbol> {
-    let name = key.value.as_str();
-    if names.is_broken(name) {
-        return None;
-    }
-    let Some(symbol) = names.get(name) else {
-        diagnostics.add(
-            Diagnostic::new(format!("unknown name `{name}`"), key.span.clone())
-                .nearest(name, names.all().filter(|other| *other != name))
-                .help("the key of a list is a field of the transactions or a feature"),
-        );
-        return None;
-    };
-    let mut with_field = inputs.iter().filter(|input| input.fields.contains_key(name)).peekable();
-    if with_field.peek().is_some() && !with_field.any(|input| input.name == "transactions") {
-        diagnostics.add(
-            Diagnostic::new(format!("`{name}` is no field of the transactions"), key.span.clone())
-                .help("lists are asked for transactions: use one of their fields or a feature"),
-        );
-        return None;
-    }
-    if !matches!(symbol.value_type, ValueType::Text | ValueType::Int) {
-        diagnostics.add(
-            Diagnostic::new(
-                format!(
-                    "`{name}` is a {}: the keys of a list are texts or ints",
-                    symbol.value_type.name()
-                ),
-                key.span.clone(),
-            )
-            .help("use the field that identifies what is on the list: a card, a customer, an address"),
-        );
-        return None;
-    }
-    Some(symbol.clone())
-}
-
-/// Whether a further field holds the same as the key of its list.
-fn is_alike(
-    key: &Spanned<String>,
-    first: &Symbol,
-    also: &Spanned<String>,
-    symbol: &Symbol,
-    names: &Names<'_>,
-    diagnostics: &mut Diagnostics,
-) -> bool {
-    let describe = |symbol: &Symbol| match names.is_pseudonym(symbol.slot) {
-        true => "pseudonyms",
-        false => symbol.value_type.name(),
-    };
-    let (expected, found) = (describe(first), describe(symbol));
-    if expected != found {
-        let both = [key.value.as_str(), also.value.as_str()];
-        diagnostics.add(
-            Diagnostic::new(format!("{} do not hold the same", enumerate(both)), also.span.clone())
-                .label(format!("{found} here"))
-                .also(key.span.clone(), format!("{expected} here"))
-                .help("make another list for it"),
-        );
-    }
-    expected == found
 }

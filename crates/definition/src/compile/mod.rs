@@ -16,6 +16,7 @@ mod identifiers;
 mod inputs;
 mod kafka_properties;
 mod lists;
+mod lookups;
 mod models;
 mod names;
 mod outcomes;
@@ -28,6 +29,8 @@ mod settings;
 mod share;
 mod stages;
 mod symbols;
+mod table_file;
+mod tables;
 mod topics;
 mod topological;
 mod usage;
@@ -45,7 +48,8 @@ pub use models::{ModelCompiler, TextNames, compile_explain};
 pub use names::Names;
 pub use policy::{PolicySource, compile as compile_policy_of, without_score};
 pub use rollout_scope::{DecisionExpression, ModelPlaces, RolloutScope};
-pub use share::share_of;
+pub use share::{EXAMPLE_OF_KEYS, divided_entity, share_of};
+pub use tables::TableSummary;
 pub use topological::in_order;
 
 use crate::cards::Cards;
@@ -53,9 +57,12 @@ use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use assemble::CompiledParts;
 use outcomes::DeclaredOutcomes;
+use riskstream_engine::plan::Lookup;
+use riskstream_events::Slot;
 use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
 use symbols::Symbols;
+use tables::LoadedTable;
 
 /// Compiles the file. `also_read` names fields that are read although the file does not use them. `Some` only if there are no
 /// diagnostics.
@@ -73,16 +80,25 @@ pub fn compile(
     let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
-    let declared = declare::compile(file, text.source, published.as_ref(), &inputs, &usage, diagnostics);
+    let mut declared = declare::compile(file, text.source, published.as_ref(), &inputs, &usage, diagnostics);
+    let tables = tables::load(file, text.directory, &mut declared.names, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
-    let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, declared, diagnostics);
-    let lists = lists::compile(file, &inputs, &mut symbols, diagnostics);
+    let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
+    let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
-    let policy = compile_policy(file, &symbols, &outcomes, diagnostics);
+    let policy = compile_policy(
+        file,
+        &entities::slots(&entities, &symbols),
+        &symbols,
+        &outcomes,
+        diagnostics,
+    );
     let scores = file.model.as_ref().map(|model| &model.span);
     let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
     let without_score = policy::without_score(file.decision.as_ref(), scores, &outcomes, diagnostics);
     let outputs = outputs::compile(file, &mut symbols, &outcomes.outcomes, diagnostics);
+    let topic_tables = features.topic_tables.clone();
+    let lookups: Vec<Lookup> = features.lookups.iter().chain(&lists.lookups).cloned().collect();
     let context = StageContext {
         usage: &usage,
         entities: &entities,
@@ -94,8 +110,9 @@ pub fn compile(
             &models.lineup,
             policy.as_ref().map(|(_, policy)| policy),
             outputs.as_ref(),
-            &lists.lookups,
+            &lookups,
         ),
+        lookups: &lookups,
         cache_bytes: settings.cache_bytes,
     };
     let stages = stages::compile(&context, diagnostics);
@@ -118,7 +135,9 @@ pub fn compile(
         outcomes,
         policy: policy?,
         outputs: outputs?,
-        lists,
+        lists: topic_tables.into_iter().chain(lists.lists).collect(),
+        tables: tables.into_iter().filter_map(LoadedTable::into_summary).collect(),
+        lookups,
         without_score,
         stages: stages?,
         topics: topics?,
@@ -132,6 +151,7 @@ pub fn compile(
 /// The rules and thresholds of the file.
 fn compile_policy(
     file: &PipelineFile,
+    entities: &[(String, Slot)],
     symbols: &Symbols<'_>,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
@@ -139,6 +159,7 @@ fn compile_policy(
     let source = PolicySource {
         rules: Some(&file.rules),
         thresholds: file.decision.as_ref(),
+        entities,
         inherited: (&PolicySpec::default(), 0..0),
     };
     policy::compile(&source, &symbols.names, symbols.decision, outcomes, diagnostics)

@@ -81,6 +81,8 @@ pub struct Names<'s> {
     is_rollout: bool,
     /// The lists whose entries change: only decisions look values up in them.
     entry_lists: Vec<(String, Vec<(Slot, EntrySlots)>)>,
+    /// The tables of the file. Those whose look-ups are known are in the scope.
+    tables: Vec<String>,
     slots: Vec<SlotInfo>,
     publishes_others: bool,
 }
@@ -114,6 +116,7 @@ impl<'s> Names<'s> {
             absent: HashSet::new(),
             is_rollout: false,
             entry_lists: Vec::new(),
+            tables: Vec::new(),
             slots,
             publishes_others: false,
         }
@@ -206,6 +209,22 @@ impl<'s> Names<'s> {
         }
     }
 
+    /// Reserves the name of a table.
+    pub fn declare_table(&mut self, name: &str, span: Span) {
+        self.places.insert(name.to_owned(), span);
+        self.tables.push(name.to_owned());
+    }
+
+    /// Says what is looked up in a table, and where the results stand. From here on expressions may use it.
+    pub fn set_table_lookups(&mut self, name: &str, lookups: Vec<(Slot, EntrySlots)>) {
+        self.scope.add_table(name, lookups);
+    }
+
+    /// Whether this is the name of a table.
+    pub fn is_table(&self, name: &str) -> bool {
+        self.tables.iter().any(|table| table == name)
+    }
+
     /// Marks a name whose declaration is broken.
     pub fn declare_broken(&mut self, name: &str) {
         self.broken.insert(name.to_owned());
@@ -272,6 +291,7 @@ impl<'s> Names<'s> {
             absent: absent.map(|(name, _)| name.clone()).chain(unread).collect(),
             is_rollout: true,
             entry_lists: self.entry_lists.clone(),
+            tables: self.tables.clone(),
             slots: self.slots.clone(),
             publishes_others: self.publishes_others,
         }
@@ -316,7 +336,7 @@ impl<'s> Names<'s> {
                 Diagnostic::new(format!("`{name}` is declared twice"), span.clone())
                     .label("the second declaration")
                     .also(other.clone(), "the first declaration")
-                    .help("the names of fields, features and lists must differ: rename one of them"),
+                    .help("the names of fields, features, lists and tables must differ: rename one of them"),
             );
             return false;
         }
@@ -390,6 +410,12 @@ impl<'s> Names<'s> {
     }
 
     fn only_decisions_use(&self, name: &str) -> Option<String> {
+        if self.is_table(name) {
+            return Some(format!(
+                "the table {name} is asked when a transaction is decided: use it in rules, thresholds, outputs, and expressions that \
+                 nothing is aggregated over"
+            ));
+        }
         self.entry_lists.iter().any(|(list, _)| list == name).then(|| {
             format!(
                 "only rules, thresholds and outputs can use the list {name}: its entries change while the pipeline runs, and \

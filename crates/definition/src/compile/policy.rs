@@ -2,11 +2,12 @@
 
 use super::names::Names;
 use super::outcomes::DeclaredOutcomes;
+use super::share::{EXAMPLE_OF_KEYS, divided_entity, share_of};
 use super::symbols::DecisionSlots;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::syntax::read::{ExpressionText, List, Spanned};
 use crate::syntax::{Rule, Thresholds};
-use riskstream_events::{Outcome, Outcomes};
+use riskstream_events::{KeyShare, Outcome, Outcomes, Slot};
 use riskstream_policy::{Place, Policy, PolicyProblem, PolicySpec, RuleMode, RuleSpec, ThresholdSpec};
 use std::collections::HashMap;
 
@@ -16,6 +17,8 @@ pub struct PolicySource<'a> {
     pub rules: Option<&'a List<Rule>>,
     /// The thresholds; `None` for those of `inherited`.
     pub thresholds: Option<&'a Spanned<Thresholds>>,
+    /// Names of entities and the slots of their keys.
+    pub entities: &'a [(String, Slot)],
     /// What a roll-out leaves as the pipeline file says, and the place in the roll-out that is to blame if it does not compile
     /// any more.
     pub inherited: (&'a PolicySpec, Span),
@@ -30,6 +33,7 @@ pub fn compile(
     diagnostics: &mut Diagnostics,
 ) -> Option<(PolicySpec, Policy)> {
     check_rule_names(source.rules, diagnostics);
+    check_shares(source.rules, diagnostics);
     check_thresholds(source.thresholds, outcomes, diagnostics);
     let usable = Usable::find(source, names, outcomes, diagnostics);
     let spec = usable.spec(&outcomes.outcomes);
@@ -80,7 +84,7 @@ impl<'f> Usable<'f> {
         let mut is_complete = true;
         let rules = source.rules.map(|rules| {
             let rules = rules.0.iter();
-            let rules = rules.map(|rule| usable_rule(&rule.value, names, outcomes, diagnostics));
+            let rules = rules.map(|rule| usable_rule(&rule.value, source.entities, names, outcomes, diagnostics));
             let rules: Vec<Option<UsableRule<'_>>> = rules.collect();
             is_complete &= rules.iter().all(Option::is_some);
             rules.into_iter().flatten().collect()
@@ -163,6 +167,7 @@ impl Usable<'_> {
 
 fn usable_rule<'f>(
     rule: &'f Rule,
+    entities: &[(String, Slot)],
     names: &Names<'_>,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
@@ -173,6 +178,10 @@ fn usable_rule<'f>(
     if !names.can_use(when, diagnostics) {
         return None;
     }
+    let share = match &rule.share {
+        None => None,
+        Some(share) => Some(keys_of_rule(share, rule, entities, diagnostics)?),
+    };
     let reason = rule.reason.as_ref().unwrap_or(name);
     Some(UsableRule {
         spec: RuleSpec {
@@ -182,6 +191,7 @@ fn usable_rule<'f>(
             reason: reason.value.clone(),
             description: rule.description.clone(),
             mode: rule.mode.map_or(RuleMode::Active, |mode| mode.0),
+            share,
             set: rule
                 .set
                 .iter()
@@ -191,6 +201,35 @@ fn usable_rule<'f>(
         when,
         reason: &reason.span,
     })
+}
+
+/// The keys to which a rule with a share applies.
+fn keys_of_rule(
+    share: &Spanned<f64>,
+    rule: &Rule,
+    entities: &[(String, Slot)],
+    diagnostics: &mut Diagnostics,
+) -> Option<KeyShare> {
+    let entity = divided_entity(rule.entity.as_ref(), entities, diagnostics);
+    let share = share_of(share, EXAMPLE_OF_KEYS, diagnostics);
+    let ((entity, slot), share) = (entity?, share?);
+    let places = 0.0..share;
+    Some(KeyShare { entity, slot, places })
+}
+
+/// An entity divides nothing if there is no share.
+fn check_shares(rules: Option<&List<Rule>>, diagnostics: &mut Diagnostics) {
+    let rules = rules.into_iter().flat_map(|rules| &rules.0);
+    let without_share = rules.filter(|rule| rule.value.share.is_none());
+    for entity in without_share.filter_map(|rule| rule.value.entity.as_ref()) {
+        diagnostics.add(
+            Diagnostic::new(
+                "`entity` says whose keys `share` divides, and there is no `share`",
+                entity.span.clone(),
+            )
+            .help(EXAMPLE_OF_KEYS),
+        );
+    }
 }
 
 /// The threshold of an outcome, if there is one.

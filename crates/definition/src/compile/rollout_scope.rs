@@ -30,6 +30,8 @@ pub struct RolloutScope {
     pub bound_lists: BTreeMap<String, String>,
     /// The names of all lists of the pipeline file, and whether they have constants.
     pub lists: BTreeMap<String, bool>,
+    /// The names of all tables, and what is looked up in each.
+    pub tables: BTreeMap<String, Vec<String>>,
     /// What examples may name.
     pub known: Known,
     /// Whether scores are explained.
@@ -65,6 +67,15 @@ pub fn all_lists(file: &PipelineFile) -> BTreeMap<String, bool> {
     let lists = file.lists.iter();
     let lists = lists.map(|(name, list)| (name.name.clone(), matches!(list, ListSection::Constants(_))));
     lists.collect()
+}
+
+/// The tables of the file, and what is looked up in each.
+pub fn all_tables(file: &PipelineFile) -> BTreeMap<String, Vec<String>> {
+    let tables = file.tables.iter().map(|(name, table)| {
+        let keys = table.key.0.iter().chain(&table.also.0);
+        (name.name.clone(), keys.map(|key| key.value.clone()).collect())
+    });
+    tables.collect()
 }
 
 /// What uses the lists of constants other than to decide: features before the decision, filters of inputs, and outputs.

@@ -40,7 +40,7 @@ pub fn compile(
     check_outputs(file, outputs, diagnostics);
     check_rollout(file, diagnostics);
     check_lists(file, diagnostics);
-    let has_notices = file.rollout.is_some() || lists::sections(file).next().is_some();
+    let has_notices = file.rollout.is_some() || lists::followed_topics(file).next().is_some();
     let repartition = repartition_topics(&file.name.0.as_ref()?.value, usage, entities, has_notices);
     check_not_internal(outputs, &repartition, diagnostics);
     Some(Topics {
@@ -53,7 +53,7 @@ pub fn compile(
 }
 
 /// Every stage has a repartition topic. The first has none if it can read the transactions' topic itself: they are the
-/// only input and keyed by its entity. A first stage that also decides has one if there are roll-outs or lists that change,
+/// only input and keyed by its entity. A first stage that also decides has one if there are roll-outs, lists or tables that change,
 /// because notices of them are written into the log that it reads.
 fn repartition_topics(
     name: &str,
@@ -139,21 +139,21 @@ fn check_rollout(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// A list has a topic of its own: its records are read as entries.
+/// A list or table has a topic of its own: its records are read as entries or rows.
 fn check_lists(file: &PipelineFile, diagnostics: &mut Diagnostics) {
     let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
     let mut seen: BTreeMap<&str, &Span> = inputs
         .chain(rollout_topics(file))
         .map(|topic| (topic.value.as_str(), &topic.span))
         .collect();
-    for topic in lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref()) {
+    for topic in lists::followed_topics(file) {
         check_topic_name(topic, diagnostics);
         if let Some(other) = seen.insert(&topic.value, &topic.span) {
             diagnostics.add(
                 Diagnostic::new(format!("the topic `{}` is used twice", topic.value), topic.span.clone())
-                    .label("the topic of a list")
+                    .label("the topic of a list or table")
                     .also(other.clone(), "used here as well")
-                    .help("give the list a topic of its own"),
+                    .help("give the list or table a topic of its own"),
             );
         }
     }
@@ -230,10 +230,9 @@ fn check_not_internal(outputs: &Outputs, repartition: &[Option<Arc<str>>], diagn
 
 fn check_not_read(file: &PipelineFile, topic: &Spanned<String>, diagnostics: &mut Diagnostics) {
     let inputs = file.inputs.iter().filter_map(|(_, input)| input.topic.0.as_ref());
-    let lists = lists::sections(file).filter_map(|(_, list)| list.value.topic.0.as_ref());
     if let Some(read) = inputs
         .chain(rollout_topics(file))
-        .chain(lists)
+        .chain(lists::followed_topics(file))
         .find(|read| read.value == topic.value)
     {
         diagnostics.add(

@@ -64,6 +64,10 @@ fn used_names(
         let keys = list.value.key.0.iter().chain(&list.value.also.0);
         used.extend(keys.map(|key| key.value.clone()));
     }
+    for (_, table) in file.tables.iter() {
+        let keys = table.key.0.iter().chain(&table.also.0);
+        used.extend(keys.map(|key| key.value.clone()));
+    }
     let filters = inputs.iter().filter_map(|input| input.filter.as_ref());
     let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
     let thresholds = file

@@ -42,11 +42,19 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
         write_stage(out, compiled, plan, at, stage)?;
     }
     writeln!(out, "\ndecision: to topic {}", compiled.decisions)?;
-    if !plan.decide.expressions.is_empty() {
+    let mut computed = plan.decide.expressions().map(|computed| computed.slot).peekable();
+    if computed.peek().is_some() {
+        writeln!(out, "  computes {}", names(plan, computed))?;
+    }
+    for table in &compiled.tables {
         writeln!(
             out,
-            "  computes {}",
-            names(plan, plan.decide.expressions.iter().map(|computed| computed.slot))
+            "  asks table {}: {} rows of {}, {} bytes in memory, sha256 {}",
+            table.name,
+            table.rows,
+            table.file,
+            table.memory,
+            &table.sha256[..16]
         )?;
     }
     let lineup = &compiled.decision.lineup;

@@ -4,7 +4,7 @@ use crate::syntax::read::VARIABLE;
 use crate::syntax::{
     ChallengerSection, Checkpoints, Entity, EntryList, Example, ExampleEntry, Expectation, Explain, Feature, Headers,
     Http, Input, Kafka, LongField, ModelSection, Output, Outputs, PersonalData, PipelineFile, Registry, Rollout,
-    RolloutFile, Rule, State, Thresholds,
+    RolloutFile, Rule, State, TableSection, Thresholds,
 };
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -15,13 +15,14 @@ use std::fmt::{self, Write};
 type Section = (&'static str, &'static str, &'static [&'static str]);
 
 /// The sections of a pipeline file in the order of the reference.
-const SECTIONS: [Section; 23] = [
+const SECTIONS: [Section; 24] = [
     ("The file", "PipelineFile", PipelineFile::KEYS),
     ("inputs: {name: …}", "Input", Input::KEYS),
     ("inputs: {name: {fields: {name: …}}}", "LongField", LongField::KEYS),
     ("entities: {name: …}", "Entity", Entity::KEYS),
     ("features: {name: …}", "Feature", Feature::KEYS),
     ("lists: {name: …}", "EntryList", EntryList::KEYS),
+    ("tables: {name: …}", "TableSection", TableSection::KEYS),
     ("model:", "ModelSection", ModelSection::KEYS),
     ("rollout:", "Rollout", Rollout::KEYS),
     ("explain:", "Explain", Explain::KEYS),

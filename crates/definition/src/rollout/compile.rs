@@ -10,7 +10,7 @@ use crate::compile::{
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
 use crate::syntax::{Example, RolloutFile};
 use riskstream_engine::ExplainPlan;
-use riskstream_engine::plan::DecidePlan;
+use riskstream_engine::plan::{DecidePlan, SlotExpression, decision_steps};
 use riskstream_events::Slot;
 use riskstream_expressions::Expression;
 use riskstream_policy::Policy;
@@ -60,7 +60,8 @@ pub fn compile(
     let base = &*pipeline.plan.decide;
     let mut names = scope.names.in_source(source);
     compile_lists(file, scope, &mut names, diagnostics);
-    let features = compile_features(file, scope, &mut names, &base.expressions, diagnostics);
+    let inherited: Vec<SlotExpression> = base.expressions().cloned().collect();
+    let features = compile_features(file, scope, &mut names, &inherited, diagnostics);
     let explain = explain(file, pipeline, diagnostics);
     let context = ModelContext {
         scope,
@@ -71,7 +72,7 @@ pub fn compile(
         base: &pipeline.decision.lineup,
     };
     let models = models::compile(file, &context, diagnostics);
-    let policy = policy(file, scope, &names, diagnostics);
+    let policy = policy(file, pipeline, &names, diagnostics);
     let examples = file.examples.as_ref().map(|examples| {
         let known = scope
             .known
@@ -132,15 +133,12 @@ fn explain(file: &RolloutFile, pipeline: &Compiled, diagnostics: &mut Diagnostic
     Some(compile_explain(section, &pipeline.rollout.outcomes, diagnostics))
 }
 
-fn policy(
-    file: &RolloutFile,
-    scope: &RolloutScope,
-    names: &Names<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Policy> {
+fn policy(file: &RolloutFile, pipeline: &Compiled, names: &Names<'_>, diagnostics: &mut Diagnostics) -> Option<Policy> {
+    let scope = &pipeline.rollout;
     let source = PolicySource {
         rules: file.rules.as_ref().map(|rules| &rules.value),
         thresholds: file.decision.as_ref(),
+        entities: &pipeline.plan.decide.entities,
         inherited: (&scope.policy, changed(file)),
     };
     let (_, policy) = compile_policy_of(&source, names, scope.slots, &scope.outcomes, diagnostics)?;
@@ -168,7 +166,7 @@ fn assemble(
     let (late_by, flags) = (is_read(scope.slots.late_by), is_read(scope.slots.flags));
     DecidePlan {
         slots: names.slots().to_vec(),
-        expressions: features.expressions,
+        steps: decision_steps(features.expressions, base.lookups().cloned()),
         late_by,
         flags,
         policy,

@@ -66,7 +66,7 @@ pub fn compile_features(
         added: Vec::new(),
         personal: scope.personal.clone(),
     };
-    for at in order(&sources, diagnostics) {
+    for at in order(&sources, scope, diagnostics) {
         let compiled = match &sources[at] {
             Source::Own(key, text) => own_expression(key, text, scope, names, &mut features, diagnostics),
             Source::Inherited(expression, compiled) => again(expression, compiled, file, names, diagnostics),
@@ -135,10 +135,11 @@ fn expression_of<'f>(
 fn may_have(key: &Key, scope: &RolloutScope, names: &Names<'_>, diagnostics: &mut Diagnostics) -> bool {
     let name = &key.name;
     let at_decision = scope.expressions.iter().any(|expression| expression.name == *name);
-    if !at_decision && (names.get(name).is_some() || scope.lists.contains_key(name)) {
+    let is_taken = names.get(name).is_some() || scope.lists.contains_key(name) || scope.tables.contains_key(name);
+    if !at_decision && is_taken {
         diagnostics.add(
             Diagnostic::new(format!("`{name}` cannot be rolled out"), key.span.clone())
-                .label("state depends on it, or it is a field or a list")
+                .label("state depends on it, or it is a field, a list or a table")
                 .help("only expressions that no aggregation uses can be replaced: give this one another name"),
         );
         return false;
@@ -154,8 +155,9 @@ fn may_have(key: &Key, scope: &RolloutScope, names: &Names<'_>, diagnostics: &mu
     is_free
 }
 
-/// The order of the expressions: each after those that it reads. Circles are reported.
-fn order(sources: &[Source<'_>], diagnostics: &mut Diagnostics) -> Vec<usize> {
+/// The order of the expressions: each after those that it reads, and those that are looked up in tables that it reads. Circles are
+/// reported.
+fn order(sources: &[Source<'_>], scope: &RolloutScope, diagnostics: &mut Diagnostics) -> Vec<usize> {
     let index: HashMap<&str, usize> = sources
         .iter()
         .enumerate()
@@ -163,10 +165,10 @@ fn order(sources: &[Source<'_>], diagnostics: &mut Diagnostics) -> Vec<usize> {
         .collect();
     let needs = |source: &Source<'_>| {
         let mentioned = identifiers(source.text());
-        mentioned
-            .into_iter()
-            .filter_map(|name| index.get(name).copied())
-            .collect()
+        let looked_up = mentioned.iter().filter_map(|name| scope.tables.get(*name));
+        let looked_up = looked_up.flatten().map(String::as_str);
+        let needed = mentioned.iter().copied().chain(looked_up);
+        needed.filter_map(|name| index.get(name).copied()).collect()
     };
     let needs: Vec<Vec<usize>> = sources.iter().map(needs).collect();
     in_order(&needs, &mut |circle| {

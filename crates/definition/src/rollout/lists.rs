@@ -44,9 +44,9 @@ fn refuse(key: &Key, scope: &RolloutScope, names: &Names<'_>, diagnostics: &mut 
             .help("what is counted and sent on must not depend on a roll-out: give the new list another name, and use that in rules")
     } else if scope.lists.get(name) == Some(&false) {
         refuse_entries(key)
-    } else if names.get(name).is_some() {
+    } else if names.get(name).is_some() || scope.tables.contains_key(name) {
         Diagnostic::new(
-            format!("`{name}` is a field or feature of the pipeline file"),
+            format!("`{name}` is a field, feature or table of the pipeline file"),
             key.span.clone(),
         )
         .help("give the list another name")

@@ -1,11 +1,11 @@
 //! The models of a roll-out, loaded and checked.
 
 use crate::cards::{self, Cards};
-use crate::compile::{ModelCompiler, Names, RolloutScope, TextNames, share_of};
-use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::compile::{EXAMPLE_OF_KEYS, ModelCompiler, Names, RolloutScope, TextNames, divided_entity, share_of};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{List, Spanned};
 use crate::syntax::{ChallengerSection, ModelSection, RolloutFile};
-use riskstream_events::Slot;
+use riskstream_events::{KeyShare, Slot};
 use riskstream_scoring::{Challenger, Lineup, ModelPlan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,23 +111,22 @@ impl RolloutCompiler<'_, '_> {
 
     fn challenger(&mut self, section: &ChallengerSection) -> Option<Challenger> {
         let model = section.model.0.as_ref().and_then(|model| self.decider(model));
-        let entity = self.entity(section);
+        let entity = divided_entity(section.entity.as_ref(), self.entities, self.models.diagnostics);
         let when = section.when.as_ref();
         let when = when.map(|when| self.names.condition_with_entries(when, self.models.diagnostics));
         let share = section.share.0.as_ref();
         let share = share.and_then(|given| {
-            let example = "`share: 0.05` is 5 % of the entities";
-            let share = share_of(given, example, self.models.diagnostics)?;
+            let share = share_of(given, EXAMPLE_OF_KEYS, self.models.diagnostics)?;
             Some((share, given))
         });
-        let (entity, (share, given)) = (entity?, share?);
-        let taken = self.taken.entry(entity.0.clone()).or_insert(0.0);
-        let share = *taken..*taken + share;
-        *taken = share.end;
-        if share.end > 1.0 + 1e-9 {
+        let ((entity, slot), (share, given)) = (entity?, share?);
+        let taken = self.taken.entry(entity.clone()).or_insert(0.0);
+        let places = *taken..*taken + share;
+        *taken = places.end;
+        if places.end > 1.0 + 1e-9 {
             self.models.diagnostics.add(
                 Diagnostic::new(
-                    format!("the shares of the challengers of `{}` add up to more than 1", entity.0),
+                    format!("the shares of the challengers of `{entity}` add up to more than 1"),
                     given.span.clone(),
                 )
                 .help("make the shares smaller, or use another entity"),
@@ -139,26 +138,9 @@ impl RolloutCompiler<'_, '_> {
         };
         Some(Challenger {
             model: model?,
-            entity,
-            share,
+            share: KeyShare { entity, slot, places },
             when,
         })
-    }
-
-    fn entity(&mut self, section: &ChallengerSection) -> Option<(String, Slot)> {
-        let Some(asked) = &section.entity else {
-            return self.entities.first().cloned();
-        };
-        let found = self.entities.iter().find(|(name, _)| *name == asked.value).cloned();
-        if found.is_none() {
-            let names = || self.entities.iter().map(|(name, _)| name.as_str());
-            self.models.diagnostics.add(
-                Diagnostic::new(format!("unknown entity `{}`", asked.value), asked.span.clone())
-                    .nearest(&asked.value, names())
-                    .help(format!("the pipeline's entities are {}", enumerate(names()))),
-            );
-        }
-        found
     }
 
     /// Verifies the golden rows of a model's card, and runs the model once.

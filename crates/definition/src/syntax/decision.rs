@@ -26,6 +26,13 @@ section! {
         /// `active`, or `shadow`: decisions list the rule under `shadow_rules` if it holds, and it decides nothing.
         #[schemars(default, extend("default" = "active"))]
         pub mode: Option<RuleModeWord>,
+        /// The rule applies to this share of an entity's keys only, from 0 to 1: `0.05` tries it on 5 %. A larger share includes
+        /// the keys of a smaller one, and models' challengers and other rules divide the keys alike. To all by default.
+        #[schemars(default)]
+        pub share: Option<Spanned<f64>>,
+        /// The entity whose keys are divided. The first by default.
+        #[schemars(default)]
+        pub entity: Option<Spanned<String>>,
         /// Texts that decisions contain under `attributes` if the rule holds: `{queue: high_value}`. If several rules set the
         /// same, the one with the most severe outcome does, of those the first in the file. A shadow sets nothing.
         #[schemars(default)]

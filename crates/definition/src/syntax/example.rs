@@ -15,6 +15,10 @@ section! {
         /// The entries of lists: `lists: {blocked_cards: [{key: "4000…", reason: stolen}]}`. A list that is not named has none.
         #[schemars(default)]
         pub lists: Map<List<ExampleEntry>>,
+        /// The rows of tables that are from topics: `tables: {rates: [{key: USD, rate: 0.92}]}`, with `key`, or `from` and `to`, or
+        /// `network`, as the table's `match` says, and columns. A table that is not named has none.
+        #[schemars(default)]
+        pub tables: Map<List<Raw>>,
         /// The events in the order of their arrival: `- transactions: {…}`, with `expect:` beside a transaction whose
         /// decision is compared.
         pub events: List<ExampleEvent>,

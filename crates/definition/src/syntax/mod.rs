@@ -18,6 +18,7 @@ mod pipeline;
 pub mod read;
 mod rollout;
 mod service;
+mod tables;
 mod thresholds;
 
 pub use aggregations::{Aggregated, Aggregations, enumerate_where};
@@ -34,4 +35,5 @@ pub use outputs::{Output, Outputs};
 pub use pipeline::PipelineFile;
 pub use rollout::{ChallengerSection, Rollout, RolloutFile, RolloutStep};
 pub use service::{Checkpoints, Delivery, Http, Kafka, KeyVariables, PersonalData, Registry, State, SubjectStrategy};
+pub use tables::TableSection;
 pub use thresholds::Thresholds;

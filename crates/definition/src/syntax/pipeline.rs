@@ -12,6 +12,7 @@ use super::outputs::Outputs;
 use super::read::{Duration, List, Map, Required, Spanned, section};
 use super::rollout::Rollout;
 use super::service::{Delivery, Http, Kafka, PersonalData, Registry, State};
+use super::tables::TableSection;
 use super::thresholds::Thresholds;
 
 section! {
@@ -37,6 +38,10 @@ section! {
         /// runs, as in `{key: card, topic: blocked-cards}`.
         #[schemars(default)]
         pub lists: Map<ListSection>,
+        /// Reference tables by name, for `bins[card_bin].country` and `card_bin in bins` in rules, and in expressions that nothing is
+        /// aggregated over.
+        #[schemars(default)]
+        pub tables: Map<TableSection>,
         /// The model that scores transactions. Without one the score is null and rules decide.
         #[schemars(default)]
         pub model: Option<Spanned<ModelSection>>,

@@ -143,8 +143,7 @@ fn a_rollout_is_compiled_over_the_pipeline_file() {
     assert_eq!(listed, expected);
     let sources: Vec<&str> = set
         .decide
-        .expressions
-        .iter()
+        .expressions()
         .map(|computed| computed.expression.source())
         .collect();
     let at = |source: &str| sources.iter().position(|found| *found == source).unwrap();

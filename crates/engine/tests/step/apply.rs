@@ -1,8 +1,8 @@
 //! State and features, labels, flags, stream time.
 
 use crate::shop::{DAY, HOUR, LABELS, MINUTE, NOON, SHOP, Shop, flags, slot, text};
-use riskstream_engine::{StageError, StreamTime, write_key};
-use riskstream_events::{Flags, ReasonCode, Value};
+use riskstream_engine::{StageError, StreamTime};
+use riskstream_events::{Flags, ReasonCode, Value, write_key};
 use riskstream_features::EntityStates;
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
 use std::sync::Arc;

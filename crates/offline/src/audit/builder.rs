@@ -122,7 +122,7 @@ impl ReportBuilder<'_> {
             read: self.read(&step.expression),
             value: self.json(step.slot, &self.decided.event.row[step.slot]),
         };
-        decide.expressions.iter().map(expression).collect()
+        decide.expressions().map(expression).collect()
     }
 
     pub(super) fn rules(&self) -> Vec<AuditedRule> {
@@ -228,20 +228,22 @@ impl ReportBuilder<'_> {
         expression.slots().iter().map(read).collect()
     }
 
-    /// The name of a slot. What is looked up in a list is named as an expression names it.
+    /// The name of a slot. What is looked up in a list or table, in the slots `in HOLDER` and `HOLDER.FIELD`, is named as an
+    /// expression names it.
     fn name(&self, slot: Slot) -> String {
         let decide = &*self.decided.set.decide;
-        for lookup in &decide.lookups {
-            let (list, key) = (&decide.lists[lookup.list], &decide.slots[lookup.key].name);
-            if lookup.entry.present == slot {
-                return format!("{key} in {list}");
-            }
-            let mut fields = lookup.entry.fields().into_iter();
-            if let Some((field, ..)) = fields.find(|(_, field, _)| *field == slot) {
-                return format!("{list}[{key}].{field}");
-            }
+        let named = &decide.slots[slot].name;
+        let lookup = decide
+            .lookups()
+            .find(|lookup| lookup.entry.all().any(|of_entry| of_entry == slot));
+        let Some(lookup) = lookup else {
+            return named.clone();
+        };
+        let key = &decide.slots[lookup.key].name;
+        match named.split_once('.') {
+            Some((holder, field)) => format!("{holder}[{key}].{field}"),
+            None => format!("{key} {named}"),
         }
-        decide.slots[slot].name.clone()
     }
 
     /// A value as it is published.

@@ -2,8 +2,8 @@
 
 use super::order::Order;
 use crate::read::{Next, ReadError, Rows};
-use riskstream_engine::{Engine, Event, write_key};
-use riskstream_events::{InputFields, ReasonCode, Rejection, Row, Slot, Value};
+use riskstream_engine::{Engine, Event};
+use riskstream_events::{InputFields, ReasonCode, Rejection, Row, Slot, Value, write_key};
 use riskstream_pipeline::input_source::{Admission, Admitted};
 use riskstream_pipeline::partitioner;
 use riskstream_pipeline::sources::SourceId;

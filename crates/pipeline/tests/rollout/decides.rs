@@ -49,7 +49,7 @@ fn blocked(customer: &str, offset: i64) -> ListSet {
     ListSet::new(vec![ListVersion {
         topic: "shop-blocked".into(),
         offset: Some(offset),
-        table: Table::default().with([&change]),
+        content: Table::default().with([&change]).into(),
     }])
 }
 

@@ -228,5 +228,11 @@ pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
             compiled.inputs[usize::from(input)].name
         ));
     }
+    for table in compiled.lists.iter().filter(|list| list.keys_of_entries().is_none()) {
+        notes.push(format!(
+            "the table {} is from a topic and has no rows here: what is looked up in it is null, in features too",
+            table.name
+        ));
+    }
     notes
 }

@@ -114,7 +114,8 @@ fn keying(compiled: &Compiled, role: &TopicRole) -> Option<Keying> {
         | TopicRole::DeadLetters
         | TopicRole::Rollouts
         | TopicRole::Approvals
-        | TopicRole::List(_) => None,
+        | TopicRole::List(_)
+        | TopicRole::Table(_) => None,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::metrics;
 use riskstream_definition::EntryListSettings;
 use riskstream_kafka::KafkaOptions;
-use riskstream_lists::{ListSet, ListVersion, Offsets, Table};
+use riskstream_lists::{Content, ListSet, ListVersion, Offsets};
 use riskstream_pipeline::Clock;
 use riskstream_pipeline::log::LogError;
 use std::sync::Arc;
@@ -134,21 +134,21 @@ impl Follower {
                     history.end()
                 ));
             }
-            let table = match history.at(offset) {
-                Some(table) => table,
+            let content = match history.at(offset) {
+                Some(content) => content,
                 None => topic.read_again(&self.kafka, offset).map_err(|error| error.to_string())?,
             };
-            Ok(version(topic, offset, table))
+            Ok(version(topic, offset, content))
         });
         Ok(ListSet::new(versions.collect::<Result<_, String>>()?))
     }
 }
 
-fn version(topic: &ListTopic, offset: i64, table: Table) -> ListVersion {
+fn version(topic: &ListTopic, offset: i64, content: Content) -> ListVersion {
     ListVersion {
         topic: Arc::clone(&topic.settings().topic),
         offset: Some(offset),
-        table,
+        content,
     }
 }
 

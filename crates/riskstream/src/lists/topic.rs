@@ -3,7 +3,7 @@
 use crate::telemetry::metrics;
 use riskstream_definition::EntryListSettings;
 use riskstream_kafka::{KafkaOptions, Tailed, TailedRecord, TopicTail};
-use riskstream_lists::{EntryChange, History, Table, read_change};
+use riskstream_lists::{Change, Content, History};
 use riskstream_pipeline::log::LogError;
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl ListTopic {
             tail,
             end_at_begin,
             settings: settings.clone(),
-            history: History::default(),
+            history: History::of(&settings.records),
             is_read: false,
         })
     }
@@ -98,12 +98,12 @@ impl ListTopic {
     ///
     /// # Errors
     /// The topic cannot be read at the moment.
-    pub fn read_again(&self, kafka: &KafkaOptions, offset: i64) -> Result<Table, LogError> {
+    pub fn read_again(&self, kafka: &KafkaOptions, offset: i64) -> Result<Content, LogError> {
         let (mut tail, _) = TopicTail::begin_with_end(kafka, &self.settings.topic)?;
-        let mut table = Table::default();
+        let mut content = self.settings.records.nothing();
         let mut is_end = false;
         while !is_end {
-            let mut changes: Vec<EntryChange> = Vec::new();
+            let mut changes: Vec<Change> = Vec::new();
             while !is_end && changes.len() < BATCH {
                 match tail.next(WAIT)? {
                     Tailed::Record(record) if record.offset < offset => {
@@ -113,12 +113,12 @@ impl ListTopic {
                     Tailed::Nothing => return Err(LogError::Unavailable("no record arrived".to_owned())),
                 }
             }
-            table = table.with(&changes);
+            content = content.with(&changes);
         }
-        Ok(table)
+        Ok(content)
     }
 
-    fn change(&self, record: &TailedRecord) -> Option<(i64, EntryChange)> {
+    fn change(&self, record: &TailedRecord) -> Option<(i64, Change)> {
         match change(&self.settings, record) {
             Ok(change) => Some((record.offset, change)),
             Err(error) => {
@@ -134,6 +134,6 @@ impl ListTopic {
     }
 }
 
-fn change(settings: &EntryListSettings, record: &TailedRecord) -> Result<EntryChange, riskstream_lists::Unusable> {
-    read_change(record.key.as_deref(), record.value.as_deref(), settings.keys)
+fn change(settings: &EntryListSettings, record: &TailedRecord) -> Result<Change, riskstream_lists::Unusable> {
+    settings.records.read(record.key.as_deref(), record.value.as_deref())
 }

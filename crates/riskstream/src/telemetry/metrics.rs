@@ -115,17 +115,17 @@ metrics! {
     ROLLOUTS_REJECTED: Counter "riskstream_rollouts_rejected_total" [] in Count,
         "Roll-outs that were refused. The log gives the reason.";
     LIST_ENTRIES: Gauge "riskstream_list_entries" ["list"] in Count,
-        "Entries of a list, in its newest version that this process has read. Those whose `until` has passed count until `riskstream lists expire` removes them.";
+        "Entries of a list, or rows of a table from a topic, in its newest version that this process has read. Those whose `until` has passed count until `riskstream lists expire` removes them.";
     LIST_BYTES: Gauge "riskstream_list_bytes" ["list"] in Bytes,
-        "Memory of a list's newest version. Older versions that still decide share most of it.";
+        "Memory of a list's or table's newest version. Older versions of a list that still decide share most of it.";
     LIST_READ_OFFSET: Gauge "riskstream_list_read_offset" ["list"] in Count,
-        "The offset in a list's topic up to which this process has read it.";
+        "The offset in a list's or table's topic up to which this process has read it.";
     LIST_OFFSET: Gauge "riskstream_list_offset" ["list", "topic", "partition"] in Count,
-        "The offset in a list's topic up to which the version reaches that decides in a partition.";
+        "The offset in a list's or table's topic up to which the version reaches that decides in a partition.";
     LIST_READ: Gauge "riskstream_list_read_seconds" ["list"] in Seconds,
-        "When this process last asked for records of a list without an error, once it had read all, in seconds since 1970. Its age is time() minus this.";
+        "When this process last asked for records of a list or table without an error, once it had read all, in seconds since 1970. Its age is time() minus this.";
     LIST_UNUSABLE: Counter "riskstream_list_unusable_records_total" ["list"] in Count,
-        "Records of a list's topic that cannot be used and changed nothing. The log gives offset and reason.";
+        "Records of a list's or table's topic that cannot be used and changed nothing. The log gives offset and reason.";
     DUPLICATES: Counter "riskstream_duplicate_decisions_total" [] in Count,
         "Decisions that were repeated because their transaction id was read again.";
     LATE: Counter "riskstream_late_decisions_total" [] in Count,

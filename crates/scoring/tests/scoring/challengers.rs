@@ -2,7 +2,7 @@
 
 use crate::shop::{BAD, GOOD, OLD, Task, payments, rollout, shop, slot};
 use riskstream_events::Value;
-use riskstream_scoring::place_of_key;
+use riskstream_events::place_of_key;
 
 const AMOUNTS: [f64; 200] = [GOOD; 200];
 

@@ -11,7 +11,7 @@ use riskstream_engine::plan::EVENT_TIME;
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
 
-impl<'a> FeatureCompiler<'a, '_> {
+impl<'a> FeatureCompiler<'a, '_, '_> {
     pub(super) fn aggregation(&mut self, name: &Key, feature: &Feature, aggregated: &Aggregated) -> Option<()> {
         let Aggregated { definition, source } = aggregated;
         let stage = self.entity_of(name, feature);

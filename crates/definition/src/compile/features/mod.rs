@@ -4,20 +4,24 @@ mod aggregation;
 mod order;
 mod parameters;
 mod provenance;
+mod tables;
 mod units;
 mod value;
 
 use super::declare::Declared;
 use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
+use super::lists::EntryListSettings;
 use super::names::Names;
 use super::symbols::{DecisionSlots, Symbols};
+use super::tables::LoadedTable;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::syntax::read::{ExpressionText, Map, Spanned};
 use crate::syntax::{Aggregations, Feature, PipelineFile};
 use crate::text::Key;
 use provenance::Provenances;
+use riskstream_engine::plan::Lookup;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::FeatureSpec;
@@ -39,6 +43,10 @@ pub struct CompiledFeatures {
     pub stages: Vec<Vec<FeatureSpec>>,
     /// Expressions in order of their dependencies: expression features, and aggregated expressions.
     pub steps: Vec<PlannedExpression>,
+    /// The look-ups in tables.
+    pub lookups: Vec<Lookup>,
+    /// The tables that are from topics, in the order of their indices.
+    pub topic_tables: Vec<EntryListSettings>,
     /// Feature names and slots in the order of the file.
     pub listed: Vec<(String, Slot)>,
 }
@@ -49,6 +57,7 @@ pub fn compile<'s>(
     inputs: &[ResolvedInput],
     usage: &Usage<'_>,
     entities: &[PlannedEntity],
+    tables: &[LoadedTable<'_>],
     declared: Declared<'s>,
     diagnostics: &mut Diagnostics,
 ) -> (Symbols<'s>, CompiledFeatures) {
@@ -60,6 +69,7 @@ pub fn compile<'s>(
         inputs,
         input_index: used.zip(0..).collect(),
         entities,
+        tables: tables.iter().collect(),
         entity_names: file.entities.names().map(str::to_owned).collect(),
         compiled: CompiledFeatures {
             stages: vec![Vec::new(); entities.len()],
@@ -83,7 +93,7 @@ pub fn compile<'s>(
 }
 
 /// Compiles features.
-struct FeatureCompiler<'a, 's> {
+struct FeatureCompiler<'a, 'f, 's> {
     /// All names. Features are added to them.
     names: &'a mut Names<'s>,
     /// The provenance of slots.
@@ -94,6 +104,8 @@ struct FeatureCompiler<'a, 's> {
     input_index: BTreeMap<String, u8>,
     /// The stages' entities.
     entities: &'a [PlannedEntity],
+    /// The tables whose look-ups are not planned yet.
+    tables: Vec<&'f LoadedTable<'f>>,
     /// The names of all entities of the file.
     entity_names: Vec<String>,
     /// The features so far.
@@ -104,7 +116,7 @@ struct FeatureCompiler<'a, 's> {
     diagnostics: &'a mut Diagnostics,
 }
 
-impl FeatureCompiler<'_, '_> {
+impl FeatureCompiler<'_, '_, '_> {
     /// Compiles all features.
     fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
         for name in features
@@ -116,10 +128,12 @@ impl FeatureCompiler<'_, '_> {
             self.names.declare_broken(&name.name);
         }
         for (name, feature) in self.in_order(features) {
+            self.plan_tables_of(feature);
             if self.feature(name, feature).is_none() {
                 self.names.declare_broken(&name.name);
             }
         }
+        self.plan_other_tables();
         for name in features.names() {
             if let Some(symbol) = self.names.get(name)
                 && !self.names.is_broken(name)

@@ -9,7 +9,7 @@ use crate::syntax::read::Map;
 use crate::text::Key;
 use std::collections::HashMap;
 
-impl FeatureCompiler<'_, '_> {
+impl FeatureCompiler<'_, '_, '_> {
     /// The features in topological order: each after those that it mentions. Cycles are reported and left out.
     pub(super) fn in_order<'f>(&mut self, features: &'f Map<Feature>) -> Vec<(&'f Key, &'f Feature)> {
         let nodes: Vec<(&Key, &Feature)> = features.iter().filter(|(name, _)| self.is_free(name)).collect();
@@ -24,6 +24,7 @@ impl FeatureCompiler<'_, '_> {
                 let mut needs: Vec<usize> = feature
                     .sources()
                     .flat_map(|source| identifiers(&source.value.0))
+                    .flat_map(|name| std::iter::once(name).chain(self.keys_of_table(name)))
                     .filter_map(|name| index.get(name).copied())
                     .collect();
                 needs.sort_unstable();

@@ -11,7 +11,7 @@ use crate::text::Key;
 use riskstream_events::{Slot, ValueType};
 use riskstream_features::{Aggregation, Constructor, Definition, Precision, WindowRule};
 
-impl FeatureCompiler<'_, '_> {
+impl FeatureCompiler<'_, '_, '_> {
     /// The aggregation with its parameter.
     pub(super) fn parameters(&mut self, name: &Key, feature: &Feature, definition: &Definition) -> Option<Aggregation> {
         let k = feature.k.as_ref().map(|k| (k.value as usize, &k.span));

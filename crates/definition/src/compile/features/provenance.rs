@@ -12,6 +12,8 @@ pub struct Provenance {
     pub stage: Option<usize>,
     /// A feature of that stage.
     pub feature: Option<Slot>,
+    /// A slot of a table, if it depends on one: it is known at the decision.
+    pub looked_up: Option<Slot>,
 }
 
 /// The provenance of all slots. That of the event time is empty, since all inputs have it.
@@ -49,12 +51,22 @@ impl Provenances {
                 continue;
             };
             all.fields.extend(&part.fields);
+            all.looked_up = all.looked_up.or(part.looked_up);
             if part.stage > all.stage {
                 all.stage = part.stage;
                 all.feature = part.feature;
             }
         }
         self.slots.insert(slot, all);
+    }
+
+    /// Adds what a table says of the value in the slot `key`.
+    pub fn looked_up(&mut self, slot: Slot, key: Slot) {
+        let provenance = Provenance {
+            looked_up: Some(slot),
+            ..self.of(key)
+        };
+        self.slots.insert(slot, provenance);
     }
 
     /// What a slot's value depends on.

@@ -9,7 +9,7 @@ use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::{Aggregation, Operand};
 
-impl FeatureCompiler<'_, '_> {
+impl FeatureCompiler<'_, '_, '_> {
     pub(super) fn value(
         &mut self,
         name: &Key,
@@ -91,7 +91,17 @@ impl FeatureCompiler<'_, '_> {
             .iter()
             .map(|field| slots[*field].name.as_str())
             .find(|field| !input.fields.contains_key(*field));
-        let diagnostic = if let Some(field) = foreign {
+        let diagnostic = if let Some(looked_up) = provenance.looked_up {
+            let what = &slots[looked_up].name;
+            Diagnostic::new(
+                format!("`{what}` is not yet known when this is aggregated"),
+                span.clone(),
+            )
+            .help(
+                "tables are asked when a transaction is decided, and state does not depend on them: aggregate a field, and use the \
+                 table in a rule or an `expression`",
+            )
+        } else if let Some(field) = foreign {
             let owner = self.inputs.iter().find(|other| other.fields.contains_key(field));
             let owner = owner.map_or("another input", |owner| owner.name.as_str());
             Diagnostic::new(

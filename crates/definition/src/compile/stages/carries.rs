@@ -16,8 +16,9 @@ pub fn find_carries(
     let mut needed = context.decision_reads.clone();
     needed.extend(context.features.listed.iter().map(|(_, slot)| *slot));
     needed.extend(placed.decision.iter().flat_map(|step| step.expression.slots()).copied());
-    for step in &placed.decision {
-        needed.remove(&step.slot);
+    let looked_up = context.lookups.iter().flat_map(|lookup| lookup.entry.all());
+    for slot in looked_up.chain(placed.decision.iter().map(|step| step.slot)) {
+        needed.remove(&slot);
     }
     let mut carries = vec![Vec::new(); context.entities.len()];
     for at in (0..context.entities.len()).rev() {

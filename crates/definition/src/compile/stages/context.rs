@@ -4,6 +4,7 @@ use crate::compile::entities::PlannedEntity;
 use crate::compile::features::{CompiledFeatures, PlannedExpression};
 use crate::compile::symbols::Symbols;
 use crate::compile::usage::Usage;
+use riskstream_engine::plan::Lookup;
 use riskstream_events::Slot;
 use riskstream_features::FeatureSpec;
 use std::collections::BTreeSet;
@@ -20,6 +21,8 @@ pub struct StageContext<'a> {
     pub features: &'a CompiledFeatures,
     /// The slots that the decision reads, apart from features.
     pub decision_reads: &'a BTreeSet<Slot>,
+    /// What is looked up at the decision.
+    pub lookups: &'a [Lookup],
     /// Memory for decoded entities of a task, in bytes.
     pub cache_bytes: usize,
 }

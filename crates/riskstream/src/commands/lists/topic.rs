@@ -24,6 +24,7 @@ pub struct Key(pub CompactString);
 /// See the module.
 pub struct EntryTopic {
     settings: EntryListSettings,
+    keys: Keys,
     kafka: KafkaOptions,
     pseudonymizer: Option<Pseudonymizer>,
     published: Option<PublishedPseudonyms>,
@@ -37,7 +38,8 @@ impl EntryTopic {
     /// The pipeline file is wrong or has no such list, or the secret for its pseudonyms is missing.
     pub fn open(target: &Target, name: &str) -> Result<EntryTopic, CommandError> {
         let (pipeline, kafka) = target.load()?;
-        match pipeline.lists.iter().find(|list| list.name == name) {
+        let mut lists = lists(&pipeline);
+        match lists.find(|(list, _)| list.name == name) {
             Some(list) => EntryTopic::of(&pipeline, list, &kafka),
             None => Err(CommandError::configuration(unknown(&pipeline, name))),
         }
@@ -49,23 +51,26 @@ impl EntryTopic {
     /// The pipeline file is wrong or has no lists, or the secret for pseudonyms is missing.
     pub fn open_all(target: &Target) -> Result<Vec<EntryTopic>, CommandError> {
         let (pipeline, kafka) = target.load()?;
-        if pipeline.lists.is_empty() {
+        if lists(&pipeline).next().is_none() {
             return Err(CommandError::configuration(no_lists()));
         }
-        pipeline
-            .lists
-            .iter()
+        lists(&pipeline)
             .map(|list| EntryTopic::of(&pipeline, list, &kafka))
             .collect()
     }
 
-    fn of(pipeline: &Compiled, list: &EntryListSettings, kafka: &KafkaOptions) -> Result<EntryTopic, CommandError> {
-        let secret = match list.keys {
+    fn of(
+        pipeline: &Compiled,
+        (list, keys): (&EntryListSettings, Keys),
+        kafka: &KafkaOptions,
+    ) -> Result<EntryTopic, CommandError> {
+        let secret = match keys {
             Keys::Clear => None,
             Keys::Pseudonyms => secret(&pipeline.settings).map_err(CommandError::configuration)?,
         };
         Ok(EntryTopic {
             settings: list.clone(),
+            keys,
             kafka: kafka.clone(),
             published: pipeline.plan.published.clone().filter(|_| secret.is_some()),
             pseudonymizer: secret.as_deref().map(Pseudonymizer::new),
@@ -85,7 +90,7 @@ impl EntryTopic {
 
     /// Whether its keys are pseudonyms.
     pub fn holds_pseudonyms(&self) -> bool {
-        self.settings.keys == Keys::Pseudonyms
+        self.keys == Keys::Pseudonyms
     }
 
     /// How many records were written, in words.
@@ -163,7 +168,7 @@ impl EntryTopic {
             match tail.next(Duration::from_millis(100)).map_err(CommandError::failed)? {
                 Tailed::Record(record) => {
                     last = Instant::now();
-                    let change = read_change(record.key.as_deref(), record.value.as_deref(), self.settings.keys);
+                    let change = read_change(record.key.as_deref(), record.value.as_deref(), self.keys);
                     match change.map(|change| (change.key, change.entry)) {
                         Ok((key, Some(entry))) => drop(entries.insert(key, entry)),
                         Ok((key, None)) => drop(entries.remove(&key)),
@@ -195,7 +200,7 @@ impl EntryTopic {
                 Some(entry) => {
                     let value = write_entry(&entry);
                     // What the copies could not use is not written.
-                    read_change(Some(key.as_bytes()), Some(&value), self.settings.keys)
+                    read_change(Some(key.as_bytes()), Some(&value), self.keys)
                         .map_err(|error| CommandError::configuration(anyhow!("an entry cannot be used: {error}")))?;
                     producer.send(topic, key.as_bytes(), &value)
                 }
@@ -211,8 +216,19 @@ impl EntryTopic {
     }
 }
 
+/// The lists, and what their keys are.
+fn lists(pipeline: &Compiled) -> impl Iterator<Item = (&EntryListSettings, Keys)> {
+    let lists = pipeline.lists.iter();
+    lists.filter_map(|list| Some((list, list.keys_of_entries()?)))
+}
+
 fn unknown(pipeline: &Compiled, name: &str) -> anyhow::Error {
-    let names: Vec<&str> = pipeline.lists.iter().map(|list| list.name.as_str()).collect();
+    if pipeline.lists.iter().any(|list| list.name == name) {
+        return anyhow!(
+            "{name} is a table: its rows are records of its topic, which any client writes, as docs/tables.md says"
+        );
+    }
+    let names: Vec<&str> = lists(pipeline).map(|(list, _)| list.name.as_str()).collect();
     match (names.is_empty(), nearest(name, names.iter().copied())) {
         (true, _) => no_lists(),
         (_, Some(near)) => anyhow!("unknown list {name}: did you mean {near}?"),

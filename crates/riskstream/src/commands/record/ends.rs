@@ -31,7 +31,7 @@ pub(super) fn topics(compiled: &Compiled, kafka: &KafkaOptions) -> Result<Vec<Re
     required.sort_by_key(|topic| {
         !matches!(
             topic.role,
-            TopicRole::List(_) | TopicRole::Rollouts | TopicRole::Approvals
+            TopicRole::List(_) | TopicRole::Table(_) | TopicRole::Rollouts | TopicRole::Approvals
         )
     });
     let names: Vec<&str> = required.iter().map(|topic| topic.name.as_str()).collect();

@@ -2,7 +2,7 @@
 //! tasks of a replay.
 
 use riskstream_definition::{Compiled, EntryListSettings, prepare_again};
-use riskstream_lists::{EntryChange, ListSet, ListVersion, Offsets, Table, read_change};
+use riskstream_lists::{Change, Content, ListSet, ListVersion, Offsets};
 use riskstream_offline::recording::{Manifest, RecordingError, Records};
 use riskstream_pipeline::{Lists, Rollouts};
 use riskstream_scoring::DecisionSet;
@@ -17,13 +17,15 @@ pub(super) struct RecordedLists {
     /// How far each list was read before the first notice.
     first: Vec<i64>,
     /// The versions that were made last.
-    last: Mutex<Vec<(i64, Table)>>,
+    last: Mutex<Vec<(i64, Content)>>,
 }
 
 struct RecordedList {
     name: String,
     topic: Arc<str>,
-    changes: Vec<(i64, EntryChange)>,
+    /// What the topic holds before its first record.
+    nothing: Content,
+    changes: Vec<(i64, Change)>,
     end: i64,
     /// The first offset without a record, if there is one before the last record.
     gap: Option<i64>,
@@ -43,7 +45,7 @@ impl RecordedLists {
         let lists = lists.collect::<Result<Vec<_>, _>>()?;
         Ok(RecordedLists {
             first: lists.iter().map(|list| list.end).collect(),
-            last: Mutex::new(vec![(0, Table::default()); lists.len()]),
+            last: Mutex::new(lists.iter().map(|list| (0, list.nothing.clone())).collect()),
             lists,
         })
     }
@@ -80,18 +82,18 @@ impl RecordedLists {
                     list.topic, list.end
                 ));
             }
-            let (from, table) = &mut last[index];
+            let (from, content) = &mut last[index];
             if offset < *from {
-                (*from, *table) = (0, Table::default());
+                (*from, *content) = (0, list.nothing.clone());
             }
             let changes = list.changes.iter();
             let changes = changes.filter(|(at, _)| (*from..offset).contains(at));
-            *table = table.with(changes.map(|(_, change)| change));
+            *content = content.with(changes.map(|(_, change)| change));
             *from = offset;
             versions.push(ListVersion {
                 topic: Arc::clone(&list.topic),
                 offset: Some(offset),
-                table: table.clone(),
+                content: content.clone(),
             });
         }
         Ok(Arc::new(ListSet::new(versions)))
@@ -106,6 +108,7 @@ fn read(settings: &EntryListSettings, directory: &Path, manifest: &Manifest) -> 
     let mut list = RecordedList {
         name: settings.name.clone(),
         topic: Arc::clone(&settings.topic),
+        nothing: settings.records.nothing(),
         changes: Vec::new(),
         end: partition.map_or(0, |partition| partition.end()),
         gap: None,
@@ -116,7 +119,7 @@ fn read(settings: &EntryListSettings, directory: &Path, manifest: &Manifest) -> 
             list.gap = list.gap.or(Some(next));
         }
         next = record.offset + 1;
-        let change = read_change(record.key.as_deref(), record.value.as_deref(), settings.keys);
+        let change = settings.records.read(record.key.as_deref(), record.value.as_deref());
         list.changes.extend(change.ok().map(|change| (record.offset, change)));
     }
     Ok(list)

@@ -115,10 +115,10 @@ pub(super) fn describe(set: &DecisionSet) -> String {
         None => "  champion    none: rules decide\n".to_owned(),
     };
     for challenger in &lineup.challengers {
-        let share = (challenger.share.end - challenger.share.start) * 100.0;
+        let share = (challenger.share.places.end - challenger.share.places.start) * 100.0;
         let condition = challenger.when.as_ref();
         let condition = condition.map_or(String::new(), |when| format!(", when {}", when.source()));
-        let more = format!(", {share:.4} % of {}{condition}", challenger.entity.0);
+        let more = format!(", {share:.4} % of {}{condition}", challenger.share.entity);
         text += &model_line("challenger", lineup, challenger.model, &more);
     }
     for &shadow in &lineup.shadows {

@@ -1,6 +1,6 @@
 //! An entity's key as text.
 
-use riskstream_events::Value;
+use crate::value::Value;
 use std::fmt::Write;
 
 /// Writes an entity's key to `buffer`. Integers are written in decimal: 42 and "42" are the same entity. `None` if the value
