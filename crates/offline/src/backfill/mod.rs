@@ -70,7 +70,7 @@ pub struct Summary {
     pub rejected: u64,
     /// Records that a filter of their input left out.
     pub filtered: u64,
-    /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::doubts).
+    /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::is_implausible).
     pub doubtful_times: u64,
     /// The input and the number in the file of the first of them.
     pub first_doubtful: Option<(u8, u64)>,
