@@ -31,7 +31,7 @@ pub struct Tally {
     pub too_late_labels: BTreeMap<usize, u64>,
     /// Records that a filter of their input left out, and ignored tombstones.
     pub filtered: u64,
-    /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::doubts).
+    /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::is_implausible).
     pub doubtful_times: u64,
     /// Where the first of them was read.
     pub first_doubtful: Option<(TopicPartition, i64)>,
