@@ -111,7 +111,7 @@ impl DecisionBuffer {
                 .count(decision, |rule| Some(reason(rule)?.name.as_str()));
             write(&self.plan, &self.in_force, event, decision, context);
             if let Some(observer) = context.observer {
-                observer.decided(&self.plan, &self.in_force, event, decision);
+                observer.decided(&self.in_force, event, decision);
             }
         }
         for event in self.events.drain(..) {

@@ -1,6 +1,5 @@
 //! A look at what a worker does, for an audit: it changes nothing.
 
-use riskstream_engine::plan::Plan;
 use riskstream_engine::{Engine, Event};
 use riskstream_features::Applied;
 use riskstream_scoring::{Decision, InForce};
@@ -12,5 +11,5 @@ pub trait Observer: Send {
     fn applied(&mut self, engine: &Engine, stage: usize, event: &Event, applied: &Applied, stream_time: i64);
 
     /// A transaction was decided by what is in force. Its row is complete.
-    fn decided(&mut self, plan: &Plan, in_force: &InForce, event: &Event, decision: &Decision);
+    fn decided(&mut self, in_force: &InForce, event: &Event, decision: &Decision);
 }

@@ -18,14 +18,16 @@ pub use report::{
 
 use crate::recording::{Manifest, Period};
 use crate::replay::log::{OutputSink, RecordedLog, ReleaseControl};
-use crate::replay::{DecodeDecision, Replay, ReplayError, drive, notes, recorded as recorded_topic, undecided};
+use crate::replay::{
+    DecodeDecision, Replay, ReplayError, WorkerInputs, drive, notes, recorded as recorded_topic, undecided, worker_on,
+};
 use builder::ReportBuilder;
 use locate::{Locations, Search, TargetTransaction};
 use observer::{AuditObserver, Observations};
 use recorded::{RecordedDecision, ReplayedDecision, distinct, find, rows_written};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::log::Outputs;
-use riskstream_pipeline::{CatchUpSignal, Prepared, Topology, Worker, WorkerError, WorkerOptions};
+use riskstream_pipeline::{Prepared, Topology, WorkerError};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -177,19 +179,12 @@ struct Run<'a> {
     locations: &'a Locations,
 }
 
-/// State, clock, and what may come into force.
-type WorkerInputs = (
-    Box<dyn riskstream_pipeline::Stores + Send>,
-    Box<dyn riskstream_pipeline::Clock + Send>,
-    Prepared,
-);
-
 impl Run<'_> {
     /// Runs the worker until the transaction is decided as often as the log holds it. Gives what was seen, the decisions, and the
     /// partitions that were not read to their end.
     fn until_decided(
         &self,
-        (stores, clock, prepared): WorkerInputs,
+        inputs: WorkerInputs,
         progress: &mut dyn FnMut(u64, u64) -> bool,
     ) -> Result<(Observations, Vec<ReplayedDecision>, Vec<String>), ReplayError> {
         let topology = &self.topology;
@@ -211,15 +206,7 @@ impl Run<'_> {
         let log = log.map_err(WorkerError::from)?;
         let total = log.total();
         let (observer, seen) = AuditObserver::new(&topology.plan, self.target, &self.locations.keys);
-        let worker = Worker::new(
-            log.reading_headers(topology.copied_headers()),
-            Arc::clone(topology),
-            WorkerOptions::default(),
-            stores,
-            clock,
-            prepared,
-            CatchUpSignal::default(),
-        );
+        let worker = worker_on(log, topology, inputs);
         let mut go_on = |passed| match progress(passed, total) {
             true => Ok(!self.is_done(&seen)),
             false => Err(ReplayError::Interrupted),

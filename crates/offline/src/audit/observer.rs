@@ -101,7 +101,7 @@ impl Observer for AuditObserver {
         }
     }
 
-    fn decided(&mut self, _: &Plan, in_force: &InForce, event: &Event, decision: &Decision) {
+    fn decided(&mut self, in_force: &InForce, event: &Event, decision: &Decision) {
         if self.target.is(event) {
             let decided = DecidedTransaction {
                 event: event.clone(),

@@ -141,15 +141,7 @@ impl Replay<'_> {
         );
         let recorded_log = recorded_log.map_err(WorkerError::from)?;
         let total = recorded_log.total();
-        let worker = Worker::new(
-            recorded_log.reading_headers(topology.copied_headers()),
-            Arc::clone(&topology),
-            WorkerOptions::default(),
-            stores,
-            clock,
-            prepared,
-            CatchUpSignal::default(),
-        );
+        let worker = worker_on(recorded_log, &topology, (stores, clock, prepared));
         let mut go_on = |passed| match progress(passed, total) {
             true => Ok(true),
             false => Err(ReplayError::Interrupted),
@@ -174,6 +166,26 @@ impl Replay<'_> {
             outcome,
         })
     }
+}
+
+/// What a worker needs besides its log: stores for state, a clock, and what may come into force.
+pub(crate) type WorkerInputs = (Box<dyn Stores + Send>, Box<dyn Clock + Send>, Prepared);
+
+/// The worker of the service, as it runs on a recording.
+pub(crate) fn worker_on(
+    log: RecordedLog,
+    topology: &Arc<Topology>,
+    (stores, clock, prepared): WorkerInputs,
+) -> Worker<RecordedLog> {
+    Worker::new(
+        log.reading_headers(topology.copied_headers()),
+        Arc::clone(topology),
+        WorkerOptions::default(),
+        stores,
+        clock,
+        prepared,
+        CatchUpSignal::default(),
+    )
 }
 
 /// The topic that the deciding stage reads.
