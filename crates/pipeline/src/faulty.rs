@@ -26,6 +26,21 @@ pub struct Faults {
     pub unavailable: u16,
 }
 
+impl Faults {
+    /// Each kind so often that a run of some hundred calls meets all of them.
+    pub fn of_each_kind(seed: u64) -> Faults {
+        Faults {
+            seed,
+            aborted: 60,
+            committed_unknown: 40,
+            lost_unknown: 40,
+            unacknowledged: 60,
+            late: 30,
+            unavailable: 30,
+        }
+    }
+}
+
 /// Records that paused members will write late, shared by the logs of a group.
 #[derive(Clone, Debug, Default)]
 pub struct LateRecords(Arc<Mutex<VecDeque<Outputs>>>);

@@ -3,10 +3,11 @@
 
 mod history;
 
-use history::{LATER, all_faults, decisions, events, fill, options};
+use history::{LATER, decisions, events, fill, options};
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::{OwnedDecisionRecord, dead_letter};
 use riskstream_features::state::StateStore;
+use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::{TestDriver, WorkerRole};
 use riskstream_simulator::SimulatedEvent;
 use std::collections::BTreeMap;
@@ -133,7 +134,7 @@ fn early_labels_survive_faults() {
     let apart = [WorkerRole::Upstream, WorkerRole::Upstream, WorkerRole::Deciding];
     for (seed, workers) in (1..).zip([&all[..], &apart, &apart]) {
         let mut driver = driver(&source, 3);
-        driver.set_faults(all_faults(seed));
+        driver.set_faults(Faults::of_each_kind(seed * 1000));
         workers.iter().for_each(|role| driver.add_worker_of(*role));
         fill(&driver, events.iter().filter(|event| !is_transaction(event)));
         driver.run().unwrap();

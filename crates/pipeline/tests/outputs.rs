@@ -3,7 +3,7 @@
 
 mod history;
 
-use history::{LATER, all_faults, decisions, events, fill, options};
+use history::{LATER, decisions, events, fill, options};
 use riskstream_definition::{Style, compile};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;
@@ -58,9 +58,9 @@ fn each_decision_is_once_where_its_condition_holds() {
     let events = events();
     for (faults, workers) in [
         (Faults::default(), &[WorkerRole::All][..]),
-        (all_faults(1), &[WorkerRole::All; 3]),
+        (Faults::of_each_kind(1000), &[WorkerRole::All; 3]),
         (
-            all_faults(2),
+            Faults::of_each_kind(2000),
             &[WorkerRole::Upstream, WorkerRole::Deciding, WorkerRole::Deciding],
         ),
     ] {

@@ -3,7 +3,7 @@
 
 mod history;
 
-use history::{LATER, all_faults, decisions, events, fill, options};
+use history::{LATER, decisions, events, fill, options};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_features::state::StateStore;
@@ -99,7 +99,7 @@ fn run_with_faults(events: &[SimulatedEvent], undisturbed: &BTreeMap<String, Own
         &UPSTREAM_AND_DECIDING,
     ];
     for (seed, workers) in (1..).zip(workers) {
-        let disturbed = run(workers, all_faults(seed), events);
+        let disturbed = run(workers, Faults::of_each_kind(seed * 1000), events);
         assert_eq!(disturbed.len(), transactions, "seed {seed}, {workers:?}");
         for (id, decision) in undisturbed {
             assert_eq!(&disturbed[id], decision, "seed {seed}, {workers:?}");
@@ -186,7 +186,7 @@ fn a_standby_takes_over_as_if_nothing_had_happened() {
     let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     for (seed, workers) in (1..).zip([&[WorkerRole::All; 2][..], &UPSTREAM_AND_DECIDING]) {
         let mut driver = driver();
-        driver.set_faults(all_faults(seed));
+        driver.set_faults(Faults::of_each_kind(seed * 1000));
         for part in events.chunks(events.len() / 4) {
             workers.iter().for_each(|role| driver.add_worker_of(*role));
             driver.start_standby();
@@ -213,7 +213,7 @@ fn a_standby_takes_over_as_if_nothing_had_happened() {
 #[test]
 fn a_standby_has_the_state_of_the_owner() {
     let mut driver = driver();
-    driver.set_faults(all_faults(7));
+    driver.set_faults(Faults::of_each_kind(7000));
     driver.add_worker();
     driver.start_standby();
     fill(&driver, &events());
@@ -286,7 +286,11 @@ fn history_that_comes_to_idle_topics_is_merged_whichever_worker_is_slow() {
     let undisturbed = run(&[WorkerRole::All], Faults::default(), &events);
     for roles in [&[WorkerRole::All; 3][..], &UPSTREAM_AND_DECIDING] {
         for seed in 0..4 {
-            let faults = if seed == 0 { Faults::default() } else { all_faults(seed) };
+            let faults = if seed == 0 {
+                Faults::default()
+            } else {
+                Faults::of_each_kind(seed * 1000)
+            };
             let found = run_in_parts(roles, faults, &events);
             let differ = |id: &&String| found.get(*id) != undisturbed.get(*id);
             let different = undisturbed.keys().filter(differ).count();

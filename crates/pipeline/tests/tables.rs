@@ -183,15 +183,7 @@ fn each_decision_sees_the_rows_of_its_versions_and_a_replay_sees_the_same() {
     let pipeline = pipeline();
     for seed in 0..4 {
         let mut driver = TestDriver::new(topology(), 1);
-        driver.set_faults(Faults {
-            seed: seed * 100,
-            aborted: 80,
-            committed_unknown: 60,
-            lost_unknown: 60,
-            unacknowledged: 30,
-            late: 20,
-            unavailable: 40,
-        });
+        driver.set_faults(Faults::of_each_kind(seed * 100));
         driver.kill_worker(0);
         driver.lists.put(versions(&pipeline, 0, 0));
         driver.add_worker();

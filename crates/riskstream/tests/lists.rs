@@ -3,57 +3,22 @@
 
 mod support;
 
-use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
+use crate::support::kafka::read_all;
 use crate::support::process::{Service, run, wait_for};
-use crate::support::unique;
+use crate::support::shop::Shop;
 use rdkafka::message::Message;
 use riskstream_events::{OwnedDecisionRecord, Pseudonymizer};
 use riskstream_lists::{EntryChange, Keys, read_change};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
 const PARTITIONS: usize = 3;
 const CARDS: usize = 40;
 const SECRET: &str = "a secret for the test of lists";
 
-struct Shop {
-    name: String,
-    brokers: String,
-    directory: tempfile::TempDir,
-    writer: Writer,
-    decided: Reader,
-}
-
 impl Shop {
-    fn new(name: &str) -> Shop {
-        let (brokers, name) = (brokers(), unique(name));
-        let directory = tempfile::tempdir().unwrap();
-        let pipeline = directory.path().join("pipeline.yaml");
-        std::fs::write(&pipeline, pipeline_text(&name, &brokers)).unwrap();
-        create_topics_of(&pipeline, PARTITIONS as i32, &secret());
-        Shop {
-            writer: Writer::new(&brokers),
-            decided: Reader::new(&brokers, &format!("{name}-decisions")),
-            name,
-            brokers,
-            directory,
-        }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
-    }
-
     fn topic(&self) -> String {
         format!("{}-blocked", self.name)
-    }
-
-    fn start(&self, state: &str) -> Service {
-        let pipeline = self.path("pipeline.yaml");
-        let mut service = Service::start(&pipeline, &self.path(state), &self.path("log"), &secret(), &[]);
-        service.wait_until_ready();
-        service
     }
 
     fn pay(&self, numbers: Range<usize>) {
@@ -65,10 +30,6 @@ impl Shop {
                 .send(&topic, Some(card.as_bytes()), Some(payment.as_bytes()));
         }
         self.writer.flush();
-    }
-
-    fn wait_for_decisions(&mut self, count: usize, service: &mut Service) {
-        self.decided.wait_for(count, || service.check_running());
     }
 
     /// Runs `riskstream lists ACTION PIPELINE blocked …`, which succeeds: standard output.
@@ -83,16 +44,6 @@ impl Shop {
         let mut arguments = vec!["lists", action, pipeline.to_str().unwrap(), "blocked"];
         arguments.extend(further);
         run(&arguments, &secret())
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
-        } else {
-            delete_topics(&self.brokers, &self.name);
-        }
     }
 }
 
@@ -155,7 +106,9 @@ fn wait_for_offset(services: &[&Service], offset: usize) {
 
 #[test]
 fn blocked_by_command_and_client_killed_taken_over_and_let_go() {
-    let mut shop = Shop::new("lists");
+    let mut shop = Shop::new("lists", PARTITIONS as i32, &secret(), |_, name, brokers| {
+        pipeline_text(name, brokers)
+    });
     check_topic(&shop);
     let mut first = shop.start("first");
     shop.pay(0..200);

@@ -3,9 +3,9 @@
 
 mod support;
 
-use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
+use crate::support::kafka::read_all;
 use crate::support::process::{Service, run, wait_for};
-use crate::support::unique;
+use crate::support::shop::Shop;
 use rdkafka::message::Message;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use std::collections::BTreeMap;
@@ -14,42 +14,7 @@ use std::path::PathBuf;
 
 const PARTITIONS: usize = 3;
 
-struct Shop {
-    name: String,
-    brokers: String,
-    directory: tempfile::TempDir,
-    writer: Writer,
-    decided: Reader,
-}
-
 impl Shop {
-    fn new(name: &str) -> Shop {
-        let (brokers, name) = (brokers(), unique(name));
-        let directory = tempfile::tempdir().unwrap();
-        let pipeline = directory.path().join("pipeline.yaml");
-        std::fs::write(&pipeline, pipeline_text(&name, &brokers)).unwrap();
-        std::fs::write(directory.path().join("networks.csv"), NETWORKS).unwrap();
-        create_topics_of(&pipeline, PARTITIONS as i32, &[]);
-        Shop {
-            writer: Writer::new(&brokers),
-            decided: Reader::new(&brokers, &format!("{name}-decisions")),
-            name,
-            brokers,
-            directory,
-        }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
-    }
-
-    fn start(&self, state: &str) -> Service {
-        let pipeline = self.path("pipeline.yaml");
-        let mut service = Service::start(&pipeline, &self.path(state), &self.path("log"), &[], &[]);
-        service.wait_until_ready();
-        service
-    }
-
     /// Writes records to the topic of a table; without a value a row is removed.
     fn change(&self, table: &str, records: &[(&str, Option<&str>)]) {
         let topic = format!("{}-{table}", self.name);
@@ -72,17 +37,7 @@ impl Shop {
                 .send(&topic, Some(customer.as_bytes()), Some(payment.as_bytes()));
         }
         self.writer.flush();
-        self.decided.wait_for(count, || service.check_running());
-    }
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
-        } else {
-            delete_topics(&self.brokers, &self.name);
-        }
+        self.wait_for_decisions(count, service);
     }
 }
 
@@ -147,7 +102,10 @@ fn wait_for_offset(services: &[&Service], table: &str, offset: usize) {
 
 #[test]
 fn rates_and_ranges_change_while_payments_run() {
-    let mut shop = Shop::new("tables");
+    let mut shop = Shop::new("tables", PARTITIONS as i32, &[], |directory, name, brokers| {
+        std::fs::write(directory.join("networks.csv"), NETWORKS).unwrap();
+        pipeline_text(name, brokers)
+    });
     shop.change(
         "rates",
         &[("EUR", Some(r#"{"rate": 1}"#)), ("USD", Some(r#"{"rate": 0.5}"#))],

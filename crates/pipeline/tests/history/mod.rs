@@ -1,7 +1,6 @@
 //! A simulated history, and workers that read it as history.
 
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::{TestDriver, WorkerOptions};
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
@@ -33,19 +32,6 @@ pub fn options() -> WorkerOptions {
         batch_events: 50,
         liveness,
         ..WorkerOptions::default()
-    }
-}
-
-/// Every kind of fault, some of each in a run.
-pub fn all_faults(seed: u64) -> Faults {
-    Faults {
-        seed: seed * 1000,
-        aborted: 60,
-        committed_unknown: 40,
-        lost_unknown: 40,
-        unacknowledged: 60,
-        late: 30,
-        unavailable: 30,
     }
 }
 

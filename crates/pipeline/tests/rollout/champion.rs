@@ -119,15 +119,7 @@ fn faults_neither_double_nor_mix_and_a_replay_finds_every_change_where_it_was() 
     let pipeline = pipeline(OLD);
     for seed in 0..6 {
         let mut driver = TestDriver::new(topology(&pipeline), 1);
-        driver.set_faults(Faults {
-            seed: seed * 100,
-            aborted: 80,
-            committed_unknown: 60,
-            lost_unknown: 60,
-            unacknowledged: 30,
-            late: 20,
-            unavailable: 40,
-        });
+        driver.set_faults(Faults::of_each_kind(seed * 100));
         driver.kill_worker(0);
         driver.add_worker();
         driver.add_worker();

@@ -198,15 +198,7 @@ fn faults_neither_double_nor_mix_and_a_replay_decides_the_same() {
     let pipeline = pipeline();
     for seed in 0..4 {
         let mut driver = driver(&pipeline, 1);
-        driver.set_faults(Faults {
-            seed: 7 + seed * 100,
-            aborted: 80,
-            committed_unknown: 60,
-            lost_unknown: 60,
-            unacknowledged: 30,
-            late: 20,
-            unavailable: 40,
-        });
+        driver.set_faults(Faults::of_each_kind(7 + seed * 100));
         driver.kill_worker(0);
         driver.add_worker();
         driver.add_worker();

@@ -2,9 +2,9 @@
 //!
 //! The model `old` scores amount / 1024, `new` amount / 512.
 
-use crate::support::kafka::{Reader, Writer, brokers, create_topics_of, delete_topics, read_all};
+use crate::support::kafka::read_all;
 use crate::support::process::{Service, run, wait_for};
-use crate::support::unique;
+use crate::support::shop::Shop;
 use rdkafka::message::Message;
 use riskstream_events::{OwnedDecisionRecord, OwnedReason};
 use sha2::{Digest, Sha256};
@@ -15,46 +15,7 @@ use std::path::{Path, PathBuf};
 const PARTITIONS: usize = 3;
 const CUSTOMERS: usize = 40;
 
-/// A pipeline with topics of its own, and the models under crates/definition/tests/rollout/models.
-struct Shop {
-    name: String,
-    brokers: String,
-    directory: tempfile::TempDir,
-    writer: Writer,
-    decided: Reader,
-}
-
 impl Shop {
-    /// `properties` are those of librdkafka, in YAML.
-    fn new(name: &str, properties: &str) -> Shop {
-        let (brokers, name) = (brokers(), unique(name));
-        let directory = tempfile::tempdir().unwrap();
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../definition/tests/rollout/models");
-        std::os::unix::fs::symlink(models, directory.path().join("models")).unwrap();
-        let pipeline = directory.path().join("pipeline.yaml");
-        std::fs::write(&pipeline, pipeline_text(&name, &brokers, properties)).unwrap();
-        create_topics_of(&pipeline, PARTITIONS as i32, &[]);
-        Shop {
-            writer: Writer::new(&brokers),
-            decided: Reader::new(&brokers, &format!("{name}-decisions")),
-            name,
-            brokers,
-            directory,
-        }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.directory.path().join(file)
-    }
-
-    /// Starts a copy with a state directory of its own.
-    fn start(&self, state: &str) -> Service {
-        let pipeline = self.path("pipeline.yaml");
-        let mut service = Service::start(&pipeline, &self.path(state), &self.path("log"), &[], &[]);
-        service.wait_until_ready();
-        service
-    }
-
     fn pay(&self, numbers: Range<usize>, amount: f64) {
         for number in numbers {
             let customer = format!("c{}", number % CUSTOMERS);
@@ -63,10 +24,6 @@ impl Shop {
             self.writer.send(&topic, Some(customer.as_bytes()), Some(&payment));
         }
         self.writer.flush();
-    }
-
-    fn wait_for_decisions(&mut self, count: usize, service: &mut Service) {
-        self.decided.wait_for(count, || service.check_running());
     }
 
     /// Runs `riskstream rollout ACTION PIPELINE …`: exit code, standard output, standard error.
@@ -92,14 +49,13 @@ impl Shop {
     }
 }
 
-impl Drop for Shop {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("{}", std::fs::read_to_string(self.path("log")).unwrap_or_default());
-        } else {
-            delete_topics(&self.brokers, &self.name);
-        }
-    }
+/// A pipeline with the models under crates/definition/tests/rollout/models. `properties` are those of librdkafka, in YAML.
+fn shop(name: &str, properties: &str) -> Shop {
+    Shop::new(name, PARTITIONS as i32, &[], |directory, name, brokers| {
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../definition/tests/rollout/models");
+        std::os::unix::fs::symlink(models, directory.join("models")).unwrap();
+        pipeline_text(name, brokers, properties)
+    })
 }
 
 fn pipeline_text(name: &str, brokers: &str, properties: &str) -> String {
@@ -168,7 +124,7 @@ fn wait_for_revision(services: &[&Service], revision: u64) {
 
 #[test]
 fn applied_killed_taken_over_rolled_back_and_changed_by_file() {
-    let mut shop = Shop::new("rollout", "{session.timeout.ms: 6000, heartbeat.interval.ms: 500}");
+    let mut shop = shop("rollout", "{session.timeout.ms: 6000, heartbeat.interval.ms: 500}");
     check_rollout_topic(&shop);
     let mut first = shop.start("first");
     shop.pay(0..200, 100.0);
@@ -256,7 +212,7 @@ shadows:
 
 #[test]
 fn canary_shadows_fallback_and_circuit() {
-    let mut shop = Shop::new("canary", "{}");
+    let mut shop = shop("canary", "{}");
     std::fs::write(shop.path("rollout.yaml"), CANARY).unwrap();
     let mut metrics = Vec::new();
     // The first copy is killed while the circuits are open.

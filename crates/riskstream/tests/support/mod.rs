@@ -11,6 +11,7 @@ pub mod acls;
 pub mod broker;
 pub mod kafka;
 pub mod process;
+pub mod shop;
 pub mod trial;
 
 /// The schema registry's address.
