@@ -10,7 +10,6 @@ use rdkafka::message::Message;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::PathBuf;
 
 const PARTITIONS: usize = 3;
 
