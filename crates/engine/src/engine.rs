@@ -4,7 +4,7 @@ use crate::event::Event;
 use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
-use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, write_key};
+use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, key_of_parts, write_key};
 use riskstream_features::state::{StateError, StateStore};
 use riskstream_features::{Applied, ApplyError, EntityStates, Precision};
 use std::sync::Arc;
@@ -48,7 +48,7 @@ impl Engine {
         filter.is_none_or(|filter| filter.evaluate(row) == Value::Bool(true))
     }
 
-    /// Checks a decoded row of an input and fills its canonical slots. `written_at` is the record's timestamp in the log, in
+    /// Checks a decoded row of an input and fills its canonical slots and computed keys. `written_at` is the record's timestamp in the log, in
     /// milliseconds since the epoch: an event time further than `max_future` after it is refused, so that it cannot advance
     /// stream time.
     ///
@@ -68,6 +68,9 @@ impl Engine {
             return Err(self.missing(plan.event_time));
         };
         row[EVENT_TIME] = Value::Timestamp(time);
+        for key in &plan.computed_keys {
+            row[key.slot] = key_of_parts(key.parts.iter().map(|part| part.evaluate(row)));
+        }
         if let Some(slot) = plan.required.iter().find(|slot| row[**slot].is_null()) {
             return Err(self.missing(*slot));
         }

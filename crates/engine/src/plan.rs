@@ -73,7 +73,9 @@ pub struct InputPlan {
     pub min_time: Option<i64>,
     /// Only records for which this holds are events.
     pub filter: Option<Expression>,
-    /// Fields that an event must have. Decoders check them instead if there is no filter.
+    /// Keys of entities that are computed from its fields.
+    pub computed_keys: Vec<ComputedKey>,
+    /// Fields and computed keys that an event must have. If there is no filter, decoders check the fields instead.
     pub required: Vec<Slot>,
     /// The slots of the headers of its records that decisions get.
     pub headers: Vec<Slot>,
@@ -95,6 +97,15 @@ impl InputPlan {
 
 /// 2000-01-01T00:00:00Z.
 const YEAR_2000: i64 = 946_684_800_000_000;
+
+/// An entity's key that is computed from fields.
+#[derive(Clone, Debug)]
+pub struct ComputedKey {
+    /// The slot that it fills ([`ValueType::Text`]).
+    pub slot: Slot,
+    /// Its parts (text or int). The key is null if one of them is.
+    pub parts: Vec<Expression>,
+}
 
 /// One stage: an entity, its features, and the slots that its rows carry.
 #[derive(Clone, Debug)]

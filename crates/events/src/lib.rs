@@ -47,7 +47,7 @@ pub use frame::{FrameError, FrameHeader, FrameReader, FrameWriter, RowHeader};
 pub use framing::{SchemaId, SchemaReference};
 pub use input::{FieldError, InputFields};
 pub use json::JsonDecoder;
-pub use key::write_key;
+pub use key::{key_of_parts, write_key};
 pub use key_share::{KeyShare, place_of_key};
 pub use outcome::{Outcome, Outcomes, OutcomesError};
 pub use pseudonym::{Pseudonymizer, is_pseudonym};

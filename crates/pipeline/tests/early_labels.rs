@@ -1,9 +1,11 @@
 //! The whole pipeline on the in-process log, with labels that come before their transactions: the decisions are those of a
 //! run in which all events come in the order of their times, also with faults from a seed.
 
+mod catch_up;
 mod history;
 
-use history::{LATER, decisions, events, fill, options};
+use catch_up::{LATER, decisions, options};
+use history::{events, fill};
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::{OwnedDecisionRecord, dead_letter};
 use riskstream_features::state::StateStore;

@@ -1,9 +1,11 @@
 //! Further outputs on the in-process log: with aborts, crashes and rebalances each decision is exactly once where its condition
 //! holds, with the bytes that it has on the topic of decisions.
 
+mod catch_up;
 mod history;
 
-use history::{LATER, decisions, events, fill, options};
+use catch_up::{LATER, decisions, options};
+use history::{events, fill};
 use riskstream_definition::{Style, compile};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_pipeline::faulty::Faults;

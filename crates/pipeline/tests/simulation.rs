@@ -1,9 +1,11 @@
 //! The whole pipeline on the in-process log, with faults from a seed: with aborts, crashes and rebalances the decisions
 //! are those of an undisturbed run, each exactly once.
 
+mod catch_up;
 mod history;
 
-use history::{LATER, decisions, events, fill, options};
+use catch_up::{LATER, decisions, options};
+use history::{events, fill};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_features::state::StateStore;

@@ -19,7 +19,8 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{
-    DecidePlan, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT, decision_steps,
+    ComputedKey, DecidePlan, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
+    decision_steps,
 };
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
@@ -40,6 +41,7 @@ pub struct CompiledParts<'a> {
     pub usage: Usage<'a>,
     pub entities: Vec<PlannedEntity>,
     pub filters: Vec<Option<Expression>>,
+    pub keys: Vec<Option<ComputedKey>>,
     pub symbols: Symbols<'a>,
     pub features: CompiledFeatures,
     pub models: Models,
@@ -165,7 +167,10 @@ impl CompiledParts<'_> {
     fn requires(&self, input: &ResolvedInput, name: &String) -> bool {
         let default = input.id.as_ref() == Some(name)
             || input.event_time.as_ref() == Some(name)
-            || self.entities.iter().any(|entity| entity.key.0 == *name);
+            || self
+                .entities
+                .iter()
+                .any(|entity| entity.key.is_in(input) && entity.key.fields.contains(name));
         let field = input.fields.get(name);
         field.and_then(|field| field.required).unwrap_or(default)
     }
@@ -178,15 +183,21 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
             false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
         };
         let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
+        let required = required.map(|(.., slot)| slot).filter(|_| filter.is_some());
+        let computed_keys = computed_keys(phases, input);
+        // A key that is null although it has all its fields is as wrong as a field that is missing.
+        let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
+            let mut fields = entity.key.fields.iter();
+            fields.all(|field| phases.requires(input, field))
+        };
+        let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
         Some(InputPlan {
             name: input.name.clone(),
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
             event_time,
             min_time: input.min_time,
-            required: match filter {
-                Some(_) => required.map(|(.., slot)| slot).collect(),
-                None => Vec::new(),
-            },
+            required: required.chain(required_keys).collect(),
+            computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
             filter: filter.clone(),
             ignores_tombstones: input.ignores_tombstones,
             headers: match index {
@@ -198,6 +209,16 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
         })
     };
     (0..).zip(&phases.usage.inputs).zip(&phases.filters).map(plan).collect()
+}
+
+/// The computed keys of which an input has all fields.
+fn computed_keys<'p>(
+    phases: &'p CompiledParts<'_>,
+    input: &'p ResolvedInput,
+) -> impl Iterator<Item = (&'p PlannedEntity, &'p ComputedKey)> + Clone {
+    let keys = phases.entities.iter().zip(&phases.keys);
+    let keys = keys.filter_map(|(entity, key)| Some((entity, key.as_ref()?)));
+    keys.filter(|(entity, _)| entity.key.is_in(input))
 }
 
 /// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must

@@ -1,5 +1,6 @@
 //! Phase `declare`: names and slots for the fields that are used, and names for lists.
 
+use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::names::Names;
 use super::usage::Usage;
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 pub struct Declared<'s> {
     /// Their names, types and slots, with the canonical ones.
     pub names: Names<'s>,
-    /// The slots of the fields that are used.
+    /// The slots of the fields that are used, and of keys that are computed from them.
     pub fields: BTreeMap<String, Slot>,
 }
 
@@ -25,6 +26,7 @@ pub fn compile<'s>(
     source: &'s str,
     published: Option<&PublishedPseudonyms>,
     inputs: &[ResolvedInput],
+    entities: &[PlannedEntity],
     usage: &Usage<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Declared<'s> {
@@ -32,7 +34,8 @@ pub fn compile<'s>(
     if has_two_secrets(file) {
         names.write_published(published);
     }
-    let fields = declare_fields(inputs, usage, &mut names, diagnostics);
+    let mut fields = declare_fields(inputs, usage, &mut names, diagnostics);
+    declare_keys(entities, &mut fields, &mut names);
     mark_broken_fields(file, inputs, &mut names);
     declare_lists(&file.lists, &mut names, diagnostics);
     Declared { names, fields }
@@ -81,6 +84,23 @@ fn declare_fields(
         }
     }
     slots
+}
+
+/// Keys that are computed have slots without a name in expressions.
+fn declare_keys(entities: &[PlannedEntity], slots: &mut BTreeMap<String, Slot>, names: &mut Names<'_>) {
+    let keys = entities.iter().map(|entity| &entity.key);
+    for key in keys.filter(|key| key.computed.is_some()) {
+        if slots.contains_key(&key.name) {
+            continue;
+        }
+        let mut fields = key.fields.iter().filter_map(|field| slots.get(field));
+        let holds_pseudonyms = fields.any(|slot| names.is_pseudonym(*slot));
+        let slot = names.slot(&key.name, ValueType::Text);
+        if holds_pseudonyms {
+            names.mark_pseudonym(slot);
+        }
+        slots.insert(key.name.clone(), slot);
+    }
 }
 
 /// Uses of a broken field are not reported again.

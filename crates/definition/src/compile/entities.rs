@@ -1,13 +1,14 @@
 //! Phase `entities`: the entities that get a stage.
 
+use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
-use super::names;
+use super::names::is_identifier;
 use super::precision::precision;
 use super::symbols::Symbols;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::duration::DAY;
-use crate::syntax::read::{Duration, Spanned};
-use crate::syntax::{Entity, PipelineFile};
+use crate::syntax::read::{Duration, ExpressionText, Spanned};
+use crate::syntax::{Entity, EntityKey, PipelineFile};
 use riskstream_events::{Slot, ValueType};
 use riskstream_features::Precision;
 use std::collections::BTreeSet;
@@ -17,8 +18,8 @@ use std::collections::BTreeSet;
 pub struct PlannedEntity {
     /// Its name.
     pub name: String,
-    /// The field that holds its key, and the place of `key:`.
-    pub key: (String, Span),
+    /// What identifies it.
+    pub key: PlannedKey,
     /// How late events may be, in microseconds.
     pub lateness: i64,
     /// How long events may be kept at most, in microseconds, and the place of `retention:`.
@@ -27,6 +28,26 @@ pub struct PlannedEntity {
     pub dedupe: i64,
     /// The unit of sums, unless a feature gives its own.
     pub precision: Precision,
+}
+
+/// What identifies an entity.
+#[derive(Clone, Debug)]
+pub struct PlannedKey {
+    /// The name of its slot: that of the field, or the key as it is written.
+    pub name: String,
+    /// The place of `key:`.
+    pub span: Span,
+    /// The fields that it is made of.
+    pub fields: Vec<String>,
+    /// Its parts, unless it is a field as it is.
+    pub computed: Option<Vec<Spanned<ExpressionText>>>,
+}
+
+impl PlannedKey {
+    /// Whether an input has all its fields.
+    pub fn is_in(&self, input: &ResolvedInput) -> bool {
+        self.fields.iter().all(|field| input.fields.contains_key(field))
+    }
 }
 
 /// The entities in the order of their stages: the first of the file, and those that features use.
@@ -46,7 +67,7 @@ pub fn compile(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut 
     let mut planned = Vec::new();
     for (at, (key, entity)) in file.entities.0.iter().enumerate() {
         let Some(entity) = entity else { continue };
-        if !names::is_identifier(&key.name) || key.name.contains('.') {
+        if !is_identifier(&key.name) || key.name.contains('.') {
             diagnostics.add(
                 Diagnostic::new(format!("`{}` is not a valid name", key.name), key.span.clone())
                     .help("a name has letters, digits and `_`, and does not begin with a digit"),
@@ -66,9 +87,9 @@ fn resolve_entity(
     file: &PipelineFile,
     diagnostics: &mut Diagnostics,
 ) -> Option<PlannedEntity> {
-    let key = entity.key.0.as_ref();
-    if let (Some(key), Some(transactions)) = (key, transactions) {
-        check_entity_key(key, transactions, file, diagnostics);
+    let key = entity.key.0.as_ref().map(|key| plan_key(key, transactions));
+    if let (Some(key), Some(transactions)) = (&key, transactions) {
+        check_key(key, transactions, file, diagnostics);
     }
     let precision = match &entity.precision {
         None => Some(Precision::MILLIONTH),
@@ -77,7 +98,7 @@ fn resolve_entity(
     let duration = |given: &Option<Spanned<Duration>>| given.as_ref().map_or(DAY, |given| given.value.0);
     Some(PlannedEntity {
         name: name.to_owned(),
-        key: (key?.value.clone(), key?.span.clone()),
+        key: key?,
         lateness: duration(&entity.lateness),
         retention: entity
             .retention
@@ -88,36 +109,73 @@ fn resolve_entity(
     })
 }
 
-fn check_entity_key(
-    key: &Spanned<String>,
+fn plan_key(key: &Spanned<EntityKey>, transactions: Option<&ResolvedInput>) -> PlannedKey {
+    let parts = &key.value.0;
+    let span = key.span.clone();
+    match &parts[..] {
+        [field] if is_identifier(&field.value.0) => PlannedKey {
+            name: field.value.0.clone(),
+            span,
+            fields: vec![field.value.0.clone()],
+            computed: None,
+        },
+        _ => {
+            let texts: Vec<&str> = parts.iter().map(|part| part.value.0.as_str()).collect();
+            let read = texts.iter().flat_map(|text| identifiers(text));
+            let is_field = |name: &&str| transactions.is_some_and(|input| input.fields.contains_key(*name));
+            let fields: BTreeSet<&str> = read.filter(is_field).collect();
+            PlannedKey {
+                name: format!("[{}]", texts.join(", ")),
+                span,
+                fields: fields.into_iter().map(str::to_owned).collect(),
+                computed: Some(parts.clone()),
+            }
+        }
+    }
+}
+
+/// Reports a field that the transactions lack, or of a wrong type. Expressions are checked when they are compiled.
+fn check_key(key: &PlannedKey, transactions: &ResolvedInput, file: &PipelineFile, diagnostics: &mut Diagnostics) {
+    let parts = key.computed.iter().flatten();
+    let parts = parts.filter(|part| is_identifier(&part.value.0));
+    let parts = parts.map(|part| (&part.value.0, &part.span));
+    let field = Some((&key.name, &key.span)).filter(|_| key.computed.is_none());
+    for (name, span) in field.into_iter().chain(parts) {
+        check_field(name, span, transactions, file, diagnostics);
+    }
+}
+
+fn check_field(
+    name: &String,
+    span: &Span,
     transactions: &ResolvedInput,
     file: &PipelineFile,
     diagnostics: &mut Diagnostics,
 ) {
-    match transactions.fields.get(&key.value) {
+    match transactions.fields.get(name) {
         Some(field) if matches!(field.value_type, ValueType::Text | ValueType::Int) => {}
         Some(field) => diagnostics.add(
             Diagnostic::new(
                 format!(
                     "the key of an entity must be text or int, `{}` is {}",
-                    key.value,
+                    name,
                     field.value_type.name()
                 ),
-                key.span.clone(),
+                span.clone(),
             )
             .also(field.span.clone(), "declared here"),
         ),
         None => {
             let typed = file.inputs.get("transactions").and_then(|(_, input)| input);
-            if typed.is_some_and(|input| input.fields.names().any(|name| name == key.value)) {
+            if typed.is_some_and(|input| input.fields.names().any(|field| field == name)) {
                 return;
             }
             diagnostics.add(
                 Diagnostic::new(
-                    format!("the input `transactions` has no field `{}`", key.value),
-                    key.span.clone(),
+                    format!("the input `transactions` has no field `{}`", name),
+                    span.clone(),
                 )
-                .nearest(&key.value, transactions.fields.keys().map(String::as_str))
+                .nearest(name, transactions.fields.keys().map(String::as_str))
                 .help(format!(
                     "its fields are {}",
                     enumerate(transactions.fields.keys().map(String::as_str))
@@ -129,6 +187,6 @@ fn check_entity_key(
 
 /// The names of entities and the slots of their keys.
 pub fn slots(entities: &[PlannedEntity], symbols: &Symbols<'_>) -> Vec<(String, Slot)> {
-    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.0)?));
+    let slot = |entity: &PlannedEntity| Some((entity.name.clone(), *symbols.fields.get(&entity.key.name)?));
     entities.iter().filter_map(slot).collect()
 }

@@ -15,6 +15,7 @@ mod headers;
 mod identifiers;
 mod inputs;
 mod kafka_properties;
+mod keys;
 mod lists;
 mod lookups;
 mod models;
@@ -80,9 +81,18 @@ pub fn compile(
     let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
-    let mut declared = declare::compile(file, text.source, published.as_ref(), &inputs, &usage, diagnostics);
+    let mut declared = declare::compile(
+        file,
+        text.source,
+        published.as_ref(),
+        &inputs,
+        &entities,
+        &usage,
+        diagnostics,
+    );
     let tables = tables::load(file, text.directory, &mut declared.names, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
+    let keys = keys::compile(&entities, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
     let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
@@ -129,6 +139,7 @@ pub fn compile(
         usage,
         entities,
         filters,
+        keys,
         symbols,
         features,
         models,

@@ -40,6 +40,10 @@ pub fn of_decision(
         reads.remove(&known_then);
     }
     reads.extend(lookups.iter().map(|lookup| lookup.key));
-    reads.extend(entities.iter().filter_map(|entity| symbols.fields.get(&entity.key.0)));
+    reads.extend(
+        entities
+            .iter()
+            .filter_map(|entity| symbols.fields.get(&entity.key.name)),
+    );
     reads
 }

@@ -63,7 +63,7 @@ fn repartition_topics(
 ) -> Vec<Option<Arc<str>>> {
     let takes_notices = has_notices && entities.len() == 1;
     let is_keyed = |entity: &PlannedEntity| match usage.inputs.as_slice() {
-        [transactions] => transactions.key.as_ref() == Some(&entity.key.0),
+        [transactions] => transactions.key.as_ref() == Some(&entity.key.name),
         _ => false,
     };
     let topic = |(at, entity): (usize, &PlannedEntity)| {

@@ -55,7 +55,7 @@ fn used_names(
     entities: &[PlannedEntity],
     cards: &Cards<'_>,
 ) -> BTreeSet<String> {
-    let mut used: BTreeSet<String> = entities.iter().map(|entity| entity.key.0.clone()).collect();
+    let mut used: BTreeSet<String> = entities.iter().flat_map(|entity| entity.key.fields.clone()).collect();
     for input in inputs {
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());

@@ -23,7 +23,7 @@ mod thresholds;
 
 pub use aggregations::{Aggregated, Aggregations, enumerate_where};
 pub use decision::{Explain, OutcomeWord, Rule, RuleModeWord};
-pub use entity::Entity;
+pub use entity::{Entity, EntityKey};
 pub use example::{Example, ExampleEntry, ExampleEvent, Expectation};
 pub use feature::{Feature, Window};
 pub use field::LongField;

@@ -17,7 +17,7 @@ pub fn fingerprint(
     spec: &EntitySpec,
     features: &EntityFeatures,
 ) -> String {
-    let mut text = format!("{} by {} {:08x}", entity.name, entity.key.0, features.fingerprint());
+    let mut text = format!("{} by {} {:08x}", entity.name, entity.key.name, features.fingerprint());
     for input in &context.usage.inputs {
         write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
         if let Some(filter) = &input.filter {

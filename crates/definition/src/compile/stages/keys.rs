@@ -1,8 +1,9 @@
 //! The entity keys of all inputs at all stages.
 
 use super::context::StageContext;
+use crate::compile::entities::PlannedKey;
 use crate::compile::inputs::ResolvedInput;
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_events::Slot;
 
@@ -37,7 +38,7 @@ pub fn find_keys(context: &StageContext<'_>, diagnostics: &mut Diagnostics) -> O
     };
     let mut is_complete = true;
     for (at, entity) in context.entities.iter().enumerate() {
-        let Some(slot) = context.symbols.fields.get(&entity.key.0).copied() else {
+        let Some(slot) = context.symbols.fields.get(&entity.key.name).copied() else {
             is_complete = false;
             continue;
         };
@@ -78,10 +79,10 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
     if !(at..context.entities.len()).any(uses) {
         return Key::Absent;
     }
-    if input.fields.contains_key(&context.entities[at].key.0) {
+    if context.entities[at].key.is_in(input) {
         return Key::Field(slot);
     }
-    if at > 0 && input.fields.contains_key(&context.entities[0].key.0) {
+    if at > 0 && context.entities[0].key.is_in(input) {
         return Key::Completed(slot);
     }
     if at == 0 && !uses(0) {
@@ -92,12 +93,17 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
 }
 
 fn missing_key(context: &StageContext<'_>, at: usize, input: &ResolvedInput) -> Diagnostic {
-    let (entity, first) = (&context.entities[at], &context.entities[0].key.0);
-    let (name, key) = (&input.name, &entity.key.0);
+    let entity = &context.entities[at];
+    let lacking = |key: &PlannedKey| {
+        let lacking = key.fields.iter().filter(|field| !input.fields.contains_key(*field));
+        enumerate(lacking.map(String::as_str))
+    };
+    let (name, fields) = (&input.name, lacking(&entity.key));
     let help = match at {
-        0 => format!("add `{key}` to the fields of `{name}`"),
+        0 => format!("add {fields} to the fields of `{name}`"),
         _ => format!(
-            "add `{key}` to the fields of `{name}`; or add `{first}`, and `{key}` is taken from the label's transaction"
+            "add {fields} to the fields of `{name}`; or add {}, and the key is taken from the label's transaction",
+            lacking(&context.entities[0].key)
         ),
     };
     let message = format!(
@@ -105,6 +111,6 @@ fn missing_key(context: &StageContext<'_>, at: usize, input: &ResolvedInput) -> 
         entity.name
     );
     Diagnostic::new(message, input.span.clone())
-        .label(format!("has no field `{key}`"))
+        .label(format!("lacks {fields}"))
         .help(help)
 }

@@ -96,7 +96,7 @@ fn compile_features(
         Ok(features) => Some(features),
         Err(errors) => {
             for error in errors {
-                let span = context.entities[at].key.1.clone();
+                let span = context.entities[at].key.span.clone();
                 diagnostics.add(Diagnostic::new(error.to_string(), span));
             }
             None
