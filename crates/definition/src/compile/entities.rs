@@ -125,7 +125,10 @@ fn plan_key(key: &Spanned<EntityKey>, transactions: Option<&ResolvedInput>) -> P
             let is_field = |name: &&str| transactions.is_some_and(|input| input.fields.contains_key(*name));
             let fields: BTreeSet<&str> = read.filter(is_field).collect();
             PlannedKey {
-                name: format!("[{}]", texts.join(", ")),
+                name: match texts[..] {
+                    [text] => text.to_owned(),
+                    _ => format!("[{}]", texts.join(", ")),
+                },
                 span,
                 fields: fields.into_iter().map(str::to_owned).collect(),
                 computed: Some(parts.clone()),

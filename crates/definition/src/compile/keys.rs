@@ -2,6 +2,7 @@
 
 use super::declare::Declared;
 use super::entities::PlannedEntity;
+use super::names::is_identifier;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{ExpressionText, Spanned};
 use riskstream_engine::plan::{ComputedKey, EVENT_TIME};
@@ -30,9 +31,16 @@ fn compile_part(
     declared: &Declared<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Expression> {
+    let is_possible = |value_type: ValueType| matches!(value_type, ValueType::Text | ValueType::Int);
+    let name = &part.value.0;
+    let field = declared.names.get(name);
+    if is_identifier(name) && !field.is_some_and(|field| is_possible(field.value_type)) {
+        // The phase `entities` has reported it.
+        return None;
+    }
     let expression = declared.names.compile(part, diagnostics)?;
     let value_type = expression.value_type();
-    let (message, help) = if !matches!(value_type, ValueType::Text | ValueType::Int) {
+    let (message, help) = if !is_possible(value_type) {
         let message = format!(
             "the key of an entity must be text or int, this is {}",
             value_type.name()

@@ -37,6 +37,10 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
                 names(plan, input.derived.iter().map(|derived| derived.to))
             )?;
         }
+        let keys = &plan.inputs[index].computed_keys;
+        if !keys.is_empty() {
+            writeln!(out, "  computes keys {}", names(plan, keys.iter().map(|key| key.slot)))?;
+        }
     }
     for (at, stage) in plan.stages.iter().enumerate() {
         write_stage(out, compiled, plan, at, stage)?;
