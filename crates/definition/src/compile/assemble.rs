@@ -19,7 +19,8 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{
-    DecidePlan, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT, decision_steps,
+    DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
+    decision_steps,
 };
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
@@ -161,13 +162,32 @@ impl CompiledParts<'_> {
         fields.filter_map(|(name, field)| Some((name, field, *self.symbols.fields.get(name)?)))
     }
 
-    /// Whether an event must have a field: the file says so, or it is the id, the event time or the key of an entity.
+    /// Whether an event must have a field: the file says so, or it is the id, the event time or the key of an entity. Events
+    /// need a key of some entity, see [`CompiledParts::any_of`].
     fn requires(&self, input: &ResolvedInput, name: &String) -> bool {
         let default = input.id.as_ref() == Some(name)
             || input.event_time.as_ref() == Some(name)
-            || self.entities.iter().any(|entity| entity.key.0 == *name);
+            || (input.kind != InputKind::Events && self.entities.iter().any(|entity| entity.key.0 == *name));
         let field = input.fields.get(name);
         field.and_then(|field| field.required).unwrap_or(default)
+    }
+
+    /// The keys of entities of which an event of the input must have at least one: all that it can have, unless the file says
+    /// of one that it is not required.
+    fn any_of(&self, input: &ResolvedInput) -> Vec<Slot> {
+        let keys = self.entities.iter().filter_map(|entity| {
+            let (name, _) = &entity.key;
+            Some((input.fields.get(name)?, *self.symbols.fields.get(name)?))
+        });
+        let keys: Vec<(&ResolvedField, Slot)> = keys.collect();
+        let is_optional = keys.iter().any(|(field, _)| field.required == Some(false));
+        if input.kind != InputKind::Events || is_optional {
+            return Vec::new();
+        }
+        let mut slots: Vec<Slot> = keys.into_iter().map(|(_, slot)| slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
     }
 }
 
@@ -180,6 +200,7 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
         let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
         Some(InputPlan {
             name: input.name.clone(),
+            kind: input.kind,
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
             event_time,
             min_time: input.min_time,
@@ -187,6 +208,7 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
                 Some(_) => required.map(|(.., slot)| slot).collect(),
                 None => Vec::new(),
             },
+            any_of: phases.any_of(input),
             filter: filter.clone(),
             ignores_tombstones: input.ignores_tombstones,
             headers: match index {

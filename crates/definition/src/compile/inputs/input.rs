@@ -4,6 +4,7 @@ use super::field::{OPERATION, ResolvedField};
 use crate::diagnostics::Span;
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Envelope, Format, KeyMismatch};
+use riskstream_engine::plan::InputKind;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct ResolvedInput {
     pub name: String,
     /// Where it is declared.
     pub span: Span,
+    /// What its records are.
+    pub kind: InputKind,
     /// The Kafka topic; empty if it is missing.
     pub topic: String,
     /// The encoding.

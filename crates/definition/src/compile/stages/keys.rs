@@ -3,12 +3,12 @@
 use super::context::StageContext;
 use crate::compile::inputs::ResolvedInput;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use riskstream_engine::plan::TRANSACTIONS;
+use riskstream_engine::plan::{InputKind, TRANSACTIONS};
 use riskstream_events::Slot;
 
 /// The keys of all inputs at all stages.
 pub struct Keys {
-    /// For each stage, for each input, the slot of its key. `None` if the input does not go to the stage.
+    /// For each stage, for each input, the slot of its key. `None` if the stage does not apply the input's events.
     pub slots: Vec<Vec<Option<Slot>>>,
     /// The keys of later stages that labels lack. The first stage keeps them from transactions and completes labels.
     pub carried: Vec<Slot>,
@@ -22,7 +22,7 @@ enum Key {
     Field(Slot),
     /// The same slot, which the first stage fills from the label's transaction.
     Completed(Slot),
-    /// The input does not go to the stage.
+    /// The stage does not apply the input's events.
     Absent,
     /// The input has no key for the stage, which was reported.
     Missing,
@@ -64,7 +64,8 @@ pub fn find_keys(context: &StageContext<'_>, diagnostics: &mut Diagnostics) -> O
     is_complete.then_some(keys)
 }
 
-/// The key of an input's events at a stage. Labels go to a stage if its features, or those of a later one, use them.
+/// The key of an input's events at a stage. Labels go to a stage if its features, or those of a later one, use them. Other events
+/// are applied where features use them, and pass the stages before.
 fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnostics: &mut Diagnostics) -> Key {
     if index == TRANSACTIONS {
         return Key::Field(slot);
@@ -75,13 +76,13 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
             .iter()
             .any(|feature| feature.input == index)
     };
-    if !(at..context.entities.len()).any(uses) {
+    if !(at..context.entities.len()).any(uses) || (input.kind == InputKind::Events && !uses(at)) {
         return Key::Absent;
     }
     if input.fields.contains_key(&context.entities[at].key.0) {
         return Key::Field(slot);
     }
-    if at > 0 && input.fields.contains_key(&context.entities[0].key.0) {
+    if input.kind == InputKind::Labels && at > 0 && input.fields.contains_key(&context.entities[0].key.0) {
         return Key::Completed(slot);
     }
     if at == 0 && !uses(0) {
@@ -94,8 +95,8 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
 fn missing_key(context: &StageContext<'_>, at: usize, input: &ResolvedInput) -> Diagnostic {
     let (entity, first) = (&context.entities[at], &context.entities[0].key.0);
     let (name, key) = (&input.name, &entity.key.0);
-    let help = match at {
-        0 => format!("add `{key}` to the fields of `{name}`"),
+    let help = match (input.kind, at) {
+        (InputKind::Events, _) | (_, 0) => format!("add `{key}` to the fields of `{name}`"),
         _ => format!(
             "add `{key}` to the fields of `{name}`; or add `{first}`, and `{key}` is taken from the label's transaction"
         ),
