@@ -1,7 +1,9 @@
 //! What the records of inputs are, and what inputs of other events need.
 
 use super::input::ResolvedInput;
+use crate::compile::identifiers::identifiers;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Input, Kind, PipelineFile};
 use crate::text::Key;
 use riskstream_engine::plan::InputKind;
@@ -34,9 +36,17 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
     kind
 }
 
-/// Checks that events have a key of some entity. Warns of those that no feature uses: their topic is not read.
+/// Looks at events that no feature uses: they have to have a key of some entity, and their topic is not read, which is a warning.
+/// Of those that features use, a later phase says which key they lack.
 pub fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
-    for input in inputs.iter().filter(|input| input.kind == InputKind::Events) {
+    let is_used = |input: &ResolvedInput| {
+        let mut features = file.features.iter();
+        features.any(|(_, feature)| feature.inputs().any(|name| name == input.name))
+    };
+    for input in inputs
+        .iter()
+        .filter(|input| input.kind == InputKind::Events && !is_used(input))
+    {
         let keys = file.entities.iter().map(|(_, entity)| entity.key.0.as_ref());
         let Some(keys) = keys.collect::<Option<Vec<_>>>() else {
             // An entity without a key was reported.
@@ -61,16 +71,66 @@ pub fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: 
             );
             continue;
         }
-        let mut features = file.features.iter();
-        if !features.any(|(_, feature)| feature.inputs().any(|name| name == input.name)) {
-            diagnostics.warn(
-                Diagnostic::new(format!("no feature uses `{}`", input.name), input.span.clone())
-                    .label("its topic is not read")
-                    .help(format!(
-                        "aggregate its events with `of: {0}`, as in `count: {0}`, or remove the input",
-                        input.name
-                    )),
-            );
-        }
+        diagnostics.warn(
+            Diagnostic::new(format!("no feature uses `{}`", input.name), input.span.clone())
+                .label("its topic is not read")
+                .help(format!(
+                    "aggregate its events with `of: {0}`, as in `count: {0}`, or remove the input",
+                    input.name
+                )),
+        );
     }
+}
+
+/// Checks that what is evaluated for each decision does not read fields that only events have: a transaction has no value for them.
+pub fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+    let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
+    let thresholds = file
+        .decision
+        .iter()
+        .flat_map(|decision| decision.value.conditions.iter());
+    let outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
+    let headers = file.headers.iter().flat_map(|headers| headers.value.fields.iter());
+    let expressions = rules
+        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
+        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()))
+        .chain(headers.map(|(_, source)| source));
+    for source in expressions {
+        check_decision(source, inputs, diagnostics);
+    }
+}
+
+fn check_decision(source: &Spanned<ExpressionText>, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+    for name in identifiers(&source.value.0) {
+        if is_function(&source.value.0, name) {
+            continue;
+        }
+        let mut owners = inputs.iter().filter(|input| input.fields.contains_key(name));
+        let Some(owner) = owners.next().filter(|owner| owner.kind == InputKind::Events) else {
+            continue;
+        };
+        diagnostics.add(
+            Diagnostic::new(
+                format!(
+                    "`{name}` is a field of `{}`, and a transaction does not have it",
+                    owner.name
+                ),
+                source.span.clone(),
+            )
+            .help(format!(
+                "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
+                owner.name
+            )),
+        );
+    }
+}
+
+/// Whether a name is only called: a function may be called as a field is.
+fn is_function(source: &str, name: &str) -> bool {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut uses = source.match_indices(name).filter(|(at, _)| {
+        let (before, after) = (&source[..*at], &source[at + name.len()..]);
+        !before.ends_with(is_of_name) && !after.starts_with(is_of_name)
+    });
+    uses.all(|(at, _)| source[at + name.len()..].trim_start().starts_with('('))
 }
