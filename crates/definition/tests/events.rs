@@ -141,6 +141,20 @@ fn a_function_is_no_field() {
     valid(&source);
 }
 
+/// A feature may have the name of the input that it counts.
+#[test]
+fn a_feature_named_as_its_input() {
+    let source = CORRECT.replace("logins_1h", "logins");
+    let examples = run_examples(&valid(&source.replace(
+        "      - logins: {login_id: l1, time: \"2026-01-05T10:00:00Z\", device: phone, attempt: 1}\n",
+        "",
+    )));
+    assert_eq!(
+        examples.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))),
+        3
+    );
+}
+
 /// Events are applied only where features use them, and pass the stages before.
 #[test]
 fn events_go_where_features_use_them() {

@@ -14,18 +14,15 @@ pub struct EventCounts {
     pub duplicate: u64,
     /// Events that came later than the entity's `lateness`.
     pub too_late: u64,
-    /// Events that lack the entity's key.
-    pub without_key: u64,
 }
 
 impl EventCounts {
     /// The counts with their names in metrics.
-    pub fn named(&self) -> [(&'static str, u64); 4] {
+    pub fn named(&self) -> [(&'static str, u64); 3] {
         [
             ("counted", self.counted),
             ("duplicate", self.duplicate),
             ("too_late", self.too_late),
-            ("without_key", self.without_key),
         ]
     }
 
@@ -33,7 +30,6 @@ impl EventCounts {
         self.counted += other.counted;
         self.duplicate += other.duplicate;
         self.too_late += other.too_late;
-        self.without_key += other.without_key;
     }
 }
 
@@ -42,19 +38,20 @@ impl EventCounts {
 pub struct EventTally(BTreeMap<(u8, usize), EventCounts>);
 
 impl EventTally {
-    /// Counts an event that a stage has applied, if it is one of an input of other events which features of the stage use.
-    /// `applied`: what became of it; none if it has no key of the entity.
+    /// Counts an event that a stage has passed, if it is one of an input of other events. `applied`: what became of it; none if it
+    /// has no key of the entity, or no feature of the stage uses it.
     pub fn add(&mut self, plan: &Plan, stage: usize, event: &Event, applied: Option<&Applied>) {
         let input = usize::from(event.input);
-        if plan.inputs[input].kind != InputKind::Events || plan.stages[stage].keys[input].is_none() {
+        let Some(applied) = applied.filter(|_| plan.inputs[input].kind == InputKind::Events) else {
             return;
-        }
+        };
         let counts = self.0.entry((event.input, stage)).or_default();
-        match applied {
-            None => counts.without_key += 1,
-            Some(applied) if applied.duplicate => counts.duplicate += 1,
-            Some(applied) if applied.too_late => counts.too_late += 1,
-            Some(_) => counts.counted += 1,
+        if applied.duplicate {
+            counts.duplicate += 1;
+        } else if applied.too_late {
+            counts.too_late += 1;
+        } else {
+            counts.counted += 1;
         }
     }
 

@@ -383,10 +383,9 @@ fn events_are_no_labels() {
         .collect();
     assert_eq!(reasons, ["missing_field"]);
     let counts: Vec<EventCounts> = driver.other_events.iter().map(|(.., counts)| counts).collect();
-    let of = |counted, without_key| EventCounts {
+    let of = |counted| EventCounts {
         counted,
-        without_key,
         ..EventCounts::default()
     };
-    assert_eq!(counts, [of(2, 1), of(2, 0)]);
+    assert_eq!(counts, [of(2), of(2)]);
 }
