@@ -155,6 +155,17 @@ fn a_feature_named_as_its_input() {
     );
 }
 
+/// The file in the section of the documentation is correct but for what it leaves out.
+#[test]
+fn the_documented_inputs_are_correct() {
+    let page = include_str!("../../../docs/pipeline-file.md");
+    let section = &page[page.find("## Other events").expect("the section is there")..];
+    let start = section.find("```yaml\n").expect("it has a file") + 8;
+    let file = &section[start..start + section[start..].find("```").expect("the file ends")];
+    let outputs = "outputs: {decisions: decisions, dead_letters: dead-letters}\n";
+    assert_eq!(warnings(&format!("name: documented\n{file}{outputs}")), "");
+}
+
 /// Events are applied only where features use them, and pass the stages before.
 #[test]
 fn events_go_where_features_use_them() {
