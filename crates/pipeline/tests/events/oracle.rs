@@ -53,8 +53,11 @@ impl Record {
     }
 }
 
-/// The conditions that features may have, as text and as what they mean.
-pub const CONDITIONS: [(&str, fn(&Record) -> bool); 5] = [
+/// A condition as text and as what it means.
+pub type Condition = (&'static str, fn(&Record) -> bool);
+
+/// The conditions that features may have.
+pub const CONDITIONS: [Condition; 5] = [
     ("succeeded", |record| record.succeeded),
     ("!succeeded", |record| !record.succeeded),
     ("attempt > 2", |record| record.attempt > 2),
