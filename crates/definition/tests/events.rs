@@ -3,7 +3,7 @@
 mod mistakes;
 
 use mistakes::{Mistake, compiled, reports};
-use riskstream_definition::{Compiled, Style, explain, run_examples};
+use riskstream_definition::{Compiled, Style, explain, prepare, run_examples};
 use riskstream_engine::plan::InputKind;
 
 const CORRECT: &str = r#"
@@ -164,6 +164,21 @@ fn the_documented_inputs_are_correct() {
     let file = &section[start..start + section[start..].find("```").expect("the file ends")];
     let outputs = "outputs: {decisions: decisions, dead_letters: dead-letters}\n";
     assert_eq!(warnings(&format!("name: documented\n{file}{outputs}")), "");
+}
+
+/// What a roll-out reads has a value at the decision.
+#[test]
+fn a_roll_out_cannot_read_fields_of_events() {
+    let pipeline = valid(CORRECT);
+    let rollout = "revision: 1\nrules:\n  - {name: tablet, when: 'device == \"tablet\"', then: review, reason: R}\n";
+    let report = prepare("rollout.yaml", rollout, &pipeline)
+        .map(|_| ())
+        .expect_err("a payment has no device");
+    let report = report.render(Style::Plain, 120);
+    assert!(report.contains("`device` does not reach the decision"), "{report}");
+    let rollout = rollout.replace("device == \"tablet\"", "devices > 1");
+    prepare("rollout.yaml", &rollout, &pipeline)
+        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
 }
 
 /// Events are applied only where features use them, and pass the stages before.

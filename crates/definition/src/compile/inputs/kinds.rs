@@ -2,7 +2,7 @@
 
 use super::input::ResolvedInput;
 use crate::compile::identifiers::identifiers;
-use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
+use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Input, Kind, PipelineFile};
 use crate::text::Key;
@@ -98,6 +98,10 @@ pub fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostic
     for source in expressions {
         check_decision(source, inputs, diagnostics);
     }
+    let model = file.model.iter().filter_map(|model| model.value.inputs.as_ref());
+    for name in model.flat_map(|inputs| &inputs.value.0) {
+        check_name(&name.value, &name.span, inputs, diagnostics);
+    }
 }
 
 fn check_decision(source: &Spanned<ExpressionText>, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
@@ -105,24 +109,33 @@ fn check_decision(source: &Spanned<ExpressionText>, inputs: &[ResolvedInput], di
         if is_function(&source.value.0, name) {
             continue;
         }
-        let mut owners = inputs.iter().filter(|input| input.fields.contains_key(name));
-        let Some(owner) = owners.next().filter(|owner| owner.kind == InputKind::Events) else {
-            continue;
-        };
-        diagnostics.add(
-            Diagnostic::new(
-                format!(
-                    "`{name}` is a field of `{}`, and a transaction does not have it",
-                    owner.name
-                ),
-                source.span.clone(),
-            )
-            .help(format!(
-                "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
-                owner.name
-            )),
-        );
+        check_name(name, &source.span, inputs, diagnostics);
     }
+}
+
+/// Checks that a name is none of a field that only events have.
+fn check_name(name: &str, span: &Span, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+    let owners = inputs.iter().filter(|input| input.fields.contains_key(name));
+    let owners: Vec<&ResolvedInput> = owners.collect();
+    let Some(owner) = owners
+        .first()
+        .filter(|_| owners.iter().all(|owner| owner.kind == InputKind::Events))
+    else {
+        return;
+    };
+    diagnostics.add(
+        Diagnostic::new(
+            format!(
+                "`{name}` is a field of `{}`, and a transaction does not have it",
+                owner.name
+            ),
+            span.clone(),
+        )
+        .help(format!(
+            "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
+            owner.name
+        )),
+    );
 }
 
 /// Whether a name is only called: a function may be called as a field is.
