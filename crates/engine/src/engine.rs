@@ -53,8 +53,8 @@ impl Engine {
     /// stream time.
     ///
     /// # Errors
-    /// The event cannot be used: no id, no event time or another required field, no key of any entity, an event time in the future or before
-    /// `min_time`, or a number that no aggregate can hold.
+    /// The event cannot be used: no id, no event time or another required field, no key of any entity, an event time in the
+    /// future or before `min_time`, or a number that no aggregate can hold.
     pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
         let plan = &self.plan.inputs[usize::from(input)];
         row[EVENT_ID] = match &row[plan.id] {

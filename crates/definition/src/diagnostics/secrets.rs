@@ -48,16 +48,7 @@ pub fn masked(source: &str) -> String {
 
 /// Whether this is the first line of an input: the input `password_changes` is no secret.
 fn begins_input(line: &str) -> bool {
-    let keys = [
-        "topic:",
-        "kind:",
-        "format:",
-        "key:",
-        "id:",
-        "event_time:",
-        "where:",
-        "fields:",
-    ];
+    let keys = ["topic:", "kind:", "format:", "event_time:", "where:", "fields:"];
     keys.iter().any(|key| line.trim_start().starts_with(key))
 }
 
@@ -158,6 +149,7 @@ mod tests {
                 "password_changes:\n  topic: a\n  id: b\n",
                 "password_changes:\n  topic: a\n  id: b\n",
             ),
+            ("secret:\n  key: a\n", "secret:\n********\n"),
             ("password", "password"),
             ("key_env: SECRET\n", "key_env: SECRET\n"),
             ("key: customer_id\n", "key: customer_id\n"),
