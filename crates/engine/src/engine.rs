@@ -1,7 +1,7 @@
 //! The step until the decision: admit an event, apply it to the state of each stage.
 
 use crate::event::Event;
-use crate::plan::{EVENT_ID, EVENT_TIME, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, InputKind, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, key_of_parts, write_key};
@@ -53,8 +53,8 @@ impl Engine {
     /// stream time.
     ///
     /// # Errors
-    /// The event cannot be used: no id, no event time or another required field, an event time in the future or before
-    /// `min_time`, or a number that no aggregate can hold.
+    /// The event cannot be used: no id, no event time or another required field, no key of any entity, an event time in the
+    /// future or before `min_time`, or a number that no aggregate can hold.
     pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
         let plan = &self.plan.inputs[usize::from(input)];
         row[EVENT_ID] = match &row[plan.id] {
@@ -73,6 +73,9 @@ impl Engine {
         }
         if let Some(slot) = plan.required.iter().find(|slot| row[**slot].is_null()) {
             return Err(self.missing(*slot));
+        }
+        if !plan.any_of.is_empty() && plan.any_of.iter().all(|slot| row[*slot].is_null()) {
+            return Err(self.without_key(&plan.any_of));
         }
         if plan.min_time.is_some_and(|min_time| time < min_time) {
             let detail = format!(
@@ -155,13 +158,14 @@ impl Engine {
         else {
             return Ok(None);
         };
-        if !is_transaction && stage == 0 && plan.completes_labels {
+        let is_label = self.plan.inputs[usize::from(event.input)].kind == InputKind::Labels;
+        if is_label && stage == 0 && plan.completes_labels {
             let id = CompactString::from(event.id());
             if !states.complete(store, key, &id, time, &mut event.row)? {
                 return Err(StageError::Rejected(unknown_transaction()));
             }
         }
-        // Labels may come ahead of their transactions. If they moved stream time, these would be too late.
+        // Labels and other events may come ahead of transactions. If they moved stream time, these would be too late.
         let mut latest = stream_time.latest;
         if is_transaction {
             latest = latest.max(time);
@@ -191,9 +195,32 @@ impl Engine {
     }
 
     /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and so do
-    /// labels that a feature there or later uses.
+    /// labels that a feature there or later uses, and other events with the key of an entity there or later whose features
+    /// use them.
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
-        stage == 0 || event.input == TRANSACTIONS || self.plan.stages[stage].keys[usize::from(event.input)].is_some()
+        let input = usize::from(event.input);
+        stage == 0
+            || match self.plan.inputs[input].kind {
+                InputKind::Transactions => true,
+                InputKind::Labels => self.plan.stages[stage].keys[input].is_some(),
+                InputKind::Events => {
+                    let mut keys = self.plan.stages[stage..].iter().filter_map(|stage| stage.keys[input]);
+                    keys.any(|slot| !event.row[slot].is_null())
+                }
+            }
+    }
+
+    /// Why an event cannot be used that has none of these keys.
+    fn without_key(&self, keys: &[Slot]) -> Rejection {
+        let names: Vec<String> = keys.iter().map(|slot| format!("`{}`", self.name(*slot))).collect();
+        let detail = match names.as_slice() {
+            [name] => format!("{name} is missing or null"),
+            names => format!(
+                "{} are missing or null: the event has the key of no entity",
+                names.join(", ")
+            ),
+        };
+        Rejection::new(ReasonCode::MissingField, detail)
     }
 
     fn missing(&self, slot: Slot) -> Rejection {

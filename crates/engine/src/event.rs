@@ -3,10 +3,10 @@
 use crate::plan::{EVENT_ID, EVENT_TIME, TRANSACTIONS};
 use riskstream_events::{Flags, Row, Value};
 
-/// A transaction or a label on its way through the stages.
+/// A transaction, a label or another event on its way through the stages.
 #[derive(Clone, Debug, Default)]
 pub struct Event {
-    /// Index of the input it came from: [`crate::plan::TRANSACTIONS`] or a label input.
+    /// Index of the input it came from: [`crate::plan::TRANSACTIONS`] or another one.
     pub input: u8,
     /// The watermark of its source when it was read, in microseconds since the epoch: the largest event time read so far,
     /// its own included. Sources are merged in the order of their watermarks.
@@ -42,9 +42,10 @@ impl Event {
         self.watermark.saturating_sub(self.event_time())
     }
 
-    /// Whether it is a label that came later than the lateness of the entity whose stage has applied it last.
+    /// Whether it gets no decision that could say so, and came later than the lateness of the entity whose stage has applied
+    /// it last: no feature of that entity counts it.
     #[inline]
-    pub fn is_too_late_label(&self) -> bool {
+    pub fn is_missed(&self) -> bool {
         self.input != TRANSACTIONS && self.flags.contains(Flags::TOO_LATE)
     }
 }

@@ -23,7 +23,7 @@ pub const CANONICAL: [(Slot, &str, ValueType); 3] = [
     (EVENT_ID, "event_id", ValueType::Text),
     (WRITTEN_AT, "written_at", ValueType::Timestamp),
 ];
-/// Input 0 is the transactions. Only they are decided on; all other inputs are labels.
+/// Input 0 is the transactions. Only they are decided on; all other inputs are labels or other events: see [`InputKind`].
 pub const TRANSACTIONS: u8 = 0;
 
 /// A whole pipeline.
@@ -35,7 +35,7 @@ pub struct Plan {
     pub version: String,
     /// All slots of a row, in order. The first are [`CANONICAL`].
     pub slots: Vec<SlotInfo>,
-    /// The inputs; the first is the transactions, the others are labels.
+    /// The inputs; the first is the transactions.
     pub inputs: Vec<InputPlan>,
     /// The chain of stages, one for each entity, in order.
     pub stages: Vec<StagePlan>,
@@ -60,11 +60,24 @@ pub struct SlotInfo {
     pub holds_pseudonyms: bool,
 }
 
+/// What the records of an input are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// They are decided on.
+    Transactions,
+    /// Facts about transactions, whose ids they have. The first stage completes them with keys that they lack.
+    Labels,
+    /// Other things that happen to entities, with ids of their own. Entities whose key one lacks do not see it.
+    Events,
+}
+
 /// The fields of an input that the engine reads.
 #[derive(Clone, Debug)]
 pub struct InputPlan {
     /// `transactions`, `labels`, …
     pub name: String,
+    /// What its records are.
+    pub kind: InputKind,
     /// The decoded field with the event's id (text or int).
     pub id: Slot,
     /// The decoded field with the event time, or [`WRITTEN_AT`].
@@ -77,6 +90,8 @@ pub struct InputPlan {
     pub computed_keys: Vec<ComputedKey>,
     /// Fields and computed keys that an event must have. If there is no filter, decoders check the fields instead.
     pub required: Vec<Slot>,
+    /// Keys of entities of which an event must have at least one; without any, it need not.
+    pub any_of: Vec<Slot>,
     /// The slots of the headers of its records that decisions get.
     pub headers: Vec<Slot>,
     /// Whether records without a value are passed over.
@@ -113,7 +128,7 @@ pub struct StagePlan {
     /// The entity's name.
     pub entity: String,
     /// For each input the slot of this entity's key (text or int); `None` if the input's events have no such key and
-    /// cannot be completed with one. Such events do not come to this stage.
+    /// cannot be completed with one, or no feature of this stage uses them. This stage's state does not change with such events.
     pub keys: Vec<Option<Slot>>,
     /// Expressions that this stage's features use as values or conditions, in order of their dependencies.
     pub before: Vec<SlotExpression>,

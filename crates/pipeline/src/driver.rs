@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::error::WorkerError;
+use crate::event_tally::EventTally;
 use crate::faulty::{Faults, FaultyLog, LateRecords};
 use crate::follower::Follower;
 use crate::lists::Lists;
@@ -186,6 +187,8 @@ pub struct TestDriver {
     pub key_mismatches: u64,
     /// Labels so far that came later than an entity's lateness, by the entity's stage.
     pub too_late_labels: BTreeMap<usize, u64>,
+    /// What became of other events so far, with those that were applied again.
+    pub other_events: EventTally,
 }
 
 impl TestDriver {
@@ -213,6 +216,7 @@ impl TestDriver {
             lists: ManualLists::default(),
             key_mismatches: 0,
             too_late_labels: BTreeMap::new(),
+            other_events: EventTally::default(),
         };
         driver.add_worker();
         driver
@@ -362,6 +366,7 @@ impl TestDriver {
                 Ok(round) => {
                     events += round.events;
                     self.key_mismatches += round.tally.key_mismatches;
+                    self.other_events.merge(&round.tally.other_events);
                     for (stage, labels) in round.tally.too_late_labels {
                         *self.too_late_labels.entry(stage).or_default() += labels;
                     }

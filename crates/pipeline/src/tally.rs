@@ -1,5 +1,6 @@
 //! Counts of one batch, for metrics.
 
+use crate::event_tally::EventTally;
 use crate::log::TopicPartition;
 use crate::model_tally::ModelTally;
 use crate::rule_tally::RuleTally;
@@ -25,10 +26,13 @@ pub struct Tally {
     pub late: u64,
     /// Rows of repartition topics that were dropped because they were read before.
     pub repeated_rows: u64,
-    /// Events of which a feature leaves out a number, or rounds it to 0. Labels are among them, which get no decision.
+    /// Events of which a feature leaves out a number, or rounds it to 0. Labels and other events are among them, which get
+    /// no decision.
     pub inexact: u64,
     /// Labels that no feature of an entity counts, as they came later than its lateness; by the entity's stage.
     pub too_late_labels: BTreeMap<usize, u64>,
+    /// What became of other events at the entities that use them.
+    pub other_events: EventTally,
     /// Records that a filter of their input left out, and ignored tombstones.
     pub filtered: u64,
     /// Events whose time is doubtful, see [`InputPlan::is_implausible`](riskstream_engine::plan::InputPlan::is_implausible).

@@ -11,6 +11,7 @@ use crate::record_result::{RecordResult, Sequenced};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::stage_state::{Applied, StageState};
+use riskstream_engine::plan::InputKind;
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
 
@@ -19,6 +20,9 @@ const REKEY: &str = "Features are then wrong. Key the topic by this field; or re
 
 const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: no feature of this entity counts it. Give the entity \
                               a longer `lateness`; riskstream_too_late_labels_total counts such labels";
+
+const TOO_LATE_EVENT: &str = "an event came later than the entity's `lateness`: no feature of this entity counts it. Give the entity \
+                              a longer `lateness`; riskstream_other_events_total counts such events";
 
 /// Where a task begins.
 #[derive(Clone, Debug)]
@@ -66,8 +70,8 @@ pub struct Task {
     changed: bool,
     /// Whether a record with another key than the rule says was logged.
     has_warned_of_key: bool,
-    /// Whether a label that came too late was logged.
-    has_warned_of_labels: bool,
+    /// Bits of the inputs of which a label or event was logged that came too late.
+    has_warned_of_late: u64,
 }
 
 impl Task {
@@ -98,7 +102,7 @@ impl Task {
             },
             changed: false,
             has_warned_of_key: false,
-            has_warned_of_labels: false,
+            has_warned_of_late: 0,
         };
         task.restore()?;
         Ok(task)
@@ -219,16 +223,26 @@ impl Task {
         }
         let is_new = |flag| event.flags.contains(flag) && !before.contains(flag);
         tally.inexact += u64::from(is_new(Flags::INEXACT));
-        // A transaction has a decision, which says so. A label has the flag for the stage that applied it last.
-        if let Some(stage) = self.state.as_ref().map(StageState::stage)
-            && event.is_too_late_label()
-        {
-            *tally.too_late_labels.entry(stage).or_default() += 1;
-            if !self.has_warned_of_labels {
-                let entity = context.engine.plan().stages[stage].entity.as_str();
-                tracing::warn!(target: "riskstream::worker", partition = %self.partition, entity, "{TOO_LATE_LABEL}");
-                self.has_warned_of_labels = true;
+        let Some(state) = &self.state else { return };
+        let (plan, stage) = (context.engine.plan(), state.stage());
+        tally.other_events.add(plan, stage, event, state.last_applied());
+        // A transaction has a decision, which says so. Others have the flag for the stage that applied them last.
+        if !event.is_missed() {
+            return;
+        }
+        let input = &plan.inputs[usize::from(event.input)];
+        let what = match input.kind {
+            InputKind::Events => TOO_LATE_EVENT,
+            _ => {
+                *tally.too_late_labels.entry(stage).or_default() += 1;
+                TOO_LATE_LABEL
             }
+        };
+        let bit = 1u64.checked_shl(u32::from(event.input)).unwrap_or(0);
+        if self.has_warned_of_late & bit == 0 {
+            let (entity, input) = (plan.stages[stage].entity.as_str(), input.name.as_str());
+            tracing::warn!(target: "riskstream::worker", partition = %self.partition, entity, input, "{what}");
+            self.has_warned_of_late |= bit;
         }
     }
 

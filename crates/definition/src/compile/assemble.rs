@@ -1,7 +1,7 @@
 //! Builds the compiled pipeline from the results of all phases.
 
 use super::compiled::{Compiled, InputSettings, RolloutSettings, Settings};
-use super::entities::{self, PlannedEntity};
+use super::entities::{self, PlannedEntity, PlannedKey};
 use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
@@ -19,7 +19,7 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{
-    ComputedKey, DecidePlan, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
+    ComputedKey, DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
     decision_steps,
 };
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
@@ -163,16 +163,35 @@ impl CompiledParts<'_> {
         fields.filter_map(|(name, field)| Some((name, field, *self.symbols.fields.get(name)?)))
     }
 
-    /// Whether an event must have a field: the file says so, or it is the id, the event time or the key of an entity.
+    /// Whether an event must have a field: the file says so, or it is the id, the event time or the key of an entity. Events
+    /// need a key of some entity, see [`CompiledParts::any_of`].
     fn requires(&self, input: &ResolvedInput, name: &String) -> bool {
         let default = input.id.as_ref() == Some(name)
             || input.event_time.as_ref() == Some(name)
-            || self
-                .entities
-                .iter()
-                .any(|entity| entity.key.is_in(input) && entity.key.fields.contains(name));
+            || (input.kind != InputKind::Events
+                && self
+                    .entities
+                    .iter()
+                    .any(|entity| entity.key.is_in(input) && entity.key.fields.contains(name)));
         let field = input.fields.get(name);
         field.and_then(|field| field.required).unwrap_or(default)
+    }
+
+    /// The keys of entities of which an event of the input must have at least one: all that it can have, unless the file says
+    /// of one that it is not required.
+    fn any_of(&self, input: &ResolvedInput) -> Vec<Slot> {
+        let keys = self.entities.iter().map(|entity| &entity.key);
+        let keys: Vec<&PlannedKey> = keys.filter(|key| key.is_in(input)).collect();
+        let mut fields = keys.iter().flat_map(|key| &key.fields);
+        let is_optional = fields.any(|field| input.fields[field].required == Some(false));
+        if input.kind != InputKind::Events || is_optional {
+            return Vec::new();
+        }
+        let slot = |key: &&PlannedKey| self.symbols.fields.get(&key.name).copied();
+        let mut slots: Vec<Slot> = keys.iter().filter_map(slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
     }
 }
 
@@ -193,11 +212,13 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
         let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
         Some(InputPlan {
             name: input.name.clone(),
+            kind: input.kind,
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
             event_time,
             min_time: input.min_time,
             required: required.chain(required_keys).collect(),
             computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
+            any_of: phases.any_of(input),
             filter: filter.clone(),
             ignores_tombstones: input.ignores_tombstones,
             headers: match index {

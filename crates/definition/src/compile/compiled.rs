@@ -214,7 +214,10 @@ impl Compiled {
     fn inputs_as_text(&self) -> Vec<String> {
         let name = |slot: Slot| &self.plan.slots[slot].name;
         let input = |(settings, plan): (&InputSettings, &InputPlan)| {
-            let mut parts: Vec<String> = vec![format!("{} {:?} {:?}", plan.name, plan.min_time, plan.arrives_within)];
+            let mut parts: Vec<String> = vec![format!(
+                "{} {:?} {:?} {:?}",
+                plan.name, plan.kind, plan.min_time, plan.arrives_within
+            )];
             parts.extend(settings.fields.iter().map(|field| {
                 format!(
                     "{:?}",
@@ -228,6 +231,7 @@ impl Compiled {
             parts
                 .extend(derived.map(|field| format!("{} {} {:?}", name(field.from), name(field.to), field.derivation)));
             parts.extend(plan.required.iter().map(|slot| format!("required {}", name(*slot))));
+            parts.extend(plan.any_of.iter().map(|slot| format!("or {}", name(*slot))));
             let numbers = plan.numbers.iter();
             parts.extend(numbers.map(|(slot, precision)| format!("{} {precision:?}", name(*slot))));
             parts.push(

@@ -1,6 +1,5 @@
 //! Phase `entities`: the entities that get a stage.
 
-use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::names::is_identifier;
 use super::precision::precision;
@@ -121,16 +120,14 @@ fn plan_key(key: &Spanned<EntityKey>, transactions: Option<&ResolvedInput>) -> P
         },
         _ => {
             let texts: Vec<&str> = parts.iter().map(|part| part.value.0.as_str()).collect();
-            let read = texts.iter().flat_map(|text| identifiers(text));
-            let is_field = |name: &&str| transactions.is_some_and(|input| input.fields.contains_key(*name));
-            let fields: BTreeSet<&str> = read.filter(is_field).collect();
             PlannedKey {
                 name: match texts[..] {
                     [text] => text.to_owned(),
                     _ => format!("[{}]", texts.join(", ")),
                 },
                 span,
-                fields: fields.into_iter().map(str::to_owned).collect(),
+                fields: transactions
+                    .map_or_else(Vec::new, |input| input.fields_of_key(&key.value).into_iter().collect()),
                 computed: Some(parts.clone()),
             }
         }

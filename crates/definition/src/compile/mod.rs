@@ -78,6 +78,8 @@ pub fn compile(
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let entities = entities::compile(file, &inputs, diagnostics);
+    inputs::check_events(file, &inputs, diagnostics);
+    inputs::check_decisions(file, &inputs, diagnostics);
     let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);

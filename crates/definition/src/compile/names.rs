@@ -85,6 +85,8 @@ pub struct Names<'s> {
     tables: Vec<String>,
     slots: Vec<SlotInfo>,
     publishes_others: bool,
+    /// What a name that is unknown may be meant to be.
+    suggested: Vec<String>,
 }
 
 impl<'s> Names<'s> {
@@ -119,6 +121,7 @@ impl<'s> Names<'s> {
             tables: Vec::new(),
             slots,
             publishes_others: false,
+            suggested: Vec::new(),
         }
     }
 
@@ -294,6 +297,7 @@ impl<'s> Names<'s> {
             tables: self.tables.clone(),
             slots: self.slots.clone(),
             publishes_others: self.publishes_others,
+            suggested: Vec::new(),
         }
     }
 
@@ -346,6 +350,11 @@ impl<'s> Names<'s> {
     /// Compiles an expression. `None`, with diagnostics at their places, if it is wrong; `None` if it uses a broken name.
     pub fn compile(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> Option<Expression> {
         self.compile_with(Expression::compile, source, diagnostics)
+    }
+
+    /// What names that are unknown may be meant to be, from now on.
+    pub fn suggest(&mut self, names: Vec<String>) {
+        self.suggested = names;
     }
 
     /// Compiles a text that is not in this source.
@@ -442,7 +451,11 @@ impl<'s> Names<'s> {
                 .filter(|_| self.is_rollout && error.help.is_none())
                 .map(needs_a_restart)
         });
-        let diagnostic = Diagnostic::new(error.message, place).label("here");
+        let suggested = self.suggested.iter().map(String::as_str);
+        let mut diagnostic = Diagnostic::new(error.message.clone(), place).label("here");
+        if let Some(name) = unknown {
+            diagnostic = diagnostic.nearest(name, suggested);
+        }
         match help.or(error.help) {
             Some(help) => diagnostic.help(help),
             None => diagnostic,

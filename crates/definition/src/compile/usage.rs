@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 /// The inputs and fields that are used.
 pub struct Usage<'i> {
-    /// Transactions, and the label inputs that features use, in the plan's order.
+    /// Transactions, and the other inputs that features use, in the plan's order.
     pub inputs: Vec<&'i ResolvedInput>,
     /// The names that the file mentions, those of fields among them.
     pub fields: BTreeSet<String>,

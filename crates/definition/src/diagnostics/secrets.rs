@@ -23,14 +23,18 @@ pub fn masked(source: &str) -> String {
     let mut text = String::with_capacity(source.len());
     // How far the key is indented whose value goes on in the next lines.
     let mut continued: Option<usize> = None;
-    for line in source.split_inclusive('\n') {
+    let mut lines = source.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
         let indent = line.len() - line.trim_start_matches([' ', '-']).len();
         continued = continued.filter(|key| line.trim().is_empty() || indent > *key);
         if continued.is_some() {
             mask(line, 0, line.len(), &mut text);
             continue;
         }
-        match secret_in(line) {
+        let place = secret_in(line);
+        match place.filter(|(start, _)| {
+            !(line[*start..].trim().is_empty() && lines.peek().is_some_and(|next| begins_input(next)))
+        }) {
             Some((start, end)) => {
                 mask(line, start, end, &mut text);
                 let begins_line = line[..start].matches(':').count() == 1 && !line[..start].contains(['{', '[', ',']);
@@ -40,6 +44,12 @@ pub fn masked(source: &str) -> String {
         }
     }
     text
+}
+
+/// Whether this is the first line of an input: the input `password_changes` is no secret.
+fn begins_input(line: &str) -> bool {
+    let keys = ["topic:", "kind:", "format:", "event_time:", "where:", "fields:"];
+    keys.iter().any(|key| line.trim_start().starts_with(key))
 }
 
 /// The place of the secret value in a line. What follows it in a flow mapping may be masked, too.
@@ -134,6 +144,12 @@ mod tests {
             ("  password: a\n    b\n  user: c\n", "  password: *\n*****\n  user: c\n"),
             ("url: http://me:pass@host/path\n", "url: http://*******@host/path\n"),
             ("password:\n", "password:\n"),
+            ("password:\n  value: a\n", "password:\n**********\n"),
+            (
+                "password_changes:\n  topic: a\n  id: b\n",
+                "password_changes:\n  topic: a\n  id: b\n",
+            ),
+            ("secret:\n  key: a\n", "secret:\n********\n"),
             ("password", "password"),
             ("key_env: SECRET\n", "key_env: SECRET\n"),
             ("key: customer_id\n", "key: customer_id\n"),

@@ -3,7 +3,7 @@
 use super::sizes::entity_size;
 use crate::compile::Compiled;
 use crate::duration;
-use riskstream_engine::plan::{Plan, StagePlan};
+use riskstream_engine::plan::{InputKind, Plan, StagePlan};
 use riskstream_events::Slot;
 use riskstream_scoring::ModelPlan;
 use std::fmt::{self, Write};
@@ -24,7 +24,11 @@ fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
             .key
             .as_deref()
             .map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
-        let what = if index == 0 { "read" } else { "read for labels" };
+        let what = match plan.inputs[index].kind {
+            InputKind::Transactions => "read",
+            InputKind::Labels => "read for labels",
+            InputKind::Events => "read for events",
+        };
         writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
         writeln!(out, "  decodes {}", fields.join(", "))?;
         if let Some(filter) = &plan.inputs[index].filter {

@@ -12,6 +12,10 @@ section! {
     pub struct Input {
         /// The Kafka topic.
         pub topic: Required<String>,
+        /// What the records of an input beside `transactions` are: `labels`, facts about transactions, whose ids they have; or
+        /// `events`, other things that happen to entities, such as logins, with ids of their own.
+        #[schemars(default, extend("default" = "labels"))]
+        pub kind: Option<Spanned<Kind>>,
         /// `json`; `avro` in Confluent's wire format, with the `registry`; or `avro_plain`, Avro without a prefix in the
         /// schema of `schema`.
         #[schemars(default, extend("default" = "json"))]
@@ -29,7 +33,8 @@ section! {
         /// directly: `warn` counts it and logs the first one of each partition; `stop` does not read the partition on.
         #[schemars(default, extend("default" = "warn"))]
         pub on_key_mismatch: Option<Spanned<KeyMismatch>>,
-        /// The field with the event's id; of a label, with the id of its transaction. Text or int.
+        /// The field with the event's id, by which duplicates within its input are known; of a label, with the id of its
+        /// transaction. Text or int.
         pub id: Required<String>,
         /// The field with the event time; of a label, with the time at which it became known. `{from: record}` is the
         /// timestamp of the Kafka record.
@@ -60,6 +65,21 @@ section! {
         pub fields: Map<FieldDeclaration>,
     }
 }
+
+/// What the records of an input beside the transactions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Facts about transactions.
+    Labels,
+    /// Other things that happen to entities.
+    Events,
+}
+
+impl Word for Kind {
+    const WHAT: &'static str = "a kind of input";
+    const WORDS: &'static [(&'static str, Self)] = &[("labels", Kind::Labels), ("events", Kind::Events)];
+}
+word!(Kind);
 
 /// The encoding of a topic's records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

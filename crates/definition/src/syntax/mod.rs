@@ -28,7 +28,7 @@ pub use example::{Example, ExampleEntry, ExampleEvent, Expectation};
 pub use feature::{Feature, Window};
 pub use field::LongField;
 pub use headers::Headers;
-pub use input::{Envelope, EventTime, Format, Input, KeyMismatch, Tombstones};
+pub use input::{Envelope, EventTime, Format, Input, KeyMismatch, Kind, Tombstones};
 pub use lists::{EntryList, ListSection};
 pub use model::ModelSection;
 pub use outputs::{Output, Outputs};

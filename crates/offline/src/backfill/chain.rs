@@ -1,12 +1,12 @@
 //! The stages of a pipeline one after the other, each with a state of its own for each of its partitions.
 
 use super::order::Partitions;
-use riskstream_engine::plan::Plan;
+use riskstream_engine::plan::{InputKind, Plan};
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
-use riskstream_pipeline::{Applied, StageState, Stores, WaitedLabel, partitioner};
+use riskstream_pipeline::{Applied, EventTally, StageState, Stores, WaitedLabel, partitioner};
 use std::collections::BTreeMap;
 
 /// How many caches a stage has at least, however few partitions it has.
@@ -17,6 +17,8 @@ pub(super) struct Chain {
     stages: Vec<Stage>,
     /// Labels that were older than the entities of a stage keep, by stage.
     too_late_labels: BTreeMap<usize, u64>,
+    /// What became of other events.
+    other_events: EventTally,
     key: String,
 }
 
@@ -47,6 +49,7 @@ impl Chain {
         Ok(Chain {
             stages: stages.collect::<Result<_, StateError>>()?,
             too_late_labels: BTreeMap::new(),
+            other_events: EventTally::default(),
             key: String::new(),
         })
     }
@@ -80,7 +83,9 @@ impl Chain {
             count => partitioner::stage_partition(engine, stage, event, count as i32, &mut self.key) as usize,
         };
         let applied = partitions[partition].apply(engine, event)?;
-        self.count(stage, event);
+        let last = partitions[partition].last_applied();
+        self.other_events.add(engine.plan(), stage, event, last);
+        self.count(engine.plan(), stage, event);
         Ok((applied == Applied::Now).then(|| SourceId::new(0, partition as i32)))
     }
 
@@ -110,13 +115,14 @@ impl Chain {
     ) -> Result<Option<WaitedLabel>, StateError> {
         let label = self.stages[0].partitions[partition].next_label(engine)?;
         if let Some((label, Ok(()))) = &label {
-            self.count(0, label);
+            self.count(engine.plan(), 0, label);
         }
         Ok(label)
     }
 
-    fn count(&mut self, stage: usize, event: &Event) {
-        if event.is_too_late_label() {
+    fn count(&mut self, plan: &Plan, stage: usize, event: &Event) {
+        let is_label = plan.inputs[usize::from(event.input)].kind == InputKind::Labels;
+        if is_label && event.is_missed() {
             *self.too_late_labels.entry(stage).or_default() += 1;
         }
     }
@@ -124,6 +130,11 @@ impl Chain {
     /// Labels so far that were older than the entities of a stage keep, by stage.
     pub(super) fn too_late_labels(&self) -> &BTreeMap<usize, u64> {
         &self.too_late_labels
+    }
+
+    /// What became of other events so far.
+    pub(super) fn other_events(&self) -> &EventTally {
+        &self.other_events
     }
 
     /// Gives up some of the labels that wait, as no transaction will come any more; the partition at which they waited.

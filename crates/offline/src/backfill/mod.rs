@@ -21,8 +21,8 @@ use riskstream_engine::plan::TRANSACTIONS;
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
-use riskstream_pipeline::Stores;
 use riskstream_pipeline::sources::SourceId;
+use riskstream_pipeline::{EventTally, Stores};
 use riskstream_scoring::{Decider, Decision, DecisionSet, InForce};
 use sorter::{SortOptions, Sorted, Sorter};
 use std::collections::{BTreeMap, HashMap};
@@ -80,6 +80,8 @@ pub struct Summary {
     pub too_late: u64,
     /// Labels that were older than an entity's state keeps, by the entity's stage: none of its features counts them.
     pub too_late_labels: BTreeMap<usize, u64>,
+    /// What became of other events at the entities that use them.
+    pub other_events: EventTally,
 }
 
 /// How a backfill orders records.
@@ -186,6 +188,7 @@ impl<'a> Backfill<'a> {
         }
         self.decide()?;
         self.summary.too_late_labels = self.chain.too_late_labels().clone();
+        self.summary.other_events = self.chain.other_events().clone();
         go_on(&self.summary);
         Ok(self.summary)
     }

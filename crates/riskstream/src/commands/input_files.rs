@@ -214,6 +214,14 @@ pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
             compiled.plan.stages[*stage].entity
         ));
     }
+    for (input, stage, counts) in summary.other_events.iter().filter(|(.., counts)| counts.too_late > 0) {
+        notes.push(format!(
+            "{} events of `{}` came later than the `lateness` of `{}`, whose features do not count them",
+            counts.too_late,
+            compiled.plan.inputs[usize::from(input)].name,
+            compiled.plan.stages[stage].entity
+        ));
+    }
     if summary.filtered > 0 {
         notes.push(format!(
             "{} records are no events: `where:` does not hold",

@@ -133,9 +133,11 @@ metrics! {
     REPEATED_ROWS: Counter "riskstream_repeated_rows_total" [] in Count,
         "Rows of repartition topics that were written twice, after a crash or a hand-over, and dropped the second time.";
     INEXACT: Counter "riskstream_inexact_events_total" [] in Count,
-        "Transactions and labels with a number that a feature aggregates and that is left out (NaN, infinite or too large) or rounded to 0.";
+        "Transactions, labels and other events with a number that a feature aggregates and that is left out (NaN, infinite or too large) or rounded to 0.";
     TOO_LATE_LABELS: Counter "riskstream_too_late_labels_total" ["entity"] in Count,
         "Labels that came later than the entity's `lateness`, so that none of its features counts them. The log tells of the first of each entity and partition.";
+    OTHER_EVENTS: Counter "riskstream_other_events_total" ["input", "entity", "result"] in Count,
+        "Events of inputs of `kind: events`, by what became of them at an entity whose features use them: counted, duplicate (their id was seen within the entity's `dedupe`) or too_late (they came later than its `lateness`, and no feature counts them). The log tells of the first that is too late of each input, entity and partition.";
     FILTERED: Counter "riskstream_filtered_records_total" [] in Count,
         "Input records that are no events: an input's `where:` does not hold, or a tombstone is ignored.";
     DOUBTFUL_TIMES: Counter "riskstream_doubtful_event_times_total" [] in Count,

@@ -3,11 +3,12 @@
 use super::metrics as set;
 use super::partition_gauges::PartitionGauges;
 use metrics::{Counter, Histogram};
-use riskstream_pipeline::Worker;
+use riskstream_engine::plan::{InputKind, Plan};
 use riskstream_pipeline::decision_sink::DecisionSink;
 use riskstream_pipeline::log::Log;
 use riskstream_pipeline::round::Round;
 use riskstream_pipeline::topology::Topology;
+use riskstream_pipeline::{EventCounts, Worker};
 use riskstream_scoring::DecisionSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub struct WorkerMetrics {
     inexact: Counter,
     /// By the stages of the entities.
     too_late_labels: Vec<Counter>,
+    plan: Arc<Plan>,
     filtered: Counter,
     doubtful_times: Counter,
     key_mismatches: Counter,
@@ -53,6 +55,7 @@ impl WorkerMetrics {
         }
         set::ROLLOUTS_REJECTED.counter(&[]).increment(0);
         create_rule_counters(&topology.decision);
+        create_event_counters(&topology.plan);
         WorkerMetrics {
             worker: worker.to_string(),
             decisions: outcome_counters(topology),
@@ -62,6 +65,7 @@ impl WorkerMetrics {
             repeated_rows: set::REPEATED_ROWS.counter(&[]),
             inexact: set::INEXACT.counter(&[]),
             too_late_labels: too_late_labels(topology),
+            plan: Arc::clone(&topology.plan),
             filtered: set::FILTERED.counter(&[]),
             doubtful_times: set::DOUBTFUL_TIMES.counter(&[]),
             key_mismatches: set::KEY_MISMATCHES.counter(&[]),
@@ -107,6 +111,9 @@ impl WorkerMetrics {
         self.inexact.increment(round.tally.inexact);
         for (stage, labels) in &round.tally.too_late_labels {
             self.too_late_labels[*stage].increment(*labels);
+        }
+        for (input, stage, counts) in round.tally.other_events.iter() {
+            count_events(&self.plan, input, stage, counts);
         }
         self.filtered.increment(round.tally.filtered);
         self.doubtful_times.increment(round.tally.doubtful_times);
@@ -208,6 +215,24 @@ fn too_late_labels(topology: &Topology) -> Vec<Counter> {
     stages
         .map(|stage| set::TOO_LATE_LABELS.counter(&[&stage.entity]))
         .collect()
+}
+
+/// Creates the counters of other events at the entities that use them.
+fn create_event_counters(plan: &Plan) {
+    for (stage, of_stage) in plan.stages.iter().enumerate() {
+        for (input, key) in (0u8..).zip(&of_stage.keys) {
+            if key.is_some() && plan.inputs[usize::from(input)].kind == InputKind::Events {
+                count_events(plan, input, stage, EventCounts::default());
+            }
+        }
+    }
+}
+
+fn count_events(plan: &Plan, input: u8, stage: usize, counts: EventCounts) {
+    let (input, entity) = (&plan.inputs[usize::from(input)].name, &plan.stages[stage].entity);
+    for (result, count) in counts.named() {
+        set::OTHER_EVENTS.counter(&[input, entity, result]).increment(count);
+    }
 }
 
 /// Creates the counters of all rules and thresholds: one that never fires counts 0.

@@ -7,7 +7,7 @@ use crate::duration;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Aggregated, Feature};
 use crate::text::Key;
-use riskstream_engine::plan::EVENT_TIME;
+use riskstream_engine::plan::{EVENT_TIME, InputKind};
 use riskstream_events::{Slot, Value, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec};
 
@@ -19,12 +19,14 @@ impl<'a> FeatureCompiler<'a, '_, '_> {
         let aggregation = self.parameters(name, feature, definition);
         let delay = feature.delay.as_ref().map_or(0, |delay| delay.value.0);
         let window = self.window(name, feature, aggregation);
+        self.names.suggest(self.fields_of_events(input));
         let value = match (definition.operand.is_events(), stage) {
             (true, _) => Some(None),
             (false, Some(stage)) => self.value(name, source, aggregation, stage, input).map(Some),
             (false, None) => None,
         };
         let condition = feature.when.as_ref().map(|when| self.condition(when, stage, input));
+        self.names.suggest(Vec::new());
         let stage = stage?;
         let window = window?;
         self.check_retention(feature, stage, window, delay);
@@ -73,6 +75,16 @@ impl<'a> FeatureCompiler<'a, '_, '_> {
             precision,
         });
         Some(())
+    }
+
+    /// The names of the fields of an input, if it has other events: what is aggregated over them can use no others.
+    fn fields_of_events(&self, input: Option<&str>) -> Vec<String> {
+        let found = self
+            .inputs
+            .iter()
+            .find(|candidate| Some(candidate.name.as_str()) == input);
+        let events = found.filter(|found| found.kind == InputKind::Events);
+        events.map_or_else(Vec::new, |found| found.fields.keys().cloned().collect())
     }
 
     /// Identifies the events that a feature aggregates: equal for two features over the same events.

@@ -20,12 +20,16 @@ impl FeatureCompiler<'_, '_, '_> {
             .collect();
         let needs: Vec<Vec<usize>> = nodes
             .iter()
-            .map(|(_, feature)| {
+            .enumerate()
+            .map(|(at, (name, feature))| {
+                // `logins: {count: logins}` names an input.
+                let is_input = feature.inputs().any(|input| input == name.name);
                 let mut needs: Vec<usize> = feature
                     .sources()
                     .flat_map(|source| identifiers(&source.value.0))
                     .flat_map(|name| std::iter::once(name).chain(self.keys_of_table(name)))
                     .filter_map(|name| index.get(name).copied())
+                    .filter(|needed| !(is_input && *needed == at))
                     .collect();
                 needs.sort_unstable();
                 needs.dedup();

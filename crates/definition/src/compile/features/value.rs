@@ -120,7 +120,7 @@ impl FeatureCompiler<'_, '_, '_> {
                 .feature
                 .map_or("a feature", |feature| slots[feature].name.as_str());
             let help = if input.name != "transactions" {
-                "what is aggregated over labels can use their own fields only".to_owned()
+                format!("what is aggregated over `{}` can use its own fields only", input.name)
             } else if other == stage {
                 format!(
                     "all features of `{0}` are computed together: use a feature of an entity declared before `{0}`, or compare in an `expression`",

@@ -1,10 +1,12 @@
 //! An input with its fields.
 
 use super::field::{OPERATION, ResolvedField};
+use crate::compile::identifiers::identifiers;
 use crate::diagnostics::Span;
 use crate::syntax::read::{ExpressionText, Spanned};
-use crate::syntax::{Envelope, Format, KeyMismatch};
-use std::collections::BTreeMap;
+use crate::syntax::{EntityKey, Envelope, Format, KeyMismatch};
+use riskstream_engine::plan::InputKind;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// An input whose fields are resolved.
@@ -14,6 +16,8 @@ pub struct ResolvedInput {
     pub name: String,
     /// Where it is declared.
     pub span: Span,
+    /// What its records are.
+    pub kind: InputKind,
     /// The Kafka topic; empty if it is missing.
     pub topic: String,
     /// The encoding.
@@ -45,6 +49,13 @@ pub struct ResolvedInput {
 }
 
 impl ResolvedInput {
+    /// The fields of this input that an entity's key is made of.
+    pub fn fields_of_key(&self, key: &EntityKey) -> BTreeSet<String> {
+        let names = key.0.iter().flat_map(|part| identifiers(&part.value.0));
+        let fields = names.filter(|name| self.fields.contains_key(*name));
+        fields.map(str::to_owned).collect()
+    }
+
     /// Whether a field says what the change in an envelope is.
     pub fn is_operation(&self, field: &ResolvedField) -> bool {
         self.envelope.is_some() && field.path == [OPERATION]

@@ -4,11 +4,13 @@ mod agreement;
 mod avro_types;
 mod field;
 mod input;
+mod kinds;
 mod overlap;
 mod resolve;
 mod schema_file;
 
 pub use field::ResolvedField;
 pub use input::ResolvedInput;
+pub use kinds::{check_decisions, check_events};
 pub use overlap::check_places;
 pub use resolve::compile;

@@ -4,6 +4,7 @@ use super::agreement::check_agreement;
 use super::avro_types::AvroTypes;
 use super::field::{OPERATION, ResolvedField, derived_fields, operation, resolve_field};
 use super::input::ResolvedInput;
+use super::kinds::resolve_kind;
 use super::schema_file::{add_schema_fields, check_against_schema, check_format, read_schema};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::duration::DAY;
@@ -54,6 +55,7 @@ fn resolve_input(
         check_against_schema(input, schema, &fields, diagnostics);
     }
     check_key_mismatch(input, diagnostics);
+    let kind = resolve_kind(key, input, diagnostics);
     let mut roles = Roles {
         input,
         fields: &fields,
@@ -62,6 +64,7 @@ fn resolve_input(
     ResolvedInput {
         name: key.name.clone(),
         span: key.span.clone(),
+        kind,
         topic: input
             .topic
             .0

@@ -3,7 +3,7 @@
 use super::context::{StageContext, reads_of_feature};
 use super::expressions::ExpressionPlacement;
 use super::keys::Keys;
-use riskstream_engine::plan::CANONICAL;
+use riskstream_engine::plan::{CANONICAL, InputKind};
 use riskstream_events::{Slot, ValueType};
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ pub fn find_carries(
 }
 
 /// The slots that have values at the decision: those that rows carry to the last stage, and those that it and the decision
-/// compute.
+/// compute. Fields that only other events have are null there.
 pub fn find_at_decision(
     context: &StageContext<'_>,
     carries: &[Vec<(Slot, ValueType)>],
@@ -54,7 +54,20 @@ pub fn find_at_decision(
     let features = features.map(|feature| feature.output);
     let steps = placed.stages.last().into_iter().flatten().chain(&placed.decision);
     let steps = steps.map(|step| step.slot);
-    carried.chain(features).chain(steps).collect()
+    let of_events = only_of_events(context);
+    let all = carried.chain(features).chain(steps);
+    all.filter(|slot| !of_events.contains(slot)).collect()
+}
+
+/// The slots of fields that other events have, and neither transactions nor labels.
+fn only_of_events(context: &StageContext<'_>) -> BTreeSet<Slot> {
+    let fields = context.symbols.fields.iter();
+    let is_of = |name: &String, is_events: bool| {
+        let mut inputs = context.usage.inputs.iter();
+        inputs.any(|input| (input.kind == InputKind::Events) == is_events && input.fields.contains_key(name))
+    };
+    let of_events = fields.filter(|(name, _)| is_of(name, true) && !is_of(name, false));
+    of_events.map(|(_, slot)| *slot).collect()
 }
 
 /// The canonical slots, then the others in order.

@@ -3,6 +3,7 @@
 use super::context::{StageContext, reads_of_feature};
 use crate::compile::entities::PlannedEntity;
 use crate::compile::features::PlannedExpression;
+use riskstream_engine::plan::InputKind;
 use riskstream_events::Slot;
 use riskstream_expressions::{Expression, Revision};
 use riskstream_features::{EntityFeatures, EntitySpec, FeatureSpec};
@@ -20,6 +21,9 @@ pub fn fingerprint(
     let mut text = format!("{} by {} {:08x}", entity.name, entity.key.name, features.fingerprint());
     for input in &context.usage.inputs {
         write!(text, "\n{} {:?} {:?}", input.name, input.id, input.event_time).expect("writing to a string");
+        if input.kind == InputKind::Events {
+            text.push_str(" of events");
+        }
         if let Some(filter) = &input.filter {
             write!(text, " where {}", filter.value.0).expect("writing to a string");
         }

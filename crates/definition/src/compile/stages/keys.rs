@@ -4,12 +4,12 @@ use super::context::StageContext;
 use crate::compile::entities::PlannedKey;
 use crate::compile::inputs::ResolvedInput;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
-use riskstream_engine::plan::TRANSACTIONS;
+use riskstream_engine::plan::{InputKind, TRANSACTIONS};
 use riskstream_events::Slot;
 
 /// The keys of all inputs at all stages.
 pub struct Keys {
-    /// For each stage, for each input, the slot of its key. `None` if the input does not go to the stage.
+    /// For each stage, for each input, the slot of its key. `None` if the stage does not apply the input's events.
     pub slots: Vec<Vec<Option<Slot>>>,
     /// The keys of later stages that labels lack. The first stage keeps them from transactions and completes labels.
     pub carried: Vec<Slot>,
@@ -23,7 +23,7 @@ enum Key {
     Field(Slot),
     /// The same slot, which the first stage fills from the label's transaction.
     Completed(Slot),
-    /// The input does not go to the stage.
+    /// The stage does not apply the input's events.
     Absent,
     /// The input has no key for the stage, which was reported.
     Missing,
@@ -65,7 +65,8 @@ pub fn find_keys(context: &StageContext<'_>, diagnostics: &mut Diagnostics) -> O
     is_complete.then_some(keys)
 }
 
-/// The key of an input's events at a stage. Labels go to a stage if its features, or those of a later one, use them.
+/// The key of an input's events at a stage. Labels go to a stage if its features, or those of a later one, use them. Other events
+/// are applied where features use them, and pass the stages before.
 fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnostics: &mut Diagnostics) -> Key {
     if index == TRANSACTIONS {
         return Key::Field(slot);
@@ -76,13 +77,13 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
             .iter()
             .any(|feature| feature.input == index)
     };
-    if !(at..context.entities.len()).any(uses) {
+    if !(at..context.entities.len()).any(uses) || (input.kind == InputKind::Events && !uses(at)) {
         return Key::Absent;
     }
     if context.entities[at].key.is_in(input) {
         return Key::Field(slot);
     }
-    if at > 0 && context.entities[0].key.is_in(input) {
+    if input.kind == InputKind::Labels && at > 0 && context.entities[0].key.is_in(input) {
         return Key::Completed(slot);
     }
     if at == 0 && !uses(0) {
@@ -99,8 +100,8 @@ fn missing_key(context: &StageContext<'_>, at: usize, input: &ResolvedInput) -> 
         enumerate(lacking.map(String::as_str))
     };
     let (name, fields) = (&input.name, lacking(&entity.key));
-    let help = match at {
-        0 => format!("add {fields} to the fields of `{name}`"),
+    let help = match (input.kind, at) {
+        (InputKind::Events, _) | (_, 0) => format!("add {fields} to the fields of `{name}`"),
         _ => format!(
             "add {fields} to the fields of `{name}`; or add {}, and the key is taken from the label's transaction",
             lacking(&context.entities[0].key)

@@ -7,6 +7,7 @@ use crate::commands::time::time;
 use anyhow::{Context, anyhow};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::{Compiled, duration};
+use riskstream_engine::plan::InputKind;
 use riskstream_events::{Field, InputFields, Pseudonymizer, PublishedPseudonyms, Row, Slot, ValueType};
 use riskstream_offline::read::{self, Next, ReadError, Rows};
 use std::path::PathBuf;
@@ -183,10 +184,11 @@ impl Rows for PublishedIds<'_> {
 
 /// The pipeline's first input of labels that says what was fraud.
 fn label_input(compiled: &Compiled) -> Option<usize> {
-    let inputs = compiled.inputs.iter().enumerate().skip(1);
+    let kinds = compiled.plan.inputs.iter().map(|input| input.kind);
+    let inputs = compiled.inputs.iter().zip(kinds).enumerate();
     let is_fraud = |field: &Field| field.value_type == ValueType::Bool;
     inputs
-        .filter(|(_, input)| input.fields.iter().any(is_fraud))
+        .filter(|(_, (input, kind))| *kind == InputKind::Labels && input.fields.iter().any(is_fraud))
         .map(|(index, _)| index)
         .next()
 }

@@ -7,6 +7,7 @@ use crate::shutdown::Shutdown;
 use crate::simulated::{SimulationArgs, to_json};
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
+use riskstream_engine::plan::{InputKind, InputPlan};
 use riskstream_pipeline::Clock;
 use riskstream_pipeline::memory::Broker;
 use riskstream_simulator::{SimulatedEvent, Simulator};
@@ -33,8 +34,11 @@ impl Feed {
     /// # Errors
     /// The simulator refuses the arguments, or the pipeline has an input that it does not simulate.
     pub(super) fn new(simulation: &SimulationArgs, compiled: &Compiled) -> Result<Feed, CommandError> {
-        let labels = compiled.inputs.iter().position(|input| input.name == "labels");
-        if compiled.inputs.len() > 1 && labels.is_none() {
+        let is_labels = |input: &InputPlan| input.name == "labels" && input.kind == InputKind::Labels;
+        let labels = compiled.plan.inputs.iter().position(is_labels);
+        let mut others = compiled.plan.inputs.iter();
+        // Other events are not simulated: there are none.
+        if others.any(|input| input.kind == InputKind::Labels) && labels.is_none() {
             let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
             return Err(CommandError::configuration(anyhow!(
                 "the simulator makes transactions and labels, the pipeline wants {}",

@@ -10,6 +10,7 @@ use indicatif::{HumanCount, ProgressBar};
 use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::Compiled;
 use riskstream_engine::Engine;
+use riskstream_engine::plan::InputKind;
 use riskstream_events::{DecodeError, InputDecoder, Row, Slot, ValueType};
 use riskstream_kafka::{KafkaOptions, Scanned, TopicScan};
 use riskstream_offline::read::{Next, ReadError, Rows};
@@ -37,11 +38,15 @@ impl<'a> LabelTopic<'a> {
             let mut fields = fields.filter(|field| field.value_type == ValueType::Bool);
             fields.find(|field| field.name == fraud).map(|field| field.slot)
         };
-        let inputs = 1..compiled.inputs.len();
+        let is_labels = |input: &usize| compiled.plan.inputs[*input].kind == InputKind::Labels;
+        let inputs: Vec<usize> = (0..compiled.inputs.len()).filter(is_labels).collect();
         if inputs.is_empty() {
             return Ok(None);
         }
-        let found = inputs.filter_map(|input| Some((input, slot(input)?))).next();
+        let found = inputs
+            .into_iter()
+            .filter_map(|input| Some((input, slot(input)?)))
+            .next();
         let (input, fraud) = found.with_context(|| {
             format!("--label-fraud {fraud}: no input of labels has a field of this name whose type is `bool`")
         })?;

@@ -1,0 +1,220 @@
+//! Other events in files: a backfill over payments, labels and logins equals the service, to the last bit.
+mod common;
+
+use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
+use riskstream_definition::{Compiled, Style, compile};
+use riskstream_events::OwnedDecisionRecord;
+use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey};
+use riskstream_pipeline::EventCounts;
+use riskstream_pipeline::driver::MemoryStores;
+use std::path::Path;
+
+const PIPELINE: &str = "
+name: cards
+inputs:
+  transactions:
+    topic: payments
+    key: id
+    id: id
+    event_time: time
+    fields: {id: int, time: timestamp, card: {type: text, personal: true}, shop: int, amount: float}
+  labels:
+    topic: labels
+    key: id
+    id: id
+    event_time: time
+    fields: {id: int, time: timestamp, card: {type: text, personal: true}, fraud: bool}
+  logins:
+    kind: events
+    topic: logins
+    key: id
+    id: id
+    event_time: time
+    fields: {id: int, time: timestamp, card: {type: text, personal: true}, shop: int, device: text, tries: int}
+entities:
+  card: {key: card, lateness: 1h, dedupe: 1h}
+  region: {key: amount_key, lateness: 1h}
+  shop: {key: shop, lateness: 1h, dedupe: 1h}
+features:
+  payments: {entity: card, count: transactions, window: 7d}
+  of_amount: {entity: region, count: transactions, window: 7d}
+  frauds: {entity: shop, count: labels, window: 30d, when: fraud}
+  logins: {entity: card, count: logins, of: logins, window: 1h}
+  tried: {entity: card, sum: tries, of: logins, window: 6h, delay: 10m}
+  devices: {entity: card, distinct: device, of: logins, window: 1d, when: tries > 1}
+  at_shop: {entity: shop, count: logins, window: 2h}
+  since: {entity: shop, time_since_last: logins}
+personal_data: {key_env: KEY}
+outputs: {decisions: decisions, dead_letters: dead-letters}
+";
+
+fn pipeline() -> Compiled {
+    // A stage in between that no login concerns: logins pass it.
+    let source = PIPELINE
+        .replace(
+            "shop: int, amount: float}",
+            "shop: int, amount: float, amount_key: int}",
+        )
+        .replace("fraud: bool}", "fraud: bool, amount_key: int}");
+    compile("cards.yaml", &source, Path::new("."), &|_| None)
+        .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
+}
+
+/// Numbers that look random, the same in each run (SplitMix64, Steele, Lea and Flood 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % limit as u64) as usize
+    }
+}
+
+/// Payments, labels and logins in event-time order, three of each a minute at the same time. Some logins come twice, and some lack
+/// the card or the shop.
+fn records() -> [Vec<KeyedLine>; 3] {
+    let mut random = Random(5);
+    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+    for id in 0..1_200usize {
+        let time = (id / 3) as i64 * 60_000;
+        let (card, shop, amount) = (random.below(20), random.below(7), random.below(99));
+        let payment = format!(
+            r#"{{"id":{id},"time":{time},"card":"card {card}","shop":{shop},"amount":{amount},"amount_key":{}}}"#,
+            amount % 5
+        );
+        all[0].push((id.to_string(), payment));
+        let known = time + 2 * 3_600_000;
+        let label = format!(
+            r#"{{"id":{id},"time":{known},"card":"card {card}","fraud":{},"amount_key":{}}}"#,
+            amount < 30,
+            amount % 5
+        );
+        all[1].push((id.to_string(), label));
+        let text = |is_there: bool, text: String| if is_there { text } else { "null".to_owned() };
+        let (card, shop) = (random.below(20), random.below(7));
+        let (with_card, with_shop) = [(true, true), (true, false), (false, true)][random.below(3)];
+        let login = format!(
+            r#"{{"id":{id},"time":{time},"card":{},"shop":{},"device":{},"tries":{}}}"#,
+            text(with_card, format!("\"card {card}\"")),
+            text(with_shop, shop.to_string()),
+            text(random.below(4) > 0, format!("\"{}\"", random.below(3))),
+            random.below(4)
+        );
+        all[2].push((id.to_string(), login.clone()));
+        if random.below(9) == 0 {
+            all[2].push((id.to_string(), login));
+        }
+    }
+    all[2].push((
+        "x".to_owned(),
+        r#"{"id":7000,"time":60000,"device":"of nobody"}"#.to_owned(),
+    ));
+    all.map(|records| {
+        records
+            .into_iter()
+            .map(|(key, line)| (key, line.into_bytes()))
+            .collect()
+    })
+}
+
+/// The records as people's files are: in order, nearly so, or by key.
+fn reorder(lines: &mut [KeyedLine], order: &str) {
+    match order {
+        "by time" => {}
+        "nearly by time" => lines.chunks_mut(90).for_each(|chunk| chunk.swap(0, chunk.len() - 1)),
+        _ => lines.sort_by_key(|(key, _)| key.chars().rev().collect::<String>()),
+    }
+}
+
+/// The file with its key, as `riskstream backfill --partitions` opens it.
+fn keyed(compiled: &Compiled, index: usize, lines: &[KeyedLine]) -> InputFile {
+    let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
+    let place = fields.fields.iter().position(|field| field.name == "id").unwrap();
+    let key = RecordKey {
+        slot: fields.fields[place].slot,
+        personal: None,
+        required: false,
+    };
+    let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
+    keyed_input(index, &fields, lines, Some(key))
+}
+
+fn by_id(mut decisions: Vec<OwnedDecisionRecord>) -> Vec<OwnedDecisionRecord> {
+    decisions.sort_by_key(|decision| decision.event_id.parse::<u64>().unwrap());
+    decisions
+}
+
+#[test]
+fn a_backfill_with_other_events_equals_the_service_to_the_last_bit() {
+    let compiled = pipeline();
+    for order in ["by time", "nearly by time", "by key"] {
+        let mut inputs = records();
+        inputs.iter_mut().for_each(|lines| reorder(lines, order));
+        let partitions = Partitions {
+            inputs: vec![4, 3, 5],
+            stages: vec![Some(3), Some(2), Some(4)],
+        };
+        let (expected, dead_letters) = served(&compiled, &inputs, &partitions);
+        let expected = by_id(expected);
+        assert_eq!(expected.len(), 1_200);
+        for sort_memory in [usize::MAX, 5_000] {
+            let files = inputs.iter().enumerate();
+            let files = files.map(|(index, lines)| keyed(&compiled, index, lines)).collect();
+            let options = Options {
+                partitions: Some(partitions.clone()),
+                sort_memory,
+                ..options(Order::Arrival)
+            };
+            let (summary, collected) = backfill(&compiled, &mut MemoryStores::default(), files, options);
+            let found = by_id(collected.decisions);
+            for (found, expected) in found.iter().zip(&expected) {
+                assert_eq!(found, expected, "{order}");
+            }
+            assert_eq!((found.len(), summary.rejected), (1_200, dead_letters as u64), "{order}");
+            let counts: Vec<EventCounts> = summary.other_events.iter().map(|(.., counts)| counts).collect();
+            assert_eq!(counts.len(), 2, "cards and shops");
+            assert!(counts.iter().all(|counts| counts.counted > 100), "{counts:?}");
+            let late = counts.iter().all(|counts| counts.too_late > 0);
+            assert_eq!(late, order == "by key", "{order}: {counts:?}");
+        }
+    }
+}
+
+/// Sorted by event time, logins of the minute of a payment come before it, whatever the order of the files is.
+#[test]
+fn the_order_of_the_files_does_not_matter() {
+    let compiled = pipeline();
+    let mut decided: Vec<Vec<OwnedDecisionRecord>> = Vec::new();
+    for order in ["by time", "by key"] {
+        let mut inputs = records();
+        inputs.iter_mut().for_each(|lines| reorder(lines, order));
+        let open = |(index, lines): (usize, &Vec<KeyedLine>)| {
+            let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
+            input(&compiled, index, lines)
+        };
+        let files = inputs.iter().enumerate().map(open).collect();
+        let options = options(Order::EventTime);
+        let (summary, collected) = backfill(&compiled, &mut MemoryStores::default(), files, options);
+        assert_eq!((summary.decided, summary.rejected), (1_200, 1));
+        assert!(
+            summary
+                .other_events
+                .iter()
+                .all(|(.., counts)| counts.duplicate > 0 && counts.too_late == 0)
+        );
+        decided.push(by_id(collected.decisions));
+    }
+    for feature in ["logins", "tried", "devices", "at_shop", "since"] {
+        for (one, other) in decided[0].iter().zip(&decided[1]) {
+            assert_eq!(
+                one.feature(feature),
+                other.feature(feature),
+                "{feature} of {}",
+                one.event_id
+            );
+        }
+    }
+}
