@@ -22,6 +22,10 @@ use std::time::Duration;
 /// Rounds within which everything has to be decided after the last fault.
 const LIVENESS_ROUNDS: usize = 10_000;
 
+/// Rounds after which topics at rest are so in the sense of docs/guarantees.md, section 5: each source that has sent history has
+/// been announced as idle, so that a catch-up is not still going on when the next part of the load comes.
+const REST_ROUNDS: usize = 12;
+
 /// What went wrong, in words.
 pub type Failure = String;
 
@@ -448,7 +452,7 @@ impl<'s> Cluster<'s> {
                 self.act(process % scenario.processes.len(), *action)?;
             }
             let is_due = match scenario.mode {
-                Mode::History => at_rest >= 3,
+                Mode::History => at_rest >= REST_ROUNDS,
                 _ => since_part >= scenario.gap,
             };
             if part < parts && (part == 0 || is_due) {
