@@ -416,13 +416,15 @@ impl<'s> Cluster<'s> {
     }
 
     fn is_at_rest(&self) -> bool {
-        let are_up = self
-            .processes
-            .iter()
-            .all(|process| process.down == 0 && process.paused == 0);
+        let is_up = |process: &Process| process.down == 0 && process.paused == 0 && process.expelled.is_none();
+        let are_up = self.processes.iter().all(is_up);
         let workers = || self.processes.iter().flat_map(|process| &process.workers);
+        let topics = self.topology.input_topics();
+        let partitions = topics.iter().filter_map(|topic| self.broker.partitions(topic)).sum::<i32>();
+        let read = workers().map(|(_, worker)| worker.tasks().count()).sum::<usize>();
         are_up
-            && self.broker.is_consumed(&self.topology.input_topics())
+            && read == partitions as usize
+            && self.broker.is_consumed(&topics)
             && !workers().any(|(_, worker)| worker.tasks().any(|(_, task, _)| task.waiting_frames() > 0))
     }
 
