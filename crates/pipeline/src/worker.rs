@@ -174,9 +174,10 @@ impl<L: Log> Worker<L> {
 
     fn work(&mut self, round: &mut Round) -> Result<(), WorkerError> {
         round.changes = self.change_hands()?;
-        self.writers.set_generation(self.log.generation());
         let now = self.clock.now();
         self.open_again(now)?;
+        // After the last task was opened: a new writer has none, and is taken for a former owner's.
+        self.writers.set_generation(self.log.generation());
         let began = self.clock.monotonic();
         round.events = self.process_batch(now, &mut round.tally)?;
         self.uncommitted += round.events;

@@ -420,7 +420,10 @@ impl<'s> Cluster<'s> {
         let are_up = self.processes.iter().all(is_up);
         let workers = || self.processes.iter().flat_map(|process| &process.workers);
         let topics = self.topology.input_topics();
-        let partitions = topics.iter().filter_map(|topic| self.broker.partitions(topic)).sum::<i32>();
+        let partitions = topics
+            .iter()
+            .filter_map(|topic| self.broker.partitions(topic))
+            .sum::<i32>();
         let read = workers().map(|(_, worker)| worker.tasks().count()).sum::<usize>();
         are_up
             && read == partitions as usize
