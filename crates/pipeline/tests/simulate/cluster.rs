@@ -1,22 +1,21 @@
 //! Processes of a group on the in-process log, each with a disk of its own, and what happens to them.
 
+use crate::clock::SimulatedClock;
 use crate::definition;
 use crate::home::{Checkpoints, Home, States};
 use crate::load::{BEGIN, MOST_LATE, SECOND};
 use crate::oracle;
-use crate::scenario::{Action, Mode, Scenario};
-use riskstream_features::state::StateStore;
+use crate::scenario::{Mode, Scenario};
 use riskstream_pipeline::driver::{ManualLists, ManualRollouts};
 use riskstream_pipeline::faulty::{Faults, FaultyLog, LateRecords};
 use riskstream_pipeline::liveness::LivenessOptions;
 use riskstream_pipeline::log::{LogError, TopicPartition};
 use riskstream_pipeline::memory::{Broker, MemoryLog};
 use riskstream_pipeline::{
-    CatchUpSignal, Clock, Follower, Prepared, TaskError, Topology, Worker, WorkerError, WorkerOptions, WorkerRole,
+    CatchUpSignal, Clock as _, Follower, Prepared, TaskError, Topology, Worker, WorkerError, WorkerOptions, WorkerRole,
 };
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Rounds within which everything has to be decided after the last fault.
@@ -29,59 +28,35 @@ const REST_ROUNDS: usize = 12;
 /// What went wrong, in words.
 pub type Failure = String;
 
-/// The clocks of all machines.
-#[derive(Clone, Default)]
-pub struct SimulatedClock {
-    wall: Arc<AtomicI64>,
-    monotonic: Arc<AtomicI64>,
-}
-
-impl SimulatedClock {
-    fn advance(&self, micros: i64) {
-        self.wall.fetch_add(micros, Ordering::Relaxed);
-        self.monotonic.fetch_add(micros, Ordering::Relaxed);
-    }
-}
-
-impl Clock for SimulatedClock {
-    fn now(&self) -> i64 {
-        self.wall.load(Ordering::Relaxed)
-    }
-
-    fn monotonic(&self) -> Duration {
-        Duration::from_micros(self.monotonic.load(Ordering::Relaxed).unsigned_abs())
-    }
-}
-
 type SimulatedWorker = Worker<FaultyLog<MemoryLog>>;
 
-struct Process {
-    roles: &'static [WorkerRole],
-    home: Home,
-    earlier: Option<States>,
+pub struct Process {
+    pub roles: &'static [WorkerRole],
+    pub home: Home,
+    pub earlier: Option<States>,
     /// The number of each worker in the group.
-    workers: Vec<(u64, SimulatedWorker)>,
-    paused: u8,
-    down: u8,
+    pub workers: Vec<(u64, SimulatedWorker)>,
+    pub paused: u8,
+    pub down: u8,
     /// Rounds until it hears that the group has taken it for dead.
-    expelled: Option<u8>,
+    pub expelled: Option<u8>,
 }
 
 /// See the module.
 pub struct Cluster<'s> {
-    scenario: &'s Scenario,
+    pub scenario: &'s Scenario,
     pub topology: Arc<Topology>,
     pub broker: Broker,
-    clock: SimulatedClock,
-    checkpoints: Checkpoints,
-    late: LateRecords,
-    processes: Vec<Process>,
-    standby: Option<(Worker<Follower<MemoryLog>>, Home)>,
+    pub clock: SimulatedClock,
+    pub checkpoints: Checkpoints,
+    pub late: LateRecords,
+    pub processes: Vec<Process>,
+    pub standby: Option<(Worker<Follower<MemoryLog>>, Home)>,
     /// Workers so far: each fails at other moments than the one before.
-    started: u64,
+    pub started: u64,
     /// A line for each thing that happened, if they are wanted.
     pub trace: Option<Vec<String>>,
-    round: usize,
+    pub round: usize,
 }
 
 const ALL: &[WorkerRole] = &[WorkerRole::All];
@@ -153,7 +128,7 @@ impl<'s> Cluster<'s> {
         cluster
     }
 
-    fn note(&mut self, what: impl FnOnce() -> String) {
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(format!("round {:>3}: {}", self.round, what()));
         }
@@ -183,7 +158,7 @@ impl<'s> Cluster<'s> {
         }
     }
 
-    fn start(&mut self, number: usize) {
+    pub fn start(&mut self, number: usize) {
         let signal = CatchUpSignal::default();
         let options = self.options();
         let process = &mut self.processes[number];
@@ -243,116 +218,9 @@ impl<'s> Cluster<'s> {
         Home::new(0, [0; 3], Arc::clone(&self.checkpoints))
     }
 
-    fn start_standby(&mut self) {
+    pub fn start_standby(&mut self) {
         let home = self.new_home();
         self.standby = Some((self.follower(&home), home));
-    }
-
-    fn stop(&mut self, number: usize, down: u8) {
-        let process = &mut self.processes[number];
-        process.workers.clear();
-        process.expelled = None;
-        process.paused = 0;
-        process.down = down + 1;
-    }
-
-    fn act(&mut self, number: usize, action: Action) -> Result<(), Failure> {
-        self.note(|| format!("process {number}: {action:?}"));
-        match action {
-            Action::Kill { down } => self.stop(number, down),
-            Action::KillAndWipe { down } => {
-                self.stop(number, down);
-                self.processes[number].home.set_states(States::new());
-            }
-            Action::KillAndLoseOne { down, which } => {
-                self.stop(number, down);
-                self.processes[number].home.lose_one(usize::from(which));
-            }
-            Action::KillAndGoBack { down } => {
-                self.stop(number, down);
-                let process = &self.processes[number];
-                process.home.set_states(process.earlier.clone().unwrap_or_default());
-            }
-            Action::TakeStandby => {
-                if let Some((_, home)) = self.standby.take() {
-                    self.stop(number, 1);
-                    self.processes[number].home.set_states(home.states());
-                    self.start_standby();
-                }
-            }
-            Action::Pause { rounds } => self.processes[number].paused = rounds,
-            Action::Zombie { rounds, paused } => {
-                let process = &mut self.processes[number];
-                process
-                    .workers
-                    .iter()
-                    .for_each(|(member, _)| self.broker.expel(*member));
-                process.paused = paused;
-                process.expelled = Some(rounds);
-            }
-            Action::Leave { down } => {
-                for (_, worker) in &mut self.processes[number].workers {
-                    // What cannot be committed is done again.
-                    if let Err(error) = worker.finish() {
-                        is_expected(&error)?;
-                    }
-                }
-                self.stop(number, down);
-            }
-            Action::Checkpoint { damaged } => self.keep_checkpoints(number, !damaged),
-            Action::Retention => self.forget(),
-            Action::ClockJump { seconds } => {
-                self.clock
-                    .wall
-                    .fetch_add(i64::from(seconds) * SECOND, Ordering::Relaxed);
-            }
-            Action::Remember => self.processes[number].earlier = Some(self.processes[number].home.states()),
-        }
-        Ok(())
-    }
-
-    fn keep_checkpoints(&mut self, number: usize, is_whole: bool) {
-        let mut checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        for (task, state) in self.processes[number].home.states() {
-            let kept = checkpoints.entry(task).or_default();
-            let newest = kept.iter().filter_map(|(state, _)| state.position().ok()?).max();
-            if matches!(state.position(), Ok(Some(position)) if newest.is_none_or(|newest| position >= newest)) {
-                kept.push((state, is_whole));
-            }
-        }
-    }
-
-    /// Forgets what nobody needs who has the checkpoints.
-    fn forget(&mut self) {
-        let checkpoints = self.checkpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        for topic in self.topology.input_topics() {
-            let stage =
-                (0..self.topology.plan.stages.len()).find(|stage| self.topology.topic_of_stage(*stage) == &*topic);
-            for partition in 0..self.broker.partitions(&topic).unwrap_or(0) {
-                let at = TopicPartition {
-                    topic: Arc::clone(&topic),
-                    partition,
-                };
-                let committed = self.broker.committed(&at).map_or(0, |committed| committed.offset);
-                let kept = stage.map(|stage| {
-                    let task = (self.topology.plan.stages[stage].entity.to_string(), partition);
-                    let whole = checkpoints
-                        .get(&task)
-                        .into_iter()
-                        .flatten()
-                        .filter(|(_, is_whole)| *is_whole);
-                    whole.filter_map(|(state, _)| state.position().ok()?).max().unwrap_or(0)
-                });
-                // A task that reads on needs what follows its position, whatever there is of checkpoints.
-                let workers = self.processes.iter().flat_map(|process| &process.workers);
-                let read = workers.flat_map(|(_, worker)| worker.tasks());
-                let read = read
-                    .filter(|(reads, ..)| **reads == at)
-                    .map(|(_, task, _)| task.position());
-                let needed = read.chain(kept).chain([committed]).min().unwrap_or(0);
-                self.broker.trim(&topic, partition, needed);
-            }
-        }
     }
 
     /// One round of all; the number of events applied.
@@ -587,7 +455,7 @@ impl<'s> Cluster<'s> {
             for (_, worker) in &process.workers {
                 for (at, task, _) in worker.tasks() {
                     let Some(state) = task.state() else { continue };
-                    let entity = self.topology.plan.stages[state.stage()].entity.to_string();
+                    let entity = self.topology.plan.stages[state.stage()].entity.clone();
                     let task = (entity, at.partition);
                     states.extend(on_disk.remove(&task).map(|state| (task, state)));
                 }
@@ -603,7 +471,7 @@ impl<'s> Cluster<'s> {
 }
 
 /// Whether a worker may end with this error: the service replaces it.
-fn is_expected(error: &WorkerError) -> Result<(), Failure> {
+pub fn is_expected(error: &WorkerError) -> Result<(), Failure> {
     match error {
         WorkerError::Log(LogError::Fenced(_) | LogError::Aborted(_) | LogError::Unavailable(_))
         | WorkerError::Task(TaskError::State(_)) => Ok(()),

@@ -1,7 +1,9 @@
 //! Simulation: worker, tasks, merge and repartition on the in-process log, under a pipeline, a load and faults that are all drawn
 //! from one seed, against a sequential oracle. `scripts/simulate` runs many seeds (docs/testing.md).
 
+mod actions;
 mod check;
+mod clock;
 mod cluster;
 mod definition;
 mod home;

@@ -117,7 +117,7 @@ impl Scenario {
         let label_partitions = random.percent(50).then(|| partitions(random));
         let is_keyed = random.percent(60);
         let count = random.within(1, 6) as usize;
-        let mut features: Vec<Feature> = (0..entities.len()).map(|entity| count_of(entity)).collect();
+        let mut features: Vec<Feature> = (0..entities.len()).map(count_of).collect();
         features.extend((0..count).map(|_| feature(random, entities.len(), label_partitions.is_some())));
         // An input that no feature uses is not read.
         let label_partitions = label_partitions.filter(|_| features.iter().any(|feature| feature.of_labels));
