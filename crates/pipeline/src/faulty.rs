@@ -3,7 +3,8 @@
 
 use crate::log::{AssignmentChange, Committed, Log, LogError, LogTopic, Outputs, RecordRef, TopicPartition};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often what fails, in thousandths of the calls.
@@ -41,17 +42,33 @@ impl Faults {
     }
 }
 
-/// Records that paused members will write late, shared by the logs of a group.
+/// What the logs of a group share: records that paused members will write late, and whether faults have ended.
 #[derive(Clone, Debug, Default)]
-pub struct LateRecords(Arc<Mutex<VecDeque<Outputs>>>);
+pub struct LateRecords {
+    records: Arc<Mutex<VecDeque<Outputs>>>,
+    has_ended: Arc<AtomicBool>,
+}
 
 impl LateRecords {
     fn push(&self, records: Outputs) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(records);
+        self.lock().push_back(records);
     }
 
     fn pop(&self) -> Option<Outputs> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.lock().pop_front()
+    }
+
+    /// Nothing fails from now on, and no record comes late any more.
+    pub fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Outputs>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -83,8 +100,11 @@ impl<L> FaultyLog<L> {
         }
     }
 
-    /// A number below 1000 (SplitMix64, Steele, Lea and Flood 2014).
+    /// A number below 1000 (SplitMix64, Steele, Lea and Flood 2014); 1000 once faults have ended.
     fn draw(&mut self) -> u16 {
+        if self.late.has_ended() {
+            return 1000;
+        }
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -98,7 +118,9 @@ impl<L: Log> Log for FaultyLog<L> {
         if self.draw() < self.faults.unavailable {
             return Err(LogError::Unavailable("simulated".into()));
         }
-        if self.is_broken && self.draw() < LOSS_IS_NOTICED {
+        // A client hears of every loss in the end.
+        if self.is_broken && (self.late.has_ended() || self.draw() < LOSS_IS_NOTICED) {
+            self.is_broken = false;
             return Err(LogError::Fenced("simulated: not acknowledged".into()));
         }
         self.log.wait(timeout)

@@ -44,6 +44,7 @@ mod source_phases;
 pub mod source_queue;
 pub mod sources;
 pub mod stage_state;
+mod stored_record;
 mod stores;
 pub mod tally;
 pub mod task;

@@ -6,53 +6,15 @@ use crate::log::{
     TopicPartition,
 };
 use crate::partitioner;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use crate::stored_record::StoredPartition;
+pub use crate::stored_record::StoredRecord;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// A record as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredRecord {
-    /// Milliseconds since the epoch, if the writer gave one.
-    pub timestamp: Option<i64>,
-    /// The key.
-    pub key: Option<Arc<[u8]>>,
-    /// The value.
-    pub value: Option<Arc<[u8]>>,
-    /// Headers: name and value.
-    pub headers: Vec<(String, Vec<u8>)>,
-}
-
-impl StoredRecord {
-    /// The value of the last header with this name.
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut headers = self.headers.iter().rev();
-        headers
-            .find(|(header, _)| header == name)
-            .map(|(_, value)| value.as_slice())
-    }
-}
-
-/// One partition: what was not forgotten yet, and the offset of the first of it.
-#[derive(Default)]
-struct Partition {
-    low: i64,
-    records: VecDeque<StoredRecord>,
-}
-
-impl Partition {
-    fn end(&self) -> i64 {
-        self.low + self.records.len() as i64
-    }
-
-    fn get(&self, offset: i64) -> Option<&StoredRecord> {
-        self.records.get(usize::try_from(offset - self.low).ok()?)
-    }
-}
-
 #[derive(Default)]
 struct Inner {
-    topics: BTreeMap<Arc<str>, Vec<Partition>>,
+    topics: BTreeMap<Arc<str>, Vec<StoredPartition>>,
     /// Ids of the topics, by their names.
     ids: HashMap<Arc<str>, u64>,
     next_id: u64,
@@ -80,7 +42,7 @@ impl Broker {
 
     /// Makes a topic. One of this name that there is already is deleted first.
     pub fn create(&self, topic: &str, partitions: i32) {
-        let partitions = (0..partitions).map(|_| Partition::default()).collect();
+        let partitions = (0..partitions).map(|_| StoredPartition::default()).collect();
         let mut inner = self.lock();
         inner.next_id += 1;
         let (topic, id): (Arc<str>, u64) = (topic.into(), inner.next_id);
@@ -94,7 +56,7 @@ impl Broker {
     pub fn grow(&self, topic: &str, partitions: i32) {
         let mut inner = self.lock();
         let all = inner.topics.get_mut(topic).expect("the topic was created");
-        all.resize_with(partitions as usize, Partition::default);
+        all.resize_with(partitions as usize, StoredPartition::default);
     }
 
     /// Forgets what the group has committed, as Kafka does with a group that has had no members for long.
@@ -178,7 +140,7 @@ impl Broker {
     pub fn trim(&self, topic: &str, partition: i32, offset: i64) {
         let mut inner = self.lock();
         let partitions = inner.topics.get_mut(topic).expect("the topic was created");
-        trim(&mut partitions[partition as usize], offset);
+        partitions[partition as usize].trim(offset);
     }
 
     /// Forgets what the group has committed on these topics, and returns how many records are left on them.
@@ -194,7 +156,7 @@ impl Broker {
                     topic: Arc::clone(topic),
                     partition: number as i32,
                 };
-                trim(partition, committed.get(&at).map_or(0, |committed| committed.offset));
+                partition.trim(committed.get(&at).map_or(0, |committed| committed.offset));
                 left += partition.records.len();
             }
         }
@@ -242,6 +204,17 @@ impl Broker {
             lent: None,
             generation: 0,
         }
+    }
+
+    /// Takes a member for dead, as Kafka does when its session times out. The member does not hear of it: it goes on with its
+    /// partitions, and cannot commit.
+    pub fn expel(&self, member: u64) {
+        let mut inner = self.lock();
+        inner.members.retain(|(other, _)| *other != member);
+        inner.owners.retain(|_, owner| *owner != member);
+        inner.generation += 1;
+        drop(inner);
+        self.inner.1.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -307,7 +280,7 @@ impl Inner {
         }
     }
 
-    fn partition(&self, at: &TopicPartition) -> &Partition {
+    fn partition(&self, at: &TopicPartition) -> &StoredPartition {
         &self.topics[&at.topic][at.partition as usize]
     }
 
@@ -327,12 +300,6 @@ impl Inner {
     }
 }
 
-fn trim(partition: &mut Partition, offset: i64) {
-    while partition.low < offset && partition.records.pop_front().is_some() {
-        partition.low += 1;
-    }
-}
-
 /// A member of the broker's group.
 pub struct MemoryLog {
     broker: Broker,
@@ -348,6 +315,11 @@ pub struct MemoryLog {
 }
 
 impl MemoryLog {
+    /// The number of this member in the group.
+    pub fn member(&self) -> u64 {
+        self.member
+    }
+
     /// Reads the headers with these names as well.
     pub fn reading_headers(mut self, names: Vec<String>) -> MemoryLog {
         self.headers = names;
@@ -357,12 +329,7 @@ impl MemoryLog {
 
 impl Drop for MemoryLog {
     fn drop(&mut self) {
-        let mut inner = self.broker.lock();
-        inner.members.retain(|(member, _)| *member != self.member);
-        inner.owners.retain(|_, owner| *owner != self.member);
-        inner.generation += 1;
-        drop(inner);
-        self.broker.inner.1.notify_all();
+        self.broker.expel(self.member);
     }
 }
 
@@ -417,7 +384,15 @@ impl Log for MemoryLog {
             return Ok(None);
         };
         let inner = self.broker.lock();
-        let Some(record) = inner.partition(at).get(*position) else {
+        let partition = inner.partition(at);
+        if *position < partition.low {
+            return Err(LogError::OutOfRange {
+                partition: at.clone(),
+                position: *position,
+                low: partition.low,
+            });
+        }
+        let Some(record) = partition.get(*position) else {
             return Ok(None);
         };
         let offset = *position;

@@ -229,6 +229,14 @@ impl PartitionReader {
         self.task.source().repartition()?.catch_up_from()
     }
 
+    /// The wall clock was set back by so many microseconds: what was noted of it goes with it.
+    pub(crate) fn set_back(&mut self, by: i64) {
+        let earlier = |at: i64| if at == i64::MAX { at } else { at.saturating_sub(by) };
+        self.last_record = self.last_record.map(earlier);
+        self.retry_at = self.retry_at.map(earlier);
+        self.task.set_back(by);
+    }
+
     /// Ends a check of the partition.
     pub(crate) fn end_check(&mut self) {
         let repartition = self.task.source().repartition();

@@ -142,6 +142,11 @@ impl RepartitionSource {
         }
     }
 
+    /// The wall clock was set back by so many microseconds: the wait has begun earlier by it.
+    pub(crate) fn set_back(&mut self, by: i64) {
+        self.wait = self.wait.map(|(catch_up, since)| (catch_up, since.saturating_sub(by)));
+    }
+
     fn take_idle(&mut self, notice: IdleNotice) -> Result<(), RecordError> {
         self.merge.expect(&self.counts);
         let source = source_of_earlier_number(notice.source.number(), &self.counts);

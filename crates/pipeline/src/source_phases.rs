@@ -59,12 +59,20 @@ const SIGNAL_VALIDITY: i64 = 1_000_000;
 /// Microseconds for which a check counts: longer than a worker may be held up by a commit.
 const CHECK_VALIDITY: i64 = 60_000_000;
 
+/// Microseconds after which an input without records is idle although no history was seen. Another worker's history may wait for
+/// it in a partition that nobody in this process reads.
+const UNSEEN_HISTORY: i64 = 15_000_000;
+
 /// See the module.
 pub(crate) struct SourcePhases {
     options: LivenessOptions,
     signal: CatchUpSignal,
     /// When all partitions were checked last, by the wall clock in microseconds; none: all have to be checked now.
     checked_at: Option<i64>,
+    /// The time of the last update, by the wall clock in microseconds.
+    updated_at: i64,
+    /// Since when the partitions are those that they are, by the wall clock in microseconds.
+    opened_at: Option<i64>,
     /// Whether some input of the worker was in real time then.
     among_real_time: bool,
     /// Whether history is being read.
@@ -85,6 +93,8 @@ impl SourcePhases {
             options,
             signal,
             checked_at: None,
+            updated_at: i64::MIN,
+            opened_at: None,
             among_real_time: false,
             has_history: false,
             history_since: None,
@@ -97,6 +107,7 @@ impl SourcePhases {
     /// Partitions were opened, or what was announced of them is to be announced again.
     pub(crate) fn reset(&mut self) {
         self.checked_at = None;
+        self.opened_at = None;
     }
 
     /// Updates the phases, as of `now`. Gives the partitions that were checked.
@@ -106,6 +117,11 @@ impl SourcePhases {
         log: &L,
         now: i64,
     ) -> impl Iterator<Item = &'r mut PartitionReader> {
+        if now < self.updated_at {
+            self.set_back(readers, self.updated_at - now);
+        }
+        self.updated_at = now;
+        self.opened_at.get_or_insert(now);
         let mut checks_all = self.checked_at.is_none_or(|at| now - at >= CHECK_INTERVAL);
         let mut seen = check(readers, |reader| checks_all || reader.has_changed(log), log, now);
         let mut reads_history = self.reads_history(readers, &seen, now);
@@ -151,6 +167,15 @@ impl SourcePhases {
         checked.map(|(reader, _)| reader)
     }
 
+    /// The wall clock was set back: without this, nothing would be due until it is again where it was.
+    fn set_back(&mut self, readers: &mut [PartitionReader], by: i64) {
+        self.checked_at = None;
+        for since in [&mut self.opened_at, &mut self.history_since, &mut self.catch_up_since] {
+            *since = since.map(|since| since.saturating_sub(by));
+        }
+        readers.iter_mut().for_each(|reader| reader.set_back(by));
+    }
+
     /// Whether sources have begun to catch up since the worker has announced all its sources.
     pub(crate) fn has_to_announce(&self) -> bool {
         self.catch_ups != self.announced
@@ -174,7 +199,7 @@ impl SourcePhases {
     fn inputs_idle_from(&self, now: i64) -> i64 {
         match self.history_since {
             Some(since) => since.saturating_add(self.idle_after()),
-            None if self.signal.was_checked(now) => i64::MAX,
+            None if self.signal.was_checked(now) => self.opened_at.unwrap_or(now).saturating_add(UNSEEN_HISTORY),
             // This worker has no way to see that others read history.
             None => i64::MIN,
         }

@@ -279,6 +279,13 @@ impl Task {
         self.sink.flush(self.source.watermark(partition), context);
     }
 
+    /// The wall clock was set back by so many microseconds.
+    pub(crate) fn set_back(&mut self, by: i64) {
+        if let Some(repartition) = self.source.repartition_mut() {
+            repartition.set_back(by);
+        }
+    }
+
     /// Collects what is to be written after the next commit: the changes of all batches since the last one.
     pub fn collect(&mut self) {
         if self.changed

@@ -18,7 +18,9 @@ pub(crate) struct Unopened {
 impl Unopened {
     /// The partitions to try again at `now`. `has_restored`: whether a restoration has ended.
     pub(crate) fn due(&self, now: i64, has_restored: bool) -> Vec<TopicPartition> {
-        if now >= self.again_at || (has_restored && !self.restoring.is_empty()) {
+        // The clock may have been set back.
+        let is_due = now >= self.again_at || now < self.again_at.saturating_sub(OPEN_AGAIN_AFTER);
+        if is_due || (has_restored && !self.restoring.is_empty()) {
             return self.partitions.clone();
         }
         Vec::new()

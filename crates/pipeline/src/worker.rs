@@ -31,8 +31,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Microseconds after which positions are committed that moved without outputs.
-const COMMIT_EVERY: i64 = 200_000;
+/// After this time positions are committed that moved without outputs.
+const COMMIT_EVERY: Duration = Duration::from_millis(200);
 
 /// Batches at most whose changes wait in memory for a commit, while the group waits for a member.
 const UNCOMMITTED_BATCHES: usize = 4;
@@ -84,7 +84,8 @@ pub struct Worker<L: Log> {
     appended: Outputs,
     outputs: Outputs,
     rows: Vec<Row>,
-    last_commit: i64,
+    /// By the clock that never goes back.
+    last_commit: Duration,
     /// Events applied since the last commit.
     uncommitted: usize,
     observer: Option<Box<dyn Observer>>,
@@ -129,7 +130,7 @@ impl<L: Log> Worker<L> {
             appended: Outputs::default(),
             outputs: Outputs::default(),
             rows: Vec::new(),
-            last_commit: 0,
+            last_commit: Duration::ZERO,
             uncommitted: 0,
             observer: None,
         }
@@ -173,9 +174,10 @@ impl<L: Log> Worker<L> {
 
     fn work(&mut self, round: &mut Round) -> Result<(), WorkerError> {
         round.changes = self.change_hands()?;
-        self.writers.set_generation(self.log.generation());
         let now = self.clock.now();
         self.open_again(now)?;
+        // After the last task was opened: a new writer has none, and is taken for a former owner's.
+        self.writers.set_generation(self.log.generation());
         let began = self.clock.monotonic();
         round.events = self.process_batch(now, &mut round.tally)?;
         self.uncommitted += round.events;
@@ -188,10 +190,10 @@ impl<L: Log> Worker<L> {
         if has_outputs && !self.log.is_transactional() {
             self.log.append(&self.outputs)?;
         }
-        let is_due = now - self.last_commit >= COMMIT_EVERY || self.uncommitted >= self.options.batch_events;
+        let is_due = self.since(self.last_commit) >= COMMIT_EVERY || self.uncommitted >= self.options.batch_events;
         if is_due || (has_outputs && self.log.is_transactional()) {
             self.commit(round)?;
-            self.last_commit = now;
+            self.last_commit = self.clock.monotonic();
         }
         Ok(())
     }
