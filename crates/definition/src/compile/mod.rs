@@ -57,9 +57,10 @@ use crate::cards::Cards;
 use crate::diagnostics::Diagnostics;
 use crate::syntax::PipelineFile;
 use assemble::CompiledParts;
+use entities::PlannedEntity;
 use outcomes::DeclaredOutcomes;
 use riskstream_engine::plan::Lookup;
-use riskstream_events::Slot;
+use riskstream_events::Outcome;
 use riskstream_policy::{Policy, PolicySpec};
 use stages::StageContext;
 use symbols::Symbols;
@@ -78,8 +79,7 @@ pub fn compile(
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let entities = entities::compile(file, &inputs, diagnostics);
-    inputs::check_events(file, &inputs, diagnostics);
-    inputs::check_decisions(file, &inputs, diagnostics);
+    inputs::check_kinds(file, &inputs, diagnostics);
     let usage = usage::find(file, also_read, &inputs, &entities, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
@@ -98,16 +98,8 @@ pub fn compile(
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
     let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
     let models = models::compile(file, &inputs, &symbols.names, &outcomes, &cards, diagnostics);
-    let policy = compile_policy(
-        file,
-        &entities::slots(&entities, &symbols),
-        &symbols,
-        &outcomes,
-        diagnostics,
-    );
-    let scores = file.model.as_ref().map(|model| &model.span);
-    let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
-    let without_score = policy::without_score(file.decision.as_ref(), scores, &outcomes, diagnostics);
+    let policy = compile_policy(file, &entities, &symbols, &outcomes, diagnostics);
+    let without_score = compile_without_score(file, &outcomes, diagnostics);
     let outputs = outputs::compile(file, &mut symbols, &outcomes.outcomes, diagnostics);
     let topic_tables = features.topic_tables.clone();
     let lookups: Vec<Lookup> = features.lookups.iter().chain(&lists.lookups).cloned().collect();
@@ -164,7 +156,7 @@ pub fn compile(
 /// The rules and thresholds of the file.
 fn compile_policy(
     file: &PipelineFile,
-    entities: &[(String, Slot)],
+    entities: &[PlannedEntity],
     symbols: &Symbols<'_>,
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
@@ -172,8 +164,15 @@ fn compile_policy(
     let source = PolicySource {
         rules: Some(&file.rules),
         thresholds: file.decision.as_ref(),
-        entities,
+        entities: &entities::slots(entities, symbols),
         inherited: (&PolicySpec::default(), 0..0),
     };
     policy::compile(&source, &symbols.names, symbols.decision, outcomes, diagnostics)
+}
+
+/// The mildest outcome where no model gave a score.
+fn compile_without_score(file: &PipelineFile, outcomes: &DeclaredOutcomes, diagnostics: &mut Diagnostics) -> Outcome {
+    let scores = file.model.as_ref().map(|model| &model.span);
+    let scores = scores.or(file.rollout.as_ref().map(|rollout| &rollout.span));
+    policy::without_score(file.decision.as_ref(), scores, outcomes, diagnostics)
 }

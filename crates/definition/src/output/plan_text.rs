@@ -18,33 +18,8 @@ pub fn explain(compiled: &Compiled) -> String {
 fn write_plan(out: &mut String, compiled: &Compiled) -> fmt::Result {
     let plan = &compiled.plan;
     writeln!(out, "pipeline {} (version {})", plan.name, plan.version)?;
-    for (index, input) in compiled.inputs.iter().enumerate() {
-        let fields: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
-        let key = input
-            .key
-            .as_deref()
-            .map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
-        let what = match plan.inputs[index].kind {
-            InputKind::Transactions => "read",
-            InputKind::Labels => "read for labels",
-            InputKind::Events => "read for events",
-        };
-        writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
-        writeln!(out, "  decodes {}", fields.join(", "))?;
-        if let Some(filter) = &plan.inputs[index].filter {
-            writeln!(out, "  takes records where {}", filter.source())?;
-        }
-        if !input.derived.is_empty() {
-            writeln!(
-                out,
-                "  derives {}",
-                names(plan, input.derived.iter().map(|derived| derived.to))
-            )?;
-        }
-        let keys = &plan.inputs[index].computed_keys;
-        if !keys.is_empty() {
-            writeln!(out, "  computes keys {}", names(plan, keys.iter().map(|key| key.slot)))?;
-        }
+    for index in 0..compiled.inputs.len() {
+        write_input(out, compiled, index)?;
     }
     for (at, stage) in plan.stages.iter().enumerate() {
         write_stage(out, compiled, plan, at, stage)?;
@@ -107,6 +82,37 @@ fn model_line(model: &ModelPlan) -> String {
         model.inputs.len(),
         &model.model.sha256()[..16]
     )
+}
+
+fn write_input(out: &mut String, compiled: &Compiled, index: usize) -> fmt::Result {
+    let (plan, input) = (&compiled.plan, &compiled.inputs[index]);
+    let fields: Vec<&str> = input.fields.iter().map(|field| field.name.as_str()).collect();
+    let key = input
+        .key
+        .as_deref()
+        .map_or("key not declared".to_owned(), |key| format!("keyed by {key}"));
+    let what = match plan.inputs[index].kind {
+        InputKind::Transactions => "read",
+        InputKind::Labels => "read for labels",
+        InputKind::Events => "read for events",
+    };
+    writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
+    writeln!(out, "  decodes {}", fields.join(", "))?;
+    if let Some(filter) = &plan.inputs[index].filter {
+        writeln!(out, "  takes records where {}", filter.source())?;
+    }
+    if !input.derived.is_empty() {
+        writeln!(
+            out,
+            "  derives {}",
+            names(plan, input.derived.iter().map(|derived| derived.to))
+        )?;
+    }
+    let keys = &plan.inputs[index].computed_keys;
+    if !keys.is_empty() {
+        writeln!(out, "  computes keys {}", names(plan, keys.iter().map(|key| key.slot)))?;
+    }
+    Ok(())
 }
 
 fn write_stage(out: &mut String, compiled: &Compiled, plan: &Plan, at: usize, stage: &StagePlan) -> fmt::Result {

@@ -3,14 +3,13 @@
 
 mod oracle;
 
+#[path = "../catch_up/mod.rs"]
+mod catch_up;
 #[path = "../compiled/mod.rs"]
 mod compiled;
-#[path = "../history/mod.rs"]
-#[allow(dead_code, reason = "the simulated history is not that of events")]
-mod history;
 
+use catch_up::{LATER, decisions, options};
 use compiled::topology;
-use history::{LATER, decisions, options};
 use oracle::{CHANGES, CONDITIONS, Feature, HOUR, LABELS, LOGINS, PAYMENTS, Record, expected};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::faulty::Faults;

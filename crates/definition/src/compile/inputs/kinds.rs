@@ -37,9 +37,15 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
     kind
 }
 
+/// Checks what is said of events, and what decisions read of them.
+pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+    check_events(file, inputs, diagnostics);
+    check_decisions(file, inputs, diagnostics);
+}
+
 /// Looks at events that no feature uses: they have to have a key of some entity, and their topic is not read, which is a warning.
 /// Of those that features use, a later phase says which key they lack.
-pub fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     let is_used = |input: &ResolvedInput| {
         let mut features = file.features.iter();
         features.any(|(_, feature)| feature.inputs().any(|name| name == input.name))
@@ -93,7 +99,7 @@ pub fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: 
 }
 
 /// Checks that what is evaluated for each decision does not read fields that only events have: a transaction has no value for them.
-pub fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
     let thresholds = file
         .decision

@@ -11,6 +11,6 @@ mod schema_file;
 
 pub use field::ResolvedField;
 pub use input::ResolvedInput;
-pub use kinds::{check_decisions, check_events};
+pub use kinds::check_kinds;
 pub use overlap::check_places;
 pub use resolve::compile;
