@@ -48,9 +48,9 @@ impl Engine {
         filter.is_none_or(|filter| filter.evaluate(row) == Value::Bool(true))
     }
 
-    /// Checks a decoded row of an input and fills its canonical slots and computed keys. `written_at` is the record's timestamp in the log, in
-    /// milliseconds since the epoch: an event time further than `max_future` after it is refused, so that it cannot advance
-    /// stream time.
+    /// Checks a decoded row of an input, and fills its canonical slots and computed keys. `written_at` is the record's timestamp
+    /// in the log, in milliseconds since the epoch: an event time further than `max_future` after it is refused, so that it
+    /// cannot advance stream time.
     ///
     /// # Errors
     /// The event cannot be used: no id, no event time or another required field, no key of any entity, an event time in the
