@@ -158,7 +158,7 @@ impl Engine {
         else {
             return Ok(None);
         };
-        let is_label = self.plan.inputs[usize::from(event.input)].kind == InputKind::Labels;
+        let is_label = self.plan.kind(event.input) == InputKind::Labels;
         if is_label && stage == 0 && plan.completes_labels {
             let id = CompactString::from(event.id());
             if !states.complete(store, key, &id, time, &mut event.row)? {
@@ -200,7 +200,7 @@ impl Engine {
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
         let input = usize::from(event.input);
         stage == 0
-            || match self.plan.inputs[input].kind {
+            || match self.plan.kind(event.input) {
                 InputKind::Transactions => true,
                 InputKind::Labels => self.plan.stages[stage].keys[input].is_some(),
                 InputKind::Events => {

@@ -47,6 +47,14 @@ pub struct Plan {
     pub published: Option<PublishedPseudonyms>,
 }
 
+impl Plan {
+    /// What the records of an input are.
+    #[inline]
+    pub fn kind(&self, input: u8) -> InputKind {
+        self.inputs[usize::from(input)].kind
+    }
+}
+
 /// A slot's name and type.
 #[derive(Clone, Debug)]
 pub struct SlotInfo {

@@ -1,7 +1,9 @@
 //! Other events in files: a backfill over payments, labels and logins equals the service, to the last bit.
 mod common;
+mod random;
 
 use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
+use random::Random;
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey};
@@ -58,19 +60,6 @@ fn pipeline() -> Compiled {
         .replace("fraud: bool}", "fraud: bool, amount_key: int}");
     compile("cards.yaml", &source, Path::new("."), &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)))
-}
-
-/// Numbers that look random, the same in each run (SplitMix64, Steele, Lea and Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
-    }
 }
 
 /// Payments, labels and logins in event-time order, three of each a minute at the same time. Some logins come twice, and some lack

@@ -1,8 +1,10 @@
 //! The order of records: sorted by event time whatever the order of a file, or as the service applies them from any number
 //! of partitions.
 mod common;
+mod random;
 
 use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
+use random::Random;
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
 use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey, Summary};
@@ -56,22 +58,9 @@ fn labelled() -> Compiled {
     pipeline(&format!("{INPUTS}{LABELLED}{OUTPUTS}"))
 }
 
-/// Numbers that look random, the same in each run (SplitMix64, Steele, Lea and Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
+fn shuffle<T>(random: &mut Random, items: &mut [T]) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, random.below(last + 1));
     }
 }
 
@@ -123,7 +112,7 @@ fn reorder(records: &mut [Record], order: &str) {
         }
         "by card" => records.sort_by_key(|record| (record.card, record.time)),
         "newest first" => records.reverse(),
-        _ => Random(3).shuffle(records),
+        _ => shuffle(&mut Random(3), records),
     }
 }
 

@@ -23,6 +23,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// The partitions whose tasks have state: those that the stages read.
+pub fn partitions_with_state(topology: &Topology, broker: &Broker) -> BTreeSet<TopicPartition> {
+    let topics = (0..topology.plan.stages.len()).map(|stage| topology.topic_of_stage(stage));
+    let partitions = topics.flat_map(|topic| {
+        let topic: Arc<str> = topic.into();
+        let count = broker.partitions(&topic).unwrap_or(0);
+        (0..count).map(move |partition| TopicPartition {
+            topic: Arc::clone(&topic),
+            partition,
+        })
+    });
+    partitions.collect()
+}
+
 /// A clock that is set by hand.
 #[derive(Clone, Debug, Default)]
 pub struct ManualClock(Arc<AtomicI64>);
@@ -298,16 +312,7 @@ impl TestDriver {
 
     /// Starts a standby for every task that has state. One that there is ends at once.
     pub fn start_standby(&mut self) {
-        let topics = (0..self.topology.plan.stages.len()).map(|stage| self.topology.topic_of_stage(stage));
-        let partitions = topics.flat_map(|topic| {
-            let topic: Arc<str> = topic.into();
-            let count = self.broker.partitions(&topic).unwrap_or(0);
-            (0..count).map(move |partition| TopicPartition {
-                topic: Arc::clone(&topic),
-                partition,
-            })
-        });
-        let partitions: BTreeSet<_> = partitions.collect();
+        let partitions = partitions_with_state(&self.topology, &self.broker);
         let log = self.broker.observe().reading_headers(self.topology.copied_headers());
         self.standby = Some(Worker::new(
             Follower::new(log, Box::new(move || partitions.clone())),

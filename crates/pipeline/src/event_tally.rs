@@ -41,8 +41,7 @@ impl EventTally {
     /// Counts an event that a stage has passed, if it is one of an input of other events. `applied`: what became of it; none if it
     /// has no key of the entity, or no feature of the stage uses it.
     pub fn add(&mut self, plan: &Plan, stage: usize, event: &Event, applied: Option<&Applied>) {
-        let input = usize::from(event.input);
-        let Some(applied) = applied.filter(|_| plan.inputs[input].kind == InputKind::Events) else {
+        let Some(applied) = applied.filter(|_| plan.kind(event.input) == InputKind::Events) else {
             return;
         };
         let counts = self.0.entry((event.input, stage)).or_default();

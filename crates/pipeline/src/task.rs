@@ -14,6 +14,7 @@ use crate::stage_state::{Applied, StageState};
 use riskstream_engine::plan::InputKind;
 use riskstream_engine::{Event, StageError};
 use riskstream_events::{Flags, Rejection};
+use std::collections::BTreeSet;
 
 const REKEY: &str = "Features are then wrong. Key the topic by this field; or remove `key:`, which puts a repartition topic in \
                      between, and give the pipeline another name, so that it builds new state";
@@ -70,8 +71,8 @@ pub struct Task {
     changed: bool,
     /// Whether a record with another key than the rule says was logged.
     has_warned_of_key: bool,
-    /// Bits of the inputs of which a label or event was logged that came too late.
-    has_warned_of_late: u64,
+    /// The inputs of which a label or event was logged that came too late.
+    warned_of_late: BTreeSet<u8>,
 }
 
 impl Task {
@@ -102,7 +103,7 @@ impl Task {
             },
             changed: false,
             has_warned_of_key: false,
-            has_warned_of_late: 0,
+            warned_of_late: BTreeSet::new(),
         };
         task.restore()?;
         Ok(task)
@@ -230,19 +231,17 @@ impl Task {
         if !event.is_missed() {
             return;
         }
-        let input = &plan.inputs[usize::from(event.input)];
-        let what = match input.kind {
+        let what = match plan.kind(event.input) {
             InputKind::Events => TOO_LATE_EVENT,
             _ => {
                 *tally.too_late_labels.entry(stage).or_default() += 1;
                 TOO_LATE_LABEL
             }
         };
-        let bit = 1u64.checked_shl(u32::from(event.input)).unwrap_or(0);
-        if self.has_warned_of_late & bit == 0 {
-            let (entity, input) = (plan.stages[stage].entity.as_str(), input.name.as_str());
+        if self.warned_of_late.insert(event.input) {
+            let input = plan.inputs[usize::from(event.input)].name.as_str();
+            let entity = plan.stages[stage].entity.as_str();
             tracing::warn!(target: "riskstream::worker", partition = %self.partition, entity, input, "{what}");
-            self.has_warned_of_late |= bit;
         }
     }
 

@@ -3,9 +3,9 @@
 mod catch_up;
 mod compiled;
 
-use catch_up::{LATER, decisions, options};
+use catch_up::decisions;
 use compiled::topology;
-use riskstream_events::{FeatureValue, OwnedDecisionRecord};
+use riskstream_events::FeatureValue;
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::{TestDriver, WorkerRole};
 
@@ -120,11 +120,6 @@ fn frauds(payments: &[Payment], at: usize) -> f64 {
     payments.iter().enumerate().filter(counts).count() as f64
 }
 
-fn feature<'d>(decision: &'d OwnedDecisionRecord, name: &str) -> &'d FeatureValue {
-    let found = decision.features.iter().find(|(feature, _)| feature == name);
-    &found.expect("the pipeline has this feature").1
-}
-
 #[test]
 fn each_combination_is_an_entity_of_its_own() {
     let payments = payments();
@@ -135,10 +130,7 @@ fn each_combination_is_an_entity_of_its_own() {
             &[WorkerRole::Upstream, WorkerRole::Deciding, WorkerRole::Deciding],
         ),
     ] {
-        let mut driver = TestDriver::new(topology(PIPELINE, None), 3);
-        driver.kill_worker(0);
-        driver.clock.advance(LATER);
-        driver.set_options(options());
+        let mut driver = catch_up::driver(topology(PIPELINE, None), 3);
         driver.set_faults(faults);
         workers.iter().for_each(|role| driver.add_worker_of(*role));
         fill(&driver, &payments);
@@ -165,16 +157,16 @@ fn each_combination_is_an_entity_of_its_own() {
                 ),
             ] {
                 assert_eq!(
-                    feature(decision, name),
-                    &FeatureValue::Int(expected),
+                    decision.feature(name),
+                    Some(&FeatureValue::Int(expected)),
                     "{name} of {}",
                     payment.id
                 );
             }
             let frauds = frauds(&payments, at);
             most_frauds = most_frauds.max(frauds);
-            let found = feature(decision, "frauds_of_card_merchant");
-            assert_eq!(found, &FeatureValue::Float(frauds), "frauds of {}", payment.id);
+            let found = decision.feature("frauds_of_card_merchant");
+            assert_eq!(found, Some(&FeatureValue::Float(frauds)), "frauds of {}", payment.id);
         }
         assert!(most_frauds > 5.0, "{most_frauds}");
         let of_last = &decisions[&payments[1499].id];
@@ -210,6 +202,6 @@ fn a_key_without_one_of_its_parts() {
     for decision in decisions.values() {
         let names: Vec<&str> = decision.entities.iter().map(|(entity, _)| entity.as_str()).collect();
         assert_eq!(names, ["card", "account", "network"]);
-        assert_eq!(feature(decision, "of_card_merchant"), &FeatureValue::Null(()));
+        assert_eq!(decision.feature("of_card_merchant"), Some(&FeatureValue::Null(())));
     }
 }

@@ -4,7 +4,7 @@
 mod catch_up;
 mod history;
 
-use catch_up::{LATER, decisions, options};
+use catch_up::decisions;
 use history::{events, fill};
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::{OwnedDecisionRecord, dead_letter};
@@ -52,11 +52,8 @@ fn is_transaction(event: &SimulatedEvent) -> bool {
 fn driver(source: &str, partitions: i32) -> TestDriver {
     let topology = Arc::new(compiled(source).json_topology(Some(SECRET)).unwrap());
     let transactions = Arc::clone(&topology.inputs[0].topic);
-    let mut driver = TestDriver::new(topology, partitions);
-    driver.kill_worker(0);
+    let driver = catch_up::driver(topology, partitions);
     driver.broker.create(&transactions, 1);
-    driver.clock.advance(LATER);
-    driver.set_options(options());
     driver
 }
 

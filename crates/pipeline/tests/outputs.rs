@@ -4,7 +4,7 @@
 mod catch_up;
 mod history;
 
-use catch_up::{LATER, decisions, options};
+use catch_up::decisions;
 use history::{events, fill};
 use riskstream_definition::{Style, compile};
 use riskstream_events::OwnedDecisionRecord;
@@ -35,10 +35,7 @@ fn driver(faults: Faults) -> TestDriver {
     let compiled = compile("card-fraud.yaml", source, &directory, &|_| None)
         .unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120)));
     let topology = compiled.json_topology(Some(b"a secret for simulated people")).unwrap();
-    let mut driver = TestDriver::new(Arc::new(topology), 3);
-    driver.kill_worker(0);
-    driver.clock.advance(LATER);
-    driver.set_options(options());
+    let mut driver = catch_up::driver(Arc::new(topology), 3);
     driver.set_faults(faults);
     driver
 }

@@ -4,7 +4,7 @@
 mod catch_up;
 mod history;
 
-use catch_up::{LATER, decisions, options};
+use catch_up::decisions;
 use history::{events, fill};
 use riskstream_definition::{Style, load};
 use riskstream_events::OwnedDecisionRecord;
@@ -33,11 +33,7 @@ fn topology() -> Arc<Topology> {
 
 /// A driver without a worker, whose clock stands long after the simulated payments: they are history.
 fn driver() -> TestDriver {
-    let mut driver = TestDriver::new(topology(), 3);
-    driver.kill_worker(0);
-    driver.clock.advance(LATER);
-    driver.set_options(options());
-    driver
+    catch_up::driver(topology(), 3)
 }
 
 /// Every 19th event is sent after the 40 that follow it.

@@ -171,15 +171,12 @@ fn check_field(
                 return;
             }
             diagnostics.add(
-                Diagnostic::new(
-                    format!("the input `transactions` has no field `{}`", name),
-                    span.clone(),
-                )
-                .nearest(name, transactions.fields.keys().map(String::as_str))
-                .help(format!(
-                    "its fields are {}",
-                    enumerate(transactions.fields.keys().map(String::as_str))
-                )),
+                Diagnostic::new(format!("the input `transactions` has no field `{name}`"), span.clone())
+                    .nearest(name, transactions.fields.keys().map(String::as_str))
+                    .help(format!(
+                        "its fields are {}",
+                        enumerate(transactions.fields.keys().map(String::as_str))
+                    )),
             );
         }
     }

@@ -69,22 +69,12 @@ fn used_names(
         used.extend(keys.map(|key| key.value.clone()));
     }
     let filters = inputs.iter().filter_map(|input| input.filter.as_ref());
-    let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
-    let thresholds = file
-        .decision
-        .iter()
-        .flat_map(|decision| decision.value.conditions.iter());
-    let outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
-    let headers = file.headers.iter().flat_map(|headers| headers.value.fields.iter());
     let expressions = file
         .features
         .iter()
         .flat_map(|(_, feature)| feature.sources())
         .chain(filters)
-        .chain(rules)
-        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
-        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()))
-        .chain(headers.map(|(_, source)| source));
+        .chain(file.sources_at_decision());
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));
     }

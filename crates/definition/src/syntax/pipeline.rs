@@ -9,7 +9,7 @@ use super::input::Input;
 use super::lists::ListSection;
 use super::model::ModelSection;
 use super::outputs::Outputs;
-use super::read::{Duration, List, Map, Required, Spanned, section};
+use super::read::{Duration, ExpressionText, List, Map, Required, Spanned, section};
 use super::rollout::Rollout;
 use super::service::{Delivery, Http, Kafka, PersonalData, Registry, State};
 use super::tables::TableSection;
@@ -92,5 +92,22 @@ section! {
         /// Sequences of events and the expected decisions. `riskstream check` runs them through the production engine.
         #[schemars(default)]
         pub examples: List<Example>,
+    }
+}
+
+impl PipelineFile {
+    /// The expressions of rules, thresholds, further outputs and headers.
+    pub fn sources_at_decision(&self) -> impl Iterator<Item = &Spanned<ExpressionText>> {
+        let rules = self.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
+        let thresholds = self
+            .decision
+            .iter()
+            .flat_map(|decision| decision.value.conditions.iter());
+        let outputs = self.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
+        let headers = self.headers.iter().flat_map(|headers| headers.value.fields.iter());
+        rules
+            .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
+            .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()))
+            .chain(headers.map(|(_, source)| source))
     }
 }

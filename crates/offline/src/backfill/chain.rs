@@ -121,7 +121,7 @@ impl Chain {
     }
 
     fn count(&mut self, plan: &Plan, stage: usize, event: &Event) {
-        let is_label = plan.inputs[usize::from(event.input)].kind == InputKind::Labels;
+        let is_label = plan.kind(event.input) == InputKind::Labels;
         if is_label && event.is_missed() {
             *self.too_late_labels.entry(stage).or_default() += 1;
         }

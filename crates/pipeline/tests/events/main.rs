@@ -7,13 +7,16 @@ mod oracle;
 mod catch_up;
 #[path = "../compiled/mod.rs"]
 mod compiled;
+#[path = "../split_mix/mod.rs"]
+mod split_mix;
 
-use catch_up::{LATER, decisions, options};
+use catch_up::decisions;
 use compiled::topology;
 use oracle::{CHANGES, CONDITIONS, Feature, HOUR, LABELS, LOGINS, PAYMENTS, Record, expected};
 use riskstream_events::{FeatureValue, OwnedDecisionRecord};
 use riskstream_pipeline::faulty::Faults;
 use riskstream_pipeline::{EventCounts, TestDriver, WorkerRole};
+use split_mix::SplitMix;
 use std::collections::BTreeMap;
 
 const PARTITIONS: i32 = 3;
@@ -50,16 +53,12 @@ outputs: {decisions: decisions, dead_letters: dead-letters}
 features:
 ";
 
-/// Numbers that look random, the same in each run (SplitMix64, Steele, Lea and Flood 2014).
-struct Random(u64);
+/// What is drawn of a seed.
+struct Random(SplitMix);
 
 impl Random {
     fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % limit
+        self.0.next() % limit
     }
 
     fn one_in(&mut self, count: u64) -> bool {
@@ -204,10 +203,7 @@ fn login(random: &mut Random, (step, record): (u64, Record), sent: &mut Vec<(u64
 
 /// A run of all records, as history.
 fn run(pipeline: &str, records: &[Record], workers: &[WorkerRole], faults: Faults) -> TestDriver {
-    let mut driver = TestDriver::new(topology(pipeline, None), PARTITIONS);
-    driver.kill_worker(0);
-    driver.clock.advance(LATER);
-    driver.set_options(options());
+    let mut driver = catch_up::driver(topology(pipeline, None), PARTITIONS);
     driver.set_faults(faults);
     workers.iter().for_each(|role| driver.add_worker_of(*role));
     send(&driver, records);
@@ -248,7 +244,7 @@ const UPSTREAM_AND_DECIDING: [WorkerRole; 4] = [
 #[test]
 fn features_over_other_events_are_those_of_a_naive_recomputation() {
     for seed in 1..=6 {
-        let mut random = Random(seed);
+        let mut random = Random(SplitMix(seed));
         let features = features(&mut random);
         let records = records(&mut random, 900);
         let (expected, [duplicates, too_late]) = expected(&records, &features, PARTITIONS);
@@ -274,15 +270,12 @@ fn features_over_other_events_are_those_of_a_naive_recomputation() {
 /// Lost state is built again, and a standby has what the owner has: events are in both.
 #[test]
 fn state_with_events_is_built_again() {
-    let mut random = Random(11);
+    let mut random = Random(SplitMix(11));
     let features = features(&mut random);
     let records = records(&mut random, 600);
     let (expected, _) = expected(&records, &features, PARTITIONS);
     let pipeline = format!("{PIPELINE}{}", features.iter().map(Feature::yaml).collect::<String>());
-    let mut driver = TestDriver::new(topology(&pipeline, None), PARTITIONS);
-    driver.kill_worker(0);
-    driver.clock.advance(LATER);
-    driver.set_options(options());
+    let mut driver = catch_up::driver(topology(&pipeline, None), PARTITIONS);
     driver.add_worker();
     driver.start_standby();
     send(&driver, &records);

@@ -6,6 +6,7 @@ use crate::home::{Checkpoints, Home, States};
 use crate::load::{BEGIN, MOST_LATE, SECOND};
 use crate::oracle;
 use crate::scenario::{Mode, Scenario};
+use riskstream_pipeline::driver::partitions_with_state;
 use riskstream_pipeline::driver::{ManualLists, ManualRollouts};
 use riskstream_pipeline::faulty::{Faults, FaultyLog, LateRecords};
 use riskstream_pipeline::liveness::LivenessOptions;
@@ -14,7 +15,6 @@ use riskstream_pipeline::memory::{Broker, MemoryLog};
 use riskstream_pipeline::{
     CatchUpSignal, Clock as _, Follower, Prepared, TaskError, Topology, Worker, WorkerError, WorkerOptions, WorkerRole,
 };
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,16 +189,7 @@ impl<'s> Cluster<'s> {
 
     /// A worker that applies what the group has committed, for state only.
     pub fn follower(&self, home: &Home) -> Worker<Follower<MemoryLog>> {
-        let topics = (0..self.topology.plan.stages.len()).map(|stage| self.topology.topic_of_stage(stage));
-        let partitions = topics.flat_map(|topic| {
-            let topic: Arc<str> = topic.into();
-            let count = self.broker.partitions(&topic).unwrap_or(0);
-            (0..count).map(move |partition| TopicPartition {
-                topic: Arc::clone(&topic),
-                partition,
-            })
-        });
-        let partitions: BTreeSet<_> = partitions.collect();
+        let partitions = partitions_with_state(&self.topology, &self.broker);
         Worker::new(
             Follower::new(self.broker.observe(), Box::new(move || partitions.clone())),
             Arc::clone(&self.topology),

@@ -15,6 +15,8 @@ mod random;
 mod report;
 mod scenario;
 mod shrink;
+#[path = "../split_mix/mod.rs"]
+mod split_mix;
 
 use report::Report;
 use scenario::Scenario;

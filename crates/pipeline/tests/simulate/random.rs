@@ -1,22 +1,20 @@
-//! Numbers that look random, the same in each run of a seed.
+//! What is drawn of a seed.
 
-/// SplitMix64 (Steele, Lea and Flood 2014).
+use crate::split_mix::SplitMix;
+
+/// Draws.
 #[derive(Clone, Debug)]
-pub struct Random(u64);
+pub struct Random(SplitMix);
 
 impl Random {
     pub fn new(seed: u64) -> Random {
         // Seeds that follow each other give sequences that have nothing in common.
-        let mut random = Random(seed);
-        Random(random.next())
+        let first = SplitMix(seed).next();
+        Random(SplitMix(first))
     }
 
     pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.0.next()
     }
 
     /// A number from 0 to `limit`, without `limit`.

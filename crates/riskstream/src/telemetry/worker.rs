@@ -221,7 +221,7 @@ fn too_late_labels(topology: &Topology) -> Vec<Counter> {
 fn create_event_counters(plan: &Plan) {
     for (stage, of_stage) in plan.stages.iter().enumerate() {
         for (input, key) in (0u8..).zip(&of_stage.keys) {
-            if key.is_some() && plan.inputs[usize::from(input)].kind == InputKind::Events {
+            if key.is_some() && plan.kind(input) == InputKind::Events {
                 count_events(plan, input, stage, EventCounts::default());
             }
         }

@@ -100,18 +100,7 @@ fn check_events(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut
 
 /// Checks that what is evaluated for each decision does not read fields that only events have: a transaction has no value for them.
 fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
-    let rules = file.rules.0.iter().filter_map(|rule| rule.value.when.0.as_ref());
-    let thresholds = file
-        .decision
-        .iter()
-        .flat_map(|decision| decision.value.conditions.iter());
-    let outputs = file.outputs.0.iter().flat_map(|outputs| outputs.value.further.iter());
-    let headers = file.headers.iter().flat_map(|headers| headers.value.fields.iter());
-    let expressions = rules
-        .chain(thresholds.filter_map(|(_, condition)| condition.as_ref()))
-        .chain(outputs.filter_map(|(_, output)| output.when.0.as_ref()))
-        .chain(headers.map(|(_, source)| source));
-    for source in expressions {
+    for source in file.sources_at_decision() {
         check_decision(source, inputs, diagnostics);
     }
     let model = file.model.iter().filter_map(|model| model.value.inputs.as_ref());

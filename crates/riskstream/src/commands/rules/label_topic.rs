@@ -39,14 +39,11 @@ impl<'a> LabelTopic<'a> {
             fields.find(|field| field.name == fraud).map(|field| field.slot)
         };
         let is_labels = |input: &usize| compiled.plan.inputs[*input].kind == InputKind::Labels;
-        let inputs: Vec<usize> = (0..compiled.inputs.len()).filter(is_labels).collect();
-        if inputs.is_empty() {
+        let mut inputs = (0..compiled.inputs.len()).filter(is_labels).peekable();
+        if inputs.peek().is_none() {
             return Ok(None);
         }
-        let found = inputs
-            .into_iter()
-            .filter_map(|input| Some((input, slot(input)?)))
-            .next();
+        let found = inputs.find_map(|input| Some((input, slot(input)?)));
         let (input, fraud) = found.with_context(|| {
             format!("--label-fraud {fraud}: no input of labels has a field of this name whose type is `bool`")
         })?;
