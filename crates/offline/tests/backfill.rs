@@ -9,6 +9,7 @@ use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use riskstream_offline::backfill::{Backfill, Order, Partitions};
 use riskstream_pipeline::Stores;
 use riskstream_pipeline::driver::MemoryStores;
+use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_simulator::{SimulatedEvent, Simulator, SimulatorConfig};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -192,7 +193,7 @@ struct CountingStore {
 }
 
 impl Stores for CountingStores {
-    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
         Ok(Box::new(CountingStore {
             store: self.stores.open(stage, partition, fingerprint)?,
             found: Arc::clone(&self.found),

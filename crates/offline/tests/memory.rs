@@ -6,6 +6,7 @@ use riskstream_definition::{Compiled, compile};
 use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
 use riskstream_offline::backfill::{Options, Order};
 use riskstream_pipeline::Stores;
+use riskstream_pipeline::stop_reason::StopReason;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,7 +52,7 @@ outputs: {decisions: decisions, dead_letters: dead-letters}
 struct Disk;
 
 impl Stores for Disk {
-    fn open(&mut self, _: &str, _: i32, _: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, _: &str, _: i32, _: &str) -> Result<Box<dyn StateStore>, StopReason> {
         Ok(Box::new(Disk))
     }
 }

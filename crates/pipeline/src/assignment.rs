@@ -16,6 +16,7 @@ use crate::sink::{RepartitionSink, Sink};
 use crate::source::Source;
 use crate::sources::SourceId;
 use crate::stage_state::StageState;
+use crate::stop_reason::{StopCode, StopReason};
 use crate::stores::{Opening, Stores};
 use crate::task::{Start, Task};
 use crate::task_progress;
@@ -29,7 +30,7 @@ pub(crate) enum Opened {
     /// It is read from its task's position on.
     Reader(Box<PartitionReader>),
     /// It cannot be read without a hole in its history: why, and what to do.
-    Stopped(String),
+    Stopped(StopReason),
     /// It is read once its state has been restored, from what this text says.
     Restoring(String),
 }
@@ -37,15 +38,15 @@ pub(crate) enum Opened {
 /// Why a partition is not opened.
 enum NotOpened {
     /// It cannot be read: why, and what to do. The others are opened.
-    Stopped(String),
+    Stopped(StopReason),
     /// It is read once its state has been restored, from what this text says. The others are opened.
     Restoring(String),
     /// The worker cannot go on.
     Failed(WorkerError),
 }
 
-impl From<String> for NotOpened {
-    fn from(reason: String) -> NotOpened {
+impl From<StopReason> for NotOpened {
+    fn from(reason: StopReason) -> NotOpened {
         NotOpened::Stopped(reason)
     }
 }
@@ -59,7 +60,7 @@ impl From<LogError> for NotOpened {
 impl From<TaskError> for NotOpened {
     fn from(error: TaskError) -> NotOpened {
         match error {
-            TaskError::Partition { error, .. } => NotOpened::Stopped(error.to_string()),
+            TaskError::Partition { error, .. } => NotOpened::Stopped((&error).into()),
             error @ TaskError::State(_) => NotOpened::Failed(error.into()),
         }
     }
@@ -151,7 +152,7 @@ impl<L: Log> Assignment<'_, L> {
         let opened = self
             .stores
             .open_to_continue(entity, number, &stage_plan.fingerprint, &continuation);
-        let store = match opened.map_err(|error| error.to_string())? {
+        let store = match opened? {
             Opening::Opened(store) => store,
             Opening::Restoring(from) => return Err(NotOpened::Restoring(from)),
         };
@@ -297,6 +298,9 @@ fn set_in_force(
     let Some((revision, document)) = task_progress::read_rollout(store)? else {
         return Ok(Arc::clone(&topology.decision));
     };
-    let not_ready = |why| format!("roll-out {revision} decides here, which cannot be used: {why}");
+    let not_ready = |why| {
+        let detail = format!("roll-out {revision} decides here, which cannot be used: {why}");
+        StopCode::RolloutNotReady.because(detail)
+    };
     Ok(rollouts.prepared(&document).map_err(not_ready)?)
 }

@@ -3,6 +3,7 @@
 
 use crate::identity;
 use crate::log::TopicIdentity;
+use crate::stop_reason::{StopCode, StopReason};
 use crate::task_progress::TaskProgress;
 use riskstream_features::state::{StateError, StateStore};
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Continuation {
     ///
     /// # Errors
     /// There would be a hole, or the state belongs to another topic: why, and what to do.
-    pub fn start(&self, state: &StatePosition) -> Result<(TopicIdentity, i64), String> {
+    pub fn start(&self, state: &StatePosition) -> Result<(TopicIdentity, i64), StopReason> {
         let topic = self.topic_of_state(&state.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
         let position = state.position.filter(|_| state.topic.epoch == topic.epoch);
@@ -84,7 +85,7 @@ impl Continuation {
     }
 
     /// Why a task without state is not begun.
-    fn is_lost(&self, committed: i64) -> String {
+    fn is_lost(&self, committed: i64) -> StopReason {
         let low = self.bounds.0;
         let (how, cost) = match self.decides {
             true => (
@@ -95,29 +96,29 @@ impl Continuation {
             ),
             false => ("set the group's offset of this partition to it", String::new()),
         };
-        format!(
+        StopCode::StateLost.because(format!(
             "its state is lost, the group has committed up to {committed}, and the log now begins at {low}, so the state cannot be \
              rebuilt. Restore the state directory; or start from nothing at {low} ({how}): features then know nothing of what came \
              before{cost}"
-        )
+        ))
     }
 
     /// Why a state at `position` is not used.
-    fn is_ahead(&self, position: i64, committed: i64) -> String {
+    fn is_ahead(&self, position: i64, committed: i64) -> StopReason {
         let cost = match self.decides {
             true => format!(
                 "the records from {committed} to {position} are decided a second time, with the flag `repeated`"
             ),
             false => "nothing is decided a second time: rows that were read before are dropped".to_owned(),
         };
-        format!(
+        StopCode::StateAhead.because(format!(
             "its state stands at {position}, ahead of the group's committed position {committed}: the offsets were set back. \
              Restore the offsets; or remove this task's state directory: it is then built again from the log, and {cost}"
-        )
+        ))
     }
 
     /// The topic in the epoch that the state has read last (`before`): the group may have forgotten it.
-    fn topic_of_state(&self, before: &TopicIdentity) -> Result<TopicIdentity, String> {
+    fn topic_of_state(&self, before: &TopicIdentity) -> Result<TopicIdentity, StopReason> {
         if identity::is_other(&self.topic.id, &before.id) && self.topic.epoch <= before.epoch {
             return Err(match self.is_repartition {
                 true => identity::other_repartition_topic(&self.name),
@@ -133,7 +134,7 @@ impl Continuation {
 
 /// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is
 /// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
-fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, String> {
+fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) -> Result<i64, StopReason> {
     let position = match (position, committed) {
         (Some(position), _) => position,
         (None, Some(committed)) if committed > end => committed,
@@ -145,23 +146,28 @@ fn start(position: Option<i64>, committed: Option<i64>, (low, end): (i64, i64)) 
 }
 
 /// Whether a log from `low` to `end` holds what follows `position`.
-pub(crate) fn within(position: i64, low: i64, end: i64) -> Result<(), String> {
+pub(crate) fn within(position: i64, low: i64, end: i64) -> Result<(), StopReason> {
     if position < low {
-        return Err(format!(
-            "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer \
-             retention. To go on with the hole, set the group's offset of this partition to {low} and remove its state directory: its \
-             features then know nothing of what came before",
-            low - position
-        ));
+        return Err(position_gone(position, low));
     }
     if position > end {
-        return Err(format!(
+        return Err(StopCode::PositionBeyondEnd.because(format!(
             "its position {position} is beyond the end of the log at {end}: records were lost on the broker, for example by an \
              unclean election, or the offsets were set forward. Restore the log or the offsets; or, for an input, \
              riskstream state reset PIPELINE --topic TOPIC reads the topic again from its beginning"
-        ));
+        )));
     }
     Ok(())
+}
+
+/// Why a log that now begins at `low` is not read from `position`.
+pub(crate) fn position_gone(position: i64, low: i64) -> StopReason {
+    StopCode::PositionGone.because(format!(
+        "its position {position} is gone: the log now begins at {low}, {} records are missing. Give the topic a longer retention. To go \
+         on with the hole, set the group's offset of this partition to {low} and remove its state directory: its features then know \
+         nothing of what came before",
+        low - position
+    ))
 }
 
 #[cfg(test)]
@@ -223,7 +229,7 @@ mod tests {
             assert_eq!(continuation.needs_restoration(&state), needs, "{state:?} {bounds:?}");
             match (expected, continuation.start(&state)) {
                 (Ok(start), Ok((topic, found))) => assert_eq!((found, topic.epoch), (start, 1)),
-                (Err(word), Err(reason)) => assert!(reason.contains(word), "{reason}"),
+                (Err(word), Err(reason)) => assert!(reason.detail.contains(word), "{reason}"),
                 (expected, found) => panic!("{expected:?}: {found:?}"),
             }
         }

@@ -12,6 +12,7 @@ use crate::memory::{Broker, MemoryLog, StoredRecord};
 use crate::prepared::Prepared;
 use crate::rollout::Rollouts;
 use crate::source_phases::CatchUpSignal;
+use crate::stop_reason::StopReason;
 use crate::stores::Stores;
 use crate::topology::{Topology, WorkerRole};
 use crate::worker::{Worker, WorkerOptions};
@@ -130,7 +131,7 @@ impl MemoryStores {
 }
 
 impl Stores for MemoryStores {
-    fn open(&mut self, stage: &str, partition: i32, _fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, stage: &str, partition: i32, _fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
         let mut states = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Box::new(
             states.entry((stage.to_owned(), partition)).or_default().clone(),

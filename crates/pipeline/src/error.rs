@@ -2,6 +2,7 @@
 
 use crate::log::{LogError, TopicPartition};
 use crate::repartition::RecordError;
+use crate::stop_reason::{StopCode, StopReason};
 use riskstream_events::FrameError;
 use riskstream_features::state::StateError;
 
@@ -86,6 +87,18 @@ impl PartitionError {
             PartitionError::Unreadable { offset, .. } | PartitionError::KeyMismatch { offset, .. } => Some(*offset),
             PartitionError::Frame(_) | PartitionError::SourcesChanged { .. } => None,
         }
+    }
+}
+
+impl From<&PartitionError> for StopReason {
+    fn from(error: &PartitionError) -> StopReason {
+        let code = match error {
+            PartitionError::Frame(_) => StopCode::StateDamaged,
+            PartitionError::Unreadable { .. } => StopCode::UnreadableRecord,
+            PartitionError::KeyMismatch { .. } => StopCode::KeyMismatch,
+            PartitionError::SourcesChanged { .. } => StopCode::OtherLayout,
+        };
+        code.because(error)
     }
 }
 

@@ -3,6 +3,7 @@
 //! partitions than their state (docs/adr/0020-identity-of-topics.md).
 
 use crate::log::{LogTopic, TopicIdentity};
+use crate::stop_reason::{StopCode, StopReason};
 use std::sync::Arc;
 
 /// The role of a topic for the task that reads it or writes to it.
@@ -18,7 +19,7 @@ pub enum Keying {
 ///
 /// # Errors
 /// What was committed belongs to another topic of this name, or to other tasks: why, and what to do.
-pub fn identify(name: &str, topic: &LogTopic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, String> {
+pub fn identify(name: &str, topic: &LogTopic, keying: Keying, chain: &Arc<str>) -> Result<TopicIdentity, StopReason> {
     for committed in &topic.committed {
         if let Some(before) = committed.chain.as_ref().filter(|before| *before != chain) {
             return Err(other_chain(name, before, chain));
@@ -27,12 +28,12 @@ pub fn identify(name: &str, topic: &LogTopic, keying: Keying, chain: &Arc<str>) 
             return Err(created_again(name));
         }
         if keying == Keying::ByState && committed.partitions != 0 && committed.partitions != topic.partitions {
-            return Err(format!(
+            return Err(StopCode::PartitionsChanged.because(format!(
                 "{name} had {} partitions and now has {}: the state of its keys lies in the partitions that they had. Give the \
                  pipeline another name, so that it builds new state with new internal topics; or create the topic again \
                  with {0} partitions",
                 committed.partitions, topic.partitions
-            ));
+            )));
         }
     }
     Ok(TopicIdentity {
@@ -58,7 +59,7 @@ pub fn check_sources(
     names: &[&str],
     sources: &[(Option<Arc<str>>, u32)],
     committed: &[TopicIdentity],
-) -> Result<(), String> {
+) -> Result<(), StopReason> {
     for before in committed {
         for ((name, now), before) in names.iter().zip(sources).zip(&before.sources) {
             if is_other(&now.0, &before.0) && now.1 <= before.1 {
@@ -75,28 +76,28 @@ pub fn is_other(one: &Option<Arc<str>>, other: &Option<Arc<str>>) -> bool {
 }
 
 /// Why a topic is not read that was created again, and what to do.
-fn created_again(name: &str) -> String {
-    format!(
+fn created_again(name: &str) -> StopReason {
+    StopCode::OtherTopic.because(format!(
         "{name} was deleted and created again: its records are others than those that were read. {}",
         reset(name)
-    )
+    ))
 }
 
 /// Why an input is not read that is another topic than the one from which state or rows come.
-pub fn other_topic(name: &str) -> String {
-    format!(
+pub fn other_topic(name: &str) -> StopReason {
+    StopCode::OtherTopic.because(format!(
         "{name} is another topic than the one that was read before: it was deleted and created again, or the pipeline file \
          names another one now. {}",
         reset(name)
-    )
+    ))
 }
 
 /// Why a repartition topic is not read that is another topic than the one from which the state comes.
-pub fn other_repartition_topic(name: &str) -> String {
-    format!(
+pub fn other_repartition_topic(name: &str) -> StopReason {
+    StopCode::OtherTopic.because(format!(
         "its state comes from another topic than {name}, which was deleted and created again, or is new because {CHANGED}. \
          Rows on their way to the state may be lost. Give the pipeline another name, so that it builds new state"
-    )
+    ))
 }
 
 fn reset(name: &str) -> String {
@@ -111,15 +112,15 @@ const CHANGED: &str = "`key:`, the inputs in use, the entities, their keys (the 
                        `rollout:`, `lists:` or tables with a topic have changed in the pipeline file";
 
 /// Why a topic is not read that was read by other tasks.
-fn other_chain(name: &str, before: &str, now: &str) -> String {
+fn other_chain(name: &str, before: &str, now: &str) -> StopReason {
     let words = |chain: &str| chain.replace('>', " > ").replace(':', " by ").replace('/', " as ");
-    format!(
+    StopCode::OtherChain.because(format!(
         "{name} was read as {}, and would now be read as {}: {CHANGED}. Rows on their way would be lost, \
          and features would start from nothing. Give the pipeline another name, so that it builds new state; or restore the \
          pipeline file",
         words(before),
         words(now)
-    )
+    ))
 }
 
 /// The identity of `topic` for positions from which it is read as another topic than before, in this epoch or a later one.
@@ -184,7 +185,7 @@ mod tests {
             let identified = identify("payments", &topic(id, partitions, &committed), keying, &chain);
             match (expected, identified) {
                 (Ok(epoch), Ok(identity)) => assert_eq!((identity.epoch, identity.partitions), (epoch, partitions)),
-                (Err(word), Err(reason)) => assert!(reason.contains(word), "{reason}"),
+                (Err(word), Err(reason)) => assert!(reason.detail.contains(word), "{reason}"),
                 (expected, identified) => panic!("{expected:?}: {identified:?}"),
             }
         }
@@ -206,8 +207,8 @@ mod tests {
                 Err(reason) => {
                     assert!(is_refused, "{reason}");
                     let ways = "card by card_id as text > decisions, and would now be read as ingest > card by card_id as text > decisions";
-                    assert!(reason.contains(ways), "{reason}");
-                    assert!(!reason.contains("created again"), "{reason}");
+                    assert!(reason.detail.contains(ways), "{reason}");
+                    assert!(!reason.detail.contains("created again"), "{reason}");
                 }
             }
         }
@@ -226,8 +227,13 @@ mod tests {
         };
         assert_eq!(check((id("A"), 0), (id("L"), 0)), Ok(()));
         assert_eq!(check((id("B"), 1), (None, 0)), Ok(()));
-        assert!(check((id("B"), 0), (id("L"), 7)).unwrap_err().contains("payments"));
-        assert!(check((id("A"), 0), (id("M"), 7)).unwrap_err().contains("labels"));
+        assert!(
+            check((id("B"), 0), (id("L"), 7))
+                .unwrap_err()
+                .detail
+                .contains("payments")
+        );
+        assert!(check((id("A"), 0), (id("M"), 7)).unwrap_err().detail.contains("labels"));
     }
 
     #[test]

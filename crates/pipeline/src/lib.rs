@@ -44,6 +44,7 @@ mod source_phases;
 pub mod source_queue;
 pub mod sources;
 pub mod stage_state;
+pub mod stop_reason;
 mod stored_record;
 mod stores;
 pub mod tally;

@@ -1,6 +1,7 @@
 //! The result of one round of a worker, for metrics and health.
 
 use crate::log::TopicPartition;
+use crate::stop_reason::StopReason;
 use crate::tally::Tally;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +13,14 @@ pub struct Stopped {
     /// Which.
     pub partition: TopicPartition,
     /// Why, and what to do.
-    pub reason: String,
+    pub reason: StopReason,
 }
 
 impl Stopped {
     /// A partition that was read so far. It is logged.
-    pub(crate) fn logged(partition: &TopicPartition, reason: String) -> Stopped {
-        tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read on");
+    pub(crate) fn logged(partition: &TopicPartition, reason: StopReason) -> Stopped {
+        let StopReason { code, detail } = &reason;
+        tracing::error!(target: "riskstream::worker", %partition, %code, reason = detail, "partition is not read on");
         Stopped {
             partition: partition.clone(),
             reason,

@@ -1,7 +1,8 @@
 //! The trait that opens the durable state of tasks.
 
 use crate::continuation::Continuation;
-use riskstream_features::state::{StateError, StateStore};
+use crate::stop_reason::StopReason;
+use riskstream_features::state::StateStore;
 
 /// The result of opening the state of a task that continues.
 pub enum Opening {
@@ -17,7 +18,7 @@ pub trait Stores {
     ///
     /// # Errors
     /// The state cannot be opened; the caller may try again later.
-    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError>;
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason>;
 
     /// The same for a task that continues as `continuation` allows: where there is no state that can, one may be restored
     /// meanwhile.
@@ -30,7 +31,7 @@ pub trait Stores {
         partition: i32,
         fingerprint: &str,
         _continuation: &Continuation,
-    ) -> Result<Opening, StateError> {
+    ) -> Result<Opening, StopReason> {
         self.open(stage, partition, fingerprint).map(Opening::Opened)
     }
 

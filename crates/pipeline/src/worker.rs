@@ -8,6 +8,7 @@
 use crate::assignment::{Assignment, Opened};
 use crate::clock::Clock;
 use crate::context::TaskContext;
+use crate::continuation::position_gone;
 use crate::dead_letters::DeadLetters;
 use crate::error::{PartitionError, TaskError, WorkerError};
 use crate::liveness::LivenessOptions;
@@ -19,6 +20,7 @@ use crate::repartition_writer::RepartitionWriters;
 use crate::round::{Changes, Round, Stopped};
 use crate::sink::{RepartitionSink, Sink};
 use crate::source_phases::{CatchUpSignal, SourcePhases};
+use crate::stop_reason::StopReason;
 use crate::stores::Stores;
 use crate::tally::Tally;
 use crate::task::Task;
@@ -311,7 +313,7 @@ impl<L: Log> Worker<L> {
                     reader.stop();
                     // After an abort it stops a second time.
                     if !self.stopped.iter().any(|stopped| stopped.partition == reader.partition) {
-                        let reason = format!("position {position} is gone, the log now starts at {low}: {HOLE}");
+                        let reason = position_gone(position, low);
                         self.stopped.push(Stopped::logged(&reader.partition, reason));
                     }
                 }
@@ -359,7 +361,7 @@ impl<L: Log> Worker<L> {
         let Some(reader) = reader else { return Err(error.into()) };
         reader.end_before(offset);
         tally.key_mismatches += u64::from(matches!(why, PartitionError::KeyMismatch { .. }));
-        let stopped = Stopped::logged(partition, why.to_string());
+        let stopped = Stopped::logged(partition, why.into());
         self.stopped.push(stopped);
         Ok(())
     }
@@ -447,15 +449,15 @@ impl<L: Log> Worker<L> {
     }
 
     /// Notes why a partition cannot be opened. It is logged when the reason is a new one.
-    fn leave_unopened(&mut self, partition: &TopicPartition, reason: String) {
+    fn leave_unopened(&mut self, partition: &TopicPartition, reason: StopReason) {
         self.unopened.add(partition);
         let stopped = Stopped {
             partition: partition.clone(),
             reason,
         };
         if !self.stopped.contains(&stopped) {
-            let reason = &stopped.reason;
-            tracing::error!(target: "riskstream::worker", %partition, reason, "partition is not read");
+            let StopReason { code, detail } = &stopped.reason;
+            tracing::error!(target: "riskstream::worker", %partition, %code, reason = detail, "partition is not read");
             self.stopped.retain(|before| before.partition != *partition);
             self.stopped.push(stopped);
         }
@@ -493,7 +495,3 @@ impl<L: Log> Worker<L> {
         self.log
     }
 }
-
-const HOLE: &str = "records were deleted before they were read. Give the topic a longer retention; to go on with the hole, \
-                    set the group's offset of this partition to the log's first and remove its state directory: its features \
-                    then know nothing of what came before";

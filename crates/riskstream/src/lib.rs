@@ -8,6 +8,8 @@ pub mod commands;
 pub mod connections;
 #[cfg(feature = "kafka")]
 pub mod lists;
+#[cfg(feature = "backfill")]
+mod open_state;
 pub mod pipeline_file;
 #[cfg(feature = "kafka")]
 pub mod registry;

@@ -6,6 +6,7 @@ use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
 use riskstream_pipeline::sources::SourceId;
+use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_pipeline::{Applied, EventTally, StageState, Stores, WaitedLabel, partitioner};
 use std::collections::BTreeMap;
 
@@ -34,7 +35,7 @@ impl Chain {
         plan: &Plan,
         partitions: Option<&Partitions>,
         stores: &mut dyn Stores,
-    ) -> Result<Chain, StateError> {
+    ) -> Result<Chain, StopReason> {
         let stages = plan.stages.iter().enumerate().map(|(number, stage)| {
             let count = partitions.map_or(1, |partitions| partitions.of_stage(number));
             let states = (0..count).map(|partition| {
@@ -42,12 +43,12 @@ impl Chain {
                 Ok(StageState::new(plan, number, store, TopicIdentity::default()))
             });
             Ok(Stage {
-                partitions: states.collect::<Result<_, StateError>>()?,
+                partitions: states.collect::<Result<_, StopReason>>()?,
                 reads_input: partitions.is_some_and(|partitions| partitions.stages[number].is_none()),
             })
         });
         Ok(Chain {
-            stages: stages.collect::<Result<_, StateError>>()?,
+            stages: stages.collect::<Result<_, StopReason>>()?,
             too_late_labels: BTreeMap::new(),
             other_events: EventTally::default(),
             key: String::new(),

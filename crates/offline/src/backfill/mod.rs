@@ -22,6 +22,7 @@ use riskstream_engine::{Engine, Event, StageError};
 use riskstream_events::{Flags, Rejection, Row};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::sources::SourceId;
+use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_pipeline::{EventTally, Stores};
 use riskstream_scoring::{Decider, Decision, DecisionSet, InForce};
 use sorter::{SortOptions, Sorted, Sorter};
@@ -38,6 +39,9 @@ pub enum BackfillError {
     /// Sorting.
     #[error(transparent)]
     Sort(#[from] SortError),
+    /// A state cannot be opened.
+    #[error(transparent)]
+    Open(#[from] StopReason),
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),

@@ -318,7 +318,7 @@ pub(crate) fn drive(
         .waiting()
         .map(|(partition, why)| (partition.clone(), why.to_owned()));
     let stopped = worker.stopped().iter();
-    let stopped = stopped.map(|stopped| (stopped.partition.clone(), stopped.reason.clone()));
+    let stopped = stopped.map(|stopped| (stopped.partition.clone(), stopped.reason.to_string()));
     Ok(waiting.chain(stopped).collect())
 }
 

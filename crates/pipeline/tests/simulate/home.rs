@@ -2,6 +2,7 @@
 
 use crate::random::Random;
 use riskstream_features::state::{MemoryState, StateError, StateStore, StateWrites, Visit};
+use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_pipeline::{Continuation, Opening, StatePosition, Stores};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,7 +79,7 @@ impl Disk {
 }
 
 impl Stores for Home {
-    fn open(&mut self, stage: &str, partition: i32, _: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, stage: &str, partition: i32, _: &str) -> Result<Box<dyn StateStore>, StopReason> {
         Ok(self.state((stage.to_owned(), partition)))
     }
 
@@ -88,7 +89,7 @@ impl Stores for Home {
         partition: i32,
         _: &str,
         continuation: &Continuation,
-    ) -> Result<Opening, StateError> {
+    ) -> Result<Opening, StopReason> {
         let task = (stage.to_owned(), partition);
         let state = self.lock().states.get(&task).cloned().unwrap_or_default();
         let mut disk = self.lock();

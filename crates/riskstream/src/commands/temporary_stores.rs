@@ -1,8 +1,10 @@
 //! State on disk for the time of one run.
 
+use crate::open_state;
 use anyhow::Context;
-use riskstream_features::state::{StateError, StateStore};
+use riskstream_features::state::StateStore;
 use riskstream_pipeline::Stores;
+use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_store::{RocksStore, SharedMemory, StoreOptions};
 use std::path::Path;
 use tempfile::TempDir;
@@ -42,12 +44,13 @@ impl TemporaryStores {
 }
 
 impl Stores for TemporaryStores {
-    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
         let path = self.directory.path().join(format!("{stage}-{partition}"));
         let options = StoreOptions {
             memory: self.memory.clone(),
             fingerprint: fingerprint.to_owned(),
         };
-        Ok(Box::new(RocksStore::open(&path, &options)?.without_log()))
+        let store = RocksStore::open(&path, &options).map_err(open_state::stop_reason)?;
+        Ok(Box::new(store.without_log()))
     }
 }

@@ -199,6 +199,7 @@ impl ServiceState {
 mod tests {
     use super::*;
     use riskstream_pipeline::log::TopicPartition;
+    use riskstream_pipeline::stop_reason::StopCode;
 
     fn stopped() -> Stopped {
         let partition = TopicPartition {
@@ -207,7 +208,7 @@ mod tests {
         };
         Stopped {
             partition,
-            reason: "its position 7 is gone".into(),
+            reason: StopCode::PositionGone.because("its position 7 is gone"),
         }
     }
 
@@ -225,7 +226,10 @@ mod tests {
         health.finished_round(1);
         assert!(health.readyz().is_ok());
         health.reads(1, 4, &[stopped()], vec!["labels[0]: no schema".into()]);
-        let expected = ["transactions[3]: its position 7 is gone", "labels[0]: no schema"];
+        let expected = [
+            "transactions[3]: position_gone: its position 7 is gone",
+            "labels[0]: no schema",
+        ];
         assert_eq!(health.readyz().reasons, expected);
         assert_eq!(
             health.readyz().workers[1],

@@ -2,7 +2,9 @@
 
 use super::checkpoints::{Checkpoints, Restorations, TaskId, TaskLock};
 use super::private_files;
+use crate::open_state;
 use riskstream_features::state::{StateError, StateStore, StateWrites, Visit};
+use riskstream_pipeline::stop_reason::{StopCode, StopReason};
 use riskstream_pipeline::{Continuation, Opening, StatePosition, Stores};
 use riskstream_store::{CheckpointSource, OpenError, RocksStore, SharedMemory, StoreOptions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -156,10 +158,12 @@ impl RocksStores {
         task: &TaskId,
         fingerprint: &str,
         continuation: &Continuation,
-    ) -> Result<Option<RocksStore>, StateError> {
+    ) -> Result<Option<RocksStore>, StopReason> {
         match &self.checkpoints {
             Some(with) => self.open_or_restore(with, task, fingerprint, continuation),
-            None => Ok(Some(self.open_store(task, fingerprint)?)),
+            None => Ok(Some(
+                self.open_store(task, fingerprint).map_err(open_state::stop_reason)?,
+            )),
         }
     }
 
@@ -170,11 +174,11 @@ impl RocksStores {
         task: &TaskId,
         fingerprint: &str,
         continuation: &Continuation,
-    ) -> Result<Option<RocksStore>, StateError> {
+    ) -> Result<Option<RocksStore>, StopReason> {
         if with.restorations.is_running(task) {
             return Ok(None);
         }
-        let failed = |error: &dyn std::fmt::Display| StateError::Store(error.to_string());
+        let failed = |error: &dyn std::fmt::Display| StopCode::StateNotOpened.because(error);
         let lock = TaskLock::wait(&with.checkpoints, task, LOCK_TIMEOUT).map_err(|error| failed(&error))?;
         let was_tried = with.restorations.take_ended(task);
         let opened = self.open_store(task, fingerprint);
@@ -184,7 +188,7 @@ impl RocksStores {
             Err(_) => true,
         };
         if is_of_use || was_tried {
-            return Ok(Some(opened?));
+            return Ok(Some(opened.map_err(open_state::stop_reason)?));
         }
         match opened {
             // Closed before its directory is replaced: closing writes a file by its path, which would be one of the restored state.
@@ -200,8 +204,9 @@ impl RocksStores {
 }
 
 impl Stores for RocksStores {
-    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
-        Ok(Box::new(self.open_store(&TaskId::new(stage, partition), fingerprint)?))
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
+        let store = self.open_store(&TaskId::new(stage, partition), fingerprint);
+        Ok(Box::new(store.map_err(open_state::stop_reason)?))
     }
 
     fn open_to_continue(
@@ -210,7 +215,7 @@ impl Stores for RocksStores {
         partition: i32,
         fingerprint: &str,
         continuation: &Continuation,
-    ) -> Result<Opening, StateError> {
+    ) -> Result<Opening, StopReason> {
         let task = TaskId::new(stage, partition);
         // The standby that may have it closes it.
         self.states.claim(&task);
@@ -242,7 +247,7 @@ impl StandbyStores {
 }
 
 impl Stores for StandbyStores {
-    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StateError> {
+    fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
         self.0.open(stage, partition, fingerprint)
     }
 
@@ -252,7 +257,7 @@ impl Stores for StandbyStores {
         partition: i32,
         fingerprint: &str,
         continuation: &Continuation,
-    ) -> Result<Opening, StateError> {
+    ) -> Result<Opening, StopReason> {
         let task = TaskId::new(stage, partition);
         let Some(store) = self.0.open_of_use(&task, fingerprint, continuation)? else {
             return Ok(Opening::Restoring(RESTORING.to_owned()));

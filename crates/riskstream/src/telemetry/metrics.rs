@@ -188,8 +188,8 @@ metrics! {
         "Memory of the entities that a task keeps decoded.";
     PARTITIONS: Gauge "riskstream_partitions" ["worker"] in Count,
         "Partitions that a worker reads.";
-    STOPPED: Gauge "riskstream_stopped_partitions" ["worker"] in Count,
-        "Partitions of a worker that it cannot continue to read. /readyz gives the reason.";
+    STOPPED: Gauge "riskstream_stopped_partitions" ["worker", "code"] in Count,
+        "Partitions of a worker that it does not read, by the [code](errors.md) of the reason. /readyz gives the reason.";
     WAITING_PARTITIONS: Gauge "riskstream_waiting_partitions" ["worker"] in Count,
         "Partitions whose next record waits for the schema registry, for a roll-out or for a state that is being restored.";
     REBALANCES: Counter "riskstream_rebalances_total" [] in Count,

@@ -6,7 +6,8 @@ use metrics::{Counter, Histogram};
 use riskstream_engine::plan::{InputKind, Plan};
 use riskstream_pipeline::decision_sink::DecisionSink;
 use riskstream_pipeline::log::Log;
-use riskstream_pipeline::round::Round;
+use riskstream_pipeline::round::{Round, Stopped};
+use riskstream_pipeline::stop_reason::StopCode;
 use riskstream_pipeline::topology::Topology;
 use riskstream_pipeline::{EventCounts, Worker};
 use riskstream_scoring::DecisionSet;
@@ -160,9 +161,10 @@ impl WorkerMetrics {
     /// The worker has closed its tasks.
     pub fn closed(&self) {
         self.partition_gauges().publish();
-        for metric in [set::PARTITIONS, set::STOPPED, set::WAITING_PARTITIONS] {
+        for metric in [set::PARTITIONS, set::WAITING_PARTITIONS] {
             metric.gauge(&[&self.worker]).set(0.0);
         }
+        self.publish_stopped(&[]);
     }
 
     /// Sets the gauges. Some of them are read from the store, so this should not be called more than once a second.
@@ -193,10 +195,18 @@ impl WorkerMetrics {
         }
         gauges.publish();
         set::PARTITIONS.gauge(&[&self.worker]).set(f64::from(partitions));
-        set::STOPPED.gauge(&[&self.worker]).set(worker.stopped().len() as f64);
+        self.publish_stopped(worker.stopped());
         set::WAITING_PARTITIONS
             .gauge(&[&self.worker])
             .set(worker.waiting().count() as f64);
+    }
+
+    fn publish_stopped(&self, stopped: &[Stopped]) {
+        for code in StopCode::ALL {
+            let with_code = stopped.iter().filter(|stopped| stopped.reason.code == *code);
+            let gauge = set::STOPPED.gauge(&[&self.worker, code.as_str()]);
+            gauge.set(with_code.count() as f64);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::machine::Machine;
 use riskstream::service::checkpoints::TaskId;
+use riskstream_pipeline::stop_reason::StopCode;
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -129,9 +130,7 @@ fn a_checkpoint_to_which_the_log_does_not_reach_back_is_not_taken() {
     let stopped = machine.driver.stopped();
     assert_eq!(stopped.len(), crate::machine::TASKS);
     assert!(
-        stopped
-            .iter()
-            .all(|stopped| stopped.reason.contains("its state is lost")),
+        stopped.iter().all(|stopped| stopped.reason.code == StopCode::StateLost),
         "{stopped:?}"
     );
 }

@@ -112,7 +112,7 @@ impl Drop for RestorationGuard {
 
 fn run(checkpoints: &Checkpoints, task: &TaskId, lock: &TaskLock, continuation: &Continuation) {
     let began = Instant::now();
-    let judge = |state: &StatePosition| continuation.start(state).map(drop);
+    let judge = |state: &StatePosition| continuation.start(state).map(drop).map_err(|reason| reason.detail);
     let say = |name: &ManifestName, reason: &str| {
         tracing::warn!(target: "riskstream::checkpoints", %task, checkpoint = %name, reason, "a checkpoint is not used");
     };
