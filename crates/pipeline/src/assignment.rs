@@ -127,7 +127,7 @@ impl<L: Log> Assignment<'_, L> {
         };
         let task = Task::open(partition.clone(), source, None, sink, start)?;
         let priority = self.routes.priority_of_ingest();
-        Ok(PartitionReader::new(partition.clone(), task, priority))
+        Ok(PartitionReader::new(partition.clone(), task, priority, end))
     }
 
     fn open_stage(
@@ -184,7 +184,8 @@ impl<L: Log> Assignment<'_, L> {
         };
         let task = Task::open(partition.clone(), source, Some(state), sink, start)?;
         let priority = self.routes.priority_of_stage(stage);
-        Ok(PartitionReader::new(partition.clone(), task, priority))
+        let end = continuation.bounds.1;
+        Ok(PartitionReader::new(partition.clone(), task, priority, end))
     }
 
     /// A state that is ahead of the group's position shows up to which offset records were decided before the position was set back.

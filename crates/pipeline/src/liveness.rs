@@ -76,6 +76,8 @@ pub struct PartitionLiveness {
     pub newest: Option<i64>,
     /// Records known to wait; 0 only if the log has said that there is none.
     pub lag: Option<i64>,
+    /// Whether records wait that lay in the partition when it was opened, or had been read before an abort.
+    pub has_backlog: bool,
     /// Microseconds of event time that pass in a second.
     pub event_time_rate: i64,
     /// Whether some input of this worker is in real time: then what lags in event time only came late.
@@ -104,6 +106,18 @@ impl PartitionLiveness {
             Phase::Live
         } else {
             Phase::CatchingUp
+        }
+    }
+
+    /// How the partition of a stage is read as of `now` (microseconds): its sources say in its log whether they catch up, so it is
+    /// live once it has read what they have said so far. A new owner knows only what they had said where the state ends.
+    pub fn phase_of_stage(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
+        if self.has_backlog {
+            Phase::CatchingUp
+        } else if self.is_at_rest(options, now) && now >= idle_from {
+            Phase::Idle
+        } else {
+            Phase::Live
         }
     }
 
@@ -165,12 +179,37 @@ mod tests {
             let liveness = PartitionLiveness {
                 newest,
                 lag,
+                has_backlog: false,
                 event_time_rate,
                 among_real_time,
                 idle_since: None,
                 has_writer_watermark: false,
             };
             assert_eq!(liveness.reads_at_end(&options, now), live, "{liveness:?}");
+        }
+    }
+
+    #[test]
+    fn a_stage_is_live_once_it_has_read_what_lay_in_its_partition() {
+        let options = LivenessOptions::default();
+        let now = 1_000_000_000_000;
+        let cases = [
+            // (lag, backlog, rests since, idle from, phase)
+            (Some(3), true, None, i64::MIN, Phase::CatchingUp),
+            (None, true, None, i64::MIN, Phase::CatchingUp),
+            (Some(3), false, None, i64::MIN, Phase::Live),
+            (Some(0), false, Some(now - SECOND), i64::MIN, Phase::Live),
+            (Some(0), false, Some(now - 2 * SECOND), now + 1, Phase::Live),
+            (Some(0), false, Some(now - 2 * SECOND), now, Phase::Idle),
+        ];
+        for (lag, has_backlog, idle_since, idle_from, phase) in cases {
+            let liveness = PartitionLiveness {
+                lag,
+                has_backlog,
+                idle_since,
+                ..PartitionLiveness::default()
+            };
+            assert_eq!(liveness.phase_of_stage(&options, idle_from, now), phase, "{liveness:?}");
         }
     }
 

@@ -46,6 +46,9 @@ pub(crate) struct PartitionReader {
     pub(crate) committed: i64,
     /// Whether the log had no further record when it was read last.
     drained: bool,
+    /// What lay before this offset when the partition was opened, or had been read before an abort, is read before the partition
+    /// counts as one that is read at its end.
+    backlog_end: i64,
     /// When the last record was read, or the partition opened; wall clock, microseconds.
     last_record: Option<i64>,
     rate: EventTimeRate,
@@ -69,13 +72,15 @@ pub(crate) struct PartitionReader {
 }
 
 impl PartitionReader {
-    pub(crate) fn new(partition: TopicPartition, task: Task, priority: usize) -> PartitionReader {
+    /// `end`: of the partition, as it is opened.
+    pub(crate) fn new(partition: TopicPartition, task: Task, priority: usize, end: i64) -> PartitionReader {
         PartitionReader {
             partition,
             priority,
             committed: task.replay_until(),
             task,
             drained: false,
+            backlog_end: end,
             last_record: None,
             rate: EventTimeRate::default(),
             retry_at: None,
@@ -154,13 +159,15 @@ impl PartitionReader {
     /// Does not read on: the log no longer has the next records. What was applied before is committed as usual.
     pub(crate) fn stop(&mut self) {
         self.done = true;
+        self.backlog_end = 0;
         self.retry_at = Some(i64::MAX);
     }
 
     /// Goes back to the last write, as the batch was aborted; the offset to read from. What had stopped is read again as far as
     /// it was read before: those records are not committed.
-    pub(crate) fn go_back(&mut self) -> Result<i64, TaskError> {
+    pub(crate) fn go_back<L: Log>(&mut self, log: &L) -> Result<i64, TaskError> {
         self.retry_at = None;
+        self.backlog_end = self.backlog_end.max(log.position(&self.partition).unwrap_or(0));
         self.task.restore()
     }
 
@@ -273,10 +280,13 @@ impl PartitionReader {
     pub(crate) fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
         self.update_writer_watermark(log);
         let newest = self.task.input_watermark();
+        let lag = log.lag(&self.partition);
+        let position = log.position(&self.partition);
         self.rate.observe(newest.unwrap_or(i64::MIN), now);
         PartitionLiveness {
             newest,
-            lag: log.lag(&self.partition),
+            lag,
+            has_backlog: lag != Some(0) && position.is_none_or(|position| position < self.backlog_end),
             event_time_rate: self.rate.micros_per_second(),
             among_real_time: false,
             idle_since: self.idle_since(),

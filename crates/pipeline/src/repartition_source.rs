@@ -205,7 +205,7 @@ impl RepartitionSource {
         let to_come = self.merge.watermark().map(|to_come| to_come.min(self.promised()));
         let phase = match partition {
             Phase::Idle if self.merge.is_idle() => Phase::Idle,
-            _ if self.merge.is_live() => Phase::Live,
+            Phase::Idle | Phase::Live if self.merge.is_live() => Phase::Live,
             _ => Phase::CatchingUp,
         };
         Watermark {

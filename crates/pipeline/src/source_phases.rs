@@ -156,11 +156,10 @@ impl SourcePhases {
         for (reader, liveness) in readers.iter_mut().zip(&seen) {
             let Some(mut liveness) = *liveness else { continue };
             liveness.among_real_time = self.among_real_time;
-            let idle_from = match reader.reads_input() {
-                true => inputs_idle_from,
-                false => stages_idle_from,
-            };
-            reader.set_phase(liveness.phase(&self.options, idle_from, now));
+            reader.set_phase(match reader.reads_input() {
+                true => liveness.phase(&self.options, inputs_idle_from, now),
+                false => liveness.phase_of_stage(&self.options, stages_idle_from, now),
+            });
             reader.end_check();
         }
         let checked = readers.iter_mut().zip(seen).filter(|(_, liveness)| liveness.is_some());

@@ -375,7 +375,7 @@ impl<L: Log> Worker<L> {
         self.phases.reset();
         let mut positions = Vec::with_capacity(self.readers.len());
         for reader in &mut self.readers {
-            positions.push((reader.partition.clone(), reader.go_back()?));
+            positions.push((reader.partition.clone(), reader.go_back(&self.log)?));
         }
         Ok(self.log.start(&positions)?)
     }

@@ -138,8 +138,7 @@ impl Scenario {
             lost_unknown: rate(random, 60),
             unacknowledged: rate(random, 80),
             late: rate(random, 50),
-            // A round without the log takes half a second: who stalls for two as history comes counts as idle.
-            unavailable: rate(random, 60) * u16::from(mode != Mode::History),
+            unavailable: rate(random, 60),
         };
         let store_faults = [rate(random, 10), rate(random, 10), rate(random, 2)];
         let calm_from = random.below(parts * 40);
