@@ -76,8 +76,9 @@ pub struct PartitionLiveness {
     pub newest: Option<i64>,
     /// Records known to wait; 0 only if the log has said that there is none.
     pub lag: Option<i64>,
-    /// Whether records wait that lay in the partition when it was opened, or had been read before an abort.
-    pub has_backlog: bool,
+    /// The largest event time that a stage has handed out, if records wait that lay in its partition when it was opened, or had been
+    /// read before an abort.
+    pub backlog_from: Option<i64>,
     /// Microseconds of event time that pass in a second.
     pub event_time_rate: i64,
     /// Whether some input of this worker is in real time: then what lags in event time only came late.
@@ -110,9 +111,13 @@ impl PartitionLiveness {
     }
 
     /// How the partition of a stage is read as of `now` (microseconds): its sources say in its log whether they catch up, so it is
-    /// live once it has read what they have said so far. A new owner knows only what they had said where the state ends.
+    /// live once it has read what they have said so far, or in real time. A new owner knows only what they had said where the
+    /// state ends.
     pub fn phase_of_stage(&self, options: &LivenessOptions, idle_from: i64, now: i64) -> Phase {
-        if self.has_backlog {
+        if self
+            .backlog_from
+            .is_some_and(|newest| newest < now - micros(options.real_time))
+        {
             Phase::CatchingUp
         } else if self.is_at_rest(options, now) && now >= idle_from {
             Phase::Idle
@@ -179,7 +184,7 @@ mod tests {
             let liveness = PartitionLiveness {
                 newest,
                 lag,
-                has_backlog: false,
+                backlog_from: None,
                 event_time_rate,
                 among_real_time,
                 idle_since: None,
@@ -194,18 +199,19 @@ mod tests {
         let options = LivenessOptions::default();
         let now = 1_000_000_000_000;
         let cases = [
-            // (lag, backlog, rests since, idle from, phase)
-            (Some(3), true, None, i64::MIN, Phase::CatchingUp),
-            (None, true, None, i64::MIN, Phase::CatchingUp),
-            (Some(3), false, None, i64::MIN, Phase::Live),
-            (Some(0), false, Some(now - SECOND), i64::MIN, Phase::Live),
-            (Some(0), false, Some(now - 2 * SECOND), now + 1, Phase::Live),
-            (Some(0), false, Some(now - 2 * SECOND), now, Phase::Idle),
+            // (lag, backlog from, rests since, idle from, phase)
+            (Some(3), Some(i64::MIN), None, i64::MIN, Phase::CatchingUp),
+            (None, Some(now - HOUR), None, i64::MIN, Phase::CatchingUp),
+            (Some(3), Some(now - SECOND), None, i64::MIN, Phase::Live),
+            (Some(3), None, None, i64::MIN, Phase::Live),
+            (Some(0), None, Some(now - SECOND), i64::MIN, Phase::Live),
+            (Some(0), None, Some(now - 2 * SECOND), now + 1, Phase::Live),
+            (Some(0), None, Some(now - 2 * SECOND), now, Phase::Idle),
         ];
-        for (lag, has_backlog, idle_since, idle_from, phase) in cases {
+        for (lag, backlog_from, idle_since, idle_from, phase) in cases {
             let liveness = PartitionLiveness {
                 lag,
-                has_backlog,
+                backlog_from,
                 idle_since,
                 ..PartitionLiveness::default()
             };

@@ -276,17 +276,23 @@ impl PartitionReader {
         }
     }
 
+    /// See [`PartitionLiveness::backlog_from`].
+    fn backlog_from<L: Log>(&self, log: &L) -> Option<i64> {
+        let repartition = self.task.source().repartition()?;
+        let is_read = log.lag(&self.partition) == Some(0)
+            || log.position(&self.partition).is_some_and(|at| at >= self.backlog_end);
+        (!is_read).then(|| repartition.newest())
+    }
+
     /// What is known of the partition now.
     pub(crate) fn liveness<L: Log>(&mut self, log: &L, now: i64) -> PartitionLiveness {
         self.update_writer_watermark(log);
         let newest = self.task.input_watermark();
-        let lag = log.lag(&self.partition);
-        let position = log.position(&self.partition);
         self.rate.observe(newest.unwrap_or(i64::MIN), now);
         PartitionLiveness {
             newest,
-            lag,
-            has_backlog: lag != Some(0) && position.is_none_or(|position| position < self.backlog_end),
+            lag: log.lag(&self.partition),
+            backlog_from: self.backlog_from(log),
             event_time_rate: self.rate.micros_per_second(),
             among_real_time: false,
             idle_since: self.idle_since(),

@@ -200,6 +200,11 @@ impl RepartitionSource {
         rest.map_or(i64::MAX, |furthest| furthest.saturating_add(1))
     }
 
+    /// The largest watermark of a row handed out; `i64::MIN` if there was none.
+    pub fn newest(&self) -> i64 {
+        self.watermark
+    }
+
     /// How far the source is, for its readers. `partition` is how the partition itself is read.
     pub fn watermark(&self, partition: Phase) -> Watermark {
         let to_come = self.merge.watermark().map(|to_come| to_come.min(self.promised()));

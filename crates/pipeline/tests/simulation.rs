@@ -249,7 +249,9 @@ fn a_log_that_lost_what_the_state_has_not_seen_stops_the_task() {
         "{stopped:?}"
     );
     assert!(
-        stopped.iter().all(|stopped| stopped.reason.detail.contains("retention")),
+        stopped
+            .iter()
+            .all(|stopped| stopped.reason.detail.contains("retention")),
         "{stopped:?}"
     );
 }

@@ -333,7 +333,7 @@ fn what_cannot_be_read_stops_the_task_after_what_came_before_it() {
     let refused = reasons(&mut driver);
     assert_eq!(refused.len(), 1, "{refused:?}");
     assert!(
-        refused[0].starts_with("shop-hop-customer[0]: record at offset"),
+        refused[0].starts_with("shop-hop-customer[0]: unreadable_record: record at offset"),
         "{refused:?}"
     );
     assert_eq!(driver.dead_letters(), []);
