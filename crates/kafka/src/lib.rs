@@ -53,7 +53,7 @@ pub use members::{Group, GroupView, Member};
 pub use observer::KafkaObserver;
 pub use options::{Delivery, KafkaOptions};
 pub use predecessor::end_transaction_of;
-pub use reset::{ResetPosition, TopicReset};
+pub use reset::{GroupTopic, ResetPosition, TopicReset, commit_positions, group_topics};
 pub use scan::{Scanned, ScannedRecord, TopicScan};
 pub use simple_producer::Producer;
 pub use spans::{Span, TimeRange, settled_spans, spans};

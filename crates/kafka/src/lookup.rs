@@ -62,10 +62,19 @@ pub(crate) fn committed_with(
     name: &str,
     topic: &LogTopic,
 ) -> Result<Vec<Option<Committed>>, LogError> {
+    let committed = committed_list(consumer, name, topic)?;
+    let position = |partition| positions::committed(&committed.find_partition(name, partition)?);
+    Ok((0..topic.partitions).map(position).collect())
+}
+
+/// The same with all that was committed.
+pub(crate) fn committed_list(
+    consumer: &GroupConsumer,
+    name: &str,
+    topic: &LogTopic,
+) -> Result<TopicPartitionList, LogError> {
     let mut asked = TopicPartitionList::new();
     asked.add_partition_range(name, 0, topic.partitions - 1);
     let committed = consumer.committed_offsets(asked, TIMEOUT);
-    let committed = committed.map_err(|error| errors::request_error(&format!("looking up topic {name}"), &error))?;
-    let position = |partition| positions::committed(&committed.find_partition(name, partition)?);
-    Ok((0..topic.partitions).map(position).collect())
+    committed.map_err(|error| errors::request_error(&format!("looking up topic {name}"), &error))
 }

@@ -1,5 +1,5 @@
 //! Positions as committed to Kafka: an offset, and the rest as words in its metadata: `clock=MICROSECONDS`,
-//! `circuits=WORD`, `decided=OFFSET`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `chain=WORD`, `sources=ID@EPOCH,…`, and `pseudonyms=FINGERPRINT` of the
+//! `circuits=WORD`, `decided=OFFSET`, `topic=ID`, `partitions=NUMBER`, `epoch=NUMBER`, `chain=WORD`, `sources=ID@EPOCH,…`, `cut=WORD`, and `pseudonyms=FINGERPRINT` of the
 //! secret under which records were read up to there, with `published=FINGERPRINT` if what was published had another one.
 
 use crate::agreement::Fingerprints;
@@ -17,6 +17,7 @@ const PARTITIONS: &str = "partitions=";
 const EPOCH: &str = "epoch=";
 const CHAIN: &str = "chain=";
 const SOURCES: &str = "sources=";
+const CUT_OVER: &str = "cut=";
 const PSEUDONYMS: &str = "pseudonyms=";
 const PUBLISHED: &str = "published=";
 
@@ -46,6 +47,7 @@ fn words(position: &Committed, fingerprints: &Fingerprints) -> String {
         epoch,
         chain,
         sources,
+        cut_over,
     } = &position.topic;
     let words = [
         position.watermark.map(|watermark| format!("{WATERMARK}{watermark}")),
@@ -56,6 +58,7 @@ fn words(position: &Committed, fingerprints: &Fingerprints) -> String {
         (*epoch != 0).then(|| format!("{EPOCH}{epoch}")),
         chain.as_ref().map(|chain| format!("{CHAIN}{chain}")),
         (!sources.is_empty()).then(|| format!("{SOURCES}{}", write_sources(sources))),
+        cut_over.as_ref().map(|word| format!("{CUT_OVER}{word}")),
         fingerprints.state.as_ref().map(|state| format!("{PSEUDONYMS}{state}")),
         fingerprints
             .published
@@ -96,6 +99,7 @@ pub(crate) fn committed(element: &TopicPartitionListElem<'_>) -> Option<Committe
             epoch: word(EPOCH).and_then(|number| number.parse().ok()).unwrap_or(0),
             chain: word(CHAIN).map(Into::into),
             sources: word(SOURCES).and_then(read_sources).unwrap_or_default(),
+            cut_over: word(CUT_OVER).map(Into::into),
         },
     })
 }
@@ -133,6 +137,7 @@ mod tests {
                     epoch: 2,
                     chain: Some("ingest>card:card_id/text>decisions".into()),
                     sources: vec![(Some("gDJkXh-0_w".into()), 7), (None, 0)],
+                    cut_over: circuits.is_some().then(|| "0123abcd".into()),
                 };
                 let position = Committed {
                     offset: 42,

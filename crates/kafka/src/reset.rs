@@ -1,5 +1,5 @@
-//! Sets a group's positions back so that a topic is read as another one than before: it was deleted and created again, or has
-//! lost records.
+//! Sets a group's positions while it has no members: back, so that a topic is read as another one than before (it was deleted and
+//! created again, or has lost records), or to where it begins behind what files held.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::identity;
 use riskstream_pipeline::log::{Committed, LogError, LogTopic, TopicPartition};
 
-use crate::agreement::Fingerprints;
+use crate::agreement::{Agreement, Fingerprints};
 use crate::consumer::GroupConsumer;
 use crate::errors;
-use crate::lookup::{committed_with, look_up_with};
+use crate::lookup::{committed_list, committed_with, look_up_with};
 use crate::options::KafkaOptions;
 use crate::positions;
 
@@ -102,11 +102,55 @@ impl TopicReset {
             .iter()
             .map(|position| (at(position), committed(position)))
             .collect();
-        let result = self
-            .consumer
-            .commit(&positions::list(&list, &Fingerprints::default())?, CommitMode::Sync);
-        result.map_err(|error| refused(&error))
+        commit(&self.consumer, &list, &Fingerprints::default())
     }
+}
+
+/// A topic, and the group's positions in it.
+pub struct GroupTopic {
+    /// Its name.
+    pub name: String,
+    /// The topic as it is now.
+    pub topic: LogTopic,
+    /// The positions, in the order of the partitions.
+    pub positions: Vec<ResetPosition>,
+}
+
+/// Looks up topics and the group's positions in them; none where there is no such topic.
+///
+/// # Errors
+/// The brokers cannot be reached or refuse, or positions were committed under another secret for pseudonyms.
+pub fn group_topics(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Option<GroupTopic>>, LogError> {
+    let (consumer, topics) = look_up_with(options, names)?;
+    let agreement = Agreement::new(options);
+    let topics = names.iter().zip(topics).map(|(name, topic)| {
+        let Some(topic) = topic else { return Ok(None) };
+        agreement.check(&committed_list(&consumer, name, &topic)?)?;
+        Ok(Some(GroupTopic {
+            name: (*name).to_owned(),
+            positions: positions_of(&consumer, name, &topic)?,
+            topic,
+        }))
+    });
+    topics.collect()
+}
+
+/// Commits positions for the group, with the fingerprints of the secrets in `options`.
+///
+/// # Errors
+/// The group has members, or the brokers refuse.
+pub fn commit_positions(options: &KafkaOptions, positions: &[(TopicPartition, Committed)]) -> Result<(), LogError> {
+    let (consumer, _) = look_up_with(options, &[])?;
+    commit(&consumer, positions, &options.pseudonyms)
+}
+
+fn commit(
+    consumer: &GroupConsumer,
+    positions: &[(TopicPartition, Committed)],
+    fingerprints: &Fingerprints,
+) -> Result<(), LogError> {
+    let committed = consumer.commit(&positions::list(positions, fingerprints)?, CommitMode::Sync);
+    committed.map_err(|error| refused(&error))
 }
 
 fn positions_of(consumer: &GroupConsumer, name: &str, topic: &LogTopic) -> Result<Vec<ResetPosition>, LogError> {

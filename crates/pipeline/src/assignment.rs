@@ -4,9 +4,9 @@ use crate::continuation::{Continuation, StatePosition, within};
 use crate::decide::DecisionBuffer;
 use crate::decision_sink::DecisionSink;
 use crate::error::{TaskError, WorkerError};
-use crate::identity::{self, Keying};
+use crate::identity::Keying;
 use crate::input_source::InputSource;
-use crate::log::{Committed, Log, LogError, Outputs, TopicIdentity, TopicPartition};
+use crate::log::{Committed, Log, LogError, LogTopic, Outputs, TopicIdentity, TopicPartition};
 use crate::partition_reader::PartitionReader;
 use crate::repartition::RepartitionFormat;
 use crate::repartition_source::RepartitionSource;
@@ -16,6 +16,7 @@ use crate::sink::{RepartitionSink, Sink};
 use crate::source::Source;
 use crate::sources::SourceId;
 use crate::stage_state::StageState;
+use crate::stage_topics;
 use crate::stop_reason::{StopCode, StopReason};
 use crate::stores::{Opening, Stores};
 use crate::task::{Start, Task};
@@ -111,7 +112,8 @@ impl<L: Log> Assignment<'_, L> {
         input: u8,
         committed: Option<Committed>,
     ) -> Result<PartitionReader, NotOpened> {
-        let topic = self.identify(&partition.topic, Keying::Free)?;
+        let look_up = &mut |name: &str| -> Result<LogTopic, NotOpened> { Ok(self.log.topic(name)?) };
+        let topic = stage_topics::identify(self.topology, &partition.topic, Keying::Free, look_up)?;
         let (low, end) = self.log.bounds(partition)?;
         let position = committed.as_ref().map_or(low, |committed| committed.offset);
         within(position, low, end)?;
@@ -215,28 +217,9 @@ impl<L: Log> Assignment<'_, L> {
         }
     }
 
-    /// Which topic of this name is read or written.
-    fn identify(&mut self, name: &str, keying: Keying) -> Result<TopicIdentity, NotOpened> {
-        let topic = self.log.topic(name)?;
-        Ok(identity::identify(name, &topic, keying, &self.topology.chain())?)
-    }
-
     /// The topic that a stage reads, with the topics that are written to it if it is a repartition topic.
     fn identify_stage(&mut self, stage: usize) -> Result<TopicIdentity, NotOpened> {
-        let name = self.topology.topic_of_stage(stage);
-        let topic = self.identify(name, Keying::ByState)?;
-        if self.topology.repartition_topics[stage].is_none() {
-            return Ok(topic);
-        }
-        let keying = if stage == 0 { Keying::Free } else { Keying::ByState };
-        let names = self.topology.topics_before_stage(stage);
-        let mut sources = Vec::with_capacity(names.len());
-        for name in &names {
-            let source = self.identify(name, keying)?;
-            sources.push((source.id, source.epoch));
-        }
-        identity::check_sources(&names, &sources, &self.log.topic(name)?.committed)?;
-        Ok(TopicIdentity { sources, ..topic })
+        stage_topics::identify_stage(self.topology, stage, &mut |name| Ok(self.log.topic(name)?))
     }
 
     fn source_of_stage(

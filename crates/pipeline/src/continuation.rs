@@ -48,10 +48,10 @@ pub struct Continuation {
 }
 
 impl Continuation {
-    /// Whether a state that was restored from elsewhere may be of more use than this one: it is new although the topic was written to,
-    /// or the log no longer has what follows its position.
+    /// Whether a state that was restored from elsewhere may be of more use than this one: it is new although the topic was written to
+    /// or states began with files, or the log no longer has what follows its position.
     pub fn needs_restoration(&self, state: &StatePosition) -> bool {
-        if self.bounds.1 == 0 {
+        if self.bounds.1 == 0 && self.topic.cut_over.is_none() {
             return false;
         }
         state.position.is_none_or(|position| {
@@ -65,6 +65,9 @@ impl Continuation {
     /// # Errors
     /// There would be a hole, or the state belongs to another topic: why, and what to do.
     pub fn start(&self, state: &StatePosition) -> Result<(TopicIdentity, i64), StopReason> {
+        if state.position.is_none() && self.topic.cut_over.is_some() {
+            return Err(StopCode::StateLost.because(BUILT));
+        }
         let topic = self.topic_of_state(&state.topic)?;
         // State of a former topic of this name goes on with this one from its beginning.
         let position = state.position.filter(|_| state.topic.epoch == topic.epoch);
@@ -131,6 +134,11 @@ impl Continuation {
         })
     }
 }
+
+/// Why a task without state is not begun whose state began with files.
+const BUILT: &str = "its state is lost. It was built from files (riskstream state build), so it cannot be rebuilt from the topics \
+                     alone. Restore the state directory or a checkpoint; or build the states again from the same files and with the same \
+                     --until: riskstream state build PIPELINE --input FILE --until OFFSETS";
 
 /// Where a stage begins to read its topic: at the position of its state, which is never ahead of what was committed. There is
 /// none if the state is new, or belongs to a former topic of this name: it goes on with this one from its beginning.
@@ -232,6 +240,20 @@ mod tests {
                 (Err(word), Err(reason)) => assert!(reason.detail.contains(word), "{reason}"),
                 (expected, found) => panic!("{expected:?}: {found:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_state_that_began_with_files_is_not_begun_from_the_log_alone() {
+        for bounds in [(0, 0), (0, 9)] {
+            let mut continuation = continuation(bounds, Some(0));
+            continuation.topic.cut_over = Some("0123abcd".into());
+            let new = StatePosition::default();
+            assert!(continuation.needs_restoration(&new));
+            assert!(continuation.start(&new).unwrap_err().contains("riskstream state build"));
+            let built = state("A", 1, Some(0));
+            assert!(!continuation.needs_restoration(&built));
+            assert_eq!(continuation.start(&built).unwrap().1, 0);
         }
     }
 }

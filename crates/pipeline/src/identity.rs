@@ -47,6 +47,7 @@ pub fn identify(name: &str, topic: &LogTopic, keying: Keying, chain: &Arc<str>) 
             .unwrap_or(0),
         chain: Some(Arc::clone(chain)),
         sources: Vec::new(),
+        cut_over: cut_over(topic),
     })
 }
 
@@ -132,7 +133,13 @@ pub fn renew(topic: &LogTopic, epoch: u32) -> TopicIdentity {
         epoch: before.map_or(epoch, |before| epoch.max(before.saturating_add(1))),
         chain: None,
         sources: Vec::new(),
+        cut_over: cut_over(topic),
     }
+}
+
+/// The cut-over that the group's positions in a topic name, if states began with files.
+pub fn cut_over(topic: &LogTopic) -> Option<Arc<str>> {
+    topic.committed.iter().find_map(|committed| committed.cut_over.clone())
 }
 
 /// Bits of an event's number that its offset has; those above hold the topic's epoch.

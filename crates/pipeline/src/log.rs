@@ -36,6 +36,9 @@ pub struct TopicIdentity {
     /// Of a repartition topic: the ids and epochs of the topics that are written to it, in their order. The log forgets the
     /// positions of a topic that is deleted, but not these.
     pub sources: Vec<(Option<Arc<str>>, u32)>,
+    /// If states began with what files held: which offsets of the inputs follow the files, as
+    /// [`CutOver::word`](crate::CutOver::word) names them. Such a state cannot be built from the log alone.
+    pub cut_over: Option<Arc<str>>,
 }
 
 /// A topic as it is now.

@@ -267,6 +267,17 @@ impl StageState {
         Ok(())
     }
 
+    /// Writes what `spill` has left in memory, and the position that the state then belongs to: another process can continue with
+    /// it. No entity stays in memory.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn finish(&mut self, progress: SourceProgress, position: i64) -> Result<(), TaskError> {
+        self.entities.spill(0, &mut self.writes);
+        self.collect(progress);
+        self.write(position)
+    }
+
     /// Number of labels that wait for their transactions.
     pub fn waiting_labels(&self) -> u64 {
         self.labels.as_ref().map_or(0, WaitingLabels::len)

@@ -55,6 +55,7 @@ fn positions_are_committed_without_outputs_and_outputs_without_positions() {
         circuits: Some("7,0:5:10:3".to_owned()),
         decided: Some(5),
         topic: TopicIdentity {
+            cut_over: None,
             id: Some("gDJkXh-0_w".into()),
             partitions: 1,
             epoch: 3,

@@ -5,9 +5,10 @@ use riskstream_engine::plan::{InputKind, Plan};
 use riskstream_engine::{Engine, Event, StageError};
 use riskstream_features::state::StateError;
 use riskstream_pipeline::log::TopicIdentity;
+use riskstream_pipeline::progress::SourceProgress;
 use riskstream_pipeline::sources::SourceId;
 use riskstream_pipeline::stop_reason::StopReason;
-use riskstream_pipeline::{Applied, EventTally, StageState, Stores, WaitedLabel, partitioner};
+use riskstream_pipeline::{Applied, EventTally, StageState, Stores, TaskError, WaitedLabel, partitioner};
 use std::collections::BTreeMap;
 
 /// How many caches a stage has at least, however few partitions it has.
@@ -30,17 +31,19 @@ struct Stage {
 }
 
 impl Chain {
-    /// The stages of `plan`, with new, empty states; one for each stage if there are no partitions.
+    /// The stages of `plan`, with new, empty states; one for each stage if there are no partitions. `topics`: what each stage
+    /// reads.
     pub(super) fn open(
         plan: &Plan,
         partitions: Option<&Partitions>,
         stores: &mut dyn Stores,
+        topics: &[TopicIdentity],
     ) -> Result<Chain, StopReason> {
         let stages = plan.stages.iter().enumerate().map(|(number, stage)| {
             let count = partitions.map_or(1, |partitions| partitions.of_stage(number));
             let states = (0..count).map(|partition| {
                 let store = stores.open(&stage.entity, partition as i32, &stage.fingerprint)?;
-                Ok(StageState::new(plan, number, store, TopicIdentity::default()))
+                Ok(StageState::new(plan, number, store, topics[number].clone()))
             });
             Ok(Stage {
                 partitions: states.collect::<Result<_, StopReason>>()?,
@@ -146,6 +149,21 @@ impl Chain {
             }
         }
         Ok(None)
+    }
+
+    /// Ends the states, so that tasks can continue with them. `progress`: how far the task of a stage on a partition has read, and
+    /// the offset of the next record.
+    ///
+    /// # Errors
+    /// A state cannot be written.
+    pub(super) fn finish(&mut self, progress: &dyn Fn(usize, i32) -> (SourceProgress, i64)) -> Result<(), TaskError> {
+        for (number, stage) in self.stages.iter_mut().enumerate() {
+            for (partition, state) in (0..).zip(&mut stage.partitions) {
+                let (progress, position) = progress(number, partition);
+                state.finish(progress, position)?;
+            }
+        }
+        Ok(())
     }
 
     /// Moves entities that do not fit the caches to the stores.

@@ -64,6 +64,8 @@ pub(super) struct FileSource {
     number: u64,
     first_partition: usize,
     order: Order,
+    /// Whether all files say which field is the key.
+    is_keyed: bool,
     /// How far each partition is.
     partitions: Vec<Admission>,
     key: String,
@@ -78,6 +80,7 @@ impl FileSource {
         first_partition: usize,
         partitions: usize,
     ) -> FileSource {
+        let is_keyed = files.iter().all(|file| file.key.is_some());
         let mut files = files.into_iter();
         FileSource {
             input,
@@ -86,6 +89,7 @@ impl FileSource {
             number: 0,
             first_partition,
             order,
+            is_keyed,
             partitions: vec![Admission::new(input); partitions],
             key: String::new(),
         }
@@ -138,6 +142,15 @@ impl FileSource {
             number: self.number,
             event,
         })
+    }
+
+    /// How far each partition is of which records were read. Not known where the key is not that decides on partitions.
+    pub(super) fn watermarks(&self) -> impl Iterator<Item = (SourceId, i64)> {
+        let is_known = self.is_keyed || self.partitions.len() == 1;
+        let partitions = (self.first_partition..).zip(&self.partitions).filter(move |_| is_known);
+        let watermarks = partitions.map(|(partition, admission)| (partition, admission.watermark()));
+        let reached = watermarks.filter(|(_, watermark)| *watermark != i64::MIN);
+        reached.map(|(partition, watermark)| (SourceId::new(self.input, partition as i32), watermark))
     }
 
     /// The input.

@@ -243,6 +243,8 @@ impl TopicEpoch {
             epoch: self.epoch,
             chain: id(&self.chain),
             sources: self.sources.iter().map(|(text, epoch)| (id(text), *epoch)).collect(),
+            // A replay begins without state.
+            cut_over: None,
         }
     }
 }

@@ -144,6 +144,35 @@ pub fn served(
     inputs: &[Vec<KeyedLine>],
     partitions: &Partitions,
 ) -> (Vec<OwnedDecisionRecord>, usize) {
+    let mut driver = service(compiled, partitions);
+    driver.add_worker();
+    send(&driver, inputs);
+    driver.run().unwrap();
+    let unusable = driver.dead_letters().len() + driver.waiting_labels() as usize;
+    (decisions(&driver), unusable)
+}
+
+/// Writes records to the topics of the inputs.
+pub fn send(driver: &TestDriver, inputs: &[Vec<KeyedLine>]) {
+    for (input, lines) in inputs.iter().enumerate() {
+        for (key, line) in lines {
+            driver.send(input, key, line, None);
+        }
+    }
+}
+
+/// The decisions so far, without the times that they took.
+pub fn decisions(driver: &TestDriver) -> Vec<OwnedDecisionRecord> {
+    let read = |record: riskstream_pipeline::memory::StoredRecord| {
+        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
+        decision.latency = None;
+        decision
+    };
+    driver.decisions().into_iter().map(read).collect()
+}
+
+/// The service on new topics, still without a worker.
+pub fn service(compiled: &Compiled, partitions: &Partitions) -> TestDriver {
     let topology = Arc::new(compiled.json_topology(Some(SECRET)).unwrap());
     let mut driver = TestDriver::new(Arc::clone(&topology), 1);
     driver.kill_worker(0);
@@ -166,20 +195,5 @@ pub fn served(
         },
         ..WorkerOptions::default()
     });
-    driver.add_worker();
-    for (input, lines) in inputs.iter().enumerate() {
-        for (key, line) in lines {
-            driver.send(input, key, line, None);
-        }
-    }
-    driver.run().unwrap();
-    let read = |record: riskstream_pipeline::memory::StoredRecord| {
-        let mut decision = OwnedDecisionRecord::from_json(&record.value.unwrap()).unwrap();
-        decision.latency = None;
-        decision
-    };
-    (
-        driver.decisions().into_iter().map(read).collect(),
-        driver.dead_letters().len() + driver.waiting_labels() as usize,
-    )
+    driver
 }

@@ -7,7 +7,9 @@ use anyhow::anyhow;
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_engine::Engine;
 use riskstream_engine::plan::Plan;
-use riskstream_offline::backfill::{Backfill, InputFile, Options, Order, Partitions, SORT_MEMORY, Sink, Summary};
+use riskstream_offline::backfill::{
+    Backfill, BackfillError, GoOn, InputFile, Options, Order, Partitions, SORT_MEMORY, Sink, Summary,
+};
 use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,23 +37,34 @@ impl FileRun {
             directory: self.stores.directory().to_owned(),
         };
         let mut engine = Engine::new(self.plan);
-        let bar = progress_bar();
         let backfill = Backfill::new(&mut engine, self.decision, &mut self.stores, self.files, options, sink);
-        let ran = backfill.and_then(|backfill| {
-            backfill.run(&mut |summary: &Summary| {
-                bar.set_position(summary.records);
-                bar.set_message(format!("{} decided", HumanCount(summary.decided)));
-                !shutdown.requested()
-            })
-        });
-        bar.finish_and_clear();
-        let summary = ran.map_err(CommandError::failed)?;
-        match shutdown.requested() {
-            false => Ok(summary),
-            true => {
-                let records = HumanCount(summary.records);
-                Err(anyhow!("interrupted after {records} records; nothing was written").into())
-            }
+        let backfill = backfill.map_err(CommandError::failed)?;
+        with_progress("decided", shutdown, |go_on| backfill.run(go_on))
+    }
+}
+
+/// Runs over files with a display of how far it is; the word says what became of transactions.
+///
+/// # Errors
+/// The run fails, or a shutdown was requested.
+pub(super) fn with_progress<T>(
+    word: &str,
+    shutdown: &Shutdown,
+    run: impl FnOnce(GoOn<'_>) -> Result<T, BackfillError>,
+) -> Result<T, CommandError> {
+    let bar = progress_bar();
+    let ran = run(&mut |summary: &Summary| {
+        bar.set_position(summary.records);
+        bar.set_message(format!("{} {word}", HumanCount(summary.decided)));
+        !shutdown.requested()
+    });
+    bar.finish_and_clear();
+    let result = ran.map_err(CommandError::failed)?;
+    match shutdown.requested() {
+        false => Ok(result),
+        true => {
+            let records = HumanCount(bar.position());
+            Err(anyhow!("interrupted after {records} records; nothing was written").into())
         }
     }
 }

@@ -26,6 +26,8 @@ mod output_file;
 pub mod pseudonyms;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
 pub mod record;
+#[cfg(feature = "backfill")]
+mod record_key;
 #[cfg(all(feature = "kafka", feature = "backfill"))]
 pub mod replay;
 #[cfg(feature = "kafka")]
@@ -80,7 +82,7 @@ pub enum Command {
     /// List the topics that a pipeline needs, and create those that are missing
     #[cfg(feature = "kafka")]
     Topics(topics::Args),
-    /// List, verify, write and restore checkpoints of state; set positions back when an input's topic is another one than before
+    /// Build states from files; list, verify, write and restore checkpoints; set positions back when an input's topic is another one
     #[cfg(feature = "kafka")]
     State(state::Args),
     /// Compute features and decisions over files

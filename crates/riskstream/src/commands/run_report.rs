@@ -106,13 +106,22 @@ impl RunReport {
     /// # Errors
     /// Nothing was decided; records were rejected although that was to be an error; or the file cannot be written.
     pub(super) fn finish(self) -> Result<(), CommandError> {
+        let decided = self.decided;
+        self.finish_of(decided, "nothing was decided")
+    }
+
+    /// The same for a run in which so many transactions were used. `nothing`: the error if there are none.
+    ///
+    /// # Errors
+    /// As for [`RunReport::finish`].
+    pub(super) fn finish_of(self, transactions: u64, nothing: &'static str) -> Result<(), CommandError> {
         print!("{}", self.text());
         let rejected = self.rejections();
         if let Some(dead_letters) = self.dead_letters {
             dead_letters.finish()?;
         }
-        if self.decided == 0 {
-            return Err(anyhow!("nothing was decided").into());
+        if transactions == 0 {
+            return Err(anyhow!(nothing).into());
         }
         if self.strict && rejected > 0 {
             let count = HumanCount(rejected);

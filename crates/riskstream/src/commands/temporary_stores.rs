@@ -6,10 +6,10 @@ use riskstream_features::state::StateStore;
 use riskstream_pipeline::Stores;
 use riskstream_pipeline::stop_reason::StopReason;
 use riskstream_store::{RocksStore, SharedMemory, StoreOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// One RocksDB for each stage, in a temporary directory that is removed when this is dropped.
+/// One RocksDB for each task, in a temporary directory that is removed when this is dropped.
 pub(super) struct TemporaryStores {
     directory: TempDir,
     memory: SharedMemory,
@@ -41,11 +41,16 @@ impl TemporaryStores {
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }
+
+    /// The directory of a task's state.
+    pub(super) fn path(&self, stage: &str, partition: i32) -> PathBuf {
+        self.directory.path().join(format!("{stage}-{partition}"))
+    }
 }
 
 impl Stores for TemporaryStores {
     fn open(&mut self, stage: &str, partition: i32, fingerprint: &str) -> Result<Box<dyn StateStore>, StopReason> {
-        let path = self.directory.path().join(format!("{stage}-{partition}"));
+        let path = self.path(stage, partition);
         let options = StoreOptions {
             memory: self.memory.clone(),
             fingerprint: fingerprint.to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! Needs KAFKA_BOOTSTRAP_SERVERS (`scripts/kafka start`).
 
+mod build;
 mod commands;
 mod machine;
 mod restored;

@@ -1,10 +1,10 @@
 //! `--partitions` and `--key`: the records of files as they would be on topics with several partitions.
 
 use super::super::error::CommandError;
-use super::super::input_files::of_input;
+use super::super::record_key::{key_of, keyed_fields, without_key};
 use anyhow::{Context, anyhow};
 use riskstream_definition::Compiled;
-use riskstream_events::{Field, InputFields, ValueType};
+use riskstream_events::InputFields;
 use riskstream_offline::backfill::{Partitions, RecordKey};
 
 /// The arguments.
@@ -77,54 +77,13 @@ impl PartitionArgs {
         input: usize,
         secret: Option<&[u8]>,
     ) -> Result<(InputFields, Option<RecordKey>), CommandError> {
-        let fields = compiled
-            .input_fields(input, secret)
-            .map_err(CommandError::configuration)?;
         if self.partitions.is_empty() {
-            return Ok((fields, None));
+            let fields = compiled.input_fields(input, secret);
+            return Ok((fields.map_err(CommandError::configuration)?, None));
         }
-        let name = self.key(compiled, input)?;
-        let required = input == 0 && compiled.repartition_topics[0].is_none();
-        let Some(index) = fields.fields.iter().position(|field| field.name == name) else {
-            let slot = compiled.plan.slots.len();
-            let fields = compiled.input_fields_with(input, secret, Field::at(&name, ValueType::Text, slot));
-            let key = RecordKey {
-                slot,
-                personal: None,
-                required,
-            };
-            return Ok((fields.map_err(CommandError::configuration)?, Some(key)));
-        };
-        let field = &fields.fields[index];
-        if !matches!(field.value_type, ValueType::Text | ValueType::Int) {
-            let input = &compiled.inputs[input].name;
-            return Err(CommandError::configuration(anyhow!(
-                "`{name}` cannot be the key of `{input}`: a key is a text or an int"
-            )));
-        }
-        let key = RecordKey {
-            slot: field.slot,
-            personal: fields.is_personal(index).then(|| fields.clone()),
-            required,
-        };
-        Ok((fields.in_clear(index), Some(key)))
-    }
-
-    fn key(&self, compiled: &Compiled, input: usize) -> Result<String, CommandError> {
-        for argument in &self.keys {
-            let (of, field) = of_input(argument, compiled)?;
-            if of == input {
-                return Ok(field.to_owned());
-            }
-        }
-        let settings = &compiled.inputs[input];
-        settings.key.clone().ok_or_else(|| {
-            let name = &settings.name;
-            CommandError::configuration(anyhow!(
-                "which field is the Kafka key of `{name}`? Its partitions depend on it: add --key {name}=FIELD, or `key: FIELD` \
-                 to the input in the pipeline file"
-            ))
-        })
+        let name = key_of(&self.keys, compiled, input)?.ok_or_else(|| without_key(compiled, input))?;
+        let (fields, key) = keyed_fields(compiled, input, secret, &name)?;
+        Ok((fields, Some(key)))
     }
 }
 

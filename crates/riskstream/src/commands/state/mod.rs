@@ -1,5 +1,7 @@
 //! `riskstream state`: operations on the state of tasks and on positions.
 
+#[cfg(feature = "backfill")]
+mod build;
 mod checkpoints;
 mod list;
 mod repeat;
@@ -16,6 +18,15 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
+    /// Build the states of a pipeline that begins, from files: its windows are full when it decides for the first time
+    ///
+    /// Files take the place of what the topics of the inputs hold before the offsets `--until`. The command builds the state of each
+    /// task, in the state directory and, if the pipeline file has `checkpoints:`, as a checkpoint; and it sets the group's positions
+    /// to the offsets. Then `riskstream run` decides what follows. The topics have to exist (`riskstream topics create`); no copy
+    /// of the pipeline may run, and none may have run under its name. The same command again builds the same states, where they were
+    /// lost.
+    #[cfg(feature = "backfill")]
+    Build(Box<build::Args>),
     /// List the states in the state directory, and the checkpoints of a pipeline
     ///
     /// A state is that of a task which `riskstream run` works on here, or a standby copy of one that another process works on. Of
@@ -52,6 +63,8 @@ enum Action {
 /// What was given is wrong, or what was tried failed.
 pub fn execute(args: Args) -> Result<(), CommandError> {
     match args.action {
+        #[cfg(feature = "backfill")]
+        Action::Build(args) => build::execute(&args),
         Action::List(args) => list::execute(&args),
         Action::Verify(args) => checkpoints::verify(&args),
         Action::Export(args) => checkpoints::export(&args),
