@@ -107,6 +107,11 @@ impl KafkaOptions {
             .set("client.id", &self.client_id)
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.max.ms", "1000")
+            // A broker that is gone without a word (a machine without power) ends no connection. Others lead its partitions within
+            // seconds, and this says which; with the default of five minutes a client waits for the broker's answer until the
+            // timeout below. It is also the time within which partitions that a topic gets are noticed, and assigned.
+            .set("topic.metadata.refresh.interval.ms", "3000")
+            .set("socket.timeout.ms", "10000")
             .set("statistics.interval.ms", "0")
             .set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in &self.overrides {
@@ -141,10 +146,7 @@ impl KafkaOptions {
 
     /// A consumer of committed records that joins no group.
     pub(crate) fn fetcher(&self) -> Result<ClientConfig, LogError> {
-        let mut config = self.consumer()?;
-        // Only the group's consumer looks for partitions that a topic gets.
-        self.set_defaults(&mut config, &[("topic.metadata.refresh.interval.ms", "300000")]);
-        Ok(config)
+        self.consumer()
     }
 
     /// The member of the group. Its client id ends with its home, which the other members see.
@@ -179,8 +181,6 @@ impl KafkaOptions {
             // With the default of 1 s a fast worker would wait for records after a queue was full.
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.error.backoff.ms", "50"),
-            // Partitions that a topic gets are noticed, and assigned, within this time.
-            ("topic.metadata.refresh.interval.ms", "5000"),
             ("check.crcs", "true"),
         ];
         self.set_defaults(&mut config, &defaults);
