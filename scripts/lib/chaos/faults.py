@@ -17,10 +17,13 @@ CLUSTER_FAULTS = {"coordinator move": 2}
 
 
 class Faults:
-    def __init__(self, scenario, crew, cluster, group):
+    def __init__(self, scenario, crew, cluster, group, only):
         self.draw = random.Random(f"faults {scenario.seed}")
         self.crew, self.cluster, self.group = crew, cluster, group
         self.weights = COPY_FAULTS | BROKER_FAULTS | (CLUSTER_FAULTS if scenario.brokers > 1 else {})
+        if only:
+            self.weights = {kind: self.weights[kind] for kind in only}
+        self.most = 1 if only and len(only) == 1 else 4
         self.done, self.skipped, self.running = collections.Counter(), 0, []
         # Of each burst, when it began and when the last thing was done; and what was done when.
         self.bursts, self.journal = [], []
@@ -48,7 +51,7 @@ class Faults:
     def begin_burst(self, now):
         self.bursts.append([time.time(), time.time()])
         self.calm = self.draw.uniform(12, 20)
-        for _ in range(self.draw.choice([1, 2, 3, 4])):
+        for _ in range(self.draw.randint(1, self.most)):
             kind = self.draw.choices(list(self.weights), list(self.weights.values()))[0]
             numbers = random.Random(self.draw.random())
             self.running.append([now + self.draw.uniform(0, 12), self.fault(kind, numbers)])

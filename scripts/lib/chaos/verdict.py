@@ -19,17 +19,12 @@ class Verdict:
 
     def __init__(self, scenario, name, brokers):
         self.scenario, self.oracle = scenario, Oracle(scenario)
-        self.consumer = Consumer({
-            "bootstrap.servers": brokers, "group.id": f"{name}-chaos", "isolation.level": "read_committed",
-            "enable.auto.commit": False, "auto.offset.reset": "error", "socket.timeout.ms": 5000,
-            "topic.metadata.refresh.interval.ms": 1000, "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 50, "log_level": 0,
-        })
         kinds = ["payments", "decisions", "dead-letters"] + ["labels"] * scenario.has_labels
         self.takers = {f"{name}-payments": self.take_payment, f"{name}-labels": self.take_label,
                        f"{name}-decisions": self.take_decision, f"{name}-dead-letters": self.take_dead_letter}
         self.inputs = [f"{name}-{kind}" for kind in kinds if kind in ("payments", "labels")]
         self.positions = {(f"{name}-{kind}", number): 0 for kind in kinds for number in range(scenario.partitions)}
-        self.consumer.assign([TopicPartition(topic, number, 0) for topic, number in self.positions])
+        self.consumer = self.connect(name, brokers) if brokers else None
         self.differences, self.count = [], collections.Counter()
         # By (id, number of the decision): decisions whose records are not read yet.
         self.early, self.decided, self.dead = {}, collections.Counter(), {}
@@ -38,6 +33,15 @@ class Verdict:
         self.last, self.waiting, self.times = {}, collections.Counter(), {}
         # (when it ended, place, when it began); seconds by place; seconds from record to decision.
         self.silences, self.by_place, self.latencies = [], collections.defaultdict(list), []
+
+    def connect(self, name, brokers):
+        consumer = Consumer({
+            "bootstrap.servers": brokers, "group.id": f"{name}-chaos", "isolation.level": "read_committed",
+            "enable.auto.commit": False, "auto.offset.reset": "error", "socket.timeout.ms": 5000,
+            "topic.metadata.refresh.interval.ms": 1000, "reconnect.backoff.max.ms": 500, "fetch.wait.max.ms": 50, "log_level": 0,
+        })
+        consumer.assign([TopicPartition(topic, number, 0) for topic, number in self.positions])
+        return consumer
 
     def differ(self, what):
         self.count["differences"] += 1
