@@ -111,7 +111,7 @@ impl KafkaOptions {
             // seconds, and this says which; with the default of five minutes a client waits for the broker's answer until the
             // timeout below. It is also the time within which partitions that a topic gets are noticed, and assigned.
             .set("topic.metadata.refresh.interval.ms", "3000")
-            .set("socket.timeout.ms", "10000")
+            .set("socket.timeout.ms", "5000")
             .set("statistics.interval.ms", "0")
             .set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in &self.overrides {
@@ -152,6 +152,10 @@ impl KafkaOptions {
     /// The member of the group. Its client id ends with its home, which the other members see.
     pub(crate) fn member(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.consumer()?;
+        // If the coordinator's broker hangs, its successor hears of this member before the session times out there: so the group goes
+        // on as it was. With the default of ten minutes the member would wait for an answer until its session is over, and come back
+        // as another one, while the group waits for what it was before.
+        self.set_defaults(&mut config, &[("coordinator.query.interval.ms", "1000")]);
         config.set("client.id", self.member_client_id());
         Ok(config)
     }
@@ -235,6 +239,8 @@ impl KafkaOptions {
             ("retry.backoff.ms", "2"),
             ("retry.backoff.max.ms", "20"),
             ("message.timeout.ms", timeout.as_str()),
+            // Where a leader hangs, its successor gets the records before they are given up.
+            ("request.timeout.ms", "5000"),
         ];
         self.set_defaults(&mut config, &defaults);
         config
