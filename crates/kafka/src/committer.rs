@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
@@ -32,6 +33,8 @@ const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 /// call does not return: see [`PositionSender`].
 const PATIENCE: Duration = Duration::from_secs(4);
 
+const UNANSWERED: &str = "the group's coordinator does not answer, so the transaction is given up";
+
 /// How long a commit shows that the brokers are up.
 const RECENT: Duration = Duration::from_secs(1);
 
@@ -39,6 +42,9 @@ const RECENT: Duration = Duration::from_secs(1);
 pub(crate) struct Committer {
     pub(crate) records: RecordProducer,
     positions: PositionSender,
+    config: ClientConfig,
+    topics: Vec<String>,
+    connection: Arc<Connection>,
     timeout: Duration,
     last_commit: Option<LastCommit>,
 }
@@ -55,14 +61,28 @@ impl LastCommit {
     }
 }
 
+/// A producer, and what sends its positions.
+fn clients(
+    config: &ClientConfig,
+    topics: &[String],
+    connection: &Arc<Connection>,
+) -> Result<(RecordProducer, PositionSender), LogError> {
+    let records = RecordProducer::new(config, topics.to_vec(), Arc::clone(connection))?;
+    let positions = PositionSender::new(Arc::clone(&records.producer))
+        .map_err(|error| LogError::Fatal(format!("a thread cannot be started: {error}")))?;
+    Ok((records, positions))
+}
+
 impl Committer {
     pub(crate) fn new(options: &KafkaOptions, connection: Arc<Connection>) -> Result<Self, LogError> {
-        let records = RecordProducer::new(&options.committer()?, options.outputs.clone(), connection)?;
-        let positions = PositionSender::new(Arc::clone(&records.producer))
-            .map_err(|error| LogError::Fatal(format!("a thread cannot be started: {error}")))?;
+        let (config, topics) = (options.committer()?, options.outputs.clone());
+        let (records, positions) = clients(&config, &topics, &connection)?;
         Ok(Self {
             records,
             positions,
+            config,
+            topics,
+            connection,
             timeout: options.transaction_timeout,
             last_commit: None,
         })
@@ -132,6 +152,9 @@ impl Committer {
                 .and(Err(WriteFailure::Final(reason))),
             Err(failure) => Err(failure),
         };
+        if self.positions.is_given_up() {
+            return Err(self.begin_anew(outputs));
+        }
         match result.map_err(|failure| self.records.root_cause(failure)) {
             Ok(()) => {
                 let at = Instant::now();
@@ -151,6 +174,20 @@ impl Committer {
                 Err(LogError::Fatal(reason))
             }
             Err(WriteFailure::Final(reason)) => Err(LogError::Fenced(reason)),
+        }
+    }
+
+    /// Puts another producer in the place of one whose call does not return. Its transaction was not ended, so nothing of it is
+    /// committed: the new producer aborts it. The member of the group stays what it is.
+    fn begin_anew(&mut self, outputs: &Outputs) -> LogError {
+        match clients(&self.config, &self.topics, &self.connection) {
+            Ok((records, positions)) => (self.records, self.positions) = (records, positions),
+            Err(error) => return error,
+        }
+        match self.init(self.timeout / 2) {
+            Ok(()) if outputs.is_empty() => LogError::Rebalancing,
+            Ok(()) => LogError::Aborted(UNANSWERED.to_owned()),
+            Err(error) => LogError::Fenced(format!("{UNANSWERED}; {error}")),
         }
     }
 
@@ -198,10 +235,7 @@ impl Committer {
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 Some(Err(error)) => return Err(self.positions_failure(&error)),
-                None => {
-                    let text = "the group's coordinator does not answer, so the transaction is given up";
-                    return Err(WriteFailure::Final(text.to_owned()));
-                }
+                None => return Err(WriteFailure::Final(UNANSWERED.to_owned())),
             }
         }
     }
@@ -273,7 +307,7 @@ mod tests {
     use rdkafka::mocking::{MockCluster, MockCoordinator};
 
     #[test]
-    fn positions_that_nobody_takes_are_given_up_after_some_seconds() {
+    fn positions_that_nobody_takes_are_given_up_and_another_producer_goes_on() {
         let cluster = MockCluster::new(3).unwrap();
         cluster.create_topic("payments", 1, 3).unwrap();
         cluster.partition_leader("payments", 0, Some(1)).unwrap();
@@ -303,9 +337,11 @@ mod tests {
         cluster.broker_down(2).unwrap();
         let begun = Instant::now();
         let error = commit(2).unwrap_err();
-        assert!(matches!(error, LogError::Fenced(_)), "{error}");
-        // Nor does its end wait for the call.
-        drop(committer);
+        assert!(matches!(error, LogError::Rebalancing), "{error}");
         assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+        // Another producer goes on where the group has another coordinator.
+        let group = MockCoordinator::Group("group".to_owned());
+        cluster.coordinator(group, 3).unwrap();
+        assert!(commit(3).is_ok());
     }
 }

@@ -80,6 +80,13 @@ impl PositionSender {
     }
 }
 
+impl PositionSender {
+    /// Whether a call was given up.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.requests.is_none()
+    }
+}
+
 impl Drop for PositionSender {
     /// Waits until the thread has let go of the producer, unless its call was given up.
     fn drop(&mut self) {

@@ -12,12 +12,17 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 class Cluster:
+    asker = None
+
     def __init__(self, directory, brokers):
         self.directory, self.number = Path(directory, "kafka"), brokers
-        self.addresses = self.kafka("start", "--brokers", str(brokers))
+
+    def start(self):
+        self.addresses = self.kafka("start", "--brokers", str(self.number))
         self.admin = AdminClient({"bootstrap.servers": self.addresses, "socket.timeout.ms": 5000, "log_level": 0})
         # Questions are asked beside the reader, which must not wait for them.
         self.asker = concurrent.futures.ThreadPoolExecutor(1)
+        return self
 
     def command(self, command, *arguments):
         return [str(ROOT / "scripts/kafka"), command, *arguments, "--dir", str(self.directory)]
@@ -70,7 +75,8 @@ class Cluster:
         return all(len(partition.isrs) == len(partition.replicas) and partition.leader >= 0 for partition in partitions)
 
     def stop(self):
-        self.asker.shutdown(wait=False, cancel_futures=True)
+        if self.asker:
+            self.asker.shutdown(wait=False, cancel_futures=True)
         for broker in range(1, self.number + 1):
             try:
                 self.signal(broker, signal.SIGCONT)

@@ -6,8 +6,9 @@ first event would see now. What is later than the lateness is decided and not ke
 """
 
 import json
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_right, insort
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from .load import SHARED
 from .scenario import DELAY, LATENESS
@@ -35,7 +36,8 @@ class Entity:
     """The events of a card, shop or bank: (time, order, amount in cents), sorted."""
 
     def __init__(self):
-        self.events = []
+        # What the amounts of the first n events come to, when all is read.
+        self.events, self.sums = [], None
 
     def between(self, after, until):
         """Those with a time after `after`, up to and with (time, order) `until`."""
@@ -58,9 +60,12 @@ class Entity:
         }
 
     def delayed(self, name, at):
+        """Of a window that ends before the event. To be called when all is read."""
+        if self.sums is None:
+            self.sums = [0, *accumulate(cents for *_, cents in self.events)]
         end = at[0] - DELAY * SECOND
-        window = self.between(end - 10 * MINUTE, (end, float("inf")))
-        return {f"{name}_before": len(window), f"{name}_before_sum": sum(cents for *_, cents in window) / 100}
+        first, last = (bisect_right(self.events, (time, float("inf"))) for time in (end - 10 * MINUTE, end))
+        return {f"{name}_before": last - first, f"{name}_before_sum": (self.sums[last] - self.sums[first]) / 100}
 
 
 class Oracle:
