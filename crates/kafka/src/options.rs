@@ -109,8 +109,7 @@ impl KafkaOptions {
             .set("reconnect.backoff.max.ms", "1000")
             // A broker that is gone without a word (a machine without power) ends no connection. Others lead its partitions within
             // seconds, and this says which; with the default of five minutes a client waits for the broker's answer for a minute. It is
-            // also the time within which partitions that a topic gets are noticed, and assigned. A short `socket.timeout.ms` is no
-            // way: librdkafka 2.12 aborts the process where a request to look at the group outlives it (`eonce->refcnt > 0`).
+            // also the time within which partitions that a topic gets are noticed, and assigned.
             .set("topic.metadata.refresh.interval.ms", "3000")
             .set("statistics.interval.ms", "0")
             .set_log_level(RDKafkaLogLevel::Info);
