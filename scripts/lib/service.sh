@@ -6,14 +6,15 @@
 #   service_container  start the container named $CONTAINER
 #   service_answers    whether it answers requests
 #   service_address    print where
-# and SERVICE_FLAGS, the options without a value that it takes; `service_flag NAME` says whether one was given.
+# and SERVICE_FLAGS, the options without a value that it takes; `service_flag NAME` says whether one was given;
+# and SERVICE_NUMBERS, the options with a whole number; `service_number NAME` prints what was given, if anything.
 # The directory: `address`, `pid` or `container`, `log`, `data`, and what the service writes of its own.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 service_usage() {
-    say "usage: scripts/$SERVICE start|stop|status [--port N] [--dir DIRECTORY] ${SERVICE_FLAGS:-}"
+    say "usage: scripts/$SERVICE start|stop|status [--port N] [--dir DIRECTORY] ${SERVICE_FLAGS:-} ${SERVICE_USAGE:-}"
     say "start prints the address when the service answers; started twice, it prints the same address again."
     exit 2
 }
@@ -25,6 +26,7 @@ service_arguments() {
     WANTED_PORT=
     DIRECTORY=$ROOT/.riskstream/$SERVICE
     FLAGS=
+    NUMBERS=
     while [ $# -gt 0 ]; do
         if [[ " ${SERVICE_FLAGS:-} " = *" $1 "* ]]; then
             FLAGS+=" $1 "
@@ -32,6 +34,12 @@ service_arguments() {
             continue
         fi
         [ $# -ge 2 ] || service_usage
+        if [[ " ${SERVICE_NUMBERS:-} " = *" $1 "* ]]; then
+            [[ $2 =~ ^[1-9][0-9]*$ ]] || die "$1 is a whole number, not $2"
+            NUMBERS+=" $1=$2 "
+            shift 2
+            continue
+        fi
         case $1 in
         --port) WANTED_PORT=$2 ;;
         --dir) DIRECTORY=$2 ;;
@@ -44,6 +52,8 @@ service_arguments() {
 }
 
 service_flag() { [[ $FLAGS = *" $1 "* ]]; }
+
+service_number() { [[ ! $NUMBERS =~ \ $1=([0-9]+)\  ]] || echo "${BASH_REMATCH[1]}"; }
 
 service_main() {
     case $COMMAND in

@@ -26,6 +26,7 @@ mod observer;
 mod options;
 mod outage;
 mod position_committer;
+mod position_sender;
 mod positions;
 mod predecessor;
 mod producer;

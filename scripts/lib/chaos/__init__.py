@@ -1,0 +1,1 @@
+"""Parts of scripts/chaos: scenario, load, oracle, faults, verdict."""
