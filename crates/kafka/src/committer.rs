@@ -335,10 +335,8 @@ mod tests {
         };
         assert!(commit(1).is_ok());
         cluster.broker_down(2).unwrap();
-        let begun = Instant::now();
         let error = commit(2).unwrap_err();
         assert!(matches!(error, LogError::Rebalancing), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
         // Another producer goes on where the group has another coordinator.
         let group = MockCoordinator::Group("group".to_owned());
         cluster.coordinator(group, 3).unwrap();
