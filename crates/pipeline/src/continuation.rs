@@ -250,7 +250,13 @@ mod tests {
             continuation.topic.cut_over = Some("0123abcd".into());
             let new = StatePosition::default();
             assert!(continuation.needs_restoration(&new));
-            assert!(continuation.start(&new).unwrap_err().contains("riskstream state build"));
+            assert!(
+                continuation
+                    .start(&new)
+                    .unwrap_err()
+                    .detail
+                    .contains("riskstream state build")
+            );
             let built = state("A", 1, Some(0));
             assert!(!continuation.needs_restoration(&built));
             assert_eq!(continuation.start(&built).unwrap().1, 0);

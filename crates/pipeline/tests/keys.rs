@@ -108,20 +108,24 @@ fn a_partition_stops_before_another_key_if_the_file_says_so() {
     assert_eq!(driver.key_mismatches, stopped.len() as u64, "one for each partition");
     for stopped in stopped {
         let reason = stopped.reason;
-        assert!(reason.starts_with("record at offset "), "{reason}");
+        assert!(reason.detail.starts_with("record at offset "), "{reason}");
         assert!(
-            reason.contains("its Kafka key is not the value of `customer`"),
+            reason.detail.contains("its Kafka key is not the value of `customer`"),
             "{reason}"
         );
         assert!(
-            reason.contains("with `on_key_mismatch: warn` they are decided on features that may be wrong"),
+            reason
+                .detail
+                .contains("with `on_key_mismatch: warn` they are decided on features that may be wrong"),
             "{reason}"
         );
         assert!(
-            reason.contains("remove `key:` and give the pipeline another name"),
+            reason
+                .detail
+                .contains("remove `key:` and give the pipeline another name"),
             "{reason}"
         );
-        assert!(!reason.contains("p5"), "{reason}");
+        assert!(!reason.detail.contains("p5"), "{reason}");
     }
 }
 

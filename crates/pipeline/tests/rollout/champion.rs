@@ -207,7 +207,10 @@ fn without_its_models_a_partition_waits() {
         driver.round().unwrap();
     }
     let stopped = driver.stopped();
-    assert!(stopped[0].reason.contains("roll-out 1 decides here"), "{stopped:?}");
+    assert!(
+        stopped[0].reason.detail.contains("roll-out 1 decides here"),
+        "{stopped:?}"
+    );
     assert_eq!(decisions(&driver).len(), 10);
     driver.kill_worker(0);
     driver.rollouts = ready;
