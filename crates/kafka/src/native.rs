@@ -245,23 +245,29 @@ impl TopicDescriptions {
     }
 }
 
+/// The longest time that librdkafka lets an admin operation take.
+///
+/// If a request to a group's coordinator has timed out before the coordinator is found, librdkafka ends the process when it finds
+/// it (`rd_kafka_admin_coord_request` and then `rd_kafka_admin_coord_response_parse` drop the same reference). So such a request does
+/// not time out in an outage: whoever asks waits for as long as he likes.
+const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
+
 /// A request for positions that a group has committed (OffsetFetch). It does not wait for those that are being committed.
 pub(crate) struct CommittedPositions(Request);
 
 impl CommittedPositions {
-    /// Sends the request. The brokers have `timeout` to answer. There is at least one partition.
+    /// Sends the request. There is at least one partition.
     pub(crate) fn request(
         consumer: &Arc<GroupConsumer>,
         group: &str,
         partitions: &TopicPartitionList,
-        timeout: Duration,
     ) -> CommittedPositions {
         let group = until_nul(group);
         let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS;
         // SAFETY: the name and the list live as long as the call that copies them; the question is owned here until it is
         // destroyed, after the call that copies it.
         let request = unsafe {
-            Request::admin(consumer, operation, timeout, |client, options, queue| {
+            Request::admin(consumer, operation, LONGEST_REQUEST, |client, options, queue| {
                 let mut question = rd_kafka_ListConsumerGroupOffsets_new(group.as_ptr(), partitions.ptr());
                 rd_kafka_ListConsumerGroupOffsets(client, &mut question, 1, options, queue);
                 rd_kafka_ListConsumerGroupOffsets_destroy(question);

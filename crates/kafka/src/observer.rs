@@ -73,7 +73,7 @@ impl KafkaObserver {
 
     fn request(&self, partitions: &[TopicPartition]) -> CommittedPositions {
         let list = list_of(partitions);
-        CommittedPositions::request(&self.consumer, &self.options.group, &list, REQUEST_TIMEOUT)
+        CommittedPositions::request(&self.consumer, &self.options.group, &list)
     }
 
     fn note(&mut self, partitions: &[TopicPartition], answer: &TopicPartitionList) {
