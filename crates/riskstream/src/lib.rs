@@ -8,7 +8,7 @@ pub mod commands;
 pub mod connections;
 #[cfg(feature = "kafka")]
 pub mod lists;
-#[cfg(feature = "backfill")]
+#[cfg(any(feature = "backfill", feature = "kafka"))]
 mod open_state;
 pub mod pipeline_file;
 #[cfg(feature = "kafka")]
