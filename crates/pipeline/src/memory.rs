@@ -201,6 +201,7 @@ impl Broker {
             headers: Vec::new(),
             lent_headers: Vec::new(),
             reading: HashMap::new(),
+            leaving: Vec::new(),
             lent: None,
             generation: 0,
         }
@@ -235,7 +236,8 @@ impl Inner {
         (!readers.is_empty()).then(|| readers[partition as usize % readers.len()])
     }
 
-    fn changes(&mut self, member: u64) -> Vec<AssignmentChange> {
+    /// What has changed for a member. `leaving` are the partitions that it has heard it has to give up, and has not given up yet.
+    fn changes(&mut self, member: u64, leaving: &mut Vec<TopicPartition>) -> Vec<AssignmentChange> {
         let mut assigned = Vec::new();
         let mut revoked = Vec::new();
         for (topic, partitions) in &self.topics {
@@ -246,7 +248,9 @@ impl Inner {
                     partition,
                 };
                 match self.owners.get(&at) {
-                    Some(owner) if *owner == member && target != Some(member) => revoked.push(at),
+                    Some(owner) if *owner == member && target != Some(member) && !leaving.contains(&at) => {
+                        revoked.push(at);
+                    }
                     None if target == Some(member) => assigned.push(at),
                     _ => {}
                 }
@@ -255,6 +259,7 @@ impl Inner {
         for at in &assigned {
             self.owners.insert(at.clone(), member);
         }
+        leaving.extend(revoked.iter().cloned());
         let revoked = (!revoked.is_empty()).then_some(AssignmentChange::Revoked(revoked));
         let assigned = (!assigned.is_empty()).then_some(AssignmentChange::Assigned(assigned));
         revoked.into_iter().chain(assigned).collect()
@@ -309,6 +314,8 @@ pub struct MemoryLog {
     headers: Vec<String>,
     lent_headers: Vec<Option<Vec<u8>>>,
     reading: HashMap<TopicPartition, i64>,
+    /// Partitions that it has heard it has to give up, and has not given up yet.
+    leaving: Vec<TopicPartition>,
     lent: Option<StoredRecord>,
     /// As of the last change of the assignment.
     generation: u64,
@@ -337,7 +344,7 @@ impl Log for MemoryLog {
     fn wait(&mut self, timeout: Duration) -> Result<Vec<AssignmentChange>, LogError> {
         let broker = self.broker.clone();
         let mut inner = broker.lock();
-        let changes = inner.changes(self.member);
+        let changes = inner.changes(self.member, &mut self.leaving);
         self.generation = inner.generation;
         let ready = !changes.is_empty()
             || self
@@ -350,7 +357,7 @@ impl Log for MemoryLog {
         let waited = broker.inner.1.wait_timeout(inner, timeout);
         let (mut inner, _) = waited.unwrap_or_else(PoisonError::into_inner);
         self.generation = inner.generation;
-        Ok(inner.changes(self.member))
+        Ok(inner.changes(self.member, &mut self.leaving))
     }
 
     fn committed(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Option<Committed>>, LogError> {
@@ -372,6 +379,7 @@ impl Log for MemoryLog {
         let mut inner = self.broker.lock();
         for at in partitions {
             self.reading.remove(at);
+            self.leaving.retain(|leaving| leaving != at);
             inner.owners.remove(at);
         }
         drop(inner);

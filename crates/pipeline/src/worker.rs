@@ -410,6 +410,8 @@ impl<L: Log> Worker<L> {
     }
 
     fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<(), WorkerError> {
+        // An earlier attempt may have failed after it had opened them.
+        self.close(partitions);
         let committed = self.log.committed(partitions)?;
         let mut assignment = Assignment {
             log: &mut self.log,

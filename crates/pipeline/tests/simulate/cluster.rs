@@ -378,6 +378,14 @@ impl<'s> Cluster<'s> {
                 }
             }
         }
+        let workers = self.processes.iter().flat_map(|process| &process.workers);
+        let mut read: Vec<&TopicPartition> = workers
+            .flat_map(|(_, worker)| worker.tasks().map(|(at, ..)| at))
+            .collect();
+        read.sort();
+        let twice = read.windows(2).filter(|pair| pair[0] == pair[1]);
+        rest.extend(twice.map(|pair| format!("{} is read twice", pair[0])));
+        rest.push(format!("{} partitions are read", read.len()));
         for (number, process) in self.processes.iter().enumerate() {
             for (_, worker) in &process.workers {
                 for (at, task, lag) in worker.tasks().filter(|(.., lag)| *lag != Some(0)) {
