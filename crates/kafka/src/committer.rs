@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
@@ -17,7 +16,6 @@ use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::native;
 use crate::options::KafkaOptions;
-use crate::position_sender::PositionSender;
 use crate::producer::{RecordProducer, WriteFailure};
 use crate::rights::{self, Right};
 
@@ -29,22 +27,12 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
-/// How long positions that are sent are waited for. It takes milliseconds. A coordinator that takes longer is being replaced, or the
-/// call does not return: see [`PositionSender`].
-const PATIENCE: Duration = Duration::from_secs(4);
-
-const UNANSWERED: &str = "the group's coordinator does not answer, so the transaction is given up";
-
 /// How long a commit shows that the brokers are up.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Committer {
     pub(crate) records: RecordProducer,
-    positions: PositionSender,
-    config: ClientConfig,
-    topics: Vec<String>,
-    connection: Arc<Connection>,
     timeout: Duration,
     last_commit: Option<LastCommit>,
 }
@@ -61,28 +49,10 @@ impl LastCommit {
     }
 }
 
-/// A producer, and what sends its positions.
-fn clients(
-    config: &ClientConfig,
-    topics: &[String],
-    connection: &Arc<Connection>,
-) -> Result<(RecordProducer, PositionSender), LogError> {
-    let records = RecordProducer::new(config, topics.to_vec(), Arc::clone(connection))?;
-    let positions = PositionSender::new(Arc::clone(&records.producer))
-        .map_err(|error| LogError::Fatal(format!("a thread cannot be started: {error}")))?;
-    Ok((records, positions))
-}
-
 impl Committer {
     pub(crate) fn new(options: &KafkaOptions, connection: Arc<Connection>) -> Result<Self, LogError> {
-        let (config, topics) = (options.committer()?, options.outputs.clone());
-        let (records, positions) = clients(&config, &topics, &connection)?;
         Ok(Self {
-            records,
-            positions,
-            config,
-            topics,
-            connection,
+            records: RecordProducer::new(&options.committer()?, options.outputs.clone(), connection)?,
             timeout: options.transaction_timeout,
             last_commit: None,
         })
@@ -133,7 +103,7 @@ impl Committer {
         }
         let deadline = Instant::now() + self.timeout;
         let outages = self.records.outages();
-        // librdkafka may never return from sending positions while a coordinator is down ([`PositionSender`]). Delivered
+        // librdkafka may never return from sending positions while a coordinator is down (its issues 5456 and 5511). Delivered
         // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
         let are_up = self.last_commit.take().is_some_and(|last| last.is_recent(outages));
         let delivered = self
@@ -152,9 +122,6 @@ impl Committer {
                 .and(Err(WriteFailure::Final(reason))),
             Err(failure) => Err(failure),
         };
-        if self.positions.is_given_up() {
-            return Err(self.begin_anew(outputs));
-        }
         match result.map_err(|failure| self.records.root_cause(failure)) {
             Ok(()) => {
                 let at = Instant::now();
@@ -177,20 +144,6 @@ impl Committer {
         }
     }
 
-    /// Puts another producer in the place of one whose call does not return. Its transaction was not ended, so nothing of it is
-    /// committed: the new producer aborts it. The member of the group stays what it is.
-    fn begin_anew(&mut self, outputs: &Outputs) -> LogError {
-        match clients(&self.config, &self.topics, &self.connection) {
-            Ok((records, positions)) => (self.records, self.positions) = (records, positions),
-            Err(error) => return error,
-        }
-        match self.init(self.timeout / 2) {
-            Ok(()) if outputs.is_empty() => LogError::Rebalancing,
-            Ok(()) => LogError::Aborted(UNANSWERED.to_owned()),
-            Err(error) => LogError::Fenced(format!("{UNANSWERED}; {error}")),
-        }
-    }
-
     fn begin(&self) -> Result<(), WriteFailure> {
         let begun = self.records.producer.begin_transaction();
         begun.map_err(|error| self.records.transaction_failure("beginning a transaction", &error))
@@ -206,7 +159,7 @@ impl Committer {
     }
 
     fn finish(
-        &mut self,
+        &self,
         consumer: &GroupConsumer,
         positions: &TopicPartitionList,
         deadline: Instant,
@@ -216,7 +169,7 @@ impl Committer {
     }
 
     fn send_positions(
-        &mut self,
+        &self,
         consumer: &GroupConsumer,
         positions: &TopicPartitionList,
         deadline: Instant,
@@ -224,18 +177,21 @@ impl Committer {
         if positions.count() == 0 {
             return Ok(());
         }
+        let group = consumer
+            .group_metadata()
+            .ok_or_else(|| WriteFailure::Final("the consumer belongs to no group".to_owned()))?;
         loop {
-            let group = consumer
-                .group_metadata()
-                .ok_or_else(|| WriteFailure::Final("the consumer belongs to no group".to_owned()))?;
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.positions.send(positions, group, left, PATIENCE) {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(KafkaError::Transaction(error))) if error.is_retriable() && !left.is_zero() => {
+            match self
+                .records
+                .producer
+                .send_offsets_to_transaction(positions, &group, left)
+            {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Some(Err(error)) => return Err(self.positions_failure(&error)),
-                None => return Err(WriteFailure::Final(UNANSWERED.to_owned())),
+                Err(error) => return Err(self.positions_failure(&error)),
             }
         }
     }
@@ -295,51 +251,5 @@ impl Committer {
         self.records.serve_all();
         self.records.take_undelivered();
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::consumer::{self, GroupContext};
-    use crate::signal::Signal;
-    use rdkafka::Offset;
-    use rdkafka::mocking::{MockCluster, MockCoordinator};
-
-    #[test]
-    fn positions_that_nobody_takes_are_given_up_and_another_producer_goes_on() {
-        let cluster = MockCluster::new(3).unwrap();
-        cluster.create_topic("payments", 1, 3).unwrap();
-        cluster.partition_leader("payments", 0, Some(1)).unwrap();
-        cluster
-            .coordinator(MockCoordinator::Group("group".to_owned()), 2)
-            .unwrap();
-        cluster
-            .coordinator(MockCoordinator::Transaction("group-0".to_owned()), 1)
-            .unwrap();
-        let options = KafkaOptions {
-            transaction_timeout: Duration::from_secs(10),
-            ..KafkaOptions::new(&cluster.bootstrap_servers(), "group")
-        };
-        let connection = Arc::new(Connection::new(&options));
-        let context = GroupContext::new(Arc::clone(&connection), Vec::new());
-        let consumer = consumer::open(&options.member().unwrap(), context, &Arc::new(Signal::default())).unwrap();
-        let mut committer = Committer::new(&options, connection).unwrap();
-        committer.init(Duration::from_secs(10)).unwrap();
-        let mut commit = |offset| {
-            let mut positions = TopicPartitionList::new();
-            positions
-                .add_partition_offset("payments", 0, Offset::Offset(offset))
-                .unwrap();
-            committer.commit(&consumer, &Outputs::default(), &positions)
-        };
-        assert!(commit(1).is_ok());
-        cluster.broker_down(2).unwrap();
-        let error = commit(2).unwrap_err();
-        assert!(matches!(error, LogError::Rebalancing), "{error}");
-        // Another producer goes on where the group has another coordinator.
-        let group = MockCoordinator::Group("group".to_owned());
-        cluster.coordinator(group, 3).unwrap();
-        assert!(commit(3).is_ok());
     }
 }

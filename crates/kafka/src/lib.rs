@@ -26,7 +26,6 @@ mod observer;
 mod options;
 mod outage;
 mod position_committer;
-mod position_sender;
 mod positions;
 mod predecessor;
 mod producer;

@@ -98,7 +98,7 @@ impl WriteFailure {
 
 /// See the module.
 pub(crate) struct RecordProducer {
-    pub(crate) producer: Arc<BaseProducer<ProducerCallbacks>>,
+    pub(crate) producer: BaseProducer<ProducerCallbacks>,
     connection: Arc<Connection>,
     topics: Vec<String>,
 }
@@ -120,7 +120,7 @@ impl RecordProducer {
             .create_with_context(callbacks)
             .map_err(|error| errors::configuration_error(&error))?;
         Ok(Self {
-            producer: Arc::new(producer),
+            producer,
             connection,
             topics,
         })
