@@ -28,7 +28,7 @@ fn the_service_waits_for_a_disk_that_is_full_at_start() {
     let trial = Trial::new(&Setup::new(&brokers, &name));
     trial.send_good(0..GOOD);
     let mut service = start_limited(&trial, 4);
-    service.wait_until_unready("hop-shop[1]: disk_full: ");
+    service.wait_until_unready("hop-shop[1]: state_not_opened: ");
     service.wait_until_unready("cannot be opened: IO error: ");
     assert!(trial.results().decisions.is_empty());
     make_room(&service);
