@@ -1,4 +1,4 @@
-//! Which topics tasks read and write: the checks of [`identity`](crate::identity) over a topology.
+//! Which topics tasks read and write: the checks of [`identity`] over a topology.
 
 use crate::identity::{self, Keying};
 use crate::log::{LogTopic, TopicIdentity};
