@@ -52,22 +52,22 @@ pub fn committed_offsets(options: &KafkaOptions, name: &str) -> Result<Vec<Optio
     let (consumer, topics) = look_up_with(options, &[name])?;
     let topic = topics.into_iter().flatten().next();
     let topic = topic.ok_or_else(|| LogError::Fatal(format!("there is no topic {name}")))?;
-    let committed = committed_with(&consumer, name, &topic)?.into_iter();
+    let committed = committed_list(&consumer, name, &topic)?;
+    let committed = committed_positions(&committed, name, &topic);
     Ok(committed.map(|committed| Some(committed?.offset)).collect())
 }
 
-/// What the group has committed for each partition of a topic that was looked up.
-pub(crate) fn committed_with(
-    consumer: &GroupConsumer,
+/// The position in each partition of a topic, of what the group has committed for it.
+pub(crate) fn committed_positions(
+    committed: &TopicPartitionList,
     name: &str,
     topic: &LogTopic,
-) -> Result<Vec<Option<Committed>>, LogError> {
-    let committed = committed_list(consumer, name, topic)?;
-    let position = |partition| positions::committed(&committed.find_partition(name, partition)?);
-    Ok((0..topic.partitions).map(position).collect())
+) -> impl Iterator<Item = Option<Committed>> {
+    let position = move |partition| positions::committed(&committed.find_partition(name, partition)?);
+    (0..topic.partitions).map(position)
 }
 
-/// The same with all that was committed.
+/// What the group has committed for the partitions of a topic that was looked up.
 pub(crate) fn committed_list(
     consumer: &GroupConsumer,
     name: &str,

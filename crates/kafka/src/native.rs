@@ -249,7 +249,7 @@ impl TopicDescriptions {
 ///
 /// If a request to a group's coordinator has timed out before the coordinator is found, librdkafka ends the process when it finds
 /// it (`rd_kafka_admin_coord_request` and then `rd_kafka_admin_coord_response_parse` drop the same reference). So such a request does
-/// not time out in an outage: whoever asks waits for as long as he likes.
+/// not time out in an outage: whoever asks decides how long to wait.
 const LONGEST_REQUEST: Duration = Duration::from_secs(3600);
 
 /// A request for positions that a group has committed (OffsetFetch). It does not wait for those that are being committed.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use riskstream_pipeline::identity;
@@ -11,7 +12,7 @@ use riskstream_pipeline::log::{Committed, LogError, LogTopic, TopicPartition};
 use crate::agreement::{Agreement, Fingerprints};
 use crate::consumer::GroupConsumer;
 use crate::errors;
-use crate::lookup::{committed_list, committed_with, look_up_with};
+use crate::lookup::{committed_list, committed_positions, look_up_with};
 use crate::options::KafkaOptions;
 use crate::positions;
 
@@ -50,7 +51,8 @@ impl TopicReset {
         let (consumer, topics) = look_up_with(options, &[name])?;
         let topic = topics.into_iter().flatten().next();
         let topic = topic.ok_or_else(|| LogError::Fatal(format!("no such topic: {name}")))?;
-        let positions = positions_of(&consumer, name, &topic)?;
+        let committed = committed_list(&consumer, name, &topic)?;
+        let positions = positions_of(&consumer, name, &topic, &committed)?;
         Ok(TopicReset {
             consumer,
             name: name.to_owned(),
@@ -125,10 +127,11 @@ pub fn group_topics(options: &KafkaOptions, names: &[&str]) -> Result<Vec<Option
     let agreement = Agreement::new(options);
     let topics = names.iter().zip(topics).map(|(name, topic)| {
         let Some(topic) = topic else { return Ok(None) };
-        agreement.check(&committed_list(&consumer, name, &topic)?)?;
+        let committed = committed_list(&consumer, name, &topic)?;
+        agreement.check(&committed)?;
         Ok(Some(GroupTopic {
             name: (*name).to_owned(),
-            positions: positions_of(&consumer, name, &topic)?,
+            positions: positions_of(&consumer, name, &topic, &committed)?,
             topic,
         }))
     });
@@ -153,9 +156,14 @@ fn commit(
     committed.map_err(|error| refused(&error))
 }
 
-fn positions_of(consumer: &GroupConsumer, name: &str, topic: &LogTopic) -> Result<Vec<ResetPosition>, LogError> {
+/// Each partition's bounds, and the position in it of what the group has `committed` for the topic.
+fn positions_of(
+    consumer: &GroupConsumer,
+    name: &str,
+    topic: &LogTopic,
+    committed: &TopicPartitionList,
+) -> Result<Vec<ResetPosition>, LogError> {
     let failed = |error| errors::request_error(&format!("looking up topic {name}"), &error);
-    let committed = committed_with(consumer, name, topic)?;
     let position = |(partition, before): (i32, Option<Committed>)| {
         let (after, end) = consumer.fetch_watermarks(name, partition, TIMEOUT).map_err(failed)?;
         Ok(ResetPosition {
@@ -168,7 +176,10 @@ fn positions_of(consumer: &GroupConsumer, name: &str, topic: &LogTopic) -> Resul
             end,
         })
     };
-    (0..).zip(committed).map(position).collect()
+    (0..)
+        .zip(committed_positions(committed, name, topic))
+        .map(position)
+        .collect()
 }
 
 fn refused(error: &KafkaError) -> LogError {

@@ -3,12 +3,12 @@
 mod common;
 mod random;
 
-use common::{KeyedLine, SECRET, decisions, keyed_input, options, send, service};
+use common::{KeyedLine, SECRET, decisions, keyed, options, send, service};
 use random::Random;
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_engine::Engine;
 use riskstream_events::{OwnedDecisionRecord, Rejection};
-use riskstream_offline::backfill::{Build, InputFile, Options, Order, Partitions, RecordKey, StateBuild, Summary};
+use riskstream_offline::backfill::{Build, InputFile, Options, Order, Partitions, StateBuild, Summary};
 use riskstream_pipeline::log::{Log, TopicPartition};
 use riskstream_pipeline::{CutOver, TestDriver, Watermarks};
 use std::path::Path;
@@ -156,20 +156,8 @@ fn sent(compiled: &Compiled, records: &[Vec<Record>; 3], minutes: std::ops::Rang
 }
 
 fn files(compiled: &Compiled, lines: &[Vec<KeyedLine>]) -> Vec<InputFile> {
-    let open = |(index, lines): (usize, &Vec<KeyedLine>)| {
-        let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
-        let key = compiled.inputs[index].key.as_deref().unwrap();
-        let place = fields.fields.iter().position(|field| field.name == key).unwrap();
-        let in_clear = fields.in_clear(place);
-        let key = RecordKey {
-            slot: fields.fields[place].slot,
-            personal: fields.is_personal(place).then_some(fields),
-            required: compiled.repartition_topics[0].is_none(),
-        };
-        let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
-        keyed_input(index, &in_clear, lines, Some(key))
-    };
-    lines.iter().enumerate().map(open).collect()
+    let lines = lines.iter().enumerate();
+    lines.map(|(index, lines)| keyed(compiled, index, lines)).collect()
 }
 
 /// The ends of the inputs' topics.

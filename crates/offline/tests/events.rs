@@ -2,11 +2,11 @@
 mod common;
 mod random;
 
-use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
+use common::{KeyedLine, backfill, by_id, input, keyed, options, served};
 use random::Random;
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey};
+use riskstream_offline::backfill::{Options, Order, Partitions};
 use riskstream_pipeline::EventCounts;
 use riskstream_pipeline::driver::MemoryStores;
 use std::path::Path;
@@ -116,24 +116,6 @@ fn reorder(lines: &mut [KeyedLine], order: &str) {
         "nearly by time" => lines.chunks_mut(90).for_each(|chunk| chunk.swap(0, chunk.len() - 1)),
         _ => lines.sort_by_key(|(key, _)| key.chars().rev().collect::<String>()),
     }
-}
-
-/// The file with its key, as `riskstream backfill --partitions` opens it.
-fn keyed(compiled: &Compiled, index: usize, lines: &[KeyedLine]) -> InputFile {
-    let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
-    let place = fields.fields.iter().position(|field| field.name == "id").unwrap();
-    let key = RecordKey {
-        slot: fields.fields[place].slot,
-        personal: None,
-        required: false,
-    };
-    let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
-    keyed_input(index, &fields, lines, Some(key))
-}
-
-fn by_id(mut decisions: Vec<OwnedDecisionRecord>) -> Vec<OwnedDecisionRecord> {
-    decisions.sort_by_key(|decision| decision.event_id.parse::<u64>().unwrap());
-    decisions
 }
 
 #[test]

@@ -3,11 +3,11 @@
 mod common;
 mod random;
 
-use common::{KeyedLine, SECRET, backfill, input, keyed_input, options, served};
+use common::{KeyedLine, backfill, by_id, input, keyed, options, served};
 use random::Random;
 use riskstream_definition::{Compiled, Style, compile};
 use riskstream_events::OwnedDecisionRecord;
-use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, RecordKey, Summary};
+use riskstream_offline::backfill::{InputFile, Options, Order, Partitions, Summary};
 use riskstream_pipeline::driver::MemoryStores;
 use std::path::Path;
 
@@ -120,29 +120,9 @@ fn lines(records: &[Record]) -> Vec<KeyedLine> {
     records.iter().map(|record| record.line.clone()).collect()
 }
 
-/// The file with its key, as `riskstream backfill --partitions` opens it.
-fn keyed(compiled: &Compiled, index: usize, lines: &[KeyedLine]) -> InputFile {
-    let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
-    let key = compiled.inputs[index].key.as_deref().unwrap();
-    let place = fields.fields.iter().position(|field| field.name == key).unwrap();
-    let in_clear = fields.in_clear(place);
-    let key = RecordKey {
-        slot: fields.fields[place].slot,
-        personal: fields.is_personal(place).then_some(fields),
-        required: compiled.repartition_topics[0].is_none(),
-    };
-    let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
-    keyed_input(index, &in_clear, lines, Some(key))
-}
-
 fn run(compiled: &Compiled, files: Vec<InputFile>, options: Options) -> (Summary, Vec<OwnedDecisionRecord>) {
     let (summary, collected) = backfill(compiled, &mut MemoryStores::default(), files, options);
     (summary, by_id(collected.decisions))
-}
-
-fn by_id(mut decisions: Vec<OwnedDecisionRecord>) -> Vec<OwnedDecisionRecord> {
-    decisions.sort_by_key(|decision| decision.event_id.parse::<u64>().unwrap());
-    decisions
 }
 
 #[test]

@@ -188,7 +188,10 @@ fn partitions_of_a_topic_that_state_depends_on_cannot_be_added() {
     grow_topic(&shop.brokers, &shop.input(), 4);
     service.wait_until_unready("had 1 partitions and now has 4");
     let listed = shop.listed();
-    let reason = format!("not read: partitions_changed: {} had 1 partitions and now has 4", shop.input());
+    let reason = format!(
+        "not read: partitions_changed: {} had 1 partitions and now has 4",
+        shop.input()
+    );
     assert!(listed.contains(&reason), "{listed}");
     service.end();
     delete_topics(&shop.brokers, &shop.name);

@@ -43,7 +43,7 @@ pub fn input(compiled: &Compiled, input: usize, lines: impl IntoIterator<Item = 
     keyed_input(input, &fields, lines, None)
 }
 
-pub fn keyed_input(
+fn keyed_input(
     input: usize,
     fields: &InputFields,
     lines: impl IntoIterator<Item = Vec<u8>> + 'static,
@@ -59,6 +59,21 @@ pub fn keyed_input(
         rows: Box::new(rows),
         key,
     }
+}
+
+/// The file with its key, as `riskstream backfill --partitions` opens it.
+pub fn keyed(compiled: &Compiled, index: usize, lines: &[KeyedLine]) -> InputFile {
+    let fields = compiled.input_fields(index, Some(SECRET)).unwrap();
+    let key = compiled.inputs[index].key.as_deref().unwrap();
+    let place = fields.fields.iter().position(|field| field.name == key).unwrap();
+    let in_clear = fields.in_clear(place);
+    let key = RecordKey {
+        slot: fields.fields[place].slot,
+        personal: fields.is_personal(place).then_some(fields),
+        required: compiled.repartition_topics[0].is_none(),
+    };
+    let lines: Vec<Vec<u8>> = lines.iter().map(|(_, line)| line.clone()).collect();
+    keyed_input(index, &in_clear, lines, Some(key))
 }
 
 /// Records as they are in the file, on one partition of each topic; what is sorted stays in memory.
@@ -159,6 +174,12 @@ pub fn send(driver: &TestDriver, inputs: &[Vec<KeyedLine>]) {
             driver.send(input, key, line, None);
         }
     }
+}
+
+/// Decisions in the order of their ids; those of one id in the order in which they were made.
+pub fn by_id(mut decisions: Vec<OwnedDecisionRecord>) -> Vec<OwnedDecisionRecord> {
+    decisions.sort_by_key(|decision| decision.event_id.parse::<u64>().unwrap());
+    decisions
 }
 
 /// The decisions so far, without the times that they took.

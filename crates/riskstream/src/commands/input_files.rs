@@ -198,8 +198,20 @@ fn parse(argument: &str, compiled: &Compiled) -> Result<(usize, PathBuf), Comman
     Ok((input, path))
 }
 
-/// Remarks on a run over files: late events, records that were left out, and event times that are probably in another unit.
+/// Remarks on a run over files that decides: those on its records, and on tables without rows.
 pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
+    let mut notes = record_notes(summary, compiled);
+    for table in compiled.lists.iter().filter(|list| list.keys_of_entries().is_none()) {
+        notes.push(format!(
+            "the table {} is from a topic and has no rows here: what is looked up in it is null, in features too",
+            table.name
+        ));
+    }
+    notes
+}
+
+/// Remarks on the records of files: late events, records that were left out, and event times that are probably in another unit.
+pub(super) fn record_notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
     let mut notes = Vec::new();
     if summary.late > 0 {
         notes.push(format!(
@@ -234,12 +246,6 @@ pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
              `min_time:` refuses such times, or says that they are meant",
             summary.doubtful_times,
             compiled.inputs[usize::from(input)].name
-        ));
-    }
-    for table in compiled.lists.iter().filter(|list| list.keys_of_entries().is_none()) {
-        notes.push(format!(
-            "the table {} is from a topic and has no rows here: what is looked up in it is null, in features too",
-            table.name
         ));
     }
     notes

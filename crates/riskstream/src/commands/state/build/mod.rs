@@ -5,7 +5,7 @@ mod until;
 
 use crate::commands::error::CommandError;
 use crate::commands::file_run::with_progress;
-use crate::commands::input_files::{FileArgs, InputArgs, notes};
+use crate::commands::input_files::{FileArgs, InputArgs, record_notes};
 use crate::commands::record_key::{key_of, keyed_fields, without_key};
 use crate::commands::run_report::{ReportArgs, RunReport};
 use crate::commands::target::Target;
@@ -25,7 +25,6 @@ use riskstream_offline::backfill::{
     Build, InputFile, Options, Order, Partitions, RecordKey, SORT_MEMORY, StateBuild, Summary,
 };
 use riskstream_pipeline::CutOver;
-use riskstream_pipeline::log::LogError;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -276,7 +275,7 @@ impl Building<'_> {
         report.finish_of(summary.decided, "no transaction could be used; nothing was written")?;
         place.verify(&stores, &planned.cut_over, &watermarks)?;
         if planned.existing == Existing::Nothing {
-            commit_positions(kafka, &planned.cut_over.positions(&watermarks)).map_err(failed)?;
+            commit_positions(kafka, &planned.cut_over.positions(&watermarks)).map_err(CommandError::failed)?;
         }
         Ok(place.take(&stores, &planned.cut_over)?)
     }
@@ -321,15 +320,8 @@ impl Building<'_> {
                 );
             }
         }
-        for note in notes(summary, compiled)
-            .iter()
-            .filter(|note| !note.starts_with("the table"))
-        {
+        for note in record_notes(summary, compiled) {
             println!("{note}");
         }
     }
-}
-
-fn failed(error: LogError) -> CommandError {
-    CommandError::failed(error)
 }
