@@ -5,17 +5,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
+use rdkafka::{Offset, TopicPartitionList};
 use riskstream_pipeline::log::{LogError, Outputs};
 
 use crate::connection::Connection;
 use crate::consumer::GroupConsumer;
 use crate::errors;
+use crate::hanging;
+use crate::last_transaction::{Ending, LastTransaction};
 use crate::native;
 use crate::options::KafkaOptions;
+use crate::position_sender::PositionSender;
 use crate::producer::{RecordProducer, WriteFailure};
 use crate::rights::{self, Right};
 
@@ -27,13 +31,27 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 /// that arrive in the meantime go into the next transaction.
 const MARKER_DELAY: Duration = Duration::from_micros(1_500);
 
+/// How long positions that are sent are waited for. It takes milliseconds. A coordinator that takes longer is being replaced, or the
+/// call does not return: see [`PositionSender`].
+const PATIENCE: Duration = Duration::from_secs(4);
+
+const UNANSWERED: &str = "the group's coordinator does not answer, so the transaction is given up";
+
 /// How long a commit shows that the brokers are up.
 const RECENT: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct Committer {
     pub(crate) records: RecordProducer,
+    positions: PositionSender,
+    config: ClientConfig,
+    topics: Vec<String>,
+    connection: Arc<Connection>,
+    group: String,
+    /// A topic that the group reads.
+    input: Option<String>,
     timeout: Duration,
+    last_transaction: LastTransaction,
     last_commit: Option<LastCommit>,
 }
 
@@ -49,11 +67,32 @@ impl LastCommit {
     }
 }
 
+/// A producer, and what sends its positions.
+fn clients(
+    config: &ClientConfig,
+    topics: &[String],
+    connection: &Arc<Connection>,
+) -> Result<(RecordProducer, PositionSender), LogError> {
+    let records = RecordProducer::new(config, topics.to_vec(), Arc::clone(connection))?;
+    let positions = PositionSender::new(Arc::clone(&records.producer))
+        .map_err(|error| LogError::Fatal(format!("a thread cannot be started: {error}")))?;
+    Ok((records, positions))
+}
+
 impl Committer {
     pub(crate) fn new(options: &KafkaOptions, connection: Arc<Connection>) -> Result<Self, LogError> {
+        let (config, topics) = (options.committer()?, options.outputs.clone());
+        let (records, positions) = clients(&config, &topics, &connection)?;
         Ok(Self {
-            records: RecordProducer::new(&options.committer()?, options.outputs.clone(), connection)?,
+            records,
+            positions,
+            config,
+            topics,
+            connection,
+            group: options.group.clone(),
+            input: options.inputs.first().cloned(),
             timeout: options.transaction_timeout,
+            last_transaction: options.last_transaction.clone(),
             last_commit: None,
         })
     }
@@ -74,13 +113,46 @@ impl Committer {
             {
                 return LogError::Unavailable(format!("{what}: {}", errors::describe(&error)));
             }
-            match self.records.transaction_failure(what, &error) {
-                WriteFailure::Permanent(reason) => LogError::Fatal(reason),
-                WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) | WriteFailure::Final(reason) => {
-                    LogError::Fenced(reason)
+            ends_the_producer(self.records.transaction_failure(what, &error))
+        })
+    }
+
+    /// Aborts what the brokers may have left open of the last transaction of this id: see [`hanging`]. After `init`.
+    ///
+    /// # Errors
+    /// `Fenced`: the brokers do not answer, and a successor has to look again. `Fatal`: a right is missing.
+    pub(crate) fn abort_leftovers(&mut self, consumer: &Arc<GroupConsumer>) -> Result<(), LogError> {
+        match self.last_transaction.ending() {
+            Ending::Ended => return Ok(()),
+            Ending::Dispensable => {}
+            Ending::Unknown(positions) => {
+                if hanging::are_committed(consumer, &self.group, &positions)? {
+                    self.last_transaction.set(Ending::Ended);
+                    return Ok(());
                 }
             }
-        })
+        }
+        let deadline = Instant::now() + self.timeout;
+        let outages = self.records.outages();
+        let unstable = hanging::unstable_partitions(consumer, &self.records, deadline)?;
+        self.begin()
+            .and_then(|()| self.records.send_empty(&unstable))
+            .and_then(|()| self.records.deliver(deadline))
+            .and_then(|()| self.send_any_position(consumer, deadline))
+            .map_err(ends_the_producer)?;
+        self.abort("the last transaction was left open", outages)?;
+        tracing::info!(target: "riskstream::kafka", client = self.connection.name(), partitions = unstable.len(), "what was left open of the last transaction is aborted");
+        Ok(())
+    }
+
+    /// Positions are committed where the group's are, so any of them will do.
+    fn send_any_position(&mut self, consumer: &GroupConsumer, deadline: Instant) -> Result<(), WriteFailure> {
+        let mut positions = TopicPartitionList::new();
+        if let Some(input) = &self.input {
+            // An offset that is not negative can be set.
+            let _ = positions.add_partition_offset(input, 0, Offset::Offset(0));
+        }
+        self.send_positions(consumer, &positions, deadline)
     }
 
     /// Runs pending callbacks. Never blocks.
@@ -94,7 +166,7 @@ impl Committer {
     /// `Rebalancing`: nothing was committed, and without outputs nothing has to be: a later commit covers these positions.
     pub(crate) fn commit(
         &mut self,
-        consumer: &GroupConsumer,
+        consumer: &Arc<GroupConsumer>,
         outputs: &Outputs,
         positions: &TopicPartitionList,
     ) -> Result<(), LogError> {
@@ -103,7 +175,7 @@ impl Committer {
         }
         let deadline = Instant::now() + self.timeout;
         let outages = self.records.outages();
-        // librdkafka may never return from sending positions while a coordinator is down (its issues 5456 and 5511). Delivered
+        // librdkafka may never return from sending positions while a coordinator is down ([`PositionSender`]). Delivered
         // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
         let are_up = self.last_commit.take().is_some_and(|last| last.is_recent(outages));
         let delivered = self
@@ -115,21 +187,29 @@ impl Committer {
             })
             .and_then(|()| self.check_outages(outages));
         let result = match delivered {
-            Ok(()) => self.finish(consumer, positions, deadline),
+            Ok(()) => self.finish(consumer, outputs, positions, deadline),
             // The transaction has failed. Its next step gives the reason.
             Err(WriteFailure::Dropped(reason)) => self
-                .finish(consumer, positions, deadline)
+                .finish(consumer, outputs, positions, deadline)
                 .and(Err(WriteFailure::Final(reason))),
             Err(failure) => Err(failure),
         };
+        if self.positions.is_given_up() {
+            return Err(self.begin_anew(consumer, outputs));
+        }
         match result.map_err(|failure| self.records.root_cause(failure)) {
+            // The brokers that have come back may have left the transaction open: see `hanging`.
+            Ok(()) if self.records.outages() != outages => Err(LogError::Fenced(
+                "all brokers were down while a transaction was committed".to_owned(),
+            )),
             Ok(()) => {
+                self.last_transaction.set(Ending::Ended);
                 let at = Instant::now();
                 self.last_commit = Some(LastCommit { at, outages });
                 Ok(())
             }
             Err(WriteFailure::Dropped(reason) | WriteFailure::Transient(reason)) => {
-                self.abort(&reason)?;
+                self.abort(&reason, outages)?;
                 Err(match outputs.is_empty() {
                     true => LogError::Rebalancing,
                     false => LogError::Aborted(reason),
@@ -137,14 +217,32 @@ impl Committer {
             }
             Err(WriteFailure::Permanent(reason)) => {
                 // The reason matters, not whether the rest of it can be undone.
-                let _ = self.abort(&reason);
+                let _ = self.abort(&reason, outages);
                 Err(LogError::Fatal(reason))
             }
             Err(WriteFailure::Final(reason)) => Err(LogError::Fenced(reason)),
         }
     }
 
+    /// Puts another producer in the place of one whose call does not return. Its transaction was not ended, so nothing of it is
+    /// committed: the new producer aborts it. The member of the group stays what it is.
+    fn begin_anew(&mut self, consumer: &Arc<GroupConsumer>, outputs: &Outputs) -> LogError {
+        match clients(&self.config, &self.topics, &self.connection) {
+            Ok((records, positions)) => (self.records, self.positions) = (records, positions),
+            Err(error) => return error,
+        }
+        let begun = self
+            .init(self.timeout / 2)
+            .and_then(|()| self.abort_leftovers(consumer));
+        match begun {
+            Ok(()) if outputs.is_empty() => LogError::Rebalancing,
+            Ok(()) => LogError::Aborted(UNANSWERED.to_owned()),
+            Err(error) => LogError::Fenced(format!("{UNANSWERED}; {error}")),
+        }
+    }
+
     fn begin(&self) -> Result<(), WriteFailure> {
+        self.last_transaction.set(Ending::Dispensable);
         let begun = self.records.producer.begin_transaction();
         begun.map_err(|error| self.records.transaction_failure("beginning a transaction", &error))
     }
@@ -159,17 +257,21 @@ impl Committer {
     }
 
     fn finish(
-        &self,
+        &mut self,
         consumer: &GroupConsumer,
+        outputs: &Outputs,
         positions: &TopicPartitionList,
         deadline: Instant,
     ) -> Result<(), WriteFailure> {
         self.send_positions(consumer, positions, deadline)?;
+        if !outputs.is_empty() {
+            self.last_transaction.set(Ending::Unknown(positions.clone()));
+        }
         self.end_transaction(deadline)
     }
 
     fn send_positions(
-        &self,
+        &mut self,
         consumer: &GroupConsumer,
         positions: &TopicPartitionList,
         deadline: Instant,
@@ -177,21 +279,18 @@ impl Committer {
         if positions.count() == 0 {
             return Ok(());
         }
-        let group = consumer
-            .group_metadata()
-            .ok_or_else(|| WriteFailure::Final("the consumer belongs to no group".to_owned()))?;
         loop {
+            let group = consumer
+                .group_metadata()
+                .ok_or_else(|| WriteFailure::Final("the consumer belongs to no group".to_owned()))?;
             let left = deadline.saturating_duration_since(Instant::now());
-            match self
-                .records
-                .producer
-                .send_offsets_to_transaction(positions, &group, left)
-            {
-                Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && !left.is_zero() => {
+            match self.positions.send(positions, group, left, PATIENCE) {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(KafkaError::Transaction(error))) if error.is_retriable() && !left.is_zero() => {
                     std::thread::sleep(RETRY_PAUSE);
                 }
-                Err(error) => return Err(self.positions_failure(&error)),
+                Some(Err(error)) => return Err(self.positions_failure(&error)),
+                None => return Err(WriteFailure::Final(UNANSWERED.to_owned())),
             }
         }
     }
@@ -231,9 +330,10 @@ impl Committer {
         }
     }
 
-    /// Aborts the open transaction, which failed for `reason`. If this does not succeed soon the brokers cannot be
-    /// reached; then the start of a successor aborts it, or the brokers do after its timeout.
-    fn abort(&self, reason: &str) -> Result<(), LogError> {
+    /// Aborts the open transaction, which failed for `reason`; `outages`: as it began. If this does not succeed soon the brokers cannot
+    /// be reached; then the start of a successor aborts it, or the brokers do after its timeout. If all brokers were down in the
+    /// meantime, the abort may have left something open, and a successor looks for it.
+    fn abort(&self, reason: &str, outages: usize) -> Result<(), LogError> {
         let deadline = Instant::now() + self.timeout / 4;
         loop {
             // Short timeouts: the callbacks of purged deliveries have to run in between.
@@ -250,6 +350,68 @@ impl Committer {
         }
         self.records.serve_all();
         self.records.take_undelivered();
+        if self.records.outages() != outages {
+            return Err(LogError::Fenced(format!("{reason}; all brokers were down")));
+        }
+        self.last_transaction.set(Ending::Ended);
         Ok(())
+    }
+}
+
+/// What a failure of the first steps with a producer means for the log.
+fn ends_the_producer(failure: WriteFailure) -> LogError {
+    match failure {
+        WriteFailure::Permanent(reason) => LogError::Fatal(reason),
+        WriteFailure::Dropped(reason) | WriteFailure::Transient(reason) | WriteFailure::Final(reason) => {
+            LogError::Fenced(reason)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consumer::{self, GroupContext};
+    use crate::signal::Signal;
+    use rdkafka::mocking::{MockCluster, MockCoordinator};
+
+    #[test]
+    fn positions_that_nobody_takes_are_given_up_and_another_producer_goes_on() {
+        let cluster = MockCluster::new(3).unwrap();
+        cluster.create_topic("payments", 1, 3).unwrap();
+        cluster.partition_leader("payments", 0, Some(1)).unwrap();
+        cluster
+            .coordinator(MockCoordinator::Group("group".to_owned()), 2)
+            .unwrap();
+        cluster
+            .coordinator(MockCoordinator::Transaction("group-0".to_owned()), 1)
+            .unwrap();
+        let options = KafkaOptions {
+            transaction_timeout: Duration::from_secs(10),
+            ..KafkaOptions::new(&cluster.bootstrap_servers(), "group")
+        };
+        let connection = Arc::new(Connection::new(&options));
+        let context = GroupContext::new(Arc::clone(&connection), Vec::new());
+        let consumer =
+            Arc::new(consumer::open(&options.member().unwrap(), context, &Arc::new(Signal::default())).unwrap());
+        let mut committer = Committer::new(&options, connection).unwrap();
+        committer.init(Duration::from_secs(10)).unwrap();
+        let mut commit = |offset| {
+            let mut positions = TopicPartitionList::new();
+            positions
+                .add_partition_offset("payments", 0, Offset::Offset(offset))
+                .unwrap();
+            committer.commit(&consumer, &Outputs::default(), &positions)
+        };
+        assert!(commit(1).is_ok());
+        cluster.broker_down(2).unwrap();
+        let begun = Instant::now();
+        let error = commit(2).unwrap_err();
+        assert!(matches!(error, LogError::Rebalancing), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+        // Another producer goes on where the group has another coordinator.
+        let group = MockCoordinator::Group("group".to_owned());
+        cluster.coordinator(group, 3).unwrap();
+        assert!(commit(3).is_ok());
     }
 }

@@ -16,6 +16,7 @@ use crate::committer::Committer;
 use crate::connection::Connection;
 use crate::consumer::{self, GroupConsumer, GroupContext, Rebalance};
 use crate::errors;
+use crate::hanging;
 use crate::native;
 use crate::options::{Delivery, KafkaOptions};
 use crate::position_committer::PositionCommitter;
@@ -182,11 +183,13 @@ impl KafkaLog {
         LogError::Unavailable(text)
     }
 
-    fn init(&self, timeout: Duration) -> Result<(), LogError> {
+    fn init(&mut self, timeout: Duration) -> Result<(), LogError> {
         let _running = self.watch.enter();
-        self.committer
-            .as_ref()
-            .map_or(Ok(()), |committer| committer.init(timeout))
+        let Some(committer) = &mut self.committer else {
+            return Ok(());
+        };
+        committer.init(timeout)?;
+        committer.abort_leftovers(&self.consumer)
     }
 
     /// Runs all pending callbacks of the clients.
@@ -296,6 +299,12 @@ impl Log for KafkaLog {
             let list = self.consumer.committed_offsets(asked.clone(), REQUEST_TIMEOUT)?;
             list.elements().iter().try_for_each(|element| element.error())?;
             Ok(list)
+        });
+        let list = list.map_err(|error| match error {
+            LogError::Fenced(why) if hanging::holds(&self.consumer, &self.options.group, &asked) => {
+                LogError::Fenced(format!("{why}: {}", hanging::POSITIONS_ARE_HELD))
+            }
+            error => error,
         })?;
         self.agreement.check(&list)?;
         let committed = |partition: &TopicPartition| {

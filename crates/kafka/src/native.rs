@@ -10,22 +10,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_request_timeout,
-    rd_kafka_AdminOptions_t, rd_kafka_DescribeTopics, rd_kafka_DescribeTopics_result_topics,
-    rd_kafka_ListConsumerGroupOffsets, rd_kafka_ListConsumerGroupOffsets_destroy,
-    rd_kafka_ListConsumerGroupOffsets_new, rd_kafka_ListConsumerGroupOffsets_result_groups,
-    rd_kafka_TopicCollection_destroy, rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error,
-    rd_kafka_TopicDescription_name, rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t,
-    rd_kafka_TopicDescription_topic_id, rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits,
-    rd_kafka_Uuid_most_significant_bits, rd_kafka_admin_op_t, rd_kafka_brokers_add, rd_kafka_commit_queue,
-    rd_kafka_commit_transaction, rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
+    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_isolation_level,
+    rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_t, rd_kafka_DescribeTopics,
+    rd_kafka_DescribeTopics_result_topics, rd_kafka_IsolationLevel_t, rd_kafka_ListConsumerGroupOffsets,
+    rd_kafka_ListConsumerGroupOffsets_destroy, rd_kafka_ListConsumerGroupOffsets_new,
+    rd_kafka_ListConsumerGroupOffsets_result_groups, rd_kafka_ListOffsets, rd_kafka_ListOffsets_result_infos,
+    rd_kafka_ListOffsetsResultInfo_topic_partition, rd_kafka_TopicCollection_destroy,
+    rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_name,
+    rd_kafka_TopicDescription_partitions, rd_kafka_TopicDescription_t, rd_kafka_TopicDescription_topic_id,
+    rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
+    rd_kafka_admin_op_t, rd_kafka_brokers_add, rd_kafka_commit_queue, rd_kafka_commit_transaction,
+    rd_kafka_consumer_group_metadata, rd_kafka_consumer_group_metadata_destroy,
     rd_kafka_consumer_group_metadata_generation_id, rd_kafka_error_code, rd_kafka_error_destroy,
     rd_kafka_error_is_fatal, rd_kafka_error_is_retriable, rd_kafka_error_string, rd_kafka_error_t,
     rd_kafka_error_txn_requires_abort, rd_kafka_event_DescribeTopics_result,
-    rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_destroy, rd_kafka_event_error, rd_kafka_event_t,
-    rd_kafka_flush, rd_kafka_get_watermark_offsets, rd_kafka_group_result_partitions, rd_kafka_header_get_last,
-    rd_kafka_message_headers, rd_kafka_position, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll,
-    rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_t,
+    rd_kafka_event_ListConsumerGroupOffsets_result, rd_kafka_event_ListOffsets_result, rd_kafka_event_destroy,
+    rd_kafka_event_error, rd_kafka_event_t, rd_kafka_flush, rd_kafka_get_watermark_offsets,
+    rd_kafka_group_result_partitions, rd_kafka_header_get_last, rd_kafka_message_headers, rd_kafka_position,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_resp_err_t, rd_kafka_t,
 };
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer;
@@ -170,7 +172,7 @@ impl Request {
         consumer: &Arc<GroupConsumer>,
         operation: rd_kafka_admin_op_t,
         timeout: Duration,
-        send: impl FnOnce(*mut rd_kafka_t, *const rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
+        send: impl FnOnce(*mut rd_kafka_t, *mut rd_kafka_AdminOptions_t, *mut rd_kafka_queue_t),
     ) -> Request {
         let timeout = c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX);
         // SAFETY: see the module. The options are owned here until they are destroyed, after the call that copies them.
@@ -283,6 +285,37 @@ impl CommittedPositions {
     }
 }
 
+/// A request for the ends of partitions (ListOffsets).
+pub(crate) struct Ends(Request);
+
+impl Ends {
+    /// Sends the request: for the offset after the last record, or after the last one that no open transaction is before. The brokers
+    /// have `timeout` to answer. There is at least one partition, and the offset of each is `End`.
+    pub(crate) fn request(
+        consumer: &Arc<GroupConsumer>,
+        partitions: &TopicPartitionList,
+        isolation: rd_kafka_IsolationLevel_t,
+        timeout: Duration,
+    ) -> Ends {
+        let operation = rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+        // SAFETY: the list lives as long as the call that copies it. The options are those of this operation, which takes an isolation
+        // level: there is no error to destroy.
+        let request = unsafe {
+            Request::admin(consumer, operation, timeout, |client, options, queue| {
+                rd_kafka_AdminOptions_set_isolation_level(options, isolation);
+                rd_kafka_ListOffsets(client, partitions.ptr(), options, queue);
+            })
+        };
+        Ends(request)
+    }
+
+    /// The answer, if it comes within `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Result<TopicPartitionList, RDKafkaErrorCode>> {
+        // SAFETY: this is the request that `ends` reads the answer of.
+        unsafe { self.0.poll(timeout, ends) }
+    }
+}
+
 /// A commit of positions (OffsetCommit) that was sent.
 pub(crate) struct PositionCommit(Request);
 
@@ -386,6 +419,31 @@ unsafe fn committed_positions(event: *mut rd_kafka_event_t) -> Result<TopicParti
             }
         }
         Ok(committed)
+    }
+}
+
+/// # Safety
+/// The event is the answer to a request of partitions' ends.
+unsafe fn ends(event: *mut rd_kafka_event_t) -> Result<TopicPartitionList, RDKafkaErrorCode> {
+    // SAFETY: by contract; the result and its partitions live as long as the event. The names end with NUL and are copied.
+    unsafe {
+        let result = rd_kafka_event_ListOffsets_result(event);
+        if result.is_null() {
+            return Err(RDKafkaErrorCode::BadMessage);
+        }
+        let mut count = 0;
+        let infos = rd_kafka_ListOffsets_result_infos(result, &mut count);
+        let mut ends = TopicPartitionList::new();
+        for index in 0..count {
+            let end = &*rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(index));
+            if end.err != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                return Err(end.err.into());
+            }
+            let topic = CStr::from_ptr(end.topic).to_string_lossy();
+            // An offset that is not negative can be set.
+            let _ = ends.add_partition_offset(&topic, end.partition, Offset::Offset(end.offset));
+        }
+        Ok(ends)
     }
 }
 

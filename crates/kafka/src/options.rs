@@ -1,6 +1,7 @@
 //! Options of a log, and the properties of librdkafka that follow from them.
 
 use crate::agreement::Fingerprints;
+use crate::last_transaction::LastTransaction;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct KafkaOptions {
     pub slot: usize,
     /// Larger than that of each predecessor with the same transactional id.
     pub incarnation: u64,
+    /// Of the predecessors with the same transactional id in this process.
+    pub last_transaction: LastTransaction,
     /// Topics to read, the same for all members of a group.
     pub inputs: Vec<String>,
     /// Topics to write; output records name them by their index.
@@ -84,6 +87,7 @@ impl KafkaOptions {
             home: String::new(),
             slot: 0,
             incarnation: 0,
+            last_transaction: LastTransaction::default(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             headers: Vec::new(),
@@ -107,6 +111,10 @@ impl KafkaOptions {
             .set("client.id", &self.client_id)
             .set("socket.keepalive.enable", "true")
             .set("reconnect.backoff.max.ms", "1000")
+            // A broker that is gone without a word (a machine without power) ends no connection. Others lead its partitions within
+            // seconds, and this says which; with the default of five minutes a client waits for the broker's answer for a minute. It is
+            // also the time within which partitions that a topic gets are noticed, and assigned.
+            .set("topic.metadata.refresh.interval.ms", "3000")
             .set("statistics.interval.ms", "0")
             .set_log_level(RDKafkaLogLevel::Info);
         for (name, value) in &self.overrides {
@@ -141,15 +149,16 @@ impl KafkaOptions {
 
     /// A consumer of committed records that joins no group.
     pub(crate) fn fetcher(&self) -> Result<ClientConfig, LogError> {
-        let mut config = self.consumer()?;
-        // Only the group's consumer looks for partitions that a topic gets.
-        self.set_defaults(&mut config, &[("topic.metadata.refresh.interval.ms", "300000")]);
-        Ok(config)
+        self.consumer()
     }
 
     /// The member of the group. Its client id ends with its home, which the other members see.
     pub(crate) fn member(&self) -> Result<ClientConfig, LogError> {
         let mut config = self.consumer()?;
+        // If the coordinator's broker hangs, its successor hears of this member before the session times out there: so the group goes
+        // on as it was. With the default of ten minutes the member would wait for an answer until its session is over, and come back
+        // as another one, while the group waits for what it was before.
+        self.set_defaults(&mut config, &[("coordinator.query.interval.ms", "1000")]);
         config.set("client.id", self.member_client_id());
         Ok(config)
     }
@@ -179,8 +188,6 @@ impl KafkaOptions {
             // With the default of 1 s a fast worker would wait for records after a queue was full.
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.error.backoff.ms", "50"),
-            // Partitions that a topic gets are noticed, and assigned, within this time.
-            ("topic.metadata.refresh.interval.ms", "5000"),
             ("check.crcs", "true"),
         ];
         self.set_defaults(&mut config, &defaults);
@@ -235,6 +242,8 @@ impl KafkaOptions {
             ("retry.backoff.ms", "2"),
             ("retry.backoff.max.ms", "20"),
             ("message.timeout.ms", timeout.as_str()),
+            // Where a leader hangs, its successor gets the records before they are given up.
+            ("request.timeout.ms", "5000"),
         ];
         self.set_defaults(&mut config, &defaults);
         config

@@ -98,7 +98,7 @@ impl WriteFailure {
 
 /// See the module.
 pub(crate) struct RecordProducer {
-    pub(crate) producer: BaseProducer<ProducerCallbacks>,
+    pub(crate) producer: Arc<BaseProducer<ProducerCallbacks>>,
     connection: Arc<Connection>,
     topics: Vec<String>,
 }
@@ -120,10 +120,25 @@ impl RecordProducer {
             .create_with_context(callbacks)
             .map_err(|error| errors::configuration_error(&error))?;
         Ok(Self {
-            producer,
+            producer: Arc::new(producer),
             connection,
             topics,
         })
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().map(String::as_str)
+    }
+
+    /// How many partitions a topic has.
+    ///
+    /// # Errors
+    /// `Fenced`: the brokers do not say.
+    pub(crate) fn partitions(&self, topic: &str, timeout: Duration) -> Result<i32, LogError> {
+        let fenced = |error| LogError::Fenced(format!("looking up {topic}: {}", errors::describe(&error)));
+        let metadata = self.client().fetch_metadata(Some(topic), timeout).map_err(fenced)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        Ok(found.map_or(0, |found| found.partitions().len() as i32))
     }
 
     /// How often all brokers were reported to be down.
@@ -174,6 +189,16 @@ impl RecordProducer {
             self.serve();
             record = unsent;
         }
+    }
+
+    /// Sends a record without key and value to each of these partitions.
+    pub(crate) fn send_empty(&self, partitions: &[(String, i32)]) -> Result<(), WriteFailure> {
+        for (topic, partition) in partitions {
+            let record = BaseRecord::<[u8], [u8]>::to(topic).partition(*partition);
+            let sent = self.producer.send(record);
+            sent.map_err(|(error, _)| WriteFailure::of_record(&error, topic, 0))?;
+        }
+        Ok(())
     }
 
     /// Waits until all records are delivered.

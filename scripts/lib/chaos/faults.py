@@ -12,7 +12,7 @@ import time
 # Kinds, with their weights. `broker` faults are one at a time, and the next one waits until all records are on all brokers.
 COPY_FAULTS = {"kill": 4, "pause": 3, "transaction timeout": 2, "leave": 2, "join": 2, "lost state": 2, "state set back": 2,
                "full disk": 2}
-BROKER_FAULTS = {"broker kill": 2, "broker pause": 2}
+BROKER_FAULTS = {"broker kill": 2, "broker pause": 2, "outage": 1}
 CLUSTER_FAULTS = {"coordinator move": 2}
 
 
@@ -170,12 +170,25 @@ class Faults:
         self.act(f"broker {broker} is {'killed' if number == signal.SIGKILL else 'shut down'}")
         yield from self.until(lambda: not self.cluster.runs(broker), 60)
         yield draw.uniform(0, 6)
-        starting = self.cluster.begin_start(broker)
-        while starting.poll() is None:
-            yield 0.1
-        if starting.returncode:
-            self.crew.complain(f"broker {broker} did not start")
-        self.act(f"broker {broker} answers again")
+        yield from self.start_brokers([broker])
+
+    def start_brokers(self, brokers):
+        starting = [(broker, self.cluster.begin_start(broker)) for broker in brokers]
+        for broker, process in starting:
+            while process.poll() is None:
+                yield 0.1
+            if process.returncode:
+                self.crew.complain(f"broker {broker} did not start")
+            self.act(f"broker {broker} answers again")
+
+    def outage(self, draw):
+        """All brokers, for longer than a transaction and than a member's session."""
+        brokers = range(1, self.cluster.number + 1)
+        for broker in brokers:
+            self.cluster.signal(broker, signal.SIGKILL)
+        self.act("all brokers are killed")
+        yield draw.uniform(12, 35)
+        yield from self.start_brokers(brokers)
 
     def broker_pause(self, draw):
         broker = draw.randint(1, self.cluster.number)

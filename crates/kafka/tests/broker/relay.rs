@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 use crate::harness::LIMIT;
 
 const METADATA: i16 = 3;
-const OFFSET_COMMIT: i16 = 8;
+pub const OFFSET_COMMIT: i16 = 8;
 const FIND_COORDINATOR: i16 = 10;
+pub const END_TXN: i16 = 26;
+/// No request has it.
+const NONE: i16 = -1;
 
 /// Relays clients to a broker, and makes the broker name the relay's port as its own, so that they come back to it.
 pub struct Relay {
@@ -26,8 +29,9 @@ struct Shared {
     hides_brokers: AtomicBool,
     /// Answers from which brokers were removed.
     hidden: AtomicUsize,
-    holds_commits: AtomicBool,
-    /// Commits of positions that were held back and are not yet answered.
+    /// The kind of requests that are held back.
+    holds: AtomicI16,
+    /// Requests that were held back and are not yet answered.
     held: AtomicUsize,
     connections: Mutex<Vec<TcpStream>>,
 }
@@ -41,7 +45,7 @@ impl Relay {
             port: address.port(),
             hides_brokers: AtomicBool::new(false),
             hidden: AtomicUsize::new(0),
-            holds_commits: AtomicBool::new(false),
+            holds: AtomicI16::new(NONE),
             held: AtomicUsize::new(0),
             connections: Mutex::default(),
         });
@@ -65,14 +69,14 @@ impl Relay {
         self.shared.hides_brokers.store(false, Ordering::SeqCst);
     }
 
-    /// Until the next call, the connections of consumers that commit positions stand still.
-    pub fn hold_commits(&self) {
-        self.shared.holds_commits.store(true, Ordering::SeqCst);
+    /// Until `release`, connections with requests of this kind stand still.
+    pub fn hold(&self, kind: i16) {
+        self.shared.holds.store(kind, Ordering::SeqCst);
     }
 
     /// Returns when what was held back has been answered.
-    pub fn release_commits(&self) {
-        self.shared.holds_commits.store(false, Ordering::SeqCst);
+    pub fn release(&self) {
+        self.shared.holds.store(NONE, Ordering::SeqCst);
         wait_until(|| self.shared.held.load(Ordering::SeqCst) == 0);
     }
 
@@ -94,10 +98,10 @@ impl Shared {
         thread::spawn(move || {
             forward(from, to, |request| {
                 let key = i16::from_be_bytes([request[0], request[1]]);
-                let is_held = key == OFFSET_COMMIT && shared.holds_commits.load(Ordering::SeqCst);
+                let is_held = key == shared.holds.load(Ordering::SeqCst);
                 if is_held {
                     shared.held.fetch_add(1, Ordering::SeqCst);
-                    wait_until(|| !shared.holds_commits.load(Ordering::SeqCst));
+                    wait_until(|| key != shared.holds.load(Ordering::SeqCst));
                 }
                 if is_held || [METADATA, FIND_COORDINATOR].contains(&key) {
                     noted.lock().unwrap().insert(request[4..8].try_into().unwrap(), key);
@@ -111,7 +115,7 @@ impl Shared {
                 if request == Some(METADATA) && shared.hides_brokers.load(Ordering::SeqCst) {
                     remove_brokers(answer);
                     shared.hidden.fetch_add(1, Ordering::SeqCst);
-                } else if request == Some(OFFSET_COMMIT) {
+                } else if matches!(request, Some(OFFSET_COMMIT | END_TXN)) {
                     shared.held.fetch_sub(1, Ordering::SeqCst);
                 } else if request.is_some() {
                     shared.change_port(answer);

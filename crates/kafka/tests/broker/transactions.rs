@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
-use riskstream_kafka::Delivery;
+use rdkafka::producer::Producer;
+use riskstream_kafka::{Delivery, KafkaOptions};
 use riskstream_pipeline::log::{Committed, Log, LogError, Outputs, TopicIdentity};
 
 use crate::harness::{
-    LIMIT, Member, brokers, commit_positions, committed, create, joined, numbered, options, produce, read_all, spec,
-    unique,
+    LIMIT, Member, brokers, commit_positions, committed, create, joined, numbered, options, produce, producer,
+    read_all, send, spec, unique,
 };
-use crate::relay::Relay;
+use crate::relay::{END_TXN, OFFSET_COMMIT, Relay};
 
 #[test]
 fn outputs_and_positions_are_committed_together() {
@@ -82,14 +83,57 @@ fn positions_that_come_late_do_not_take_the_place_of_later_ones() {
     let mut member = Member::new(options);
     member.wait_for_partitions(1);
     let partition = member.owned[0].clone();
-    relay.hold_commits();
+    relay.hold(OFFSET_COMMIT);
     let alone = member.log.commit(&Outputs::default(), &[(partition.clone(), 5.into())]);
     assert!(matches!(alone, Ok(()) | Err(LogError::Rebalancing)), "{alone:?}");
     let mut outputs = Outputs::default();
     outputs.push(0, Some(0), None, None, |bytes| bytes.push(b'x'));
     member.log.commit(&outputs, &[(partition.clone(), 10.into())]).unwrap();
-    relay.release_commits();
+    relay.release();
     assert_eq!(member.log.committed(&[partition]).unwrap(), [Some(10.into())]);
+}
+
+/// The commit does not reach the broker, and another producer's transaction is open in the same partition: that may be what the broker
+/// has left open of this one, so something is aborted there too.
+#[test]
+fn a_commit_without_an_answer_is_aborted_with_what_may_hang_and_taken_again() {
+    let direct = options("unanswered", 1);
+    let (input, output) = (direct.inputs[0].clone(), direct.outputs[0].clone());
+    let relay = Relay::start(&brokers());
+    let relayed = KafkaOptions {
+        brokers: relay.address.clone(),
+        transaction_timeout: Duration::from_secs(2),
+        ..direct.clone()
+    };
+    produce(&input, 0, numbered("in", 10));
+    let mut member = Member::new(relayed);
+    member.wait_for_partitions(1);
+    relay.hold(END_TXN);
+    let deadline = Instant::now() + LIMIT;
+    let error = loop {
+        match member.round(Duration::from_secs(1)) {
+            Ok(copied) => assert!(copied == 0 && Instant::now() < deadline, "the commit is held back"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, LogError::Fenced(_)), "{error}");
+    drop(member);
+
+    let other = producer(&[("transactional.id", &unique("other"))]);
+    other.init_transactions(LIMIT).unwrap();
+    other.begin_transaction().unwrap();
+    send(&other, &output, 0, ["open"]);
+    other.flush(LIMIT).unwrap();
+    let mut next = Member::new(direct);
+    next.copy_until(10);
+    other.abort_transaction(LIMIT).unwrap();
+    assert_eq!(
+        next.starts.iter().map(|(_, position)| *position).collect::<Vec<_>>(),
+        [0]
+    );
+    assert_eq!(committed(&output, 1), [numbered("in", 10)]);
+    let all = &read_all(&output, 1, "read_uncommitted")[0];
+    assert_eq!(all.iter().filter(|value| value.is_empty()).count(), 1, "{all:?}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::MetricsRecorder;
 use crate::telemetry::logs::{self, LogArgs, LogFormat};
 use riskstream_definition::{Compiled, Report};
-use riskstream_kafka::{Fingerprints, KafkaOptions};
+use riskstream_kafka::{Fingerprints, KafkaOptions, LastTransaction};
 use riskstream_pipeline::{CatchUpSignal, WorkerRole};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -104,6 +104,7 @@ fn run(args: Args) -> Result<(), CommandError> {
         stores,
         standbys,
         workers,
+        last_transactions: std::iter::repeat_with(LastTransaction::default).take(workers).collect(),
         rollouts,
         lists,
         history: CatchUpSignal::default(),

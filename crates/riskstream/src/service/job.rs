@@ -11,7 +11,7 @@ use crate::rollout::LoadedRollouts;
 use crate::shutdown::Shutdown;
 use riskstream_definition::syntax::SubjectStrategy;
 use riskstream_definition::{Compiled, Format};
-use riskstream_kafka::KafkaOptions;
+use riskstream_kafka::{KafkaOptions, LastTransaction};
 use riskstream_pipeline::{CatchUpSignal, DecisionFormat, Topology, WorkerRole};
 
 /// A run of a pipeline as a service.
@@ -30,6 +30,8 @@ pub struct Job {
     pub standbys: Option<Standbys>,
     /// Number of worker threads, of all roles.
     pub workers: usize,
+    /// What each worker knows of the last transaction of its transactional id.
+    pub last_transactions: Vec<LastTransaction>,
     /// The models of roll-outs.
     pub rollouts: LoadedRollouts,
     /// The versions of lists.
@@ -108,6 +110,7 @@ impl Job {
         options.headers = topology.copied_headers();
         options.transactional_id_prefix = self.transactional_id_prefix(self.instance.id());
         options.incarnation = self.instance.begin_incarnation(worker)?;
+        options.last_transaction = self.last_transactions[worker].clone();
         Ok(options)
     }
 
