@@ -23,6 +23,7 @@ pub(super) fn watch(job: &Job, topology: &Arc<Topology>, standbys: &Standbys) {
         topology,
         standbys,
         before: Group::default(),
+        gone: Vec::new(),
         has_planned: false,
         began: Instant::now(),
     };
@@ -48,6 +49,8 @@ struct Watch<'a> {
     standbys: &'a Standbys,
     /// The group as of the last look.
     before: Group,
+    /// Members that are gone while others of their home are there.
+    gone: Vec<Member>,
     /// Whether a plan was made for the group of the last look.
     has_planned: bool,
     began: Instant,
@@ -56,10 +59,10 @@ struct Watch<'a> {
 impl Watch<'_> {
     fn see(&mut self, group: Group) -> Result<(), LogError> {
         let joins_later = self.standbys.joins_later().is_some();
-        self.end_what_is_left_open(&group);
         if group != self.before {
             self.has_planned = false;
         }
+        self.end_what_is_left_open(&group);
         self.before = group;
         if joins_later && !self.has_to_wait() {
             self.join("the group has no partitions to spare");
@@ -167,24 +170,32 @@ impl Watch<'_> {
             .collect())
     }
 
-    /// Ends the transactions of members that are gone, of whose states this process keeps copies.
-    fn end_what_is_left_open(&self, group: &Group) {
+    /// Ends the transactions of members that are gone, of whose states this process keeps copies. While another member of the same
+    /// home is there, its process lives, and the worker comes back by itself: ending its transaction would end its next one.
+    fn end_what_is_left_open(&mut self, group: &Group) {
+        let is_there = |gone: &Member| group.members.iter().any(|member| member.client_id == gone.client_id);
+        let lives = |gone: &Member| group.members.iter().any(|member| member.home() == gone.home());
+        let own = self.job.kafka.home.as_str();
+        let left = self.before.members.drain(..).filter(|member| member.home() != own);
+        self.gone.extend(left);
+        self.gone.retain(|gone| !is_there(gone));
+        let (waiting, lost): (Vec<Member>, Vec<Member>) = std::mem::take(&mut self.gone).into_iter().partition(lives);
+        self.gone = waiting;
         let wanted = self.standbys.lock().wanted.clone();
-        for gone in &self.before.members {
-            let is_there = group.members.iter().any(|member| member.client_id == gone.client_id);
-            let home = gone.home();
-            if is_there || home == self.job.kafka.home || gone.partitions.is_disjoint(&wanted) {
-                continue;
-            }
-            let Some(slot) = gone.slot() else { continue };
-            let options = KafkaOptions {
-                transactional_id_prefix: self.job.transactional_id_prefix(home),
-                slot,
-                ..self.job.kafka.clone()
-            };
-            let ended = end_transaction_of(&options);
-            let (id, error) = (options.transactional_id(), ended.err().map(|error| error.to_string()));
-            tracing::info!(target: "riskstream::standby", id, error, "a member is gone, its transaction is ended");
+        for lost in lost.iter().filter(|lost| !lost.partitions.is_disjoint(&wanted)) {
+            self.end_transaction_of(lost);
         }
+    }
+
+    fn end_transaction_of(&self, lost: &Member) {
+        let Some(slot) = lost.slot() else { return };
+        let options = KafkaOptions {
+            transactional_id_prefix: self.job.transactional_id_prefix(lost.home()),
+            slot,
+            ..self.job.kafka.clone()
+        };
+        let ended = end_transaction_of(&options);
+        let (id, error) = (options.transactional_id(), ended.err().map(|error| error.to_string()));
+        tracing::info!(target: "riskstream::standby", id, error, "a member is gone, its transaction is ended");
     }
 }
