@@ -171,11 +171,13 @@ impl Watch<'_> {
     }
 
     /// Ends the transactions of members that are gone, of whose states this process keeps copies. While another member of the same
-    /// home is there, its process lives, and the worker comes back by itself: ending its transaction would end its next one.
+    /// home is there, its process lives, and the worker comes back by itself: ending its transaction would end its next one. The same if
+    /// the members of this process are not there either, as after an outage.
     fn end_what_is_left_open(&mut self, group: &Group) {
         let is_there = |gone: &Member| group.members.iter().any(|member| member.client_id == gone.client_id);
-        let lives = |gone: &Member| group.members.iter().any(|member| member.home() == gone.home());
+        let is_home = |home: &str| group.members.iter().any(|member| member.home() == home);
         let own = self.job.kafka.home.as_str();
+        let lives = |gone: &Member| is_home(gone.home()) || !is_home(own);
         let left = self.before.members.drain(..).filter(|member| member.home() != own);
         self.gone.extend(left);
         self.gone.retain(|gone| !is_there(gone));
