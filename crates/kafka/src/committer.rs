@@ -122,7 +122,10 @@ impl Committer {
     /// # Errors
     /// `Fenced`: the brokers do not answer, and a successor has to look again. `Fatal`: a right is missing.
     pub(crate) fn abort_leftovers(&mut self, consumer: &Arc<GroupConsumer>) -> Result<(), LogError> {
-        match self.last_transaction.ending() {
+        if self.records.outages() > 0 {
+            self.last_transaction.note_outage();
+        }
+        match self.last_transaction.may_hang() {
             Ending::Ended => return Ok(()),
             Ending::Dispensable => {}
             Ending::Unknown(positions) => {
@@ -178,6 +181,7 @@ impl Committer {
         // librdkafka may never return from sending positions while a coordinator is down ([`PositionSender`]). Delivered
         // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
         let are_up = self.last_commit.take().is_some_and(|last| last.is_recent(outages));
+        self.last_transaction.begun();
         let delivered = self
             .begin()
             .and_then(|()| self.records.send(outputs, deadline))
@@ -194,6 +198,9 @@ impl Committer {
                 .and(Err(WriteFailure::Final(reason))),
             Err(failure) => Err(failure),
         };
+        if self.records.outages() != outages {
+            self.last_transaction.note_outage();
+        }
         if self.positions.is_given_up() {
             return Err(self.begin_anew(consumer, outputs));
         }
@@ -242,7 +249,6 @@ impl Committer {
     }
 
     fn begin(&self) -> Result<(), WriteFailure> {
-        self.last_transaction.set(Ending::Dispensable);
         let begun = self.records.producer.begin_transaction();
         begun.map_err(|error| self.records.transaction_failure("beginning a transaction", &error))
     }
@@ -351,6 +357,7 @@ impl Committer {
         self.records.serve_all();
         self.records.take_undelivered();
         if self.records.outages() != outages {
+            self.last_transaction.note_outage();
             return Err(LogError::Fenced(format!("{reason}; all brokers were down")));
         }
         self.last_transaction.set(Ending::Ended);

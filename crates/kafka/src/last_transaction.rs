@@ -1,6 +1,6 @@
 //! What this process knows of the last transaction of a transactional id.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rdkafka::TopicPartitionList;
 
@@ -16,16 +16,44 @@ pub(crate) enum Ending {
     Unknown(TopicPartitionList),
 }
 
-/// The ending of the last transaction of a transactional id. Clones share it: those of the clients that follow each other under one id.
+/// The last transaction of a transactional id. Clones share it: those of the clients that follow each other under one id.
 #[derive(Clone, Debug, Default)]
-pub struct LastTransaction(Arc<Mutex<Ending>>);
+pub struct LastTransaction(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    ending: Ending,
+    /// Whether all brokers were down since it was begun.
+    outage: bool,
+}
 
 impl LastTransaction {
-    pub(crate) fn set(&self, ending: Ending) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = ending;
+    pub(crate) fn begun(&self) {
+        *self.known() = Known {
+            ending: Ending::Dispensable,
+            outage: false,
+        };
     }
 
-    pub(crate) fn ending(&self) -> Ending {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn set(&self, ending: Ending) {
+        self.known().ending = ending;
+    }
+
+    /// All brokers were down: they may have left it open (see `hanging`).
+    pub(crate) fn note_outage(&self) {
+        self.known().outage = true;
+    }
+
+    /// What became of a transaction that may be open in a partition though it is over for its coordinator.
+    pub(crate) fn may_hang(&self) -> Ending {
+        let known = self.known();
+        match known.outage {
+            true => known.ending.clone(),
+            false => Ending::Ended,
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -27,6 +27,7 @@ struct Shared {
     broker: String,
     port: u16,
     hides_brokers: AtomicBool,
+    is_cut: AtomicBool,
     /// Answers from which brokers were removed.
     hidden: AtomicUsize,
     /// The kind of requests that are held back.
@@ -44,6 +45,7 @@ impl Relay {
             broker: broker.to_owned(),
             port: address.port(),
             hides_brokers: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
             hidden: AtomicUsize::new(0),
             holds: AtomicI16::new(NONE),
             held: AtomicUsize::new(0),
@@ -60,9 +62,7 @@ impl Relay {
     /// Ends all connections; until the next call, metadata lists no brokers.
     pub fn hide_brokers(&self) {
         self.shared.hides_brokers.store(true, Ordering::SeqCst);
-        for connection in self.shared.connections.lock().unwrap().drain(..) {
-            let _ = connection.shutdown(Shutdown::Both);
-        }
+        self.shared.end_connections();
     }
 
     pub fn show_brokers(&self) {
@@ -72,6 +72,17 @@ impl Relay {
     /// Until `release`, connections with requests of this kind stand still.
     pub fn hold(&self, kind: i16) {
         self.shared.holds.store(kind, Ordering::SeqCst);
+    }
+
+    /// Holds back requests of this kind. As soon as there is one, all connections end, and every further one.
+    pub fn cut_at(&self, kind: i16) {
+        self.hold(kind);
+        let shared = Arc::clone(&self.shared);
+        thread::spawn(move || {
+            wait_until(|| shared.held.load(Ordering::SeqCst) > 0);
+            shared.is_cut.store(true, Ordering::SeqCst);
+            shared.end_connections();
+        });
     }
 
     /// Returns when what was held back has been answered.
@@ -87,7 +98,16 @@ impl Relay {
 }
 
 impl Shared {
+    fn end_connections(&self) {
+        for connection in self.connections.lock().unwrap().drain(..) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
     fn connect(self: &Arc<Self>, client: TcpStream) {
+        if self.is_cut.load(Ordering::SeqCst) {
+            return;
+        }
         let broker = TcpStream::connect(&self.broker).unwrap();
         let copy = |end: &TcpStream| end.try_clone().unwrap();
         self.connections.lock().unwrap().extend([copy(&client), copy(&broker)]);
