@@ -200,7 +200,11 @@ fn decoded(array: ArrayRef, validity: Option<NullBuffer>) -> Column {
     let is_empty = values.is_empty();
     Column {
         keys: (!is_empty).then(|| dictionary.normalized_keys()),
-        validity: if is_empty { Some(NullBuffer::new_null(array.len())) } else { validity },
+        validity: if is_empty {
+            Some(NullBuffer::new_null(array.len()))
+        } else {
+            validity
+        },
         array: values,
     }
 }

@@ -5,12 +5,12 @@ use anyhow::anyhow;
 use riskstream_definition::cards::{InputRow, InputValue};
 use riskstream_events::{Field, InputFields, Row, Value, ValueType};
 use riskstream_models::ColumnKind;
-use riskstream_offline::read::{Next, open};
-use std::path::Path;
+use riskstream_offline::read::{Next, Source};
 
 /// A file with a column for each input of a model.
-pub(super) struct RowFile<'a> {
-    pub path: &'a Path,
+pub struct RowFile<'a> {
+    /// The file.
+    pub source: &'a Source,
     /// The columns, in the model's order.
     pub inputs: &'a [String],
     /// What each of them holds.
@@ -26,7 +26,7 @@ impl RowFile<'_> {
     /// The file cannot be read, has no rows, a value of another kind, or no value of some column in any row; or `take`
     /// fails.
     pub fn read(&self, take: &mut dyn FnMut(InputRow, f64) -> Result<(), CommandError>) -> Result<(), CommandError> {
-        let mut rows = open(self.path, &self.fields()?).map_err(CommandError::configuration)?;
+        let mut rows = self.source.open(&self.fields()?).map_err(CommandError::configuration)?;
         let mut row = Row::default();
         let mut has_value = vec![false; self.inputs.len() + usize::from(self.score.is_some())];
         let mut count = 0usize;
@@ -37,7 +37,7 @@ impl RowFile<'_> {
                 Next::Rejected(record, rejection) => {
                     return Err(CommandError::configuration(anyhow!(
                         "{}, record {record}: {}",
-                        self.path.display(),
+                        self.source,
                         rejection.detail
                     )));
                 }
@@ -66,7 +66,7 @@ impl RowFile<'_> {
 
     /// Refuses a file in which no row has a value of some column: most likely the column has another name.
     fn check(&self, count: usize, has_value: &[bool]) -> Result<(), CommandError> {
-        let path = self.path.display();
+        let path = self.source;
         if count == 0 {
             return Err(CommandError::configuration(anyhow!("{path} has no rows")));
         }
