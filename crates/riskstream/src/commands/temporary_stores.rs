@@ -21,7 +21,7 @@ impl TemporaryStores {
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub(super) fn beside(output: &Path) -> anyhow::Result<TemporaryStores> {
+    pub fn beside(output: &Path) -> anyhow::Result<TemporaryStores> {
         TemporaryStores::within(match output.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),

@@ -2,6 +2,7 @@
 
 use crate::commands::error::CommandError;
 use anyhow::anyhow;
+use riskstream_definition::nearest;
 use riskstream_definition::cards::{InputRow, InputValue};
 use riskstream_events::{Field, InputFields, Row, Value, ValueType};
 use riskstream_models::ColumnKind;
@@ -26,14 +27,49 @@ impl RowFile<'_> {
     /// The file cannot be read, has no rows, a value of another kind, or no value of some column in any row; or `take`
     /// fails.
     pub fn read(&self, take: &mut dyn FnMut(InputRow, f64) -> Result<(), CommandError>) -> Result<(), CommandError> {
-        let mut rows = self.source.open(&self.fields()?).map_err(CommandError::configuration)?;
-        let mut row = Row::default();
         let mut has_value = vec![false; self.inputs.len() + usize::from(self.score.is_some())];
         let mut count = 0usize;
+        self.each(&mut |row| {
+            count += 1;
+            for (has_value, value) in has_value.iter_mut().zip(row) {
+                *has_value |= !value.is_null();
+            }
+            let inputs = row.iter().take(self.inputs.len()).map(input_value).collect();
+            let score = self.score.and_then(|_| row[self.inputs.len()].as_number());
+            take(inputs, score.unwrap_or(f64::NAN))
+        })?;
+        self.check(count, &has_value)
+    }
+
+    /// Hands each row to `take`. Its columns have to be there; of their values any may be missing, in all rows too.
+    ///
+    /// # Errors
+    /// The rows cannot be read, lack a column, or have a value of another kind; or `take` fails.
+    pub fn read_present(&self, take: &mut dyn FnMut(InputRow) -> Result<(), CommandError>) -> Result<(), CommandError> {
+        if let Some(names) = self.source.names().map_err(CommandError::configuration)?
+            && let Some(absent) = self.inputs.iter().find(|input| !names.contains(input))
+        {
+            let nearest = nearest(absent, names.iter().map(String::as_str));
+            let nearest = nearest.map_or(String::new(), |nearest| format!(" (did you mean `{nearest}`?)"));
+            return Err(CommandError::configuration(anyhow!(
+                "{}: there is no column `{absent}`{nearest}; it has {}",
+                self.source,
+                names.join(", ")
+            )));
+        }
+        self.each(&mut |row| take(row.iter().map(input_value).collect()))
+    }
+
+    fn each(&self, take: &mut dyn FnMut(&Row) -> Result<(), CommandError>) -> Result<(), CommandError> {
+        let mut rows = self
+            .source
+            .open(&self.fields()?)
+            .map_err(CommandError::configuration)?;
+        let mut row = Row::default();
         loop {
             match rows.next(&mut row).map_err(CommandError::configuration)? {
-                Next::End => break,
-                Next::Row => count += 1,
+                Next::End => return Ok(()),
+                Next::Row => take(&row)?,
                 Next::Rejected(record, rejection) => {
                     return Err(CommandError::configuration(anyhow!(
                         "{}, record {record}: {}",
@@ -42,14 +78,7 @@ impl RowFile<'_> {
                     )));
                 }
             }
-            for (has_value, value) in has_value.iter_mut().zip(&row) {
-                *has_value |= !value.is_null();
-            }
-            let inputs = row.iter().take(self.inputs.len()).map(input_value).collect();
-            let score = self.score.and_then(|_| row[self.inputs.len()].as_number());
-            take(inputs, score.unwrap_or(f64::NAN))?;
         }
-        self.check(count, &has_value)
     }
 
     /// A field for each input, then one for the score.
