@@ -44,9 +44,17 @@ pub fn backfill<'py>(
     });
     let done = host.finish(done)?;
     let record = records(py, &done.summary, &done.notes, &done.records)?;
-    let decided = done.summary.decided;
-    errors::run(py, || done.records.end(decided, NOTHING_DECIDED))?;
+    end(py, done.summary.decided, done.records)?;
     Ok((done.columns, record))
+}
+
+/// Completes the file of dead letters.
+///
+/// # Errors
+/// Nothing was decided, or records could not be used although that was to be an error: with what the command prints of them.
+pub fn end(py: Python<'_>, decided: u64, records: RunReport) -> PyResult<()> {
+    let text = records.text();
+    errors::run(py, || records.end(decided, NOTHING_DECIDED)).map_err(|error| errors::with_report(py, error, &text))
 }
 
 fn run(

@@ -1,7 +1,7 @@
 //! `riskstream.backtest`.
 
 use crate::arguments::{BacktestCall, parse};
-use crate::backfill::records;
+use crate::backfill::{end, records};
 use crate::errors;
 use crate::host::PythonHost;
 use crate::table::{Input, inputs};
@@ -44,8 +44,7 @@ pub fn backtest<'py>(
     let judged = errors::run(py, || run(&pipeline, &inputs, labels, &call, &temporary, &mut host));
     let (judged, written) = host.finish(judged)?;
     let record = records(py, &judged.summary, &judged.notes, &judged.records)?;
-    let decided = judged.summary.decided;
-    errors::run(py, || judged.records.end(decided, "nothing was decided"))?;
+    end(py, judged.summary.decided, judged.records)?;
     Ok((written.json, written.html, written.text, record))
 }
 

@@ -42,6 +42,18 @@ pub fn input(py: Python<'_>, name: &str, error: &PyErr) -> PyErr {
     raised
 }
 
+/// The error with the report on records that the command prints before it.
+pub fn with_report(py: Python<'_>, error: PyErr, report: &str) -> PyErr {
+    let value = error.value(py);
+    let noted = value.setattr("report", report).and_then(|()| match report.is_empty() {
+        true => Ok(()),
+        // Since Python 3.11, which shows it below the text.
+        false if value.hasattr("add_note")? => value.call_method1("add_note", (report.trim_end(),)).map(drop),
+        false => Ok(()),
+    });
+    noted.err().unwrap_or(error)
+}
+
 /// The diagnostics of a file as objects.
 ///
 /// # Errors

@@ -63,7 +63,7 @@ def test_bad_arguments(tmp_path, pipeline, files, payments, labels):
     inputs = ["--input", files[0], "--labels", files[1]]
     cases = [
         (["--label-delay", "7x"], {"label_delay": "7x"}),
-        (["--label-delay", "7d", "--label-time", "known_at"], {"label_delay": "7d", "label_time": "known_at"}),
+        (["--label-time", "known_at", "--label-delay", "7d"], {"label_delay": "7d", "label_time": "known_at"}),
         (["--by", "contry"], {"by": "contry"}),
         (["--top", "0"], {"top": 0}),
         (["--cost-missed", "3"], {"cost_missed": 3}),
@@ -75,7 +75,7 @@ def test_bad_arguments(tmp_path, pipeline, files, payments, labels):
         code, text = error_of("backtest", pipeline, *inputs, *arguments)
         with pytest.raises(riskstream.Error) as raised:
             riskstream.backtest(pipeline, payments, labels, **keywords)
-        # Usage and advice on --help are left out, and an option that the call itself needs.
+        # Without the usage and the advice on --help.
         assert str(raised.value) == text.split("\n\n")[0], arguments
         assert raised.value.exit_code == code, arguments
     with pytest.raises(ValueError, match="whole milliseconds"):

@@ -45,12 +45,13 @@ def sliced(frame):
 
 
 def categories(frame):
-    return frame.astype({"card": "category", "country": "category"})
+    return frame.astype({name: "category" for name in ("card", "country") if name in frame})
 
 
 def polars_categories(frame):
     frame = polars.from_pandas(frame)
-    return frame.with_columns(polars.col("card", "country").cast(polars.Categorical))
+    names = [name for name in ("card", "country") if name in frame.columns]
+    return frame.with_columns(polars.col(names).cast(polars.Categorical))
 
 
 def odd_index(frame):
@@ -138,7 +139,7 @@ def test_features_are_those_of_pandas(pipeline, payments, labels):
 
 def test_nested_columns_and_uuids(tmp_path):
     pipeline = tmp_path / "nested.yaml"
-    fields = "{id: text, at: timestamp, card: {type: text, from: payment.card}}"
+    fields = "{id: text, at: timestamp, card: {type: text, path: payment.card}}"
     text = PIPELINE.replace("{id: text, at: timestamp, card: text, amount: float, country: text}", fields)
     start, end = text.index("  labels:"), text.index("entities:")
     text = text[:start] + text[end:]

@@ -61,6 +61,9 @@ class ExamplesError(Error):
 class RunError(Error, RuntimeError):
     """What was tried failed."""
 
+    #: What became of the records of a run, where that is the error.
+    report = ""
+
 
 class InternalError(Error, RuntimeError):
     """An error in riskstream itself."""
