@@ -33,7 +33,10 @@ pub fn check(py: Python<'_>, pipeline: PathBuf, rollout: Option<PathBuf>) -> PyR
     let features: Vec<&str> = plan.decide.features.iter().map(|(name, _)| name.as_str()).collect();
     found.set_item("features", features)?;
     found.set_item("plan", explain(&compiled))?;
-    let warnings = warnings.as_ref().map(|report| errors::diagnostics(py, report)).transpose()?;
+    let warnings = warnings
+        .as_ref()
+        .map(|report| errors::diagnostics(py, report))
+        .transpose()?;
     found.set_item("warnings", warnings)?;
     Ok(found)
 }

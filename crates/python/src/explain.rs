@@ -39,7 +39,13 @@ pub fn explain(py: Python<'_>, pipeline: PathBuf, rows: &Bound<'_, PyAny>) -> Py
         }
         let slots = champion.inputs.iter();
         let inputs: Vec<String> = slots.map(|slot| compiled.plan.slots[*slot].name.clone()).collect();
-        contributions(&champion.model, &explanation.attribution, &inputs, &source, &mut interrupt)
+        contributions(
+            &champion.model,
+            &explanation.attribution,
+            &inputs,
+            &source,
+            &mut interrupt,
+        )
     });
     interrupt.finish(found)
 }
@@ -76,7 +82,9 @@ pub fn contributions(
     })?;
     let fields = inputs.iter().map(|input| Field::new(input, DataType::Float64, false));
     let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-    let arrays = columns.into_iter().map(|column| Arc::new(Float64Array::from(column)) as ArrayRef);
+    let arrays = columns
+        .into_iter()
+        .map(|column| Arc::new(Float64Array::from(column)) as ArrayRef);
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays.collect()).map_err(CommandError::failed)?;
     let method = match attribution.method() {
         Method::Trees => "trees",

@@ -17,7 +17,7 @@ from ._errors import (
     RecordsWarning,
     RunError,
 )
-from ._features import Features, Records, backfill
+from ._features import Features, Records, Unusable, backfill
 from ._models import Explanation, Model, Verified, explain, load_model, write_card
 from ._pipeline import Check, check
 from ._riskstream import __version__
@@ -40,6 +40,7 @@ __all__ = [
     "RecordsWarning",
     "RunError",
     "Table",
+    "Unusable",
     "Verified",
     "__version__",
     "backfill",

@@ -17,7 +17,7 @@ from ._host import Host, Progress
 class BacktestReport(dict[str, Any]):
     """The numbers of the report, as in the JSON file of `riskstream backtest`."""
 
-    def __init__(self, json_text: str, page: str, text: str, records: Records):
+    def __init__(self, json_text: str, page: str, text: str, records: Records) -> None:
         super().__init__(json.loads(json_text))
         self._json = json_text
         #: The report as an HTML page that needs no network.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class ConfigurationError(Error, ValueError):
 class PipelineError(ConfigurationError):
     """A pipeline file or a roll-out file is wrong. Its text is the report with all diagnostics."""
 
-    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()):
+    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         super().__init__(text)
         self.diagnostics = diagnostics
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.args[0], self.diagnostics)
 
 
 class ExamplesError(Error):
     """An example of a pipeline file gives another result than the file says."""
 
-    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()):
+    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
         super().__init__(text)
         self.diagnostics = diagnostics
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.args[0], self.diagnostics)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Optional, Union, overload
+from typing import Any, Optional, Union, overload
 
 from . import _arguments as arguments
 from . import _riskstream
@@ -14,7 +14,8 @@ from ._host import Host, Progress
 from ._table import Table
 
 
-class Unusable(NamedTuple):
+@dataclass(frozen=True)
+class Unusable:
     """Records of an input that could not be used for one reason: how many, and the first of them."""
 
     input: str
@@ -55,7 +56,7 @@ class Features(Table):
     """A row for each transaction, in the order in which they were decided: id, time, fields, features, score, outcome,
     rules, shadow rules, flags. `records` says what became of the records."""
 
-    def __init__(self, columns: Any, records: Records):
+    def __init__(self, columns: _riskstream.Columns, records: Records) -> None:
         super().__init__(columns)
         self.records = records
 

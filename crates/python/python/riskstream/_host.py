@@ -15,7 +15,7 @@ Progress = Union[None, bool, Callable[[int, int], object]]
 
 
 class Host:
-    def __init__(self, progress: Progress):
+    def __init__(self, progress: Progress) -> None:
         if progress is None:
             progress = "ipykernel" in sys.modules or (sys.stderr is not None and sys.stderr.isatty())
         self._line: Optional[_Line] = _Line() if progress is True else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from . import _arguments as arguments
 from . import _riskstream
@@ -27,7 +27,7 @@ class Explanation(Table):
     row add up to the row's value in `space`: `score`, `log-odds`, or a `raw value` that grows with the score. `method` is
     `trees` or `linear`, which are exact, or `sampling`."""
 
-    def __init__(self, columns: Any, baseline: float, space: str, method: str):
+    def __init__(self, columns: _riskstream.Columns, baseline: float, space: str, method: str) -> None:
         super().__init__(columns)
         self.baseline = baseline
         self.space = space
@@ -37,7 +37,7 @@ class Explanation(Table):
 class Model:
     """A model file, loaded and run as the service does it. `load_model` gives it."""
 
-    def __init__(self, file: str, model: Any):
+    def __init__(self, file: str, model: _riskstream.Model) -> None:
         self.file = file
         self._model = model
 

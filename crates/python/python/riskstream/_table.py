@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from . import _riskstream
 
 if TYPE_CHECKING:
     import pandas
@@ -14,7 +16,7 @@ class Table:
     """Columns of the same length. Every library that reads `__arrow_c_stream__` takes it without copying:
     `pyarrow.table(result)`, `polars.DataFrame(result)`. `to_pandas` goes through pyarrow."""
 
-    def __init__(self, columns: Any):
+    def __init__(self, columns: _riskstream.Columns) -> None:
         self._columns = columns
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:

@@ -2,8 +2,8 @@
 
 use crate::commands::error::CommandError;
 use anyhow::anyhow;
-use riskstream_definition::nearest;
 use riskstream_definition::cards::{InputRow, InputValue};
+use riskstream_definition::nearest;
 use riskstream_events::{Field, InputFields, Row, Value, ValueType};
 use riskstream_models::ColumnKind;
 use riskstream_offline::read::{Next, Source};
@@ -61,10 +61,7 @@ impl RowFile<'_> {
     }
 
     fn each(&self, take: &mut dyn FnMut(&Row) -> Result<(), CommandError>) -> Result<(), CommandError> {
-        let mut rows = self
-            .source
-            .open(&self.fields()?)
-            .map_err(CommandError::configuration)?;
+        let mut rows = self.source.open(&self.fields()?).map_err(CommandError::configuration)?;
         let mut row = Row::default();
         loop {
             match rows.next(&mut row).map_err(CommandError::configuration)? {
