@@ -4,7 +4,7 @@ use crate::arguments::{BackfillCall, parse};
 use crate::columns::{Columns, DecidedInMemory};
 use crate::errors;
 use crate::host::PythonHost;
-use crate::table::inputs;
+use crate::table::{Input, inputs};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use riskstream::commands::backfill::Backfill;
@@ -37,7 +37,7 @@ pub fn backfill<'py>(
     host: Py<PyAny>,
 ) -> PyResult<(Option<Columns>, Bound<'py, PyDict>)> {
     let call: BackfillCall = parse(py, &arguments)?;
-    let inputs = inputs(given)?;
+    let inputs = inputs(given, Input::of)?;
     let mut host = PythonHost::new(host);
     let done = errors::run(py, || {
         run(&pipeline, &inputs, &call, output.as_deref(), &temporary, &mut host)

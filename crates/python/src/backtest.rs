@@ -35,10 +35,10 @@ pub fn backtest<'py>(
     host: Py<PyAny>,
 ) -> PyResult<(String, String, String, Bound<'py, PyDict>)> {
     let call: BacktestCall = parse(py, &arguments)?;
-    let inputs = inputs(given)?;
+    let inputs = inputs(given, Input::repeatable)?;
     let labels = labels
         .iter()
-        .map(|object| Ok(Input::of("labels", object)?.source()))
+        .map(|object| Ok(Input::repeatable("labels", object)?.source()))
         .collect::<PyResult<Vec<_>>>()?;
     let mut host = PythonHost::new(host);
     let judged = errors::run(py, || run(&pipeline, &inputs, labels, &call, &temporary, &mut host));

@@ -6,7 +6,7 @@ use arrow_array::RecordBatchReader;
 use arrow_array::ffi::FFI_ArrowSchema;
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_schema::{ArrowError, Schema};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use std::ffi::CStr;
@@ -27,7 +27,7 @@ pub fn import(object: &Bound<'_, PyAny>) -> PyResult<RecordBatchStreamReader> {
     // SAFETY: a capsule of this name holds a pointer to an initialised stream, which lives as long as the capsule. The
     // stream is moved out: what stays in the capsule counts as released.
     let reader = unsafe { RecordBatchStreamReader::from_raw(pointer.as_ptr()) };
-    reader.map_err(refused)
+    reader.map_err(|error| PyTypeError::new_err(format!("a table is needed, with a name for each column: {error}")))
 }
 
 /// A capsule with a stream of batches.
@@ -50,6 +50,7 @@ pub fn export_schema<'py>(py: Python<'py>, schema: &Schema) -> PyResult<Bound<'p
     PyCapsule::new_with_value(py, exported, SCHEMA)
 }
 
-fn refused(error: ArrowError) -> PyErr {
+/// Columns that Arrow refuses.
+pub fn refused(error: ArrowError) -> PyErr {
     PyValueError::new_err(error.to_string())
 }

@@ -15,7 +15,7 @@ use riskstream::commands::models::verify::{load_with_card, verify_golden, verify
 use riskstream_definition::cards::{Card, encode_row};
 use riskstream_models::ScoreOutput;
 use riskstream_offline::read::Source;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What messages call rows from Python.
@@ -38,10 +38,9 @@ impl Model {
     #[new]
     fn new(py: Python<'_>, file: PathBuf, names: Option<Vec<String>>) -> PyResult<Model> {
         errors::run(py, || {
-            let (model, card) = load_with_card(&file)?;
+            let (model, card) = load_with_card(&file).map_err(|error| of_file(&file, error))?;
             if let Some(card) = &card {
-                let checked = card.check(&model);
-                checked.map_err(|error| CommandError::failed(anyhow::anyhow!("{error}")))?;
+                card.check(&model).map_err(|error| of_file(&file, failed(error)))?;
             }
             let inputs = match (&card, names) {
                 (Some(card), None) => card.inputs.clone(),
@@ -169,6 +168,14 @@ impl Model {
             true => Ok(()),
             false => Err(failed("a table cannot hold the sequences of this model")),
         }
+    }
+}
+
+/// A failure with the name of the file, as `riskstream models verify` prints it.
+fn of_file(file: &Path, error: CommandError) -> CommandError {
+    match error {
+        CommandError::Failed(error) => failed(format!("{}: {error:#}", file.display())),
+        error => error,
     }
 }
 

@@ -31,6 +31,17 @@ impl Input {
         }
     }
 
+    /// The same for an input that is read more than once: the rows of a stream are kept.
+    ///
+    /// # Errors
+    /// The object gives no columns, or its rows cannot be read.
+    pub fn repeatable(name: &str, object: &Bound<'_, PyAny>) -> PyResult<Input> {
+        match object.extract::<PathBuf>().is_ok() || is_repeatable(object) {
+            true => Input::of(name, object),
+            false => Ok(Input::Table(Arc::new(KeptTable::read(name, object)?))),
+        }
+    }
+
     /// As what a command reads.
     pub fn source(self) -> Source {
         match self {
@@ -48,14 +59,17 @@ impl Input {
     }
 }
 
+/// How an input is taken from Python: [`Input::of`] or [`Input::repeatable`].
+type Take = fn(&str, &Bound<'_, PyAny>) -> PyResult<Input>;
+
 /// The inputs of a pipeline: the name of each, and a path or an object with columns.
 ///
 /// # Errors
 /// An object gives no columns.
-pub fn inputs(given: Vec<(String, Bound<'_, PyAny>)>) -> PyResult<Vec<Given>> {
+pub fn inputs(given: Vec<(String, Bound<'_, PyAny>)>, take: Take) -> PyResult<Vec<Given>> {
     let given = given.into_iter();
     given
-        .map(|(name, object)| Ok(Input::of(&name, &object)?.given(name)))
+        .map(|(name, object)| Ok(take(&name, &object)?.given(name)))
         .collect()
 }
 
@@ -64,17 +78,9 @@ struct PythonTable {
     name: String,
     object: Py<PyAny>,
     schema: SchemaRef,
-    rows: Mutex<RowsOf>,
-}
-
-/// Where the rows of an object are.
-enum RowsOf {
-    /// In the stream from which its columns are known.
-    First(RecordBatchStreamReader),
-    /// In the object, which gives them again.
-    Object,
-    /// In a stream that can be read once: kept since then.
-    Kept(Vec<RecordBatch>),
+    /// The stream from which its columns are known, until it is read.
+    first: Mutex<Option<RecordBatchStreamReader>>,
+    is_repeatable: bool,
 }
 
 impl PythonTable {
@@ -84,14 +90,15 @@ impl PythonTable {
             name: name.to_owned(),
             object: object.clone().unbind(),
             schema: reader.schema(),
-            rows: Mutex::new(RowsOf::First(reader)),
+            first: Mutex::new(Some(reader)),
+            is_repeatable: is_repeatable(object),
         })
     }
+}
 
-    /// Whether it gives its rows more than once. A stream has no length, and after the first time no rows.
-    fn is_repeatable(&self) -> bool {
-        Python::attach(|py| self.object.bind(py).hasattr("__len__").unwrap_or(false))
-    }
+/// Whether an object gives its rows more than once. A stream has no length, and after the first time no rows.
+fn is_repeatable(object: &Bound<'_, PyAny>) -> bool {
+    object.hasattr("__len__").unwrap_or(false)
 }
 
 impl Table for PythonTable {
@@ -104,26 +111,53 @@ impl Table for PythonTable {
     }
 
     fn batches(&self) -> Result<Batches, ArrowError> {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let reader = match std::mem::replace(&mut *rows, RowsOf::Object) {
-            RowsOf::First(reader) if self.is_repeatable() => reader,
-            RowsOf::Object => {
-                let reader = Python::attach(|py| capsule::import(self.object.bind(py)));
-                reader.map_err(|error| ArrowError::ExternalError(error.into()))?
-            }
-            RowsOf::First(reader) => {
-                let batches = reader.collect::<Result<Vec<_>, _>>()?;
-                *rows = RowsOf::Kept(batches.clone());
-                return Ok(Box::new(batches.into_iter().map(Ok)));
-            }
-            RowsOf::Kept(batches) => {
-                *rows = RowsOf::Kept(batches.clone());
-                return Ok(Box::new(batches.into_iter().map(Ok)));
-            }
-        };
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(reader) = first {
+            return Ok(Box::new(reader));
+        }
+        if !self.is_repeatable {
+            return Err(ArrowError::CDataInterface("its rows were read already".to_owned()));
+        }
+        let reader = Python::attach(|py| capsule::import(self.object.bind(py)));
+        let reader = reader.map_err(|error| ArrowError::ExternalError(error.into()))?;
         match reader.schema() == self.schema {
             true => Ok(Box::new(reader)),
             false => Err(ArrowError::SchemaError("its columns have changed meanwhile".to_owned())),
         }
+    }
+}
+
+/// The rows of a stream, which are needed more than once.
+struct KeptTable {
+    name: String,
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl KeptTable {
+    fn read(name: &str, object: &Bound<'_, PyAny>) -> PyResult<KeptTable> {
+        let failed = |error: &PyErr| errors::input(object.py(), name, error);
+        let reader = capsule::import(object).map_err(|error| failed(&error))?;
+        let schema = reader.schema();
+        let batches = reader.collect::<Result<Vec<_>, _>>();
+        Ok(KeptTable {
+            name: name.to_owned(),
+            schema,
+            batches: batches.map_err(|error| failed(&capsule::refused(error)))?,
+        })
+    }
+}
+
+impl Table for KeptTable {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn batches(&self) -> Result<Batches, ArrowError> {
+        Ok(Box::new(self.batches.clone().into_iter().map(Ok)))
     }
 }

@@ -130,6 +130,10 @@ def test_inputs_and_arguments(tmp_path, pipeline, payments, labels):
         assert isinstance(raised.value, ValueError)
     with pytest.raises(TypeError, match="^transactions: a path, or a table with `__arrow_c_stream__` .* not list$"):
         riskstream.backfill(pipeline, [[1, 2]])
+    with pytest.raises(TypeError, match="not polars.lazyframe.frame.LazyFrame: call its `collect\\(\\)`$"):
+        riskstream.backfill(pipeline, polars.from_pandas(payments).lazy())
+    with pytest.raises(riskstream.ConfigurationError, match="^transactions: a table is needed, with a name for each column: "):
+        riskstream.backfill(pipeline, payments.id)
 
 
 def test_a_table_that_arrow_refuses(pipeline, payments):

@@ -47,7 +47,8 @@ def source(name: str, value: Any) -> Any:
         return value
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     needed = "a path, or a table with `__arrow_c_stream__` (of pyarrow, polars, pandas 2.2 or newer)"
-    raise TypeError(f"{name}: {needed} is needed, not {kind}")
+    remedy = ": call its `collect()`" if hasattr(value, "collect") else ""
+    raise TypeError(f"{name}: {needed} is needed, not {kind}{remedy}")
 
 
 def sources(name: str, value: Any) -> list[Any]:

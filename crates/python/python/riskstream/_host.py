@@ -22,7 +22,7 @@ class Host:
         self._call = progress if callable(progress) else self._line
 
     def warn(self, text: str) -> None:
-        warnings.warn(text, PipelineWarning, stacklevel=4)
+        warnings.warn(text, PipelineWarning, stacklevel=3)
 
     def remark(self, text: str) -> None:
         print(text, file=sys.stderr)
