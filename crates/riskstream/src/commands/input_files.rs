@@ -13,16 +13,16 @@ use {riskstream_offline::read::Table, std::sync::Arc};
 
 /// Which files are read.
 #[derive(clap::Args)]
-pub(super) struct InputArgs {
+pub struct InputArgs {
     #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
         "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
     ))]
-    pub inputs: Vec<String>,
+    inputs: Vec<String>,
 }
 
 impl InputArgs {
     /// The inputs.
-    pub(super) fn given(&self) -> Vec<Given> {
+    pub fn given(&self) -> Vec<Given> {
         self.inputs.iter().cloned().map(Given::Argument).collect()
     }
 }
@@ -39,7 +39,7 @@ pub enum Given {
 
 impl Given {
     /// The name of the input.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         match self {
             Given::Argument(argument) => argument.split_once('=').map(|(name, _)| name),
             #[cfg(feature = "parquet")]
