@@ -25,7 +25,7 @@ pub fn check(py: Python<'_>, pipeline: PathBuf, rollout: Option<PathBuf>) -> PyR
     let plan = &compiled.plan;
     let found = PyDict::new(py);
     found.set_item("lines", lines)?;
-    found.set_item("version", plan.version.to_string())?;
+    found.set_item("version", plan.version.clone())?;
     let inputs: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
     found.set_item("inputs", inputs)?;
     let entities: Vec<&str> = plan.stages.iter().map(|stage| stage.entity.as_str()).collect();

@@ -4,13 +4,13 @@ use super::error::ReadError;
 use super::rows::Rows;
 use riskstream_events::InputFields;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 #[cfg(feature = "parquet")]
 use {
     super::columns::{Batches, Columns, choose, column_names},
     super::error::malformed,
     arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, SchemaRef},
-    std::sync::Arc,
+    std::{path::Path, sync::Arc},
 };
 
 /// Where records come from. [`fmt::Display`] gives its name for messages.
