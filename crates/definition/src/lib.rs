@@ -29,7 +29,7 @@ pub use compile::{
     CheckpointSettings, Compiled, EntryListSettings, InputSettings, KafkaSettings, OutputTopic, RegistrySettings,
     RolloutSettings, Settings, TableSummary,
 };
-pub use diagnostics::{Report, Style, nearest};
+pub use diagnostics::{Finding, Report, Style, nearest};
 pub use examples::run_examples;
 pub use output::{
     EntitySize, entity_size, explain, reference, rollout_reference, rollout_schema, rollout_step_schema, schema,

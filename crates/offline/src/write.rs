@@ -1,4 +1,4 @@
-//! Decided transactions as Parquet: a row each, a column for each field, feature and expression.
+//! Decided transactions as Arrow columns, and as Parquet: a row each, a column for each field, feature and expression.
 
 use crate::partial_file::PartialFile;
 use arrow_array::builder::{Float64Builder, StringBuilder};
@@ -6,7 +6,7 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -30,18 +30,24 @@ pub struct WriteError {
     pub why: String,
 }
 
-/// Writes a Parquet file. It has its name only once [`ParquetSink::finish`] is done: an interrupted run leaves
-/// nothing half written under it.
-pub struct ParquetSink {
-    file: PartialFile,
-    schema: SchemaRef,
-    columns: Vec<(Slot, SlotInfo)>,
-    writer: Option<ArrowWriter<File>>,
+/// Takes decided transactions.
+pub trait DecidedSink {
+    /// Adds a batch of them.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn write(&mut self, plan: &Plan, events: &[Event], decisions: &[Decision]) -> Result<(), WriteError>;
 }
 
-impl ParquetSink {
-    /// A file with the event's id and time, the slots in `columns`, score, outcome, rules, shadow rules and flags.
-    pub fn create(path: &Path, plan: &Plan, columns: &[Slot]) -> Result<ParquetSink, WriteError> {
+/// Decided transactions as Arrow columns: the event's id and time, chosen slots, score, outcome, rules, shadow rules and flags.
+pub struct DecidedColumns {
+    schema: SchemaRef,
+    columns: Vec<(Slot, SlotInfo)>,
+}
+
+impl DecidedColumns {
+    /// With the slots in `columns`.
+    pub fn new(plan: &Plan, columns: &[Slot]) -> DecidedColumns {
         let mut columns: Vec<(Slot, SlotInfo)> = [EVENT_ID, EVENT_TIME]
             .iter()
             .chain(columns)
@@ -58,31 +64,22 @@ impl ParquetSink {
         for name in ["outcome", "rules", "shadow_rules", "flags"] {
             fields.push(Field::new(name, DataType::Utf8, false));
         }
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let failed = |why: String| WriteError {
-            path: path.to_owned(),
-            why,
-        };
-        let (file, handle) = PartialFile::create(path).map_err(|error| failed(error.to_string()))?;
-        let level = ZstdLevel::try_new(3).expect("zstd has a level 3");
-        let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(level))
-            .build();
-        let writer = ArrowWriter::try_new(handle, Arc::clone(&schema), Some(properties))
-            .map_err(|error| failed(error.to_string()))?;
-        Ok(ParquetSink {
-            file,
-            schema,
+        DecidedColumns {
+            schema: Arc::new(Schema::new(fields)),
             columns,
-            writer: Some(writer),
-        })
+        }
     }
 
-    /// Adds a batch of decided transactions.
-    pub fn write(&mut self, plan: &Plan, events: &[Event], decisions: &[Decision]) -> Result<(), WriteError> {
-        if events.is_empty() {
-            return Ok(());
-        }
+    /// Names and types of the columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// A row for each transaction.
+    ///
+    /// # Errors
+    /// Two columns have the same name, or Arrow refuses them for another reason.
+    pub fn batch(&self, plan: &Plan, events: &[Event], decisions: &[Decision]) -> Result<RecordBatch, ArrowError> {
         let shown: Vec<Cow<'_, Event>> = events.iter().map(|event| plan.published(&plan.slots, event)).collect();
         let mut arrays: Vec<ArrayRef> = self
             .columns
@@ -106,13 +103,46 @@ impl ParquetSink {
         for mut texts in [outcomes, rules, shadows, flags] {
             arrays.push(Arc::new(texts.finish()));
         }
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|error| self.failed(&error))?;
-        let writer = self.writer.as_mut().expect("the sink is open until it is finished");
-        let written = writer.write(&batch);
-        written.map_err(|error| self.failed(&error))
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays)
+    }
+}
+
+/// Writes a Parquet file. It has its name only once [`ParquetSink::finish`] is done: an interrupted run leaves
+/// nothing half written under it.
+pub struct ParquetSink {
+    file: PartialFile,
+    columns: DecidedColumns,
+    writer: Option<ArrowWriter<File>>,
+}
+
+impl ParquetSink {
+    /// A file with these columns.
+    ///
+    /// # Errors
+    /// It cannot be created.
+    pub fn create(path: &Path, columns: DecidedColumns) -> Result<ParquetSink, WriteError> {
+        let failed = |why: String| WriteError {
+            path: path.to_owned(),
+            why,
+        };
+        let (file, handle) = PartialFile::create(path).map_err(|error| failed(error.to_string()))?;
+        let level = ZstdLevel::try_new(3).expect("zstd has a level 3");
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(level))
+            .build();
+        let writer = ArrowWriter::try_new(handle, Arc::clone(columns.schema()), Some(properties))
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(ParquetSink {
+            file,
+            columns,
+            writer: Some(writer),
+        })
     }
 
     /// Completes the file and gives it its name.
+    ///
+    /// # Errors
+    /// It cannot be written.
     pub fn finish(mut self) -> Result<(), WriteError> {
         let writer = self.writer.take().expect("the sink is finished once");
         writer.close().map_err(|error| self.failed(&error))?;
@@ -129,6 +159,19 @@ impl ParquetSink {
             path: self.file.path().to_owned(),
             why: error.to_string(),
         }
+    }
+}
+
+impl DecidedSink for ParquetSink {
+    fn write(&mut self, plan: &Plan, events: &[Event], decisions: &[Decision]) -> Result<(), WriteError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let batch = self.columns.batch(plan, events, decisions);
+        let batch = batch.map_err(|error| self.failed(&error))?;
+        let writer = self.writer.as_mut().expect("the sink is open until it is finished");
+        let written = writer.write(&batch);
+        written.map_err(|error| self.failed(&error))
     }
 }
 

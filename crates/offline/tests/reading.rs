@@ -1,11 +1,15 @@
 //! Files as they come: other delimiters, byte order marks, gzip, arrays, null groups, columns that are not read.
 
+use arrow_array::types::Int8Type;
+use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, StringArray};
+use arrow_schema::{ArrowError, SchemaRef};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use riskstream_events::{Field, InputFields, ReasonCode, Row, TimestampUnit, Value, ValueType};
-use riskstream_offline::read::{self, Next, names};
+use riskstream_offline::read::{self, Batches, Next, Source, Table, names};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 fn fields(list: &[(&str, ValueType)]) -> InputFields {
@@ -337,4 +341,59 @@ fn the_names_of_columns() {
     ] {
         assert_eq!(names(path).unwrap().unwrap(), expected);
     }
+}
+
+/// Batches as they are in memory.
+struct InMemory(Vec<RecordBatch>);
+
+impl Table for InMemory {
+    fn name(&self) -> &str {
+        "table"
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.0[0].schema()
+    }
+
+    fn batches(&self) -> Result<Batches, ArrowError> {
+        Ok(Box::new(self.0.clone().into_iter().map(Ok)))
+    }
+}
+
+/// Libraries give categories as dictionaries, which may have unused values, null values, or none at all.
+#[test]
+fn dictionaries_in_memory_are_read_as_their_values() {
+    let dictionary = |keys: Vec<Option<i8>>, values: Vec<Option<&str>>| {
+        let values: ArrayRef = Arc::new(StringArray::from(values));
+        let array: ArrayRef = Arc::new(DictionaryArray::<Int8Type>::new(keys.into(), values));
+        RecordBatch::try_from_iter_with_nullable([("a", array, true)]).unwrap()
+    };
+    let values = vec![Some("unused"), Some("x"), None, Some("y")];
+    let batch = dictionary(vec![Some(3), None, Some(1), Some(2), Some(3)], values);
+    let batches = vec![
+        batch.slice(1, 4),
+        dictionary(vec![None, None], Vec::new()),
+        batch.slice(0, 1),
+    ];
+    let source = Source::Table(Arc::new(InMemory(batches)));
+    let mut rows = source.open(&fields(&[("a", ValueType::Text)])).unwrap();
+    let (mut found, mut row) = (Vec::new(), Row::new());
+    while let Next::Row = rows.next(&mut row).unwrap() {
+        found.push(row[0].clone());
+    }
+    let expected = [
+        Value::Null,
+        text("x"),
+        Value::Null,
+        text("y"),
+        Value::Null,
+        Value::Null,
+        text("y"),
+    ];
+    assert_eq!(found, expected);
+    let refused = source.open(&fields(&[("a", ValueType::List)])).err().unwrap();
+    assert!(
+        refused.to_string().starts_with("table: the column `a` is Utf8, "),
+        "{refused}"
+    );
 }

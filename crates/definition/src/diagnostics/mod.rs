@@ -9,6 +9,6 @@ mod secrets;
 mod words;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Span};
-pub use report::{Findings, Report, Style};
+pub use report::{Finding, Findings, Report, Style};
 pub use secrets::is_secret;
 pub use words::{enumerate, nearest};

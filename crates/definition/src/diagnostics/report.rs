@@ -88,6 +88,24 @@ impl Report {
         })
     }
 
+    /// Each diagnostic with its place, for programs.
+    pub fn findings(&self) -> impl Iterator<Item = Finding<'_>> {
+        self.found.iter().map(|diagnostic| {
+            let before = self.source.get(..diagnostic.span.start).unwrap_or_default();
+            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+            Finding {
+                file: &self.name,
+                message: &diagnostic.message,
+                place: (!self.source.is_empty()).then(|| {
+                    let line = before.matches('\n').count() + 1;
+                    (line, before[line_start..].chars().count() + 1)
+                }),
+                label: (!diagnostic.label.is_empty()).then_some(&*diagnostic.label),
+                help: diagnostic.help.as_deref(),
+            }
+        })
+    }
+
     fn placed(&self, diagnostic: Diagnostic, source: Excerpt) -> LocatedDiagnostic {
         let severity = match self.findings {
             Findings::Warnings => Severity::Warning,
@@ -117,6 +135,21 @@ impl Report {
         };
         format!("{count} {noun} in {}{more}", self.name)
     }
+}
+
+/// One diagnostic of a [`Report`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding<'r> {
+    /// The file.
+    pub file: &'r str,
+    /// What is wrong.
+    pub message: &'r str,
+    /// The line and the column, in characters, both from 1; none if the file could not be read.
+    pub place: Option<(usize, usize)>,
+    /// What is said at the place.
+    pub label: Option<&'r str>,
+    /// What to write instead.
+    pub help: Option<&'r str>,
 }
 
 /// How a [`Report`] is rendered.

@@ -1,4 +1,4 @@
-//! The value of a Parquet column in one row, as a field's value.
+//! The value of an Arrow column in one row, as a field's value.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{

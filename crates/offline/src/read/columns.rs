@@ -1,27 +1,26 @@
-//! Parquet. Nested fields are struct columns, found by their path.
+//! Batches of Arrow columns as records: of a Parquet file, or of a table in memory. Nested fields are struct columns, found by
+//! their path.
 
 use super::cells::Cells;
 use super::column_types::{OF_UUID, field_types, refusal};
-use super::error::{ReadError, io, malformed};
+use super::error::{ReadError, malformed};
 use super::field_columns::find;
 use super::rows::{Next, Rows};
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, RecordBatch, StructArray};
 use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, TimeUnit};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::basic::{Compression, LogicalType, Type as PhysicalType};
-use parquet::file::metadata::ParquetMetaData;
+use arrow_schema::{ArrowError, DataType, Fields};
 use riskstream_events::{InputFields, Rejection, Row};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Batches of the same columns.
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>;
+
 pub(super) struct Columns {
+    /// The file, or what messages call the table.
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
+    batches: Batches,
     fields: InputFields,
     leaves: Vec<Leaf>,
     /// The column of each leaf in the current batch.
@@ -32,65 +31,37 @@ pub(super) struct Columns {
     read: u64,
 }
 
-/// A column of the file that a field is read from.
-struct Leaf {
+/// A column that a field is read from.
+pub(super) struct Leaf {
     /// The field's index.
     field: usize,
     /// The names from the outside in.
-    path: Vec<String>,
+    pub(super) path: Vec<String>,
     is_uuid: bool,
 }
 
 struct Column {
+    /// The values; of a dictionary, its values.
     array: ArrayRef,
+    /// Of a dictionary, where among its values the value of each row is.
+    keys: Option<Vec<usize>>,
     /// Where neither the value nor a group around it is null; none if no value is null.
     validity: Option<NullBuffer>,
 }
 
 impl Columns {
-    pub(super) fn open(path: &Path, fields: &InputFields) -> Result<Columns, ReadError> {
-        let file = File::open(path).map_err(io(path))?;
-        let metadata = metadata(path, &file)?;
-        let all = leaves(metadata.schema().fields());
-        let names: Vec<String> = all.iter().map(|(leaf, _)| leaf.join(".")).collect();
-        let places = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let (mut leaves, mut used) = (Vec::new(), Vec::new());
-        for (field, place) in places.into_iter().enumerate() {
-            let Some((leaf, data_type)) = place.map(|place| &all[place]) else {
-                continue;
-            };
-            let number = leaf_number(metadata.metadata(), leaf);
-            let is_uuid = number.is_some_and(|number| is_uuid(metadata.metadata(), number));
-            let readable = match is_uuid {
-                true => OF_UUID,
-                false => field_types(data_type),
-            };
-            if !readable.contains(&fields.fields[field].value_type) {
-                return Err(refusal(path, &fields.fields[field], data_type, readable));
-            }
-            if let Some(number) = number {
-                check_compression(path, metadata.metadata(), number)?;
-                used.push(number);
-            }
-            let path = leaf.clone();
-            leaves.push(Leaf { field, path, is_uuid });
-        }
-        let mask = ProjectionMask::leaves(metadata.parquet_schema(), used);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-            .with_projection(mask)
-            .with_batch_size(8192)
-            .build()
-            .map_err(|error| malformed(path, error))?;
-        Ok(Columns {
+    /// The records of batches that have the chosen columns.
+    pub(super) fn new(path: &Path, batches: Batches, fields: &InputFields, leaves: Vec<Leaf>) -> Columns {
+        Columns {
             path: path.to_owned(),
-            reader,
+            batches,
             fields: fields.clone(),
             leaves,
             columns: Vec::new(),
             in_batch: 0,
             batch_len: 0,
             read: 0,
-        })
+        }
     }
 
     fn load(&mut self, batch: RecordBatch) -> Result<(), ReadError> {
@@ -120,7 +91,8 @@ impl Columns {
                 array: &column.array,
                 is_uuid: leaf.is_uuid,
             };
-            cells.store(self.in_batch, row)?;
+            let at = column.keys.as_ref().map_or(self.in_batch, |keys| keys[self.in_batch]);
+            cells.store(at, row)?;
         }
         self.fields.finish(row)
     }
@@ -129,7 +101,7 @@ impl Columns {
 impl Rows for Columns {
     fn next(&mut self, row: &mut Row) -> Result<Next, ReadError> {
         while self.in_batch == self.batch_len {
-            match self.reader.next() {
+            match self.batches.next() {
                 None => return Ok(Next::End),
                 Some(Ok(batch)) => self.load(batch)?,
                 Some(Err(error)) => {
@@ -147,45 +119,44 @@ impl Rows for Columns {
     }
 }
 
-/// The names of the columns of a file.
-pub(super) fn names(path: &Path) -> Result<Vec<String>, ReadError> {
-    let file = File::open(path).map_err(io(path))?;
-    let metadata = metadata(path, &file)?;
-    let leaves = leaves(metadata.schema().fields());
-    Ok(leaves.into_iter().map(|(leaf, _)| leaf.join(".")).collect())
-}
-
-/// The file's metadata, with the types that its columns are read as: dictionaries as their values, and INT96 in microseconds,
-/// since in nanoseconds times before 1677 and after 2262 would overflow.
-fn metadata(path: &Path, file: &File) -> Result<ArrowReaderMetadata, ReadError> {
-    let read = ArrowReaderMetadata::load(file, ArrowReaderOptions::default());
-    let read = read.map_err(|error| malformed(path, error))?;
-    let fields = plain_fields(read.schema().fields(), &[], read.metadata());
-    if &fields == read.schema().fields() {
-        return Ok(read);
-    }
-    let schema = Arc::new(Schema::new_with_metadata(fields, read.schema().metadata().clone()));
-    let options = ArrowReaderOptions::default().with_schema(schema);
-    ArrowReaderMetadata::try_new(Arc::clone(read.metadata()), options).map_err(|error| malformed(path, error))
-}
-
-fn plain_fields(fields: &Fields, around: &[String], file: &ParquetMetaData) -> Fields {
-    let plain = |field: &FieldRef| {
-        let path = [around, &[field.name().clone()]].concat();
-        let data_type = match field.data_type() {
-            DataType::Struct(inner) => DataType::Struct(plain_fields(inner, &path, file)),
-            DataType::Dictionary(_, values) => (**values).clone(),
-            DataType::Timestamp(TimeUnit::Nanosecond, zone) if is_int96(file, &path) => {
-                DataType::Timestamp(TimeUnit::Microsecond, zone.clone())
-            }
-            other => other.clone(),
+/// The columns that fields are read from, out of all.
+///
+/// # Errors
+/// A required one is not there, one is there twice, or one is of a type that its field is not read from.
+pub(super) fn choose(
+    path: &Path,
+    all: &Fields,
+    fields: &InputFields,
+    is_uuid: &dyn Fn(&[String]) -> bool,
+) -> Result<Vec<Leaf>, ReadError> {
+    let all = leaves(all);
+    let names: Vec<String> = all.iter().map(|(leaf, _)| leaf.join(".")).collect();
+    let places = find(path, fields, &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let mut chosen = Vec::new();
+    for (field, place) in places.into_iter().enumerate() {
+        let Some((leaf, data_type)) = place.map(|place| &all[place]) else {
+            continue;
         };
-        Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone())
-    };
-    fields.iter().map(plain).collect()
+        let is_uuid = is_uuid(leaf);
+        let readable = match is_uuid {
+            true => OF_UUID,
+            false => field_types(data_type),
+        };
+        if !readable.contains(&fields.fields[field].value_type) {
+            return Err(refusal(path, &fields.fields[field], data_type, readable));
+        }
+        let path = leaf.clone();
+        chosen.push(Leaf { field, path, is_uuid });
+    }
+    Ok(chosen)
 }
 
-/// Paths and types of all columns; a column is what is no struct.
+/// The names of all columns, nested names joined by dots.
+pub(super) fn column_names(fields: &Fields) -> Vec<String> {
+    leaves(fields).into_iter().map(|(leaf, _)| leaf.join(".")).collect()
+}
+
+/// Paths and types of all columns; a column is what is no struct. A dictionary is read as its values.
 fn leaves(fields: &Fields) -> Vec<(Vec<String>, DataType)> {
     let mut found = Vec::new();
     for field in fields {
@@ -195,54 +166,45 @@ fn leaves(fields: &Fields) -> Vec<(Vec<String>, DataType)> {
                 let within = leaves(inner).into_iter();
                 found.extend(within.map(|(path, data_type)| ([vec![name.clone()], path].concat(), data_type)));
             }
+            DataType::Dictionary(_, values) => found.push((vec![name], (**values).clone())),
             data_type => found.push((vec![name], data_type.clone())),
         }
     }
     found
 }
 
-/// The number of a column among the file's.
-fn leaf_number(file: &ParquetMetaData, path: &[String]) -> Option<usize> {
-    let columns = file.file_metadata().schema_descr().columns();
-    columns.iter().position(|column| column.path().parts() == path)
-}
-
-fn is_int96(file: &ParquetMetaData, path: &[String]) -> bool {
-    let columns = file.file_metadata().schema_descr().columns();
-    leaf_number(file, path).is_some_and(|number| columns[number].physical_type() == PhysicalType::INT96)
-}
-
-fn is_uuid(file: &ParquetMetaData, number: usize) -> bool {
-    let column = file.file_metadata().schema_descr().column(number);
-    column.logical_type_ref() == Some(&LogicalType::Uuid)
-}
-
-fn check_compression(path: &Path, file: &ParquetMetaData, number: usize) -> Result<(), ReadError> {
-    let groups = file.row_groups().iter();
-    match groups
-        .map(|group| group.column(number))
-        .find(|column| column.compression() == Compression::LZO)
-    {
-        None => Ok(()),
-        Some(column) => {
-            let name = column.column_path().string();
-            Err(malformed(
-                path,
-                format!("the column `{name}` is compressed with LZO, which is not read: use Snappy, Zstandard or gzip"),
-            ))
-        }
-    }
-}
-
 /// The column at a path, null where a group around it is.
 fn column(batch: &StructArray, path: &[String]) -> Option<Column> {
     let (first, rest) = path.split_first()?;
     let mut array = Arc::clone(batch.column_by_name(first)?);
-    let mut validity = array.nulls().cloned();
+    let mut validity = array.logical_nulls();
     for name in rest {
         let child = Arc::clone(array.as_any().downcast_ref::<StructArray>()?.column_by_name(name)?);
         array = child;
-        validity = NullBuffer::union(validity.as_ref(), array.nulls());
+        validity = NullBuffer::union(validity.as_ref(), array.logical_nulls().as_ref());
     }
-    Some(Column { array, validity })
+    Some(decoded(array, validity))
+}
+
+/// A column with the values of its dictionary, if it has one.
+fn decoded(array: ArrayRef, validity: Option<NullBuffer>) -> Column {
+    let Some(dictionary) = array.as_any_dictionary_opt() else {
+        return Column {
+            array,
+            keys: None,
+            validity,
+        };
+    };
+    let values = Arc::clone(dictionary.values());
+    // Without values every key is null, and none is looked up.
+    let is_empty = values.is_empty();
+    Column {
+        keys: (!is_empty).then(|| dictionary.normalized_keys()),
+        validity: if is_empty {
+            Some(NullBuffer::new_null(array.len()))
+        } else {
+            validity
+        },
+        array: values,
+    }
 }

@@ -14,13 +14,21 @@ mod json_file;
 mod json_records;
 mod json_values;
 mod names;
+#[cfg(feature = "parquet")]
+mod parquet_file;
 mod quotes;
 mod rows;
+mod source;
 mod text_file;
 
+#[cfg(feature = "parquet")]
+pub use columns::Batches;
 pub use error::{ENDINGS, ReadError};
 pub use names::names;
 pub use rows::{Next, Rows};
+pub use source::Source;
+#[cfg(feature = "parquet")]
+pub use source::Table;
 
 use riskstream_events::InputFields;
 use std::path::Path;
@@ -34,7 +42,7 @@ pub fn open(path: &Path, fields: &InputFields) -> Result<Box<dyn Rows>, ReadErro
         "jsonl" | "ndjson" | "json" => Ok(Box::new(json_file::JsonFile::open(path, fields)?)),
         "csv" | "tsv" => Ok(Box::new(delimited::Delimited::open(path, fields)?)),
         #[cfg(feature = "parquet")]
-        "parquet" => Ok(Box::new(columns::Columns::open(path, fields)?)),
+        "parquet" => Ok(Box::new(parquet_file::open(path, fields)?)),
         "avro" => Ok(Box::new(avro_file::AvroFile::open(path, fields)?)),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }

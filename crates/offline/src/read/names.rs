@@ -19,7 +19,7 @@ pub fn names(path: &Path) -> Result<Option<Vec<String>>, ReadError> {
         "jsonl" | "ndjson" | "json" => of_json(path),
         "csv" | "tsv" => super::delimited::names(path).map(Some),
         #[cfg(feature = "parquet")]
-        "parquet" => super::columns::names(path).map(Some),
+        "parquet" => super::parquet_file::names(path).map(Some),
         "avro" => super::avro_file::names(path).map(Some),
         _ => Err(ReadError::UnknownFormat(path.to_owned())),
     }

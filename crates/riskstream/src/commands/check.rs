@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use crate::pipeline_file;
 use riskstream_definition::Compiled;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The formats of the schema of decisions.
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -38,7 +38,10 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         println!("{}", riskstream_definition::schema());
         return Ok(());
     };
-    let compiled = pipeline_file::load(path)?;
+    let compiled = read(path)?;
+    if let Some(warnings) = compiled.warnings() {
+        eprint!("{}", pipeline_file::render(&warnings));
+    }
     if let Some(format) = args.decision_schema {
         print!("{}", decision_schema(&compiled, format));
         return Ok(());
@@ -47,16 +50,35 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         print!("{}", riskstream_definition::explain(&compiled));
         println!();
     }
+    check(&compiled, &mut |line| println!("{line}"))
+}
+
+/// Reads and compiles a pipeline file.
+///
+/// # Errors
+/// All its diagnostics.
+pub fn read(path: &Path) -> Result<Compiled, CommandError> {
+    Ok(pipeline_file::read(path)?)
+}
+
+/// Checks what a pipeline file alone does not tell: the properties of Kafka's client, the roll-out file if it exists, and the
+/// examples. Gives a line to `found` for each.
+///
+/// # Errors
+/// A file has diagnostics, or an example gives another result.
+pub fn check(compiled: &Compiled, found: &mut dyn FnMut(String)) -> Result<(), CommandError> {
     #[cfg(feature = "kafka")]
-    check_kafka(&compiled)?;
-    println!("{}: ok, {}", compiled.file, summary(&compiled));
-    check_rollout(&compiled)?;
-    let examples = riskstream_definition::run_examples(&compiled).map_err(CommandError::Examples)?;
-    match examples {
-        0 => println!("no examples"),
-        1 => println!("1 example holds"),
-        many => println!("{many} examples hold"),
+    check_kafka(compiled)?;
+    found(format!("{}: ok, {}", compiled.file, summary(compiled)));
+    if let Some((path, revision)) = check_rollout(compiled)? {
+        found(format!("{}: ok, revision {revision}", path.display()));
     }
+    let examples = riskstream_definition::run_examples(compiled).map_err(CommandError::Examples)?;
+    found(match examples {
+        0 => "no examples".to_owned(),
+        1 => "1 example holds".to_owned(),
+        many => format!("{many} examples hold"),
+    });
     Ok(())
 }
 
@@ -76,14 +98,13 @@ fn check_kafka(compiled: &Compiled) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Checks the roll-out file that `riskstream run` will watch, if it exists.
-fn check_rollout(compiled: &Compiled) -> Result<(), CommandError> {
+/// Checks the roll-out file that `riskstream run` will watch, if it exists; its path and revision.
+fn check_rollout(compiled: &Compiled) -> Result<Option<(PathBuf, u64)>, CommandError> {
     let Some(path) = compiled.rollout_file().filter(|path| path.exists()) else {
-        return Ok(());
+        return Ok(None);
     };
     let set = pipeline_file::load_rollout(&path, compiled)?;
-    println!("{}: ok, revision {}", path.display(), set.revision);
-    Ok(())
+    Ok(Some((path, set.revision)))
 }
 
 fn summary(compiled: &Compiled) -> String {

@@ -38,7 +38,7 @@ impl CommandError {
     }
 
     /// 2 if the user's input is wrong, 1 if an operation failed.
-    fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             CommandError::InvalidFile(_) | CommandError::Configuration(_) => 2,
             CommandError::Examples(_) | CommandError::Failed(_) => 1,
@@ -46,7 +46,8 @@ impl CommandError {
         }
     }
 
-    fn text(&self) -> String {
+    /// The text for standard error.
+    pub fn text(&self) -> String {
         match self {
             CommandError::InvalidFile(report) | CommandError::Examples(report) => pipeline_file::render(report),
             CommandError::Configuration(error) | CommandError::Failed(error) => format!("error: {error:#}\n"),

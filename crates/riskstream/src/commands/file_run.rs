@@ -1,10 +1,8 @@
 //! A run of a pipeline over files, with a display of how far it is.
 
 use super::error::CommandError;
+use super::host::Host;
 use super::temporary_stores::TemporaryStores;
-use crate::shutdown::Shutdown;
-use anyhow::anyhow;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use riskstream_engine::Engine;
 use riskstream_engine::plan::Plan;
 use riskstream_offline::backfill::{
@@ -12,7 +10,6 @@ use riskstream_offline::backfill::{
 };
 use riskstream_scoring::DecisionSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What decides on which files.
 pub(super) struct FileRun {
@@ -28,8 +25,8 @@ impl FileRun {
     /// Gives all decisions to `sink`.
     ///
     /// # Errors
-    /// A file cannot be read, state or results cannot be written, or a shutdown was requested.
-    pub(super) fn decide(mut self, sink: &mut dyn Sink, shutdown: &Shutdown) -> Result<Summary, CommandError> {
+    /// A file cannot be read, state or results cannot be written, or `host` ended the run.
+    pub(super) fn decide(mut self, sink: &mut dyn Sink, host: &mut dyn Host) -> Result<Summary, CommandError> {
         let options = Options {
             order: self.order,
             partitions: self.partitions,
@@ -39,40 +36,20 @@ impl FileRun {
         let mut engine = Engine::new(self.plan);
         let backfill = Backfill::new(&mut engine, self.decision, &mut self.stores, self.files, options, sink);
         let backfill = backfill.map_err(CommandError::failed)?;
-        with_progress("decided", shutdown, |go_on| backfill.run(go_on))
+        with_progress(host, |go_on| backfill.run(go_on))
     }
 }
 
-/// Runs over files with a display of how far it is; the word says what became of transactions.
+/// Runs over files with a display of how far it is.
 ///
 /// # Errors
-/// The run fails, or a shutdown was requested.
+/// The run fails, or `host` ended it.
 pub(super) fn with_progress<T>(
-    word: &str,
-    shutdown: &Shutdown,
+    host: &mut dyn Host,
     run: impl FnOnce(GoOn<'_>) -> Result<T, BackfillError>,
 ) -> Result<T, CommandError> {
-    let bar = progress_bar();
-    let ran = run(&mut |summary: &Summary| {
-        bar.set_position(summary.records);
-        bar.set_message(format!("{} {word}", HumanCount(summary.decided)));
-        !shutdown.requested()
-    });
-    bar.finish_and_clear();
+    let ran = run(&mut |summary: &Summary| host.progressed(summary));
+    let ended = host.ended();
     let result = ran.map_err(CommandError::failed)?;
-    match shutdown.requested() {
-        false => Ok(result),
-        true => {
-            let records = HumanCount(bar.position());
-            Err(anyhow!("interrupted after {records} records; nothing was written").into())
-        }
-    }
-}
-
-/// Records and decisions so far, on a terminal.
-fn progress_bar() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {human_pos} records  {per_sec}  {msg}  {elapsed}");
-    let bar = ProgressBar::new_spinner().with_style(style.expect("the template is fixed"));
-    bar.enable_steady_tick(Duration::from_millis(200));
-    bar
+    ended.map(|()| result)
 }

@@ -6,21 +6,69 @@ use riskstream_definition::{Compiled, nearest};
 use riskstream_engine::plan::WRITTEN_AT;
 use riskstream_events::InputFields;
 use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
-use riskstream_offline::read::{self, ENDINGS};
-use std::path::{Path, PathBuf};
+use riskstream_offline::read::{ENDINGS, Source};
+use std::path::PathBuf;
+#[cfg(feature = "parquet")]
+use {riskstream_offline::read::Table, std::sync::Arc};
 
 /// Which files are read.
 #[derive(clap::Args)]
-pub(super) struct InputArgs {
+pub struct InputArgs {
     #[arg(long = "input", value_name = "[NAME=]FILE", required = true, help = format!(
         "A file as an input: FILE is the transactions, NAME=FILE any input of the pipeline. Its name ends in {ENDINGS}"
     ))]
-    pub inputs: Vec<String>,
+    inputs: Vec<String>,
+}
+
+impl InputArgs {
+    /// The inputs.
+    pub fn given(&self) -> Vec<Given> {
+        self.inputs.iter().cloned().map(Given::Argument).collect()
+    }
+}
+
+/// An input as it is given.
+#[derive(Clone)]
+pub enum Given {
+    /// `[NAME=]FILE`.
+    Argument(String),
+    /// A table for the input of this name; without one, for the transactions.
+    #[cfg(feature = "parquet")]
+    Table(Option<String>, Arc<dyn Table>),
+}
+
+impl Given {
+    /// The name of the input.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Given::Argument(argument) => argument.split_once('=').map(|(name, _)| name),
+            #[cfg(feature = "parquet")]
+            Given::Table(name, _) => name.as_deref(),
+        }
+    }
+
+    /// The input's index, and what is read.
+    ///
+    /// # Errors
+    /// The pipeline has no such input, or there is no such file.
+    fn source(&self, compiled: &Compiled) -> Result<(usize, Source), CommandError> {
+        match self {
+            Given::Argument(argument) => {
+                let (input, path) = of_input(argument, compiled)?;
+                file(PathBuf::from(path)).map(|source| (input, source))
+            }
+            #[cfg(feature = "parquet")]
+            Given::Table(name, table) => {
+                let input = name.as_deref().map_or(Ok(0), |name| input(name, compiled))?;
+                Ok((input, Source::Table(Arc::clone(table))))
+            }
+        }
+    }
 }
 
 /// How files are read.
 #[derive(clap::Args)]
-pub(super) struct FileArgs {
+pub struct FileArgs {
     /// The order of the records of an input: by event time, or in the order of the file as if they had arrived so
     #[arg(long, value_name = "ORDER", value_enum)]
     in_order: Option<InOrder>,
@@ -52,19 +100,19 @@ impl FileArgs {
     pub(super) fn open(
         &self,
         compiled: &Compiled,
-        arguments: &[String],
+        inputs: &[Given],
         reading: impl Fn(usize) -> Result<(InputFields, Option<RecordKey>), CommandError>,
     ) -> Result<Vec<InputFile>, CommandError> {
         self.check_allowed(compiled)?;
-        let files = arguments.iter().map(|argument| parse(argument, compiled));
+        let files = inputs.iter().map(|given| given.source(compiled));
         let files = files.collect::<Result<Vec<_>, CommandError>>()?;
         self.check_inputs(compiled, &files)?;
         let mut opened = Vec::new();
-        for (input, path) in files {
+        for (input, source) in files {
             check_time(compiled, input)?;
             let (fields, key) = reading(input)?;
-            self.check_columns(&path, &fields)?;
-            let rows = read::open(&path, &fields).map_err(CommandError::failed)?;
+            self.check_columns(&source, &fields)?;
+            let rows = source.open(&fields).map_err(CommandError::failed)?;
             opened.push(InputFile {
                 input: input as u8,
                 rows,
@@ -91,7 +139,7 @@ impl FileArgs {
         }
     }
 
-    fn check_inputs(&self, compiled: &Compiled, files: &[(usize, PathBuf)]) -> Result<(), CommandError> {
+    fn check_inputs(&self, compiled: &Compiled, files: &[(usize, Source)]) -> Result<(), CommandError> {
         for (index, input) in compiled.inputs.iter().enumerate() {
             let name = &input.name;
             if files.iter().any(|(input, _)| *input == index) {
@@ -116,8 +164,8 @@ impl FileArgs {
     ///
     /// # Errors
     /// A column is missing, or the file cannot be read.
-    pub(super) fn check_columns(&self, path: &Path, fields: &InputFields) -> Result<(), CommandError> {
-        let Some(names) = read::names(path).map_err(CommandError::failed)? else {
+    pub(super) fn check_columns(&self, source: &Source, fields: &InputFields) -> Result<(), CommandError> {
+        let Some(names) = source.names().map_err(CommandError::failed)? else {
             return Ok(());
         };
         for field in fields.fields.iter() {
@@ -127,15 +175,13 @@ impl FileArgs {
                 continue;
             }
             if names.is_empty() {
-                let path = path.display();
                 return Err(CommandError::configuration(anyhow!(
-                    "{path}: the file is empty, without a line of column names"
+                    "{source}: the file is empty, without a line of column names"
                 )));
             }
             return Err(CommandError::configuration(anyhow!(
-                "{}: there is no column `{column}`{}; it has {}. Correct the name here or in the pipeline file; or add \
+                "{source}: there is no column `{column}`{}; it has {}. Correct the name here or in the pipeline file; or add \
                  --allow-missing {column}, then it is null in every record",
-                path.display(),
                 suggestion(&column, &names),
                 names.join(", "),
             )));
@@ -178,28 +224,31 @@ pub(super) fn of_input<'a>(argument: &'a str, compiled: &Compiled) -> Result<(us
     let Some((name, value)) = argument.split_once('=') else {
         return Ok((0, argument));
     };
+    Ok((input(name, compiled)?, value))
+}
+
+/// The index of an input.
+fn input(name: &str, compiled: &Compiled) -> Result<usize, CommandError> {
     let input = compiled.inputs.iter().position(|input| input.name == name);
-    let input = input.ok_or_else(|| {
+    input.ok_or_else(|| {
         let names: Vec<&str> = compiled.inputs.iter().map(|input| input.name.as_str()).collect();
         CommandError::configuration(anyhow!(
             "the pipeline uses no input `{name}`; it has {}",
             names.join(", ")
         ))
-    })?;
-    Ok((input, value))
+    })
 }
 
-fn parse(argument: &str, compiled: &Compiled) -> Result<(usize, PathBuf), CommandError> {
-    let (input, path) = of_input(argument, compiled)?;
-    let path = PathBuf::from(path);
-    if !path.is_file() {
-        return Err(CommandError::configuration(anyhow!("{}: no such file", path.display())));
+/// A file as a source.
+fn file(path: PathBuf) -> Result<Source, CommandError> {
+    match path.is_file() {
+        true => Ok(Source::File(path)),
+        false => Err(CommandError::configuration(anyhow!("{}: no such file", path.display()))),
     }
-    Ok((input, path))
 }
 
 /// Remarks on a run over files that decides: those on its records, and on tables without rows.
-pub(super) fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
+pub fn notes(summary: &Summary, compiled: &Compiled) -> Vec<String> {
     let mut notes = record_notes(summary, compiled);
     for table in compiled.lists.iter().filter(|list| list.keys_of_entries().is_none()) {
         notes.push(format!(

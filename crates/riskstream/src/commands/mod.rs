@@ -17,7 +17,9 @@ pub mod explain;
 mod file_run;
 #[cfg(feature = "kafka")]
 pub mod generate;
-mod input_files;
+#[cfg(feature = "backfill")]
+pub mod host;
+pub mod input_files;
 #[cfg(feature = "kafka")]
 pub mod lists;
 pub mod models;
@@ -36,13 +38,13 @@ pub mod rollout;
 pub mod rules;
 #[cfg(feature = "kafka")]
 pub mod run;
-mod run_report;
+pub mod run_report;
 #[cfg(feature = "kafka")]
 pub mod state;
 #[cfg(feature = "kafka")]
 mod target;
 #[cfg(feature = "backfill")]
-mod temporary_stores;
+pub mod temporary_stores;
 #[cfg(any(feature = "backfill", feature = "kafka"))]
 mod time;
 #[cfg(all(feature = "kafka", feature = "backfill"))]

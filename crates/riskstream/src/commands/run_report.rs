@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// What to do with records that cannot be used.
 #[derive(clap::Args)]
-pub(super) struct ReportArgs {
+pub struct ReportArgs {
     /// End with exit code 1 if any record could not be used
     #[arg(long)]
     strict: bool,
@@ -20,11 +20,14 @@ pub(super) struct ReportArgs {
     dead_letters: Option<PathBuf>,
 }
 
+/// The error of a run that decided nothing.
+pub const NOTHING_DECIDED: &str = "nothing was decided";
+
 /// How many records of each input and reason are named.
 const NAMED: u64 = 3;
 
 /// See the module.
-pub(super) struct RunReport {
+pub struct RunReport {
     strict: bool,
     decided: u64,
     /// Decisions by the word of a flag.
@@ -54,7 +57,7 @@ impl RunReport {
     ///
     /// # Errors
     /// The file for dead letters cannot be created.
-    pub(super) fn new(args: &ReportArgs) -> Result<RunReport, CommandError> {
+    pub fn new(args: &ReportArgs) -> Result<RunReport, CommandError> {
         let dead_letters = args.dead_letters.as_deref().map(DeadLetterFile::create).transpose();
         Ok(RunReport {
             strict: args.strict,
@@ -66,7 +69,7 @@ impl RunReport {
     }
 
     /// Counts a decision with these flags.
-    pub(super) fn decided<'f>(&mut self, flags: impl Iterator<Item = &'f str>) {
+    pub fn decided<'f>(&mut self, flags: impl Iterator<Item = &'f str>) {
         self.decided += 1;
         for flag in flags {
             match self.flags.get_mut(flag) {
@@ -79,7 +82,7 @@ impl RunReport {
     }
 
     /// Counts a record of `input` that could not be used: its number, and why.
-    pub(super) fn rejected(&mut self, input: &str, number: u64, reason: &str, detail: &str) {
+    pub fn rejected(&mut self, input: &str, number: u64, reason: &str, detail: &str) {
         let key = (input.to_owned(), reason.to_owned());
         let rejections = self.rejections.entry(key).or_default();
         rejections.count += 1;
@@ -97,25 +100,44 @@ impl RunReport {
     }
 
     /// How many records could not be used.
-    pub(super) fn rejections(&self) -> u64 {
+    pub fn rejections(&self) -> u64 {
         self.rejections.values().map(|rejections| rejections.count).sum()
+    }
+
+    /// The records that could not be used: input, reason, count, and the first of them.
+    pub fn rejections_by_reason(&self) -> impl Iterator<Item = (&str, &str, u64, &[String])> {
+        let rejections = self.rejections.iter();
+        rejections.map(|((input, reason), of_reason)| (&**input, &**reason, of_reason.count, &*of_reason.first))
+    }
+
+    /// Decisions by the word of a flag.
+    pub fn flags(&self) -> &BTreeMap<String, u64> {
+        &self.flags
     }
 
     /// Prints the report and completes the file of dead letters.
     ///
     /// # Errors
     /// Nothing was decided; records were rejected although that was to be an error; or the file cannot be written.
-    pub(super) fn finish(self) -> Result<(), CommandError> {
+    pub fn finish(self) -> Result<(), CommandError> {
         let decided = self.decided;
-        self.finish_of(decided, "nothing was decided")
+        self.finish_of(decided, NOTHING_DECIDED)
     }
 
     /// The same for a run in which so many transactions were used. `nothing`: the error if there are none.
     ///
     /// # Errors
     /// As for [`RunReport::finish`].
-    pub(super) fn finish_of(self, transactions: u64, nothing: &'static str) -> Result<(), CommandError> {
+    pub fn finish_of(self, transactions: u64, nothing: &'static str) -> Result<(), CommandError> {
         print!("{}", self.text());
+        self.end(transactions, nothing)
+    }
+
+    /// The same without printing: for who has shown [`RunReport::text`].
+    ///
+    /// # Errors
+    /// As for [`RunReport::finish`].
+    pub fn end(self, transactions: u64, nothing: &'static str) -> Result<(), CommandError> {
         let rejected = self.rejections();
         if let Some(dead_letters) = self.dead_letters {
             dead_letters.finish()?;
@@ -130,7 +152,8 @@ impl RunReport {
         Ok(())
     }
 
-    fn text(&self) -> String {
+    /// The report, a line each.
+    pub fn text(&self) -> String {
         let mut text = String::new();
         if !self.rejections.is_empty() {
             text += &format!("{} records could not be used:\n", HumanCount(self.rejections()));

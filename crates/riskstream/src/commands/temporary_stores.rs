@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// One RocksDB for each task, in a temporary directory that is removed when this is dropped.
-pub(super) struct TemporaryStores {
+pub struct TemporaryStores {
     directory: TempDir,
     memory: SharedMemory,
 }
@@ -21,11 +21,18 @@ impl TemporaryStores {
     ///
     /// # Errors
     /// The directory cannot be made.
-    pub(super) fn beside(output: &Path) -> anyhow::Result<TemporaryStores> {
-        let parent = match output.parent() {
+    pub fn beside(output: &Path) -> anyhow::Result<TemporaryStores> {
+        TemporaryStores::within(match output.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
-        };
+        })
+    }
+
+    /// Stores in a new directory within `parent`.
+    ///
+    /// # Errors
+    /// The directory cannot be made.
+    pub fn within(parent: &Path) -> anyhow::Result<TemporaryStores> {
         let directory = tempfile::Builder::new().prefix(".riskstream-").tempdir_in(parent);
         let directory =
             directory.with_context(|| format!("cannot make a directory for state in {}", parent.display()))?;

@@ -4,7 +4,8 @@ mod partitions;
 
 use super::error::CommandError;
 use super::file_run::FileRun;
-use super::input_files::{FileArgs, InputArgs, notes};
+use super::host::{Host, Terminal};
+use super::input_files::{FileArgs, Given, InputArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use super::temporary_stores::TemporaryStores;
 use crate::pipeline_file;
@@ -15,11 +16,12 @@ use indicatif::HumanCount;
 use partitions::PartitionArgs;
 use riskstream_definition::Compiled;
 use riskstream_engine::Event;
+use riskstream_engine::plan::Plan;
 use riskstream_events::{Rejection, Slot};
-use riskstream_offline::backfill::{BackfillError, Order, Sink};
-use riskstream_offline::write::ParquetSink;
+use riskstream_offline::backfill::{BackfillError, InputFile, Order, Partitions, Sink, Summary};
+use riskstream_offline::write::{DecidedColumns, DecidedSink, ParquetSink};
 use riskstream_scoring::Decision;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,9 +33,7 @@ pub struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
-    files: FileArgs,
-    #[command(flatten)]
-    partitions: PartitionArgs,
+    options: BackfillArgs,
     #[command(flatten)]
     report: ReportArgs,
     /// The Parquet file to write: a row for each transaction, a column for each field and feature
@@ -41,38 +41,26 @@ pub struct Args {
     output: PathBuf,
 }
 
+/// How inputs are read.
+#[derive(clap::Args)]
+pub struct BackfillArgs {
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    partitions: PartitionArgs,
+}
+
 /// Computes features and decisions.
 pub fn execute(args: Args) -> Result<(), CommandError> {
-    let compiled = pipeline_file::load(&args.pipeline)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
-    let secret = secret(&compiled.settings)?;
-    let partitions = args.partitions.partitions(&compiled)?;
-    let files = args.files.open(&compiled, &args.input.inputs, |input| {
-        args.partitions.keyed_fields(&compiled, input, secret.as_deref())
-    })?;
-    let plan = Arc::clone(&compiled.plan);
+    let mut terminal = Terminal::new("decided", &shutdown);
+    let backfill = Backfill::open(&args.pipeline, &args.input.given(), &args.options, &mut terminal)?;
     let stores = TemporaryStores::beside(&args.output)?;
-    let parquet = ParquetSink::create(&args.output, &plan, &columns(&compiled)).map_err(CommandError::failed)?;
-    let mut sink = FileSink {
-        plan: Arc::clone(&plan),
-        parquet,
-        report: RunReport::new(&args.report)?,
-    };
+    let mut parquet = ParquetSink::create(&args.output, backfill.columns()).map_err(CommandError::failed)?;
+    let mut report = RunReport::new(&args.report)?;
     let began = Instant::now();
-    let default = match &partitions {
-        Some(_) => Order::Arrival,
-        None => Order::EventTime,
-    };
-    let run = FileRun {
-        plan,
-        decision: Arc::clone(&compiled.decision),
-        files,
-        order: args.files.order().unwrap_or(default),
-        partitions,
-        stores,
-    };
-    let summary = run.decide(&mut sink, &shutdown)?;
-    sink.parquet.finish().map_err(CommandError::failed)?;
+    let (summary, notes) = backfill.run(stores, &mut parquet, &mut report, &mut terminal)?;
+    parquet.finish().map_err(CommandError::failed)?;
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "{}: {} decisions from {} records in {seconds:.1} s ({} records/s)",
@@ -81,38 +69,109 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         HumanCount(summary.records),
         HumanCount((summary.records as f64 / seconds) as u64),
     );
-    for note in notes(&summary, &compiled) {
+    for note in notes {
         println!("{note}");
     }
-    sink.report.finish()
+    report.finish()
 }
 
-/// The transaction's own fields, then features and expressions, each once.
-fn columns(compiled: &Compiled) -> Vec<Slot> {
-    let fields = compiled.inputs[0].fields.iter().map(|field| field.slot);
-    let features = compiled.plan.decide.features.iter().map(|(_, slot)| *slot);
-    let mut columns = Vec::new();
-    for slot in fields.chain(features) {
-        if !columns.contains(&slot) {
-            columns.push(slot);
+/// A pipeline whose inputs are open.
+pub struct Backfill {
+    compiled: Compiled,
+    files: Vec<InputFile>,
+    order: Order,
+    partitions: Option<Partitions>,
+}
+
+impl Backfill {
+    /// Reads the pipeline file and opens the inputs.
+    ///
+    /// # Errors
+    /// The pipeline file has diagnostics, the secret is missing, or an input cannot be read or lacks something.
+    pub fn open(
+        pipeline: &Path,
+        inputs: &[Given],
+        args: &BackfillArgs,
+        host: &mut dyn Host,
+    ) -> Result<Backfill, CommandError> {
+        let compiled = pipeline_file::read(pipeline)?;
+        if let Some(warnings) = compiled.warnings() {
+            host.warn(&warnings);
         }
+        let secret = secret(&compiled.settings)?;
+        let partitions = args.partitions.partitions(&compiled)?;
+        let files = args.files.open(&compiled, inputs, |input| {
+            args.partitions.keyed_fields(&compiled, input, secret.as_deref())
+        })?;
+        let default = match &partitions {
+            Some(_) => Order::Arrival,
+            None => Order::EventTime,
+        };
+        Ok(Backfill {
+            compiled,
+            files,
+            order: args.files.order().unwrap_or(default),
+            partitions,
+        })
     }
-    columns
+
+    /// The transaction's own fields, then features and expressions, each once.
+    pub fn columns(&self) -> DecidedColumns {
+        let fields = self.compiled.inputs[0].fields.iter().map(|field| field.slot);
+        let features = self.compiled.plan.decide.features.iter().map(|(_, slot)| *slot);
+        let mut columns: Vec<Slot> = Vec::new();
+        for slot in fields.chain(features) {
+            if !columns.contains(&slot) {
+                columns.push(slot);
+            }
+        }
+        DecidedColumns::new(&self.compiled.plan, &columns)
+    }
+
+    /// Gives all decisions to `output`, and records that cannot be used to `report`. Also gives remarks on the records.
+    ///
+    /// # Errors
+    /// An input cannot be read on, state or results cannot be written, or `host` ended the run.
+    pub fn run(
+        self,
+        stores: TemporaryStores,
+        output: &mut dyn DecidedSink,
+        report: &mut RunReport,
+        host: &mut dyn Host,
+    ) -> Result<(Summary, Vec<String>), CommandError> {
+        let plan = Arc::clone(&self.compiled.plan);
+        let mut sink = ReportedSink {
+            plan: Arc::clone(&plan),
+            output,
+            report,
+        };
+        let run = FileRun {
+            plan,
+            decision: Arc::clone(&self.compiled.decision),
+            files: self.files,
+            order: self.order,
+            partitions: self.partitions,
+            stores,
+        };
+        let summary = run.decide(&mut sink, host)?;
+        let notes = notes(&summary, &self.compiled);
+        Ok((summary, notes))
+    }
 }
 
-/// Decisions to Parquet, and the report on them.
-struct FileSink {
-    plan: Arc<riskstream_engine::plan::Plan>,
-    parquet: ParquetSink,
-    report: RunReport,
+/// Decisions to the output, and the report on them.
+struct ReportedSink<'a> {
+    plan: Arc<Plan>,
+    output: &'a mut dyn DecidedSink,
+    report: &'a mut RunReport,
 }
 
-impl Sink for FileSink {
+impl Sink for ReportedSink<'_> {
     fn decided(&mut self, events: &[Event], decisions: &[Decision]) -> Result<(), BackfillError> {
         for event in events {
             self.report.decided(event.flags.names());
         }
-        let written = self.parquet.write(&self.plan, events, decisions);
+        let written = self.output.write(&self.plan, events, decisions);
         written.map_err(|error| BackfillError::Sink(error.into()))
     }
 

@@ -1,7 +1,7 @@
 //! `--labels` and the arguments beside it.
 
 use crate::commands::error::CommandError;
-use crate::commands::input_files::FileArgs;
+use crate::commands::input_files::{FileArgs, Given};
 use crate::commands::run_report::RunReport;
 use crate::commands::time::time;
 use anyhow::{Context, anyhow};
@@ -9,16 +9,29 @@ use riskstream_backtest::{AsOf, LabelSlots, Labels};
 use riskstream_definition::{Compiled, duration};
 use riskstream_engine::plan::InputKind;
 use riskstream_events::{Field, InputFields, Pseudonymizer, PublishedPseudonyms, Row, Slot, ValueType};
-use riskstream_offline::read::{self, Next, ReadError, Rows};
+use riskstream_offline::read::{Next, ReadError, Rows, Source};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// The arguments.
+/// Which labels are read.
 #[derive(clap::Args)]
-pub(super) struct LabelArgs {
+pub(super) struct LabelFiles {
     /// A file of labels: which payments were fraud. If features use labels and --input names no file for them, they are read from
     /// here as well. May be repeated
     #[arg(long = "labels", value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+}
+
+impl LabelFiles {
+    /// The files.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        self.files.iter().cloned().map(Source::File).collect()
+    }
+}
+
+/// What labels say.
+#[derive(clap::Args)]
+pub(super) struct LabelArgs {
     /// The column with the payment's id. Default: that of the pipeline's labels, or else of its transactions
     #[arg(long, value_name = "COLUMN")]
     label_id: Option<String>,
@@ -53,21 +66,6 @@ impl LabelArgs {
         }
     }
 
-    /// `inputs`, and the files of labels as the input of labels, if the pipeline needs one and has no file for it.
-    pub(super) fn inputs(&self, compiled: &Compiled, inputs: &[String]) -> Vec<String> {
-        let mut inputs = inputs.to_vec();
-        let Some(index) = label_input(compiled) else {
-            return inputs;
-        };
-        let name = &compiled.inputs[index].name;
-        let prefix = format!("{name}=");
-        if !inputs.iter().any(|input| input.starts_with(&prefix)) {
-            let files = self.files.iter().map(|file| format!("{prefix}{}", file.display()));
-            inputs.extend(files);
-        }
-        inputs
-    }
-
     /// Reads all labels.
     ///
     /// # Errors
@@ -75,6 +73,7 @@ impl LabelArgs {
     pub(super) fn read(
         &self,
         compiled: &Compiled,
+        sources: &[Source],
         files: &FileArgs,
         secret: Option<&[u8]>,
         report: &mut RunReport,
@@ -94,16 +93,13 @@ impl LabelArgs {
             known_at,
         };
         let mut labels = Labels::default();
-        for path in &self.files {
-            if !path.is_file() {
-                return Err(CommandError::configuration(anyhow!(
-                    "--labels {}: no such file",
-                    path.display()
-                )));
+        for source in sources {
+            if matches!(source, Source::File(path) if !path.is_file()) {
+                return Err(CommandError::configuration(anyhow!("--labels {source}: no such file")));
             }
-            files.check_columns(path, &fields)?;
-            let name = path.display().to_string();
-            let rows = read::open(path, &fields).map_err(CommandError::failed)?;
+            files.check_columns(source, &fields)?;
+            let name = source.to_string();
+            let rows = source.open(&fields).map_err(CommandError::failed)?;
             let mut rows = PublishedIds {
                 rows,
                 published: compiled.plan.published.as_ref(),
@@ -163,6 +159,22 @@ impl LabelArgs {
         fields.extend(known_at.map(|field| placed(field, KNOWN_AT, &self.label_time)));
         Ok(fields)
     }
+}
+
+/// `inputs`, and labels as the input of labels, if the pipeline needs one and nothing is given for it.
+pub(super) fn with_labels(compiled: &Compiled, inputs: &[Given], labels: &[Source]) -> Vec<Given> {
+    let mut inputs = inputs.to_vec();
+    let Some(index) = label_input(compiled) else {
+        return inputs;
+    };
+    let name = &compiled.inputs[index].name;
+    if !inputs.iter().any(|input| input.name() == Some(name)) {
+        inputs.extend(labels.iter().map(|source| match source {
+            Source::File(path) => Given::Argument(format!("{name}={}", path.display())),
+            Source::Table(table) => Given::Table(Some(name.clone()), Arc::clone(table)),
+        }));
+    }
+    inputs
 }
 
 /// Labels with the ids that decisions carry.

@@ -6,7 +6,8 @@ mod variants;
 
 use super::error::CommandError;
 use super::file_run::FileRun;
-use super::input_files::{FileArgs, InputArgs, notes};
+use super::host::{Host, Terminal};
+use super::input_files::{FileArgs, Given, InputArgs, notes};
 use super::run_report::{ReportArgs, RunReport};
 use super::temporary_stores::TemporaryStores;
 use super::time::time;
@@ -14,14 +15,15 @@ use crate::secret::secret;
 use crate::shutdown::Shutdown;
 use anyhow::{Context, anyhow};
 use indicatif::HumanCount;
-use labels::LabelArgs;
+use labels::{LabelArgs, LabelFiles, with_labels};
 use output::OutputArgs;
 use riskstream_backtest::report::{Report, ReportOptions, report};
-use riskstream_backtest::{FurtherPass, Ledger, LedgerWriter, Observer, PaymentFields, Variant, text};
+use riskstream_backtest::{FurtherPass, Labels, Ledger, LedgerWriter, Observer, PaymentFields, Variant, text};
 use riskstream_definition::{Compiled, nearest};
 use riskstream_events::{Flags, Rejection, Slot, ValueType};
 use riskstream_offline::backfill::{Order, Sink, Summary};
 use riskstream_offline::evaluation::{Costs, Resampling};
+use riskstream_offline::read::Source;
 use riskstream_scoring::DecisionSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +38,17 @@ pub struct Args {
     #[command(flatten)]
     input: InputArgs,
     #[command(flatten)]
+    labels: LabelFiles,
+    #[command(flatten)]
+    options: BacktestArgs,
+    #[command(flatten)]
+    outputs: OutputArgs,
+}
+
+/// What is judged, and compared with what.
+#[derive(clap::Args)]
+pub struct BacktestArgs {
+    #[command(flatten)]
     labels: LabelArgs,
     #[command(flatten)]
     variants: VariantArgs,
@@ -45,8 +58,6 @@ pub struct Args {
     files: FileArgs,
     #[command(flatten)]
     report: ReportArgs,
-    #[command(flatten)]
-    outputs: OutputArgs,
 }
 
 /// What is judged, and by what.
@@ -92,46 +103,125 @@ struct JudgingArgs {
 /// # Errors
 /// The user's input is wrong, the run was interrupted, or a file cannot be read or written.
 pub fn execute(args: &Args) -> Result<(), CommandError> {
-    let variants = args.variants.load(&args.pipeline, args.judging.fields())?;
-    let base = &variants.base;
-    let observed = args.judging.observed(base, args.labels.as_of().time)?;
     let shutdown = Shutdown::on_signals().context("cannot listen for Ctrl-C")?;
-    let secret = secret(&base.settings)?;
-    let mut run_report = RunReport::new(&args.report)?;
-    let labels = args
-        .labels
-        .read(base, &args.files, secret.as_deref(), &mut run_report)?;
+    let mut terminal = Terminal::new("decided", &shutdown);
+    let inputs = args.input.given();
+    let backtest = Backtest::open(
+        &args.pipeline,
+        &inputs,
+        args.labels.sources(),
+        &args.options,
+        &mut terminal,
+    )?;
     let outputs = args.outputs.create().map_err(CommandError::configuration)?;
     let began = Instant::now();
-    let options = args.judging.options(&variants, &observed, &args.labels);
-    let run = Run {
-        args,
-        secret: secret.as_deref(),
-        shutdown: &shutdown,
-        beside: args.outputs.path(),
-    };
-    let mut ledger = Ledger::new(observed, variants.planned.len());
-    let summary = run.first_pass(&variants, &mut ledger, &mut run_report)?;
-    run.further_passes(&variants, &mut ledger)?;
-    if ledger.is_empty() {
-        return Err(anyhow!("no payment was decided in the period: nothing can be judged").into());
-    }
-    let report = report(&ledger, &labels, &options);
-    print(&report, &summary, base, began);
-    outputs.finish(&report)?;
-    run_report.finish()
-}
-
-fn print(report: &Report, summary: &Summary, base: &Compiled, began: Instant) {
-    print!("{}", text(report));
+    let stores = || TemporaryStores::beside(args.outputs.path());
+    let judged = backtest.run(&stores, &mut terminal)?;
+    print!("{}", text(&judged.report));
     let seconds = began.elapsed().as_secs_f64();
     println!(
         "\n{} decisions from {} records in {seconds:.1} s",
-        HumanCount(summary.decided),
-        HumanCount(summary.records)
+        HumanCount(judged.summary.decided),
+        HumanCount(judged.summary.records)
     );
-    for note in notes(summary, base) {
+    for note in &judged.notes {
         println!("{note}");
+    }
+    outputs.finish(&judged.report)?;
+    judged.records.finish()
+}
+
+/// A pipeline, what is compared with it, and labels.
+pub struct Backtest<'a> {
+    inputs: &'a [Given],
+    label_sources: Vec<Source>,
+    args: &'a BacktestArgs,
+    variants: Variants,
+    observed: PaymentFields,
+    secret: Option<Vec<u8>>,
+    labels: Labels,
+    records: RunReport,
+}
+
+/// What came of a backtest.
+pub struct Judged {
+    /// The report.
+    pub report: Report,
+    /// What became of the records.
+    pub summary: Summary,
+    /// Remarks on them.
+    pub notes: Vec<String>,
+    /// Those that could not be used.
+    pub records: RunReport,
+}
+
+impl<'a> Backtest<'a> {
+    /// Reads the pipeline file, everything that is compared with it, and the labels.
+    ///
+    /// # Errors
+    /// A file has diagnostics or cannot be read, or an argument does not fit the pipeline.
+    pub fn open(
+        pipeline: &Path,
+        inputs: &'a [Given],
+        label_sources: Vec<Source>,
+        args: &'a BacktestArgs,
+        host: &mut dyn Host,
+    ) -> Result<Backtest<'a>, CommandError> {
+        let variants = args.variants.load(pipeline, args.judging.fields(), host)?;
+        let base = &variants.base;
+        let observed = args.judging.observed(base, args.labels.as_of().time)?;
+        let secret = secret(&base.settings)?;
+        let mut records = RunReport::new(&args.report)?;
+        let labels = args
+            .labels
+            .read(base, &label_sources, &args.files, secret.as_deref(), &mut records)?;
+        Ok(Backtest {
+            inputs,
+            label_sources,
+            args,
+            variants,
+            observed,
+            secret,
+            labels,
+            records,
+        })
+    }
+
+    /// Decides and judges. `stores` makes the stores of a pass over the inputs.
+    ///
+    /// # Errors
+    /// An input cannot be read, nothing can be judged, or `host` ended the run.
+    pub fn run(
+        self,
+        stores: &dyn Fn() -> anyhow::Result<TemporaryStores>,
+        host: &mut dyn Host,
+    ) -> Result<Judged, CommandError> {
+        let mut records = self.records;
+        let options = self
+            .args
+            .judging
+            .options(&self.variants, &self.observed, &self.args.labels);
+        let mut ledger = Ledger::new(self.observed, self.variants.planned.len());
+        let mut run = Run {
+            inputs: self.inputs,
+            label_sources: &self.label_sources,
+            args: self.args,
+            variants: &self.variants,
+            secret: self.secret.as_deref(),
+            stores,
+            host,
+        };
+        let summary = run.first_pass(&mut ledger, &mut records)?;
+        run.further_passes(&mut ledger)?;
+        if ledger.is_empty() {
+            return Err(anyhow!("no payment was decided in the period: nothing can be judged").into());
+        }
+        Ok(Judged {
+            report: report(&ledger, &self.labels, &options),
+            notes: notes(&summary, &self.variants.base),
+            summary,
+            records,
+        })
     }
 }
 
@@ -262,24 +352,21 @@ impl Observer for Reported<'_> {
     }
 }
 
-/// What all passes over the files need.
+/// What all passes over the inputs need.
 struct Run<'a> {
-    args: &'a Args,
+    inputs: &'a [Given],
+    label_sources: &'a [Source],
+    args: &'a BacktestArgs,
+    variants: &'a Variants,
     secret: Option<&'a [u8]>,
-    shutdown: &'a Shutdown,
-    /// Temporary files lie beside this one.
-    beside: &'a Path,
+    stores: &'a dyn Fn() -> anyhow::Result<TemporaryStores>,
+    host: &'a mut dyn Host,
 }
 
 impl Run<'_> {
-    fn first_pass(
-        &self,
-        variants: &Variants,
-        ledger: &mut Ledger,
-        report: &mut RunReport,
-    ) -> Result<Summary, CommandError> {
-        let base = &variants.base;
-        let others = variants.planned.iter().enumerate().skip(1);
+    fn first_pass(&mut self, ledger: &mut Ledger, report: &mut RunReport) -> Result<Summary, CommandError> {
+        let Variants { base, planned } = &self.variants;
+        let others = planned.iter().enumerate().skip(1);
         let others = others.filter(|(_, planned)| planned.with_other_features.is_none());
         let others = others.map(|(place, planned)| {
             let (plan, set) = (Arc::clone(&planned.plan), Arc::clone(&planned.decision));
@@ -287,14 +374,16 @@ impl Run<'_> {
         });
         let mut observer = Reported { base, report };
         let mut recorder = LedgerWriter::new(&base.plan, ledger, others.collect(), &mut observer);
-        self.pass(base, &variants.planned[0].decision, &mut recorder)
+        self.pass(base, &planned[0].decision, &mut recorder)
     }
 
-    /// Reads the files again for each variant with other features.
-    fn further_passes(&self, variants: &Variants, ledger: &mut Ledger) -> Result<(), CommandError> {
-        for (place, planned) in variants.planned.iter().enumerate() {
+    /// Reads the inputs again for each variant with other features.
+    fn further_passes(&mut self, ledger: &mut Ledger) -> Result<(), CommandError> {
+        for (place, planned) in self.variants.planned.iter().enumerate() {
             if let Some(compiled) = &planned.with_other_features {
-                eprintln!("{}: its features are others, so the files are read again", planned.name);
+                let name = &planned.name;
+                self.host
+                    .remark(&format!("{name}: its features are others, so the files are read again"));
                 let mut further = FurtherPass::new(&compiled.plan, ledger, place);
                 self.pass(compiled, &planned.decision, &mut further)?;
             }
@@ -303,12 +392,12 @@ impl Run<'_> {
     }
 
     fn pass(
-        &self,
+        &mut self,
         compiled: &Compiled,
         decision: &Arc<DecisionSet>,
         sink: &mut dyn Sink,
     ) -> Result<Summary, CommandError> {
-        let inputs = self.args.labels.inputs(compiled, &self.args.input.inputs);
+        let inputs = with_labels(compiled, self.inputs, self.label_sources);
         let files = self.args.files.open(compiled, &inputs, |input| {
             let fields = compiled.input_fields(input, self.secret);
             Ok((fields.map_err(CommandError::configuration)?, None))
@@ -319,8 +408,8 @@ impl Run<'_> {
             files,
             order: self.args.files.order().unwrap_or(Order::EventTime),
             partitions: None,
-            stores: TemporaryStores::beside(self.beside)?,
+            stores: (self.stores)()?,
         };
-        run.decide(sink, self.shutdown)
+        run.decide(sink, self.host)
     }
 }

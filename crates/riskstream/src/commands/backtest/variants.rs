@@ -1,6 +1,7 @@
 //! `--against`, `--model` and `--rollout`: the variants that are compared with the pipeline.
 
 use crate::commands::error::CommandError;
+use crate::commands::host::Host;
 use crate::pipeline_file;
 use anyhow::anyhow;
 use riskstream_backtest::on_history;
@@ -52,15 +53,27 @@ impl VariantArgs {
     ///
     /// # Errors
     /// A file is wrong, or a model takes other inputs than the pipeline's.
-    pub(super) fn load(&self, pipeline: &Path, fields: Vec<String>) -> Result<Variants, CommandError> {
-        let mut base = pipeline_file::load_reading(pipeline, &fields)?;
+    pub(super) fn load(
+        &self,
+        pipeline: &Path,
+        fields: Vec<String>,
+        host: &mut dyn Host,
+    ) -> Result<Variants, CommandError> {
+        let mut load = |path: &Path, fields: &[String]| {
+            let compiled = pipeline_file::read_fields(path, fields)?;
+            if let Some(warnings) = compiled.warnings() {
+                host.warn(&warnings);
+            }
+            Ok::<Compiled, CommandError>(compiled)
+        };
+        let mut base = load(pipeline, &fields)?;
         let mut others = Vec::new();
         if !self.against.is_empty() {
             // All read what any of them uses, so that rows of the one are rows of the other.
             let mut all = fields;
             all.extend(names_of_fields(&base));
             for path in &self.against {
-                all.extend(names_of_fields(&pipeline_file::load(path)?));
+                all.extend(names_of_fields(&load(path, &[])?));
             }
             base = pipeline_file::read_fields(pipeline, &all)?;
             for path in &self.against {

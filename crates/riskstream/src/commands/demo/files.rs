@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::results::{GroundTruth, Results};
 use crate::commands::error::CommandError;
-use crate::commands::input_files::{FileArgs, notes};
+use crate::commands::input_files::{FileArgs, Given, notes};
 use crate::shutdown::Shutdown;
 use riskstream_definition::Compiled;
 use riskstream_engine::plan::Plan;
@@ -33,7 +33,7 @@ impl Files {
     /// See [`FileArgs::open`].
     pub(super) fn open(
         args: &FileArgs,
-        inputs: &[String],
+        inputs: &[Given],
         compiled: &Compiled,
         secret: Option<&[u8]>,
     ) -> Result<Files, CommandError> {

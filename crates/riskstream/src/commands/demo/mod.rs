@@ -9,7 +9,7 @@ mod shipped;
 mod simulation;
 
 use super::error::CommandError;
-use super::input_files::FileArgs;
+use super::input_files::{FileArgs, Given};
 use super::run_report::{ReportArgs, RunReport};
 use crate::pipeline_file;
 use crate::secret::secret;
@@ -63,7 +63,8 @@ pub fn execute(args: Args) -> Result<(), CommandError> {
         (results, Some(truth))
     } else {
         let secret = secret(&compiled.settings)?;
-        let files = Files::open(&args.files, &args.inputs, &compiled, secret.as_deref())?;
+        let inputs: Vec<Given> = args.inputs.iter().cloned().map(Given::Argument).collect();
+        let files = Files::open(&args.files, &inputs, &compiled, secret.as_deref())?;
         let mut results = Results::create(&args.output, outcomes, RunReport::new(&args.report)?)?;
         let mut progress = Progress::new(None);
         eprintln!("pipeline {name} on your files; Ctrl-C ends it");

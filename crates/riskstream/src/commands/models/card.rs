@@ -6,7 +6,7 @@ use crate::commands::error::CommandError;
 use anyhow::{Context, anyhow};
 use riskstream_definition::cards::{Card, CardDraft, InputRow};
 use riskstream_models::{Model, ScoreOutput};
-use riskstream_offline::read::ENDINGS;
+use riskstream_offline::read::{ENDINGS, Source};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,29 +32,13 @@ pub(super) struct Args {
 }
 
 pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
-    let model = load(&args.file, args.score.clone())?;
-    let inputs = inputs(&model, args.inputs.as_deref())?;
-    let table = RowFile {
-        path: &args.data,
-        inputs: &inputs,
-        kinds: model.columns(),
-        score: args.score_column.as_deref(),
-    };
-    let mut sample = Sample::new();
-    table.read(&mut |row, score| {
-        sample.push(row, score);
-        Ok(())
+    let path = write_card(&NewCard {
+        model: &args.file,
+        data: &Source::File(args.data.clone()),
+        inputs: args.inputs.as_deref(),
+        score_column: args.score_column.as_deref(),
+        score: args.score.clone(),
     })?;
-    let file = args.file.file_name().unwrap_or_default().to_string_lossy();
-    let draft = CardDraft {
-        model: &model,
-        file: &file,
-        inputs: &inputs,
-        rows: &sample.rows,
-        scores: args.score_column.is_some().then_some(&sample.scores),
-    };
-    let path = Card::path(&args.file);
-    write(&path, &draft)?;
     println!(
         "wrote {}; complete it, then `riskstream models verify {}`",
         path.display(),
@@ -63,8 +47,56 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// What a first card is made from: see the arguments of the command.
+pub struct NewCard<'a> {
+    /// The ONNX file.
+    pub model: &'a Path,
+    /// Rows with a column for each input of the model.
+    pub data: &'a Source,
+    /// The columns that the model takes.
+    pub inputs: Option<&'a [String]>,
+    /// The column with the scores of the exporting library.
+    pub score_column: Option<&'a str>,
+    /// The output that is the score.
+    pub score: Option<ScoreOutput>,
+}
+
+/// Writes the first version of a card beside its model; its path.
+///
+/// # Errors
+/// The model cannot be used, the rows do not fit it, or there is a card already.
+pub fn write_card(new: &NewCard<'_>) -> Result<PathBuf, CommandError> {
+    let model = load(new.model, new.score.clone())?;
+    let inputs = inputs(&model, new.inputs)?;
+    let table = RowFile {
+        source: new.data,
+        inputs: &inputs,
+        kinds: model.columns(),
+        score: new.score_column,
+    };
+    let mut sample = Sample::new();
+    table.read(&mut |row, score| {
+        sample.push(row, score);
+        Ok(())
+    })?;
+    let file = new.model.file_name().unwrap_or_default().to_string_lossy();
+    let draft = CardDraft {
+        model: &model,
+        file: &file,
+        inputs: &inputs,
+        rows: &sample.rows,
+        scores: new.score_column.is_some().then_some(&sample.scores),
+    };
+    let path = Card::path(new.model);
+    write(&path, &draft)?;
+    Ok(path)
+}
+
 /// The names of the model's columns: those given, or those of its inputs if each is one column.
-fn inputs(model: &Model, given: Option<&[String]>) -> Result<Vec<String>, CommandError> {
+///
+/// # Errors
+/// Names are missing.
+pub fn inputs(model: &Model, given: Option<&[String]>) -> Result<Vec<String>, CommandError> {
     let names = match given {
         Some(names) => names.to_vec(),
         None if model.inputs().all(|(_, axes)| axes.iter().product::<usize>() == 1) => {

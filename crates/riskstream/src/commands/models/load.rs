@@ -8,7 +8,10 @@ use std::fmt;
 use std::path::Path;
 
 /// Loads a model. One that cannot be read is a wrong argument.
-pub(super) fn load(file: &Path, score: Option<ScoreOutput>) -> Result<Model, CommandError> {
+///
+/// # Errors
+/// The model cannot be read or used.
+pub fn load(file: &Path, score: Option<ScoreOutput>) -> Result<Model, CommandError> {
     let options = LoadOptions {
         score,
         ..LoadOptions::default()
@@ -20,12 +23,15 @@ pub(super) fn load(file: &Path, score: Option<ScoreOutput>) -> Result<Model, Com
 }
 
 /// The score output that the card names.
-pub(super) fn card_score(card: Option<&Card>) -> Result<Option<ScoreOutput>, CommandError> {
+///
+/// # Errors
+/// It is no name of an output.
+pub fn card_score(card: Option<&Card>) -> Result<Option<ScoreOutput>, CommandError> {
     let parsed = card.map(|card| card.score.output.parse()).transpose();
     parsed.context("the model's card").map_err(CommandError::Configuration)
 }
 
 /// An error without its causes, for types whose message already contains them.
-pub(super) fn whole_message(error: impl fmt::Display) -> anyhow::Error {
+pub fn whole_message(error: impl fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }

@@ -1,11 +1,11 @@
 //! `riskstream models`: inspects model files, verifies them against their cards, and writes first cards.
 
-mod card;
+pub mod card;
 mod inspect;
-mod load;
-mod rows;
+pub mod load;
+pub mod rows;
 mod score_file;
-mod verify;
+pub mod verify;
 
 use super::error::CommandError;
 

@@ -5,6 +5,7 @@ mod until;
 
 use crate::commands::error::CommandError;
 use crate::commands::file_run::with_progress;
+use crate::commands::host::Terminal;
 use crate::commands::input_files::{FileArgs, InputArgs, record_notes};
 use crate::commands::record_key::{key_of, keyed_fields, without_key};
 use crate::commands::run_report::{ReportArgs, RunReport};
@@ -85,7 +86,7 @@ pub(super) fn execute(args: &Args) -> Result<(), CommandError> {
     if planned.existing == Existing::Nothing {
         place.check_empty(&planned.cut_over)?;
     }
-    let files = args.files.open(&compiled, &args.input.inputs, |input| {
+    let files = args.files.open(&compiled, &args.input.given(), |input| {
         args.reading(&compiled, input, &planned, secret.as_deref())
     })?;
     print_plan(&planned, &kafka.group);
@@ -269,7 +270,7 @@ impl Building<'_> {
             rejected: &mut rejected,
         });
         let build = build.map_err(CommandError::failed)?;
-        let built = with_progress("in the states", shutdown, |go_on| build.run(go_on))?;
+        let built = with_progress(&mut Terminal::new("in the states", shutdown), |go_on| build.run(go_on))?;
         let (summary, watermarks) = built.context("interrupted; nothing was written")?;
         self.print_summary(&summary, began);
         report.finish_of(summary.decided, "no transaction could be used; nothing was written")?;
