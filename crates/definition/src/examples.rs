@@ -89,7 +89,15 @@ fn run_event(
         .and_then(|key| text_of(&event.record, key))
         .unwrap_or_default();
     let at = event.at.as_ref().map(|at| at.value.0 / 1000);
-    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at);
+    match &event.key {
+        None => driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at),
+        Some(deleted) => {
+            let key = text_of_node(&deleted.value.0);
+            driver
+                .broker
+                .produce(&compiled.inputs[input].topic, Some(key.as_bytes()), None, at);
+        }
+    }
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
         return Ok(Some(EventResult::DeadLetter {
@@ -140,9 +148,13 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
         return None;
     };
     let (_, node) = entries.iter().find(|(name, _)| name.name == key)?;
+    Some(text_of_node(node))
+}
+
+fn text_of_node(node: &Node) -> String {
     match node.to_json() {
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 

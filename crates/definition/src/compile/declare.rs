@@ -55,7 +55,7 @@ fn declare_fields(
 ) -> BTreeMap<String, Slot> {
     let mut slots = BTreeMap::new();
     for input in inputs {
-        for (name, field) in input.fields.iter().filter(|(name, _)| usage.fields.contains(*name)) {
+        for (name, field) in input.fields.iter().filter(|(name, _)| usage.reads(input, name)) {
             if slots.contains_key(name) {
                 continue;
             }

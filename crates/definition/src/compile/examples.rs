@@ -5,13 +5,15 @@ use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::example_lists::text_of;
 use crate::syntax::read::List;
-use crate::syntax::{Example, ExampleEvent, PipelineFile, TableSection};
+use crate::syntax::{Example, ExampleEvent, Input, Kind, PipelineFile, TableSection};
 use crate::text::Key;
 
 /// What examples may name.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     inputs: Vec<String>,
+    /// The inputs of `kind: table`.
+    tables_of_rows: Vec<String>,
     outputs: Vec<String>,
     features: Vec<String>,
     /// The lists that have entries.
@@ -36,7 +38,10 @@ impl Known {
             .filter(|name| !entry_lists.iter().any(|list| list == name));
         let (in_topics, in_files): (Vec<_>, Vec<_>) = file.tables.iter().partition(|(_, table)| table.topic.is_some());
         let names = |tables: Vec<(&Key, &TableSection)>| tables.iter().map(|(name, _)| name.name.clone()).collect();
+        let is_table = |input: &Input| matches!(&input.kind, Some(kind) if kind.value == Kind::Table);
+        let of_rows = file.inputs.iter().filter(|(_, input)| is_table(input));
         Known {
+            tables_of_rows: of_rows.map(|(name, _)| name.name.clone()).collect(),
             topic_tables: names(in_topics),
             file_tables: names(in_files),
             inputs: owned(&mut file.inputs.names()),
@@ -130,6 +135,12 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
             );
         }
         return;
+    }
+    if let Some(key) = event.key.as_ref().filter(|_| !known.tables_of_rows.contains(&input.name)) {
+        diagnostics.add(
+            Diagnostic::new(format!("`{}` is no table: a record of it needs a value", input.name), key.span.clone())
+                .help("remove `key:` and give the record's fields"),
+        );
     }
     let Some(expect) = &event.expect else {
         return;

@@ -3,6 +3,7 @@
 //! A phase is a function of the results of earlier ones. It returns its own result and adds to the diagnostics. The phase
 //! that finds an error reports it and leaves the broken part out; later phases do not report its uses.
 
+mod advice;
 mod assemble;
 mod compiled;
 mod declare;
@@ -26,6 +27,7 @@ mod policy;
 mod precision;
 mod reads;
 mod rollout_scope;
+mod rows;
 mod settings;
 mod share;
 mod stages;
@@ -78,9 +80,10 @@ pub fn compile(
     let settings = settings::compile(file, diagnostics);
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
-    let entities = entities::compile(file, &inputs, diagnostics);
+    let rows = rows::find(file, also_read, &inputs, &cards, diagnostics);
+    let entities = entities::compile(file, &inputs, &rows, diagnostics);
     inputs::check_kinds(file, &inputs, diagnostics);
-    let usage = usage::find(file, also_read, &inputs, &entities, &cards);
+    let usage = usage::find(file, also_read, &inputs, &entities, rows, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
     let mut declared = declare::compile(
@@ -94,6 +97,7 @@ pub fn compile(
     );
     let tables = tables::load(file, text.directory, &mut declared.names, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
+    let deletions = filters::deletions(&usage, &declared, diagnostics);
     let keys = keys::compile(&entities, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
     let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
@@ -121,7 +125,8 @@ pub fn compile(
     };
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
-    let examples = examples::compile(&file.examples, &examples::Known::of(file), &outcomes, diagnostics);
+    let columns = features.listed.iter().map(|(name, _)| name.as_str());
+    let examples = examples::compile(&file.examples, &examples::Known::of(file).with_features(columns), &outcomes, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }
@@ -133,6 +138,7 @@ pub fn compile(
         usage,
         entities,
         filters,
+        deletions,
         keys,
         symbols,
         features,

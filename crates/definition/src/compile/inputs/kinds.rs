@@ -21,12 +21,20 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
                 .help("remove `kind:`, or declare another input for records that are not decided on"),
             );
         }
+        check_keys_of_kind(key, input, InputKind::Transactions, diagnostics);
         return InputKind::Transactions;
     }
     let kind = match input.kind.as_ref().map(|kind| kind.value) {
         Some(Kind::Events) => InputKind::Events,
+        Some(Kind::Table) => InputKind::Table,
         Some(Kind::Labels) | None => InputKind::Labels,
     };
+    check_keys_of_kind(key, input, kind, diagnostics);
+    kind
+}
+
+/// Reports keys that have no meaning for an input of this kind, and those that it lacks.
+fn check_keys_of_kind(name: &Key, input: &Input, kind: InputKind, diagnostics: &mut Diagnostics) {
     if let (InputKind::Events, Some(within)) = (kind, &input.arrives_within) {
         diagnostics.add(
             Diagnostic::new("`arrives_within` has no effect on events", within.span.clone())
@@ -34,7 +42,41 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
                 .help("remove it; how late events may be is the `lateness` of entities"),
         );
     }
-    kind
+    if kind == InputKind::Table {
+        return check_keys_of_table(name, input, diagnostics);
+    }
+    if input.id.is_none() && !input.is_flawed {
+        diagnostics.add(Diagnostic::new("`id` is missing", name.span.clone()).label("this needs `id:`"));
+    }
+    if let Some(deletion) = &input.delete_when {
+        diagnostics.add(
+            Diagnostic::new("`delete_when` has a meaning for tables only", deletion.span.clone())
+                .help("remove it, or add `kind: table`; `where:` says which records are events"),
+        );
+    }
+}
+
+fn check_keys_of_table(name: &Key, input: &Input, diagnostics: &mut Diagnostics) {
+    if let Some(id) = &input.id {
+        diagnostics.add(
+            Diagnostic::new("the rows of a table have no `id`", id.span.clone())
+                .label("`key:` says which row a record is")
+                .help("remove it"),
+        );
+    }
+    if let Some(within) = &input.arrives_within {
+        diagnostics.add(
+            Diagnostic::new("`arrives_within` has no effect on tables", within.span.clone())
+                .label("rows wait for no transaction")
+                .help("remove it; a row counts however late it comes"),
+        );
+    }
+    if input.key.is_none() && !input.is_flawed {
+        diagnostics.add(
+            Diagnostic::new(format!("the table `{}` has no `key`", name.name), name.span.clone())
+                .help("add `key: FIELD`, the field that is the key of an entity and of the records"),
+        );
+    }
 }
 
 /// Checks what is said of events, and what decisions read of them.
@@ -103,6 +145,11 @@ fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &
     for source in file.sources_at_decision() {
         check_decision(source, inputs, diagnostics);
     }
+    let without_events = inputs.iter().filter(|input| input.kind != InputKind::Events);
+    let without_events: Vec<ResolvedInput> = without_events.cloned().collect();
+    for source in file.features.iter().filter_map(|(_, feature)| feature.expression.as_ref()) {
+        check_decision(source, &without_events, diagnostics);
+    }
     let model = file.model.iter().filter_map(|model| model.value.inputs.as_ref());
     for name in model.flat_map(|inputs| &inputs.value.0) {
         check_name(&name.value, &name.span, inputs, diagnostics);
@@ -122,10 +169,8 @@ fn check_decision(source: &Spanned<ExpressionText>, inputs: &[ResolvedInput], di
 fn check_name(name: &str, span: &Span, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     let owners = inputs.iter().filter(|input| input.fields.contains_key(name));
     let owners: Vec<&ResolvedInput> = owners.collect();
-    let Some(owner) = owners
-        .first()
-        .filter(|_| owners.iter().all(|owner| owner.kind == InputKind::Events))
-    else {
+    let has_no_value = |owner: &&ResolvedInput| matches!(owner.kind, InputKind::Events | InputKind::Table);
+    let Some(owner) = owners.first().filter(|_| owners.iter().all(has_no_value)) else {
         return;
     };
     diagnostics.add(
@@ -136,10 +181,13 @@ fn check_name(name: &str, span: &Span, inputs: &[ResolvedInput], diagnostics: &m
             ),
             span.clone(),
         )
-        .help(format!(
-            "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
-            owner.name
-        )),
+        .help(match owner.kind {
+            InputKind::Table => format!("write `{}.{name}`: what its row says as of the transaction", owner.name),
+            _ => format!(
+                "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
+                owner.name
+            ),
+        }),
     );
 }
 
