@@ -85,15 +85,30 @@ fn warnings(source: &str) -> String {
 #[test]
 fn examples_with_rows() {
     let examples = run_examples(&valid(CORRECT));
-    assert_eq!(examples.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))), 2);
+    assert_eq!(
+        examples.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))),
+        2
+    );
     assert_eq!(warnings(CORRECT), "");
-    let without = CORRECT.replacen("      - {merchants: null, key: m1, at: \"2026-01-05T13:10:00Z\"}\n", "", 1);
+    let without = CORRECT.replacen(
+        "      - {merchants: null, key: m1, at: \"2026-01-05T13:10:00Z\"}\n",
+        "",
+        1,
+    );
     let report = run_examples(&valid(&without)).expect_err("the row is not deleted");
     let report = report.render(Style::Plain, 120);
-    assert!(report.contains("merchants.category is \"books\", the example expects null"), "{report}");
+    assert!(
+        report.contains("merchants.category is \"books\", the example expects null"),
+        "{report}"
+    );
     let in_time = CORRECT.replacen("12:50:00Z\", customer", "12:39:59Z\", customer", 1);
-    let report = run_examples(&valid(&in_time)).expect_err("the row is deleted later").render(Style::Plain, 120);
-    assert!(report.contains("merchants.limit is 100.0, the example expects null"), "{report}");
+    let report = run_examples(&valid(&in_time))
+        .expect_err("the row is deleted later")
+        .render(Style::Plain, 120);
+    assert!(
+        report.contains("merchants.limit is 100.0, the example expects null"),
+        "{report}"
+    );
 }
 
 /// A record that deletes a row needs a key and a time.
@@ -102,15 +117,36 @@ fn deletions_that_cannot_be_used() {
     for (from, to, reason) in [
         ("key: m1, at: \"2026-01-05T13:10:00Z\"}", "key: m1}", "missing_field"),
         ("key: m1, at: ", "key: '', at: ", "missing_key"),
-        ("{merchant: m1, updated_at: \"2026-01-05T12:40:00Z\", status: closed}", "{merchant: m1, status: closed}", "missing_field"),
-        ("{merchant: m1, updated_at: \"2026-01-05T12:40:00Z\", status: closed}", "{status: closed, updated_at: \"2026-01-05T12:40:00Z\"}", "missing_key"),
-        ("{merchant: m1, updated_at: \"2026-01-05T13:00:00Z\", category: books", "{updated_at: \"2026-01-05T13:00:00Z\", category: books", "missing_field"),
-        ("{merchant: m1, updated_at: \"2026-01-05T13:00:00Z\", category: books", "{merchant: m1, updated_at: soon, category: books", "invalid_time"),
+        (
+            "{merchant: m1, updated_at: \"2026-01-05T12:40:00Z\", status: closed}",
+            "{merchant: m1, status: closed}",
+            "missing_field",
+        ),
+        (
+            "{merchant: m1, updated_at: \"2026-01-05T12:40:00Z\", status: closed}",
+            "{status: closed, updated_at: \"2026-01-05T12:40:00Z\"}",
+            "missing_key",
+        ),
+        (
+            "{merchant: m1, updated_at: \"2026-01-05T13:00:00Z\", category: books",
+            "{updated_at: \"2026-01-05T13:00:00Z\", category: books",
+            "missing_field",
+        ),
+        (
+            "{merchant: m1, updated_at: \"2026-01-05T13:00:00Z\", category: books",
+            "{merchant: m1, updated_at: soon, category: books",
+            "invalid_time",
+        ),
     ] {
         let source = CORRECT.replacen(from, to, 1);
         assert!(source != CORRECT, "{from}");
-        let report = run_examples(&valid(&source)).expect_err("a dead letter").render(Style::Plain, 120);
-        assert!(report.contains(&format!("this became a dead letter: {reason}")), "{to}: {report}");
+        let report = run_examples(&valid(&source))
+            .expect_err("a dead letter")
+            .render(Style::Plain, 120);
+        assert!(
+            report.contains(&format!("this became a dead letter: {reason}")),
+            "{to}: {report}"
+        );
     }
 }
 
@@ -121,26 +157,62 @@ fn rows_go_to_their_entity() {
     let compiled = valid(CORRECT);
     let plan = &compiled.plan;
     assert_eq!(plan.inputs[1].kind, InputKind::Table);
-    let applied: Vec<Vec<bool>> = plan.stages.iter().map(|stage| stage.keys.iter().map(Option::is_some).collect()).collect();
+    let applied: Vec<Vec<bool>> = plan
+        .stages
+        .iter()
+        .map(|stage| stage.keys.iter().map(Option::is_some).collect())
+        .collect();
     assert_eq!(applied, [[true, true, false], [true, false, true]]);
-    let decoded = |input: usize| compiled.inputs[input].fields.iter().map(|field| field.name.as_str()).collect::<Vec<_>>();
+    let decoded = |input: usize| {
+        compiled.inputs[input]
+            .fields
+            .iter()
+            .map(|field| field.name.as_str())
+            .collect::<Vec<_>>()
+    };
     assert_eq!(decoded(0), ["amount", "customer", "id", "merchant", "time"]);
     assert_eq!(decoded(1), ["category", "limit", "merchant", "status", "updated_at"]);
-    let columns = plan.stages[0].features.spec().features.iter().filter(|feature| feature.aggregation == Aggregation::Row);
+    let columns = plan.stages[0]
+        .features
+        .spec()
+        .features
+        .iter()
+        .filter(|feature| feature.aggregation == Aggregation::Row);
     let mut columns: Vec<&str> = columns.map(|feature| feature.name.as_str()).collect();
     columns.sort_unstable();
-    assert_eq!(columns, ["merchants.category", "merchants.limit", "merchants.updated_at"]);
+    assert_eq!(
+        columns,
+        ["merchants.category", "merchants.limit", "merchants.updated_at"]
+    );
     let listed: Vec<&str> = plan.decide.features.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(listed[3..], ["merchants.category", "merchants.limit", "merchants.updated_at", "customers.opened"]);
+    assert_eq!(
+        listed[3..],
+        [
+            "merchants.category",
+            "merchants.limit",
+            "merchants.updated_at",
+            "customers.opened"
+        ]
+    );
 }
 
 /// The state depends on what makes a record a row; a table that is not used changes nothing.
 #[test]
 fn the_state_knows_what_rows_are() {
-    let prints = |source: &str| valid(source).plan.stages.iter().map(|stage| stage.fingerprint.clone()).collect::<Vec<_>>();
+    let prints = |source: &str| {
+        valid(source)
+            .plan
+            .stages
+            .iter()
+            .map(|stage| stage.fingerprint.clone())
+            .collect::<Vec<_>>()
+    };
     let correct = prints(CORRECT);
     for (from, to) in [
-        ("    delete_when: status == \"closed\"\n", "    delete_when: status == \"gone\"\n"),
+        (
+            "    delete_when: status == \"closed\"\n",
+            "    delete_when: status == \"gone\"\n",
+        ),
         ("    event_time: updated_at", "    event_time: {from: record}"),
         ("category == \"gambling\"", "status == \"gambling\""),
     ] {
@@ -160,7 +232,10 @@ fn without_tables(source: &str) -> String {
         .replace("when: amount > merchants.limit", "when: amount > 1")
         .replace("merchants.category == \"gambling\" && age_days < 30", "amount > 2")
         .replace("merchants.updated_at == null", "amount > 3")
-        .replace("  age_days: {expression: 'double((event_time - customers.opened).getHours()) / 24.0'}\n", "")
+        .replace(
+            "  age_days: {expression: 'double((event_time - customers.opened).getHours()) / 24.0'}\n",
+            "",
+        )
 }
 
 #[test]
@@ -176,25 +251,89 @@ fn the_plan_names_rows() {
 }
 
 const MISTAKES: &[Mistake] = &[
-    ("an unknown kind", "kind: table\n    topic: merchants", "kind: tabel\n    topic: merchants"),
+    (
+        "an unknown kind",
+        "kind: table\n    topic: merchants",
+        "kind: tabel\n    topic: merchants",
+    ),
     ("a table without a key", "    key: merchant\n", ""),
-    ("a key that is the key of no entity", "    key: merchant\n", "    key: category\n"),
-    ("a key that is not declared", "    key: merchant\n", "    key: merchnt\n"),
-    ("a table with an id", "    key: merchant\n", "    key: merchant\n    id: merchant\n"),
+    (
+        "a key that is the key of no entity",
+        "    key: merchant\n",
+        "    key: category\n",
+    ),
+    (
+        "a key that is not declared",
+        "    key: merchant\n",
+        "    key: merchnt\n",
+    ),
+    (
+        "a table with an id",
+        "    key: merchant\n",
+        "    key: merchant\n    id: merchant\n",
+    ),
     ("a table without times", "    event_time: updated_at\n", ""),
-    ("a table whose labels arrive", "    key: merchant\n", "    key: merchant\n    arrives_within: 1d\n"),
-    ("deletions of transactions", "    topic: payments\n", "    topic: payments\n    delete_when: amount > 1\n"),
-    ("events without an id", "    topic: payments\n    id: id\n", "    topic: payments\n"),
-    ("an unknown column", "amount > merchants.limit, then", "amount > merchants.limits, then"),
-    ("the key as a column", "merchants.updated_at == null", "merchants.merchant == null"),
-    ("a table as a list", "merchants.updated_at == null", "'merchant in merchants'"),
-    ("a table as a look-up", "merchants.updated_at == null", "'merchants[merchant].limit == null'"),
-    ("a field of a table in a rule", "'merchants.category == ", "'category == "),
+    (
+        "a table whose labels arrive",
+        "    key: merchant\n",
+        "    key: merchant\n    arrives_within: 1d\n",
+    ),
+    (
+        "deletions of transactions",
+        "    topic: payments\n",
+        "    topic: payments\n    delete_when: amount > 1\n",
+    ),
+    (
+        "events without an id",
+        "    topic: payments\n    id: id\n",
+        "    topic: payments\n",
+    ),
+    (
+        "an unknown column",
+        "amount > merchants.limit, then",
+        "amount > merchants.limits, then",
+    ),
+    (
+        "the key as a column",
+        "merchants.updated_at == null",
+        "merchants.merchant == null",
+    ),
+    (
+        "a table as a list",
+        "merchants.updated_at == null",
+        "'merchant in merchants'",
+    ),
+    (
+        "a table as a look-up",
+        "merchants.updated_at == null",
+        "'merchants[merchant].limit == null'",
+    ),
+    (
+        "a field of a table in a rule",
+        "'merchants.category == ",
+        "'category == ",
+    ),
     ("a field of a table in an expression", "customers.opened", "opened"),
-    ("a field of a table in a condition", "when: amount > merchants.limit}", "when: category == \"x\"}"),
-    ("a column of another type", "amount > merchants.limit, then", "amount > merchants.category, then"),
-    ("rows that are aggregated", "count: transactions, window: 1h}", "count: merchants, window: 1h}"),
-    ("rows whose values are aggregated", "count: transactions, window: 1h}", "last: category, of: merchants}"),
+    (
+        "a field of a table in a condition",
+        "when: amount > merchants.limit}",
+        "when: category == \"x\"}",
+    ),
+    (
+        "a column of another type",
+        "amount > merchants.limit, then",
+        "amount > merchants.category, then",
+    ),
+    (
+        "rows that are aggregated",
+        "count: transactions, window: 1h}",
+        "count: merchants, window: 1h}",
+    ),
+    (
+        "rows whose values are aggregated",
+        "count: transactions, window: 1h}",
+        "last: category, of: merchants}",
+    ),
     (
         "a table of an entity that is declared later",
         "  merchant: {key: merchant}\n  customer: {key: customer}",
@@ -205,13 +344,41 @@ const MISTAKES: &[Mistake] = &[
         "when: amount > merchants.limit}",
         "when: event_time > customers.opened}",
     ),
-    ("a deletion that reads another input", "delete_when: status", "delete_when: id"),
-    ("a column and a field of one name", "limit: float}\n  merchants", "'merchants.limit': float}\n  merchants"),
-    ("types that differ", "limit: float}\n  merchants", "limit: int}\n  merchants"),
-    ("a list with the columns of a table", "entities:", "lists: {merchants.limit: [1]}\nentities:"),
-    ("no value for an input that is no table", "transactions: {id: d, time: \"2026-01-05T12:50:00Z\", customer: c1, merchant: m1, amount: 120}\n        expect: {outcome: review, reasons: [U1], features: {merchants.category: null, merchants.limit: null}}", "{transactions: null, key: d}"),
-    ("a key beside a value", "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n", "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n        key: c1\n"),
-    ("a column that an example does not know", "features: {merchants.category: shop", "features: {merchants.categories: shop"),
+    (
+        "a deletion that reads another input",
+        "delete_when: status",
+        "delete_when: id",
+    ),
+    (
+        "a column and a field of one name",
+        "limit: float}\n  merchants",
+        "'merchants.limit': float}\n  merchants",
+    ),
+    (
+        "types that differ",
+        "limit: float}\n  merchants",
+        "limit: int}\n  merchants",
+    ),
+    (
+        "a list with the columns of a table",
+        "entities:",
+        "lists: {merchants.limit: [1]}\nentities:",
+    ),
+    (
+        "no value for an input that is no table",
+        "transactions: {id: d, time: \"2026-01-05T12:50:00Z\", customer: c1, merchant: m1, amount: 120}\n        expect: {outcome: review, reasons: [U1], features: {merchants.category: null, merchants.limit: null}}",
+        "{transactions: null, key: d}",
+    ),
+    (
+        "a key beside a value",
+        "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n",
+        "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n        key: c1\n",
+    ),
+    (
+        "a column that an example does not know",
+        "features: {merchants.category: shop",
+        "features: {merchants.categories: shop",
+    ),
 ];
 
 #[test]

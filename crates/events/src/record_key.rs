@@ -149,7 +149,11 @@ mod tests {
             ("Zo\u{eb}".as_bytes(), false, Some("Zo\u{eb}")),
             (br#""c1""#, false, Some("c1")),
             (br#"{"id": 42}"#, false, Some("42")),
-            (br#"{"schema": {"type": "struct"}, "payload": {"id": "c1"}}"#, false, Some("c1")),
+            (
+                br#"{"schema": {"type": "struct"}, "payload": {"id": "c1"}}"#,
+                false,
+                Some("c1"),
+            ),
             (br#"{"a": 1, "b": 2}"#, false, Some(r#"{"a": 1, "b": 2}"#)),
             (&42_i16.to_be_bytes(), false, Some("42")),
             (&(-42_i32).to_be_bytes(), false, Some("-42")),

@@ -88,9 +88,11 @@ impl<'a> Compiler<'a> {
                 event_time: input.event_time,
                 id: input.id.filter(|_| completes || self.spec.dedupe > 0),
                 is_used: index == 0 || self.spec.features.iter().any(|f| usize::from(f.input) == index),
-                is_of_rows: self.spec.features.iter().any(|feature| {
-                    usize::from(feature.input) == index && feature.aggregation == Aggregation::Row
-                }),
+                is_of_rows: self
+                    .spec
+                    .features
+                    .iter()
+                    .any(|feature| usize::from(feature.input) == index && feature.aggregation == Aggregation::Row),
                 forgets_ids: !completes,
                 conditions: Vec::new(),
                 numbers: Vec::new(),

@@ -123,7 +123,13 @@ fn run(spec: &EntitySpec, events: &[Event]) -> Result<MemoryState, TestCaseError
             prop_assert!(row[OUTPUT..].iter().all(Value::is_null), "rows get no features");
         } else {
             let expected = seen(rows, time, settled);
-            prop_assert_eq!(&row[OUTPUT..OUTPUT + 3], &expected[..], "payment {} at {}", number, time);
+            prop_assert_eq!(
+                &row[OUTPUT..OUTPUT + 3],
+                &expected[..],
+                "payment {} at {}",
+                number,
+                time
+            );
             if applied.inserted {
                 newest_payment[event.key] = newest_payment[event.key].max(time);
             }
@@ -192,7 +198,10 @@ fn rows_that_were_replaced_are_forgotten() {
         let mut payment = row(1_000_000, "p", spec.features.len());
         apply(1_000_000, 0, &mut payment);
         assert_eq!(payment[OUTPUT..OUTPUT + 3], [Value::Null, Value::Int(7), Value::Null]);
-        bytes(&store).iter().map(|(key, value)| key.len() + value.len()).sum::<usize>()
+        bytes(&store)
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum::<usize>()
     };
     assert!(of(500) <= of(1) + 8, "{} instead of {} bytes", of(500), of(1));
 }
@@ -213,7 +222,10 @@ fn a_row_from_long_ago_that_comes_late_holds() {
         let mut old = row(time, "", spec.features.len());
         old[ITEMS] = Value::Int(items);
         let applied = states.apply(&store, 10_000, "m1", 1, &mut old).expect("applied");
-        assert_eq!((applied.inserted, applied.too_late, applied.overtaken), (counts, !counts, true));
+        assert_eq!(
+            (applied.inserted, applied.too_late, applied.overtaken),
+            (counts, !counts, true)
+        );
     }
     assert_eq!(pay(&mut states, 10_001, "2"), Value::Int(6));
     let mut deleted = row(10_001, "", spec.features.len());

@@ -34,3 +34,19 @@ pub fn needs_a_restart(name: &str) -> String {
          restart"
     )
 }
+
+/// The input of rows that a name begins with, or is.
+pub fn rows_of<'r>(all: &'r [(String, Vec<String>)], name: &str) -> Option<(&'r str, &'r [String])> {
+    let input = name.split('.').next()?;
+    let (input, columns) = all.iter().find(|(other, _)| other == input)?;
+    Some((input, columns))
+}
+
+/// What to write for the short name of a column.
+pub fn column_called(all: &[(String, Vec<String>)], name: &str) -> Option<String> {
+    let mut columns = all.iter().flat_map(|(_, columns)| columns);
+    let column = columns.find(|column| column.split_once('.').is_some_and(|(_, short)| short == name))?;
+    Some(format!(
+        "write `{column}`: what the row of the transaction's entity says"
+    ))
+}

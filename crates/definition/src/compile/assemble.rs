@@ -19,8 +19,8 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{
-    ComputedKey, DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, RowPlan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
-    decision_steps,
+    ComputedKey, DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, RowPlan, SlotExpression, TRANSACTIONS,
+    WRITTEN_AT, decision_steps,
 };
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
@@ -134,7 +134,7 @@ impl CompiledParts<'_> {
             lists: all_lists(self.file),
             tables: all_tables(self.file),
             expressions,
-            known: Known::of(self.file),
+            known: Known::of(self.file).with_features(self.features.listed.iter().map(|(name, _)| name.as_str())),
             explains: self.models.explain.is_some(),
             personal: self.models.personal.clone(),
             places: ModelPlaces {
@@ -198,40 +198,43 @@ impl CompiledParts<'_> {
 }
 
 fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
-    let plan = |(((index, input), filter), deletion): (((u8, &&ResolvedInput), &Option<Expression>), &Option<Expression>)| {
-        let event_time = match input.time_is_of_record {
-            true => WRITTEN_AT,
-            false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
+    let plan =
+        |(((index, input), filter), deletion): (((u8, &&ResolvedInput), &Option<Expression>), &Option<Expression>)| {
+            let event_time = match input.time_is_of_record {
+                true => WRITTEN_AT,
+                false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
+            };
+            let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
+            let required = required
+                .map(|(.., slot)| slot)
+                .filter(|_| filter.is_some() || deletion.is_some());
+            let computed_keys = computed_keys(phases, input);
+            // A key that is null although it has all its fields is as wrong as a field that is missing.
+            let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
+                let mut fields = entity.key.fields.iter();
+                fields.all(|field| phases.requires(input, field))
+            };
+            let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
+            Some(InputPlan {
+                name: input.name.clone(),
+                kind: input.kind,
+                id: *phases.symbols.fields.get(input.id.as_ref()?)?,
+                rows: row_plan(phases, input, deletion.as_ref()),
+                event_time,
+                min_time: input.min_time,
+                required: required.chain(required_keys).collect(),
+                computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
+                any_of: phases.any_of(input),
+                filter: filter.clone(),
+                ignores_tombstones: input.ignores_tombstones,
+                headers: match index {
+                    TRANSACTIONS => phases.outputs.copied.iter().map(|header| header.slot).collect(),
+                    _ => Vec::new(),
+                },
+                numbers: aggregated_floats(phases, index, input),
+                arrives_within: input.arrives_within,
+            })
         };
-        let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
-        let required = required.map(|(.., slot)| slot).filter(|_| filter.is_some() || deletion.is_some());
-        let computed_keys = computed_keys(phases, input);
-        // A key that is null although it has all its fields is as wrong as a field that is missing.
-        let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
-            let mut fields = entity.key.fields.iter();
-            fields.all(|field| phases.requires(input, field))
-        };
-        let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
-        Some(InputPlan {
-            name: input.name.clone(),
-            kind: input.kind,
-            id: *phases.symbols.fields.get(input.id.as_ref()?)?,
-            rows: row_plan(phases, input, deletion.as_ref()),
-            event_time,
-            min_time: input.min_time,
-            required: required.chain(required_keys).collect(),
-            computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
-            any_of: phases.any_of(input),
-            filter: filter.clone(),
-            ignores_tombstones: input.ignores_tombstones,
-            headers: match index {
-                TRANSACTIONS => phases.outputs.copied.iter().map(|header| header.slot).collect(),
-                _ => Vec::new(),
-            },
-            numbers: aggregated_floats(phases, index, input),
-            arrives_within: input.arrives_within,
-        })
-    };
     let inputs = (0..).zip(&phases.usage.inputs);
     inputs.zip(&phases.filters).zip(&phases.deletions).map(plan).collect()
 }
@@ -244,7 +247,9 @@ fn row_plan(phases: &CompiledParts<'_>, input: &ResolvedInput, deletion: Option<
     let slots = input.fields.iter().filter(|(name, _)| phases.usage.reads(input, name));
     let columns = slots.filter(|(name, _)| Some(*name) != input.key.as_ref());
     Some(RowPlan {
-        columns: columns.filter_map(|(name, _)| phases.symbols.fields.get(name).copied()).collect(),
+        columns: columns
+            .filter_map(|(name, _)| phases.symbols.fields.get(name).copied())
+            .collect(),
         deletion: deletion.cloned(),
         deletes_by_tombstones: input.deletes_by_tombstones,
     })
@@ -323,7 +328,11 @@ fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
         }
     };
     let inputs = phases.usage.inputs.iter();
-    inputs.zip(&phases.filters).zip(&phases.deletions).map(settings).collect()
+    inputs
+        .zip(&phases.filters)
+        .zip(&phases.deletions)
+        .map(settings)
+        .collect()
 }
 
 fn own_model(file: &PipelineFile) -> Option<PathBuf> {

@@ -16,6 +16,8 @@ pub struct Known {
     tables_of_rows: Vec<String>,
     outputs: Vec<String>,
     features: Vec<String>,
+    /// Whether columns of tables are missing among the features because something was reported as broken.
+    may_lack_columns: bool,
     /// The lists that have entries.
     entry_lists: Vec<String>,
     /// The lists of constants.
@@ -47,6 +49,7 @@ impl Known {
             inputs: owned(&mut file.inputs.names()),
             outputs: owned(&mut outputs),
             features: owned(&mut file.features.names()),
+            may_lack_columns: false,
             constants: constants.map(str::to_owned).collect(),
             entry_lists,
         }
@@ -71,6 +74,10 @@ pub fn compile(
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Example> {
+    let known = &Known {
+        may_lack_columns: !diagnostics.is_empty(),
+        ..known.clone()
+    };
     let examples: Vec<Example> = examples.0.iter().map(|example| example.value.clone()).collect();
     for event in examples.iter().flat_map(|example| &example.events.0) {
         check_event(known, outcomes, &event.value, diagnostics);
@@ -136,10 +143,17 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
         }
         return;
     }
-    if let Some(key) = event.key.as_ref().filter(|_| !known.tables_of_rows.contains(&input.name)) {
+    if let Some(key) = event
+        .key
+        .as_ref()
+        .filter(|_| !known.tables_of_rows.contains(&input.name))
+    {
         diagnostics.add(
-            Diagnostic::new(format!("`{}` is no table: a record of it needs a value", input.name), key.span.clone())
-                .help("remove `key:` and give the record's fields"),
+            Diagnostic::new(
+                format!("`{}` is no table: a record of it needs a value", input.name),
+                key.span.clone(),
+            )
+            .help("remove `key:` and give the record's fields"),
         );
     }
     let Some(expect) = &event.expect else {
@@ -164,11 +178,16 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
         }
     }
     for name in expect.features.0.iter().map(|(key, _)| key) {
-        if !known.features.contains(&name.name) {
-            diagnostics.add(
-                Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
-                    .nearest(&name.name, texts(&known.features)),
-            );
+        let table = name.name.split_once('.').map(|(table, _)| table);
+        let is_column = table.is_some_and(|table| known.inputs.iter().any(|input| input == table));
+        if known.features.contains(&name.name) || (is_column && known.may_lack_columns) {
+            continue;
         }
+        let diagnostic = Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
+            .nearest(&name.name, texts(&known.features));
+        diagnostics.add(match is_column {
+            true => diagnostic.help("decisions list those columns of a table that an expression of the file uses"),
+            false => diagnostic,
+        });
     }
 }

@@ -10,21 +10,19 @@ use riskstream_expressions::Expression;
 
 /// Compiles the filter of each input that is used, in the plan's order. A filter reads the input's own fields.
 pub fn compile(usage: &Usage<'_>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) -> Vec<Option<Expression>> {
-    let filters = usage.inputs.iter().map(|input| {
-        compile_one(input, input.filter.as_ref()?, declared, diagnostics)
-    });
+    let filters = usage
+        .inputs
+        .iter()
+        .map(|input| compile_one(input, input.filter.as_ref()?, declared, diagnostics));
     filters.collect()
 }
 
 /// Compiles the conditions of records that delete rows, in the plan's order.
-pub fn deletions(
-    usage: &Usage<'_>,
-    declared: &Declared<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Option<Expression>> {
-    let deletions = usage.inputs.iter().map(|input| {
-        compile_one(input, input.deletion.as_ref()?, declared, diagnostics)
-    });
+pub fn deletions(usage: &Usage<'_>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) -> Vec<Option<Expression>> {
+    let deletions = usage
+        .inputs
+        .iter()
+        .map(|input| compile_one(input, input.deletion.as_ref()?, declared, diagnostics));
     deletions.collect()
 }
 

@@ -81,9 +81,9 @@ pub fn compile(
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let rows = rows::find(file, also_read, &inputs, &cards, diagnostics);
-    let entities = entities::compile(file, &inputs, &rows, diagnostics);
-    inputs::check_kinds(file, &inputs, diagnostics);
+    let entities = entities::compile(file, &inputs, &rows.used, diagnostics);
     let usage = usage::find(file, also_read, &inputs, &entities, rows, &cards);
+    inputs::check_kinds(file, &inputs, &usage, diagnostics);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
     let mut declared = declare::compile(
@@ -126,7 +126,12 @@ pub fn compile(
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
     let columns = features.listed.iter().map(|(name, _)| name.as_str());
-    let examples = examples::compile(&file.examples, &examples::Known::of(file).with_features(columns), &outcomes, diagnostics);
+    let examples = examples::compile(
+        &file.examples,
+        &examples::Known::of(file).with_features(columns),
+        &outcomes,
+        diagnostics,
+    );
     if !diagnostics.is_empty() {
         return None;
     }

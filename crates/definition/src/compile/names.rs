@@ -1,6 +1,6 @@
 //! Every name that expressions may use, its slot and its type.
 
-use super::advice::{about_rows, known_later, needs_a_restart};
+use super::advice::{about_rows, column_called, known_later, needs_a_restart, rows_of};
 use super::identifiers::identifiers;
 use super::symbols::DecisionSlots;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
@@ -443,13 +443,6 @@ impl<'s> Names<'s> {
         })
     }
 
-    /// The input of rows that a name begins with, or is.
-    fn rows_of(&self, name: &str) -> Option<(&str, &[String])> {
-        let input = name.split('.').next()?;
-        let (input, columns) = self.rows.iter().find(|(other, _)| other == input)?;
-        Some((input, columns))
-    }
-
     fn uses_absent(&self, source: &Spanned<ExpressionText>, diagnostics: &mut Diagnostics) -> bool {
         let mut uses_absent = false;
         for name in identifiers(&source.value.0) {
@@ -462,9 +455,10 @@ impl<'s> Names<'s> {
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
         let unknown = error.message.strip_prefix("unknown name ");
-        let rows = unknown.and_then(|name| self.rows_of(name));
+        let rows = unknown.and_then(|name| rows_of(&self.rows, name));
         let help = unknown.and_then(|name| known_later(name).or_else(|| self.only_decisions_use(name)));
         let help = help.or_else(|| rows.map(|(input, columns)| about_rows(input, columns, self.is_rollout)));
+        let help = help.or_else(|| unknown.and_then(|name| column_called(&self.rows, name)));
         let help = help.or_else(|| {
             unknown
                 .filter(|_| self.is_rollout && error.help.is_none())

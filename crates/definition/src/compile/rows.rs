@@ -23,6 +23,15 @@ pub struct UsedTable {
     pub fields: BTreeSet<String>,
 }
 
+/// The tables of a file.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Those whose columns are used.
+    pub used: Vec<UsedTable>,
+    /// Those whose rows belong to no entity, and inputs of which it is not known what they are: both were reported.
+    pub broken: Vec<String>,
+}
+
 impl UsedTable {
     /// The name of a column in expressions.
     pub fn name_of(&self, column: &str) -> String {
@@ -43,33 +52,42 @@ pub fn find(
     inputs: &[ResolvedInput],
     cards: &Cards<'_>,
     diagnostics: &mut Diagnostics,
-) -> Vec<UsedTable> {
+) -> Rows {
     let tables = || inputs.iter().filter(|input| input.kind == InputKind::Table);
+    let unknown = file
+        .inputs
+        .iter()
+        .filter(|(_, input)| input.is_flawed && input.kind.is_none());
+    let mut broken: Vec<String> = unknown.map(|(name, _)| name.name.clone()).collect();
     if tables().next().is_none() {
-        return Vec::new();
+        return Rows {
+            broken,
+            ..Rows::default()
+        };
     }
     let mut names = mentioned(file, cards);
     names.extend(also_read.iter().cloned());
     let mut used = Vec::new();
     for input in tables() {
-        let entity = entity_of(file, input, diagnostics);
+        let Some(entity) = entity_of(file, input, diagnostics) else {
+            broken.push(input.name.clone());
+            continue;
+        };
         let is_mentioned = |column: &&String| names.contains(&format!("{}.{column}", input.name));
         let columns: Vec<String> = columns(input).filter(is_mentioned).cloned().collect();
         if columns.is_empty() {
             warn_of_unused(file, input, &names, diagnostics);
             continue;
         }
-        if let Some(entity) = entity {
-            let fields = columns.iter().cloned().chain(fields_of_records(input)).collect();
-            used.push(UsedTable {
-                input: input.name.clone(),
-                entity,
-                columns,
-                fields,
-            });
-        }
+        let fields = columns.iter().cloned().chain(fields_of_records(input)).collect();
+        used.push(UsedTable {
+            input: input.name.clone(),
+            entity,
+            columns,
+            fields,
+        });
     }
-    used
+    Rows { used, broken }
 }
 
 /// The fields that say whose row a record has, from when on it holds, and whether it is one.
@@ -78,7 +96,10 @@ fn fields_of_records(input: &ResolvedInput) -> impl Iterator<Item = String> {
     let in_conditions = conditions.flat_map(|condition| identifiers(&condition.value.0));
     let in_conditions = in_conditions.filter(|name| input.fields.contains_key(*name));
     let named = input.key.iter().chain(&input.event_time).cloned();
-    named.chain(in_conditions.map(str::to_owned)).collect::<Vec<_>>().into_iter()
+    named
+        .chain(in_conditions.map(str::to_owned))
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// The first entity whose key is made of the table's.
@@ -97,31 +118,45 @@ fn entity_of(file: &PipelineFile, input: &ResolvedInput, diagnostics: &mut Diagn
         return Some(name.name.clone());
     }
     let declared = file.inputs.get(&input.name).and_then(|(_, input)| input);
-    let span = declared.and_then(|input| input.key.as_ref()).map_or(input.span.clone(), |key| key.span.clone());
+    let span = declared
+        .and_then(|input| input.key.as_ref())
+        .map_or(input.span.clone(), |key| key.span.clone());
     let keys = file.entities.iter().filter_map(|(_, entity)| entity.key.0.as_ref());
     let keys: Vec<&str> = keys
         .filter(|key| key.value.0.len() == 1)
         .flat_map(|key| key.value.0.iter().map(|part| part.value.0.as_str()))
         .collect();
     diagnostics.add(
-        Diagnostic::new(format!("`{key}` is the key of no entity, so the rows of `{}` belong to none", input.name), span)
-            .nearest(key, keys.iter().copied())
-            .help(match keys.as_slice() {
-                [] => "the key of a table is that of an entity with a key of one part".to_owned(),
-                keys => format!("the keys of entities are {}", enumerate(keys.iter().copied())),
-            }),
+        Diagnostic::new(
+            format!(
+                "`{key}` is the key of no entity, so the rows of `{}` belong to none",
+                input.name
+            ),
+            span,
+        )
+        .nearest(key, keys.iter().copied())
+        .help(match keys.as_slice() {
+            [] => "the key of a table is that of an entity with a key of one part".to_owned(),
+            keys => format!("the keys of entities are {}", enumerate(keys.iter().copied())),
+        }),
     );
     None
 }
 
 fn warn_of_unused(file: &PipelineFile, input: &ResolvedInput, names: &BTreeSet<String>, diagnostics: &mut Diagnostics) {
-    let is_named = file.features.iter().any(|(_, feature)| feature.inputs().any(|name| name == input.name));
+    let is_named = file
+        .features
+        .iter()
+        .any(|(_, feature)| feature.inputs().any(|name| name == input.name));
     // What is wrong with these is reported where they are compiled.
     if is_named || names.contains(&input.name) {
         return;
     }
     let help = match columns(input).next() {
-        Some(column) => format!("use a column in an expression, as in `{}.{column}`, or remove the input", input.name),
+        Some(column) => format!(
+            "use a column in an expression, as in `{}.{column}`, or remove the input",
+            input.name
+        ),
         None => "declare its columns under `fields:`, or remove the input".to_owned(),
     };
     diagnostics.warn(

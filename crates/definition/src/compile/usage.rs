@@ -4,7 +4,7 @@ use super::entities::PlannedEntity;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::lists;
-use super::rows::UsedTable;
+use super::rows::{Rows, UsedTable};
 use crate::cards::{Card, Cards, Part};
 use crate::syntax::{ModelSection, PipelineFile};
 use riskstream_engine::plan::InputKind;
@@ -18,6 +18,8 @@ pub struct Usage<'i> {
     pub fields: BTreeSet<String>,
     /// The tables whose columns are used.
     pub tables: Vec<UsedTable>,
+    /// Those that were reported as broken, and inputs that may be tables.
+    pub broken_tables: Vec<String>,
 }
 
 impl Usage<'_> {
@@ -25,7 +27,9 @@ impl Usage<'_> {
     /// read because one of a table has the same name.
     pub fn reads(&self, input: &ResolvedInput, field: &str) -> bool {
         match input.kind {
-            InputKind::Table => self.table(&input.name).is_some_and(|table| table.fields.contains(field)),
+            InputKind::Table => self
+                .table(&input.name)
+                .is_some_and(|table| table.fields.contains(field)),
             _ => self.fields.contains(field),
         }
     }
@@ -42,7 +46,7 @@ pub fn find<'i>(
     also_read: &[String],
     inputs: &'i [ResolvedInput],
     entities: &[PlannedEntity],
-    tables: Vec<UsedTable>,
+    Rows { used: tables, broken }: Rows,
     cards: &Cards<'_>,
 ) -> Usage<'i> {
     let inputs = used_inputs(file, inputs, &tables);
@@ -52,16 +56,13 @@ pub fn find<'i>(
     let tables = tables.into_iter().map(|table| with_sources_of_derived(table, &inputs));
     Usage {
         tables: tables.collect(),
+        broken_tables: broken,
         inputs,
         fields,
     }
 }
 
-fn used_inputs<'i>(
-    file: &PipelineFile,
-    inputs: &'i [ResolvedInput],
-    tables: &[UsedTable],
-) -> Vec<&'i ResolvedInput> {
+fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput], tables: &[UsedTable]) -> Vec<&'i ResolvedInput> {
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
     mentioned.extend(file.features.iter().flat_map(|(_, feature)| feature.inputs()));
     let is_used = |input: &&ResolvedInput| match input.kind {
@@ -72,7 +73,11 @@ fn used_inputs<'i>(
 }
 
 fn with_sources_of_derived(table: UsedTable, inputs: &[&ResolvedInput]) -> UsedTable {
-    let own: Vec<&ResolvedInput> = inputs.iter().filter(|input| input.name == table.input).copied().collect();
+    let own: Vec<&ResolvedInput> = inputs
+        .iter()
+        .filter(|input| input.name == table.input)
+        .copied()
+        .collect();
     let sources = sources_of_derived(&own, &table.fields);
     UsedTable {
         fields: table.fields.iter().cloned().chain(sources).collect(),
@@ -102,7 +107,11 @@ fn used_names(
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());
         let filter = input.filter.iter();
-        used.extend(filter.flat_map(|source| identifiers(&source.value.0)).map(str::to_owned));
+        used.extend(
+            filter
+                .flat_map(|source| identifiers(&source.value.0))
+                .map(str::to_owned),
+        );
     }
     used
 }

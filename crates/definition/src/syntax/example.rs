@@ -171,7 +171,10 @@ impl Read for ExampleEvent {
                 diagnostics.add(
                     Diagnostic::new("only a record without a value needs its `key:`", key.span.clone())
                         .also(node.span.clone(), "this key")
-                        .help(format!("remove it, or write `{}: null` to delete the row of this key", input.name)),
+                        .help(format!(
+                            "remove it, or write `{}: null` to delete the row of this key",
+                            input.name
+                        )),
                 );
                 return None;
             }

@@ -14,7 +14,6 @@ use super::entities::PlannedEntity;
 use super::inputs::ResolvedInput;
 use super::lists::EntryListSettings;
 use super::names::Names;
-use super::rows::UsedTable;
 use super::symbols::{DecisionSlots, Symbols};
 use super::tables::LoadedTable;
 use super::usage::Usage;
@@ -81,7 +80,7 @@ pub fn compile<'s>(
         values: HashMap::new(),
         diagnostics,
     };
-    let features = compiler.compile(&file.features, &usage.tables);
+    let features = compiler.compile(&file.features, usage);
     let decision = DecisionSlots {
         score: names.slot("score", ValueType::Float),
         late_by: names.slot("late_by", ValueType::Float),
@@ -123,9 +122,9 @@ struct FeatureCompiler<'a, 'f, 's> {
 
 impl FeatureCompiler<'_, '_, '_> {
     /// Compiles all features.
-    fn compile(mut self, features: &Map<Feature>, rows: &[UsedTable]) -> CompiledFeatures {
-        self.declare_tables_of_rows();
-        let columns: Vec<(String, Slot)> = rows.iter().flat_map(|table| self.columns(table)).collect();
+    fn compile(mut self, features: &Map<Feature>, usage: &Usage<'_>) -> CompiledFeatures {
+        self.declare_tables_of_rows(&usage.broken_tables);
+        let columns: Vec<(String, Slot)> = usage.tables.iter().flat_map(|table| self.columns(table)).collect();
         for name in features
             .0
             .iter()

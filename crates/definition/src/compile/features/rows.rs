@@ -7,12 +7,14 @@ use riskstream_events::{Slot, ValueType};
 use riskstream_features::{Aggregation, FeatureSpec, Precision};
 
 impl FeatureCompiler<'_, '_, '_> {
-    /// Says which columns the tables have, for messages about names that are unknown.
-    pub(super) fn declare_tables_of_rows(&mut self) {
+    /// Says which columns the tables have, for messages about names that are unknown. Uses of a table that was reported as broken
+    /// are not reported again.
+    pub(super) fn declare_tables_of_rows(&mut self, broken: &[String]) {
         for input in self.inputs.iter().filter(|input| input.kind == InputKind::Table) {
             let names = columns(input).map(|column| format!("{}.{column}", input.name));
             self.names.declare_rows(&input.name, names.collect());
         }
+        broken.iter().for_each(|table| self.names.declare_broken(table));
     }
 
     /// Declares the columns of a table that are used. Gives their names and slots.
@@ -31,7 +33,9 @@ impl FeatureCompiler<'_, '_, '_> {
             return None;
         }
         let value = *self.fields.get(column)?;
-        let output = self.names.declare(&name, field.value_type, ValueType::Float, field.span.clone());
+        let output = self
+            .names
+            .declare(&name, field.value_type, ValueType::Float, field.span.clone());
         if self.names.is_pseudonym(value) {
             self.names.mark_pseudonym(output);
         }

@@ -2,6 +2,7 @@
 
 use super::input::ResolvedInput;
 use crate::compile::identifiers::identifiers;
+use crate::compile::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Input, Kind, PipelineFile};
@@ -48,7 +49,8 @@ fn check_keys_of_kind(name: &Key, input: &Input, kind: InputKind, diagnostics: &
     if input.id.is_none() && !input.is_flawed {
         diagnostics.add(Diagnostic::new("`id` is missing", name.span.clone()).label("this needs `id:`"));
     }
-    if let Some(deletion) = &input.delete_when {
+    let may_be_table = input.is_flawed && input.kind.is_none();
+    if let Some(deletion) = input.delete_when.as_ref().filter(|_| !may_be_table) {
         diagnostics.add(
             Diagnostic::new("`delete_when` has a meaning for tables only", deletion.span.clone())
                 .help("remove it, or add `kind: table`; `where:` says which records are events"),
@@ -80,9 +82,21 @@ fn check_keys_of_table(name: &Key, input: &Input, diagnostics: &mut Diagnostics)
 }
 
 /// Checks what is said of events, and what decisions read of them.
-pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
+pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], usage: &Usage<'_>, diagnostics: &mut Diagnostics) {
     check_events(file, inputs, diagnostics);
-    check_decisions(file, inputs, diagnostics);
+    // A field of a table that is not declared is an unknown name, which is reported where it is used.
+    let is_known = |input: &&ResolvedInput| input.kind != InputKind::Table || usage.table(&input.name).is_some();
+    let known: Vec<ResolvedInput> = inputs.iter().filter(is_known).cloned().collect();
+    let known = known.into_iter().map(|mut input| {
+        if input.kind == InputKind::Table {
+            let table = usage.table(&input.name);
+            input
+                .fields
+                .retain(|name, _| table.is_some_and(|table| table.fields.contains(name)));
+        }
+        input
+    });
+    check_decisions(file, &known.collect::<Vec<_>>(), diagnostics);
 }
 
 /// Looks at events that no feature uses: they have to have a key of some entity, and their topic is not read, which is a warning.
@@ -147,7 +161,11 @@ fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &
     }
     let without_events = inputs.iter().filter(|input| input.kind != InputKind::Events);
     let without_events: Vec<ResolvedInput> = without_events.cloned().collect();
-    for source in file.features.iter().filter_map(|(_, feature)| feature.expression.as_ref()) {
+    for source in file
+        .features
+        .iter()
+        .filter_map(|(_, feature)| feature.expression.as_ref())
+    {
         check_decision(source, &without_events, diagnostics);
     }
     let model = file.model.iter().filter_map(|model| model.value.inputs.as_ref());

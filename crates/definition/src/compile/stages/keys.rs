@@ -77,7 +77,9 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
             .iter()
             .any(|feature| feature.input == index)
     };
-    if !(at..context.entities.len()).any(uses) || (matches!(input.kind, InputKind::Events | InputKind::Table) && !uses(at)) {
+    if !(at..context.entities.len()).any(uses)
+        || (matches!(input.kind, InputKind::Events | InputKind::Table) && !uses(at))
+    {
         return Key::Absent;
     }
     if context.entities[at].key.is_in(input) {
