@@ -17,6 +17,7 @@ mod scenario;
 mod shrink;
 #[path = "../split_mix/mod.rs"]
 mod split_mix;
+mod table;
 
 use report::Report;
 use scenario::Scenario;
