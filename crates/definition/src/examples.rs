@@ -89,15 +89,11 @@ fn run_event(
         .and_then(|key| text_of(&event.record, key))
         .unwrap_or_default();
     let at = event.at.as_ref().map(|at| at.value.0 / 1000);
-    match &event.key {
-        None => driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at),
-        Some(deleted) => {
-            let key = text_of_node(&deleted.value.0);
-            driver
-                .broker
-                .produce(&compiled.inputs[input].topic, Some(key.as_bytes()), None, at);
-        }
-    }
+    let key = event.key.as_ref().map_or(key, |key| text_of_node(&key.value.0));
+    let json = event.record.to_json().to_string();
+    let value = (!matches!(event.record.value, NodeValue::Null)).then_some(json.as_bytes());
+    let topic = &compiled.inputs[input].topic;
+    driver.broker.produce(topic, Some(key.as_bytes()), value, at);
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
         return Ok(Some(EventResult::DeadLetter {

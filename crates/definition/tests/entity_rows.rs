@@ -150,6 +150,51 @@ fn deletions_that_cannot_be_used() {
     }
 }
 
+/// Changes of a table, as Debezium writes them: a deletion has no row, and its key is that of the record.
+#[test]
+fn rows_in_an_envelope() {
+    let source = r#"
+name: shop
+inputs:
+  transactions:
+    topic: payments
+    id: id
+    event_time: time
+    fields: {id: text, time: timestamp, merchant: int}
+  merchants:
+    kind: table
+    topic: db.merchants
+    envelope: debezium
+    key: merchant
+    event_time: changed_at
+    fields: {merchant: int, tier: text, changed_at: {type: timestamp, path: $.source.ts_ms}}
+entities: {merchant: {key: merchant}}
+rules: [{name: gold, when: merchants.tier == "gold", then: review}]
+outputs: {decisions: decisions, dead_letters: dead}
+examples:
+  - name: a merchant comes and goes
+    events:
+      - merchants: {op: r, before: null, after: {merchant: 7, tier: gold}, source: {ts_ms: 1767225600000}}
+      - transactions: {id: a, time: 1767225600000, merchant: 7}
+        expect: {features: {merchants.tier: gold}}
+      - merchants: {op: u, before: {merchant: 7, tier: gold}, after: {merchant: 7, tier: tin}, source: {ts_ms: 1767225660000}}
+      - merchants: {op: t, before: null, after: null, source: {ts_ms: 1767225661000}}
+      - transactions: {id: b, time: 1767225661000, merchant: 7}
+        expect: {features: {merchants.tier: tin}}
+      - merchants: {op: d, before: {merchant: 7, tier: tin}, after: null, source: {ts_ms: 1767225720000}}
+        key: '{"schema": {}, "payload": {"merchant": 7}}'
+      - transactions: {id: c, time: 1767225719999, merchant: 7}
+        expect: {features: {merchants.tier: tin}}
+      - transactions: {id: d, time: 1767225720000, merchant: 7}
+        expect: {features: {merchants.tier: null}}
+"#;
+    let examples = run_examples(&valid(source));
+    assert_eq!(
+        examples.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))),
+        1
+    );
+}
+
 /// Rows are applied at their entity, with the columns that are used; a field of a transaction is not read because a column has its
 /// name.
 #[test]
@@ -370,9 +415,9 @@ const MISTAKES: &[Mistake] = &[
         "{transactions: null, key: d}",
     ),
     (
-        "a key beside a value",
-        "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n",
-        "customers: {customer: c1, opened: \"2026-01-01T00:00:00Z\"}\n        key: c1\n",
+        "a key of an input that is no table",
+        "merchant: m1, amount: 120}\n        expect: {outcome: decline, features: {merchants.limit: 100",
+        "merchant: m1, amount: 120}\n        key: c1\n        expect: {outcome: decline, features: {merchants.limit: 100",
     ),
     (
         "a column that an example does not know",

@@ -150,7 +150,7 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
     {
         diagnostics.add(
             Diagnostic::new(
-                format!("`{}` is no table: a record of it needs a value", input.name),
+                format!("`{}` is no table: its records are given without `key:`", input.name),
                 key.span.clone(),
             )
             .help("remove `key:` and give the record's fields"),

@@ -134,7 +134,7 @@ pub struct ExampleEvent {
     pub input: Key,
     /// The record; null if it has no value: it deletes the row of a table.
     pub record: Node,
-    /// The key of a record without a value.
+    /// The record's key, if it says more than its field.
     pub key: Option<Spanned<Raw>>,
     /// The record's timestamp, for inputs whose event time it is.
     pub at: Option<Spanned<Time>>,
@@ -167,24 +167,14 @@ impl Read for ExampleEvent {
             return None;
         };
         let key = match keys_of_records.first() {
-            Some((key, node)) if !matches!(record.value, NodeValue::Null) => {
-                diagnostics.add(
-                    Diagnostic::new("only a record without a value needs its `key:`", key.span.clone())
-                        .also(node.span.clone(), "this key")
-                        .help(format!(
-                            "remove it, or write `{}: null` to delete the row of this key",
-                            input.name
-                        )),
-                );
-                return None;
-            }
             Some((_, node)) => Some(Spanned::<Raw>::read(node, diagnostics)?),
-            None if matches!(record.value, NodeValue::Map(_)) => None,
-            None => {
-                expected("the record's fields", record, diagnostics);
-                return None;
-            }
+            None => None,
         };
+        let is_deletion = key.is_some() && matches!(record.value, NodeValue::Null);
+        if !is_deletion && !matches!(record.value, NodeValue::Map(_)) {
+            expected("the record's fields", record, diagnostics);
+            return None;
+        }
         Some(ExampleEvent {
             input: input.clone(),
             record: record.untyped(),

@@ -204,6 +204,14 @@ impl Writer {
         self.send_with_header(topic, key, value, None);
     }
 
+    /// Writes one record with this timestamp, in milliseconds since the epoch.
+    pub fn send_at(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).timestamp(timestamp);
+        record.key = key;
+        record.payload = value;
+        self.write(record);
+    }
+
     /// The same with a header: its name and value.
     pub fn send_with_header(
         &self,
@@ -212,20 +220,25 @@ impl Writer {
         value: Option<&[u8]>,
         header: Option<(&str, &[u8])>,
     ) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.headers = header.map(|(key, value)| {
+            let value = Some(value);
+            OwnedHeaders::new().insert(Header { key, value })
+        });
+        self.write(record);
+    }
+
+    fn write(&self, mut record: BaseRecord<'_, [u8], [u8]>) {
         loop {
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-            record.key = key;
-            record.payload = value;
-            record.headers = header.map(|(key, value)| {
-                let value = Some(value);
-                OwnedHeaders::new().insert(Header { key, value })
-            });
-            match self.producer.send(record) {
+            record = match self.producer.send(record) {
                 Ok(()) => return,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => {
                     std::thread::sleep(Duration::from_millis(5));
+                    record
                 }
-                Err((error, _)) => panic!("{topic}: {error}"),
+                Err((error, record)) => panic!("{}: {error}", record.topic),
             }
         }
     }
