@@ -35,7 +35,7 @@ pub struct InputDecoder {
     format: Format,
     max_bytes: usize,
     /// For records without a value: the one field that their keys are.
-    key: Option<InputFields>,
+    key: Option<Box<InputFields>>,
 }
 
 enum Format {
@@ -84,7 +84,7 @@ impl InputDecoder {
     /// Decodes keys of records as well: `field` is the first of these fields, others are derived from it.
     pub fn with_key(self, field: &InputFields) -> Self {
         InputDecoder {
-            key: Some(field.clone()),
+            key: Some(Box::new(field.clone())),
             ..self
         }
     }

@@ -38,7 +38,7 @@ inputs:
     topic: limits
     key: card
     event_time: time
-    fields: {card: {type: text, personal: true}, time: timestamp, limit: float, since: timestamp}
+    fields: {card: {type: text, personal: true}, time: timestamp, limit: float, opened: timestamp}
   levels:
     kind: table
     topic: levels
@@ -59,11 +59,11 @@ features:
   devices: {entity: card, distinct: device, of: logins, window: 1d, when: tries > 1}
   at_shop: {entity: shop, count: logins, window: 2h}
   since: {entity: shop, time_since_last: logins}
-  limit: {expression: limits.limit}
+  limit_now: {expression: limits.limit}
   above: {entity: shop, count: transactions, window: 7d, when: amount > limits.limit}
-  age: {expression: (event_time - limits.since).getSeconds()}
-  level: {expression: levels.level}
-  name: {expression: levels.name}
+  age: {expression: (event_time - limits.opened).getSeconds()}
+  level_now: {expression: levels.level}
+  name_now: {expression: levels.name}
 personal_data: {key_env: KEY}
 outputs: {decisions: decisions, dead_letters: dead-letters}
 ";
@@ -117,7 +117,7 @@ fn records() -> [Vec<KeyedLine>; 5] {
         let (card, shop, amount) = (random.below(20), random.below(7), random.below(99));
         if id % 5 == 0 {
             let row = format!(
-                r#"{{"card":"card {card}","time":{time},"limit":{amount},"since":{}}}"#,
+                r#"{{"card":"card {card}","time":{time},"limit":{amount},"opened":{}}}"#,
                 time - 5_000
             );
             all[3].push((format!("card {card}"), row));
@@ -225,7 +225,16 @@ fn the_order_of_the_files_does_not_matter() {
         decided.push(by_id(collected.decisions));
     }
     for feature in [
-        "logins", "tried", "devices", "at_shop", "since", "limit", "above", "age", "level", "name",
+        "logins",
+        "tried",
+        "devices",
+        "at_shop",
+        "since",
+        "limit_now",
+        "above",
+        "age",
+        "level_now",
+        "name_now",
     ] {
         for (one, other) in decided[0].iter().zip(&decided[1]) {
             assert_eq!(

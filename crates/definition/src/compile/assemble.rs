@@ -5,6 +5,7 @@ use super::entities::{self, PlannedEntity, PlannedKey};
 use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
+use super::filters::RecordConditions;
 use super::inputs::{ResolvedField, ResolvedInput};
 use super::lists::EntryListSettings;
 use super::models::Models;
@@ -40,8 +41,7 @@ pub struct CompiledParts<'a> {
     pub published: Option<PublishedPseudonyms>,
     pub usage: Usage<'a>,
     pub entities: Vec<PlannedEntity>,
-    pub filters: Vec<Option<Expression>>,
-    pub deletions: Vec<Option<Expression>>,
+    pub filters: Vec<RecordConditions>,
     pub keys: Vec<Option<ComputedKey>>,
     pub symbols: Symbols<'a>,
     pub features: CompiledFeatures,
@@ -198,45 +198,44 @@ impl CompiledParts<'_> {
 }
 
 fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
-    let plan =
-        |(((index, input), filter), deletion): (((u8, &&ResolvedInput), &Option<Expression>), &Option<Expression>)| {
-            let event_time = match input.time_is_of_record {
-                true => WRITTEN_AT,
-                false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
-            };
-            let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
-            let required = required
-                .map(|(.., slot)| slot)
-                .filter(|_| filter.is_some() || deletion.is_some());
-            let computed_keys = computed_keys(phases, input);
-            // A key that is null although it has all its fields is as wrong as a field that is missing.
-            let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
-                let mut fields = entity.key.fields.iter();
-                fields.all(|field| phases.requires(input, field))
-            };
-            let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
-            Some(InputPlan {
-                name: input.name.clone(),
-                kind: input.kind,
-                id: *phases.symbols.fields.get(input.id.as_ref()?)?,
-                rows: row_plan(phases, input, deletion.as_ref()),
-                event_time,
-                min_time: input.min_time,
-                required: required.chain(required_keys).collect(),
-                computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
-                any_of: phases.any_of(input),
-                filter: filter.clone(),
-                ignores_tombstones: input.ignores_tombstones,
-                headers: match index {
-                    TRANSACTIONS => phases.outputs.copied.iter().map(|header| header.slot).collect(),
-                    _ => Vec::new(),
-                },
-                numbers: aggregated_floats(phases, index, input),
-                arrives_within: input.arrives_within,
-            })
+    let plan = |((index, input), RecordConditions { filter, deletion }): ((u8, &&ResolvedInput), &RecordConditions)| {
+        let event_time = match input.time_is_of_record {
+            true => WRITTEN_AT,
+            false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
         };
+        let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
+        let required = required
+            .map(|(.., slot)| slot)
+            .filter(|_| filter.is_some() || deletion.is_some());
+        let computed_keys = computed_keys(phases, input);
+        // A key that is null although it has all its fields is as wrong as a field that is missing.
+        let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
+            let mut fields = entity.key.fields.iter();
+            fields.all(|field| phases.requires(input, field))
+        };
+        let required_keys = computed_keys.clone().filter(complete).map(|(_, key)| key.slot);
+        Some(InputPlan {
+            name: input.name.clone(),
+            kind: input.kind,
+            id: *phases.symbols.fields.get(input.id.as_ref()?)?,
+            rows: row_plan(phases, input, deletion.as_ref()),
+            event_time,
+            min_time: input.min_time,
+            required: required.chain(required_keys).collect(),
+            computed_keys: computed_keys.map(|(_, key)| key.clone()).collect(),
+            any_of: phases.any_of(input),
+            filter: filter.clone(),
+            ignores_tombstones: input.ignores_tombstones,
+            headers: match index {
+                TRANSACTIONS => phases.outputs.copied.iter().map(|header| header.slot).collect(),
+                _ => Vec::new(),
+            },
+            numbers: aggregated_floats(phases, index, input),
+            arrives_within: input.arrives_within,
+        })
+    };
     let inputs = (0..).zip(&phases.usage.inputs);
-    inputs.zip(&phases.filters).zip(&phases.deletions).map(plan).collect()
+    inputs.zip(&phases.filters).map(plan).collect()
 }
 
 /// What makes a record of a table a row.
@@ -298,7 +297,7 @@ fn aggregated_floats(phases: &CompiledParts<'_>, index: u8, input: &ResolvedInpu
 }
 
 fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
-    let settings = |((input, filter), deletion): ((&&ResolvedInput, &Option<Expression>), &Option<Expression>)| {
+    let settings = |(input, RecordConditions { filter, deletion }): (&&ResolvedInput, &RecordConditions)| {
         let is_checked_later = filter.is_some() || deletion.is_some();
         let fields = phases.decoded(input).map(|(name, field, slot)| Field {
             // A record that is filtered out, or deletes a row, may lack the others.
@@ -328,11 +327,7 @@ fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
         }
     };
     let inputs = phases.usage.inputs.iter();
-    inputs
-        .zip(&phases.filters)
-        .zip(&phases.deletions)
-        .map(settings)
-        .collect()
+    inputs.zip(&phases.filters).map(settings).collect()
 }
 
 fn own_model(file: &PipelineFile) -> Option<PathBuf> {

@@ -7,6 +7,7 @@ use crate::example_lists::text_of;
 use crate::syntax::read::List;
 use crate::syntax::{Example, ExampleEvent, Input, Kind, PipelineFile, TableSection};
 use crate::text::Key;
+use riskstream_events::Slot;
 
 /// What examples may name.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,22 @@ impl Known {
 
 fn texts(names: &[String]) -> impl Iterator<Item = &str> {
     names.iter().map(String::as_str)
+}
+
+/// The examples of a pipeline file, whose decisions list these features.
+pub fn of_file(
+    file: &PipelineFile,
+    listed: &[(String, Slot)],
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Example> {
+    let listed = listed.iter().map(|(name, _)| name.as_str());
+    compile(
+        &file.examples,
+        &Known::of(file).with_features(listed),
+        outcomes,
+        diagnostics,
+    )
 }
 
 /// The examples of a file.

@@ -8,22 +8,26 @@ use crate::syntax::read::{ExpressionText, Spanned};
 use riskstream_engine::plan::EVENT_TIME;
 use riskstream_expressions::Expression;
 
-/// Compiles the filter of each input that is used, in the plan's order. A filter reads the input's own fields.
-pub fn compile(usage: &Usage<'_>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) -> Vec<Option<Expression>> {
-    let filters = usage
-        .inputs
-        .iter()
-        .map(|input| compile_one(input, input.filter.as_ref()?, declared, diagnostics));
-    filters.collect()
+/// What records of an input are taken for.
+#[derive(Debug)]
+pub struct RecordConditions {
+    /// Only records for which it holds are events.
+    pub filter: Option<Expression>,
+    /// Of a table: those for which it holds delete rows.
+    pub deletion: Option<Expression>,
 }
 
-/// Compiles the conditions of records that delete rows, in the plan's order.
-pub fn deletions(usage: &Usage<'_>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) -> Vec<Option<Expression>> {
-    let deletions = usage
-        .inputs
-        .iter()
-        .map(|input| compile_one(input, input.deletion.as_ref()?, declared, diagnostics));
-    deletions.collect()
+/// Compiles the conditions of each input that is used, in the plan's order. They read the input's own fields.
+pub fn compile(usage: &Usage<'_>, declared: &Declared<'_>, diagnostics: &mut Diagnostics) -> Vec<RecordConditions> {
+    let conditions = usage.inputs.iter().map(|input| {
+        let mut condition =
+            |source: &Option<Spanned<ExpressionText>>| compile_one(input, source.as_ref()?, declared, diagnostics);
+        RecordConditions {
+            filter: condition(&input.filter),
+            deletion: condition(&input.deletion),
+        }
+    });
+    conditions.collect()
 }
 
 fn compile_one(

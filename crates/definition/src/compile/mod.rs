@@ -97,7 +97,6 @@ pub fn compile(
     );
     let tables = tables::load(file, text.directory, &mut declared.names, diagnostics);
     let filters = filters::compile(&usage, &declared, diagnostics);
-    let deletions = filters::deletions(&usage, &declared, diagnostics);
     let keys = keys::compile(&entities, &declared, diagnostics);
     let (mut symbols, features) = features::compile(file, &inputs, &usage, &entities, &tables, declared, diagnostics);
     let lists = lists::compile(file, features.topic_tables.len(), &inputs, &mut symbols, diagnostics);
@@ -125,13 +124,7 @@ pub fn compile(
     };
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
-    let columns = features.listed.iter().map(|(name, _)| name.as_str());
-    let examples = examples::compile(
-        &file.examples,
-        &examples::Known::of(file).with_features(columns),
-        &outcomes,
-        diagnostics,
-    );
+    let examples = examples::of_file(file, &features.listed, &outcomes, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }
@@ -143,7 +136,6 @@ pub fn compile(
         usage,
         entities,
         filters,
-        deletions,
         keys,
         symbols,
         features,
