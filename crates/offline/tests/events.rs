@@ -231,7 +231,6 @@ fn the_order_of_the_files_does_not_matter() {
         "at_shop",
         "since",
         "limit_now",
-        "above",
         "age",
         "level_now",
         "name_now",

@@ -46,7 +46,7 @@ inputs:
 entities: {{merchant: {{key: merchant, lateness: 30m, dedupe: 30m}}, customer: {{key: customer}}}}
 features:
   above: {{entity: customer, count: transactions, window: 1d, when: amount > merchants.limit}}
-  category: {{expression: merchants.category}}
+  kind: {{expression: merchants.category}}
   age: {{expression: (event_time - customers.opened).getSeconds()}}
 rules: [{{name: large, when: amount > merchants.limit, then: review}}]
 personal_data: {{key_env: SECRET}}
@@ -222,7 +222,7 @@ fn recounted(number: i64) -> BTreeMap<&'static str, FeatureValue> {
     let category = or_null(row.as_ref().map(|(category, _)| FeatureValue::Text(category.clone())));
     BTreeMap::from([
         ("merchants.category", category.clone()),
-        ("category", category),
+        ("kind", category),
         (
             "merchants.limit",
             or_null(row.map(|(_, limit)| FeatureValue::Float(limit as f64))),
@@ -244,7 +244,7 @@ fn check_decisions(shop: &Shop, count: usize) {
         assert!(decided.insert(number), "p{number} was decided twice");
         for (feature, expected) in recounted(number) {
             assert_eq!(decision.feature(feature), Some(&expected), "{feature} of p{number}");
-            deleted += usize::from(feature == "category" && expected == FeatureValue::Null(()));
+            deleted += usize::from(feature == "kind" && expected == FeatureValue::Null(()));
         }
     });
     assert_eq!(decided.len(), count);

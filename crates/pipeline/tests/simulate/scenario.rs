@@ -177,6 +177,13 @@ impl Scenario {
         self.is_keyed && self.label_partitions.is_none() && self.table.is_none()
     }
 
+    /// The same without a table.
+    pub fn without_table(mut self) -> Scenario {
+        self.events.retain(|sent| sent.input != ROWS);
+        self.table = None;
+        self
+    }
+
     /// The place of a record's input in the plan.
     pub fn input_of(&self, sent: &Sent) -> usize {
         match sent.input {

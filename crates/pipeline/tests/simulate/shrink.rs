@@ -3,7 +3,6 @@
 use crate::check::judge;
 use crate::cluster::Failure;
 use crate::scenario::Scenario;
-use crate::table::ROWS;
 use riskstream_pipeline::faulty::Faults;
 use std::time::{Duration, Instant};
 
@@ -129,8 +128,9 @@ fn drop_last_stage(scenario: &mut Scenario) -> bool {
 }
 
 fn drop_table(scenario: &mut Scenario) -> bool {
-    scenario.events.retain(|sent| sent.input != ROWS);
-    scenario.table.take().is_some()
+    let had_table = scenario.table.is_some();
+    *scenario = scenario.clone().without_table();
+    had_table
 }
 
 fn drop_labels(scenario: &mut Scenario) -> bool {
