@@ -35,6 +35,7 @@ entities:
 features:
   payments_1h: {entity: customer, count: transactions, window: 1h}
   large_1h: {entity: customer, count: transactions, window: 1h, when: amount > merchants.limit}
+  category: {expression: merchants.category}
   age_days: {expression: 'double((event_time - customers.opened).getHours()) / 24.0'}
 rules:
   - {name: over_limit, when: amount > merchants.limit, then: review, reason: L1}
@@ -231,7 +232,7 @@ fn rows_go_to_their_entity() {
     );
     let listed: Vec<&str> = plan.decide.features.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
-        listed[3..],
+        listed[4..],
         [
             "merchants.category",
             "merchants.limit",
@@ -277,6 +278,7 @@ fn without_tables(source: &str) -> String {
         .replace("when: amount > merchants.limit", "when: amount > 1")
         .replace("merchants.category == \"gambling\" && age_days < 30", "amount > 2")
         .replace("merchants.updated_at == null", "amount > 3")
+        .replace("  category: {expression: merchants.category}\n", "")
         .replace(
             "  age_days: {expression: 'double((event_time - customers.opened).getHours()) / 24.0'}\n",
             "",
@@ -355,14 +357,14 @@ const MISTAKES: &[Mistake] = &[
     ),
     (
         "a field of a table in a rule",
-        "'merchants.category == ",
-        "'category == ",
+        "merchants.updated_at == null",
+        "updated_at == null",
     ),
     ("a field of a table in an expression", "customers.opened", "opened"),
     (
         "a field of a table in a condition",
         "when: amount > merchants.limit}",
-        "when: category == \"x\"}",
+        "when: status == \"x\"}",
     ),
     (
         "a column of another type",

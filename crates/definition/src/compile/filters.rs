@@ -2,10 +2,11 @@
 
 use super::declare::Declared;
 use super::inputs::ResolvedInput;
+use super::names::Names;
 use super::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{ExpressionText, Spanned};
-use riskstream_engine::plan::EVENT_TIME;
+use riskstream_engine::plan::{EVENT_TIME, InputKind};
 use riskstream_expressions::Expression;
 
 /// What records of an input are taken for.
@@ -36,9 +37,23 @@ fn compile_one(
     declared: &Declared<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Expression> {
-    let expression = declared.names.condition(source, diagnostics)?;
+    let expression = match input.kind {
+        InputKind::Table => names_of_table(input, declared).condition(source, diagnostics)?,
+        _ => declared.names.condition(source, diagnostics)?,
+    };
     check_fields(input, source, &expression, declared, diagnostics);
     Some(expression)
+}
+
+/// All names, and the fields of a table.
+fn names_of_table<'s>(input: &ResolvedInput, declared: &Declared<'s>) -> Names<'s> {
+    let mut names = declared.names.clone();
+    for (name, field) in &input.fields {
+        if let Some(slot) = declared.fields.get(name) {
+            names.alias(name, *slot, field.value_type);
+        }
+    }
+    names
 }
 
 fn check_fields(

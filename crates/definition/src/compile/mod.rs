@@ -82,8 +82,8 @@ pub fn compile(
     let inputs = inputs::compile(file, text.directory, diagnostics);
     let rows = rows::find(file, also_read, &inputs, &cards, diagnostics);
     let entities = entities::compile(file, &inputs, &rows.used, diagnostics);
+    inputs::check_kinds(file, &inputs, diagnostics);
     let usage = usage::find(file, also_read, &inputs, &entities, rows, &cards);
-    inputs::check_kinds(file, &inputs, &usage, diagnostics);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
     let mut declared = declare::compile(

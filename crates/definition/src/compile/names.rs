@@ -166,6 +166,11 @@ impl<'s> Names<'s> {
         slot
     }
 
+    /// Gives a slot a name in expressions.
+    pub fn alias(&mut self, name: &str, slot: Slot, value_type: ValueType) {
+        self.scope.add(name, slot, value_type);
+    }
+
     /// Marks a slot whose texts are pseudonyms: of personal fields, or computed from them.
     pub fn mark_pseudonym(&mut self, slot: Slot) {
         self.scope.mark_pseudonym(slot);

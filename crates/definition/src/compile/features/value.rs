@@ -5,7 +5,6 @@ use crate::diagnostics::{Diagnostic, Span};
 use crate::syntax::enumerate_where;
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::text::Key;
-use riskstream_engine::plan::InputKind;
 use riskstream_events::{Slot, ValueType};
 use riskstream_expressions::Expression;
 use riskstream_features::{Aggregation, Operand};
@@ -103,19 +102,16 @@ impl FeatureCompiler<'_, '_, '_> {
                  table in a rule or an `expression`",
             )
         } else if let Some(field) = foreign {
-            let found = self.inputs.iter().find(|other| other.fields.contains_key(field));
-            let owner = found.map_or("another input", |owner| owner.name.as_str());
+            let owner = self.inputs.iter().find(|other| other.fields.contains_key(field));
+            let owner = owner.map_or("another input", |owner| owner.name.as_str());
             Diagnostic::new(
                 format!("`{field}` is a field of `{owner}`, not of `{}`", input.name),
                 span.clone(),
             )
-            .help(match found.map(|owner| owner.kind) {
-                Some(InputKind::Table) => format!("write `{owner}.{field}`: what its row says as of the transaction"),
-                _ => format!(
-                    "say whose events are aggregated with `of: {owner}`, or use a field of `{}`",
-                    input.name
-                ),
-            })
+            .help(format!(
+                "say whose events are aggregated with `of: {owner}`, or use a field of `{}`",
+                input.name
+            ))
         } else if let Some(other) = provenance
             .stage
             .filter(|other| input.name != "transactions" || *other >= stage)

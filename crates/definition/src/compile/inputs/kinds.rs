@@ -2,7 +2,6 @@
 
 use super::input::ResolvedInput;
 use crate::compile::identifiers::identifiers;
-use crate::compile::usage::Usage;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{Input, Kind, PipelineFile};
@@ -82,21 +81,11 @@ fn check_keys_of_table(name: &Key, input: &Input, diagnostics: &mut Diagnostics)
 }
 
 /// Checks what is said of events, and what decisions read of them.
-pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], usage: &Usage<'_>, diagnostics: &mut Diagnostics) {
+pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     check_events(file, inputs, diagnostics);
-    // A field of a table that is not declared is an unknown name, which is reported where it is used.
-    let is_known = |input: &&ResolvedInput| input.kind != InputKind::Table || usage.table(&input.name).is_some();
-    let known: Vec<ResolvedInput> = inputs.iter().filter(is_known).cloned().collect();
-    let known = known.into_iter().map(|mut input| {
-        if input.kind == InputKind::Table {
-            let table = usage.table(&input.name);
-            input
-                .fields
-                .retain(|name, _| table.is_some_and(|table| table.fields.contains(name)));
-        }
-        input
-    });
-    check_decisions(file, &known.collect::<Vec<_>>(), diagnostics);
+    // A field of a table is no name, so its use is reported as that of an unknown one.
+    let others = inputs.iter().filter(|input| input.kind != InputKind::Table);
+    check_decisions(file, &others.cloned().collect::<Vec<_>>(), diagnostics);
 }
 
 /// Looks at events that no feature uses: they have to have a key of some entity, and their topic is not read, which is a warning.
@@ -159,15 +148,6 @@ fn check_decisions(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &
     for source in file.sources_at_decision() {
         check_decision(source, inputs, diagnostics);
     }
-    let without_events = inputs.iter().filter(|input| input.kind != InputKind::Events);
-    let without_events: Vec<ResolvedInput> = without_events.cloned().collect();
-    for source in file
-        .features
-        .iter()
-        .filter_map(|(_, feature)| feature.expression.as_ref())
-    {
-        check_decision(source, &without_events, diagnostics);
-    }
     let model = file.model.iter().filter_map(|model| model.value.inputs.as_ref());
     for name in model.flat_map(|inputs| &inputs.value.0) {
         check_name(&name.value, &name.span, inputs, diagnostics);
@@ -187,8 +167,10 @@ fn check_decision(source: &Spanned<ExpressionText>, inputs: &[ResolvedInput], di
 fn check_name(name: &str, span: &Span, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     let owners = inputs.iter().filter(|input| input.fields.contains_key(name));
     let owners: Vec<&ResolvedInput> = owners.collect();
-    let has_no_value = |owner: &&ResolvedInput| matches!(owner.kind, InputKind::Events | InputKind::Table);
-    let Some(owner) = owners.first().filter(|_| owners.iter().all(has_no_value)) else {
+    let Some(owner) = owners
+        .first()
+        .filter(|_| owners.iter().all(|owner| owner.kind == InputKind::Events))
+    else {
         return;
     };
     diagnostics.add(
@@ -199,13 +181,10 @@ fn check_name(name: &str, span: &Span, inputs: &[ResolvedInput], diagnostics: &m
             ),
             span.clone(),
         )
-        .help(match owner.kind {
-            InputKind::Table => format!("write `{}.{name}`: what its row says as of the transaction", owner.name),
-            _ => format!(
-                "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
-                owner.name
-            ),
-        }),
+        .help(format!(
+            "use a feature over `{0}`, such as `{{last: {name}, of: {0}}}`",
+            owner.name
+        )),
     );
 }
 
