@@ -131,6 +131,19 @@ pub fn set_position(brokers: &str, group: &str, topic: &str, partition: i32, off
     });
 }
 
+/// Whether a group has committed that it has read all records of a topic.
+pub fn is_committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> bool {
+    let consumer: BaseConsumer = config(brokers).set("group.id", group).create().unwrap();
+    let mut wanted = TopicPartitionList::new();
+    wanted.add_partition_range(topic, 0, partitions - 1);
+    let committed = consumer.committed_offsets(wanted, DEADLINE).unwrap();
+    (0..partitions).all(|partition| {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, DEADLINE).unwrap();
+        let position = committed.find_partition(topic, partition).map(|found| found.offset());
+        end == 0 || matches!(position, Some(Offset::Offset(position)) if position >= end)
+    })
+}
+
 /// The sum of the end offsets of a topic's partitions, including records of open and aborted transactions.
 pub struct Ends(BaseConsumer);
 
